@@ -1,26 +1,27 @@
 """One tree of errors, branched where a caller acts differently.
 
-    KycError
-    ├── SettingsFault            settings do not fit; exit 2
-    ├── DatabaseFault            the database cannot be used; exit 1
-    │   ├── DatabaseInUse        another bot holds the lock
-    │   ├── DatabaseNewer        written by a newer version of the bot
-    │   └── WrongKey             sealed with a key that is not configured
-    ├── IllegalMove              our own code asked for a move that the table of states forbids
-    ├── Refused                  a person asked for something that cannot be; `words` go to them
-    ├── PhotoUnusable            a photo cannot be sent; `words` go to the person who sent it
-    ├── SmileIDError             anything that went wrong with Smile ID
-    │   ├── SmileIDNotSent       never left this machine: may simply be repeated
-    │   ├── SmileIDUncertain     sent, answer lost: ask job_status before anything else
-    │   ├── SmileIDUnavailable   an answer says "not now" (5xx, 429, system error): may be repeated
-    │   ├── SmileIDRefused       an answer says "no": repeating is no use; `fault` says who must act
-    │   ├── SmileIDAnswerInvalid an answer that is not what the API promises
-    │   └── SmileIDUntrusted     an answer whose signature does not check out: worth nothing
-    └── SlackError               anything that went wrong with Slack
-        ├── SlackNotSent         never left this machine
-        ├── SlackUncertain       sent, answer lost: look for our own metadata before posting again
-        ├── SlackRateLimited     wait `retry_after` seconds
-        └── SlackRefused         Slack says no; `code` is Slack's word for why
+KycError
+├── SettingsFault            settings do not fit; exit 2
+├── DatabaseFault            the database cannot be used; exit 1
+│   ├── DatabaseInUse        another bot holds the lock
+│   ├── DatabaseNewer        written by a newer version of the bot
+│   └── WrongKey             sealed with a key that is not configured
+├── IllegalMove              our own code asked for a move that the table of states forbids
+├── Refused                  a person asked for something that cannot be; `words` go to them
+├── PhotoUnusable            a photo cannot be sent; `words` go to the person who sent it
+├── SmileIDError             anything that went wrong with Smile ID
+│   ├── SmileIDNotSent       never left this machine: may simply be repeated
+│   ├── SmileIDUncertain     sent, answer lost: ask job_status before anything else
+│   ├── SmileIDUnavailable   an answer says "not now" (5xx, 429, system error): may be repeated
+│   ├── SmileIDRefused       an answer says "no": repeating is no use; `fault` says who must act
+│   ├── SmileIDUploadExpired the upload URL is no longer valid: prepare again, with `retry`, for a new one
+│   ├── SmileIDAnswerInvalid an answer that is not what the API promises
+│   └── SmileIDUntrusted     an answer whose signature does not check out: worth nothing
+└── SlackError               anything that went wrong with Slack
+    ├── SlackNotSent         never left this machine
+    ├── SlackUncertain       sent, answer lost: look for our own metadata before posting again
+    ├── SlackRateLimited     wait `retry_after` seconds
+    └── SlackRefused         Slack says no; `code` is Slack's word for why
 """
 
 from __future__ import annotations
@@ -117,6 +118,10 @@ class SmileIDRefused(SmileIDError):
         self.status = status
         self.fault = fault
         self.words = words
+
+
+class SmileIDUploadExpired(SmileIDError):
+    """The pre-signed upload URL is no longer valid: prepare the same job again, with `retry`, and send there."""
 
 
 class SmileIDAnswerInvalid(SmileIDError):

@@ -1,0 +1,58 @@
+"""When to try again: pure arithmetic over elapsed time, so that a moved clock is all a test needs."""
+
+from datetime import timedelta
+
+CONFIRM_AFTER = (
+    timedelta(0),
+    timedelta(seconds=2),
+    timedelta(seconds=5),
+    timedelta(seconds=15),
+    timedelta(seconds=60),
+)
+"""A final result is confirmed at once, then after these waits; later with the polls."""
+
+POLL_FOR = timedelta(days=7)
+"""Then a reviewer is asked to look in Smile ID's portal, and we ask daily."""
+
+_QUARTER = timedelta(minutes=15)
+
+
+def confirm_in(tries: int) -> timedelta | None:
+    """How long after the claim the next confirmation is due; None when only the polls remain."""
+    return CONFIRM_AFTER[tries] if tries < len(CONFIRM_AFTER) else None
+
+
+def first_poll_in(*, callbacks: bool, poll_after: timedelta) -> timedelta:
+    """How long after the zip was sent job_status is asked first."""
+    return poll_after if callbacks else timedelta(seconds=2)
+
+
+def next_poll_in(elapsed: timedelta, polls: int, *, callbacks: bool, poll_after: timedelta) -> timedelta:
+    """The wait after the `polls`-th poll, `elapsed` after the zip was sent.
+
+    Without callbacks 2, 4, 8 … 60 s for an hour; with them every `poll_after` (at most 15 min) for the same
+    hour. Then every 15 min for a day, hourly for a week, then daily.
+    """
+    if elapsed < timedelta(hours=1):
+        if callbacks:
+            return min(poll_after, _QUARTER)
+        return timedelta(seconds=min(60, 2 ** min(polls, 6)))
+    if elapsed < timedelta(days=1):
+        return _QUARTER
+    return timedelta(hours=1) if elapsed < POLL_FOR else timedelta(days=1)
+
+
+def retry_in(tries: int, *, jitter: float, cap: timedelta = timedelta(minutes=5)) -> timedelta:
+    """The wait before try number `tries` + 1: 1, 2, 4 … s up to `cap`, spread by `jitter` in [0, 1)."""
+    base = min(2.0 ** min(max(tries, 1) - 1, 30), cap.total_seconds())
+    return timedelta(seconds=base * (0.75 + jitter / 2))
+
+
+def overdue_level(elapsed: timedelta, poll_after: timedelta) -> int:
+    """0 until `poll_after`, then one more at each doubling: how often the waiting is told."""
+    level = 0
+    mark = max(poll_after, timedelta(seconds=1))
+    while elapsed >= mark:
+        level += 1
+        mark *= 2
+    return level

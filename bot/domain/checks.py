@@ -1,0 +1,206 @@
+"""What a check is made of, as plain values: shared words between storage, processes and blocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.outcomes import Outcome, Why
+from bot.domain.rulings import Fate, Source
+from bot.domain.states import ReviewReason, State
+
+CONSENT_NOTICE = "2026-11"
+"""Version of the sentence that the requester confirms; stored with each consent and sent nowhere as text."""
+
+
+class PhotoKind(StrEnum):
+    SELFIE = "selfie"
+    LIVENESS = "liveness"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoRef:
+    """A photo in Slack. Its bytes are fetched when the check is sent, and never kept."""
+
+    kind: PhotoKind
+    position: int
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A valid request for a check, as a person made it."""
+
+    requester: str
+    """Slack user id."""
+    team: str
+    channel: str
+    thread_ts: str | None
+    """Where the results go; None: below the message that announces the request."""
+    view_id: str
+    """The form it came from: a second submit of the same form is the same request."""
+    country: str
+    id_type: str
+    id_info: Mapping[str, str] = field(repr=False)
+    """Smile ID's field names to values, without country and id_type."""
+    customer_reference: str = field(repr=False)
+    photos: tuple[PhotoRef, ...]
+    consent_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check as stored. What is personal is opened from its seal only where it is needed."""
+
+    ref: str
+    state: State
+    reason: ReviewReason | None
+    verdict: str | None
+    """Smile ID's latest result code that counts."""
+    verdict_outcome: Outcome | None
+    verdict_why: Why | None
+    failure: str | None
+    """Why no verdict will come when that is not Smile ID's own message: a key of `words.FAILURES`."""
+    failure_words: str | None
+    country: str
+    id_type: str
+    requester: str
+    channel: str
+    thread_ts: str | None
+    message_ts: str | None
+    """The request's own message, once posted."""
+    asked_at: datetime
+    photos_checked_at: datetime | None
+    sent_at: datetime | None
+    ended_at: datetime | None
+    consent_at: datetime
+    consent_by: str
+    consent_notice: str
+    tries: int
+    """Failed tries of sending since the last step forward."""
+    id_info: Mapping[str, str] = field(repr=False, default_factory=dict)
+    customer_reference: str = field(repr=False, default="")
+    attempts: int = 0
+
+    @property
+    def root_ts(self) -> str | None:
+        """The thread that results go to."""
+        return self.thread_ts or self.message_ts
+
+
+class Step(StrEnum):
+    """How far an attempt is known to have come."""
+
+    RECORDED = "recorded"
+    """The job id is ours; Smile ID may have been asked."""
+    PREPARED = "prepared"
+    """Smile ID gave an upload URL; the zip may have been sent."""
+    SENT = "sent"
+    """Smile ID has the zip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One job at Smile ID."""
+
+    job_id: str
+    ref: str
+    number: int
+    user_id: str
+    step: Step
+    in_doubt_since: datetime | None
+    """An answer was lost: job_status decides before anything is sent again."""
+    retry_flag: bool
+    """Smile ID said 2215 for our own job: the next upload carries `retry`."""
+    smile_job_id: str | None
+    callback_token: str = field(repr=False)
+    upload: Mapping[str, object] | None = field(repr=False, default=None)
+    """Smile ID's whole answer to the upload request."""
+    sent_at: datetime | None = None
+    polls: int = 0
+    poll_at: datetime | None = None
+    overdue_told: int = 0
+    claim_receipt: str | None = None
+    claim_outcome: Outcome | None = None
+    claim_at: datetime | None = None
+    confirm_tries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One message of Smile ID about one job, as kept."""
+
+    id: str
+    job_id: str
+    source: Source
+    fate: Fate
+    code: str
+    received_at: datetime
+    body: str = field(repr=False)
+    """JSON without pictures; sealed at rest."""
+
+
+class PostKind(StrEnum):
+    """Every thing the bot says of its own accord. A row holds the kind and ids; blocks are built at delivery."""
+
+    REQUEST = "request"
+    """Opens the thread; carries reference and progress."""
+    PROGRESS = "progress"
+    """Updates the request's message in place."""
+    NOT_FINAL = "not_final"
+    RESULT = "result"
+    RESULT_UNCONFIRMED = "result_unconfirmed"
+    APPROVAL_UNCONFIRMED = "approval_unconfirmed"
+    CONFIRMED = "confirmed"
+    """Updates a message that said *not yet confirmed*."""
+    FAILURE = "failure"
+    """No result, told by us: photos, refusals, Smile ID out of reach."""
+    UNKNOWN_CODE = "unknown_code"
+    ID_UNVERIFIED = "id_unverified"
+    CONTRADICTION = "contradiction"
+    SECOND_FINAL = "second_final"
+    SUSPECTS = "suspects"
+    OVERDUE = "overdue"
+    """Seven days without a result: a reviewer is asked to look in Smile ID's portal."""
+    REVIEW_NOTICE = "review_notice"
+    """One line with a link in the reviewers' channel."""
+    ALERT = "alert"
+    """To one operator, by direct message."""
+
+
+URGENT = frozenset(
+    {
+        PostKind.REQUEST,
+        PostKind.RESULT,
+        PostKind.RESULT_UNCONFIRMED,
+        PostKind.FAILURE,
+        PostKind.CONTRADICTION,
+        PostKind.SECOND_FINAL,
+        PostKind.ALERT,
+    }
+)
+"""Opening and final posts go first."""
+
+OVERTAKEN_BY_FINAL = frozenset({PostKind.PROGRESS, PostKind.NOT_FINAL, PostKind.APPROVAL_UNCONFIRMED})
+"""Dropped when a newer event is told before they were delivered; never re-told in newer words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One thing to say, as claimed by the outbox."""
+
+    id: str
+    ref: str | None
+    kind: PostKind
+    lane: str
+    """The conversation it goes to: a channel id, or a user id for a direct message."""
+    receipt: str | None
+    note: Mapping[str, str]
+    """Ids and keys only."""
+    about: str | None
+    """The post that this one belongs to: a notice's result, or the message that an update amends."""
+    tries: int
+    in_doubt_since: datetime | None
+    created_at: datetime
+    ts: str | None = None
+    channel: str | None = None

@@ -1,0 +1,82 @@
+"""The life of a check: its states, why it waits for a person, and the moves that are allowed.
+
+What a message means is decided in `outcomes`; what to do with it in `rulings`.
+"""
+
+from enum import StrEnum
+
+from bot.errors import IllegalMove
+
+
+class State(StrEnum):
+    """Where a check stands; Smile ID's verdict and a reviewer's decision are separate facts."""
+
+    REQUESTED = "requested"
+    """Stored here; Smile ID has not been asked yet."""
+    SUBMITTING = "submitting"
+    """An attempt was recorded; Smile ID may or may not know of it."""
+    PROCESSING = "processing"
+    """Smile ID has the photos; no result that counts yet."""
+    IN_REVIEW = "in_review"
+    """A person must look, at Smile ID or here; `ReviewReason` says why."""
+    APPROVED = "approved"
+    """Smile ID's final word, confirmed by its own record: identity confirmed."""
+    REJECTED = "rejected"
+    """Smile ID's final word: identity not confirmed."""
+    FAILED = "failed"
+    """No verdict will come of this attempt; nothing was decided about the person."""
+    CANCELLED = "cancelled"
+    """Withdrawn before it was sent."""
+
+
+class ReviewReason(StrEnum):
+    """Why a check in review waits for a person."""
+
+    SMILE_ID = "smile_id"
+    """An in-progress code: people at Smile ID are looking."""
+    UNCONFIRMED = "unconfirmed"
+    """An approval came by callback that Smile ID's own record does not show."""
+    UNKNOWN_CODE = "unknown_code"
+    """A result code that our table does not hold."""
+    CONTRADICTION = "contradiction"
+    """The callback and Smile ID's own record are different final results."""
+    ID_UNVERIFIED = "id_unverified"
+    """An approving code without a verified ID number."""
+    SECOND_FINAL = "second_final"
+    """Two different final results for one job."""
+
+
+FINAL = frozenset({State.APPROVED, State.REJECTED, State.FAILED, State.CANCELLED})
+
+POLLED_REASONS = frozenset({ReviewReason.SMILE_ID, ReviewReason.UNCONFIRMED})
+"""In review, but Smile ID may still speak: we keep asking."""
+
+STICKY_REASONS = frozenset({ReviewReason.CONTRADICTION, ReviewReason.SECOND_FINAL})
+"""Smile ID has contradicted itself: no further message of its own settles the check, a person does."""
+
+_SETTLED = {State.IN_REVIEW, State.APPROVED, State.REJECTED, State.FAILED}
+
+MOVES: dict[State, frozenset[State]] = {
+    State.REQUESTED: frozenset({State.SUBMITTING, State.CANCELLED, State.FAILED}),
+    State.SUBMITTING: frozenset({State.REQUESTED, State.PROCESSING} | _SETTLED),
+    State.PROCESSING: frozenset(_SETTLED),
+    State.IN_REVIEW: frozenset({State.APPROVED, State.REJECTED, State.FAILED}),
+    # Only with SECOND_FINAL or CONTRADICTION: a result that Smile ID itself has contradicted must not go on
+    # showing as final. Stricter than the first drawing of the design, which left the old result standing.
+    State.APPROVED: frozenset({State.IN_REVIEW}),
+    State.REJECTED: frozenset({State.IN_REVIEW}),
+    State.FAILED: frozenset({State.IN_REVIEW}),
+    State.CANCELLED: frozenset(),
+}
+
+
+def check_move(current: State, target: State, reason: ReviewReason | None = None) -> None:
+    """Raise IllegalMove unless the table allows it; a review reason goes with `in_review` and with nothing else.
+
+    A check in review may change its reason: it stays where it is, for a graver cause.
+    """
+    allowed = target in MOVES[current] or current is target is State.IN_REVIEW
+    if current in FINAL and target is State.IN_REVIEW:
+        allowed = allowed and reason in STICKY_REASONS
+    if not allowed or (reason is not None) != (target is State.IN_REVIEW):
+        raise IllegalMove(f"{current} -> {target} ({reason or 'no reason'})")
