@@ -1,0 +1,425 @@
+"""Calls to Smile ID's v1 API, each made once: when to repeat is for the caller, who can count and wait.
+
+Which error means what stands in `bot.errors`. "Sent or not" is decided here, from what httpx's own transport
+raises; give it a client of that transport, with redirects off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from bot.errors import (
+    SmileIDAnswerInvalid,
+    SmileIDError,
+    SmileIDNotSent,
+    SmileIDRefused,
+    SmileIDUnavailable,
+    SmileIDUncertain,
+    SmileIDUntrusted,
+    SmileIDUploadExpired,
+)
+from bot.smile_id import wire
+from bot.smile_id.package import FILE_NAME, Job, Photo, build
+from bot.smile_id.refusals import NOT_FOR_US, REFUSALS, UNEXPLAINED
+from bot.smile_id.signature import matches, sign, stamp
+from bot.smile_id.wire import JobStatus, Prepared, Products, Services
+
+__all__ = ["Job", "JobStatus", "Photo", "Prepared", "Products", "Services", "SmileID"]
+
+TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
+CALL_SECONDS = 120.0
+"""Longest that one call may take, however steadily the other side drips (Java SDK's limit per call)."""
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+SOURCE_SDK_VERSION = "1.0.0"
+"""Version of this dialect of `rest_api`, which Smile ID's support sees; not the bot's."""
+
+_ACCEPTED = "2202"
+_LATER = frozenset({408, 425, 429})
+_LONGEST_WAIT_SECONDS = 86_400.0
+_PIECE_BYTES = 256 * 1024
+_S3_CODE = re.compile(rb"<Code>([A-Za-z]{1,64})</Code>")
+_S3_EXPIRED = frozenset({"ExpiredToken", "RequestExpired"})
+_S3_LATER = frozenset({"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable"})
+_RESULTS: Mapping[type[SmileIDError], str] = {
+    SmileIDNotSent: "not_sent",
+    SmileIDUncertain: "uncertain",
+    SmileIDUnavailable: "unavailable",
+    SmileIDRefused: "refused",
+    SmileIDUploadExpired: "expired",
+    SmileIDAnswerInvalid: "invalid",
+    SmileIDUntrusted: "untrusted",
+}
+
+
+def _ignore(call: str, result: str) -> None:
+    """Nobody counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: httpx.Headers
+    body: bytes | None
+    """None: too long, or in an encoding that we did not ask for."""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> dict[str, object] | None:
+        """The body if it is a JSON object. Errors stay inside: a decoder's exception carries the whole text."""
+        try:
+            parsed = json.loads(self.body or b"")
+        except (ValueError, RecursionError):
+            return None
+        return parsed if isinstance(parsed, dict) else None
+
+
+class SmileID:
+    """One partner at one of Smile ID's environments. Safe to share between tasks."""
+
+    def __init__(
+        self,
+        *,
+        http: httpx.AsyncClient,
+        base_url: str,
+        partner_id: str,
+        api_key: str,
+        now: Callable[[], datetime],
+        timeout: httpx.Timeout = TIMEOUT,
+        call_seconds: float = CALL_SECONDS,
+        on_call: Callable[[str, str], None] = _ignore,
+    ) -> None:
+        """`base_url` ends in `/v1`; plain http is taken for loopback alone. `on_call` hears (call, result)."""
+        if not partner_id or not api_key:
+            raise ValueError("Smile ID needs a partner id and an API key")
+        if not _may_speak_to(base_url, loopback=True):
+            raise ValueError("Smile ID's base URL must be https, or http on the loopback")
+        if http.follow_redirects:
+            raise ValueError("a client that follows redirects would carry a signed request elsewhere")
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+        self._loopback = _is_loopback(httpx.URL(base_url).host)
+        self._partner_id = partner_id
+        self._api_key = api_key
+        self._now = now
+        self._timeout = timeout
+        self._call_seconds = call_seconds
+        self._on_call = on_call
+
+    async def prepare(self, job: Job, *, retry: bool = False) -> Prepared:
+        """Announce a job (`POST /v1/upload`); the answer says where its zip goes.
+
+        `retry` asks for a new URL for a job id whose zip was never delivered; without it a known job id is
+        refused with 2215 (Fault.JOB_ID). Raises SmileIDNotSent, SmileIDUncertain (the job may exist),
+        SmileIDUnavailable or SmileIDRefused.
+        """
+        request: dict[str, object] = {
+            "smile_client_id": self._partner_id,
+            **self._signed(),
+            "partner_params": job.partner_params,
+            # sent always: the newer documentation requires it, and an empty one is the SDKs' way to say "none"
+            "callback_url": job.callback_url,
+            "source_sdk": "rest_api",
+            "source_sdk_version": SOURCE_SDK_VERSION,
+            "file_name": FILE_NAME,
+            "model_parameters": {},
+            "use_enrolled_image": False,
+        }
+        if retry:
+            request["retry"] = True
+        with self._counted("upload"):
+            answer = await self._post("upload", request, lost=SmileIDUncertain)
+            body = answer.json()
+            if not answer.ok:
+                raise self._no(answer, body)
+            return self._prepared(answer, body)
+
+    def _prepared(self, answer: _Answer, body: dict[str, object] | None) -> Prepared:
+        """A success status: what cannot be used leaves open whether the job exists now."""
+        if body is None:
+            raise SmileIDUncertain("upload: answer is not a JSON object")
+        code = wire.code_of(body.get("code"))
+        if code is not None and code != _ACCEPTED:
+            if code in REFUSALS:
+                raise self._no(answer, body)
+            raise SmileIDUncertain("upload: answer with an unknown code")
+        try:
+            prepared = wire.parse_prepared(body)
+        except SmileIDAnswerInvalid as error:
+            raise SmileIDUncertain("upload: answer without smile_job_id or upload_url") from error
+        if not _may_speak_to(prepared.upload_url, loopback=self._loopback):
+            raise SmileIDUncertain("upload: answer with an upload URL that is not https")
+        return prepared
+
+    def package(self, job: Job, *, selfie: Photo, liveness: Sequence[Photo], prepared: Prepared) -> bytes:
+        """The zip for a prepared job, signed now. CPU only: run it in a thread if photos are many."""
+        signed = self._signed()
+        return build(
+            job,
+            selfie=selfie,
+            liveness=liveness,
+            server_information=prepared.answer,
+            partner_id=self._partner_id,
+            timestamp=signed["timestamp"],
+            signature=signed["signature"],
+        )
+
+    async def send(self, upload_url: str, package: bytes) -> None:
+        """Deliver the zip (`PUT` to the pre-signed URL). Repeating it to the same URL overwrites.
+
+        Raises SmileIDUploadExpired when the URL is no longer valid (prepare again, with `retry`),
+        SmileIDNotSent, SmileIDUncertain, SmileIDUnavailable or SmileIDRefused.
+        """
+        with self._counted("put"):
+            if not _may_speak_to(upload_url, loopback=self._loopback):
+                raise SmileIDAnswerInvalid("put: upload URL is not https")
+            answer = await self._exchange(
+                "put",
+                # content type and length are part of what S3 signs and checks; chunked bodies it refuses
+                self._request(
+                    "PUT",
+                    upload_url,
+                    content=_pieces(package),
+                    headers={"Content-Type": "application/zip", "Content-Length": str(len(package))},
+                ),
+                lost=SmileIDUncertain,
+            )
+            if answer.status == 200:
+                return
+            if answer.ok:
+                raise SmileIDUncertain(f"put: answered {answer.status} where S3 answers 200")
+            raise self._put_failed(answer)
+
+    def _put_failed(self, answer: _Answer) -> SmileIDError:
+        """S3 explains itself in XML, of which only the code is looked at."""
+        found = _S3_CODE.search((answer.body or b"")[:4096])
+        s3_code = found[1].decode("ascii") if found else ""
+        # an expired URL is a 403, an expired session token in it a 400
+        if answer.status == 403 or s3_code in _S3_EXPIRED:
+            return SmileIDUploadExpired(f"put: URL no longer valid (HTTP {answer.status})")
+        if s3_code in _S3_LATER:
+            return SmileIDUnavailable(f"put: {s3_code} (HTTP {answer.status})", retry_after=self._wait(answer))
+        return self._no(answer, answer.json())
+
+    async def job_status(self, *, user_id: str, job_id: str) -> JobStatus:
+        """Ask for a job's own record, with history and image links. Harmless to repeat.
+
+        A job that Smile ID does not know is an answer (`unknown_job`), not an error. Raises SmileIDNotSent,
+        SmileIDUnavailable (also for a lost answer), SmileIDRefused (not authorised), SmileIDAnswerInvalid,
+        SmileIDUntrusted.
+        """
+        request = {
+            **self._signed(),
+            "partner_id": self._partner_id,
+            "user_id": user_id,
+            "job_id": job_id,
+            "image_links": True,
+            "history": True,
+        }
+        with self._counted("job_status"):
+            answer = await self._post("job_status", request, lost=SmileIDUnavailable)
+            body = answer.json()
+            if not answer.ok:
+                return self._status_without_result(answer, body)
+            if body is None:
+                raise SmileIDAnswerInvalid("job_status: answer is not a JSON object")
+            if not self._is_signed(body):
+                raise self._unsigned(answer, body)
+            return wire.parse_status(body)
+
+    def _unsigned(self, answer: _Answer, body: dict[str, object]) -> SmileIDError:
+        code = wire.code_of(body.get("code")) or ""
+        denied = code in NOT_FOR_US or (code in REFUSALS and REFUSALS[code].retry)
+        # errors are never signed, and one that denies us everything cannot be mistaken for a result
+        if denied and "signature" not in body:
+            return self._no(answer, body)
+        return SmileIDUntrusted("job_status: answer is not signed by Smile ID")
+
+    def _status_without_result(self, answer: _Answer, body: dict[str, object] | None) -> JobStatus:
+        """Smile ID documents no answer for an unknown job: any 4xx that denies something else is not it."""
+        error = self._no(answer, body)
+        if body is None or not isinstance(error, SmileIDRefused) or not 400 <= answer.status < 500:
+            raise error
+        code = error.code or ""
+        about_us = code in NOT_FOR_US or answer.status in {401, 403}
+        # 2204 is a wrong data type on one page and missing authorisation on another; its text tells
+        if about_us or (code == "2204" and "authori" in str(body.get("error")).lower()):
+            raise error
+        if code == wire.NO_ZIP:
+            return JobStatus(code=code)
+        return JobStatus(code=code, unknown_job=True)
+
+    async def services(self) -> Services:
+        """ID types that Smile ID offers for Biometric KYC. Public, unsigned."""
+        with self._counted("services"):
+            request = self._request("GET", f"{self._base_url}/services", headers={})
+            answer = await self._exchange("services", request, lost=SmileIDUnavailable)
+            return wire.parse_services(self._object("services", answer))
+
+    async def products(self) -> Products | None:
+        """ID types enabled for this partner; None when this environment does not have the call (404)."""
+        with self._counted("products"):
+            request = {"partner_id": self._partner_id, **self._signed()}
+            answer = await self._post("products_config", request, lost=SmileIDUnavailable)
+            if answer.status == 404:
+                return None
+            return wire.parse_products(self._object("products", answer))
+
+    def signed_by_smile(self, *, timestamp: str, signature: str) -> bool:
+        """Whether a callback's pair checks out. Says nothing about the body, nor about its age."""
+        return matches(partner_id=self._partner_id, api_key=self._api_key, timestamp=timestamp, signature=signature)
+
+    def _object(self, call: str, answer: _Answer) -> dict[str, object]:
+        body = answer.json()
+        if not answer.ok:
+            raise self._no(answer, body)
+        if body is None:
+            raise SmileIDAnswerInvalid(f"{call}: answer is not a JSON object")
+        return body
+
+    def _is_signed(self, body: Mapping[str, object]) -> bool:
+        # a number's text is what was signed; a bool or an object was never a timestamp
+        timestamp, signed = body.get("timestamp"), body.get("signature")
+        if isinstance(timestamp, int) and not isinstance(timestamp, bool):
+            timestamp = str(timestamp)
+        if not isinstance(timestamp, str) or not isinstance(signed, str):
+            return False
+        return self.signed_by_smile(timestamp=timestamp, signature=signed)
+
+    def _no(self, answer: _Answer, body: Mapping[str, object] | None) -> SmileIDError:
+        """An answer that is not a success, as an error of ours."""
+        code = wire.code_of(body.get("code")) if body is not None else None
+        refusal = REFUSALS.get(code or "", UNEXPLAINED)
+        if answer.status >= 500 or answer.status in _LATER or refusal.retry:
+            return SmileIDUnavailable(
+                f"not now, with code {code or 'none'} (HTTP {answer.status})",
+                code=code,
+                retry_after=self._wait(answer),
+            )
+        return SmileIDRefused(code=code, status=answer.status, fault=refusal.fault, words=refusal.words)
+
+    def _wait(self, answer: _Answer) -> float | None:
+        """`Retry-After` in seconds, given as such or as a date; at most a day."""
+        value = answer.headers.get("retry-after", "").strip()
+        if not value:
+            return None
+        if re.fullmatch(r"[0-9]{1,9}", value):
+            seconds = float(value)
+        else:
+            try:
+                then = parsedate_to_datetime(value)
+            except ValueError:
+                return None
+            seconds = (then.replace(tzinfo=then.tzinfo or UTC) - self._now()).total_seconds()
+        return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+
+    def _signed(self) -> dict[str, str]:
+        timestamp = stamp(self._now())
+        return {
+            "timestamp": timestamp,
+            "signature": sign(partner_id=self._partner_id, api_key=self._api_key, timestamp=timestamp),
+        }
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | AsyncIterator[bytes] | None = None,
+    ) -> httpx.Request:
+        return self._http.build_request(
+            method,
+            url,
+            content=content,
+            timeout=self._timeout,
+            # uncompressed: a few bytes cannot swell beyond the limit while they are read
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
+        )
+
+    async def _post(self, path: str, body: Mapping[str, object], *, lost: type[SmileIDError]) -> _Answer:
+        request = self._request(
+            "POST",
+            f"{self._base_url}/{path}",
+            content=json.dumps(body).encode("ascii"),
+            headers={"Content-Type": "application/json"},
+        )
+        return await self._exchange(path, request, lost=lost)
+
+    async def _exchange(self, call: str, request: httpx.Request, *, lost: type[SmileIDError]) -> _Answer:
+        """One request, one answer. `lost` is raised when it was, or may have been, sent in vain."""
+        try:
+            async with asyncio.timeout(self._call_seconds):
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+                try:
+                    return _Answer(response.status_code, response.headers, await _bounded(response))
+                finally:
+                    await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise SmileIDNotSent(f"{call}: {type(error).__name__}") from error
+        except (httpx.RequestError, TimeoutError) as error:
+            raise lost(f"{call}: {type(error).__name__}") from error
+
+    @contextmanager
+    def _counted(self, call: str) -> Iterator[None]:
+        try:
+            yield
+        except SmileIDError as error:
+            self._on_call(call, _RESULTS[type(error)])
+            raise
+        self._on_call(call, "ok")
+
+
+async def _bounded(response: httpx.Response) -> bytes | None:
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return None
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            return None
+    return bytes(body)
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    # piece by piece, so that the write time-out watches progress instead of the whole zip on a slow line
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
+
+
+def _may_speak_to(url: str, *, loopback: bool) -> bool:
+    """https to a name or a public address; to ourselves, and then in plain http too, only if `loopback`."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    if parsed.port is not None and parsed.port > 65535:
+        return False
+    if loopback and parsed.scheme in {"http", "https"} and _is_loopback(parsed.host):
+        return True
+    return parsed.scheme == "https" and parsed.host != "" and _is_public(parsed.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host != "localhost"

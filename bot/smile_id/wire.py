@@ -1,0 +1,418 @@
+"""What Smile ID sends, read with tolerance and handed on as frozen dataclasses.
+
+Sources disagree on types (a code as text or number, a flag as text or bool), so scalars of any kind are taken,
+and what cannot be read is left out rather than guessed. Nothing is judged here: not whether a code approves,
+nor whether a message is fresh, signed or ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bot.errors import SmileIDAnswerInvalid
+
+NO_ZIP = "2314"
+"""job_status: the zip is not there, or not processed yet."""
+
+_CODE = re.compile(r"[0-9A-Za-z_.-]{1,16}")
+_NOTHING = frozenset({"", "not available"})
+_ALWAYS_REQUIRED = frozenset({"country", "id_type", "user_id", "job_id"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Smile ID's answer to an upload request: a job that waits for its zip."""
+
+    smile_job_id: str
+    upload_url: str = field(repr=False)
+    """Pre-signed and secret; lives for a time that is not documented."""
+    answer: Mapping[str, object] = field(repr=False)
+    """The whole answer, which travels on as `server_information`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """What Smile ID's own record says of one job, its signature checked."""
+
+    code: str
+    complete: bool = False
+    """A status was reported; *not* that it is final."""
+    success: bool = False
+    result: Mapping[str, object] | None = field(default=None, repr=False)
+    """The last result message as it was received; None while there is none."""
+    note: str = ""
+    """What stands in place of a result, such as `No zip uploaded yet`."""
+    history: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+    """Every message that went to the callback, in Smile ID's order."""
+    image_links: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unknown_job: bool = False
+    """Smile ID does not know the job (told by an error, which is never signed)."""
+
+    @property
+    def no_zip(self) -> bool:
+        return self.code == NO_ZIP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Authority:
+    """What the ID authority holds about the person. Equal to `Authority()` when the message tells nothing.
+
+    Smile ID's "Not Available" is None here.
+    """
+
+    country: str | None = None
+    id_type: str | None = None
+    id_number: str | None = None
+    secondary_id_number: str | None = None
+    full_name: str | None = None
+    dob: str | None = None
+    gender: str | None = None
+    address: str | None = None
+    phone: str | None = None
+    phone2: str | None = None
+    issuance_date: str | None = None
+    expiration_date: str | None = None
+    photo: str | None = None
+    """Base64."""
+    document: str | None = None
+    """Base64."""
+    is_alive: bool | None = None
+    previously_registered: bool | None = None
+    """The same ID number was enrolled before, under `previous_user_ids`."""
+    previous_user_ids: tuple[str, ...] = ()
+    full_data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """Another user with this face, from Smile Secure."""
+
+    user_id: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One result message: the body of a callback, or the result or a history entry of job_status."""
+
+    code: str
+    """Four digits, or whatever else Smile ID may come to send."""
+    text: str
+    smile_job_id: str | None
+    job_id: str | None
+    user_id: str | None
+    partner_params: Mapping[str, str] = field(repr=False)
+    actions: Mapping[str, str]
+    confidence: str | None
+    is_final: bool | None
+    """`IsFinalResult`; None when the message does not say."""
+    result_type: str | None
+    """`SAIA` machine, `DIVA` human, `ID Verification`."""
+    timestamp: str | None
+    """As received: the signature is checked over exactly this text."""
+    signature: str | None = field(repr=False)
+    authority: Authority = field(repr=False)
+    suspects: tuple[Suspect, ...] = field(repr=False)
+    extra: Mapping[str, object] = field(repr=False)
+    """Fields that this class has no name for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedIdType:
+    """One ID type as Smile ID's services list describes it."""
+
+    label: str
+    required_fields: frozenset[str]
+    """Without country, id_type, user_id and job_id, which every type requires."""
+    regex: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """ID types that Smile ID offers for Biometric KYC, to anyone: country -> ID type."""
+
+    biometric_kyc: Mapping[str, Mapping[str, OfferedIdType]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Products:
+    """ID types enabled for this partner: country -> ID types."""
+
+    biometric_kyc: Mapping[str, frozenset[str]]
+    consent_required: Mapping[str, frozenset[str]]
+
+
+def text_of(value: object) -> str | None:
+    """A scalar as text; None for anything else. Half surrogate pairs, which no database takes, become `?`."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case float() if value.is_integer():
+            return str(int(value))
+        case int() | float():
+            return str(value)
+        case _:
+            return None
+
+
+def code_of(value: object) -> str | None:
+    """Four digits as text, also from a number or with its zeros lost; an unknown kind of code stays as it is."""
+    text = None if isinstance(value, bool) else text_of(value)
+    if text is None or not _CODE.fullmatch(text := text.strip()):
+        return None
+    return text.zfill(4) if text.isdigit() else text
+
+
+def flag_of(value: object) -> bool | None:
+    """A bool, also from the text or number that some messages use for one."""
+    return {"true": True, "1": True, "false": False, "0": False}.get((text_of(value) or "").strip().lower())
+
+
+def _known(value: object) -> str | None:
+    text = text_of(value)
+    return None if text is None or text.strip().lower() in _NOTHING else text
+
+
+def _job_number(value: object) -> str | None:
+    """`smile_job_id` has ten digits, zero padded; a number has lost them."""
+    text = _known(value)
+    return text.zfill(10) if text is not None and not isinstance(value, str) else text
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    return tuple(text for item in items if (text := text_of(item)) is not None)
+
+
+def _object(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> tuple[dict[str, object], ...]:
+    return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+
+
+def _scalars(value: object) -> dict[str, str]:
+    return {key: text for key, item in _object(value).items() if (text := text_of(item)) is not None}
+
+
+def _sets(value: object) -> dict[str, frozenset[str]]:
+    return {key: frozenset(_texts(items)) for key, items in _object(value).items()}
+
+
+Text = Annotated[str | None, BeforeValidator(text_of)]
+Known = Annotated[str | None, BeforeValidator(_known)]
+Flag = Annotated[bool | None, BeforeValidator(flag_of)]
+Code = Annotated[str, BeforeValidator(code_of)]
+JobNumber = Annotated[str | None, BeforeValidator(_job_number)]
+Scalars = Annotated[dict[str, str], BeforeValidator(_scalars)]
+Sets = Annotated[dict[str, frozenset[str]], BeforeValidator(_sets)]
+Object = Annotated[dict[str, Any], BeforeValidator(_object)]
+
+
+class _Wire(BaseModel):
+    # a validation error must not quote a person's data
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class _Prepared(_Wire):
+    smile_job_id: Annotated[str, BeforeValidator(_job_number)]
+    upload_url: str = Field(min_length=1)
+
+
+class _Status(_Wire):
+    code: Code
+    job_complete: Flag = None
+    job_success: Flag = None
+    result: object = None
+    history: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_objects)] = ()
+    image_links: Scalars = Field(default_factory=dict)
+
+
+class _Authority(_Wire):
+    country: Known = Field(None, alias="Country")
+    id_type: Known = Field(None, alias="IDType")
+    id_number: Known = Field(None, alias="IDNumber")
+    secondary_id_number: Known = Field(None, alias="Secondary_ID_Number")
+    full_name: Known = Field(None, alias="FullName")
+    dob: Known = Field(None, alias="DOB")
+    gender: Known = Field(None, alias="Gender")
+    address: Known = Field(None, alias="Address")
+    phone: Known = Field(None, alias="PhoneNumber")
+    phone2: Known = Field(None, alias="PhoneNumber2")
+    issuance_date: Known = Field(None, alias="IssuanceDate")
+    expiration_date: Known = Field(None, alias="ExpirationDate")
+    photo: Known = Field(None, alias="Photo")
+    document: Known = Field(None, alias="Document")
+    is_alive: Flag = Field(None, alias="IsAlive")
+    previously_registered: Flag = Field(None, alias="IDNumberPreviouslyRegistered")
+    previous_user_ids: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        (), alias="UserIDsOfPreviousRegistrants"
+    )
+    full_data: Object = Field(default_factory=dict, alias="FullData")
+
+
+class _Message(_Wire):
+    code: Code = Field(alias="ResultCode")
+    text: Text = Field(None, alias="ResultText")
+    smile_job_id: JobNumber = Field(None, alias="SmileJobID")
+    partner_params: Scalars = Field(default_factory=dict, alias="PartnerParams")
+    actions: Scalars = Field(default_factory=dict, alias="Actions")
+    confidence: Text = Field(None, alias="ConfidenceValue")
+    is_final: Flag = Field(None, alias="IsFinalResult")
+    result_type: Text = Field(None, alias="ResultType")
+    timestamp: Text = None
+    signature: Text = None
+    antifraud: Object = Field(default_factory=dict, alias="Antifraud")
+
+
+class _Service(_Wire):
+    label: Text = None
+    required_fields: Annotated[frozenset[str], BeforeValidator(_texts)] = frozenset()
+    id_number_regex: Known = None
+
+
+class _ServiceCountry(_Wire):
+    id_types: dict[str, _Service]
+
+
+class _HostedWeb(_Wire):
+    biometric_kyc: dict[str, _ServiceCountry]
+
+
+class _Services(_Wire):
+    hosted_web: _HostedWeb
+
+
+class _IdSelection(_Wire):
+    biometric_kyc: Sets = Field(default_factory=dict)
+
+
+class _Products(_Wire):
+    id_selection: _IdSelection = Field(alias="idSelection")
+    consent_required: Sets = Field(default_factory=dict, alias="consentRequired")
+
+
+_NAMED = frozenset(
+    info.alias or name for model in (_Authority, _Message) for name, info in model.model_fields.items()
+) - {"Antifraud"}
+
+
+def parse_prepared(body: Mapping[str, object]) -> Prepared:
+    """Raises SmileIDAnswerInvalid without a job id and an upload URL."""
+    try:
+        prepared = _Prepared.model_validate(body)
+    except ValidationError as error:
+        raise SmileIDAnswerInvalid("upload answer without smile_job_id or upload_url") from error
+    return Prepared(smile_job_id=prepared.smile_job_id, upload_url=prepared.upload_url, answer=dict(body))
+
+
+def parse_status(body: Mapping[str, object]) -> JobStatus:
+    """Raises SmileIDAnswerInvalid without a code. The signature is the client's to check."""
+    try:
+        status = _Status.model_validate(body)
+    except ValidationError as error:
+        raise SmileIDAnswerInvalid("job_status answer without a code") from error
+    return JobStatus(
+        code=status.code,
+        complete=status.job_complete is True,
+        success=status.job_success is True,
+        result=_object(status.result) or None,
+        note=status.result if isinstance(status.result, str) else "",
+        history=status.history,
+        image_links={name: link for name, link in status.image_links.items() if name != "error"},
+    )
+
+
+def parse_message(body: object) -> Message:
+    """Read a result message, from a callback or from job_status.
+
+    Raises SmileIDAnswerInvalid when it is no object or has no usable ResultCode.
+    """
+    if not isinstance(body, Mapping):
+        raise SmileIDAnswerInvalid("result message that is not an object")
+    try:
+        message = _Message.model_validate(body)
+        authority = _Authority.model_validate(body)
+    except ValidationError as error:
+        raise SmileIDAnswerInvalid("result message without a usable ResultCode") from error
+    return Message(
+        code=message.code,
+        text=message.text or "",
+        smile_job_id=message.smile_job_id,
+        job_id=message.partner_params.get("job_id"),
+        user_id=message.partner_params.get("user_id"),
+        partner_params=message.partner_params,
+        actions=message.actions,
+        confidence=message.confidence,
+        is_final=message.is_final,
+        result_type=message.result_type,
+        timestamp=message.timestamp,
+        signature=message.signature,
+        authority=Authority(**{name: getattr(authority, name) for name in _Authority.model_fields}),
+        suspects=_suspects(message.antifraud),
+        extra={name: value for name, value in body.items() if name not in _NAMED},
+    )
+
+
+def _suspects(antifraud: Mapping[str, object]) -> tuple[Suspect, ...]:
+    """Two shapes: `SuspectUsers` in a message of its own, and inside `smile_secure` of a combined one."""
+    nested = _object(antifraud.get("smile_secure"))
+    listed = _objects(antifraud.get("SuspectUsers")) + _objects(nested.get("SuspectUsers"))
+    return tuple(
+        Suspect(user_id=user_id, reasons=_texts(item.get("reasons", item.get("reason"))))
+        for item in listed
+        if (user_id := text_of(item.get("user_id"))) is not None
+    )
+
+
+def parse_services(body: Mapping[str, object]) -> Services:
+    """Raises SmileIDAnswerInvalid without a list for Biometric KYC."""
+    try:
+        services = _Services.model_validate(body)
+    except ValidationError as error:
+        raise SmileIDAnswerInvalid("services answer without biometric_kyc") from error
+    return Services(
+        biometric_kyc={
+            country: {
+                id_type: OfferedIdType(
+                    label=service.label or id_type,
+                    required_fields=service.required_fields - _ALWAYS_REQUIRED,
+                    regex=_regex(service.id_number_regex),
+                )
+                for id_type, service in listed.id_types.items()
+            }
+            for country, listed in services.hosted_web.biometric_kyc.items()
+        }
+    )
+
+
+def _regex(source: str | None) -> str | None:
+    """Some come as a JavaScript literal that lost its first slash: `^[0-9]{11}$/i`."""
+    if source is None or not source.endswith("/i"):
+        return source
+    return f"(?i){source.removeprefix('/').removesuffix('/i')}"
+
+
+def parse_products(body: Mapping[str, object]) -> Products:
+    """Raises SmileIDAnswerInvalid without `idSelection`; a partner without Biometric KYC has an empty one."""
+    try:
+        products = _Products.model_validate(body)
+    except ValidationError as error:
+        raise SmileIDAnswerInvalid("products answer without idSelection") from error
+    return Products(biometric_kyc=products.id_selection.biometric_kyc, consent_required=products.consent_required)
+
+
+def canonical_hash(body: Mapping[str, object]) -> str:
+    """SHA-256 (hex) of the message itself, equal for a replay that was only signed anew."""
+    rest = {name: value for name, value in body.items() if name not in {"timestamp", "signature"}}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
