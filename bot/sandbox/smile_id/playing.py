@@ -1,0 +1,64 @@
+"""Plays a job's story: waits, puts messages on record, sends them."""
+
+import asyncio
+from collections.abc import Callable
+
+from .callbacks import Postman
+from .messages import Template
+from .records import SandboxJob
+from .register import Register
+from .stories import Story
+from .writing import write
+
+
+class Player:
+    """Keeps the stories that are under way."""
+
+    def __init__(
+        self,
+        register: Register,
+        postman: Postman,
+        *,
+        callback_delay_seconds: float,
+        review_delay_seconds: float,
+        changed: Callable[[], None],
+    ) -> None:
+        self._register = register
+        self._postman = postman
+        self._callback_delay_seconds = callback_delay_seconds
+        self._review_delay_seconds = review_delay_seconds
+        self._changed = changed
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def play(self, job: SandboxJob, story: Story) -> None:
+        """Begin the story; returns at once, or after the machine's messages if they come before the answer."""
+        if story.before_put_is_answered:
+            await self._machine(job, story)
+        task = asyncio.create_task(self._go_on(job, story))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def stop(self) -> None:
+        """Give up all stories where they stand."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _go_on(self, job: SandboxJob, story: Story) -> None:
+        if not story.before_put_is_answered:
+            await asyncio.sleep(self._callback_delay_seconds)
+            await self._machine(job, story)
+        if story.review:
+            await asyncio.sleep(self._review_delay_seconds)
+            self._register.record(job, write(story.review, job))
+            await self._send(job, story, story.review)
+
+    async def _machine(self, job: SandboxJob, story: Story) -> None:
+        job.processed = True
+        self._register.record(job, write(story.recorded, job))
+        await self._send(job, story, story.machine)
+
+    async def _send(self, job: SandboxJob, story: Story, templates: tuple[Template, ...]) -> None:
+        self._changed()
+        if job.callback_url:
+            await self._postman.deliver(job.job_id, job.callback_url, story.sendings(write(templates, job)))
