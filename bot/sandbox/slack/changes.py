@@ -1,0 +1,31 @@
+"""Waiting for something to become true, without a clock of one's own."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Changes:
+    """Wakes whoever waits for something to become true."""
+
+    LOOK_AGAIN_SECONDS = 0.05
+    """Conditions may also look at things outside the stand-in, which tell nobody."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def tell(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool], timeout_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        while not condition():
+            left = deadline - loop.time()
+            if left <= 0:
+                msg = f"still not so after {timeout_seconds:g} s"
+                raise TimeoutError(msg)
+            try:
+                await asyncio.wait_for(self._event.wait(), min(left, self.LOOK_AGAIN_SECONDS))
+            except TimeoutError:
+                continue

@@ -1,0 +1,43 @@
+"""What Slack's own client refuses before anything reaches the bot."""
+
+from bot.sandbox.slack.errors import ClientRefuses
+from bot.sandbox.slack.files import SlackFile
+from bot.sandbox.slack.inputs import TEXT_INPUTS, is_empty, stateful
+from bot.sandbox.slack.views import OpenView
+from bot.sandbox.slack.world import JSON
+
+FILE_MAX_BYTES = 10_000_000
+TEXT_MAX_LENGTH = 3000
+
+
+def check_form(view: OpenView) -> None:
+    """Every required input is filled, every text is as long as its element wants."""
+    empty, unfit = [], []
+    for block, element in stateful(view.blocks):
+        held = view.values[block["block_id"], element["action_id"]]
+        if is_empty(held):
+            if block["type"] == "input" and not block["optional"]:
+                empty.append(block["block_id"])
+        elif element["type"] in TEXT_INPUTS and not _fits(element, held["value"]):
+            unfit.append(block["block_id"])
+    if empty:
+        raise ClientRefuses("please fill in", *empty)
+    if unfit:
+        raise ClientRefuses("too long, too short, or no number", *unfit)
+
+
+def check_files(element: JSON, files: tuple[SlackFile, ...], block_id: str) -> None:
+    allowed = {kind.lower().lstrip(".") for kind in element.get("filetypes", ())}
+    if len(files) > element.get("max_files", 10):
+        raise ClientRefuses("too many files", block_id)
+    for file in files:
+        if allowed and not {file.extension, file.filetype} & allowed:
+            raise ClientRefuses(f"{file.name} is not one of {sorted(allowed)}", block_id)
+        if file.size > FILE_MAX_BYTES:
+            raise ClientRefuses(f"{file.name} is over 10 MB", block_id)
+
+
+def _fits(element: JSON, text: str) -> bool:
+    if element["type"] == "number_input":
+        return text.lstrip("-").replace(".", "", 1).isdigit()
+    return bool(element.get("min_length", 0) <= len(text) <= element.get("max_length", TEXT_MAX_LENGTH))

@@ -1,0 +1,156 @@
+"""From Slack to the bot: signed HTTP or Socket Mode, the three-second limit, and retries of events."""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import aiohttp
+
+from bot.sandbox.slack.payloads import event_callback
+from bot.sandbox.slack.socket_mode import Sockets
+from bot.sandbox.slack.world import JSON, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How the bot took one request. A late answer is no answer."""
+
+    status: int | None
+    """None: no answer in time, or no connection. Socket Mode: 200 once acknowledged."""
+    body: JSON | str | None
+    seconds: float
+    failure: str = ""
+    """`http_timeout`, `http_error` or `connection_failed`, as x-slack-retry-reason names them."""
+    stop_retrying: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return not self.failure
+
+
+class Courier:
+    """Brings payloads to the bot, by HTTP when there is an address and by a socket when there is none."""
+
+    def __init__(
+        self,
+        world: World,
+        sockets: Sockets,
+        *,
+        events_url: str | None,
+        signing_secret: str,
+        answer_seconds: float,
+        event_retry_seconds: tuple[float, ...],
+    ) -> None:
+        self.events_url = events_url
+        self._world = world
+        self._sockets = sockets
+        self._signing_secret = signing_secret
+        self._answer_seconds = answer_seconds
+        self._event_retry_seconds = event_retry_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    async def deliver(self, kind: str, payload: JSON, *, retry_num: int = 0, retry_reason: str = "") -> Delivery:
+        """One attempt. `kind` is Socket Mode's word: slash_commands, interactive or events_api."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        status: int | None = None
+        body: JSON | str | None = None
+        failure, stop = "", False
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                if self.events_url is None:
+                    body = await self._sockets.ask(kind, payload, retry_num=retry_num, retry_reason=retry_reason)
+                    status = 200
+                else:
+                    status, body, stop = await self._post(kind, payload, retry_num, retry_reason)
+                    failure = "" if 200 <= status < 300 else "http_error"
+        except TimeoutError:
+            failure = "http_timeout"
+        except (aiohttp.ClientError, ConnectionError):
+            failure = "connection_failed"
+        self._world.changes.tell()
+        seconds = loop.time() - started
+        return Delivery(status=status, body=body, seconds=seconds, failure=failure, stop_retrying=stop)
+
+    async def emit(self, event: JSON, *, is_ext_shared: bool = False) -> Delivery:
+        """Tell the bot of an event. Returns after the first attempt; retries go on by themselves."""
+        payload = event_callback(event, event_id=self._world.new_id("Ev"), is_ext_shared=is_ext_shared)
+        first = await self.deliver("events_api", payload)
+        if not first.ok and not first.stop_retrying:
+            self._in_background(self._retry(payload, first.failure))
+        return first
+
+    async def _retry(self, payload: JSON, reason: str) -> None:
+        for number, wait_seconds in enumerate(self._event_retry_seconds, start=1):
+            await asyncio.sleep(wait_seconds)
+            attempt = await self.deliver("events_api", payload, retry_num=number, retry_reason=reason)
+            if attempt.ok or attempt.stop_retrying:
+                return
+            reason = attempt.failure
+
+    async def _post(
+        self, kind: str, payload: JSON, retry_num: int, retry_reason: str
+    ) -> tuple[int, JSON | str | None, bool]:
+        assert self._session is not None, "the stand-in is not started"
+        assert self.events_url is not None
+        body, content_type = encode(kind, payload)
+        headers = {"Content-Type": content_type, **signature(self._signing_secret, body)}
+        if retry_num:
+            headers |= {"x-slack-retry-num": str(retry_num), "x-slack-retry-reason": retry_reason}
+        async with self._session.post(self.events_url, data=body, headers=headers, allow_redirects=False) as response:
+            text = await response.text()
+            stop = response.headers.get("x-slack-no-retry") == "1"
+            return response.status, _body(text, response.content_type), stop
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _body(text: str, content_type: str) -> JSON | str | None:
+    if content_type == "application/json":
+        with contextlib.suppress(ValueError):
+            body: JSON | None = json.loads(text)
+            return body
+    return text or None
+
+
+def encode(kind: str, payload: JSON) -> tuple[bytes, str]:
+    """Body and content type of an HTTP delivery."""
+    if kind == "slash_commands":
+        return urlencode(payload).encode(), "application/x-www-form-urlencoded"
+    if kind == "interactive":
+        form = {"payload": json.dumps(payload, ensure_ascii=False)}
+        return urlencode(form).encode(), "application/x-www-form-urlencoded"
+    return json.dumps(payload, ensure_ascii=False).encode(), "application/json"
+
+
+def signature(secret: str, body: bytes) -> dict[str, str]:
+    """Slack's v0 signature over the raw body. By the machine's clock: the receiver checks against its own."""
+    timestamp = str(int(time.time()))
+    signed = hmac.new(secret.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256)
+    return {
+        "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
+        "X-Slack-Request-Timestamp": timestamp,
+        "X-Slack-Signature": f"v0={signed.hexdigest()}",
+        "X-Slack-Request-Id": secrets.token_hex(8),
+    }

@@ -1,0 +1,95 @@
+"""users.*, usergroups.* and files.info: look-ups about people and files."""
+
+from bot.sandbox.slack.arguments import Arguments
+from bot.sandbox.slack.errors import ApiError
+from bot.sandbox.slack.workspace import Method, Workspace
+from bot.sandbox.slack.world import JSON, TEAM_ID, User
+
+
+def user_info(workspace: Workspace, arguments: Arguments) -> JSON:
+    arguments.require("user")
+    user = workspace.world.users.get(arguments.text("user"))
+    if user is None:
+        raise ApiError("user_not_found")
+    return {"ok": True, "user": user_json(user)}
+
+
+def user_json(user: User) -> JSON:
+    shown: JSON = {
+        "id": user.id,
+        "team_id": user.team_id,
+        "name": user.handle,
+        "deleted": user.is_deleted,
+        "real_name": user.name.title(),
+        "profile": {
+            "real_name": user.name.title(),
+            "real_name_normalized": user.name.title(),
+            "display_name": user.name,
+            "display_name_normalized": user.name,
+            "team": user.team_id,
+        },
+        "is_bot": user.is_bot,
+        "is_app_user": False,
+        "updated": 1795375000,
+    }
+    if user.is_stranger:
+        shown["is_stranger"] = True
+    if not user.is_deleted:
+        shown |= {
+            "tz": user.timezone,
+            "tz_label": user.timezone,
+            "tz_offset": 3600,
+            "is_admin": False,
+            "is_owner": False,
+            "is_primary_owner": False,
+            "is_restricted": user.is_guest,
+            "is_ultra_restricted": False,
+        }
+    return shown
+
+
+def usergroups_list(workspace: Workspace, arguments: Arguments) -> JSON:
+    groups: list[JSON] = []
+    for group_id, users in workspace.world.usergroups.items():
+        group: JSON = {"id": group_id, "team_id": TEAM_ID, "is_usergroup": True, "handle": group_id.lower()}
+        group |= {"name": group_id, "date_delete": 0, "user_count": len(users)}
+        if arguments.flag("include_users"):
+            group["users"] = sorted(users)
+        groups.append(group)
+    return {"ok": True, "usergroups": groups}
+
+
+def usergroups_users_list(workspace: Workspace, arguments: Arguments) -> JSON:
+    arguments.require("usergroup")
+    users = workspace.world.usergroups.get(arguments.text("usergroup"))
+    if users is None:
+        raise ApiError("no_such_subteam")
+    return {"ok": True, "users": sorted(users)}
+
+
+def files_info(workspace: Workspace, arguments: Arguments) -> JSON:
+    """The whole file object, also of files that payloads show as a stub only."""
+    arguments.require("file")
+    world = workspace.world
+    file = world.files.get(arguments.text("file"))
+    if file is None or not world.bot_may_read(file):
+        raise ApiError("file_not_found")
+    if file.is_deleted:
+        raise ApiError("file_deleted")
+    shown = file.as_json(world.base_url)
+    shares: dict[str, JSON] = {"public": {}, "private": {}}
+    for channel_id in sorted(file.shared_in & set(world.channels)):
+        channel = world.channels[channel_id]
+        posts = [post for post in channel.posts if file in post.files]
+        entries = [{"ts": post.ts, "channel_name": channel.name, "team_id": TEAM_ID} for post in posts]
+        shares["private" if channel.is_private or channel.is_im else "public"][channel_id] = entries
+    shown["shares"] = {kind: found for kind, found in shares.items() if found}
+    return {"ok": True, "file": shown, "comments": [], "response_metadata": {"next_cursor": ""}}
+
+
+METHODS: dict[str, Method] = {
+    "users.info": user_info,
+    "usergroups.list": usergroups_list,
+    "usergroups.users.list": usergroups_users_list,
+    "files.info": files_info,
+}

@@ -1,0 +1,52 @@
+"""Messages as Slack writes them in answers and payloads."""
+
+from bot.sandbox.slack.world import APP_ID, BOT_ID, BOT_NAME, BOT_USER_ID, JSON, TEAM_ID, Message, World
+
+_PROFILE: JSON = {
+    "id": BOT_ID,
+    "app_id": APP_ID,
+    "user_id": BOT_USER_ID,
+    "name": BOT_NAME,
+    "icons": {},
+    "deleted": False,
+    "updated": 1795375000,
+    "team_id": TEAM_ID,
+}
+
+
+def message_json(world: World, message: Message, *, with_metadata: bool = False) -> JSON:
+    shown: JSON = {"user": message.user, "type": "message", "ts": message.ts}
+    if message.tombstone:
+        return shown | {"subtype": "tombstone", "text": "This message was deleted.", "hidden": True}
+    if message.user == BOT_USER_ID:
+        shown |= {"bot_id": BOT_ID, "app_id": APP_ID, "bot_profile": _PROFILE}
+    else:
+        shown["client_msg_id"] = f"00000000-0000-4000-8000-{message.ts.replace('.', '')[-12:]}"
+    shown |= {"text": message.text, "team": TEAM_ID}
+    if message.blocks:
+        shown["blocks"] = message.blocks
+    if message.files:
+        shown["files"] = [file.in_payload(world.base_url) for file in message.files]
+        shown |= {"upload": False, "display_as_bot": False}
+    if with_metadata and message.metadata:
+        shown["metadata"] = message.metadata
+    if message.edited and not message.blocks:
+        shown["edited"] = {"user": BOT_ID, "ts": message.ts}
+    return shown | _thread_keys(world, message)
+
+
+def _thread_keys(world: World, message: Message) -> JSON:
+    if message.thread_ts:
+        return {"thread_ts": message.thread_ts}
+    replies = world.channels[message.channel].replies(message.ts)
+    if not replies:
+        return {}
+    return {
+        "thread_ts": message.ts,
+        "reply_count": len(replies),
+        "reply_users_count": len({reply.user for reply in replies}),
+        "latest_reply": replies[-1].ts,
+        "reply_users": sorted({reply.user for reply in replies}),
+        "is_locked": False,
+        "subscribed": False,
+    }

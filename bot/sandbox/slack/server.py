@@ -1,0 +1,266 @@
+"""SlackSandbox: the whole stand-in on one loopback port, with the handles that tests and the demo hold."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from bot.sandbox.slack import control, reading
+from bot.sandbox.slack.delivery import Courier, Delivery
+from bot.sandbox.slack.downloads import Downloads
+from bot.sandbox.slack.errors import ClientRefuses
+from bot.sandbox.slack.faults import Fault, FaultHook, Faults
+from bot.sandbox.slack.files import SlackFile
+from bot.sandbox.slack.person import Person
+from bot.sandbox.slack.response_urls import ResponseUrls
+from bot.sandbox.slack.socket_mode import Sockets
+from bot.sandbox.slack.stage import Stage
+from bot.sandbox.slack.views import Triggers, Views
+from bot.sandbox.slack.web_api import ApiCall, Pace, WebApi, scopes_or_default
+from bot.sandbox.slack.workspace import Workspace
+from bot.sandbox.slack.world import BOT_NAME, BOT_USER_ID, JSON, TEAM_ID, Channel, Message, User, World
+
+HOST = "127.0.0.1"
+UPLOAD_MAX_BYTES = 64 * 1024 * 1024
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SlackSandbox:
+    """A Slack workspace for one app: `await start()`, point the bot at `api_url`, act as a `person`.
+
+    Everything runs on the caller's event loop. `clock` rules message times, triggers, response_urls and
+    the posting pace; time limits of connections run by the loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        bot_token: str = "xoxb-sandbox",
+        app_token: str = "xapp-sandbox",
+        signing_secret: str = "sandbox-secret",
+        events_url: str | None = None,
+        scopes: Iterable[str] | None = None,
+        posts_per_second: float | None = None,
+        trigger_seconds: float = 3.0,
+        event_retry_seconds: tuple[float, ...] = (0, 60, 300),
+        answer_seconds: float = 3.0,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._port = port
+        self._world = World(clock)
+        self._faults = Faults()
+        self._sockets = Sockets(self._world)
+        views, triggers = Views(self._world), Triggers(clock, trigger_seconds)
+        workspace = Workspace(world=self._world, views=views, triggers=triggers, scopes=scopes_or_default(scopes))
+        self._courier = Courier(
+            self._world,
+            self._sockets,
+            events_url=events_url,
+            signing_secret=signing_secret,
+            answer_seconds=answer_seconds,
+            event_retry_seconds=event_retry_seconds,
+        )
+        self._api = WebApi(
+            workspace,
+            self._faults,
+            bot_token=bot_token,
+            app_token=app_token,
+            pace=Pace(posts_per_second, clock),
+            connections_open=self._sockets.new_address,
+        )
+        self._response_urls = ResponseUrls(self._world)
+        self._downloads = Downloads(workspace, bot_token=bot_token, record=self._api.record)
+        self._stage = Stage(
+            world=self._world,
+            views=views,
+            triggers=triggers,
+            response_urls=self._response_urls,
+            courier=self._courier,
+        )
+        self._runner: web.AppRunner | None = None
+        self._furnish()
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=UPLOAD_MAX_BYTES)
+        app.router.add_route("*", "/api/{method}", self._api.handle)
+        app.router.add_post("/hooks/{kind}/{team}/{number}/{secret}", self._answer_hook)
+        app.router.add_get("/link/", self._sockets.serve)
+        self._downloads.add_routes(app)
+        control.add_routes(app, self)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self._port)
+        await site.start()
+        _, self._port, *_ = self._runner.addresses[0]
+        self._world.base_url = f"http://{HOST}:{self._port}"
+        await self._courier.start()
+
+    async def stop(self) -> None:
+        await self._courier.stop()
+        await self._sockets.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def api_url(self) -> str:
+        return f"{self._world.base_url}/api/"
+
+    @property
+    def events_url(self) -> str | None:
+        return self._courier.events_url
+
+    @events_url.setter
+    def events_url(self, url: str | None) -> None:
+        self._courier.events_url = url
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        return self._world.channels
+
+    @property
+    def users(self) -> dict[str, User]:
+        return self._world.users
+
+    @property
+    def files(self) -> dict[str, SlackFile]:
+        return self._world.files
+
+    @property
+    def usergroups(self) -> dict[str, set[str]]:
+        return self._world.usergroups
+
+    @property
+    def calls(self) -> list[ApiCall]:
+        return self._api.calls
+
+    @property
+    def socket_count(self) -> int:
+        """How many Socket Mode connections stand ready for payloads."""
+        return len(self._sockets.ready)
+
+    @property
+    def fault(self) -> FaultHook | None:
+        return self._faults.hook
+
+    @fault.setter
+    def fault(self, hook: FaultHook | None) -> None:
+        self._faults.hook = hook
+
+    def fail_next(self, method: str, *faults: Fault) -> None:
+        """Spoil the next requests of this method, one fault each.
+
+        Besides Web API methods: `files.download` and `response_url`.
+        """
+        self._faults.queue(method, *faults)
+
+    def add_user(
+        self,
+        user_id: str,
+        name: str,
+        *,
+        guest: bool = False,
+        bot: bool = False,
+        deleted: bool = False,
+        stranger: bool = False,
+        team_id: str | None = None,
+    ) -> User:
+        user = User(
+            id=user_id,
+            name=name,
+            team_id=team_id or ("T0OTHER0001" if stranger else TEAM_ID),
+            is_guest=guest,
+            is_bot=bot,
+            is_deleted=deleted,
+            is_stranger=stranger,
+        )
+        return self._world.add_user(user)
+
+    def add_channel(
+        self,
+        channel_id: str,
+        name: str,
+        *,
+        private: bool = False,
+        members: Iterable[str] = (),
+        bot_is_member: bool = True,
+        ext_shared: bool = False,
+        archived: bool = False,
+    ) -> Channel:
+        """An id that begins with D makes a direct conversation of its members."""
+        channel = Channel(
+            id=channel_id,
+            name=name,
+            is_private=private,
+            is_im=channel_id.startswith("D"),
+            is_ext_shared=ext_shared,
+            is_archived=archived,
+            members={*members, *([BOT_USER_ID] if bot_is_member else [])},
+        )
+        return self._world.add_channel(channel)
+
+    def add_usergroup(self, group_id: str, members: Iterable[str]) -> None:
+        self._world.usergroups[group_id] = set(members)
+
+    def person(self, user_id: str) -> Person:
+        if user_id not in self._world.users:
+            raise ClientRefuses(f"there is no user {user_id}")
+        return Person(self._stage, user_id)
+
+    def messages(self, channel_id: str) -> list[Message]:
+        """What stands in the channel, roots and replies, in order of ts; deleted and ephemeral ones not."""
+        return [post for post in self._world.channels[channel_id].posts if not post.deleted]
+
+    def thread(self, channel_id: str, root_ts: str) -> list[Message]:
+        """The root, if it still stands, and its replies."""
+        return [post for post in self.messages(channel_id) if root_ts in (post.ts, post.thread_ts)]
+
+    def direct_messages(self, user_id: str) -> list[Message]:
+        channel = self._world.direct_channel(user_id)
+        return [post for post in self.messages(channel.id) if post.user == BOT_USER_ID]
+
+    def ephemerals(self, user_id: str) -> list[Message]:
+        """What only this person saw: answers to commands, chat.postEphemeral, response_url."""
+        return [post for post in self._world.ephemerals if post.ephemeral_to == user_id and not post.deleted]
+
+    def delete_message(self, channel_id: str, ts: str, *, tombstone: bool = False) -> None:
+        """As a person would. `tombstone`: Slack keeps the place of a root that has replies."""
+        channel = self._world.channels[channel_id]
+        message = channel.find(ts)
+        if message is None:
+            raise ClientRefuses(f"there is no message {ts} in {channel_id}")
+        self._world.delete(message, tombstone=tombstone and bool(channel.replies(ts)))
+
+    def plain(self, message_or_view: Message | JSON) -> str:
+        return reading.plain(message_or_view, names=self._world.names)
+
+    async def wait_for(self, condition: Callable[[], bool], timeout_seconds: float = 10) -> None:
+        """Wait until `condition` holds; looked at anew at each change. Raises TimeoutError."""
+        await self._world.changes.until(condition, timeout_seconds)
+
+    async def deliver(self, kind: str, payload: JSON, *, retry_num: int = 0, retry_reason: str = "") -> Delivery:
+        """Send a raw payload once: kind is slash_commands, interactive or events_api."""
+        return await self._courier.deliver(kind, payload, retry_num=retry_num, retry_reason=retry_reason)
+
+    async def emit(self, event: JSON, *, is_ext_shared: bool = False) -> Delivery:
+        """Wrap an event as Slack does and send it, with retries in the background."""
+        return await self._courier.emit(event, is_ext_shared=is_ext_shared)
+
+    async def disconnect_sockets(self, reason: str = "refresh_requested", *, abrupt: bool = False) -> None:
+        await self._sockets.disconnect(reason, abrupt=abrupt)
+
+    async def _answer_hook(self, request: web.Request) -> web.StreamResponse:
+        return await self._api.record(request, "response_url", lambda call: self._response_urls.answer(request, call))
+
+    def _furnish(self) -> None:
+        """The preset world."""
+        people = {"U0AMINA0001": "amina", "U0REMI00001": "remi", "U0MUSA00001": "musa"}
+        for user_id, name in people.items():
+            self.add_user(user_id, name)
+        self.add_user(BOT_USER_ID, BOT_NAME, bot=True)
+        self.add_channel("C0KYCREQ001", "kyc-requests", members=people)
+        reviewers = ("U0REMI00001", "U0MUSA00001")
+        self.add_channel("C0KYCREV001", "kyc-review", private=True, members=reviewers)

@@ -1,0 +1,44 @@
+"""What every Web API method works on: the world, the open views, and what the bot's token allows."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from bot.sandbox.slack.arguments import Arguments
+from bot.sandbox.slack.errors import ApiError
+from bot.sandbox.slack.views import Triggers, Views
+from bot.sandbox.slack.world import BOT_ID, BOT_NAME, BOT_USER_ID, JSON, TEAM_DOMAIN, TEAM_ID, Channel, World
+
+
+@dataclass(slots=True, kw_only=True)
+class Workspace:
+    world: World
+    views: Views
+    triggers: Triggers
+    scopes: list[str]
+
+    def need_any_scope(self, scopes: Iterable[str]) -> None:
+        wanted = list(scopes)
+        if wanted and not set(wanted) & set(self.scopes):
+            raise ApiError("missing_scope", needed=",".join(wanted), provided=",".join(self.scopes))
+
+    def identity(self) -> JSON:
+        return {
+            "ok": True,
+            "url": f"https://{TEAM_DOMAIN}.slack.com/",
+            "team": "Acme Compliance",
+            "user": BOT_NAME,
+            "team_id": TEAM_ID,
+            "user_id": BOT_USER_ID,
+            "bot_id": BOT_ID,
+            "is_enterprise_install": False,
+        }
+
+    def visible_channel(self, channel_id: str) -> Channel:
+        """A conversation whose existence the bot may know: a private one only as a member."""
+        channel = self.world.channels.get(channel_id)
+        if channel is None or (not channel.bot_is_member and (channel.is_private or channel.is_im)):
+            raise ApiError("channel_not_found")
+        return channel
+
+
+Method = Callable[[Workspace, Arguments], JSON | Awaitable[JSON]]

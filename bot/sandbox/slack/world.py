@@ -1,0 +1,234 @@
+"""The workspace as the stand-in knows it: people, conversations, messages, files, user groups.
+
+Pure state with Slack's rules of who sees what. HTTP, views and people's acts live elsewhere.
+"""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.sandbox.slack.changes import Changes
+from bot.sandbox.slack.files import SlackFile
+
+JSON = dict[str, Any]
+
+TEAM_ID = "T0ACME00001"
+TEAM_DOMAIN = "acme-compliance"
+BOT_USER_ID = "U0KYCBOT001"
+BOT_ID = "B0KYCBOT001"
+APP_ID = "A0KYCAPP001"
+BOT_NAME = "kyc-bot"
+
+
+@dataclass(slots=True, kw_only=True)
+class User:
+    id: str
+    name: str
+    team_id: str = TEAM_ID
+    is_guest: bool = False
+    is_bot: bool = False
+    is_deleted: bool = False
+    is_stranger: bool = False
+    """From another company, met through Slack Connect."""
+    timezone: str = "Africa/Lagos"
+
+    @property
+    def handle(self) -> str:
+        return f"{self.name}.test"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Edition:
+    """What a message said before it was changed."""
+
+    text: str
+    blocks: list[JSON]
+    metadata: JSON | None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Message:
+    """A live message: an update changes this object and keeps the earlier wording in `edited`."""
+
+    channel: str
+    ts: str
+    user: str
+    text: str
+    blocks: list[JSON] = field(default_factory=list)
+    thread_ts: str | None = None
+    """The root's ts for a reply; None for a root."""
+    metadata: JSON | None = None
+    files: list[SlackFile] = field(default_factory=list)
+    edited: list[Edition] = field(default_factory=list)
+    deleted: bool = False
+    tombstone: bool = False
+    """Deleted, but its replies stand: Slack may leave a stone in its place."""
+    broadcast: bool = False
+    ephemeral_to: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names by user and channel id, for reading the message aloud."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Channel:
+    id: str
+    name: str
+    is_private: bool = False
+    is_im: bool = False
+    is_ext_shared: bool = False
+    is_archived: bool = False
+    members: set[str] = field(default_factory=set)
+    posts: list[Message] = field(default_factory=list, repr=False)
+    _by_ts: dict[str, Message] = field(default_factory=dict, repr=False)
+    _replies: dict[str, list[Message]] = field(default_factory=dict, repr=False)
+
+    @property
+    def bot_is_member(self) -> bool:
+        return BOT_USER_ID in self.members
+
+    @property
+    def scope_family(self) -> str:
+        """The first half of the scopes that open this kind of conversation."""
+        if self.is_im:
+            return "im"
+        return "groups" if self.is_private else "channels"
+
+    def find(self, ts: str) -> Message | None:
+        """The message with this ts, if it still stands."""
+        message = self._by_ts.get(ts)
+        return None if message is None or message.deleted else message
+
+    def root(self, ts: str) -> Message | None:
+        """What a thread hangs on: a standing message, or the stone of a deleted one."""
+        message = self._by_ts.get(ts)
+        return None if message is None or (message.deleted and not message.tombstone) else message
+
+    def replies(self, root_ts: str) -> list[Message]:
+        return [reply for reply in self._replies.get(root_ts, ()) if not reply.deleted]
+
+    def add(self, message: Message) -> None:
+        self.posts.append(message)
+        self._by_ts[message.ts] = message
+        if message.thread_ts is not None:
+            self._replies.setdefault(message.thread_ts, []).append(message)
+
+
+class World:
+    """Everything that is the case in the workspace, and the acts that change it."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.base_url = ""
+        self.users: dict[str, User] = {}
+        self.channels: dict[str, Channel] = {}
+        self.files: dict[str, SlackFile] = {}
+        self.usergroups: dict[str, set[str]] = {}
+        self.ephemerals: list[Message] = []
+        self.names: dict[str, str] = {}
+        self.changes = Changes()
+        self._last_tick = 0
+        self._numbers = itertools.count(1)
+
+    def next_ts(self) -> str:
+        """The time as Slack writes it; never the same twice, never going back."""
+        self._last_tick = max(int(self.clock().timestamp() * 10_000), self._last_tick + 1)
+        return f"{self._last_tick // 10_000}.{self._last_tick % 10_000:04d}00"
+
+    def new_id(self, letter: str) -> str:
+        return f"{letter}0{next(self._numbers):04d}{secrets.token_hex(3).upper()}"
+
+    def add_user(self, user: User) -> User:
+        self.users[user.id] = user
+        self.names[user.id] = user.name
+        self.changes.tell()
+        return user
+
+    def add_channel(self, channel: Channel) -> Channel:
+        self.channels[channel.id] = channel
+        self.names[channel.id] = channel.name
+        self.changes.tell()
+        return channel
+
+    def direct_channel(self, user_id: str) -> Channel:
+        """The conversation between this person and the bot, made when first needed."""
+        channel_id = f"D{user_id[1:]}"
+        if channel_id not in self.channels:
+            members = {user_id, BOT_USER_ID}
+            self.add_channel(Channel(id=channel_id, name="directmessage", is_im=True, members=members))
+        return self.channels[channel_id]
+
+    def post(
+        self,
+        channel_id: str,
+        *,
+        user: str,
+        text: str,
+        blocks: list[JSON] | None = None,
+        thread_ts: str | None = None,
+        metadata: JSON | None = None,
+        files: Iterable[SlackFile] = (),
+        broadcast: bool = False,
+    ) -> Message:
+        message = Message(
+            channel=channel_id,
+            ts=self.next_ts(),
+            user=user,
+            text=text,
+            blocks=blocks or [],
+            thread_ts=thread_ts,
+            metadata=metadata,
+            files=list(files),
+            broadcast=broadcast,
+            names=self.names,
+        )
+        for file in message.files:
+            file.shared_in.add(channel_id)
+        self.channels[channel_id].add(message)
+        self.changes.tell()
+        return message
+
+    def whisper(
+        self,
+        channel_id: str,
+        to: str,
+        *,
+        text: str,
+        blocks: list[JSON] | None = None,
+        thread_ts: str | None = None,
+    ) -> Message:
+        """A message that one person alone sees, and that no method finds again."""
+        message = Message(
+            channel=channel_id,
+            ts=self.next_ts(),
+            user=BOT_USER_ID,
+            text=text,
+            blocks=blocks or [],
+            thread_ts=thread_ts,
+            ephemeral_to=to,
+            names=self.names,
+        )
+        self.ephemerals.append(message)
+        self.changes.tell()
+        return message
+
+    def rewrite(self, message: Message, *, text: str, blocks: list[JSON], metadata: JSON | None = None) -> None:
+        message.edited.append(Edition(text=message.text, blocks=message.blocks, metadata=message.metadata))
+        message.text = text
+        message.blocks = blocks
+        message.metadata = metadata if metadata is not None else message.metadata
+        self.changes.tell()
+
+    def delete(self, message: Message, *, tombstone: bool = False) -> None:
+        message.deleted = True
+        message.tombstone = tombstone
+        self.changes.tell()
+
+    def bot_may_read(self, file: SlackFile) -> bool:
+        if file.user == BOT_USER_ID or file.was_submitted:
+            return True
+        return any(
+            self.channels[channel_id].bot_is_member for channel_id in file.shared_in if channel_id in self.channels
+        )

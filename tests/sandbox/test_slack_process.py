@@ -1,0 +1,86 @@
+"""The stand-in as a process with JSON endpoints; and the rule that it imports nothing of the bot."""
+
+import ast
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import bot.sandbox.slack
+from bot.sandbox.slack import run
+from tests.sandbox.slack_setup import AMINA, CHANNEL, JSON, bolt_for, button, by_http, form, running, section
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_check_is_asked_from_the_shell(tmp_path: Path) -> None:
+    selfie = tmp_path / "me.jpg"
+    selfie.write_bytes(b"\xff\xd8")
+    async with running() as slack:
+        app = bolt_for(slack)
+
+        @app.command("/kyc")
+        async def _open(ack: Any, body: JSON, client: Any) -> None:
+            await ack()
+            await client.views_open(trigger_id=body["trigger_id"], view=form())
+
+        @app.action("v")
+        async def _chosen(ack: Any) -> None:
+            await ack()
+
+        @app.view("form")
+        async def _submit(ack: Any, client: Any) -> None:
+            await ack()
+            blocks = [section("*K-1* asked"), {"type": "actions", "elements": [button("cancel")]}]
+            await client.chat_postMessage(channel=CHANNEL, text="K-1 asked", blocks=blocks)
+
+        @app.action("cancel")
+        async def _cancel(ack: Any, respond: Any) -> None:
+            await ack()
+            await respond(text="cancelled", replace_original=True)
+
+        base = slack.api_url.removesuffix("/api/")
+        async with (
+            by_http(slack, app),
+            httpx.AsyncClient(base_url=f"{base}/sandbox/", trust_env=False) as shell,
+        ):
+            assert (await shell.post("command", json={"user": "amina", "text": "check"})).json()["ok"]
+            values = {"country": "ghana", "id_number": "1", "selfie": [str(selfie)]}
+            filled = await shell.post("fill", json={"user": AMINA, "values": values})
+            assert filled.json()["fields"] == list(values)
+            assert (await shell.post("submit", json={"user": AMINA})).json()["closed"]
+            listed = (await shell.get("messages", params={"channel": CHANNEL})).json()["messages"]
+            assert [message["plain"] for message in listed] == ["K-1 asked\n[Press]"]
+            pressed = {"user": "amina", "ts": listed[0]["ts"], "action_id": "cancel"}
+            assert (await shell.post("click", json=pressed)).json()["ok"]
+            assert slack.messages(CHANNEL)[0].text == "cancelled"
+            wrong = await shell.post("command", json={"user": "nobody"})
+            assert (wrong.status_code, wrong.json()["ok"]) == (400, False)
+
+
+async def test_the_process_tells_its_address_and_stops_when_told(capsys: pytest.CaptureFixture[str]) -> None:
+    task = asyncio.create_task(run(0, "xoxb-a", "xapp-a", "secret", None))
+    printed = ""
+    while "\n" not in printed:
+        await asyncio.sleep(0.01)
+        printed += capsys.readouterr().out
+    address = printed.split()[-1]
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        answer = await client.post("auth.test", headers={"Authorization": "Bearer xoxb-a"})
+        assert answer.json()["ok"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_the_stand_in_imports_nothing_of_the_bot() -> None:
+    ours = {"bot", "handlers", "storage"}
+    for path in Path(bot.sandbox.slack.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            foreign = [name for name in names if name.partition(".")[0] in ours]
+            assert all(name.startswith("bot.sandbox.slack") for name in foreign), path.name
