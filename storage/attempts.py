@@ -1,0 +1,268 @@
+"""Attempts: one row per job at Smile ID, written before Smile ID is asked, and when to ask for its status."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from bot.domain.checks import Attempt, Step
+from bot.domain.outcomes import Outcome
+from storage.database import Transaction, from_text, to_text
+
+RESULTS = "results"
+"""Topic woken when a job is due for job_status."""
+
+TOKEN_PURPOSE = "callback-token"  # noqa: S105  a label, not a token
+
+
+def record(tx: Transaction, *, ref: str, job_id: str, user_id: str, token: str, now: datetime) -> Attempt:
+    """(a) of the order: the job id, user id and callback token are ours before any call."""
+    tx.run(
+        """
+        INSERT INTO attempts (job_id, ref, number, user_id, step, token_print, token_sealed, created_at)
+        VALUES (
+            :job_id, :ref, 1 + (SELECT COUNT(*) FROM attempts WHERE ref = :ref), :user_id, 'recorded',
+            :token_print, :token_sealed, :now)
+        """,
+        job_id=job_id,
+        ref=ref,
+        user_id=user_id,
+        token_print=tx.sealer.fingerprint(token, purpose=TOKEN_PURPOSE),
+        token_sealed=tx.sealer.seal(token, place=f"attempts.token:{job_id}"),
+        now=to_text(now),
+    )
+    return the(tx, job_id)
+
+
+def get(tx: Transaction, job_id: str) -> Attempt | None:
+    row = tx.row("SELECT * FROM attempts WHERE job_id = :job_id", job_id=job_id)
+    return _attempt(tx, row) if row is not None else None
+
+
+def the(tx: Transaction, job_id: str) -> Attempt:
+    """An attempt that must exist."""
+    attempt = get(tx, job_id)
+    if attempt is None:
+        raise LookupError(f"no attempt {job_id}")
+    return attempt
+
+
+def latest(tx: Transaction, ref: str) -> Attempt | None:
+    """The attempt that counts."""
+    row = tx.row("SELECT * FROM attempts WHERE ref = :ref ORDER BY number DESC LIMIT 1", ref=ref)
+    return _attempt(tx, row) if row is not None else None
+
+
+def by_token(tx: Transaction, token: str) -> Attempt | None:
+    """The attempt whose callback URL holds this token."""
+    for print_ in tx.sealer.fingerprints(token, purpose=TOKEN_PURPOSE):
+        row = tx.row("SELECT * FROM attempts WHERE token_print = :print", print=print_)
+        if row is not None:
+            return _attempt(tx, row)
+    return None
+
+
+def prepared(tx: Transaction, job_id: str, *, smile_job_id: str, answer: Mapping[str, object]) -> None:
+    """(b): Smile ID knows the job and waits for the zip."""
+    tx.run(
+        """
+        UPDATE attempts SET step = 'prepared', smile_job_id = :smile_job_id, upload_sealed = :upload,
+            in_doubt_since = NULL, retry_flag = 0
+        WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
+        """,
+        smile_job_id=smile_job_id,
+        upload=tx.sealer.seal(json.dumps(answer), place=f"attempts.upload:{job_id}"),
+        job_id=job_id,
+    )
+
+
+def sent(tx: Transaction, job_id: str, *, now: datetime, ask_at: datetime) -> None:
+    """(c): Smile ID has the zip. The upload URL is forgotten."""
+    tx.run(
+        """
+        UPDATE attempts SET step = 'sent', upload_sealed = NULL, in_doubt_since = NULL, sent_at = :now,
+            smile_job_id = COALESCE(smile_job_id, ''), poll_at = :ask_at,
+            ask_at = CASE WHEN ask_at IS NULL OR ask_at > :ask_at THEN :ask_at ELSE ask_at END
+        WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
+        """,
+        now=to_text(now),
+        ask_at=to_text(ask_at),
+        job_id=job_id,
+    )
+    tx.wake(RESULTS)
+
+
+def doubt(tx: Transaction, job_id: str, *, since: datetime) -> None:
+    """An answer was lost: nothing is sent again before job_status was asked."""
+    tx.run(
+        "UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since) WHERE job_id = :job_id",
+        since=to_text(since),
+        job_id=job_id,
+    )
+
+
+def doubt_open_ones(tx: Transaction, *, since: datetime) -> None:
+    """At start: whatever was under way when the process ended is in doubt."""
+    tx.run(
+        """
+        UPDATE attempts SET in_doubt_since = :since
+        WHERE step IN ('recorded', 'prepared') AND in_doubt_since IS NULL
+        """,
+        since=to_text(since),
+    )
+
+
+def ask_again(tx: Transaction, job_id: str, *, with_retry_flag: bool) -> None:
+    """The doubt is over, Smile ID has no zip: go back to asking for an upload URL with the same job id."""
+    tx.run(
+        """
+        UPDATE attempts SET step = 'recorded', upload_sealed = NULL, in_doubt_since = NULL, retry_flag = :flag
+        WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
+        """,
+        flag=int(with_retry_flag),
+        job_id=job_id,
+    )
+
+
+def settle_doubt(tx: Transaction, job_id: str) -> None:
+    """The doubt is over, Smile ID has no zip, and the upload URL may still be used."""
+    tx.run("UPDATE attempts SET in_doubt_since = NULL WHERE job_id = :job_id", job_id=job_id)
+
+
+def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
+    """Jobs due for job_status, ours until the lease ends."""
+    rows = tx.rows(
+        """
+        SELECT * FROM attempts WHERE ask_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
+        ORDER BY ask_at LIMIT :limit
+        """,
+        now=to_text(now),
+        limit=limit,
+    )
+    for row in rows:
+        tx.run(
+            "UPDATE attempts SET leased_until = :until, asked_at = :now WHERE job_id = :job_id",
+            until=to_text(until),
+            now=to_text(now),
+            job_id=row["job_id"],
+        )
+    return [_attempt(tx, row) for row in rows]
+
+
+def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
+    """How long the oldest job that is due for job_status has been waiting."""
+    row = tx.row("SELECT MIN(ask_at) AS due FROM attempts WHERE ask_at <= :now", now=to_text(now))
+    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
+
+
+def next_ask(
+    tx: Transaction, job_id: str, *, ask_at: datetime | None, poll_at: datetime | None, polls: int, confirms: int
+) -> None:
+    """Give the lease back with the next time; None: nothing more to ask."""
+    tx.run(
+        """
+        UPDATE attempts SET leased_until = NULL, ask_at = :ask_at, poll_at = :poll_at, polls = :polls,
+            confirm_tries = :confirms
+        WHERE job_id = :job_id
+        """,
+        ask_at=to_text(ask_at) if ask_at else None,
+        poll_at=to_text(poll_at) if poll_at else None,
+        polls=polls,
+        confirms=confirms,
+        job_id=job_id,
+    )
+
+
+def ask_soon(tx: Transaction, job_id: str, *, at: datetime, not_after_last_before: datetime | None = None) -> None:
+    """Make a job due for job_status at `at`, or earlier if it is already.
+
+    With `not_after_last_before` only if the last asking began before that time: once a minute, say.
+    """
+    changed = tx.run(
+        """
+        UPDATE attempts SET ask_at = CASE WHEN ask_at IS NULL OR ask_at > :at THEN :at ELSE ask_at END
+        WHERE job_id = :job_id AND (:before IS NULL OR asked_at IS NULL OR asked_at <= :before)
+        """,
+        at=to_text(at),
+        before=to_text(not_after_last_before) if not_after_last_before else None,
+        job_id=job_id,
+    )
+    if changed:
+        tx.wake(RESULTS)
+
+
+def claim_result(tx: Transaction, job_id: str, *, receipt: str, outcome: Outcome, now: datetime) -> None:
+    """A final result came by callback: it waits for confirmation."""
+    tx.run(
+        """
+        UPDATE attempts SET claim_receipt = :receipt, claim_outcome = :outcome, claim_at = :now, confirm_tries = 0
+        WHERE job_id = :job_id AND claim_receipt IS NULL
+        """,
+        receipt=receipt,
+        outcome=outcome.value,
+        now=to_text(now),
+        job_id=job_id,
+    )
+    ask_soon(tx, job_id, at=now)
+
+
+def end_claim(tx: Transaction, job_id: str) -> None:
+    """The claim is confirmed or void."""
+    tx.run(
+        "UPDATE attempts SET claim_receipt = NULL, claim_outcome = NULL, claim_at = NULL WHERE job_id = :job_id",
+        job_id=job_id,
+    )
+
+
+def overdue_told(tx: Transaction, job_id: str, level: int) -> bool:
+    """Note that the waiting was told this many times; False if it was already."""
+    return bool(
+        tx.run(
+            "UPDATE attempts SET overdue_told = :level WHERE job_id = :job_id AND overdue_told < :level",
+            level=level,
+            job_id=job_id,
+        )
+    )
+
+
+def learned_job(tx: Transaction, job_id: str, smile_job_id: str) -> None:
+    """Smile ID named its own id for the job while we were in doubt."""
+    tx.run(
+        """
+        UPDATE attempts SET smile_job_id = :smile_job_id
+        WHERE job_id = :job_id AND (smile_job_id IS NULL OR smile_job_id = '')
+        """,
+        smile_job_id=smile_job_id,
+        job_id=job_id,
+    )
+
+
+def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
+    job_id = row["job_id"]
+    upload = None
+    if row["upload_sealed"] is not None:
+        upload = json.loads(tx.sealer.open(row["upload_sealed"], place=f"attempts.upload:{job_id}"))
+    return Attempt(
+        job_id=job_id,
+        ref=row["ref"],
+        number=row["number"],
+        user_id=row["user_id"],
+        step=Step(row["step"]),
+        in_doubt_since=_time(row["in_doubt_since"]),
+        retry_flag=bool(row["retry_flag"]),
+        smile_job_id=row["smile_job_id"] or None,
+        callback_token=tx.sealer.open(row["token_sealed"], place=f"attempts.token:{job_id}"),
+        upload=upload,
+        sent_at=_time(row["sent_at"]),
+        polls=row["polls"],
+        poll_at=_time(row["poll_at"]),
+        overdue_told=row["overdue_told"],
+        claim_receipt=row["claim_receipt"],
+        claim_outcome=Outcome(row["claim_outcome"]) if row["claim_outcome"] else None,
+        claim_at=_time(row["claim_at"]),
+        confirm_tries=row["confirm_tries"],
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return from_text(text) if text is not None else None

@@ -1,0 +1,319 @@
+"""Checks (table `verifications`), their photos, and the guarded moves between states."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.checks import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, PostKind, Request
+from bot.domain.outcomes import Outcome, Reading, Why
+from bot.domain.states import FINAL, ReviewReason, State, check_move
+from bot.errors import IllegalMove
+from storage import audit, outbox
+from storage.database import Transaction, from_text, to_text
+
+SUBMISSION = "submission"
+"""Topic woken when a check is due to be sent."""
+
+_COLUMNS = """
+    v.ref, v.state, v.reason, v.verdict, v.verdict_outcome, v.verdict_why, v.failure, v.failure_words, v.country,
+    v.id_type, v.applicant_sealed, v.requester, v.channel, v.thread_ts, v.message_ts, v.asked_at,
+    v.photos_checked_at, v.sent_at, v.ended_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
+    (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts
+"""
+
+
+def _place(ref: str) -> str:
+    return f"verifications.applicant:{ref}"
+
+
+def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tuple[str, bool]:
+    """Store a request with its audit line and its opening post. Gives the reference and whether it is new.
+
+    A second submit of the same form finds the first one's reference and changes nothing. A `ref` that is taken
+    raises sqlite3.IntegrityError: try another one.
+    """
+    known = find_by_view(tx, request.view_id)
+    if known is not None:
+        return known, False
+    applicant = {"id_info": dict(request.id_info), "customer_reference": request.customer_reference}
+    number = request.id_info.get("id_number", "")
+    tx.run(
+        """
+        INSERT INTO verifications (
+            ref, state, country, id_type, applicant_sealed, number_print, reference_print, requester, team,
+            channel, thread_ts, view_id, consent_at, consent_by, consent_notice, asked_at, due_at)
+        VALUES (
+            :ref, 'requested', :country, :id_type, :applicant, :number_print, :reference_print, :requester, :team,
+            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now)
+        """,
+        ref=ref,
+        country=request.country,
+        id_type=request.id_type,
+        applicant=tx.sealer.seal(json.dumps(applicant), place=_place(ref)),
+        number_print=number and tx.sealer.fingerprint(f"{request.country}:{number}", purpose="id_number"),
+        reference_print=request.customer_reference
+        and tx.sealer.fingerprint(request.customer_reference, purpose="customer_reference"),
+        requester=request.requester,
+        team=request.team,
+        channel=request.channel,
+        thread_ts=request.thread_ts,
+        view_id=request.view_id,
+        consent_at=to_text(request.consent_at),
+        notice=CONSENT_NOTICE,
+        now=to_text(now),
+    )
+    for photo in request.photos:
+        tx.run(
+            "INSERT INTO photos (ref, kind, position, file_id) VALUES (:ref, :kind, :position, :file_id)",
+            ref=ref,
+            kind=photo.kind.value,
+            position=photo.position,
+            file_id=photo.file_id,
+        )
+    audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
+    audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
+    outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, lane=request.channel, now=now)
+    tx.wake(SUBMISSION)
+    return ref, True
+
+
+def find_by_view(tx: Transaction, view_id: str) -> str | None:
+    """The reference that a submitted form was given."""
+    row = tx.row("SELECT ref FROM verifications WHERE view_id = :view_id", view_id=view_id)
+    return row["ref"] if row is not None else None
+
+
+def get(tx: Transaction, ref: str) -> Check | None:
+    row = tx.row(f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref = :ref", ref=ref)
+    return _check(tx, row) if row is not None else None
+
+
+def the(tx: Transaction, ref: str) -> Check:
+    """A check that must exist."""
+    check = get(tx, ref)
+    if check is None:
+        raise LookupError(f"no check {ref}")
+    return check
+
+
+def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]:
+    """The newest checks, of one requester or of all, without opening what is sealed."""
+    rows = tx.rows(
+        f"""
+        SELECT {_COLUMNS} FROM verifications v
+        WHERE :requester IS NULL OR v.requester = :requester
+        ORDER BY v.asked_at DESC, v.ref LIMIT :limit
+        """,
+        requester=requester,
+        limit=limit,
+    )
+    return [_check(tx, row, sealed=False) for row in rows]
+
+
+def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
+    """Selfie first, then the liveness images in order."""
+    rows = tx.rows("SELECT kind, position, file_id FROM photos WHERE ref = :ref ORDER BY kind DESC, position", ref=ref)
+    return [PhotoRef(kind=PhotoKind(row["kind"]), position=row["position"], file_id=row["file_id"]) for row in rows]
+
+
+def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[str]:
+    """Checks that are due to be sent, oldest first, ours until the lease ends."""
+    rows = tx.rows(
+        """
+        SELECT ref FROM verifications
+        WHERE due_at <= :now AND state IN ('requested', 'submitting')
+          AND (leased_until IS NULL OR leased_until <= :now)
+        ORDER BY due_at, ref LIMIT :limit
+        """,
+        now=to_text(now),
+        limit=limit,
+    )
+    for row in rows:
+        tx.run("UPDATE verifications SET leased_until = :until WHERE ref = :ref", until=to_text(until), ref=row["ref"])
+    return [row["ref"] for row in rows]
+
+
+def postpone(tx: Transaction, ref: str, *, until: datetime, now: datetime, counts: bool = True) -> None:
+    """Try again at `until`; `counts` adds to the tries since the last step forward."""
+    tx.run(
+        """
+        UPDATE verifications SET due_at = :until, leased_until = NULL, tries = tries + :counts
+        WHERE ref = :ref AND state IN ('requested', 'submitting')
+        """,
+        until=to_text(until),
+        counts=int(counts),
+        ref=ref,
+    )
+    if counts:
+        progress(tx, ref, now=now)
+
+
+def release_leases(tx: Transaction) -> None:
+    """At start every lease is dead, since only one process uses a database."""
+    tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    tx.run("UPDATE posts SET leased_until = NULL WHERE leased_until IS NOT NULL")
+
+
+def move(
+    tx: Transaction,
+    ref: str,
+    target: State,
+    *,
+    now: datetime,
+    reason: ReviewReason | None = None,
+    reading: Reading | None = None,
+    actor: str = audit.BOT,
+) -> None:
+    """Move a check, guarded by the table of states, with its audit line. `reading` is the message that counts.
+
+    Raises IllegalMove, or LookupError if there is no such check.
+    """
+    row = tx.row("SELECT state, reason FROM verifications WHERE ref = :ref", ref=ref)
+    if row is None:
+        raise LookupError(f"no check {ref}")
+    current = State(row["state"])
+    check_move(current, target, reason)
+    # An unconfirmed or contradicted final result is no verdict: it counts with the move that it makes final.
+    counts = reading is not None and reading.is_final is (target in FINAL)
+    changed = tx.run(
+        """
+        UPDATE verifications SET
+            state = :target, reason = :reason,
+            verdict = COALESCE(:verdict, verdict),
+            verdict_outcome = COALESCE(:outcome, verdict_outcome),
+            verdict_why = COALESCE(:why, verdict_why),
+            ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END,
+            due_at = CASE WHEN :target IN ('requested', 'submitting') THEN due_at ELSE NULL END,
+            leased_until = CASE WHEN :target IN ('requested', 'submitting') THEN leased_until ELSE NULL END
+        WHERE ref = :ref AND state = :current
+        """,
+        target=target.value,
+        reason=reason.value if reason else None,
+        verdict=reading.code if reading and counts else None,
+        outcome=reading.outcome.value if reading and counts and target in FINAL else None,
+        why=reading.why.value if reading and counts else None,
+        ends=int(target in FINAL),
+        now=to_text(now),
+        ref=ref,
+        current=current.value,
+    )
+    if changed != 1:
+        raise IllegalMove(f"{ref} left {current} meanwhile")
+    detail = f"{target.value}:{reason.value}" if reason else target.value
+    audit.record(tx, at=now, actor=actor, act="check.moved", ref=ref, detail=detail)
+    progress(tx, ref, now=now)
+
+
+def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: datetime, told: str | None = None) -> None:
+    """End a check without any result of Smile ID, and tell so. `words` are ours, fit for the channel.
+
+    `told` is the post by which the operators hear of it, so that the thread can say so once it is true.
+    """
+    move(tx, ref, State.FAILED, now=now)
+    tx.run(
+        "UPDATE verifications SET failure = :failure, failure_words = :words WHERE ref = :ref",
+        failure=failure,
+        words=words,
+        ref=ref,
+    )
+    check = the(tx, ref)
+    outbox.drop_overtaken(tx, ref, now=now)
+    outbox.enqueue(
+        tx, PostKind.FAILURE, ref=ref, key=f"{ref}:{check.attempts}", lane=check.channel, now=now, about=told
+    )
+
+
+def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime) -> None:
+    """The photos decode: keep size and SHA-256 of each, never its bytes."""
+    for photo, size, sha256 in hashes:
+        tx.run(
+            """
+            UPDATE photos SET size = :size, sha256 = :sha256
+            WHERE ref = :ref AND kind = :kind AND position = :position
+            """,
+            size=size,
+            sha256=sha256,
+            ref=ref,
+            kind=photo.kind.value,
+            position=photo.position,
+        )
+    tx.run(
+        "UPDATE verifications SET photos_checked_at = COALESCE(photos_checked_at, :now) WHERE ref = :ref",
+        now=to_text(now),
+        ref=ref,
+    )
+    progress(tx, ref, now=now)
+
+
+def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> None:
+    """A step forward was made: the tries count anew."""
+    tx.run(
+        "UPDATE verifications SET tries = 0, sent_at = COALESCE(:sent_at, sent_at) WHERE ref = :ref",
+        sent_at=to_text(sent_at) if sent_at else None,
+        ref=ref,
+    )
+
+
+def posted(tx: Transaction, ref: str, *, ts: str) -> None:
+    """The request's own message stands in Slack."""
+    tx.run("UPDATE verifications SET message_ts = :ts WHERE ref = :ref AND message_ts IS NULL", ts=ts, ref=ref)
+
+
+def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Have the request's message updated; updates that wait already are not doubled."""
+    row = tx.row("SELECT channel FROM verifications WHERE ref = :ref", ref=ref)
+    if row is not None:
+        outbox.refresh(tx, ref, lane=row["channel"], now=now)
+
+
+def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
+    """How long the oldest check that is due has been waiting."""
+    row = tx.row(
+        "SELECT MIN(due_at) AS due FROM verifications WHERE due_at <= :now AND state IN ('requested', 'submitting')",
+        now=to_text(now),
+    )
+    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
+
+
+def count_by_state(tx: Transaction) -> dict[str, int]:
+    rows = tx.rows("SELECT state, COUNT(*) AS n FROM verifications GROUP BY state")
+    return {row["state"]: row["n"] for row in rows}
+
+
+def _time(text: str | None) -> datetime | None:
+    return from_text(text) if text is not None else None
+
+
+def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
+    applicant = {}
+    if sealed and row["applicant_sealed"] is not None:
+        applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=_place(row["ref"])))
+    return Check(
+        ref=row["ref"],
+        state=State(row["state"]),
+        reason=ReviewReason(row["reason"]) if row["reason"] else None,
+        verdict=row["verdict"],
+        verdict_outcome=Outcome(row["verdict_outcome"]) if row["verdict_outcome"] else None,
+        verdict_why=Why(row["verdict_why"]) if row["verdict_why"] else None,
+        failure=row["failure"],
+        failure_words=row["failure_words"],
+        country=row["country"],
+        id_type=row["id_type"],
+        requester=row["requester"],
+        channel=row["channel"],
+        thread_ts=row["thread_ts"],
+        message_ts=row["message_ts"],
+        asked_at=from_text(row["asked_at"]),
+        photos_checked_at=_time(row["photos_checked_at"]),
+        sent_at=_time(row["sent_at"]),
+        ended_at=_time(row["ended_at"]),
+        consent_at=from_text(row["consent_at"]),
+        consent_by=row["consent_by"],
+        consent_notice=row["consent_notice"],
+        tries=row["tries"],
+        id_info=applicant.get("id_info", {}),
+        customer_reference=applicant.get("customer_reference", ""),
+        attempts=row["attempts"],
+    )

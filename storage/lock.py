@@ -1,0 +1,65 @@
+"""The lock that keeps a second bot from the same database file, on this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bot.errors import DatabaseFault, DatabaseInUse
+
+
+class DatabaseLock:
+    """An exclusive lock on `<database>.lock`, held from `acquire` to `release` or the process's death.
+
+    The file stays when the lock goes: removing it would let two processes lock two files of one name.
+    """
+
+    def __init__(self, database: Path) -> None:
+        real = database.resolve()
+        self.path = real.with_name(f"{real.name}.lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock at once, or raise DatabaseInUse naming the process that has it."""
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DatabaseFault(f"the database's lock {self.path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._descriptor = descriptor
+        except BlockingIOError as error:
+            raise DatabaseInUse(
+                f"the database is in use by {_holder(descriptor)}, which holds {self.path}; stop it first"
+            ) from error
+        except OSError as error:
+            raise DatabaseFault(f"the database's lock {self.path} cannot be taken: {error.strerror}") from error
+        finally:
+            if self._descriptor != descriptor:
+                os.close(descriptor)
+
+    def release(self) -> None:
+        """Let the lock go; a repeat is harmless."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _holder(descriptor: int) -> str:
+    pid = os.pread(descriptor, 20, 0).decode("ascii", errors="replace").strip()
+    return f"process {pid}" if pid.isdigit() else "another process"

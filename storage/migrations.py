@@ -1,0 +1,174 @@
+"""The schema, in numbered steps that are never edited once released.
+
+The schema defends itself: STRICT types, CHECK for what is possible, UNIQUE for what must happen once. Columns that
+end in `_sealed` hold personal data or secrets, sealed with table, column and row as associated data; columns that
+end in `_print` hold keyed hashes for look-ups. Times are UTC text of fixed width, so that they sort.
+"""
+
+from sqlite_utils import Database, Migrations
+
+from bot.errors import DatabaseNewer
+
+migrations = Migrations("kyc-bot")
+
+
+def migrate(db: Database) -> None:
+    """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
+    known = {migration.name for migration in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
+    ours = {"m0001_checks"}
+    if beyond := sorted(known - ours):
+        raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
+    migrations.apply(db)
+
+
+@migrations()
+def m0001_checks(db: Database) -> None:
+    """Checks, their photos and attempts, what Smile ID said, what is to be posted, who did what."""
+    for statement in (
+        """
+        CREATE TABLE meta (
+            name TEXT PRIMARY KEY,
+            value TEXT,
+            value_sealed BLOB
+        ) STRICT
+        """,
+        """
+        CREATE TABLE verifications (
+            ref TEXT PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN (
+                'requested', 'submitting', 'processing', 'in_review',
+                'approved', 'rejected', 'failed', 'cancelled')),
+            reason TEXT CHECK (reason IN (
+                'smile_id', 'unconfirmed', 'unknown_code', 'contradiction', 'id_unverified', 'second_final')),
+            verdict TEXT,
+            verdict_outcome TEXT CHECK (verdict_outcome IN ('approved', 'rejected', 'failed')),
+            verdict_why TEXT,
+            decision TEXT CHECK (decision IN ('approved', 'rejected', 'new_photos')),
+            failure TEXT,
+            failure_words TEXT,
+            country TEXT NOT NULL,
+            id_type TEXT NOT NULL,
+            applicant_sealed BLOB,
+            number_print TEXT,
+            reference_print TEXT,
+            requester TEXT NOT NULL,
+            team TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            thread_ts TEXT,
+            message_ts TEXT,
+            view_id TEXT NOT NULL UNIQUE,
+            consent_at TEXT NOT NULL,
+            consent_by TEXT NOT NULL,
+            consent_notice TEXT NOT NULL,
+            asked_at TEXT NOT NULL,
+            photos_checked_at TEXT,
+            sent_at TEXT,
+            ended_at TEXT,
+            due_at TEXT,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            CHECK ((state = 'in_review') = (reason IS NOT NULL)),
+            CHECK (state <> 'approved' OR verdict_outcome = 'approved')
+        ) STRICT
+        """,
+        "CREATE INDEX verifications_due ON verifications (due_at) WHERE due_at IS NOT NULL",
+        "CREATE INDEX verifications_requester ON verifications (requester, asked_at)",
+        "CREATE INDEX verifications_number ON verifications (number_print)",
+        """
+        CREATE TABLE photos (
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            kind TEXT NOT NULL CHECK (kind IN ('selfie', 'liveness')),
+            position INTEGER NOT NULL CHECK (position BETWEEN 0 AND 7),
+            file_id TEXT NOT NULL,
+            size INTEGER,
+            sha256 TEXT,
+            PRIMARY KEY (ref, kind, position)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE attempts (
+            job_id TEXT PRIMARY KEY,
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            number INTEGER NOT NULL,
+            user_id TEXT NOT NULL,
+            step TEXT NOT NULL CHECK (step IN ('recorded', 'prepared', 'sent')),
+            in_doubt_since TEXT,
+            retry_flag INTEGER NOT NULL DEFAULT 0 CHECK (retry_flag IN (0, 1)),
+            token_print TEXT NOT NULL UNIQUE,
+            token_sealed BLOB NOT NULL,
+            smile_job_id TEXT,
+            upload_sealed BLOB,
+            created_at TEXT NOT NULL,
+            sent_at TEXT,
+            polls INTEGER NOT NULL DEFAULT 0,
+            poll_at TEXT,
+            ask_at TEXT,
+            asked_at TEXT,
+            leased_until TEXT,
+            overdue_told INTEGER NOT NULL DEFAULT 0,
+            claim_receipt TEXT REFERENCES receipts (id),
+            claim_outcome TEXT CHECK (claim_outcome IN ('approved', 'rejected', 'failed')),
+            claim_at TEXT,
+            confirm_tries INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (ref, number),
+            CHECK ((claim_receipt IS NULL) = (claim_outcome IS NULL)),
+            CHECK (step = 'recorded' OR smile_job_id IS NOT NULL)
+        ) STRICT
+        """,
+        "CREATE INDEX attempts_ask ON attempts (ask_at) WHERE ask_at IS NOT NULL",
+        """
+        CREATE TABLE receipts (
+            id TEXT PRIMARY KEY,
+            job_id TEXT NOT NULL REFERENCES attempts (job_id),
+            source TEXT NOT NULL CHECK (source IN ('callback', 'job_status')),
+            code TEXT NOT NULL,
+            body_hash TEXT NOT NULL,
+            body_sealed BLOB,
+            fate TEXT NOT NULL,
+            received_at TEXT NOT NULL,
+            UNIQUE (job_id, code, body_hash)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE posts (
+            seq INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            ref TEXT REFERENCES verifications (ref),
+            kind TEXT NOT NULL,
+            lane TEXT NOT NULL,
+            priority INTEGER NOT NULL,
+            receipt TEXT REFERENCES receipts (id),
+            note TEXT NOT NULL,
+            about TEXT REFERENCES posts (id),
+            state TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'done', 'dropped', 'failed')),
+            due_at TEXT NOT NULL,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            in_doubt_since TEXT,
+            error TEXT,
+            channel TEXT,
+            ts TEXT,
+            created_at TEXT NOT NULL,
+            done_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX posts_due ON posts (lane, priority, seq) WHERE state = 'due'",
+        "CREATE INDEX posts_ref ON posts (ref, seq)",
+        """
+        CREATE TABLE audit (
+            seq INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            act TEXT NOT NULL,
+            ref TEXT,
+            detail TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """,
+        """
+        CREATE TABLE alerts (
+            kind TEXT PRIMARY KEY,
+            told_at TEXT NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)

@@ -1,0 +1,283 @@
+"""What is to be said in Slack: rows written with the change they tell, delivered later, at least once.
+
+A row holds a kind and ids, never text: the words are built at delivery. Its id names the event (`result:<job>`),
+so that an event can be enqueued only once, and travels with the message as metadata, so that a post whose answer
+was lost can be found again.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.checks import OVERTAKEN_BY_FINAL, URGENT, Post, PostKind
+from storage.database import Transaction, from_text, to_text
+
+OUTBOX = "outbox"
+"""Topic woken when something is to be said."""
+
+_REST, _CARDS, _FIRST = 2, 1, 0
+
+
+def enqueue(
+    tx: Transaction,
+    kind: PostKind,
+    *,
+    key: str,
+    lane: str,
+    now: datetime,
+    ref: str | None = None,
+    receipt: str | None = None,
+    note: Mapping[str, str] | None = None,
+    about: str | None = None,
+) -> str:
+    """Have one event told; the same event again changes nothing. Gives the post's id."""
+    post_id = f"{kind.value}:{key}"
+    priority = _FIRST if kind in URGENT else _CARDS if kind is PostKind.REVIEW_NOTICE else _REST
+    tx.run(
+        """
+        INSERT INTO posts (id, ref, kind, lane, priority, receipt, note, about, due_at, created_at)
+        VALUES (:id, :ref, :kind, :lane, :priority, :receipt, :note, :about, :now, :now)
+        ON CONFLICT (id) DO NOTHING
+        """,
+        id=post_id,
+        ref=ref,
+        kind=kind.value,
+        lane=lane,
+        priority=priority,
+        receipt=receipt,
+        note=json.dumps(dict(note or {})),
+        about=about,
+        now=to_text(now),
+    )
+    tx.wake(OUTBOX)
+    return post_id
+
+
+def refresh(tx: Transaction, ref: str, *, lane: str, now: datetime) -> None:
+    """Have the request's message brought up to date; one waiting update is enough, it is built when it goes out."""
+    waiting = tx.row(
+        """
+        SELECT 1 FROM posts
+        WHERE ref = :ref AND kind IN ('progress', 'request') AND state = 'due' AND leased_until IS NULL
+          AND in_doubt_since IS NULL
+        """,
+        ref=ref,
+    )
+    if waiting is None:
+        count = tx.row("SELECT COUNT(*) AS n FROM posts WHERE ref = :ref AND kind = 'progress'", ref=ref)
+        assert count is not None
+        enqueue(tx, PostKind.PROGRESS, ref=ref, key=f"{ref}:{count['n'] + 1}", lane=lane, now=now)
+
+
+def drop_overtaken(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """A newer event is about to be told: what was not yet delivered of the way there is not told any more."""
+    for kind in sorted(OVERTAKEN_BY_FINAL - {PostKind.PROGRESS}):
+        tx.run(
+            """
+            UPDATE posts SET state = 'dropped', done_at = :now
+            WHERE ref = :ref AND kind = :kind AND state = 'due' AND leased_until IS NULL AND in_doubt_since IS NULL
+            """,
+            ref=ref,
+            kind=kind.value,
+            now=to_text(now),
+        )
+
+
+def alert(
+    tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, note: Mapping[str, str] | None = None
+) -> str | None:
+    """Tell the operators by direct message, at most once an hour per kind of fault.
+
+    Gives the id of the post that tells the first of them, new or of this hour; None when there is nobody to tell.
+    """
+    if not recipients:
+        return None
+    tx.run(
+        """
+        INSERT INTO alerts (kind, told_at) VALUES (:kind, :now)
+        ON CONFLICT (kind) DO UPDATE SET told_at = :now WHERE alerts.told_at <= :hour_ago
+        """,
+        kind=fault,
+        now=to_text(now),
+        hour_ago=to_text(now - timedelta(hours=1)),
+    )
+    row = tx.row("SELECT told_at FROM alerts WHERE kind = :kind", kind=fault)
+    assert row is not None
+    posts = [
+        enqueue(
+            tx,
+            PostKind.ALERT,
+            key=f"{fault}:{row['told_at']}:{person}",
+            lane=person,
+            now=now,
+            note={"fault": fault, **(note or {})},
+        )
+        for person in recipients
+    ]
+    return posts[0]
+
+
+def claim_due(
+    tx: Transaction,
+    *,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    paused: frozenset[str] = frozenset(),
+    hold: timedelta = timedelta(seconds=20),
+) -> list[Post]:
+    """The next post of each conversation, opening and final ones first, ours until the lease ends.
+
+    One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
+    reviewer waits up to `hold` for the notice to be delivered, so that it can say so truthfully.
+    """
+    rows = tx.rows(
+        """
+        SELECT * FROM (
+            SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.lane ORDER BY p.priority, p.seq) AS place
+            FROM posts p
+            WHERE p.state = 'due' AND p.due_at <= :now
+              AND NOT EXISTS (
+                SELECT 1 FROM posts l WHERE l.lane = p.lane AND l.state = 'due' AND l.leased_until > :now)
+              AND NOT EXISTS (
+                SELECT 1 FROM posts e
+                WHERE e.ref = p.ref AND e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
+                  AND e.kind <> 'progress')
+              AND NOT EXISTS (
+                SELECT 1 FROM posts a
+                WHERE a.id = p.about AND a.state = 'due' AND (a.created_at > :hold OR p.kind = 'confirmed'))
+        ) AS ready
+        WHERE place = 1 ORDER BY priority, seq
+        """,
+        now=to_text(now),
+        hold=to_text(now - hold),
+    )
+    chosen = [row for row in rows if row["lane"] not in paused][:limit]
+    for row in chosen:
+        tx.run("UPDATE posts SET leased_until = :until WHERE id = :id", until=to_text(until), id=row["id"])
+    return [_post(row) for row in chosen]
+
+
+def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
+    """It stands in Slack."""
+    tx.run(
+        """
+        UPDATE posts SET state = 'done', leased_until = NULL, channel = :channel, ts = :ts, done_at = :now,
+            error = NULL
+        WHERE id = :id
+        """,
+        channel=channel,
+        ts=ts,
+        now=to_text(now),
+        id=post_id,
+    )
+    tx.wake(OUTBOX)
+
+
+def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
+    """Written before the call: from here on the answer may be lost, and then our own message is looked for."""
+    tx.run(
+        "UPDATE posts SET in_doubt_since = :now WHERE id = :id AND in_doubt_since IS NULL",
+        now=to_text(now),
+        id=post_id,
+    )
+
+
+def again(tx: Transaction, post_id: str, *, at: datetime, error: str, in_doubt: bool, counts: bool = True) -> None:
+    """Try again at `at`. Not `in_doubt`: it surely did not reach Slack."""
+    tx.run(
+        """
+        UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts,
+            in_doubt_since = CASE WHEN :doubt = 1 THEN in_doubt_since ELSE NULL END
+        WHERE id = :id
+        """,
+        at=to_text(at),
+        error=error,
+        counts=int(counts),
+        doubt=int(in_doubt),
+        id=post_id,
+    )
+
+
+def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:
+    """It will not be delivered: `dropped` (nothing to say any more) or `failed` (an operator can see it)."""
+    tx.run(
+        "UPDATE posts SET state = :state, leased_until = NULL, error = :error, done_at = :now WHERE id = :id",
+        state=state,
+        error=error,
+        now=to_text(now),
+        id=post_id,
+    )
+    tx.wake(OUTBOX)
+
+
+def redirect(tx: Transaction, post_id: str, *, lane: str, now: datetime, error: str) -> None:
+    """Deliver it elsewhere: to a person directly, since its thread or channel is gone."""
+    tx.run(
+        """
+        UPDATE posts SET lane = :lane, due_at = :now, leased_until = NULL, in_doubt_since = NULL, tries = 0,
+            error = :error
+        WHERE id = :id
+        """,
+        lane=lane,
+        now=to_text(now),
+        error=error,
+        id=post_id,
+    )
+    tx.wake(OUTBOX)
+
+
+def get(tx: Transaction, post_id: str) -> Post | None:
+    row = tx.row("SELECT * FROM posts WHERE id = :id", id=post_id)
+    return _post(row) if row is not None else None
+
+
+def delivered(tx: Transaction, post_id: str) -> bool:
+    row = tx.row("SELECT 1 FROM posts WHERE id = :id AND state = 'done'", id=post_id)
+    return row is not None
+
+
+def told_codes(tx: Transaction, job_id: str) -> frozenset[str]:
+    """Result codes of a job that people were told of, or will be."""
+    rows = tx.rows(
+        "SELECT DISTINCT r.code FROM posts p JOIN receipts r ON r.id = p.receipt WHERE r.job_id = :job_id",
+        job_id=job_id,
+    )
+    return frozenset(row["code"] for row in rows)
+
+
+def unconfirmed_post(tx: Transaction, job_id: str) -> Post | None:
+    """The message that told an unconfirmed result of this job, if there is one that was not dropped."""
+    row = tx.row(
+        """
+        SELECT p.* FROM posts p
+        WHERE p.id IN (:rejection, :approval) AND p.state IN ('due', 'done') ORDER BY p.seq DESC LIMIT 1
+        """,
+        rejection=f"{PostKind.RESULT_UNCONFIRMED.value}:{job_id}",
+        approval=f"{PostKind.APPROVAL_UNCONFIRMED.value}:{job_id}",
+    )
+    return _post(row) if row is not None else None
+
+
+def lag(tx: Transaction, *, now: datetime) -> timedelta:
+    """How long the oldest post that is due has been waiting."""
+    row = tx.row("SELECT MIN(due_at) AS due FROM posts WHERE state = 'due' AND due_at <= :now", now=to_text(now))
+    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
+
+
+def _post(row: sqlite3.Row) -> Post:
+    return Post(
+        id=row["id"],
+        ref=row["ref"],
+        kind=PostKind(row["kind"]),
+        lane=row["lane"],
+        receipt=row["receipt"],
+        note=json.loads(row["note"]),
+        about=row["about"],
+        tries=row["tries"],
+        in_doubt_since=from_text(row["in_doubt_since"]) if row["in_doubt_since"] else None,
+        created_at=from_text(row["created_at"]),
+        ts=row["ts"],
+        channel=row["channel"],
+    )

@@ -1,0 +1,119 @@
+"""What Smile ID said, message by message: kept once, sealed, without pictures."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.domain.checks import Receipt
+from bot.domain.rulings import Fate, Source
+from storage.database import Transaction, from_text, to_text
+
+REFUSED_KEPT = 20
+"""How many refused messages are kept per job: enough to see what happened, too few to fill the disk."""
+
+PICTURES = frozenset({"Photo", "Document", "selfie_image", "liveness_images", "ImageLinks", "image_links"})
+"""Fields that hold pictures or links to them: never stored."""
+
+
+def keep(
+    tx: Transaction,
+    *,
+    receipt_id: str,
+    job_id: str,
+    source: Source,
+    code: str,
+    body_hash: str,
+    body: Mapping[str, object],
+    fate: Fate,
+    now: datetime,
+) -> tuple[str, bool]:
+    """Store a message. Gives its receipt's id and whether it is new; a repeat, however signed, is not."""
+    shown = {name: value for name, value in body.items() if name not in PICTURES}
+    is_new = bool(
+        tx.run(
+            """
+            INSERT INTO receipts (id, job_id, source, code, body_hash, body_sealed, fate, received_at)
+            VALUES (:id, :job_id, :source, :code, :body_hash, :body, :fate, :now)
+            ON CONFLICT (job_id, code, body_hash) DO NOTHING
+            """,
+            id=receipt_id,
+            job_id=job_id,
+            source=source.value,
+            code=code,
+            body_hash=body_hash,
+            body=tx.sealer.seal(json.dumps(shown), place=f"receipts.body:{receipt_id}"),
+            fate=fate.value,
+            now=to_text(now),
+        )
+    )
+    if is_new:
+        return receipt_id, True
+    known = tx.row(
+        "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_hash = :body_hash",
+        job_id=job_id,
+        code=code,
+        body_hash=body_hash,
+    )
+    assert known is not None
+    return known["id"], False
+
+
+def keep_refused(
+    tx: Transaction, *, receipt_id: str, job_id: str, why: str, body: str, body_hash: str, now: datetime
+) -> bool:
+    """Keep what came with a known token and was not trusted; False when it is a repeat or enough are kept."""
+    kept = tx.row("SELECT COUNT(*) AS n FROM receipts WHERE job_id = :job_id AND fate = 'refused'", job_id=job_id)
+    if kept is not None and kept["n"] >= REFUSED_KEPT:
+        return False
+    return bool(
+        tx.run(
+            """
+            INSERT INTO receipts (id, job_id, source, code, body_hash, body_sealed, fate, received_at)
+            VALUES (:id, :job_id, 'callback', :why, :body_hash, :body, 'refused', :now)
+            ON CONFLICT (job_id, code, body_hash) DO NOTHING
+            """,
+            id=receipt_id,
+            job_id=job_id,
+            why=why,
+            body_hash=body_hash,
+            body=tx.sealer.seal(body, place=f"receipts.body:{receipt_id}"),
+            now=to_text(now),
+        )
+    )
+
+
+def set_fate(tx: Transaction, receipt_id: str, fate: Fate) -> None:
+    tx.run("UPDATE receipts SET fate = :fate WHERE id = :id", fate=fate.value, id=receipt_id)
+
+
+def get(tx: Transaction, receipt_id: str) -> Receipt | None:
+    row = tx.row("SELECT * FROM receipts WHERE id = :id", id=receipt_id)
+    return _receipt(tx, row) if row is not None else None
+
+
+def of_check(tx: Transaction, ref: str) -> list[Receipt]:
+    """Everything said about a check and trusted, oldest first."""
+    rows = tx.rows(
+        """
+        SELECT r.* FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+        WHERE a.ref = :ref AND r.fate <> 'refused' ORDER BY r.received_at, r.id
+        """,
+        ref=ref,
+    )
+    return [_receipt(tx, row) for row in rows]
+
+
+def _receipt(tx: Transaction, row: sqlite3.Row) -> Receipt:
+    body = "{}"
+    if row["body_sealed"] is not None:
+        body = tx.sealer.open(row["body_sealed"], place=f"receipts.body:{row['id']}")
+    return Receipt(
+        id=row["id"],
+        job_id=row["job_id"],
+        source=Source(row["source"]),
+        fate=Fate(row["fate"]),
+        code=row["code"],
+        received_at=from_text(row["received_at"]),
+        body=body,
+    )

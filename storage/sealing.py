@@ -1,0 +1,135 @@
+"""Sealing of personal data at rest, and keyed hashes to look it up by; what is sealed where is others' part.
+
+A sealed value is `version (1 byte) | key id (4) | nonce (12) | AES-256-GCM ciphertext and tag`; its header and
+its place are authenticated with it, so that a value moved to another row or column does not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from collections.abc import Sequence
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from bot.errors import DatabaseFault, SettingsFault, WrongKey
+
+_VERSION = b"\x01"
+_ID_BYTES = 4
+_NONCE_BYTES = 12
+_HEADER_BYTES = len(_VERSION) + _ID_BYTES
+_KEY_BYTES = 32
+
+
+class Sealer:
+    """Seals under the newest key, opens what any configured key has sealed."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """`keys` are 32 bytes each, newest first, at least one; ValueError otherwise."""
+        if not keys or any(len(key) != _KEY_BYTES for key in keys):
+            raise ValueError("a sealer needs at least one key, each of 32 bytes")
+        self._keys = {one.id: one for one in map(_Key, keys)}
+        if len(self._keys) != len(keys):
+            raise ValueError("a key is given twice")
+        self._newest = next(iter(self._keys.values()))
+        self.key_id = self._newest.id.hex()
+
+    @classmethod
+    def from_text(cls, keys: Sequence[str]) -> Self:
+        """Keys in URL-safe base64, padded or not; SettingsFault tells by position which are wrong."""
+        if not keys:
+            raise SettingsFault("at least one encryption key is needed")
+        decoded = [_decode(text) for text in keys]
+        wrong = [
+            f"encryption key {at} is not 32 bytes in URL-safe base64" for at, key in enumerate(decoded, 1) if not key
+        ]
+        good = [key for key in decoded if key]
+        if wrong:
+            raise SettingsFault("; ".join(wrong))
+        for at, key in enumerate(good):
+            if key in good[:at]:
+                raise SettingsFault(f"encryption key {at + 1} repeats key {good.index(key) + 1}")
+        return cls(good)
+
+    @staticmethod
+    def new_key() -> str:
+        """A fresh random key in the form that `from_text` reads."""
+        return base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
+
+    def __repr__(self) -> str:
+        return f"Sealer(key_id={self.key_id!r}, keys={len(self._keys)})"
+
+    def seal(self, text: str, *, place: str) -> bytes:
+        """Seal under the newest key. `place` is where the value lives: `table.column:row id`."""
+        header = _VERSION + self._newest.id
+        nonce = os.urandom(_NONCE_BYTES)
+        return header + nonce + self._newest.cipher.encrypt(nonce, _bytes(text), header + _bytes(place))
+
+    def open(self, sealed: bytes, *, place: str) -> str:
+        """What `seal` was given for this place.
+
+        Raises WrongKey if its key is not configured, DatabaseFault if it was altered or belongs elsewhere.
+        """
+        header, nonce = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
+        if len(nonce) != _NONCE_BYTES or not header.startswith(_VERSION):
+            raise DatabaseFault(f"{place} is not in a form that this version can open")
+        key = self._keys.get(header[len(_VERSION) :])
+        if key is None:
+            raise WrongKey(f"{place} is sealed with key {header[len(_VERSION) :].hex()}, which is not configured")
+        try:
+            text = key.cipher.decrypt(nonce, sealed[_HEADER_BYTES + _NONCE_BYTES :], header + _bytes(place))
+        except InvalidTag as error:
+            raise DatabaseFault(f"{place} does not open: it was altered, or sealed for another place") from error
+        return text.decode(errors="surrogatepass")
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether the newest key sealed it; if not, sealing anew lets an older key go."""
+        return sealed.startswith(_VERSION + self._newest.id)
+
+    def fingerprint(self, text: str, *, purpose: str) -> str:
+        """What to store for looking `text` up: a hash under the newest key, never equal across purposes."""
+        return self._newest.fingerprint(text, purpose)
+
+    def fingerprints(self, text: str, *, purpose: str) -> list[str]:
+        """What to look for: the hashes under all keys, newest first."""
+        return [key.fingerprint(text, purpose) for key in self._keys.values()]
+
+
+class _Key:
+    """What is derived from one configured key; the key itself is not kept."""
+
+    __slots__ = ("_look_up", "cipher", "id")
+
+    def __init__(self, key: bytes) -> None:
+        self.id = _derive(key, b"kyc-bot key id v1")[:_ID_BYTES]
+        self.cipher = AESGCM(_derive(key, b"kyc-bot sealing v1"))
+        self._look_up = _derive(key, b"kyc-bot look-up v1")
+
+    def fingerprint(self, text: str, purpose: str) -> str:
+        label = _bytes(purpose)
+        message = len(label).to_bytes(4, "big") + label + _bytes(text)
+        return f"{self.id.hex()}:{hmac.new(self._look_up, message, hashlib.sha256).hexdigest()}"
+
+
+def _derive(key: bytes, info: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(key)
+
+
+def _bytes(text: str) -> bytes:
+    # An encoding error would carry the text: half a surrogate pair is sealed as it came.
+    return text.encode(errors="surrogatepass")
+
+
+def _decode(text: str) -> bytes | None:
+    bare = text.strip().rstrip("=")
+    try:
+        key = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    return key if len(key) == _KEY_BYTES else None
