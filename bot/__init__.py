@@ -1,0 +1,13 @@
+"""kyc-bot: Smile ID Biometric KYC checks from Slack.
+
+The rooms, downwards:
+
+- `handlers/` translate a Slack or HTTP request into one call, and its outcome into an answer.
+- `bot/*.py` are the processes: intake, submission, results, outbox; `access` says who may, `schedule` when,
+  `app` makes all objects.
+- `storage/` speaks SQL, `bot/smile_id/` Smile ID, `bot/slack/` Slack's Web API, `bot/blocks/` Block Kit.
+- `bot/domain/` decides and touches nothing.
+- `bot/sandbox/` plays Slack and Smile ID on the loopback, for the demo and the tests.
+"""
+
+__version__ = "0.1.0"

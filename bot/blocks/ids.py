@@ -1,0 +1,31 @@
+"""Names shared by the builders of blocks and the handlers of clicks.
+
+`block_id`s of the form are Smile ID's field names, plus ours; they are a contract with whoever drives the form.
+"""
+
+COMMAND = "/kyc"
+
+SHORTCUT_CHECK = "kyc_check"
+
+FORM = "kyc_form"
+DETAILS_VIEW = "kyc_details"
+
+CHANNEL = "channel"
+COUNTRY = "country"
+ID_TYPE = "id_type"
+SELFIE = "selfie"
+LIVENESS = "liveness"
+CONSENT = "consent"
+CUSTOMER_REFERENCE = "customer_reference"
+
+VALUE = "value"
+"""action_id of fields that send nothing until the form is submitted."""
+PICK_CHANNEL = "kyc_form_channel"
+PICK_COUNTRY = "kyc_form_country"
+PICK_ID_TYPE = "kyc_form_id_type"
+"""Followed by `:` and the country, so that choosing another country empties the field."""
+CONSENTED = "consented"
+
+OPEN_FORM = "kyc_open_form"
+DETAILS = "kyc_details_open"
+"""Button; its value is the reference."""

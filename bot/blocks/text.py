@@ -1,0 +1,78 @@
+"""Text in blocks: ours as mrkdwn, other people's made harmless, all of it within Slack's limits."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.request import clean
+
+Block = dict[str, Any]
+
+FOREIGN_LENGTH = 300
+_SECTION = 3000
+_LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=www)(?=\.)|\b(?=mailto:)")
+
+
+def cut(text: str, length: int = FOREIGN_LENGTH) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def foreign(text: str) -> str:
+    """Text that others wrote, fit to stand inside mrkdwn: one line, cut, escaped, with no link left to follow.
+
+    Only `&`, `<` and `>` are special to Slack (docs.slack.dev/messaging/formatting-message-text, 2026-11);
+    formatting marks are harmless but could pose as ours, so they lose their effect too.
+    """
+    shown = cut(clean(text))
+    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = _LINKING.sub(lambda found: "\u2060" + found[0], shown)
+    return re.sub(r"([*_~`@#])", "\\1\u2060", shown)
+
+
+def mrkdwn(text: str) -> Block:
+    return {"type": "mrkdwn", "text": cut(text, _SECTION), "verbatim": True}
+
+
+def plain(text: str, length: int = _SECTION) -> Block:
+    return {"type": "plain_text", "text": cut(text, length), "emoji": False}
+
+
+def section(text: str) -> Block:
+    return {"type": "section", "text": mrkdwn(text)}
+
+
+def plain_section(text: str) -> Block:
+    return {"type": "section", "text": plain(text)}
+
+
+def context(*texts: Block) -> Block:
+    return {"type": "context", "elements": list(texts)}
+
+
+def person(user: str) -> str:
+    return f"<@{user}>"
+
+
+def when(moment: datetime) -> str:
+    """A moment in the reader's own time zone."""
+    fallback = moment.strftime("%Y-%m-%d %H:%M UTC")
+    return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+def took(span: timedelta) -> str:
+    """9 s, 4 min 10 s, 5 h 12 min, 3 days."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} days"
+
+
+def spoken(mrkdwn_text: str) -> str:
+    """The same for a notification or a screen reader: no marks, mentions and dates left as Slack reads them."""
+    return re.sub(r"(?<![\w\u2060])[*_](?!\u2060)|(?<=\S)[*_](?![\w\u2060])", "", mrkdwn_text)

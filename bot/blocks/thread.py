@@ -1,0 +1,275 @@
+"""The message of a request and what is said in its thread: verdict first, then why, then what to do.
+
+Everything here is built at delivery from what is stored, and tells one event.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.blocks import ids, words
+from bot.blocks.text import Block, context, foreign, person, plain, section, spoken, took, when
+from bot.blocks.words import Story
+from bot.domain.checks import Check
+from bot.domain.id_types import IDType
+from bot.domain.masking import tail
+from bot.domain.outcomes import Outcome, Reading, Why
+from bot.domain.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A message: `text` for notifications and screen readers, `blocks` for the eye."""
+
+    text: str
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Who else has been told, as far as it is true at the moment of delivery."""
+
+    reviewers: bool = False
+    """A notice stands in the reviewers' channel."""
+    reviewer_mentions: str = ""
+    """Otherwise: whom to call in the thread; empty if nobody can be called."""
+    operators: bool = False
+
+
+def subject(check: Check, entry: IDType | None) -> str:
+    """Nigeria · BVN ending 0000."""
+    country = entry.country_name if entry else check.country
+    name = entry.short if entry else check.id_type
+    last = tail(check.id_info.get("id_number", ""))
+    return f"{foreign(country)} · {foreign(name)}" + (f" ending {foreign(last)}" if last else "")
+
+
+def status_name(check: Check) -> str:
+    """The state in one line, the same words wherever it is shown."""
+    if check.reason is not None:
+        return words.REVIEW_NAMES[check.reason]
+    if check.state is State.PROCESSING and check.sent_at is None:
+        return words.STATE_NAMES[State.SUBMITTING]
+    return words.STATE_NAMES[check.state]
+
+
+def request_message(
+    check: Check, entry: IDType | None, *, waiting: timedelta | None = None, unconfirmed: bool = False
+) -> Said:
+    """The message that carries reference and progress, updated in place. `waiting` is told when it is long."""
+    status = status_name(check)
+    if unconfirmed:
+        status += " (not yet confirmed)"
+    if waiting is not None and check.state in (State.PROCESSING, State.IN_REVIEW):
+        status = f"{status}. Still waiting: {took(waiting)}, we ask Smile ID again every few minutes"
+    elif check.tries > 1 and check.state in (State.REQUESTED, State.SUBMITTING):
+        status += ". It takes longer than usual, we keep trying"
+    head = f"*Biometric KYC · {subject(check, entry)}* — {status}"
+    asked = f"Asked by {person(check.requester)} · {when(check.asked_at)} · {check.ref}"
+    steps = _steps(check)
+    return Said(
+        text=spoken(f"{head}. {check.ref}. {steps}"),
+        blocks=[
+            section(head),
+            context({"type": "mrkdwn", "text": asked, "verbatim": True}, plain(steps)),
+            {
+                "type": "actions",
+                "elements": [
+                    {
+                        "type": "button",
+                        "action_id": ids.DETAILS,
+                        "text": plain("Details", 75),
+                        "value": check.ref,
+                        "accessibility_label": f"Details of check {check.ref}",
+                    }
+                ],
+            },
+        ],
+    )
+
+
+def _steps(check: Check) -> str:
+    done = [
+        ("Received", True),
+        ("Photos checked", check.photos_checked_at is not None),
+        ("Sent to Smile ID", check.sent_at is not None or check.verdict is not None),
+    ]
+    parts = [f"✓ {name}" if is_done else f"… {name}" for name, is_done in done]
+    final = check.state in (State.APPROVED, State.REJECTED, State.FAILED)
+    if final and not all(is_done for _, is_done in done):
+        parts = [part for part in parts if part.startswith("✓")]
+    parts.append("✓ Result" if final else "… Result")
+    return " · ".join(parts)
+
+
+def result(
+    check: Check,
+    entry: IDType | None,
+    reading: Reading,
+    *,
+    told: Told,
+    confirmed: bool,
+    at: datetime,
+) -> Said:
+    """A final result. `at` is when it was received."""
+    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    facts = []
+    if reading.outcome is not Outcome.FAILED:
+        facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
+    facts.append(f"took {took(at - check.asked_at)}")
+    facts.append("confirmed with Smile ID" if confirmed else "not yet confirmed by Smile ID's own record")
+    return _story(check, story, told=told, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed)
+
+
+def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
+    """Progress that matters: mentions nobody."""
+    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    return _story(check, story, told=told, reading=reading)
+
+
+def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
+    """Unknown code, unverified ID number: not approved, a person must look."""
+    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    return _story(check, story, told=told, reading=reading, mention=True)
+
+
+def approval_unconfirmed(check: Check, reading: Reading, *, told: Told) -> Said:
+    return _story(check, words.APPROVAL_UNCONFIRMED, told=told, reading=reading, mention=True)
+
+
+def approval_since_confirmed(check: Check) -> Said:
+    """What stands in place of *not yet confirmed* once it is; the result follows as a message of its own."""
+    line = f"Smile ID's own record did not show an approval of {check.ref} at first; it has been confirmed since."
+    return Said(text=line, blocks=[section(line)])
+
+
+def contradiction(check: Check, first: Outcome, second: Outcome, *, told: Told) -> Said:
+    story = _with(words.CONTRADICTION, first=words.OUTCOME_NAMES[first], second=words.OUTCOME_NAMES[second])
+    return _story(check, story, told=told, mention=True)
+
+
+def second_final(check: Check, first: Outcome, reading: Reading, *, told: Told) -> Said:
+    story = _with(words.SECOND_FINAL, first=words.OUTCOME_NAMES[first], second=words.OUTCOME_NAMES[reading.outcome])
+    return _story(check, story, told=told, reading=reading, mention=True)
+
+
+def suspects(check: Check, reading: Reading, *, told: Told) -> Said:
+    return _story(check, words.STORIES[Why.SUSPECTS], told=told, reading=reading)
+
+
+def overdue(check: Check, *, told: Told) -> Said:
+    return _story(check, words.OVERDUE, told=told, mention=True)
+
+
+def failure(check: Check, *, told: Told) -> Said:
+    """An end without any result of Smile ID; `failure_words` say what is wrong."""
+    story = words.FAILURES[check.failure or "refused"]
+    return _story(check, story, told=told, mention=True, extra=check.failure_words)
+
+
+def review_notice(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Said:
+    """One line for the reviewers' channel."""
+    where = f"<{link}|{check.ref}>" if link else check.ref
+    line = f"*{title}* · {subject(check, entry)} · {where}"
+    return Said(text=spoken(line), blocks=[section(line)])
+
+
+def alert(fault: str, note: Mapping[str, str]) -> Said:
+    """To an operator, by direct message."""
+    line = f"*kyc-bot needs an operator:* {foreign(note.get('words') or fault)}"
+    ref = note.get("ref")
+    more = f"First seen with {ref}. " if ref else ""
+    rest = f"{more}The same kind of fault is told at most once an hour; `kyc-bot check` looks at everything."
+    return Said(text=spoken(f"{line} {rest}"), blocks=[section(line), context(plain(rest.replace("`", "")))])
+
+
+def directly(said: Said, check: Check) -> Said:
+    """The same by direct message, since its thread is gone."""
+    line = f"This belongs to {check.ref}; its thread or channel is no longer there for me."
+    return Said(text=f"{said.text} {line}", blocks=[*said.blocks, context(plain(line))])
+
+
+def checklist(actions: Mapping[str, str]) -> list[str]:
+    """Smile ID's Actions as lines that can be read aloud; what does not apply is left out."""
+    lines = []
+    for action in (*words.ACTIONS, *sorted(set(actions) - set(words.ACTIONS))):
+        value = actions.get(action)
+        if value is None or value in words.SILENT:
+            continue
+        mark = "✓" if value in words.GOOD else "✗" if value in words.BAD else "…"
+        lines.append(f"{mark} {words.ACTIONS.get(action, action)}: {words.ACTION_VALUES.get(value, value)}")
+    return lines
+
+
+def _story(
+    check: Check,
+    story: Story,
+    *,
+    told: Told,
+    reading: Reading | None = None,
+    facts: Sequence[str] = (),
+    mention: bool = False,
+    unconfirmed: bool = False,
+    extra: str | None = None,
+) -> Said:
+    verdict, dash, rest = story.title.partition(" — ")
+    title = f"*{verdict}*{dash}{rest}" if dash else f"*{verdict}*"
+    if unconfirmed:
+        title += " (not yet confirmed)"
+    if mention:
+        title = f"{person(check.requester)} {title}"
+    title += f" · {check.ref}"
+    after = " ".join(
+        filter(None, (story.meaning, extra and foreign(extra), story.next_step, _who_was_told(story, told)))
+    )
+    said_by_smile: list[Block] = []
+    spoken_facts = " · ".join(facts)
+    quoted = ""
+    if reading is not None:
+        lines = checklist(reading.actions)
+        if lines:
+            said_by_smile.append(context(plain("\n".join(lines))))
+        quoted = f"Smile ID: {reading.code}" + (f" “{reading.text}”" if reading.text else "")
+        if reading.confidence:
+            quoted += f" · confidence {reading.confidence}"
+        quoted = quoted if len(quoted) <= 300 else quoted[:299] + "…"
+    small = " · ".join(filter(None, (spoken_facts, quoted)))
+    blocks = [section(title)]
+    if after:
+        blocks.append(section(after))
+    blocks += said_by_smile
+    if small:
+        blocks.append(context(plain(small)))
+    checks_spoken = "; ".join(checklist(reading.actions)) if reading is not None else ""
+    everything = " ".join(filter(None, (f"{title}.", after, foreign(checks_spoken), spoken_facts, foreign(quoted))))
+    return Said(text=spoken(everything), blocks=blocks)
+
+
+def _who_was_told(story: Story, told: Told) -> str:
+    """Said only when it is true."""
+    if told.operators:
+        return "The operators have been told."
+    if not story.calls_reviewer:
+        return ""
+    if told.reviewers:
+        return "A reviewer has been told."
+    if told.reviewer_mentions:
+        return f"{told.reviewer_mentions} please look at this."
+    return "A person must look at this; no reviewers are set up here."
+
+
+def _filled(story: Story, check: Check, entry: IDType | None, reading: Reading) -> Story:
+    name = foreign(entry.short if entry else check.id_type)
+    article = "an" if name[:1] in "AEIOU" else "a"
+    example = f"For example {foreign(entry.example)}. " if entry and entry.example else ""
+    return _with(story, id_type=f"{article} {name}", example=example, code=foreign(reading.code))
+
+
+def _with(story: Story, **values: str) -> Story:
+    return Story(
+        title=story.title.format(**values) if "{" in story.title else story.title,
+        meaning=story.meaning.format(**values) if "{" in story.meaning else story.meaning,
+        next_step=story.next_step,
+        calls_reviewer=story.calls_reviewer,
+    )

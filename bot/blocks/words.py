@@ -1,0 +1,259 @@
+"""What each story is called, what it means, and what to do next: the words of every result, in one place."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.domain.outcomes import Outcome, Why
+from bot.domain.states import ReviewReason, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Title first, then why, then what to do."""
+
+    title: str
+    """`Verdict — reason`; the part before the dash is set bold."""
+    meaning: str = ""
+    next_step: str = ""
+    calls_reviewer: bool = False
+    """The next step ends in *a reviewer has been told*, if that is true."""
+
+
+STORIES: Mapping[Why, Story] = {
+    Why.CONFIRMED: Story(title="Approved — identity confirmed", next_step="Nothing more to do."),
+    Why.FACES_DIFFER: Story(
+        title="Rejected — the selfie does not match the authority's photo",
+        next_step="Ask the customer for a new selfie, or take it to a reviewer.",
+    ),
+    Why.SPOOF: Story(
+        title="Rejected — the selfie does not look like a live person",
+        next_step="Do not ask for another selfie by chat.",
+        calls_reviewer=True,
+    ),
+    Why.ID_NOT_FOUND: Story(
+        title="Rejected — the authority does not know this ID number",
+        next_step="Check the number with the customer, then ask for a new check.",
+    ),
+    Why.NO_FACE: Story(
+        title="Rejected — no usable face in the selfie",
+        next_step="Ask for a photo in daylight, face uncovered, looking at the camera.",
+    ),
+    Why.REJECTED_OTHER: Story(
+        title="Rejected — Smile ID did not confirm the identity",
+        next_step="Look at the Details, or take it to a reviewer.",
+    ),
+    Why.AUTHORITY_DOWN: Story(
+        title="No result — the authority's register is unavailable",
+        meaning="Nothing was decided about the customer.",
+        next_step="Ask for a new check later.",
+    ),
+    Why.REFUSED: Story(
+        title="No result — Smile ID refused our request",
+        meaning="This ID type is not active for our account. Nothing was decided about the customer.",
+        next_step="Nothing to do for you.",
+    ),
+    Why.PHOTO_UNUSABLE: Story(
+        title="No result — Smile ID could not use the photos",
+        meaning="Nothing was decided about the customer.",
+        next_step="Ask for a new check with other photos.",
+    ),
+    Why.NO_AUTHORITY_PHOTO: Story(
+        title="No result — the authority holds no photo of this person",
+        meaning="Other photos will not help.",
+        next_step="Use another ID type, or take it to a reviewer.",
+    ),
+    Why.NUMBER_FORMAT: Story(
+        title="No result — the ID number does not have the form of {id_type}",
+        meaning="{example}Sandbox test numbers sent to production look like this too.",
+        next_step="Correct the number and ask for a new check.",
+    ),
+    Why.FAILED_OTHER: Story(
+        title="No result — Smile ID could not use what we sent",
+        meaning="Nothing was decided about the customer.",
+        next_step="Look at the Details, then ask for a new check.",
+    ),
+    Why.PROVISIONAL: Story(
+        title="Not final: in human review at Smile ID",
+        meaning="The machine gave no verdict; people at Smile ID are looking.",
+        next_step="Wait, the final result will be posted here.",
+    ),
+    Why.SUSPECTED_SPOOF: Story(
+        title="Not final: Smile ID is checking that this is a live photo",
+        meaning="The machine asked a person.",
+        next_step="Wait, the final result will be posted here.",
+        calls_reviewer=True,
+    ),
+    Why.INCONCLUSIVE: Story(
+        title="Not final: no decision yet",
+        meaning="The selfie and the authority's photo may or may not be the same person.",
+        next_step="Wait, the final result will be posted here.",
+    ),
+    Why.NOT_FINAL: Story(
+        title="Not final: Smile ID says that this result may still change",
+        next_step="Wait, the final result will be posted here.",
+    ),
+    Why.ID_UNVERIFIED: Story(
+        title="Needs a person — the selfie was taken, but the ID number was not verified",
+        meaning="This is not approved.",
+        calls_reviewer=True,
+    ),
+    Why.UNKNOWN_CODE: Story(
+        title="Needs a person — Smile ID answered with a code we do not know ({code})",
+        meaning="This is not approved.",
+        calls_reviewer=True,
+    ),
+    Why.SUSPECTS: Story(
+        title="Smile ID reports other accounts with this face",
+        meaning="This is not a verdict on this check.",
+        calls_reviewer=True,
+    ),
+    Why.ID_DETAILS: Story(title="ID details received"),
+    Why.ANTIFRAUD: Story(title="Antifraud message, no suspects reported"),
+}
+
+APPROVAL_UNCONFIRMED = Story(
+    title="Not final: an approval was received that Smile ID's own record does not show yet",
+    meaning="We keep asking.",
+    next_step="Do not act on it.",
+    calls_reviewer=True,
+)
+CONTRADICTION = Story(
+    title="Needs a person — the result we received and Smile ID's own record differ",
+    meaning="We received {first}, Smile ID's record says {second}. Both are kept.",
+    next_step="Act on neither.",
+    calls_reviewer=True,
+)
+SECOND_FINAL = Story(
+    title="Needs a person — Smile ID sent another final result: first {first}, now {second}",
+    meaning="Both are kept.",
+    next_step="Act on neither.",
+    calls_reviewer=True,
+)
+OVERDUE = Story(
+    title="Still waiting after 7 days",
+    meaning="We go on asking Smile ID once a day.",
+    next_step="Somebody with access to Smile ID's portal should look for this job there.",
+    calls_reviewer=True,
+)
+
+_NOTICES: Mapping[str, Story] = {
+    "approval_unconfirmed": APPROVAL_UNCONFIRMED,
+    "contradiction": CONTRADICTION,
+    "second_final": SECOND_FINAL,
+    "overdue": OVERDUE,
+}
+
+
+def notice_title(tell: str, why: Why | None) -> str:
+    """What a reviewer reads first: the story's title without its details."""
+    story = _NOTICES.get(tell) or (STORIES[why] if why else None)
+    if story is None:
+        return "Needs a person"
+    return re.sub(r" ?\(\{\w+\}\)|: first .*", "", story.title)
+
+
+FAILURES: Mapping[str, Story] = {
+    "photo": Story(
+        title="No result — a photo could not be sent",
+        meaning="Nothing was sent to Smile ID and nothing was charged.",
+        next_step="Ask for a new check with another photo.",
+    ),
+    "input": Story(
+        title="No result — Smile ID refused the input",
+        meaning="Nothing was decided about the customer.",
+        next_step="Correct it and ask for a new check.",
+    ),
+    "refused": Story(
+        title="No result — Smile ID refused our request",
+        meaning="Nothing was decided about the customer.",
+        next_step="Nothing to do for you.",
+    ),
+    "smile_id_away": Story(
+        title="No result — Smile ID could not be reached",
+        meaning="We tried for about an hour. Smile ID did not take the check; nothing was decided.",
+        next_step="Ask for a new check later.",
+    ),
+    "slack_away": Story(
+        title="No result — the photos could not be fetched from Slack",
+        meaning="We tried for about an hour. Nothing was sent to Smile ID and nothing was charged.",
+        next_step="Ask for a new check later.",
+    ),
+    "unsettled": Story(
+        title="No result — we could not learn whether Smile ID has this check",
+        meaning="The connection broke while sending, and Smile ID gave no clear answer since.",
+        next_step="Before asking for a new check, have somebody look for this job in Smile ID's portal. "
+        "Should a result arrive after all, it will be told here.",
+    ),
+}
+"""Ends that are ours to tell, by `Check.failure`."""
+
+OUTCOME_NAMES: Mapping[Outcome, str] = {
+    Outcome.APPROVED: "Approved",
+    Outcome.REJECTED: "Rejected",
+    Outcome.FAILED: "No result",
+}
+
+STATE_NAMES: Mapping[State, str] = {
+    State.REQUESTED: "Received",
+    State.SUBMITTING: "Sending to Smile ID",
+    State.PROCESSING: "Waiting for Smile ID",
+    State.IN_REVIEW: "Not final",
+    State.APPROVED: "Approved",
+    State.REJECTED: "Rejected",
+    State.FAILED: "No result",
+    State.CANCELLED: "Cancelled",
+}
+
+REVIEW_NAMES: Mapping[ReviewReason, str] = {
+    ReviewReason.SMILE_ID: "Not final: in human review at Smile ID",
+    ReviewReason.UNCONFIRMED: "Not final: approval not confirmed",
+    ReviewReason.UNKNOWN_CODE: "Needs a person: unknown code",
+    ReviewReason.CONTRADICTION: "Needs a person: results differ",
+    ReviewReason.ID_UNVERIFIED: "Needs a person: ID number not verified",
+    ReviewReason.SECOND_FINAL: "Needs a person: two final results",
+}
+
+ACTIONS: Mapping[str, str] = {
+    "Verify_ID_Number": "ID number",
+    "Return_Personal_Info": "Authority's data",
+    "Selfie_Provided": "Selfie",
+    "Selfie_Check": "Selfie quality",
+    "Liveness_Check": "Liveness",
+    "Selfie_To_ID_Authority_Compare": "Selfie against the authority's photo",
+    "Selfie_To_ID_Card_Compare": "Selfie against the ID card",
+    "Selfie_To_Registered_Selfie_Compare": "Selfie against the enrolled one",
+    "Register_Selfie": "Enrolment",
+    "Update_Registered_Selfie_On_File": "Update of the enrolled selfie",
+    "Human_Review_Compare": "A person compared the faces",
+    "Human_Review_Liveness_Check": "A person judged liveness",
+    "Human_Review_Selfie_Check": "A person judged the selfie",
+    "Human_Review_Update_Selfie": "A person judged the update",
+    "Document_Check": "Document",
+    "Human_Review_Document_Check": "A person judged the document",
+    "Verify_Document": "Document decision",
+}
+"""Smile ID's Actions (actions.csv) in words."""
+
+ACTION_VALUES: Mapping[str, str] = {
+    "Passed": "passed",
+    "Verified": "exists",
+    "Returned": "returned",
+    "Completed": "compared",
+    "Approved": "done",
+    "Provisionally Approved": "for now",
+    "Under Review": "a person is looking",
+    "Sent to Human Review": "a person will look",
+    "Failed": "failed",
+    "Rejected": "refused",
+    "Not Verified": "not found",
+    "Not Returned": "none returned",
+    "Issuer Unavailable": "authority unavailable",
+    "ID Authority Photo Not Available": "authority has no photo",
+    "Unable To Determine": "not decided",
+    "Not Done": "not done",
+}
+GOOD = frozenset({"Passed", "Verified", "Returned", "Completed", "Approved"})
+BAD = frozenset({"Failed", "Rejected", "Not Verified", "Issuer Unavailable", "ID Authority Photo Not Available"})
+SILENT = frozenset({"Not Applicable"})
+"""Values that say nothing about this check."""

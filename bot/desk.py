@@ -1,0 +1,143 @@
+"""What a person may look at: where a check stands, their own list, the Details, whose every opening is recorded."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from bot.access import Access, Role, Verdict
+from bot.blocks import private
+from bot.blocks.text import foreign
+from bot.blocks.thread import Said
+from bot.domain.checks import Check, Receipt
+from bot.domain.id_types import IDTypes
+from bot.domain.outcomes import ResultCodes
+from bot.domain.references import parse_reference
+from bot.errors import Refused, SlackError, SmileIDError
+from bot.slack.web import SlackWeb
+from bot.smile_id.client import SmileID
+from bot.smile_id.wire import Authority, parse_message
+from storage import attempts, audit, checks, receipts
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+LIST_LENGTH = 10
+
+_AUTHORITY = {
+    "full_name": "Name at the authority",
+    "dob": "Date of birth at the authority",
+    "gender": "Gender",
+    "address": "Address",
+    "phone": "Phone",
+    "expiration_date": "ID expires",
+}
+
+
+class Desk:
+    """Answers to people, by right."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        smile_id: SmileID,
+        access: Access,
+        codes: ResultCodes,
+        id_types: IDTypes,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._smile_id = smile_id
+        self._access = access
+        self._codes = codes
+        self._id_types = id_types
+        self._now = now
+
+    async def status(self, user: str, typed: str) -> Said:
+        """Where one check stands; the same words for a check that does not exist and one that may not be seen."""
+        ref = parse_reference(typed)
+        check = await self._database.read(checks.get, ref) if ref else None
+        if check is None or not await self._may_see(user, check):
+            return private.says(private.UNKNOWN_REF.format(ref=foreign(typed) or "like this"))
+        link = None
+        if check.message_ts is not None:
+            try:
+                link = await self._slack.permalink(channel=check.channel, ts=check.message_ts)
+            except SlackError:
+                link = None
+        return private.status(check, self._id_types.find(check.country, check.id_type), link=link)
+
+    async def listing(self, user: str) -> Said:
+        """A person's newest checks."""
+        found = await self._database.read(checks.recent, requester=user, limit=LIST_LENGTH)
+        return private.listing([(check, self._id_types.find(check.country, check.id_type)) for check in found])
+
+    async def details(self, user: str, ref: str) -> dict[str, Any]:
+        """The Details modal without photo links, the look recorded. Raises Refused with words for the person."""
+        check = await self._database.read(checks.get, ref)
+        if check is None or not await self._may_see(user, check):
+            raise Refused(private.NO_DETAILS)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            audit.record(tx, at=now, actor=user, act="details.opened", ref=ref)
+
+        await self._database.write(commit, self._now())
+        return await self._details(check, links=None)
+
+    async def details_with_links(self, ref: str) -> dict[str, Any]:
+        """The same modal once more, with links fetched from Smile ID now; for one who was let in a moment ago."""
+        check = await self._database.read(checks.the, ref)
+        attempt = await self._database.read(attempts.latest, ref)
+        links: Mapping[str, str] = {}
+        if attempt is not None and attempt.sent_at is not None:
+            try:
+                status = await self._smile_id.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
+                links = {name: url for name, url in status.image_links.items() if _is_link(url)}
+            except SmileIDError as fault:
+                log.info("details.no_links", ref=ref, error=str(fault))
+        return await self._details(check, links=links)
+
+    async def _details(self, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
+        kept = await self._database.read(receipts.of_check, check.ref)
+        entry = self._id_types.find(check.country, check.id_type)
+        return private.details(check, entry, [self._told(receipt) for receipt in kept], photo_links=links)
+
+    def _told(self, receipt: Receipt) -> private.Told:
+        message = parse_message(json.loads(receipt.body))
+        reading = self._codes.read(
+            code=message.code,
+            text=message.text,
+            actions=message.actions,
+            said_final=message.is_final,
+            confidence=message.confidence,
+        )
+        return private.Told(
+            at=receipt.received_at,
+            source=receipt.source,
+            reading=reading,
+            authority=_shown(message.authority),
+            suspects=[f"{suspect.user_id} ({', '.join(suspect.reasons)})" for suspect in message.suspects],
+        )
+
+    async def _may_see(self, user: str, check: Check) -> bool:
+        if user == check.requester:
+            return True
+        for role in (Role.REVIEWER, Role.ADMIN):
+            if await self._access.has(user, role) is Verdict.YES:
+                return True
+        return False
+
+
+def _shown(authority: Authority) -> dict[str, str]:
+    found = {label: getattr(authority, name) for name, label in _AUTHORITY.items()}
+    return {label: str(value) for label, value in found.items() if value}
+
+
+def _is_link(url: str) -> bool:
+    """A link that can stand in mrkdwn as it is."""
+    return url.startswith(("https://", "http://")) and not set(url) & set("<>| \n") and len(url) < 2000

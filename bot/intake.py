@@ -1,0 +1,178 @@
+"""From a filled form to a stored request: checked once more, written once, then acknowledged."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from bot.access import Access, Role, Verdict
+from bot.blocks.private import NO_RIGHT, NOT_SURE, SHARED, cannot_post
+from bot.domain.checks import PhotoKind, PhotoRef, Request
+from bot.domain.id_types import IDTypes
+from bot.domain.references import reference
+from bot.domain.request import FileInfo, Form, parse
+from bot.errors import SlackError, SlackRefused
+from bot.slack.web import SlackWeb
+from storage import checks
+from storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+FILE_LOOK_UP_SECONDS = 1.0
+"""All files are asked about side by side within this; what is unknown then is left to the pre-flight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A submitted form, as the handler read it."""
+
+    requester: str
+    team: str
+    channel: str | None
+    thread_ts: str | None
+    view_id: str
+    form: Form = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Stored. `is_new` is False when this very form had been submitted before."""
+
+    ref: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """Field to words; nothing was stored."""
+
+    by_field: Mapping[str, str]
+
+
+class Intake:
+    """Accepts requests for checks."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        access: Access,
+        id_types: IDTypes,
+        timezone: str,
+        now: Callable[[], datetime],
+        dice: random.Random,
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._access = access
+        self._id_types = id_types
+        self._zone = ZoneInfo(timezone)
+        self._now = now
+        self._dice = dice
+
+    async def may_ask(self, user: str) -> str | None:
+        """None if this person may start checks, else words for that person alone."""
+        match await self._access.has(user, Role.REQUESTER):
+            case Verdict.YES:
+                return None
+            case Verdict.UNKNOWN:
+                return NOT_SURE
+            case _:
+                return NO_RIGHT
+
+    async def place_fault(self, channel: str) -> str | None:
+        """None if a check may be asked in this channel and its result be posted there, as far as can be known."""
+        if not self._access.is_allowed(channel):
+            return "Checks are not asked in this channel."
+        known = await self._access.channel(channel)
+        if known is None:
+            return None
+        if known.shared:
+            return SHARED
+        return None if known.can_post else cannot_post(known.name)
+
+    async def accept(self, filled: Filled) -> Accepted | Faults:
+        """Check everything that can be known now and store the request in one transaction.
+
+        A second submit of the same form changes nothing and gives the first one's reference.
+        """
+        now = self._now()
+        known = await self._database.read(checks.find_by_view, filled.view_id)
+        if known is not None:
+            return Accepted(ref=known, is_new=False)
+        fault = await self.may_ask(filled.requester)
+        if fault:
+            return Faults(by_field={"country": fault})
+        if filled.channel is None:
+            return Faults(by_field={"channel": "Choose the channel for the results."})
+        place = await self.place_fault(filled.channel)
+        form = await self._with_known_files(filled.form)
+        parsed = parse(form, self._id_types, today=now.astimezone(self._zone).date())
+        faults = dict(parsed.faults)
+        if place:
+            faults["country"] = place
+        if faults or parsed.id_type is None:
+            return Faults(by_field=faults)
+        request = Request(
+            requester=filled.requester,
+            team=filled.team,
+            channel=filled.channel,
+            thread_ts=filled.thread_ts,
+            view_id=filled.view_id,
+            country=form.country,
+            id_type=form.id_type,
+            id_info=parsed.id_info,
+            customer_reference=parsed.customer_reference,
+            photos=_photos(form.selfie, form.liveness),
+            consent_at=now,
+        )
+        return await self._store(request, now)
+
+    async def _store(self, request: Request, now: datetime) -> Accepted:
+        for _try in range(20):
+            ref = reference(self._dice.getrandbits(40))
+            try:
+                stored, is_new = await self._database.write(checks.accept, request, ref=ref, now=now)
+            except sqlite3.IntegrityError:
+                # The reference is taken, or a second submit of the same form won the race: look again.
+                continue
+            log.info("check.requested", ref=stored, new=is_new)
+            return Accepted(ref=stored, is_new=is_new)
+        raise RuntimeError("no free reference found")
+
+    async def _with_known_files(self, form: Form) -> Form:
+        """Lay what files.info says over what the form said; what Slack does not say in time stays as it is."""
+        files = [*form.selfie, *form.liveness]
+        found = await asyncio.gather(*(self._look_up(file) for file in files))
+        count = len(form.selfie)
+        return replace(form, selfie=found[:count], liveness=found[count:])
+
+    async def _look_up(self, file: FileInfo) -> FileInfo:
+        try:
+            found = await asyncio.wait_for(self._slack.file(file.id), FILE_LOOK_UP_SECONDS)
+        except SlackRefused as no:
+            gone = no.code in {"file_not_found", "file_deleted", "not_visible"}
+            return replace(file, readable=False) if gone else file
+        except (SlackError, TimeoutError):
+            return file
+        size = found.get("size")
+        return FileInfo(
+            id=file.id,
+            name=str(found.get("name") or file.name),
+            mimetype=str(found.get("mimetype") or file.mimetype),
+            size=size if isinstance(size, int) else file.size,
+            readable=found.get("file_access") not in {"access_denied", "file_not_found"},
+        )
+
+
+def _photos(selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]) -> tuple[PhotoRef, ...]:
+    return (
+        *(PhotoRef(kind=PhotoKind.SELFIE, position=n, file_id=f.id) for n, f in enumerate(selfie)),
+        *(PhotoRef(kind=PhotoKind.LIVENESS, position=n, file_id=f.id) for n, f in enumerate(liveness)),
+    )

@@ -1,0 +1,284 @@
+"""Every setting of the bot, read once from the environment; every fault is reported at once.
+
+A secret may come from a file instead: `SMILE_ID_API_KEY_FILE=/run/secrets/key`.
+Nothing else reads the environment.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.errors import SettingsFault
+
+SMILE_ID_URLS = {
+    "sandbox": "https://testapi.smileidentity.com/v1",
+    "production": "https://api.smileidentity.com/v1",
+}
+"""Bases by environment, from the official SDKs (smile-id-core 3.0.1, read 2026-11)."""
+
+SLACK_FILES_HOST = "files.slack.com"
+
+
+class Environment(StrEnum):
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+class ReviewNotify(StrEnum):
+    ATTENTION = "attention"
+    """What needs eyes."""
+    REJECTED = "rejected"
+    """These too."""
+    ALL = "all"
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    CONSOLE = "console"
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SIZE = re.compile(r"(\d+)\s*(|[KkMm]i?[Bb]?)")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        found = _DURATION.fullmatch(value.strip())
+        if not found:
+            raise ValueError("a duration is seconds, or carries a unit: 90s, 15m, 2h")
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    return value
+
+
+def _size(value: object) -> object:
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value.strip())
+        if not found:
+            raise ValueError("a size is bytes, or carries a unit: 512KiB, 4MiB")
+        return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2][:1].lower()]
+    return value
+
+
+def _list(value: object) -> object:
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+def _empty_is_unset(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Size = Annotated[int, BeforeValidator(_size)]
+Ids = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
+OptionalText = Annotated[str | None, BeforeValidator(_empty_is_unset)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_unset)]
+
+
+def _setting(name: str, default: Any = ..., **more: Any) -> Any:
+    return Field(default, alias=name, **more)
+
+
+class Settings(BaseSettings):
+    """The contract with whoever installs the bot; the README's table says the same (a test compares them)."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, populate_by_name=False)
+
+    slack_bot_token: SecretStr = _setting("SLACK_BOT_TOKEN")
+    """xoxb token."""
+    slack_app_token: OptionalSecret = _setting("SLACK_APP_TOKEN", None)
+    """xapp token: with it, Socket Mode is used."""
+    slack_signing_secret: OptionalSecret = _setting("SLACK_SIGNING_SECRET", None)
+    """Needed without an app token."""
+    slack_api_url: str = _setting("SLACK_API_URL", "https://slack.com/api/")
+    """Base of the Web API; ends in `/api/`."""
+
+    smile_id_partner_id: str = _setting("SMILE_ID_PARTNER_ID", min_length=1)
+    """As issued; leading zeros matter."""
+    smile_id_api_key: SecretStr = _setting("SMILE_ID_API_KEY")
+    smile_id_environment: Environment = _setting("SMILE_ID_ENVIRONMENT", Environment.SANDBOX)
+    smile_id_api_url: OptionalText = _setting("SMILE_ID_API_URL", None)
+    """Base with `/v1`; by environment when unset."""
+
+    public_url: OptionalText = _setting("KYC_PUBLIC_URL", None)
+    """https base of the listener as Smile ID reaches it; without it results come by polling."""
+    host: str = _setting("KYC_HOST", "127.0.0.1")
+    port: int = _setting("KYC_PORT", 3000, ge=0, le=65535)
+    admin_port: int = _setting("KYC_ADMIN_PORT", 3001, ge=0, le=65535)
+    """Loopback only: readiness and metrics."""
+
+    database: Path = _setting("KYC_DATABASE", Path("kyc.db"))
+    encryption_keys: SecretStr = _setting("KYC_ENCRYPTION_KEYS")
+    """One or more 32-byte keys in URL-safe base64, newest first."""
+
+    requesters: Ids = _setting("KYC_REQUESTERS", min_length=1)
+    """User ids, user group ids, ids of private channels, or `*`."""
+    reviewers: Ids = _setting("KYC_REVIEWERS", ())
+    managers: Ids = _setting("KYC_MANAGERS", ())
+    admins: Ids = _setting("KYC_ADMINS", ())
+    channels: Ids = _setting("KYC_CHANNELS", ())
+    """Where checks may be asked; empty: any channel the bot is in, never one shared with other companies."""
+    review_channel: OptionalText = _setting("KYC_REVIEW_CHANNEL", None)
+    review_notify: ReviewNotify = _setting("KYC_REVIEW_NOTIFY", ReviewNotify.ATTENTION)
+    summary_channel: OptionalText = _setting("KYC_SUMMARY_CHANNEL", None)
+    summary_time: time = _setting("KYC_SUMMARY_TIME", time(8, 0))
+    timezone: str = _setting("KYC_TIMEZONE", "Africa/Lagos")
+
+    callback_max_age: Duration = _setting("KYC_CALLBACK_MAX_AGE", timedelta(minutes=15))
+    confirm_wait: Duration = _setting("KYC_CONFIRM_WAIT", timedelta(minutes=2))
+    poll_after: Duration = _setting("KYC_POLL_AFTER", timedelta(minutes=5))
+    callback_max_bytes: Size = _setting("KYC_CALLBACK_MAX_BYTES", 4 * 1024 * 1024)
+    slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0)
+    retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1)
+    log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON)
+
+    result_codes: OptionalPath = _setting("KYC_RESULT_CODES", None)
+    """An operator's copy of the table of result codes."""
+    id_types: OptionalPath = _setting("KYC_ID_TYPES", None)
+    """An operator's copy of the table of ID types."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """Read all settings; raises SettingsFault with one line per fault and no value of a secret."""
+        values: dict[str, str] = {}
+        faults: list[str] = []
+        for field in cls.model_fields.values():
+            name = str(field.alias)
+            path = environ.get(f"{name}_FILE")
+            if name in environ:
+                values[name] = environ[name]
+            elif path:
+                try:
+                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                except (OSError, UnicodeDecodeError) as fault:
+                    faults.append(f"{name}_FILE: cannot be read ({type(fault).__name__})")
+        try:
+            settings = cls(**values)  # type: ignore[arg-type]  # texts, which pydantic turns into types
+        except ValidationError as invalid:
+            faults += [_words(error) for error in invalid.errors(include_input=False, include_url=False)]
+            raise SettingsFault("\n".join(faults)) from None
+        if faults:
+            raise SettingsFault("\n".join(faults))
+        return settings
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("not an IANA time zone, for example Africa/Lagos") from None
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _api_base(cls, value: str) -> str:
+        if not value.endswith("/api/"):
+            raise ValueError("must end in /api/")
+        return value
+
+    @field_validator("public_url", "smile_id_api_url")
+    @classmethod
+    def _no_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else None
+
+    @field_validator("requesters", "reviewers", "managers", "admins")
+    @classmethod
+    def _role(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if entry != "*" and not re.fullmatch(r"[UWSCG][A-Z0-9]+", entry):
+                raise ValueError(f"{entry!r} is neither a user (U…), a user group (S…), a private channel (C…) nor *")
+        return value
+
+    @field_validator("channels", "review_channel", "summary_channel")
+    @classmethod
+    def _channel(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for entry in (value,) if isinstance(value, str) else value or ():
+            if not re.fullmatch(r"[CGD][A-Z0-9]+", entry):
+                raise ValueError(f"{entry!r} is not a channel id (C…)")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.slack_app_token is None and self.slack_signing_secret is None:
+            raise ValueError("SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN")
+        for name, url in (
+            ("KYC_PUBLIC_URL", self.public_url),
+            ("SLACK_API_URL", self.slack_api_url),
+            ("SMILE_ID_API_URL", self.smile_id_url),
+        ):
+            if url is not None and (fault := self._url_fault(url)):
+                raise ValueError(f"{name}: {fault}")
+        return self
+
+    def _url_fault(self, url: str) -> str | None:
+        parts = urlsplit(url)
+        loopback = is_loopback(parts.hostname or "")
+        if not parts.hostname or parts.scheme not in ("http", "https") or parts.query or parts.username:
+            return "must be a plain https address"
+        if self.smile_id_environment is Environment.PRODUCTION and (loopback or is_private(parts.hostname)):
+            return "must be a public address in production"
+        if parts.scheme == "http" and not loopback:
+            return "must be https (plain http is for loopback hosts alone)"
+        return None
+
+    @property
+    def smile_id_url(self) -> str:
+        return self.smile_id_api_url or SMILE_ID_URLS[self.smile_id_environment.value]
+
+    @property
+    def socket_mode(self) -> bool:
+        return self.slack_app_token is not None
+
+    @property
+    def download_hosts(self) -> frozenset[str]:
+        """Where photos may be fetched from, and the bot's token be shown: `host` or `host:port`."""
+        return frozenset({SLACK_FILES_HOST, urlsplit(self.slack_api_url).netloc})
+
+    def callback_url(self, token: str) -> str:
+        """The address for one job; empty without a public one, as the SDKs do."""
+        return f"{self.public_url}/smile-id/callback/{token}" if self.public_url else ""
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_private(host: str) -> bool:
+    """An address that is written down as not public; names are left to the resolver."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host.endswith((".local", ".internal", ".localhost"))
+
+
+def _words(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    text = "is required" if error["type"] == "missing" else str(error["msg"]).removeprefix("Value error, ")
+    return text if name == "settings" else f"{name}: {text}"

@@ -1,0 +1,62 @@
+"""Fetching a photo from Slack: only from allowed hosts, never following a redirect, never onto the disk."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.domain.request import MAX_FILE_BYTES
+from bot.errors import PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
+
+_AGAIN = "Attach it again from your device."
+
+
+class SlackFiles:
+    """Downloads with the bot's token, which is shown to `hosts` alone (`host` or `host:port`)."""
+
+    def __init__(self, *, http: httpx.AsyncClient, token: str, hosts: frozenset[str]) -> None:
+        self._http = http
+        self._token = token
+        self._hosts = hosts
+
+    async def fetch(self, file: Mapping[str, Any]) -> bytes:
+        """The bytes of a file as files.info describes it.
+
+        Raises PhotoUnusable where the person can do something, SlackUncertain or SlackNotSent where waiting helps.
+        """
+        url = file.get("url_private_download") or file.get("url_private")
+        if not isinstance(url, str) or not url:
+            raise PhotoUnusable("no address", f"Slack does not let me read this file. {_AGAIN}")
+        parts = urlsplit(url)
+        if parts.netloc not in self._hosts or parts.username or parts.scheme not in ("https", "http"):
+            raise PhotoUnusable("foreign host", f"This file is kept outside Slack. {_AGAIN}")
+        try:
+            return await self._read(url, file.get("size"))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
+            raise SlackNotSent("download: no connection") from fault
+        except httpx.HTTPError as fault:
+            raise SlackUncertain(f"download: {type(fault).__name__}") from fault
+
+    async def _read(self, url: str, size: object) -> bytes:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
+        async with self._http.stream("GET", url, headers=headers, follow_redirects=False) as response:
+            if response.status_code == 429:
+                raise SlackRateLimited(float(response.headers.get("Retry-After", "30")))
+            if response.status_code >= 500:
+                raise SlackUncertain(f"download: HTTP {response.status_code}")
+            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
+            # Without the right to a file Slack answers with its sign-in page, by redirect or with 200.
+            if response.status_code != 200 or kind == "text/html":
+                raise PhotoUnusable("not readable", f"Slack does not let me read this file. {_AGAIN}")
+            data = bytearray()
+            async for chunk in response.aiter_raw():
+                data += chunk
+                if len(data) > MAX_FILE_BYTES:
+                    raise PhotoUnusable(
+                        "too large",
+                        f"The file has more than {MAX_FILE_BYTES // 1024 // 1024} MB. Attach a smaller one.",
+                    )
+        if isinstance(size, int) and size != len(data):
+            raise SlackUncertain("download: not all of the file arrived")
+        return bytes(data)

@@ -1,0 +1,209 @@
+"""The Web API methods that the bot uses, each once, with Slack's many ways to fail mapped to four.
+
+A caller learns what it must know to act: the call surely never left, its fate is unknown, Slack asks to wait, or
+Slack says no. Nothing is retried here; the outbox and the schedule decide that.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
+
+Blocks = list[dict[str, Any]]
+Answer = Mapping[str, Any]
+
+_SLACKS_OWN_FAULTS = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+"""Errors by which Slack says that it failed in the middle: the call may or may not have acted."""
+
+METADATA = "kyc_post"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A message of ours, found again by its metadata."""
+
+    channel: str
+    ts: str
+
+
+class SlackWeb:
+    """Slack's Web API for one workspace."""
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        base_url: str,
+        session: aiohttp.ClientSession,
+        on_call: Callable[[str, str], None] = lambda _method, _result: None,
+    ) -> None:
+        """`session` carries the time-out; `on_call` hears of each call's method and result, for the metrics."""
+        self.client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
+        self._on_call = on_call
+
+    async def whoami(self) -> Answer:
+        """auth.test; the answer has `scopes` added, from the header."""
+        return await self._call("auth.test", self.client.auth_test())
+
+    async def post(
+        self, *, channel: str, text: str, blocks: Blocks, post_id: str, thread_ts: str | None = None
+    ) -> Found:
+        """chat.postMessage, marked with the post's id. To a user id it becomes a direct message."""
+        answer = await self._call(
+            "chat.postMessage",
+            self.client.chat_postMessage(
+                channel=channel,
+                text=text,
+                blocks=blocks,
+                thread_ts=thread_ts,
+                metadata={"event_type": METADATA, "event_payload": {"post": post_id}},
+                unfurl_links=False,
+                unfurl_media=False,
+            ),
+        )
+        return Found(channel=answer["channel"], ts=answer["ts"])
+
+    async def update(self, *, channel: str, ts: str, text: str, blocks: Blocks) -> None:
+        """chat.update; metadata stays as it is."""
+        await self._call("chat.update", self.client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks))
+
+    async def find_post(self, *, channel: str, post_id: str, thread_ts: str | None, oldest: str | None) -> Found | None:
+        """Look for a message of ours by its metadata, in a thread or, without one, in the conversation itself."""
+        cursor = None
+        for _page in range(20):
+            if thread_ts is not None:
+                call = self.client.conversations_replies(
+                    channel=channel,
+                    ts=thread_ts,
+                    oldest=oldest,
+                    limit=200,
+                    cursor=cursor,
+                    include_all_metadata=True,
+                )
+                answer = await self._call("conversations.replies", call)
+            else:
+                call = self.client.conversations_history(
+                    channel=channel, oldest=oldest, limit=200, cursor=cursor, include_all_metadata=True
+                )
+                answer = await self._call("conversations.history", call)
+            for message in answer.get("messages", ()):
+                payload = message.get("metadata", {}).get("event_payload", {})
+                if payload.get("post") == post_id:
+                    return Found(channel=channel, ts=message["ts"])
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return None
+        return None
+
+    async def thread_stands(self, *, channel: str, ts: str) -> bool:
+        """Whether the first message of a thread is still there."""
+        try:
+            answer = await self._call(
+                "conversations.replies", self.client.conversations_replies(channel=channel, ts=ts, limit=1)
+            )
+        except SlackRefused as no:
+            if no.code in {"thread_not_found", "message_not_found"}:
+                return False
+            raise
+        first = next(iter(answer.get("messages", ())), None)
+        return first is not None and first.get("ts") == ts and first.get("subtype") != "tombstone"
+
+    async def direct_channel(self, user: str) -> str:
+        """The id of the direct conversation with a person."""
+        answer = await self._call("conversations.open", self.client.conversations_open(users=user))
+        return str(answer["channel"]["id"])
+
+    async def permalink(self, *, channel: str, ts: str) -> str:
+        answer = await self._call("chat.getPermalink", self.client.chat_getPermalink(channel=channel, message_ts=ts))
+        return str(answer["permalink"])
+
+    async def open_view(self, *, trigger_id: str, view: Mapping[str, Any]) -> Answer:
+        answer = await self._call("views.open", self.client.views_open(trigger_id=trigger_id, view=dict(view)))
+        return dict(answer["view"])
+
+    async def update_view(self, *, view_id: str, view: Mapping[str, Any], hash_: str | None = None) -> None:
+        await self._call("views.update", self.client.views_update(view_id=view_id, view=dict(view), hash=hash_))
+
+    async def file(self, file_id: str) -> Answer:
+        """files.info: what Slack knows of a file now, with the addresses to fetch it from."""
+        answer = await self._call("files.info", self.client.files_info(file=file_id))
+        return dict(answer["file"])
+
+    async def channel(self, channel: str) -> Answer:
+        answer = await self._call("conversations.info", self.client.conversations_info(channel=channel))
+        return dict(answer["channel"])
+
+    async def user(self, user: str) -> Answer:
+        answer = await self._call("users.info", self.client.users_info(user=user))
+        return dict(answer["user"])
+
+    async def members(self, channel: str) -> frozenset[str]:
+        """Everybody in a channel."""
+        found: set[str] = set()
+        cursor = None
+        for _page in range(100):
+            answer = await self._call(
+                "conversations.members",
+                self.client.conversations_members(channel=channel, limit=200, cursor=cursor),
+            )
+            found.update(answer.get("members", ()))
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                break
+        return frozenset(found)
+
+    async def group_members(self, group: str) -> frozenset[str]:
+        """Everybody in a user group."""
+        answer = await self._call("usergroups.users.list", self.client.usergroups_users_list(usergroup=group))
+        return frozenset(answer.get("users", ()))
+
+    async def _call(self, method: str, call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
+        try:
+            response = await call
+            answer = dict(response.data) if isinstance(response.data, dict) else {}
+            if not answer.get("ok"):
+                raise SlackUncertain(f"{method}: an answer without ok")
+            if scopes := response.headers.get("x-oauth-scopes"):
+                answer["scopes"] = scopes
+        except SlackError:
+            self._on_call(method, "failed")
+            raise
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            ours = _ours(method, fault)
+            self._on_call(method, ours.code if isinstance(ours, SlackRefused) else "failed")
+            raise ours from fault
+        self._on_call(method, "ok")
+        return answer
+
+
+def _ours(method: str, fault: Exception) -> SlackError:
+    """Slack's or the network's failure as one of ours; the text never holds what was sent."""
+    if isinstance(fault, aiohttp.ClientConnectorError):
+        return SlackNotSent(f"{method}: no connection")
+    response = getattr(fault, "response", None)
+    if not isinstance(fault, SlackApiError) or not isinstance(response, AsyncSlackResponse):
+        return SlackUncertain(f"{method}: no answer ({type(fault).__name__})")
+    if response.status_code == 429:
+        return SlackRateLimited(_seconds(response.headers.get("Retry-After")))
+    data = response.data if isinstance(response.data, dict) else {}
+    code = str(data.get("error") or "")
+    if response.status_code >= 500 or not code or code in _SLACKS_OWN_FAULTS:
+        return SlackUncertain(f"{method}: HTTP {response.status_code}")
+    if code in {"ratelimited", "rate_limited"}:
+        return SlackRateLimited(_seconds(response.headers.get("Retry-After")))
+    return SlackRefused(code)
+
+
+def _seconds(header: str | None) -> float:
+    try:
+        return min(max(float(header or 30), 1.0), 3600.0)
+    except ValueError:
+        return 30.0

@@ -1,0 +1,314 @@
+"""From an accepted request to a zip at Smile ID, in steps that a crash can fall between.
+
+The order of commits: (a) our job id, user id and callback token, before any call; (b) Smile ID's job id and the
+upload URL; (c) the zip is there. Whatever was under way when an answer was lost is settled by asking `job_status`,
+never by sending again blindly.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.access import Access, Role
+from bot.domain import photos
+from bot.domain.backoff import first_poll_in, retry_in
+from bot.domain.checks import Attempt, Check, PhotoKind, PhotoRef, Step
+from bot.domain.states import State
+from bot.errors import (
+    Fault,
+    PhotoUnusable,
+    SlackError,
+    SlackRateLimited,
+    SlackRefused,
+    SmileIDAnswerInvalid,
+    SmileIDError,
+    SmileIDRefused,
+    SmileIDUnavailable,
+    SmileIDUncertain,
+    SmileIDUploadExpired,
+)
+from bot.settings import Settings
+from bot.slack.files import SlackFiles
+from bot.slack.web import SlackWeb
+from bot.smile_id.client import Photo, Prepared, SmileID
+from bot.smile_id.package import Consent, Job
+from storage import attempts, checks, outbox
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=10)
+"""Longer than any submission can take: calls are bounded, and leases are void at every start."""
+SETTLES_AFTER = timedelta(seconds=10)
+"""Smile ID may need this long before its record shows a zip; what it does not know then, it does not have."""
+MAX_TRIES = 20
+"""With the waits of `retry_in` about an hour."""
+MAX_USER_IDS = 3
+"""User ids tried when Smile ID says that one is taken; ours are random, so the first one should do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Images:
+    selfie: Photo = field(repr=False)
+    liveness: tuple[Photo, ...] = field(repr=False)
+
+
+class Submission:
+    """Sends checks that are due."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        files: SlackFiles,
+        smile_id: SmileID,
+        access: Access,
+        settings: Settings,
+        now: Callable[[], datetime],
+        dice: random.Random,
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._files = files
+        self._smile_id = smile_id
+        self._access = access
+        self._settings = settings
+        self._now = now
+        self._dice = dice
+
+    async def claim(self, limit: int) -> list[str]:
+        """References of checks that are due, ours until the lease ends."""
+        now = self._now()
+        return await self._database.write(checks.claim_due, now=now, until=now + LEASE, limit=limit)
+
+    async def work(self, ref: str) -> None:
+        """Bring one check as far as it will go now; a failure leaves it due for another try."""
+        check = await self._database.read(checks.the, ref)
+        attempt = await self._database.read(attempts.latest, ref)
+        if attempt is not None and attempt.in_doubt_since is not None:
+            attempt = await self._settle_doubt(check, attempt)
+            if attempt is None:
+                return
+        images = await self._images(check)
+        if images is None:
+            return
+        if attempt is None:
+            attempt = await self._record(check)
+        await self._send(check, attempt, images)
+
+    # Photos
+
+    async def _images(self, check: Check) -> _Images | None:
+        """Fetch and check all photos; None when the check ended or waits because of them."""
+        refs = await self._database.read(checks.photos, check.ref)
+        try:
+            fetched = await asyncio.gather(*(self._fetch(ref) for ref in refs))
+            ready = [await asyncio.to_thread(photos.prepare, data) for data in fetched]
+        except PhotoUnusable as unusable:
+            log.info("check.photo_unusable", ref=check.ref, error=unusable.reason)
+            await self._fail(check, "photo", unusable.words)
+            return None
+        except SlackError as fault:
+            wait = timedelta(seconds=fault.retry_after) if isinstance(fault, SlackRateLimited) else None
+            await self._again(check, str(fault), wait=wait, gives_up_as="slack_away")
+            return None
+        if check.photos_checked_at is None:
+            sizes = [(ref, len(data), photo.sha256) for ref, data, photo in zip(refs, fetched, ready, strict=True)]
+            await self._database.write(checks.photos_checked, check.ref, sizes, now=self._now())
+        sent = [(ref.kind, Photo(data=photo.jpeg)) for ref, photo in zip(refs, ready, strict=True)]
+        return _Images(
+            selfie=next(photo for kind, photo in sent if kind is PhotoKind.SELFIE),
+            liveness=tuple(photo for kind, photo in sent if kind is PhotoKind.LIVENESS),
+        )
+
+    async def _fetch(self, photo: PhotoRef) -> bytes:
+        which = "The selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
+        try:
+            return await self._files.fetch(await self._slack.file(photo.file_id))
+        except SlackRefused as no:
+            if no.code in {"file_not_found", "file_deleted", "not_visible", "access_denied"}:
+                raise PhotoUnusable(no.code, f"{which} is no longer in Slack, or I may not read it.") from no
+            raise
+
+    # The three commits
+
+    async def _record(self, check: Check, *, replaces: Attempt | None = None) -> Attempt:
+        """(a)"""
+        job_id, user_id = self._new_id(), self._new_id()
+        token = f"{self._dice.getrandbits(256):064x}"
+
+        def record(tx: Transaction, now: datetime) -> Attempt:
+            if replaces is None:
+                checks.move(tx, check.ref, State.SUBMITTING, now=now)
+            return attempts.record(tx, ref=check.ref, job_id=job_id, user_id=user_id, token=token, now=now)
+
+        attempt = await self._database.write(record, self._now())
+        log.info("attempt.recorded", ref=check.ref, job_id=job_id)
+        return attempt
+
+    def _new_id(self) -> str:
+        return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+
+    async def _send(self, check: Check, attempt: Attempt, images: _Images) -> None:
+        """(b) and (c), from wherever the attempt stands."""
+        for _round in range(2 * MAX_USER_IDS):
+            try:
+                if attempt.step is Step.RECORDED:
+                    attempt = await self._prepare(check, attempt)
+                await self._put(check, attempt, images)
+                return
+            except SmileIDUploadExpired:
+                # The URL died before the zip was taken, so the same job is asked for a new one.
+                await self._database.write(attempts.ask_again, attempt.job_id, with_retry_flag=False)
+                attempt = await self._database.read(attempts.the, attempt.job_id)
+            except SmileIDRefused as no:
+                replaced = await self._refused(check, attempt, no)
+                if replaced is None:
+                    return
+                attempt = replaced
+            except (SmileIDUncertain, SmileIDAnswerInvalid) as fault:
+                await self._database.write(attempts.doubt, attempt.job_id, since=self._now())
+                await self._again(check, str(fault), wait=timedelta(0), gives_up_as="unsettled")
+                return
+            except SmileIDError as fault:
+                retry_after = fault.retry_after if isinstance(fault, SmileIDUnavailable) else None
+                wait = timedelta(seconds=retry_after) if retry_after else None
+                await self._again(check, str(fault), wait=wait, gives_up_as="smile_id_away")
+                return
+        await self._fail(check, "unsettled", None)
+
+    async def _prepare(self, check: Check, attempt: Attempt) -> Attempt:
+        prepared = await self._smile_id.prepare(self._job(check, attempt), retry=attempt.retry_flag)
+
+        def commit(tx: Transaction) -> Attempt:
+            attempts.prepared(tx, attempt.job_id, smile_job_id=prepared.smile_job_id, answer=prepared.answer)
+            checks.stepped(tx, check.ref)
+            return attempts.the(tx, attempt.job_id)
+
+        return await self._database.write(commit)
+
+    async def _put(self, check: Check, attempt: Attempt, images: _Images) -> None:
+        assert attempt.upload is not None
+        assert attempt.smile_job_id is not None
+        prepared = Prepared(
+            smile_job_id=attempt.smile_job_id,
+            upload_url=str(attempt.upload["upload_url"]),
+            answer=attempt.upload,
+        )
+        package = await asyncio.to_thread(
+            self._smile_id.package,
+            self._job(check, attempt),
+            selfie=images.selfie,
+            liveness=images.liveness,
+            prepared=prepared,
+        )
+        await self._smile_id.send(prepared.upload_url, package)
+        await self._database.write(self._sent, check.ref, attempt.job_id, self._now())
+        log.info("check.sent", ref=check.ref, job_id=attempt.job_id)
+
+    def _sent(self, tx: Transaction, ref: str, job_id: str, now: datetime) -> None:
+        """(c). A result may have come before this commit; then the check is already beyond."""
+        first = first_poll_in(callbacks=bool(self._settings.public_url), poll_after=self._settings.poll_after)
+        attempts.sent(tx, job_id, now=now, ask_at=now + first)
+        checks.stepped(tx, ref, sent_at=now)
+        if checks.the(tx, ref).state is State.SUBMITTING:
+            checks.move(tx, ref, State.PROCESSING, now=now)
+        else:
+            checks.progress(tx, ref, now=now)
+
+    def _job(self, check: Check, attempt: Attempt) -> Job:
+        extra = {"reference": check.ref}
+        if check.customer_reference:
+            extra["customer_reference"] = check.customer_reference
+        return Job(
+            job_id=attempt.job_id,
+            user_id=attempt.user_id,
+            callback_url=self._settings.callback_url(attempt.callback_token),
+            id_info={"country": check.country, "id_type": check.id_type, **check.id_info},
+            consent=Consent(
+                granted_at=check.consent_at,
+                personal_details=True,
+                contact_information=True,
+                document_information=True,
+            ),
+            extra=extra,
+        )
+
+    # Doubt, refusal, another try
+
+    async def _settle_doubt(self, check: Check, attempt: Attempt) -> Attempt | None:
+        """An answer was lost: what does Smile ID know? The attempt to go on with, or None to stop for now."""
+        assert attempt.in_doubt_since is not None
+        try:
+            status = await self._smile_id.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
+        except SmileIDError as fault:
+            await self._again(check, str(fault), gives_up_as="unsettled")
+            return None
+        now = self._now()
+        if not (status.no_zip or status.unknown_job):
+            await self._database.write(self._sent, check.ref, attempt.job_id, now)
+            log.info("check.sent", ref=check.ref, job_id=attempt.job_id, learned="job_status")
+            return None
+        settled_at = attempt.in_doubt_since + SETTLES_AFTER
+        if now < settled_at:
+            await self._database.write(checks.postpone, check.ref, until=settled_at, now=now, counts=False)
+            return None
+        await self._database.write(attempts.settle_doubt, attempt.job_id)
+        return await self._database.read(attempts.the, attempt.job_id)
+
+    async def _refused(self, check: Check, attempt: Attempt, no: SmileIDRefused) -> Attempt | None:
+        """Smile ID said no, surely: the attempt to go on with, or None when the check ended."""
+        log.warning("smile_id.refused", ref=check.ref, job_id=attempt.job_id, error=str(no))
+        if no.fault is Fault.JOB_ID and not attempt.retry_flag and attempt.step is Step.RECORDED:
+            await self._database.write(attempts.ask_again, attempt.job_id, with_retry_flag=True)
+            return await self._database.read(attempts.the, attempt.job_id)
+        if no.fault is Fault.USER_ID and attempt.number < MAX_USER_IDS:
+            return await self._record(check, replaces=attempt)
+        if no.fault is Fault.JOB_ID:
+            await self._fail(check, "unsettled", None)
+        elif no.fault is Fault.REQUESTER:
+            await self._fail(check, "input", no.words)
+        else:
+            await self._fail(check, "refused", no.words, alert=f"smile_id:{no.code or no.status}")
+        return None
+
+    async def _again(self, check: Check, error: str, *, gives_up_as: str, wait: timedelta | None = None) -> None:
+        """Try later, a bounded number of times; then tell people and stop."""
+        tries = check.tries + 1
+        log.warning("check.try_failed", ref=check.ref, error=error, tries=tries)
+        if tries >= MAX_TRIES:
+            await self._fail(check, gives_up_as, None, alert=gives_up_as)
+            return
+        now = self._now()
+        until = now + (retry_in(tries, jitter=self._dice.random()) if wait is None else wait)
+        await self._database.write(checks.postpone, check.ref, until=until, now=now)
+
+    async def _fail(self, check: Check, failure: str, words: str | None, *, alert: str | None = None) -> None:
+        operators = self._access.people(Role.ADMIN)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            if checks.the(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
+                # A result came while we were trying: it says more than our failure.
+                return
+            told = None
+            if alert:
+                note = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
+                told = outbox.alert(tx, alert, recipients=operators, now=now, note=note)
+            checks.fail(tx, check.ref, failure=failure, words=words, now=now, told=told)
+
+        await self._database.write(commit, self._now())
+        log.info("check.failed", ref=check.ref, error=failure)
+
+
+_FOR_OPERATORS = {
+    "refused": "Smile ID refuses our requests. ",
+    "smile_id_away": "Smile ID has not been reachable for about an hour; checks are ending without a result.",
+    "slack_away": "Photos cannot be fetched from Slack; checks are ending without a result.",
+    "unsettled": "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
+}

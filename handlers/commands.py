@@ -1,0 +1,42 @@
+"""`/kyc` and its words; every word gets an answer, seen by that person alone."""
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.app import Bot
+from bot.blocks import private
+from bot.blocks.thread import Said
+from handlers.form import open_form
+
+
+async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
+    word, _, rest = command.get("text", "").strip().partition(" ")
+    user = command["user_id"]
+    match word.casefold():
+        case "" | "check":
+            said = await open_form(bot, trigger_id=command["trigger_id"], user=user, channel=command.get("channel_id"))
+            await (answer(ack, said) if said else ack())
+        case "status":
+            await answer(ack, await bot.desk.status(user, rest))
+        case "list":
+            await answer(ack, await bot.desk.listing(user))
+        case "help":
+            await answer(ack, private.help_text())
+        case _:
+            await answer(ack, private.help_text(word))
+
+
+async def unknown(ack: AsyncAck, command: dict[str, Any]) -> None:
+    """A command that the manifest does not name: an old installation, say."""
+    await answer(ack, private.help_text(command.get("command")))
+
+
+async def nothing(ack: AsyncAck) -> None:
+    """Something of an older version's messages, or of a view that closes by itself."""
+    await ack()
+
+
+async def answer(ack: AsyncAck, said: Said) -> None:
+    """Privately, in the answer to the command itself."""
+    await ack(text=said.text, blocks=said.blocks, response_type="ephemeral")

@@ -1,0 +1,38 @@
+"""The *Details* button: a modal, by right; opened from the database at once, photo links follow."""
+
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncRespond
+
+from bot.app import Bot
+from bot.blocks import private
+from bot.errors import Refused, SlackError
+
+log = structlog.get_logger(__name__)
+
+
+async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot, respond: AsyncRespond) -> None:
+    ref = action["value"]
+    try:
+        view = await bot.desk.details(body["user"]["id"], ref)
+        shown = await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
+    except Refused as no:
+        await ack()
+        await respond(text=no.words, response_type="ephemeral", replace_original=False)
+        return
+    except SlackError as closed:
+        log.warning("details.not_opened", ref=ref, error=str(closed))
+        await ack()
+        await respond(text=private.EXPIRED_DETAILS, response_type="ephemeral", replace_original=False)
+        return
+    await ack()
+    bot.background.spawn(_add_links(bot, shown["id"], ref))
+
+
+async def _add_links(bot: Bot, view_id: str, ref: str) -> None:
+    view = await bot.desk.details_with_links(ref)
+    try:
+        await bot.slack.update_view(view_id=view_id, view=view)
+    except SlackError as closed:
+        log.info("details.closed_meanwhile", ref=ref, error=str(closed))

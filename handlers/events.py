@@ -1,0 +1,36 @@
+"""Events that change what the bot remembers of people and channels, or what it may do at all."""
+
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+
+from bot.app import Bot
+
+log = structlog.get_logger(__name__)
+
+GROUPS_CHANGED = ("subteam_members_changed", "subteam_updated")
+CHANNELS_CHANGED = ("member_joined_channel", "member_left_channel")
+ACCESS_LOST = ("app_uninstalled", "tokens_revoked")
+
+
+async def group_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
+    """A user group has other members now: whoever left it loses the role at once."""
+    await ack()
+    group = event.get("subteam_id") or (event.get("subteam") or {}).get("id")
+    if group:
+        bot.access.forget(group)
+        bot.background.spawn(bot.access.refresh())
+
+
+async def channel_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
+    """Somebody, perhaps the bot itself, joined or left a channel."""
+    await ack()
+    bot.access.forget(event.get("channel", ""))
+
+
+async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
+    """The app was removed or its token revoked: nothing can be posted until an operator acts."""
+    await ack()
+    bot.readiness.degraded["slack"] = event["type"]
+    log.error("slack.access_lost", error=event["type"])

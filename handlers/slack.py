@@ -1,0 +1,84 @@
+"""The Bolt app: every listener in one visible list, and what happens when one of them fails."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.authorization import AuthorizeResult
+
+from bot.app import Bot
+from bot.blocks import ids
+from bot.blocks.private import FAULT
+from handlers import commands, details, events, form
+
+log = structlog.get_logger(__name__)
+
+ANY = re.compile(".*")
+
+
+def bolt(bot: Bot) -> AsyncApp:
+    """A Bolt app for either connection; the ack leaves when a listener returns, so each of them is quick."""
+    secret = bot.settings.slack_signing_secret
+
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        # A fixed answer: Bolt would call auth.test on the first request, and fail it while Slack is away.
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_token=bot.settings.slack_bot_token.get_secret_value(),
+            bot_user_id="",
+        )
+
+    app = AsyncApp(
+        signing_secret=secret.get_secret_value() if secret else "socket mode",
+        client=bot.slack.client,
+        authorize=authorize,
+        process_before_response=True,
+        ignoring_self_events_enabled=False,
+        attaching_conversation_kwargs_enabled=False,
+    )
+
+    @app.middleware
+    async def attach(context: AsyncBoltContext, next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
+        context["bot"] = bot
+        await next()
+
+    app.command(ids.COMMAND)(commands.kyc)
+    app.shortcut(ids.SHORTCUT_CHECK)(form.shortcut)
+    app.action(ids.OPEN_FORM)(form.open_again)
+    app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*)$"))(form.chosen)
+    app.view(ids.FORM)(form.submitted)
+    app.action(ids.DETAILS)(details.opened)
+    for name in events.GROUPS_CHANGED:
+        app.event(name)(events.group_changed)
+    for name in events.CHANNELS_CHANGED:
+        app.event(name)(events.channel_changed)
+    for name in events.ACCESS_LOST:
+        app.event(name)(events.access_lost)
+
+    # Whatever else Slack sends gets an answer: silence would show people a fault of Slack's.
+    app.command(ANY)(commands.unknown)
+    app.action(ANY)(commands.nothing)
+    app.view(ANY)(commands.nothing)
+    app.shortcut(ANY)(commands.nothing)
+    app.error(failed)
+    return app
+
+
+async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
+    """A listener failed: the person is told, with a code that stands in the log."""
+    code = f"E-{secrets.token_hex(2).upper()}"
+    log.error("listener.failed", error=code, kind=body.get("type") or "command", exc_info=error)
+    if context.ack.response is not None:
+        return context.ack.response
+    words = FAULT.format(code=code)
+    if body.get("command"):
+        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": words})
+    if body.get("type") == "view_submission":
+        field = next((b["block_id"] for b in body["view"]["blocks"] if b["type"] == "input"), ids.COUNTRY)
+        return BoltResponse(status=200, body={"response_action": "errors", "errors": {field: words}})
+    return BoltResponse(status=200, body="")

@@ -1,0 +1,97 @@
+"""HTTP: Slack's requests, Smile ID's callbacks and liveness in public; readiness and metrics on the loopback."""
+
+from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
+from slack_bolt.async_app import AsyncApp
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.app import Bot
+from bot.results import Callback
+
+SLACK_MAX_BYTES = 1024 * 1024
+"""Slack's own views end at 250 kB; nothing that it sends comes near this."""
+TOKEN_LENGTH = 64
+
+
+def web(bot: Bot, bolt: AsyncApp | None) -> Starlette:
+    """The public application; with Slack's requests only where there is no Socket Mode."""
+
+    async def callback(request: Request) -> Response:
+        token = request.path_params["token"]
+        if len(token) != TOKEN_LENGTH:
+            bot.metrics.callback("unknown_token")
+            return Response(status_code=404)
+        try:
+            body = await read_body(request, bot.settings.callback_max_bytes)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        answer = await bot.results.receive(
+            Callback(
+                token=token,
+                body=body,
+                header_timestamp=request.headers.get("Response-Timestamp"),
+                header_signature=request.headers.get("Response-Signature"),
+            )
+        )
+        return Response(status_code=answer.value)
+
+    async def alive(_request: Request) -> Response:
+        return PlainTextResponse("alive")
+
+    routes = [
+        Route("/smile-id/callback/{token}", callback, methods=["POST"]),
+        Route("/healthz", alive),
+    ]
+    if bolt is not None:
+        handler = AsyncSlackRequestHandler(bolt)
+
+        async def slack(request: Request) -> Response:
+            # Read within bounds first; Bolt then finds the body in the request.
+            if await read_body(request, SLACK_MAX_BYTES) is None:
+                return Response(status_code=413)
+            return await handler.handle(request)
+
+        routes.append(Route("/slack/events", slack, methods=["POST"]))
+    return Starlette(routes=routes)
+
+
+def admin(bot: Bot) -> Starlette:
+    """For operators' monitors, on the loopback alone."""
+
+    async def ready(_request: Request) -> Response:
+        state = bot.readiness
+        faults = []
+        if not state.started:
+            faults.append("starting")
+        if state.stopping:
+            faults.append("stopping")
+        if not bot.schedule.running:
+            faults.append("scheduler")
+        try:
+            figures = await bot.figures()
+        except Exception:  # noqa: BLE001 - whatever is wrong with the database, this page must say so
+            figures = None
+            faults.append("database")
+        body = {"ready": not faults, "faults": faults, "degraded": dict(state.degraded)}
+        return JSONResponse(body, status_code=200 if figures is not None and not faults else 503)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(await bot.figures(), media_type="text/plain; version=0.0.4")
+
+    return Starlette(routes=[Route("/readyz", ready), Route("/metrics", metrics)])
+
+
+async def read_body(request: Request, most: int) -> bytes | None:
+    """The whole body, or None as soon as it is longer than `most`."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            return None
+    request._body = bytes(body)  # noqa: SLF001 - where Starlette itself keeps a body that was read
+    return request._body  # noqa: SLF001
