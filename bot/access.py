@@ -53,7 +53,6 @@ class Channel:
     can_post: bool
     shared: bool
     """With another company: checks are never asked there."""
-    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +131,13 @@ class Access:
                 parts += [f"<@{user}>" for user in sorted(known.value)]
         return " ".join(dict.fromkeys(parts[:20]))
 
-    async def channel(self, channel: str) -> Channel | None:
-        """What is known of a conversation; None when Slack does not answer in time."""
+    async def channel(self, channel: str, user: str) -> Channel | None:
+        """What is known of a conversation that `user` is in; None when Slack does not answer in time."""
         known = self._channels.get(channel)
         if known and self._now() - known.at < FRESH_FOR:
             return known.value
         try:
-            found = await asyncio.wait_for(self._look_up_channel(channel), LOOK_UP_SECONDS)
+            found = await asyncio.wait_for(self._look_up_channel(channel, user), LOOK_UP_SECONDS)
         except (SlackError, TimeoutError):
             return known.value if known else None
         # A channel that the bot was just invited to must not stay closed for minutes.
@@ -184,7 +183,11 @@ class Access:
         self._people[user] = _Known(full, self._now())
         return _yes(full)
 
-    async def _look_up_channel(self, channel: str) -> Channel:
+    async def _look_up_channel(self, channel: str, user: str) -> Channel:
+        if channel.startswith("D"):
+            # The bot may only speak in its own conversations, and reading about others is not its right.
+            own = await self._slack.direct_channel(user)
+            return Channel(id=channel, name="", can_post=own == channel, shared=False)
         try:
             found = await self._slack.channel(channel)
         except SlackRefused as no:
@@ -192,13 +195,11 @@ class Access:
                 raise
             # Private channels and other people's conversations hide their existence from the bot.
             return Channel(id=channel, name="", can_post=False, shared=False)
-        direct = bool(found.get("is_im"))
         return Channel(
             id=channel,
             name=str(found.get("name") or ""),
-            can_post=(bool(found.get("is_member")) or direct) and not found.get("is_archived"),
+            can_post=bool(found.get("is_member")) and not found.get("is_archived"),
             shared=bool(found.get("is_ext_shared") or found.get("is_pending_ext_shared")),
-            direct=direct,
         )
 
 

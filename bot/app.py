@@ -9,8 +9,8 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -328,16 +328,14 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
             bot = await build(settings, stack)
             await bot.database.write(_recover, bot.now())
             bolt = entrances.bolt(bot)
-            public = _listen(settings.host, settings.port)
-            admin = _listen("127.0.0.1", settings.admin_port)
-            servers = [
-                _server(entrances.web(bot, None if settings.socket_mode else bolt)),
-                _server(entrances.admin(bot)),
-            ]
-            running = [
-                asyncio.create_task(server.serve(sockets=[sock]))
-                for server, sock in zip(servers, (public, admin), strict=True)
-            ]
+            public = listen(settings.host, settings.port)
+            admin = listen("127.0.0.1", settings.admin_port)
+            doors = AsyncExitStack()
+            for asgi, sock in (
+                (entrances.web(bot, None if settings.socket_mode else bolt), public),
+                (entrances.admin(bot), admin),
+            ):
+                await doors.enter_async_context(serve_asgi(asgi, sock))
             sockets = (
                 _SocketMode(bolt, settings.slack_app_token.get_secret_value()) if settings.slack_app_token else None
             )
@@ -353,17 +351,13 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
             await stop.wait()
             log.info("bot.stopping")
             bot.readiness.stopping = True
-            await _stop(bot, servers, running, sockets)
+            await _stop(bot, doors, sockets)
     log.info("bot.stopped")
 
 
-async def _stop(
-    bot: Bot, servers: list[_Server], running: list[asyncio.Task[None]], sockets: _SocketMode | None
-) -> None:
+async def _stop(bot: Bot, doors: AsyncExitStack, sockets: _SocketMode | None) -> None:
     """Stop accepting, drain what is under way, then close what it stood on."""
-    for server in servers:
-        server.should_exit = True
-    await asyncio.gather(*running)
+    await doors.aclose()
     await bot.schedule.stop(GRACE)
     if sockets is not None:
         await sockets.drain()
@@ -376,7 +370,8 @@ def _recover(tx: Transaction, now: datetime) -> None:
     attempts.doubt_open_ones(tx, since=now)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket of our own, so that a taken port is an error in our hands; raises SettingsFault."""
     try:
         sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as fault:
@@ -385,19 +380,26 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _server(app: Any) -> _Server:
-    return _Server(
+@asynccontextmanager
+async def serve_asgi(asgi: Any, sock: socket.socket) -> AsyncIterator[None]:
+    """Serve an ASGI application on a bound socket; at the end stop accepting and let requests finish."""
+    server = _Server(
         uvicorn.Config(
-            app,
+            asgi,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=5,
             timeout_keep_alive=30,
-            h11_max_incomplete_event_size=64 * 1024,
         )
     )
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def run(settings: Settings, entrances: Entrances) -> None:

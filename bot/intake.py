@@ -86,11 +86,11 @@ class Intake:
             case _:
                 return NO_RIGHT
 
-    async def place_fault(self, channel: str) -> str | None:
+    async def place_fault(self, channel: str, user: str) -> str | None:
         """None if a check may be asked in this channel and its result be posted there, as far as can be known."""
         if not self._access.is_allowed(channel):
             return "Checks are not asked in this channel."
-        known = await self._access.channel(channel)
+        known = await self._access.channel(channel, user)
         if known is None:
             return None
         if known.shared:
@@ -111,7 +111,7 @@ class Intake:
             return Faults(by_field={"country": fault})
         if filled.channel is None:
             return Faults(by_field={"channel": "Choose the channel for the results."})
-        place = await self.place_fault(filled.channel)
+        place = await self.place_fault(filled.channel, filled.requester)
         form = await self._with_known_files(filled.form)
         parsed = parse(form, self._id_types, today=now.astimezone(self._zone).date())
         faults = dict(parsed.faults)

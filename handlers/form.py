@@ -35,7 +35,7 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None
         log.warning("form.not_opened", error=str(closed))
         return _try_again(channel)
     if channel is not None:
-        bot.background.spawn(_look_at_the_place(bot, view["id"], view.get("hash"), place))
+        bot.background.spawn(_look_at_the_place(bot, user, view, place))
     return None
 
 
@@ -74,7 +74,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
         place=place,
         country=_chosen(state, ids.COUNTRY),
         id_type=_chosen(state, ids.ID_TYPE),
-        warning=await bot.intake.place_fault(channel) if channel else None,
+        warning=await bot.intake.place_fault(channel, body["user"]["id"]) if channel else None,
     )
     try:
         await bot.slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
@@ -161,15 +161,15 @@ def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str,
     return shown
 
 
-async def _look_at_the_place(bot: Bot, view_id: str, view_hash: str | None, place: Place) -> None:
+async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place: Place) -> None:
     """While the form is open: can the result be posted where it must go? If not, the form says so now."""
     assert place.channel is not None
-    fault = await bot.intake.place_fault(place.channel)
+    fault = await bot.intake.place_fault(place.channel, user)
     if fault is None:
         return
     try:
         await bot.slack.update_view(
-            view_id=view_id, view=form.build(bot.id_types, place=place, warning=fault), hash_=view_hash
+            view_id=view["id"], view=form.build(bot.id_types, place=place, warning=fault), hash_=view.get("hash")
         )
     except SlackError as closed:
         log.info("form.warning_not_shown", error=str(closed))

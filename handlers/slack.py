@@ -1,5 +1,6 @@
 """The Bolt app: every listener in one visible list, and what happens when one of them fails."""
 
+import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable
@@ -33,7 +34,13 @@ def bolt(bot: Bot) -> AsyncApp:
             bot_user_id="",
         )
 
+    # Bolt quotes whole requests when it warns of them, and they hold personal data.
+    quiet = logging.getLogger("kyc-bot.bolt")
+    quiet.setLevel(logging.CRITICAL)
+    quiet.propagate = False
+    quiet.addHandler(logging.NullHandler())
     app = AsyncApp(
+        logger=quiet,
         signing_secret=secret.get_secret_value() if secret else "socket mode",
         client=bot.slack.client,
         authorize=authorize,

@@ -50,6 +50,9 @@ class SlackSandbox:
         answer_seconds: float = 3.0,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
+        self.bot_token = bot_token
+        self.app_token = app_token
+        self.signing_secret = signing_secret
         self._port = port
         self._world = World(clock)
         self._faults = Faults()

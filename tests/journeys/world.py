@@ -1,0 +1,187 @@
+"""The parties of a journey: Slack and Smile ID played on the loopback, and a real bot between them.
+
+`Journey` runs the bot inside the test, real handlers on a real port, with a clock that the test moves and workers that
+the test lets work. Journeys of whole processes use `bot.sandbox.demo`.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import handlers
+from bot.app import Bot, build, listen, serve_asgi
+from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
+from bot.sandbox.slack import Message, Modal, Person, SlackSandbox, Submission
+from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
+from bot.settings import Settings
+from storage import checks
+
+PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"
+SELFIE = (PHOTOS / "selfie.jpg").read_bytes()
+REVIEWER = "U0REMI00001"
+ADMIN = "U0MUSA00001"
+REVIEW_CHANNEL = "C0KYCREV001"
+
+
+class MovedClock:
+    """Real time plus whatever the test added."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def move(self, **by: float) -> None:
+        self.offset += timedelta(**by)
+
+
+class Journey:
+    """One test's world, with the bot's workers in the test's hand."""
+
+    def __init__(self, slack: SlackSandbox, smile_id: SmileIDSandbox, bot: Bot, clock: MovedClock) -> None:
+        self.slack = slack
+        self.smile_id = smile_id
+        self.bot = bot
+        self.clock = clock
+
+    @property
+    def analyst(self) -> Person:
+        return self.slack.person(ANALYST)
+
+    async def form(self, person: Person | None = None, *, channel: str = CHANNEL) -> Modal:
+        """The form as `/kyc` opens it."""
+        person = person or self.analyst
+        reply = await person.command("", channel_id=channel)
+        assert reply.ok, reply
+        return await person.modal()
+
+    async def fill(
+        self,
+        modal: Modal,
+        *,
+        person: Person | None = None,
+        country: str = "NG",
+        id_type: str = "BVN",
+        id_number: str = "00000000000",
+        selfie: bytes = SELFIE,
+        liveness: int = 0,
+        **more: Any,
+    ) -> Modal:
+        """A form filled as an analyst fills it."""
+        person = person or self.analyst
+        await modal.choose("country", country)
+        await modal.choose("id_type", id_type)
+        await modal.fill("id_number", id_number)
+        await modal.attach("selfie", await person.upload(selfie, "selfie.jpg"))
+        if liveness:
+            files = [
+                await person.upload((PHOTOS / f"liveness_{n}.jpg").read_bytes(), f"liveness_{n}.jpg")
+                for n in range(liveness)
+            ]
+            await modal.attach("liveness", *files)
+        for name, value in more.items():
+            await modal.fill(name, value)
+        await modal.choose("consent", ["consented"])
+        return modal
+
+    async def ask(self, **fields: Any) -> str:
+        """A whole request, sent; gives its reference. Nothing is worked yet."""
+        modal = await self.fill(await self.form(), **fields)
+        submission: Submission = await modal.submit()
+        assert not submission.errors, submission.errors
+        assert submission.closed
+        return await self.newest()
+
+    async def newest(self) -> str:
+        found = await self.bot.database.read(checks.recent, requester=None, limit=1)
+        return found[0].ref
+
+    async def work(self) -> None:
+        """Let every worker do what is due now, until nothing is."""
+        for _round in range(200):
+            did = False
+            for process in (self.bot.submission, self.bot.results, self.bot.outbox):
+                rows = await process.claim(32)
+                for row in rows:
+                    did = True
+                    await process.work(row)  # type: ignore[arg-type]  # each works what it claimed itself
+            if not did:
+                return
+        raise AssertionError("the workers never came to rest")
+
+    async def settle(self) -> None:
+        """Work, hear what Smile ID calls back meanwhile, and work again until both are at rest."""
+        for _round in range(50):
+            await self.work()
+            before = len(self.smile_id.callbacks)
+            await asyncio.sleep(0.05)
+            self.clock.move(seconds=1)
+            if len(self.smile_id.callbacks) == before and _round >= 6:
+                await self.work()
+                return
+
+    async def check(self, ref: str) -> Any:
+        return await self.bot.database.read(checks.the, ref)
+
+    def job(self) -> SandboxJob:
+        """The newest job at Smile ID."""
+        return list(self.smile_id.jobs.values())[-1]
+
+    def root(self, channel: str = CHANNEL) -> Message:
+        """The newest request's own message."""
+        return [m for m in self.slack.messages(channel) if m.thread_ts in (None, m.ts)][-1]
+
+    def thread(self) -> list[str]:
+        """What stands in the thread of the newest request, as read."""
+        root = self.root()
+        return [self.slack.plain(m) for m in self.slack.thread(CHANNEL, root.ts) if m.ts != root.ts]
+
+    def notices(self) -> list[str]:
+        return [self.slack.plain(m) for m in self.slack.messages(REVIEW_CHANNEL)]
+
+    def direct(self, user: str) -> list[str]:
+        return [self.slack.plain(m) for m in self.slack.direct_messages(user)]
+
+
+@asynccontextmanager
+async def journey(
+    folder: Path, *, story: str = "approved", public: bool = True, slack: SlackSandbox | None = None, **settings: str
+) -> AsyncIterator[Journey]:
+    """A bot in HTTP mode between two fresh stand-ins, all on one movable clock."""
+    clock = MovedClock()
+    slack = slack or SlackSandbox(clock=clock)
+    smile_id = SmileIDSandbox(
+        partner_id="0421",
+        api_key="sandbox-api-key",
+        story=story,
+        callback_delay_seconds=0.0,
+        review_delay_seconds=0.05,
+        callback_retry_seconds=(0.05, 0.1),
+        clock=clock,
+    )
+    await slack.start()
+    await smile_id.start()
+    try:
+        environment = settings_for(
+            slack,
+            smile_id,
+            database=folder / "kyc.db",
+            socket_mode=False,
+            public=public,
+            **{"KYC_SLACK_POSTS_PER_SECOND": "1000", **settings},
+        )
+        async with AsyncExitStack() as stack:
+            bot = await build(Settings.load(environment), stack, now=clock, dice=random.Random(7))
+            stack.push_async_callback(bot.background.close)
+            await bot.access.refresh()
+            sock = listen("127.0.0.1", bot.settings.port)
+            await stack.enter_async_context(serve_asgi(handlers.web(bot, handlers.bolt(bot)), sock))
+            yield Journey(slack, smile_id, bot, clock)
+    finally:
+        await smile_id.stop()
+        await slack.stop()
