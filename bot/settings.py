@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import SettingsFault
@@ -47,6 +47,7 @@ class LogFormat(StrEnum):
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_SECONDS = 3650 * 86400
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SIZE = re.compile(r"(\d+)\s*(|[KkMm]i?[Bb]?)")
 
@@ -56,7 +57,10 @@ def _duration(value: object) -> object:
         found = _DURATION.fullmatch(value.strip())
         if not found:
             raise ValueError("a duration is seconds, or carries a unit: 90s, 15m, 2h")
-        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+        seconds = float(found[1]) * _UNITS[found[2]]
+        if seconds > _LONGEST_SECONDS:
+            raise ValueError("a duration is at most 3650 days")
+        return timedelta(seconds=seconds)
     return value
 
 
@@ -80,6 +84,7 @@ def _empty_is_unset(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
 Ids = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_unset)]
@@ -94,7 +99,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, populate_by_name=False)
 
-    slack_bot_token: SecretStr = _setting("SLACK_BOT_TOKEN")
+    slack_bot_token: Secret = _setting("SLACK_BOT_TOKEN")
     """xoxb token."""
     slack_app_token: OptionalSecret = _setting("SLACK_APP_TOKEN", None)
     """xapp token: with it, Socket Mode is used."""
@@ -105,7 +110,7 @@ class Settings(BaseSettings):
 
     smile_id_partner_id: str = _setting("SMILE_ID_PARTNER_ID", min_length=1)
     """As issued; leading zeros matter."""
-    smile_id_api_key: SecretStr = _setting("SMILE_ID_API_KEY")
+    smile_id_api_key: Secret = _setting("SMILE_ID_API_KEY")
     smile_id_environment: Environment = _setting("SMILE_ID_ENVIRONMENT", Environment.SANDBOX)
     smile_id_api_url: OptionalText = _setting("SMILE_ID_API_URL", None)
     """Base with `/v1`; by environment when unset."""
@@ -118,7 +123,7 @@ class Settings(BaseSettings):
     """Loopback only: readiness and metrics."""
 
     database: Path = _setting("KYC_DATABASE", Path("kyc.db"))
-    encryption_keys: SecretStr = _setting("KYC_ENCRYPTION_KEYS")
+    encryption_keys: Secret = _setting("KYC_ENCRYPTION_KEYS")
     """One or more 32-byte keys in URL-safe base64, newest first."""
 
     requesters: Ids = _setting("KYC_REQUESTERS", min_length=1)
@@ -138,7 +143,7 @@ class Settings(BaseSettings):
     confirm_wait: Duration = _setting("KYC_CONFIRM_WAIT", timedelta(minutes=2))
     poll_after: Duration = _setting("KYC_POLL_AFTER", timedelta(minutes=5))
     callback_max_bytes: Size = _setting("KYC_CALLBACK_MAX_BYTES", 4 * 1024 * 1024)
-    slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0)
+    slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0, le=1000)
     retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1)
     log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON)
 
@@ -173,12 +178,13 @@ class Settings(BaseSettings):
                     values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
                 except (OSError, UnicodeDecodeError) as fault:
                     faults.append(f"{name}_FILE: cannot be read ({type(fault).__name__})")
+        settings = None
         try:
             settings = cls(**values)  # type: ignore[arg-type]  # texts, which pydantic turns into types
         except ValidationError as invalid:
             faults += [_words(error) for error in invalid.errors(include_input=False, include_url=False)]
-            raise SettingsFault("\n".join(faults)) from None
-        if faults:
+        faults += _faults_between({name: value for name, value in values.items() if value.strip()})
+        if faults or settings is None:
             raise SettingsFault("\n".join(faults))
         return settings
 
@@ -219,29 +225,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"{entry!r} is not a channel id (C…)")
         return value
 
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        if self.slack_app_token is None and self.slack_signing_secret is None:
-            raise ValueError("SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN")
-        for name, url in (
-            ("KYC_PUBLIC_URL", self.public_url),
-            ("SLACK_API_URL", self.slack_api_url),
-            ("SMILE_ID_API_URL", self.smile_id_url),
-        ):
-            if url is not None and (fault := self._url_fault(url)):
-                raise ValueError(f"{name}: {fault}")
-        return self
+    @field_validator("database")
+    @classmethod
+    def _a_file(cls, value: Path) -> Path:
+        if not value.name:
+            raise ValueError("must name a file")
+        return value
 
-    def _url_fault(self, url: str) -> str | None:
-        parts = urlsplit(url)
-        loopback = is_loopback(parts.hostname or "")
-        if not parts.hostname or parts.scheme not in ("http", "https") or parts.query or parts.username:
-            return "must be a plain https address"
-        if self.smile_id_environment is Environment.PRODUCTION and (loopback or is_private(parts.hostname)):
-            return "must be a public address in production"
-        if parts.scheme == "http" and not loopback:
-            return "must be https (plain http is for loopback hosts alone)"
-        return None
+    @field_validator("summary_time")
+    @classmethod
+    def _local_time(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("a time of day without zone; KYC_TIMEZONE says where")
+        return value
 
     @property
     def smile_id_url(self) -> str:
@@ -278,7 +274,38 @@ def is_private(host: str) -> bool:
         return host.endswith((".local", ".internal", ".localhost"))
 
 
+def _faults_between(values: Mapping[str, str]) -> list[str]:
+    """Faults that no single setting has: told even while others do not fit."""
+    production = values.get("SMILE_ID_ENVIRONMENT") == Environment.PRODUCTION
+    faults = [
+        f"{name}: {fault}"
+        for name in ("KYC_PUBLIC_URL", "SLACK_API_URL", "SMILE_ID_API_URL")
+        if name in values and (fault := _url_fault(values[name], production=production))
+    ]
+    if "SLACK_APP_TOKEN" not in values and "SLACK_SIGNING_SECRET" not in values:
+        faults.append("SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN")
+    return faults
+
+
+def _url_fault(url: str, *, production: bool) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        return "is not an address"
+    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment or parts.username:
+        return "must be a plain https address"
+    if production and (is_loopback(host) or is_private(host)):
+        return "must be a public address in production"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "must be https (plain http is for loopback hosts alone)"
+    return None
+
+
+_PLAIN = {"missing": "is required", "too_short": "must not be empty", "string_too_short": "must not be empty"}
+
+
 def _words(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"]) or "settings"
-    text = "is required" if error["type"] == "missing" else str(error["msg"]).removeprefix("Value error, ")
+    text = _PLAIN.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
     return text if name == "settings" else f"{name}: {text}"
