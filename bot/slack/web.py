@@ -4,7 +4,7 @@ A caller learns what it must know to act: the call surely never left, its fate i
 Slack says no. Nothing is retried here; the outbox and the schedule decide that.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,11 +47,19 @@ class SlackWeb:
     ) -> None:
         """`session` carries the time-out; `on_call` hears of each call's method and result, for the metrics."""
         self.client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
+        self._session = session
         self._on_call = on_call
 
     async def whoami(self) -> Answer:
         """auth.test; the answer has `scopes` added, from the header."""
         return await self._call("auth.test", self.client.auth_test())
+
+    async def try_app_token(self, app_token: str) -> None:
+        """apps.connections.open: whether Slack takes the token for Socket Mode.
+
+        The address in the answer is left alone: Slack would send some of a running bot's events to a second connection.
+        """
+        await self._call("apps.connections.open", self.client.apps_connections_open(app_token=app_token))
 
     async def post(
         self, *, channel: str, text: str, blocks: Blocks, post_id: str, thread_ts: str | None = None
@@ -124,6 +132,30 @@ class SlackWeb:
     async def permalink(self, *, channel: str, ts: str) -> str:
         answer = await self._call("chat.getPermalink", self.client.chat_getPermalink(channel=channel, message_ts=ts))
         return str(answer["permalink"])
+
+    async def respond(
+        self,
+        response_url: str,
+        *,
+        text: str = "",
+        blocks: Sequence[dict[str, Any]] = (),
+        replace: bool = False,
+        delete: bool = False,
+    ) -> None:
+        """Answer to the one person who acted, where they acted; `replace` or `delete` the message acted on."""
+        body: dict[str, Any] = {"delete_original": True}
+        if not delete:
+            body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": list(blocks)}
+        try:
+            async with self._session.post(response_url, json=body, allow_redirects=False) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            self._on_call("response_url", "failed")
+            raise SlackUncertain(f"response_url: no answer ({type(fault).__name__})") from fault
+        if response.status != 200:
+            self._on_call("response_url", "refused")
+            raise SlackRefused(f"response_url: HTTP {response.status}")
+        self._on_call("response_url", "ok")
 
     async def open_view(self, *, trigger_id: str, view: Mapping[str, Any]) -> Answer:
         answer = await self._call("views.open", self.client.views_open(trigger_id=trigger_id, view=dict(view)))

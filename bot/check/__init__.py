@@ -1,0 +1,103 @@
+"""`kyc-bot check`: does everything that the bot will need work, and what to do where it does not.
+
+Looks and asks, changes nothing: no message is posted, no job sent, no file made. It may run beside the bot it checks.
+All probes run side by side, each within its time, so that an operator waits for the slowest alone.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from itertools import chain
+from pathlib import Path
+
+import httpx
+
+from bot.check import callback, clock, slack, smile_id
+from bot.check.findings import CALL_SECONDS, PART_SECONDS, PROBE_SECONDS, Finding, fail, note, ok, within
+from bot.domain.id_types import IDTypes
+from bot.domain.outcomes import ResultCodes
+from bot.errors import DatabaseFault, SettingsFault, WrongKey
+from bot.settings import Settings
+from storage import inspect
+from storage.sealing import Sealer
+
+__all__ = ["Finding", "look"]
+
+SWEEP = timedelta(seconds=10)
+"""How long the database is searched for damage."""
+HTTP_TIMEOUT = httpx.Timeout(CALL_SECONDS, connect=4)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def look(settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> list[Finding]:
+    """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
+    found, id_types, sealer = _own_means(settings)
+    async with httpx.AsyncClient(timeout=HTTP_TIMEOUT, trust_env=False) as http:
+        probes = await asyncio.gather(
+            within(PROBE_SECONDS, "slack", slack.look(settings)),
+            within(PROBE_SECONDS, "smile id", smile_id.look(settings, http, id_types, now)),
+            within(PROBE_SECONDS, "callback", callback.look(settings, http)),
+            within(PART_SECONDS, "clock against Slack", clock.look("Slack", settings.slack_api_url, http, now)),
+            within(PART_SECONDS, "clock against Smile ID", clock.look("Smile ID", settings.smile_id_url, http, now)),
+            within(PROBE_SECONDS, "database", _database(settings, sealer)),
+        )
+    return [*found, *chain.from_iterable(probes)]
+
+
+def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Sealer | None]:
+    """What can be told without asking anybody."""
+    way = "Socket Mode" if settings.socket_mode else "HTTP"
+    found = [ok("settings", f"complete; Slack by {way}, Smile ID's {settings.smile_id_environment.value}")]
+    id_types, sealer = None, None
+    try:
+        id_types = _id_types(settings)
+    except SettingsFault as fault:
+        found.append(fail("tables", f"{fault}. Correct the copy, or leave KYC_RESULT_CODES and KYC_ID_TYPES unset."))
+    try:
+        sealer = Sealer.from_text(settings.encryption_keys.get_secret_value().replace(",", " ").split())
+    except SettingsFault as fault:
+        found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
+    return found, id_types, sealer
+
+
+def _id_types(settings: Settings) -> IDTypes:
+    """The table of ID types; an operator's copy of the result codes is read too, to see that it fits."""
+    ours = resources.files("bot") / "data"
+    if settings.result_codes:
+        trusted = ResultCodes.parse((ours / "result-codes.csv").read_text(encoding="utf-8"))
+        ResultCodes.parse(_copy(settings.result_codes), trusted=trusted)
+    types = _copy(settings.id_types) if settings.id_types else (ours / "id-types.csv").read_text(encoding="utf-8")
+    return IDTypes.parse(types)
+
+
+def _copy(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise SettingsFault(f"{path.name} cannot be read ({type(fault).__name__})") from fault
+
+
+async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
+    subject, path = "database", settings.database.resolve()
+    try:
+        seen = await asyncio.to_thread(inspect.look, path, sealer, patience=SWEEP)
+    except WrongKey as fault:
+        return [fail(subject, f"{fault}. Put the older key behind the new one: KYC_ENCRYPTION_KEYS=new,old.")]
+    except DatabaseFault as fault:
+        return [fail(subject, f"{str(fault).rstrip('.')}. See KYC_DATABASE ({path}).")]
+    if not seen.exists:
+        return [ok(subject, f"{path} does not exist yet; the first start makes it")]
+    facts = ["whole" if seen.swept else f"no damage found within {SWEEP.seconds} s"]
+    if seen.proven:
+        facts.append("the key opens it")
+    if seen.pending:
+        facts.append(f"the next start brings it up to date ({', '.join(seen.pending)})")
+    found = [ok(subject, f"{path}: {', '.join(facts)}")]
+    if seen.open_to_others:
+        files = " ".join(str(file) for file in seen.open_to_others)
+        found.append(note("database files", f"other users of this machine may read them. Type chmod 600 {files}"))
+    return found

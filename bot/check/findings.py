@@ -1,0 +1,75 @@
+"""What the check finds, one line each; and how a probe that fails leaves the others alone."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+CALL_SECONDS = 6.0
+"""For one answer from outside."""
+PART_SECONDS = 10.0
+"""For a few calls about one thing: a channel, a role."""
+PROBE_SECONDS = 25.0
+"""For a whole probe; nothing takes longer."""
+
+
+class Mark(StrEnum):
+    OK = "ok"
+    FAIL = "FAIL"
+    NOTE = "note"
+    """Worth knowing, and no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check."""
+
+    mark: Mark
+    subject: str
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        return self.mark is not Mark.FAIL
+
+    def line(self) -> str:
+        """For a terminal: on one line, and without what steers one, since names come from outside."""
+        text = "".join(letter if letter.isprintable() else " " for letter in f"{self.subject}: {self.text}")
+        return f"{self.mark.value:<6}{' '.join(text.split())}"
+
+
+def ok(subject: str, text: str) -> Finding:
+    return Finding(Mark.OK, subject, text)
+
+
+def fail(subject: str, text: str) -> Finding:
+    return Finding(Mark.FAIL, subject, text)
+
+
+def note(subject: str, text: str) -> Finding:
+    return Finding(Mark.NOTE, subject, text)
+
+
+async def within(seconds: float, subject: str, probe: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
+    """A probe's findings, or one that says why there are none: the others are told all the same."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await probe
+    except TimeoutError:
+        return [fail(subject, f"not answered within {seconds:g} s. Run the check again.")]
+    except Exception as fault:  # noqa: BLE001 - an answer of a form that nobody expected must not end the check
+        return [
+            fail(
+                subject,
+                f"could not be understood ({type(fault).__name__}). Run the check again; if it stays so, report it.",
+            )
+        ]
+
+
+def listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
