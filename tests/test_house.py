@@ -1,0 +1,319 @@
+"""The rules of the house: who may import whom, and what stands nowhere. Found by reading the code, not running it."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = ("bot", "handlers", "storage", "tests")
+
+EVERYBODY = frozenset({"bot.errors", "bot"})
+"""`bot` itself holds the version and nothing else."""
+
+PROCESSES = frozenset(
+    {
+        "bot.desk",
+        "bot.intake",
+        "bot.outbox",
+        "bot.results",
+        "bot.retention",
+        "bot.review",
+        "bot.submission",
+        "bot.summary",
+    }
+)
+BESIDE = frozenset({"bot.access", "bot.check", "bot.logs", "bot.manifest", "bot.metrics", "bot.settings"})
+"""What serves the processes or the operator."""
+
+TOP = frozenset({"bot.app", "bot.__main__"})
+"""Where objects are made, and where handlers and bot are brought together."""
+
+ROOMS = ("bot.domain", "bot.blocks", "bot.slack", "bot.smile_id", "bot.sandbox", "handlers", "storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One module of ours, or of others, as some file names it."""
+
+    importer: str
+    imported: str
+
+
+def _files(*rooms: str) -> list[Path]:
+    return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports_of(path: Path) -> Iterator[Import]:
+    """Everything a file imports, wherever in the file; relative names made whole."""
+    me = _module(path)
+    package = me if path.name == "__init__.py" else me.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(me, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join([*parts[: len(parts) - node.level + 1], node.module or ""]).rstrip(".")
+            base = base if node.level else node.module or ""
+            for alias in node.names:
+                inside = ROOT / Path(*f"{base}.{alias.name}".split("."))
+                is_module = inside.with_suffix(".py").exists() or inside.is_dir()
+                yield Import(me, f"{base}.{alias.name}" if is_module else base)
+
+
+ALL_IMPORTS = [found for path in _files("bot", "handlers", "storage") for found in _imports_of(path)]
+OUR_IMPORTS = [i for i in ALL_IMPORTS if i.imported.split(".")[0] in OURS and i.imported not in EVERYBODY]
+
+
+def _in(name: str, *rooms: str) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def _broken(importers: Callable[[str], bool], allowed: Callable[[str], bool]) -> list[str]:
+    return sorted(
+        {f"{i.importer} imports {i.imported}" for i in OUR_IMPORTS if importers(i.importer) and not allowed(i.imported)}
+    )
+
+
+# Who may import whom (DESIGN.md)
+
+
+def test_the_reader_of_imports_sees_them_all() -> None:
+    """The other rules are worth nothing if this finds nothing."""
+    seen = {(i.importer, i.imported) for i in ALL_IMPORTS}
+    assert {
+        ("handlers.slack", "bot.app"),
+        ("bot.app", "storage.checks"),
+        ("bot.schedule", "apscheduler.schedulers.asyncio"),
+        ("bot.sandbox.smile_id.playing", "bot.sandbox.smile_id.stories"),
+    } <= seen
+
+
+def test_errors_import_nothing_of_ours() -> None:
+    assert _broken(lambda me: me == "bot.errors", lambda _: False) == []
+
+
+def test_the_domain_imports_nothing_of_ours_but_itself() -> None:
+    assert _broken(lambda me: _in(me, "bot.domain"), lambda it: _in(it, "bot.domain")) == []
+
+
+def test_the_domain_touches_nothing() -> None:
+    """No network, files, clock, randomness or SQL: it is handed what it decides on."""
+    touching = {
+        "aiohttp", "asyncio", "httpx", "os", "pathlib", "random", "secrets", "shutil", "slack_bolt", "slack_sdk",
+        "socket", "sqlite3", "sqlite_utils", "starlette", "structlog", "subprocess", "tempfile", "threading", "time",
+    }  # fmt: skip
+    found = [i for i in ALL_IMPORTS if _in(i.importer, "bot.domain") and i.imported.split(".")[0] in touching]
+    assert found == []
+    for path in _files("bot/domain"):
+        assert not re.search(r"\.(now|utcnow|today)\(|(?<!\.)\bopen\(", path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize("room", ["storage", "bot.smile_id", "bot.slack", "bot.blocks"])
+def test_an_edge_knows_the_domain_and_no_other_edge(room: str) -> None:
+    assert _broken(lambda me: _in(me, room), lambda it: _in(it, room, "bot.domain")) == []
+
+
+def test_processes_never_import_each_other() -> None:
+    """They meet in the database. What stands beside them runs no process either."""
+    assert _broken(lambda me: _in(me, *PROCESSES, *BESIDE), lambda it: not _in(it, *PROCESSES, *TOP)) == []
+
+
+def test_every_file_of_the_bot_has_a_known_place() -> None:
+    """A new file or folder beside the processes must say here what it is."""
+    known = PROCESSES | TOP | EVERYBODY | BESIDE | {"bot.schedule"} | set(ROOMS)
+    beside = {_module(path) for path in (ROOT / "bot").glob("*.py")}
+    beside |= {_module(path) for path in (ROOT / "bot").glob("*/__init__.py")}
+    assert beside <= known
+
+
+def test_processes_reach_neither_handlers_nor_the_sandbox() -> None:
+    def inner(me: str) -> bool:
+        return _in(me, "bot") and not _in(me, "bot.sandbox") and me != "bot.__main__"
+
+    assert _broken(inner, lambda it: not _in(it, "handlers", "bot.sandbox", "tests")) == []
+
+
+def test_the_schedule_imports_processes_at_most() -> None:
+    assert _broken(lambda me: me == "bot.schedule", PROCESSES.__contains__) == []
+
+
+def test_only_the_top_imports_the_schedule() -> None:
+    assert {i.importer for i in OUR_IMPORTS if i.imported == "bot.schedule"} <= {"bot.app"}
+
+
+def test_handlers_import_neither_storage_nor_smile_id_nor_the_sandbox() -> None:
+    forbidden = ("storage", "bot.smile_id", "bot.slack", "bot.sandbox", "tests")
+    assert _broken(lambda me: _in(me, "handlers"), lambda it: not _in(it, *forbidden)) == []
+
+
+def test_only_the_command_line_brings_handlers_and_bot_together() -> None:
+    importers = {i.importer for i in OUR_IMPORTS if _in(i.imported, "handlers") and not _in(i.importer, "handlers")}
+    assert importers == {"bot.__main__"}
+
+
+def test_the_stand_ins_import_nothing_of_ours() -> None:
+    def stand_in(me: str) -> bool:
+        return _in(me, "bot.sandbox") and me != "bot.sandbox.demo"
+
+    assert _broken(stand_in, lambda it: _in(it, "bot.sandbox") and it != "bot.sandbox.demo") == []
+    # Not even the errors, which everybody else may import.
+    assert [i for i in ALL_IMPORTS if stand_in(i.importer) and i.imported in EVERYBODY] == []
+
+
+def test_the_stand_ins_do_not_know_each_other() -> None:
+    assert _broken(lambda me: _in(me, "bot.sandbox.slack"), lambda it: _in(it, "bot.sandbox.slack")) == []
+    assert _broken(lambda me: _in(me, "bot.sandbox.smile_id"), lambda it: _in(it, "bot.sandbox.smile_id")) == []
+
+
+def test_the_product_imports_no_test() -> None:
+    assert [i for i in OUR_IMPORTS if _in(i.imported, "tests")] == []
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("apscheduler", ["bot.schedule"]),
+        ("sqlite_utils", ["storage"]),
+        ("slack_sdk", ["bot.slack"]),
+        ("slack_bolt", ["handlers", "bot.app"]),
+        ("cryptography", ["storage"]),
+        ("prometheus_client", ["bot.metrics"]),
+        ("click", ["bot.__main__"]),
+        ("yaml", ["bot.manifest"]),
+        ("pydantic_settings", ["bot.settings"]),
+    ],
+)
+def test_a_library_is_known_in_its_room_alone(library: str, rooms: list[str]) -> None:
+    users = {i.importer for i in ALL_IMPORTS if _in(i.imported, library) and not _in(i.importer, "bot.sandbox")}
+    assert users, f"nobody uses {library}"
+    assert {me for me in users if not _in(me, *rooms)} == set()
+
+
+def test_the_environment_is_read_in_two_files_only() -> None:
+    reads = re.compile(r"\bos\.(environb?|getenv|putenv)\b|from os import .*(environ|getenv)")
+    readers = {
+        _module(path) for path in _files("bot", "handlers", "storage") if reads.search(path.read_text(encoding="utf-8"))
+    }
+    assert readers <= {"bot.__main__", "bot.sandbox.demo"}
+
+
+def test_sql_is_written_in_storage_alone() -> None:
+    sql = re.compile(
+        r"^\s*(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b", re.DOTALL
+    )
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in _files("bot", "handlers")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and sql.match(node.value)
+    ]
+    assert found == []
+
+
+# What stands nowhere
+
+
+def test_no_test_patches_our_code() -> None:
+    """If a test wants a patch, the code wants a parameter."""
+    found = [
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
+        for path in _files("tests")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if _patches(node)
+    ]
+    assert found == []
+
+
+def _patches(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return any(alias.name in {"mock", "unittest.mock"} for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return node.module in {"mock", "unittest.mock"} or (
+            node.module == "unittest" and any(alias.name == "mock" for alias in node.names)
+        )
+    if isinstance(node, ast.arg):
+        return node.arg == "mocker"
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        # The environment, the folder and the path are not our code; attributes and dictionaries may be.
+        return node.value.id == "monkeypatch" and node.attr in {"setattr", "delattr", "setitem", "delitem"}
+    return False
+
+
+def test_nothing_is_left_to_do() -> None:
+    mark = re.compile("|".join(("TO" + "DO", "FIX" + "ME", r"\bXX" + r"X\b")))
+    texts = {".py", ".md", ".toml", ".yaml", ".yml", ".csv", ".cfg", ""}
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in _written_by_us()
+        if path.suffix in texts and "data" not in path.parts
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if mark.search(line)
+    ]
+    assert found == []
+
+
+def test_no_page_names_a_path_of_somebodys_machine() -> None:
+    own = re.compile(r"(?<![\w.:/])/(work|home|root|Users)/\w")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "Makefile", ROOT / "pyproject.toml"]
+    assert [path.name for path in pages if own.search(path.read_text(encoding="utf-8"))] == []
+
+
+def _written_by_us() -> Iterator[Path]:
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        hidden = any(part.startswith(".") and part != ".ci" for part in parts)
+        if path.is_file() and not hidden and "__pycache__" not in parts and not parts[0].endswith(".egg-info"):
+            yield path
+
+
+# The lock
+
+
+REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,_-]+\])?==[^\s;\\]+", re.IGNORECASE)
+
+
+def _locked() -> dict[str, str]:
+    """Name to everything that is said of it."""
+    text = re.sub(r"\\\n", " ", (ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    found = {}
+    for line in lines:
+        named = REQUIREMENT.match(line)
+        assert named, f"not a pinned requirement: {line[:80]}"
+        found[_normal(named[1])] = line
+    return found
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_lock_names_no_host() -> None:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert not re.search(r"https?:|--(extra-)?index-url|--find-links|-i\s|@\s", text)
+
+
+def test_every_requirement_has_hashes() -> None:
+    assert len(_locked()) > 40
+    for name, line in _locked().items():
+        hashes = re.findall(r"--hash=(\S+)", line)
+        assert hashes, name
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", found) for found in hashes), name
+
+
+def test_everything_the_project_names_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = {_normal(re.split(r"[\[<>=;!~ ]", requirement)[0]) for requirement in named}
+    assert wanted <= set(_locked())
