@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import os
 import random
 import signal
 import socket
@@ -37,8 +38,8 @@ from bot.schedule import REFRESH_ACCESS, REFRESH_PRODUCTS, Crew, Schedule
 from bot.settings import Settings
 from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
-from bot.smile_id.client import SmileID
-from bot.submission import Submission
+from bot.smile_id.client import TIMEOUT, SmileID
+from bot.submission import PASS_SECONDS, Submission
 from storage import attempts, checks, meta, outbox
 from storage.database import Database, Transaction
 from storage.lock import DatabaseLock
@@ -49,10 +50,26 @@ log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=8)
 """How long work under way may finish after a signal; the process ends within ten seconds."""
-LISTENER_TIMEOUT = aiohttp.ClientTimeout(total=1.5)
-"""Calls inside a listener: the answer to Slack must leave within 3 s."""
-WORKER_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 SUBMISSIONS_AT_ONCE = 32
+LATE = timedelta(minutes=5)
+"""Work that is due for longer is told at `/readyz`."""
+ASK_FOR_PRODUCTS_AGAIN = timedelta(minutes=1)
+LOOK_AT_SOCKET = timedelta(seconds=5)
+
+_SMILE_ID_IS_THERE = frozenset({"ok", "refused", "expired"})
+_SLACK_IS_CLOSED = frozenset({"failed", "invalid_auth", "not_authed", "token_revoked", "token_expired"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long each kind of call may take; tests have less of it."""
+
+    listener: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=1.5))
+    """Calls inside a listener: the answer to Slack must leave within 3 s."""
+    worker: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=15, connect=5))
+    smile_id: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
+    files: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(30, connect=5))
+    one_pass_seconds: float = PASS_SECONDS
 
 
 class Background:
@@ -86,6 +103,20 @@ class Readiness:
     started: bool = False
     stopping: bool = False
     degraded: dict[str, str] = field(default_factory=dict)
+    """What is wrong outside, in few words: none of it keeps the bot from taking requests."""
+
+    def note(self, what: str, fault: str | None) -> None:
+        """`fault` is how it stands with `what`; None: well."""
+        if fault is None:
+            self.degraded.pop(what, None)
+        else:
+            self.degraded[what] = fault
+
+    def smile_id(self, _call: str, result: str) -> None:
+        self.note("smile_id", None if result in _SMILE_ID_IS_THERE else result)
+
+    def slack(self, _method: str, result: str) -> None:
+        self.note("slack", result if result in _SLACK_IS_CLOSED else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +138,16 @@ class Bot:
     schedule: Schedule
     background: Background
     readiness: Readiness
-    refresh: Callable[[], Coroutine[Any, Any, None]]
-    """Ask Smile ID what this partner may use."""
+    refresh: Callable[[], Coroutine[Any, Any, bool]]
+    """Ask Smile ID what this partner may use; False when it gave no answer."""
     now: Callable[[], datetime]
 
     async def figures(self) -> bytes:
         """The metrics, with gauges read from the database now."""
         now = self.now()
         states, due, lag = await self.database.read(_gauges, now)
+        late = [kind for kind, wait in {**due, "outbox": lag}.items() if wait > LATE]
+        self.readiness.note("late", ", ".join(late) or None)
         return self.metrics.render(checks=states, oldest_due=due, outbox_lag=lag)
 
 
@@ -140,10 +173,12 @@ async def build(
     *,
     now: Callable[[], datetime] = utc_now,
     dice: random.Random | None = None,
+    patience: Patience | None = None,
 ) -> Bot:
     """Make everything, opened; `stack` closes it again. Nobody is called yet, nothing runs yet."""
     dice = dice or random.SystemRandom()
-    metrics = Metrics()
+    patience = patience or Patience()
+    metrics, readiness = Metrics(), Readiness()
     codes, id_types = read_tables(settings)
     sealer = Sealer.from_text([k for k in settings.encryption_keys.get_secret_value().replace(",", " ").split() if k])
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
@@ -155,16 +190,14 @@ async def build(
             token=token,
             base_url=settings.slack_api_url,
             session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
-            on_call=metrics.slack,
+            on_call=_both(metrics.slack, readiness.slack),
         )
-        for timeout in (LISTENER_TIMEOUT, WORKER_TIMEOUT)
+        for timeout in (patience.listener, patience.worker)
     ]
     limits = httpx.Limits(max_connections=SUBMISSIONS_AT_ONCE, max_keepalive_connections=8)
     smile_http, file_http = [
-        await stack.enter_async_context(
-            httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(30, connect=5), trust_env=False)
-        )
-        for _ in range(2)
+        await stack.enter_async_context(httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False))
+        for timeout in (patience.smile_id, patience.files)
     ]
     smile_id = SmileID(
         http=smile_http,
@@ -172,7 +205,8 @@ async def build(
         partner_id=settings.smile_id_partner_id,
         api_key=settings.smile_id_api_key.get_secret_value(),
         now=now,
-        on_call=metrics.smile_id,
+        timeout=patience.smile_id,
+        on_call=_both(metrics.smile_id, readiness.smile_id),
     )
     access = Access(settings=settings, slack=listener_slack, now=now)
     submission = Submission(
@@ -184,6 +218,7 @@ async def build(
         settings=settings,
         now=now,
         dice=dice,
+        pass_seconds=patience.one_pass_seconds,
     )
     results = Results(
         database=database,
@@ -215,7 +250,11 @@ async def build(
     database.subscribe(outbox.OUTBOX, posting.wake)
     schedule = Schedule([submitting, asking, posting])
     schedule.every(REFRESH_ACCESS, access.refresh, "access")
-    schedule.every(REFRESH_PRODUCTS, lambda: refresh_products(smile_id, id_types), "products")
+
+    async def refresh() -> bool:
+        return await refresh_products(smile_id, id_types)
+
+    schedule.every(REFRESH_PRODUCTS, refresh, "products")
     return Bot(
         settings=settings,
         database=database,
@@ -246,9 +285,9 @@ async def build(
         metrics=metrics,
         schedule=schedule,
         background=Background(),
-        readiness=Readiness(),
+        readiness=readiness,
         now=now,
-        refresh=lambda: refresh_products(smile_id, id_types),
+        refresh=refresh,
     )
 
 
@@ -273,14 +312,23 @@ def _gauges(tx: Transaction, now: datetime) -> tuple[dict[str, int], dict[str, t
     return checks.count_by_state(tx), due, outbox.lag(tx, now=now)
 
 
-async def refresh_products(smile_id: SmileID, id_types: IDTypes) -> None:
-    """Narrow the form to what this partner may use; while that is not known, the table is offered."""
+def _both(*hear: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    def heard(call: str, result: str) -> None:
+        for one in hear:
+            one(call, result)
+
+    return heard
+
+
+async def refresh_products(smile_id: SmileID, id_types: IDTypes) -> bool:
+    """Narrow the form to what this partner may use; while that is not known (False), the table is offered."""
     try:
         products = await smile_id.products()
     except SmileIDError as fault:
         log.warning("products.unknown", error=str(fault))
-        return
+        return False
     id_types.enable_only(products.biometric_kyc if products else None)
+    return True
 
 
 # Running
@@ -295,11 +343,30 @@ class _Server(uvicorn.Server):
 
 
 class _SocketMode(AsyncSocketModeHandler):
-    """Knows its listeners in flight, since closing the connection loses their answers."""
+    """Knows its listeners in flight, since closing the connection loses their answers; finds its way back."""
 
-    def __init__(self, app: AsyncApp, app_token: str) -> None:
+    def __init__(self, app: AsyncApp, app_token: str, readiness: Readiness) -> None:
         super().__init__(app, app_token, ping_interval=5)
+        self._readiness = readiness
         self._in_flight: set[asyncio.Task[Any]] = set()
+
+    async def keep(self) -> None:
+        """Connect, and see to it that a lost connection does not stay lost.
+
+        The library goes on trying the address it was given, and an address is good for one connection: once that
+        one failed, every further try would be refused. Without an address it asks for a new one.
+        """
+        connecting = asyncio.create_task(self.connect_async())  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
+        try:
+            while True:
+                await asyncio.sleep(LOOK_AT_SOCKET.total_seconds())
+                connected = await self.client.is_connected()
+                self._readiness.note("socket_mode", None if connected else "not connected")
+                if not connected:
+                    self.client.wss_uri = None
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
 
     async def handle(self, client: Any, req: Any) -> None:
         task = asyncio.current_task()
@@ -328,8 +395,8 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
             bot = await build(settings, stack)
             await bot.database.write(_recover, bot.now())
             bolt = entrances.bolt(bot)
-            public = listen(settings.host, settings.port)
-            admin = listen("127.0.0.1", settings.admin_port)
+            public = stack.enter_context(listen(settings.host, settings.port))
+            admin = stack.enter_context(listen("127.0.0.1", settings.admin_port))
             doors = AsyncExitStack()
             for asgi, sock in (
                 (entrances.web(bot, None if settings.socket_mode else bolt), public),
@@ -337,13 +404,15 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
             ):
                 await doors.enter_async_context(serve_asgi(asgi, sock))
             sockets = (
-                _SocketMode(bolt, settings.slack_app_token.get_secret_value()) if settings.slack_app_token else None
+                _SocketMode(bolt, settings.slack_app_token.get_secret_value(), bot.readiness)
+                if settings.slack_app_token
+                else None
             )
             bot.schedule.start()
             bot.background.spawn(bot.access.refresh())
-            bot.background.spawn(bot.refresh())
+            bot.background.spawn(_learn_products(bot))
             if sockets is not None:
-                bot.background.spawn(sockets.connect_async())  # type: ignore[no-untyped-call]  # Bolt, too
+                bot.background.spawn(sockets.keep())
             bot.readiness.started = True
             where = f"{settings.host}:{public.getsockname()[1]}, admin on 127.0.0.1:{admin.getsockname()[1]}"
             announce(f"kyc-bot listens on {where}")
@@ -355,12 +424,23 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
     log.info("bot.stopped")
 
 
+async def _learn_products(bot: Bot) -> None:
+    """At start, and again until Smile ID answers: the next regular asking is a day away."""
+    while True:
+        if await bot.refresh():
+            return
+        await asyncio.sleep(ASK_FOR_PRODUCTS_AGAIN.total_seconds())
+
+
 async def _stop(bot: Bot, doors: AsyncExitStack, sockets: _SocketMode | None) -> None:
-    """Stop accepting, drain what is under way, then close what it stood on."""
-    await doors.aclose()
-    await bot.schedule.stop(GRACE)
+    """Stop accepting and drain what is under way, then close what it stood on.
+
+    All at the same time, since each may take seconds and the whole has ten.
+    """
+    drains = [doors.aclose(), bot.schedule.stop(GRACE)]
     if sockets is not None:
-        await sockets.drain()
+        drains.append(sockets.drain())
+    await asyncio.gather(*drains)
     await bot.background.close()
 
 
@@ -375,7 +455,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as fault:
-        raise SettingsFault(f"cannot listen on {host}:{port} ({fault.strerror})") from fault
+        # Python adds the address to the words, which stands here already.
+        why = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else fault.strerror
+        raise SettingsFault(f"cannot listen on {host}:{port} ({why})") from fault
     sock.setblocking(False)
     return sock
 

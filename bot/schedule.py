@@ -107,7 +107,7 @@ class Schedule:
         self._crews = crews
         self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
 
-    def every(self, interval: timedelta, job: Callable[[], Awaitable[None]], name: str) -> None:
+    def every(self, interval: timedelta, job: Callable[[], Awaitable[object]], name: str) -> None:
         """Run `job` each `interval`, never twice at once; a failure is logged and the next run comes."""
         self._scheduler.add_job(
             _guarded,
@@ -141,7 +141,7 @@ class Schedule:
             crew.wake()
 
 
-async def _guarded(job: Callable[[], Awaitable[None]], name: str) -> None:
+async def _guarded(job: Callable[[], Awaitable[object]], name: str) -> None:
     try:
         await job()
     except Exception:

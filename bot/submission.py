@@ -8,9 +8,10 @@ never by sending again blindly.
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -21,6 +22,7 @@ from bot.domain.checks import Attempt, Check, PhotoKind, PhotoRef, Step
 from bot.domain.states import State
 from bot.errors import (
     Fault,
+    IllegalMove,
     PhotoUnusable,
     SlackError,
     SlackRateLimited,
@@ -43,11 +45,17 @@ from storage.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=10)
-"""Longer than any submission can take: calls are bounded, and leases are void at every start."""
+"""Longer than one pass may take, and void at every start: two passes over one check would pay for it twice."""
+PASS_SECONDS = 8 * 60.0
+"""A pass that takes longer is broken off, and what it was sending is in doubt."""
 SETTLES_AFTER = timedelta(seconds=10)
 """Smile ID may need this long before its record shows a zip; what it does not know then, it does not have."""
 MAX_TRIES = 20
 """With the waits of `retry_in` about an hour."""
+LONGEST_WAIT = timedelta(hours=1)
+"""However long the other side asks us to wait: a person does."""
+LOOK_ONCE_MORE = timedelta(hours=1)
+"""After giving up in doubt: without callbacks nobody would hear of a result that comes after all."""
 MAX_USER_IDS = 3
 """User ids tried when Smile ID says that one is taken; ours are random, so the first one should do."""
 
@@ -72,7 +80,9 @@ class Submission:
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
+        pass_seconds: float = PASS_SECONDS,
     ) -> None:
+        self._pass_seconds = pass_seconds
         self._database = database
         self._slack = slack
         self._files = files
@@ -89,8 +99,25 @@ class Submission:
 
     async def work(self, ref: str) -> None:
         """Bring one check as far as it will go now; a failure leaves it due for another try."""
+        try:
+            async with asyncio.timeout(self._pass_seconds):
+                await self._pass(ref)
+        except IllegalMove as late:
+            # It was cancelled, or a result came, between our reading and our writing.
+            log.info("check.left", ref=ref, error=str(late))
+        except Exception:
+            log.exception("check.pass_failed", ref=ref)
+            await self._broken_off(ref)
+
+    async def _pass(self, ref: str) -> None:
         check = await self._database.read(checks.the, ref)
+        if check.state not in (State.REQUESTED, State.SUBMITTING):
+            return
         attempt = await self._database.read(attempts.latest, ref)
+        if attempt is not None and await self._database.read(attempts.heard_of, attempt.job_id):
+            # A callback came before the answer to the zip: whatever became of that answer, the zip is there.
+            await self._learned(check, attempt, "callback")
+            return
         if attempt is not None and attempt.in_doubt_since is not None:
             attempt = await self._settle_doubt(check, attempt)
             if attempt is None:
@@ -102,21 +129,29 @@ class Submission:
             attempt = await self._record(check)
         await self._send(check, attempt, images)
 
+    async def _broken_off(self, ref: str) -> None:
+        """A pass failed for no reason we foresaw, so nobody knows how far its last call came."""
+        check = await self._database.read(checks.the, ref)
+        attempt = await self._database.read(attempts.latest, ref)
+        if attempt is not None and attempt.step is not Step.SENT:
+            await self._database.write(attempts.doubt, attempt.job_id, since=self._now())
+        await self._again(check, "broken off", gives_up_as="fault" if attempt is None else "unsettled")
+
     # Photos
 
     async def _images(self, check: Check) -> _Images | None:
         """Fetch and check all photos; None when the check ended or waits because of them."""
         refs = await self._database.read(checks.photos, check.ref)
         try:
-            fetched = await asyncio.gather(*(self._fetch(ref) for ref in refs))
-            ready = [await asyncio.to_thread(photos.prepare, data) for data in fetched]
+            fetched = await _all_or_the_first_fault([self._fetch(ref) for ref in refs])
+            ready = [await self._prepare_photo(ref, data) for ref, data in zip(refs, fetched, strict=True)]
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.reason)
             await self._fail(check, "photo", unusable.words)
             return None
         except SlackError as fault:
-            wait = timedelta(seconds=fault.retry_after) if isinstance(fault, SlackRateLimited) else None
-            await self._again(check, str(fault), wait=wait, gives_up_as="slack_away")
+            asked = fault.retry_after if isinstance(fault, SlackRateLimited) else None
+            await self._again(check, str(fault), asked_seconds=asked, gives_up_as="slack_away")
             return None
         if check.photos_checked_at is None:
             sizes = [(ref, len(data), photo.sha256) for ref, data, photo in zip(refs, fetched, ready, strict=True)]
@@ -128,13 +163,21 @@ class Submission:
         )
 
     async def _fetch(self, photo: PhotoRef) -> bytes:
-        which = "The selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
         try:
             return await self._files.fetch(await self._slack.file(photo.file_id))
+        except PhotoUnusable as unusable:
+            raise _named(photo, unusable) from unusable
         except SlackRefused as no:
             if no.code in {"file_not_found", "file_deleted", "not_visible", "access_denied"}:
-                raise PhotoUnusable(no.code, f"{which} is no longer in Slack, or I may not read it.") from no
+                gone = PhotoUnusable(no.code, "It is no longer in Slack, or I may not read it.")
+                raise _named(photo, gone) from no
             raise
+
+    async def _prepare_photo(self, photo: PhotoRef, data: bytes) -> photos.Photo:
+        try:
+            return await asyncio.to_thread(photos.prepare, data)
+        except PhotoUnusable as unusable:
+            raise _named(photo, unusable) from unusable
 
     # The three commits
 
@@ -157,15 +200,21 @@ class Submission:
 
     async def _send(self, check: Check, attempt: Attempt, images: _Images) -> None:
         """(b) and (c), from wherever the attempt stands."""
-        for _round in range(2 * MAX_USER_IDS):
+        urls_died = 0
+        while True:
             try:
                 if attempt.step is Step.RECORDED:
                     attempt = await self._prepare(check, attempt)
                 await self._put(check, attempt, images)
                 return
-            except SmileIDUploadExpired:
+            except SmileIDUploadExpired as fault:
                 # The URL died before the zip was taken, so the same job is asked for a new one.
                 await self._database.write(attempts.ask_again, attempt.job_id, with_retry_flag=False)
+                urls_died += 1
+                if urls_died > 1:
+                    # A fresh one dies as well: something else is wrong, and asking faster will not mend it.
+                    await self._again(check, str(fault), gives_up_as="smile_id_away")
+                    return
                 attempt = await self._database.read(attempts.the, attempt.job_id)
             except SmileIDRefused as no:
                 replaced = await self._refused(check, attempt, no)
@@ -173,22 +222,21 @@ class Submission:
                     return
                 attempt = replaced
             except (SmileIDUncertain, SmileIDAnswerInvalid) as fault:
-                await self._database.write(attempts.doubt, attempt.job_id, since=self._now())
-                await self._again(check, str(fault), wait=timedelta(0), gives_up_as="unsettled")
+                await self._doubt(check, attempt, fault)
                 return
             except SmileIDError as fault:
-                retry_after = fault.retry_after if isinstance(fault, SmileIDUnavailable) else None
-                wait = timedelta(seconds=retry_after) if retry_after else None
-                await self._again(check, str(fault), wait=wait, gives_up_as="smile_id_away")
+                asked = fault.retry_after if isinstance(fault, SmileIDUnavailable) else None
+                await self._again(check, str(fault), asked_seconds=asked, gives_up_as="smile_id_away")
                 return
-        await self._fail(check, "unsettled", None)
 
     async def _prepare(self, check: Check, attempt: Attempt) -> Attempt:
         prepared = await self._smile_id.prepare(self._job(check, attempt), retry=attempt.retry_flag)
 
         def commit(tx: Transaction) -> Attempt:
             attempts.prepared(tx, attempt.job_id, smile_job_id=prepared.smile_job_id, answer=prepared.answer)
-            checks.stepped(tx, check.ref)
+            if attempt.smile_job_id is None:
+                # A second URL is no step forward: with it the tries would never come to an end.
+                checks.stepped(tx, check.ref)
             return attempts.the(tx, attempt.job_id)
 
         return await self._database.write(commit)
@@ -242,52 +290,109 @@ class Submission:
 
     # Doubt, refusal, another try
 
+    async def _doubt(self, check: Check, attempt: Attempt, fault: SmileIDError) -> None:
+        """An answer was lost: nothing is sent before Smile ID's own record was asked, which happens at once."""
+        await self._database.write(attempts.doubt, attempt.job_id, since=self._now())
+        await self._again(check, str(fault), at_once=True, gives_up_as="unsettled")
+
     async def _settle_doubt(self, check: Check, attempt: Attempt) -> Attempt | None:
-        """An answer was lost: what does Smile ID know? The attempt to go on with, or None to stop for now."""
+        """What does Smile ID know? The attempt to go on with, or None to stop for now."""
         assert attempt.in_doubt_since is not None
-        try:
-            status = await self._smile_id.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
-        except SmileIDError as fault:
-            await self._again(check, str(fault), gives_up_as="unsettled")
+        is_in = await self._zip_is_in(check, attempt)
+        if is_in is None:
             return None
+        if is_in:
+            await self._learned(check, attempt, "job_status")
+            return None
+        # Sending again and again every ten seconds would use up all tries in minutes.
+        settled_at = attempt.in_doubt_since + max(SETTLES_AFTER, retry_in(check.tries, jitter=0.5))
         now = self._now()
-        if not (status.no_zip or status.unknown_job):
-            await self._database.write(self._sent, check.ref, attempt.job_id, now)
-            log.info("check.sent", ref=check.ref, job_id=attempt.job_id, learned="job_status")
-            return None
-        settled_at = attempt.in_doubt_since + SETTLES_AFTER
         if now < settled_at:
             await self._database.write(checks.postpone, check.ref, until=settled_at, now=now, counts=False)
             return None
         await self._database.write(attempts.settle_doubt, attempt.job_id)
         return await self._database.read(attempts.the, attempt.job_id)
 
+    async def _zip_is_in(self, check: Check, attempt: Attempt) -> bool | None:
+        """Ask `job_status`; None when it gives no answer, and then the check waits for another try."""
+        try:
+            status = await self._smile_id.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
+        except SmileIDRefused as no:
+            # Nothing is wrong with this check: it waits for the operators, who hear of it now.
+            await self._again(check, str(no), gives_up_as="unsettled", refusal=no)
+            return None
+        except SmileIDError as fault:
+            asked = fault.retry_after if isinstance(fault, SmileIDUnavailable) else None
+            await self._again(check, str(fault), asked_seconds=asked, gives_up_as="unsettled")
+            return None
+        return not (status.no_zip or status.unknown_job)
+
+    async def _learned(self, check: Check, attempt: Attempt, how: str) -> None:
+        """(c), from somewhere else than the answer to the zip."""
+        await self._database.write(self._sent, check.ref, attempt.job_id, self._now())
+        log.info("check.sent", ref=check.ref, job_id=attempt.job_id, learned=how)
+
     async def _refused(self, check: Check, attempt: Attempt, no: SmileIDRefused) -> Attempt | None:
-        """Smile ID said no, surely: the attempt to go on with, or None when the check ended."""
+        """Smile ID said no, surely: the attempt to go on with, or None when the check ended or waits."""
         log.warning("smile_id.refused", ref=check.ref, job_id=attempt.job_id, error=str(no))
         if no.fault is Fault.JOB_ID and not attempt.retry_flag and attempt.step is Step.RECORDED:
             await self._database.write(attempts.ask_again, attempt.job_id, with_retry_flag=True)
             return await self._database.read(attempts.the, attempt.job_id)
+        if no.fault is Fault.JOB_ID:
+            await self._taken(check, attempt)
+            return None
+        if no.fault is Fault.USER_ID and attempt.smile_job_id is not None:
+            # A zip of this attempt may have been sent, and then it was ours that enrolled the user.
+            await self._doubt(check, attempt, no)
+            return None
         if no.fault is Fault.USER_ID and attempt.number < MAX_USER_IDS:
             return await self._record(check, replaces=attempt)
-        if no.fault is Fault.JOB_ID:
-            await self._fail(check, "unsettled", None)
-        elif no.fault is Fault.REQUESTER:
+        if no.fault is Fault.REQUESTER:
             await self._fail(check, "input", no.words)
         else:
-            await self._fail(check, "refused", no.words, alert=f"smile_id:{no.code or no.status}")
+            await self._fail(check, "refused", no.words, alert=_alert_for(no))
         return None
 
-    async def _again(self, check: Check, error: str, *, gives_up_as: str, wait: timedelta | None = None) -> None:
-        """Try later, a bounded number of times; then tell people and stop."""
+    async def _taken(self, check: Check, attempt: Attempt) -> None:
+        """Smile ID knows the job and opens it to nobody, `retry` or not: its record has the last word."""
+        is_in = await self._zip_is_in(check, attempt)
+        if is_in:
+            await self._learned(check, attempt, "job_status")
+        elif is_in is False:
+            await self._fail(check, "unsettled", None, alert="unsettled")
+
+    async def _again(
+        self,
+        check: Check,
+        error: str,
+        *,
+        gives_up_as: str,
+        at_once: bool = False,
+        asked_seconds: float | None = None,
+        refusal: SmileIDRefused | None = None,
+    ) -> None:
+        """Try later, a bounded number of times; then tell people and stop.
+
+        `asked_seconds` is the wait that the other side asked for: it makes ours longer, never shorter, since twenty
+        waits of a second are no hour. With `refusal` the operators hear of it at the first try.
+        """
         tries = check.tries + 1
         log.warning("check.try_failed", ref=check.ref, error=error, tries=tries)
         if tries >= MAX_TRIES:
             await self._fail(check, gives_up_as, None, alert=gives_up_as)
             return
-        now = self._now()
-        until = now + (retry_in(tries, jitter=self._dice.random()) if wait is None else wait)
-        await self._database.write(checks.postpone, check.ref, until=until, now=now)
+        wait = retry_in(tries, jitter=self._dice.random())
+        if asked_seconds is not None:
+            wait = max(wait, min(timedelta(seconds=asked_seconds), LONGEST_WAIT))
+        operators = self._access.people(Role.ADMIN)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            checks.postpone(tx, check.ref, until=now if at_once else now + wait, now=now)
+            if refusal is not None:
+                note = {"ref": check.ref, "words": f"Smile ID refuses to tell of jobs. {refusal.words}"}
+                outbox.alert(tx, _alert_for(refusal), recipients=operators, now=now, note=note)
+
+        await self._database.write(commit, self._now())
 
     async def _fail(self, check: Check, failure: str, words: str | None, *, alert: str | None = None) -> None:
         operators = self._access.people(Role.ADMIN)
@@ -301,9 +406,34 @@ class Submission:
                 note = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
                 told = outbox.alert(tx, alert, recipients=operators, now=now, note=note)
             checks.fail(tx, check.ref, failure=failure, words=words, now=now, told=told)
+            attempt = attempts.latest(tx, check.ref)
+            if failure == "unsettled" and attempt is not None:
+                attempts.ask_soon(tx, attempt.job_id, at=now + LOOK_ONCE_MORE)
 
         await self._database.write(commit, self._now())
         log.info("check.failed", ref=check.ref, error=failure)
+
+
+async def _all_or_the_first_fault(calls: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
+    """All results in order. At the first fault the others are broken off: nobody would look at what they fetch."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _named(photo: PhotoRef, unusable: PhotoUnusable) -> PhotoUnusable:
+    """The same, saying which of the nine photos it is about."""
+    which = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
+    return PhotoUnusable(unusable.reason, f"{which}: {unusable.words}")
+
+
+def _alert_for(no: SmileIDRefused) -> str:
+    """One kind of fault for the operators, however many checks it strikes."""
+    return f"smile_id:{no.code or no.status}"
 
 
 _FOR_OPERATORS = {
@@ -311,4 +441,5 @@ _FOR_OPERATORS = {
     "smile_id_away": "Smile ID has not been reachable for about an hour; checks are ending without a result.",
     "slack_away": "Photos cannot be fetched from Slack; checks are ending without a result.",
     "unsettled": "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
+    "fault": "Checks cannot be prepared because of a fault of the bot; its log says where.",
 }

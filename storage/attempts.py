@@ -62,6 +62,12 @@ def by_token(tx: Transaction, token: str) -> Attempt | None:
     return None
 
 
+def heard_of(tx: Transaction, job_id: str) -> bool:
+    """Whether a trusted message about this job was kept: Smile ID speaks only of jobs whose zip it has."""
+    row = tx.row("SELECT 1 FROM receipts WHERE job_id = :job_id AND fate <> 'refused' LIMIT 1", job_id=job_id)
+    return row is not None
+
+
 def prepared(tx: Transaction, job_id: str, *, smile_job_id: str, answer: Mapping[str, object]) -> None:
     """(b): Smile ID knows the job and waits for the zip."""
     tx.run(
@@ -173,22 +179,24 @@ def next_ask(
     )
 
 
-def ask_soon(tx: Transaction, job_id: str, *, at: datetime, not_after_last_before: datetime | None = None) -> None:
+def ask_soon(tx: Transaction, job_id: str, *, at: datetime, at_most_every: timedelta | None = None) -> None:
     """Make a job due for job_status at `at`, or earlier if it is already.
 
-    With `not_after_last_before` only if the last asking began before that time: once a minute, say.
+    With `at_most_every` no sooner than that after the last asking began: put off, never forgotten.
     """
-    changed = tx.run(
+    if at_most_every is not None:
+        row = tx.row("SELECT asked_at FROM attempts WHERE job_id = :job_id", job_id=job_id)
+        if row is not None and row["asked_at"] is not None:
+            at = max(at, from_text(row["asked_at"]) + at_most_every)
+    tx.run(
         """
         UPDATE attempts SET ask_at = CASE WHEN ask_at IS NULL OR ask_at > :at THEN :at ELSE ask_at END
-        WHERE job_id = :job_id AND (:before IS NULL OR asked_at IS NULL OR asked_at <= :before)
+        WHERE job_id = :job_id
         """,
         at=to_text(at),
-        before=to_text(not_after_last_before) if not_after_last_before else None,
         job_id=job_id,
     )
-    if changed:
-        tx.wake(RESULTS)
+    tx.wake(RESULTS)
 
 
 def claim_result(tx: Transaction, job_id: str, *, receipt: str, outcome: Outcome, now: datetime) -> None:

@@ -1,5 +1,7 @@
 """Fetching a photo from Slack: only from allowed hosts, never following a redirect, never onto the disk."""
 
+import asyncio
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,16 +11,23 @@ import httpx
 from bot.domain.request import MAX_FILE_BYTES
 from bot.errors import PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
 
+FILE_SECONDS = 120.0
+"""Longest that one download may take, however steadily the other side drips."""
+
 _AGAIN = "Attach it again from your device."
 
 
 class SlackFiles:
     """Downloads with the bot's token, which is shown to `hosts` alone (`host` or `host:port`)."""
 
-    def __init__(self, *, http: httpx.AsyncClient, token: str, hosts: frozenset[str]) -> None:
+    def __init__(
+        self, *, http: httpx.AsyncClient, token: str, hosts: frozenset[str], file_seconds: float = FILE_SECONDS
+    ) -> None:
+        """`http` carries the time-outs between bytes, `file_seconds` bounds a whole download."""
         self._http = http
         self._token = token
         self._hosts = hosts
+        self._file_seconds = file_seconds
 
     async def fetch(self, file: Mapping[str, Any]) -> bytes:
         """The bytes of a file as files.info describes it.
@@ -28,22 +37,32 @@ class SlackFiles:
         url = file.get("url_private_download") or file.get("url_private")
         if not isinstance(url, str) or not url:
             raise PhotoUnusable("no address", f"Slack does not let me read this file. {_AGAIN}")
-        parts = urlsplit(url)
-        if parts.netloc not in self._hosts or parts.username or parts.scheme not in ("https", "http"):
+        if not self._may_see_the_token(url):
             raise PhotoUnusable("foreign host", f"This file is kept outside Slack. {_AGAIN}")
         try:
-            return await self._read(url, file.get("size"))
+            async with asyncio.timeout(self._file_seconds):
+                return await self._read(url, file.get("size"))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
             raise SlackNotSent("download: no connection") from fault
-        except httpx.HTTPError as fault:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
             raise SlackUncertain(f"download: {type(fault).__name__}") from fault
+
+    def _may_see_the_token(self, url: str) -> bool:
+        """An allowed host, and encrypted unless it is this machine."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        if parts.netloc not in self._hosts:
+            return False
+        return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
     async def _read(self, url: str, size: object) -> bytes:
         headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
         async with self._http.stream("GET", url, headers=headers, follow_redirects=False) as response:
             if response.status_code == 429:
-                raise SlackRateLimited(float(response.headers.get("Retry-After", "30")))
-            if response.status_code >= 500:
+                raise SlackRateLimited(_seconds(response.headers.get("Retry-After", "")))
+            if response.status_code >= 500 or response.status_code == 408:
                 raise SlackUncertain(f"download: HTTP {response.status_code}")
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
             # Without the right to a file Slack answers with its sign-in page, by redirect or with 200.
@@ -60,3 +79,15 @@ class SlackFiles:
         if isinstance(size, int) and size != len(data):
             raise SlackUncertain("download: not all of the file arrived")
         return bytes(data)
+
+
+def _seconds(header: str) -> float:
+    """What Slack asks us to wait; half a minute when it does not say so in whole seconds."""
+    return min(max(float(header), 1.0), 3600.0) if header.isascii() and header.isdecimal() else 30.0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -195,10 +195,11 @@ class SmileID:
                 ),
                 lost=SmileIDUncertain,
             )
-            if answer.status == 200:
+            if answer.status == 200 and answer.body == b"":
                 return
             if answer.ok:
-                raise SmileIDUncertain(f"put: answered {answer.status} where S3 answers 200")
+                # S3 answers 200 and nothing else: a page with 200 is somebody's on the way
+                raise SmileIDUncertain(f"put: an answer with {answer.status} that is not S3's")
             raise self._put_failed(answer)
 
     def _put_failed(self, answer: _Answer) -> SmileIDError:

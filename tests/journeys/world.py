@@ -6,14 +6,14 @@ the test lets work. Journeys of whole processes use `bot.sandbox.demo`.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import handlers
-from bot.app import Bot, build, listen, serve_asgi
+from bot.app import Bot, Patience, build, listen, serve_asgi
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Message, Modal, Person, SlackSandbox, Submission
 from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
@@ -103,15 +103,20 @@ class Journey:
 
     async def work(self) -> None:
         """Let every worker do what is due now, until nothing is."""
-        for _round in range(200):
+        idle = 0
+        for _round in range(400):
             did = False
             for process in (self.bot.submission, self.bot.results, self.bot.outbox):
                 rows = await process.claim(32)
                 for row in rows:
                     did = True
                     await process.work(row)  # type: ignore[arg-type]  # each works what it claimed itself
-            if not did:
+            idle = 0 if did else idle + 1
+            if idle == 2:
                 return
+            if not did:
+                # A conversation that was just posted in pauses for a millisecond.
+                await asyncio.sleep(0.003)
         raise AssertionError("the workers never came to rest")
 
     async def settle(self) -> None:
@@ -150,10 +155,17 @@ class Journey:
 
 @asynccontextmanager
 async def journey(
-    folder: Path, *, story: str = "approved", public: bool = True, slack: SlackSandbox | None = None, **settings: str
+    folder: Path,
+    *,
+    story: str = "approved",
+    public: bool = True,
+    slack: SlackSandbox | None = None,
+    clock: MovedClock | None = None,
+    patience: Patience | None = None,
+    **settings: str,
 ) -> AsyncIterator[Journey]:
     """A bot in HTTP mode between two fresh stand-ins, all on one movable clock."""
-    clock = MovedClock()
+    clock = clock or MovedClock()
     slack = slack or SlackSandbox(clock=clock)
     smile_id = SmileIDSandbox(
         partner_id="0421",
@@ -175,13 +187,27 @@ async def journey(
             public=public,
             **{"KYC_SLACK_POSTS_PER_SECOND": "1000", **settings},
         )
-        async with AsyncExitStack() as stack:
-            bot = await build(Settings.load(environment), stack, now=clock, dice=random.Random(7))
-            stack.push_async_callback(bot.background.close)
-            await bot.access.refresh()
-            sock = listen("127.0.0.1", bot.settings.port)
-            await stack.enter_async_context(serve_asgi(handlers.web(bot, handlers.bolt(bot)), sock))
-            yield Journey(slack, smile_id, bot, clock)
+        async with bot_between(slack, smile_id, environment, clock=clock, patience=patience) as world:
+            yield world
     finally:
         await smile_id.stop()
         await slack.stop()
+
+
+@asynccontextmanager
+async def bot_between(
+    slack: SlackSandbox,
+    smile_id: SmileIDSandbox,
+    environment: Mapping[str, str],
+    *,
+    clock: MovedClock,
+    patience: Patience | None = None,
+) -> AsyncIterator[Journey]:
+    """A bot between stand-ins that run already; a second one with the same environment is the same bot, restarted."""
+    async with AsyncExitStack() as stack:
+        bot = await build(Settings.load(environment), stack, now=clock, dice=random.Random(7), patience=patience)
+        stack.push_async_callback(bot.background.close)
+        await bot.access.refresh()
+        sock = listen("127.0.0.1", bot.settings.port)
+        await stack.enter_async_context(serve_asgi(handlers.web(bot, handlers.bolt(bot)), sock))
+        yield Journey(slack, smile_id, bot, clock)

@@ -355,12 +355,13 @@ async def test_retry_after_is_read_as_seconds_or_date(header: str, seconds: floa
 @every_call
 async def test_an_answer_beyond_the_limit_is_cut_off(call: str) -> None:
     long = reply(200, {**signed({"code": "2302"}), "filler": "x" * MAX_ANSWER_BYTES})
-    if call == "put":
-        async with loopback(long) as server, client_of(server.origin) as smile:
-            await CALLS[call](smile, server.origin)
-        return
     error = await failing(call, long)
-    assert type(error) is (SmileIDUncertain if call == "upload" else SmileIDAnswerInvalid)
+    assert type(error) is (SmileIDUncertain if call in ("upload", "put") else SmileIDAnswerInvalid)
+
+
+async def test_a_page_in_place_of_the_storages_empty_answer_proves_no_delivery() -> None:
+    error = await failing("put", reply(200, b"<html>Sign in to the hotel's network</html>"))
+    assert type(error) is SmileIDUncertain
 
 
 async def test_an_answer_that_was_compressed_unasked_is_not_unpacked() -> None:
