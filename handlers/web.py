@@ -1,5 +1,7 @@
 """HTTP: Slack's requests, Smile ID's callbacks and liveness in public; readiness and metrics on the loopback."""
 
+import asyncio
+
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from starlette.applications import Starlette
@@ -12,29 +14,36 @@ from bot.results import Callback
 
 SLACK_MAX_BYTES = 1024 * 1024
 """Slack's own views end at 250 kB; nothing that it sends comes near this."""
-TOKEN_LENGTH = 64
+BODY_SECONDS = 30.0
+"""Longest that a callback may take to come in: a few kilobytes, or with photos a few megabytes."""
 
 
-def web(bot: Bot, bolt: AsyncApp | None) -> Starlette:
+def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) -> Starlette:
     """The public application; with Slack's requests only where there is no Socket Mode."""
 
     async def callback(request: Request) -> Response:
-        token = request.path_params["token"]
-        if len(token) != TOKEN_LENGTH:
-            bot.metrics.callback("unknown_token")
-            return Response(status_code=404)
+        async def read() -> bytes | None:
+            async with asyncio.timeout(body_seconds):
+                return await read_body(request, bot.settings.callback_max_bytes)
+
+        # Read from now on, since a sender may leave right after its last byte; a stranger's is broken off below.
+        reading = asyncio.ensure_future(read())
         try:
-            body = await read_body(request, bot.settings.callback_max_bytes)
+            answer = await bot.results.receive(
+                Callback(
+                    token=request.path_params["token"],
+                    body=reading,
+                    header_timestamp=request.headers.get("Response-Timestamp"),
+                    header_signature=request.headers.get("Response-Signature"),
+                )
+            )
         except ClientDisconnect:
             return Response(status_code=400)
-        answer = await bot.results.receive(
-            Callback(
-                token=token,
-                body=body,
-                header_timestamp=request.headers.get("Response-Timestamp"),
-                header_signature=request.headers.get("Response-Signature"),
-            )
-        )
+        except TimeoutError:
+            return Response(status_code=408, headers={"Connection": "close"})
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         return Response(status_code=answer.value)
 
     async def alive(_request: Request) -> Response:
@@ -49,8 +58,17 @@ def web(bot: Bot, bolt: AsyncApp | None) -> Starlette:
 
         async def slack(request: Request) -> Response:
             # Read within bounds first; Bolt then finds the body in the request.
-            if await read_body(request, SLACK_MAX_BYTES) is None:
+            try:
+                async with asyncio.timeout(body_seconds):
+                    body = await read_body(request, SLACK_MAX_BYTES)
+            except ClientDisconnect:
+                return Response(status_code=400)
+            except TimeoutError:
+                return Response(status_code=408, headers={"Connection": "close"})
+            if body is None:
                 return Response(status_code=413)
+            if not bot.slack_signature.fits(request.headers, body):
+                return Response(status_code=200 if is_ssl_check(body) else 401)
             return await handler.handle(request)
 
         routes.append(Route("/slack/events", slack, methods=["POST"]))
@@ -81,6 +99,11 @@ def admin(bot: Bot) -> Starlette:
         return Response(await bot.figures(), media_type="text/plain; version=0.0.4")
 
     return Starlette(routes=[Route("/readyz", ready), Route("/metrics", metrics)])
+
+
+def is_ssl_check(body: bytes) -> bool:
+    """Slack looks at the certificate of a command's address from time to time; it wants a 200 and nothing else."""
+    return b"ssl_check=1" in body.split(b"&")
 
 
 async def read_body(request: Request, most: int) -> bytes | None:

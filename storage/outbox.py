@@ -70,9 +70,11 @@ def refresh(tx: Transaction, ref: str, *, lane: str, now: datetime) -> None:
         enqueue(tx, PostKind.PROGRESS, ref=ref, key=f"{ref}:{count['n'] + 1}", lane=lane, now=now)
 
 
-def drop_overtaken(tx: Transaction, ref: str, *, now: datetime) -> None:
+def drop_overtaken(
+    tx: Transaction, ref: str, *, now: datetime, kinds: frozenset[PostKind] = OVERTAKEN_BY_FINAL
+) -> None:
     """A newer event is about to be told: what was not yet delivered of the way there is not told any more."""
-    for kind in sorted(OVERTAKEN_BY_FINAL - {PostKind.PROGRESS}):
+    for kind in sorted(kinds - {PostKind.PROGRESS}):
         tx.run(
             """
             UPDATE posts SET state = 'dropped', done_at = :now
@@ -177,25 +179,24 @@ def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, 
 
 def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
     """Written before the call: from here on the answer may be lost, and then our own message is looked for."""
-    tx.run(
-        "UPDATE posts SET in_doubt_since = :now WHERE id = :id AND in_doubt_since IS NULL",
-        now=to_text(now),
-        id=post_id,
-    )
+    tx.run("UPDATE posts SET in_doubt_since = :now WHERE id = :id", now=to_text(now), id=post_id)
 
 
-def again(tx: Transaction, post_id: str, *, at: datetime, error: str, in_doubt: bool, counts: bool = True) -> None:
-    """Try again at `at`. Not `in_doubt`: it surely did not reach Slack."""
+def not_posted(tx: Transaction, post_id: str) -> None:
+    """The call itself surely did nothing: there is no message to look for."""
+    tx.run("UPDATE posts SET in_doubt_since = NULL WHERE id = :id", id=post_id)
+
+
+def again(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
+    """Try again at `at`. A doubt stays: failing to look for a message says nothing of the message."""
     tx.run(
         """
-        UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts,
-            in_doubt_since = CASE WHEN :doubt = 1 THEN in_doubt_since ELSE NULL END
+        UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts
         WHERE id = :id
         """,
         at=to_text(at),
         error=error,
         counts=int(counts),
-        doubt=int(in_doubt),
         id=post_id,
     )
 
@@ -226,6 +227,11 @@ def redirect(tx: Transaction, post_id: str, *, lane: str, now: datetime, error: 
         id=post_id,
     )
     tx.wake(OUTBOX)
+
+
+def opening(tx: Transaction, ref: str) -> Post | None:
+    """The message of a request, wherever it stands."""
+    return get(tx, f"{PostKind.REQUEST.value}:{ref}")
 
 
 def get(tx: Transaction, post_id: str) -> Post | None:

@@ -12,8 +12,10 @@ from storage.database import Transaction, from_text, to_text
 REFUSED_KEPT = 20
 """How many refused messages are kept per job: enough to see what happened, too few to fill the disk."""
 
-PICTURES = frozenset({"Photo", "Document", "selfie_image", "liveness_images", "ImageLinks", "image_links"})
-"""Fields that hold pictures or links to them: never stored."""
+PICTURES = frozenset({"photo", "document", "selfie_image", "liveness_images", "imagelinks", "image_links"})
+"""Fields that hold pictures or links to them, at any depth and however written: never stored."""
+LONGEST_TEXT = 2_000
+"""No field that Smile ID documents is as long, except pictures."""
 
 
 def keep(
@@ -29,7 +31,6 @@ def keep(
     now: datetime,
 ) -> tuple[str, bool]:
     """Store a message. Gives its receipt's id and whether it is new; a repeat, however signed, is not."""
-    shown = {name: value for name, value in body.items() if name not in PICTURES}
     is_new = bool(
         tx.run(
             """
@@ -42,7 +43,7 @@ def keep(
             source=source.value,
             code=code,
             body_hash=body_hash,
-            body=tx.sealer.seal(json.dumps(shown), place=f"receipts.body:{receipt_id}"),
+            body=tx.sealer.seal(json.dumps(without_pictures(body)), place=f"receipts.body:{receipt_id}"),
             fate=fate.value,
             now=to_text(now),
         )
@@ -81,6 +82,29 @@ def keep_refused(
             now=to_text(now),
         )
     )
+
+
+def without_pictures(body: Mapping[str, object]) -> dict[str, object]:
+    """A message as it is kept. The authority's own data (`FullData`) can hold a portrait as well."""
+    return {
+        name: _pictureless(value)
+        for name, value in body.items()
+        if name.casefold() not in PICTURES and not _is_long(value)
+    }
+
+
+def _pictureless(value: object) -> object:
+    match value:
+        case dict():
+            return without_pictures(value)
+        case list():
+            return [_pictureless(item) for item in value if not _is_long(item)]
+        case _:
+            return value
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > LONGEST_TEXT
 
 
 def set_fate(tx: Transaction, receipt_id: str, fate: Fate) -> None:

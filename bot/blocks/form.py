@@ -42,9 +42,12 @@ class Place:
         """What came back with the form; anything unreadable is no place."""
         try:
             found = json.loads(metadata)
-            return cls(channel=found.get("channel"), thread_ts=found.get("thread"))
+            channel, thread_ts = found.get("channel"), found.get("thread")
         except (ValueError, AttributeError):
             return cls(channel=None)
+        if not (isinstance(channel, str | None) and isinstance(thread_ts, str | None)):
+            return cls(channel=None)
+        return cls(channel=channel, thread_ts=thread_ts)
 
 
 def build(

@@ -1,5 +1,6 @@
 """What one person sees alone: the Details modal, answers to `/kyc status` and `/kyc list`, help, refusals."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,13 +8,19 @@ from typing import Any
 
 from bot.blocks import ids, words
 from bot.blocks.form import LABELS
-from bot.blocks.text import Block, context, foreign, person, plain, plain_section, section, when
-from bot.blocks.thread import Said, checklist, status_name, subject
+from bot.blocks.text import Block, context, foreign, person, plain, plain_section, quoted, section, when
+from bot.blocks.thread import Said, checklist, said_by_smile_id, status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.outcomes import Reading
 from bot.domain.rulings import Source
+
+_MESSAGES = 20
+"""The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
+_PHOTOS = 12
+"""A selfie, an ID card, eight liveness images, and some that we do not know of."""
+_SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
 
 HELP = """\
 */kyc* or */kyc check* opens the form for a new Biometric KYC check
@@ -30,15 +37,26 @@ FAULT = (
     "Something went wrong on our side; nothing was sent to Smile ID and nothing was charged. "
     "Reference {code}. The operators can see it."
 )
+FAULT_OF_A_CLICK = (
+    "Something went wrong on our side; your click changed nothing. Reference {code}. The operators can see it."
+)
 EXPIRED = "Slack closed the door before the form could open. Try again."
 EXPIRED_DETAILS = "Slack closed the door before the Details could open. Click again."
 NO_DETAILS = "Details are for the person who asked, reviewers and admins."
 UNKNOWN_REF = "I know no check {ref} that you may see. `/kyc list` shows yours."
+NO_REF = "Name a check by its reference, for example `/kyc status K-7F3K2Q`. `/kyc list` shows yours."
+OLD_BUTTON = "This button is of another version of me and does nothing now. `/kyc help` shows what I understand."
+OLD_FORM = "This form is of another version of me: nothing was stored or sent. Close it and type /kyc."
+
+
+def no_right(admins: Sequence[str]) -> str:
+    """Whom to ask, and nothing about who else may; without `admins` it fits plain text."""
+    return NO_RIGHT_ASK.format(person=person(admins[0])) if admins else NO_RIGHT
 
 
 def cannot_post(name: str) -> str:
     """For the form, which shows plain text: why nothing can be asked for this channel."""
-    where = f"#{name}" if name else "this conversation"
+    where = f"#{quoted(name, 80)}" if name else "this conversation"
     return (
         f"I can't post in {where}, so the result would be lost. "
         "Type /invite @kyc there, or use a channel that I am in, and try again."
@@ -60,13 +78,12 @@ def details(
     check: Check, entry: IDType | None, messages: Sequence[Told], *, photo_links: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """Everything we hold of a check. `photo_links` None: still being fetched; empty: none to be had."""
-    last = tail(check.id_info.get("id_number", ""))
-    lines = [f"{status_name(check)}", f"ID number ending {last}" if last else "ID number too short to show"]
+    lines = [status_name(check), _number(check)]
     for name, label in LABELS.items():
-        if name != "id_number" and check.id_info.get(name):
-            lines.append(f"{label}: {check.id_info[name]}")
-    if check.customer_reference:
-        lines.append(f"Customer reference: {check.customer_reference}")
+        if name != "id_number" and (value := quoted(check.id_info.get(name, ""))):
+            lines.append(f"{label}: {value}")
+    if reference := quoted(check.customer_reference):
+        lines.append(f"Customer reference: {reference}")
     blocks: list[Block] = [
         section(f"*{subject(check, entry)}*"),
         plain_section("\n".join(lines)),
@@ -80,17 +97,14 @@ def details(
         ),
         {"type": "divider"},
     ]
-    for message in messages[-30:]:
+    shown = messages[-_MESSAGES:]
+    if len(shown) < len(messages):
+        blocks.append(plain_section(f"The newest {len(shown)} of {len(messages)} messages of Smile ID:"))
+    for message in shown:
         blocks += _message(message)
     if not messages:
         blocks.append(plain_section("Smile ID has not said anything yet."))
-    if photo_links is None:
-        blocks.append(context(plain("Fetching links to the photos from Smile ID …")))
-    elif photo_links:
-        links = " · ".join(f"<{url}|{foreign(name.replace('_', ' '))}>" for name, url in photo_links.items())
-        blocks.append(context({"type": "mrkdwn", "text": f"Photos at Smile ID, for a short time: {links}"}))
-    else:
-        blocks.append(context(plain("Smile ID gives no links to the photos now.")))
+    blocks += _photos(photo_links)
     blocks.append(context(plain("That you opened this was recorded.")))
     return {
         "type": "modal",
@@ -102,19 +116,40 @@ def details(
     }
 
 
+def _number(check: Check) -> str:
+    number = check.id_info.get("id_number", "")
+    if not number:
+        return "ID number no longer held"
+    last = tail(number)
+    return f"ID number ending {last}" if last else "ID number too short to show"
+
+
 def _message(message: Told) -> list[Block]:
     reading = message.reading
-    title = words.STORIES[reading.why].title.replace("{code}", reading.code).replace(" of {id_type}", "")
     how = "by callback" if message.source is Source.CALLBACK else "from Smile ID's record"
-    quoted = f"{reading.code} “{reading.text}”" if reading.text else reading.code
-    if reading.confidence:
-        quoted += f" · confidence {reading.confidence}"
-    blocks = [section(f"*{title}*\n{when(message.at)}, {how}"), plain_section(quoted)]
-    facts = [f"{name}: {value}" for name, value in message.authority.items()]
-    facts += [f"Other account: {name}" for name in message.suspects]
-    if lines := [*checklist(reading.actions), *facts]:
+    blocks = [
+        section(f"*{words.STORIES[reading.why].name}*\n{when(message.at)}, {how}"),
+        plain_section(said_by_smile_id(reading)),
+    ]
+    facts = [f"{quoted(name, 75)}: {quoted(value)}" for name, value in message.authority.items()]
+    facts += [f"Other account: {quoted(name)}" for name in message.suspects]
+    if lines := [*checklist(reading), *facts]:
         blocks.append(plain_section("\n".join(lines)))
     return blocks
+
+
+def _photos(links: Mapping[str, str] | None) -> list[Block]:
+    """Links, never pictures; a presigned one is long, so each stands in a block of its own."""
+    if links is None:
+        return [context(plain("Fetching links to the photos from Smile ID …"))]
+    marks = [f"<{url.replace('&', '&amp;')}|{foreign(name.replace('_', ' '), 75)}>" for name, url in links.items()]
+    fitting = [mark for mark in marks if _SAFE_LINK.fullmatch(mark) and len(mark) < 3000][:_PHOTOS]
+    if not fitting:
+        return [context(plain("Smile ID gives no links to the photos now."))]
+    return [
+        context(plain("Photos at Smile ID, for a short time:")),
+        *(context({"type": "mrkdwn", "text": mark, "verbatim": True}) for mark in fitting),
+    ]
 
 
 def status(check: Check, entry: IDType | None, *, link: str | None) -> Said:
@@ -131,11 +166,11 @@ def listing(checks: Sequence[tuple[Check, IDType | None]]) -> Said:
         return Said(text=text, blocks=[section(text)])
     lines = []
     for check, entry in checks:
-        country = foreign(entry.country_name if entry else check.country)
-        name = foreign(entry.short if entry else check.id_type)
+        country = foreign(entry.country_name if entry else check.country, 75)
+        name = foreign(entry.short if entry else check.id_type, 75)
         lines.append(f"*{check.ref}* · {country} · {name} — {status_name(check)} · {when(check.asked_at)}")
     head = f"Your newest {len(lines)} checks" if len(lines) > 1 else "Your newest check"
-    blocks = [section(f"*{head}*"), *(section("\n".join(lines[n : n + 10])) for n in range(0, len(lines), 10))]
+    blocks = [section(f"*{head}*"), *(section("\n".join(lines[n : n + 5])) for n in range(0, len(lines), 5))]
     return Said(text=f"{head}\n" + "\n".join(lines), blocks=blocks)
 
 

@@ -10,20 +10,26 @@ Block = dict[str, Any]
 
 FOREIGN_LENGTH = 300
 _SECTION = 3000
-_LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=www)(?=\.)|\b(?=mailto:)")
+_LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")
 
 
 def cut(text: str, length: int = FOREIGN_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def foreign(text: str) -> str:
+def quoted(text: str, length: int = FOREIGN_LENGTH) -> str:
+    """Text that others wrote, fit to stand inside plain_text: one line, nothing invisible, cut."""
+    # Cleaning looks at every character: of megabytes, only what could be shown is looked at.
+    return cut(clean(text[: 8 * length]), length)
+
+
+def foreign(text: str, length: int = FOREIGN_LENGTH) -> str:
     """Text that others wrote, fit to stand inside mrkdwn: one line, cut, escaped, with no link left to follow.
 
     Only `&`, `<` and `>` are special to Slack (docs.slack.dev/messaging/formatting-message-text, 2026-11);
     formatting marks are harmless but could pose as ours, so they lose their effect too.
     """
-    shown = cut(clean(text))
+    shown = quoted(text, length)
     shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _LINKING.sub(lambda found: "\u2060" + found[0], shown)
     return re.sub(r"([*_~`@#])", "\\1\u2060", shown)

@@ -4,18 +4,26 @@ Everything here is built at delivery from what is stored, and tells one event.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, context, foreign, person, plain, section, spoken, took, when
+from bot.blocks.text import context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.states import State
+from bot.domain.states import FINAL, POLLED_REASONS, State
+
+_NAME = 75
+"""Longest name of a country or ID type that is shown; Slack's own limit for an option of the form."""
+_QUOTE = 240
+_HEARD = 900
+"""More than all of Smile ID's Actions take when they are read aloud."""
+_LINES = 40
+"""More Actions than Smile ID knows of are somebody's game."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +50,7 @@ def subject(check: Check, entry: IDType | None) -> str:
     country = entry.country_name if entry else check.country
     name = entry.short if entry else check.id_type
     last = tail(check.id_info.get("id_number", ""))
-    return f"{foreign(country)} · {foreign(name)}" + (f" ending {foreign(last)}" if last else "")
+    return f"{foreign(country, _NAME)} · {foreign(name, _NAME)}" + (f" ending {foreign(last)}" if last else "")
 
 
 def status_name(check: Check) -> str:
@@ -61,8 +69,8 @@ def request_message(
     status = status_name(check)
     if unconfirmed:
         status += " (not yet confirmed)"
-    if waiting is not None and check.state in (State.PROCESSING, State.IN_REVIEW):
-        status = f"{status}. Still waiting: {took(waiting)}, we ask Smile ID again every few minutes"
+    if waiting is not None and (check.state is State.PROCESSING or check.reason in POLLED_REASONS):
+        status = f"{status}. Still waiting: {took(waiting)}, we ask Smile ID again {_how_often(waiting)}"
     elif check.tries > 1 and check.state in (State.REQUESTED, State.SUBMITTING):
         status += ". It takes longer than usual, we keep trying"
     head = f"*Biometric KYC · {subject(check, entry)}* — {status}"
@@ -89,6 +97,12 @@ def request_message(
     )
 
 
+def _how_often(waiting: timedelta) -> str:
+    if waiting < timedelta(days=1):
+        return "every few minutes"
+    return "every hour" if waiting < timedelta(days=7) else "once a day"
+
+
 def _steps(check: Check) -> str:
     done = [
         ("Received", True),
@@ -96,10 +110,11 @@ def _steps(check: Check) -> str:
         ("Sent to Smile ID", check.sent_at is not None or check.verdict is not None),
     ]
     parts = [f"✓ {name}" if is_done else f"… {name}" for name, is_done in done]
-    final = check.state in (State.APPROVED, State.REJECTED, State.FAILED)
-    if final and not all(is_done for _, is_done in done):
+    if check.state in FINAL:
+        # What was not reached will not be.
         parts = [part for part in parts if part.startswith("✓")]
-    parts.append("✓ Result" if final else "… Result")
+    ends = {State.FAILED: "✗ No result", State.CANCELLED: "✗ Cancelled"}
+    parts.append(ends.get(check.state, "✓ Result" if check.state in FINAL else "… Result"))
     return " · ".join(parts)
 
 
@@ -112,10 +127,12 @@ def result(
     confirmed: bool,
     at: datetime,
 ) -> Said:
-    """A final result. `at` is when it was received."""
+    """A final result. `at` is when it was received. An approval without confirmation is not told as one."""
+    if reading.outcome is Outcome.APPROVED and not confirmed:
+        return approval_unconfirmed(check, reading, told=told)
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     facts = []
-    if reading.outcome is not Outcome.FAILED:
+    if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
         facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
     facts.append(f"took {took(at - check.asked_at)}")
     facts.append("confirmed with Smile ID" if confirmed else "not yet confirmed by Smile ID's own record")
@@ -131,6 +148,10 @@ def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: Tol
 def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
     """Unknown code, unverified ID number: not approved, a person must look."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
+    if check.state in FINAL and check.verdict is not None:
+        # Said in the thread of a check that has its result: what is not approved is this message, not the check.
+        stands = f"The result told before, {words.STATE_NAMES[check.state]}, stands until somebody has looked."
+        story = replace(story, meaning=stands)
     return _story(check, story, told=told, reading=reading, mention=True)
 
 
@@ -145,13 +166,18 @@ def approval_since_confirmed(check: Check) -> Said:
 
 
 def contradiction(check: Check, first: Outcome, second: Outcome, *, told: Told) -> Said:
-    story = _with(words.CONTRADICTION, first=words.OUTCOME_NAMES[first], second=words.OUTCOME_NAMES[second])
+    story = _with(words.CONTRADICTION, first=_outcome_name(first), second=_outcome_name(second))
     return _story(check, story, told=told, mention=True)
 
 
 def second_final(check: Check, first: Outcome, reading: Reading, *, told: Told) -> Said:
-    story = _with(words.SECOND_FINAL, first=words.OUTCOME_NAMES[first], second=words.OUTCOME_NAMES[reading.outcome])
+    story = _with(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
     return _story(check, story, told=told, reading=reading, mention=True)
+
+
+def _outcome_name(outcome: Outcome) -> str:
+    """Also for an outcome that was final when it was ruled on, and is not by a corrected table of codes."""
+    return words.OUTCOME_NAMES.get(outcome, "another result")
 
 
 def suspects(check: Check, reading: Reading, *, told: Told) -> Said:
@@ -164,7 +190,7 @@ def overdue(check: Check, *, told: Told) -> Said:
 
 def failure(check: Check, *, told: Told) -> Said:
     """An end without any result of Smile ID; `failure_words` say what is wrong."""
-    story = words.FAILURES[check.failure or "refused"]
+    story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
     return _story(check, story, told=told, mention=True, extra=check.failure_words)
 
 
@@ -190,16 +216,28 @@ def directly(said: Said, check: Check) -> Said:
     return Said(text=f"{said.text} {line}", blocks=[*said.blocks, context(plain(line))])
 
 
-def checklist(actions: Mapping[str, str]) -> list[str]:
-    """Smile ID's Actions as lines that can be read aloud; what does not apply is left out."""
+def checklist(reading: Reading) -> list[str]:
+    """Smile ID's Actions as lines that can be read aloud, for plain_text; what does not apply is left out."""
+    actions = reading.actions
     lines = []
     for action in (*words.ACTIONS, *sorted(set(actions) - set(words.ACTIONS))):
         value = actions.get(action)
-        if value is None or value in words.SILENT:
+        if not value or value in words.SILENT:
             continue
-        mark = "✓" if value in words.GOOD else "✗" if value in words.BAD else "…"
-        lines.append(f"{mark} {words.ACTIONS.get(action, action)}: {words.ACTION_VALUES.get(value, value)}")
-    return lines
+        # Names and values that we do not know are text that others wrote.
+        name = words.ACTIONS.get(action) or quoted(action, _NAME)
+        said = words.ACTION_VALUES.get(value) or quoted(value, _NAME)
+        lines.append(f"{_mark(value, reading.outcome)} {name}: {said}")
+    return lines if len(lines) <= _LINES else [*lines[:_LINES], f"and {len(lines) - _LINES} more"]
+
+
+def _mark(value: str, outcome: Outcome) -> str:
+    # *Completed* says only that faces were compared; how that ended stands in the result code.
+    if value in words.GOOD or (value == "Completed" and outcome is Outcome.APPROVED):
+        return "✓"
+    if value in words.BAD:
+        return "✗"
+    return "…" if value in words.PENDING else "•"
 
 
 def _story(
@@ -221,55 +259,67 @@ def _story(
         title = f"{person(check.requester)} {title}"
     title += f" · {check.ref}"
     after = " ".join(
-        filter(None, (story.meaning, extra and foreign(extra), story.next_step, _who_was_told(story, told)))
+        filter(None, (story.meaning, extra and foreign(extra), story.next_step, _who_was_told(check, story, told)))
     )
-    said_by_smile: list[Block] = []
-    spoken_facts = " · ".join(facts)
-    quoted = ""
-    if reading is not None:
-        lines = checklist(reading.actions)
-        if lines:
-            said_by_smile.append(context(plain("\n".join(lines))))
-        quoted = f"Smile ID: {reading.code}" + (f" “{reading.text}”" if reading.text else "")
-        if reading.confidence:
-            quoted += f" · confidence {reading.confidence}"
-        quoted = quoted if len(quoted) <= 300 else quoted[:299] + "…"
-    small = " · ".join(filter(None, (spoken_facts, quoted)))
+    lines = checklist(reading) if reading is not None else []
+    source = said_by_smile_id(reading) if reading is not None else ""
+    small = " · ".join(filter(None, (*facts, source)))
     blocks = [section(title)]
     if after:
         blocks.append(section(after))
-    blocks += said_by_smile
+    if lines:
+        blocks.append(context(plain("\n".join(lines))))
     if small:
         blocks.append(context(plain(small)))
-    checks_spoken = "; ".join(checklist(reading.actions)) if reading is not None else ""
-    everything = " ".join(filter(None, (f"{title}.", after, foreign(checks_spoken), spoken_facts, foreign(quoted))))
+    heard = foreign("; ".join(lines), _HEARD)
+    everything = " ".join(filter(None, (f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))))
     return Said(text=spoken(everything), blocks=blocks)
 
 
-def _who_was_told(story: Story, told: Told) -> str:
+def said_by_smile_id(reading: Reading) -> str:
+    """Code, text and confidence as Smile ID wrote them, for plain_text."""
+    shown = f"Smile ID: {quoted(reading.code, _NAME)}"
+    if text := quoted(reading.text, _QUOTE):
+        shown += f" “{text}”"
+    if reading.confidence:
+        shown += f" · confidence {quoted(reading.confidence, 20)}"
+    return shown
+
+
+def _who_was_told(check: Check, story: Story, told: Told) -> str:
     """Said only when it is true."""
+    if story.calls_operators:
+        done = "The operators have been told; nothing to do for you."
+        return done if told.operators else "Please tell an operator of kyc-bot."
     if told.operators:
         return "The operators have been told."
     if not story.calls_reviewer:
         return ""
     if told.reviewers:
         return "A reviewer has been told."
-    if told.reviewer_mentions:
-        return f"{told.reviewer_mentions} please look at this."
+    return _call_reviewers(check, told.reviewer_mentions.split())
+
+
+def _call_reviewers(check: Check, mentions: Sequence[str]) -> str:
+    """In the thread itself. Who asked is mentioned already, and should not be the one who looks."""
+    others = [mention for mention in mentions if mention != person(check.requester)]
+    if others:
+        return f"{' '.join(others)} please look at this."
+    if mentions:
+        return "A reviewer must look at this; there is none here besides the one who asked."
     return "A person must look at this; no reviewers are set up here."
 
 
 def _filled(story: Story, check: Check, entry: IDType | None, reading: Reading) -> Story:
-    name = foreign(entry.short if entry else check.id_type)
+    name = foreign(entry.short if entry else check.id_type, _NAME)
     article = "an" if name[:1] in "AEIOU" else "a"
     example = f"For example {foreign(entry.example)}. " if entry and entry.example else ""
     return _with(story, id_type=f"{article} {name}", example=example, code=foreign(reading.code))
 
 
 def _with(story: Story, **values: str) -> Story:
-    return Story(
+    return replace(
+        story,
         title=story.title.format(**values) if "{" in story.title else story.title,
         meaning=story.meaning.format(**values) if "{" in story.meaning else story.meaning,
-        next_step=story.next_step,
-        calls_reviewer=story.calls_reviewer,
     )

@@ -18,6 +18,13 @@ class Story:
     next_step: str = ""
     calls_reviewer: bool = False
     """The next step ends in *a reviewer has been told*, if that is true."""
+    calls_operators: bool = False
+    """Ours to fix: *the operators have been told; nothing to do for you*, if that is true."""
+
+    @property
+    def name(self) -> str:
+        """The title without the details of one check."""
+        return re.sub(r" ?\(\{\w+\}\)|: first \{.*| of \{\w+\}", "", self.title)
 
 
 STORIES: Mapping[Why, Story] = {
@@ -51,7 +58,7 @@ STORIES: Mapping[Why, Story] = {
     Why.REFUSED: Story(
         title="No result — Smile ID refused our request",
         meaning="This ID type is not active for our account. Nothing was decided about the customer.",
-        next_step="Nothing to do for you.",
+        calls_operators=True,
     ),
     Why.PHOTO_UNUSABLE: Story(
         title="No result — Smile ID could not use the photos",
@@ -109,7 +116,7 @@ STORIES: Mapping[Why, Story] = {
         calls_reviewer=True,
     ),
     Why.ID_DETAILS: Story(title="ID details received"),
-    Why.ANTIFRAUD: Story(title="Antifraud message, no suspects reported"),
+    Why.ANTIFRAUD: Story(title="Smile ID's antifraud check, not a verdict"),
 }
 
 APPROVAL_UNCONFIRMED = Story(
@@ -150,7 +157,7 @@ def notice_title(tell: str, why: Why | None) -> str:
     story = _NOTICES.get(tell) or (STORIES[why] if why else None)
     if story is None:
         return "Needs a person"
-    return re.sub(r" ?\(\{\w+\}\)|: first .*", "", story.title)
+    return story.name
 
 
 FAILURES: Mapping[str, Story] = {
@@ -167,7 +174,7 @@ FAILURES: Mapping[str, Story] = {
     "refused": Story(
         title="No result — Smile ID refused our request",
         meaning="Nothing was decided about the customer.",
-        next_step="Nothing to do for you.",
+        calls_operators=True,
     ),
     "smile_id_away": Story(
         title="No result — Smile ID could not be reached",
@@ -177,6 +184,11 @@ FAILURES: Mapping[str, Story] = {
     "slack_away": Story(
         title="No result — the photos could not be fetched from Slack",
         meaning="We tried for about an hour. Nothing was sent to Smile ID and nothing was charged.",
+        next_step="Ask for a new check later.",
+    ),
+    "fault": Story(
+        title="No result — a fault of ours kept this check from being sent",
+        meaning="Nothing was sent to Smile ID and nothing was charged.",
         next_step="Ask for a new check later.",
     ),
     "unsettled": Story(
@@ -225,12 +237,12 @@ ACTIONS: Mapping[str, str] = {
     "Selfie_To_Registered_Selfie_Compare": "Selfie against the enrolled one",
     "Register_Selfie": "Enrolment",
     "Update_Registered_Selfie_On_File": "Update of the enrolled selfie",
-    "Human_Review_Compare": "A person compared the faces",
-    "Human_Review_Liveness_Check": "A person judged liveness",
-    "Human_Review_Selfie_Check": "A person judged the selfie",
-    "Human_Review_Update_Selfie": "A person judged the update",
+    "Human_Review_Compare": "Human review of the faces",
+    "Human_Review_Liveness_Check": "Human review of liveness",
+    "Human_Review_Selfie_Check": "Human review of the selfie",
+    "Human_Review_Update_Selfie": "Human review of the update",
     "Document_Check": "Document",
-    "Human_Review_Document_Check": "A person judged the document",
+    "Human_Review_Document_Check": "Human review of the document",
     "Verify_Document": "Document decision",
 }
 """Smile ID's Actions (actions.csv) in words."""
@@ -241,7 +253,7 @@ ACTION_VALUES: Mapping[str, str] = {
     "Returned": "returned",
     "Completed": "compared",
     "Approved": "done",
-    "Provisionally Approved": "for now",
+    "Provisionally Approved": "accepted for now",
     "Under Review": "a person is looking",
     "Sent to Human Review": "a person will look",
     "Failed": "failed",
@@ -253,7 +265,8 @@ ACTION_VALUES: Mapping[str, str] = {
     "Unable To Determine": "not decided",
     "Not Done": "not done",
 }
-GOOD = frozenset({"Passed", "Verified", "Returned", "Completed", "Approved"})
+GOOD = frozenset({"Passed", "Verified", "Returned", "Approved"})
 BAD = frozenset({"Failed", "Rejected", "Not Verified", "Issuer Unavailable", "ID Authority Photo Not Available"})
+PENDING = frozenset({"Provisionally Approved", "Under Review", "Sent to Human Review"})
 SILENT = frozenset({"Not Applicable"})
 """Values that say nothing about this check."""

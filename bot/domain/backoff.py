@@ -18,7 +18,7 @@ _QUARTER = timedelta(minutes=15)
 
 
 def confirm_in(tries: int) -> timedelta | None:
-    """How long after the claim the next confirmation is due; None when only the polls remain."""
+    """The wait before the next confirmation, after `tries` of them; None when only the polls remain."""
     return CONFIRM_AFTER[tries] if tries < len(CONFIRM_AFTER) else None
 
 
@@ -35,7 +35,7 @@ def next_poll_in(elapsed: timedelta, polls: int, *, callbacks: bool, poll_after:
     """
     if elapsed < timedelta(hours=1):
         if callbacks:
-            return min(poll_after, _QUARTER)
+            return max(timedelta(seconds=1), min(poll_after, _QUARTER))
         return timedelta(seconds=min(60, 2 ** min(polls, 6)))
     if elapsed < timedelta(days=1):
         return _QUARTER
@@ -43,7 +43,10 @@ def next_poll_in(elapsed: timedelta, polls: int, *, callbacks: bool, poll_after:
 
 
 def retry_in(tries: int, *, jitter: float, cap: timedelta = timedelta(minutes=5)) -> timedelta:
-    """The wait before try number `tries` + 1: 1, 2, 4 … s up to `cap`, spread by `jitter` in [0, 1)."""
+    """The wait before try number `tries` + 1: 1, 2, 4 … s up to `cap`, spread by `jitter` in [0, 1).
+
+    The spread is a quarter to either side, so that many checks that failed together do not come back together.
+    """
     base = min(2.0 ** min(max(tries, 1) - 1, 30), cap.total_seconds())
     return timedelta(seconds=base * (0.75 + jitter / 2))
 

@@ -184,6 +184,9 @@ URGENT = frozenset(
 OVERTAKEN_BY_FINAL = frozenset({PostKind.PROGRESS, PostKind.NOT_FINAL, PostKind.APPROVAL_UNCONFIRMED})
 """Dropped when a newer event is told before they were delivered; never re-told in newer words."""
 
+OVERTAKEN_BY_DISPUTE = OVERTAKEN_BY_FINAL | {PostKind.RESULT, PostKind.RESULT_UNCONFIRMED}
+"""Dropped when Smile ID contradicted itself: a result that nobody has read yet must not appear as one any more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:

@@ -41,6 +41,10 @@ class IDType:
         return self.label if len(self.label) <= len(self.id_type) or "_" in self.id_type else self.id_type
 
 
+_NEEDED = ("country", "country_name", "id_type", "label", "required_fields", "supports_biometric_kyc")
+_OTHER = ("optional_fields", "id_number_regex", "test_id_number")
+
+
 class IDTypes:
     """The table, with what this partner may use laid over it once that is known."""
 
@@ -52,25 +56,17 @@ class IDTypes:
     def parse(cls, csv_text: str) -> "IDTypes":
         """Read the table; raises SettingsFault naming the line that does not fit."""
         rows: dict[tuple[str, str], IDType] = {}
-        for line, row in enumerate(csv.DictReader(io.StringIO(csv_text)), start=2):
-            try:
-                required = tuple(filter(None, row["required_fields"].split("|")))
-                pattern = re.compile(row["id_number_regex"], re.ASCII) if row["id_number_regex"] else None
-                entry = IDType(
-                    country=row["country"].strip(),
-                    country_name=row["country_name"].strip(),
-                    id_type=row["id_type"].strip(),
-                    label=row["label"].strip(),
-                    required=required,
-                    optional=tuple(filter(None, row["optional_fields"].split("|"))),
-                    pattern=pattern,
-                    example=row["test_id_number"].strip(),
-                    # `session_id` needs a one-time code typed by the person: not possible from here.
-                    supported=row["supports_biometric_kyc"].strip() == "yes" and "session_id" not in required,
-                )
-            except (KeyError, AttributeError, re.error) as fault:
-                raise SettingsFault(f"ID types, line {line}: {fault}") from fault
-            rows[entry.country, entry.id_type] = entry
+        reader = csv.DictReader(io.StringIO(csv_text.removeprefix("\ufeff"), newline=""), strict=True)
+        read = 1
+        try:
+            for row in reader:
+                read = reader.line_num
+                entry = _row(row, read)
+                if (entry.country, entry.id_type) in rows:
+                    raise SettingsFault(f"ID types, line {read}: a second row for {entry.country} {entry.id_type}")
+                rows[entry.country, entry.id_type] = entry
+        except csv.Error as fault:
+            raise SettingsFault(f"ID types, line {read + 1}: {fault}") from fault
         if not any(entry.supported for entry in rows.values()):
             raise SettingsFault("ID types: no row supports Biometric KYC")
         return cls(rows)
@@ -106,3 +102,36 @@ class IDTypes:
 
     def find_offered(self, country: str, id_type: str) -> IDType | None:
         return next((e for e in self.of_country(country) if e.id_type == id_type), None)
+
+
+def _row(row: Mapping[str, str], line: int) -> IDType:
+    where = f"ID types, line {line}"
+    if None in row:
+        raise SettingsFault(f"{where}: more fields than columns; a text with a comma needs quotes")
+    try:
+        fields = {name: row[name].strip() for name in _NEEDED + _OTHER}
+        pattern = re.compile(fields["id_number_regex"], re.ASCII) if fields["id_number_regex"] else None
+    except (KeyError, AttributeError) as fault:
+        raise SettingsFault(f"{where}: a column is missing") from fault
+    except re.error as fault:
+        raise SettingsFault(f"{where}: id_number_regex: {fault}") from fault
+    empty = [name for name in _NEEDED if not fields[name]]
+    if empty:
+        raise SettingsFault(f"{where}: {', '.join(empty)} must not be empty")
+    required = _names(fields["required_fields"])
+    return IDType(
+        country=fields["country"],
+        country_name=fields["country_name"],
+        id_type=fields["id_type"],
+        label=fields["label"],
+        required=required,
+        optional=tuple(name for name in _names(fields["optional_fields"]) if name not in required),
+        pattern=pattern,
+        example=fields["test_id_number"],
+        # `session_id` needs a one-time code typed by the person: not possible from here.
+        supported=fields["supports_biometric_kyc"] == "yes" and "session_id" not in required,
+    )
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in listed.split("|") if name.strip()))

@@ -7,6 +7,7 @@ and unknown means that a person must look.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -90,7 +91,7 @@ class Reading:
 
     @property
     def is_id_message(self) -> bool:
-        """101x: about the ID number; as the newest record it neither confirms nor contradicts a verdict."""
+        """101x: about the ID number; as the newest record it never contradicts a verdict on the face."""
         return self.code.startswith("101")
 
 
@@ -105,21 +106,22 @@ _OUTCOMES = {
 }
 
 _WHY_BY_CODE = {
-    "0811": Why.FACES_DIFFER,
-    "1211": Why.FACES_DIFFER,
-    "0813": Why.SPOOF,
-    "0907": Why.SPOOF,
-    "1212": Why.SPOOF,
-    "1013": Why.ID_NOT_FOUND,
-    "0911": Why.NO_FACE,
-    "0912": Why.NO_FACE,
-    "1015": Why.AUTHORITY_DOWN,
-    "1016": Why.REFUSED,
-    "1014": Why.NUMBER_FORMAT,
-    "0903": Why.PHOTO_UNUSABLE,
-    "1012": Why.ID_DETAILS,
-    "5211": Why.SUSPECTS,
+    ("0811", "rejected"): Why.FACES_DIFFER,
+    ("1211", "rejected"): Why.FACES_DIFFER,
+    ("0813", "rejected"): Why.SPOOF,
+    ("0907", "rejected"): Why.SPOOF,
+    ("1212", "rejected"): Why.SPOOF,
+    ("1013", "rejected"): Why.ID_NOT_FOUND,
+    ("0911", "rejected"): Why.NO_FACE,
+    ("0912", "rejected"): Why.NO_FACE,
+    ("1015", "error"): Why.AUTHORITY_DOWN,
+    ("1016", "error"): Why.REFUSED,
+    ("1014", "error"): Why.NUMBER_FORMAT,
+    ("0903", "error"): Why.PHOTO_UNUSABLE,
+    ("1012", "other"): Why.ID_DETAILS,
+    ("5211", "other"): Why.SUSPECTS,
 }
+"""By code and category: when an operator's copy reads a code differently, its usual story would be a lie."""
 
 _WHY_BY_CATEGORY = {
     "approved": Why.CONFIRMED,
@@ -130,6 +132,10 @@ _WHY_BY_CATEGORY = {
     "inconclusive": Why.INCONCLUSIVE,
     "other": Why.ANTIFRAUD,
 }
+
+
+_COLUMNS = ("code", "text", "job_types", "category", "final", "meaning", "confidence")
+_CODE = re.compile(r"[0-9]{4}")
 
 
 class ResultCodes:
@@ -146,24 +152,19 @@ class ResultCodes:
         can edit a file must not be able to open accounts with it.
         """
         rows: dict[str, Code] = {}
-        for line, row in enumerate(csv.DictReader(io.StringIO(csv_text)), start=2):
-            try:
-                kinds = row["job_types"].split("|")
-                code = Code(
-                    code=row["code"].strip(),
-                    texts=tuple(text.strip() for text in row["text"].split("|") if text.strip()),
-                    category=row["category"].strip(),
-                    final=row["final"].strip() == "yes",
-                    meaning=row["meaning"].strip(),
-                    confidence=row["confidence"].strip(),
-                )
-            except (KeyError, AttributeError) as fault:
-                raise SettingsFault(f"result codes, line {line}: a column is missing") from fault
-            if "1" not in kinds:
-                continue
-            if code.category not in _OUTCOMES:
-                raise SettingsFault(f"result codes, line {line}: category {code.category!r} is not known")
-            rows[code.code] = code
+        reader = csv.DictReader(io.StringIO(csv_text.removeprefix("\ufeff"), newline=""), strict=True)
+        read = 1
+        try:
+            for row in reader:
+                read = reader.line_num
+                code = _row(row, read)
+                if code is None:
+                    continue
+                if code.code in rows:
+                    raise SettingsFault(f"result codes, line {read}: a second row for {code.code}")
+                rows[code.code] = code
+        except csv.Error as fault:
+            raise SettingsFault(f"result codes, line {read + 1}: {fault}") from fault
         if not rows:
             raise SettingsFault("result codes: the table has no row for job type 1")
         if trusted is not None:
@@ -195,8 +196,8 @@ class ResultCodes:
             outcome, why = Outcome.UNKNOWN, Why.UNKNOWN_CODE
         else:
             outcome = _OUTCOMES[row.category]
-            why = _WHY_BY_CODE.get(code) or _WHY_BY_CATEGORY[row.category]
-            if code == "0001":
+            why = _WHY_BY_CODE.get((code, row.category)) or _WHY_BY_CATEGORY[row.category]
+            if code == "0001" and outcome is Outcome.FAILED:
                 why = _why_data_invalid(text)
             if outcome in FINAL_OUTCOMES and (said_final is False or not row.final):
                 outcome, why = Outcome.IN_PROGRESS, Why.NOT_FINAL
@@ -204,6 +205,33 @@ class ResultCodes:
             elif outcome is Outcome.APPROVED and actions.get("Verify_ID_Number") != "Verified":
                 outcome, why = Outcome.ID_UNVERIFIED, Why.ID_UNVERIFIED
         return Reading(code=code, text=text, outcome=outcome, why=why, actions=actions, confidence=confidence)
+
+
+def _row(row: Mapping[str, str], line: int) -> Code | None:
+    """One row, if it is about job type 1. Raises SettingsFault naming the line for one that cannot be read."""
+    where = f"result codes, line {line}"
+    if None in row:
+        raise SettingsFault(f"{where}: more fields than columns; a text with a comma needs quotes")
+    try:
+        fields = {name: row[name].strip() for name in _COLUMNS}
+    except (KeyError, AttributeError) as fault:
+        raise SettingsFault(f"{where}: a column is missing") from fault
+    if "1" not in (kind.strip() for kind in fields["job_types"].split("|")):
+        return None
+    if not _CODE.fullmatch(fields["code"]):
+        raise SettingsFault(f"{where}: {fields['code']!r} is no code of four digits; did a spreadsheet cut its zeros?")
+    if fields["category"] not in _OUTCOMES:
+        raise SettingsFault(f"{where}: category {fields['category']!r} is not known")
+    if fields["final"] not in ("yes", "no"):
+        raise SettingsFault(f"{where}: final is {fields['final']!r}, not yes or no")
+    return Code(
+        code=fields["code"],
+        texts=tuple(text.strip() for text in fields["text"].split("|") if text.strip()),
+        category=fields["category"],
+        final=fields["final"] == "yes",
+        meaning=fields["meaning"],
+        confidence=fields["confidence"],
+    )
 
 
 def _why_data_invalid(text: str) -> Why:

@@ -4,7 +4,9 @@ Only what can be known without asking anybody is checked here; the pictures them
 is sent (`photos`).
 """
 
+import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +17,7 @@ LIVENESS_IMAGES = 8
 MAX_FILE_BYTES = 10 * 1024 * 1024
 """Slack's own limit for a file dropped into a form (docs.slack.dev, file input element, 2026-11)."""
 MAX_TEXT = 100
+_A_DATE = "1990-01-02"
 CITIZENSHIPS = ("Kenyan", "Alien")
 """What Kenyan types that ask for it accept (id-types.csv, KRA_PIN)."""
 
@@ -29,7 +32,9 @@ _KINDS = {
     "gif": "a GIF",
     "webp": "a WebP picture",
 }
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_BREAKS = frozenset({"Cc", "Zl", "Zp"})
+_INVISIBLE = frozenset({"Cf", "Cs"})
+_DASHES = re.compile(r"[-‐‑–—.]")
 _PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
 
 
@@ -69,8 +74,15 @@ class Parsed:
 
 
 def clean(text: str) -> str:
-    """One line without control and direction characters, which would let a text pose as another."""
-    return " ".join(_CONTROL.sub(" ", text).split())
+    """One line without control, direction and invisible characters, which would let a text pose as another.
+
+    Half surrogate pairs go too: no database and no JSON takes them.
+    """
+    if text.isprintable():
+        return " ".join(text.split())
+    kinds = ((ch, unicodedata.category(ch)) for ch in text)
+    shown = (" " if kind in _BREAKS else ch for ch, kind in kinds if kind not in _INVISIBLE)
+    return " ".join("".join(shown).split())
 
 
 def parse(form: Form, id_types: IDTypes, *, today: date) -> Parsed:
@@ -86,7 +98,7 @@ def parse(form: Form, id_types: IDTypes, *, today: date) -> Parsed:
         value = clean(form.texts.get(name, ""))
         if not value:
             if entry and name in entry.required:
-                faults[name] = f"A {entry.short} check needs this."
+                faults[name] = _missing(name, entry)
             continue
         assert entry is not None
         kept, fault = _check_field(name, value, entry, today)
@@ -106,11 +118,13 @@ def _check_field(name: str, value: str, entry: IDType, today: date) -> tuple[str
     if name == "id_number":
         return check_number(value, entry)
     if name == "dob":
-        return value, _check_birth(value, today)
+        return _check_birth(value, today)
     if name == "citizenship" and value not in CITIZENSHIPS:
         return value, f"Choose {' or '.join(CITIZENSHIPS)}."
-    if name == "phone_number" and not re.fullmatch(r"\+?[0-9 ()-]{6,20}", value):
-        return value, "A phone number has 6 to 20 digits, for example 08012345678."
+    if name == "phone_number":
+        bare = re.sub(r"[ ().-]", "", value)
+        fits = re.fullmatch(r"\+?[0-9]{6,20}", bare)
+        return (bare, None) if fits else (value, "A phone number has 6 to 20 digits, for example 08012345678.")
     if len(value) > MAX_TEXT:
         return value, f"At most {MAX_TEXT} characters. You typed {len(value)}."
     return value, None
@@ -119,38 +133,53 @@ def _check_field(name: str, value: str, entry: IDType, today: date) -> tuple[str
 def check_number(value: str, entry: IDType) -> tuple[str, str | None]:
     """The number as Smile ID wants it, and a fault if it does not have the form of its type.
 
-    Blanks and dashes as printed on cards are taken away where the type's form has no place for them.
+    Blanks and dashes as printed on cards are taken away where the type's form has no place for them, and small
+    letters become capital ones where it has none for those.
     """
-    bare = re.sub(r"\s", "", value)
-    for candidate in (value, bare, re.sub(r"[-‐‑–—.]", "", bare)):
-        if len(candidate) <= MAX_TEXT and (entry.pattern is None or entry.pattern.fullmatch(candidate)):
+    value = clean(value)
+    close = re.sub(r"\s", "", value)
+    bare = _DASHES.sub("", close)
+    for candidate in (value, close, bare, value.upper(), close.upper(), bare.upper()):
+        if 0 < len(candidate) <= MAX_TEXT and (entry.pattern is None or entry.pattern.fullmatch(candidate)):
             return candidate, None
     return value, _number_words(bare, entry)
 
 
 def _number_words(typed: str, entry: IDType) -> str:
     example = f", for example {entry.example}" if entry.example else ""
+    article = _article(entry.short)
     digits = _PLAIN_DIGITS.fullmatch(entry.pattern.pattern) if entry.pattern else None
-    article = "An" if entry.short[:1] in "AEIOU" else "A"
     if not digits:
-        return f"{article} {entry.short} number does not look like this{example}."
+        looks = f"One looks like {entry.example}." if entry.example else "Compare it with the card."
+        return f"This does not have the form of {article.lower()} {entry.short} number. {looks}"
+    name = f"{article} {entry.short}"
     low, high = int(digits[1]), int(digits[2] or digits[1])
     form = f"{low} digits" if low == high else f"{low} to {high} digits"
-    if not typed.isdecimal():
-        return f"{article} {entry.short} has {form} and nothing else{example}."
-    return f"{article} {entry.short} has {form}{example}. You typed {len(typed)}."
+    if not (typed.isascii() and typed.isdecimal()):
+        return f"{name} has {form} and nothing else{example}."
+    return f"{name} has {form}{example}. You typed {len(typed)}."
 
 
-def _check_birth(value: str, today: date) -> str | None:
+def _missing(name: str, entry: IDType) -> str:
+    example = {"id_number": entry.example, "dob": _A_DATE, "phone_number": "08012345678"}.get(name, "")
+    such = f", for example {example}" if example else ""
+    return f"{_article(entry.short)} {entry.short} check needs this{such}."
+
+
+def _article(name: str) -> str:
+    return "An" if name[:1] in "AEIOU" else "A"
+
+
+def _check_birth(value: str, today: date) -> tuple[str, str | None]:
     try:
         born = date.fromisoformat(value)
     except ValueError:
-        return "A date like 1990-01-02."
+        return value, f"This is not a date. Write it like {_A_DATE}."
     if born > today:
-        return "This date is in the future."
+        return value, f"This date is in the future. A date of birth looks like {_A_DATE}."
     if today.year - born.year > 130:
-        return "This date is more than 130 years ago."
-    return None
+        return value, f"This date is more than 130 years ago. A date of birth looks like {_A_DATE}."
+    return born.isoformat(), None
 
 
 def _check_photos(form: Form) -> dict[str, str]:
@@ -168,7 +197,8 @@ def _check_photos(form: Form) -> dict[str, str]:
                 which = f"Image {number}: " if len(files) > 1 else ""
                 faults[name] = which + fault
     everything = [file.id for file in (*form.selfie, *form.liveness)]
-    if len(set(everything)) < len(everything) and "liveness" not in faults:
+    # Several selfies are a fault of their own; which of them are the same does not matter then.
+    if len(form.selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
         faults["liveness"] = "The same file is attached twice."
     return faults
 
@@ -197,7 +227,8 @@ def check_file(file: FileInfo) -> str | None:
     if kind:
         return f"This is {kind}. Attach a JPEG or PNG photo."
     if file.size is not None and file.size > MAX_FILE_BYTES:
-        return f"This file has {file.size / 1024 / 1024:.1f} MB; at most {MAX_FILE_BYTES // 1024 // 1024} MB go."
+        size = math.ceil(file.size / 1024 / 1024 * 10) / 10
+        return f"This file has {size:.1f} MB; at most {MAX_FILE_BYTES // 1024 // 1024} MB can be sent."
     if file.size == 0:
         return "This file is empty."
     return None

@@ -35,7 +35,7 @@ class Fate(StrEnum):
     OLD_ATTEMPT = "old_attempt"
     """About an attempt that was replaced since."""
     MISFIT = "misfit"
-    """Fits no move: a cancelled check, or one that Smile ID has contradicted."""
+    """Fits no move: a check not yet sent, a cancelled one, or one that Smile ID has contradicted."""
     REFUSED = "refused"
     """Came with a known token but was not trusted: signature, time, another job, not a message."""
 
@@ -95,6 +95,8 @@ class Ruling:
     """Remember this message as the claim, and ask job_status now."""
     ends_claim: bool = False
     """The claim is confirmed or void."""
+    against: Outcome | None = None
+    """The first of two results that differ, as people know it."""
 
     @property
     def calls_reviewer(self) -> bool:
@@ -107,7 +109,7 @@ def rule(message: Reading, source: Source, now: Situation) -> Ruling:
         if message.why is Why.SUSPECTS and message.code not in now.codes_told:
             return Ruling(fate=Fate.INFORMATION, tell=Tell.SUSPECTS)
         return Ruling(fate=Fate.INFORMATION)
-    if now.state is State.CANCELLED or now.reason in STICKY_REASONS:
+    if now.state in {State.REQUESTED, State.CANCELLED} or now.reason in STICKY_REASONS:
         return Ruling(fate=Fate.MISFIT)
     match message.outcome:
         case Outcome.UNKNOWN:
@@ -135,7 +137,8 @@ def _in_progress(message: Reading, now: Situation) -> Ruling:
         return Ruling(fate=Fate.LATE)
     if message.code in now.codes_told:
         return Ruling(fate=Fate.AGREES)
-    moves = now.state is not State.IN_REVIEW
+    # Also from a graver cause: Smile ID works on it after all, so its record is asked again.
+    moves = now.reason is not ReviewReason.SMILE_ID
     return Ruling(
         fate=Fate.COUNTED,
         move=(State.IN_REVIEW, ReviewReason.SMILE_ID) if moves else None,
@@ -145,11 +148,11 @@ def _in_progress(message: Reading, now: Situation) -> Ruling:
 
 def _final(message: Reading, source: Source, now: Situation) -> Ruling:
     known = now.claim or now.verdict
-    if now.state is State.FAILED and known is None:
-        # We gave up and told so; a result after all must not be mistaken for the first word.
+    if _gave_up(now):
+        # A result after all must not be mistaken for the first word.
         if message.outcome is Outcome.FAILED:
-            return Ruling(fate=Fate.AGREES)
-        known = Outcome.FAILED
+            return Ruling(fate=Fate.AGREES, ends_claim=source is Source.JOB_STATUS)
+        return _second_final(Outcome.FAILED)
     if known is not None and known is not message.outcome:
         if source is Source.JOB_STATUS and now.claim is not None:
             if message.is_id_message:
@@ -159,13 +162,9 @@ def _final(message: Reading, source: Source, now: Situation) -> Ruling:
                 move=(State.IN_REVIEW, ReviewReason.CONTRADICTION),
                 tell=Tell.CONTRADICTION,
                 ends_claim=True,
+                against=known,
             )
-        return Ruling(
-            fate=Fate.COUNTED,
-            move=(State.IN_REVIEW, ReviewReason.SECOND_FINAL),
-            tell=Tell.SECOND_FINAL,
-            ends_claim=True,
-        )
+        return _second_final(known)
     if source is Source.CALLBACK:
         if known is not None:
             return Ruling(fate=Fate.AGREES)
@@ -177,10 +176,30 @@ def _final(message: Reading, source: Source, now: Situation) -> Ruling:
     return Ruling(fate=Fate.AGREES)
 
 
+def _gave_up(now: Situation) -> bool:
+    """We told *no result* on our own account, perhaps while a claim of Smile ID's was on its way to be confirmed."""
+    return now.state is State.FAILED and now.verdict is None
+
+
+def _second_final(first: Outcome) -> Ruling:
+    return Ruling(
+        fate=Fate.COUNTED,
+        move=(State.IN_REVIEW, ReviewReason.SECOND_FINAL),
+        tell=Tell.SECOND_FINAL,
+        ends_claim=True,
+        against=first,
+    )
+
+
 def waited_enough(now: Situation) -> Ruling | None:
     """Confirmation did not come in time: say what was received, as what it is. None if there is nothing to say."""
     if now.claim is None or now.verdict is not None or now.reason in STICKY_REASONS:
         return None
+    if now.state in {State.REQUESTED, State.CANCELLED}:
+        return None
+    if _gave_up(now):
+        agrees = now.claim is Outcome.FAILED
+        return Ruling(fate=Fate.AGREES, ends_claim=True) if agrees else _second_final(Outcome.FAILED)
     if now.claim is not Outcome.APPROVED:
         return Ruling(fate=Fate.CLAIMED, move=(State(now.claim.value), None), tell=Tell.RESULT_UNCONFIRMED)
     if now.reason is ReviewReason.UNCONFIRMED:
@@ -196,8 +215,12 @@ def record_of(messages: Sequence[Reading]) -> int | None:
     """Which of job_status' messages (the result first, then the history, newest first) is Smile ID's record.
 
     The newest one that bears a verdict. ID messages (101x) are set aside while any other speaks: the newest
-    message of a job is often the ID one, with the verdict behind it in the history.
+    message of a job is often the ID one, with the verdict behind it in the history. A message that is not final
+    stands back behind a final one, whatever their order.
     """
     bearing = [n for n, message in enumerate(messages) if message.outcome is not Outcome.INFORMATION]
-    spoken = [n for n in bearing if not messages[n].is_id_message]
-    return next(iter(spoken or bearing), None)
+    spoken = [n for n in bearing if not messages[n].is_id_message] or bearing
+    newest = next(iter(spoken), None)
+    if newest is not None and messages[newest].outcome is Outcome.IN_PROGRESS:
+        return next((n for n in spoken if messages[n].is_final), newest)
+    return newest

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import handlers
-from bot.app import Bot, Patience, build, listen, serve_asgi
+from bot.app import Bot, Patience, build
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Message, Modal, Person, SlackSandbox, Submission
 from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
+from bot.serve import listen, serve_asgi
 from bot.settings import Settings
 from storage import checks
 

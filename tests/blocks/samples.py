@@ -1,0 +1,165 @@
+"""Checks and messages for tests of what is said about them, and every message and view that can be built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+from bot.blocks import form, private, thread
+from bot.blocks.thread import Said, Told
+from bot.domain.checks import Check
+from bot.domain.id_types import IDType, IDTypes
+from bot.domain.outcomes import Outcome, Reading, ResultCodes
+from bot.domain.rulings import Source
+from bot.domain.states import ReviewReason, State
+
+DATA = files("bot") / "data"
+CODES = ResultCodes.parse((DATA / "result-codes.csv").read_text("utf-8"))
+ID_TYPES = IDTypes.parse((DATA / "id-types.csv").read_text("utf-8"))
+
+ASKED_AT = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
+AMINA, REMI = "U0AMINA00001", "U0REMI00001"
+REF = "K-7F3K2Q"
+
+CHECK = Check(
+    ref=REF,
+    state=State.PROCESSING,
+    reason=None,
+    verdict=None,
+    verdict_outcome=None,
+    verdict_why=None,
+    failure=None,
+    failure_words=None,
+    country="NG",
+    id_type="BVN",
+    requester=AMINA,
+    channel="C0KYC",
+    thread_ts=None,
+    message_ts="1700000000.000100",
+    asked_at=ASKED_AT,
+    photos_checked_at=ASKED_AT,
+    sent_at=ASKED_AT,
+    ended_at=None,
+    consent_at=ASKED_AT,
+    consent_by=AMINA,
+    consent_notice="2026-11",
+    tries=0,
+    id_info={"id_number": "22212340000", "first_name": "Ada", "dob": "1990-01-02"},
+    customer_reference="C-17",
+)
+
+NOBODY_TOLD = Told()
+REVIEWERS_TOLD = Told(reviewers=True, reviewer_mentions=f"<@{REMI}>")
+OPERATORS_TOLD = Told(operators=True)
+
+ALL_ACTIONS = {
+    "Liveness_Check": "Passed",
+    "Register_Selfie": "Approved",
+    "Selfie_Provided": "Passed",
+    "Verify_ID_Number": "Verified",
+    "Return_Personal_Info": "Returned",
+    "Selfie_To_ID_Authority_Compare": "Completed",
+    "Selfie_To_ID_Card_Compare": "Not Applicable",
+    "Selfie_To_Registered_Selfie_Compare": "Not Applicable",
+    "Human_Review_Compare": "Not Applicable",
+    "Human_Review_Liveness_Check": "Not Applicable",
+    "Human_Review_Update_Selfie": "Not Applicable",
+    "Update_Registered_Selfie_On_File": "Not Applicable",
+}
+"""The twelve of a real message."""
+
+
+def bvn() -> IDType:
+    found = ID_TYPES.find("NG", "BVN")
+    assert found is not None
+    return found
+
+
+def read(code: str, *, text: str = "", actions: Mapping[str, str] | None = None) -> Reading:
+    """A message with this code, its ID number verified."""
+    return CODES.read(code=code, text=text, actions=ALL_ACTIONS if actions is None else actions, confidence="99")
+
+
+def wild_check(text: str, *, state: State = State.PROCESSING, reason: ReviewReason | None = None) -> Check:
+    """A check in which everything that others write is `text`."""
+    return replace(
+        CHECK,
+        state=state,
+        reason=reason,
+        verdict=text if state in {State.APPROVED, State.REJECTED} else None,
+        country=text,
+        id_type=text,
+        id_info=dict.fromkeys((*form.LABELS, text), text),
+        customer_reference=text,
+        failure_words=text,
+        consent_notice="2026-11",
+    )
+
+
+def wild_entry(text: str) -> IDType:
+    return replace(bvn(), country=text, country_name=text, id_type=text, label=text, example=text)
+
+
+def wild_reading(text: str, outcome: Outcome, like: Reading) -> Reading:
+    """A message in which everything that Smile ID writes is `text`, known Actions among unknown ones."""
+    actions = {text: text, "Liveness_Check": text, "Verify_ID_Number": text, f"{text}x": "Passed"}
+    return replace(like, code=text, text=text, outcome=outcome, actions=actions, confidence=text)
+
+
+def thread_messages(
+    check: Check, entry: IDType | None, reading: Reading, told: Told, text: str
+) -> dict[str, Callable[[], Said]]:
+    """Every message that `bot.blocks.thread` can build."""
+    at = ASKED_AT + timedelta(seconds=9)
+    first, final = Outcome.REJECTED, replace(reading, outcome=Outcome.APPROVED)
+    return {
+        "request": lambda: thread.request_message(check, entry),
+        "request, waiting": lambda: thread.request_message(check, entry, waiting=timedelta(minutes=6)),
+        "request, unconfirmed": lambda: thread.request_message(check, entry, unconfirmed=True),
+        "result": lambda: thread.result(check, entry, reading, told=told, confirmed=True, at=at),
+        "result, unconfirmed": lambda: thread.result(check, entry, reading, told=told, confirmed=False, at=at),
+        "not final": lambda: thread.not_final(check, entry, reading, told=told),
+        "needs person": lambda: thread.needs_person(check, entry, reading, told=told),
+        "approval unconfirmed": lambda: thread.approval_unconfirmed(check, reading, told=told),
+        "approval since confirmed": lambda: thread.approval_since_confirmed(check),
+        "contradiction": lambda: thread.contradiction(check, first, reading.outcome, told=told),
+        "second final": lambda: thread.second_final(check, first, final, told=told),
+        "suspects": lambda: thread.suspects(check, reading, told=told),
+        "overdue": lambda: thread.overdue(check, told=told),
+        "failure": lambda: thread.failure(check, told=told),
+        "review notice": lambda: thread.review_notice(check, entry, title="Needs a person", link=None),
+        "alert": lambda: thread.alert(text, {"ref": REF}),
+        "alert with words": lambda: thread.alert("refused", {"ref": REF, "words": text}),
+        "directly": lambda: thread.directly(thread.not_final(check, entry, reading, told=told), check),
+    }
+
+
+def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str, Callable[[], Said]]:
+    """Every message that `bot.blocks.private` can build."""
+    return {
+        "status": lambda: private.status(check, entry, link=None),
+        "listing": lambda: private.listing([(check, entry)] * 10),
+        "empty listing": lambda: private.listing([]),
+        "help": private.help_text,
+        "help for a word": lambda: private.help_text(text),
+    }
+
+
+def views(check: Check, entry: IDType | None, reading: Reading, text: str, many: int) -> dict[str, dict[str, Any]]:
+    """Every view, the form aside."""
+    message = private.Told(
+        at=ASKED_AT,
+        source=Source.CALLBACK,
+        reading=reading,
+        authority={text: text, "Name at the authority": text},
+        suspects=[text] * 3,
+    )
+    links = {f"{text}{n}": f"https://files.example/{n}.jpg?a=1&b={'s' * 1200}" for n in range(many)}
+    return {
+        "details": private.details(check, entry, [message] * many, photo_links=links),
+        "details, links to come": private.details(check, entry, [], photo_links=None),
+        "details, no links": private.details(check, entry, [message], photo_links={}),
+        "details, bad link": private.details(check, entry, [message], photo_links={text: f"ftp:{text}"}),
+        "closed": private.closed(private.cannot_post(text)),
+    }
