@@ -10,12 +10,13 @@ import sys
 import click
 
 import handlers
-from bot import __version__, app, logs, manifest
+from bot import __version__, logs, manifest
 from bot import check as looking
 from bot.errors import DatabaseFault, KycError, SettingsFault
 from bot.sandbox import demo as sandbox_demo
 from bot.sandbox.slack import command_line as sandbox_slack
 from bot.sandbox.smile_id import run as run_smile_id
+from bot.serve import run
 from bot.settings import Settings
 from storage.sealing import Sealer
 
@@ -42,7 +43,7 @@ def serve() -> None:
     settings = _settings()
     logs.configure(settings.log_format)
     try:
-        app.run(settings, handlers)
+        run(settings, handlers)
     except SettingsFault as fault:
         click.echo(str(fault), err=True)
         sys.exit(2)

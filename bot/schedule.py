@@ -4,7 +4,7 @@ The only importer of apscheduler. Jobs live in our tables, so the scheduler's ow
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -139,6 +139,30 @@ class Schedule:
     async def _tick(self) -> None:
         for crew in self._crews:
             crew.wake()
+
+
+class Background:
+    """Small tasks that nobody awaits, held until done, cancelled at the end: nothing that must survive."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._run(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @staticmethod
+    async def _run(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("background.failed")
 
 
 async def _guarded(job: Callable[[], Awaitable[object]], name: str) -> None:

@@ -27,10 +27,22 @@ PROCESSES = frozenset(
         "bot.summary",
     }
 )
-BESIDE = frozenset({"bot.access", "bot.check", "bot.logs", "bot.manifest", "bot.metrics", "bot.settings"})
+BESIDE = frozenset(
+    {
+        "bot.access",
+        "bot.check",
+        "bot.logs",
+        "bot.manifest",
+        "bot.metrics",
+        "bot.readiness",
+        "bot.settings",
+        "bot.socket_mode",
+        "bot.tables",
+    }
+)
 """What serves the processes or the operator."""
 
-TOP = frozenset({"bot.app", "bot.__main__"})
+TOP = frozenset({"bot.app", "bot.serve", "bot.__main__"})
 """Where objects are made, and where handlers and bot are brought together."""
 
 ROOMS = ("bot.domain", "bot.blocks", "bot.slack", "bot.smile_id", "bot.sandbox", "handlers", "storage")
@@ -149,7 +161,7 @@ def test_the_schedule_imports_processes_at_most() -> None:
 
 
 def test_only_the_top_imports_the_schedule() -> None:
-    assert {i.importer for i in OUR_IMPORTS if i.imported == "bot.schedule"} <= {"bot.app"}
+    assert {i.importer for i in OUR_IMPORTS if i.imported == "bot.schedule"} <= {"bot.app", "bot.serve"}
 
 
 def test_handlers_import_neither_storage_nor_smile_id_nor_the_sandbox() -> None:
@@ -186,7 +198,7 @@ def test_the_product_imports_no_test() -> None:
         ("apscheduler", ["bot.schedule"]),
         ("sqlite_utils", ["storage"]),
         ("slack_sdk", ["bot.slack"]),
-        ("slack_bolt", ["handlers", "bot.app"]),
+        ("slack_bolt", ["handlers", "bot.serve", "bot.socket_mode"]),
         ("cryptography", ["storage"]),
         ("prometheus_client", ["bot.metrics"]),
         ("click", ["bot.__main__"]),

@@ -7,18 +7,16 @@ All probes run side by side, each within its time, so that an operator waits for
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from itertools import chain
-from pathlib import Path
 
 import httpx
 
 from bot.check import callback, clock, slack, smile_id
 from bot.check.findings import CALL_SECONDS, PART_SECONDS, PROBE_SECONDS, Finding, fail, note, ok, within
 from bot.domain.id_types import IDTypes
-from bot.domain.outcomes import ResultCodes
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.settings import Settings
+from bot.tables import read_tables
 from storage import inspect
 from storage.sealing import Sealer
 
@@ -54,7 +52,7 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
     found = [ok("settings", f"complete; Slack by {way}, Smile ID's {settings.smile_id_environment.value}")]
     id_types, sealer = None, None
     try:
-        id_types = _id_types(settings)
+        _codes, id_types = read_tables(settings)
     except SettingsFault as fault:
         found.append(fail("tables", f"{fault}. Correct the copy, or leave KYC_RESULT_CODES and KYC_ID_TYPES unset."))
     try:
@@ -62,23 +60,6 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
     except SettingsFault as fault:
         found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
     return found, id_types, sealer
-
-
-def _id_types(settings: Settings) -> IDTypes:
-    """The table of ID types; an operator's copy of the result codes is read too, to see that it fits."""
-    ours = resources.files("bot") / "data"
-    if settings.result_codes:
-        trusted = ResultCodes.parse((ours / "result-codes.csv").read_text(encoding="utf-8"))
-        ResultCodes.parse(_copy(settings.result_codes), trusted=trusted)
-    types = _copy(settings.id_types) if settings.id_types else (ours / "id-types.csv").read_text(encoding="utf-8")
-    return IDTypes.parse(types)
-
-
-def _copy(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise SettingsFault(f"{path.name} cannot be read ({type(fault).__name__})") from fault
 
 
 async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
