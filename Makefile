@@ -28,7 +28,7 @@ types: .venv/ready
 
 unit: .venv/ready
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 4
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report | tail -n 60
 

@@ -5,9 +5,9 @@ most a second is made; no answer means no. Nobody is ever told who else may.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -26,6 +26,9 @@ FRESH_FOR = timedelta(minutes=10)
 KEEP_FOR = timedelta(hours=6)
 """How long a group's members are believed while Slack does not answer: then nobody has the role by it."""
 LOOK_UP_SECONDS = 1.0
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_NO_SUCH_GROUP = frozenset({"no_such_subteam", "subteam_not_found", "channel_not_found"})
+_NO_SUCH_PERSON = frozenset({"user_not_found", "user_not_visible"})
 
 
 class Role(StrEnum):
@@ -59,6 +62,7 @@ class Channel:
 class _Known(Generic[T]):
     value: T
     at: datetime
+    """When it was asked for: what changed while the answer was on its way is not in it."""
 
 
 class Access:
@@ -77,36 +81,36 @@ class Access:
         self._members: dict[str, _Known[frozenset[str]]] = {}
         self._people: dict[str, _Known[bool]] = {}
         self._channels: dict[str, _Known[Channel]] = {}
+        self._changed_at: dict[str, datetime] = {}
 
     async def refresh(self) -> None:
         """Fill the memory: members of every group and private channel that a setting names."""
         for entry in sorted({e for entries in self._roles.values() for e in entries if _is_group(e)}):
-            try:
-                self._members[entry] = _Known(await self._look_up_members(entry), self._now())
-            except SlackError as fault:
-                log.warning("access.refresh_failed", group=entry, error=str(fault))
+            await self._refresh_members(entry)
 
-    def forget(self, entry: str) -> None:
-        """An event says that this group, channel or person changed."""
-        self._members.pop(entry, None)
-        self._people.pop(entry, None)
+    async def changed(self, entry: str) -> None:
+        """An event says that this group or channel changed: what was known of it holds no longer."""
         self._channels.pop(entry, None)
+        if not any(entry in entries for entries in self._roles.values()):
+            return
+        self._changed_at[entry] = self._now()
+        if known := self._members.get(entry):
+            # Nobody has a role by it until Slack was asked anew; whom to call stays known meanwhile.
+            self._members[entry] = replace(known, at=_LONG_AGO)
+        await self._refresh_members(entry)
 
-    async def has(self, user: str, role: Role) -> Verdict:
-        """Whether a person has a role; asks Slack only where memory has nothing."""
-        entries = self._roles[role]
-        if user in entries:
-            return Verdict.YES
-        answer = Verdict.NO
+    async def has(self, user: str, *roles: Role) -> Verdict:
+        """Whether a person has one of these roles; asks Slack only where memory has nothing, for a second at most."""
+        entries = dict.fromkeys(entry for role in roles for entry in self._roles[role])
+        unknown = []
         for entry in entries:
-            if entry == "*":
-                answer = _worse(answer, await self._is_full_member(user))
-            elif _is_group(entry):
-                members = await self._members_of(entry)
-                answer = _worse(answer, Verdict.UNKNOWN if members is None else _yes(user in members))
-            if answer is Verdict.YES:
-                return answer
-        return answer
+            match self._remembered(entry, user):
+                case Verdict.YES:
+                    return Verdict.YES
+                case Verdict.UNKNOWN:
+                    unknown.append(entry)
+        answers = await asyncio.gather(*(self._ask(entry, user) for entry in unknown))
+        return next((v for v in (Verdict.YES, Verdict.UNKNOWN) if v in answers), Verdict.NO)
 
     def people(self, role: Role) -> list[str]:
         """Everybody known to have a role by name or group, sorted; `*` names nobody."""
@@ -131,18 +135,21 @@ class Access:
                 parts += [f"<@{user}>" for user in sorted(known.value)]
         return " ".join(dict.fromkeys(parts[:20]))
 
-    async def channel(self, channel: str, user: str) -> Channel | None:
+    async def channel(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Channel | None:
         """What is known of a conversation that `user` is in; None when Slack does not answer in time."""
         known = self._channels.get(channel)
-        if known and self._now() - known.at < FRESH_FOR:
+        if known and self._now() - known.at < fresh_for:
             return known.value
+        asked_at = self._now()
         try:
             found = await asyncio.wait_for(self._look_up_channel(channel, user), LOOK_UP_SECONDS)
         except (SlackError, TimeoutError):
             return known.value if known else None
         # A channel that the bot was just invited to must not stay closed for minutes.
         if found.can_post:
-            self._channels[channel] = _Known(found, self._now())
+            self._channels[channel] = _Known(found, asked_at)
+        else:
+            self._channels.pop(channel, None)
         return found
 
     def is_allowed(self, channel: str) -> bool:
@@ -153,14 +160,39 @@ class Access:
     def channels_allowed(self) -> frozenset[str]:
         return self._channels_allowed
 
-    async def _members_of(self, entry: str) -> frozenset[str] | None:
-        known = self._members.get(entry)
-        if known and self._now() - known.at < KEEP_FOR:
-            return known.value
-        found = await _briefly(self._look_up_members(entry))
-        if found is not None:
-            self._members[entry] = _Known(found, self._now())
-        return found
+    def _remembered(self, entry: str, user: str) -> Verdict:
+        """What one entry of a setting says of a person by memory alone."""
+        if entry == "*":
+            person = self._people.get(user)
+            return _yes(person.value) if person and self._now() - person.at < FRESH_FOR else Verdict.UNKNOWN
+        if _is_group(entry):
+            group = self._members.get(entry)
+            return _yes(user in group.value) if group and self._now() - group.at < KEEP_FOR else Verdict.UNKNOWN
+        return _yes(entry == user)
+
+    async def _ask(self, entry: str, user: str) -> Verdict:
+        look_up = self._look_up_person(user) if entry == "*" else self._refresh_members(entry)
+        try:
+            await asyncio.wait_for(look_up, LOOK_UP_SECONDS)
+        except (SlackError, TimeoutError):
+            return Verdict.UNKNOWN
+        return self._remembered(entry, user)
+
+    async def _refresh_members(self, entry: str) -> None:
+        asked_at = self._now()
+        try:
+            found = await self._look_up_members(entry)
+        except SlackRefused as no:
+            log.warning("access.refresh_failed", group=entry, error=no.code)
+            if no.code not in _NO_SUCH_GROUP:
+                return
+            # Gone, or the bot was removed from it: that is an answer, and nobody has the role by it.
+            found = frozenset()
+        except SlackError as fault:
+            log.warning("access.refresh_failed", group=entry, error=str(fault))
+            return
+        if asked_at >= self._changed_at.get(entry, _LONG_AGO):
+            self._members[entry] = _Known(found, asked_at)
 
     async def _look_up_members(self, entry: str) -> frozenset[str]:
         if entry[0] == "S":
@@ -169,19 +201,19 @@ class Access:
         if not channel.get("is_private") or channel.get("is_ext_shared"):
             # Anybody can walk into a public channel, so it gives nobody a role.
             return frozenset()
-        return await self._slack.members(entry)
+        # The bot sits there too, but is nobody to be asked or told.
+        return await self._slack.members(entry) - {await self._slack.me()}
 
-    async def _is_full_member(self, user: str) -> Verdict:
-        known = self._people.get(user)
-        if known and self._now() - known.at < FRESH_FOR:
-            return _yes(known.value)
-        person = await _briefly(self._slack.user(user))
-        if person is None:
-            return Verdict.UNKNOWN
+    async def _look_up_person(self, user: str) -> None:
+        asked_at = self._now()
+        try:
+            person = await self._slack.user(user)
+        except SlackRefused as no:
+            if no.code not in _NO_SUCH_PERSON:
+                raise
+            person = {"deleted": True}
         outside = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "is_workflow_bot")
-        full = not any(person.get(flag) for flag in outside)
-        self._people[user] = _Known(full, self._now())
-        return _yes(full)
+        self._people[user] = _Known(not any(person.get(flag) for flag in outside), asked_at)
 
     async def _look_up_channel(self, channel: str, user: str) -> Channel:
         if channel.startswith("D"):
@@ -203,21 +235,9 @@ class Access:
         )
 
 
-async def _briefly(call: Awaitable[T]) -> T | None:
-    try:
-        return await asyncio.wait_for(call, LOOK_UP_SECONDS)
-    except (SlackError, TimeoutError):
-        return None
-
-
 def _is_group(entry: str) -> bool:
     return entry[0] in "SCG"
 
 
 def _yes(value: bool) -> Verdict:
     return Verdict.YES if value else Verdict.NO
-
-
-def _worse(so_far: Verdict, new: Verdict) -> Verdict:
-    """One yes is enough; otherwise not knowing outweighs a no."""
-    return new if so_far is Verdict.NO or new is Verdict.YES else so_far

@@ -18,6 +18,7 @@ from bot.domain.references import parse_reference
 from bot.errors import Refused, SlackError, SmileIDError
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import SmileID
+from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Authority, parse_message
 from storage import attempts, audit, checks, receipts
 from storage.database import Database, Transaction
@@ -60,10 +61,17 @@ class Desk:
 
     async def status(self, user: str, typed: str) -> Said:
         """Where one check stands; the same words for a check that does not exist and one that may not be seen."""
+        if not typed.strip():
+            return private.says(private.NO_REF)
         ref = parse_reference(typed)
         check = await self._database.read(checks.get, ref) if ref else None
-        if check is None or not await self._may_see(user, check):
-            return private.says(private.UNKNOWN_REF.format(ref=foreign(typed) or "like this"))
+        match await self._may_see(user, check):
+            case Verdict.UNKNOWN:
+                return private.says(private.NOT_SURE)
+            case Verdict.NO:
+                check = None
+        if check is None:
+            return private.says(private.UNKNOWN_REF.format(ref=foreign(typed)))
         link = None
         if check.message_ts is not None:
             try:
@@ -80,7 +88,10 @@ class Desk:
     async def details(self, user: str, ref: str) -> dict[str, Any]:
         """The Details modal without photo links, the look recorded. Raises Refused with words for the person."""
         check = await self._database.read(checks.get, ref)
-        if check is None or not await self._may_see(user, check):
+        may = await self._may_see(user, check)
+        if may is Verdict.UNKNOWN:
+            raise Refused(private.NOT_SURE)
+        if check is None or may is Verdict.NO:
             raise Refused(private.NO_DETAILS)
 
         def commit(tx: Transaction, now: datetime) -> None:
@@ -109,13 +120,7 @@ class Desk:
 
     def _told(self, receipt: Receipt) -> private.Told:
         message = parse_message(json.loads(receipt.body))
-        reading = self._codes.read(
-            code=message.code,
-            text=message.text,
-            actions=message.actions,
-            said_final=message.is_final,
-            confidence=message.confidence,
-        )
+        reading = reading_of(message, self._codes)
         return private.Told(
             at=receipt.received_at,
             source=receipt.source,
@@ -124,13 +129,11 @@ class Desk:
             suspects=[f"{suspect.user_id} ({', '.join(suspect.reasons)})" for suspect in message.suspects],
         )
 
-    async def _may_see(self, user: str, check: Check) -> bool:
-        if user == check.requester:
-            return True
-        for role in (Role.REVIEWER, Role.ADMIN):
-            if await self._access.has(user, role) is Verdict.YES:
-                return True
-        return False
+    async def _may_see(self, user: str, check: Check | None) -> Verdict:
+        """Asked also where there is no such check, so that not even the time it takes tells of its existence."""
+        if check is not None and user == check.requester:
+            return Verdict.YES
+        return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
 
 
 def _shown(authority: Authority) -> dict[str, str]:

@@ -5,13 +5,15 @@ import random
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access import Access, Role, Verdict
-from bot.blocks.private import NO_RIGHT, NOT_SURE, SHARED, cannot_post
+from bot.access import FRESH_FOR, Access, Role, Verdict
+from bot.blocks import ids
+from bot.blocks.private import NOT_SURE, SHARED, cannot_post, no_right
 from bot.domain.checks import PhotoKind, PhotoRef, Request
 from bot.domain.id_types import IDTypes
 from bot.domain.references import reference
@@ -25,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 FILE_LOOK_UP_SECONDS = 1.0
 """All files are asked about side by side within this; what is unknown then is left to the pre-flight."""
+PLACE_FRESH_FOR = timedelta(minutes=1)
+"""A channel may have been archived, left or shared since the form was opened."""
+_UNREADABLE = frozenset({"file_not_found", "file_deleted", "not_visible"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +81,23 @@ class Intake:
         self._now = now
         self._dice = dice
 
-    async def may_ask(self, user: str) -> str | None:
-        """None if this person may start checks, else words for that person alone."""
+    async def may_ask(self, user: str, *, in_form: bool = False) -> str | None:
+        """None if this person may start checks, else words for that person alone; a form shows no mentions."""
         match await self._access.has(user, Role.REQUESTER):
             case Verdict.YES:
                 return None
             case Verdict.UNKNOWN:
                 return NOT_SURE
-            case _:
-                return NO_RIGHT
+            case Verdict.NO:
+                return no_right([] if in_form else self._access.people(Role.ADMIN))
+            case never:
+                assert_never(never)
 
-    async def place_fault(self, channel: str, user: str) -> str | None:
+    async def place_fault(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> str | None:
         """None if a check may be asked in this channel and its result be posted there, as far as can be known."""
         if not self._access.is_allowed(channel):
             return "Checks are not asked in this channel."
-        known = await self._access.channel(channel, user)
+        known = await self._access.channel(channel, user, fresh_for=fresh_for)
         if known is None:
             return None
         if known.shared:
@@ -106,17 +113,20 @@ class Intake:
         known = await self._database.read(checks.find_by_view, filled.view_id)
         if known is not None:
             return Accepted(ref=known, is_new=False)
-        fault = await self.may_ask(filled.requester)
-        if fault:
-            return Faults(by_field={"country": fault})
         if filled.channel is None:
-            return Faults(by_field={"channel": "Choose the channel for the results."})
-        place = await self.place_fault(filled.channel, filled.requester)
-        form = await self._with_known_files(filled.form)
+            return Faults(by_field={ids.CHANNEL: "Choose the channel for the results."})
+        # Each of them waits for Slack for up to a second, and the answer must leave within three.
+        no_right, no_place, form = await asyncio.gather(
+            self.may_ask(filled.requester, in_form=True),
+            self.place_fault(filled.channel, filled.requester, fresh_for=PLACE_FRESH_FOR),
+            self._with_known_files(filled.form),
+        )
+        if no_right:
+            return Faults(by_field={ids.CHANNEL: no_right})
         parsed = parse(form, self._id_types, today=now.astimezone(self._zone).date())
         faults = dict(parsed.faults)
-        if place:
-            faults["country"] = place
+        if no_place:
+            faults[ids.CHANNEL] = no_place
         if faults or parsed.id_type is None:
             return Faults(by_field=faults)
         request = Request(
@@ -157,8 +167,7 @@ class Intake:
         try:
             found = await asyncio.wait_for(self._slack.file(file.id), FILE_LOOK_UP_SECONDS)
         except SlackRefused as no:
-            gone = no.code in {"file_not_found", "file_deleted", "not_visible"}
-            return replace(file, readable=False) if gone else file
+            return replace(file, readable=False) if no.code in _UNREADABLE else file
         except (SlackError, TimeoutError):
             return file
         size = found.get("size")
@@ -167,7 +176,8 @@ class Intake:
             name=str(found.get("name") or file.name),
             mimetype=str(found.get("mimetype") or file.mimetype),
             size=size if isinstance(size, int) else file.size,
-            readable=found.get("file_access") not in {"access_denied", "file_not_found"},
+            readable=found.get("file_access") not in {"access_denied", "file_not_found"}
+            and found.get("mode") not in {"tombstone", "hidden_by_limit"},
         )
 
 

@@ -7,7 +7,9 @@ what cannot be delivered at all ends where an operator sees it.
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,9 +22,11 @@ from bot.domain.backoff import retry_in
 from bot.domain.checks import Check, Post, PostKind
 from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
+from bot.domain.states import POLLED_REASONS, State
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.settings import Settings
 from bot.slack.web import Found, SlackWeb
+from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import parse_message
 from storage import attempts, checks, outbox, receipts
 from storage.database import Database, Transaction
@@ -32,8 +36,12 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=5)
 LOOK_AFTER = timedelta(seconds=5)
 """Slack may show a message this late; looked for earlier, it would be posted twice."""
-MAX_TRIES = 60
-"""With waits of up to five minutes, about five hours of Slack being away."""
+GIVE_UP_AFTER = timedelta(days=7)
+"""Slack may be away, or our token revoked, over a long weekend: what is to be said waits."""
+MAX_REFUSALS = 5
+"""Slack's no to one message, for a reason that we do not know."""
+MAX_FAULTS = 3
+"""Faults of our own in one message, before an operator is told."""
 
 _GONE = frozenset(
     {
@@ -52,19 +60,6 @@ _AUTH = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired
 """An operator must act; the post waits."""
 _NO_UPDATE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 _BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
-_FINAL_KINDS = frozenset(
-    {
-        PostKind.RESULT,
-        PostKind.RESULT_UNCONFIRMED,
-        PostKind.FAILURE,
-        PostKind.CONTRADICTION,
-        PostKind.SECOND_FINAL,
-        PostKind.UNKNOWN_CODE,
-        PostKind.ID_UNVERIFIED,
-        PostKind.APPROVAL_UNCONFIRMED,
-    }
-)
-"""Before these the thread's first message is looked for: a reply to nothing would land in the channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +103,9 @@ class Outbox:
         self._wake_in = wake_in
         self._pace = timedelta(seconds=1 / settings.slack_posts_per_second)
         self._paused: dict[str, datetime] = {}
+        self._bare: set[str] = set()
+        """Posts whose blocks Slack refused: their words alone go out."""
+        self._refusals: Counter[str] = Counter()
 
     async def claim(self, limit: int) -> list[Post]:
         """The next post of each conversation that is not paused, ours until the lease ends."""
@@ -119,20 +117,30 @@ class Outbox:
 
     async def work(self, post: Post) -> None:
         """Deliver one post, or settle why not."""
+        try:
+            await self._try(post)
+        except Exception:
+            # A fault of ours in one message must not hold up its conversation for ever: the next one gets its turn.
+            log.exception("post.fault", ref=post.ref, post=post.id)
+            await self._again(post, "a fault of ours", None)
+            if post.tries + 1 == MAX_FAULTS:
+                words = "A message cannot be told because of a fault in the bot; the log says where."
+                await self._database.write(self._alert, post, words, self._now())
+
+    async def _try(self, post: Post) -> None:
         context = await self._database.read(self._gather, post)
         try:
             await self._deliver(post, context)
         except SlackRateLimited as limited:
-            self._pause(post.lane, timedelta(seconds=limited.retry_after))
-            await self._again(post, "rate limited", timedelta(seconds=limited.retry_after), in_doubt=False)
+            wait = timedelta(seconds=limited.retry_after)
+            self._pause(post.lane, wait)
+            await self._again(post, "rate limited", wait, counts=False)
         except SlackNotSent as fault:
-            await self._again(post, str(fault), None, in_doubt=False)
+            await self._again(post, str(fault), None)
         except SlackUncertain as fault:
-            await self._again(post, str(fault), LOOK_AFTER, in_doubt=True)
+            await self._again(post, str(fault), None, at_least=LOOK_AFTER)
         except SlackRefused as no:
             await self._refused(post, context, no)
-        else:
-            self._pause(post.lane, self._pace)
 
     async def _deliver(self, post: Post, context: _Context) -> None:
         notice = post.kind is PostKind.REVIEW_NOTICE
@@ -144,11 +152,12 @@ class Outbox:
         try:
             await deliver(post, context, said)
         except SlackRefused as no:
-            if no.code not in _BLOCKS_REFUSED or not said.blocks:
+            if no.code not in _BLOCKS_REFUSED or post.id in self._bare:
                 raise
-            # Better the bare words than silence.
+            # Better the bare words than silence; at the pace of any other message.
             log.warning("slack.refuses_blocks", ref=post.ref, post=post.id, error=no.code)
-            await deliver(post, context, Said(text=said.text[:3000]))
+            self._bare.add(post.id)
+            await self._again(post, no.code, self._pace, counts=False)
 
     # What is said
 
@@ -158,24 +167,21 @@ class Outbox:
         reading = None
         if receipt is not None:
             message = parse_message(json.loads(receipt.body))
-            reading = self._codes.read(
-                code=message.code,
-                text=message.text,
-                actions=message.actions,
-                said_final=message.is_final,
-                confidence=message.confidence,
-            )
+            reading = reading_of(message, self._codes)
         about = outbox.get(tx, post.about) if post.about else None
-        heard = about is not None and outbox.delivered(tx, about.id)
+        # An update says again who was told: its message knows of the notice.
+        source = about if post.kind is PostKind.CONFIRMED else post
+        notice = outbox.get(tx, source.about) if source and source.about else None
+        heard = notice is not None and outbox.delivered(tx, notice.id)
         attempt = attempts.latest(tx, post.ref) if post.ref else None
         return _Context(
             check=check,
             reading=reading,
             received_at=receipt.received_at if receipt else None,
             told=Told(
-                reviewers=heard and about is not None and about.kind is PostKind.REVIEW_NOTICE,
+                reviewers=heard and notice is not None and notice.kind is PostKind.REVIEW_NOTICE,
                 reviewer_mentions=self._access.mentions(Role.REVIEWER),
-                operators=heard and about is not None and about.kind is PostKind.ALERT,
+                operators=heard and notice is not None and notice.kind is PostKind.ALERT,
             ),
             claimed=attempt is not None and attempt.claim_receipt is not None,
             about=about,
@@ -193,7 +199,8 @@ class Outbox:
         match post.kind:
             case PostKind.REQUEST | PostKind.PROGRESS:
                 waiting = self._now() - (context.sent_at or self._now())
-                long = waiting >= self._settings.poll_after
+                asked = check.state is State.PROCESSING or check.reason in POLLED_REASONS
+                long = asked and waiting >= self._settings.poll_after
                 return thread.request_message(
                     check,
                     entry,
@@ -238,7 +245,9 @@ class Outbox:
             return None
         link = None
         if check.message_ts is not None:
-            link = await self._slack.permalink(channel=check.channel, ts=check.message_ts)
+            # The message may have been deleted since, or its channel closed to us: the line is worth telling anyway.
+            with suppress(SlackRefused):
+                link = await self._slack.permalink(channel=check.channel, ts=check.message_ts)
         title = words.notice_title(post.note.get("tell", ""), context.reading.why if context.reading else None)
         entry = self._id_types.find(check.country, check.id_type)
         return thread.review_notice(check, entry, title=title, link=link)
@@ -248,36 +257,54 @@ class Outbox:
     async def _post(self, post: Post, context: _Context, said: Said) -> None:
         check, direct = context.check, post.lane[0] in "UW"
         thread_ts = None
-        if check is not None and not direct and post.kind not in (PostKind.REVIEW_NOTICE, PostKind.ALERT):
-            thread_ts = check.thread_ts if post.kind is PostKind.REQUEST else check.root_ts
-            if thread_ts is None and post.kind is not PostKind.REQUEST:
+        if check is not None and self._is_for_thread(post):
+            opens = post.kind is PostKind.REQUEST
+            thread_ts = check.thread_ts if opens else check.root_ts
+            if thread_ts is None and not opens:
                 await self._redirect(post, check, "the request's message was never posted")
+                return
+            if await self._is_shared(check):
+                await self._redirect(post, check, "the channel is shared with another company")
                 return
         channel = await self._slack.direct_channel(post.lane) if direct else post.lane
         if post.in_doubt_since is not None and await self._found_again(post, channel, thread_ts):
             return
-        ends_thread = thread_ts is not None and post.kind in _FINAL_KINDS
-        if ends_thread and check and not await self._slack.thread_stands(channel=channel, ts=thread_ts or ""):
+        # A reply to nothing would land in the channel itself, in front of everybody.
+        if check and thread_ts and not await self._slack.thread_stands(channel=channel, ts=thread_ts):
             await self._redirect(post, check, "the thread's first message is gone")
             return
         if direct and check is not None:
             said = thread.directly(said, check)
+        said = self._as_taken(post, said)
         await self._database.write(outbox.intend, post.id, now=self._now())
-        found = await self._slack.post(
-            channel=channel, text=said.text, blocks=said.blocks, post_id=post.id, thread_ts=thread_ts
-        )
+        try:
+            found = await self._slack.post(
+                channel=channel, text=said.text, blocks=said.blocks, post_id=post.id, thread_ts=thread_ts
+            )
+        except (SlackNotSent, SlackRateLimited, SlackRefused):
+            await self._database.write(outbox.not_posted, post.id)
+            raise
+        finally:
+            self._pause(post.lane, self._pace)
         await self._done(post, found)
+
+    async def _is_shared(self, check: Check) -> bool:
+        """Asked once more when a message goes out: Slack may not have answered at the submit, or it came later."""
+        known = await self._access.channel(check.channel, check.requester)
+        return known is not None and known.shared
+
+    def _as_taken(self, post: Post, said: Said) -> Said:
+        return Said(text=said.text[:3000]) if post.id in self._bare else said
 
     async def _found_again(self, post: Post, channel: str, thread_ts: str | None) -> bool:
         """Look for a post whose answer was lost. True if this try is over: found, or too early to look."""
         assert post.in_doubt_since is not None
         ripe_at = post.in_doubt_since + LOOK_AFTER
         if self._now() < ripe_at:
-            await self._database.write(
-                outbox.again, post.id, at=ripe_at, error="waiting to look", in_doubt=True, counts=False
-            )
+            await self._database.write(outbox.again, post.id, at=ripe_at, error="waiting to look", counts=False)
+            self._wake_in(ripe_at - self._now())
             return True
-        oldest = f"{(post.in_doubt_since - timedelta(minutes=1)).timestamp():.6f}"
+        oldest = f"{(post.created_at - timedelta(minutes=1)).timestamp():.6f}"
         found = await self._slack.find_post(channel=channel, post_id=post.id, thread_ts=thread_ts, oldest=oldest)
         if found is None:
             return False
@@ -288,40 +315,50 @@ class Outbox:
     async def _done(self, post: Post, found: Found) -> None:
         def commit(tx: Transaction, now: datetime) -> None:
             outbox.done(tx, post.id, channel=found.channel, ts=found.ts, now=now)
-            if post.kind is PostKind.REQUEST and post.ref and post.lane == found.channel:
-                checks.posted(tx, post.ref, ts=found.ts)
+            if post.kind is PostKind.REQUEST and post.ref:
+                if post.lane == found.channel:
+                    checks.posted(tx, post.ref, ts=found.ts)
                 # What happened while the message was on its way.
                 checks.progress(tx, post.ref, now=now)
 
         await self._database.write(commit, self._now())
+        self._forget(post)
 
     async def _update(self, post: Post, context: _Context, said: Said) -> None:
         """Update a message in place; doing it twice does no harm, so there is no doubt to settle."""
-        check, about = context.check, context.about
-        channel, ts = (check.channel, check.message_ts) if check else (None, None)
-        if post.kind is PostKind.CONFIRMED:
-            channel, ts = (about.channel, about.ts) if about else (None, None)
+        about = context.about
+        if post.kind is PostKind.PROGRESS and post.ref:
+            about = await self._database.read(outbox.opening, post.ref)
+        channel, ts = (about.channel, about.ts) if about else (None, None)
         if channel is None or ts is None:
             await self._end(post, "dropped", "no message to update")
             return
-        await self._slack.update(channel=channel, ts=ts, text=said.text, blocks=said.blocks)
+        if context.check is not None and channel != context.check.channel:
+            said = thread.directly(said, context.check)
+        said = self._as_taken(post, said)
+        try:
+            await self._slack.update(channel=channel, ts=ts, text=said.text, blocks=said.blocks)
+        finally:
+            self._pause(post.lane, self._pace)
         await self._database.write(outbox.done, post.id, channel=channel, ts=ts, now=self._now())
+        self._forget(post)
 
     # When it does not work
 
     async def _refused(self, post: Post, context: _Context, no: SlackRefused) -> None:
         is_update = post.kind in (PostKind.PROGRESS, PostKind.CONFIRMED)
+        self._refusals[post.id] += 1
         if no.code in _AUTH:
             log.error("slack.refuses_us", error=no.code)
-            await self._again(post, no.code, timedelta(minutes=5), in_doubt=False)
+            await self._again(post, no.code, timedelta(minutes=5), counts=False)
         elif is_update and no.code in _GONE | _NO_UPDATE:
             await self._end(post, "dropped", no.code)
         elif no.code in _GONE and context.check is not None and self._is_for_thread(post):
             await self._redirect(post, context.check, no.code)
-        elif no.code in _GONE or post.tries >= 5:
+        elif no.code in _GONE or self._refusals[post.id] >= MAX_REFUSALS:
             await self._end(post, "failed", no.code)
         else:
-            await self._again(post, no.code, None, in_doubt=False)
+            await self._again(post, no.code, None)
 
     def _is_for_thread(self, post: Post) -> bool:
         return post.lane[0] not in "UW" and post.kind not in (PostKind.REVIEW_NOTICE, PostKind.ALERT)
@@ -338,29 +375,44 @@ class Outbox:
 
         await self._database.write(commit, self._now())
 
-    async def _again(self, post: Post, error: str, wait: timedelta | None, *, in_doubt: bool) -> None:
-        if post.tries + 1 >= MAX_TRIES:
+    async def _again(
+        self,
+        post: Post,
+        error: str,
+        wait: timedelta | None,
+        *,
+        at_least: timedelta = timedelta(0),
+        counts: bool = True,
+    ) -> None:
+        if self._now() - post.created_at > GIVE_UP_AFTER:
             await self._end(post, "failed", error)
             return
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
-        wait = retry_in(post.tries + 1, jitter=self._dice.random()) if wait is None else wait
-        at = self._now() + wait
-        await self._database.write(outbox.again, post.id, at=at, error=error, in_doubt=in_doubt)
+        wait = max(retry_in(post.tries + 1, jitter=self._dice.random()), at_least) if wait is None else wait
+        await self._database.write(outbox.again, post.id, at=self._now() + wait, error=error, counts=counts)
         self._wake_in(wait)
 
     async def _end(self, post: Post, state: str, error: str) -> None:
-        operators = self._access.people(Role.ADMIN)
-
         def commit(tx: Transaction, now: datetime) -> None:
             outbox.end(tx, post.id, state=state, error=error, now=now)
-            if state == "failed" and post.kind is not PostKind.ALERT:
-                note = {"words": f"A message could not be delivered in Slack ({error})."}
-                outbox.alert(tx, "undelivered", recipients=operators, now=now, note={**note, "ref": post.ref or ""})
+            if state == "failed":
+                self._alert(tx, post, f"A message could not be delivered in Slack ({error}).", now)
 
         await self._database.write(commit, self._now())
+        self._forget(post)
         if state == "failed":
             log.error("post.failed", ref=post.ref, post=post.id, error=error)
 
+    def _alert(self, tx: Transaction, post: Post, words: str, now: datetime) -> None:
+        if post.kind is not PostKind.ALERT:
+            note = {"words": words, "ref": post.ref or ""}
+            outbox.alert(tx, "undelivered", recipients=self._access.people(Role.ADMIN), now=now, note=note)
+
+    def _forget(self, post: Post) -> None:
+        self._bare.discard(post.id)
+        del self._refusals[post.id]
+
     def _pause(self, lane: str, wait: timedelta) -> None:
-        self._paused[lane] = self._now() + wait
+        until = self._now() + wait
+        self._paused[lane] = max(until, self._paused.get(lane, until))
         self._wake_in(wait)

@@ -11,7 +11,7 @@ from handlers.form import open_form
 
 
 async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
-    word, _, rest = command.get("text", "").strip().partition(" ")
+    word, _, rest = " ".join(str(command.get("text") or "").split()).partition(" ")
     user = command["user_id"]
     match word.casefold():
         case "" | "check":
@@ -25,16 +25,6 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
             await answer(ack, private.help_text())
         case _:
             await answer(ack, private.help_text(word))
-
-
-async def unknown(ack: AsyncAck, command: dict[str, Any]) -> None:
-    """A command that the manifest does not name: an old installation, say."""
-    await answer(ack, private.help_text(command.get("command")))
-
-
-async def nothing(ack: AsyncAck) -> None:
-    """Something of an older version's messages, or of a view that closes by itself."""
-    await ack()
 
 
 async def answer(ack: AsyncAck, said: Said) -> None:

@@ -3,30 +3,29 @@
 from typing import Any
 
 import structlog
-from slack_bolt.async_app import AsyncAck, AsyncRespond
+from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import private
 from bot.errors import Refused, SlackError
+from handlers.private import tell
 
 log = structlog.get_logger(__name__)
 
 
-async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot, respond: AsyncRespond) -> None:
+async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     ref = action["value"]
+    await ack()
     try:
         view = await bot.desk.details(body["user"]["id"], ref)
         shown = await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
     except Refused as no:
-        await ack()
-        await respond(text=no.words, response_type="ephemeral", replace_original=False)
+        tell(bot, body, private.says(no.words))
         return
     except SlackError as closed:
         log.warning("details.not_opened", ref=ref, error=str(closed))
-        await ack()
-        await respond(text=private.EXPIRED_DETAILS, response_type="ephemeral", replace_original=False)
+        tell(bot, body, private.says(private.EXPIRED_DETAILS))
         return
-    await ack()
     bot.background.spawn(_add_links(bot, shown["id"], ref))
 
 

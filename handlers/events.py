@@ -19,18 +19,19 @@ async def group_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     await ack()
     group = event.get("subteam_id") or (event.get("subteam") or {}).get("id")
     if group:
-        bot.access.forget(group)
-        bot.background.spawn(bot.access.refresh())
+        bot.background.spawn(bot.access.changed(group))
 
 
 async def channel_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     """Somebody, perhaps the bot itself, joined or left a channel."""
     await ack()
-    bot.access.forget(event.get("channel", ""))
+    bot.background.spawn(bot.access.changed(event.get("channel", "")))
 
 
 async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     """The app was removed or its token revoked: nothing can be posted until an operator acts."""
     await ack()
+    if event["type"] == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
+        return
     bot.readiness.degraded["slack"] = event["type"]
     log.error("slack.access_lost", error=event["type"])

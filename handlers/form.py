@@ -1,10 +1,11 @@
 """The form: opened, changed as one chooses, submitted."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from slack_bolt.async_app import AsyncAck, AsyncRespond
+from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import form, ids, private
@@ -14,10 +15,22 @@ from bot.blocks.thread import Said
 from bot.domain.request import FileInfo, Form
 from bot.errors import SlackError, SlackRefused
 from bot.intake import Faults, Filled
+from handlers.private import take_away, tell
 
 log = structlog.get_logger(__name__)
 
 State = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+_OURS = frozenset(
+    {ids.CHANNEL, ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS, ids.CONSENT, ids.CUSTOMER_REFERENCE}
+)
+"""Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
+
+SHOW_SECONDS = 1.7
+"""With a second for looking at the channel the answer leaves within Slack's three."""
+SHOW_AGAIN_AFTER_SECONDS = (0.5, 2.0, 5.0)
+_NO_CHANNEL = "-"
+"""A button's value cannot be empty."""
 
 
 async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Said | None:
@@ -41,25 +54,21 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     """The global shortcut: the same form, which asks for the channel too."""
-    user = shortcut["user"]["id"]
-    said = await open_form(bot, trigger_id=shortcut["trigger_id"], user=user, channel=None)
     await ack()
+    said = await open_form(bot, trigger_id=shortcut["trigger_id"], user=shortcut["user"]["id"], channel=None)
     if said is not None:
-        bot.background.spawn(_tell(bot, user, said))
+        tell(bot, shortcut, said)
 
 
-async def open_again(
-    ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot, respond: AsyncRespond
-) -> None:
+async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The button under *try again*: a click brings a new trigger."""
-    said = await open_form(
-        bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=action.get("value") or None
-    )
     await ack()
+    channel = action["value"].removeprefix(_NO_CHANNEL) or None
+    said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=channel)
     if said is not None:
-        await respond(text=said.text, blocks=said.blocks, replace_original=True)
+        tell(bot, body, said, in_place=True)
     else:
-        await respond(delete_original=True)
+        take_away(bot, body)
 
 
 async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
@@ -69,13 +78,23 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     state: State = view["state"]["values"]
     place = Place.load(view.get("private_metadata", ""))
     channel = place.channel or _chosen(state, ids.CHANNEL)
+    country = _chosen(state, ids.COUNTRY)
     view_now = form.build(
         bot.id_types,
         place=place,
-        country=_chosen(state, ids.COUNTRY),
-        id_type=_chosen(state, ids.ID_TYPE),
+        country=country,
+        id_type=_chosen_id_type(state, country),
         warning=await bot.intake.place_fault(channel, body["user"]["id"]) if channel else None,
     )
+    try:
+        async with asyncio.timeout(SHOW_SECONDS):
+            await _show(bot, view, view_now)
+    except (SlackError, TimeoutError) as fault:
+        log.warning("form.not_updated", error=str(fault) or "timeout")
+        bot.background.spawn(_show_later(bot, view, view_now))
+
+
+async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
     try:
         await bot.slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
     except SlackRefused as no:
@@ -84,6 +103,23 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
             await bot.slack.update_view(view_id=view["id"], view=view_now)
         elif no.code != "not_found":
             raise
+
+
+async def _show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
+    """Slack was away for a moment: without its fields the form would wait for ever.
+
+    The hash of the form as it was chosen in keeps this from undoing a later choice.
+    """
+    for wait_seconds in SHOW_AGAIN_AFTER_SECONDS:
+        await asyncio.sleep(wait_seconds)
+        try:
+            await bot.slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
+        except SlackRefused as no:
+            log.info("form.changed_meanwhile", error=no.code)
+        except SlackError as fault:
+            log.warning("form.not_updated", error=str(fault))
+            continue
+        return
 
 
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
@@ -100,7 +136,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
     """What the form holds; absent, null and empty are the same."""
     state: State = view["state"]["values"]
     place = Place.load(view.get("private_metadata", ""))
-    texts = {name: _text(state, name) for name in form.LABELS}
+    country = _chosen(state, ids.COUNTRY)
+    texts = {name: _text(state, name) for name in state if name not in _OURS}
     return Filled(
         requester=body["user"]["id"],
         team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
@@ -108,8 +145,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
         thread_ts=place.thread_ts,
         view_id=view["id"],
         form=Form(
-            country=_chosen(state, ids.COUNTRY) or "",
-            id_type=_chosen(state, ids.ID_TYPE) or "",
+            country=country or "",
+            id_type=_chosen_id_type(state, country) or "",
             texts=texts,
             customer_reference=_text(state, ids.CUSTOMER_REFERENCE),
             selfie=_files(state, ids.SELFIE),
@@ -123,7 +160,7 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
 
 
 def _field(state: State, block_id: str) -> Mapping[str, Any]:
-    """The one element of a block; its action_id may carry the country."""
+    """The one element of a block."""
     return next(iter((state.get(block_id) or {}).values()), None) or {}
 
 
@@ -131,6 +168,13 @@ def _chosen(state: State, block_id: str) -> str | None:
     found = _field(state, block_id)
     option = found.get("selected_option") or {}
     return option.get("value") or found.get("selected_conversation")
+
+
+def _chosen_id_type(state: State, country: str | None) -> str | None:
+    """The ID type, unless it was chosen in the list of another country: `NATIONAL_ID` stands in many of them."""
+    action_id = next(iter(state.get(ids.ID_TYPE) or ()), "")
+    of_other_country = action_id.startswith(f"{ids.PICK_ID_TYPE}:") and action_id != f"{ids.PICK_ID_TYPE}:{country}"
+    return None if of_other_country else _chosen(state, ids.ID_TYPE)
 
 
 def _text(state: State, block_id: str) -> str:
@@ -152,13 +196,17 @@ def _files(state: State, block_id: str) -> list[FileInfo]:
 
 
 def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str, str]:
-    """Slack shows a fault only beside an input that stands in the view: others go to the first one."""
+    """Slack shows a fault only beside an input that stands in the view.
+
+    What concerns the whole request (who may ask, and where) goes to the first input if there is no field for it.
+    Fields that have not appeared yet are not complained about while there is something to correct.
+    """
     inputs = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
-    shown: dict[str, str] = {}
-    for name, words in faults.items():
-        field = name if name in inputs else inputs[0]
-        shown[field] = f"{shown[field]} {words}" if field in shown else words
-    return shown
+    about_all = faults.get(ids.CHANNEL)
+    shown = {name: words for name, words in faults.items() if name in inputs}
+    if about_all is not None and ids.CHANNEL not in inputs:
+        shown[inputs[0]] = about_all
+    return shown or {inputs[0]: " ".join(faults.values())}
 
 
 async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place: Place) -> None:
@@ -175,12 +223,11 @@ async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place
         log.info("form.warning_not_shown", error=str(closed))
 
 
-async def _tell(bot: Bot, user: str, said: Said) -> None:
-    """A global shortcut has no channel to answer in: a direct message."""
-    channel = await bot.slack.direct_channel(user)
-    await bot.slack.post(channel=channel, text=said.text, blocks=said.blocks, post_id="private")
-
-
 def _try_again(channel: str | None) -> Said:
-    button = {"type": "button", "action_id": ids.OPEN_FORM, "text": plain("Open the form", 75), "value": channel or " "}
+    button = {
+        "type": "button",
+        "action_id": ids.OPEN_FORM,
+        "text": plain("Open the form", 75),
+        "value": channel or _NO_CHANNEL,
+    }
     return Said(text=private.EXPIRED, blocks=[section(private.EXPIRED), {"type": "actions", "elements": [button]}])

@@ -13,12 +13,14 @@ from slack_bolt.authorization import AuthorizeResult
 
 from bot.app import Bot
 from bot.blocks import ids
-from bot.blocks.private import FAULT
-from handlers import commands, details, events, form
+from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
+from handlers import commands, details, events, form, unknown
+from handlers.private import tell
 
 log = structlog.get_logger(__name__)
 
 ANY = re.compile(".*")
+_CLICKS = frozenset({"block_actions", "shortcut", "message_action"})
 
 
 def bolt(bot: Bot) -> AsyncApp:
@@ -50,12 +52,21 @@ def bolt(bot: Bot) -> AsyncApp:
     )
 
     @app.middleware
-    async def attach(context: AsyncBoltContext, next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
+    async def attach(
+        body: dict[str, Any],
+        context: AsyncBoltContext,
+        next: Callable[[], Awaitable[None]],  # noqa: A002 - Bolt's name
+    ) -> BoltResponse | None:
         context["bot"] = bot
+        if body.get("type") == "app_rate_limited":
+            # Neither an event nor an interaction for Bolt, so no listener could hear of it.
+            log.warning("slack.limits_events")
+            return BoltResponse(status=200, body="")
         await next()
+        return None
 
     app.command(ids.COMMAND)(commands.kyc)
-    app.shortcut(ids.SHORTCUT_CHECK)(form.shortcut)
+    app.global_shortcut(ids.SHORTCUT_CHECK)(form.shortcut)
     app.action(ids.OPEN_FORM)(form.open_again)
     app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*)$"))(form.chosen)
     app.view(ids.FORM)(form.submitted)
@@ -67,11 +78,13 @@ def bolt(bot: Bot) -> AsyncApp:
     for name in events.ACCESS_LOST:
         app.event(name)(events.access_lost)
 
-    # Whatever else Slack sends gets an answer: silence would show people a fault of Slack's.
-    app.command(ANY)(commands.unknown)
-    app.action(ANY)(commands.nothing)
-    app.view(ANY)(commands.nothing)
-    app.shortcut(ANY)(commands.nothing)
+    app.command(ANY)(unknown.command)
+    app.action(ANY)(unknown.pressed)
+    app.shortcut(ANY)(unknown.pressed)
+    app.view(ANY)(unknown.submitted)
+    app.view_closed(ANY)(unknown.nothing)
+    app.options(ANY)(unknown.suggested)
+    app.event(ANY)(unknown.nothing)
     app.error(failed)
     return app
 
@@ -79,13 +92,16 @@ def bolt(bot: Bot) -> AsyncApp:
 async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
     """A listener failed: the person is told, with a code that stands in the log."""
     code = f"E-{secrets.token_hex(2).upper()}"
-    log.error("listener.failed", error=code, kind=body.get("type") or "command", exc_info=error)
+    kind = body.get("type") or "command"
+    log.error("listener.failed", code=code, kind=kind, exc_info=error)
+    if kind in _CLICKS:
+        tell(context["bot"], body, says(FAULT_OF_A_CLICK.format(code=code)))
     if context.ack.response is not None:
         return context.ack.response
     words = FAULT.format(code=code)
     if body.get("command"):
         return BoltResponse(status=200, body={"response_type": "ephemeral", "text": words})
-    if body.get("type") == "view_submission":
+    if kind == "view_submission":
         field = next((b["block_id"] for b in body["view"]["blocks"] if b["type"] == "input"), ids.COUNTRY)
         return BoltResponse(status=200, body={"response_action": "errors", "errors": {field: words}})
     return BoltResponse(status=200, body="")

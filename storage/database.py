@@ -166,7 +166,7 @@ class Database:
 
     def _copy(self, target: Path) -> None:
         with self._connections.lend_reader() as reader:
-            _copy(reader.db.conn, target)
+            copy_database(reader.db.conn, target)
 
 
 class _Connections:
@@ -216,7 +216,8 @@ class _Connections:
         return db
 
 
-def _copy(source: sqlite3.Connection, target: Path) -> None:
+def copy_database(source: sqlite3.Connection, target: Path) -> None:
+    """An online, consistent copy into one new private file, in place only when complete. Raises DatabaseFault."""
     for path in (target, target.with_name(f"{target.name}-wal")):  # SQLite would replay a stray log into it
         if path.exists():
             raise DatabaseFault(f"{path} exists already: name a file that does not")

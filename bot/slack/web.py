@@ -48,11 +48,18 @@ class SlackWeb:
         """`session` carries the time-out; `on_call` hears of each call's method and result, for the metrics."""
         self.client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
         self._session = session
+        self._me: str | None = None
         self._on_call = on_call
 
     async def whoami(self) -> Answer:
         """auth.test; the answer has `scopes` added, from the header."""
         return await self._call("auth.test", self.client.auth_test())
+
+    async def me(self) -> str:
+        """The bot's own user id; asked for once."""
+        if self._me is None:
+            self._me = str((await self.whoami()).get("user_id") or "")
+        return self._me
 
     async def try_app_token(self, app_token: str) -> None:
         """apps.connections.open: whether Slack takes the token for Socket Mode.
@@ -84,7 +91,11 @@ class SlackWeb:
         await self._call("chat.update", self.client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks))
 
     async def find_post(self, *, channel: str, post_id: str, thread_ts: str | None, oldest: str | None) -> Found | None:
-        """Look for a message of ours by its metadata, in a thread or, without one, in the conversation itself."""
+        """Look for a message of ours by its metadata, in a thread or, without one, in the conversation itself.
+
+        Any app can write such metadata, so the message must be the bot's own.
+        """
+        me = await self.me()
         cursor = None
         for _page in range(20):
             if thread_ts is not None:
@@ -103,8 +114,9 @@ class SlackWeb:
                 )
                 answer = await self._call("conversations.history", call)
             for message in answer.get("messages", ()):
-                payload = message.get("metadata", {}).get("event_payload", {})
-                if payload.get("post") == post_id:
+                metadata = message.get("metadata") or {}
+                is_ours = metadata.get("event_type") == METADATA and message.get("user", me) == me
+                if is_ours and (metadata.get("event_payload") or {}).get("post") == post_id:
                     return Found(channel=channel, ts=message["ts"])
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not cursor:

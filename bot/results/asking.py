@@ -1,0 +1,179 @@
+"""Asking job_status: polls, confirmations, and everything that waiting brings."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.access import Access, Role
+from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
+from bot.domain.checks import Attempt, Check, PostKind
+from bot.domain.outcomes import Outcome, Reading
+from bot.domain.rulings import Source, record_of, waited_enough
+from bot.domain.states import POLLED_REASONS, State
+from bot.errors import Fault, SmileIDError, SmileIDRefused
+from bot.results.messages import is_of, said_in
+from bot.results.settling import Heard, Settling, is_replaced, situation_of
+from bot.settings import Settings
+from bot.smile_id.client import JobStatus, SmileID
+from bot.smile_id.wire import parse_message
+from storage import attempts, checks, outbox, receipts
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=5)
+
+
+class Asking:
+    """Asks Smile ID's own record about jobs that are due."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        smile_id: SmileID,
+        settling: Settling,
+        access: Access,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._smile_id = smile_id
+        self._settling = settling
+        self._access = access
+        self._settings = settings
+        self._now = now
+
+    async def claim(self, limit: int) -> list[Attempt]:
+        """Jobs due for job_status, ours until the lease ends."""
+        now = self._now()
+        return await self._database.write(attempts.claim_due, now=now, until=now + LEASE, limit=limit)
+
+    async def work(self, due: Attempt) -> None:
+        """Ask for one job, settle what the record says, and set the time of the next asking."""
+        status: JobStatus | None = None
+        refusal: SmileIDRefused | None = None
+        try:
+            status = await self._smile_id.job_status(user_id=due.user_id, job_id=due.job_id)
+        except SmileIDRefused as no:
+            refusal = no
+            log.warning("job_status.refused", ref=due.ref, job_id=due.job_id, error=str(no))
+        except SmileIDError as fault:
+            log.warning("job_status.failed", ref=due.ref, job_id=due.job_id, error=str(fault))
+        now = self._now()
+        operators = self._access.people(Role.ADMIN)
+
+        def commit(tx: Transaction) -> None:
+            if refusal is not None and refusal.fault is Fault.OPERATOR:
+                note = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
+                fault = f"smile_id:{refusal.code or refusal.status}"
+                outbox.alert(tx, fault, recipients=operators, now=now, note=note)
+            if status is not None:
+                self._digest(tx, due.job_id, status, now)
+            self._look_at_the_clock(tx, due.job_id, now)
+
+        await self._database.write(commit)
+
+    def _digest(self, tx: Transaction, job_id: str, status: JobStatus, now: datetime) -> None:
+        """Settle Smile ID's record: first the message that bears the verdict, then what counts beside it."""
+        if not status.complete:
+            return
+        attempt = attempts.the(tx, job_id)
+        bodies = [*([status.result] if status.result else []), *status.history]
+        read = [said for body in bodies if (said := said_in(body)) and is_of(said.message, attempt, strictly=False)]
+        readings = [self._settling.read(said.message) for said in read]
+        chosen = record_of(readings)
+        order = list(reversed(range(len(read))))
+        if chosen is not None:
+            order.remove(chosen)
+            order.insert(0, chosen)
+        if self._two_verdicts(tx, attempt, readings):
+            # Nobody was told of either: the older one is the first.
+            order.sort(key=lambda number: (not readings[number].is_final, -number))
+        for number in order:
+            past = number != chosen and chosen is not None and _is_past(readings[number], readings[chosen])
+            self._settling.settle(tx, job_id, read[number], source=Source.JOB_STATUS, now=now, past=past)
+
+    def _two_verdicts(self, tx: Transaction, attempt: Attempt, record: Sequence[Reading]) -> bool:
+        """Whether the record alone, with nothing heard before, holds two results that differ."""
+        verdicts = {reading.outcome for reading in record if reading.is_final and not reading.is_id_message}
+        heard_before = attempt.claim_outcome or checks.the(tx, attempt.ref).verdict_outcome
+        return len(verdicts) > 1 and heard_before is None
+
+    def _look_at_the_clock(self, tx: Transaction, job_id: str, now: datetime) -> None:
+        """Whatever waiting brings: an unconfirmed result told as such, long waits told, the next asking."""
+        attempt = attempts.the(tx, job_id)
+        if is_replaced(tx, attempt):
+            attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
+            return
+        check = checks.the(tx, attempt.ref)
+        waited = attempt.claim_at is not None and now - attempt.claim_at >= self._settings.confirm_wait
+        if waited and (ruling := waited_enough(situation_of(check, attempt, frozenset()))) is not None:
+            receipt = receipts.get(tx, attempt.claim_receipt or "")
+            assert receipt is not None
+            message = parse_message(json.loads(receipt.body))
+            heard = Heard(
+                check=check, attempt=attempt, reading=self._settling.read(message), receipt=receipt.id, at=now
+            )
+            self._settling.apply(tx, ruling, heard)
+            check, attempt = checks.the(tx, attempt.ref), attempts.the(tx, job_id)
+        elapsed = now - (attempt.sent_at or now)
+        waits = check.state is State.PROCESSING or check.reason in POLLED_REASONS
+        if waits:
+            self._tell_the_waiting(tx, check, attempt, elapsed, now)
+        polls, poll_at = attempt.polls, attempt.poll_at
+        if poll_at is not None and poll_at <= now:
+            polls += 1
+            poll_at = now + next_poll_in(
+                elapsed, polls, callbacks=bool(self._settings.public_url), poll_after=self._settings.poll_after
+            )
+        confirms = attempt.confirm_tries
+        ask_at: datetime | None = None
+        if waits or attempt.claim_receipt is not None:
+            ask_at = poll_at
+        if attempt.claim_at is not None and attempt.claim_receipt is not None:
+            confirms += 1
+            times = [poll_at] if poll_at else []
+            if (wait := confirm_in(confirms)) is not None:
+                times.append(now + wait)
+            deadline = attempt.claim_at + self._settings.confirm_wait
+            if not waited:
+                times.append(deadline)
+            ask_at = min(times) if times else now + timedelta(minutes=15)
+        attempts.next_ask(tx, job_id, ask_at=ask_at, poll_at=poll_at, polls=polls, confirms=confirms)
+
+    def _tell_the_waiting(
+        self, tx: Transaction, check: Check, attempt: Attempt, elapsed: timedelta, now: datetime
+    ) -> None:
+        level = overdue_level(elapsed, self._settings.poll_after)
+        if level and attempts.overdue_told(tx, attempt.job_id, level):
+            checks.progress(tx, check.ref, now=now)
+        if elapsed >= POLL_FOR:
+            notice = self._settling.notice(
+                tx, check, f"overdue:{attempt.job_id}", now=now, note={"tell": PostKind.OVERDUE.value}
+            )
+            outbox.enqueue(
+                tx,
+                PostKind.OVERDUE,
+                key=attempt.job_id,
+                ref=check.ref,
+                lane=check.channel,
+                now=now,
+                about=notice,
+            )
+
+
+def _is_past(reading: Reading, record: Reading) -> bool:
+    """Whether a message of the history is only the way to the one that bears the verdict.
+
+    Beside a verdict on the face an older word on the ID number is no second verdict.
+    """
+    match reading.outcome:
+        case Outcome.IN_PROGRESS:
+            return True
+        case Outcome.UNKNOWN | Outcome.ID_UNVERIFIED:
+            return record.is_final
+        case _:
+            return reading.is_final and reading.is_id_message and not record.is_id_message

@@ -1,0 +1,155 @@
+"""Callbacks: each is kept before it is answered, and believed only as far as it is signed, fresh and ours."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+import structlog
+
+from bot.domain.checks import Attempt
+from bot.domain.rulings import Fate, Source
+from bot.results.messages import is_of, json_object, read_timestamp, said_in
+from bot.results.settling import Settling
+from bot.settings import Settings
+from bot.smile_id.client import SmileID
+from storage import attempts, receipts
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+AHEAD = timedelta(minutes=5)
+"""How far Smile ID's clock may be ahead of ours."""
+ASK_AT_MOST_EVERY = timedelta(minutes=1)
+"""A refused callback makes its job due for job_status, but not more often than this."""
+REFUSED_BYTES = 4_096
+"""How much is kept of a refused body that cannot be read: what it is shows at its beginning."""
+
+
+class Answer(IntEnum):
+    """How a callback is answered, by HTTP status."""
+
+    KEPT = 200
+    NOT_AN_OBJECT = 400
+    NOT_TRUSTED = 401
+    """Signature or time."""
+    UNKNOWN_TOKEN = 404
+    ANOTHER_JOB = 409
+    TOO_LARGE = 413
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """One delivery, whose body is still coming in."""
+
+    token: str = field(repr=False)
+    body: Awaitable[bytes | None]
+    """None when it is longer than allowed, and is not read to its end."""
+    header_timestamp: str | None = None
+    header_signature: str | None = None
+
+
+class Callbacks:
+    """Receives."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        smile_id: SmileID,
+        settling: Settling,
+        settings: Settings,
+        now: Callable[[], datetime],
+        on_callback: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._smile_id = smile_id
+        self._settling = settling
+        self._settings = settings
+        self._now = now
+        self._on_callback = on_callback
+
+    async def receive(self, callback: Callback) -> Answer:
+        """Keep one delivery and settle what it says; the answer is given only after the commit.
+
+        The body is awaited only for a token of ours, so that strangers cannot fill the memory.
+        """
+        attempt = await self._database.read(attempts.by_token, callback.token)
+        if attempt is None:
+            self._on_callback("unknown_token")
+            return Answer.UNKNOWN_TOKEN
+        raw = await callback.body
+        if raw is None:
+            return await self._refuse(attempt, Answer.TOO_LARGE, b"")
+        body = json_object(raw)
+        if body is None:
+            return await self._refuse(attempt, Answer.NOT_AN_OBJECT, raw)
+        if not self._is_trusted(callback, body):
+            return await self._refuse(attempt, Answer.NOT_TRUSTED, raw, body)
+        said = said_in(body)
+        if said is None:
+            # Signed, ours, and not a result: kept and marked, and Smile ID's record is asked instead.
+            await self._refuse(attempt, Answer.KEPT, raw, body)
+            return Answer.KEPT
+        if not is_of(said.message, attempt):
+            return await self._refuse(attempt, Answer.ANOTHER_JOB, raw, body)
+        now = self._now()
+
+        def commit(tx: Transaction) -> Fate | None:
+            return self._settling.settle(tx, attempt.job_id, said, source=Source.CALLBACK, now=now)
+
+        fate = await self._database.write(commit)
+        self._on_callback(fate.value if fate else "repeat")
+        log.info("callback.kept", ref=attempt.ref, job_id=attempt.job_id, state=fate.value if fate else "repeat")
+        return Answer.KEPT
+
+    def _is_trusted(self, callback: Callback, body: Mapping[str, object]) -> bool:
+        """Signed by Smile ID, and lately. The pair in the headers is looked at first, then the one in the body."""
+        pairs = [
+            (callback.header_timestamp, callback.header_signature),
+            (body.get("timestamp"), body.get("signature")),
+        ]
+        for timestamp, signature in pairs:
+            raw = str(timestamp) if isinstance(timestamp, (str, int)) and not isinstance(timestamp, bool) else ""
+            if (
+                raw
+                and isinstance(signature, str)
+                and self._smile_id.signed_by_smile(timestamp=raw, signature=signature)
+                and self._is_fresh(raw)
+            ):
+                return True
+        return False
+
+    def _is_fresh(self, timestamp: str) -> bool:
+        moment = read_timestamp(timestamp)
+        now = self._now()
+        return moment is not None and now - self._settings.callback_max_age <= moment <= now + AHEAD
+
+    async def _refuse(
+        self, attempt: Attempt, answer: Answer, raw: bytes, body: Mapping[str, object] | None = None
+    ) -> Answer:
+        """Not believed, but it came to an address that only Smile ID knows: keep it, and ask Smile ID."""
+        now, receipt_id = self._now(), self._settling.new_id()
+        why = "not_a_result" if answer is Answer.KEPT else answer.name.lower()
+        text = raw[:REFUSED_BYTES].decode("utf-8", "replace")
+        if body is not None:
+            text = json.dumps(receipts.without_pictures(body))
+
+        def commit(tx: Transaction) -> None:
+            receipts.keep_refused(
+                tx,
+                receipt_id=receipt_id,
+                job_id=attempt.job_id,
+                why=why,
+                body=text,
+                body_hash=hashlib.sha256(raw).hexdigest(),
+                now=now,
+            )
+            attempts.ask_soon(tx, attempt.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
+
+        await self._database.write(commit)
+        self._on_callback(why)
+        log.warning("callback.refused", ref=attempt.ref, job_id=attempt.job_id, error=why)
+        return answer

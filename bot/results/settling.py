@@ -1,0 +1,218 @@
+"""The one way in which a message becomes the state of a check, and what people are told of it.
+
+Everything here runs inside a transaction of the caller: the message is kept, the check moved and the posts enqueued
+together, or not at all.
+"""
+
+import random
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.access import Access, Role
+from bot.domain.backoff import first_poll_in
+from bot.domain.checks import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Attempt, Check, PostKind, Step
+from bot.domain.outcomes import Outcome, Reading, ResultCodes, Why
+from bot.domain.rulings import Fate, Ruling, Situation, Source, Tell, rule
+from bot.domain.states import POLLED_REASONS, STICKY_REASONS, State
+from bot.results.messages import Said
+from bot.settings import ReviewNotify, Settings
+from bot.smile_id.reading import reading_of
+from bot.smile_id.wire import Message
+from storage import attempts, checks, outbox, receipts
+from storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One message, in the circumstances in which it is settled."""
+
+    check: Check
+    attempt: Attempt
+    reading: Reading
+    receipt: str
+    at: datetime
+
+
+class Settling:
+    """Interprets, moves, tells."""
+
+    def __init__(self, *, codes: ResultCodes, access: Access, settings: Settings, dice: random.Random) -> None:
+        self._codes = codes
+        self._access = access
+        self._settings = settings
+        self._dice = dice
+
+    def settle(
+        self,
+        tx: Transaction,
+        job_id: str,
+        said: Said,
+        *,
+        source: Source,
+        now: datetime,
+        past: bool = False,
+    ) -> Fate | None:
+        """Keep one message and do what it does. None for a repeat.
+
+        A callback that was here before does nothing. Smile ID's own record is looked at again each time, since the
+        very message that a callback claimed is what confirms it. What is `past` is kept and tells nothing.
+        """
+        attempt, message = attempts.the(tx, job_id), said.message
+        receipt_id, is_new = receipts.keep(
+            tx,
+            receipt_id=self.new_id(),
+            job_id=job_id,
+            source=source,
+            code=message.code,
+            body_hash=said.body_hash,
+            body=said.body,
+            fate=Fate.LATE,
+            now=now,
+        )
+        if not is_new and source is Source.CALLBACK:
+            return None
+        if past:
+            return Fate.LATE
+        if is_replaced(tx, attempt):
+            receipts.set_fate(tx, receipt_id, Fate.OLD_ATTEMPT)
+            return Fate.OLD_ATTEMPT
+        check = checks.the(tx, attempt.ref)
+        if message.smile_job_id and source is Source.JOB_STATUS:
+            attempts.learned_job(tx, job_id, message.smile_job_id)
+        reading = self.read(message)
+        ruling = rule(reading, source, situation_of(check, attempt, outbox.told_codes(tx, job_id)))
+        if is_new or ruling.fate is Fate.COUNTED:
+            receipts.set_fate(tx, receipt_id, ruling.fate)
+        self.apply(tx, ruling, Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now))
+        return ruling.fate
+
+    def apply(self, tx: Transaction, ruling: Ruling, heard: Heard) -> None:
+        check, attempt, now = heard.check, heard.attempt, heard.at
+        if ruling.claims:
+            attempts.claim_result(tx, attempt.job_id, receipt=heard.receipt, outcome=heard.reading.outcome, now=now)
+        amended = outbox.unconfirmed_post(tx, attempt.job_id) if ruling.ends_claim else None
+        if ruling.ends_claim and attempt.claim_receipt is not None:
+            receipts.set_fate(tx, attempt.claim_receipt, Fate.COUNTED)
+            attempts.end_claim(tx, attempt.job_id)
+        if ruling.move is not None:
+            target, reason = ruling.move
+            if attempt.step is not Step.SENT:
+                # Smile ID answers for a zip whose arrival we had not heard of: it is there.
+                first = first_poll_in(callbacks=bool(self._settings.public_url), poll_after=self._settings.poll_after)
+                attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
+            if target is not check.state or reason is not check.reason:
+                checks.move(tx, check.ref, target, reason=reason, reading=heard.reading, now=now)
+            if reason in POLLED_REASONS:
+                # It may come from a state in which nobody asked any more.
+                attempts.ask_soon(tx, attempt.job_id, at=now + self._settings.poll_after)
+        if ruling.tell in (Tell.CONFIRMED, Tell.RESULT) and amended is not None:
+            outbox.enqueue(
+                tx,
+                PostKind.CONFIRMED,
+                key=attempt.job_id,
+                ref=check.ref,
+                lane=check.channel,
+                receipt=amended.receipt,
+                about=amended.id,
+                now=now,
+            )
+        if ruling.tell is Tell.CONFIRMED:
+            checks.progress(tx, check.ref, now=now)
+        elif ruling.tell is not None:
+            self._tell(tx, ruling, heard)
+
+    def _tell(self, tx: Transaction, ruling: Ruling, heard: Heard) -> None:
+        """Enqueue the message of the thread, and before it the notices that it may truthfully speak of."""
+        assert ruling.tell is not None
+        check, attempt, reading, now = heard.check, heard.attempt, heard.reading, heard.at
+        kind = PostKind(ruling.tell.value)
+        key = attempt.job_id
+        if ruling.tell in (Tell.NOT_FINAL, Tell.UNKNOWN_CODE, Tell.ID_UNVERIFIED):
+            key = f"{attempt.job_id}:{reading.code}"
+        elif ruling.tell is Tell.SECOND_FINAL:
+            key = f"{attempt.job_id}:{reading.outcome.value}"
+        if ruling.tell not in (Tell.NOT_FINAL, Tell.SUSPECTS):
+            in_dispute = ruling.move is not None and ruling.move[1] in STICKY_REASONS
+            overtaken = OVERTAKEN_BY_DISPUTE if in_dispute else OVERTAKEN_BY_FINAL
+            outbox.drop_overtaken(tx, check.ref, now=now, kinds=overtaken)
+        first = ruling.against or Outcome.FAILED
+        note = {"tell": kind.value, "first": first.value}
+        about = None
+        if self._calls_reviewer(ruling, reading):
+            about = self.notice(tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt)
+        elif reading.why is Why.REFUSED:
+            words = "Smile ID says that this ID type is not active for our account."
+            about = outbox.alert(
+                tx,
+                f"smile_id:{reading.code}",
+                recipients=self._access.people(Role.ADMIN),
+                now=now,
+                note={"ref": check.ref, "words": words},
+            )
+        outbox.enqueue(
+            tx,
+            kind,
+            key=key,
+            ref=check.ref,
+            lane=check.channel,
+            receipt=heard.receipt,
+            note=note,
+            about=about,
+            now=now,
+        )
+
+    def _calls_reviewer(self, ruling: Ruling, reading: Reading) -> bool:
+        if ruling.calls_reviewer or reading.why in (Why.SPOOF, Why.SUSPECTED_SPOOF):
+            return True
+        if ruling.tell not in (Tell.RESULT, Tell.RESULT_UNCONFIRMED):
+            return False
+        notify = self._settings.review_notify
+        return notify is ReviewNotify.ALL or (notify is ReviewNotify.REJECTED and reading.outcome is Outcome.REJECTED)
+
+    def notice(
+        self,
+        tx: Transaction,
+        check: Check,
+        key: str,
+        *,
+        now: datetime,
+        note: Mapping[str, str],
+        receipt_id: str | None = None,
+    ) -> str | None:
+        """One line in the reviewers' channel, if there is one."""
+        if self._settings.review_channel is None:
+            return None
+        return outbox.enqueue(
+            tx,
+            PostKind.REVIEW_NOTICE,
+            key=key,
+            ref=check.ref,
+            lane=self._settings.review_channel,
+            receipt=receipt_id,
+            note=note,
+            now=now,
+        )
+
+    def read(self, message: Message) -> Reading:
+        return reading_of(message, self._codes)
+
+    def new_id(self) -> str:
+        return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+
+
+def is_replaced(tx: Transaction, attempt: Attempt) -> bool:
+    """Whether a newer attempt counts instead."""
+    latest = attempts.latest(tx, attempt.ref)
+    return latest is not None and latest.job_id != attempt.job_id
+
+
+def situation_of(check: Check, attempt: Attempt, codes_told: frozenset[str]) -> Situation:
+    return Situation(
+        state=check.state,
+        reason=check.reason,
+        claim=attempt.claim_outcome,
+        verdict=check.verdict_outcome if check.state is not State.IN_REVIEW else None,
+        codes_told=codes_told,
+    )
