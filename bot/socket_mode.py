@@ -75,6 +75,7 @@ class SocketMode(AsyncSocketModeHandler):
             return
         if hello.get("type") != "hello":
             return
+        self._readiness.note("socket_mode", None)
         count = hello.get("num_connections")
         expected = 2 if self._was_connected else 1
         self._was_connected = True
