@@ -20,7 +20,7 @@ from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
 from bot.errors import SlackError, SlackRefused
 from bot.slack.web import SlackWeb
-from storage import checks
+from storage import checks, slack_requests
 from storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -103,6 +103,10 @@ class Intake:
         if known.shared:
             return SHARED
         return None if known.can_post else cannot_post(known.name)
+
+    async def is_first(self, request_id: str) -> bool:
+        """False if a request of Slack with this id was taken before, by this process or an earlier one."""
+        return await self._database.write(slack_requests.take, request_id, now=self._now())
 
     async def accept(self, filled: Filled) -> Accepted | Faults:
         """Check everything that can be known now and store the request in one transaction.

@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -62,6 +62,10 @@ def bolt(bot: Bot) -> AsyncApp:
             # Neither an event nor an interaction for Bolt, so no listener could hear of it.
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
+        request_id = id_of(body)
+        if request_id is not None and not await bot.intake.is_first(request_id):
+            log.info("slack.repeat", kind=body.get("type") or "command")
+            return BoltResponse(status=200, body="")
         await next()
         return None
 
@@ -87,6 +91,18 @@ def bolt(bot: Bot) -> AsyncApp:
     app.event(ANY)(unknown.nothing)
     app.error(failed)
     return app
+
+
+def id_of(body: Mapping[str, Any]) -> str | None:
+    """What a repeat of a request would share with it; None where a repeat must be answered like the first.
+
+    That is a submitted form: its answer closes it, and the check that it asks for is known by the form's own id.
+    """
+    if body.get("type") == "event_callback":
+        return f"event:{body['event_id']}" if body.get("event_id") else None
+    if body.get("type") in (None, "block_actions", "shortcut", "message_action") and body.get("trigger_id"):
+        return f"trigger:{body['trigger_id']}"
+    return None
 
 
 async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:

@@ -15,7 +15,7 @@ migrations = Migrations("kyc-bot")
 def migrate(db: Database) -> None:
     """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
     known = {migration.name for migration in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
-    ours = {"m0001_checks"}
+    ours = {"m0001_checks", "m0002_slack_requests"}
     if beyond := sorted(known - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     migrations.apply(db)
@@ -172,3 +172,17 @@ def m0001_checks(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0002_slack_requests(db: Database) -> None:
+    """Which of Slack's requests were already taken, so that a repeat does nothing, whenever it comes."""
+    db.execute(
+        """
+        CREATE TABLE slack_requests (
+            id TEXT PRIMARY KEY,
+            at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX slack_requests_at ON slack_requests (at)")

@@ -1,0 +1,20 @@
+"""Slack's requests by id: events come again when an answer was late, envelopes when a connection was lost."""
+
+from datetime import datetime, timedelta
+
+from storage.database import Transaction, to_text
+
+KEPT_FOR = timedelta(days=2)
+"""Slack repeats an event for a day at most (docs.slack.dev/apis/events-api, *Delayed events*, 2026-11)."""
+
+
+def take(tx: Transaction, request_id: str, *, now: datetime) -> bool:
+    """True for the first request with this id, False for every repeat."""
+    tx.run("DELETE FROM slack_requests WHERE at < :old", old=to_text(now - KEPT_FOR))
+    return bool(
+        tx.run(
+            "INSERT INTO slack_requests (id, at) VALUES (:id, :now) ON CONFLICT (id) DO NOTHING",
+            id=request_id,
+            now=to_text(now),
+        )
+    )
