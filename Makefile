@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test format lint types unit lock clean
+.PHONY: demo test format lint types unit faults lock clean soak
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -28,9 +28,13 @@ types: .venv/ready
 
 unit: .venv/ready
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 4
+	$(BIN)/coverage run -m pytest -n 4 -rs
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report | tail -n 60
+
+# Every fault, where `make unit` plays a sample; kills at commits need `strace`. About a quarter of an hour.
+faults: .venv/ready
+	$(BIN)/pytest -q -s --all-faults tests/faults
 
 # Needs `uv`; the lock carries hashes and no host.
 lock:
@@ -38,3 +42,7 @@ lock:
 
 clean:
 	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache build *.egg-info
+
+# A mixed load with faults and kills for so many minutes, and a table of what came of it.
+soak: .venv/ready
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)

@@ -1,11 +1,19 @@
 """The command line; the one file that brings handlers and bot together.
 
-Exit 0: success. 1: a check failed, or the database is in use, newer, or sealed with another key. 2: usage or settings.
+Exit 0: success. 1: a check failed, or the database is in use, damaged, newer, or sealed with another key, or what was
+asked of it cannot be done. 2: usage or settings.
 """
 
 import asyncio
+import json
 import os
 import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -18,7 +26,11 @@ from bot.sandbox.slack import command_line as sandbox_slack
 from bot.sandbox.smile_id import run as run_smile_id
 from bot.serve import run
 from bot.settings import Settings
+from storage import backup, inspect, stuck
+from storage.database import Database
 from storage.sealing import Sealer
+
+T = TypeVar("T")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,6 +136,98 @@ def check(*, new_key: bool) -> None:
     for finding in findings:
         click.echo(finding.line())
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _sealer(settings: Settings) -> Sealer:
+    try:
+        return Sealer.from_text(settings.encryption_keys.get_secret_value().replace(",", " ").split())
+    except SettingsFault as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(2)
+
+
+@contextmanager
+def _faults_as_exit_1() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseFault as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(1)
+
+
+@main.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+def take_backup(file: Path) -> None:
+    """Copy the database into a new FILE, while the bot runs or not, and verify the copy by opening it."""
+    settings = _settings()
+    sealer = _sealer(settings)
+    with _faults_as_exit_1():
+        contents = backup.take(settings.database, file, sealer)
+    until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
+    click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Even if the database holds newer acts than the backup.")
+def restore(file: Path, *, force: bool) -> None:
+    """Put the backup FILE in the database's place; the bot must be stopped. The old database is set aside."""
+    settings = _settings()
+    sealer = _sealer(settings)
+    with _faults_as_exit_1():
+        aside = backup.restore(file, settings.database, sealer, now=datetime.now(UTC), force=force)
+    click.echo(f"{settings.database} is now what {file} holds")
+    if aside is not None:
+        click.echo(f"the old database lies in {aside}")
+
+
+@main.group()
+def receipts() -> None:
+    """What waits for an operator: messages of Smile ID that fit nowhere, posts that could not be delivered."""
+
+
+@receipts.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_stuck(*, as_json: bool) -> None:
+    """List what waits, oldest first: ids and keys only."""
+    for row in _in_database(lambda database: database.read(stuck.listing)):
+        if as_json:
+            click.echo(json.dumps({**asdict(row), "at": row.at.isoformat()}))
+        else:
+            click.echo(f"{row.id}  {row.kind}  {row.ref or '-'}  {row.why or '-'}  {row.at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@receipts.command()
+@click.argument("stuck_id", metavar="ID")
+def release(stuck_id: str) -> None:
+    """Let ID go on: Smile ID's record is asked about that job now, or the post is due again."""
+    now = datetime.now(UTC)
+    released = _in_database(lambda database: database.write(stuck.release, stuck_id, now=now))
+    if released is None:
+        click.echo(f"nothing that waits is called {stuck_id}; `kyc-bot receipts list` shows what does", err=True)
+        sys.exit(1)
+    next_step = "Smile ID's record is asked" if released.kind == "receipt" else "it is posted"
+    click.echo(f"released; {next_step} as soon as the bot runs")
+
+
+def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Work beside the bot, on a database that it has brought up to date."""
+    settings = _settings()
+    sealer = _sealer(settings)
+
+    async def run() -> T:
+        seen = await asyncio.to_thread(inspect.look, settings.database, sealer, patience=timedelta(0))
+        if not seen.exists or seen.pending:
+            what = "is not up to date" if seen.exists else "does not exist"
+            raise DatabaseFault(f"the database {settings.database} {what}: start the bot once")
+        database = await Database.open(settings.database, sealer=sealer, migrate=lambda _db: None, readers=1)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    with _faults_as_exit_1():
+        return asyncio.run(run())
 
 
 @main.command("manifest")

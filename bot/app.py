@@ -12,6 +12,7 @@ import httpx
 import structlog
 
 from bot.access import Access
+from bot.backups import Backups
 from bot.desk import Desk
 from bot.domain.id_types import IDTypes
 from bot.errors import SmileIDError
@@ -20,7 +21,15 @@ from bot.metrics import Metrics
 from bot.outbox import Outbox
 from bot.readiness import Readiness
 from bot.results import Results
-from bot.schedule import REFRESH_ACCESS, REFRESH_PRODUCTS, Background, Crew, Schedule
+from bot.schedule import (
+    FIRST_BACKUP,
+    LOOK_FOR_BACKUPS,
+    REFRESH_ACCESS,
+    REFRESH_PRODUCTS,
+    Background,
+    Crew,
+    Schedule,
+)
 from bot.settings import Settings
 from bot.slack.files import SlackFiles
 from bot.slack.signature import SlackSignature
@@ -67,6 +76,7 @@ class Bot:
     submission: Submission
     results: Results
     outbox: Outbox
+    backups: Backups
     desk: Desk
     metrics: Metrics
     schedule: Schedule
@@ -177,6 +187,9 @@ async def build(
         return await refresh_products(smile_id, id_types)
 
     schedule.every(REFRESH_PRODUCTS, refresh, "products")
+    backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
+    if settings.backup_dir is not None:
+        schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)
     return Bot(
         settings=settings,
         database=database,
@@ -196,6 +209,7 @@ async def build(
         submission=submission,
         results=results,
         outbox=outgoing,
+        backups=backups,
         desk=Desk(
             database=database,
             slack=listener_slack,

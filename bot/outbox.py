@@ -19,7 +19,7 @@ from bot.access import Access, Role
 from bot.blocks import thread, words
 from bot.blocks.thread import Said, Told
 from bot.domain.backoff import retry_in
-from bot.domain.checks import Check, Post, PostKind
+from bot.domain.checks import UPDATES, Check, Post, PostKind
 from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
 from bot.domain.states import POLLED_REASONS, State
@@ -106,6 +106,8 @@ class Outbox:
         self._bare: set[str] = set()
         """Posts whose blocks Slack refused: their words alone go out."""
         self._refusals: Counter[str] = Counter()
+        self._under_way: set[str] = set()
+        """A lease may run out under a try, when the clock jumps; this does not."""
 
     async def claim(self, limit: int) -> list[Post]:
         """The next post of each conversation that is not paused, ours until the lease ends."""
@@ -117,6 +119,15 @@ class Outbox:
 
     async def work(self, post: Post) -> None:
         """Deliver one post, or settle why not."""
+        if post.id in self._under_way:
+            return
+        self._under_way.add(post.id)
+        try:
+            await self._one_try(post)
+        finally:
+            self._under_way.remove(post.id)
+
+    async def _one_try(self, post: Post) -> None:
         try:
             await self._try(post)
         except Exception:
@@ -148,7 +159,7 @@ class Outbox:
         if said is None:
             await self._end(post, "dropped", "nothing to say any more")
             return
-        deliver = self._update if post.kind in (PostKind.PROGRESS, PostKind.CONFIRMED) else self._post
+        deliver = self._update if post.kind in UPDATES else self._post
         try:
             await deliver(post, context, said)
         except SlackRefused as no:
@@ -304,7 +315,9 @@ class Outbox:
             await self._database.write(outbox.again, post.id, at=ripe_at, error="waiting to look", counts=False)
             self._wake_in(ripe_at - self._now())
             return True
-        oldest = f"{(post.created_at - timedelta(minutes=1)).timestamp():.6f}"
+        # In doubt since before it was written: it was told by the bot whose backup this database was.
+        since = min(post.created_at, post.in_doubt_since)
+        oldest = f"{(since - timedelta(minutes=1)).timestamp():.6f}"
         found = await self._slack.find_post(channel=channel, post_id=post.id, thread_ts=thread_ts, oldest=oldest)
         if found is None:
             return False
@@ -346,7 +359,7 @@ class Outbox:
     # When it does not work
 
     async def _refused(self, post: Post, context: _Context, no: SlackRefused) -> None:
-        is_update = post.kind in (PostKind.PROGRESS, PostKind.CONFIRMED)
+        is_update = post.kind in UPDATES
         self._refusals[post.id] += 1
         if no.code in _AUTH:
             log.error("slack.refuses_us", error=no.code)

@@ -5,7 +5,7 @@ The only importer of apscheduler. Jobs live in our tables, so the scheduler's ow
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -18,6 +18,8 @@ T = TypeVar("T")
 TICK_SECONDS = 1
 REFRESH_ACCESS = timedelta(minutes=10)
 REFRESH_PRODUCTS = timedelta(hours=24)
+LOOK_FOR_BACKUPS = timedelta(minutes=1)
+FIRST_BACKUP = timedelta(seconds=2)
 
 
 class Crew(Generic[T]):
@@ -107,14 +109,26 @@ class Schedule:
         self._crews = crews
         self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
 
-    def every(self, interval: timedelta, job: Callable[[], Awaitable[object]], name: str) -> None:
-        """Run `job` each `interval`, never twice at once; a failure is logged and the next run comes."""
+    def every(
+        self,
+        interval: timedelta,
+        job: Callable[[], Awaitable[object]],
+        name: str,
+        *,
+        first_in: timedelta | None = None,
+    ) -> None:
+        """Run `job` each `interval`, never twice at once; a failure is logged and the next run comes.
+
+        The first time after `first_in`, or else after one interval.
+        """
+        first = {} if first_in is None else {"next_run_time": datetime.now(UTC) + first_in}
         self._scheduler.add_job(
             _guarded,
             "interval",
             seconds=interval.total_seconds(),
             args=(job, name),
             id=name,
+            **first,
             misfire_grace_time=None,
         )
 

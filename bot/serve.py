@@ -21,7 +21,7 @@ from bot.app import Bot, build
 from bot.errors import SettingsFault
 from bot.settings import Settings
 from bot.socket_mode import SocketMode
-from storage import attempts, checks
+from storage import attempts, checks, inspect
 from storage.database import Transaction
 from storage.lock import DatabaseLock
 
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=8)
 """How long work under way may finish after a signal; the process ends within ten seconds."""
+LOOK_FOR_DAMAGE = timedelta(seconds=10)
+"""How long the database is searched for damage before it is worked on; a few GB take as long."""
 ASK_FOR_PRODUCTS_AGAIN = timedelta(minutes=1)
 
 
@@ -59,6 +61,7 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with DatabaseLock(settings.database):
+        inspect.require_whole(settings.database, patience=LOOK_FOR_DAMAGE)
         async with AsyncExitStack() as stack:
             bot = await build(settings, stack)
             await bot.database.write(_recover, bot.now())

@@ -145,6 +145,10 @@ class Settings(BaseSettings):
     callback_max_bytes: Size = _setting("KYC_CALLBACK_MAX_BYTES", 4 * 1024 * 1024)
     slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0, le=1000)
     retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1)
+    backup_dir: OptionalPath = _setting("KYC_BACKUP_DIR", None)
+    """A folder for this bot's scheduled backups alone; unset: none are taken."""
+    backup_every: Duration = _setting("KYC_BACKUP_EVERY", timedelta(hours=24), ge=timedelta(minutes=1))
+    backup_keep: int = _setting("KYC_BACKUP_KEEP", 7, ge=1)
     log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON)
 
     result_codes: OptionalPath = _setting("KYC_RESULT_CODES", None)

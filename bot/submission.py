@@ -7,7 +7,6 @@ never by sending again blindly.
 
 import asyncio
 import random
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -91,14 +90,27 @@ class Submission:
         self._settings = settings
         self._now = now
         self._dice = dice
+        self._under_way: set[str] = set()
+        """A lease may run out under a pass, when the clock jumps; this does not."""
 
     async def claim(self, limit: int) -> list[str]:
         """References of checks that are due, ours until the lease ends."""
         now = self._now()
-        return await self._database.write(checks.claim_due, now=now, until=now + LEASE, limit=limit)
+        return await self._database.write(
+            checks.claim_due, now=now, until=now + LEASE, limit=limit, under_way=frozenset(self._under_way)
+        )
 
     async def work(self, ref: str) -> None:
         """Bring one check as far as it will go now; a failure leaves it due for another try."""
+        if ref in self._under_way:
+            return
+        self._under_way.add(ref)
+        try:
+            await self._one_pass(ref)
+        finally:
+            self._under_way.remove(ref)
+
+    async def _one_pass(self, ref: str) -> None:
         try:
             async with asyncio.timeout(self._pass_seconds):
                 await self._pass(ref)
@@ -127,6 +139,8 @@ class Submission:
             return
         if attempt is None:
             attempt = await self._record(check)
+            if attempt is None:
+                return
         await self._send(check, attempt, images)
 
     async def _broken_off(self, ref: str) -> None:
@@ -181,22 +195,20 @@ class Submission:
 
     # The three commits
 
-    async def _record(self, check: Check, *, replaces: Attempt | None = None) -> Attempt:
-        """(a)"""
-        job_id, user_id = self._new_id(), self._new_id()
-        token = f"{self._dice.getrandbits(256):064x}"
+    async def _record(self, check: Check, *, replaces: Attempt | None = None) -> Attempt | None:
+        """(a). None when it may have been recorded, and sent, after the backup that we work on: asked about first."""
 
         def record(tx: Transaction, now: datetime) -> Attempt:
             if replaces is None:
                 checks.move(tx, check.ref, State.SUBMITTING, now=now)
-            return attempts.record(tx, ref=check.ref, job_id=job_id, user_id=user_id, token=token, now=now)
+            return attempts.record(tx, ref=check.ref, asked_at=check.asked_at, now=now)
 
         attempt = await self._database.write(record, self._now())
-        log.info("attempt.recorded", ref=check.ref, job_id=job_id)
+        log.info("attempt.recorded", ref=check.ref, job_id=attempt.job_id)
+        if attempt.in_doubt_since is not None:
+            await self._again(check, "known from before a restore?", at_once=True, gives_up_as="unsettled")
+            return None
         return attempt
-
-    def _new_id(self) -> str:
-        return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
 
     async def _send(self, check: Check, attempt: Attempt, images: _Images) -> None:
         """(b) and (c), from wherever the attempt stands."""

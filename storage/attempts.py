@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -15,17 +16,31 @@ RESULTS = "results"
 TOKEN_PURPOSE = "callback-token"  # noqa: S105  a label, not a token
 
 
-def record(tx: Transaction, *, ref: str, job_id: str, user_id: str, token: str, now: datetime) -> Attempt:
-    """(a) of the order: the job id, user id and callback token are ours before any call."""
+def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> Attempt:
+    """(a) of the order: the job id, user id and callback token are ours before any call.
+
+    They follow from the check under the key: recorded again in a backup that was put back, the attempt has the same
+    ones, and Smile ID can be asked whether it has that job. Until then such an attempt is in doubt.
+    """
+    counted = tx.row("SELECT COUNT(*) AS n FROM attempts WHERE ref = :ref", ref=ref)
+    assert counted is not None
+    number = counted["n"] + 1
+    source = f"{ref} {to_text(asked_at)} {number}"
+    job_id, user_id = (_id(tx.sealer.fingerprint(source, purpose=purpose)) for purpose in ("job-id", "user-id"))
+    token = tx.sealer.fingerprint(source, purpose="new-callback-token").rpartition(":")[2]
     tx.run(
         """
-        INSERT INTO attempts (job_id, ref, number, user_id, step, token_print, token_sealed, created_at)
+        INSERT INTO attempts (
+            job_id, ref, number, user_id, step, in_doubt_since, token_print, token_sealed, created_at)
         VALUES (
-            :job_id, :ref, 1 + (SELECT COUNT(*) FROM attempts WHERE ref = :ref), :user_id, 'recorded',
+            :job_id, :ref, :number, :user_id, 'recorded',
+            (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
+             WHERE m.name = 'restored' AND v.asked_at <= m.value),
             :token_print, :token_sealed, :now)
         """,
         job_id=job_id,
         ref=ref,
+        number=number,
         user_id=user_id,
         token_print=tx.sealer.fingerprint(token, purpose=TOKEN_PURPOSE),
         token_sealed=tx.sealer.seal(token, place=f"attempts.token:{job_id}"),
@@ -64,7 +79,8 @@ def by_token(tx: Transaction, token: str) -> Attempt | None:
 
 def heard_of(tx: Transaction, job_id: str) -> bool:
     """Whether a trusted message about this job was kept: Smile ID speaks only of jobs whose zip it has."""
-    row = tx.row("SELECT 1 FROM receipts WHERE job_id = :job_id AND fate <> 'refused' LIMIT 1", job_id=job_id)
+    known = "SELECT 1 FROM receipts WHERE job_id = :job_id AND fate NOT IN ('refused', 'released') LIMIT 1"
+    row = tx.row(known, job_id=job_id)
     return row is not None
 
 
@@ -270,6 +286,10 @@ def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
         claim_at=_time(row["claim_at"]),
         confirm_tries=row["confirm_tries"],
     )
+
+
+def _id(print_: str) -> str:
+    return str(uuid.UUID(print_.rpartition(":")[2][:32], version=4))
 
 
 def _time(text: str | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.checks import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, PostKind, Request
@@ -117,11 +117,17 @@ def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
     return [PhotoRef(kind=PhotoKind(row["kind"]), position=row["position"], file_id=row["file_id"]) for row in rows]
 
 
-def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[str]:
-    """Checks that are due to be sent, oldest first, ours until the lease ends."""
+def claim_due(
+    tx: Transaction, *, now: datetime, until: datetime, limit: int, under_way: Collection[str] = ()
+) -> list[str]:
+    """Checks that are due to be sent, oldest first, ours until the lease ends.
+
+    A lease that ran out is taken anew. Of a check that is `under_way` in this process nothing else comes of it, since
+    it was the clock that jumped. Any other was left by a pass that could not even write down how far it had come.
+    """
     rows = tx.rows(
         """
-        SELECT ref FROM verifications
+        SELECT ref, leased_until FROM verifications
         WHERE due_at <= :now AND state IN ('requested', 'submitting')
           AND (leased_until IS NULL OR leased_until <= :now)
         ORDER BY due_at, ref LIMIT :limit
@@ -131,7 +137,16 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
     )
     for row in rows:
         tx.run("UPDATE verifications SET leased_until = :until WHERE ref = :ref", until=to_text(until), ref=row["ref"])
-    return [row["ref"] for row in rows]
+        if row["leased_until"] is not None and row["ref"] not in under_way:
+            tx.run(
+                """
+                UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :now)
+                WHERE ref = :ref AND step IN ('recorded', 'prepared')
+                """,
+                now=now,
+                ref=row["ref"],
+            )
+    return [row["ref"] for row in rows if row["ref"] not in under_way]
 
 
 def postpone(tx: Transaction, ref: str, *, until: datetime, now: datetime, counts: bool = True) -> None:

@@ -21,7 +21,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlite_utils
 
 from bot.errors import DatabaseFault
-from storage.connection import connect, create_private, unusable_as_fault
+from storage.connection import connect, create_private, sync_folder, unusable_as_fault
 from storage.group import Connection, Group, Job
 from storage.sealing import Sealer
 from storage.transaction import Transaction, from_text, to_text
@@ -230,6 +230,7 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
             partial.rename(target)
+            sync_folder(target.parent)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:

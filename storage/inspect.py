@@ -62,6 +62,46 @@ def look(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
     return _read(path, sealer, patience, idle=False)
 
 
+def look_through(path: Path, sealer: Sealer) -> Seen:
+    """Go through all of a file that may lie anywhere, a backup: every page, index, reference, and the key.
+
+    Raises DatabaseFault, also when it is not ours; DatabaseNewer; WrongKey.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        raise DatabaseFault("there is no such file")
+    seen = _read(path, sealer, timedelta(hours=1), idle=not _beside(path, "-wal").exists(), thorough=True)
+    if not seen.proven:
+        raise DatabaseFault("the file is not a database of kyc-bot")
+    return seen
+
+
+def require_whole(path: Path, *, patience: timedelta) -> None:
+    """Refuse a damaged database before a bot works on it; what else is wrong with it is found at opening.
+
+    Raises DatabaseFault with the way out. For the holder of the lock.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        return
+    mode = "mode=ro" if _beside(path, "-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None)) as connection:
+            _sweep(connection, patience)
+    except DatabaseFault as fault:
+        raise _to_be_restored(path) from fault
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise _to_be_restored(path) from error
+
+
+def _to_be_restored(path: Path) -> DatabaseFault:
+    return DatabaseFault(
+        f"the database {path} is damaged, so the bot does not start; `kyc-bot restore FILE` puts a backup in its place "
+        "and keeps the damaged file beside it"
+    )
+
+
 def _require_place(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir():
@@ -75,7 +115,7 @@ def _require_place(path: Path) -> None:
         raise DatabaseFault(f"{path} cannot be read and written by this user")
 
 
-def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool) -> Seen:
+def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool, thorough: bool = False) -> Seen:
     # Even with mode=ro SQLite creates -wal and -shm beside a file at rest, and leaves them there. A file without a
     # log is whole in itself, so it may be called immutable, and then nothing is created.
     mode = "immutable=1" if idle else "mode=ro"
@@ -93,7 +133,7 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool)
             exists=True,
             pending=pending,
             proven=bool(applied) and sealer is not None and _key_opens(db, sealer),
-            swept=_sweep(connection, patience),
+            swept=_sweep(connection, patience, thorough=thorough),
             open_to_others=tuple(_open_to_others(path)),
         )
 
@@ -120,18 +160,21 @@ def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
         db.conn.execute("ROLLBACK")
 
 
-def _sweep(connection: sqlite3.Connection, patience: timedelta) -> bool:
+def _sweep(connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False) -> bool:
     """Raises DatabaseFault for damage; false if the end was not reached in time."""
+    check = "PRAGMA integrity_check" if thorough else "PRAGMA quick_check"
     until = time.monotonic() + patience.total_seconds()
     connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
     try:
-        faults = [row for (row,) in connection.execute("PRAGMA quick_check") if row != "ok"]
+        faults = [row for (row,) in connection.execute(check) if row != "ok"]
+        orphans = connection.execute("PRAGMA foreign_key_check").fetchone() if thorough else None
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         return False
-    if faults:
-        raise DatabaseFault("the database's file is damaged (quick_check)")
+    if faults or orphans:
+        found_by = check.removeprefix("PRAGMA ") if faults else "foreign_key_check"
+        raise DatabaseFault(f"the database's file is damaged ({found_by})")
     return True
 
 

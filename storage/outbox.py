@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.checks import OVERTAKEN_BY_FINAL, URGENT, Post, PostKind
+from bot.domain.checks import OVERTAKEN_BY_FINAL, UPDATES, URGENT, Post, PostKind
 from storage.database import Transaction, from_text, to_text
 
 OUTBOX = "outbox"
@@ -31,13 +31,20 @@ def enqueue(
     note: Mapping[str, str] | None = None,
     about: str | None = None,
 ) -> str:
-    """Have one event told; the same event again changes nothing. Gives the post's id."""
+    """Have one event told; the same event again changes nothing. Gives the post's id.
+
+    About a check that came out of a backup it may have been told before the backup was put back: then it is in doubt
+    since then, and looked for before it is posted.
+    """
     post_id = f"{kind.value}:{key}"
     priority = _FIRST if kind in URGENT else _CARDS if kind is PostKind.REVIEW_NOTICE else _REST
     tx.run(
         """
-        INSERT INTO posts (id, ref, kind, lane, priority, receipt, note, about, due_at, created_at)
-        VALUES (:id, :ref, :kind, :lane, :priority, :receipt, :note, :about, :now, :now)
+        INSERT INTO posts (id, ref, kind, lane, priority, receipt, note, about, due_at, created_at, in_doubt_since)
+        VALUES (
+            :id, :ref, :kind, :lane, :priority, :receipt, :note, :about, :now, :now,
+            (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
+             WHERE m.name = 'restored' AND v.asked_at <= m.value AND :is_posted = 1))
         ON CONFLICT (id) DO NOTHING
         """,
         id=post_id,
@@ -48,6 +55,7 @@ def enqueue(
         receipt=receipt,
         note=json.dumps(dict(note or {})),
         about=about,
+        is_posted=int(kind not in UPDATES),
         now=to_text(now),
     )
     tx.wake(OUTBOX)
@@ -134,31 +142,44 @@ def claim_due(
     One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
     reviewer waits up to `hold` for the notice to be delivered, so that it can say so truthfully.
     """
-    rows = tx.rows(
+    lanes = tx.rows(
         """
-        SELECT * FROM (
-            SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.lane ORDER BY p.priority, p.seq) AS place
-            FROM posts p
-            WHERE p.state = 'due' AND p.due_at <= :now
-              AND NOT EXISTS (
-                SELECT 1 FROM posts l WHERE l.lane = p.lane AND l.state = 'due' AND l.leased_until > :now)
-              AND NOT EXISTS (
-                SELECT 1 FROM posts e
-                WHERE e.ref = p.ref AND e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
-                  AND e.kind <> 'progress')
-              AND NOT EXISTS (
-                SELECT 1 FROM posts a
-                WHERE a.id = p.about AND a.state = 'due' AND (a.created_at > :hold OR p.kind = 'confirmed'))
-        ) AS ready
-        WHERE place = 1 ORDER BY priority, seq
+        SELECT lane FROM posts WHERE state = 'due'
+        GROUP BY lane HAVING SUM(leased_until IS NOT NULL AND leased_until > :now) = 0
         """,
         now=to_text(now),
-        hold=to_text(now - hold),
     )
-    chosen = [row for row in rows if row["lane"] not in paused][:limit]
+    free = [row["lane"] for row in lanes if row["lane"] not in paused]
+    nexts = [row for lane in free if (row := _next_in(tx, lane, now=now, hold=hold)) is not None]
+    chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
     for row in chosen:
         tx.run("UPDATE posts SET leased_until = :until WHERE id = :id", until=to_text(until), id=row["id"])
     return [_post(row) for row in chosen]
+
+
+def _next_in(tx: Transaction, lane: str, *, now: datetime, hold: timedelta) -> sqlite3.Row | None:
+    """The next post of one conversation, found along the index `posts_due`.
+
+    The `+` keeps the look at earlier posts of the same check on `posts_ref`: along the lane it would read the whole
+    queue for each post in it.
+    """
+    return tx.row(
+        """
+        SELECT * FROM posts p
+        WHERE p.lane = :lane AND p.state = 'due' AND p.due_at <= :now
+          AND NOT EXISTS (
+            SELECT 1 FROM posts e
+            WHERE e.ref = p.ref AND +e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
+              AND e.kind <> 'progress')
+          AND NOT EXISTS (
+            SELECT 1 FROM posts a
+            WHERE a.id = p.about AND a.state = 'due' AND (a.created_at > :hold OR p.kind = 'confirmed'))
+        ORDER BY p.priority, p.seq LIMIT 1
+        """,
+        lane=lane,
+        now=to_text(now),
+        hold=to_text(now - hold),
+    )
 
 
 def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
@@ -247,7 +268,10 @@ def delivered(tx: Transaction, post_id: str) -> bool:
 def told_codes(tx: Transaction, job_id: str) -> frozenset[str]:
     """Result codes of a job that people were told of, or will be."""
     rows = tx.rows(
-        "SELECT DISTINCT r.code FROM posts p JOIN receipts r ON r.id = p.receipt WHERE r.job_id = :job_id",
+        """
+        SELECT DISTINCT r.code FROM posts p JOIN receipts r ON r.id = p.receipt
+        WHERE r.job_id = :job_id AND p.ref = (SELECT ref FROM attempts WHERE job_id = :job_id)
+        """,
         job_id=job_id,
     )
     return frozenset(row["code"] for row in rows)

@@ -121,7 +121,7 @@ def of_check(tx: Transaction, ref: str) -> list[Receipt]:
     rows = tx.rows(
         """
         SELECT r.* FROM receipts r JOIN attempts a ON a.job_id = r.job_id
-        WHERE a.ref = :ref AND r.fate <> 'refused' ORDER BY r.received_at, r.id
+        WHERE a.ref = :ref AND r.fate NOT IN ('refused', 'released') ORDER BY r.received_at, r.id
         """,
         ref=ref,
     )

@@ -17,6 +17,7 @@ EVERYBODY = frozenset({"bot.errors", "bot"})
 
 PROCESSES = frozenset(
     {
+        "bot.backups",
         "bot.desk",
         "bot.intake",
         "bot.outbox",

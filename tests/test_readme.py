@@ -118,15 +118,27 @@ def _commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Comm
 
 
 def test_every_command_stands_in_the_table_and_nothing_else_does() -> None:
-    written = {bare(row[0]).partition(" --")[0] for row in rows(README, "command")}
+    written = {_name_of(row) for row in rows(README, "command")}
     assert written == {name for name, _command in _commands(main, "kyc-bot")}
+
+
+def test_what_a_command_must_be_given_stands_behind_its_name() -> None:
+    given = {_name_of(row): re.findall(r" ([A-Z]+)\b", bare(row[0])) for row in rows(README, "command")}
+    for name, command in _commands(main, "kyc-bot"):
+        wanted = [p.metavar or (p.name or "").upper() for p in command.params if isinstance(p, click.Argument)]
+        assert given[name] == wanted, name
+
+
+def _name_of(row: Sequence[str]) -> str:
+    """The command's name without what it is given."""
+    return re.split(r" --| [A-Z]", bare(row[0]))[0]
 
 
 def test_every_option_of_a_command_stands_beside_it() -> None:
     table = rows(README, "command")
     for name, command in _commands(main, "kyc-bot"):
-        beside = " ".join(" ".join(row) for row in table if bare(row[0]).partition(" --")[0] == name)
-        options = {option for parameter in command.params for option in parameter.opts}
+        beside = " ".join(" ".join(row) for row in table if _name_of(row) == name)
+        options = {option for p in command.params if isinstance(p, click.Option) for option in p.opts}
         assert options == set(re.findall(r"--[a-z-]+[a-z]", beside)), name
 
 

@@ -168,6 +168,9 @@ class PostKind(StrEnum):
     """To one operator, by direct message."""
 
 
+UPDATES = frozenset({PostKind.PROGRESS, PostKind.CONFIRMED})
+"""Change a message that stands already; told twice they do no harm."""
+
 URGENT = frozenset(
     {
         PostKind.REQUEST,

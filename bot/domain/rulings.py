@@ -38,6 +38,8 @@ class Fate(StrEnum):
     """Fits no move: a check not yet sent, a cancelled one, or one that Smile ID has contradicted."""
     REFUSED = "refused"
     """Came with a known token but was not trusted: signature, time, another job, not a message."""
+    RELEASED = "released"
+    """It fitted nowhere, and an operator had Smile ID's own record asked instead; itself it is believed no more."""
 
 
 class Tell(StrEnum):

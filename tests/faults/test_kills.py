@@ -1,32 +1,35 @@
 """The bot's process is killed where it talks to the world, started again on its database, and nothing comes of it.
 
 Points are addressed by call and occurrence, since with several things going on at once a bare count means something
-else in each run. A clean run says which points there are; of these a sample is played, several sites at a time.
+else in each run. A clean run says which points there are.
 """
 
 import asyncio
-import itertools
+import random
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import pytest
 
-from bot.sandbox.demo import ANALYST
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack.faults import Kind
 from bot.sandbox.smile_id import Fault
-from tests.journeys.site import Site, site
-from tests.journeys.world import ADMIN, REVIEW_CHANNEL
+from tests.faults.counts import Counts
+from tests.faults.kept_up import KeptUp, kept_up
 
 pytestmark = pytest.mark.anyio
 
 AT_ONCE = 4
-SMILE_ID_CALLS = frozenset({"upload", "put", "job_status"})
+SMILE_ID_CALLS = frozenset({"upload", "put", "job_status", "products_config"})
+MOMENTS = ("before", "after", "answered")
+Strike = Callable[[str], str | None]
+"""Asked at each request, by its call: the moment at which the bot dies there, if it does."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Point:
-    """The n-th request of one call, and whether the other side had acted on it when the process died."""
+    """The n-th request of one call, and how far the other side was when the process died."""
 
     call: str
     number: int
@@ -57,146 +60,130 @@ SAMPLE = [
 ]
 
 
-@dataclass(slots=True, kw_only=True)
-class Played:
-    """What stood at the end of one run."""
+def set_on(bot: KeptUp, strike: Strike) -> None:
+    """Have the stand-ins kill the bot where `strike` says."""
 
-    kills: int = 0
-    requests: Counter[str] = field(default_factory=Counter)
-    roots: list[str] = field(default_factory=list)
-    replies: list[str] = field(default_factory=list)
-    elsewhere: int = 0
-    """Messages anywhere but in the request's thread."""
-    uploads_by_job: dict[str, int] = field(default_factory=dict)
-    announced: set[str] = field(default_factory=set)
-    """Job ids that Smile ID was ever asked to take."""
-    fault: BaseException | None = None
-
-
-class Assassin:
-    """Kills the bot's process at one point, once, and has it started again."""
-
-    def __init__(self, world: Site, point: Point | None) -> None:
-        self.world = world
-        self.point = point
-        self.seen: Counter[str] = Counter()
-        self.kills = 0
-        self.up = asyncio.Event()
-        self.up.set()
-        self._restart: asyncio.Task[None] | None = None
-        world.slack.fault = self._at_slack
-        world.smile_id.fault = self._at_smile_id
-
-    async def _kill(self) -> None:
-        self.kills += 1
-        self.up.clear()
-        await self.world.kill()
-        self._restart = asyncio.create_task(self._start_again())
-
-    async def _start_again(self) -> None:
-        await self.world.start()
-        self.up.set()
-
-    def _is_here(self, call: str) -> bool:
-        self.seen[call] += 1
-        point = self.point
-        return point is not None and (call, self.seen[call]) == (point.call, point.number) and not self.kills
-
-    def _at_slack(self, method: str, _number: int) -> SlackFault | None:
-        if not self._is_here(method):
-            return None
-        assert self.point is not None
-        if self.point.when == "before":
-            return SlackFault(kind=Kind.RESET_BEFORE, run_before=self._kill)
-        return SlackFault.call(after=self._kill)
-
-    def _at_smile_id(self, call: str, _number: int) -> Fault | None:
-        if not self._is_here(call):
-            return None
-        assert self.point is not None
-        match self.point.when:
+    def at_slack(method: str, _number: int) -> SlackFault | None:
+        match strike(method):
+            case None:
+                return None
             case "before":
-                return Fault.call(before=self._kill)
+                # Nothing is done for a caller that died first.
+                return SlackFault(kind=Kind.RESET_BEFORE, run_before=bot.kill)
             case "after":
-                return Fault.call(after=self._kill)
+                return SlackFault.call(after=bot.kill)
             case _:
-                return Fault.call(answered=self._kill)
+                return SlackFault.call(answered=bot.kill)
 
-    async def ask(self) -> None:
-        """Send the form; where the process died before it could answer, send it again, as a person would."""
-        modal = await self.world.form()
-        for _try in range(5):
-            if (await modal.submit()).closed:
-                return
-            await asyncio.sleep(0.1)
-            await self.up.wait()
-        raise AssertionError("the form was never taken")
+    def at_smile_id(call: str, _number: int) -> Fault | None:
+        match strike(call):
+            case None:
+                return None
+            case "before":
+                return Fault.call(before=bot.kill)
+            case "after":
+                return Fault.call(after=bot.kill)
+            case _:
+                return Fault.call(answered=bot.kill)
 
-
-async def play(point: Point | None) -> Played:
-    """One check from the form to its result, with the process killed at `point`."""
-    async with site(socket_mode=False) as world:
-        assassin = Assassin(world, point)
-        await assassin.ask()
-        await world.wait_for(lambda: any("Approved" in text for text in world.replies()), timeout_seconds=60)
-        await assassin.up.wait()
-        await world.wait_for_the_end(60)
-        slack, smile_id = world.slack, world.smile_id
-        others = [REVIEW_CHANNEL, *(channel for channel in slack.channels if channel.startswith("D"))]
-        return Played(
-            kills=assassin.kills,
-            requests=assassin.seen,
-            roots=world.roots(),
-            replies=world.replies(),
-            elsewhere=sum(len(slack.messages(channel)) for channel in others)
-            + sum(len(slack.direct_messages(person)) for person in (ADMIN, ANALYST)),
-            uploads_by_job={job.job_id: job.upload_count for job in smile_id.jobs.values()},
-            announced={
-                request.body["partner_params"]["job_id"]
-                for request in smile_id.requests
-                if request.call == "upload" and request.body
-            },
-        )
+    bot.world.slack.fault = at_slack
+    bot.world.smile_id.fault = at_smile_id
 
 
-@pytest.fixture(scope="module")
-async def played() -> dict[Point | None, Played]:
-    """The clean run (None) and all of the sample, several at a time: most of each is waiting."""
+async def play(point: Point | None) -> tuple[Counts, Counter[str]]:
+    """One check from the form to its result, with the process killed at `point`; and the requests of each call."""
+    seen: Counter[str] = Counter()
+
+    def strike(call: str) -> str | None:
+        seen[call] += 1
+        here = point is not None and (call, seen[call]) == (point.call, point.number)
+        return point.when if here and point is not None else None
+
+    async with kept_up(prepare=lambda bot: set_on(bot, strike)) as bot:
+        await bot.ask()
+        return await bot.end(), seen
+
+
+async def play_all(points: Sequence[Point], one: Callable[[Point], Awaitable[Counts]]) -> dict[Point, Counts]:
+    """Several at a time, since most of each is waiting; what goes wrong in one is its own."""
     seats = asyncio.Semaphore(AT_ONCE)
 
-    async def one(point: Point | None) -> Played:
+    async def seated(point: Point) -> Counts:
         async with seats:
             try:
-                return await play(point)
-            except Exception as fault:  # noqa: BLE001 - it is this point's test that must fail
-                return Played(fault=fault)
+                counts = await one(point)
+            except Exception as fault:  # noqa: BLE001 - the others are worth knowing all the same
+                counts = Counts(asked=1, lost=1, details=[f"{point}: {fault!r}"])
+            return counts
 
-    points = [None, *SAMPLE]
-    return dict(zip(points, await asyncio.gather(*map(one, points)), strict=True))
-
-
-async def test_the_sample_holds_only_points_that_a_clean_run_passes(played: dict[Point | None, Played]) -> None:
-    clean = played[None]
-    assert clean.fault is None
-    assert clean.kills == 0
-    passed = set(
-        itertools.chain.from_iterable([(call, n + 1) for n in range(times)] for call, times in clean.requests.items())
-    )
-    assert {(point.call, point.number) for point in SAMPLE} <= passed
-    assert {call for call, _number in passed} >= SMILE_ID_CALLS | {"chat.postMessage", "chat.update", "files.download"}
+    return dict(zip(points, await asyncio.gather(*map(seated, points)), strict=True))
 
 
-@pytest.mark.parametrize("point", [None, *SAMPLE], ids=str)
-async def test_a_bot_killed_here_loses_nothing_and_doubles_nothing(
-    played: dict[Point | None, Played], point: Point | None
-) -> None:
-    end = played[point]
-    assert end.fault is None, repr(end.fault)
-    assert end.kills == (0 if point is None else 1)
-    assert list(end.uploads_by_job.values()) == [1]
-    assert end.announced == set(end.uploads_by_job)
-    (root,) = end.roots
-    assert "— Approved" in root
-    (result,) = end.replies
-    assert result.startswith("@amina Approved — identity confirmed")
-    assert end.elsewhere == 0
+async def test_a_bot_that_nobody_kills_tells_one_result_and_the_sample_holds_only_points_that_it_passes() -> None:
+    counts, seen = await play(None)
+    print(f"\nno fault at all: {counts}")
+    assert counts.clean, counts
+    assert {(point.call, point.number) for point in SAMPLE} <= {
+        (call, n + 1) for call in seen for n in range(seen[call])
+    }
+    assert set(seen) >= SMILE_ID_CALLS | {"chat.postMessage", "chat.update", "files.download"}
+
+
+@pytest.mark.sample
+@pytest.mark.parametrize("point", SAMPLE, ids=str)
+async def test_a_bot_killed_here_loses_nothing_and_doubles_nothing(point: Point) -> None:
+    counts, _seen = await play(point)
+    print(f"\nkilled at {point}: {counts}")
+    assert counts.clean, counts
+    assert counts.faults == 1
+
+
+@pytest.mark.all_faults
+@pytest.mark.parametrize("when", MOMENTS)
+async def test_a_bot_killed_at_any_request_loses_nothing_and_doubles_nothing(when: str) -> None:
+    _counts, seen = await play(None)
+    points = [Point(call, n + 1, when) for call, times in sorted(seen.items()) for n in range(times)]
+
+    async def one(point: Point) -> Counts:
+        counts, _seen = await play(point)
+        if not counts.faults:
+            counts.details.append(f"{point} was not reached")
+        return counts
+
+    ends = await play_all(points, one)
+    print(f"\nkilled at every request, {when}: {sum(ends.values(), Counts())}")
+    assert [f"{point}: {counts}" for point, counts in ends.items() if not counts.clean] == []
+    assert sum(counts.faults for counts in ends.values()) >= len(points) * 0.9
+
+
+@pytest.mark.parametrize(
+    ("checks", "kills"),
+    [
+        pytest.param(20, 2, marks=pytest.mark.sample),
+        pytest.param(200, 20, marks=pytest.mark.all_faults),
+    ],
+)
+async def test_a_bot_killed_about_every_tenth_check_loses_nothing_and_doubles_nothing(checks: int, kills: int) -> None:
+    dice = random.Random(20)
+    armed = [dice.choice(MOMENTS) for _ in range(kills)]
+    due = 0
+
+    def strike(_call: str) -> str | None:
+        """Die at some request after each tenth form."""
+        if armed and due > kills - len(armed) and dice.random() < 0.2:
+            return armed.pop()
+        return None
+
+    async with kept_up(
+        prepare=lambda bot: set_on(bot, strike),
+        posts_per_second=18,
+    ) as bot:
+        for number in range(checks):
+            due = (number + 5) * kills // checks
+            await bot.ask()
+        due = kills
+        counts = await bot.end(150)
+    print(f"\nkilled about every tenth check: {counts}")
+    assert counts.clean, counts
+    assert counts.asked == checks
+    assert counts.faults == kills

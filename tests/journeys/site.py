@@ -102,6 +102,18 @@ class Site:
                     return
                 await asyncio.sleep(0.1)
 
+    async def wait_for_posts(self, timeout_seconds: float = 40) -> None:
+        """Until nothing more is to be said for now."""
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                if not await asyncio.to_thread(self._posts_waiting):
+                    return
+                await asyncio.sleep(0.1)
+
+    def _posts_waiting(self) -> int:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as db:
+            return int(db.execute("SELECT COUNT(*) FROM posts WHERE state = 'due'").fetchone()[0])
+
     def _is_at_rest(self) -> bool:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as db:
             open_checks, waiting, checks = db.execute(
@@ -115,10 +127,19 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    *, socket_mode: bool = True, public: bool = True, story: str = "approved", start: bool = True, **settings: str
+    *,
+    socket_mode: bool = True,
+    public: bool = True,
+    story: str = "approved",
+    start: bool = True,
+    pace: float = 10,
+    **settings: str,
 ) -> AsyncIterator[Site]:
-    """Both stand-ins up, and the bot too unless told otherwise; all is gone at the end."""
-    slack = SlackSandbox(posts_per_second=20)
+    """Both stand-ins up, and the bot too unless told otherwise; all is gone at the end.
+
+    `pace` is the bot's own, in posts per second and channel; Slack's stand-in takes twice as many.
+    """
+    slack = SlackSandbox(posts_per_second=2 * pace)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", story=story, callback_delay_seconds=0.1)
     await slack.start()
     await smile_id.start()
@@ -131,7 +152,7 @@ async def site(
                 database=Path(folder) / "kyc.db",
                 socket_mode=socket_mode,
                 public=public,
-                **{"KYC_SLACK_POSTS_PER_SECOND": "10", "KYC_ADMIN_PORT": str(free_port()), **settings},
+                **{"KYC_SLACK_POSTS_PER_SECOND": f"{pace:g}", "KYC_ADMIN_PORT": str(free_port()), **settings},
             )
             found = Site(slack, smile_id, Path(folder), environment)
             try:

@@ -203,10 +203,13 @@ async def bot_between(
     *,
     clock: MovedClock,
     patience: Patience | None = None,
+    dice: random.Random | None = None,
 ) -> AsyncIterator[Journey]:
     """A bot between stand-ins that run already; a second one with the same environment is the same bot, restarted."""
     async with AsyncExitStack() as stack:
-        bot = await build(Settings.load(environment), stack, now=clock, dice=random.Random(7), patience=patience)
+        bot = await build(
+            Settings.load(environment), stack, now=clock, dice=dice or random.Random(7), patience=patience
+        )
         stack.push_async_callback(bot.background.close)
         await bot.access.refresh()
         sock = listen("127.0.0.1", bot.settings.port)

@@ -35,6 +35,7 @@ class Fault:
     seconds: float = 0.0
     run_before: Hook | None = None
     run_after: Hook | None = None
+    run_answered: Hook | None = None
 
     @classmethod
     def status(cls, code: int) -> Self:
@@ -69,8 +70,9 @@ class Fault:
         return cls(kind=Kind.HALF_ANSWER)
 
     @classmethod
-    def call(cls, *, before: Hook | None = None, after: Hook | None = None) -> Self:
-        return cls(kind=Kind.CALL, run_before=before, run_after=after)
+    def call(cls, *, before: Hook | None = None, after: Hook | None = None, answered: Hook | None = None) -> Self:
+        """Run `before` acting, `after` acting, and once it is `answered`; to kill the client, for instance."""
+        return cls(kind=Kind.CALL, run_before=before, run_after=after, run_answered=answered)
 
 
 FaultHook = Callable[[str, int], Fault | None]
@@ -133,6 +135,10 @@ async def answer_through(
         return await _half(request, response)
     if fault.kind is Kind.HANG_AFTER:
         await asyncio.sleep(fault.seconds)
+    if fault.run_answered is not None:
+        await response.prepare(request)
+        await response.write_eof()
+        await _run(fault.run_answered)
     return response
 
 
