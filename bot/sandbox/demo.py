@@ -6,6 +6,7 @@ The stand-ins run here; the bot is a process of its own, started as an operator 
 import asyncio
 import contextlib
 import os
+import random
 import socket
 import sys
 import tempfile
@@ -69,7 +70,7 @@ def settings_for(
     **more: str,
 ) -> dict[str, str]:
     """The environment of a bot between the two stand-ins, with nothing of this process's own settings."""
-    port = _free_port()
+    port = free_port()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("KYC_", "SLACK_", "SMILE_"))
     }
@@ -182,7 +183,12 @@ async def _stay(slack: SlackSandbox, say: Callable[[str], None]) -> None:
     await asyncio.Event().wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_port() -> int:
+    """A port that nothing listens on, outside the range from which the system takes ports for outgoing calls."""
+    dice = random.SystemRandom()
+    for _try in range(100):
+        port = dice.randrange(12_000, 32_000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise DemoFailed("no free port found")

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sqlite3
 import sys
 import tempfile
@@ -11,7 +10,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.sandbox.demo import ANALYST, CHANNEL, settings_for, start_bot, stop_bot
+from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Modal, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.world import PHOTOS
@@ -192,9 +191,3 @@ async def kyc_bot(*arguments: str, environment: Mapping[str, str] | None = None,
 def bare() -> dict[str, str]:
     """This process's environment without any setting of the bot."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("KYC_", "SLACK_", "SMILE_"))}
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bot.check import look
 from bot.manifest import SCOPES
-from bot.sandbox.demo import ANALYST, CHANNEL, settings_for, start_bot, stop_bot
+from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import Fault as SmileFault
@@ -257,7 +257,7 @@ async def test_a_signing_secret_is_left_to_slacks_first_request(house: House) ->
 
 
 async def test_slack_out_of_reach_leaves_the_rest_to_be_looked_at(house: House) -> None:
-    lines = await house.check(SLACK_API_URL=f"http://127.0.0.1:{_closed_port()}/api/")
+    lines = await house.check(SLACK_API_URL=f"http://127.0.0.1:{free_port()}/api/")
     assert "no connection to 127.0.0.1" in about(lines, "slack token")
     assert "no connection to 127.0.0.1" in about(lines, "slack app token")
     assert about(lines, "clock against Slack").startswith("note")
@@ -418,7 +418,7 @@ async def test_an_answer_signed_by_somebody_else_is_not_believed(house: House) -
 
 
 async def test_smile_id_out_of_reach_is_told(house: House) -> None:
-    lines = await house.check(SMILE_ID_API_URL=f"http://127.0.0.1:{_closed_port()}/v1")
+    lines = await house.check(SMILE_ID_API_URL=f"http://127.0.0.1:{free_port()}/v1")
     assert failures(lines) == [about(lines, "smile id credentials")]
     assert "no connection to 127.0.0.1" in failures(lines)[0]
 
@@ -498,7 +498,7 @@ async def test_an_address_that_redirects_is_recognised(house: House) -> None:
 
 
 async def test_an_address_where_nothing_answers_is_told(house: House) -> None:
-    line = about(await house.check(KYC_PUBLIC_URL=f"http://127.0.0.1:{_closed_port()}"), "callback")
+    line = about(await house.check(KYC_PUBLIC_URL=f"http://127.0.0.1:{free_port()}"), "callback")
     assert "no connection to 127.0.0.1" in line
     assert "try from another one" in line
 
@@ -723,12 +723,6 @@ def _sql(path: Path, *statements: str) -> None:
         for statement in statements:
             db.execute(statement)
     db.close()
-
-
-def _closed_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _own_certificate(folder: Path) -> ssl.SSLContext:

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.sandbox.demo import DemoFailed
+from bot.sandbox.demo import DemoFailed, free_port
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
 from storage.sealing import Sealer
-from tests.journeys.site import Site, bare, free_port, kyc_bot, site
+from tests.journeys.site import Site, bare, kyc_bot, site
 
 pytestmark = pytest.mark.anyio
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ async def deliver(world: Journey, *, rounds: int = 8, seconds: float = 6) -> Non
     await world.work()
 
 
+def all_heard(world: Journey, before: int) -> bool:
+    return len(world.smile_id.callbacks) >= before + len(world.job().messages)
+
+
 async def to_result(world: Journey, *, posting: bool = True) -> None:
     """Up to the moment at which the result waits to be posted; without `posting` all else waits too."""
     before = len(world.smile_id.callbacks)
@@ -58,7 +63,8 @@ async def to_result(world: Journey, *, posting: bool = True) -> None:
             for row in await process.claim(32):
                 await process.work(row)  # type: ignore[arg-type]  # each works what it claimed itself
         if world.smile_id.jobs and world.job().processed:
-            await world.smile_id.wait_for(lambda: len(world.smile_id.callbacks) > before)
+            # The ID details come first; what is waited for is the verdict behind them.
+            await world.smile_id.wait_for(partial(all_heard, world, before))
         await asyncio.sleep(0.005)
     for _ in range(3):
         for attempt in await world.bot.results.claim(32):

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from bot.sandbox.demo import settings_for
-from tests.journeys.site import Site, free_port, site
+from bot.sandbox.demo import free_port, settings_for
+from tests.journeys.site import Site, site
 
 pytestmark = pytest.mark.anyio
 
