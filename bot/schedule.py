@@ -176,6 +176,7 @@ class Background:
         try:
             await work
         except Exception:
+            # Nobody awaits it, so nobody else would ever hear of its fault.
             log.exception("background.failed")
 
 
@@ -183,4 +184,5 @@ async def _guarded(job: Callable[[], Awaitable[object]], name: str) -> None:
     try:
         await job()
     except Exception:
+        # The next run may find things mended; the scheduler itself must go on.
         log.exception("schedule.job_failed", job=name)

@@ -118,6 +118,7 @@ class Submission:
             # It was cancelled, or a result came, between our reading and our writing.
             log.info("check.left", ref=ref, error=str(late))
         except Exception:
+            # Nobody knows how far the last call came: the attempt is put in doubt, and the failure counts as a try.
             log.exception("check.pass_failed", ref=ref)
             await self._broken_off(ref)
 
