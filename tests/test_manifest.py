@@ -266,7 +266,7 @@ def test_each_call_carries_the_name_of_the_method_that_it_calls() -> None:
 
 def test_the_web_api_is_spoken_in_one_file_only() -> None:
     for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]:
-        if path == ROOT / "bot/slack/web.py" or "sandbox" in path.parts:
+        if path == ROOT / "bot/slack/web.py" or "sandbox" in path.relative_to(ROOT).parts:
             continue
         assert not re.search(
             r"\b(chat|views|files|users|usergroups|conversations)_[a-z_]+\(", path.read_text(encoding="utf-8")
