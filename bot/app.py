@@ -18,7 +18,7 @@ from bot.domain.id_types import IDTypes
 from bot.errors import SmileIDError
 from bot.intake import Intake
 from bot.metrics import Metrics
-from bot.outbox import Outbox
+from bot.outbox import Outbox, Saying
 from bot.readiness import Readiness
 from bot.results import Results
 from bot.schedule import (
@@ -166,8 +166,7 @@ async def build(
         database=database,
         slack=worker_slack,
         access=access,
-        codes=codes,
-        id_types=id_types,
+        saying=Saying(slack=worker_slack, access=access, codes=codes, id_types=id_types, settings=settings, now=now),
         settings=settings,
         now=now,
         dice=dice,

@@ -31,9 +31,9 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
     tx.run(
         """
         INSERT INTO attempts (
-            job_id, ref, number, user_id, step, in_doubt_since, token_print, token_sealed, created_at)
+            job_id, ref, number, round, user_id, step, in_doubt_since, token_print, token_sealed, created_at)
         VALUES (
-            :job_id, :ref, :number, :user_id, 'recorded',
+            :job_id, :ref, :number, (SELECT round FROM verifications WHERE ref = :ref), :user_id, 'recorded',
             (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
              WHERE m.name = 'restored' AND v.asked_at <= m.value),
             :token_print, :token_sealed, :now)
@@ -270,6 +270,7 @@ def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
         job_id=job_id,
         ref=row["ref"],
         number=row["number"],
+        round=row["round"],
         user_id=row["user_id"],
         step=Step(row["step"]),
         in_doubt_since=_time(row["in_doubt_since"]),

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.checks import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, PostKind, Request
+from bot.domain.checks import CONSENT_NOTICE, Check, Held, PhotoKind, PhotoRef, PostKind, Request
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.states import FINAL, ReviewReason, State, check_move
 from bot.errors import IllegalMove
@@ -19,7 +19,8 @@ _COLUMNS = """
     v.ref, v.state, v.reason, v.verdict, v.verdict_outcome, v.verdict_why, v.failure, v.failure_words, v.country,
     v.id_type, v.applicant_sealed, v.requester, v.channel, v.thread_ts, v.message_ts, v.asked_at,
     v.photos_checked_at, v.sent_at, v.ended_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
-    (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts
+    (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
+    v.round, v.held, v.held_note, v.batch, v.batch_row
 """
 
 
@@ -42,10 +43,10 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
         """
         INSERT INTO verifications (
             ref, state, country, id_type, applicant_sealed, number_print, reference_print, requester, team,
-            channel, thread_ts, view_id, consent_at, consent_by, consent_notice, asked_at, due_at)
+            channel, thread_ts, view_id, consent_at, consent_by, consent_notice, asked_at, due_at, batch, batch_row)
         VALUES (
             :ref, 'requested', :country, :id_type, :applicant, :number_print, :reference_print, :requester, :team,
-            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now)
+            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now, :batch, :batch_row)
         """,
         ref=ref,
         country=request.country,
@@ -62,20 +63,31 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
         consent_at=to_text(request.consent_at),
         notice=CONSENT_NOTICE,
         now=to_text(now),
+        batch=request.batch,
+        batch_row=request.batch_row,
     )
-    for photo in request.photos:
+    _keep_photos(tx, ref, request.photos)
+    audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
+    audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
+    if request.batch is None:
+        outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, lane=request.channel, now=now)
+    tx.wake(SUBMISSION)
+    return ref, True
+
+
+def _keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
+    for photo in photos:
         tx.run(
-            "INSERT INTO photos (ref, kind, position, file_id) VALUES (:ref, :kind, :position, :file_id)",
+            """
+            INSERT INTO photos (ref, kind, position, file_id, inside)
+            VALUES (:ref, :kind, :position, :file_id, :inside)
+            """,
             ref=ref,
             kind=photo.kind.value,
             position=photo.position,
             file_id=photo.file_id,
+            inside=photo.inside,
         )
-    audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
-    audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
-    outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, lane=request.channel, now=now)
-    tx.wake(SUBMISSION)
-    return ref, True
 
 
 def find_by_view(tx: Transaction, view_id: str) -> str | None:
@@ -113,14 +125,17 @@ def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]
 
 def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
     """Selfie first, then the liveness images in order."""
-    rows = tx.rows("SELECT kind, position, file_id FROM photos WHERE ref = :ref ORDER BY kind DESC, position", ref=ref)
-    return [PhotoRef(kind=PhotoKind(row["kind"]), position=row["position"], file_id=row["file_id"]) for row in rows]
+    rows = tx.rows("SELECT * FROM photos WHERE ref = :ref ORDER BY kind DESC, position", ref=ref)
+    return [
+        PhotoRef(kind=PhotoKind(row["kind"]), position=row["position"], file_id=row["file_id"], inside=row["inside"])
+        for row in rows
+    ]
 
 
 def claim_due(
     tx: Transaction, *, now: datetime, until: datetime, limit: int, under_way: Collection[str] = ()
 ) -> list[str]:
-    """Checks that are due to be sent, oldest first, ours until the lease ends.
+    """Checks that are due to be sent, oldest first, those of batches last; ours until the lease ends.
 
     A lease that ran out is taken anew. Of a check that is `under_way` in this process nothing else comes of it, since
     it was the clock that jumped. Any other was left by a pass that could not even write down how far it had come.
@@ -128,9 +143,11 @@ def claim_due(
     rows = tx.rows(
         """
         SELECT ref, leased_until FROM verifications
-        WHERE due_at <= :now AND state IN ('requested', 'submitting')
+        WHERE due_at <= :now AND state IN ('requested', 'submitting') AND held IS NULL
           AND (leased_until IS NULL OR leased_until <= :now)
-        ORDER BY due_at, ref LIMIT :limit
+          AND (batch IS NULL OR state = 'submitting'
+               OR EXISTS (SELECT 1 FROM batches b WHERE b.id = batch AND b.state = 'sending'))
+        ORDER BY CASE WHEN batch IS NULL THEN 0 ELSE 1 END, due_at, ref LIMIT :limit
         """,
         now=to_text(now),
         limit=limit,
@@ -286,7 +303,10 @@ def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
 def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
     """How long the oldest check that is due has been waiting."""
     row = tx.row(
-        "SELECT MIN(due_at) AS due FROM verifications WHERE due_at <= :now AND state IN ('requested', 'submitting')",
+        """
+        SELECT MIN(due_at) AS due FROM verifications
+        WHERE due_at <= :now AND state IN ('requested', 'submitting') AND held IS NULL AND batch IS NULL
+        """,
         now=to_text(now),
     )
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
@@ -331,4 +351,9 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         id_info=applicant.get("id_info", {}),
         customer_reference=applicant.get("customer_reference", ""),
         attempts=row["attempts"],
+        round=row["round"],
+        held=Held(row["held"]) if row["held"] else None,
+        held_note=json.loads(row["held_note"]),
+        batch=row["batch"],
+        batch_row=row["batch_row"],
     )

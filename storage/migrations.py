@@ -15,7 +15,7 @@ migrations = Migrations("kyc-bot")
 def migrate(db: Database) -> None:
     """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
     known = {migration.name for migration in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
-    ours = {"m0001_checks", "m0002_slack_requests"}
+    ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in"}
     if beyond := sorted(known - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     migrations.apply(db)
@@ -186,3 +186,53 @@ def m0002_slack_requests(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX slack_requests_at ON slack_requests (at)")
+
+
+@migrations()
+def m0003_ways_in(db: Database) -> None:
+    """Checks that are run again, held for an answer, or belong to a batch; photos that lie inside another file."""
+    for statement in (
+        """
+        CREATE TABLE batches (
+            id TEXT PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN (
+                'reading', 'refused', 'preview', 'confirmed', 'sending', 'paused', 'cancelled', 'done')),
+            source TEXT NOT NULL UNIQUE,
+            requester TEXT NOT NULL,
+            team TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            message_ts TEXT,
+            files TEXT NOT NULL,
+            reading_sealed BLOB,
+            words TEXT,
+            total INTEGER NOT NULL DEFAULT 0,
+            ready INTEGER NOT NULL DEFAULT 0,
+            repeats INTEGER NOT NULL DEFAULT 0,
+            with_repeats INTEGER NOT NULL DEFAULT 0 CHECK (with_repeats IN (0, 1)),
+            consent_at TEXT,
+            consent_by TEXT,
+            consent_notice TEXT,
+            asked_at TEXT NOT NULL,
+            ended_at TEXT,
+            due_at TEXT,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            CHECK ((consent_at IS NULL) = (consent_by IS NULL)),
+            CHECK (consent_at IS NOT NULL OR state NOT IN ('confirmed', 'sending', 'paused', 'done'))
+        ) STRICT
+        """,
+        "CREATE INDEX batches_due ON batches (due_at) WHERE due_at IS NOT NULL",
+        "ALTER TABLE verifications ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE verifications ADD COLUMN held TEXT CHECK (held IN ('photos', 'selfie_seen'))",
+        "ALTER TABLE verifications ADD COLUMN held_note TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE verifications ADD COLUMN let_pass TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE verifications ADD COLUMN batch TEXT REFERENCES batches (id)",
+        "ALTER TABLE verifications ADD COLUMN batch_row INTEGER",
+        "CREATE UNIQUE INDEX verifications_batch ON verifications (batch, batch_row) WHERE batch IS NOT NULL",
+        "CREATE INDEX verifications_reference ON verifications (reference_print)",
+        "CREATE INDEX verifications_asked ON verifications (asked_at)",
+        "ALTER TABLE photos ADD COLUMN inside TEXT",
+        "CREATE INDEX photos_sha256 ON photos (sha256)",
+        "ALTER TABLE attempts ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
+    ):
+        db.execute(statement)

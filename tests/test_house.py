@@ -18,8 +18,11 @@ EVERYBODY = frozenset({"bot.errors", "bot"})
 PROCESSES = frozenset(
     {
         "bot.backups",
+        "bot.batches",
+        "bot.catalogue",
         "bot.desk",
         "bot.intake",
+        "bot.messages",
         "bot.outbox",
         "bot.results",
         "bot.retention",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from bot.domain.outcomes import Outcome, Why
 from bot.domain.rulings import Fate, Source
@@ -25,6 +26,8 @@ class PhotoRef:
     kind: PhotoKind
     position: int
     file_id: str
+    inside: str | None = None
+    """Where in that file it lies when the file is a zip or a table: `zip:17`, `cell:12:selfie:0`; never a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Request:
     thread_ts: str | None
     """Where the results go; None: below the message that announces the request."""
     view_id: str
-    """The form it came from: a second submit of the same form is the same request."""
+    """The form, message or row it came from: a second submit of the same one is the same request."""
     country: str
     id_type: str
     id_info: Mapping[str, str] = field(repr=False)
@@ -46,6 +49,17 @@ class Request:
     customer_reference: str = field(repr=False)
     photos: tuple[PhotoRef, ...]
     consent_at: datetime
+    batch: str | None = None
+    batch_row: int | None = None
+
+
+class Held(StrEnum):
+    """Why a check is not sent before the requester has answered a question."""
+
+    PHOTOS = "photos"
+    """The photos decode, but look as if Smile ID could not use them."""
+    SELFIE_SEEN = "selfie_seen"
+    """The same selfie was part of an earlier check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +95,14 @@ class Check:
     id_info: Mapping[str, str] = field(repr=False, default_factory=dict)
     customer_reference: str = field(repr=False, default="")
     attempts: int = 0
+    round: int = 1
+    """Counts from 1; *Run again* adds one, and attempts of earlier rounds do not count any more."""
+    held: Held | None = None
+    held_note: Mapping[str, Any] = field(default_factory=dict)
+    """What the question is about: names of warnings, references of earlier checks; nothing personal."""
+    batch: str | None = None
+    batch_row: int | None = None
+    """Row in the file of applicants, as a spreadsheet counts."""
 
     @property
     def root_ts(self) -> str | None:
@@ -106,6 +128,7 @@ class Attempt:
     job_id: str
     ref: str
     number: int
+    round: int
     user_id: str
     step: Step
     in_doubt_since: datetime | None
@@ -166,9 +189,20 @@ class PostKind(StrEnum):
     """One line with a link in the reviewers' channel."""
     ALERT = "alert"
     """To one operator, by direct message."""
+    HELD = "held"
+    """Asks the requester whether to send all the same."""
+    CANCELLED = "cancelled"
+    BATCH = "batch"
+    """Opens the thread of a batch: preview, progress, counts."""
+    BATCH_PROGRESS = "batch_progress"
+    """Updates the batch's message in place."""
+    BATCH_FAULTS = "batch_faults"
+    """The file of rows that cannot be sent, with their reasons."""
+    BATCH_RESULTS = "batch_results"
+    """The file of results, when the last row has ended."""
 
 
-UPDATES = frozenset({PostKind.PROGRESS, PostKind.CONFIRMED})
+UPDATES = frozenset({PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.BATCH_PROGRESS})
 """Change a message that stands already; told twice they do no harm."""
 
 URGENT = frozenset(
@@ -177,6 +211,9 @@ URGENT = frozenset(
         PostKind.RESULT,
         PostKind.RESULT_UNCONFIRMED,
         PostKind.FAILURE,
+        PostKind.HELD,
+        PostKind.CANCELLED,
+        PostKind.BATCH,
         PostKind.CONTRADICTION,
         PostKind.SECOND_FINAL,
         PostKind.ALERT,

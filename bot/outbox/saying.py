@@ -1,0 +1,153 @@
+"""What is said: the words of one post, built at delivery from what is stored then."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.access import Access, Role
+from bot.blocks import thread, words
+from bot.blocks.thread import Said, Told
+from bot.domain.checks import Check, Post, PostKind
+from bot.domain.id_types import IDTypes
+from bot.domain.outcomes import Outcome, Reading, ResultCodes
+from bot.domain.states import POLLED_REASONS, State
+from bot.errors import SlackRefused
+from bot.settings import Settings
+from bot.slack.web import SlackWeb
+from bot.smile_id.reading import reading_of
+from bot.smile_id.wire import parse_message
+from storage import attempts, checks, outbox, receipts
+from storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a post is built from, read in one go."""
+
+    check: Check | None
+    reading: Reading | None
+    received_at: datetime | None
+    told: Told
+    claimed: bool
+    about: Post | None
+    sent_at: datetime | None
+
+
+class Saying:
+    """Builds messages."""
+
+    def __init__(
+        self,
+        *,
+        slack: SlackWeb,
+        access: Access,
+        codes: ResultCodes,
+        id_types: IDTypes,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._slack = slack
+        self._access = access
+        self._codes = codes
+        self._id_types = id_types
+        self._settings = settings
+        self._now = now
+
+    def gather(self, tx: Transaction, post: Post) -> Context:
+        """Everything that the words of this post may need, read in one go."""
+        check = checks.get(tx, post.ref) if post.ref else None
+        receipt = receipts.get(tx, post.receipt) if post.receipt else None
+        reading = None
+        if receipt is not None:
+            message = parse_message(json.loads(receipt.body))
+            reading = reading_of(message, self._codes)
+        about = outbox.get(tx, post.about) if post.about else None
+        # An update says again who was told: its message knows of the notice.
+        source = about if post.kind is PostKind.CONFIRMED else post
+        notice = outbox.get(tx, source.about) if source and source.about else None
+        heard = notice is not None and outbox.delivered(tx, notice.id)
+        attempt = attempts.latest(tx, post.ref) if post.ref else None
+        return Context(
+            check=check,
+            reading=reading,
+            received_at=receipt.received_at if receipt else None,
+            told=Told(
+                reviewers=heard and notice is not None and notice.kind is PostKind.REVIEW_NOTICE,
+                reviewer_mentions=self._access.mentions(Role.REVIEWER),
+                operators=heard and notice is not None and notice.kind is PostKind.ALERT,
+            ),
+            claimed=attempt is not None and attempt.claim_receipt is not None,
+            about=about,
+            sent_at=attempt.sent_at if attempt else None,
+        )
+
+    async def say(self, post: Post, context: Context) -> Said | None:
+        """The words of one post; None when there is nothing to say any more."""
+        if post.kind is PostKind.REVIEW_NOTICE:
+            return await self._notice(post, context)
+        return self._build(post, context)
+
+    def _build(self, post: Post, context: Context) -> Said | None:
+        if post.kind is PostKind.ALERT:
+            return thread.alert(post.note.get("fault", ""), post.note)
+        check, reading = context.check, context.reading
+        if check is None:
+            return None
+        entry = self._id_types.find(check.country, check.id_type)
+        match post.kind:
+            case PostKind.REQUEST | PostKind.PROGRESS:
+                waiting = self._now() - (context.sent_at or self._now())
+                asked = check.state is State.PROCESSING or check.reason in POLLED_REASONS
+                long = asked and waiting >= self._settings.poll_after
+                return thread.request_message(
+                    check,
+                    entry,
+                    waiting=waiting if long else None,
+                    unconfirmed=context.claimed and check.ended_at is not None,
+                )
+            case PostKind.FAILURE:
+                return thread.failure(check, told=context.told)
+            case PostKind.OVERDUE:
+                return thread.overdue(check, told=context.told)
+            case _:
+                return self._build_result(post, context, check, reading) if reading is not None else None
+
+    def _build_result(self, post: Post, context: Context, check: Check, reading: Reading) -> Said:
+        entry = self._id_types.find(check.country, check.id_type)
+        told, at = context.told, context.received_at or self._now()
+        first = Outcome(post.note.get("first", Outcome.FAILED.value))
+        match post.kind:
+            case PostKind.RESULT | PostKind.RESULT_UNCONFIRMED:
+                return thread.result(check, entry, reading, told=told, confirmed=post.kind is PostKind.RESULT, at=at)
+            case PostKind.CONFIRMED:
+                if context.about is not None and context.about.kind is PostKind.APPROVAL_UNCONFIRMED:
+                    return thread.approval_since_confirmed(check)
+                return thread.result(check, entry, reading, told=told, confirmed=True, at=at)
+            case PostKind.APPROVAL_UNCONFIRMED:
+                return thread.approval_unconfirmed(check, reading, told=told)
+            case PostKind.CONTRADICTION:
+                return thread.contradiction(check, first, reading.outcome, told=told)
+            case PostKind.SECOND_FINAL:
+                return thread.second_final(check, first, reading, told=told)
+            case PostKind.SUSPECTS:
+                return thread.suspects(check, reading, told=told)
+            case PostKind.NOT_FINAL:
+                return thread.not_final(check, entry, reading, told=told)
+            case _:
+                return thread.needs_person(check, entry, reading, told=told)
+
+    async def _notice(self, post: Post, context: Context) -> Said | None:
+        """One line for reviewers, with a link to the request's message."""
+        check = context.check
+        if check is None:
+            return None
+        link = None
+        if check.message_ts is not None:
+            # The message may have been deleted since, or its channel closed to us: the line is worth telling anyway.
+            with suppress(SlackRefused):
+                link = await self._slack.permalink(channel=check.channel, ts=check.message_ts)
+        title = words.notice_title(post.note.get("tell", ""), context.reading.why if context.reading else None)
+        entry = self._id_types.find(check.country, check.id_type)
+        return thread.review_notice(check, entry, title=title, link=link)
