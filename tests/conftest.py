@@ -5,9 +5,16 @@ from __future__ import annotations
 import io
 
 import pytest
+from hypothesis import settings
 
 from bot import logs
 from bot.settings import LogFormat
+
+# The same examples for everybody and every time: what CI refuses can be played again, and a busy machine is no fault.
+# `pytest --hypothesis-profile=explore` looks further, at other examples each time.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

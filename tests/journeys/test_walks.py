@@ -166,7 +166,9 @@ class Walk(RuleBasedStateMachine):
         self.run(self.world.work())
         root = self.slack.plain(self.world.root())
         assert not any(f"— {word.removesuffix(' —')}" in root for word in ENDINGS), root
-        assert "Needs a person" in self.world.thread()[-1]
+        # That other accounts have this face is told beside the result, and says so itself.
+        about_the_result = [text for text in self.world.thread() if "reports other accounts" not in text]
+        assert "Needs a person" in about_the_result[-1]
 
     def teardown(self) -> None:
         try:
