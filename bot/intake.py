@@ -168,6 +168,8 @@ class Intake:
         return replace(form, selfie=found[:count], liveness=found[count:])
 
     async def _look_up(self, file: FileInfo) -> FileInfo:
+        if file.inside is not None:
+            return file
         try:
             found = await asyncio.wait_for(self._slack.file(file.id), FILE_LOOK_UP_SECONDS)
         except SlackRefused as no:
@@ -187,6 +189,6 @@ class Intake:
 
 def _photos(selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]) -> tuple[PhotoRef, ...]:
     return (
-        *(PhotoRef(kind=PhotoKind.SELFIE, position=n, file_id=f.id) for n, f in enumerate(selfie)),
-        *(PhotoRef(kind=PhotoKind.LIVENESS, position=n, file_id=f.id) for n, f in enumerate(liveness)),
+        *(PhotoRef(kind=PhotoKind.SELFIE, position=n, file_id=f.id, inside=f.inside) for n, f in enumerate(selfie)),
+        *(PhotoRef(kind=PhotoKind.LIVENESS, position=n, file_id=f.id, inside=f.inside) for n, f in enumerate(liveness)),
     )

@@ -12,6 +12,7 @@ from bot.blocks import form, ids, private
 from bot.blocks.form import Place
 from bot.blocks.text import plain, section
 from bot.blocks.thread import Said
+from bot.domain.checks import PhotoKind
 from bot.domain.request import FileInfo, Form
 from bot.errors import SlackError, SlackRefused
 from bot.intake import Faults, Filled
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 State = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 _OURS = frozenset(
-    {ids.CHANNEL, ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS, ids.CONSENT, ids.CUSTOMER_REFERENCE}
+    {ids.CHANNEL, ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS, ids.CONSENT, ids.CUSTOMER_REFERENCE, ids.AGAIN}
 )
 """Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
 
@@ -85,6 +86,8 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
         country=country,
         id_type=_chosen_id_type(state, country),
         warning=await bot.intake.place_fault(channel, body["user"]["id"]) if channel else None,
+        attached=form.attached_in(view),
+        title=view["title"]["text"],
     )
     try:
         async with asyncio.timeout(SHOW_SECONDS):
@@ -137,7 +140,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
     state: State = view["state"]["values"]
     place = Place.load(view.get("private_metadata", ""))
     country = _chosen(state, ids.COUNTRY)
-    texts = {name: _text(state, name) for name in state if name not in _OURS}
+    texts = {name: _text(state, name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
+    standing = [(_chosen(state, ids.PHOTO + photo.key), _file_of(photo)) for photo in form.attached_in(view)]
     return Filled(
         requester=body["user"]["id"],
         team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
@@ -149,14 +153,19 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
             id_type=_chosen_id_type(state, country) or "",
             texts=texts,
             customer_reference=_text(state, ids.CUSTOMER_REFERENCE),
-            selfie=_files(state, ids.SELFIE),
-            liveness=_files(state, ids.LIVENESS),
-            consent=any(
-                option.get("value") == ids.CONSENTED
-                for option in _field(state, ids.CONSENT).get("selected_options") or ()
-            ),
+            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + _files(state, ids.SELFIE),
+            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + _files(state, ids.LIVENESS),
+            consent=_is_ticked(state, ids.CONSENT, ids.CONSENTED),
         ),
     )
+
+
+def _is_ticked(state: State, block_id: str, value: str) -> bool:
+    return any(option.get("value") == value for option in _field(state, block_id).get("selected_options") or ())
+
+
+def _file_of(photo: form.Attached) -> FileInfo:
+    return FileInfo(id=photo.file_id, inside=photo.inside, name=photo.name)
 
 
 def _field(state: State, block_id: str) -> Mapping[str, Any]:

@@ -1,12 +1,14 @@
 """The form: one modal, one submit; it changes as a country and an ID type are chosen."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.text import Block, cut, plain, plain_section
+from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.request import CITIZENSHIPS, LIVENESS_IMAGES, MAX_FILE_BYTES, MAX_TEXT
 
@@ -24,6 +26,7 @@ LABELS = {
 }
 _MB = MAX_FILE_BYTES // 1024 // 1024
 _PHOTO_ENDINGS = ["jpg", "jpeg", "png"]
+_LEAVE_OUT = ("Leave out", ids.LEAVE_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +36,41 @@ class Place:
     channel: str | None
     """None: the form asks for it."""
     thread_ts: str | None = None
+    rerun: str | None = None
+    """The check that is run again with what the form holds; None: a new one."""
 
     def dump(self) -> str:
-        return json.dumps({"channel": self.channel, "thread": self.thread_ts}, separators=(",", ":"))
+        ids_ = {"channel": self.channel, "thread": self.thread_ts} | ({"rerun": self.rerun} if self.rerun else {})
+        return json.dumps(ids_, separators=(",", ":"))
 
     @classmethod
     def load(cls, metadata: str) -> "Place":
         """What came back with the form; anything unreadable is no place."""
         try:
             found = json.loads(metadata)
-            channel, thread_ts = found.get("channel"), found.get("thread")
+            channel, thread_ts, rerun = (found.get(name) for name in ("channel", "thread", "rerun"))
         except (ValueError, AttributeError):
             return cls(channel=None)
-        if not (isinstance(channel, str | None) and isinstance(thread_ts, str | None)):
+        if not all(isinstance(value, str | None) for value in (channel, thread_ts, rerun)):
             return cls(channel=None)
-        return cls(channel=channel, thread_ts=thread_ts)
+        return cls(channel=channel, thread_ts=thread_ts, rerun=rerun)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A photo that stands in the form by name, since Slack cannot fill a file input."""
+
+    file_id: str
+    name: str
+    inside: str | None = None
+    kind: PhotoKind | None = None
+    """What it is proposed as; None: the person must choose."""
+    fault: str | None = None
+    """Why it cannot be used; then it is only told of."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.file_id}/{self.inside}" if self.inside else self.file_id
 
 
 def build(
@@ -57,8 +80,17 @@ def build(
     country: str | None = None,
     id_type: str | None = None,
     warning: str | None = None,
+    attached: Sequence[Attached] = (),
+    texts: Mapping[str, str] | None = None,
+    seen: str | None = None,
+    title: str = "Biometric KYC check",
 ) -> View:
-    """The form as far as it is chosen. `warning` stands on top: why a result could not be posted."""
+    """The form as far as it is chosen. `warning` stands on top: why a result could not be posted.
+
+    `attached` photos stand in it with a choice each. `texts` fill fields that nobody has touched yet. `seen` says who
+    was checked before, and asks whether to pay once more.
+    """
+    texts = texts or {}
     entry = id_types.find_offered(country or "", id_type or "")
     of_country = id_types.of_country(country) if country else []
     if entry is None and len(of_country) == 1:
@@ -75,6 +107,7 @@ def build(
             [(name, code) for code, name in id_types.countries().items()],
             action_id=ids.PICK_COUNTRY,
             dispatch=True,
+            chosen=country,
         )
     )
     if of_country:
@@ -85,43 +118,53 @@ def build(
                 [(f"{t.label} ({t.id_type})", t.id_type) for t in of_country],
                 action_id=f"{ids.PICK_ID_TYPE}:{country}",
                 dispatch=True,
-                chosen=entry.id_type if entry and len(of_country) == 1 else None,
+                chosen=entry.id_type if entry else None,
             )
         )
     if entry:
-        blocks += _fields(entry)
+        blocks += _fields(entry, attached, texts)
+        if seen:
+            blocks += _again(seen)
     else:
         blocks.append(plain_section("Choose the country and the ID type; the fields follow."))
     return {
         "type": "modal",
         "callback_id": ids.FORM,
         "private_metadata": place.dump(),
-        "title": plain("Biometric KYC check", 24),
+        "title": plain(title, 24),
         "submit": plain("Send to Smile ID", 24),
         "close": plain("Cancel", 24),
         "blocks": blocks,
     }
 
 
-def _fields(entry: IDType) -> list[Block]:
+def _fields(entry: IDType, attached: Sequence[Attached], texts: Mapping[str, str]) -> list[Block]:
+    usable = [photo for photo in attached if photo.fault is None]
     return [
-        *(_field(name, entry, optional=False) for name in entry.required),
+        *(_field(name, entry, texts, optional=False) for name in entry.required),
+        *_attached(attached),
         _files(
             ids.SELFIE,
-            "Selfie",
+            "Another selfie" if usable else "Selfie",
             f"One face, looking at the camera. JPEG or PNG, at most {_MB} MB.",
             most=1,
-            optional=False,
+            optional=bool(usable),
         ),
         _files(
             ids.LIVENESS,
-            "Liveness images",
+            "More liveness images" if usable else "Liveness images",
             f"{LIVENESS_IMAGES} images of the same face, or none.",
             most=LIVENESS_IMAGES,
             optional=True,
         ),
-        _text(ids.CUSTOMER_REFERENCE, "Customer reference", "Your own number for this customer.", optional=True),
-        *(_field(name, entry, optional=True) for name in entry.optional),
+        _text(
+            ids.CUSTOMER_REFERENCE,
+            "Customer reference",
+            "Your own number for this customer.",
+            optional=True,
+            value=texts.get(ids.CUSTOMER_REFERENCE, ""),
+        ),
+        *(_field(name, entry, texts, optional=True) for name in entry.optional),
         {
             "type": "input",
             "block_id": ids.CONSENT,
@@ -139,7 +182,53 @@ def _fields(entry: IDType) -> list[Block]:
     ]
 
 
-def _field(name: str, entry: IDType, *, optional: bool) -> Block:
+def _attached(attached: Sequence[Attached]) -> list[Block]:
+    """A choice for each photo; those that cannot be used are named with the reason."""
+    blocks: list[Block] = [
+        _select(
+            ids.PHOTO + photo.key,
+            cut(photo.name, 150) or "Photo",
+            [("Selfie", PhotoKind.SELFIE.value), ("Liveness image", PhotoKind.LIVENESS.value), _LEAVE_OUT],
+            action_id=ids.VALUE,
+            chosen=photo.kind.value if photo.kind else None,
+        )
+        for photo in attached
+        if photo.fault is None
+    ]
+    faults = [f"{cut(photo.name, 80)}: {photo.fault}" for photo in attached if photo.fault is not None]
+    if faults:
+        blocks.append(plain_section("\n".join(faults)))
+    return blocks
+
+
+def attached_in(view: View) -> list[Attached]:
+    """The photos that stand in a form which came back; what could not be used is not among them."""
+    return [
+        Attached(file_id=file_id, inside=inside or None, name=str(block["label"]["text"]))
+        for block in view["blocks"]
+        if str(block.get("block_id", "")).startswith(ids.PHOTO)
+        for file_id, _, inside in [str(block["block_id"]).removeprefix(ids.PHOTO).partition("/")]
+    ]
+
+
+def _again(seen: str) -> list[Block]:
+    return [
+        {"type": "section", "block_id": "seen", "text": plain(seen)},
+        {
+            "type": "input",
+            "block_id": ids.AGAIN,
+            "label": plain("Checked before"),
+            "element": {
+                "type": "checkboxes",
+                "action_id": ids.VALUE,
+                "options": [_option("Check again all the same; it is charged again", ids.CHECK_AGAIN)],
+            },
+        },
+    ]
+
+
+def _field(name: str, entry: IDType, texts: Mapping[str, str], *, optional: bool) -> Block:
+    value = texts.get(name, "")
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     if name == "dob":
         return {
@@ -147,24 +236,42 @@ def _field(name: str, entry: IDType, *, optional: bool) -> Block:
             "block_id": name,
             "optional": optional,
             "label": plain(label),
-            "element": {"type": "datepicker", "action_id": ids.VALUE},
+            "element": {"type": "datepicker", "action_id": ids.VALUE}
+            | ({"initial_date": value} if _is_date(value) else {}),
         }
     if name == "citizenship":
-        return _select(name, label, [(c, c) for c in CITIZENSHIPS], action_id=ids.VALUE, optional=optional)
+        return _select(
+            name,
+            label,
+            [(c, c) for c in CITIZENSHIPS],
+            action_id=ids.VALUE,
+            optional=optional,
+            chosen=value if value in CITIZENSHIPS else None,
+        )
     hint = ""
     if name == "id_number":
         label = f"{entry.label} number" if "number" not in entry.label.casefold() else entry.label
         hint = f"For example {entry.example}" if entry.example else ""
-    return _text(name, label, hint, optional=optional)
+    return _text(name, label, hint, optional=optional, value=value)
 
 
-def _text(block_id: str, label: str, hint: str, *, optional: bool) -> Block:
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _text(block_id: str, label: str, hint: str, *, optional: bool, value: str = "") -> Block:
+    element: Block = {"type": "plain_text_input", "action_id": ids.VALUE, "max_length": 2 * MAX_TEXT}
+    if value:
+        element["initial_value"] = value[: 2 * MAX_TEXT]
     block: Block = {
         "type": "input",
         "block_id": block_id,
         "optional": optional,
         "label": plain(label),
-        "element": {"type": "plain_text_input", "action_id": ids.VALUE, "max_length": 2 * MAX_TEXT},
+        "element": element,
     }
     return block | {"hint": plain(hint)} if hint else block
 
@@ -221,8 +328,8 @@ def _select(
         "placeholder": plain("Choose", 150),
         "options": offered,
     }
-    if chosen:
-        element["initial_option"] = next(o for o in offered if o["value"] == chosen)
+    if initial := next((option for option in offered if option["value"] == chosen), None):
+        element["initial_option"] = initial
     return {
         "type": "input",
         "block_id": block_id,

@@ -48,6 +48,8 @@ class FileInfo:
     size: int | None = None
     readable: bool = True
     """False when Slack says that the bot may not read it."""
+    inside: str | None = None
+    """Where in that file the photo lies, as `PhotoRef.inside`; its type and size are not known then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +198,7 @@ def _check_photos(form: Form) -> dict[str, str]:
             if fault and name not in faults:
                 which = f"Image {number}: " if len(files) > 1 else ""
                 faults[name] = which + fault
-    everything = [file.id for file in (*form.selfie, *form.liveness)]
+    everything = [(file.id, file.inside) for file in (*form.selfie, *form.liveness)]
     # Several selfies are a fault of their own; which of them are the same does not matter then.
     if len(form.selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
         faults["liveness"] = "The same file is attached twice."
@@ -208,6 +210,8 @@ def check_file(file: FileInfo) -> str | None:
     name = file.name.casefold()
     kind = next((words for ending, words in _KINDS.items() if name.endswith("." + ending)), None)
     known_type = file.mimetype.casefold()
+    if file.inside is not None:
+        return None
     if not file.readable:
         return "I may not read this file. Attach it again from your device."
     if kind is None and known_type in {
