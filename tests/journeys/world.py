@@ -19,6 +19,7 @@ from bot.sandbox.slack import Message, Modal, Person, SlackSandbox, Submission
 from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
 from bot.serve import listen, serve_asgi
 from bot.settings import Settings
+from bot.socket_mode import SocketMode
 from storage import checks
 
 PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"
@@ -160,12 +161,13 @@ async def journey(
     *,
     story: str = "approved",
     public: bool = True,
+    socket_mode: bool = False,
     slack: SlackSandbox | None = None,
     clock: MovedClock | None = None,
     patience: Patience | None = None,
     **settings: str,
 ) -> AsyncIterator[Journey]:
-    """A bot in HTTP mode between two fresh stand-ins, all on one movable clock."""
+    """A bot between two fresh stand-ins, all on one movable clock; by HTTP, or in Socket Mode."""
     clock = clock or MovedClock()
     slack = slack or SlackSandbox(clock=clock)
     smile_id = SmileIDSandbox(
@@ -184,7 +186,7 @@ async def journey(
             slack,
             smile_id,
             database=folder / "kyc.db",
-            socket_mode=False,
+            socket_mode=socket_mode,
             public=public,
             **{"KYC_SLACK_POSTS_PER_SECOND": "1000", **settings},
         )
@@ -213,5 +215,11 @@ async def bot_between(
         stack.push_async_callback(bot.background.close)
         await bot.access.refresh()
         sock = listen("127.0.0.1", bot.settings.port)
-        await stack.enter_async_context(serve_asgi(handlers.web(bot, handlers.bolt(bot)), sock))
+        bolt = handlers.bolt(bot)
+        token = bot.settings.slack_app_token
+        await stack.enter_async_context(serve_asgi(handlers.web(bot, None if token else bolt), sock))
+        if token is not None:
+            sockets = SocketMode(bolt, token.get_secret_value(), bot.readiness)
+            await sockets.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
+            stack.push_async_callback(sockets.drain)
         yield Journey(slack, smile_id, bot, clock)
