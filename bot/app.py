@@ -9,13 +9,12 @@ from typing import Any
 
 import aiohttp
 import httpx
-import structlog
 
 from bot.access import Access
 from bot.backups import Backups
+from bot.catalogue import Catalogue
 from bot.desk import Desk
 from bot.domain.id_types import IDTypes
-from bot.errors import SmileIDError
 from bot.intake import Intake
 from bot.metrics import Metrics
 from bot.outbox import Outbox, Saying
@@ -41,8 +40,6 @@ from storage import attempts, checks, meta, outbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
-
-log = structlog.get_logger(__name__)
 
 SUBMISSIONS_AT_ONCE = 32
 LATE = timedelta(minutes=5)
@@ -83,7 +80,7 @@ class Bot:
     background: Background
     readiness: Readiness
     refresh: Callable[[], Coroutine[Any, Any, bool]]
-    """Ask Smile ID what this partner may use; False when it gave no answer."""
+    """Ask Smile ID which ID types there are and which this partner may use; False when it gave no answer."""
     now: Callable[[], datetime]
 
     async def figures(self) -> bytes:
@@ -182,10 +179,9 @@ async def build(
     schedule = Schedule([submitting, asking, posting])
     schedule.every(REFRESH_ACCESS, access.refresh, "access")
 
-    async def refresh() -> bool:
-        return await refresh_products(smile_id, id_types)
-
-    schedule.every(REFRESH_PRODUCTS, refresh, "products")
+    catalogue = Catalogue(database=database, smile_id=smile_id, id_types=id_types, settings=settings, now=now)
+    await catalogue.load()
+    schedule.every(REFRESH_PRODUCTS, catalogue.refresh, "products")
     backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
     if settings.backup_dir is not None:
         schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)
@@ -223,7 +219,7 @@ async def build(
         background=Background(),
         readiness=readiness,
         now=now,
-        refresh=refresh,
+        refresh=catalogue.refresh,
     )
 
 
@@ -238,14 +234,3 @@ def _both(*hear: Callable[[str, str], None]) -> Callable[[str, str], None]:
             one(call, result)
 
     return heard
-
-
-async def refresh_products(smile_id: SmileID, id_types: IDTypes) -> bool:
-    """Narrow the form to what this partner may use; while that is not known (False), the table is offered."""
-    try:
-        products = await smile_id.products()
-    except SmileIDError as fault:
-        log.warning("products.unknown", error=str(fault))
-        return False
-    id_types.enable_only(products.biometric_kyc if products else None)
-    return True

@@ -1,4 +1,4 @@
-"""Facts about the database itself: which key it is sealed with."""
+"""Facts that there is one of: which key the database is sealed with, and what Smile ID last told of its ID types."""
 
 from bot.errors import DatabaseFault, WrongKey
 from storage.database import Transaction
@@ -20,3 +20,17 @@ def check_key(tx: Transaction) -> None:
         tx.sealer.open(row["value_sealed"], place="meta.value:key_proof")
     except DatabaseFault as fault:
         raise WrongKey("the database was sealed with a key that KYC_ENCRYPTION_KEYS does not hold") from fault
+
+
+def keep(tx: Transaction, name: str, value: str) -> None:
+    """Keep a text under a name, in place of any before. Not sealed: nothing personal."""
+    tx.run(
+        "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        name=name,
+        value=value,
+    )
+
+
+def kept(tx: Transaction, name: str) -> str | None:
+    row = tx.row("SELECT value FROM meta WHERE name = :name", name=name)
+    return None if row is None else row["value"]

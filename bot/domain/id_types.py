@@ -1,14 +1,17 @@
 """Which ID types can be offered, and what each needs.
 
-The table (`bot/data/id-types.csv`) is Smile ID's as far as it is documented; an operator may name a copy.
+The table (`bot/data/id-types.csv`) is Smile ID's as far as it is documented; an operator may name a copy. Over it
+lies what Smile ID itself tells: its public list of ID types (`lay_over`) and what this partner may use (`enable_only`).
 """
 
 import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.domain.patterns import harmless
+from bot.domain.services import OfferedIdType, Services
 from bot.errors import SettingsFault
 
 
@@ -46,9 +49,10 @@ _OTHER = ("optional_fields", "id_number_regex", "test_id_number")
 
 
 class IDTypes:
-    """The table, with what this partner may use laid over it once that is known."""
+    """The table, with what Smile ID tells laid over it once that is known."""
 
     def __init__(self, rows: Mapping[tuple[str, str], IDType]) -> None:
+        self._table = rows
         self._rows = rows
         self._enabled: Mapping[str, frozenset[str]] | None = None
 
@@ -72,22 +76,47 @@ class IDTypes:
         return cls(rows)
 
     def enable_only(self, enabled: Mapping[str, frozenset[str]] | None) -> None:
-        """Narrow what is offered to what this partner may use; None means not known: offer the table.
+        """Narrow what is offered to what this partner may use; None means not known: offer everything.
 
         A partner's list that would leave nothing to offer is not believed, since an empty form helps nobody and
         Smile ID refuses what is not allowed anyway.
         """
         self._enabled = enabled
-        if enabled is not None and not list(self.offered()):
-            self._enabled = None
+
+    def lay_over(self, services: Services | None) -> None:
+        """Follow Smile ID's public list where that is safe, in place of any list before; None: the table alone.
+
+        - A type that the table does not support stays so, whatever the list says: the list is made for Smile ID's
+          own pages, which can do what a server cannot.
+        - A supported type requires what either of both requires: one field too many costs a moment, one too few a
+          check that Smile ID refuses. What nobody can type into a form (`session_id`) takes the type away.
+        - The number's pattern is the list's, which is what Smile ID checks against today, if it is `harmless` and
+          takes a published test number; else the table's. The label stays the table's, which people know.
+        - A type that the table lacks is offered with what the list requires and nothing else.
+        - What does not read like an ID type is passed over, and so is a list that would leave nothing to offer.
+        """
+        listed = services.biometric_kyc if services else {}
+        rows = {
+            key: _followed(entry, service) if (service := listed.get(key[0], {}).get(key[1])) else entry
+            for key, entry in self._table.items()
+        }
+        names = {entry.country: entry.country_name for entry in self._table.values()}
+        for country, id_types in sorted(listed.items()):
+            for id_type, service in sorted(id_types.items()):
+                if (country, id_type) not in rows and _readable(country, id_type, service):
+                    told = services.country_names.get(country, "") if services else ""
+                    name = names.get(country) or _shown(told) or country
+                    rows[country, id_type] = _new(country, name, id_type, service)
+        self._rows = rows if any(entry.supported for entry in rows.values()) else self._table
 
     def offered(self) -> Iterator[IDType]:
-        """What the form offers, in the table's order."""
-        for entry in self._rows.values():
-            if entry.supported and (
-                self._enabled is None or entry.id_type in self._enabled.get(entry.country, frozenset())
-            ):
-                yield entry
+        """What the form offers, in the table's order; what the table lacks comes after."""
+        supported = [entry for entry in self._rows.values() if entry.supported]
+        enabled = self._enabled
+        if enabled is not None:
+            usable = [entry for entry in supported if entry.id_type in enabled.get(entry.country, frozenset())]
+            supported = usable or supported
+        yield from supported
 
     def countries(self) -> dict[str, str]:
         """Code to name, of countries with something to offer."""
@@ -135,3 +164,88 @@ def _row(row: Mapping[str, str], line: int) -> IDType:
 
 def _names(listed: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in listed.split("|") if name.strip()))
+
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_ID_TYPE = re.compile(r"[A-Z][A-Z0-9_]{1,49}")
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_NOT_TYPED = frozenset({"session_id"})
+"""A one-time code stands behind it, which the person themselves must type."""
+_TAKEN = frozenset(
+    {"channel", "consent", "country", "customer_reference", "entered", "id_type", "liveness", "selfie", "warning"}
+)
+"""Names that mean something else in the form or beside the fields of `id_info`."""
+_FIELD_ORDER = ("id_number", "first_name", "middle_name", "last_name", "dob", "phone_number")
+_MOST_FIELDS = 20
+_MOST_SHOWN = 75
+"""Slack's limit for the text of an option."""
+
+
+def _followed(entry: IDType, service: OfferedIdType) -> IDType:
+    """A row of the table with what the list says of it."""
+    if not entry.supported or not _named_well(service):
+        return entry
+    if service.required_fields & _NOT_TYPED:
+        return replace(entry, supported=False)
+    required = entry.required + _ordered(service.required_fields - frozenset(entry.required))
+    pattern = _pattern(service, entry)
+    return replace(
+        entry,
+        required=required,
+        optional=tuple(name for name in entry.optional if name not in required),
+        pattern=pattern,
+        example=_example(pattern, entry.example, service.example),
+    )
+
+
+def _new(country: str, country_name: str, id_type: str, service: OfferedIdType) -> IDType:
+    """A row for what the table lacks; no optional fields, since nobody says that they are of use."""
+    pattern = _pattern(service, None)
+    return IDType(
+        country=country,
+        country_name=country_name,
+        id_type=id_type,
+        label=_shown(service.label) or id_type,
+        required=_ordered(service.required_fields),
+        optional=(),
+        pattern=pattern,
+        example=_example(pattern, service.example),
+        supported=not service.required_fields & _NOT_TYPED,
+    )
+
+
+def _readable(country: str, id_type: str, service: OfferedIdType) -> bool:
+    names = _COUNTRY.fullmatch(country) and _ID_TYPE.fullmatch(id_type)
+    # Everything downstream knows a check by its number: what has none is not for us.
+    return bool(names) and _named_well(service) and "id_number" in service.required_fields
+
+
+def _named_well(service: OfferedIdType) -> bool:
+    fields = service.required_fields
+    return len(fields) <= _MOST_FIELDS and not fields & _TAKEN and all(_FIELD.fullmatch(name) for name in fields)
+
+
+def _pattern(service: OfferedIdType, entry: IDType | None) -> re.Pattern[str] | None:
+    """A pattern that refuses all of Smile ID's own test numbers would refuse everybody's."""
+    found = harmless(service.regex) if service.regex else None
+    tests = [number for number in (entry.example if entry else "", service.example) if number]
+    if found and (not tests or any(found.fullmatch(number) for number in tests)):
+        return found
+    return entry.pattern if entry else None
+
+
+def _example(pattern: re.Pattern[str] | None, *numbers: str) -> str:
+    """The first that the form would take itself."""
+    fit = (number for number in map(_shown, numbers) if number and (pattern is None or pattern.fullmatch(number)))
+    return next(fit, "")
+
+
+def _ordered(names: frozenset[str]) -> tuple[str, ...]:
+    known = tuple(name for name in _FIELD_ORDER if name in names)
+    return known + tuple(sorted(names.difference(known)))
+
+
+def _shown(text: str) -> str:
+    """The text if it can stand in a form as it is; empty otherwise."""
+    text = text.strip()
+    return text if len(text) <= _MOST_SHOWN and text.isprintable() else ""

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from bot.domain.services import Services
 from bot.errors import (
     SmileIDAnswerInvalid,
     SmileIDError,
@@ -32,7 +33,7 @@ from bot.smile_id import wire
 from bot.smile_id.package import FILE_NAME, Job, Photo, build
 from bot.smile_id.refusals import NOT_FOR_US, REFUSALS, UNEXPLAINED
 from bot.smile_id.signature import matches, sign, stamp
-from bot.smile_id.wire import JobStatus, Prepared, Products, Services
+from bot.smile_id.wire import JobStatus, Prepared, Products
 
 __all__ = ["Job", "JobStatus", "Photo", "Prepared", "Products", "Services", "SmileID"]
 
@@ -40,6 +41,8 @@ TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
 CALL_SECONDS = 120.0
 """Longest that one call may take, however steadily the other side drips (Java SDK's limit per call)."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_LIST_BYTES = 1024 * 1024
+"""Of `services` and `products_config`; the fullest that is known has 57 KB."""
 SOURCE_SDK_VERSION = "1.0.0"
 """Version of this dialect of `rest_api`, which Smile ID's support sees; not the bot's."""
 
@@ -261,12 +264,14 @@ class SmileID:
             return JobStatus(code=code)
         return JobStatus(code=code, unknown_job=True)
 
-    async def services(self) -> Services:
-        """ID types that Smile ID offers for Biometric KYC. Public, unsigned."""
+    async def services(self) -> Services | None:
+        """ID types that Smile ID offers for Biometric KYC. Public, unsigned; None where the call is unknown (404)."""
         with self._counted("services"):
             request = self._request("GET", f"{self._base_url}/services", headers={})
             answer = await self._exchange("services", request, lost=SmileIDUnavailable)
-            return wire.parse_services(self._object("services", answer))
+            if answer.status == 404:
+                return None
+            return wire.parse_services(self._list("services", answer))
 
     async def products(self) -> Products | None:
         """ID types enabled for this partner; None when this environment does not have the call (404)."""
@@ -275,18 +280,19 @@ class SmileID:
             answer = await self._post("products_config", request, lost=SmileIDUnavailable)
             if answer.status == 404:
                 return None
-            return wire.parse_products(self._object("products", answer))
+            return wire.parse_products(self._list("products", answer))
 
     def signed_by_smile(self, *, timestamp: str, signature: str) -> bool:
         """Whether a callback's pair checks out. Says nothing about the body, nor about its age."""
         return matches(partner_id=self._partner_id, api_key=self._api_key, timestamp=timestamp, signature=signature)
 
-    def _object(self, call: str, answer: _Answer) -> dict[str, object]:
-        body = answer.json()
+    def _list(self, call: str, answer: _Answer) -> dict[str, object]:
+        """A list of ID types, which is never long: looked into only up to a length."""
+        body = answer.json() if len(answer.body or b"") <= MAX_LIST_BYTES else None
         if not answer.ok:
             raise self._no(answer, body)
         if body is None:
-            raise SmileIDAnswerInvalid(f"{call}: answer is not a JSON object")
+            raise SmileIDAnswerInvalid(f"{call}: answer is not a JSON object, or too long")
         return body
 
     def _is_signed(self, body: Mapping[str, object]) -> bool:

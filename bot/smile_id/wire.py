@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bot.domain.services import OfferedIdType, Services
 from bot.errors import SmileIDAnswerInvalid
 
 NO_ZIP = "2314"
@@ -24,6 +25,8 @@ NO_ZIP = "2314"
 _CODE = re.compile(r"[0-9A-Za-z_.-]{1,16}")
 _NOTHING = frozenset({"", "not available"})
 _ALWAYS_REQUIRED = frozenset({"country", "id_type", "user_id", "job_id"})
+_BIRTH_PARTS = frozenset({"day", "month", "year"})
+"""The three boxes in which Smile ID's own page asks for `dob` (services.json, NG DRIVERS_LICENSE)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,23 +128,6 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfferedIdType:
-    """One ID type as Smile ID's services list describes it."""
-
-    label: str
-    required_fields: frozenset[str]
-    """Without country, id_type, user_id and job_id, which every type requires."""
-    regex: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """ID types that Smile ID offers for Biometric KYC, to anyone: country -> ID type."""
-
-    biometric_kyc: Mapping[str, Mapping[str, OfferedIdType]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Products:
     """ID types enabled for this partner: country -> ID types."""
 
@@ -201,6 +187,10 @@ def _objects(value: object) -> tuple[dict[str, object], ...]:
     return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
 
 
+def _objects_by_name(value: object) -> dict[str, dict[str, object]]:
+    return {str(name): item for name, item in _object(value).items() if isinstance(item, dict)}
+
+
 def _scalars(value: object) -> dict[str, str]:
     return {key: text for key, item in _object(value).items() if (text := text_of(item)) is not None}
 
@@ -217,6 +207,7 @@ JobNumber = Annotated[str | None, BeforeValidator(_job_number)]
 Scalars = Annotated[dict[str, str], BeforeValidator(_scalars)]
 Sets = Annotated[dict[str, frozenset[str]], BeforeValidator(_sets)]
 Object = Annotated[dict[str, Any], BeforeValidator(_object)]
+ObjectsByName = Annotated[dict[str, dict[str, Any]], BeforeValidator(_objects_by_name)]
 
 
 class _Wire(BaseModel):
@@ -276,17 +267,19 @@ class _Message(_Wire):
 
 
 class _Service(_Wire):
-    label: Text = None
+    label: Known = None
     required_fields: Annotated[frozenset[str], BeforeValidator(_texts)] = frozenset()
     id_number_regex: Known = None
+    test_data: Known = None
 
 
 class _ServiceCountry(_Wire):
-    id_types: dict[str, _Service]
+    name: Known = None
+    id_types: ObjectsByName = Field(default_factory=dict)
 
 
 class _HostedWeb(_Wire):
-    biometric_kyc: dict[str, _ServiceCountry]
+    biometric_kyc: ObjectsByName
 
 
 class _Services(_Wire):
@@ -376,23 +369,35 @@ def _suspects(antifraud: Mapping[str, object]) -> tuple[Suspect, ...]:
 
 
 def parse_services(body: Mapping[str, object]) -> Services:
-    """Raises SmileIDAnswerInvalid without a list for Biometric KYC."""
+    """Entries that cannot be read are left out; raises SmileIDAnswerInvalid if none is left."""
     try:
-        services = _Services.model_validate(body)
+        listed = _Services.model_validate(body).hosted_web.biometric_kyc
+        countries = {code: _ServiceCountry.model_validate(country) for code, country in listed.items()}
+        services = Services(
+            biometric_kyc={
+                code: {id_type: _service(id_type, service) for id_type, service in country.id_types.items()}
+                for code, country in countries.items()
+                if country.id_types
+            },
+            country_names={code: country.name for code, country in countries.items() if country.name},
+        )
     except ValidationError as error:
         raise SmileIDAnswerInvalid("services answer without biometric_kyc") from error
-    return Services(
-        biometric_kyc={
-            country: {
-                id_type: OfferedIdType(
-                    label=service.label or id_type,
-                    required_fields=service.required_fields - _ALWAYS_REQUIRED,
-                    regex=_regex(service.id_number_regex),
-                )
-                for id_type, service in listed.id_types.items()
-            }
-            for country, listed in services.hosted_web.biometric_kyc.items()
-        }
+    if not services.biometric_kyc:
+        raise SmileIDAnswerInvalid("services answer without an ID type for biometric_kyc")
+    return services
+
+
+def _service(id_type: str, body: Mapping[str, object]) -> OfferedIdType:
+    service = _Service.model_validate(body)
+    required = service.required_fields - _ALWAYS_REQUIRED
+    if required >= _BIRTH_PARTS:
+        required = required - _BIRTH_PARTS | {"dob"}
+    return OfferedIdType(
+        label=service.label or id_type,
+        required_fields=required,
+        regex=_regex(service.id_number_regex),
+        example=service.test_data or "",
     )
 
 
@@ -403,6 +408,29 @@ def _regex(source: str | None) -> str | None:
     return f"(?i){source.removeprefix('/').removesuffix('/i')}"
 
 
+def dump_services(services: Services) -> dict[str, object]:
+    """In Smile ID's own shape, for `parse_services` to read again."""
+    return {
+        "hosted_web": {
+            "biometric_kyc": {
+                code: {
+                    "name": services.country_names.get(code),
+                    "id_types": {
+                        id_type: {
+                            "label": service.label,
+                            "required_fields": sorted(service.required_fields),
+                            "id_number_regex": service.regex,
+                            "test_data": service.example,
+                        }
+                        for id_type, service in id_types.items()
+                    },
+                }
+                for code, id_types in services.biometric_kyc.items()
+            }
+        }
+    }
+
+
 def parse_products(body: Mapping[str, object]) -> Products:
     """Raises SmileIDAnswerInvalid without `idSelection`; a partner without Biometric KYC has an empty one."""
     try:
@@ -410,6 +438,14 @@ def parse_products(body: Mapping[str, object]) -> Products:
     except ValidationError as error:
         raise SmileIDAnswerInvalid("products answer without idSelection") from error
     return Products(biometric_kyc=products.id_selection.biometric_kyc, consent_required=products.consent_required)
+
+
+def dump_products(products: Products) -> dict[str, object]:
+    """In Smile ID's own shape, for `parse_products` to read again."""
+    return {
+        "idSelection": {"biometric_kyc": {code: sorted(types) for code, types in products.biometric_kyc.items()}},
+        "consentRequired": {code: sorted(types) for code, types in products.consent_required.items()},
+    }
 
 
 def canonical_hash(body: Mapping[str, object]) -> str:

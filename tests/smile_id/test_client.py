@@ -473,6 +473,7 @@ async def test_services_are_asked_for_without_credentials() -> None:
         services = await smile.services()
     (request,) = server.requests
     assert (request.method, request.target, request.body) == ("GET", "/v1/services", b"")
+    assert services is not None
     assert services.biometric_kyc["NG"]["BVN"].label == "BVN"
 
 
@@ -487,14 +488,16 @@ async def test_products_are_this_partners() -> None:
     assert products.biometric_kyc == {"NG": {"BVN"}}
 
 
-async def test_products_that_an_environment_does_not_have_are_unknown() -> None:
+async def test_lists_that_an_environment_does_not_have_are_unknown() -> None:
     async with loopback(reply(404, b"<html>no</html>")) as server, client_of(server.origin) as smile:
         assert await smile.products() is None
+        assert await smile.services() is None
 
 
 @pytest.mark.parametrize("call", ["services", "products"])
 async def test_a_list_that_cannot_be_read_is_invalid(call: str) -> None:
-    for body in (b"", b"[]", {"x": 1}):
+    endless = {"idSelection": {}, "hosted_web": {"biometric_kyc": {"NG": {"id_types": {"BVN": {"x": "0" * 2**20}}}}}}
+    for body in (b"", b"[]", {"x": 1}, endless):
         assert type(await failing(call, reply(200, body))) is SmileIDAnswerInvalid
 
 

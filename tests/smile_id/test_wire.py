@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.services import OfferedIdType, Services
 from bot.errors import SmileIDAnswerInvalid
 from bot.smile_id.wire import (
     Authority,
-    OfferedIdType,
     Suspect,
     canonical_hash,
     code_of,
+    dump_products,
+    dump_services,
     parse_message,
     parse_prepared,
     parse_products,
     parse_services,
     parse_status,
 )
+
+FIELDS_OF_A_TYPE = ("label", "required_fields", "id_number_regex", "test_data")
 
 APPROVED: dict[str, Any] = {
     "JSONVersion": "1.0.0",
@@ -294,6 +299,45 @@ def test_services_are_those_for_biometric_kyc() -> None:
             ),
         }
     }
+
+
+def test_services_are_read_as_far_as_they_can_be() -> None:
+    types = {
+        "BVN": {"label": 7, "required_fields": {"a": 1}, "id_number_regex": ["^"], "test_data": None},
+        "NIN": "on request",
+        "DRIVERS_LICENSE": {"required_fields": ["id_number", "day", "month", "year"], "test_data": 12345},
+    }
+    listed = {"NG": {"name": "Nigeria", "id_types": types}, "KE": [], "GH": {"id_types": "all"}, "ZA": {"name": {}}}
+    services = parse_services({"hosted_web": {"biometric_kyc": listed}})
+
+    assert services == Services(
+        biometric_kyc={
+            "NG": {
+                "BVN": OfferedIdType(label="7", required_fields=frozenset(), regex=None),
+                "DRIVERS_LICENSE": OfferedIdType(
+                    label="DRIVERS_LICENSE",
+                    required_fields=frozenset({"id_number", "dob"}),
+                    regex=None,
+                    example="12345",
+                ),
+            }
+        },
+        country_names={"NG": "Nigeria"},
+    )
+
+
+@given(st.dictionaries(st.sampled_from(["NG", "", "name"]), json_values, max_size=3), st.booleans())
+def test_no_list_makes_the_reader_stumble_and_what_is_read_can_be_kept(listed: dict[str, Any], deep: bool) -> None:
+    if deep:
+        listed = {"NG": {"name": listed, "id_types": {"BVN": listed, "X": dict.fromkeys(FIELDS_OF_A_TYPE, listed)}}}
+    for body in (listed, {"hosted_web": listed}, {"hosted_web": {"biometric_kyc": listed}}):
+        with suppress(SmileIDAnswerInvalid):
+            services = parse_services(body)
+            assert parse_services(json.loads(json.dumps(dump_services(services)))) == services
+    for body in (listed, {"idSelection": {"biometric_kyc": listed}, "consentRequired": listed}):
+        with suppress(SmileIDAnswerInvalid):
+            products = parse_products(body)
+            assert parse_products(json.loads(json.dumps(dump_products(products)))) == products
 
 
 def test_products_are_the_id_types_of_this_partner() -> None:

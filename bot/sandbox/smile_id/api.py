@@ -9,7 +9,6 @@ from typing import Any, Protocol, TypeAlias
 from aiohttp import web
 
 from . import info_json, prep_upload
-from .catalogue import services
 from .playing import Player
 from .records import SandboxJob
 from .refusals import RefusedError, require_signature, require_text
@@ -26,6 +25,7 @@ class Script(Protocol):
     story: str
     stories_by_id_number: dict[str, str]
     products: dict[str, object] | None
+    services: dict[str, object]
 
     @property
     def origin(self) -> str:
@@ -100,7 +100,7 @@ class Api:
 
     async def services(self, _request: web.Request) -> web.Response:
         """`GET /v1/services`: for everyone, unsigned."""
-        return web.json_response(services())
+        return web.json_response(self._script.services)
 
     async def products_config(self, request: web.Request) -> web.Response:
         """`POST /v1/products_config`: what the partner may use, if the script says so."""

@@ -9,7 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
-from . import control
+from . import catalogue, control
 from .api import Api, answered
 from .callbacks import Postman
 from .faults import Fault
@@ -52,6 +52,8 @@ class SmileIDSandbox:
         self.stories_by_id_number: dict[str, str] = {}
         self.products: dict[str, object] | None = None
         """What products_config answers; None makes it answer 404."""
+        self.services: dict[str, object] = catalogue.services()
+        """What services answers."""
 
         self.callbacks: list[SentCallback] = []
         """Every try to deliver a message, oldest first."""
