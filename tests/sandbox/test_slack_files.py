@@ -1,6 +1,7 @@
 """Files: who may see them, and the login page that comes instead of an error."""
 
 import io
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from PIL import Image
 from slack_sdk.errors import SlackApiError
 
-from bot.sandbox.slack import Fault, SlackFile, SlackSandbox
+from bot.sandbox.slack import ClientRefuses, Fault, SlackFile, SlackSandbox
 from tests.sandbox.slack_setup import AMINA, CHANNEL, REVIEW, answering, client_of, running
 
 pytestmark = pytest.mark.anyio
@@ -106,3 +107,132 @@ async def test_a_strangers_file_arrives_as_a_stub() -> None:
         assert seen[0]["is_ext_shared_channel"]
         assert seen[0]["event"]["files"][0]["file_access"] == "check_file_info"
         assert (await client_of(slack).files_info(file=file.id))["file"]["size"] == len(BYTES)
+
+
+@pytest.mark.parametrize(
+    ("name", "mimetype", "filetype", "mode"),
+    [
+        ("people.csv", "text/csv", "csv", "snippet"),
+        ("people.json", "text/plain", "json", "snippet"),
+        ("people.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", "hosted"),
+        ("people.zip", "application/zip", "zip", "hosted"),
+        ("me.HEIC", "image/heic", "heic", "hosted"),
+        ("me.jpeg", "image/jpeg", "jpg", "hosted"),
+        ("me.mp4", "video/mp4", "mp4", "hosted"),
+        ("card.pdf", "application/pdf", "pdf", "hosted"),
+        ("notes.txt", "text/plain", "text", "snippet"),
+        ("unknown", "application/octet-stream", "binary", "hosted"),
+    ],
+)
+async def test_each_kind_of_file_is_named_as_slack_names_it(name: str, mimetype: str, filetype: str, mode: str) -> None:
+    async with running() as slack:
+        file = await slack.person(AMINA).upload(BYTES, name, channel_id=CHANNEL)
+        shown = (await client_of(slack).files_info(file=file.id))["file"]
+        assert (shown["mimetype"], shown["filetype"], shown["mode"]) == (mimetype, filetype, mode)
+        assert (await fetch(slack, file)).headers["content-type"] == mimetype
+
+
+async def test_a_large_file_is_streamed_from_where_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "people.zip"
+    with path.open("wb") as large:
+        large.truncate(1024**3)
+        large.seek(1024**3 - 4)
+        large.write(b"last")
+    async with running() as slack:
+        file = await slack.person(AMINA).upload(path, path.name, channel_id=CHANNEL)
+        assert (file.content, file.size) == (b"", 1024**3)
+        url = file.as_json(slack.api_url.removesuffix("/api/"))["url_private_download"]
+        headers = {"Authorization": "Bearer xoxb-sandbox"}
+        tracemalloc.start()
+        try:
+            async with (
+                httpx.AsyncClient(trust_env=False, headers=headers) as client,
+                client.stream("GET", url) as answer,
+            ):
+                assert answer.headers["content-length"] == str(1024**3)
+                async for piece in answer.aiter_raw():
+                    received = len(piece)
+                    if answer.num_bytes_downloaded >= 64 * 1024 * 1024:
+                        break
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert received
+        assert peak_bytes < 16 * 1024 * 1024
+        slack.fail_next("files.download", Fault.half_answer())
+        path.write_bytes(BYTES)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await fetch(slack, file)
+        assert (await fetch(slack, file)).content == BYTES
+
+
+async def test_nobody_uploads_more_than_a_gigabyte(tmp_path: Path) -> None:
+    path = tmp_path / "people.zip"
+    with path.open("wb") as large:
+        large.truncate(1024**3 + 1)
+    async with running() as slack:
+        with pytest.raises(ClientRefuses):
+            await slack.person(AMINA).upload(path, path.name)
+
+
+@pytest.mark.parametrize("refusal", ["file_not_found", "access_denied"])
+async def test_another_company_may_keep_its_file_to_itself(refusal: str) -> None:
+    async with running(event_retry_seconds=()) as slack:
+        slack.add_channel("C0SHARED001", "shared", ext_shared=True)
+        file = await slack.person(AMINA).upload(BYTES, "me.jpg", channel_id="C0SHARED001")
+        file.is_stub, file.refusal = True, refusal
+        client = client_of(slack)
+        (message,) = (await client.conversations_history(channel="C0SHARED001"))["messages"]
+        assert message["files"][0] == file.as_stub()
+        with pytest.raises(SlackApiError, match=refusal):
+            await client.files_info(file=file.id)
+        assert (await fetch(slack, file)).headers["content-type"].startswith("text/html")
+        file.refusal = ""
+        assert (await client.files_info(file=file.id))["file"]["name"] == "me.jpg"
+
+
+async def test_a_file_of_another_channel_is_not_found() -> None:
+    async with running() as slack:
+        slack.add_channel("C0ALONE0001", "alone", bot_is_member=False)
+        file = await slack.person(AMINA).upload(BYTES, "me.jpg", channel_id="C0ALONE0001")
+        with pytest.raises(SlackApiError, match="file_not_found"):
+            await client_of(slack).files_info(file=file.id)
+        await slack.person(AMINA).say(CHANNEL, "here too", files=[file])
+        shown = (await client_of(slack).files_info(file=file.id))["file"]
+        assert shown["channels"] == ["C0ALONE0001", CHANNEL]
+
+
+async def test_a_message_is_read_back_with_its_files() -> None:
+    async with running() as slack:
+        amina, client = slack.person(AMINA), client_of(slack)
+        root = await amina.say(CHANNEL, "root")
+        photos = [await amina.upload(BYTES, f"{number}.jpg") for number in range(3)]
+        replies = [await amina.say(CHANNEL, photo.name, files=[photo], thread_ts=root.ts) for photo in photos]
+        found = (await client.conversations_replies(channel=CHANNEL, ts=root.ts))["messages"]
+        assert [message.get("files", [{}])[0].get("id") for message in found] == [None, *(p.id for p in photos)]
+        assert found[1]["files"][0]["url_private"]
+        span: dict[str, Any] = {"oldest": replies[0].ts, "latest": replies[1].ts, "inclusive": True}
+        found = (await client.conversations_replies(channel=CHANNEL, ts=root.ts, **span))["messages"]
+        assert [message["ts"] for message in found] == [root.ts, replies[0].ts, replies[1].ts]
+        seen, cursor = [], ""
+        while True:
+            page = await client.conversations_replies(channel=CHANNEL, ts=root.ts, limit=3, cursor=cursor)
+            seen += [message["ts"] for message in page["messages"]]
+            following: dict[str, str] = page.get("response_metadata") or {}
+            cursor = following.get("next_cursor", "")
+            assert page["has_more"] is bool(cursor)
+            if not cursor:
+                break
+        assert seen == [root.ts, *(reply.ts for reply in replies)]
+
+
+async def test_one_message_is_found_by_its_time() -> None:
+    async with running() as slack:
+        amina = slack.person(AMINA)
+        photo = await amina.upload(BYTES, "me.jpg")
+        posts = [await amina.say(CHANNEL, str(number), files=[photo] * (number == 1)) for number in range(3)]
+        history = client_of(slack).conversations_history
+        (found,) = (await history(channel=CHANNEL, latest=posts[1].ts, inclusive=True, limit=1))["messages"]
+        assert (found["ts"], found["files"][0]["id"]) == (posts[1].ts, photo.id)
+        (newer,) = (await history(channel=CHANNEL, oldest=posts[1].ts))["messages"]
+        assert newer["ts"] == posts[2].ts

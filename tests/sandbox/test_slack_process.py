@@ -60,6 +60,61 @@ async def test_a_check_is_asked_from_the_shell(tmp_path: Path) -> None:
             assert (wrong.status_code, wrong.json()["ok"]) == (400, False)
 
 
+async def test_a_conversation_is_held_from_the_shell(tmp_path: Path) -> None:
+    selfie = tmp_path / "me.jpg"
+    selfie.write_bytes(b"\xff\xd8")
+    async with running() as slack:
+        app = bolt_for(slack)
+        heard: list[JSON] = []
+
+        @app.event("message")
+        async def _direct(event: JSON) -> None:
+            heard.append(event)
+
+        @app.event("app_mention")
+        async def _mention(event: JSON, client: Any) -> None:
+            blocks = [section("Shall I?"), {"type": "actions", "elements": [button("yes")]}]
+            where = {"channel": event["channel"], "user": event["user"], "thread_ts": event["thread_ts"]}
+            await client.chat_postEphemeral(text="Shall I?", blocks=blocks, **where)
+
+        @app.action("yes")
+        async def _yes(ack: Any, respond: Any) -> None:
+            await ack()
+            await respond(text="Done", replace_original=True)
+
+        @app.shortcut("kyc_check_message")
+        async def _check(ack: Any, body: JSON) -> None:
+            heard.append(body["message"])
+            await ack()
+
+        base = slack.api_url.removesuffix("/api/")
+        async with (
+            by_http(slack, app),
+            httpx.AsyncClient(base_url=f"{base}/sandbox/", trust_env=False) as shell,
+        ):
+            root = (await shell.post("say", json={"user": "amina", "text": "photos", "files": [str(selfie)]})).json()
+            assert slack.files[root["files"][0]].name == "me.jpg"
+            asked = {"user": "amina", "text": "<@U0KYCBOT001> check", "thread_ts": root["ts"]}
+            assert (await shell.post("say", json=asked)).json()["ok"]
+            await slack.wait_for(lambda: bool(slack.ephemerals(AMINA)))
+            listed = (await shell.get("messages", params={"user": "amina"})).json()
+            assert listed["messages"][0]["files"] == ["me.jpg"]
+            (private,) = listed["ephemerals"]
+            assert (private["plain"], private["thread_ts"]) == ("Shall I?\n[Press]", root["ts"])
+            pressed = {"user": "amina", "ts": private["ts"], "action_id": "yes"}
+            assert (await shell.post("click", json=pressed)).json()["ok"]
+            assert slack.ephemerals(AMINA)[0].text == "Done"
+            chosen = {"user": "remi", "ts": root["ts"], "callback_id": "kyc_check_message"}
+            assert (await shell.post("message_shortcut", json=chosen)).json()["ok"]
+            assert (await shell.post("say", json={"user": "amina", "channel": "direct", "text": "hello"})).json()["ok"]
+            await slack.wait_for(lambda: len(heard) == 2)
+            gone = await shell.post("say", json={"user": "amina", "files": [str(tmp_path / "none.jpg")]})
+            assert (gone.status_code, gone.json()["ok"]) == (400, False)
+            assert "ephemerals" not in (await shell.get("messages")).json()
+    assert heard[0]["files"][0]["name"] == "me.jpg"
+    assert (heard[1]["channel_type"], heard[1]["text"]) == ("im", "hello")
+
+
 async def test_the_process_tells_its_address_and_stops_when_told(capsys: pytest.CaptureFixture[str]) -> None:
     task = asyncio.create_task(run(0, "xoxb-a", "xapp-a", "secret", None))
     printed = ""

@@ -2,8 +2,8 @@
 
 It imports nothing of the bot, and refuses what Slack refuses: bad tokens, spent triggers, oversized
 blocks, posts in channels the bot is not in. `server` puts the parts together; `world` is the state,
-`web_api` the front of the methods, `delivery` and `socket_mode` the way to the bot, `person` and `modal`
-the human side, `reading` turns messages into words.
+`web_api` the front of the methods, `delivery` and `socket_mode` the way to the bot, `announcing` what it hears of,
+`person` and `modal` the human side, `reading` turns messages into words.
 """
 
 from bot.sandbox.slack.command_line import run

@@ -109,6 +109,7 @@ def post_ephemeral(workspace: Workspace, arguments: Arguments) -> JSON:
         raise ApiError("user_not_in_channel")
     content = read_content(arguments.fields, text_max=POST_TEXT_MAX)
     thread_ts = arguments.optional("thread_ts")
+    _check_thread(channel, thread_ts)
     message = workspace.world.whisper(
         channel.id, user_id, text=content.text, blocks=content.blocks, thread_ts=thread_ts
     )

@@ -1,5 +1,7 @@
 """What Slack's own client refuses before anything reaches the bot."""
 
+import re
+
 from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.inputs import TEXT_INPUTS, is_empty, stateful
@@ -23,7 +25,7 @@ def check_form(view: OpenView) -> None:
     if empty:
         raise ClientRefuses("please fill in", *empty)
     if unfit:
-        raise ClientRefuses("too long, too short, or no number", *unfit)
+        raise ClientRefuses("too long, too short, or not of its kind", *unfit)
 
 
 def check_files(element: JSON, files: tuple[SlackFile, ...], block_id: str) -> None:
@@ -38,6 +40,18 @@ def check_files(element: JSON, files: tuple[SlackFile, ...], block_id: str) -> N
 
 
 def _fits(element: JSON, text: str) -> bool:
-    if element["type"] == "number_input":
-        return text.lstrip("-").replace(".", "", 1).isdigit()
+    match element["type"]:
+        case "number_input":
+            return _is_number(element, text)
+        case "email_text_input":
+            return re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text) is not None
+        case "url_text_input":
+            return re.fullmatch(r"https?://\S+", text) is not None
     return bool(element.get("min_length", 0) <= len(text) <= element.get("max_length", TEXT_MAX_LENGTH))
+
+
+def _is_number(element: JSON, text: str) -> bool:
+    decimals = r"(\.\d+)?" if element["is_decimal_allowed"] else ""
+    if not re.fullmatch(rf"-?\d+{decimals}", text):
+        return False
+    return float(element.get("min_value", text)) <= float(text) <= float(element.get("max_value", text))

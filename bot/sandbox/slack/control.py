@@ -11,7 +11,7 @@ from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.inputs import stateful
 from bot.sandbox.slack.person import HOME_CHANNEL, Person
 from bot.sandbox.slack.reading import plain
-from bot.sandbox.slack.world import JSON
+from bot.sandbox.slack.world import JSON, Message
 
 if TYPE_CHECKING:
     from bot.sandbox.slack.server import SlackSandbox
@@ -22,6 +22,8 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 def add_routes(app: web.Application, sandbox: "SlackSandbox") -> None:
     desk = _Desk(sandbox)
     app.router.add_post("/sandbox/command", _telling(desk.command))
+    app.router.add_post("/sandbox/say", _telling(desk.say))
+    app.router.add_post("/sandbox/message_shortcut", _telling(desk.message_shortcut))
     app.router.add_post("/sandbox/fill", _telling(desk.fill))
     app.router.add_post("/sandbox/submit", _telling(desk.submit))
     app.router.add_post("/sandbox/click", _telling(desk.click))
@@ -59,6 +61,28 @@ class _Desk:
         shown = plain(reply.message) if reply.message else ""
         return web.json_response({"ok": reply.ok, "error": reply.error, "text": shown})
 
+    async def say(self, request: web.Request) -> web.Response:
+        """`{"user": …, "channel": …, "text": …, "files": [paths], "thread_ts": …}`; the channel `direct` is the
+        person's conversation with the bot.
+        """
+        body = await request.json()
+        person = self._person(body["user"])
+        channel_id = body.get("channel", HOME_CHANNEL)
+        if channel_id == "direct":
+            channel_id = person.direct_channel_id
+        paths = [Path(path) for path in body.get("files", ())]
+        files = [await person.upload(path, path.name) for path in paths]
+        message = await person.say(channel_id, body.get("text", ""), files=files, thread_ts=body.get("thread_ts"))
+        shared = [file.id for file in files]
+        return web.json_response({"ok": True, "channel": channel_id, "ts": message.ts, "files": shared})
+
+    async def message_shortcut(self, request: web.Request) -> web.Response:
+        """`{"user": …, "callback_id": …, "ts": …}`, and `channel` where needed."""
+        body = await request.json()
+        channel_id = body.get("channel", HOME_CHANNEL)
+        reply = await self._person(body["user"]).message_shortcut(body["callback_id"], channel_id, body["ts"])
+        return web.json_response({"ok": reply.ok, "error": reply.error})
+
     async def fill(self, request: web.Request) -> web.Response:
         """`{"user": …, "values": {block_id: value}}`; files are given as a list of paths."""
         body = await request.json()
@@ -80,25 +104,34 @@ class _Desk:
         return web.json_response({"ok": not (submission.errors or submission.problem), **asdict(submission)})
 
     async def click(self, request: web.Request) -> web.Response:
-        """`{"user": …, "ts": …, "action_id": …}`, and `channel`, `value` where needed."""
+        """`{"user": …, "ts": …, "action_id": …}`, and `channel`, `value` where needed; ephemeral messages too."""
         body = await request.json()
+        person = self._person(body["user"])
         channel = self._sandbox.channels[body.get("channel", HOME_CHANNEL)]
-        message = channel.find(body["ts"])
+        whispered = (post for post in self._sandbox.ephemerals(person.user_id) if post.ts == body["ts"])
+        message = channel.find(body["ts"]) or next(whispered, None)
         if message is None:
             return web.json_response({"ok": False, "error": "message_not_found"}, status=400)
-        reply = await self._person(body["user"]).click(message, body["action_id"], value=body.get("value"))
+        reply = await person.click(message, body["action_id"], value=body.get("value"))
         return web.json_response({"ok": reply.ok, "error": reply.error})
 
     async def messages(self, request: web.Request) -> web.Response:
-        shown: list[JSON] = [
-            {
-                "ts": message.ts,
-                "thread_ts": message.thread_ts,
-                "user": message.user,
-                "text": message.text,
-                "plain": plain(message),
-                "blocks": message.blocks,
-            }
-            for message in self._sandbox.messages(request.query.get("channel", HOME_CHANNEL))
-        ]
-        return web.json_response({"ok": True, "messages": shown})
+        """What stands in `?channel=`, and with `?user=` what this person alone was shown there, both in order."""
+        channel_id = request.query.get("channel", HOME_CHANNEL)
+        answer: JSON = {"ok": True, "messages": [_shown(post) for post in self._sandbox.messages(channel_id)]}
+        if wanted := request.query.get("user"):
+            seen = self._sandbox.ephemerals(self._person(wanted).user_id)
+            answer["ephemerals"] = [_shown(post) for post in seen if post.channel == channel_id]
+        return web.json_response(answer)
+
+
+def _shown(message: Message) -> JSON:
+    shown: JSON = {
+        "ts": message.ts,
+        "thread_ts": message.thread_ts,
+        "user": message.user,
+        "text": message.text,
+        "plain": plain(message),
+        "blocks": message.blocks,
+    }
+    return shown | ({"files": [file.name for file in message.files]} if message.files else {})

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -55,7 +56,7 @@ class Courier:
         self._answer_seconds = answer_seconds
         self._event_retry_seconds = event_retry_seconds
         self._session: aiohttp.ClientSession | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
@@ -95,7 +96,7 @@ class Courier:
         payload = event_callback(event, event_id=self._world.new_id("Ev"), is_ext_shared=is_ext_shared)
         first = await self.deliver("events_api", payload)
         if not first.ok and not first.stop_retrying:
-            self._in_background(self._retry(payload, first.failure))
+            self.in_background(self._retry(payload, first.failure))
         return first
 
     async def _retry(self, payload: JSON, reason: str) -> None:
@@ -120,7 +121,8 @@ class Courier:
             stop = response.headers.get("x-slack-no-retry") == "1"
             return response.status, _body(text, response.content_type), stop
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
+        """Let it run while the caller goes on; cut short when the stand-in stops."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

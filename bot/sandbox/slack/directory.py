@@ -1,4 +1,4 @@
-"""users.*, usergroups.* and files.info: look-ups about people and files."""
+"""users.* and usergroups.*: look-ups about people."""
 
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.errors import ApiError
@@ -67,29 +67,8 @@ def usergroups_users_list(workspace: Workspace, arguments: Arguments) -> JSON:
     return {"ok": True, "users": sorted(users)}
 
 
-def files_info(workspace: Workspace, arguments: Arguments) -> JSON:
-    """The whole file object, also of files that payloads show as a stub only."""
-    arguments.require("file")
-    world = workspace.world
-    file = world.files.get(arguments.text("file"))
-    if file is None or not world.bot_may_read(file):
-        raise ApiError("file_not_found")
-    if file.is_deleted:
-        raise ApiError("file_deleted")
-    shown = file.as_json(world.base_url)
-    shares: dict[str, JSON] = {"public": {}, "private": {}}
-    for channel_id in sorted(file.shared_in & set(world.channels)):
-        channel = world.channels[channel_id]
-        posts = [post for post in channel.posts if file in post.files]
-        entries = [{"ts": post.ts, "channel_name": channel.name, "team_id": TEAM_ID} for post in posts]
-        shares["private" if channel.is_private or channel.is_im else "public"][channel_id] = entries
-    shown["shares"] = {kind: found for kind, found in shares.items() if found}
-    return {"ok": True, "file": shown, "comments": [], "response_metadata": {"next_cursor": ""}}
-
-
 METHODS: dict[str, Method] = {
     "users.info": user_info,
     "usergroups.list": usergroups_list,
     "usergroups.users.list": usergroups_users_list,
-    "files.info": files_info,
 }

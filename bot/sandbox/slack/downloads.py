@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from bot.sandbox.slack.streamed import Streamed
 from bot.sandbox.slack.web_api import ApiCall
 from bot.sandbox.slack.workspace import Workspace
 
@@ -38,6 +39,7 @@ class Downloads:
             and "files:read" in self._workspace.scopes
             and file is not None
             and self._workspace.world.bot_may_read(file)
+            and not file.refusal
         )
         if file is None or not may:
             call.response = {"status": 302}
@@ -46,4 +48,4 @@ class Downloads:
             call.response = {"status": 404}
             return web.Response(status=404, text=_LOGIN_PAGE, content_type="text/html")
         call.response = {"status": 200}
-        return web.Response(body=file.content, content_type=file.mimetype)
+        return Streamed(file.chunks, size_bytes=file.size, content_type=file.mimetype)

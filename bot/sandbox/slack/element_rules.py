@@ -168,6 +168,24 @@ def _text_input(check: Check, element: JSON, at: str) -> None:
     check.string(element.get("initial_value"), f"{at}/initial_value", longest)
 
 
+def _typed_value(check: Check, element: JSON, at: str) -> None:
+    """Numbers too are given as text."""
+    for key in ("initial_value", "min_value", "max_value"):
+        check.string(element.get(key), f"{at}/{key}", {})
+
+
+def _menu(check: Check, element: JSON, at: str) -> None:
+    """A menu that Slack or the app fills as the person types."""
+    for key in ("initial_user", "initial_conversation", "initial_channel"):
+        check.string(element.get(key), f"{at}/{key}", {})
+    for key, least in (("max_selected_items", 1), ("min_query_length", 0)):
+        check.number(element.get(key), f"{at}/{key}", {"min": least})
+
+
+def _moment(check: Check, element: JSON, at: str) -> None:
+    check.number(element.get("initial_date_time"), f"{at}/initial_date_time", {"min": 10**9, "max": 10**10 - 1})
+
+
 def _file_input(check: Check, element: JSON, at: str) -> None:
     if check.surface != "modal":
         check.refuse(f"{at}/type", "unsupported type: file_input")
@@ -196,4 +214,10 @@ _SPECIAL: dict[str, Callable[[Check, JSON, str], None]] = {
     "plain_text_input": _text_input,
     "file_input": _file_input,
     "datepicker": _date,
+    "datetimepicker": _moment,
+    "email_text_input": _typed_value,
+    "url_text_input": _typed_value,
+    "number_input": _typed_value,
+    **dict.fromkeys(("external_select", "users_select", "conversations_select", "channels_select"), _menu),
+    **dict.fromkeys(("multi_external_select", "multi_users_select", "multi_conversations_select"), _menu),
 }

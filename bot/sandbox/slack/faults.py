@@ -10,6 +10,8 @@ from typing import Self
 
 from aiohttp import web
 
+from bot.sandbox.slack.streamed import pieces_of
+
 Hook = Callable[[], Awaitable[None] | None]
 
 
@@ -157,12 +159,16 @@ def _reset(request: web.Request) -> web.Response:
 
 
 async def _half(request: web.Request, response: web.Response) -> web.StreamResponse:
-    body = response.body if isinstance(response.body, bytes) else b""
     half = web.StreamResponse(status=response.status)
     half.content_type = response.content_type
-    half.content_length = len(body)
+    half.content_length = response.content_length
     await half.prepare(request)
-    await half.write(body[: len(body) // 2])
+    left = (response.content_length or 0) // 2
+    async for piece in pieces_of(response):
+        await half.write(piece[:left])
+        left -= len(piece)
+        if left <= 0:
+            break
     if request.transport is not None:
         request.transport.close()
     return half

@@ -26,18 +26,22 @@ def message_json(world: World, message: Message, *, with_metadata: bool = False)
     if message.blocks:
         shown["blocks"] = message.blocks
     if message.files:
-        shown["files"] = [file.in_payload(world.base_url) for file in message.files]
+        shown["files"] = [file.in_message(world.base_url) for file in message.files]
         shown |= {"upload": False, "display_as_bot": False}
     if with_metadata and message.metadata:
         shown["metadata"] = message.metadata
-    if message.edited and not message.blocks:
+    if message.edited and message.user != BOT_USER_ID:
+        shown["edited"] = {"user": message.user, "ts": message.edited[-1].replaced_ts}
+    elif message.edited and not message.blocks:
         shown["edited"] = {"user": BOT_ID, "ts": message.ts}
     return shown | _thread_keys(world, message)
 
 
 def _thread_keys(world: World, message: Message) -> JSON:
     if message.thread_ts:
-        return {"thread_ts": message.thread_ts}
+        root = world.channels[message.channel].root(message.thread_ts)
+        parent = {"parent_user_id": root.user} if root is not None else {}
+        return {"thread_ts": message.thread_ts, **parent}
     replies = world.channels[message.channel].replies(message.ts)
     if not replies:
         return {}

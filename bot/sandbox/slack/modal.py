@@ -1,6 +1,6 @@
 """An open modal in a person's hands: choosing, filling, attaching, submitting, with the client's own checks."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from bot.sandbox.slack import payloads
@@ -78,8 +78,11 @@ class Modal:
     async def choose(self, block_id: str, value: Any, *, action_id: str | None = None) -> Delivery | None:
         """Choose in a menu, among boxes, or on a calendar. Gives the bot's answer if it was told."""
         block, element = self._element(block_id, action_id)
+        chosen: Any
         if element["type"] == "external_select":
             chosen = await self._suggested(block, element, str(value))
+        elif element["type"] == "multi_external_select":
+            chosen = [await self._suggested(block, element, str(item)) for item in _several(element, value, block_id)]
         else:
             chosen = self._choice(block, element, value)
         return await self._hold(block, element, chosen)
@@ -114,9 +117,12 @@ class Modal:
         return options_of(delivery.body)
 
     async def click(self, action_id: str, *, value: str | None = None) -> Delivery:
-        """Press a button inside the modal."""
+        """Press a button inside the modal, or choose in a menu that has no field of its own."""
         block, element = find_element(self.blocks, action_id, value)
-        return await self._tell(block, element, chosen_in(element, value))
+        held = chosen_in(element, value)
+        if held is not None and element["type"] in VALUE_KEYS:
+            self._view.values[block["block_id"], element["action_id"]] = held
+        return await self._tell(block, element, held)
 
     async def submit(self, *, client_checks: bool = True) -> Submission:
         if not self.is_open:
@@ -191,10 +197,15 @@ class Modal:
         if kind in {"static_select", "radio_buttons"}:
             return _offered(element, value, block_id)
         if kind in {"checkboxes", "multi_static_select"}:
-            wanted = value if isinstance(value, list | tuple) else [value]
-            return [_offered(element, item, block_id) for item in wanted]
+            return [_offered(element, item, block_id) for item in _several(element, value, block_id)]
         if kind == "datepicker":
             return date.fromisoformat(str(value)).isoformat() if value else None
+        if kind == "datetimepicker":
+            return int(value.timestamp()) if isinstance(value, datetime) else value
+        if kind == "multi_users_select":
+            value = _several(element, value, block_id)
+            if strangers := set(value) - set(self._stage.world.users):
+                raise ClientRefuses(f"there is no user {sorted(strangers)}", block_id)
         if kind == "conversations_select" and value not in self._conversations(element):
             raise ClientRefuses(f"{value} is not offered", block_id)
         if kind == "users_select" and value not in self._stage.world.users:
@@ -238,6 +249,14 @@ class Modal:
     def _trigger(self) -> str:
         view = self._view
         return self._stage.triggers.issue(self._user.id, channel_id=view.channel_id, view_id=view.id)
+
+
+def _several(element: JSON, value: Any, block_id: str) -> list[Any]:
+    """What is to be chosen where more than one may be."""
+    wanted = list(value) if isinstance(value, list | tuple) else [value]
+    if len(wanted) > element.get("max_selected_items", len(wanted)):
+        raise ClientRefuses(f"no more than {element['max_selected_items']} may be chosen", block_id)
+    return wanted
 
 
 def _offered(element: JSON, value: Any, block_id: str) -> JSON:

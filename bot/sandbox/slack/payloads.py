@@ -215,11 +215,46 @@ def event_callback(event: JSON, *, event_id: str, is_ext_shared: bool = False) -
 
 
 def app_mention(world: World, user: User, message: Message) -> JSON:
+    """Slack sends it again at each edit of a message that mentions the app; `edited` then tells so."""
     event = message_json(world, message)
     event |= {"type": "app_mention", "channel": message.channel, "event_ts": message.ts}
     if user.is_stranger:
         event |= {"user_team": user.team_id, "source_team": user.team_id}
     return event
+
+
+def direct_message(world: World, message: Message) -> JSON:
+    """A message in a conversation with the bot, be it a person's or the bot's own."""
+    event = message_json(world, message)
+    if message.files:
+        event["subtype"] = "file_share"
+    return event | {"channel": message.channel, "event_ts": message.ts, "channel_type": "im"}
+
+
+def message_changed(world: World, message: Message, *, before: JSON) -> JSON:
+    """`before` is the message as it was. A deleted root with replies changes too: into a stone."""
+    shown = message_json(world, message)
+    if message.tombstone:
+        shown["user"] = "USLACKBOT"
+    return _hidden(world, message, "message_changed") | {"message": shown, "previous_message": before}
+
+
+def message_deleted(world: World, message: Message, *, before: JSON) -> JSON:
+    return _hidden(world, message, "message_deleted") | {"deleted_ts": message.ts, "previous_message": before}
+
+
+def _hidden(world: World, message: Message, subtype: str) -> JSON:
+    """An event about another message; its own ts is that of the act."""
+    now = world.next_ts()
+    return {
+        "type": "message",
+        "subtype": subtype,
+        "channel": message.channel,
+        "hidden": True,
+        "ts": now,
+        "event_ts": now,
+        "channel_type": "im",
+    }
 
 
 def app_home_opened(world: World, user: User, view: JSON | None) -> JSON:
@@ -232,18 +267,6 @@ def app_home_opened(world: World, user: User, view: JSON | None) -> JSON:
         "event_ts": world.next_ts(),
     }
     return event if view is None else event | {"view": view}
-
-
-def typed_blocks(text: str) -> list[JSON]:
-    """What a person's typed text looks like: Slack's client writes rich text."""
-    part: JSON = {"type": "text", "text": text}
-    if text.startswith(f"<@{BOT_USER_ID}>"):
-        rest = text.removeprefix(f"<@{BOT_USER_ID}>")
-        parts = [{"type": "user", "user_id": BOT_USER_ID}, {"type": "text", "text": rest}]
-    else:
-        parts = [part]
-    section = {"type": "rich_text_section", "elements": [item for item in parts if item.get("text") != ""]}
-    return [{"type": "rich_text", "block_id": "typed", "elements": [section]}]
 
 
 def _team(user: User) -> JSON:

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.sandbox.slack import payloads
+from bot.sandbox.slack import kinds, payloads
 from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.errors import ApiError, ClientRefuses
-from bot.sandbox.slack.files import SlackFile, guess_mimetype
-from bot.sandbox.slack.inputs import VALUE_KEYS, as_state, beginning, stateful
+from bot.sandbox.slack.files import IN_MEMORY_MAX_BYTES, MAX_BYTES, SlackFile
+from bot.sandbox.slack.inputs import VALUE_KEYS, as_state, carried_over
 from bot.sandbox.slack.modal import Modal
 from bot.sandbox.slack.pressing import chosen_in, find_element
 from bot.sandbox.slack.response_urls import ResponseUrl
 from bot.sandbox.slack.stage import Stage
-from bot.sandbox.slack.world import BOT_USER_ID, JSON, Channel, Message, User
+from bot.sandbox.slack.typed import typed_blocks, typed_text
+from bot.sandbox.slack.world import JSON, Act, Channel, Message, User
 
 HOME_CHANNEL = "C0KYCREQ001"
 
@@ -93,18 +94,18 @@ class Person:
         mimetype: str | None = None,
         channel_id: str | None = None,
     ) -> SlackFile:
-        """Private to this person until submitted in a modal, or shared in `channel_id`."""
-        content = (
-            path_or_bytes
-            if isinstance(path_or_bytes, bytes)
-            else await asyncio.to_thread(Path(path_or_bytes).read_bytes)
-        )
+        """Private to this person until submitted in a modal, or shared in `channel_id`.
+
+        Any kind of file up to 1 GB. A path to a large one is kept as such: the file must stay where it is.
+        """
+        content, on_disk = await asyncio.to_thread(_bytes_of, path_or_bytes)
         world = self._stage.world
         file = SlackFile(
             id=world.new_id("F"),
             name=name,
             content=content,
-            mimetype=mimetype or guess_mimetype(name),
+            on_disk=on_disk,
+            mimetype=mimetype or kinds.mimetype(name),
             user=self.user_id,
             user_team=self.user.team_id,
             created=int(world.clock().timestamp()),
@@ -119,20 +120,48 @@ class Person:
     async def say(
         self, channel_id: str, text: str, *, files: Iterable[SlackFile] = (), thread_ts: str | None = None
     ) -> Message:
-        """Post as this person. A mention of the bot reaches it if it is in the channel."""
+        """Post as this person, in a thread if `thread_ts` names its root.
+
+        A mention of the bot reaches it if it is in the channel; in their direct conversation every word does.
+        What the client links may be written so: `<tel:22212345678|22212345678>`.
+        """
         channel = self._enter(channel_id)
+        if thread_ts is not None and channel.root(thread_ts) is None:
+            raise ClientRefuses(f"there is no thread {thread_ts} in {channel_id}")
         message = self._stage.world.post(
             channel.id,
             user=self.user_id,
-            text=text,
-            blocks=payloads.typed_blocks(text) if text else [],
+            text=typed_text(text),
+            blocks=typed_blocks(text),
             thread_ts=thread_ts,
             files=files,
         )
-        if f"<@{BOT_USER_ID}>" in text and channel.bot_is_member and not channel.is_im:
-            event = payloads.app_mention(self._stage.world, self.user, message)
-            await self._stage.courier.emit(event, is_ext_shared=channel.is_ext_shared)
+        await self._stage.announcer.tell(Act.POSTED, message)
         return message
+
+    @property
+    def direct_channel_id(self) -> str:
+        """This person's conversation with the bot."""
+        return self._stage.world.direct_channel(self.user_id).id
+
+    async def write(self, text: str, *, files: Iterable[SlackFile] = (), thread_ts: str | None = None) -> Message:
+        """Say it to the bot alone, in a direct message."""
+        return await self.say(self.direct_channel_id, text, files=files, thread_ts=thread_ts)
+
+    async def edit(self, message: Message, text: str) -> None:
+        """Change the words of an own message. Slack tells the bot: of a direct message by `message_changed`, of a
+        message that now mentions it by another `app_mention`.
+        """
+        self._must_own(message)
+        before = self._stage.world.rewrite(message, text=typed_text(text), blocks=typed_blocks(text))
+        await self._stage.announcer.tell(Act.CHANGED, message, before)
+
+    async def delete(self, message: Message) -> None:
+        """Take an own message back. A root with replies leaves a stone in its place."""
+        self._must_own(message)
+        replies = self._stage.world.channels[message.channel].replies(message.ts)
+        before = self._stage.world.delete(message, tombstone=bool(replies))
+        await self._stage.announcer.tell(Act.DELETED, message, before)
 
     async def click(self, message: Message, action_id: str, *, value: str | None = None, stale: bool = False) -> Reply:
         """Press a button, or choose in a menu, of a message.
@@ -148,9 +177,10 @@ class Person:
             blocks = [block for edition in message.edited for block in edition.blocks] + blocks
         block, element = find_element(blocks, action_id, value)
         held = chosen_in(element, value)
-        values = {(b["block_id"], e["action_id"]): beginning(e) for b, e in stateful(message.blocks)}
+        values = carried_over(message.blocks, message.choices.get(self.user_id, {}))
         if held is not None and element["type"] in VALUE_KEYS:
             values[block["block_id"], element["action_id"]] = held
+        message.choices[self.user_id] = values
         response_url = self._stage.response_urls.issue(
             "actions", channel_id=message.channel, user_id=self.user_id, origin=message
         )
@@ -203,6 +233,10 @@ class Person:
         if hidden or message.ephemeral_to not in (None, self.user_id):
             raise ClientRefuses(f"{self.user_id} does not see this message")
 
+    def _must_own(self, message: Message) -> None:
+        if message.user != self.user_id or message.deleted:
+            raise ClientRefuses(f"{self.user_id} has no such message {message.ts}")
+
     async def _act(self, payload: JSON) -> Reply:
         return _reply(await self._stage.courier.deliver("interactive", payload))
 
@@ -219,6 +253,21 @@ class Person:
         text = message.text if message else ""
         blocks = message.blocks if message else []
         return Reply(ok=True, text=text, blocks=blocks, message=message, seconds=delivery.seconds)
+
+
+def _bytes_of(path_or_bytes: Path | str | bytes) -> tuple[bytes, Path | None]:
+    """The content to hold, or none and the path where too much of it lies."""
+    if isinstance(path_or_bytes, bytes):
+        size, path = len(path_or_bytes), None
+    else:
+        path = Path(path_or_bytes)
+        size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ClientRefuses("files may be up to 1 GB")
+    if path is None:
+        assert isinstance(path_or_bytes, bytes)
+        return path_or_bytes, None
+    return (b"", path) if size > IN_MEMORY_MAX_BYTES else (path.read_bytes(), None)
 
 
 def _reply(delivery: Delivery) -> Reply:

@@ -11,10 +11,11 @@ def find_element(blocks: list[JSON], action_id: str, value: str | None = None) -
     exact = [pair for pair in everything if pair[1]["action_id"] == action_id]
     found = exact or [pair for pair in everything if pair[1]["action_id"].startswith(action_id)]
     fitting = [pair for pair in found if pair[1]["type"] != "button" or value in (None, pair[1].get("value"))]
+    offering = [pair for pair in fitting if value in {option["value"] for option in options_of(pair[1])}]
     if not fitting:
         there = ", ".join(pair[1]["action_id"] for pair in everything) or "nothing"
         raise ClientRefuses(f"nothing to press called {action_id}; there is {there}")
-    return fitting[0]
+    return (offering or fitting)[0]
 
 
 def chosen_in(element: JSON, value: str | None) -> JSON | None:

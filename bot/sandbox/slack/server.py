@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from bot.sandbox.slack import control, reading
+from bot.sandbox.slack.announcing import Announcer
 from bot.sandbox.slack.delivery import Courier, Delivery
 from bot.sandbox.slack.downloads import Downloads
 from bot.sandbox.slack.errors import ClientRefuses
@@ -15,6 +16,7 @@ from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.response_urls import ResponseUrls
 from bot.sandbox.slack.socket_mode import Sockets
 from bot.sandbox.slack.stage import Stage
+from bot.sandbox.slack.upload_desk import UploadDesk
 from bot.sandbox.slack.views import Triggers, Views
 from bot.sandbox.slack.web_api import ApiCall, Pace, WebApi, scopes_or_default
 from bot.sandbox.slack.workspace import Workspace
@@ -32,7 +34,8 @@ class SlackSandbox:
     """A Slack workspace for one app: `await start()`, point the bot at `api_url`, act as a `person`.
 
     Everything runs on the caller's event loop. `clock` rules message times, triggers, response_urls and
-    the posting pace; time limits of connections run by the loop.
+    the posting pace; time limits of connections run by the loop. `events` are the manifest's bot_events, of which
+    `app_mention` and `message.im` matter here; None means both, as far as `scopes` allow.
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class SlackSandbox:
         signing_secret: str = "sandbox-secret",
         events_url: str | None = None,
         scopes: Iterable[str] | None = None,
+        events: Iterable[str] | None = None,
         posts_per_second: float | None = None,
         trigger_seconds: float = 3.0,
         event_retry_seconds: tuple[float, ...] = (0, 60, 300),
         answer_seconds: float = 3.0,
+        file_seconds: float = 0.0,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.bot_token = bot_token
@@ -58,7 +63,13 @@ class SlackSandbox:
         self._faults = Faults()
         self._sockets = Sockets(self._world)
         views, triggers = Views(self._world), Triggers(clock, trigger_seconds)
-        workspace = Workspace(world=self._world, views=views, triggers=triggers, scopes=scopes_or_default(scopes))
+        workspace = Workspace(
+            world=self._world,
+            views=views,
+            triggers=triggers,
+            scopes=scopes_or_default(scopes),
+            file_seconds=file_seconds,
+        )
         self._courier = Courier(
             self._world,
             self._sockets,
@@ -76,6 +87,7 @@ class SlackSandbox:
             connections_open=self._sockets.new_address,
         )
         self._response_urls = ResponseUrls(self._world)
+        self._upload_desk = UploadDesk(workspace, self._api.record)
         self._downloads = Downloads(workspace, bot_token=bot_token, record=self._api.record)
         self._stage = Stage(
             world=self._world,
@@ -83,6 +95,7 @@ class SlackSandbox:
             triggers=triggers,
             response_urls=self._response_urls,
             courier=self._courier,
+            announcer=Announcer(self._world, self._courier, scopes=workspace.scopes, events=events),
         )
         self._runner: web.AppRunner | None = None
         self._furnish()
@@ -93,6 +106,7 @@ class SlackSandbox:
         app.router.add_post("/hooks/{kind}/{team}/{number}/{secret}", self._answer_hook)
         app.router.add_get("/link/", self._sockets.serve)
         self._downloads.add_routes(app)
+        self._upload_desk.add_routes(app)
         control.add_routes(app, self)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -156,7 +170,7 @@ class SlackSandbox:
     def fail_next(self, method: str, *faults: Fault) -> None:
         """Spoil the next requests of this method, one fault each.
 
-        Besides Web API methods: `files.download` and `response_url`.
+        Besides Web API methods: `files.download`, `files.upload` (the bytes that the bot sends) and `response_url`.
         """
         self._faults.queue(method, *faults)
 
@@ -228,6 +242,11 @@ class SlackSandbox:
     def ephemerals(self, user_id: str) -> list[Message]:
         """What only this person saw: answers to commands, chat.postEphemeral, response_url."""
         return [post for post in self._world.ephemerals if post.ephemeral_to == user_id and not post.deleted]
+
+    def bot_files(self, channel_id: str) -> list[tuple[Message, SlackFile]]:
+        """Each file that the bot shared there, with the message it stands in (`thread_ts` names the thread)."""
+        posts = [post for post in self.messages(channel_id) if post.user == BOT_USER_ID]
+        return [(post, file) for post in posts for file in post.files]
 
     def delete_message(self, channel_id: str, ts: str, *, tombstone: bool = False) -> None:
         """As a person would. `tombstone`: Slack keeps the place of a root that has replies."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bot.sandbox.slack.announcing import Announcer
 from bot.sandbox.slack.delivery import Courier
 from bot.sandbox.slack.response_urls import ResponseUrls
 from bot.sandbox.slack.views import Triggers, Views
@@ -15,3 +16,4 @@ class Stage:
     triggers: Triggers
     response_urls: ResponseUrls
     courier: Courier
+    announcer: Announcer

@@ -11,7 +11,7 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from bot.sandbox.slack import chat, conversations, directory, view_methods
+from bot.sandbox.slack import chat, conversations, directory, file_info, uploads, view_methods
 from bot.sandbox.slack.arguments import Arguments, decoded, read
 from bot.sandbox.slack.errors import ApiError
 from bot.sandbox.slack.faults import Fault, Faults, answer_through, rate_limited
@@ -29,6 +29,7 @@ DEFAULT_SCOPES = (
     "chat:write",
     "commands",
     "files:read",
+    "files:write",
     "groups:history",
     "groups:read",
     "im:history",
@@ -96,6 +97,8 @@ class WebApi:
             **chat.METHODS,
             **conversations.METHODS,
             **directory.METHODS,
+            **file_info.METHODS,
+            **uploads.METHODS,
             **view_methods.METHODS,
         }
 

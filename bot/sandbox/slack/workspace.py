@@ -1,10 +1,11 @@
 """What every Web API method works on: the world, the open views, and what the bot's token allows."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.errors import ApiError
+from bot.sandbox.slack.files import PendingUpload
 from bot.sandbox.slack.views import Triggers, Views
 from bot.sandbox.slack.world import BOT_ID, BOT_NAME, BOT_USER_ID, JSON, TEAM_DOMAIN, TEAM_ID, Channel, World
 
@@ -15,6 +16,10 @@ class Workspace:
     views: Views
     triggers: Triggers
     scopes: list[str]
+    file_seconds: float = 0.0
+    """How long Slack works on an uploaded file before it knows its kind and shares."""
+    uploads: dict[str, PendingUpload] = field(default_factory=dict)
+    """Files of the bot that were announced, by the ticket in their upload address, until they are completed."""
 
     def need_any_scope(self, scopes: Iterable[str]) -> None:
         wanted = list(scopes)

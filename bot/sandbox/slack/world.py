@@ -6,8 +6,9 @@ Pure state with Slack's rules of who sees what. HTTP, views and people's acts li
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from bot.sandbox.slack.changes import Changes
@@ -47,6 +48,7 @@ class Edition:
     text: str
     blocks: list[JSON]
     metadata: JSON | None
+    replaced_ts: str
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,6 +70,8 @@ class Message:
     """Deleted, but its replies stand: Slack may leave a stone in its place."""
     broadcast: bool = False
     ephemeral_to: str | None = None
+    choices: dict[str, dict[tuple[str, str], JSON]] = field(default_factory=dict, repr=False)
+    """By person, what they chose in its menus: their client keeps it, and the next click brings it along."""
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names by user and channel id, for reading the message aloud."""
 
@@ -116,6 +120,18 @@ class Channel:
             self._replies.setdefault(message.thread_ts, []).append(message)
 
 
+class Act(StrEnum):
+    """What may happen to a message that everybody in its conversation sees."""
+
+    POSTED = "posted"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+Watcher = Callable[[Act, Message, Message | None], None]
+"""Told of each act, of the message, and of how the message was before it."""
+
+
 class World:
     """Everything that is the case in the workspace, and the acts that change it."""
 
@@ -129,6 +145,7 @@ class World:
         self.ephemerals: list[Message] = []
         self.names: dict[str, str] = {}
         self.changes = Changes()
+        self.watcher: Watcher | None = None
         self._last_tick = 0
         self._numbers = itertools.count(1)
 
@@ -187,7 +204,7 @@ class World:
         for file in message.files:
             file.shared_in.add(channel_id)
         self.channels[channel_id].add(message)
-        self.changes.tell()
+        self._happened(Act.POSTED, message, None)
         return message
 
     def whisper(
@@ -214,17 +231,31 @@ class World:
         self.changes.tell()
         return message
 
-    def rewrite(self, message: Message, *, text: str, blocks: list[JSON], metadata: JSON | None = None) -> None:
-        message.edited.append(Edition(text=message.text, blocks=message.blocks, metadata=message.metadata))
+    def rewrite(self, message: Message, *, text: str, blocks: list[JSON], metadata: JSON | None = None) -> Message:
+        """Gives the message as it was."""
+        before = replace(message, edited=list(message.edited))
+        edition = Edition(
+            text=message.text, blocks=message.blocks, metadata=message.metadata, replaced_ts=self.next_ts()
+        )
+        message.edited.append(edition)
         message.text = text
         message.blocks = blocks
         message.metadata = metadata if metadata is not None else message.metadata
-        self.changes.tell()
+        self._happened(Act.CHANGED, message, before)
+        return before
 
-    def delete(self, message: Message, *, tombstone: bool = False) -> None:
+    def delete(self, message: Message, *, tombstone: bool = False) -> Message:
+        """Gives the message as it was."""
+        before = replace(message, edited=list(message.edited))
         message.deleted = True
         message.tombstone = tombstone
+        self._happened(Act.DELETED, message, before)
+        return before
+
+    def _happened(self, act: Act, message: Message, before: Message | None) -> None:
         self.changes.tell()
+        if self.watcher is not None and message.ephemeral_to is None:
+            self.watcher(act, message, before)
 
     def bot_may_read(self, file: SlackFile) -> bool:
         if file.user == BOT_USER_ID or file.was_submitted:
