@@ -21,6 +21,7 @@ PROCESSES = frozenset(
         "bot.batches",
         "bot.catalogue",
         "bot.desk",
+        "bot.exports",
         "bot.intake",
         "bot.messages",
         "bot.outbox",

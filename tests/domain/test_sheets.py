@@ -1,0 +1,42 @@
+"""A spreadsheet must show what stands in a cell, and calculate nothing."""
+
+import csv
+import io
+
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.sheets import csv_bytes, neutral, xlsx_bytes
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =HYPERLINK(1)", "\u00a0=1", "|calc", "%0A=1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_formula_becomes_text(text: str) -> None:
+    assert neutral(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "K-7F3K2Q", "Ada", "1990-01-02", "a=b", "0810"])
+def test_other_text_stays_as_it_is(text: str) -> None:
+    assert neutral(text) == text
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=5))
+def test_a_csv_file_reads_back_as_what_was_written(rows: list[list[str]]) -> None:
+    text = csv_bytes(["one", "two"], rows).decode("utf-8-sig")
+    read = list(csv.reader(io.StringIO(text, newline="")))
+    assert read == [["one", "two"], *([neutral(cell) for cell in row] for row in rows)]
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=3))
+def test_no_cell_of_a_workbook_is_a_formula(rows: list[list[str]]) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(xlsx_bytes(["one", "two"], [*rows, FORMULAS[:2]], title="Checks")))
+    (sheet,) = book.worksheets
+    assert [cell.value for cell in sheet[1]] == ["one", "two"]
+    assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
+    assert [cell.value for cell in list(sheet.iter_rows())[-1]] == ["'=1+1", "'+1"]
