@@ -19,7 +19,7 @@ SMILE_IDS_FIELDS = {"country", "id_type", "id_number", *NAMES, "dob", "phone_num
 OURS = {"selfie", "liveness", "consent", "customer_reference", "channel", "warning"}
 
 
-def build(country: str | None = None, id_type: str | None = None, place: Place = HERE, **more: str) -> dict[str, Any]:
+def build(country: str | None = None, id_type: str | None = None, place: Place = HERE, **more: Any) -> dict[str, Any]:
     return form.build(ID_TYPES, place=place, country=country, id_type=id_type, **more)
 
 
