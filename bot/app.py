@@ -16,6 +16,7 @@ from bot.catalogue import Catalogue
 from bot.desk import Desk
 from bot.domain.id_types import IDTypes
 from bot.intake import Intake
+from bot.messages import Messages
 from bot.metrics import Metrics
 from bot.outbox import Outbox, Saying
 from bot.readiness import Readiness
@@ -70,6 +71,7 @@ class Bot:
     access: Access
     id_types: IDTypes
     intake: Intake
+    messages: Messages
     submission: Submission
     results: Results
     outbox: Outbox
@@ -200,6 +202,9 @@ async def build(
             timezone=settings.timezone,
             now=now,
             dice=dice,
+        ),
+        messages=Messages(
+            database=database, slack=listener_slack, id_types=id_types, timezone=settings.timezone, now=now
         ),
         submission=submission,
         results=results,

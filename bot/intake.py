@@ -19,6 +19,7 @@ from bot.domain.id_types import IDTypes
 from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
 from bot.errors import SlackError, SlackRefused
+from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from storage import checks, slack_requests
 from storage.database import Database
@@ -176,15 +177,7 @@ class Intake:
             return replace(file, readable=False) if no.code in _UNREADABLE else file
         except (SlackError, TimeoutError):
             return file
-        size = found.get("size")
-        return FileInfo(
-            id=file.id,
-            name=str(found.get("name") or file.name),
-            mimetype=str(found.get("mimetype") or file.mimetype),
-            size=size if isinstance(size, int) else file.size,
-            readable=found.get("file_access") not in {"access_denied", "file_not_found"}
-            and found.get("mode") not in {"tombstone", "hidden_by_limit"},
-        )
+        return file_info(found, before=file)
 
 
 def _photos(selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]) -> tuple[PhotoRef, ...]:

@@ -13,6 +13,7 @@ from bot.blocks import ids
 from bot.errors import SettingsFault
 
 SCOPES = (
+    "app_mentions:read",
     "commands",
     "chat:write",
     "files:read",
@@ -26,9 +27,11 @@ SCOPES = (
     "im:history",
 )
 EVENTS = (
+    "app_mention",
     "app_uninstalled",
     "member_joined_channel",
     "member_left_channel",
+    "message.im",
     "subteam_members_changed",
     "subteam_updated",
     "tokens_revoked",
@@ -59,7 +62,7 @@ def build(url: str | None = None) -> dict[str, Any]:
             "app_home": {
                 "home_tab_enabled": False,
                 "messages_tab_enabled": True,
-                "messages_tab_read_only_enabled": True,
+                "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": "kyc", "always_online": True},
             "slash_commands": [
@@ -77,7 +80,13 @@ def build(url: str | None = None) -> dict[str, Any]:
                     "type": "global",
                     "callback_id": ids.SHORTCUT_CHECK,
                     "description": "Open the form for a new check",
-                }
+                },
+                {
+                    "name": "Run Biometric KYC",
+                    "type": "message",
+                    "callback_id": ids.SHORTCUT_CHECK_MESSAGE,
+                    "description": "Open the form with this message's photos",
+                },
             ],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},

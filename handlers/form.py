@@ -36,10 +36,7 @@ _NO_CHANNEL = "-"
 
 async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Said | None:
     """Open the form at once, since a trigger lives 3 s; words for the person when it must stay closed."""
-    fault = await bot.intake.may_ask(user)
-    if fault is None and channel is not None and not bot.access.is_allowed(channel):
-        allowed = ", ".join(f"<#{entry}>" for entry in sorted(bot.access.channels_allowed))
-        fault = private.ELSEWHERE.format(channels=allowed)
+    fault = await fault_of_asking(bot, user, channel)
     if fault is not None:
         return private.says(fault)
     place = Place(channel=channel)
@@ -51,6 +48,15 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None
     if channel is not None:
         bot.background.spawn(_look_at_the_place(bot, user, view, place))
     return None
+
+
+async def fault_of_asking(bot: Bot, user: str, channel: str | None) -> str | None:
+    """None if this person may ask here, as far as memory knows; else words for that person."""
+    fault = await bot.intake.may_ask(user)
+    if fault is None and channel is not None and not bot.access.is_allowed(channel):
+        allowed = ", ".join(f"<#{entry}>" for entry in sorted(bot.access.channels_allowed))
+        fault = private.ELSEWHERE.format(channels=allowed)
+    return fault
 
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
@@ -141,7 +147,11 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
     place = Place.load(view.get("private_metadata", ""))
     country = _chosen(state, ids.COUNTRY)
     texts = {name: _text(state, name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
-    standing = [(_chosen(state, ids.PHOTO + photo.key), _file_of(photo)) for photo in form.attached_in(view)]
+    standing = [
+        (_chosen(state, ids.PHOTO + photo.key), _file_of(photo))
+        for photo in form.attached_in(view)
+        if photo.fault is None
+    ]
     return Filled(
         requester=body["user"]["id"],
         team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),

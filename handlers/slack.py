@@ -14,7 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.app import Bot
 from bot.blocks import ids
 from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
-from handlers import commands, details, events, form, unknown
+from handlers import commands, details, events, form, messages, unknown
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -71,6 +71,11 @@ def bolt(bot: Bot) -> AsyncApp:
 
     app.command(ids.COMMAND)(commands.kyc)
     app.global_shortcut(ids.SHORTCUT_CHECK)(form.shortcut)
+    app.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE)(messages.shortcut)
+    app.event("app_mention")(messages.mentioned)
+    app.event("message")(messages.direct)
+    app.action(ids.OPEN_FORM_OF_MESSAGE)(messages.open_form)
+    app.action(ids.SEND_MESSAGE)(messages.send)
     app.action(ids.OPEN_FORM)(form.open_again)
     app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*)$"))(form.chosen)
     app.view(ids.FORM)(form.submitted)

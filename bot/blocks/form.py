@@ -100,6 +100,7 @@ def build(
         blocks.append({"type": "section", "block_id": "warning", "text": plain(warning)})
     if place.channel is None:
         blocks.append(_channel())
+    blocks += _attached(attached)
     blocks.append(
         _select(
             ids.COUNTRY,
@@ -142,7 +143,6 @@ def _fields(entry: IDType, attached: Sequence[Attached], texts: Mapping[str, str
     usable = [photo for photo in attached if photo.fault is None]
     return [
         *(_field(name, entry, texts, optional=False) for name in entry.required),
-        *_attached(attached),
         _files(
             ids.SELFIE,
             "Another selfie" if usable else "Selfie",
@@ -195,20 +195,25 @@ def _attached(attached: Sequence[Attached]) -> list[Block]:
         for photo in attached
         if photo.fault is None
     ]
-    faults = [f"{cut(photo.name, 80)}: {photo.fault}" for photo in attached if photo.fault is not None]
-    if faults:
-        blocks.append(plain_section("\n".join(faults)))
+    for photo in attached:
+        if photo.fault is not None:
+            told = plain(f"{cut(photo.name, 80) or 'A file'}: {photo.fault}")
+            blocks.append({"type": "section", "block_id": ids.UNUSABLE + photo.key, "text": told})
     return blocks
 
 
 def attached_in(view: View) -> list[Attached]:
-    """The photos that stand in a form which came back; what could not be used is not among them."""
-    return [
-        Attached(file_id=file_id, inside=inside or None, name=str(block["label"]["text"]))
-        for block in view["blocks"]
-        if str(block.get("block_id", "")).startswith(ids.PHOTO)
-        for file_id, _, inside in [str(block["block_id"]).removeprefix(ids.PHOTO).partition("/")]
-    ]
+    """The photos that stand in a form which came back, and those of which it says why they cannot be used."""
+    found = []
+    for block in view["blocks"]:
+        kind, mark, key = str(block.get("block_id", "")).partition(":")
+        file_id, _, inside = key.partition("/")
+        if kind + mark == ids.PHOTO:
+            found.append(Attached(file_id=file_id, inside=inside or None, name=str(block["label"]["text"])))
+        elif kind + mark == ids.UNUSABLE:
+            name, _, fault = str(block["text"]["text"]).partition(": ")
+            found.append(Attached(file_id=file_id, inside=inside or None, name=name, fault=fault))
+    return found
 
 
 def _again(seen: str) -> list[Block]:

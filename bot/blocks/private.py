@@ -1,7 +1,7 @@
 """What one person sees alone: the Details modal, answers to `/kyc status` and `/kyc list`, help, refusals."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,9 @@ HELP = """\
 */kyc* or */kyc check* opens the form for a new Biometric KYC check
 */kyc status K-7F3K2Q* says where a check stands
 */kyc list* shows your newest checks
+*@kyc NG BVN 00000000000 Ada Obi 1987-03-24* in a message with a selfie, or in a thread that holds one, asks for \
+a check; a direct message to me does the same
+*Run Biometric KYC* among a message's shortcuts opens the form with the photos of that message or its thread
 */kyc help* shows this"""
 
 NO_RIGHT = "You can't start checks here. Ask an operator of kyc-bot to add you to the requesters."
@@ -184,6 +187,11 @@ def help_text(unknown: str | None = None) -> Said:
 def says(text: str) -> Said:
     """One sentence of ours."""
     return Said(text=text, blocks=[section(text)])
+
+
+def plainly(faults: Iterable[str]) -> str:
+    """Faults of fields, where there are no fields to stand beside."""
+    return " ".join(foreign(words) for words in faults)
 
 
 def closed(text: str) -> dict[str, Any]:

@@ -86,6 +86,45 @@ class SlackWeb:
         )
         return Found(channel=answer["channel"], ts=answer["ts"])
 
+    async def whisper(
+        self, *, channel: str, user: str, text: str, blocks: Blocks, thread_ts: str | None = None
+    ) -> None:
+        """chat.postEphemeral: seen by one person alone, where they are; gone when they reload."""
+        await self._call(
+            "chat.postEphemeral",
+            self.client.chat_postEphemeral(channel=channel, user=user, text=text, blocks=blocks, thread_ts=thread_ts),
+        )
+
+    async def message(self, *, channel: str, ts: str, thread_ts: str | None) -> Answer | None:
+        """One message as it reads now; None when it is gone."""
+        if thread_ts is None:
+            call = self.client.conversations_history(channel=channel, latest=ts, oldest=ts, inclusive=True, limit=1)
+            answer = await self._call("conversations.history", call)
+        else:
+            # Slack gives the thread's first message too, whatever the bounds.
+            call = self.client.conversations_replies(
+                channel=channel, ts=thread_ts, latest=ts, oldest=ts, inclusive=True, limit=10
+            )
+            try:
+                answer = await self._call("conversations.replies", call)
+            except SlackRefused as no:
+                if no.code in {"thread_not_found", "message_not_found"}:
+                    return None
+                raise
+        found = next((message for message in answer.get("messages", ()) if message.get("ts") == ts), None)
+        return None if found is None or found.get("subtype") == "tombstone" else found
+
+    async def thread(self, *, channel: str, ts: str, limit: int) -> list[Answer]:
+        """The first message of a thread and its replies, oldest first, as far as one page holds."""
+        call = self.client.conversations_replies(channel=channel, ts=ts, limit=limit)
+        try:
+            answer = await self._call("conversations.replies", call)
+        except SlackRefused as no:
+            if no.code in {"thread_not_found", "message_not_found"}:
+                return []
+            raise
+        return list(answer.get("messages", ()))
+
     async def update(self, *, channel: str, ts: str, text: str, blocks: Blocks) -> None:
         """chat.update; metadata stays as it is."""
         await self._call("chat.update", self.client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks))

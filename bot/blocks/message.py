@@ -1,0 +1,153 @@
+"""The answer to a message: what was understood of it, what is missing, and the buttons below. One person reads it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.blocks import ids
+from bot.blocks.form import LABELS
+from bot.blocks.text import Block, context, foreign, plain, plain_section, quoted, section
+from bot.blocks.thread import Said
+from bot.domain.dropped import Dropped, Standing
+from bot.domain.id_types import IDType
+from bot.domain.masking import tail
+from bot.domain.mention import Understood
+
+HELP = (
+    "Write what the check needs in any order, with the selfie attached or already in the thread, for example: "
+    "`NG BVN 00000000000 Ada Obi 1987-03-24`. Labels help where something is not clear: `first name: Ada`. "
+    "The result comes into the same thread. `/kyc` opens the form instead, `/kyc help` shows everything."
+)
+HINT = (
+    "Your message holds an ID number that others here can read. Delete it once the check is sent: "
+    "a bot cannot delete it for you."
+)
+CHANGED = "Your message was changed since; this is how it reads now."
+GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use `/kyc`."
+NOT_YOURS = "Only the person who wrote the message can send it."
+SENT = "{ref} is on its way; the result comes into this thread."
+SENT_BEFORE = "This message was sent already, as {ref}. For another check write another message, or use `/kyc`."
+NOT_READ = "Slack did not let me read the message in time. Try again in a moment."
+ONE_MOMENT = "One moment: reading the message and its photos …"
+_UNCLEAR = 8
+_MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
+
+
+def pointer(dropped: Dropped, fingerprint: str = "") -> str:
+    """A button's value: which message it is about, and under a key what was shown of it; nothing of its text."""
+    return json.dumps([dropped.channel, dropped.ts, dropped.thread_ts, fingerprint], separators=(",", ":"))
+
+
+def pointed(value: str) -> tuple[str, str, str | None, str] | None:
+    """Channel, ts, thread and fingerprint of a button's value; None if it is not one of ours."""
+    try:
+        channel, ts, thread_ts, fingerprint = json.loads(value)
+    except (ValueError, TypeError):
+        return None
+    texts = all(isinstance(text, str) for text in (channel, ts, fingerprint))
+    return (channel, ts, thread_ts, fingerprint) if texts and isinstance(thread_ts, str | None) else None
+
+
+def whole(
+    dropped: Dropped,
+    understood: Understood,
+    entry: IDType,
+    photos: Sequence[Standing],
+    *,
+    fingerprint: str,
+    above: str = "",
+) -> Said:
+    """Everything was said: shown back for one click that confirms consent and sends."""
+    head = above or "This is what I understood. One click sends it."
+    lines = _facts(understood, entry, photos)
+    blocks = [
+        section(head),
+        plain_section("\n".join(lines)),
+        _buttons(
+            _button(ids.SEND_MESSAGE, "The customer has agreed: send", pointer(dropped, fingerprint), primary=True),
+            _open_form(dropped),
+        ),
+        context(plain(HINT)),
+    ]
+    return Said(text=f"{head} {foreign('; '.join(lines), 900)}. {HINT}", blocks=blocks)
+
+
+def lacking(
+    dropped: Dropped,
+    understood: Understood,
+    entry: IDType | None,
+    photos: Sequence[Standing],
+    *,
+    faults: Mapping[str, str],
+    left_out: int = 0,
+) -> Said:
+    """Something is missing, wrong or unclear: said in words, and the form opens with what is known."""
+    head = "I could not make a whole check of this message; the form takes the rest."
+    known = _facts(understood, entry, photos)
+    wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name != ids.CONSENT]
+    if understood.unclear:
+        shown = [f"“{quoted(word, 60)}”" for word in understood.unclear[:_UNCLEAR]]
+        more = f" and {len(understood.unclear) - _UNCLEAR} more" if len(understood.unclear) > _UNCLEAR else ""
+        wrong.append(f"Not clear to me: {', '.join(shown)}{more}")
+    wrong += [f"{quoted(photo.file.name, 80) or 'A file'}: {photo.fault}" for photo in photos if photo.fault]
+    if not wrong:
+        wrong.append("Say in the form which photo is the selfie.")
+    if left_out:
+        wrong.append(f"The thread holds {left_out} older photos that are not offered.")
+    blocks = [section(head)]
+    if known:
+        blocks.append(plain_section("Understood\n" + "\n".join(known)))
+    blocks += [plain_section("Missing or unclear\n" + "\n".join(wrong)), _buttons(_open_form(dropped))]
+    if understood.texts.get("id_number"):
+        blocks.append(context(plain(HINT)))
+    return Said(text=f"{head} {foreign('; '.join(wrong), 900)}", blocks=blocks)
+
+
+def one_moment() -> dict[str, Any]:
+    """The modal that stands while the message is read: a trigger lives three seconds."""
+    return {
+        "type": "modal",
+        "callback_id": "kyc_one_moment",
+        "title": plain("Biometric KYC check", 24),
+        "close": plain("Cancel", 24),
+        "blocks": [plain_section(ONE_MOMENT)],
+    }
+
+
+def _facts(understood: Understood, entry: IDType | None, photos: Sequence[Standing]) -> list[str]:
+    lines = []
+    if entry is not None:
+        lines.append(f"{quoted(entry.country_name, 75)} · {quoted(entry.short, 75)}")
+    elif understood.country:
+        lines.append(f"Country: {quoted(understood.country, 75)}")
+    for name, text in understood.texts.items():
+        if name == "id_number":
+            last = tail(text)
+            lines.append(f"{_label(name)} ending {last}" if last else f"{_label(name)} too short to show")
+        else:
+            lines.append(f"{_label(name)}: {quoted(text, 100)}")
+    if understood.customer_reference:
+        lines.append(f"Customer reference: {quoted(understood.customer_reference, 100)}")
+    for kind, label in _MARK.items():
+        named = [quoted(photo.file.name, 80) for photo in photos if photo.kind is not None and photo.kind.value == kind]
+        if named:
+            lines.append(f"{label}{'s' if len(named) > 1 else ''}: {', '.join(named)}")
+    return lines
+
+
+def _label(name: str) -> str:
+    ours = {ids.COUNTRY: "Country", ids.ID_TYPE: "ID type", ids.SELFIE: "Selfie", ids.LIVENESS: "Liveness images"}
+    return ours.get(name) or LABELS.get(name) or name.replace("_", " ").capitalize()
+
+
+def _open_form(dropped: Dropped) -> Block:
+    return _button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(dropped))
+
+
+def _button(action_id: str, text: str, value: str, *, primary: bool = False) -> Block:
+    button: Block = {"type": "button", "action_id": action_id, "text": plain(text, 75), "value": value}
+    return button | ({"style": "primary"} if primary else {})
+
+
+def _buttons(*buttons: Block) -> Block:
+    return {"type": "actions", "elements": list(buttons)}

@@ -1,0 +1,87 @@
+"""A message that a person wrote to the bot, and the files in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from bot.domain.checks import PhotoKind
+from bot.domain.request import LIVENESS_IMAGES, FileInfo, check_file
+
+_TABLES = (".csv", ".tsv", ".xlsx", ".json", ".zip")
+_TABLE_TYPES = frozenset(
+    {
+        "text/csv",
+        "application/json",
+        "application/zip",
+        "application/x-zip-compressed",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """One message in a conversation of the bot's. Of the event itself nothing is stored but its ids."""
+
+    channel: str
+    ts: str
+    thread_ts: str | None
+    user: str
+    team: str
+    text: str = field(repr=False)
+    files: Sequence[FileInfo] = field(default=(), repr=False)
+
+    @property
+    def root_ts(self) -> str:
+        """The thread in which it is answered."""
+        return self.thread_ts or self.ts
+
+
+class FileKind(Enum):
+    PHOTO = auto()
+    APPLICANTS = auto()
+    """A table of ID information, or a zip."""
+
+
+def kind_of(file: FileInfo) -> FileKind:
+    """By its name, else by its type; what is neither is judged as a photo, and told why it is none."""
+    if file.name.casefold().endswith(_TABLES) or file.mimetype.casefold() in _TABLE_TYPES:
+        return FileKind.APPLICANTS
+    return FileKind.PHOTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A photo of a message, what it is proposed as, and why it cannot be used."""
+
+    file: FileInfo = field(repr=False)
+    kind: PhotoKind | None = None
+    fault: str | None = None
+
+
+def proposed(files: Sequence[FileInfo]) -> list[Standing]:
+    """What each photo seems to be: by its name, or the selfie if it is the only one. Else a person must say."""
+    faults = [check_file(file) for file in files]
+    alone = sum(fault is None for fault in faults) == 1
+    return [
+        Standing(file=file, kind=None if fault else _named(file.name, alone=alone), fault=fault)
+        for file, fault in zip(files, faults, strict=True)
+    ]
+
+
+def _named(name: str, *, alone: bool) -> PhotoKind | None:
+    folded = name.casefold()
+    says = {kind for kind in PhotoKind if kind.value in folded}
+    if len(says) == 1:
+        return next(iter(says))
+    return PhotoKind.SELFIE if alone and not says else None
+
+
+def are_clear(photos: Sequence[Standing]) -> bool:
+    """Whether the photos of a message need no choice: one selfie, with eight liveness images or none, all usable."""
+    kinds = [photo.kind for photo in photos]
+    return (
+        kinds.count(PhotoKind.SELFIE) == 1
+        and kinds.count(PhotoKind.LIVENESS) in (0, LIVENESS_IMAGES)
+        and None not in kinds
+    )

@@ -1,0 +1,174 @@
+"""Messages to the bot: what one says of a check, read anew each time, since nothing of it is stored but its ids."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from bot.domain.checks import PhotoKind
+from bot.domain.dropped import Dropped, FileKind, Standing, are_clear, kind_of, proposed
+from bot.domain.id_types import IDTypes
+from bot.domain.mention import Understood, understand
+from bot.domain.request import FileInfo, Form, Parsed, parse
+from bot.errors import SlackError, SlackRefused
+from bot.slack.file_info import file_info, is_stub
+from bot.slack.web import SlackWeb
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+FILE_LOOK_UP_SECONDS = 1.0
+THREAD_MESSAGES = 200
+"""As much of a thread is looked through for photos."""
+MOST_PHOTOS = 20
+"""As many photos stand in the form, the newest; a form holds 100 blocks, and nine photos are a check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understanding:
+    """One message, read: what it says, what it lacks."""
+
+    dropped: Dropped
+    understood: Understood = field(repr=False)
+    photos: Sequence[Standing] = field(repr=False)
+    photos_left_out: int
+    """Older photos of a long thread."""
+    parsed: Parsed = field(repr=False)
+    form: Form = field(repr=False)
+    """As the form would hold it, with consent still to be given."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing is missing, wrong, unclear, or left to choose."""
+        return not self.parsed.faults and not self.understood.unclear and are_clear(self.photos)
+
+    @property
+    def says_nothing(self) -> bool:
+        return self.understood.is_empty and not self.photos
+
+
+class Messages:
+    """Reads them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        id_types: IDTypes,
+        timezone: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._id_types = id_types
+        self._zone = ZoneInfo(timezone)
+        self._now = now
+
+    async def read(self, dropped: Dropped) -> Understanding:
+        """What a message says, with its photos, or those of its thread if it has none that can be used."""
+        photos = proposed(await self._looked_up([f for f in dropped.files if kind_of(f) is FileKind.PHOTO]))
+        left_out = 0
+        if not any(photo.fault is None for photo in photos):
+            of_thread, left_out = await self._photos_of_thread(dropped)
+            photos = of_thread or photos
+        today = self._now().astimezone(self._zone).date()
+        understood = understand(dropped.text, self._id_types, today=today, bot_user_id=await self._me())
+        form = Form(
+            country=understood.country or "",
+            id_type=understood.id_type or "",
+            texts=understood.texts,
+            customer_reference=understood.customer_reference,
+            selfie=[photo.file for photo in photos if photo.kind is PhotoKind.SELFIE],
+            liveness=[photo.file for photo in photos if photo.kind is PhotoKind.LIVENESS],
+            consent=True,
+        )
+        return Understanding(
+            dropped=dropped,
+            understood=understood,
+            photos=photos,
+            photos_left_out=left_out,
+            parsed=parse(form, self._id_types, today=today),
+            form=form,
+        )
+
+    async def find(self, *, channel: str, ts: str, thread_ts: str | None, team: str) -> Dropped | None:
+        """A message as it reads now; None when it is gone. Raises SlackError."""
+        message = await self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
+        return None if message is None else of_message(message, channel=channel, team=team)
+
+    async def fingerprint(self, understanding: Understanding) -> str:
+        """Tells whether a message still says what was shown, under the database's key: a bare hash of an ID number
+        could be guessed. After a change of the key it fits no more, and the message is shown anew.
+        """
+        form = understanding.form
+        said = {
+            "country": form.country,
+            "id_type": form.id_type,
+            "id_info": dict(understanding.parsed.id_info),
+            "reference": understanding.parsed.customer_reference,
+            "selfie": [file.id for file in form.selfie],
+            "liveness": [file.id for file in form.liveness],
+        }
+
+        def under_key(tx: Transaction) -> str:
+            return tx.sealer.fingerprint(json.dumps(said, sort_keys=True), purpose="message").rpartition(":")[2]
+
+        return (await self._database.read(under_key))[:32]
+
+    async def _me(self) -> str:
+        try:
+            return await self._slack.me()
+        except SlackError:
+            return ""
+
+    async def _photos_of_thread(self, dropped: Dropped) -> tuple[list[Standing], int]:
+        try:
+            messages = await self._slack.thread(channel=dropped.channel, ts=dropped.root_ts, limit=THREAD_MESSAGES)
+        except SlackError as fault:
+            log.info("messages.thread_not_read", error=str(fault))
+            return [], 0
+        found: dict[str, FileInfo] = {}
+        for message in messages:
+            for file in of_message(message, channel=dropped.channel, team="").files:
+                if kind_of(file) is FileKind.PHOTO:
+                    found[file.id] = file
+        newest = list(found.values())[-MOST_PHOTOS:]
+        return proposed(await self._looked_up(newest)), len(found) - len(newest)
+
+    async def _looked_up(self, files: Sequence[FileInfo]) -> list[FileInfo]:
+        """Files of which the message holds the id alone are asked about, side by side."""
+        return list(await asyncio.gather(*(self._look_up(file) for file in files)))
+
+    async def _look_up(self, file: FileInfo) -> FileInfo:
+        if file.name or file.mimetype or not file.readable:
+            return file
+        try:
+            return file_info(await asyncio.wait_for(self._slack.file(file.id), FILE_LOOK_UP_SECONDS), before=file)
+        except SlackRefused:
+            return replace(file, readable=False)
+        except (SlackError, TimeoutError):
+            return file
+
+
+def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> Dropped:
+    """A message object of Slack's, from an event, a shortcut or the history."""
+    ts = str(message.get("ts") or "")
+    thread_ts = message.get("thread_ts")
+    return Dropped(
+        channel=channel,
+        ts=ts,
+        thread_ts=str(thread_ts) if thread_ts and thread_ts != ts else None,
+        user=str(message.get("user") or ""),
+        team=str(message.get("team") or message.get("user_team") or team),
+        text=str(message.get("text") or ""),
+        files=[
+            FileInfo(id=str(file.get("id") or "")) if is_stub(file) else file_info(file)
+            for file in message.get("files") or ()
+        ],
+    )
