@@ -15,6 +15,7 @@ from bot.backups import Backups
 from bot.catalogue import Catalogue
 from bot.desk import Desk
 from bot.domain.id_types import IDTypes
+from bot.finding import Finding
 from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
@@ -77,6 +78,7 @@ class Bot:
     outbox: Outbox
     backups: Backups
     desk: Desk
+    finding: Finding
     metrics: Metrics
     schedule: Schedule
     background: Background
@@ -217,6 +219,14 @@ async def build(
             access=access,
             codes=codes,
             id_types=id_types,
+            now=now,
+        ),
+        finding=Finding(
+            database=database,
+            slack=listener_slack,
+            access=access,
+            id_types=id_types,
+            timezone=settings.timezone,
             now=now,
         ),
         metrics=metrics,

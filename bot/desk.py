@@ -1,5 +1,6 @@
 """What a person may look at: where a check stands, their own list, the Details, whose every opening is recorded."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -9,13 +10,17 @@ import structlog
 
 from bot.access import Access, Role, Verdict
 from bot.blocks import private
+from bot.blocks.form import Attached
 from bot.blocks.text import foreign
 from bot.blocks.thread import Said
-from bot.domain.checks import Check, Receipt
+from bot.domain.checks import Check, PhotoKind, PhotoRef, Receipt
 from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import ResultCodes
 from bot.domain.references import parse_reference
-from bot.errors import Refused, SlackError, SmileIDError
+from bot.domain.request import check_file
+from bot.domain.states import FINAL, RUNS_AGAIN, State
+from bot.errors import IllegalMove, Refused, SlackError, SlackRefused, SmileIDError
+from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import SmileID
 from bot.smile_id.reading import reading_of
@@ -25,7 +30,7 @@ from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
-LIST_LENGTH = 10
+FILE_LOOK_UP_SECONDS = 1.0
 
 _AUTHORITY = {
     "full_name": "Name at the authority",
@@ -80,10 +85,60 @@ class Desk:
                 link = None
         return private.status(check, self._id_types.find(check.country, check.id_type), link=link)
 
-    async def listing(self, user: str) -> Said:
-        """A person's newest checks."""
-        found = await self._database.read(checks.recent, requester=user, limit=LIST_LENGTH)
-        return private.listing([(check, self._id_types.find(check.country, check.id_type)) for check in found])
+    async def to_run_again(self, user: str, ref: str) -> Check:
+        """A check that this person may run again now. Raises Refused with words for the person."""
+        check = await self._seen_by(user, ref)
+        if check.state is State.APPROVED:
+            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="it is approved"))
+        if check.state is State.IN_REVIEW:
+            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="a person is still looking at it"))
+        if check.state not in RUNS_AGAIN:
+            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="it is still under way"))
+        return check
+
+    async def photos_of(self, check: Check) -> list[Attached]:
+        """The photos of the last time, as they can stand in the form, with the reason where one is gone."""
+        found = await self._database.read(checks.photos, check.ref)
+        return list(await asyncio.gather(*(self._attached(photo) for photo in found)))
+
+    async def cancel(self, user: str, ref: str) -> str:
+        """Withdraw a check that was not sent; gives the words for whoever did. Raises Refused."""
+        check = await self._seen_by(user, ref)
+        try:
+            await self._database.write(checks.cancel, check.ref, by=user, now=self._now())
+        except IllegalMove:
+            now = await self._database.read(checks.the, check.ref)
+            words = private.NOT_TO_CANCEL if now.state in FINAL else private.TOO_LATE
+            raise Refused(words.format(ref=check.ref)) from None
+        log.info("check.cancelled", ref=check.ref)
+        return private.CANCELLED.format(ref=check.ref)
+
+    async def _seen_by(self, user: str, ref: str) -> Check:
+        """The same words for a check that does not exist and one that may not be seen."""
+        check = await self._database.read(checks.get, ref)
+        match await self._may_see(user, check):
+            case Verdict.UNKNOWN:
+                raise Refused(private.NOT_SURE)
+            case Verdict.NO:
+                check = None
+        if check is None:
+            raise Refused(private.UNKNOWN_REF.format(ref=foreign(ref)))
+        return check
+
+    async def _attached(self, photo: PhotoRef) -> Attached:
+        name = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
+        name += " of the last time"
+        fault = None
+        if photo.inside is None:
+            try:
+                found = await asyncio.wait_for(self._slack.file(photo.file_id), FILE_LOOK_UP_SECONDS)
+                fault = check_file(file_info(found))
+            except SlackRefused:
+                fault = "it is no longer in Slack, or I may not read it. Attach it again."
+            except (SlackError, TimeoutError):
+                # Not known: sending will tell.
+                fault = None
+        return Attached(file_id=photo.file_id, inside=photo.inside, name=name, kind=photo.kind, fault=fault)
 
     async def details(self, user: str, ref: str) -> dict[str, Any]:
         """The Details modal without photo links, the look recorded. Raises Refused with words for the person."""

@@ -13,12 +13,12 @@ import structlog
 
 from bot.access import FRESH_FOR, Access, Role, Verdict
 from bot.blocks import ids
-from bot.blocks.private import NOT_SURE, SHARED, cannot_post, no_right
+from bot.blocks.private import MOVED_ON, NO_DETAILS, NOT_SURE, SHARED, cannot_post, no_right
 from bot.domain.checks import PhotoKind, PhotoRef, Request
 from bot.domain.id_types import IDTypes
 from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
-from bot.errors import SlackError, SlackRefused
+from bot.errors import IllegalMove, SlackError, SlackRefused
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from storage import checks, slack_requests
@@ -30,6 +30,8 @@ FILE_LOOK_UP_SECONDS = 1.0
 """All files are asked about side by side within this; what is unknown then is left to the pre-flight."""
 PLACE_FRESH_FOR = timedelta(minutes=1)
 """A channel may have been archived, left or shared since the form was opened."""
+LATEST = timedelta(days=7)
+"""A later time to run a check again would outlive its photos and its purpose."""
 _UNREADABLE = frozenset({"file_not_found", "file_deleted", "not_visible"})
 
 
@@ -42,6 +44,9 @@ class Filled:
     channel: str | None
     thread_ts: str | None
     view_id: str
+    rerun: str | None = None
+    """The check that is run again with this; None: a new one."""
+    not_before: datetime | None = None
     form: Form = field(repr=False)
 
 
@@ -132,6 +137,8 @@ class Intake:
         faults = dict(parsed.faults)
         if no_place:
             faults[ids.CHANNEL] = no_place
+        if filled.not_before is not None and filled.not_before > now + LATEST:
+            faults[ids.NOT_BEFORE] = f"At most {LATEST.days} days from now."
         if faults or parsed.id_type is None:
             return Faults(by_field=faults)
         request = Request(
@@ -147,7 +154,23 @@ class Intake:
             photos=_photos(form.selfie, form.liveness),
             consent_at=now,
         )
+        if filled.rerun is not None:
+            return await self._run_again(filled, filled.rerun, request, now)
         return await self._store(request, now)
+
+    async def _run_again(self, filled: Filled, ref: str, request: Request, now: datetime) -> Accepted | Faults:
+        check = await self._database.read(checks.get, ref)
+        its_own = check is not None and check.requester == filled.requester
+        if not its_own and await self._access.has(filled.requester, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
+            return Faults(by_field={ids.CHANNEL: NO_DETAILS})
+        try:
+            is_new = await self._database.write(
+                checks.run_again, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before
+            )
+        except IllegalMove:
+            return Faults(by_field={ids.CHANNEL: MOVED_ON.format(ref=ref)})
+        log.info("check.run_again", ref=ref, new=is_new)
+        return Accepted(ref=ref, is_new=is_new)
 
     async def _store(self, request: Request, now: datetime) -> Accepted:
         for _try in range(20):

@@ -358,7 +358,7 @@ class Submission:
             # A zip of this attempt may have been sent, and then it was ours that enrolled the user.
             await self._doubt(check, attempt, no)
             return None
-        if no.fault is Fault.USER_ID and attempt.number < MAX_USER_IDS:
+        if no.fault is Fault.USER_ID and await self._database.read(attempts.count_of_round, check.ref) < MAX_USER_IDS:
             return await self._record(check, replaces=attempt)
         if no.fault is Fault.REQUESTER:
             await self._fail(check, "input", no.words)

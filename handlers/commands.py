@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import private
 from bot.blocks.thread import Said
+from handlers import again, find
 from handlers.form import open_form
 
 
@@ -20,7 +21,15 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
         case "status":
             await answer(ack, await bot.desk.status(user, rest))
         case "list":
-            await answer(ack, await bot.desk.listing(user))
+            await answer(ack, await find.listing(bot, user, rest))
+        case "find":
+            said = await find.open_form(bot, trigger_id=command["trigger_id"], typed=rest)
+            await (answer(ack, said) if said else ack())
+        case "rerun":
+            said = await again.open_form(bot, trigger_id=command["trigger_id"], user=user, ref=rest)
+            await (answer(ack, said) if said else ack())
+        case "cancel":
+            await answer(ack, await again.cancelled(bot, user, rest))
         case "help":
             await answer(ack, private.help_text())
         case _:

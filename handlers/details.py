@@ -29,6 +29,23 @@ async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     bot.background.spawn(_add_links(bot, shown["id"], ref))
 
 
+async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """The same on top of a list of checks that were found."""
+    ref = action["value"]
+    await ack()
+    try:
+        view = await bot.desk.details(body["user"]["id"], ref)
+    except Refused as no:
+        view = private.closed(no.words)
+    try:
+        shown = await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
+    except SlackError as closed:
+        log.warning("details.not_opened", ref=ref, error=str(closed))
+        return
+    if view.get("private_metadata") == ref:
+        bot.background.spawn(_add_links(bot, shown["id"], ref))
+
+
 async def _add_links(bot: Bot, view_id: str, ref: str) -> None:
     view = await bot.desk.details_with_links(ref)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ State = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 _OURS = frozenset(
     {ids.CHANNEL, ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS, ids.CONSENT, ids.CUSTOMER_REFERENCE, ids.AGAIN}
+    | {ids.NOT_BEFORE}
 )
 """Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
 
@@ -94,6 +96,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
         warning=await bot.intake.place_fault(channel, body["user"]["id"]) if channel else None,
         attached=form.attached_in(view),
         title=view["title"]["text"],
+        not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
     )
     try:
         async with asyncio.timeout(SHOW_SECONDS):
@@ -158,6 +161,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
         channel=place.channel or _chosen(state, ids.CHANNEL),
         thread_ts=place.thread_ts,
         view_id=view["id"],
+        rerun=place.rerun,
+        not_before=_moment(state, ids.NOT_BEFORE),
         form=Form(
             country=country or "",
             id_type=_chosen_id_type(state, country) or "",
@@ -168,6 +173,11 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
             consent=_is_ticked(state, ids.CONSENT, ids.CONSENTED),
         ),
     )
+
+
+def _moment(state: State, block_id: str) -> datetime | None:
+    seconds = _field(state, block_id).get("selected_date_time")
+    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) else None
 
 
 def _is_ticked(state: State, block_id: str, value: str) -> bool:

@@ -14,7 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.app import Bot
 from bot.blocks import ids
 from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
-from handlers import commands, details, events, form, messages, unknown
+from handlers import again, commands, details, events, find, form, messages, unknown
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -80,6 +80,12 @@ def bolt(bot: Bot) -> AsyncApp:
     app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*)$"))(form.chosen)
     app.view(ids.FORM)(form.submitted)
     app.action(ids.DETAILS)(details.opened)
+    app.action(ids.FOUND_DETAILS)(details.pushed)
+    app.action(ids.RUN_AGAIN)(again.run_again)
+    app.action(ids.CANCEL)(again.cancel)
+    app.action(re.compile(f"^({ids.LIST_TURN}:.*|{ids.LIST_FILTER})$"))(find.turned)
+    app.action(re.compile(f"^{ids.FIND_TURN}:.*$"))(find.next_page)
+    app.view(ids.FIND)(find.submitted)
     for name in events.GROUPS_CHANGED:
         app.event(name)(events.group_changed)
     for name in events.CHANNELS_CHANGED:

@@ -27,6 +27,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
     number = counted["n"] + 1
     source = f"{ref} {to_text(asked_at)} {number}"
     job_id, user_id = (_id(tx.sealer.fingerprint(source, purpose=purpose)) for purpose in ("job-id", "user-id"))
+    user_id = _user_of_last_round(tx, ref) or user_id
     token = tx.sealer.fingerprint(source, purpose="new-callback-token").rpartition(":")[2]
     tx.run(
         """
@@ -49,6 +50,30 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
     return the(tx, job_id)
 
 
+def _user_of_last_round(tx: Transaction, ref: str) -> str | None:
+    """Run again, a check keeps its user at Smile ID; once that one turned out to be taken, each try has its own."""
+    row = tx.row(
+        """
+        SELECT a.user_id, a.round, v.round AS now FROM attempts a JOIN verifications v ON v.ref = a.ref
+        WHERE a.ref = :ref ORDER BY a.number DESC LIMIT 1
+        """,
+        ref=ref,
+    )
+    return row["user_id"] if row is not None and row["round"] < row["now"] else None
+
+
+def count_of_round(tx: Transaction, ref: str) -> int:
+    row = tx.row(
+        """
+        SELECT COUNT(*) AS n FROM attempts a JOIN verifications v ON v.ref = a.ref AND v.round = a.round
+        WHERE a.ref = :ref
+        """,
+        ref=ref,
+    )
+    assert row is not None
+    return int(row["n"])
+
+
 def get(tx: Transaction, job_id: str) -> Attempt | None:
     row = tx.row("SELECT * FROM attempts WHERE job_id = :job_id", job_id=job_id)
     return _attempt(tx, row) if row is not None else None
@@ -63,8 +88,14 @@ def the(tx: Transaction, job_id: str) -> Attempt:
 
 
 def latest(tx: Transaction, ref: str) -> Attempt | None:
-    """The attempt that counts."""
-    row = tx.row("SELECT * FROM attempts WHERE ref = :ref ORDER BY number DESC LIMIT 1", ref=ref)
+    """The attempt that counts: the last one of the check's own round."""
+    row = tx.row(
+        """
+        SELECT a.* FROM attempts a JOIN verifications v ON v.ref = a.ref AND v.round = a.round
+        WHERE a.ref = :ref ORDER BY a.number DESC LIMIT 1
+        """,
+        ref=ref,
+    )
     return _attempt(tx, row) if row is not None else None
 
 

@@ -4,21 +4,26 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from bot.domain.checks import CONSENT_NOTICE, Check, Held, PhotoKind, PhotoRef, PostKind, Request
+from bot.domain.checks import CONSENT_NOTICE, OVERTAKEN_BY_FINAL, Check, Held, PhotoKind, PhotoRef, PostKind, Request
+from bot.domain.masking import same_number, same_reference
 from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.states import FINAL, ReviewReason, State, check_move
+from bot.domain.states import FINAL, RUNS_AGAIN, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import audit, outbox
+from storage import audit, outbox, slack_requests
 from storage.database import Transaction, from_text, to_text
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
 
+NUMBER, REFERENCE = "id_number", "customer_reference"
+"""Purposes of the keyed hashes."""
+
 _COLUMNS = """
     v.ref, v.state, v.reason, v.verdict, v.verdict_outcome, v.verdict_why, v.failure, v.failure_words, v.country,
     v.id_type, v.applicant_sealed, v.requester, v.channel, v.thread_ts, v.message_ts, v.asked_at,
-    v.photos_checked_at, v.sent_at, v.ended_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
+    v.photos_checked_at, v.sent_at, v.ended_at, v.due_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
     (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
     v.round, v.held, v.held_note, v.batch, v.batch_row
 """
@@ -37,8 +42,6 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
     known = find_by_view(tx, request.view_id)
     if known is not None:
         return known, False
-    applicant = {"id_info": dict(request.id_info), "customer_reference": request.customer_reference}
-    number = request.id_info.get("id_number", "")
     tx.run(
         """
         INSERT INTO verifications (
@@ -51,10 +54,7 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
         ref=ref,
         country=request.country,
         id_type=request.id_type,
-        applicant=tx.sealer.seal(json.dumps(applicant), place=_place(ref)),
-        number_print=number and tx.sealer.fingerprint(f"{request.country}:{number}", purpose="id_number"),
-        reference_print=request.customer_reference
-        and tx.sealer.fingerprint(request.customer_reference, purpose="customer_reference"),
+        **_applicant(tx, ref, request),
         requester=request.requester,
         team=request.team,
         channel=request.channel,
@@ -73,6 +73,75 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
         outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, lane=request.channel, now=now)
     tx.wake(SUBMISSION)
     return ref, True
+
+
+def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
+    """The sealed column, and the keyed hashes by which it is found again."""
+    applicant = {"id_info": dict(request.id_info), "customer_reference": request.customer_reference}
+    number = request.id_info.get("id_number", "")
+    reference = request.customer_reference
+    return {
+        "applicant": tx.sealer.seal(json.dumps(applicant), place=_place(ref)),
+        "number_print": number and tx.sealer.fingerprint(same_number(request.country, number), purpose=NUMBER),
+        "reference_print": reference and tx.sealer.fingerprint(same_reference(reference), purpose=REFERENCE),
+    }
+
+
+def run_again(
+    tx: Transaction, ref: str, request: Request, *, form_id: str, now: datetime, not_before: datetime | None = None
+) -> bool:
+    """Another attempt at a check that has ended, with what the form holds. False for a second submit of that form.
+
+    The new round begins in the same transaction as the move: no attempt of an earlier one counts any more. What Smile
+    ID said before stays in the receipts. Raises IllegalMove when the check is not to be run again (any more).
+    """
+    if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
+        return False
+    current = the(tx, ref).state
+    if current not in RUNS_AGAIN:
+        raise IllegalMove(f"{ref} is {current}: it cannot be run again")
+    outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
+    tx.run(
+        """
+        UPDATE verifications SET
+            state = 'requested', round = round + 1, country = :country, id_type = :id_type,
+            applicant_sealed = :applicant, number_print = :number_print, reference_print = :reference_print,
+            verdict = NULL, verdict_outcome = NULL, verdict_why = NULL, decision = NULL, failure = NULL,
+            failure_words = NULL, photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL,
+            held_note = '{}', let_pass = '', tries = 0, leased_until = NULL, due_at = :due_at,
+            consent_at = :consent_at, consent_by = :requester, consent_notice = :notice
+        WHERE ref = :ref
+        """,
+        ref=ref,
+        country=request.country,
+        id_type=request.id_type,
+        **_applicant(tx, ref, request),
+        due_at=to_text(not_before or now),
+        consent_at=to_text(request.consent_at),
+        requester=request.requester,
+        notice=CONSENT_NOTICE,
+    )
+    tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
+    _keep_photos(tx, ref, request.photos)
+    # Nobody asks Smile ID about an attempt that does not count; what it says by itself is still heard.
+    tx.run("UPDATE attempts SET ask_at = NULL, poll_at = NULL WHERE ref = :ref", ref=ref)
+    audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
+    audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
+    audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=State.REQUESTED.value)
+    progress(tx, ref, now=now)
+    tx.wake(SUBMISSION)
+    return True
+
+
+def cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
+    """Withdraw a check that was not sent, and tell so. Raises IllegalMove when it is too late."""
+    move(tx, ref, State.CANCELLED, now=now, actor=by)
+    tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
+    check = the(tx, ref)
+    outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
+    outbox.enqueue(
+        tx, PostKind.CANCELLED, ref=ref, key=f"{ref}:{check.round}", lane=check.channel, now=now, note={"by": by}
+    )
 
 
 def _keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
@@ -253,7 +322,13 @@ def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: dat
     check = the(tx, ref)
     outbox.drop_overtaken(tx, ref, now=now)
     outbox.enqueue(
-        tx, PostKind.FAILURE, ref=ref, key=f"{ref}:{check.attempts}", lane=check.channel, now=now, about=told
+        tx,
+        PostKind.FAILURE,
+        ref=ref,
+        key=f"{ref}:{check.round}:{check.attempts}",
+        lane=check.channel,
+        now=now,
+        about=told,
     )
 
 
@@ -344,6 +419,7 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         photos_checked_at=_time(row["photos_checked_at"]),
         sent_at=_time(row["sent_at"]),
         ended_at=_time(row["ended_at"]),
+        due_at=_time(row["due_at"]),
         consent_at=from_text(row["consent_at"]),
         consent_by=row["consent_by"],
         consent_notice=row["consent_notice"],

@@ -22,6 +22,7 @@ PROCESSES = frozenset(
         "bot.catalogue",
         "bot.desk",
         "bot.exports",
+        "bot.finding",
         "bot.intake",
         "bot.messages",
         "bot.outbox",

@@ -84,11 +84,12 @@ def build(
     texts: Mapping[str, str] | None = None,
     seen: str | None = None,
     title: str = "Biometric KYC check",
+    not_before: bool = False,
 ) -> View:
     """The form as far as it is chosen. `warning` stands on top: why a result could not be posted.
 
     `attached` photos stand in it with a choice each. `texts` fill fields that nobody has touched yet. `seen` says who
-    was checked before, and asks whether to pay once more.
+    was checked before, and asks whether to pay once more. `not_before` offers to choose a time.
     """
     texts = texts or {}
     entry = id_types.find_offered(country or "", id_type or "")
@@ -124,6 +125,8 @@ def build(
         )
     if entry:
         blocks += _fields(entry, attached, texts)
+        if not_before:
+            blocks.append(_not_before())
         if seen:
             blocks += _again(seen)
     else:
@@ -214,6 +217,17 @@ def attached_in(view: View) -> list[Attached]:
             name, _, fault = str(block["text"]["text"]).partition(": ")
             found.append(Attached(file_id=file_id, inside=inside or None, name=name, fault=fault))
     return found
+
+
+def _not_before() -> Block:
+    return {
+        "type": "input",
+        "block_id": ids.NOT_BEFORE,
+        "optional": True,
+        "label": plain("Not before"),
+        "hint": plain("Left empty, it is sent at once. The authority's register was away the last time."),
+        "element": {"type": "datetimepicker", "action_id": ids.VALUE},
+    }
 
 
 def _again(seen: str) -> list[Block]:

@@ -28,7 +28,7 @@ NOT_YOURS = "Only the person who wrote the message can send it."
 SENT = "{ref} is on its way; the result comes into this thread."
 SENT_BEFORE = "This message was sent already, as {ref}. For another check write another message, or use `/kyc`."
 NOT_READ = "Slack did not let me read the message in time. Try again in a moment."
-ONE_MOMENT = "One moment: reading the message and its photos …"
+ONE_MOMENT = "One moment: reading what is there, and its photos …"
 _UNCLEAR = 8
 _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
 
@@ -103,12 +103,12 @@ def lacking(
     return Said(text=f"{head} {foreign('; '.join(wrong), 900)}", blocks=blocks)
 
 
-def one_moment() -> dict[str, Any]:
+def one_moment(title: str = "Biometric KYC check") -> dict[str, Any]:
     """The modal that stands while the message is read: a trigger lives three seconds."""
     return {
         "type": "modal",
         "callback_id": "kyc_one_moment",
-        "title": plain("Biometric KYC check", 24),
+        "title": plain(title, 24),
         "close": plain("Cancel", 24),
         "blocks": [plain_section(ONE_MOMENT)],
     }

@@ -9,7 +9,7 @@ from typing import Any
 from bot.blocks import ids, words
 from bot.blocks.form import LABELS
 from bot.blocks.text import Block, context, foreign, person, plain, plain_section, quoted, section, when
-from bot.blocks.thread import Said, checklist, said_by_smile_id, status_name, subject
+from bot.blocks.thread import Said, buttons, checklist, said_by_smile_id, status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
@@ -25,7 +25,10 @@ _SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
 HELP = """\
 */kyc* or */kyc check* opens the form for a new Biometric KYC check
 */kyc status K-7F3K2Q* says where a check stands
-*/kyc list* shows your newest checks
+*/kyc list* shows your checks; `open`, `review`, `approved`, `rejected`, `failed`, `cancelled` behind it show those
+*/kyc find* opens a form that finds checks by number, reference, person, date or outcome
+*/kyc rerun K-7F3K2Q* runs a check again that was rejected, cancelled or had no result
+*/kyc cancel K-7F3K2Q* withdraws a check that was not sent yet
 *@kyc NG BVN 00000000000 Ada Obi 1987-03-24* in a message with a selfie, or in a thread that holds one, asks for \
 a check; a direct message to me does the same
 *Run Biometric KYC* among a message's shortcuts opens the form with the photos of that message or its thread
@@ -45,6 +48,14 @@ FAULT_OF_A_CLICK = (
 )
 EXPIRED = "Slack closed the door before the form could open. Try again."
 EXPIRED_DETAILS = "Slack closed the door before the Details could open. Click again."
+MOVED_ON = "{ref} has moved on meanwhile and cannot be run again now. Its message shows where it stands."
+NOT_AGAIN = "{ref} cannot be run again: {why}."
+TOO_LATE = "{ref} has been sent to Smile ID; it can no longer be cancelled."
+NOT_TO_CANCEL = "{ref} has ended; there is nothing to cancel."
+CANCELLED = "{ref} is cancelled; nothing was charged for it."
+NO_REF_RERUN = "Name a check by its reference, for example `/kyc rerun K-7F3K2Q`. `/kyc list` shows yours."
+NO_REF_CANCEL = "Name a check by its reference, for example `/kyc cancel K-7F3K2Q`. `/kyc list` shows yours."
+ALL_IS_FOR_REVIEWERS = "Everybody's checks are for reviewers and admins. `/kyc list` shows yours."
 NO_DETAILS = "Details are for the person who asked, reviewers and admins."
 UNKNOWN_REF = "I know no check {ref} that you may see. `/kyc list` shows yours."
 NO_REF = "Name a check by its reference, for example `/kyc status K-7F3K2Q`. `/kyc list` shows yours."
@@ -159,22 +170,7 @@ def status(check: Check, entry: IDType | None, *, link: str | None) -> Said:
     """The answer to `/kyc status`."""
     where = f" · <{link}|open the thread>" if link else ""
     line = f"*{check.ref}* · {subject(check, entry)} — {status_name(check)}\nAsked {when(check.asked_at)}{where}"
-    return Said(text=line, blocks=[section(line), _details_button(check.ref)])
-
-
-def listing(checks: Sequence[tuple[Check, IDType | None]]) -> Said:
-    """The answer to `/kyc list`: newest first, without anything personal."""
-    if not checks:
-        text = "You have not asked for a check yet. `/kyc` opens the form."
-        return Said(text=text, blocks=[section(text)])
-    lines = []
-    for check, entry in checks:
-        country = foreign(entry.country_name if entry else check.country, 75)
-        name = foreign(entry.short if entry else check.id_type, 75)
-        lines.append(f"*{check.ref}* · {country} · {name} — {status_name(check)} · {when(check.asked_at)}")
-    head = f"Your newest {len(lines)} checks" if len(lines) > 1 else "Your newest check"
-    blocks = [section(f"*{head}*"), *(section("\n".join(lines[n : n + 5])) for n in range(0, len(lines), 5))]
-    return Said(text=f"{head}\n" + "\n".join(lines), blocks=blocks)
+    return Said(text=line, blocks=[section(line), buttons(check)])
 
 
 def help_text(unknown: str | None = None) -> Said:
@@ -201,13 +197,4 @@ def closed(text: str) -> dict[str, Any]:
         "title": plain("Biometric KYC check", 24),
         "close": plain("Close", 24),
         "blocks": [plain_section(text)],
-    }
-
-
-def _details_button(ref: str) -> Block:
-    return {
-        "type": "actions",
-        "elements": [
-            {"type": "button", "action_id": ids.DETAILS, "text": plain("Details", 75), "value": ref},
-        ],
     }

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import context, foreign, person, plain, quoted, section, spoken, took, when
+from bot.blocks.text import Block, context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.states import FINAL, POLLED_REASONS, State
+from bot.domain.states import FINAL, POLLED_REASONS, RUNS_AGAIN, State
 
 _NAME = 75
 """Longest name of a country or ID type that is shown; Slack's own limit for an option of the form."""
@@ -63,10 +63,20 @@ def status_name(check: Check) -> str:
 
 
 def request_message(
-    check: Check, entry: IDType | None, *, waiting: timedelta | None = None, unconfirmed: bool = False
+    check: Check,
+    entry: IDType | None,
+    *,
+    waiting: timedelta | None = None,
+    unconfirmed: bool = False,
+    later: datetime | None = None,
 ) -> Said:
-    """The message that carries reference and progress, updated in place. `waiting` is told when it is long."""
+    """The message that carries reference and progress, updated in place.
+
+    `waiting` is told when it is long; `later` when somebody chose a time for another try.
+    """
     status = status_name(check)
+    if later is not None and check.state is State.REQUESTED:
+        status = f"Will be sent {when(later)}"
     if unconfirmed:
         status += " (not yet confirmed)"
     if waiting is not None and (check.state is State.PROCESSING or check.reason in POLLED_REASONS):
@@ -81,20 +91,35 @@ def request_message(
         blocks=[
             section(head),
             context({"type": "mrkdwn", "text": asked, "verbatim": True}, plain(steps)),
-            {
-                "type": "actions",
-                "elements": [
-                    {
-                        "type": "button",
-                        "action_id": ids.DETAILS,
-                        "text": plain("Details", 75),
-                        "value": check.ref,
-                        "accessibility_label": f"Details of check {check.ref}",
-                    }
-                ],
-            },
+            buttons(check),
         ],
     )
+
+
+def buttons(check: Check) -> Block:
+    """*Details*, and what can be done with the check now."""
+    elements = [_button(ids.DETAILS, "Details", check)]
+    if check.state is State.REQUESTED:
+        confirm = {
+            "title": plain("Cancel this check?", 100),
+            "text": plain("It has not been sent to Smile ID; nothing will be charged.", 300),
+            "confirm": plain("Cancel the check", 30),
+            "deny": plain("Keep it", 30),
+        }
+        elements.append(_button(ids.CANCEL, "Cancel", check) | {"confirm": confirm})
+    if check.state in RUNS_AGAIN:
+        elements.append(_button(ids.RUN_AGAIN, "Run again", check))
+    return {"type": "actions", "elements": elements}
+
+
+def _button(action_id: str, text: str, check: Check) -> Block:
+    return {
+        "type": "button",
+        "action_id": action_id,
+        "text": plain(text, 75),
+        "value": check.ref,
+        "accessibility_label": f"{text}: check {check.ref}",
+    }
 
 
 def _how_often(waiting: timedelta) -> str:
@@ -192,6 +217,17 @@ def failure(check: Check, *, told: Told) -> Said:
     """An end without any result of Smile ID; `failure_words` say what is wrong."""
     story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
     return _story(check, story, told=told, mention=True, extra=check.failure_words)
+
+
+def cancelled(check: Check, *, by: str) -> Said:
+    line = f"{person(check.requester)} *Cancelled* by {person(by)} before it was sent · {check.ref}"
+    rest = "Nothing was charged for it."
+    return Said(text=spoken(f"{line}. {rest}"), blocks=[section(line), section(rest)])
+
+
+def old_result(check: Check, reading: Reading, *, told: Told) -> Said:
+    """About an attempt before *Run again*: it moves nothing, and somebody should know."""
+    return _story(check, words.OLD_RESULT, told=told, reading=reading, mention=True)
 
 
 def review_notice(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Said:

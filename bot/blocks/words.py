@@ -40,7 +40,7 @@ STORIES: Mapping[Why, Story] = {
     ),
     Why.ID_NOT_FOUND: Story(
         title="Rejected — the authority does not know this ID number",
-        next_step="Check the number with the customer, then ask for a new check.",
+        next_step="Check the number with the customer, then *Run again*.",
     ),
     Why.NO_FACE: Story(
         title="Rejected — no usable face in the selfie",
@@ -53,7 +53,7 @@ STORIES: Mapping[Why, Story] = {
     Why.AUTHORITY_DOWN: Story(
         title="No result — the authority's register is unavailable",
         meaning="Nothing was decided about the customer.",
-        next_step="Ask for a new check later.",
+        next_step="*Run again* later.",
     ),
     Why.REFUSED: Story(
         title="No result — Smile ID refused our request",
@@ -63,7 +63,7 @@ STORIES: Mapping[Why, Story] = {
     Why.PHOTO_UNUSABLE: Story(
         title="No result — Smile ID could not use the photos",
         meaning="Nothing was decided about the customer.",
-        next_step="Ask for a new check with other photos.",
+        next_step="*Run again* with other photos.",
     ),
     Why.NO_AUTHORITY_PHOTO: Story(
         title="No result — the authority holds no photo of this person",
@@ -73,12 +73,12 @@ STORIES: Mapping[Why, Story] = {
     Why.NUMBER_FORMAT: Story(
         title="No result — the ID number does not have the form of {id_type}",
         meaning="{example}Sandbox test numbers sent to production look like this too.",
-        next_step="Correct the number and ask for a new check.",
+        next_step="Correct the number and *Run again*.",
     ),
     Why.FAILED_OTHER: Story(
         title="No result — Smile ID could not use what we sent",
         meaning="Nothing was decided about the customer.",
-        next_step="Look at the Details, then ask for a new check.",
+        next_step="Look at the Details, then *Run again*.",
     ),
     Why.PROVISIONAL: Story(
         title="Not final: in human review at Smile ID",
@@ -144,7 +144,14 @@ OVERDUE = Story(
     calls_reviewer=True,
 )
 
+OLD_RESULT = Story(
+    title="Needs a person — Smile ID reports a result of an earlier attempt",
+    meaning="The check was run again since. What is reported now changes nothing about it, and is kept.",
+    calls_reviewer=True,
+)
+
 _NOTICES: Mapping[str, Story] = {
+    "old_result": OLD_RESULT,
     "approval_unconfirmed": APPROVAL_UNCONFIRMED,
     "contradiction": CONTRADICTION,
     "second_final": SECOND_FINAL,
@@ -164,12 +171,12 @@ FAILURES: Mapping[str, Story] = {
     "photo": Story(
         title="No result — a photo could not be sent",
         meaning="Nothing was sent to Smile ID and nothing was charged.",
-        next_step="Ask for a new check with another photo.",
+        next_step="*Run again* with another photo.",
     ),
     "input": Story(
         title="No result — Smile ID refused the input",
         meaning="Nothing was decided about the customer.",
-        next_step="Correct it and ask for a new check.",
+        next_step="Correct it and *Run again*.",
     ),
     "refused": Story(
         title="No result — Smile ID refused our request",
@@ -179,22 +186,22 @@ FAILURES: Mapping[str, Story] = {
     "smile_id_away": Story(
         title="No result — Smile ID could not be reached",
         meaning="We tried for about an hour. Smile ID did not take the check; nothing was decided.",
-        next_step="Ask for a new check later.",
+        next_step="*Run again* later.",
     ),
     "slack_away": Story(
         title="No result — the photos could not be fetched from Slack",
         meaning="We tried for about an hour. Nothing was sent to Smile ID and nothing was charged.",
-        next_step="Ask for a new check later.",
+        next_step="*Run again* later.",
     ),
     "fault": Story(
         title="No result — a fault of ours kept this check from being sent",
         meaning="Nothing was sent to Smile ID and nothing was charged.",
-        next_step="Ask for a new check later.",
+        next_step="*Run again* later.",
     ),
     "unsettled": Story(
         title="No result — we could not learn whether Smile ID has this check",
         meaning="The connection broke while sending, and Smile ID gave no clear answer since.",
-        next_step="Before asking for a new check, have somebody look for this job in Smile ID's portal. "
+        next_step="Before you *Run again*, have somebody look for this job in Smile ID's portal. "
         "Should a result arrive after all, it will be told here.",
     ),
 }

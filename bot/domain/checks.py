@@ -94,6 +94,8 @@ class Check:
     """Failed tries of sending since the last step forward."""
     id_info: Mapping[str, str] = field(repr=False, default_factory=dict)
     customer_reference: str = field(repr=False, default="")
+    due_at: datetime | None = None
+    """When it will be sent, or be tried again."""
     attempts: int = 0
     round: int = 1
     """Counts from 1; *Run again* adds one, and attempts of earlier rounds do not count any more."""
@@ -192,6 +194,8 @@ class PostKind(StrEnum):
     HELD = "held"
     """Asks the requester whether to send all the same."""
     CANCELLED = "cancelled"
+    OLD_RESULT = "old_result"
+    """Smile ID says something new about an attempt that was run again since."""
     BATCH = "batch"
     """Opens the thread of a batch: preview, progress, counts."""
     BATCH_PROGRESS = "batch_progress"

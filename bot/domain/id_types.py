@@ -122,6 +122,10 @@ class IDTypes:
         """Code to name, of countries with something to offer."""
         return {entry.country: entry.country_name for entry in self.offered()}
 
+    def known_countries(self) -> frozenset[str]:
+        """Every country of the table, offered or not: old checks are of them."""
+        return frozenset(country for country, _id_type in self._rows)
+
     def of_country(self, country: str) -> list[IDType]:
         return [entry for entry in self.offered() if entry.country == country]
 

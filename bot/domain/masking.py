@@ -1,4 +1,4 @@
-"""The one place that decides how much of a personal datum may be shown."""
+"""How much of a personal datum may be shown, and when two of them are the same."""
 
 
 def tail(number: str) -> str:
@@ -6,3 +6,13 @@ def tail(number: str) -> str:
     bare = "".join(ch for ch in number if ch.isalnum())
     shown = min(4, len(bare) // 3)
     return bare[-shown:] if shown else ""
+
+
+def same_number(country: str, number: str) -> str:
+    """Equal for every way in which people write one ID number: blanks, dashes and small letters tell nothing."""
+    return f"{country}:{''.join(ch for ch in number if ch.isalnum()).upper()}"
+
+
+def same_reference(reference: str) -> str:
+    """Equal for every way of writing a customer reference that a person would call the same."""
+    return " ".join(reference.casefold().split())

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.access import Access, Role
 from bot.blocks import thread, words
@@ -20,6 +20,8 @@ from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import parse_message
 from storage import attempts, checks, outbox, receipts
 from storage.database import Transaction
+
+SOON = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +108,20 @@ class Saying:
                     entry,
                     waiting=waiting if long else None,
                     unconfirmed=context.claimed and check.ended_at is not None,
+                    later=check.due_at if self._is_chosen_time(check) else None,
                 )
+            case PostKind.CANCELLED:
+                return thread.cancelled(check, by=post.note.get("by", check.requester))
             case PostKind.FAILURE:
                 return thread.failure(check, told=context.told)
             case PostKind.OVERDUE:
                 return thread.overdue(check, told=context.told)
             case _:
                 return self._build_result(post, context, check, reading) if reading is not None else None
+
+    def _is_chosen_time(self, check: Check) -> bool:
+        """Due much later without any failed try: somebody chose so."""
+        return check.due_at is not None and check.tries == 0 and check.due_at - self._now() > SOON
 
     def _build_result(self, post: Post, context: Context, check: Check, reading: Reading) -> Said:
         entry = self._id_types.find(check.country, check.id_type)
@@ -131,6 +140,8 @@ class Saying:
                 return thread.contradiction(check, first, reading.outcome, told=told)
             case PostKind.SECOND_FINAL:
                 return thread.second_final(check, first, reading, told=told)
+            case PostKind.OLD_RESULT:
+                return thread.old_result(check, reading, told=told)
             case PostKind.SUSPECTS:
                 return thread.suspects(check, reading, told=told)
             case PostKind.NOT_FINAL:

@@ -75,10 +75,13 @@ class Settling:
             return None
         if past:
             return Fate.LATE
+        check = checks.the(tx, attempt.ref)
         if is_replaced(tx, attempt):
             receipts.set_fate(tx, receipt_id, Fate.OLD_ATTEMPT)
+            if attempt.round < check.round:
+                reading = self.read(message)
+                self._tell_of_old(tx, Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now))
             return Fate.OLD_ATTEMPT
-        check = checks.the(tx, attempt.ref)
         if message.smile_job_id and source is Source.JOB_STATUS:
             attempts.learned_job(tx, job_id, message.smile_job_id)
         reading = self.read(message)
@@ -163,6 +166,30 @@ class Settling:
             now=now,
         )
 
+    def _tell_of_old(self, tx: Transaction, heard: Heard) -> None:
+        """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
+        job_id, outcome = heard.attempt.job_id, heard.reading.outcome
+        known = {
+            self._codes.read(code=code, actions={"Verify_ID_Number": "Verified"}).outcome
+            for code in outbox.told_codes(tx, job_id)
+        }
+        if not heard.reading.is_final or outcome in known:
+            return
+        note = {"tell": PostKind.OLD_RESULT.value, "outcome": outcome.value}
+        key = f"{job_id}:{outcome.value}"
+        about = self.notice(tx, heard.check, f"old_result:{key}", now=heard.at, note=note, receipt_id=heard.receipt)
+        outbox.enqueue(
+            tx,
+            PostKind.OLD_RESULT,
+            key=key,
+            ref=heard.check.ref,
+            lane=heard.check.channel,
+            receipt=heard.receipt,
+            note=note,
+            about=about,
+            now=heard.at,
+        )
+
     def _calls_reviewer(self, ruling: Ruling, reading: Reading) -> bool:
         if ruling.calls_reviewer or reading.why in (Why.SPOOF, Why.SUSPECTED_SPOOF):
             return True
@@ -203,9 +230,9 @@ class Settling:
 
 
 def is_replaced(tx: Transaction, attempt: Attempt) -> bool:
-    """Whether a newer attempt counts instead."""
+    """Whether a newer attempt counts instead, or will: a check that is run again waits for its own."""
     latest = attempts.latest(tx, attempt.ref)
-    return latest is not None and latest.job_id != attempt.job_id
+    return latest is None or latest.job_id != attempt.job_id
 
 
 def situation_of(check: Check, attempt: Attempt, codes_told: frozenset[str]) -> Situation:

@@ -212,6 +212,11 @@ class SlackWeb:
         answer = await self._call("views.open", self.client.views_open(trigger_id=trigger_id, view=dict(view)))
         return dict(answer["view"])
 
+    async def push_view(self, *, trigger_id: str, view: Mapping[str, Any]) -> Answer:
+        """On top of the modal that was clicked in."""
+        answer = await self._call("views.push", self.client.views_push(trigger_id=trigger_id, view=dict(view)))
+        return dict(answer["view"])
+
     async def update_view(self, *, view_id: str, view: Mapping[str, Any], hash_: str | None = None) -> None:
         await self._call("views.update", self.client.views_update(view_id=view_id, view=dict(view), hash=hash_))
 

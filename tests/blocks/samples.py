@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from bot.blocks import form, private, thread
+from bot.blocks import find, form, private, thread
 from bot.blocks.thread import Said, Told
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
@@ -129,18 +129,25 @@ def thread_messages(
         "overdue": lambda: thread.overdue(check, told=told),
         "failure": lambda: thread.failure(check, told=told),
         "review notice": lambda: thread.review_notice(check, entry, title="Needs a person", link=None),
+        "cancelled": lambda: thread.cancelled(check, by=check.requester),
+        "old result": lambda: thread.old_result(check, reading, told=told),
         "alert": lambda: thread.alert(text, {"ref": REF}),
         "alert with words": lambda: thread.alert("refused", {"ref": REF, "words": text}),
         "directly": lambda: thread.directly(thread.not_final(check, entry, reading, told=told), check),
     }
 
 
+def listing(checks: list[Check], entry: IDType | None, shown: str = "mine") -> Said:
+    rows = [find.Row(check=check, entry=entry, link=None) for check in checks]
+    return find.listing(rows, shown=shown, has_older=True, has_newer=True)
+
+
 def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str, Callable[[], Said]]:
     """Every message that `bot.blocks.private` can build."""
     return {
         "status": lambda: private.status(check, entry, link=None),
-        "listing": lambda: private.listing([(check, entry)] * 10),
-        "empty listing": lambda: private.listing([]),
+        "listing": lambda: listing([check] * 10, entry),
+        "empty listing": lambda: listing([], entry),
         "help": private.help_text,
         "help for a word": lambda: private.help_text(text),
     }

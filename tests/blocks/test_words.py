@@ -28,6 +28,7 @@ from tests.blocks.samples import (
     REMI,
     REVIEWERS_TOLD,
     bvn,
+    listing,
     private_messages,
     read,
     thread_messages,
@@ -88,7 +89,7 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
     ),
     (
         *("1013", final("1013"), "Rejected — the authority does not know this ID number"),
-        "Check the number with the customer, then ask for a new check.",
+        "Check the number with the customer, then Run again.",
     ),
     *(
         (
@@ -99,7 +100,7 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
     ),
     (
         *("1015", final("1015"), "No result — the authority's register is unavailable"),
-        "Nothing was decided about the customer. Ask for a new check later.",
+        "Nothing was decided about the customer. Run again later.",
     ),
     (
         *("1016", final("1016", told=OPERATORS_TOLD), "No result — Smile ID refused our request"),
@@ -107,11 +108,11 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
     ),
     (
         *("0001 selfie", final("0001", "Selfie image unusable"), "No result — Smile ID could not use the photos"),
-        "Nothing was decided about the customer. Ask for a new check with other photos.",
+        "Nothing was decided about the customer. Run again with other photos.",
     ),
     (
         *("0903", final("0903"), "No result — Smile ID could not use the photos"),
-        "Nothing was decided about the customer. Ask for a new check with other photos.",
+        "Nothing was decided about the customer. Run again with other photos.",
     ),
     (
         "0001 authority",
@@ -121,13 +122,13 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
     ),
     (
         *("0001 data", final("0001", "Data Invalid"), "No result — Smile ID could not use what we sent"),
-        "Nothing was decided about the customer. Look at the Details, then ask for a new check.",
+        "Nothing was decided about the customer. Look at the Details, then Run again.",
     ),
     (
         *("1014", final("1014"), "No result — the ID number does not have the form of a BVN"),
         (
             "For example 00000000000. Sandbox test numbers sent to production look like this too. "
-            "Correct the number and ask for a new check."
+            "Correct the number and Run again."
         ),
     ),
     (
@@ -174,14 +175,11 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
     ),
     (
         *("photo", failed("photo", why="The file is damaged."), "No result — a photo could not be sent"),
-        (
-            "Nothing was sent to Smile ID and nothing was charged. The file is damaged. "
-            "Ask for a new check with another photo."
-        ),
+        ("Nothing was sent to Smile ID and nothing was charged. The file is damaged. Run again with another photo."),
     ),
     (
         *("input", failed("input", why="The name is missing."), "No result — Smile ID refused the input"),
-        "Nothing was decided about the customer. The name is missing. Correct it and ask for a new check.",
+        "Nothing was decided about the customer. The name is missing. Correct it and Run again.",
     ),
     (
         *("refused", failed("refused", OPERATORS_TOLD), "No result — Smile ID refused our request"),
@@ -191,22 +189,22 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
         *("Smile ID away", failed("smile_id_away", OPERATORS_TOLD), "No result — Smile ID could not be reached"),
         (
             "We tried for about an hour. Smile ID did not take the check; nothing was decided. "
-            "Ask for a new check later. The operators have been told."
+            "Run again later. The operators have been told."
         ),
     ),
     (
         *("Slack away", failed("slack_away"), "No result — the photos could not be fetched from Slack"),
-        "We tried for about an hour. Nothing was sent to Smile ID and nothing was charged. Ask for a new check later.",
+        "We tried for about an hour. Nothing was sent to Smile ID and nothing was charged. Run again later.",
     ),
     (
         *("fault", failed("fault"), "No result — a fault of ours kept this check from being sent"),
-        "Nothing was sent to Smile ID and nothing was charged. Ask for a new check later.",
+        "Nothing was sent to Smile ID and nothing was charged. Run again later.",
     ),
     (
         *("unsettled", failed("unsettled"), "No result — we could not learn whether Smile ID has this check"),
         (
-            "The connection broke while sending, and Smile ID gave no clear answer since. Before asking for a new "
-            "check, have somebody look for this job in Smile ID's portal. Should a result arrive after all, it will "
+            "The connection broke while sending, and Smile ID gave no clear answer since. Before you Run again, "
+            "have somebody look for this job in Smile ID's portal. Should a result arrive after all, it will "
             "be told here."
         ),
     ),
@@ -647,10 +645,13 @@ def test_the_details_of_an_empty_and_of_a_forgotten_check_say_so() -> None:
 
 
 def test_a_list_says_where_each_check_stands_and_an_empty_one_how_to_begin() -> None:
-    one = shown(private.listing([(CHECK, bvn())]))
+    one = shown(listing([CHECK], bvn()))
 
-    assert one.startswith(f"Your newest check\n{REF} · Nigeria · BVN — Waiting for Smile ID · ")
-    assert "/kyc opens the form" in shown(private.listing([]))
+    assert one.startswith(
+        f"Checks: All of mine, newest first\n{REF} · Nigeria · BVN ending 000 — Waiting for Smile ID · "
+    )
+    assert "/kyc opens the form" in shown(listing([], bvn()))
+    assert "No check here: Rejected." in shown(listing([], bvn(), "rejected"))
 
 
 def test_help_names_every_word_it_knows_and_shows_an_unknown_one_back() -> None:

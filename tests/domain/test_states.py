@@ -13,11 +13,11 @@ ALLOWED = {
     "processing": ["in_review", "approved", "rejected", "failed"],
     "in_review": ["in_review", "approved", "rejected", "failed"],
     "approved": [],
-    "rejected": [],
-    "failed": [],
-    "cancelled": [],
+    "rejected": ["requested"],
+    "failed": ["requested"],
+    "cancelled": ["requested"],
 }
-"""As drawn in the design; a check in review may change the cause."""
+"""As drawn in the design; a check in review may change the cause, and *Run again* begins anew."""
 
 GRAVE = {"second_final", "contradiction"}
 """The two causes for which an ended check is opened again."""

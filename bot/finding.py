@@ -1,0 +1,173 @@
+"""Finding checks again: a person's list, and the search form; everybody sees no more than they may."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.access import Access, Role, Verdict
+from bot.blocks.private import ALL_IS_FOR_REVIEWERS, NOT_SURE
+from bot.domain.checks import Check
+from bot.domain.id_types import IDType, IDTypes
+from bot.domain.references import parse_reference
+from bot.domain.searches import Cursor, Wanted
+from bot.domain.states import State
+from bot.errors import Refused, SlackError
+from bot.slack.web import SlackWeb
+from storage import audit, search
+from storage.database import Database, Transaction
+from storage.search import Page
+
+PAGE = 10
+LINK_SECONDS = 1.0
+
+STATES: Mapping[str, frozenset[State]] = {
+    "open": frozenset({State.REQUESTED, State.SUBMITTING, State.PROCESSING}),
+    "review": frozenset({State.IN_REVIEW}),
+    "approved": frozenset({State.APPROVED}),
+    "rejected": frozenset({State.REJECTED}),
+    "failed": frozenset({State.FAILED}),
+    "cancelled": frozenset({State.CANCELLED}),
+}
+EVERYBODYS = "all"
+OWN = "mine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """The search form, as filled in; empty fields are None. `number`, `reference` never leave this process."""
+
+    ref: str | None = None
+    reference: str | None = field(default=None, repr=False)
+    number: str | None = field(default=None, repr=False)
+    country: str | None = None
+    job: str | None = None
+    requester: str | None = None
+    first: date | None = None
+    last: date | None = None
+    outcome: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(
+            (self.ref, self.reference, self.number, self.job, self.requester, self.first, self.last, self.outcome)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One page of checks, with a link to each where Slack gave it in time."""
+
+    page: Page
+    wanted: Wanted
+    entries: Sequence[IDType | None]
+    links: Sequence[str | None]
+
+
+class Finding:
+    """Looks for checks."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        access: Access,
+        id_types: IDTypes,
+        timezone: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._access = access
+        self._id_types = id_types
+        self._zone = ZoneInfo(timezone)
+        self._now = now
+
+    async def listing(self, user: str, shown: str, cursor: Cursor | None = None) -> Found:
+        """A person's checks, or with `all` everybody's. Raises Refused with words."""
+        wanted = Wanted(requester=user, states=STATES.get(shown))
+        if shown == EVERYBODYS:
+            await self._require_all(user)
+            wanted = Wanted()
+        return await self._found(wanted, cursor)
+
+    async def search(self, user: str, sought: Sought) -> Found:
+        """The first page of what fits every field. Others' checks are for reviewers and admins, and recorded."""
+        wanted = await self._wanted(sought)
+        return await self.turn(user, wanted, None, kinds=_kinds(sought))
+
+    async def turn(self, user: str, wanted: Wanted, cursor: Cursor | None, *, kinds: str = "page") -> Found:
+        """One page; whose rights allow no more sees own checks alone, whatever is wanted."""
+        match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO:
+                if wanted.requester not in (None, user):
+                    wanted = replace(wanted, refs=())
+                wanted = replace(wanted, requester=user)
+        found = await self._found(wanted, cursor)
+        if others := sum(check.requester != user for check in found.page.checks):
+
+            def record(tx: Transaction) -> None:
+                audit.record(tx, at=self._now(), actor=user, act="checks.found", detail=f"{kinds}:{others}")
+
+            await self._database.write(record)
+        return found
+
+    async def _require_all(self, user: str) -> None:
+        match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO:
+                raise Refused(ALL_IS_FOR_REVIEWERS)
+
+    async def _wanted(self, sought: Sought) -> Wanted:
+        countries = [sought.country] if sought.country else list(self._id_types.known_countries())
+
+        def keyed(tx: Transaction) -> set[str] | None:
+            sets = []
+            if sought.ref:
+                ref = parse_reference(sought.ref)
+                sets.append({ref} if ref else set())
+            if sought.number:
+                sets.append(search.by_number(tx, sought.number, countries))
+            if sought.reference:
+                sets.append(search.by_reference(tx, sought.reference))
+            if sought.job:
+                sets.append(search.by_job(tx, sought.job))
+            return set.intersection(*sets) if sets else None
+
+        refs = await self._database.read(keyed)
+        return Wanted(
+            requester=sought.requester,
+            states=STATES.get(sought.outcome or ""),
+            since=self._begins(sought.first),
+            until=self._begins(sought.last + timedelta(days=1)) if sought.last else None,
+            refs=tuple(sorted(refs)) if refs is not None else None,
+        )
+
+    def _begins(self, day: date | None) -> datetime | None:
+        return datetime(day.year, day.month, day.day, tzinfo=self._zone).astimezone(UTC) if day else None
+
+    async def _found(self, wanted: Wanted, cursor: Cursor | None) -> Found:
+        page = await self._database.read(search.page, wanted, size=PAGE, cursor=cursor)
+        links = await asyncio.gather(*(self._link(check) for check in page.checks))
+        entries = [self._id_types.find(check.country, check.id_type) for check in page.checks]
+        return Found(page=page, wanted=wanted, entries=entries, links=links)
+
+    async def _link(self, check: Check) -> str | None:
+        if check.message_ts is None:
+            return None
+        try:
+            look = self._slack.permalink(channel=check.channel, ts=check.message_ts)
+            return await asyncio.wait_for(look, LINK_SECONDS)
+        except (SlackError, TimeoutError):
+            return None
+
+
+def _kinds(sought: Sought) -> str:
+    """Which fields were filled in, never with what: for the audit trail."""
+    names = ("ref", "reference", "number", "job", "requester", "first", "last", "outcome")
+    return "+".join(name for name in names if getattr(sought, name))

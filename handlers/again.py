@@ -1,0 +1,81 @@
+"""*Run again* and *Cancel*: by command and by the buttons of a request's message."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+
+from bot.app import Bot
+from bot.blocks import form, ids, message, private
+from bot.blocks.form import Place
+from bot.blocks.thread import Said
+from bot.domain.checks import Check
+from bot.domain.outcomes import Why
+from bot.domain.references import parse_reference
+from bot.errors import Refused, SlackError
+from handlers.private import tell
+
+log = structlog.get_logger(__name__)
+
+TITLE = "Run again"
+
+
+async def run_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """The button: the form, filled with what the check held."""
+    await ack()
+    said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], ref=action["value"])
+    if said is not None:
+        tell(bot, body, said)
+
+
+async def cancel(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """The button; its dialog has asked already."""
+    await ack()
+    tell(bot, body, await cancelled(bot, body["user"]["id"], action["value"]))
+
+
+async def cancelled(bot: Bot, user: str, typed: str) -> Said:
+    """The answer to whoever cancels; the thread hears it by itself."""
+    if not typed.strip():
+        return private.says(private.NO_REF_CANCEL)
+    try:
+        return private.says(await bot.desk.cancel(user, parse_reference(typed) or typed))
+    except Refused as no:
+        return private.says(no.words)
+
+
+async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Said | None:
+    """Open at once, since a trigger lives 3 s; photos and texts follow. Words when it must stay closed."""
+    if not ref.strip():
+        return private.says(private.NO_REF_RERUN)
+    fault = await bot.intake.may_ask(user)
+    if fault is not None:
+        return private.says(fault)
+    try:
+        check = await bot.desk.to_run_again(user, parse_reference(ref) or ref)
+        view = await bot.slack.open_view(trigger_id=trigger_id, view=message.one_moment(TITLE))
+    except Refused as no:
+        return private.says(no.words)
+    except SlackError as closed:
+        log.warning("form.not_opened", error=str(closed))
+        return private.says(private.EXPIRED)
+    bot.background.spawn(_fill(bot, view, check))
+    return None
+
+
+async def _fill(bot: Bot, view: Mapping[str, Any], check: Check) -> None:
+    shown = form.build(
+        bot.id_types,
+        place=Place(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
+        country=check.country,
+        id_type=check.id_type,
+        attached=await bot.desk.photos_of(check),
+        texts={**check.id_info, ids.CUSTOMER_REFERENCE: check.customer_reference},
+        title=TITLE,
+        not_before=check.verdict_why is Why.AUTHORITY_DOWN,
+    )
+    try:
+        await bot.slack.update_view(view_id=view["id"], view=shown)
+    except SlackError as closed:
+        log.info("form.closed_meanwhile", error=str(closed))

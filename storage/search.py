@@ -1,0 +1,94 @@
+"""Finding checks again: by what they are, page by page, newest first."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bot.domain.checks import Check
+from bot.domain.masking import same_number, same_reference
+from bot.domain.searches import Cursor, Wanted
+from bot.domain.states import State
+from storage import checks
+from storage.database import Transaction, to_text
+
+MOST_KEYED = 200
+"""Checks of one number, reference or job that are looked at; more than any customer has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    checks: Sequence[Check]
+    has_older: bool
+    has_newer: bool
+
+
+def page(tx: Transaction, wanted: Wanted, *, size: int, cursor: Cursor | None = None) -> Page:
+    """One page, opened from its seal; stable while new checks arrive, since it hangs on a check and not on a count."""
+    newer = cursor is not None and cursor.newer
+    found = _refs(tx, wanted, size + 1, cursor)
+    beyond, shown = len(found) > size, found[:size]
+    if newer:
+        shown.reverse()
+    return Page(
+        checks=[checks.the(tx, ref) for ref in shown],
+        has_older=newer or beyond,
+        has_newer=beyond if newer else cursor is not None,
+    )
+
+
+def _refs(tx: Transaction, wanted: Wanted, limit: int, cursor: Cursor | None) -> list[str]:
+    newer = cursor is not None and cursor.newer
+    # Both are ours: the direction is one of two texts, and a state is a word of the table.
+    compare, order = (">", "ASC") if newer else ("<", "DESC")
+    states = ", ".join(f"'{state.value}'" for state in (wanted.states if wanted.states is not None else State))
+    refs = sorted(wanted.refs)[:MOST_KEYED] if wanted.refs is not None else None
+    among = "" if refs is None else f"AND v.ref IN ({', '.join(f':r{n}' for n in range(len(refs))) or 'NULL'})"
+    rows = tx.rows(
+        f"""
+        SELECT v.ref FROM verifications v
+        WHERE (:requester IS NULL OR v.requester = :requester) AND v.state IN ({states or "NULL"}) {among}
+          AND (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
+          AND (:ref IS NULL OR v.asked_at {compare} :at OR (v.asked_at = :at AND v.ref {compare} :ref))
+        ORDER BY v.asked_at {order}, v.ref {order} LIMIT :limit
+        """,
+        requester=wanted.requester,
+        since=to_text(wanted.since) if wanted.since else None,
+        until=to_text(wanted.until) if wanted.until else None,
+        at=to_text(cursor.asked_at) if cursor else None,
+        ref=cursor.ref if cursor else None,
+        limit=limit,
+        **{f"r{n}": ref for n, ref in enumerate(refs or ())},
+    )
+    return [row["ref"] for row in rows]
+
+
+def by_number(tx: Transaction, number: str, countries: Collection[str]) -> set[str]:
+    """References of checks of this ID number, however it was written, in any of the countries."""
+    prints = [p for c in countries for p in tx.sealer.fingerprints(same_number(c, number), purpose=checks.NUMBER)]
+    return _by(tx, "number_print", prints)
+
+
+def by_reference(tx: Transaction, reference: str) -> set[str]:
+    prints = tx.sealer.fingerprints(same_reference(reference), purpose=checks.REFERENCE)
+    return _by(tx, "reference_print", prints)
+
+
+def by_job(tx: Transaction, job_id: str) -> set[str]:
+    """By Smile ID's id of a job, or by ours."""
+    rows = tx.rows(
+        "SELECT ref FROM attempts WHERE job_id = :job OR smile_job_id = :job LIMIT :most",
+        job=job_id.strip(),
+        most=MOST_KEYED,
+    )
+    return {row["ref"] for row in rows}
+
+
+def _by(tx: Transaction, column: str, prints: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    for print_ in prints:
+        rows = tx.rows(
+            f"SELECT ref FROM verifications WHERE {column} = :print ORDER BY asked_at DESC LIMIT :most",
+            print=print_,
+            most=MOST_KEYED,
+        )
+        found |= {row["ref"] for row in rows}
+    return found
