@@ -16,6 +16,7 @@ from bot.catalogue import Catalogue
 from bot.desk import Desk
 from bot.domain.id_types import IDTypes
 from bot.finding import Finding
+from bot.holding import LOOK_EVERY, Holding
 from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
@@ -79,6 +80,7 @@ class Bot:
     backups: Backups
     desk: Desk
     finding: Finding
+    holding: Holding
     metrics: Metrics
     schedule: Schedule
     background: Background
@@ -148,6 +150,7 @@ async def build(
         files=SlackFiles(http=file_http, token=token, hosts=settings.download_hosts),
         smile_id=smile_id,
         access=access,
+        id_types=id_types,
         settings=settings,
         now=now,
         dice=dice,
@@ -186,6 +189,8 @@ async def build(
     catalogue = Catalogue(database=database, smile_id=smile_id, id_types=id_types, settings=settings, now=now)
     await catalogue.load()
     schedule.every(REFRESH_PRODUCTS, catalogue.refresh, "products")
+    holding = Holding(database=database, access=access, now=now)
+    schedule.every(LOOK_EVERY, holding.look, "held checks")
     backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
     if settings.backup_dir is not None:
         schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)
@@ -201,7 +206,7 @@ async def build(
             slack=listener_slack,
             access=access,
             id_types=id_types,
-            timezone=settings.timezone,
+            settings=settings,
             now=now,
             dice=dice,
         ),
@@ -221,6 +226,7 @@ async def build(
             id_types=id_types,
             now=now,
         ),
+        holding=holding,
         finding=Finding(
             database=database,
             slack=listener_slack,

@@ -13,16 +13,18 @@ import structlog
 
 from bot.access import FRESH_FOR, Access, Role, Verdict
 from bot.blocks import ids
+from bot.blocks.held import MORE, seen
 from bot.blocks.private import MOVED_ON, NO_DETAILS, NOT_SURE, SHARED, cannot_post, no_right
-from bot.domain.checks import PhotoKind, PhotoRef, Request
-from bot.domain.id_types import IDTypes
+from bot.domain.checks import Check, PhotoKind, PhotoRef, Request
+from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
 from bot.errors import IllegalMove, SlackError, SlackRefused
+from bot.settings import Environment, Settings
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
-from storage import checks, slack_requests
-from storage.database import Database
+from storage import checks, holds, slack_requests
+from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +49,8 @@ class Filled:
     rerun: str | None = None
     """The check that is run again with this; None: a new one."""
     not_before: datetime | None = None
+    again: bool = False
+    """The asker knows that this person was checked before."""
     form: Form = field(repr=False)
 
 
@@ -65,6 +69,13 @@ class Faults:
     by_field: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """This person was checked before: words of ours in mrkdwn, fit for the asker. Nothing was stored."""
+
+    words: str
+
+
 class Intake:
     """Accepts requests for checks."""
 
@@ -75,7 +86,7 @@ class Intake:
         slack: SlackWeb,
         access: Access,
         id_types: IDTypes,
-        timezone: str,
+        settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
     ) -> None:
@@ -83,7 +94,8 @@ class Intake:
         self._slack = slack
         self._access = access
         self._id_types = id_types
-        self._zone = ZoneInfo(timezone)
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
         self._now = now
         self._dice = dice
 
@@ -114,7 +126,7 @@ class Intake:
         """False if a request of Slack with this id was taken before, by this process or an earlier one."""
         return await self._database.write(slack_requests.take, request_id, now=self._now())
 
-    async def accept(self, filled: Filled) -> Accepted | Faults:
+    async def accept(self, filled: Filled) -> Accepted | Faults | Seen:
         """Check everything that can be known now and store the request in one transaction.
 
         A second submit of the same form changes nothing and gives the first one's reference.
@@ -153,10 +165,49 @@ class Intake:
             customer_reference=parsed.customer_reference,
             photos=_photos(form.selfie, form.liveness),
             consent_at=now,
+            again=filled.again,
         )
+        if not filled.again and (words := await self._seen(request, parsed.id_type, but=filled.rerun, now=now)):
+            return Seen(words=words)
         if filled.rerun is not None:
             return await self._run_again(filled, filled.rerun, request, now)
         return await self._store(request, now)
+
+    async def _seen(self, request: Request, entry: IDType, *, but: str | None, now: datetime) -> str | None:
+        """Who was checked before, as far as the asker may know."""
+        number = request.id_info.get("id_number", "")
+        if self._settings.smile_id_environment is Environment.SANDBOX and entry.is_test_number(number):
+            number = ""
+        since = now - self._settings.seen_before
+
+        def look(tx: Transaction) -> tuple[list[Check], bool]:
+            of_number = checks.prints_of(tx, request.country, number, "")
+            by_number = holds.earlier(tx, of_number, since=since, but=but)
+            of_reference = checks.prints_of(tx, request.country, "", request.customer_reference)
+            refs = dict.fromkeys([*by_number, *holds.earlier(tx, of_reference, since=since, but=but)])
+            return [checks.the(tx, ref) for ref in refs], bool(by_number)
+
+        if not self._settings.seen_before:
+            return None
+        found, is_number = await self._database.read(look)
+        if not found:
+            return None
+        sees_all = await self._access.has(request.requester, Role.REVIEWER, Role.ADMIN) is Verdict.YES
+        shown = [c for c in found if sees_all or request.requester == c.requester or request.channel == c.channel]
+        named = shown[:MORE]
+        links = await asyncio.gather(*(self._link(check) for check in named))
+        pairs = [*zip(named, links, strict=True), *((check, None) for check in shown[MORE:])]
+        what = "ID number" if is_number else "customer reference"
+        return seen(pairs, hidden=len(found) - len(shown), what=what)
+
+    async def _link(self, check: Check) -> str | None:
+        if check.message_ts is None:
+            return None
+        try:
+            look = self._slack.permalink(channel=check.channel, ts=check.message_ts)
+            return await asyncio.wait_for(look, FILE_LOOK_UP_SECONDS)
+        except (SlackError, TimeoutError):
+            return None
 
     async def _run_again(self, filled: Filled, ref: str, request: Request, now: datetime) -> Accepted | Faults:
         check = await self._database.read(checks.get, ref)

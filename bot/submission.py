@@ -17,7 +17,9 @@ import structlog
 from bot.access import Access, Role
 from bot.domain import photos
 from bot.domain.backoff import first_poll_in, retry_in
-from bot.domain.checks import Attempt, Check, PhotoKind, PhotoRef, Step
+from bot.domain.checks import Attempt, Check, Held, PhotoKind, PhotoRef, Step
+from bot.domain.id_types import IDTypes
+from bot.domain.photo_quality import Flaw, same_pictures
 from bot.domain.states import State
 from bot.errors import (
     Fault,
@@ -33,12 +35,12 @@ from bot.errors import (
     SmileIDUncertain,
     SmileIDUploadExpired,
 )
-from bot.settings import Settings
+from bot.settings import Environment, Settings
 from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import Photo, Prepared, SmileID
 from bot.smile_id.package import Consent, Job
-from storage import attempts, checks, outbox
+from storage import attempts, checks, holds, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,7 @@ class Submission:
         files: SlackFiles,
         smile_id: SmileID,
         access: Access,
+        id_types: IDTypes,
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
@@ -87,6 +90,7 @@ class Submission:
         self._files = files
         self._smile_id = smile_id
         self._access = access
+        self._id_types = id_types
         self._settings = settings
         self._now = now
         self._dice = dice
@@ -171,11 +175,54 @@ class Submission:
         if check.photos_checked_at is None:
             sizes = [(ref, len(data), photo.sha256) for ref, data, photo in zip(refs, fetched, ready, strict=True)]
             await self._database.write(checks.photos_checked, check.ref, sizes, now=self._now())
+        if check.state is State.REQUESTED and await self._is_held(check, refs, ready):
+            return None
         sent = [(ref.kind, Photo(data=photo.jpeg)) for ref, photo in zip(refs, ready, strict=True)]
         return _Images(
             selfie=next(photo for kind, photo in sent if kind is PhotoKind.SELFIE),
             liveness=tuple(photo for kind, photo in sent if kind is PhotoKind.LIVENESS),
         )
+
+    async def _is_held(self, check: Check, refs: Sequence[PhotoRef], ready: Sequence[photos.Photo]) -> bool:
+        """Whether the requester is asked first: photos that look unusable, a selfie that was checked before."""
+        selfie = next(photo for ref, photo in zip(refs, ready, strict=True) if ref.kind is PhotoKind.SELFIE)
+        flaws = [
+            [ref.kind.value, ref.position, flaw.value]
+            for ref, photo in zip(refs, ready, strict=True)
+            for flaw in photo.look.flaws
+        ]
+        if same_pictures([photo.look.picture for photo in ready]):
+            flaws.append([PhotoKind.SELFIE.value, 0, Flaw.SAME_PICTURE.value])
+        since = self._now() - self._settings.seen_before
+        entry = self._id_types.find(check.country, check.id_type)
+        stands_for_nobody = (
+            self._settings.smile_id_environment is Environment.SANDBOX
+            and entry is not None
+            and entry.is_test_number(check.id_info.get("id_number", ""))
+        )
+
+        def commit(tx: Transaction, now: datetime) -> bool:
+            passed = holds.passed(tx, check.ref)
+            if flaws and Held.PHOTOS.value not in passed:
+                holds.hold(tx, check.ref, Held.PHOTOS, {"flaws": flaws}, now=now)
+                return True
+            if Held.SELFIE_SEEN.value in passed or stands_for_nobody or not self._settings.seen_before:
+                return False
+            found = holds.same_selfie(tx, check.ref, selfie.sha256, since=since)
+            if checks.AGAIN in passed:
+                # Asked and answered with the form, as far as the number is the same.
+                found = [(ref, same) for ref, same in found if not same]
+            if not found:
+                return False
+            note = {
+                "seen": [ref for ref, _same in found[:10]],
+                "others": len(found),
+                "other_number": any(not same for _ref, same in found),
+            }
+            holds.hold(tx, check.ref, Held.SELFIE_SEEN, note, now=now)
+            return True
+
+        return await self._database.write(commit, self._now())
 
     async def _fetch(self, photo: PhotoRef) -> bytes:
         try:

@@ -16,7 +16,7 @@ from bot.blocks.thread import Said
 from bot.domain.checks import PhotoKind
 from bot.domain.request import FileInfo, Form
 from bot.errors import SlackError, SlackRefused
-from bot.intake import Faults, Filled
+from bot.intake import Faults, Filled, Seen
 from handlers.private import take_away, tell
 
 log = structlog.get_logger(__name__)
@@ -140,8 +140,26 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     outcome = await bot.intake.accept(filled)
     if isinstance(outcome, Faults):
         await ack(response_action="errors", errors=_beside_fields(outcome.by_field, view))
+    elif isinstance(outcome, Seen):
+        await ack(response_action="update", view=_as_it_stands(bot, view, seen=outcome.words))
     else:
         await ack()
+
+
+def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
+    """The same form with a question added; what was typed stays, since its fields keep their ids."""
+    state: State = view["state"]["values"]
+    country = _chosen(state, ids.COUNTRY)
+    return form.build(
+        bot.id_types,
+        place=Place.load(view.get("private_metadata", "")),
+        country=country,
+        id_type=_chosen_id_type(state, country),
+        attached=form.attached_in(view),
+        title=view["title"]["text"],
+        not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
+        seen=seen,
+    )
 
 
 def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
@@ -163,13 +181,14 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
         view_id=view["id"],
         rerun=place.rerun,
         not_before=_moment(state, ids.NOT_BEFORE),
+        again=_is_ticked(state, ids.AGAIN, ids.CHECK_AGAIN),
         form=Form(
             country=country or "",
             id_type=_chosen_id_type(state, country) or "",
             texts=texts,
             customer_reference=_text(state, ids.CUSTOMER_REFERENCE),
-            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + _files(state, ids.SELFIE),
-            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + _files(state, ids.LIVENESS),
+            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + files_in(state, ids.SELFIE),
+            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + files_in(state, ids.LIVENESS),
             consent=_is_ticked(state, ids.CONSENT, ids.CONSENTED),
         ),
     )
@@ -212,7 +231,7 @@ def _text(state: State, block_id: str) -> str:
     return str(found.get("value") or found.get("selected_date") or option.get("value") or "")
 
 
-def _files(state: State, block_id: str) -> list[FileInfo]:
+def files_in(state: State, block_id: str) -> list[FileInfo]:
     return [
         FileInfo(
             id=str(file["id"]),

@@ -9,10 +9,11 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import form, ids, message, private
 from bot.blocks.form import Attached, Place
+from bot.blocks.message import Pointer
 from bot.blocks.thread import Said
 from bot.domain.dropped import Dropped, Standing
 from bot.errors import SlackError, SlackRefused
-from bot.intake import Accepted, Filled
+from bot.intake import Accepted, Filled, Seen
 from bot.messages import Understanding, of_message
 from handlers.form import fault_of_asking
 from handlers.private import tell
@@ -54,14 +55,18 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
 async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The button below an answer: the form with what the message says."""
     await ack()
-    pointed = message.pointed(action["value"])
+    pointed = Pointer.load(action["value"])
     if pointed is None:
         tell(bot, body, private.says(private.OLD_BUTTON))
         return
-    channel, ts, thread_ts, _fingerprint = pointed
     user = body["user"]
     dropped = Dropped(
-        channel=channel, ts=ts, thread_ts=thread_ts, user=user["id"], team=str(user.get("team_id") or ""), text=""
+        channel=pointed.channel,
+        ts=pointed.ts,
+        thread_ts=pointed.thread_ts,
+        user=user["id"],
+        team=str(user.get("team_id") or ""),
+        text="",
     )
     said = await _open_form(bot, body, dropped, read_anew=True)
     if said is not None:
@@ -71,11 +76,11 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
 async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """Consent confirmed, and sent: if the message still says what was shown."""
     await ack()
-    pointed = message.pointed(action["value"])
+    pointed = Pointer.load(action["value"])
     if pointed is None:
         tell(bot, body, private.says(private.OLD_BUTTON))
     else:
-        bot.background.spawn(_send(bot, body, *pointed))
+        bot.background.spawn(_send(bot, body, pointed))
 
 
 def _dropped(event: Mapping[str, Any], body: Mapping[str, Any]) -> Dropped:
@@ -115,11 +120,11 @@ async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> 
     )
 
 
-async def _send(bot: Bot, body: Mapping[str, Any], channel: str, ts: str, thread_ts: str | None, shown: str) -> None:
-    user = body["user"]
+async def _send(bot: Bot, body: Mapping[str, Any], pointed: Pointer) -> None:
+    user, channel, ts = body["user"], pointed.channel, pointed.ts
     try:
         dropped = await bot.messages.find(
-            channel=channel, ts=ts, thread_ts=thread_ts, team=str(user.get("team_id") or "")
+            channel=channel, ts=ts, thread_ts=pointed.thread_ts, team=str(user.get("team_id") or "")
         )
     except SlackError as fault:
         log.warning("messages.not_read", error=str(fault))
@@ -132,7 +137,7 @@ async def _send(bot: Bot, body: Mapping[str, Any], channel: str, ts: str, thread
         tell(bot, body, private.says(message.NOT_YOURS))
         return
     understanding = await bot.messages.read(dropped)
-    if not understanding.is_whole or await bot.messages.fingerprint(understanding) != shown:
+    if not understanding.is_whole or await bot.messages.fingerprint(understanding) != pointed.fingerprint:
         tell(bot, body, await _shown(bot, understanding, above=message.CHANGED), in_place=True)
         return
     outcome = await bot.intake.accept(
@@ -142,12 +147,15 @@ async def _send(bot: Bot, body: Mapping[str, Any], channel: str, ts: str, thread
             channel=channel,
             thread_ts=dropped.root_ts,
             view_id=f"message:{channel}:{ts}",
+            again=pointed.again,
             form=understanding.form,
         )
     )
     if isinstance(outcome, Accepted):
         words = message.SENT if outcome.is_new else message.SENT_BEFORE
         tell(bot, body, private.says(f"{words.format(ref=outcome.ref)} {message.HINT}"), in_place=True)
+    elif isinstance(outcome, Seen):
+        tell(bot, body, message.seen(pointed, outcome.words), in_place=True)
     else:
         tell(bot, body, private.says(private.plainly(outcome.by_field.values())))
 

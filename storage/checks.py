@@ -17,6 +17,8 @@ from storage.database import Transaction, from_text, to_text
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
 
+AGAIN = "again"
+"""Among what was let pass: this person was checked before, and shall be once more."""
 NUMBER, REFERENCE = "id_number", "customer_reference"
 """Purposes of the keyed hashes."""
 
@@ -46,10 +48,11 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
         """
         INSERT INTO verifications (
             ref, state, country, id_type, applicant_sealed, number_print, reference_print, requester, team,
-            channel, thread_ts, view_id, consent_at, consent_by, consent_notice, asked_at, due_at, batch, batch_row)
+            channel, thread_ts, view_id, consent_at, consent_by, consent_notice, asked_at, due_at, let_pass,
+            batch, batch_row)
         VALUES (
             :ref, 'requested', :country, :id_type, :applicant, :number_print, :reference_print, :requester, :team,
-            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now, :batch, :batch_row)
+            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now, :let_pass, :batch, :batch_row)
         """,
         ref=ref,
         country=request.country,
@@ -63,10 +66,11 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
         consent_at=to_text(request.consent_at),
         notice=CONSENT_NOTICE,
         now=to_text(now),
+        let_pass=AGAIN if request.again else "",
         batch=request.batch,
         batch_row=request.batch_row,
     )
-    _keep_photos(tx, ref, request.photos)
+    keep_photos(tx, ref, request.photos)
     audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
     audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
     if request.batch is None:
@@ -108,7 +112,7 @@ def run_again(
             applicant_sealed = :applicant, number_print = :number_print, reference_print = :reference_print,
             verdict = NULL, verdict_outcome = NULL, verdict_why = NULL, decision = NULL, failure = NULL,
             failure_words = NULL, photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL,
-            held_note = '{}', let_pass = '', tries = 0, leased_until = NULL, due_at = :due_at,
+            held_note = '{}', let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at,
             consent_at = :consent_at, consent_by = :requester, consent_notice = :notice
         WHERE ref = :ref
         """,
@@ -117,12 +121,12 @@ def run_again(
         id_type=request.id_type,
         **_applicant(tx, ref, request),
         due_at=to_text(not_before or now),
+        let_pass=AGAIN if request.again else "",
         consent_at=to_text(request.consent_at),
         requester=request.requester,
         notice=CONSENT_NOTICE,
     )
-    tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
-    _keep_photos(tx, ref, request.photos)
+    keep_photos(tx, ref, request.photos)
     # Nobody asks Smile ID about an attempt that does not count; what it says by itself is still heard.
     tx.run("UPDATE attempts SET ask_at = NULL, poll_at = NULL WHERE ref = :ref", ref=ref)
     audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
@@ -138,13 +142,22 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
     move(tx, ref, State.CANCELLED, now=now, actor=by)
     tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
     check = the(tx, ref)
+    outbox.answer_questions(tx, ref, lane=check.channel, note={"by": by, "how": "cancelled"}, now=now)
     outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
     outbox.enqueue(
         tx, PostKind.CANCELLED, ref=ref, key=f"{ref}:{check.round}", lane=check.channel, now=now, note={"by": by}
     )
 
 
-def _keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
+def prints_of(tx: Transaction, country: str, number: str, reference: str) -> list[str]:
+    """Under every key, how a number and a customer reference are found again."""
+    found = tx.sealer.fingerprints(same_number(country, number), purpose=NUMBER) if number else []
+    return [*found, *(tx.sealer.fingerprints(same_reference(reference), purpose=REFERENCE) if reference else [])]
+
+
+def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
+    """These photos, and no others."""
+    tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
     for photo in photos:
         tx.run(
             """

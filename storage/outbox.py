@@ -94,6 +94,13 @@ def drop_overtaken(
         )
 
 
+def answer_questions(tx: Transaction, ref: str, *, lane: str, note: Mapping[str, str], now: datetime) -> None:
+    """Take the buttons off every question that was posted about a check; once for each."""
+    rows = tx.rows("SELECT id FROM posts WHERE ref = :ref AND kind = 'held' AND state = 'done'", ref=ref)
+    for row in rows:
+        enqueue(tx, PostKind.HELD_ANSWERED, ref=ref, key=row["id"], lane=lane, about=row["id"], note=note, now=now)
+
+
 def alert(
     tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, note: Mapping[str, str] | None = None
 ) -> str | None:

@@ -23,6 +23,7 @@ PROCESSES = frozenset(
         "bot.desk",
         "bot.exports",
         "bot.finding",
+        "bot.holding",
         "bot.intake",
         "bot.messages",
         "bot.outbox",

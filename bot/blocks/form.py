@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from bot.blocks import ids
-from bot.blocks.text import Block, cut, plain, plain_section
+from bot.blocks.text import Block, cut, mrkdwn, plain, plain_section
 from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.request import CITIZENSHIPS, LIVENESS_IMAGES, MAX_FILE_BYTES, MAX_TEXT
@@ -142,24 +142,32 @@ def build(
     }
 
 
+def photo_inputs() -> list[Block]:
+    """A selfie, and liveness images if there are any."""
+    return [_selfie_input(optional=False), _liveness_input()]
+
+
+def _selfie_input(*, optional: bool) -> Block:
+    return _files(
+        ids.SELFIE,
+        "Another selfie" if optional else "Selfie",
+        f"One face, looking at the camera. JPEG or PNG, at most {_MB} MB.",
+        most=1,
+        optional=optional,
+    )
+
+
+def _liveness_input(label: str = "Liveness images") -> Block:
+    hint = f"{LIVENESS_IMAGES} images of the same face, or none."
+    return _files(ids.LIVENESS, label, hint, most=LIVENESS_IMAGES, optional=True)
+
+
 def _fields(entry: IDType, attached: Sequence[Attached], texts: Mapping[str, str]) -> list[Block]:
     usable = [photo for photo in attached if photo.fault is None]
     return [
         *(_field(name, entry, texts, optional=False) for name in entry.required),
-        _files(
-            ids.SELFIE,
-            "Another selfie" if usable else "Selfie",
-            f"One face, looking at the camera. JPEG or PNG, at most {_MB} MB.",
-            most=1,
-            optional=bool(usable),
-        ),
-        _files(
-            ids.LIVENESS,
-            "More liveness images" if usable else "Liveness images",
-            f"{LIVENESS_IMAGES} images of the same face, or none.",
-            most=LIVENESS_IMAGES,
-            optional=True,
-        ),
+        _selfie_input(optional=bool(usable)),
+        _liveness_input("More liveness images" if usable else "Liveness images"),
         _text(
             ids.CUSTOMER_REFERENCE,
             "Customer reference",
@@ -232,7 +240,7 @@ def _not_before() -> Block:
 
 def _again(seen: str) -> list[Block]:
     return [
-        {"type": "section", "block_id": "seen", "text": plain(seen)},
+        {"type": "section", "block_id": "seen", "text": mrkdwn(seen)},
         {
             "type": "input",
             "block_id": ids.AGAIN,

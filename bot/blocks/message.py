@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.blocks import ids
@@ -33,19 +34,44 @@ _UNCLEAR = 8
 _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
 
 
-def pointer(dropped: Dropped, fingerprint: str = "") -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
     """A button's value: which message it is about, and under a key what was shown of it; nothing of its text."""
-    return json.dumps([dropped.channel, dropped.ts, dropped.thread_ts, fingerprint], separators=(",", ":"))
+
+    channel: str
+    ts: str
+    thread_ts: str | None
+    fingerprint: str = ""
+    again: bool = False
+    """The author was told that this person was checked before."""
+
+    def dump(self) -> str:
+        parts = [self.channel, self.ts, self.thread_ts, self.fingerprint, self.again]
+        return json.dumps(parts, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, value: str) -> "Pointer | None":
+        """None if it is not one of ours."""
+        try:
+            channel, ts, thread_ts, fingerprint, again = json.loads(value)
+        except (ValueError, TypeError):
+            return None
+        if not all(isinstance(text, str) for text in (channel, ts, fingerprint)):
+            return None
+        if not isinstance(thread_ts, str | None) or not isinstance(again, bool):
+            return None
+        return cls(channel=channel, ts=ts, thread_ts=thread_ts, fingerprint=fingerprint, again=again)
 
 
-def pointed(value: str) -> tuple[str, str, str | None, str] | None:
-    """Channel, ts, thread and fingerprint of a button's value; None if it is not one of ours."""
-    try:
-        channel, ts, thread_ts, fingerprint = json.loads(value)
-    except (ValueError, TypeError):
-        return None
-    texts = all(isinstance(text, str) for text in (channel, ts, fingerprint))
-    return (channel, ts, thread_ts, fingerprint) if texts and isinstance(thread_ts, str | None) else None
+def pointer(dropped: Dropped, fingerprint: str = "") -> str:
+    place = Pointer(channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, fingerprint=fingerprint)
+    return place.dump()
+
+
+def seen(pointer: Pointer, words: str) -> Said:
+    """This person was checked before; `words` are ours, in mrkdwn."""
+    button = _button(ids.SEND_MESSAGE, "Check again: it is charged again", replace(pointer, again=True).dump())
+    return Said(text=words, blocks=[section(words), _buttons(button)])
 
 
 def whole(

@@ -57,6 +57,8 @@ def status_name(check: Check) -> str:
     """The state in one line, the same words wherever it is shown."""
     if check.reason is not None:
         return words.REVIEW_NAMES[check.reason]
+    if check.held is not None and check.state is State.REQUESTED:
+        return "Not sent yet: waiting for an answer in the thread"
     if check.state is State.PROCESSING and check.sent_at is None:
         return words.STATE_NAMES[State.SUBMITTING]
     return words.STATE_NAMES[check.state]
@@ -100,16 +102,20 @@ def buttons(check: Check) -> Block:
     """*Details*, and what can be done with the check now."""
     elements = [_button(ids.DETAILS, "Details", check)]
     if check.state is State.REQUESTED:
-        confirm = {
-            "title": plain("Cancel this check?", 100),
-            "text": plain("It has not been sent to Smile ID; nothing will be charged.", 300),
-            "confirm": plain("Cancel the check", 30),
-            "deny": plain("Keep it", 30),
-        }
-        elements.append(_button(ids.CANCEL, "Cancel", check) | {"confirm": confirm})
+        elements.append(cancel_button(check))
     if check.state in RUNS_AGAIN:
         elements.append(_button(ids.RUN_AGAIN, "Run again", check))
     return {"type": "actions", "elements": elements}
+
+
+def cancel_button(check: Check) -> Block:
+    confirm = {
+        "title": plain("Cancel this check?", 100),
+        "text": plain("It has not been sent to Smile ID; nothing will be charged.", 300),
+        "confirm": plain("Cancel the check", 30),
+        "deny": plain("Keep it", 30),
+    }
+    return _button(ids.CANCEL, "Cancel", check) | {"confirm": confirm}
 
 
 def _button(action_id: str, text: str, check: Check) -> Block:

@@ -49,6 +49,8 @@ class Request:
     customer_reference: str = field(repr=False)
     photos: tuple[PhotoRef, ...]
     consent_at: datetime
+    again: bool = False
+    """The requester knows that this person was checked before, and wants it checked once more."""
     batch: str | None = None
     batch_row: int | None = None
 
@@ -193,6 +195,8 @@ class PostKind(StrEnum):
     """To one operator, by direct message."""
     HELD = "held"
     """Asks the requester whether to send all the same."""
+    HELD_ANSWERED = "held_answered"
+    """Takes the buttons off that question."""
     CANCELLED = "cancelled"
     OLD_RESULT = "old_result"
     """Smile ID says something new about an attempt that was run again since."""
@@ -206,7 +210,7 @@ class PostKind(StrEnum):
     """The file of results, when the last row has ended."""
 
 
-UPDATES = frozenset({PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.BATCH_PROGRESS})
+UPDATES = frozenset({PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS})
 """Change a message that stands already; told twice they do no harm."""
 
 URGENT = frozenset(

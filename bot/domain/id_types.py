@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from bot.domain.masking import same_number
 from bot.domain.patterns import harmless
 from bot.domain.services import OfferedIdType, Services
 from bot.errors import SettingsFault
@@ -37,6 +38,10 @@ class IDType:
     def fields(self) -> tuple[str, ...]:
         """Required fields, then optional ones."""
         return self.required + self.optional
+
+    def is_test_number(self, number: str) -> bool:
+        """Smile ID's own example: in its sandbox it stands for nobody."""
+        return bool(self.example) and same_number("", number) == same_number("", self.example)
 
     @property
     def short(self) -> str:

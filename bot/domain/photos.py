@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from bot.domain.photo_quality import Look, look
 from bot.errors import PhotoUnusable
 
 MAX_PIXELS = 50_000_000
@@ -48,6 +49,7 @@ class Photo:
     """Of the file as it was attached."""
     width: int
     height: int
+    look: Look = field(repr=False)
 
 
 def prepare(data: bytes) -> Photo:
@@ -63,6 +65,7 @@ def prepare(data: bytes) -> Photo:
             image.load()
             width, height = image.size
             turn = _turn(image)
+            looked = look(image)
             # Phones write several pictures into one file (MPO); the first is a JPEG like any other.
             if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and turn is None:
                 jpeg = without_metadata(data)
@@ -76,7 +79,7 @@ def prepare(data: bytes) -> Photo:
         raise _too_large() from fault
     except _BROKEN as fault:
         raise PhotoUnusable("does not decode", _DAMAGED) from fault
-    return Photo(jpeg=jpeg, sha256=hashlib.sha256(data).hexdigest(), width=width, height=height)
+    return Photo(jpeg=jpeg, sha256=hashlib.sha256(data).hexdigest(), width=width, height=height, look=looked)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

@@ -110,7 +110,7 @@ def parse(form: Form, id_types: IDTypes, *, today: date) -> Parsed:
     reference = clean(form.customer_reference)
     if len(reference) > MAX_TEXT:
         faults["customer_reference"] = f"At most {MAX_TEXT} characters. You typed {len(reference)}."
-    faults |= _check_photos(form)
+    faults |= photo_faults(form.selfie, form.liveness)
     if not form.consent:
         faults["consent"] = "Smile ID may only be asked with the customer's consent."
     return Parsed(faults=faults, id_type=entry, id_info=id_info, customer_reference=reference)
@@ -184,23 +184,22 @@ def _check_birth(value: str, today: date) -> tuple[str, str | None]:
     return born.isoformat(), None
 
 
-def _check_photos(form: Form) -> dict[str, str]:
+def photo_faults(selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]) -> dict[str, str]:
+    """What is wrong with the files of a form, by field, as far as Slack's word on them tells."""
     faults: dict[str, str] = {}
-    if len(form.selfie) != 1:
+    if len(selfie) != 1:
         faults["selfie"] = "Attach one selfie, a JPEG or PNG photo."
-    if len(form.liveness) not in (0, LIVENESS_IMAGES):
-        faults["liveness"] = (
-            f"Smile ID takes {LIVENESS_IMAGES} liveness images or none. You attached {len(form.liveness)}."
-        )
-    for name, files in (("selfie", form.selfie), ("liveness", form.liveness)):
+    if len(liveness) not in (0, LIVENESS_IMAGES):
+        faults["liveness"] = f"Smile ID takes {LIVENESS_IMAGES} liveness images or none. You attached {len(liveness)}."
+    for name, files in (("selfie", selfie), ("liveness", liveness)):
         for number, file in enumerate(files, start=1):
             fault = check_file(file)
             if fault and name not in faults:
                 which = f"Image {number}: " if len(files) > 1 else ""
                 faults[name] = which + fault
-    everything = [(file.id, file.inside) for file in (*form.selfie, *form.liveness)]
+    everything = [(file.id, file.inside) for file in (*selfie, *liveness)]
     # Several selfies are a fault of their own; which of them are the same does not matter then.
-    if len(form.selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
+    if len(selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
         faults["liveness"] = "The same file is attached twice."
     return faults
 

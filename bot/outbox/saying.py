@@ -1,13 +1,13 @@
 """What is said: the words of one post, built at delivery from what is stored then."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.access import Access, Role
-from bot.blocks import thread, words
+from bot.blocks import held, thread, words
 from bot.blocks.thread import Said, Told
 from bot.domain.checks import Check, Post, PostKind
 from bot.domain.id_types import IDTypes
@@ -35,6 +35,8 @@ class Context:
     claimed: bool
     about: Post | None
     sent_at: datetime | None
+    earlier: Sequence[Check]
+    """Checks that a question may name: those of the same channel."""
 
 
 class Saying:
@@ -83,6 +85,7 @@ class Saying:
             claimed=attempt is not None and attempt.claim_receipt is not None,
             about=about,
             sent_at=attempt.sent_at if attempt else None,
+            earlier=_earlier(tx, check) if check is not None and post.kind is PostKind.HELD else (),
         )
 
     async def say(self, post: Post, context: Context) -> Said | None:
@@ -110,6 +113,13 @@ class Saying:
                     unconfirmed=context.claimed and check.ended_at is not None,
                     later=check.due_at if self._is_chosen_time(check) else None,
                 )
+            case PostKind.HELD:
+                if check.held is None or check.held != post.note.get("held"):
+                    return None
+                return held.question(check, context.earlier, is_reminder="reminder" in post.note)
+            case PostKind.HELD_ANSWERED:
+                by = post.note.get("by", check.requester)
+                return held.answered(check, by=by, how=post.note.get("how", ""), held=post.note.get("held", ""))
             case PostKind.CANCELLED:
                 return thread.cancelled(check, by=post.note.get("by", check.requester))
             case PostKind.FAILURE:
@@ -121,7 +131,9 @@ class Saying:
 
     def _is_chosen_time(self, check: Check) -> bool:
         """Due much later without any failed try: somebody chose so."""
-        return check.due_at is not None and check.tries == 0 and check.due_at - self._now() > SOON
+        if check.due_at is None or check.held is not None or check.tries:
+            return False
+        return check.due_at - self._now() > SOON
 
     def _build_result(self, post: Post, context: Context, check: Check, reading: Reading) -> Said:
         entry = self._id_types.find(check.country, check.id_type)
@@ -162,3 +174,8 @@ class Saying:
         title = words.notice_title(post.note.get("tell", ""), context.reading.why if context.reading else None)
         entry = self._id_types.find(check.country, check.id_type)
         return thread.review_notice(check, entry, title=title, link=link)
+
+
+def _earlier(tx: Transaction, check: Check) -> list[Check]:
+    found = (checks.get(tx, ref) for ref in check.held_note.get("seen", ()))
+    return [earlier for earlier in found if earlier is not None and earlier.channel == check.channel]

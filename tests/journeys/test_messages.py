@@ -13,7 +13,7 @@ from bot.sandbox.slack import Message, Modal, SlackSandbox
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
-from tests.journeys.world import SELFIE, Journey, MovedClock, bot_between, journey
+from tests.journeys.world import PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +81,8 @@ async def test_the_shortcut_of_a_message_opens_the_form_with_its_photos(tmp_path
 async def test_of_several_photos_a_person_says_which_is_the_selfie(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         names = ["one.jpg", "two.jpg", *(f"liveness_{n}.jpg" for n in range(8))]
-        uploaded = [await world.analyst.upload(SELFIE + bytes([n]), name) for n, name in enumerate(names)]
+        frames = [SELFIE, SELFIE, *((PHOTOS / f"liveness_{n}.jpg").read_bytes() for n in range(8))]
+        uploaded = [await world.analyst.upload(frame, name) for frame, name in zip(frames, names, strict=True)]
         root = await world.analyst.say(CHANNEL, "", files=uploaded)
         await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, CHANNEL, root.ts)
         modal = await filled(world)

@@ -1,0 +1,111 @@
+"""Questions before a check is paid for: photos that look unusable, people who were checked before."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.blocks import ids
+from bot.blocks.form import photo_inputs
+from bot.blocks.text import Block, foreign, person, plain, section, spoken, when
+from bot.blocks.thread import Said, cancel_button, status_name
+from bot.domain.checks import Check, Held, PhotoKind
+from bot.domain.photo_quality import Flaw
+
+NOT_YOUR_QUESTION = "This question is for the person who asked for the check."
+ANSWERED = "{ref} no longer waits for an answer. Its message shows where it stands."
+MORE = 3
+"""As many earlier checks are named."""
+
+_ANSWERS = {"let_pass": "sent all the same", "other_photos": "sent with other photos", "cancelled": "cancelled"}
+_FLAWS: Mapping[Flaw, str] = {
+    Flaw.SMALL: "is very small",
+    Flaw.NARROW: "is unusually long and narrow",
+    Flaw.DARK: "is very dark",
+    Flaw.BRIGHT: "is overexposed",
+    Flaw.BLURRED: "looks blurred",
+    Flaw.SAME_PICTURE: "is the same picture as most of the others",
+}
+
+
+def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Said:
+    """Asked in the thread, of who asked for the check. Of earlier checks only those given are named."""
+    head = f"{person(check.requester)} *Not sent yet* · {check.ref}"
+    if is_reminder:
+        head = f"{person(check.requester)} *Still not sent*: a question waits for your answer · {check.ref}"
+    words = _photos(check) if check.held is Held.PHOTOS else _selfie(check, earlier)
+    text = f"{head}. {words} Nothing has been charged."
+    actions = [
+        _button(ids.SEND_HELD, "Send all the same" if check.held is Held.PHOTOS else "Check again", check.ref),
+        _button(ids.OTHER_PHOTOS, "Other photos", check.ref),
+        cancel_button(check),
+    ]
+    return Said(
+        text=spoken(text),
+        blocks=[section(head), section(f"{words} Nothing has been charged."), {"type": "actions", "elements": actions}],
+    )
+
+
+def answered(check: Check, *, by: str, how: str, held: str) -> Said:
+    """What stands in place of the question: without its buttons."""
+    asked = "The selfie was part of an earlier check" if held == Held.SELFIE_SEEN else "The photos looked hard to use"
+    done = _ANSWERS.get(how, "answered")
+    line = f"{asked}; {done}, says {person(by)} · {check.ref}"
+    return Said(text=spoken(line), blocks=[section(line)])
+
+
+def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, what: str) -> str:
+    """For the form, in mrkdwn that is ours: who checked this person when, with which result, and where.
+
+    `earlier` are those that the asker may see, with a link each; `hidden` is how many more there are.
+    """
+    lines = [
+        f"• {f'<{link}|{check.ref}>' if link else check.ref}, asked by {person(check.requester)} "
+        f"{when(check.asked_at)}: {status_name(check)}"
+        for check, link in earlier[:MORE]
+    ]
+    if len(earlier) > MORE:
+        lines.append(f"• and {len(earlier) - MORE} more that you may see; `/kyc find` shows them")
+    if hidden:
+        lines.append(
+            "• a check in a place that you can't see; a reviewer can tell you more"
+            if hidden == 1
+            else f"• {hidden} checks in places that you can't see; a reviewer can tell you more"
+        )
+    return f"*This {what} was checked before.*\n" + "\n".join(lines)
+
+
+def photos_form(ref: str) -> dict[str, Any]:
+    """Other photos for a check that waits."""
+    return {
+        "type": "modal",
+        "callback_id": ids.PHOTOS_FORM,
+        "private_metadata": ref,
+        "title": plain("Other photos", 24),
+        "submit": plain("Send to Smile ID", 24),
+        "close": plain("Cancel", 24),
+        "blocks": photo_inputs(),
+    }
+
+
+def _photos(check: Check) -> str:
+    flaws = [_flaw(kind, position, flaw) for kind, position, flaw in check.held_note.get("flaws", ())]
+    shown = "; ".join(flaws[:4]) + (f"; and {len(flaws) - 4} more" if len(flaws) > 4 else "")
+    return f"{shown[:1].upper()}{shown[1:]}. Smile ID may not be able to use it."
+
+
+def _flaw(kind: str, position: int, flaw: str) -> str:
+    which = "the selfie" if kind == PhotoKind.SELFIE else f"liveness image {position + 1}"
+    return f"{which} {_FLAWS.get(Flaw(flaw), foreign(flaw))}"
+
+
+def _selfie(check: Check, earlier: Sequence[Check]) -> str:
+    others = int(check.held_note.get("others", 0))
+    named = [f"{e.ref} ({status_name(e)}, asked by {person(e.requester)} {when(e.asked_at)})" for e in earlier[:MORE]]
+    where = ", ".join(named) if named else "an earlier check elsewhere"
+    if check.held_note.get("other_number"):
+        return f"This very selfie was used with *another ID number*: {where}. Look closely before you go on."
+    more = f" and {others - len(named)} more" if named and others > len(named) else ""
+    return f"This very selfie was part of {where}{more}."
+
+
+def _button(action_id: str, text: str, ref: str) -> Block:
+    return {"type": "button", "action_id": action_id, "text": plain(text, 75), "value": ref}

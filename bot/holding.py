@@ -1,0 +1,83 @@
+"""Checks that wait for an answer: sent all the same, with other photos, or not at all; and what silence brings."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.access import Access, Role, Verdict
+from bot.blocks.held import ANSWERED, NOT_YOUR_QUESTION
+from bot.blocks.private import NOT_SURE
+from bot.domain.checks import Check, PhotoKind, PhotoRef
+from bot.domain.request import FileInfo, photo_faults
+from bot.errors import IllegalMove, Refused
+from storage import checks, holds
+from storage.audit import BOT
+from storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class Holding:
+    """Takes the answers."""
+
+    def __init__(self, *, database: Database, access: Access, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._access = access
+        self._now = now
+
+    async def let_pass(self, user: str, ref: str) -> None:
+        """Send it all the same. Raises Refused with words."""
+        await self._may_answer(user, ref)
+        if not await self._database.write(holds.let_pass, ref, by=user, now=self._now()):
+            raise Refused(ANSWERED.format(ref=ref))
+        log.info("check.let_pass", ref=ref)
+
+    async def may_replace(self, user: str, ref: str) -> Check:
+        """The check whose photos this person may replace. Raises Refused with words."""
+        check = await self._may_answer(user, ref)
+        if check.held is None:
+            raise Refused(ANSWERED.format(ref=ref))
+        return check
+
+    async def replace_photos(
+        self, user: str, ref: str, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]
+    ) -> dict[str, str]:
+        """Send it with other photos; faults by field, or nothing. Raises Refused with words."""
+        await self.may_replace(user, ref)
+        faults = photo_faults(selfie, liveness)
+        if faults:
+            return faults
+        photos = [
+            *(PhotoRef(kind=PhotoKind.SELFIE, position=n, file_id=file.id) for n, file in enumerate(selfie)),
+            *(PhotoRef(kind=PhotoKind.LIVENESS, position=n, file_id=file.id) for n, file in enumerate(liveness)),
+        ]
+        if not await self._database.write(holds.replace_photos, ref, photos, by=user, now=self._now()):
+            raise Refused(ANSWERED.format(ref=ref))
+        log.info("check.photos_replaced", ref=ref)
+        return {}
+
+    async def look(self) -> None:
+        """Remind once of a question that waits; withdraw a check whose question nobody answered."""
+        now = self._now()
+        for ref in await self._database.read(holds.silent, now=now):
+            try:
+                cancelled = await self._database.write(holds.remind_or_cancel, ref, by=BOT, now=now)
+            except IllegalMove:
+                # Answered in this very moment.
+                continue
+            log.info("check.silence", ref=ref, state="cancelled" if cancelled else "reminded")
+
+    async def _may_answer(self, user: str, ref: str) -> Check:
+        check = await self._database.read(checks.get, ref)
+        if check is not None and check.requester == user:
+            return check
+        match await self._access.has(user, Role.ADMIN):
+            case Verdict.YES if check is not None:
+                return check
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+        raise Refused(NOT_YOUR_QUESTION)
+
+
+LOOK_EVERY = timedelta(minutes=1)

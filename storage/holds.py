@@ -1,0 +1,157 @@
+"""Checks that wait for the requester's answer before they are sent, and earlier checks that raise the question."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.checks import Check, Held, PhotoRef, PostKind
+from storage import audit, checks, outbox
+from storage.database import Transaction, from_text, to_text
+
+REMIND_AFTER = timedelta(hours=24)
+CANCEL_AFTER = timedelta(days=7)
+_MOST_EARLIER = 50
+
+
+def hold(tx: Transaction, ref: str, held: Held, note: Mapping[str, Any], *, now: datetime) -> None:
+    """Ask the requester first. The note holds names and references, nothing personal."""
+    changed = tx.run(
+        """
+        UPDATE verifications SET held = :held, held_note = :note, due_at = :remind_at, leased_until = NULL, tries = 0
+        WHERE ref = :ref AND state = 'requested' AND held IS NULL
+        """,
+        held=held.value,
+        note=json.dumps({**note, "since": to_text(now)}),
+        remind_at=to_text(now + REMIND_AFTER),
+        ref=ref,
+    )
+    if not changed:
+        return
+    check = checks.the(tx, ref)
+    audit.record(tx, at=now, actor=audit.BOT, act="check.held", ref=ref, detail=held.value)
+    outbox.enqueue(tx, PostKind.HELD, ref=ref, key=_key(check), lane=check.channel, now=now, note={"held": held.value})
+    checks.progress(tx, ref, now=now)
+
+
+def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+    """Send it all the same. False when there is no question (any more)."""
+    check = checks.the(tx, ref)
+    if check.held is None or not _release(tx, check, by=by, how="let_pass", now=now):
+        return False
+    passed = sorted({*_passed(tx, ref), check.held.value})
+    tx.run("UPDATE verifications SET let_pass = :passed WHERE ref = :ref", passed=",".join(passed), ref=ref)
+    return True
+
+
+def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by: str, now: datetime) -> bool:
+    """Send it with other photos, which are looked at anew. False when there is no question (any more)."""
+    check = checks.the(tx, ref)
+    if check.held is None or not _release(tx, check, by=by, how="other_photos", now=now):
+        return False
+    checks.keep_photos(tx, ref, photos)
+    kept = sorted(_passed(tx, ref) - {Held.PHOTOS.value, Held.SELFIE_SEEN.value})
+    tx.run(
+        "UPDATE verifications SET let_pass = :passed, photos_checked_at = NULL WHERE ref = :ref",
+        passed=",".join(kept),
+        ref=ref,
+    )
+    return True
+
+
+def silent(tx: Transaction, *, now: datetime) -> list[str]:
+    """Checks whose question waits for a reminder, or for too long."""
+    rows = tx.rows(
+        "SELECT ref FROM verifications WHERE held IS NOT NULL AND state = 'requested' AND due_at <= :now LIMIT 100",
+        now=to_text(now),
+    )
+    return [row["ref"] for row in rows]
+
+
+def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+    """The next thing that silence brings. True when the check was cancelled."""
+    check = checks.the(tx, ref)
+    if check.held is None:
+        return False
+    since = from_text(str(check.held_note["since"]))
+    if now - since >= CANCEL_AFTER:
+        checks.cancel(tx, ref, by=by, now=now)
+        return True
+    tx.run("UPDATE verifications SET due_at = :at WHERE ref = :ref", at=to_text(since + CANCEL_AFTER), ref=ref)
+    note = {"held": check.held.value, "reminder": "1"}
+    outbox.enqueue(tx, PostKind.HELD, ref=ref, key=f"{_key(check)}:reminder", lane=check.channel, now=now, note=note)
+    return False
+
+
+def passed(tx: Transaction, ref: str) -> frozenset[str]:
+    """Questions that were answered with *all the same*, and `again` for a person who was checked before."""
+    return frozenset(_passed(tx, ref))
+
+
+def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime, but: str | None) -> list[str]:
+    """Checks of the same number or customer reference since then that were sent, or will be; newest first."""
+    found: dict[str, str] = {}
+    for print_ in request_prints:
+        rows = tx.rows(
+            """
+            SELECT v.ref, v.asked_at FROM verifications v
+            WHERE (v.number_print = :print OR v.reference_print = :print) AND v.asked_at >= :since
+              AND v.state <> 'cancelled' AND (v.verdict IS NOT NULL OR v.ended_at IS NULL
+                OR EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.step = 'sent'))
+            ORDER BY v.asked_at DESC LIMIT :most
+            """,
+            print=print_,
+            since=to_text(since),
+            most=_MOST_EARLIER,
+        )
+        found |= {row["ref"]: row["asked_at"] for row in rows if row["ref"] != but}
+    return sorted(found, key=lambda ref: (found[ref], ref), reverse=True)
+
+
+def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> list[tuple[str, bool]]:
+    """Earlier checks with this selfie that were sent, newest first, and whether they were of the same ID number."""
+    rows = tx.rows(
+        """
+        SELECT v.ref, v.number_print = me.number_print AS same
+        FROM photos p JOIN verifications v ON v.ref = p.ref JOIN verifications me ON me.ref = :ref
+        WHERE p.sha256 = :sha256 AND p.kind = 'selfie' AND p.ref <> :ref AND v.asked_at >= :since
+          AND v.asked_at <= me.asked_at
+          AND EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref)
+        ORDER BY v.asked_at DESC, v.ref LIMIT :most
+        """,
+        ref=ref,
+        sha256=sha256,
+        since=to_text(since),
+        most=_MOST_EARLIER,
+    )
+    return [(row["ref"], bool(row["same"])) for row in rows]
+
+
+def _release(tx: Transaction, check: Check, *, by: str, how: str, now: datetime) -> bool:
+    changed = tx.run(
+        """
+        UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL
+        WHERE ref = :ref AND held IS NOT NULL AND state = 'requested'
+        """,
+        now=to_text(now),
+        ref=check.ref,
+    )
+    if not changed:
+        return False
+    audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=check.ref, detail=check.held.value if check.held else "")
+    note = {"by": by, "how": how, "held": check.held.value if check.held else ""}
+    outbox.answer_questions(tx, check.ref, lane=check.channel, note=note, now=now)
+    outbox.drop_overtaken(tx, check.ref, now=now, kinds=frozenset({PostKind.HELD}))
+    checks.progress(tx, check.ref, now=now)
+    tx.wake(checks.SUBMISSION)
+    return True
+
+
+def _passed(tx: Transaction, ref: str) -> set[str]:
+    row = tx.row("SELECT let_pass FROM verifications WHERE ref = :ref", ref=ref)
+    return set(filter(None, row["let_pass"].split(","))) if row is not None else set()
+
+
+def _key(check: Check) -> str:
+    """One question of one kind at one moment: other photos may raise it again."""
+    return f"{check.ref}:{check.held_note.get('since', '')}"
