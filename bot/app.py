@@ -12,8 +12,11 @@ import httpx
 
 from bot.access import Access
 from bot.backups import Backups
+from bot.batches import Batches
+from bot.bundles import Bundles
 from bot.catalogue import Catalogue
 from bot.desk import Desk
+from bot.domain.applicants import Limits
 from bot.domain.id_types import IDTypes
 from bot.finding import Finding
 from bot.holding import LOOK_EVERY, Holding
@@ -39,7 +42,7 @@ from bot.slack.web import SlackWeb
 from bot.smile_id.client import TIMEOUT, SmileID
 from bot.submission import PASS_SECONDS, Submission
 from bot.tables import read_tables
-from storage import attempts, checks, meta, outbox
+from storage import attempts, batches, checks, meta, outbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
@@ -72,6 +75,7 @@ class Bot:
     slack_signature: SlackSignature
     access: Access
     id_types: IDTypes
+    batches: Batches
     intake: Intake
     messages: Messages
     submission: Submission
@@ -143,14 +147,33 @@ async def build(
         timeout=patience.smile_id,
         on_call=_both(metrics.smile_id, readiness.smile_id),
     )
+    slack_files = SlackFiles(http=file_http, token=token, hosts=settings.download_hosts)
     access = Access(settings=settings, slack=listener_slack, now=now)
+    bundles = Bundles(
+        slack=worker_slack,
+        files=slack_files,
+        id_types=id_types,
+        limits=Limits(rows=settings.batch_rows, zip_bytes=settings.batch_bytes),
+    )
+    stack.push_async_callback(bundles.close)
+    batching = Batches(
+        database=database,
+        slack=worker_slack,
+        bundles=bundles,
+        access=access,
+        id_types=id_types,
+        settings=settings,
+        now=now,
+        dice=dice,
+    )
     submission = Submission(
         database=database,
         slack=worker_slack,
-        files=SlackFiles(http=file_http, token=token, hosts=settings.download_hosts),
+        files=slack_files,
         smile_id=smile_id,
         access=access,
         id_types=id_types,
+        bundles=bundles,
         settings=settings,
         now=now,
         dice=dice,
@@ -178,12 +201,14 @@ async def build(
         wake_in=lambda wait: posting.wake_in(wait),  # noqa: PLW0108 - `posting` does not exist yet
     )
     submitting = Crew("submission", claim=submission.claim, work=submission.work, size=SUBMISSIONS_AT_ONCE)
+    reading = Crew("batches", claim=batching.claim, work=batching.work, size=2)
     asking = Crew("results", claim=results.claim, work=results.work, size=8)
     posting = Crew("outbox", claim=outgoing.claim, work=outgoing.work, size=8)
     database.subscribe(checks.SUBMISSION, submitting.wake)
     database.subscribe(attempts.RESULTS, asking.wake)
+    database.subscribe(batches.BATCHES, reading.wake)
     database.subscribe(outbox.OUTBOX, posting.wake)
-    schedule = Schedule([submitting, asking, posting])
+    schedule = Schedule([submitting, asking, reading, posting])
     schedule.every(REFRESH_ACCESS, access.refresh, "access")
 
     catalogue = Catalogue(database=database, smile_id=smile_id, id_types=id_types, settings=settings, now=now)
@@ -210,6 +235,7 @@ async def build(
             now=now,
             dice=dice,
         ),
+        batches=batching,
         messages=Messages(
             database=database, slack=listener_slack, id_types=id_types, timezone=settings.timezone, now=now
         ),

@@ -9,6 +9,7 @@ KycError
 ├── IllegalMove              our own code asked for a move that the table of states forbids
 ├── Refused                  a person asked for something that cannot be; `words` go to them
 ├── PhotoUnusable            a photo cannot be sent; `words` go to the person who sent it
+├── FileUnusable             a file of ID information cannot be read; `words` go to the person who sent it
 ├── SmileIDError             anything that went wrong with Smile ID
 │   ├── SmileIDNotSent       never left this machine: may simply be repeated
 │   ├── SmileIDUncertain     sent, answer lost: ask job_status before anything else
@@ -67,6 +68,15 @@ class Refused(KycError):
 
 class PhotoUnusable(KycError):
     """A photo cannot be sent to Smile ID; `words` are for the person who sent it, `reason` for the log."""
+
+    def __init__(self, reason: str, words: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.words = words
+
+
+class FileUnusable(KycError):
+    """A table or zip cannot be read; `words` are for the person who sent it, `reason` (no names) for the log."""
 
     def __init__(self, reason: str, words: str) -> None:
         super().__init__(reason)

@@ -17,6 +17,7 @@ SCOPES = (
     "commands",
     "chat:write",
     "files:read",
+    "files:write",
     "users:read",
     "usergroups:read",
     "im:write",

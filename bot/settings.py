@@ -144,6 +144,10 @@ class Settings(BaseSettings):
     poll_after: Duration = _setting("KYC_POLL_AFTER", timedelta(minutes=5))
     callback_max_bytes: Size = _setting("KYC_CALLBACK_MAX_BYTES", 4 * 1024 * 1024)
     slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0, le=1000)
+    batch_rows: int = _setting("KYC_BATCH_ROWS", 2000, ge=1, le=20_000)
+    """Applicants in one file."""
+    batch_bytes: Size = _setting("KYC_BATCH_BYTES", 512 * 1024 * 1024, ge=1024)
+    """Of one zip, or of a table with photos inside."""
     seen_before: Duration = _setting("KYC_SEEN_BEFORE", timedelta(days=30))
     """How far back an earlier check of the same person is asked about; 0: never."""
     retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1)

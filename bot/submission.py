@@ -15,7 +15,9 @@ from typing import Any
 import structlog
 
 from bot.access import Access, Role
+from bot.bundles import Bundles
 from bot.domain import photos
+from bot.domain.applicants import PhotoSource
 from bot.domain.backoff import first_poll_in, retry_in
 from bot.domain.checks import Attempt, Check, Held, PhotoKind, PhotoRef, Step
 from bot.domain.id_types import IDTypes
@@ -23,6 +25,7 @@ from bot.domain.photo_quality import Flaw, same_pictures
 from bot.domain.states import State
 from bot.errors import (
     Fault,
+    FileUnusable,
     IllegalMove,
     PhotoUnusable,
     SlackError,
@@ -40,7 +43,7 @@ from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import Photo, Prepared, SmileID
 from bot.smile_id.package import Consent, Job
-from storage import attempts, checks, holds, outbox
+from storage import attempts, batches, checks, holds, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -51,6 +54,8 @@ PASS_SECONDS = 8 * 60.0
 """A pass that takes longer is broken off, and what it was sending is in doubt."""
 SETTLES_AFTER = timedelta(seconds=10)
 """Smile ID may need this long before its record shows a zip; what it does not know then, it does not have."""
+ROWS_AT_ONCE = 6
+"""Rows of batches under way: each holds up to nine photos of ten megabytes."""
 MAX_TRIES = 20
 """With the waits of `retry_in` about an hour."""
 LONGEST_WAIT = timedelta(hours=1)
@@ -59,6 +64,9 @@ LOOK_ONCE_MORE = timedelta(hours=1)
 """After giving up in doubt: without callbacks nobody would hear of a result that comes after all."""
 MAX_USER_IDS = 3
 """User ids tried when Smile ID says that one is taken; ours are random, so the first one should do."""
+
+
+_GONE = frozenset({"file_not_found", "file_deleted", "not_visible", "access_denied"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,7 @@ class Submission:
         smile_id: SmileID,
         access: Access,
         id_types: IDTypes,
+        bundles: Bundles,
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
@@ -91,6 +100,7 @@ class Submission:
         self._smile_id = smile_id
         self._access = access
         self._id_types = id_types
+        self._bundles = bundles
         self._settings = settings
         self._now = now
         self._dice = dice
@@ -101,7 +111,12 @@ class Submission:
         """References of checks that are due, ours until the lease ends."""
         now = self._now()
         return await self._database.write(
-            checks.claim_due, now=now, until=now + LEASE, limit=limit, under_way=frozenset(self._under_way)
+            checks.claim_due,
+            now=now,
+            until=now + LEASE,
+            limit=limit,
+            under_way=frozenset(self._under_way),
+            of_batches=ROWS_AT_ONCE,
         )
 
     async def work(self, ref: str) -> None:
@@ -162,7 +177,8 @@ class Submission:
         """Fetch and check all photos; None when the check ended or waits because of them."""
         refs = await self._database.read(checks.photos, check.ref)
         try:
-            fetched = await _all_or_the_first_fault([self._fetch(ref) for ref in refs])
+            found = await self._fetch_all(check, refs)
+            fetched = [data for data, _inline in found]
             ready = [await self._prepare_photo(ref, data) for ref, data in zip(refs, fetched, strict=True)]
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.reason)
@@ -177,7 +193,10 @@ class Submission:
             await self._database.write(checks.photos_checked, check.ref, sizes, now=self._now())
         if check.state is State.REQUESTED and await self._is_held(check, refs, ready):
             return None
-        sent = [(ref.kind, Photo(data=photo.jpeg)) for ref, photo in zip(refs, ready, strict=True)]
+        sent = [
+            (ref.kind, Photo(data=photo.jpeg, base64=inline))
+            for ref, photo, (_data, inline) in zip(refs, ready, found, strict=True)
+        ]
         return _Images(
             selfie=next(photo for kind, photo in sent if kind is PhotoKind.SELFIE),
             liveness=tuple(photo for kind, photo in sent if kind is PhotoKind.LIVENESS),
@@ -224,13 +243,34 @@ class Submission:
 
         return await self._database.write(commit, self._now())
 
+    async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef]) -> list[tuple[bytes, bool]]:
+        """Each photo's bytes, and whether they came as base64 in a table."""
+        if check.batch is None or all(ref.inside is None for ref in refs):
+            fetched = await _all_or_the_first_fault([self._fetch(ref) for ref in refs])
+            return [(data, False) for data in fetched]
+        batch = await self._database.read(batches.the, check.batch)
+        try:
+            async with self._bundles.open(batch.files) as (_files, bundle):
+                return [
+                    (await self._fetch(ref), False)
+                    if ref.inside is None
+                    else await asyncio.to_thread(bundle.photo, PhotoSource(file_id=ref.file_id, inside=ref.inside))
+                    for ref in refs
+                ]
+        except FileUnusable as unusable:
+            raise PhotoUnusable(unusable.reason, unusable.words) from unusable
+        except SlackRefused as no:
+            if no.code in _GONE:
+                raise PhotoUnusable(no.code, "The file that holds it is no longer in Slack.") from no
+            raise
+
     async def _fetch(self, photo: PhotoRef) -> bytes:
         try:
             return await self._files.fetch(await self._slack.file(photo.file_id))
         except PhotoUnusable as unusable:
             raise _named(photo, unusable) from unusable
         except SlackRefused as no:
-            if no.code in {"file_not_found", "file_deleted", "not_visible", "access_denied"}:
+            if no.code in _GONE:
                 gone = PhotoUnusable(no.code, "It is no longer in Slack, or I may not read it.")
                 raise _named(photo, gone) from no
             raise

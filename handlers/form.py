@@ -187,8 +187,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
             id_type=_chosen_id_type(state, country) or "",
             texts=texts,
             customer_reference=_text(state, ids.CUSTOMER_REFERENCE),
-            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + files_in(state, ids.SELFIE),
-            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + files_in(state, ids.LIVENESS),
+            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + photos_in(state, ids.SELFIE),
+            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + photos_in(state, ids.LIVENESS),
             consent=_is_ticked(state, ids.CONSENT, ids.CONSENTED),
         ),
     )
@@ -231,7 +231,7 @@ def _text(state: State, block_id: str) -> str:
     return str(found.get("value") or found.get("selected_date") or option.get("value") or "")
 
 
-def files_in(state: State, block_id: str) -> list[FileInfo]:
+def photos_in(state: State, block_id: str) -> list[FileInfo]:
     return [
         FileInfo(
             id=str(file["id"]),

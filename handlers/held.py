@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import held, ids, private
 from bot.errors import Refused, SlackError
-from handlers.form import files_in
+from handlers.form import photos_in
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -44,8 +44,8 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
         faults = await bot.holding.replace_photos(
             body["user"]["id"],
             view["private_metadata"],
-            selfie=files_in(state, ids.SELFIE),
-            liveness=files_in(state, ids.LIVENESS),
+            selfie=photos_in(state, ids.SELFIE),
+            liveness=photos_in(state, ids.LIVENESS),
         )
     except Refused as no:
         faults = {ids.SELFIE: no.words}

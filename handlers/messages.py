@@ -1,12 +1,14 @@
 """Messages to the bot: mentions, direct messages, the message shortcut; answered to their author alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
+from bot.batches import applicants_in
 from bot.blocks import form, ids, message, private
 from bot.blocks.form import Attached, Place
 from bot.blocks.message import Pointer
@@ -15,6 +17,7 @@ from bot.domain.dropped import Dropped, Standing
 from bot.errors import SlackError, SlackRefused
 from bot.intake import Accepted, Filled, Seen
 from bot.messages import Understanding, of_message
+from handlers import batches
 from handlers.form import fault_of_asking
 from handlers.private import tell
 
@@ -47,6 +50,9 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     await ack()
     team = str((shortcut.get("team") or {}).get("id") or "")
     dropped = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
+    if applicants_in(dropped.files):
+        bot.background.spawn(_take(bot, shortcut, replace(dropped, user=shortcut["user"]["id"])))
+        return
     said = await _open_form(bot, shortcut, dropped)
     if said is not None:
         tell(bot, shortcut, said)
@@ -83,6 +89,12 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
         bot.background.spawn(_send(bot, body, pointed))
 
 
+async def _take(bot: Bot, body: Mapping[str, Any], dropped: Dropped) -> None:
+    """A message with a table or a zip, whoever wrote it: the file is asked for by whoever used the shortcut."""
+    fault = await fault_of_asking(bot, dropped.user, dropped.channel)
+    tell(bot, body, private.says(fault) if fault is not None else await batches.dropped(bot, dropped))
+
+
 def _dropped(event: Mapping[str, Any], body: Mapping[str, Any]) -> Dropped:
     return of_message(event, channel=str(event["channel"]), team=str(body.get("team_id") or ""))
 
@@ -91,6 +103,9 @@ async def _answer(bot: Bot, dropped: Dropped) -> None:
     fault = await fault_of_asking(bot, dropped.user, dropped.channel)
     if fault is not None:
         await _whisper(bot, dropped, private.says(fault))
+        return
+    if applicants_in(dropped.files):
+        await _whisper(bot, dropped, await batches.dropped(bot, dropped))
         return
     understanding = await bot.messages.read(dropped)
     if understanding.says_nothing:

@@ -14,7 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.app import Bot
 from bot.blocks import ids
 from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
-from handlers import again, commands, details, events, find, form, held, messages, unknown
+from handlers import again, batches, commands, details, events, find, form, held, messages, unknown
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -86,6 +86,8 @@ def bolt(bot: Bot) -> AsyncApp:
     app.action(ids.SEND_HELD)(held.let_pass)
     app.action(ids.OTHER_PHOTOS)(held.other_photos)
     app.view(ids.PHOTOS_FORM)(held.submitted)
+    app.action(ids.BATCH_TEMPLATE)(batches.template)
+    app.action(re.compile("^kyc_batch_.*$"))(batches.decided)
     app.action(re.compile(f"^({ids.LIST_TURN}:.*|{ids.LIST_FILTER})$"))(find.turned)
     app.action(re.compile(f"^{ids.FIND_TURN}:.*$"))(find.next_page)
     app.view(ids.FIND)(find.submitted)

@@ -11,7 +11,7 @@ from bot.domain.masking import same_number, same_reference
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.states import FINAL, RUNS_AGAIN, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import audit, outbox, slack_requests
+from storage import audit, batches, outbox, slack_requests
 from storage.database import Transaction, from_text, to_text
 
 SUBMISSION = "submission"
@@ -215,16 +215,23 @@ def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
 
 
 def claim_due(
-    tx: Transaction, *, now: datetime, until: datetime, limit: int, under_way: Collection[str] = ()
+    tx: Transaction,
+    *,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    under_way: Collection[str] = (),
+    of_batches: int = 1_000,
 ) -> list[str]:
     """Checks that are due to be sent, oldest first, those of batches last; ours until the lease ends.
 
+    At most `of_batches` rows of batches are leased at any time, since their photos lie in memory meanwhile.
     A lease that ran out is taken anew. Of a check that is `under_way` in this process nothing else comes of it, since
     it was the clock that jumped. Any other was left by a pass that could not even write down how far it had come.
     """
     rows = tx.rows(
         """
-        SELECT ref, leased_until FROM verifications
+        SELECT ref, leased_until, batch FROM verifications
         WHERE due_at <= :now AND state IN ('requested', 'submitting') AND held IS NULL
           AND (leased_until IS NULL OR leased_until <= :now)
           AND (batch IS NULL OR state = 'submitting'
@@ -234,6 +241,13 @@ def claim_due(
         now=to_text(now),
         limit=limit,
     )
+    leased = tx.row(
+        "SELECT COUNT(*) AS n FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=to_text(now)
+    )
+    assert leased is not None
+    free = max(0, of_batches - leased["n"])
+    singles = [row for row in rows if row["batch"] is None]
+    rows = [*singles, *[row for row in rows if row["batch"] is not None][:free]]
     for row in rows:
         tx.run("UPDATE verifications SET leased_until = :until WHERE ref = :ref", until=to_text(until), ref=row["ref"])
         if row["leased_until"] is not None and row["ref"] not in under_way:
@@ -268,6 +282,7 @@ def release_leases(tx: Transaction) -> None:
     tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE posts SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    batches.release_leases(tx)
 
 
 def move(
@@ -383,8 +398,10 @@ def posted(tx: Transaction, ref: str, *, ts: str) -> None:
 
 def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Have the request's message updated; updates that wait already are not doubled."""
-    row = tx.row("SELECT channel FROM verifications WHERE ref = :ref", ref=ref)
-    if row is not None:
+    row = tx.row("SELECT channel, batch FROM verifications WHERE ref = :ref", ref=ref)
+    if row is not None and row["batch"] is not None:
+        batches.refresh(tx, row["batch"], now=now)
+    elif row is not None:
         outbox.refresh(tx, ref, lane=row["channel"], now=now)
 
 

@@ -30,6 +30,7 @@ def enqueue(
     receipt: str | None = None,
     note: Mapping[str, str] | None = None,
     about: str | None = None,
+    due_at: datetime | None = None,
 ) -> str:
     """Have one event told; the same event again changes nothing. Gives the post's id.
 
@@ -37,12 +38,14 @@ def enqueue(
     since then, and looked for before it is posted.
     """
     post_id = f"{kind.value}:{key}"
+    is_quiet = kind is PostKind.RESULT and about is None and _is_quiet(tx, ref, note or {})
     priority = _FIRST if kind in URGENT else _CARDS if kind is PostKind.REVIEW_NOTICE else _REST
     tx.run(
         """
-        INSERT INTO posts (id, ref, kind, lane, priority, receipt, note, about, due_at, created_at, in_doubt_since)
+        INSERT INTO posts (id, ref, kind, lane, priority, receipt, note, about, due_at, created_at, state,
+            done_at, in_doubt_since)
         VALUES (
-            :id, :ref, :kind, :lane, :priority, :receipt, :note, :about, :now, :now,
+            :id, :ref, :kind, :lane, :priority, :receipt, :note, :about, :due_at, :now, :state, :done_at,
             (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
              WHERE m.name = 'restored' AND v.asked_at <= m.value AND :is_posted = 1))
         ON CONFLICT (id) DO NOTHING
@@ -56,10 +59,30 @@ def enqueue(
         note=json.dumps(dict(note or {})),
         about=about,
         is_posted=int(kind not in UPDATES),
+        state="dropped" if is_quiet else "due",
+        done_at=to_text(now) if is_quiet else None,
+        due_at=to_text(due_at or now),
         now=to_text(now),
     )
     tx.wake(OUTBOX)
     return post_id
+
+
+def _is_quiet(tx: Transaction, ref: str | None, note: Mapping[str, str]) -> bool:
+    """Of a file's rows only those are told that need eyes, or of which something was told before: the plain verdicts
+    stand in its counts and in the file of results.
+    """
+    if note.get("outcome") not in ("approved", "rejected"):
+        return False
+    row = tx.row(
+        """
+        SELECT 1 FROM verifications v WHERE v.ref = :ref AND v.batch IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.ref = v.ref AND p.state IN ('due', 'done')
+                          AND p.kind NOT IN ('review_notice', 'alert'))
+        """,
+        ref=ref,
+    )
+    return row is not None
 
 
 def refresh(tx: Transaction, ref: str, *, lane: str, now: datetime) -> None:

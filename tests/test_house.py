@@ -37,6 +37,7 @@ PROCESSES = frozenset(
 BESIDE = frozenset(
     {
         "bot.access",
+        "bot.bundles",
         "bot.check",
         "bot.logs",
         "bot.manifest",

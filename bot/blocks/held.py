@@ -6,7 +6,7 @@ from typing import Any
 from bot.blocks import ids
 from bot.blocks.form import photo_inputs
 from bot.blocks.text import Block, foreign, person, plain, section, spoken, when
-from bot.blocks.thread import Said, cancel_button, status_name
+from bot.blocks.thread import Said, cancel_button, label, status_name
 from bot.domain.checks import Check, Held, PhotoKind
 from bot.domain.photo_quality import Flaw
 
@@ -28,7 +28,7 @@ _FLAWS: Mapping[Flaw, str] = {
 
 def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Said:
     """Asked in the thread, of who asked for the check. Of earlier checks only those given are named."""
-    head = f"{person(check.requester)} *Not sent yet* · {check.ref}"
+    head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
     if is_reminder:
         head = f"{person(check.requester)} *Still not sent*: a question waits for your answer · {check.ref}"
     words = _photos(check) if check.held is Held.PHOTOS else _selfie(check, earlier)
@@ -48,7 +48,7 @@ def answered(check: Check, *, by: str, how: str, held: str) -> Said:
     """What stands in place of the question: without its buttons."""
     asked = "The selfie was part of an earlier check" if held == Held.SELFIE_SEEN else "The photos looked hard to use"
     done = _ANSWERS.get(how, "answered")
-    line = f"{asked}; {done}, says {person(by)} · {check.ref}"
+    line = f"{asked}; {done}, says {person(by)} · {label(check)}"
     return Said(text=spoken(line), blocks=[section(line)])
 
 

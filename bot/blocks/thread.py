@@ -98,6 +98,11 @@ def request_message(
     )
 
 
+def label(check: Check) -> str:
+    """The reference, and of a row of a file its number."""
+    return f"row {check.batch_row} · {check.ref}" if check.batch_row is not None else check.ref
+
+
 def buttons(check: Check) -> Block:
     """*Details*, and what can be done with the check now."""
     elements = [_button(ids.DETAILS, "Details", check)]
@@ -299,7 +304,7 @@ def _story(
         title += " (not yet confirmed)"
     if mention:
         title = f"{person(check.requester)} {title}"
-    title += f" · {check.ref}"
+    title += f" · {label(check)}"
     after = " ".join(
         filter(None, (story.meaning, extra and foreign(extra), story.next_step, _who_was_told(check, story, told)))
     )
@@ -313,6 +318,9 @@ def _story(
         blocks.append(context(plain("\n".join(lines))))
     if small:
         blocks.append(context(plain(small)))
+    if check.batch is not None:
+        # It has no message of its own that would carry its buttons.
+        blocks.append(buttons(check))
     heard = foreign("; ".join(lines), _HEARD)
     everything = " ".join(filter(None, (f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))))
     return Said(text=spoken(everything), blocks=blocks)

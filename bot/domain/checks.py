@@ -213,6 +213,9 @@ class PostKind(StrEnum):
 UPDATES = frozenset({PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS})
 """Change a message that stands already; told twice they do no harm."""
 
+FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS})
+"""Bring a file to a thread."""
+
 URGENT = frozenset(
     {
         PostKind.REQUEST,

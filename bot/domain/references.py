@@ -11,11 +11,20 @@ _SHAPE = re.compile(rf"[Kk]?-?([{ALPHABET}{ALPHABET.lower()}]{{{_LENGTH}}})")
 
 def reference(number: int) -> str:
     """A reference from any non-negative random number (30**6, about 729 million of them)."""
+    return "K-" + _letters(number)
+
+
+def batch_reference(number: int) -> str:
+    """The same for a file of applicants: B-7F3K2Q."""
+    return "B-" + _letters(number)
+
+
+def _letters(number: int) -> str:
     letters = []
     for _ in range(_LENGTH):
         number, index = divmod(number, len(ALPHABET))
         letters.append(ALPHABET[index])
-    return "K-" + "".join(letters)
+    return "".join(letters)
 
 
 def parse_reference(text: str) -> str | None:

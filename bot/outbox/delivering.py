@@ -16,12 +16,12 @@ from bot.access import Access, Role
 from bot.blocks import thread
 from bot.blocks.thread import Said
 from bot.domain.backoff import retry_in
-from bot.domain.checks import UPDATES, Check, Post, PostKind
+from bot.domain.checks import FILES, UPDATES, Check, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.saying import Context, Saying
 from bot.settings import Settings
 from bot.slack.web import Found, SlackWeb
-from storage import checks, outbox
+from storage import batches, checks, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -131,6 +131,9 @@ class Outbox:
             await self._refused(post, context, no)
 
     async def _deliver(self, post: Post, context: Context) -> None:
+        if post.kind in FILES:
+            await self._upload(post)
+            return
         said = await self._saying.say(post, context)
         if said is None:
             await self._end(post, "dropped", "nothing to say any more")
@@ -182,6 +185,41 @@ class Outbox:
             self._pause(post.lane, self._pace)
         await self._done(post, found)
 
+    async def _upload(self, post: Post) -> None:
+        """A file in a thread: Slack's answer does not tell where it stands, its name does."""
+        file = await self._database.read(self._saying.file_of, post)
+        if file is None:
+            await self._end(post, "dropped", "nothing to say any more")
+            return
+        if post.in_doubt_since is not None:
+            ripe_at = post.in_doubt_since + LOOK_AFTER
+            if self._now() < ripe_at:
+                await self._database.write(outbox.again, post.id, at=ripe_at, error="waiting to look", counts=False)
+                self._wake_in(ripe_at - self._now())
+                return
+            found = await self._slack.find_file(channel=file.channel, thread_ts=file.thread_ts, name=file.name)
+            if found is not None:
+                await self._done(post, found)
+                return
+        if not await self._slack.thread_stands(channel=file.channel, ts=file.thread_ts):
+            await self._end(post, "failed", "the thread's first message is gone")
+            return
+        await self._database.write(outbox.intend, post.id, now=self._now())
+        try:
+            await self._slack.upload(
+                channel=file.channel,
+                thread_ts=file.thread_ts,
+                name=file.name,
+                data=file.data,
+                comment=file.comment,
+            )
+        except (SlackNotSent, SlackRateLimited, SlackRefused):
+            await self._database.write(outbox.not_posted, post.id)
+            raise
+        finally:
+            self._pause(post.lane, self._pace)
+        await self._done(post, None)
+
     async def _is_shared(self, check: Check) -> bool:
         """Asked once more when a message goes out: Slack may not have answered at the submit, or it came later."""
         known = await self._access.channel(check.channel, check.requester)
@@ -208,10 +246,13 @@ class Outbox:
         await self._done(post, found)
         return True
 
-    async def _done(self, post: Post, found: Found) -> None:
+    async def _done(self, post: Post, found: Found | None) -> None:
         def commit(tx: Transaction, now: datetime) -> None:
-            outbox.done(tx, post.id, channel=found.channel, ts=found.ts, now=now)
-            if post.kind is PostKind.REQUEST and post.ref:
+            channel, ts = (found.channel, found.ts) if found else (None, None)
+            outbox.done(tx, post.id, channel=channel, ts=ts, now=now)
+            if post.kind is PostKind.BATCH and found is not None:
+                batches.posted(tx, post.note["batch"], ts=found.ts, now=now)
+            if post.kind is PostKind.REQUEST and post.ref and found is not None:
                 if post.lane == found.channel:
                     checks.posted(tx, post.ref, ts=found.ts)
                 # What happened while the message was on its way.

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.access import Access, Role
-from bot.blocks import held, thread, words
+from bot.blocks import batch, held, thread, words
 from bot.blocks.thread import Said, Told
+from bot.domain.batches import Batch, Counts
 from bot.domain.checks import Check, Post, PostKind
 from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
@@ -18,7 +19,7 @@ from bot.settings import Settings
 from bot.slack.web import SlackWeb
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import parse_message
-from storage import attempts, checks, outbox, receipts
+from storage import attempts, batches, checks, outbox, receipts
 from storage.database import Transaction
 
 SOON = timedelta(minutes=1)
@@ -35,8 +36,22 @@ class Context:
     claimed: bool
     about: Post | None
     sent_at: datetime | None
+    batch: Batch | None
+    counts: Counts
     earlier: Sequence[Check]
     """Checks that a question may name: those of the same channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file for a thread."""
+
+    channel: str
+    thread_ts: str
+    name: str
+    """Names the event too: when an answer was lost, the file is looked for by it."""
+    data: bytes = field(repr=False)
+    comment: str
 
 
 class Saying:
@@ -73,7 +88,10 @@ class Saying:
         notice = outbox.get(tx, source.about) if source and source.about else None
         heard = notice is not None and outbox.delivered(tx, notice.id)
         attempt = attempts.latest(tx, post.ref) if post.ref else None
+        told_batch = batches.get(tx, post.note["batch"]) if "batch" in post.note else None
         return Context(
+            batch=told_batch,
+            counts=batches.counts(tx, told_batch.id) if told_batch else Counts(),
             check=check,
             reading=reading,
             received_at=receipt.received_at if receipt else None,
@@ -92,7 +110,25 @@ class Saying:
         """The words of one post; None when there is nothing to say any more."""
         if post.kind is PostKind.REVIEW_NOTICE:
             return await self._notice(post, context)
+        if post.kind in (PostKind.BATCH, PostKind.BATCH_PROGRESS):
+            return batch.message(context.batch, context.counts) if context.batch else None
         return self._build(post, context)
+
+    def file_of(self, tx: Transaction, post: Post) -> File | None:
+        """The file that a post brings to the thread of its batch; None when there is nothing to say any more."""
+        found = batches.get(tx, post.note.get("batch", ""))
+        if found is None or found.message_ts is None:
+            return None
+        if post.kind is PostKind.BATCH_FAULTS:
+            comment = f"What is wrong with the rows of {found.id}: correct them and send the file in a new message."
+            data = batch.faults_csv(found)
+        else:
+            rows = [checks.the(tx, ref) for ref in batches.refs(tx, found.id)]
+            still_open = post.note.get("what") == "open"
+            comment = batch.results_comment(found, batches.counts(tx, found.id), still_open=still_open)
+            data = batch.results_csv(rows)
+        name = f"{found.id}-{post.kind.value.removeprefix('batch_')}-{post.note.get('what', '')}.csv"
+        return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)
 
     def _build(self, post: Post, context: Context) -> Said | None:
         if post.kind is PostKind.ALERT:

@@ -141,7 +141,7 @@ class Settling:
             overtaken = OVERTAKEN_BY_DISPUTE if in_dispute else OVERTAKEN_BY_FINAL
             outbox.drop_overtaken(tx, check.ref, now=now, kinds=overtaken)
         first = ruling.against or Outcome.FAILED
-        note = {"tell": kind.value, "first": first.value}
+        note = {"tell": kind.value, "first": first.value, "outcome": reading.outcome.value}
         about = None
         if self._calls_reviewer(ruling, reading):
             about = self.notice(tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt)

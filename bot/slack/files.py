@@ -2,15 +2,18 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from bot.domain.request import MAX_FILE_BYTES
-from bot.errors import PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
+from bot.errors import FileUnusable, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
 
+LARGE_FILE_SECONDS = 15 * 60.0
+"""The same for a zip of half a gigabyte."""
 FILE_SECONDS = 120.0
 """Longest that one download may take, however steadily the other side drips."""
 
@@ -47,6 +50,46 @@ class SlackFiles:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
             raise SlackUncertain(f"download: {type(fault).__name__}") from fault
 
+    async def fetch_to(self, file: Mapping[str, Any], sink: IO[bytes], *, most: int) -> None:
+        """A table or zip, written to `sink` as it comes. Raises FileUnusable where the person can do something."""
+        url = file.get("url_private_download") or file.get("url_private")
+        if not isinstance(url, str) or not self._may_see_the_token(url):
+            raise FileUnusable("no address", "Slack does not let me read the file. Send it again.")
+        try:
+            async with asyncio.timeout(LARGE_FILE_SECONDS):
+                await self._write(url, file.get("size"), sink, most)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
+            raise SlackNotSent("download: no connection") from fault
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
+            raise SlackUncertain(f"download: {type(fault).__name__}") from fault
+
+    async def _write(self, url: str, size: object, sink: IO[bytes], most: int) -> None:
+        too_large = FileUnusable("too large", f"The file has more than {most // 1024 // 1024} MB. Split it.")
+        if isinstance(size, int) and size > most:
+            raise too_large
+        written = 0
+        async with self._opened(url) as response:
+            if response.status_code != 200 or _is_page(response):
+                raise FileUnusable("not readable", "Slack does not let me read the file. Send it again.")
+            async for chunk in response.aiter_raw():
+                written += len(chunk)
+                if written > most:
+                    raise too_large
+                await asyncio.to_thread(sink.write, chunk)
+        if isinstance(size, int) and size != written:
+            raise SlackUncertain("download: not all of the file arrived")
+
+    @asynccontextmanager
+    async def _opened(self, url: str) -> AsyncIterator[httpx.Response]:
+        """With the bot's token, and never a step further than this address."""
+        headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
+        async with self._http.stream("GET", url, headers=headers, follow_redirects=False) as response:
+            if response.status_code == 429:
+                raise SlackRateLimited(_seconds(response.headers.get("Retry-After", "")))
+            if response.status_code >= 500 or response.status_code == 408:
+                raise SlackUncertain(f"download: HTTP {response.status_code}")
+            yield response
+
     def _may_see_the_token(self, url: str) -> bool:
         """An allowed host, and encrypted unless it is this machine."""
         try:
@@ -58,15 +101,8 @@ class SlackFiles:
         return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
     async def _read(self, url: str, size: object) -> bytes:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
-        async with self._http.stream("GET", url, headers=headers, follow_redirects=False) as response:
-            if response.status_code == 429:
-                raise SlackRateLimited(_seconds(response.headers.get("Retry-After", "")))
-            if response.status_code >= 500 or response.status_code == 408:
-                raise SlackUncertain(f"download: HTTP {response.status_code}")
-            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
-            # Without the right to a file Slack answers with its sign-in page, by redirect or with 200.
-            if response.status_code != 200 or kind == "text/html":
+        async with self._opened(url) as response:
+            if response.status_code != 200 or _is_page(response):
                 raise PhotoUnusable("not readable", f"Slack does not let me read this file. {_AGAIN}")
             data = bytearray()
             async for chunk in response.aiter_raw():
@@ -79,6 +115,11 @@ class SlackFiles:
         if isinstance(size, int) and size != len(data):
             raise SlackUncertain("download: not all of the file arrived")
         return bytes(data)
+
+
+def _is_page(response: httpx.Response) -> bool:
+    """Without the right to a file Slack answers with its sign-in page, by redirect or with 200."""
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().casefold() == "text/html"
 
 
 def _seconds(header: str) -> float:

@@ -220,6 +220,45 @@ class SlackWeb:
     async def update_view(self, *, view_id: str, view: Mapping[str, Any], hash_: str | None = None) -> None:
         await self._call("views.update", self.client.views_update(view_id=view_id, view=dict(view), hash=hash_))
 
+    async def upload(self, *, channel: str, thread_ts: str | None, name: str, data: bytes, comment: str) -> None:
+        """A file of ours, shared with a comment. Slack's answer names no message; `find_file` does."""
+        answer = await self._call(
+            "files.getUploadURLExternal", self.client.files_getUploadURLExternal(filename=name, length=len(data))
+        )
+        try:
+            async with self._session.post(answer["upload_url"], data=data, allow_redirects=False) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            # The bytes alone share nothing: beginning anew is harmless.
+            raise SlackNotSent(f"files.upload: no answer ({type(fault).__name__})") from fault
+        if response.status != 200:
+            raise SlackNotSent(f"files.upload: HTTP {response.status}")
+        await self._call(
+            "files.completeUploadExternal",
+            self.client.files_completeUploadExternal(
+                files=[{"id": answer["file_id"], "title": name}],
+                channel_id=channel,
+                thread_ts=thread_ts,
+                initial_comment=comment,
+            ),
+        )
+
+    async def find_file(self, *, channel: str, thread_ts: str, name: str) -> Found | None:
+        """A file of ours in a thread, by its name."""
+        me = await self.me()
+        cursor = None
+        for _page in range(20):
+            call = self.client.conversations_replies(channel=channel, ts=thread_ts, limit=200, cursor=cursor)
+            answer = await self._call("conversations.replies", call)
+            for message in answer.get("messages", ()):
+                ours = message.get("user", me) == me
+                if ours and any(file.get("name") == name for file in message.get("files") or ()):
+                    return Found(channel=channel, ts=message["ts"])
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return None
+        return None
+
     async def file(self, file_id: str) -> Answer:
         """files.info: what Slack knows of a file now, with the addresses to fetch it from."""
         answer = await self._call("files.info", self.client.files_info(file=file_id))

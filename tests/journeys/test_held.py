@@ -158,7 +158,7 @@ async def test_silence_is_reminded_of_once_and_ends_without_charge(tmp_path: Pat
 # Seen before
 
 
-async def filled(world: Journey, number: str, *, selfie: bytes, **more: str) -> Modal:
+async def filled(world: Journey, number: str, *, selfie: bytes, **more: Any) -> Modal:
     return await world.fill(await world.form(), id_number=number, selfie=selfie, **more)
 
 

@@ -48,7 +48,7 @@ def alter(world: Journey, changes: Callable[[str], dict[str, Any]], *, at: int =
 
 def picture(kind: str, **how: Any) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", (320, 480), "tan").save(out, kind, **how)
+    Image.open(PHOTOS / "selfie.jpg").resize((320, 480)).save(out, kind, **how)
     return out.getvalue()
 
 

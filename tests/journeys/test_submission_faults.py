@@ -450,7 +450,7 @@ async def test_twenty_failures_in_about_an_hour_end_a_check(tmp_path: Path, call
         (told,) = world.thread()
         assert told.startswith("@amina No result — Smile ID could not be reached")
         assert "We tried for about an hour. Smile ID did not take the check" in told
-        assert "Ask for a new check later." in told
+        assert "Run again later." in told
         assert "The operators have been told" in told
         (alert,) = world.direct(ADMIN)
         assert check.ref in alert

@@ -1,0 +1,16 @@
+"""Files of ID information (CSV, XLSX, JSON) with photos, read into rows that can become checks.
+
+`read` says what is there and what is wrong with it, from names, headers and the table alone; `Bundle` opens the photos
+later, row by row. `sources` finds the one table and the zips (`archive`), the `*_table` modules make rows of cells of
+it, `columns` and `values` give cells their meaning, `matching` decides which photo is whose, `reading` puts it all
+together.
+"""
+
+from bot.domain.applicants.bundle import Bundle
+from bot.domain.applicants.model import Applicant, Limits, PhotoSource, Reading, RowFault, SourceFile
+from bot.domain.applicants.reading import read
+from bot.domain.applicants.template import template_csv
+
+__all__ = [
+    "Applicant", "Bundle", "Limits", "PhotoSource", "Reading", "RowFault", "SourceFile", "read", "template_csv",
+]  # fmt: skip

@@ -1,0 +1,199 @@
+"""A zip of a stranger, looked at before anything in it is unpacked.
+
+`zipfile` reads it; this module says beforehand what it will not be asked to read. Everything is told from the
+directory and the entries' headers: no entry is decompressed to open an archive. Threads may read several entries of
+one archive at once (`zipfile` locks the shared file itself).
+"""
+
+import io
+import stat
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, BinaryIO
+
+from bot.domain.applicants.model import MIB, Limits, shown
+from bot.errors import FileUnusable
+
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError,
+    NotImplementedError, OverflowError,
+)  # fmt: skip
+"""What damaged zips raise, as `zipfile` documents it or fuzzing showed it."""
+
+_END = struct.Struct("<4s4H2LH")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_END_MARK, _LOCAL_MARK, _ZIP64_MARK = b"PK\x05\x06", b"PK\x03\x04", b"PK\x06\x07"
+_MAX_COMMENT = 65_535
+_UTF8_NAME = 0x800
+_SECRET = 0x1 | 0x40 | 0x2000
+_DIRECTORY_BYTES_PER_ENTRY = 4_096
+"""Far more than any name needs; keeps a directory without entries worth the name out of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file in a zip that can be meant for us."""
+
+    index: int
+    """Position in the zip's directory."""
+    path: str = field(repr=False)
+    """With `/`, without `.` and empty parts, as written otherwise."""
+    size: int
+    """Unpacked, as declared."""
+
+
+class Archive:
+    """An opened zip whose names, sizes and layout have been found harmless."""
+
+    def __init__(self, opened: zipfile.ZipFile, entries: Sequence[Entry]) -> None:
+        self._zip = opened
+        self._infos = opened.infolist()
+        self.entries = entries
+
+    @classmethod
+    def opened(cls, content: BinaryIO, name: str, limits: Limits) -> "Archive":
+        """Raises FileUnusable in words that name what to do about it. `content` stays open, the caller's."""
+        called = shown(name)
+        try:
+            directory_at = _check_end(content, called, limits)
+            opened = zipfile.ZipFile(content)
+            infos = opened.infolist()
+            entries = list(_entries(infos, called))
+            _check_sizes(infos, called, limits)
+            _check_layout(content, infos, directory_at, called)
+        except BROKEN as fault:
+            raise damaged(called) from fault
+        return cls(opened, entries)
+
+    def stream(self, index: int) -> IO[bytes]:
+        """The unpacked bytes of one entry, never more than it declared. Reading raises one of BROKEN if damaged."""
+        return self._zip.open(self._infos[index])
+
+    def read(self, index: int, limit: int) -> bytes:
+        """One entry in whole; raises one of BROKEN, OverflowError if it has more than `limit` bytes."""
+        if self._infos[index].file_size > limit:
+            raise OverflowError("entry larger than allowed")
+        with self.stream(index) as stream:
+            data = stream.read(limit + 1)
+        if len(data) != self._infos[index].file_size:
+            raise EOFError("entry shorter than declared")
+        return data
+
+
+def damaged(called: str) -> FileUnusable:
+    return FileUnusable("damaged zip", f"{called} is damaged or incomplete. Make it again and send it once more.")
+
+
+def _refuse(reason: str, called: str, words: str) -> FileUnusable:
+    return FileUnusable(reason, f"{called} {words}")
+
+
+def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
+    """Where the directory begins. Everything `zipfile` would believe without asking is looked at here first."""
+    size = content.seek(0, io.SEEK_END)
+    if size > limits.zip_bytes:
+        raise _refuse("zip too large", called, f"is larger than {limits.zip_bytes // MIB} MB. Split it.")
+    tail_at = max(0, size - _END.size - _MAX_COMMENT)
+    content.seek(tail_at)
+    tail = content.read()
+    plain = tail[-_END.size :]
+    at = len(tail) - _END.size if plain.startswith(_END_MARK) and plain.endswith(b"\0\0") else tail.rfind(_END_MARK)
+    if at < 0:
+        raise damaged(called)
+    _, disk, first_disk, here, count, length, start, comment = _END.unpack_from(tail, at)
+    if disk or first_disk or here != count:
+        raise _refuse("split zip", called, "is one part of several. Make one zip of everything.")
+    if count > limits.entries:
+        raise _refuse("too many entries", called, f"holds more than {limits.entries:,} files. Split it.")
+    if tail[max(0, at - 20) : at].startswith(_ZIP64_MARK) or 0xFFFFFFFF in {length, start}:
+        raise _refuse("zip64", called, "is a Zip64 archive, which I don't read. Make an ordinary zip of fewer files.")
+    if at + _END.size + comment != len(tail) or start + length != tail_at + at:
+        raise damaged(called)
+    if length > max(1, count) * _DIRECTORY_BYTES_PER_ENTRY:
+        raise damaged(called)
+    return int(start)
+
+
+def _entries(infos: Sequence[zipfile.ZipInfo], called: str) -> Iterator[Entry]:
+    seen: set[str] = set()
+    for index, info in enumerate(infos):
+        path = _path(info, called)
+        if info.flag_bits & _SECRET:
+            raise _refuse("encrypted", called, "is protected by a password. Make it again without one.")
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+            raise _refuse(
+                "link in zip", called, "holds links instead of files. Make it again from the files themselves."
+            )
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise _refuse("compression", called, "is packed in a way I don't read. Make an ordinary zip (Deflate).")
+        if path.endswith("/") or not path or ignored(path):
+            continue
+        key = path_key(path)
+        if key in seen:
+            raise _refuse("duplicate names", called, "holds two files of the same name. Rename one of them.")
+        seen.add(key)
+        yield Entry(index, path, info.file_size)
+
+
+def _path(info: zipfile.ZipInfo, called: str) -> str:
+    name = info.filename
+    if name != info.orig_filename or any(unicodedata.category(ch) in {"Cc", "Cs"} for ch in name):
+        raise _refuse("control characters in a name", called, "holds a file name with control characters. Rename it.")
+    if not info.flag_bits & _UTF8_NAME and not name.isascii():
+        # macOS writes UTF-8 without saying so; in the old code page these bytes would be no letters in any order.
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            name = info.filename
+    name = name.replace("\\", "/")
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or name[1:2] == ":":
+        raise _refuse("path trick", called, "holds file names that lead out of it. Make it again from one folder.")
+    path = "/".join(part for part in parts if part not in {"", "."})
+    return f"{path}/" if path and (parts[-1] in {"", "."}) else path
+
+
+def path_key(path: str) -> str:
+    """Two names that a person or a computer may take for the same have the same key."""
+    path = unicodedata.normalize("NFC", path.replace("\\", "/").strip())
+    folded = unicodedata.normalize("NFC", path.casefold())
+    return "/".join(part.strip() for part in folded.split("/") if part.strip() not in {"", "."})
+
+
+def ignored(path: str) -> bool:
+    """What computers leave in folders by themselves."""
+    first, last = path.split("/", maxsplit=1)[0], path.rsplit("/", 1)[-1]
+    return first == "__MACOSX" or last.startswith(("._", "~$")) or last.casefold() in {".ds_store", "thumbs.db"}
+
+
+def _check_sizes(infos: Sequence[zipfile.ZipInfo], called: str, limits: Limits) -> None:
+    for info in infos:
+        if info.file_size > MIB and info.file_size > limits.ratio * info.compress_size:
+            raise _refuse("ratio", called, "unpacks to far more than photos and tables do, so I don't open it.")
+        if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
+            raise damaged(called)
+    if sum(info.file_size for info in infos) > limits.unpacked_bytes:
+        raise _refuse(
+            "unpacks too large", called, f"unpacks to more than {limits.unpacked_bytes // MIB:,} MB. Split it."
+        )
+
+
+def _check_layout(content: BinaryIO, infos: Sequence[zipfile.ZipInfo], directory_at: int, called: str) -> None:
+    """Each entry has bytes of its own: overlapping ones are how a small zip without nesting becomes a bomb."""
+    free_from = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        content.seek(info.header_offset)
+        header = content.read(_LOCAL.size)
+        if len(header) < _LOCAL.size or not header.startswith(_LOCAL_MARK):
+            raise damaged(called)
+        if info.header_offset < free_from:
+            raise _refuse("overlapping entries", called, "holds files that overlap, as only a zip bomb does.")
+        fields = _LOCAL.unpack(header)
+        free_from = info.header_offset + _LOCAL.size + fields[-2] + fields[-1] + info.compress_size
+    if free_from > directory_at:
+        raise _refuse("overlapping entries", called, "holds files that overlap, as only a zip bomb does.")

@@ -1,0 +1,132 @@
+"""Opens the photos of a batch when its rows are sent, one at a time, from several threads at once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from bot.domain.applicants.archive import BROKEN
+from bot.domain.applicants.cells import EMPTY
+from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_header
+from bot.domain.applicants.inline import decode, parts_of
+from bot.domain.applicants.model import Limits, PhotoSource, SourceFile
+from bot.domain.applicants.sources import Sources, locate, open_table
+from bot.domain.id_types import IDTypes
+from bot.domain.request import LIVENESS_IMAGES
+from bot.errors import FileUnusable, PhotoUnusable
+
+
+class Bundle:
+    """The files that `read` read, opened again.
+
+    `spool` is a temporary file that nobody else can open: photos inside cells are decoded into it once, when the
+    first of them is asked for. `lock` is an ordinary lock (`threading.Lock()`). Both are handed in because the domain
+    touches neither disk nor threads by itself. While a bundle is open, nobody else may read `files`.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        limits: Limits,
+        *,
+        id_types: IDTypes,
+        spool: BinaryIO,
+        lock: AbstractContextManager[object],
+    ) -> None:
+        self._files = files
+        self._limits = limits
+        self._id_types = id_types
+        self._spool = spool
+        self._lock = lock
+        self._sources: Sources | None = None
+        self._sizes: dict[tuple[str, int], int] = {}
+        self._cells: dict[str, tuple[int, int]] | None = None
+        """Photo inside a cell to where it stands in the spool: offset and length."""
+        self._closed = False
+
+    def photo(self, source: PhotoSource) -> tuple[bytes, bool]:
+        """The photo's bytes, and whether they came as base64 in a cell (such go out as image types 2 and 6).
+
+        Raises PhotoUnusable if this photo cannot be read, FileUnusable if its file cannot. Photos that are files in
+        Slack themselves (`inside` None) are none of ours.
+        """
+        kind, _, index = (source.inside or "").partition(":")
+        if kind == "zip" and index.isdecimal():
+            return self._from_zip(source.file_id, int(index)), False
+        if kind == "cell":
+            return self._from_cell(source), True
+        raise _gone()
+
+    def close(self) -> None:
+        """Give the spool back. The files stay the caller's. Harmless twice."""
+        with self._lock:
+            self._closed = True
+            self._spool.close()
+
+    def _open(self) -> Sources:
+        """Under the lock. One archive per zip: two on the same file would not know of each other's reading."""
+        if self._closed:
+            raise _gone()
+        if self._sources is None:
+            self._sources = locate(self._files, self._limits)
+            self._sizes = {
+                (file_id, entry.index): entry.size
+                for file_id, archive in self._sources.archives.items()
+                for entry in archive.entries
+            }
+        return self._sources
+
+    def _from_zip(self, file_id: str, index: int) -> bytes:
+        with self._lock:
+            archive = self._open().archives.get(file_id)
+        size = self._sizes.get((file_id, index))
+        if archive is None or size is None:
+            raise _gone()
+        limit = self._limits.photo_bytes
+        if size > limit:
+            raise PhotoUnusable("too large", f"This photo is larger than {limit // 1024 // 1024} MB.")
+        try:
+            # zipfile takes turns at the shared file by itself; unpacking goes on side by side.
+            return archive.read(index, limit)
+        except BROKEN as fault:
+            raise PhotoUnusable("damaged in zip", "This photo is damaged in the zip. Make the zip again.") from fault
+
+    def _from_cell(self, source: PhotoSource) -> bytes:
+        with self._lock:
+            sources = self._open()
+            if self._cells is None:
+                self._cells = self._spool_cells(sources)
+            place = self._cells.get(source.inside or "")
+            if place is None or source.file_id != sources.table.file.file_id:
+                raise PhotoUnusable("no such cell", "This photo cannot be read from the table.")
+            self._spool.seek(place[0])
+            return self._spool.read(place[1])
+
+    def _spool_cells(self, sources: Sources) -> dict[str, tuple[int, int]]:
+        places: dict[str, tuple[int, int]] = {}
+        at = 0
+        self._spool.seek(0)
+        for name, data in self._decoded(sources):
+            self._spool.write(data)
+            places[name] = (at, len(data))
+            at += len(data)
+        return places
+
+    def _decoded(self, sources: Sources) -> Iterator[tuple[str, bytes]]:
+        """Every photo inside a cell that is one; the others were told of as faults of their rows."""
+        table = open_table(sources.table, self._id_types, self._limits)
+        at = read_header(table.header, self._id_types).at
+        for count, (row, cells) in enumerate(table.rows()):
+            if count >= self._limits.rows:
+                return
+            for what, column in (("selfie", SELFIE_BASE64), ("liveness", LIVENESS_BASE64)):
+                place = at.get(column, len(cells))
+                cell = cells[place] if place < len(cells) else EMPTY
+                for position, part in enumerate(parts_of(cell)[: LIVENESS_IMAGES + 1]):
+                    try:
+                        yield f"cell:{row}:{what}:{position}", decode(part, self._limits.photo_bytes)
+                    except PhotoUnusable:
+                        continue
+
+
+def _gone() -> FileUnusable:
+    return FileUnusable("not in the bundle", "The file that holds this photo is no longer at hand. Send it again.")

@@ -1,0 +1,117 @@
+"""A CSV file as a table. The delimiter is the one under which the header makes sense."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from bot.domain.applicants.cells import MAX_COLUMNS, Cell, Table, row_too_long, too_many_columns
+from bot.domain.applicants.encoding import not_text, reader
+from bot.domain.applicants.model import Limits
+from bot.errors import FileUnusable
+
+_DELIMITERS = (",", ";", "\t")
+
+# A setting of the whole csv module. It must be at least the longest cell that `_Lines` lets through, which is the
+# bound that counts; nothing else in this program relies on a smaller one.
+csv.field_size_limit(max(csv.field_size_limit(), 8 * Limits().row_chars))
+
+Opened = Callable[[], AbstractContextManager[BinaryIO]]
+
+
+class _Lines:
+    """Lines for csv.reader; counts what one row takes, since a missing quote would make one row of the whole file."""
+
+    def __init__(self, stream: BinaryIO, start: bytes, limit: int) -> None:
+        self._text = reader(stream, start)
+        self._limit = limit
+        self._left = limit
+        self.row = 1
+        self.number = 0
+
+    def next_row(self) -> None:
+        self._left = self._limit
+        self.row += 1
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        if not line:
+            raise StopIteration
+        self._left -= len(line)
+        self.number += 1
+        if self._left < 0:
+            raise row_too_long(self.row)
+        if "\0" in line:
+            raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "zero byte")
+        return line
+
+
+def read_csv(opened: Opened, name: str, *, limits: Limits, known: Callable[[list[str]], int]) -> Table:
+    """`known` counts the columns of a header that mean something. Raises FileUnusable."""
+    found = [(header, delimiter) for delimiter in _DELIMITERS for header in [_header(opened, name, limits, delimiter)]]
+    header, delimiter = max(found, key=lambda pair: known(pair[0]))
+    if not known(header):
+        raise no_header()
+    if len(header) > MAX_COLUMNS:
+        raise too_many_columns()
+
+    def rows() -> Iterator[tuple[int, list[Cell]]]:
+        records = _records(opened, name, limits, delimiter)
+        next(records)
+        for row, record in records:
+            yield row, [Cell(text) for text in record]
+
+    return Table(name=name, header=tuple(header), rows=rows)
+
+
+def no_header() -> FileUnusable:
+    return FileUnusable(
+        "no known columns",
+        "I found no columns that I know in the table's first row. The template shows how it should look.",
+    )
+
+
+def _header(opened: Opened, name: str, limits: Limits, delimiter: str) -> list[str]:
+    try:
+        return next(_records(opened, name, limits, delimiter), (0, []))[1]
+    except FileUnusable as fault:
+        # Quotes may make no sense under the wrong delimiter; under the right one they are told of.
+        if fault.reason == "csv syntax":
+            return next(csv.reader(_first_line(opened), delimiter=delimiter), [])
+        raise
+
+
+def _first_line(opened: Opened) -> Iterator[str]:
+    with opened() as stream:
+        start = stream.read(4)
+    with opened() as stream:
+        try:
+            yield reader(stream, start).readline(Limits().table_bytes)
+        except UnicodeDecodeError:
+            return
+
+
+def _records(opened: Opened, name: str, limits: Limits, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not blank, with their number."""
+    with opened() as stream:
+        start = stream.read(4)
+    with opened() as stream:
+        lines = _Lines(stream, start, limits.row_chars)
+        try:
+            for record in csv.reader(lines, delimiter=delimiter, strict=True):
+                if any(text and not text.isspace() for text in record):
+                    yield lines.row, record
+                lines.next_row()
+            return
+        except csv.Error as fault:
+            raise FileUnusable(
+                "csv syntax",
+                f"Row {lines.row} of the table (line {lines.number}) cannot be read: its quotes do not match.",
+            ) from fault
+        except UnicodeDecodeError as fault:
+            unreadable = fault
+    with opened() as stream:
+        raise not_text(stream, name, start) from unreadable

@@ -1,0 +1,148 @@
+"""From a row of cells to what the form would hold, before photos are looked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bot.domain.applicants.cells import EMPTY, Cell, Kind, Table, too_large, too_many_rows
+from bot.domain.applicants.columns import (
+    INLINE,
+    LIVENESS_BASE64,
+    NUMBERED_LIVENESS,
+    SELFIE_BASE64,
+    TEXT_FIELDS,
+    Columns,
+    find_type,
+)
+from bot.domain.applicants.inline import decode, parts_of
+from bot.domain.applicants.model import Limits
+from bot.domain.applicants.values import country_of, text_of
+from bot.domain.id_types import IDType, IDTypes
+from bot.domain.request import LIVENESS_IMAGES, check_number
+from bot.errors import PhotoUnusable
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """One row on its way to an applicant."""
+
+    row: int
+    entry: IDType | None = None
+    country: str = ""
+    texts: dict[str, str] = field(repr=False, default_factory=dict)
+    customer_reference: str = field(repr=False, default="")
+    selfie: str = field(repr=False, default="")
+    """The file name that the row gives, if it gives one."""
+    liveness: tuple[str, ...] = field(repr=False, default=())
+    """File names, or one folder."""
+    inline_selfie: int | None = None
+    """Bytes of the selfie in the cell."""
+    inline_liveness: tuple[int, ...] = ()
+    faults: dict[str, str] = field(default_factory=dict)
+    """Our field to words; the first fault of a field stays."""
+
+    def fault(self, name: str, words: str | None) -> None:
+        if words is not None:
+            self.faults.setdefault(name, words)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The ID number as typed and as it would be sent."""
+        typed = self.texts.get("id_number", "")
+        kept = check_number(typed, self.entry)[0] if typed and self.entry else typed
+        return tuple(dict.fromkeys(number for number in (typed, kept) if number))
+
+
+def drafts(table: Table, columns: Columns, *, id_types: IDTypes, limits: Limits) -> Iterator[Draft]:
+    """Raises FileUnusable as soon as there are too many rows, or too much in them."""
+    chars = 0
+    for count, (row, cells) in enumerate(table.rows(), start=1):
+        if count > limits.rows:
+            raise too_many_rows(limits.rows)
+        chars += _chars_outside_photos(cells, columns)
+        if chars > limits.table_bytes:
+            raise too_large(limits.table_bytes)
+        yield _draft(row, cells, columns, len(table.header), id_types=id_types, limits=limits)
+
+
+def _chars_outside_photos(cells: Sequence[Cell], columns: Columns) -> int:
+    inline = {columns.at[name] for name in INLINE if name in columns.at}
+    return sum(len(cell.text) + sum(map(len, cell.parts)) for place, cell in enumerate(cells) if place not in inline)
+
+
+def _draft(
+    row: int, cells: Sequence[Cell], columns: Columns, width: int, *, id_types: IDTypes, limits: Limits
+) -> Draft:
+    def cell(name: str) -> Cell:
+        place = columns.at.get(name)
+        return cells[place] if place is not None and place < len(cells) else EMPTY
+
+    draft = Draft(row=row)
+
+    def text(name: str) -> str:
+        value, words = text_of(name, cell(name), draft.entry)
+        draft.fault(name, words)
+        return value
+
+    draft.country = country_of(text("country"), id_types)
+    named = text("id_type") if "id_type" in columns.at else columns.implied_type
+    draft.entry = find_type(draft.country, named, id_types)
+    draft.texts = {name: text(name) for name in TEXT_FIELDS if name in columns.at}
+    draft.customer_reference = text("customer_reference")
+    draft.selfie = text("selfie")
+    draft.liveness = _liveness(draft, {name: cell(name) for name in ("liveness", *NUMBERED_LIVENESS)})
+    _read_inline(draft, cell(SELFIE_BASE64), cell(LIVENESS_BASE64), limits)
+    if any(extra != EMPTY and extra.text.strip() for extra in cells[width:]):
+        draft.fault("row", "This row has more cells than the header has columns. A text with a comma needs quotes.")
+    return draft
+
+
+def _liveness(draft: Draft, cells: dict[str, Cell]) -> tuple[str, ...]:
+    listed = cells.pop("liveness")
+    numbered = []
+    for name, cell in cells.items():
+        value, words = text_of("selfie", cell, None)
+        draft.fault(name, words)
+        numbered += [value] if value else []
+    names: tuple[str, ...]
+    if listed.kind is Kind.LIST:
+        names = tuple(part.strip() for part in listed.parts if part.strip())
+    else:
+        value, words = text_of("selfie", Cell(listed.text.replace("\n", "|"), listed.kind), None)
+        draft.fault("liveness", words)
+        for separator in ("|", ";", ","):
+            pieces = [piece.strip() for piece in value.split(separator) if piece.strip()]
+            if len(pieces) > 1:
+                break
+        names = tuple(pieces)
+    if names and numbered:
+        draft.fault("liveness", "The liveness images are named in two ways. Keep one of them.")
+    return names or tuple(numbered)
+
+
+def _read_inline(draft: Draft, selfie: Cell, liveness: Cell, limits: Limits) -> None:
+    """Only sizes stay; the bytes are read again when the row is sent."""
+    selfies, images = parts_of(selfie), parts_of(liveness)
+    for name, cell in ((SELFIE_BASE64, selfie), (LIVENESS_BASE64, liveness)):
+        if cell.kind not in {Kind.TEXT, Kind.LIST}:
+            draft.fault(name, text_of(name, cell, None)[1] or "This is not base64, or not all of it.")
+    if len(selfies) > 1:
+        draft.fault(SELFIE_BASE64, "This cell holds more than one photo.")
+    elif selfies and draft.selfie:
+        draft.fault(SELFIE_BASE64, "The row names a selfie and holds one as well. Keep one of them.")
+    if images and draft.liveness:
+        draft.fault(LIVENESS_BASE64, "The row names liveness images and holds some as well. Keep one of them.")
+    for part in selfies[:1]:
+        draft.inline_selfie = _size(draft, SELFIE_BASE64, part, "", limits)
+    # One more than can be sent is enough to tell that there are too many.
+    draft.inline_liveness = tuple(
+        _size(draft, LIVENESS_BASE64, part, f"Image {number}: ", limits)
+        for number, part in enumerate(images[: LIVENESS_IMAGES + 1], start=1)
+    )
+
+
+def _size(draft: Draft, name: str, part: str, which: str, limits: Limits) -> int:
+    try:
+        return len(decode(part, limits.photo_bytes))
+    except PhotoUnusable as fault:
+        draft.fault(name, which + fault.words)
+        return 1

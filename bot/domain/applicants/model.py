@@ -1,0 +1,104 @@
+"""The words of this room: what goes in (files, limits) and what comes out (applicants with their faults)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from bot.domain.request import LIVENESS_IMAGES, MAX_FILE_BYTES, clean
+
+MIB = 1024 * 1024
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of a stranger's file is looked at. Sizes are bytes."""
+
+    rows: int = 2_000
+    """Applicants in one table."""
+    table_bytes: int = 20 * MIB
+    """Of a table, photos inside its cells not counted."""
+    zip_bytes: int = 512 * MIB
+    """The zip as uploaded; also the whole of a table with photos inside its cells."""
+    unpacked_bytes: int = 2 * 1024 * MIB
+    """Sum of what the entries of one zip say they unpack to; more than that is never read of it."""
+    entries: int = 20_000
+    ratio: int = 200
+    """Unpacked to packed size of one entry of more than 1 MiB."""
+    photo_bytes: int = MAX_FILE_BYTES
+
+    @property
+    def row_chars(self) -> int:
+        """The longest row: all its photos inside its cells, and a megabyte for the rest."""
+        return (LIVENESS_IMAGES + 1) * (self.photo_bytes * 4 // 3 + 100) + MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One table or zip of a message in Slack, opened; photos dropped loose are not fetched (`FileInfo`)."""
+
+    file_id: str
+    name: str = field(repr=False)
+    content: BinaryIO = field(repr=False)
+    """Seekable. Stays the caller's to close."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoSource:
+    """Where a photo lies."""
+
+    file_id: str
+    """The file in Slack."""
+    inside: str | None = None
+    """None: that file itself. `zip:17`: the entry at this index of the zip's directory. `cell:12:selfie:0`: base64 in
+    row 12 of the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFault:
+    """Why a row cannot become a check."""
+
+    row: int
+    column: str
+    """As the table calls it; our own name for a column that is missing."""
+    words: str
+    """Plain text without the customer's values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """One row of the table; sendable if it has no faults."""
+
+    row: int
+    """As a person sees it in the spreadsheet (the header is row 1); in JSON the position from 1."""
+    country: str
+    """Code of a country on offer, or empty."""
+    id_type: str
+    """Smile ID's word for a type on offer, or empty."""
+    texts: Mapping[str, str] = field(repr=False)
+    """Smile ID's field names to values as they would be sent."""
+    customer_reference: str = field(repr=False)
+    selfie: PhotoSource | None
+    liveness: tuple[PhotoSource, ...]
+    faults: tuple[RowFault, ...]
+    repeats: int | None
+    """An earlier row of this table with the same ID number of the same type, or the same customer reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Everything that can be told before anything is sent."""
+
+    table: str = field(repr=False)
+    """Name of the table, for people."""
+    applicants: tuple[Applicant, ...]
+    ignored_columns: tuple[str, ...]
+    unused_photos: int
+
+
+def shown(name: str) -> str:
+    """A name that somebody else gave, for words: one line, not too long, never empty."""
+    name = clean(name)
+    if len(name) > _SHOWN:
+        name = f"{name[:_SHOWN].rstrip()}…"
+    return name or "(no name)"

@@ -1,0 +1,124 @@
+"""Files of ID information with photos -> rows that can become checks, each with what is wrong with it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, Columns, read_header
+from bot.domain.applicants.drafts import Draft, drafts
+from bot.domain.applicants.matching import Match, Picture, match, pictures
+from bot.domain.applicants.model import Applicant, Limits, PhotoSource, Reading, RowFault, SourceFile, shown
+from bot.domain.applicants.sources import Found, locate, open_table
+from bot.domain.id_types import IDTypes
+from bot.domain.request import FileInfo, Form, parse
+from bot.errors import FileUnusable
+
+
+def read(
+    files: Sequence[SourceFile], loose: Sequence[FileInfo], *, id_types: IDTypes, today: date, limits: Limits
+) -> Reading:
+    """Read names, headers and the table; no photo is unpacked.
+
+    `loose` are photos of the same message that were not fetched. Slow for large files: call it in a thread, and let
+    nobody else read `files` meanwhile. Raises FileUnusable with words for the person who sent the files.
+    """
+    sources = locate(files, limits)
+    table = open_table(sources.table, id_types, limits)
+    columns = read_header(table.header, id_types)
+    rows = list(drafts(table, columns, id_types=id_types, limits=limits))
+    if not rows:
+        raise FileUnusable("no rows", "The table has a header and no rows.")
+    found = pictures(sources.archives, loose, sources.table)
+    matches = match(rows, found, inner_zips=sources.inner_zips)
+    repeats = _Repeats()
+    applicants = tuple(
+        _applicant(draft, matched, sources.table, columns, repeats=repeats, id_types=id_types, today=today)
+        for draft, matched in zip(rows, matches, strict=True)
+    )
+    return Reading(
+        table=shown(table.name),
+        applicants=applicants,
+        ignored_columns=columns.ignored,
+        unused_photos=_unused(found, matches),
+    )
+
+
+def _unused(found: Sequence[Picture], matches: Sequence[Match]) -> int:
+    used = {picture for matched in matches for picture in (matched.selfie, *matched.liveness)}
+    return sum(picture.likely and picture not in used for picture in found)
+
+
+class _Repeats:
+    """Rows seen so far, by what would make a later one the same."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, ...], int] = {}
+
+    def earlier(self, row: int, keys: Sequence[tuple[str, ...]]) -> int | None:
+        """The first row with any of these keys."""
+        known = [self._seen.setdefault(key, row) for key in keys]
+        return min((other for other in known if other != row), default=None)
+
+
+def _applicant(
+    draft: Draft,
+    matched: Match,
+    table: Found,
+    columns: Columns,
+    *,
+    repeats: _Repeats,
+    id_types: IDTypes,
+    today: date,
+) -> Applicant:
+    selfie = list(_infos(draft, matched, table.file.file_id, "selfie"))
+    liveness = list(_infos(draft, matched, table.file.file_id, "liveness"))
+    form = Form(
+        country=draft.country,
+        id_type=draft.entry.id_type if draft.entry else "",
+        texts=draft.texts,
+        customer_reference=draft.customer_reference,
+        selfie=[info for _, info in selfie],
+        liveness=[info for _, info in liveness],
+        # Consent is confirmed once for the whole batch.
+        consent=True,
+    )
+    parsed = parse(form, id_types, today=today)
+    faults = {**parsed.faults, **matched.faults}
+    if draft.inline_selfie is not None and "selfie" in faults:
+        faults[SELFIE_BASE64] = faults.pop("selfie")
+    if draft.inline_liveness and "liveness" in faults:
+        faults[LIVENESS_BASE64] = faults.pop("liveness")
+    # What is wrong with the cell itself comes before what is wrong with its text.
+    faults |= draft.faults
+    keys: list[tuple[str, ...]] = []
+    if draft.entry and parsed.id_info.get("id_number"):
+        keys.append(("number", draft.country, draft.entry.id_type, parsed.id_info["id_number"].casefold()))
+    if parsed.customer_reference:
+        keys.append(("reference", parsed.customer_reference.casefold()))
+    return Applicant(
+        row=draft.row,
+        country=draft.country,
+        id_type=draft.entry.id_type if draft.entry else "",
+        texts=parsed.id_info,
+        customer_reference=parsed.customer_reference,
+        selfie=selfie[0][0] if selfie else None,
+        liveness=tuple(source for source, _ in liveness),
+        faults=tuple(
+            RowFault(row=draft.row, column=columns.called(name), words=words) for name, words in faults.items()
+        ),
+        repeats=repeats.earlier(draft.row, keys),
+    )
+
+
+def _infos(draft: Draft, matched: Match, table_id: str, what: str) -> Iterator[tuple[PhotoSource, FileInfo]]:
+    """Each photo with what is known of it without opening it."""
+    sizes = (
+        ([] if draft.inline_selfie is None else [draft.inline_selfie]) if what == "selfie" else draft.inline_liveness
+    )
+    for position, size in enumerate(sizes):
+        inside = f"cell:{draft.row}:{what}:{position}"
+        info = FileInfo(id=inside, name="photo.jpg", mimetype="image/jpeg", size=size)
+        yield PhotoSource(file_id=table_id, inside=inside), info
+    given = [matched.selfie] if what == "selfie" else matched.liveness
+    for picture in given:
+        if picture is not None and not sizes:
+            yield picture.source, picture.info

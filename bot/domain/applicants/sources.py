@@ -1,0 +1,135 @@
+"""Which of the files is the table, and which zips lie beside it or around it."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO, cast
+
+from bot.domain.applicants.archive import BROKEN, Archive, damaged
+from bot.domain.applicants.cells import Table, too_large
+from bot.domain.applicants.columns import known, read_header
+from bot.domain.applicants.csv_table import read_csv
+from bot.domain.applicants.json_table import read_json
+from bot.domain.applicants.model import Limits, SourceFile, shown
+from bot.domain.applicants.xlsx_table import read_xlsx
+from bot.domain.id_types import IDTypes
+from bot.errors import FileUnusable
+
+TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".json")
+_OTHER_TABLES = (".xls", ".xlsb", ".ods", ".numbers")
+ZIPS = (".zip",)
+_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where the one table is: a file, or an entry of an archive."""
+
+    file: SourceFile
+    archive: Archive | None = None
+    index: int | None = None
+    name: str = field(repr=False)
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    table: Found
+    archives: Mapping[str, Archive]
+    """By the id of the file in Slack."""
+    inner_zips: bool
+    """A zip within a zip, which is not opened."""
+
+
+def locate(files: Sequence[SourceFile], limits: Limits) -> Sources:
+    """Raises FileUnusable unless there is exactly one table in everything."""
+    archives: dict[str, Archive] = {}
+    tables: list[Found] = []
+    others: list[str] = []
+    inner = False
+    for file in files:
+        name = file.name.strip().casefold()
+        if name.endswith(TABLES):
+            tables.append(Found(file=file, name=file.name, size=file.content.seek(0, io.SEEK_END)))
+        elif name.endswith(ZIPS):
+            archive = archives[file.file_id] = Archive.opened(file.content, file.name, limits)
+            for entry in archive.entries:
+                path = entry.path.casefold()
+                inner = inner or path.endswith(ZIPS)
+                if path.endswith(TABLES):
+                    tables.append(
+                        Found(file=file, archive=archive, index=entry.index, name=entry.path, size=entry.size)
+                    )
+                elif path.endswith(_OTHER_TABLES):
+                    others.append(entry.path)
+        else:
+            others.append(file.name)
+    return Sources(table=_only(tables, others, inner=inner), archives=archives, inner_zips=inner)
+
+
+def _only(tables: Sequence[Found], others: Sequence[str], *, inner: bool) -> Found:
+    if len(tables) == 1:
+        return tables[0]
+    if tables:
+        names = ", ".join(shown(table.name) for table in tables[:_TOLD])
+        more = f" and {len(tables) - _TOLD} more" if len(tables) > _TOLD else ""
+        raise FileUnusable(
+            "several tables", f"I found {len(tables)} tables: {names}{more}. Send one table at a time, with its photos."
+        )
+    words = "I found no table of applicants. Send a CSV, XLSX or JSON file; the template shows how it should look."
+    if others:
+        words += f" I can't read {shown(others[0])}."
+    if inner:
+        words += " A zip inside the zip is not opened."
+    raise FileUnusable("no table", words)
+
+
+def open_table(found: Found, id_types: IDTypes, limits: Limits) -> Table:
+    """The table, its header read. Raises FileUnusable; so does reading its rows."""
+
+    def knows(header: list[str]) -> int:
+        return known(header, id_types)
+
+    if found.size > limits.zip_bytes:
+        raise too_large(limits.table_bytes)
+    name = found.name.strip().casefold()
+    if name.endswith((".xlsx", ".xlsm")):
+        return read_xlsx(_seekable(found, limits), found.name, limits=limits, known=knows)
+
+    def opened() -> AbstractContextManager[BinaryIO]:
+        return _opened(found)
+
+    if name.endswith(".json"):
+        return read_json(opened, found.name, limits=limits)
+    table = read_csv(opened, found.name, limits=limits, known=knows)
+    if found.size > limits.table_bytes and not read_header(table.header, id_types).inline:
+        raise too_large(limits.table_bytes)
+    return table
+
+
+def _seekable(found: Found, limits: Limits) -> BinaryIO:
+    if found.archive is None or found.index is None:
+        return found.file.content
+    if found.size > limits.table_bytes:
+        raise too_large(limits.table_bytes)
+    try:
+        return io.BytesIO(found.archive.read(found.index, limits.table_bytes))
+    except BROKEN as fault:
+        raise damaged(shown(found.file.name)) from fault
+
+
+@contextmanager
+def _opened(found: Found) -> Iterator[BinaryIO]:
+    """The table's bytes from their beginning."""
+    if found.archive is None or found.index is None:
+        found.file.content.seek(0)
+        yield found.file.content
+        return
+    try:
+        with found.archive.stream(found.index) as stream:
+            yield cast("BinaryIO", stream)
+    except UnicodeDecodeError:
+        raise
+    except BROKEN as fault:
+        raise damaged(shown(found.file.name)) from fault

@@ -1,0 +1,129 @@
+"""From a cell to the text that a field of the form would hold, or words why it cannot be trusted."""
+
+import re
+from datetime import date
+
+from bot.domain.applicants.cells import Cell, Kind
+from bot.domain.applicants.columns import normal
+from bot.domain.id_types import IDType, IDTypes
+from bot.domain.request import clean
+
+FORMULA = "This cell holds a formula. Paste it as a value."
+AS_NUMBER = "This is stored as a number, which can lose digits. Format the column as text and enter it again."
+_AS_DATE = "This is stored as a date. Format the column as text and enter it again."
+_ERROR = "This cell holds a spreadsheet's error."
+_OTHER = "This cell holds something other than text."
+_DATE = "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken."
+
+_MONTHS = {
+    name: month
+    for month, names in enumerate(
+        [
+            "jan january",
+            "feb february",
+            "mar march",
+            "apr april",
+            "may",
+            "jun june",
+            "jul july",
+            "aug august",
+            "sep sept september",
+            "oct october",
+            "nov november",
+            "dec december",
+        ],
+        start=1,
+    )
+    for name in names.split()
+}
+_ISO = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
+_DAY_FIRST = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)?[ .-]+([a-z]+)[ .,-]+([0-9]{4})")
+_MONTH_FIRST = re.compile(r"([a-z]+)[ .-]+([0-9]{1,2})(?:st|nd|rd|th)?[ ,-]+([0-9]{4})")
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+_PHONE = re.compile(r"\+?[0-9 ().-]+")
+_LIKE_FORMULA = re.compile(r"[(!|=]|[-+*/]\s*\w|^\s*\$?[A-Za-z]{1,3}\$?[0-9]|^\s*[0-9]")
+_MAX_STORED_DIGITS = 15
+"""Excel keeps 15 digits of a number; one with fewer is exact."""
+_MAY_BE_NUMBERS = frozenset({"customer_reference", "selfie"})
+_ISO3 = {"nga": "NG", "gha": "GH", "ken": "KE", "zaf": "ZA", "uga": "UG", "civ": "CI", "zmb": "ZM", "zwe": "ZW"}
+
+
+def country_of(name: str, id_types: IDTypes) -> str:
+    """Code of the offered country that is called so; empty if there is none."""
+    wanted = normal(name)
+    names = {normal(called): code for code, called in id_types.countries().items()}
+    code = names.get(wanted) or _ISO3.get(wanted) or wanted.upper()
+    return code if code in id_types.countries() else ""
+
+
+def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, str | None]:
+    """The text, and a fault if it cannot be what a person meant. `entry` is the row's ID type, if known."""
+    text = clean(cell.text)
+    match cell.kind:
+        case Kind.TEXT:
+            return _text(field, text)
+        case Kind.NUMBER:
+            return text, _number_fault(field, text, entry)
+        case Kind.DATE:
+            return text, None if field == "dob" else _AS_DATE
+        case Kind.FORMULA:
+            return "", FORMULA
+        case Kind.ERROR:
+            return "", _ERROR
+        case Kind.LIST | Kind.OTHER:
+            return "", _OTHER
+
+
+def _text(field: str, text: str) -> tuple[str, str | None]:
+    if is_formula(text):
+        return text, FORMULA
+    if field == "id_number" and _ROUNDED.fullmatch(text):
+        return text, AS_NUMBER
+    if field == "dob" and text:
+        born = date_of(text)
+        return (born.isoformat(), None) if born else (text, _DATE)
+    return text, None
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would compute this instead of showing it."""
+    first, rest = text[:1], text[1:]
+    if first == "=":
+        return bool(rest)
+    if first == "+" and _PHONE.fullmatch(text):
+        return False
+    return first in {"+", "-", "@"} and bool(_LIKE_FORMULA.search(rest))
+
+
+def _number_fault(field: str, text: str, entry: IDType | None) -> str | None:
+    """A number is believed only where it can have lost nothing.
+
+    With a leading zero more it must not fit the type's form any longer: where both fit, nobody can tell whether the
+    spreadsheet dropped one.
+    """
+    exact = text.isascii() and text.isdecimal() and len(text) < _MAX_STORED_DIGITS
+    if field in _MAY_BE_NUMBERS:
+        return None if exact else AS_NUMBER
+    if field == "id_number" and entry is not None and entry.pattern is not None and exact:
+        fits, fits_longer = entry.pattern.fullmatch(text), entry.pattern.fullmatch("0" + text)
+        return None if fits and not fits_longer else AS_NUMBER
+    return _DATE if field == "dob" else AS_NUMBER
+
+
+def date_of(text: str) -> date | None:
+    """A date that can be read in one way alone."""
+    text = text.casefold()
+    if iso := _ISO.fullmatch(text.upper()):
+        return _date(int(iso[1]), int(iso[3]), int(iso[4]))
+    if day_first := _DAY_FIRST.fullmatch(text):
+        return _date(int(day_first[3]), _MONTHS.get(day_first[2], 0), int(day_first[1]))
+    if month_first := _MONTH_FIRST.fullmatch(text):
+        return _date(int(month_first[3]), _MONTHS.get(month_first[1], 0), int(month_first[2]))
+    return None
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None

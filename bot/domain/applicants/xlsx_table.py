@@ -1,0 +1,141 @@
+"""An Excel workbook as a table, through openpyxl; looked at as a zip before openpyxl sees it."""
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time
+from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError  # only the error: openpyxl parses, with defusedxml
+
+import openpyxl
+from openpyxl.cell.read_only import EmptyCell
+
+from bot.domain.applicants.archive import BROKEN, Archive
+from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, Kind, Table, too_large
+from bot.domain.applicants.csv_table import no_header
+from bot.domain.applicants.model import Limits, shown
+from bot.errors import FileUnusable
+
+_BROKEN = (*BROKEN, ParseError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, SyntaxError)
+"""What damaged workbooks raise in openpyxl, as fuzzing showed: it trusts the XML to be Excel's."""
+_OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+_SHEETS = 50
+_UNPACKED_TIMES = 4
+"""A sheet's XML is several times the size of its zip; more than this many times `table_bytes` is no list of people."""
+
+
+def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Callable[[list[str]], int]) -> Table:
+    """`known` counts the columns of a header that mean something. Raises FileUnusable."""
+    _guard(content, name, limits)
+    found = [(title, header) for title, header in _headers(content, name) if known(list(header))]
+    if not found:
+        raise no_header()
+    if len(found) > 1:
+        first, second = shown(found[0][0]), shown(found[1][0])
+        raise FileUnusable(
+            "several sheets", f"The sheets {first} and {second} both look like a table of applicants. Keep one of them."
+        )
+    title, header = found[0]
+
+    def rows() -> Iterator[tuple[int, list[Cell]]]:
+        lines = _lines(content, name, title)
+        next(lines, None)
+        yield from lines
+
+    return Table(name=name, header=header, rows=rows)
+
+
+def _guard(content: BinaryIO, name: str, limits: Limits) -> None:
+    if content.seek(0, io.SEEK_END) > limits.table_bytes:
+        raise too_large(limits.table_bytes)
+    content.seek(0)
+    if content.read(4) == _OLD_OR_LOCKED:
+        raise FileUnusable(
+            "old or protected workbook",
+            f"{shown(name)} is protected by a password or in Excel's old form. Save it as .xlsx without a password.",
+        )
+    archive = Archive.opened(content, name, limits)
+    if sum(entry.size for entry in archive.entries if _parsed(entry.path)) > _UNPACKED_TIMES * limits.table_bytes:
+        raise too_large(limits.table_bytes)
+
+
+def _parsed(path: str) -> bool:
+    """Whether openpyxl may parse it; pictures in the workbook are never opened."""
+    return not path.casefold().startswith("xl/media/")
+
+
+def _unreadable(name: str) -> FileUnusable:
+    return FileUnusable(
+        "damaged workbook",
+        f"{shown(name)} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8.",
+    )
+
+
+def _headers(content: BinaryIO, name: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The first row with anything in it, of each sheet."""
+    found = []
+    for title in _titles(content, name):
+        header = next(_lines(content, name, title), None)
+        if header:
+            found.append((title, tuple(cell.text for cell in header[1])))
+    return found
+
+
+def _open(content: BinaryIO) -> Any:
+    content.seek(0)
+    # Filters are the whole process's; two threads here at once can only leave this very filter in place.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"openpyxl\.")
+        return openpyxl.load_workbook(content, read_only=True, keep_links=False)
+
+
+def _titles(content: BinaryIO, name: str) -> list[str]:
+    try:
+        book = _open(content)
+        return [sheet.title for sheet in book.worksheets if hasattr(sheet, "iter_rows")][:_SHEETS]
+    except _BROKEN as fault:
+        raise _unreadable(name) from fault
+
+
+def _lines(content: BinaryIO, name: str, title: str) -> Iterator[tuple[int, list[Cell]]]:
+    """Rows that are not blank. The dimension that the sheet claims is not believed."""
+    try:
+        sheet = _open(content)[title]
+        sheet.reset_dimensions()
+        for number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
+            cells = _cells(row)
+            if cells:
+                yield number, cells
+    except _BROKEN as fault:
+        raise _unreadable(name) from fault
+
+
+def _cells(row: Sequence[Any]) -> list[Cell]:
+    cells = [_cell(cell) for cell in row]
+    while cells and cells[-1].kind is Kind.TEXT and not cells[-1].text.strip():
+        cells.pop()
+    return cells
+
+
+def _cell(cell: Any) -> Cell:
+    if isinstance(cell, EmptyCell) or cell.value is None:
+        return EMPTY
+    value = cell.value
+    if cell.data_type == "f":
+        return Cell("", Kind.FORMULA)
+    if cell.data_type == "e":
+        return Cell("", Kind.ERROR)
+    if isinstance(value, str):
+        return Cell(value)
+    if isinstance(value, bool):
+        return Cell("", Kind.OTHER)
+    if isinstance(value, datetime):
+        return Cell(value.date().isoformat(), Kind.DATE) if value.time() == time() else Cell("", Kind.OTHER)
+    if isinstance(value, date):
+        return Cell(value.isoformat(), Kind.DATE)
+    if isinstance(value, int):
+        return Cell(str(value) if abs(value) < 10**40 else "", Kind.NUMBER)
+    if isinstance(value, float):
+        exact = value.is_integer() and abs(value) < 10**15
+        return Cell(str(int(value)) if exact else repr(value), Kind.NUMBER)
+    return Cell("", Kind.OTHER)

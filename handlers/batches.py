@@ -1,0 +1,74 @@
+"""Files of applicants: taken from a message, decided about by the buttons of their own one."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+
+from bot.app import Bot
+from bot.blocks import batch as words
+from bot.blocks import ids, private
+from bot.blocks.thread import Said
+from bot.domain.applicants import template_csv
+from bot.domain.dropped import Dropped
+from bot.errors import Refused, SlackError
+from handlers.private import tell
+
+log = structlog.get_logger(__name__)
+
+PLACE_FAULT = "I can't post in this conversation, so the results would be lost."
+
+
+async def dropped(bot: Bot, what: Dropped) -> Said:
+    """The answer to whoever sent the files; the preview comes as a message of its own."""
+    fault = await bot.intake.place_fault(what.channel, what.user)
+    if fault is not None:
+        return private.says(fault)
+    batch_id, is_new = await bot.batches.accept(what)
+    return private.says((words.RECEIVED if is_new else words.RECEIVED_BEFORE).format(batch=batch_id))
+
+
+async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """Send, send repeats too, pause, resume, cancel; the message shows it by itself."""
+    await ack()
+    user, batch_id = body["user"]["id"], str(action["value"])
+    acts: dict[str, Callable[[], Awaitable[None]]] = {
+        ids.BATCH_CONFIRM: lambda: bot.batches.confirm(user, batch_id, with_repeats=False),
+        ids.BATCH_CONFIRM_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True),
+        ids.BATCH_PAUSE: lambda: bot.batches.pause(user, batch_id),
+        ids.BATCH_RESUME: lambda: bot.batches.resume(user, batch_id),
+        ids.BATCH_CANCEL: lambda: bot.batches.cancel(user, batch_id),
+    }
+    if action["action_id"].startswith(ids.BATCH_CONFIRM):
+        fault = await bot.intake.may_ask(user)
+        if fault is not None:
+            tell(bot, body, private.says(fault))
+            return
+    try:
+        await acts[action["action_id"]]()
+    except Refused as no:
+        tell(bot, body, private.says(no.words))
+
+
+async def template(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
+    """The template as a file in the person's direct messages."""
+    await ack()
+    bot.background.spawn(_send_template(bot, body))
+
+
+async def _send_template(bot: Bot, body: dict[str, Any]) -> None:
+    try:
+        channel = await bot.slack.direct_channel(body["user"]["id"])
+        await bot.slack.upload(
+            channel=channel,
+            thread_ts=None,
+            name="applicants-template.csv",
+            data=template_csv(),
+            comment="Fill in a row for each customer, add the photos (a zip, or beside it), and send both to me.",
+        )
+    except SlackError as fault:
+        log.warning("template.not_sent", error=str(fault))
+        tell(bot, body, private.says(private.EXPIRED_TEMPLATE))
+        return
+    tell(bot, body, private.says(words.TEMPLATE_SENT))
