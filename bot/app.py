@@ -216,6 +216,7 @@ async def build(
     schedule.every(REFRESH_PRODUCTS, catalogue.refresh, "products")
     holding = Holding(database=database, access=access, now=now)
     schedule.every(LOOK_EVERY, holding.look, "held checks")
+    schedule.every(LOOK_EVERY, batching.look, "cancelled batches")
     backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
     if settings.backup_dir is not None:
         schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)

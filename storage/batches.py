@@ -193,6 +193,17 @@ def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
     return [row["ref"] for row in rows]
 
 
+def half_cancelled(tx: Transaction) -> list[str]:
+    """Cancelled batches of which some rows still wait."""
+    rows = tx.rows(
+        """
+        SELECT b.id FROM batches b WHERE b.state = 'cancelled'
+          AND EXISTS (SELECT 1 FROM verifications v WHERE v.batch = b.id AND v.state = 'requested')
+        """
+    )
+    return [row["id"] for row in rows]
+
+
 def refs(tx: Transaction, batch_id: str) -> list[str]:
     """All its checks, in the order of the file."""
     rows = tx.rows("SELECT ref FROM verifications WHERE batch = :id ORDER BY batch_row", id=batch_id)

@@ -137,13 +137,18 @@ def run_again(
     return True
 
 
-def cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
-    """Withdraw a check that was not sent, and tell so. Raises IllegalMove when it is too late."""
+def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = True) -> None:
+    """Withdraw a check that was not sent, and tell so. Raises IllegalMove when it is too late.
+
+    `tell` is False for the rows of a file: its own message says how many were cancelled.
+    """
     move(tx, ref, State.CANCELLED, now=now, actor=by)
     tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
     check = the(tx, ref)
     outbox.answer_questions(tx, ref, lane=check.channel, note={"by": by, "how": "cancelled"}, now=now)
     outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
+    if not tell:
+        return
     outbox.enqueue(
         tx, PostKind.CANCELLED, ref=ref, key=f"{ref}:{check.round}", lane=check.channel, now=now, note={"by": by}
     )

@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=30)
 MAX_TRIES = 8
+LOOK_EVERY = timedelta(minutes=1)
 CHUNK = 100
 """Rows that become checks in one transaction: other writers get their turn between."""
 
@@ -119,11 +120,16 @@ class Batches:
         def some(tx: Transaction) -> int:
             refs = batches.unsent(tx, batch_id, limit=CHUNK)
             for ref in refs:
-                checks.cancel(tx, ref, by=by, now=now)
+                checks.cancel(tx, ref, by=by, now=now, tell=False)
             return len(refs)
 
         while await self._database.write(some):
             pass
+
+    async def look(self) -> None:
+        """Go on with what a restart cut short: rows of cancelled files that are not yet cancelled themselves."""
+        for batch_id in await self._database.read(batches.half_cancelled):
+            await self.cancel_rows(batch_id)
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
         batch = await self._known(batch_id)

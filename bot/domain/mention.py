@@ -373,7 +373,8 @@ class _Reading:
         where = range(start, stop)
         digits = sum(ch.isdecimal() for ch in self._text(where))
         torn = self._goes_on(start, stop) and _is_group(self.words[stop])
-        alone = len(where) == 1 and (start in self.phone_labels or (digits >= 8 and not torn))
+        labelled = start in self.phone_labels
+        alone = len(where) == 1 and ((labelled or digits >= 8) if not torn else (labelled and digits >= 8))
         if not alone and (torn or "id_number" not in self.found or not 8 <= digits <= 15):
             self._doubt(where)
             return

@@ -15,12 +15,14 @@ import pytest
 from PIL import Image, ImageFilter
 
 from bot.blocks import ids
+from bot.domain.batches import BatchState
 from bot.domain.states import State
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Message, SlackSandbox
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
+from storage import batches
 from tests.journeys.world import ADMIN, PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey
 
 pytestmark = pytest.mark.anyio
@@ -290,8 +292,30 @@ async def test_paused_resumed_and_the_rest_cancelled(tmp_path: Path) -> None:
         shown = world.slack.plain(batch_message(world))
         assert "— Cancelled" in shown
         assert "1 cancelled" in shown
+        assert not [text for text in told(world) if "Cancelled by" in text]
         results = lines(next(file for name, file in bots_files(world).items() if "results" in name))
         assert len(results) == 8
+
+
+async def test_a_cancel_that_a_restart_cut_short_goes_on(tmp_path: Path) -> None:
+    rows = [person(n, f"{n:011d}") for n in range(1, 5)]
+    async with journey(tmp_path) as world:
+        await drop(world, {"people.csv": csv_of(rows), **{f"{n}.jpg": SELFIE for n in range(1, 5)}})
+        await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)
+        for batch_id in await world.bot.batches.claim(2):
+            await world.bot.batches.work(batch_id)
+        # The move was committed, and nothing after it.
+        sending, cancelled = BatchState.SENDING, BatchState.CANCELLED
+        moved = await world.bot.database.write(
+            batches.move, batch_id, cancelled, of=[sending], by=ANALYST, now=world.clock()
+        )
+        assert moved
+        await send_nothing(world)
+        assert not world.smile_id.jobs
+        await world.bot.batches.look()
+        await send_nothing(world)
+        assert "4 cancelled" in world.slack.plain(batch_message(world))
+        assert [file for name, file in bots_files(world).items() if "results" in name]
 
 
 async def test_a_preview_that_is_cancelled_sends_nothing(tmp_path: Path) -> None:

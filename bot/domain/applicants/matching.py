@@ -138,6 +138,9 @@ class _Matching:
             for place in owners:
                 selfies[place].append(picture)
                 self._claimed[picture].add(place)
+            for part in picture.folder.split("/"):
+                # In a folder that bears one person's number a file called like another's is nobody's for sure.
+                self._claimed[picture] |= exact.get(part, set())
             if _LIVENESS_NAME.fullmatch(picture.stem):
                 for place in of_folder:
                     liveness[place].append(picture)
