@@ -100,7 +100,8 @@ async def test_five_hundred_applicants_in_one_zip(capsys: pytest.CaptureFixture[
             assert job.upload_count == 1
             assert row["code"] == job.record[-1]["ResultCode"]
         gaps = [b - a for a, b in pairwise(moments)]
-        assert min(gaps, default=9.0) > 2.5
+        # Slack takes fifty updates a minute from an app.
+        assert min(gaps, default=60.0) > 60 / 50
         with capsys.disabled():
             print(
                 f"\n{COUNT} applicants, {len(data) // 1024 // 1024} MiB of zip: preview in {preview_seconds:.1f} s, "
