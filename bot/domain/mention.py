@@ -318,12 +318,15 @@ class _Reading:
     def _bare_number(self, entry: IDType | None) -> None:
         if entry is None:
             return
+        labelled = self._words_of_phones()
         fitting = [
             run[:count]
             for at in range(len(self.words))
             if (run := self._free_run(at))
             for count in range(1, len(run) + 1)
-            if any(_has_digit(self.words[n]) for n in run[:count]) and self._number(run[:count], entry)
+            if labelled.isdisjoint(run[:count])
+            and any(_has_digit(self.words[n]) for n in run[:count])
+            and self._number(run[:count], entry)
         ]
         implied = self._after_type()
         if implied in fitting and all(where.start >= implied.start and where.stop <= implied.stop for where in fitting):
@@ -349,6 +352,16 @@ class _Reading:
                 self._doubt(run)
             return
         self._put("id_number", check_number(self._text(where), entry)[0], where)
+
+    def _words_of_phones(self) -> set[int]:
+        """What was called a telephone number is no ID number, however well it fits."""
+        found = set()
+        for start in self.phone_labels:
+            at = start
+            while at < len(self.words) and self.free[at] and self._goes_on(start, at) and _has_digit(self.words[at]):
+                found.add(at)
+                at += 1
+        return found
 
     def _after_type(self) -> range:
         """The digits right behind the ID type's name, as in `bvn 123`."""
