@@ -177,7 +177,7 @@ class Intake:
         """Who was checked before, as far as the asker may know."""
         number = request.id_info.get("id_number", "")
         if self._settings.smile_id_environment is Environment.SANDBOX and entry.is_test_number(number):
-            number = ""
+            return None
         since = now - self._settings.seen_before
 
         def look(tx: Transaction) -> tuple[list[Check], bool]:

@@ -254,6 +254,12 @@ class Settings(BaseSettings):
         return self.smile_id_api_url or SMILE_ID_URLS[self.smile_id_environment.value]
 
     @property
+    def asks_about_selfies(self) -> bool:
+        """In Smile ID's sandbox everybody brings the same test photos: there only if the setting was made."""
+        in_production = self.smile_id_environment is Environment.PRODUCTION
+        return bool(self.seen_before) and (in_production or "seen_before" in self.model_fields_set)
+
+    @property
     def socket_mode(self) -> bool:
         return self.slack_app_token is not None
 

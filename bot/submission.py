@@ -225,7 +225,7 @@ class Submission:
             if flaws and Held.PHOTOS.value not in passed:
                 holds.hold(tx, check.ref, Held.PHOTOS, {"flaws": flaws}, now=now)
                 return True
-            if Held.SELFIE_SEEN.value in passed or stands_for_nobody or not self._settings.seen_before:
+            if Held.SELFIE_SEEN.value in passed or stands_for_nobody or not self._settings.asks_about_selfies:
                 return False
             found = holds.same_selfie(tx, check.ref, selfie.sha256, since=since)
             if checks.AGAIN in passed:

@@ -31,6 +31,7 @@ HELP = """\
 */kyc cancel K-7F3K2Q* withdraws a check that was not sent yet
 *@kyc NG BVN 00000000000 Ada Obi 1987-03-24* in a message with a selfie, or in a thread that holds one, asks for \
 a check; a direct message to me does the same
+*A CSV, XLSX, JSON or zip file* of applicants with their photos, sent to me the same way, asks for many checks at once
 *Run Biometric KYC* among a message's shortcuts opens the form with the photos of that message or its thread
 */kyc help* shows this"""
 

@@ -11,6 +11,7 @@ from bot.blocks import ids
 from bot.domain.states import State
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Modal
+from bot.settings import Settings
 from tests.journeys.world import ADMIN, REVIEWER, SELFIE, Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -207,6 +208,25 @@ async def test_test_numbers_stand_for_nobody_in_the_sandbox(tmp_path: Path) -> N
             await world.ask()
             await world.settle()
             assert "Approved" in world.thread()[-1]
+
+
+async def test_in_the_sandbox_selfies_are_asked_about_only_if_wished(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        environment = {
+            "SLACK_BOT_TOKEN": "xoxb-sandbox",
+            "SLACK_APP_TOKEN": "xapp-sandbox",
+            "SMILE_ID_PARTNER_ID": "0421",
+            "SMILE_ID_API_KEY": "sandbox-api-key",
+            "KYC_REQUESTERS": "*",
+            "KYC_ENCRYPTION_KEYS": world.bot.settings.encryption_keys.get_secret_value(),
+        }
+    for more, asks in (
+        ({}, False),
+        ({"KYC_SEEN_BEFORE": "30d"}, True),
+        ({"SMILE_ID_ENVIRONMENT": "production"}, True),
+        ({"SMILE_ID_ENVIRONMENT": "production", "KYC_SEEN_BEFORE": "0"}, False),
+    ):
+        assert Settings.load(environment | more).asks_about_selfies is asks
 
 
 async def test_a_cancelled_check_was_no_check(tmp_path: Path) -> None:
