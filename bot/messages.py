@@ -78,7 +78,10 @@ class Messages:
             of_thread, left_out = await self._photos_of_thread(dropped)
             photos = of_thread or photos
         today = self._now().astimezone(self._zone).date()
-        understood = understand(dropped.text, self._id_types, today=today, bot_user_id=await self._me())
+        # In a thread: what a stranger wrote may take a while to make nothing of.
+        understood = await asyncio.to_thread(
+            understand, dropped.text, self._id_types, today=today, bot_user_id=await self._me()
+        )
         form = Form(
             country=understood.country or "",
             id_type=understood.id_type or "",

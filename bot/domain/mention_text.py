@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from bot.domain.request import clean
 
-MAX_MENTION = 3_000
+MAX_MENTION = 1_000
 """Characters of a mention that are read; a message of Slack may have 40,000."""
 
 _CONTROL = re.compile(r"<([^<>\n]*)>")
