@@ -268,7 +268,7 @@ class Outbox:
             about = await self._database.read(outbox.opening, post.ref)
         channel, ts = (about.channel, about.ts) if about else (None, None)
         if channel is None or ts is None:
-            await self._end(post, "dropped", "no message to update")
+            await self._no_message(post, context, "no message to update")
             return
         if context.check is not None and channel != context.check.channel:
             said = thread.directly(said, context.check)
@@ -289,13 +289,42 @@ class Outbox:
             log.error("slack.refuses_us", error=no.code)
             await self._again(post, no.code, timedelta(minutes=5), counts=False)
         elif is_update and no.code in _GONE | _NO_UPDATE:
-            await self._end(post, "dropped", no.code)
+            await self._no_message(post, context, no.code)
         elif no.code in _GONE and context.check is not None and self._is_for_thread(post):
             await self._redirect(post, context.check, no.code)
         elif no.code in _GONE or self._refusals[post.id] >= MAX_REFUSALS:
             await self._end(post, "failed", no.code)
         else:
             await self._again(post, no.code, None)
+
+    async def _no_message(self, post: Post, context: Context, error: str) -> None:
+        """The message to update is gone, or takes no update any more.
+
+        Progress has nowhere else to stand. That a rejection or failure has been confirmed since is told as the result
+        that it is. An approval never needs that: once confirmed it is a message of its own anyway.
+        """
+        about, check = context.about, context.check
+        if post.kind is PostKind.CONFIRMED and about and about.kind is PostKind.RESULT_UNCONFIRMED and check:
+            job_id = about.id.partition(":")[2]
+
+            def tell(tx: Transaction, now: datetime) -> None:
+                outbox.enqueue(
+                    tx,
+                    PostKind.RESULT,
+                    key=job_id,
+                    ref=check.ref,
+                    lane=check.channel,
+                    receipt=post.receipt,
+                    note=about.note,
+                    about=about.about,
+                    now=now,
+                )
+                outbox.end(tx, post.id, state="dropped", error=error, now=now)
+
+            await self._database.write(tell, self._now())
+            self._forget(post)
+            return
+        await self._end(post, "dropped", error)
 
     def _is_for_thread(self, post: Post) -> bool:
         return post.lane[0] not in "UW" and post.kind not in (PostKind.REVIEW_NOTICE, PostKind.ALERT)

@@ -526,6 +526,24 @@ async def test_a_rejection_or_failure_is_told_as_not_yet_confirmed_and_amended_i
         assert askings(world) == before
 
 
+async def test_a_confirmation_whose_message_takes_no_update_is_told_by_itself(tmp_path: Path) -> None:
+    async with waiting(tmp_path, KYC_REVIEW_CHANNEL=REVIEW_CHANNEL) as (world, _ref):
+        await call_back(world, "0813")
+        await pass_time(world, *THROUGH_THE_WAIT)
+        (told,) = world.thread()
+        assert "(not yet confirmed)" in told
+        no = SlackFault.error("edit_window_closed")
+        world.slack.fault = lambda method, _number: no if method == "chat.update" else None
+        put_on_record(world, "0813")
+        await pass_time(world, 300, 300, 3600)
+        first, second = world.thread()
+        assert first == told
+        assert "Rejected — the selfie does not look like a live person" in second
+        assert "not yet confirmed" not in second
+        assert "confirmed with Smile ID" in second
+        assert "A reviewer has been told" in second
+
+
 @pytest.mark.parametrize(
     ("claimed", "recorded", "words"),
     [
