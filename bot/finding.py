@@ -91,7 +91,9 @@ class Finding:
         if shown == EVERYBODYS:
             await self._require_all(user)
             wanted = Wanted()
-        return await self._found(wanted, cursor)
+        found = await self._found(wanted, cursor)
+        await self._record(user, found, "list")
+        return found
 
     async def search(self, user: str, sought: Sought) -> Found:
         """The first page of what fits every field. Others' checks are for reviewers and admins, and recorded."""
@@ -108,13 +110,18 @@ class Finding:
                     wanted = replace(wanted, refs=())
                 wanted = replace(wanted, requester=user)
         found = await self._found(wanted, cursor)
-        if others := sum(check.requester != user for check in found.page.checks):
+        await self._record(user, found, kinds)
+        return found
+
+    async def _record(self, user: str, found: Found, kinds: str) -> None:
+        """Who saw others' checks, by which kinds of criteria, and how many; never which values."""
+        others = sum(check.requester != user for check in found.page.checks)
+        if others:
 
             def record(tx: Transaction) -> None:
                 audit.record(tx, at=self._now(), actor=user, act="checks.found", detail=f"{kinds}:{others}")
 
             await self._database.write(record)
-        return found
 
     async def _require_all(self, user: str) -> None:
         match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
@@ -126,8 +133,8 @@ class Finding:
     async def _wanted(self, sought: Sought) -> Wanted:
         countries = [sought.country] if sought.country else list(self._id_types.known_countries())
 
-        def keyed(tx: Transaction) -> set[str] | None:
-            sets = []
+        def keyed(tx: Transaction) -> tuple[str, ...] | None:
+            sets: list[set[str]] = []
             if sought.ref:
                 ref = parse_reference(sought.ref)
                 sets.append({ref} if ref else set())
@@ -137,7 +144,7 @@ class Finding:
                 sets.append(search.by_reference(tx, sought.reference))
             if sought.job:
                 sets.append(search.by_job(tx, sought.job))
-            return set.intersection(*sets) if sets else None
+            return search.newest(tx, set.intersection(*sets)) if sets else None
 
         refs = await self._database.read(keyed)
         return Wanted(
@@ -145,7 +152,7 @@ class Finding:
             states=STATES.get(sought.outcome or ""),
             since=self._begins(sought.first),
             until=self._begins(sought.last + timedelta(days=1)) if sought.last else None,
-            refs=tuple(sorted(refs)) if refs is not None else None,
+            refs=refs,
         )
 
     def _begins(self, day: date | None) -> datetime | None:

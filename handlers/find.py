@@ -27,7 +27,10 @@ async def listing(bot: Bot, user: str, typed: str) -> Said:
     word = typed.strip().casefold() or OWN
     if word not in _FILTERS:
         return private.says(find.unknown_filter(typed))
-    return await _listing(bot, user, Turn(shown=word))
+    try:
+        return await _listing(bot, user, Turn(shown=word))
+    except Refused as no:
+        return private.says(no.words)
 
 
 async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -38,14 +41,15 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     if turn is None or turn.shown not in _FILTERS:
         tell(bot, body, private.says(private.OLD_BUTTON))
         return
-    tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
+    try:
+        tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
+    except Refused as no:
+        # The list stays: with it the menu, to choose something else.
+        tell(bot, body, private.says(no.words))
 
 
 async def _listing(bot: Bot, user: str, turn: Turn) -> Said:
-    try:
-        found = await bot.finding.listing(user, turn.shown, _cursor(turn))
-    except Refused as no:
-        return private.says(no.words)
+    found = await bot.finding.listing(user, turn.shown, _cursor(turn))
     page = found.page
     return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
 

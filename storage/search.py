@@ -40,7 +40,7 @@ def _refs(tx: Transaction, wanted: Wanted, limit: int, cursor: Cursor | None) ->
     # Both are ours: the direction is one of two texts, and a state is a word of the table.
     compare, order = (">", "ASC") if newer else ("<", "DESC")
     states = ", ".join(f"'{state.value}'" for state in (wanted.states if wanted.states is not None else State))
-    refs = sorted(wanted.refs)[:MOST_KEYED] if wanted.refs is not None else None
+    refs = list(wanted.refs)[:MOST_KEYED] if wanted.refs is not None else None
     among = "" if refs is None else f"AND v.ref IN ({', '.join(f':r{n}' for n in range(len(refs))) or 'NULL'})"
     rows = tx.rows(
         f"""
@@ -59,6 +59,13 @@ def _refs(tx: Transaction, wanted: Wanted, limit: int, cursor: Cursor | None) ->
         **{f"r{n}": ref for n, ref in enumerate(refs or ())},
     )
     return [row["ref"] for row in rows]
+
+
+def newest(tx: Transaction, refs: Collection[str]) -> tuple[str, ...]:
+    """As many of these checks as a page can remember, the newest ones."""
+    rows = [tx.row("SELECT ref, asked_at FROM verifications WHERE ref = :ref", ref=ref) for ref in refs]
+    found = sorted(((row["asked_at"], row["ref"]) for row in rows if row is not None), reverse=True)
+    return tuple(ref for _asked_at, ref in found[:MOST_KEYED])
 
 
 def by_number(tx: Transaction, number: str, countries: Collection[str]) -> set[str]:

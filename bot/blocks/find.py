@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.blocks import ids
-from bot.blocks.text import Block, context, foreign, person, plain, plain_section, section, when
+from bot.blocks.text import Block, context, foreign, person, plain, plain_section, quoted, section, when
 from bot.blocks.thread import Said, status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
@@ -179,7 +179,7 @@ def _text(block_id: str, label: str, hint: str) -> Block:
 
 
 def _select(block_id: str, label: str, options: Sequence[tuple[str, str]]) -> Block:
-    offered = [{"text": plain(name, 75), "value": value} for value, name in options[:100]]
+    offered = [{"text": plain(quoted(name, 75) or value, 75), "value": value} for value, name in options[:100]]
     return _input(block_id, label, {"type": "static_select", "action_id": ids.VALUE, "options": offered})
 
 

@@ -169,4 +169,12 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         "details, no links": private.details(check, entry, [message], photo_links={}),
         "details, bad link": private.details(check, entry, [message], photo_links={text: f"ftp:{text}"}),
         "closed": private.closed(private.cannot_post(text)),
+        "search": find.form([("NG", text)] * many),
+        "found": find.results(
+            [find.Row(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")] * 10,
+            metadata="",
+            has_older=True,
+            has_newer=True,
+        ),
+        "nothing found": find.results([], metadata="", has_older=False, has_newer=False),
     }

@@ -80,6 +80,32 @@ async def test_others_checks_are_for_reviewers_and_recorded(tmp_path: Path) -> N
             return [(r["actor"], r["detail"]) for r in tx.rows("SELECT * FROM audit WHERE act = 'checks.found'")]
 
         assert await world.bot.database.read(acts) == [(REVIEWER, "number:1")]
+        everybodys = await world.slack.person(REVIEWER).command("list all")
+        assert all(ref in everybodys.text for ref in refs)
+        assert (await world.bot.database.read(acts))[1:] == [(REVIEWER, "list:3")]
+
+
+async def test_whoever_may_not_see_everybodys_checks_keeps_the_list_that_stands(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_REVIEWERS=REVIEWER, KYC_ADMINS=ADMIN) as world:
+        ref = await world.ask()
+        own = (await world.analyst.command("list")).message
+        assert own is not None
+        await world.analyst.click(own, ids.LIST_FILTER, value="all")
+        await world.slack.wait_for(lambda: "Everybody's checks are for" in world.slack.ephemerals(ANALYST)[-1].text)
+        assert ref in own.text
+
+
+async def test_what_was_found_has_pages_too(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="never") as world:
+        refs = [await world.ask(id_number=f"{n:011d}") for n in range(12)]
+        modal = await search(world.analyst, **{ids.FIND_REQUESTER: ANALYST})
+        assert [ref for ref in refs if ref in modal.text()] == refs[2:]
+        await modal.click(f"{ids.FIND_TURN}:older")
+        await world.slack.wait_for(lambda: refs[0] in modal.text())
+        assert [ref for ref in refs if ref in modal.text()] == refs[:2]
+        await modal.click(f"{ids.FIND_TURN}:newer")
+        await world.slack.wait_for(lambda: refs[11] in modal.text())
+        assert [ref for ref in refs if ref in modal.text()] == refs[2:]
 
 
 async def test_an_empty_form_is_not_searched(tmp_path: Path) -> None:
@@ -102,7 +128,6 @@ async def test_details_open_on_top_of_what_was_found(tmp_path: Path) -> None:
         ref = await world.ask()
         modal = await search(world.analyst, **{ids.FIND_REF: ref})
         await modal.click(ids.FOUND_DETAILS, value=ref)
-        await world.slack.wait_for(lambda: True)
         assert (await world.analyst.modal()).title == f"Check {ref}"
 
 
