@@ -13,7 +13,8 @@ from bot.blocks.thread import Said
 from bot.domain.checks import Check
 from bot.domain.outcomes import Why
 from bot.domain.references import parse_reference
-from bot.errors import Refused, SlackError
+from bot.errors import Refused, SlackError, SlackRefused
+from handlers.form import show_later
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -77,5 +78,8 @@ async def _fill(bot: Bot, view: Mapping[str, Any], check: Check) -> None:
     )
     try:
         await bot.slack.update_view(view_id=view["id"], view=shown)
-    except SlackError as closed:
-        log.info("form.closed_meanwhile", error=str(closed))
+    except SlackRefused as closed:
+        log.info("form.closed_meanwhile", error=closed.code)
+    except SlackError as fault:
+        log.warning("form.not_updated", error=str(fault))
+        await show_later(bot, view, shown)

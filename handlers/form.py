@@ -103,7 +103,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
             await _show(bot, view, view_now)
     except (SlackError, TimeoutError) as fault:
         log.warning("form.not_updated", error=str(fault) or "timeout")
-        bot.background.spawn(_show_later(bot, view, view_now))
+        bot.background.spawn(show_later(bot, view, view_now))
 
 
 async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
@@ -117,7 +117,7 @@ async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
             raise
 
 
-async def _show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
+async def show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
     """Slack was away for a moment: without its fields the form would wait for ever.
 
     The hash of the form as it was chosen in keeps this from undoing a later choice.

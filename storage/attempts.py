@@ -269,6 +269,25 @@ def end_claim(tx: Transaction, job_id: str) -> None:
     )
 
 
+def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) -> None:
+    """The check is run again: nobody asks about its jobs any more, with two exceptions that people must hear of.
+
+    A final result that waits for confirmation is looked at once more, now. A job of which nobody knows whether Smile
+    ID has it keeps the one look that was promised when it was given up. What Smile ID says by itself is always heard.
+    """
+    tx.run(
+        """
+        UPDATE attempts SET poll_at = NULL,
+            ask_at = CASE WHEN claim_receipt IS NOT NULL THEN :now WHEN :in_doubt = 1 THEN ask_at ELSE NULL END
+        WHERE ref = :ref
+        """,
+        now=to_text(now),
+        in_doubt=int(in_doubt),
+        ref=ref,
+    )
+    tx.wake(RESULTS)
+
+
 def overdue_told(tx: Transaction, job_id: str, level: int) -> bool:
     """Note that the waiting was told this many times; False if it was already."""
     return bool(

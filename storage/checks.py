@@ -11,7 +11,7 @@ from bot.domain.masking import same_number, same_reference
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.states import FINAL, RUNS_AGAIN, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import audit, batches, outbox, slack_requests
+from storage import attempts, audit, batches, outbox, slack_requests
 from storage.database import Transaction, from_text, to_text
 
 SUBMISSION = "submission"
@@ -101,9 +101,9 @@ def run_again(
     """
     if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
         return False
-    current = the(tx, ref).state
-    if current not in RUNS_AGAIN:
-        raise IllegalMove(f"{ref} is {current}: it cannot be run again")
+    ended = the(tx, ref)
+    if ended.state not in RUNS_AGAIN:
+        raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
     outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
     tx.run(
         """
@@ -120,15 +120,14 @@ def run_again(
         country=request.country,
         id_type=request.id_type,
         **_applicant(tx, ref, request),
-        due_at=to_text(not_before or now),
+        due_at=to_text(max(not_before or now, now)),
         let_pass=AGAIN if request.again else "",
         consent_at=to_text(request.consent_at),
         requester=request.requester,
         notice=CONSENT_NOTICE,
     )
     keep_photos(tx, ref, request.photos)
-    # Nobody asks Smile ID about an attempt that does not count; what it says by itself is still heard.
-    tx.run("UPDATE attempts SET ask_at = NULL, poll_at = NULL WHERE ref = :ref", ref=ref)
+    attempts.leave_behind(tx, ref, in_doubt=ended.failure == "unsettled", now=now)
     audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
     audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
     audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=State.REQUESTED.value)
@@ -261,7 +260,7 @@ def claim_due(
                 UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :now)
                 WHERE ref = :ref AND step IN ('recorded', 'prepared')
                 """,
-                now=now,
+                now=to_text(now),
                 ref=row["ref"],
             )
     return [row["ref"] for row in rows if row["ref"] not in under_way]

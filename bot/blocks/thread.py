@@ -170,7 +170,9 @@ def result(
     facts = []
     if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
         facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
-    facts.append(f"took {took(at - check.asked_at)}")
+    # Run again, perhaps days later and at an hour that somebody chose, it counts from its own sending.
+    begun = check.asked_at if check.round == 1 else check.sent_at or check.consent_at
+    facts.append(f"took {took(at - begun)}")
     facts.append("confirmed with Smile ID" if confirmed else "not yet confirmed by Smile ID's own record")
     return _story(check, story, told=told, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed)
 

@@ -53,7 +53,7 @@ STORIES: Mapping[Why, Story] = {
     Why.AUTHORITY_DOWN: Story(
         title="No result — the authority's register is unavailable",
         meaning="Nothing was decided about the customer.",
-        next_step="*Run again* later.",
+        next_step="*Run again*, now or at a time you choose.",
     ),
     Why.REFUSED: Story(
         title="No result — Smile ID refused our request",

@@ -105,19 +105,17 @@ class Asking:
     def _look_at_the_clock(self, tx: Transaction, job_id: str, now: datetime) -> None:
         """Whatever waiting brings: an unconfirmed result told as such, long waits told, the next asking."""
         attempt = attempts.the(tx, job_id)
+        check = checks.the(tx, attempt.ref)
         if is_replaced(tx, attempt):
+            if attempt.claim_receipt is not None:
+                # The check was run again before this result was confirmed, perhaps before anybody had heard of it.
+                self._settling.tell_of_old(tx, self._claimed(tx, check, attempt, now))
+                attempts.end_claim(tx, job_id)
             attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
             return
-        check = checks.the(tx, attempt.ref)
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self._settings.confirm_wait
         if waited and (ruling := waited_enough(situation_of(check, attempt, frozenset()))) is not None:
-            receipt = receipts.get(tx, attempt.claim_receipt or "")
-            assert receipt is not None
-            message = parse_message(json.loads(receipt.body))
-            heard = Heard(
-                check=check, attempt=attempt, reading=self._settling.read(message), receipt=receipt.id, at=now
-            )
-            self._settling.apply(tx, ruling, heard)
+            self._settling.apply(tx, ruling, self._claimed(tx, check, attempt, now))
             check, attempt = checks.the(tx, attempt.ref), attempts.the(tx, job_id)
         elapsed = now - (attempt.sent_at or now)
         waits = check.state is State.PROCESSING or check.reason in POLLED_REASONS
@@ -143,6 +141,13 @@ class Asking:
                 times.append(deadline)
             ask_at = min(times) if times else now + timedelta(minutes=15)
         attempts.next_ask(tx, job_id, ask_at=ask_at, poll_at=poll_at, polls=polls, confirms=confirms)
+
+    def _claimed(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> Heard:
+        """The final result that came by callback and waits for confirmation."""
+        receipt = receipts.get(tx, attempt.claim_receipt or "")
+        assert receipt is not None
+        reading = self._settling.read(parse_message(json.loads(receipt.body)))
+        return Heard(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)
 
     def _tell_the_waiting(
         self, tx: Transaction, check: Check, attempt: Attempt, elapsed: timedelta, now: datetime

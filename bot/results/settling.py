@@ -80,7 +80,7 @@ class Settling:
             receipts.set_fate(tx, receipt_id, Fate.OLD_ATTEMPT)
             if attempt.round < check.round:
                 reading = self.read(message)
-                self._tell_of_old(tx, Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now))
+                self.tell_of_old(tx, Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now))
             return Fate.OLD_ATTEMPT
         if message.smile_job_id and source is Source.JOB_STATUS:
             attempts.learned_job(tx, job_id, message.smile_job_id)
@@ -166,7 +166,7 @@ class Settling:
             now=now,
         )
 
-    def _tell_of_old(self, tx: Transaction, heard: Heard) -> None:
+    def tell_of_old(self, tx: Transaction, heard: Heard) -> None:
         """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
         job_id, outcome = heard.attempt.job_id, heard.reading.outcome
         known = {
