@@ -128,6 +128,20 @@ def of_check(tx: Transaction, ref: str) -> list[Receipt]:
     return [_receipt(tx, row) for row in rows]
 
 
+def told(tx: Transaction, job_id: str) -> list[Receipt]:
+    """What was said of a job that people were told of, or will be."""
+    rows = tx.rows(
+        """
+        SELECT r.* FROM receipts r
+        WHERE r.job_id = :job_id AND EXISTS (
+            SELECT 1 FROM posts p
+            WHERE p.receipt = r.id AND p.ref = (SELECT ref FROM attempts WHERE job_id = :job_id))
+        """,
+        job_id=job_id,
+    )
+    return [_receipt(tx, row) for row in rows]
+
+
 def _receipt(tx: Transaction, row: sqlite3.Row) -> Receipt:
     body = "{}"
     if row["body_sealed"] is not None:

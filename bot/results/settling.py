@@ -4,6 +4,7 @@ Everything here runs inside a transaction of the caller: the message is kept, th
 together, or not at all.
 """
 
+import json
 import random
 import uuid
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from bot.domain.checks import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Attempt,
 from bot.domain.outcomes import Outcome, Reading, ResultCodes, Why
 from bot.domain.rulings import Fate, Ruling, Situation, Source, Tell, rule
 from bot.domain.states import POLLED_REASONS, STICKY_REASONS, State
-from bot.results.messages import Said
+from bot.results.messages import Said, said_in
 from bot.settings import ReviewNotify, Settings
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Message
@@ -169,10 +170,9 @@ class Settling:
     def tell_of_old(self, tx: Transaction, heard: Heard) -> None:
         """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
         job_id, outcome = heard.attempt.job_id, heard.reading.outcome
-        known = {
-            self._codes.read(code=code, actions={"Verify_ID_Number": "Verified"}).outcome
-            for code in outbox.told_codes(tx, job_id)
-        }
+        # By what each message said, not by its code: 0810 without a verified ID number was told as no approval.
+        bodies = [said_in(json.loads(receipt.body)) for receipt in receipts.told(tx, job_id)]
+        known = {self.read(said.message).outcome for said in bodies if said is not None}
         if not heard.reading.is_final or outcome in known:
             return
         note = {"tell": PostKind.OLD_RESULT.value, "outcome": outcome.value}

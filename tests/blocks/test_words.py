@@ -100,7 +100,7 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
     ),
     (
         *("1015", final("1015"), "No result — the authority's register is unavailable"),
-        "Nothing was decided about the customer. Run again later.",
+        "Nothing was decided about the customer. Run again, now or at a time you choose.",
     ),
     (
         *("1016", final("1016", told=OPERATORS_TOLD), "No result — Smile ID refused our request"),

@@ -14,7 +14,7 @@ from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import Modal, SlackSandbox
 from bot.sandbox.smile_id import Fault, SmileIDSandbox
 from storage.database import Transaction
-from tests.journeys.smile import call_back, message, pass_time, put_on_record, waiting
+from tests.journeys.smile import ALL_VERIFIED, call_back, message, pass_time, put_on_record, waiting
 from tests.journeys.world import (
     ADMIN,
     PHOTOS,
@@ -237,6 +237,23 @@ async def test_what_comes_late_of_the_old_job_changes_nothing(tmp_path: Path) ->
         assert "reports a result of an earlier attempt" in world.thread()[-1]
         assert "earlier attempt" in world.notices()[-1]
         assert "Approved —" not in " ".join(world.thread())
+
+
+async def test_an_approval_is_new_although_its_code_was_told_as_none_before(tmp_path: Path) -> None:
+    unverified = {**ALL_VERIFIED, "Verify_ID_Number": "Not Verified"}
+    async with waiting(tmp_path) as (world, ref):
+        await call_back(world, "0810", actions=unverified)
+        await world.work()
+        assert "the ID number was not verified" in world.thread()[-1]
+        put_on_record(world, "0811")
+        await call_back(world, "0811")
+        await world.work()
+        assert (await world.check(ref)).state is State.REJECTED
+        old = world.job()
+        await sent_again(world, await run_again(world))
+        assert await world.smile_id.send_callback(old.job_id, message(old, "0810")) == 200
+        await world.work()
+        assert "reports a result of an earlier attempt" in world.thread()[-1]
 
 
 async def test_an_unconfirmed_result_is_looked_at_once_more_when_the_check_runs_again(tmp_path: Path) -> None:
