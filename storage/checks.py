@@ -229,6 +229,7 @@ def claim_due(
 ) -> list[str]:
     """Checks that are due to be sent, oldest first, those of batches last; ours until the lease ends.
 
+    A row of a batch waits for its batch, unless somebody ran it again by itself: that batch may be done long since.
     At most `of_batches` rows of batches are leased at any time, since their photos lie in memory meanwhile.
     A lease that ran out is taken anew. Of a check that is `under_way` in this process nothing else comes of it, since
     it was the clock that jumped. Any other was left by a pass that could not even write down how far it had come.
@@ -238,7 +239,7 @@ def claim_due(
         SELECT ref, leased_until, batch FROM verifications
         WHERE due_at <= :now AND state IN ('requested', 'submitting') AND held IS NULL
           AND (leased_until IS NULL OR leased_until <= :now)
-          AND (batch IS NULL OR state = 'submitting'
+          AND (batch IS NULL OR state = 'submitting' OR round > 1
                OR EXISTS (SELECT 1 FROM batches b WHERE b.id = batch AND b.state = 'sending'))
         ORDER BY CASE WHEN batch IS NULL THEN 0 ELSE 1 END, due_at, ref LIMIT :limit
         """,

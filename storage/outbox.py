@@ -70,13 +70,13 @@ def enqueue(
 
 def _is_quiet(tx: Transaction, ref: str | None, note: Mapping[str, str]) -> bool:
     """Of a file's rows only those are told that need eyes, or of which something was told before: the plain verdicts
-    stand in its counts and in the file of results.
+    stand in its counts and in the file of results. A row that somebody ran again by itself is told like any check.
     """
     if note.get("outcome") not in ("approved", "rejected"):
         return False
     row = tx.row(
         """
-        SELECT 1 FROM verifications v WHERE v.ref = :ref AND v.batch IS NOT NULL
+        SELECT 1 FROM verifications v WHERE v.ref = :ref AND v.batch IS NOT NULL AND v.round = 1
           AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.ref = v.ref AND p.state IN ('due', 'done')
                           AND p.kind NOT IN ('review_notice', 'alert'))
         """,

@@ -451,3 +451,22 @@ async def test_nothing_personal_stands_in_logs_or_in_the_channel(tmp_path: Path,
             assert secret not in log_lines.getvalue()
             assert secret not in everything
         assert (await world.check(await world.newest())).state in {State.FAILED, State.REJECTED}
+
+
+async def test_a_row_that_ended_runs_again_by_itself_when_its_batch_is_done(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="rejected") as world:
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        await send(world)
+        ref = await world.newest()
+        assert (await world.check(ref)).state.value == "rejected"
+        world.smile_id.story = "approved"
+        assert "— Done" in world.slack.plain(batch_message(world))
+        await world.analyst.command(f"rerun {ref}")
+        modal = await world.analyst.modal()
+        await world.slack.wait_for(lambda: "One moment" not in modal.text())
+        await modal.choose("consent", ["consented"])
+        assert (await modal.submit()).closed
+        await world.settle()
+        assert (await world.check(ref)).state.value == "approved"
+        assert len(world.smile_id.jobs) == 2
+        assert [text for text in told(world) if ref in text and "Approved — identity confirmed" in text]
