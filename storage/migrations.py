@@ -15,7 +15,7 @@ migrations = Migrations("kyc-bot")
 def migrate(db: Database) -> None:
     """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
     known = {migration.name for migration in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
-    ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in"}
+    ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in", "m0004_reviews"}
     if beyond := sorted(known - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     migrations.apply(db)
@@ -234,5 +234,63 @@ def m0003_ways_in(db: Database) -> None:
         "ALTER TABLE photos ADD COLUMN inside TEXT",
         "CREATE INDEX photos_sha256 ON photos (sha256)",
         "ALTER TABLE attempts ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0004_reviews(db: Database) -> None:
+    """What people decide: one review for each round of a check that needs eyes, its notes, and who is told what."""
+    for statement in (
+        "ALTER TABLE verifications ADD COLUMN decided_at TEXT",
+        "ALTER TABLE verifications ADD COLUMN decided_by TEXT",
+        "ALTER TABLE verifications ADD COLUMN decision_reason TEXT",
+        """
+        CREATE TABLE reviews (
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            round INTEGER NOT NULL,
+            state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'decided', 'settled', 'left')),
+            opened_at TEXT NOT NULL,
+            claimed_by TEXT,
+            claimed_at TEXT,
+            first_claimed_at TEXT,
+            touched_at TEXT,
+            proposed TEXT CHECK (proposed IN ('approved', 'rejected', 'new_photos')),
+            proposed_reason TEXT,
+            proposed_by TEXT,
+            proposed_at TEXT,
+            words_sealed BLOB,
+            confirmed_by TEXT,
+            override INTEGER NOT NULL DEFAULT 0 CHECK (override IN (0, 1)),
+            remind_at TEXT,
+            reminded INTEGER NOT NULL DEFAULT 0,
+            closed_at TEXT,
+            PRIMARY KEY (ref, round),
+            CHECK ((claimed_by IS NULL) = (claimed_at IS NULL)),
+            CHECK ((proposed IS NULL) = (proposed_by IS NULL)),
+            CHECK (state <> 'decided' OR proposed IS NOT NULL),
+            CHECK (confirmed_by IS NULL OR confirmed_by <> proposed_by)
+        ) STRICT
+        """,
+        "CREATE INDEX reviews_open ON reviews (opened_at) WHERE state = 'open'",
+        """
+        CREATE TABLE review_notes (
+            seq INTEGER PRIMARY KEY,
+            ref TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            author TEXT NOT NULL,
+            at TEXT NOT NULL,
+            source TEXT NOT NULL,
+            words_sealed BLOB,
+            UNIQUE (ref, round, source),
+            FOREIGN KEY (ref, round) REFERENCES reviews (ref, round)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE notice_choices (
+            person TEXT PRIMARY KEY,
+            chosen TEXT NOT NULL
+        ) STRICT
+        """,
     ):
         db.execute(statement)
