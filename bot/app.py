@@ -23,9 +23,11 @@ from bot.holding import LOOK_EVERY, Holding
 from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
+from bot.notifying import Notifying
 from bot.outbox import Outbox, Saying
 from bot.readiness import Readiness
 from bot.results import Results
+from bot.review import Reviewing
 from bot.schedule import (
     FIRST_BACKUP,
     LOOK_FOR_BACKUPS,
@@ -85,6 +87,8 @@ class Bot:
     desk: Desk
     finding: Finding
     holding: Holding
+    review: Reviewing
+    notifying: Notifying
     metrics: Metrics
     schedule: Schedule
     background: Background
@@ -217,6 +221,10 @@ async def build(
     holding = Holding(database=database, access=access, now=now)
     schedule.every(LOOK_EVERY, holding.look, "held checks")
     schedule.every(LOOK_EVERY, batching.look, "cancelled batches")
+    review = Reviewing(
+        database=database, slack=worker_slack, access=access, id_types=id_types, settings=settings, now=now
+    )
+    schedule.every(LOOK_EVERY, review.look, "reviews")
     backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
     if settings.backup_dir is not None:
         schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)
@@ -254,6 +262,8 @@ async def build(
             now=now,
         ),
         holding=holding,
+        review=review,
+        notifying=Notifying(database=database, access=access),
         finding=Finding(
             database=database,
             slack=listener_slack,

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bot.access import Access, Role, Verdict
-from bot.blocks import private
+from bot.blocks import private, review
 from bot.blocks.form import Attached
 from bot.blocks.text import foreign
 from bot.blocks.thread import Said
@@ -18,14 +18,15 @@ from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import ResultCodes
 from bot.domain.references import parse_reference
 from bot.domain.request import check_file
-from bot.domain.states import FINAL, RUNS_AGAIN, State
+from bot.domain.reviews import Decision, runs_again
+from bot.domain.states import FINAL, State
 from bot.errors import IllegalMove, Refused, SlackError, SlackRefused, SmileIDError
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import SmileID
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Authority, parse_message
-from storage import attempts, audit, checks, receipts
+from storage import attempts, audit, checks, receipts, reviews
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -88,13 +89,15 @@ class Desk:
     async def to_run_again(self, user: str, ref: str) -> Check:
         """A check that this person may run again now. Raises Refused with words for the person."""
         check = await self._seen_by(user, ref)
+        if runs_again(check.state, check.decision):
+            return check
         if check.state is State.APPROVED:
             raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="it is approved"))
+        if check.decision is Decision.APPROVED:
+            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="a reviewer approved it"))
         if check.state is State.IN_REVIEW:
             raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="a person is still looking at it"))
-        if check.state not in RUNS_AGAIN:
-            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="it is still under way"))
-        return check
+        raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="it is still under way"))
 
     async def photos_of(self, check: Check) -> list[Attached]:
         """The photos of the last time, as they can stand in the form, with the reason where one is gone."""
@@ -153,9 +156,9 @@ class Desk:
             audit.record(tx, at=now, actor=user, act="details.opened", ref=ref)
 
         await self._database.write(commit, self._now())
-        return await self._details(check, links=None)
+        return await self._details(user, check, links=None)
 
-    async def details_with_links(self, ref: str) -> dict[str, Any]:
+    async def details_with_links(self, user: str, ref: str) -> dict[str, Any]:
         """The same modal once more, with links fetched from Smile ID now; for one who was let in a moment ago."""
         check = await self._database.read(checks.the, ref)
         attempt = await self._database.read(attempts.latest, ref)
@@ -166,12 +169,23 @@ class Desk:
                 links = {name: url for name, url in status.image_links.items() if _is_link(url)}
             except SmileIDError as fault:
                 log.info("details.no_links", ref=ref, error=str(fault))
-        return await self._details(check, links=links)
+        return await self._details(user, check, links=links)
 
-    async def _details(self, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
+    async def _details(self, user: str, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
         kept = await self._database.read(receipts.of_check, check.ref)
+        written = [
+            (one.by, one.at, review.decision_line(one))
+            for one in await self._database.read(reviews.decisions, check.ref)
+        ]
+        # What reviewers write among themselves is not for who asked.
+        if await self._access.has(user, Role.REVIEWER, Role.ADMIN) is Verdict.YES:
+            written += [
+                (note.author, note.at, note.words) for note in await self._database.read(reviews.notes, check.ref)
+            ]
         entry = self._id_types.find(check.country, check.id_type)
-        return private.details(check, entry, [self._told(receipt) for receipt in kept], photo_links=links)
+        told = [self._told(receipt) for receipt in kept]
+        written.sort(key=lambda line: line[1])
+        return private.details(check, entry, told, photo_links=links, reviewers=review.written(written))
 
     def _told(self, receipt: Receipt) -> private.Told:
         message = parse_message(json.loads(receipt.body))

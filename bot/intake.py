@@ -23,7 +23,7 @@ from bot.errors import IllegalMove, SlackError, SlackRefused
 from bot.settings import Environment, Settings
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
-from storage import checks, holds, slack_requests
+from storage import checks, holds, reviews, slack_requests
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -214,10 +214,14 @@ class Intake:
         its_own = check is not None and check.requester == filled.requester
         if not its_own and await self._access.has(filled.requester, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
             return Faults(by_field={ids.CHANNEL: NO_DETAILS})
+
+        def commit(tx: Transaction) -> bool:
+            is_new = checks.run_again(tx, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before)
+            reviews.leave(tx, ref, now=now)
+            return is_new
+
         try:
-            is_new = await self._database.write(
-                checks.run_again, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before
-            )
+            is_new = await self._database.write(commit)
         except IllegalMove:
             return Faults(by_field={ids.CHANNEL: MOVED_ON.format(ref=ref)})
         log.info("check.run_again", ref=ref, new=is_new)

@@ -42,6 +42,8 @@ _HEAD = """\
 # For HTTP instead of Socket Mode print the other form: kyc-bot manifest --url https://kyc.example.com
 """
 
+_HINT = "[check | status K-… | list | find | rerun K-… | cancel K-… | review K-… | notify | help]"
+
 
 def build(url: str | None = None) -> dict[str, Any]:
     """The manifest as data; with `url`, for HTTP mode at that public base. Raises SettingsFault for a poor URL."""
@@ -70,7 +72,7 @@ def build(url: str | None = None) -> dict[str, Any]:
                 {
                     "command": ids.COMMAND,
                     "description": "Start a Biometric KYC check, or ask where one stands",
-                    "usage_hint": "[check | status K-… | list | find | rerun K-… | cancel K-… | help]",
+                    "usage_hint": _HINT,
                     "should_escape": False,
                     **here,
                 }

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.domain.reviews import WorkingHours
 from bot.errors import SettingsFault
 
 SMILE_ID_URLS = {
@@ -47,6 +48,7 @@ class LogFormat(StrEnum):
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGEST_SECONDS = 3650 * 86400
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SIZE = re.compile(r"(\d+)\s*(|[KkMm]i?[Bb]?)")
@@ -75,6 +77,31 @@ def _size(value: object) -> object:
 
 def _list(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+def _days(value: str) -> frozenset[int]:
+    """`mon-fri`, `sun-thu`, `mon,wed,fri`: 0 is Monday."""
+    found: set[int] = set()
+    for part in value.casefold().replace(" ", "").split(","):
+        first, _, last = part.partition("-")
+        if first not in _WEEK or (last or first) not in _WEEK:
+            raise ValueError("days are named mon to sun, as mon-fri or mon,wed,fri")
+        begin, end = _WEEK.index(first), _WEEK.index(last or first)
+        found |= {day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)}
+    return frozenset(found)
+
+
+def _hours(value: str) -> tuple[time, time]:
+    """`08:00-18:00`; `00:00-00:00` is the whole day."""
+    try:
+        begin, end = (time.fromisoformat(part.strip()) for part in value.split("-"))
+    except ValueError:
+        raise ValueError("hours are two times of day, as 08:00-18:00") from None
+    if begin.tzinfo is not None or end.tzinfo is not None:
+        raise ValueError("hours are without zone; KYC_TIMEZONE says where")
+    if end <= begin and end != time(0):
+        raise ValueError("hours end after they begin, on the same day")
+    return begin, end
 
 
 def _empty_is_unset(value: object) -> object:
@@ -135,6 +162,15 @@ class Settings(BaseSettings):
     """Where checks may be asked; empty: any channel the bot is in, never one shared with other companies."""
     review_channel: OptionalText = _setting("KYC_REVIEW_CHANNEL", None)
     review_notify: ReviewNotify = _setting("KYC_REVIEW_NOTIFY", ReviewNotify.ATTENTION)
+    review_unclaimed: Duration = _setting("KYC_REVIEW_UNCLAIMED", timedelta(hours=2))
+    """Working time before an unclaimed card is reminded of, and again before managers are told; 0: never."""
+    review_idle: Duration = _setting("KYC_REVIEW_IDLE", timedelta(hours=4))
+    """The same for a card that was claimed and where nothing was done since."""
+    review_pending: Duration = _setting("KYC_REVIEW_PENDING", timedelta(hours=8))
+    """The same for a check that Smile ID itself has not ended."""
+    working_days: str = _setting("KYC_WORKING_DAYS", "mon-fri")
+    working_hours: str = _setting("KYC_WORKING_HOURS", "08:00-18:00")
+    """In `KYC_TIMEZONE`; reminders count this time alone, and come in it alone."""
     summary_channel: OptionalText = _setting("KYC_SUMMARY_CHANNEL", None)
     summary_time: time = _setting("KYC_SUMMARY_TIME", time(8, 0))
     timezone: str = _setting("KYC_TIMEZONE", "Africa/Lagos")
@@ -207,6 +243,18 @@ class Settings(BaseSettings):
             raise ValueError("not an IANA time zone, for example Africa/Lagos") from None
         return value
 
+    @field_validator("working_days")
+    @classmethod
+    def _known_days(cls, value: str) -> str:
+        _days(value)
+        return value
+
+    @field_validator("working_hours")
+    @classmethod
+    def _known_hours(cls, value: str) -> str:
+        _hours(value)
+        return value
+
     @field_validator("slack_api_url")
     @classmethod
     def _api_base(cls, value: str) -> str:
@@ -258,6 +306,12 @@ class Settings(BaseSettings):
         """In Smile ID's sandbox everybody brings the same test photos: there only if the setting was made."""
         in_production = self.smile_id_environment is Environment.PRODUCTION
         return bool(self.seen_before) and (in_production or "seen_before" in self.model_fields_set)
+
+    @property
+    def working(self) -> WorkingHours:
+        """When people can be expected to look."""
+        begin, end = _hours(self.working_hours)
+        return WorkingHours(days=_days(self.working_days), begin=begin, end=end, zone=ZoneInfo(self.timezone))
 
     @property
     def socket_mode(self) -> bool:

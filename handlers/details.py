@@ -26,7 +26,7 @@ async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
         log.warning("details.not_opened", ref=ref, error=str(closed))
         tell(bot, body, private.says(private.EXPIRED_DETAILS))
         return
-    bot.background.spawn(_add_links(bot, shown["id"], ref))
+    bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
 
 
 async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -43,11 +43,11 @@ async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
         log.warning("details.not_opened", ref=ref, error=str(closed))
         return
     if view.get("private_metadata") == ref:
-        bot.background.spawn(_add_links(bot, shown["id"], ref))
+        bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
 
 
-async def _add_links(bot: Bot, view_id: str, ref: str) -> None:
-    view = await bot.desk.details_with_links(ref)
+async def _add_links(bot: Bot, user: str, view_id: str, ref: str) -> None:
+    view = await bot.desk.details_with_links(user, ref)
     try:
         await bot.slack.update_view(view_id=view_id, view=view)
     except SlackError as closed:

@@ -14,7 +14,8 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.app import Bot
 from bot.blocks import ids
 from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
-from handlers import again, batches, commands, details, events, find, form, held, messages, unknown
+from bot.domain.reviews import Decision
+from handlers import again, batches, commands, details, events, find, form, held, messages, review, unknown
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,13 @@ def bolt(bot: Bot) -> AsyncApp:
         await next()
         return None
 
+    _listen(app)
+    app.error(failed)
+    return app
+
+
+def _listen(app: AsyncApp) -> None:
+    """The list; what nobody else hears comes last."""
     app.command(ids.COMMAND)(commands.kyc)
     app.global_shortcut(ids.SHORTCUT_CHECK)(form.shortcut)
     app.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE)(messages.shortcut)
@@ -86,6 +94,16 @@ def bolt(bot: Bot) -> AsyncApp:
     app.action(ids.SEND_HELD)(held.let_pass)
     app.action(ids.OTHER_PHOTOS)(held.other_photos)
     app.view(ids.PHOTOS_FORM)(held.submitted)
+    app.action(ids.REVIEW_CLAIM)(review.claimed)
+    app.action(ids.REVIEW_RELEASE)(review.released)
+    app.action(re.compile(f"^({ids.REVIEW_AGREE}|{ids.REVIEW_DISAGREE})$"))(review.judged)
+    app.action(re.compile(f"^{ids.REVIEW_DECIDE}:({'|'.join(Decision)})$"))(review.decide)
+    app.action(ids.REVIEW_HAND_ON)(review.hand_on)
+    app.action(ids.REVIEW_NOTE)(review.note)
+    app.view(ids.DECIDE_FORM)(review.decided)
+    app.view(ids.HAND_ON_FORM)(review.handed_on)
+    app.view(ids.NOTE_FORM)(review.noted)
+    app.view(ids.NOTIFY_FORM)(review.notified)
     app.action(ids.BATCH_TEMPLATE)(batches.template)
     app.action(re.compile("^kyc_batch_.*$"))(batches.decided)
     app.action(re.compile(f"^({ids.LIST_TURN}:.*|{ids.LIST_FILTER})$"))(find.turned)
@@ -105,8 +123,6 @@ def bolt(bot: Bot) -> AsyncApp:
     app.view_closed(ANY)(unknown.nothing)
     app.options(ANY)(unknown.suggested)
     app.event(ANY)(unknown.nothing)
-    app.error(failed)
-    return app
 
 
 def id_of(body: Mapping[str, Any]) -> str | None:

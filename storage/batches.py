@@ -213,8 +213,11 @@ def refs(tx: Transaction, batch_id: str) -> list[str]:
 def counts(tx: Transaction, batch_id: str) -> Counts:
     rows = tx.rows(
         """
-        SELECT state, CASE WHEN held IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS n FROM verifications
-        WHERE batch = :id GROUP BY 1, 2
+        SELECT CASE WHEN v.decision IS NULL THEN v.state WHEN r.state = 'open' THEN 'in_review' ELSE 'decided' END
+                AS state,
+            CASE WHEN v.held IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS n
+        FROM verifications v LEFT JOIN reviews r ON r.ref = v.ref AND r.round = v.round
+        WHERE v.batch = :id GROUP BY 1, 2
         """,
         id=batch_id,
     )

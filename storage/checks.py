@@ -9,7 +9,8 @@ from typing import Any
 from bot.domain.checks import CONSENT_NOTICE, OVERTAKEN_BY_FINAL, Check, Held, PhotoKind, PhotoRef, PostKind, Request
 from bot.domain.masking import same_number, same_reference
 from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.states import FINAL, RUNS_AGAIN, ReviewReason, State, check_move
+from bot.domain.reviews import Decision, ReviewState, runs_again
+from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
 from bot.errors import IllegalMove
 from storage import attempts, audit, batches, outbox, slack_requests
 from storage.database import Transaction, from_text, to_text
@@ -27,7 +28,8 @@ _COLUMNS = """
     v.id_type, v.applicant_sealed, v.requester, v.channel, v.thread_ts, v.message_ts, v.asked_at,
     v.photos_checked_at, v.sent_at, v.ended_at, v.due_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
     (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
-    v.round, v.held, v.held_note, v.batch, v.batch_row
+    v.round, v.held, v.held_note, v.batch, v.batch_row, v.decision, v.decided_by, v.decided_at, v.decision_reason,
+    (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review
 """
 
 
@@ -102,7 +104,7 @@ def run_again(
     if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
         return False
     ended = the(tx, ref)
-    if ended.state not in RUNS_AGAIN:
+    if not runs_again(ended.state, ended.decision):
         raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
     outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
     tx.run(
@@ -110,9 +112,10 @@ def run_again(
         UPDATE verifications SET
             state = 'requested', round = round + 1, country = :country, id_type = :id_type,
             applicant_sealed = :applicant, number_print = :number_print, reference_print = :reference_print,
-            verdict = NULL, verdict_outcome = NULL, verdict_why = NULL, decision = NULL, failure = NULL,
-            failure_words = NULL, photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL,
-            held_note = '{}', let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at,
+            reason = NULL, verdict = NULL, verdict_outcome = NULL, verdict_why = NULL, decision = NULL,
+            decided_at = NULL, decided_by = NULL, decision_reason = NULL, failure = NULL, failure_words = NULL,
+            photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL, held_note = '{}',
+            let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at,
             consent_at = :consent_at, consent_by = :requester, consent_notice = :notice
         WHERE ref = :ref
         """,
@@ -127,7 +130,7 @@ def run_again(
         notice=CONSENT_NOTICE,
     )
     keep_photos(tx, ref, request.photos)
-    attempts.leave_behind(tx, ref, in_doubt=ended.failure == "unsettled", now=now)
+    attempts.leave_behind(tx, ref, in_doubt=ended.failure == "unsettled" or ended.reason in POLLED_REASONS, now=now)
     audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
     audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
     audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=State.REQUESTED.value)
@@ -402,8 +405,9 @@ def posted(tx: Transaction, ref: str, *, ts: str) -> None:
 
 
 def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """Have the request's message updated; updates that wait already are not doubled."""
+    """Have the request's message and the reviewers' cards updated; updates that wait already are not doubled."""
     row = tx.row("SELECT channel, batch FROM verifications WHERE ref = :ref", ref=ref)
+    outbox.refresh_cards(tx, ref, now=now)
     if row is not None and row["batch"] is not None:
         batches.refresh(tx, row["batch"], now=now)
     elif row is not None:
@@ -467,4 +471,9 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         held_note=json.loads(row["held_note"]),
         batch=row["batch"],
         batch_row=row["batch_row"],
+        decision=Decision(row["decision"]) if row["decision"] else None,
+        decided_by=row["decided_by"],
+        decided_at=_time(row["decided_at"]),
+        decision_reason=row["decision_reason"],
+        review=ReviewState(row["review"]) if row["review"] else None,
     )

@@ -38,8 +38,8 @@ def page(tx: Transaction, wanted: Wanted, after: Line | None) -> list[Line]:
     """The next lines in the order of asking, after the given one; empty at the end."""
     rows = tx.rows(
         """
-        SELECT v.ref, v.state, v.verdict, v.decision, COALESCE(v.reason, v.failure, v.verdict_why) AS why, v.country,
-            v.id_type, v.requester, v.asked_at, v.ended_at,
+        SELECT v.ref, v.state, v.verdict, v.decision, v.country, v.id_type, v.requester, v.asked_at, v.ended_at,
+            COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why) AS why,
             (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts
         FROM verifications v
         WHERE (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)

@@ -259,20 +259,37 @@ def m0004_reviews(db: Database) -> None:
             proposed_reason TEXT,
             proposed_by TEXT,
             proposed_at TEXT,
+            proposed_override INTEGER NOT NULL DEFAULT 0 CHECK (proposed_override IN (0, 1)),
             words_sealed BLOB,
-            confirmed_by TEXT,
-            override INTEGER NOT NULL DEFAULT 0 CHECK (override IN (0, 1)),
-            remind_at TEXT,
-            reminded INTEGER NOT NULL DEFAULT 0,
+            reminded TEXT NOT NULL DEFAULT '',
+            replies_due INTEGER NOT NULL DEFAULT 0 CHECK (replies_due IN (0, 1)),
             closed_at TEXT,
             PRIMARY KEY (ref, round),
             CHECK ((claimed_by IS NULL) = (claimed_at IS NULL)),
             CHECK ((proposed IS NULL) = (proposed_by IS NULL)),
-            CHECK (state <> 'decided' OR proposed IS NOT NULL),
-            CHECK (confirmed_by IS NULL OR confirmed_by <> proposed_by)
+            CHECK (proposed IS NULL OR state = 'open'),
+            CHECK ((state = 'open') = (closed_at IS NULL))
         ) STRICT
         """,
         "CREATE INDEX reviews_open ON reviews (opened_at) WHERE state = 'open'",
+        "CREATE INDEX reviews_replies ON reviews (ref) WHERE replies_due = 1",
+        """
+        CREATE TABLE decisions (
+            ref TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            decision TEXT NOT NULL CHECK (decision IN ('approved', 'rejected', 'new_photos')),
+            reason TEXT NOT NULL,
+            words_sealed BLOB,
+            decided_by TEXT NOT NULL,
+            confirmed_by TEXT,
+            override INTEGER NOT NULL CHECK (override IN (0, 1)),
+            at TEXT NOT NULL,
+            PRIMARY KEY (ref, round, number),
+            FOREIGN KEY (ref, round) REFERENCES reviews (ref, round),
+            CHECK (confirmed_by IS NULL OR confirmed_by <> decided_by)
+        ) STRICT
+        """,
         """
         CREATE TABLE review_notes (
             seq INTEGER PRIMARY KEY,

@@ -78,7 +78,7 @@ def _is_quiet(tx: Transaction, ref: str | None, note: Mapping[str, str]) -> bool
         """
         SELECT 1 FROM verifications v WHERE v.ref = :ref AND v.batch IS NOT NULL AND v.round = 1
           AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.ref = v.ref AND p.state IN ('due', 'done')
-                          AND p.kind NOT IN ('review_notice', 'alert'))
+                          AND p.kind NOT IN ('review_notice', 'review_card', 'review_call', 'personal', 'alert'))
         """,
         ref=ref,
     )
@@ -99,6 +99,50 @@ def refresh(tx: Transaction, ref: str, *, lane: str, now: datetime) -> None:
         count = tx.row("SELECT COUNT(*) AS n FROM posts WHERE ref = :ref AND kind = 'progress'", ref=ref)
         assert count is not None
         enqueue(tx, PostKind.PROGRESS, ref=ref, key=f"{ref}:{count['n'] + 1}", lane=lane, now=now)
+
+
+def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Have every card of a check brought up to date. One that has not left yet is built when it goes out."""
+    rows = tx.rows(
+        """
+        SELECT c.*, (SELECT COUNT(*) FROM posts u WHERE u.ref = :ref AND u.about = c.id) AS n FROM posts c
+        WHERE c.ref = :ref AND c.kind = 'review_notice'
+          AND (c.state = 'done' OR (c.state = 'due' AND (c.leased_until IS NOT NULL OR c.in_doubt_since IS NOT NULL)))
+          AND NOT EXISTS (
+            SELECT 1 FROM posts w WHERE w.ref = :ref AND w.about = c.id AND w.kind = 'review_card'
+              AND w.state = 'due' AND w.leased_until IS NULL)
+        """,
+        ref=ref,
+    )
+    for row in rows:
+        card = _post(row)
+        enqueue(
+            tx,
+            PostKind.REVIEW_CARD,
+            key=f"{card.id}:{row['n']}",
+            ref=ref,
+            lane=card.lane,
+            about=card.id,
+            receipt=card.receipt,
+            note=card.note,
+            now=now,
+        )
+
+
+def spread(tx: Transaction, post: Post, *, people: Sequence[str], error: str, now: datetime) -> None:
+    """The reviewers' channel is closed to us: the same to each of them directly."""
+    for person in people:
+        enqueue(
+            tx,
+            post.kind,
+            key=f"{post.id.partition(':')[2]}:{person}",
+            ref=post.ref,
+            lane=person,
+            receipt=post.receipt,
+            note=post.note,
+            now=now,
+        )
+    end(tx, post.id, state="failed", error=error, now=now)
 
 
 def drop_overtaken(
@@ -200,10 +244,11 @@ def _next_in(tx: Transaction, lane: str, *, now: datetime, hold: timedelta) -> s
           AND NOT EXISTS (
             SELECT 1 FROM posts e
             WHERE e.ref = p.ref AND +e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
-              AND e.kind <> 'progress')
+              AND e.kind NOT IN ('progress', 'review_card'))
           AND NOT EXISTS (
             SELECT 1 FROM posts a
-            WHERE a.id = p.about AND a.state = 'due' AND (a.created_at > :hold OR p.kind = 'confirmed'))
+            WHERE a.id = p.about AND a.state = 'due'
+              AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card')))
         ORDER BY p.priority, p.seq LIMIT 1
         """,
         lane=lane,

@@ -26,6 +26,7 @@ PROCESSES = frozenset(
         "bot.holding",
         "bot.intake",
         "bot.messages",
+        "bot.notifying",
         "bot.outbox",
         "bot.results",
         "bot.retention",

@@ -159,7 +159,20 @@ async def test_the_commands_it_names_are_the_commands_that_are_understood(tmp_pa
 async def test_the_words_it_hints_at_are_the_words_of_the_command(tmp_path: Path) -> None:
     (command,) = manifest.build()["features"]["slash_commands"]
     hinted = set(re.findall(r"[a-z]+", command["usage_hint"]))
-    designed = {"check", "status", "find", "list", "rerun", "cancel", "summary", "help", "notify", "export", "forget"}
+    designed = {
+        "check",
+        "status",
+        "find",
+        "list",
+        "rerun",
+        "cancel",
+        "summary",
+        "help",
+        "notify",
+        "export",
+        "forget",
+        "review",
+    }
     understood = set()
     async with real_app(tmp_path) as (slack, _bolt):
         for word in sorted(hinted | designed):

@@ -231,7 +231,9 @@ def _expected(code: Code, texts: Sequence[str], reading: Reading) -> list[str]:
 
 
 def _called(story: Story) -> str:
-    return "reviewers" if story.calls_reviewer else "operators" if story.calls_operators else "–"
+    return (
+        "reviewers" if story.calls_reviewer or story.tells_reviewer else "operators" if story.calls_operators else "–"
+    )
 
 
 def _place(ruling: Ruling) -> str:
@@ -264,7 +266,7 @@ def test_what_the_table_cannot_say_is_said_beside_it() -> None:
     assert [unknown[1], unknown[2]] == [_title(strange), _place(_ruling(strange))]
     provisional = CODES.read(code="0810", actions={"Verify_ID_Number": "Verified"}, said_final=False)
     assert [changing[1], changing[2]] == [_title(provisional), _place(_ruling(provisional))]
-    assert [row[3] for row in (unverified, unknown, changing)] == ["reviewers", "reviewers", "–"]
+    assert [row[3] for row in (unverified, unknown, changing)] == ["reviewers"] * 3
 
 
 def test_claims_contradictions_and_waiting_are_told_in_the_bots_words() -> None:

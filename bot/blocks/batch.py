@@ -145,6 +145,7 @@ def _in_words(counts: Counts) -> str:
         (counts.approved, "approved"),
         (counts.rejected, "rejected"),
         (counts.failed, "without result"),
+        (counts.decided, "decided by a reviewer"),
         (counts.needs_person, "need a person"),
         (counts.held, "wait for your answer"),
         (counts.sent, "at Smile ID"),

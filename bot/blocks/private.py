@@ -16,7 +16,7 @@ from bot.domain.masking import tail
 from bot.domain.outcomes import Reading
 from bot.domain.rulings import Source
 
-_MESSAGES = 20
+_MESSAGES = 15
 """The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
 _PHOTOS = 12
 """A selfie, an ID card, eight liveness images, and some that we do not know of."""
@@ -28,6 +28,8 @@ HELP = """\
 */kyc list* shows your checks; `open`, `review`, `approved`, `rejected`, `failed`, `cancelled` behind it show those
 */kyc find* opens a form that finds checks by number, reference, person, date or outcome
 */kyc rerun K-7F3K2Q* runs a check again that was rejected, cancelled or had no result
+*/kyc review K-7F3K2Q* shows a reviewer the card of a check, to claim and decide it
+*/kyc notify* lets you choose what to be told by direct message
 */kyc cancel K-7F3K2Q* withdraws a check that was not sent yet
 *@kyc NG BVN 00000000000 Ada Obi 1987-03-24* in a message with a selfie, or in a thread that holds one, asks for \
 a check; a direct message to me does the same
@@ -91,9 +93,17 @@ class Told:
 
 
 def details(
-    check: Check, entry: IDType | None, messages: Sequence[Told], *, photo_links: Mapping[str, str] | None
+    check: Check,
+    entry: IDType | None,
+    messages: Sequence[Told],
+    *,
+    photo_links: Mapping[str, str] | None,
+    reviewers: Sequence[Block] = (),
 ) -> dict[str, Any]:
-    """Everything we hold of a check. `photo_links` None: still being fetched; empty: none to be had."""
+    """Everything we hold of a check. `photo_links` None: still being fetched; empty: none to be had.
+
+    `reviewers` is what they decided and wrote.
+    """
     lines = [status_name(check), _number(check)]
     for name, label in LABELS.items():
         if name != "id_number" and (value := quoted(check.id_info.get(name, ""))):
@@ -120,6 +130,7 @@ def details(
         blocks += _message(message)
     if not messages:
         blocks.append(plain_section("Smile ID has not said anything yet."))
+    blocks += reviewers
     blocks += _photos(photo_links)
     blocks.append(context(plain("That you opened this was recorded.")))
     return {
@@ -185,6 +196,11 @@ def help_text(unknown: str | None = None) -> Said:
 def says(text: str) -> Said:
     """One sentence of ours."""
     return Said(text=text, blocks=[section(text)])
+
+
+def without_mentions(text: str) -> str:
+    """For plain text, where a mention would stand as an id."""
+    return re.sub(r"<@\w+>", "somebody else", text)
 
 
 def plainly(faults: Iterable[str]) -> str:

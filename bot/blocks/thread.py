@@ -15,13 +15,16 @@ from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.states import FINAL, POLLED_REASONS, RUNS_AGAIN, State
+from bot.domain.reviews import OTHER, REASONS, Agreement, Decided, Decision, Proposal, ReviewState, runs_again
+from bot.domain.states import FINAL, POLLED_REASONS, State
 
 _NAME = 75
 """Longest name of a country or ID type that is shown; Slack's own limit for an option of the form."""
 _QUOTE = 240
 _HEARD = 900
 """More than all of Smile ID's Actions take when they are read aloud."""
+_WORDS = 500
+"""What a reviewer may write beside a decision."""
 _LINES = 40
 """More Actions than Smile ID knows of are somebody's game."""
 
@@ -32,6 +35,14 @@ class Said:
 
     text: str
     blocks: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a reviewer had decided before Smile ID's final result came, and how the two stand."""
+
+    decided: Decided
+    agreement: Agreement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +65,17 @@ def subject(check: Check, entry: IDType | None) -> str:
 
 
 def status_name(check: Check) -> str:
-    """The state in one line, the same words wherever it is shown."""
+    """The state in one line, the same words wherever it is shown; a reviewer's decision before Smile ID's word."""
+    if check.decision is None:
+        return verdict_name(check)
+    decided, smile_id = words.DECIDED[check.decision], verdict_name(check)
+    if check.review is ReviewState.OPEN:
+        return f"Needs a person: a reviewer looks again (decided before: {decided}; Smile ID: {smile_id})"
+    return f"{decided} by a reviewer (Smile ID: {smile_id})"
+
+
+def verdict_name(check: Check) -> str:
+    """How far Smile ID is, whatever a reviewer decided."""
     if check.reason is not None:
         return words.REVIEW_NAMES[check.reason]
     if check.held is not None and check.state is State.REQUESTED:
@@ -108,7 +129,7 @@ def buttons(check: Check) -> Block:
     elements = [_button(ids.DETAILS, "Details", check)]
     if check.state is State.REQUESTED:
         elements.append(cancel_button(check))
-    if check.state in RUNS_AGAIN:
+    if runs_again(check.state, check.decision):
         elements.append(_button(ids.RUN_AGAIN, "Run again", check))
     return {"type": "actions", "elements": elements}
 
@@ -154,6 +175,46 @@ def _steps(check: Check) -> str:
     return " · ".join(parts)
 
 
+def decided(check: Check, decision: Decided) -> Said:
+    """A reviewer's decision, beside what Smile ID says."""
+    by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
+    title = f"{person(check.requester)} *{by}* — {foreign(why_decided(decision), _HEARD)} · {label(check)}"
+    facts = [f"Smile ID: {verdict_name(check)}."]
+    if decision.confirmed_by is not None:
+        facts.append(f"{person(decision.confirmed_by)} agreed, since it goes against Smile ID's verdict.")
+    if decision.is_override:
+        facts.append(f"{person(decision.by)} asked for this check too, and decided as an admin.")
+    if decision.decision is Decision.NEW_PHOTOS:
+        facts.append("Ask the customer for new photos, then *Run again*.")
+    if check.batch is None:
+        return Said(text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts))])
+    return Said(
+        text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts)), buttons(check)]
+    )
+
+
+def why_decided(decision: Decided | Proposal) -> str:
+    """The reason from the list, and the reviewer's own words, as they wrote them."""
+    reason = REASONS[decision.decision].get(decision.reason, decision.reason)
+    own = quoted(decision.words, _WORDS)
+    if decision.reason == OTHER:
+        return own or reason
+    return f"{reason}: {own}" if own else reason
+
+
+def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
+    """The story of a final result, told beside what a reviewer had decided before."""
+    if beside is None:
+        return story
+    before = f"{person(beside.decided.by)} had decided: {words.DECIDED[beside.decided.decision]}."
+    match beside.agreement:
+        case Agreement.AGREES:
+            return replace(story, meaning=f"{before} Smile ID's final result agrees. {story.meaning}".strip())
+        case Agreement.APART:
+            return replace(story, meaning=f"{before} That decision stands. {story.meaning}".strip(), next_step="")
+    return _with(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
+
+
 def result(
     check: Check,
     entry: IDType | None,
@@ -162,11 +223,12 @@ def result(
     told: Told,
     confirmed: bool,
     at: datetime,
+    beside: Beside | None = None,
 ) -> Said:
     """A final result. `at` is when it was received. An approval without confirmation is not told as one."""
     if reading.outcome is Outcome.APPROVED and not confirmed:
         return approval_unconfirmed(check, reading, told=told)
-    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    story = _beside(_filled(words.STORIES[reading.why], check, entry, reading), reading, beside)
     facts = []
     if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
         facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
@@ -241,13 +303,6 @@ def cancelled(check: Check, *, by: str) -> Said:
 def old_result(check: Check, reading: Reading, *, told: Told) -> Said:
     """About an attempt before *Run again*: it moves nothing, and somebody should know."""
     return _story(check, words.OLD_RESULT, told=told, reading=reading, mention=True)
-
-
-def review_notice(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Said:
-    """One line for the reviewers' channel."""
-    where = f"<{link}|{check.ref}>" if link else check.ref
-    line = f"*{title}* · {subject(check, entry)} · {where}"
-    return Said(text=spoken(line), blocks=[section(line)])
 
 
 def alert(fault: str, note: Mapping[str, str]) -> Said:
@@ -345,10 +400,10 @@ def _who_was_told(check: Check, story: Story, told: Told) -> str:
         return done if told.operators else "Please tell an operator of kyc-bot."
     if told.operators:
         return "The operators have been told."
+    if told.reviewers and (story.calls_reviewer or story.tells_reviewer):
+        return "A reviewer has been told."
     if not story.calls_reviewer:
         return ""
-    if told.reviewers:
-        return "A reviewer has been told."
     return _call_reviewers(check, told.reviewer_mentions.split())
 
 

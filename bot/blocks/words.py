@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.domain.outcomes import Outcome, Why
+from bot.domain.reviews import Decision
 from bot.domain.states import ReviewReason, State
 
 
@@ -18,13 +19,15 @@ class Story:
     next_step: str = ""
     calls_reviewer: bool = False
     """The next step ends in *a reviewer has been told*, if that is true."""
+    tells_reviewer: bool = False
+    """A card goes to the reviewers' channel, and that is said if it is true; without one, nobody is called for it."""
     calls_operators: bool = False
     """Ours to fix: *the operators have been told; nothing to do for you*, if that is true."""
 
     @property
     def name(self) -> str:
         """The title without the details of one check."""
-        return re.sub(r" ?\(\{\w+\}\)|: first \{.*| of \{\w+\}", "", self.title)
+        return re.sub(r" ?\(\{\w+\}\)|: first \{.*| of \{\w+\}|, \{\w+\},", "", self.title)
 
 
 STORIES: Mapping[Why, Story] = {
@@ -68,7 +71,8 @@ STORIES: Mapping[Why, Story] = {
     Why.NO_AUTHORITY_PHOTO: Story(
         title="No result — the authority holds no photo of this person",
         meaning="Other photos will not help.",
-        next_step="Use another ID type, or take it to a reviewer.",
+        next_step="Use another ID type, or wait for a reviewer.",
+        tells_reviewer=True,
     ),
     Why.NUMBER_FORMAT: Story(
         title="No result — the ID number does not have the form of {id_type}",
@@ -79,11 +83,13 @@ STORIES: Mapping[Why, Story] = {
         title="No result — Smile ID could not use what we sent",
         meaning="Nothing was decided about the customer.",
         next_step="Look at the Details, then *Run again*.",
+        tells_reviewer=True,
     ),
     Why.PROVISIONAL: Story(
         title="Not final: in human review at Smile ID",
         meaning="The machine gave no verdict; people at Smile ID are looking.",
         next_step="Wait, the final result will be posted here.",
+        tells_reviewer=True,
     ),
     Why.SUSPECTED_SPOOF: Story(
         title="Not final: Smile ID is checking that this is a live photo",
@@ -95,10 +101,12 @@ STORIES: Mapping[Why, Story] = {
         title="Not final: no decision yet",
         meaning="The selfie and the authority's photo may or may not be the same person.",
         next_step="Wait, the final result will be posted here.",
+        tells_reviewer=True,
     ),
     Why.NOT_FINAL: Story(
         title="Not final: Smile ID says that this result may still change",
         next_step="Wait, the final result will be posted here.",
+        tells_reviewer=True,
     ),
     Why.ID_UNVERIFIED: Story(
         title="Needs a person — the selfie was taken, but the ID number was not verified",
@@ -137,6 +145,12 @@ SECOND_FINAL = Story(
     next_step="Act on neither.",
     calls_reviewer=True,
 )
+DIFFERS = Story(
+    title="Needs a person — Smile ID's final result, {second}, differs from the reviewer's decision",
+    meaning="{first}",
+    next_step="Act on neither before a reviewer has looked again.",
+    calls_reviewer=True,
+)
 OVERDUE = Story(
     title="Still waiting after 7 days",
     meaning="We go on asking Smile ID once a day.",
@@ -156,6 +170,9 @@ _NOTICES: Mapping[str, Story] = {
     "contradiction": CONTRADICTION,
     "second_final": SECOND_FINAL,
     "overdue": OVERDUE,
+    "differs": DIFFERS,
+    "pending": Story(title="Still waiting for Smile ID"),
+    "unsettled": Story(title="No result — we could not learn whether Smile ID has this check"),
 }
 
 
@@ -212,6 +229,13 @@ OUTCOME_NAMES: Mapping[Outcome, str] = {
     Outcome.REJECTED: "Rejected",
     Outcome.FAILED: "No result",
 }
+
+DECIDED: Mapping[Decision, str] = {
+    Decision.APPROVED: "Approved",
+    Decision.REJECTED: "Rejected",
+    Decision.NEW_PHOTOS: "New photos asked for",
+}
+"""Always with *by a reviewer* or a name: never to be taken for Smile ID's word."""
 
 STATE_NAMES: Mapping[State, str] = {
     State.REQUESTED: "Received",

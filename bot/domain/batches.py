@@ -37,6 +37,8 @@ class Counts:
     approved: int = 0
     rejected: int = 0
     failed: int = 0
+    decided: int = 0
+    """By a reviewer, whatever Smile ID said."""
     needs_person: int = 0
     cancelled: int = 0
 
@@ -46,7 +48,7 @@ class Counts:
 
     @property
     def ended(self) -> int:
-        return self.approved + self.rejected + self.failed + self.needs_person + self.cancelled
+        return self.approved + self.rejected + self.failed + self.decided + self.needs_person + self.cancelled
 
     @property
     def total(self) -> int:
@@ -54,15 +56,16 @@ class Counts:
 
     @classmethod
     def of(cls, rows: Iterable[tuple[str, bool, int]]) -> "Counts":
-        """From states, whether held, and how many."""
+        """From states (or `decided`), whether held, and how many."""
         found: dict[str, int] = {}
         for state, held, count in rows:
-            name = "held" if held and state == State.REQUESTED else _NAMES[State(state)]
+            name = "held" if held and state == State.REQUESTED else _NAMES[state]
             found[name] = found.get(name, 0) + count
         return cls(**found)
 
 
-_NAMES = {
+_NAMES: Mapping[str, str] = {
+    "decided": "decided",
     State.REQUESTED: "waiting",
     State.SUBMITTING: "waiting",
     State.PROCESSING: "sent",

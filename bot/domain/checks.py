@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.outcomes import Outcome, Why
+from bot.domain.reviews import Decision, ReviewState
 from bot.domain.rulings import Fate, Source
 from bot.domain.states import ReviewReason, State
 
@@ -107,6 +108,20 @@ class Check:
     batch: str | None = None
     batch_row: int | None = None
     """Row in the file of applicants, as a spreadsheet counts."""
+    decision: Decision | None = None
+    """A reviewer's, beside Smile ID's verdict."""
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision_reason: str | None = None
+    """A key of `REASONS`."""
+    review: ReviewState | None = None
+    """Of this round; None when nobody was ever called."""
+
+    @property
+    def standing(self) -> str:
+        """Changes whenever anything changes that a reviewer's decision rests on."""
+        facts = (self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at)
+        return "|".join(str(fact or "") for fact in facts)
 
     @property
     def root_ts(self) -> str | None:
@@ -190,7 +205,15 @@ class PostKind(StrEnum):
     OVERDUE = "overdue"
     """Seven days without a result: a reviewer is asked to look in Smile ID's portal."""
     REVIEW_NOTICE = "review_notice"
-    """One line with a link in the reviewers' channel."""
+    """A card in the reviewers' channel, or a copy of it by direct message."""
+    REVIEW_CARD = "review_card"
+    """Updates a card in place."""
+    REVIEW_CALL = "review_call"
+    """Below a card, or directly: a second person is needed, it was handed on, it has been waiting."""
+    DECIDED = "decided"
+    """A reviewer's decision."""
+    PERSONAL = "personal"
+    """To somebody who chose to be told of this, by direct message."""
     ALERT = "alert"
     """To one operator, by direct message."""
     HELD = "held"
@@ -210,11 +233,18 @@ class PostKind(StrEnum):
     """The file of results, when the last row has ended."""
 
 
-UPDATES = frozenset({PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS})
+UPDATES = frozenset(
+    {PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS, PostKind.REVIEW_CARD}
+)
 """Change a message that stands already; told twice they do no harm."""
 
 FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS})
 """Bring a file to a thread."""
+
+ELSEWHERE = frozenset(
+    {PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT}
+)
+"""About a check, but not for its thread."""
 
 URGENT = frozenset(
     {
@@ -224,6 +254,7 @@ URGENT = frozenset(
         PostKind.FAILURE,
         PostKind.HELD,
         PostKind.CANCELLED,
+        PostKind.DECIDED,
         PostKind.BATCH,
         PostKind.CONTRADICTION,
         PostKind.SECOND_FINAL,

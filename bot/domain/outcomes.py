@@ -61,6 +61,23 @@ class Why(StrEnum):
     UNKNOWN_CODE = "unknown_code"
 
 
+NEEDS_EYES = frozenset(
+    {
+        Why.PROVISIONAL,
+        Why.SUSPECTED_SPOOF,
+        Why.INCONCLUSIVE,
+        Why.NOT_FINAL,
+        Why.ID_UNVERIFIED,
+        Why.UNKNOWN_CODE,
+        Why.SUSPECTS,
+        Why.SPOOF,
+        Why.NO_AUTHORITY_PHOTO,
+        Why.FAILED_OTHER,
+    }
+)
+"""What a reviewer hears of in any case: not final, or final and nothing that other photos by chat could mend."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
     """One row of the table, for job type 1 or for the submission and status calls."""

@@ -64,14 +64,12 @@ MOVES: dict[State, frozenset[State]] = {
     # Only with SECOND_FINAL or CONTRADICTION: a result that Smile ID itself has contradicted must not go on
     # showing as final. Stricter than the first drawing of the design, which left the old result standing.
     State.APPROVED: frozenset({State.IN_REVIEW}),
-    # Back to the beginning only by *Run again*: a person asks for another attempt at the same check.
+    # Back to the beginning only by *Run again*: a person asks for another attempt at the same check. What a reviewer
+    # decided may allow more (`reviews.runs_again`).
     State.REJECTED: frozenset({State.IN_REVIEW, State.REQUESTED}),
     State.FAILED: frozenset({State.IN_REVIEW, State.REQUESTED}),
     State.CANCELLED: frozenset({State.REQUESTED}),
 }
-
-
-RUNS_AGAIN = frozenset(state for state in FINAL if State.REQUESTED in MOVES[state])
 
 
 def check_move(current: State, target: State, reason: ReviewReason | None = None) -> None:

@@ -16,7 +16,7 @@ from bot.access import Access, Role
 from bot.blocks import thread
 from bot.blocks.thread import Said
 from bot.domain.backoff import retry_in
-from bot.domain.checks import FILES, UPDATES, Check, Post, PostKind
+from bot.domain.checks import ELSEWHERE, FILES, UPDATES, Check, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.saying import Context, Saying
 from bot.settings import Settings
@@ -153,7 +153,7 @@ class Outbox:
 
     async def _post(self, post: Post, context: Context, said: Said) -> None:
         check, direct = context.check, post.lane[0] in "UW"
-        thread_ts = None
+        thread_ts = context.below if post.kind is PostKind.REVIEW_CALL else None
         if check is not None and self._is_for_thread(post):
             opens = post.kind is PostKind.REQUEST
             thread_ts = check.thread_ts if opens else check.root_ts
@@ -170,7 +170,7 @@ class Outbox:
         if check and thread_ts and not await self._slack.thread_stands(channel=channel, ts=thread_ts):
             await self._redirect(post, check, "the thread's first message is gone")
             return
-        if direct and check is not None:
+        if direct and check is not None and post.kind not in ELSEWHERE:
             said = thread.directly(said, check)
         said = self._as_taken(post, said)
         await self._database.write(outbox.intend, post.id, now=self._now())
@@ -270,7 +270,7 @@ class Outbox:
         if channel is None or ts is None:
             await self._no_message(post, context, "no message to update")
             return
-        if context.check is not None and channel != context.check.channel:
+        if context.check is not None and post.kind not in ELSEWHERE and channel != context.check.channel:
             said = thread.directly(said, context.check)
         said = self._as_taken(post, said)
         try:
@@ -292,6 +292,8 @@ class Outbox:
             await self._no_message(post, context, no.code)
         elif no.code in _GONE and context.check is not None and self._is_for_thread(post):
             await self._redirect(post, context.check, no.code)
+        elif no.code in _GONE and post.kind in (PostKind.REVIEW_NOTICE, PostKind.REVIEW_CALL) and post.lane[0] in "CG":
+            await self._to_each_reviewer(post, context, no.code)
         elif no.code in _GONE or self._refusals[post.id] >= MAX_REFUSALS:
             await self._end(post, "failed", no.code)
         else:
@@ -327,7 +329,7 @@ class Outbox:
         await self._end(post, "dropped", error)
 
     def _is_for_thread(self, post: Post) -> bool:
-        return post.lane[0] not in "UW" and post.kind not in (PostKind.REVIEW_NOTICE, PostKind.ALERT)
+        return post.lane[0] not in "UW" and post.kind not in ELSEWHERE
 
     async def _redirect(self, post: Post, check: Check, why: str) -> None:
         """A reply to nothing would land in the channel's root, in front of everybody: tell the person instead."""
@@ -340,6 +342,19 @@ class Outbox:
             outbox.alert(tx, f"undeliverable:{check.channel}", recipients=operators, now=now, note=note)
 
         await self._database.write(commit, self._now())
+
+    async def _to_each_reviewer(self, post: Post, context: Context, why: str) -> None:
+        """Their channel is archived, or the bot was put out of it: they hear directly, and the operators of that."""
+        requester = context.check.requester if context.check else None
+        people = [person for person in self._access.people(Role.REVIEWER) if person != requester]
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            outbox.spread(tx, post, people=people, error=why, now=now)
+            self._alert(tx, post, f"The reviewers' channel cannot be posted in ({why}); they hear directly.", now)
+
+        await self._database.write(commit, self._now())
+        self._forget(post)
+        log.error("post.spread", ref=post.ref, post=post.id, error=why)
 
     async def _again(
         self,

@@ -1,25 +1,27 @@
 """What is said: the words of one post, built at delivery from what is stored then."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.access import Access, Role
-from bot.blocks import batch, held, thread, words
-from bot.blocks.thread import Said, Told
+from bot.access import Access, Role, Verdict
+from bot.blocks import batch, held, review, thread, words
+from bot.blocks.text import person
+from bot.blocks.thread import Beside, Said, Told
 from bot.domain.batches import Batch, Counts
 from bot.domain.checks import Check, Post, PostKind
-from bot.domain.id_types import IDTypes
+from bot.domain.id_types import IDType, IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
+from bot.domain.reviews import FOR_REVIEWERS, Agreement, Choice, Decided, Decision, Review, ReviewState, Silence
 from bot.domain.states import POLLED_REASONS, State
 from bot.errors import SlackRefused
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import parse_message
-from storage import attempts, batches, checks, outbox, receipts
+from storage import attempts, batches, checks, outbox, receipts, reviews
 from storage.database import Transaction
 
 SOON = timedelta(minutes=1)
@@ -40,6 +42,12 @@ class Context:
     counts: Counts
     earlier: Sequence[Check]
     """Checks that a question may name: those of the same channel."""
+    review: Review | None
+    """Of the round that the post is about."""
+    decided: Decided | None
+    """The decision that the post is about."""
+    below: str | None
+    """The card in whose thread it belongs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +96,7 @@ class Saying:
         notice = outbox.get(tx, source.about) if source and source.about else None
         heard = notice is not None and outbox.delivered(tx, notice.id)
         attempt = attempts.latest(tx, post.ref) if post.ref else None
+        review_, decided = _reviewed(tx, check, source.note if source else post.note)
         told_batch = batches.get(tx, post.note["batch"]) if "batch" in post.note else None
         return Context(
             batch=told_batch,
@@ -103,13 +112,18 @@ class Saying:
             claimed=attempt is not None and attempt.claim_receipt is not None,
             about=about,
             sent_at=attempt.sent_at if attempt else None,
+            review=review_,
+            decided=decided,
+            below=about.ts if about is not None and about.channel == post.lane else None,
             earlier=_earlier(tx, check) if check is not None and post.kind is PostKind.HELD else (),
         )
 
     async def say(self, post: Post, context: Context) -> Said | None:
         """The words of one post; None when there is nothing to say any more."""
-        if post.kind is PostKind.REVIEW_NOTICE:
-            return await self._notice(post, context)
+        if post.kind in (PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD):
+            return await self._card(post, context)
+        if post.kind is PostKind.PERSONAL:
+            return await self._personal(post, context)
         if post.kind in (PostKind.BATCH, PostKind.BATCH_PROGRESS):
             return batch.message(context.batch, context.counts) if context.batch else None
         return self._build(post, context)
@@ -162,6 +176,10 @@ class Saying:
                 return thread.failure(check, told=context.told)
             case PostKind.OVERDUE:
                 return thread.overdue(check, told=context.told)
+            case PostKind.DECIDED:
+                return thread.decided(check, context.decided) if context.decided else None
+            case PostKind.REVIEW_CALL:
+                return self._call(post, context, check, entry)
             case _:
                 return self._build_result(post, context, check, reading) if reading is not None else None
 
@@ -177,11 +195,14 @@ class Saying:
         first = Outcome(post.note.get("first", Outcome.FAILED.value))
         match post.kind:
             case PostKind.RESULT | PostKind.RESULT_UNCONFIRMED:
-                return thread.result(check, entry, reading, told=told, confirmed=post.kind is PostKind.RESULT, at=at)
+                confirmed = post.kind is PostKind.RESULT
+                beside = _beside(post.note, context)
+                return thread.result(check, entry, reading, told=told, confirmed=confirmed, at=at, beside=beside)
             case PostKind.CONFIRMED:
                 if context.about is not None and context.about.kind is PostKind.APPROVAL_UNCONFIRMED:
                     return thread.approval_since_confirmed(check)
-                return thread.result(check, entry, reading, told=told, confirmed=True, at=at)
+                beside = _beside(context.about.note, context) if context.about else None
+                return thread.result(check, entry, reading, told=told, confirmed=True, at=at, beside=beside)
             case PostKind.APPROVAL_UNCONFIRMED:
                 return thread.approval_unconfirmed(check, reading, told=told)
             case PostKind.CONTRADICTION:
@@ -197,19 +218,85 @@ class Saying:
             case _:
                 return thread.needs_person(check, entry, reading, told=told)
 
-    async def _notice(self, post: Post, context: Context) -> Said | None:
-        """One line for reviewers, with a link to the request's message."""
+    async def _card(self, post: Post, context: Context) -> Said | None:
+        """Everything needed to decide, with a link to the request's message."""
         check = context.check
         if check is None:
             return None
-        link = None
-        if check.message_ts is not None:
-            # The message may have been deleted since, or its channel closed to us: the line is worth telling anyway.
-            with suppress(SlackRefused):
-                link = await self._slack.permalink(channel=check.channel, ts=check.message_ts)
-        title = words.notice_title(post.note.get("tell", ""), context.reading.why if context.reading else None)
+        return review.card(
+            check,
+            self._id_types.find(check.country, check.id_type),
+            context.review,
+            round_=int(post.note.get("round", check.round)),
+            title=_title(post, context),
+            link=await self._link(check),
+            reading=context.reading,
+            mentions=self._access.mentions(Role.REVIEWER) if post.lane[0] in "CG" else "",
+        )
+
+    async def _personal(self, post: Post, context: Context) -> Said | None:
+        """For one person who chose so, if they may (still) know."""
+        check, choice = context.check, Choice(post.note["choice"])
+        if check is None:
+            return None
+        if choice in FOR_REVIEWERS and await self._access.has(post.lane, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
+            return None
         entry = self._id_types.find(check.country, check.id_type)
-        return thread.review_notice(check, entry, title=title, link=link)
+        title = review.PERSONAL.get(choice) or _title(post, context)
+        if choice is Choice.DECISIONS:
+            title = words.DECIDED[Decision(post.note["decision"])] + " by a reviewer"
+        return review.personal(check, entry, title=title, link=await self._link(check))
+
+    def _call(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
+        """None when what it calls for has been done meanwhile."""
+        note, opened = post.note, context.review
+        if opened is None or opened.state is not ReviewState.OPEN:
+            return None
+        if note["what"] == "second":
+            if opened.proposal is None:
+                return None
+            whom = note["whom"] and person(note["whom"])
+            return review.second(check, entry, opened.proposal, whom=whom or self._access.mentions(Role.REVIEWER))
+        if note["what"] == "handed":
+            return (
+                review.handed(check, entry, by=note["by"], to=note["whom"])
+                if note["whom"] == opened.claimed_by
+                else None
+            )
+        if (note["what"] == Silence.IDLE) is not (opened.claimed_by is not None):
+            return None
+        whom = person(note["whom"]) if note["whom"] else self._access.mentions(Role.REVIEWER)
+        since = opened.touched_at if opened.claimed_by else opened.opened_at
+        waited = self._now() - (since or opened.opened_at)
+        return review.reminder(check, entry, Silence(note["what"]), whom=whom, claimer=opened.claimed_by, waited=waited)
+
+    async def _link(self, check: Check) -> str | None:
+        if check.message_ts is None:
+            return None
+        # The message may have been deleted since, or its channel closed to us: it is worth telling anyway.
+        with suppress(SlackRefused):
+            return await self._slack.permalink(channel=check.channel, ts=check.message_ts)
+        return None
+
+
+def _title(post: Post, context: Context) -> str:
+    tell = "differs" if post.note.get("agreement") == Agreement.CONTRADICTS else post.note.get("tell", "")
+    return words.notice_title(tell, context.reading.why if context.reading else None)
+
+
+def _reviewed(tx: Transaction, check: Check | None, note: Mapping[str, str]) -> tuple[Review | None, Decided | None]:
+    """The review of the round that a post is about, and the decision that it names."""
+    if check is None:
+        return None, None
+    round_ = int(note.get("round", check.round))
+    number = note.get("number")
+    return reviews.get(tx, check.ref, round_), reviews.decided(tx, check.ref, round_, int(number)) if number else None
+
+
+def _beside(note: Mapping[str, str], context: Context) -> Beside | None:
+    if context.decided is None or "agreement" not in note:
+        return None
+    return Beside(decided=context.decided, agreement=Agreement(note["agreement"]))
 
 
 def _earlier(tx: Transaction, check: Check) -> list[Check]:

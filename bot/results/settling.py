@@ -14,14 +14,15 @@ from datetime import datetime
 from bot.access import Access, Role
 from bot.domain.backoff import first_poll_in
 from bot.domain.checks import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Attempt, Check, PostKind, Step
-from bot.domain.outcomes import Outcome, Reading, ResultCodes, Why
+from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, ResultCodes, Why
+from bot.domain.reviews import Agreement, Choice
 from bot.domain.rulings import Fate, Ruling, Situation, Source, Tell, rule
 from bot.domain.states import POLLED_REASONS, STICKY_REASONS, State
 from bot.results.messages import Said, said_in
 from bot.settings import ReviewNotify, Settings
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Message
-from storage import attempts, checks, outbox, receipts
+from storage import attempts, checks, notices, outbox, receipts, reviews
 from storage.database import Transaction
 
 
@@ -94,6 +95,7 @@ class Settling:
 
     def apply(self, tx: Transaction, ruling: Ruling, heard: Heard) -> None:
         check, attempt, now = heard.check, heard.attempt, heard.at
+        agreement = None
         if ruling.claims:
             attempts.claim_result(tx, attempt.job_id, receipt=heard.receipt, outcome=heard.reading.outcome, now=now)
         amended = outbox.unconfirmed_post(tx, attempt.job_id) if ruling.ends_claim else None
@@ -108,6 +110,8 @@ class Settling:
                 attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
             if target is not check.state or reason is not check.reason:
                 checks.move(tx, check.ref, target, reason=reason, reading=heard.reading, now=now)
+            calls = ruling.tell is not None and self._calls_reviewer(ruling, heard.reading)
+            agreement = reviews.heard(tx, check.ref, now=now, settles=not calls)
             if reason in POLLED_REASONS:
                 # It may come from a state in which nobody asked any more.
                 attempts.ask_soon(tx, attempt.job_id, at=now + self._settings.poll_after)
@@ -125,10 +129,13 @@ class Settling:
         if ruling.tell is Tell.CONFIRMED:
             checks.progress(tx, check.ref, now=now)
         elif ruling.tell is not None:
-            self._tell(tx, ruling, heard)
+            self._tell(tx, ruling, heard, agreement)
 
-    def _tell(self, tx: Transaction, ruling: Ruling, heard: Heard) -> None:
-        """Enqueue the message of the thread, and before it the notices that it may truthfully speak of."""
+    def _tell(self, tx: Transaction, ruling: Ruling, heard: Heard, agreement: Agreement | None) -> None:
+        """Enqueue the message of the thread, and before it the notices that it may truthfully speak of.
+
+        `agreement` is how a final result stands to what a reviewer had decided.
+        """
         assert ruling.tell is not None
         check, attempt, reading, now = heard.check, heard.attempt, heard.reading, heard.at
         kind = PostKind(ruling.tell.value)
@@ -144,7 +151,11 @@ class Settling:
         first = ruling.against or Outcome.FAILED
         note = {"tell": kind.value, "first": first.value, "outcome": reading.outcome.value}
         about = None
-        if self._calls_reviewer(ruling, reading):
+        if agreement is not None:
+            decided = reviews.decided(tx, check.ref, check.round)
+            assert decided is not None
+            note |= {"agreement": agreement.value, "number": str(decided.number), "round": str(check.round)}
+        if agreement is Agreement.CONTRADICTS or self._calls_reviewer(ruling, reading):
             about = self.notice(tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt)
         elif reading.why is Why.REFUSED:
             words = "Smile ID says that this ID type is not active for our account."
@@ -166,6 +177,9 @@ class Settling:
             about=about,
             now=now,
         )
+        is_final = kind in (PostKind.RESULT, PostKind.RESULT_UNCONFIRMED)
+        choice = Choice.RESULTS if is_final else Choice.NEWS
+        notices.tell(tx, check, choice, event=f"{kind.value}:{key}", now=now, note=note, receipt=heard.receipt)
 
     def tell_of_old(self, tx: Transaction, heard: Heard) -> None:
         """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
@@ -191,7 +205,7 @@ class Settling:
         )
 
     def _calls_reviewer(self, ruling: Ruling, reading: Reading) -> bool:
-        if ruling.calls_reviewer or reading.why in (Why.SPOOF, Why.SUSPECTED_SPOOF):
+        if ruling.calls_reviewer or reading.why in NEEDS_EYES:
             return True
         if ruling.tell not in (Tell.RESULT, Tell.RESULT_UNCONFIRMED):
             return False
@@ -208,19 +222,9 @@ class Settling:
         note: Mapping[str, str],
         receipt_id: str | None = None,
     ) -> str | None:
-        """One line in the reviewers' channel, if there is one."""
-        if self._settings.review_channel is None:
-            return None
-        return outbox.enqueue(
-            tx,
-            PostKind.REVIEW_NOTICE,
-            key=key,
-            ref=check.ref,
-            lane=self._settings.review_channel,
-            receipt=receipt_id,
-            note=note,
-            now=now,
-        )
+        """Call the reviewers, with a card in their channel if there is one."""
+        channel = self._settings.review_channel
+        return reviews.call(tx, check, key, channel=channel, now=now, note=note, receipt=receipt_id)
 
     def read(self, message: Message) -> Reading:
         return reading_of(message, self._codes)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from bot.blocks import find, form, private, thread
-from bot.blocks.thread import Said, Told
+from bot.blocks import find, form, private, review, thread
+from bot.blocks.thread import Beside, Said, Told
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
+from bot.domain.reviews import Agreement, Choice, Decided, Decision, Proposal, Review, ReviewState, Silence
 from bot.domain.rulings import Source
 from bot.domain.states import ReviewReason, State
 
@@ -128,12 +129,82 @@ def thread_messages(
         "suspects": lambda: thread.suspects(check, reading, told=told),
         "overdue": lambda: thread.overdue(check, told=told),
         "failure": lambda: thread.failure(check, told=told),
-        "review notice": lambda: thread.review_notice(check, entry, title="Needs a person", link=None),
+        "decided": lambda: thread.decided(check, decided(text)),
+        "result beside a decision": lambda: thread.result(
+            check,
+            entry,
+            reading,
+            told=told,
+            confirmed=True,
+            at=at,
+            beside=Beside(decided=decided(text), agreement=Agreement.AGREES),
+        ),
         "cancelled": lambda: thread.cancelled(check, by=check.requester),
         "old result": lambda: thread.old_result(check, reading, told=told),
         "alert": lambda: thread.alert(text, {"ref": REF}),
         "alert with words": lambda: thread.alert("refused", {"ref": REF, "words": text}),
         "directly": lambda: thread.directly(thread.not_final(check, entry, reading, told=told), check),
+    }
+
+
+def decided(text: str, *, by: str = REMI) -> Decided:
+    return Decided(
+        number=1,
+        decision=Decision.REJECTED,
+        reason="tampered",
+        by=by,
+        confirmed_by=AMINA,
+        is_override=True,
+        at=ASKED_AT,
+        words=text,
+    )
+
+
+def a_review(
+    state: ReviewState = ReviewState.OPEN,
+    *,
+    claimed_by: str | None = None,
+    proposal: Proposal | None = None,
+    decision: Decided | None = None,
+) -> Review:
+    return Review(
+        ref=REF,
+        round=1,
+        state=state,
+        opened_at=ASKED_AT,
+        claimed_by=claimed_by,
+        claimed_at=ASKED_AT if claimed_by else None,
+        touched_at=ASKED_AT if claimed_by else None,
+        proposal=proposal,
+        decided=decision,
+        reminded="",
+        notes=2,
+    )
+
+
+def review_messages(check: Check, entry: IDType | None, reading: Reading, text: str) -> dict[str, Callable[[], Said]]:
+    """Every message that `bot.blocks.review` can build."""
+    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
+
+    def card(of: Review, round_: int = 1) -> Said:
+        return review.card(
+            check, entry, of, round_=round_, title="Needs a person", link=None, reading=reading, mentions=f"<@{REMI}>"
+        )
+
+    return {
+        "card": lambda: card(a_review()),
+        "card, claimed": lambda: card(a_review(claimed_by=REMI)),
+        "card, proposed": lambda: card(a_review(claimed_by=REMI, proposal=proposal)),
+        "card, decided": lambda: card(a_review(ReviewState.DECIDED, decision=decided(text))),
+        "card, open again": lambda: card(a_review(decision=decided(text))),
+        "card, settled": lambda: card(a_review(ReviewState.SETTLED)),
+        "card, run again": lambda: card(a_review(), round_=check.round + 1),
+        "second person": lambda: review.second(check, entry, proposal, whom=f"<@{REMI}>"),
+        "handed on": lambda: review.handed(check, entry, by=REMI, to=AMINA),
+        "reminder": lambda: review.reminder(
+            check, entry, Silence.IDLE, whom=f"<@{REMI}>", claimer=REMI, waited=timedelta(hours=5)
+        ),
+        "personal": lambda: review.personal(check, entry, title="Approved", link=None),
     }
 
 
@@ -163,8 +234,16 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         suspects=[text] * 3,
     )
     links = {f"{text}{n}": f"https://files.example/{n}.jpg?a=1&b={'s' * 1200}" for n in range(many)}
+    note = (REMI, ASKED_AT, text)
     return {
-        "details": private.details(check, entry, [message] * many, photo_links=links),
+        "details": private.details(
+            check, entry, [message] * many, photo_links=links, reviewers=review.written([note] * many)
+        ),
+        "decide": review.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
+        "hand on": review.hand_on_form(check),
+        "note": review.note_form(check),
+        "notify": review.notify_form(set(Choice), is_reviewer=True),
+        "notify, requester": review.notify_form((), is_reviewer=False),
         "details, links to come": private.details(check, entry, [], photo_links=None),
         "details, no links": private.details(check, entry, [message], photo_links={}),
         "details, bad link": private.details(check, entry, [message], photo_links={text: f"ftp:{text}"}),

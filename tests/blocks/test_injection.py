@@ -25,6 +25,7 @@ from tests.blocks.samples import (
     bvn,
     private_messages,
     read,
+    review_messages,
     thread_messages,
     views,
     wild_check,
@@ -121,6 +122,7 @@ def everything(attack: str, reading: Reading, told: Told, state: State, reason: 
     check = wild_check(attack, state=state, reason=reason)
     for entry in (wild_entry(attack), None):
         built = thread_messages(check, entry, reading, told, attack) | private_messages(check, entry, attack)
+        built |= review_messages(check, entry, reading, attack)
         for name, build in built.items():
             is_harmless(build(), name)
 

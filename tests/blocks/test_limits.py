@@ -21,6 +21,7 @@ from tests.blocks.samples import (
     bvn,
     private_messages,
     read,
+    review_messages,
     thread_messages,
     views,
     wild_check,
@@ -59,7 +60,7 @@ def test_every_message_stays_within_the_limits(
     check = wild_check(text, state=situation[0], reason=situation[1])
     entry = wild_entry(text) if with_entry else None
     reading = wild_reading(text, outcome, like)
-    built = thread_messages(check, entry, reading, told, text)
+    built = thread_messages(check, entry, reading, told, text) | review_messages(check, entry, reading, text)
     for name, build in itertools.chain(built.items(), private_messages(check, entry, text).items()):
         said = build()
         assert faults_in_message(said.blocks) == [], name

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import pytest
 
-from bot.blocks import private, thread, words
+from bot.blocks import private, review, thread, words
 from bot.blocks.thread import Said, Told
 from bot.domain.checks import Check
 from bot.domain.outcomes import Outcome, Reading, Why
@@ -27,10 +27,12 @@ from tests.blocks.samples import (
     REF,
     REMI,
     REVIEWERS_TOLD,
+    a_review,
     bvn,
     listing,
     private_messages,
     read,
+    review_messages,
     thread_messages,
 )
 
@@ -118,7 +120,7 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
         "0001 authority",
         final("0001", "ID Authority image not available"),
         "No result — the authority holds no photo of this person",
-        "Other photos will not help. Use another ID type, or take it to a reviewer.",
+        "Other photos will not help. Use another ID type, or wait for a reviewer.",
     ),
     (
         *("0001 data", final("0001", "Data Invalid"), "No result — Smile ID could not use what we sent"),
@@ -589,6 +591,7 @@ def test_what_personal_data_there_is_stays_out_of_every_message() -> None:
     )
     for reading in map(read, ("0810", "0811", "0814", "0899", "1014")):
         built = thread_messages(check, bvn(), reading, REVIEWERS_TOLD, "x") | private_messages(check, bvn(), "x")
+        built |= review_messages(check, bvn(), reading, "x")
         for name, build in built.items():
             said = build()
             everything = said.text + str(said.blocks)
@@ -610,12 +613,11 @@ def test_a_reviewers_line_has_a_title_without_gaps(tell: str, why: Why | None) -
     assert not title.endswith((":", " of", "("))
 
 
-def test_a_reviewers_line_links_to_the_thread() -> None:
-    said = thread.review_notice(CHECK, bvn(), title="Needs a person", link="https://acme.slack.com/archives/C0KYC/p1")
+def test_a_card_links_to_the_thread() -> None:
+    link = "https://acme.slack.com/archives/C0KYC/p1"
+    said = review.card(CHECK, bvn(), a_review(), round_=1, title="Needs a person", link=link, reading=None)
 
-    assert shown(said) == (
-        f"Needs a person · Nigeria · BVN ending 000 · {REF} (https://acme.slack.com/archives/C0KYC/p1)"
-    )
+    assert shown(said).startswith(f"Needs a person · Nigeria · BVN ending 000 · {REF} ({link})")
 
 
 def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:

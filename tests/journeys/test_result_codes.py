@@ -65,7 +65,11 @@ SAYS: Mapping[tuple[str, str], tuple[str, str | None]] = {
     ("5211", "Suspect Users Found"): ("processing", "Smile ID reports other accounts with this face"),
     ("5212", "System Error"): ("processing", None),
 }
-CALLS_REVIEWER = {"0813", "0814", "0816", "0907", "1212", "5211"}
+CALLS_REVIEWER = {
+    *(("0001", "Data Invalid"), ("0001", "ID Authority image not available")),
+    *((code, text) for code, text in SAYS if code in {"0812", "0813", "0814", "0815", "0816", "0817", "0907"}),
+    *((code, text) for code, text in SAYS if code in {"1212", "1213", "5211"}),
+}
 
 
 def ours(row: Mapping[str, str]) -> bool:
@@ -94,8 +98,8 @@ async def test_a_code_leaves_the_check_where_it_belongs_and_says_so(tmp_path: Pa
             assert thread[0].startswith(f"@amina {words}" if ended else words)
             assert ref in thread[0]
             assert (f"Smile ID: {code} “{text}”" if text else f"Smile ID: {code}") in thread[0]
-            assert ("A reviewer has been told" in thread[0]) is (code in CALLS_REVIEWER)
-        assert bool(world.notices()) is (code in CALLS_REVIEWER)
+            assert ("A reviewer has been told" in thread[0]) is ((code, text) in CALLS_REVIEWER)
+        assert bool(world.notices()) is ((code, text) in CALLS_REVIEWER)
         assert (check.ended_at is not None) is (state in ("approved", "rejected", "failed"))
         assert ("Approved" in world.slack.plain(world.root())) is (state == "approved")
 

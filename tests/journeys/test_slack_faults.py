@@ -405,7 +405,7 @@ async def test_a_closed_review_channel_holds_up_no_result_and_nobody_is_said_to_
         await world.settle()
         assert "Rejected — the selfie does not look like a live person" in replies(world)[-1]
         assert "A reviewer has been told" not in "".join(replies(world))
-        assert any("could not be delivered" in text for text in world.direct(ADMIN))
+        assert any("they hear directly" in text for text in world.direct(ADMIN))
 
 
 # Refusals of one message

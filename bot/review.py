@@ -1,0 +1,419 @@
+"""Reviewing: who claims, decides, agrees; four eyes; and what silence brings.
+
+Whether somebody may do a thing is asked anew at every click: roles change, and cards stay.
+"""
+
+import html
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.access import Access, Role, Verdict
+from bot.blocks import review as words
+from bot.blocks.private import NOT_SURE
+from bot.blocks.text import person
+from bot.blocks.thread import Said, status_name
+from bot.domain.checks import Check
+from bot.domain.id_types import IDType, IDTypes
+from bot.domain.references import parse_reference
+from bot.domain.reviews import (
+    Audience,
+    Decision,
+    Patience,
+    Proposal,
+    Review,
+    ReviewState,
+    needs_second,
+    reminder,
+    waits_for_smile_id,
+)
+from bot.errors import Refused, SlackError, SlackRefused
+from bot.settings import Settings
+from bot.slack.web import SlackWeb
+from storage import checks, reviews, slack_requests
+from storage.audit import BOT
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+REPLIES = 1000
+"""Read below one card; Slack gives as many in one answer."""
+
+
+class Reviewing:
+    """What reviewers do, and what is done when they do nothing."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        access: Access,
+        id_types: IDTypes,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._access = access
+        self._id_types = id_types
+        self._channel = settings.review_channel
+        self._now = now
+        self._patience = Patience(
+            unclaimed=settings.review_unclaimed,
+            idle=settings.review_idle,
+            pending=settings.review_pending,
+            hours=settings.working,
+        )
+
+    # Clicks
+
+    async def card(self, user: str, typed: str) -> Said:
+        """The card of one check, for this person alone. Raises Refused with words."""
+        await self._require_reviewer(user)
+        ref = parse_reference(typed) or typed
+        check, review = await self._look_up(ref)
+        if review is None:
+            review = Review(
+                ref=ref,
+                round=check.round,
+                state=ReviewState.SETTLED,
+                opened_at=check.asked_at,
+                claimed_by=None,
+                claimed_at=None,
+                touched_at=None,
+                proposal=None,
+                decided=None,
+                reminded="",
+                notes=0,
+            )
+        return words.card(
+            check, self._entry(check), review, round_=check.round, title="Review", link=None, reading=None
+        )
+
+    async def claim(self, user: str, ref: str) -> None:
+        """Take it. Raises Refused with words."""
+        await self._require_reviewer(user)
+        is_admin = await self._is_admin(user)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            check = _the(tx, ref)
+            if check.requester == user and not is_admin:
+                raise Refused(words.FOUR_EYES.format(ref=ref))
+            if not reviews.claim(tx, ref, by=user, now=now):
+                review = reviews.get(tx, ref)
+                other = review.claimed_by if review else None
+                raise Refused(words.CLAIMED_BY.format(person=person(other or ""), ref=ref))
+
+        await self._database.write(commit, self._now())
+        log.info("review.claimed", ref=ref)
+
+    async def release(self, user: str, ref: str) -> None:
+        """Give it back: by who has it, or an admin. Raises Refused with words."""
+        await self._require_reviewer(user)
+        is_admin = await self._is_admin(user)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            before = _claimer(tx, ref, user, is_admin=is_admin)
+            reviews.release(tx, ref, by=user, before=before, now=now)
+
+        await self._database.write(commit, self._now())
+        log.info("review.released", ref=ref)
+
+    async def may_hand_on(self, user: str, ref: str) -> Check:
+        """The check that this person may give to another. Raises Refused with words."""
+        await self._require_reviewer(user)
+        is_admin = await self._is_admin(user)
+
+        def look(tx: Transaction) -> Check:
+            _claimer(tx, ref, user, is_admin=is_admin)
+            return _the(tx, ref)
+
+        return await self._database.read(look)
+
+    async def hand_on(self, user: str, ref: str, to: str) -> None:
+        """Give it to another reviewer, who is told. Raises Refused with words."""
+        await self._require_reviewer(user)
+        is_admin = await self._is_admin(user)
+        match await self._access.has(to, Role.REVIEWER, Role.ADMIN):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO:
+                raise Refused(words.NOT_TO_OTHERS)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            before = _claimer(tx, ref, user, is_admin=is_admin)
+            if _the(tx, ref).requester == to:
+                raise Refused(words.NOT_TO_REQUESTER)
+            reviews.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
+
+        await self._database.write(commit, self._now())
+        log.info("review.handed_on", ref=ref)
+
+    async def to_decide(self, user: str, ref: str) -> tuple[Check, IDType | None, bool]:
+        """The check that this person may decide now, and whether only as an admin. Raises Refused with words."""
+        await self._require_reviewer(user)
+        is_admin = await self._is_admin(user)
+        check = await self._database.read(_to_decide, ref, user, is_admin=is_admin)
+        return check, self._entry(check), check.requester == user
+
+    async def decide(
+        self,
+        user: str,
+        ref: str,
+        decision: Decision,
+        *,
+        form_id: str,
+        seen: str,
+        reason: str,
+        own_words: str,
+        overrides: bool,
+    ) -> bool:
+        """Keep a decision; False when it waits for a second person first. Raises Refused with words.
+
+        `seen` is how the check stood when the form was opened: what has changed since must be read first. The same
+        form sent twice decides once.
+        """
+        await self._require_reviewer(user)
+        is_admin = await self._is_admin(user)
+
+        def commit(tx: Transaction, now: datetime) -> bool:
+            if not slack_requests.take(tx, f"decide:{form_id}", now=now):
+                return True
+            check = _to_decide(tx, ref, user, is_admin=is_admin and overrides)
+            if check.standing != seen:
+                raise Refused(words.MOVED.format(ref=ref, status=status_name(check)))
+            proposal = Proposal(
+                decision=decision,
+                reason=reason,
+                words=own_words,
+                by=user,
+                at=now,
+                is_override=check.requester == user,
+            )
+            if needs_second(decision, reason=check.reason, verdict=reviews.verdict_of(check)):
+                reviewers = self._access.people(Role.REVIEWER)
+                reviews.propose(tx, ref, proposal, channel=self._channel, reviewers=reviewers)
+                return False
+            reviews.decide(tx, ref, proposal, confirmed_by=None, now=now)
+            return True
+
+        stands = await self._database.write(commit, self._now())
+        log.info("review.decided" if stands else "review.proposed", ref=ref)
+        return stands
+
+    async def agree(self, user: str, ref: str, proposed_at: str) -> None:
+        """The second person's yes to the proposal that was read. Raises Refused with words."""
+        await self._require_reviewer(user)
+        _check, review = await self._look_up(ref)
+        if review is not None and review.proposal is not None:
+            await self._void_if_left(ref, review.proposal, proposed_at)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            proposal = _proposal(tx, ref, user, proposed_at)
+            if _the(tx, ref).requester == user:
+                raise Refused(words.FOUR_EYES.format(ref=ref))
+            reviews.decide(tx, ref, proposal, confirmed_by=user, now=now)
+
+        await self._database.write(commit, self._now())
+        log.info("review.decided", ref=ref)
+
+    async def disagree(self, user: str, ref: str, proposed_at: str) -> None:
+        """The second person's no, or the proposer's own second thought. Raises Refused with words."""
+        await self._require_reviewer(user)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            _proposal(tx, ref, None, proposed_at)
+            if _the(tx, ref).requester == user:
+                raise Refused(words.FOUR_EYES.format(ref=ref))
+            reviews.disagree(tx, ref, by=user, now=now)
+
+        await self._database.write(commit, self._now())
+        log.info("review.disagreed", ref=ref)
+
+    async def to_note(self, user: str, ref: str) -> Check:
+        """The check that this person may write about. Raises Refused with words."""
+        await self._require_reviewer(user)
+        check, _review = await self._look_up(ref)
+        return check
+
+    async def note(self, user: str, ref: str, text: str, *, form_id: str) -> None:
+        """Keep what a reviewer wrote; once for each form. Raises Refused with words."""
+        await self.to_note(user, ref)
+        await self._database.write(
+            reviews.add_note, ref, author=user, words=text, source=f"form:{form_id}", now=self._now()
+        )
+        log.info("review.noted", ref=ref)
+
+    # The clock
+
+    async def look(self) -> None:
+        """Once a minute: claims of people who lost the role, reminders, long waits, replies below decided cards."""
+        for review in await self._database.read(reviews.open_reviews):
+            try:
+                await self._look_at(review)
+            except SlackError as fault:
+                log.warning("review.not_looked_at", ref=review.ref, error=str(fault))
+        await self._call_for_the_waiting()
+        await self._read_replies()
+
+    async def _look_at(self, review: Review) -> None:
+        now = self._now()
+        if review.claimed_by is not None and await self._is_reviewer(review.claimed_by) is Verdict.NO:
+            released = reviews.release
+            await self._database.write(released, review.ref, by=BOT, before=review.claimed_by, now=now)
+            log.info("review.released", ref=review.ref)
+            return
+        check = await self._database.read(checks.the, review.ref)
+        waits = waits_for_smile_id(check.state, check.reason)
+        due = reminder(review, waits_for_smile_id=waits, now=now, patience=self._patience)
+        if due is None:
+            return
+        match due.audience:
+            case Audience.CLAIMER:
+                whom = [review.claimed_by or ""]
+            case Audience.GROUP:
+                whom = [one for one in self._access.people(Role.REVIEWER) if one != check.requester]
+            case Audience.MANAGERS:
+                whom = self._access.people(Role.MANAGER)
+        if await self._database.write(reviews.remind, review, due, whom=whom, channel=self._channel, now=now):
+            log.info("review.reminded", ref=review.ref, step=due.mark)
+
+    async def _call_for_the_waiting(self) -> None:
+        """Checks that Smile ID has had for long, without a word: somebody should know."""
+        now, pending = self._now(), self._patience.pending
+        if not pending or not self._patience.hours.is_on(now):
+            return
+        for ref in await self._database.read(reviews.waiting_at_smile_id, sent_before=now - pending):
+            check = await self._database.read(checks.the, ref)
+            if self._patience.hours.between(check.sent_at or now, now) >= pending:
+                await self._database.write(self._call_for, ref, now)
+
+    def _call_for(self, tx: Transaction, ref: str, now: datetime) -> None:
+        check = checks.the(tx, ref)
+        if waits_for_smile_id(check.state, check.reason):
+            key = f"pending:{ref}:{check.round}"
+            reviews.call(tx, check, key, channel=self._channel, now=now, note={"tell": "pending"})
+
+    async def _read_replies(self) -> None:
+        """What was written below the cards of a decided check, kept as notes; read once."""
+        for ref, round_, cards in await self._database.read(reviews.replies_due):
+            try:
+                replies = [reply for card in cards for reply in await self._replies(card.channel, card.ts)]
+            except SlackError as fault:
+                log.warning("review.replies_not_read", ref=ref, error=str(fault))
+                continue
+
+            def commit(tx: Transaction, ref: str = ref, round_: int = round_, replies: list[Reply] = replies) -> None:
+                for source, author, at, text in replies:
+                    reviews.add_note(tx, ref, author=author, words=text, source=source, now=at)
+                reviews.replies_read(tx, ref, round_)
+
+            await self._database.write(commit)
+            log.info("review.replies_read", ref=ref)
+
+    async def _replies(self, channel: str | None, ts: str | None) -> list["Reply"]:
+        if channel is None or ts is None:
+            return []
+        try:
+            found = await self._slack.thread(channel=channel, ts=ts, limit=REPLIES)
+        except SlackRefused:
+            # The channel is closed to us: what stood there cannot be read any more.
+            return []
+        return [
+            (f"{channel}:{one['ts']}", one["user"], datetime.fromtimestamp(float(one["ts"]), UTC), _unescaped(one))
+            for one in found
+            if one["ts"] != ts and one.get("user") and not one.get("bot_id") and not one.get("subtype")
+            if str(one.get("text") or "").strip()
+        ]
+
+    # Rights
+
+    async def _require_reviewer(self, user: str) -> None:
+        match await self._is_reviewer(user):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO:
+                raise Refused(words.NOT_A_REVIEWER)
+
+    async def _is_reviewer(self, user: str) -> Verdict:
+        return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
+
+    async def _is_admin(self, user: str) -> bool:
+        return await self._access.has(user, Role.ADMIN) is Verdict.YES
+
+    async def _void_if_left(self, ref: str, proposal: Proposal, proposed_at: str) -> None:
+        """Whoever proposed must still be somebody who may."""
+        if await self._is_reviewer(proposal.by) is not Verdict.NO:
+            return
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            _proposal(tx, ref, None, proposed_at)
+            reviews.disagree(tx, ref, by=BOT, now=now)
+
+        await self._database.write(commit, self._now())
+        raise Refused(words.PROPOSER_LEFT.format(person=person(proposal.by), ref=ref))
+
+    async def _look_up(self, ref: str) -> tuple[Check, Review | None]:
+        def look(tx: Transaction) -> tuple[Check, Review | None]:
+            return _the(tx, ref), reviews.get(tx, ref)
+
+        return await self._database.read(look)
+
+    def _entry(self, check: Check) -> IDType | None:
+        return self._id_types.find(check.country, check.id_type)
+
+
+Reply = tuple[str, str, datetime, str]
+"""Where it stands (channel and ts), who wrote it, when, what."""
+
+
+def _the(tx: Transaction, ref: str) -> Check:
+    check = checks.get(tx, ref)
+    if check is None:
+        raise Refused(words.NO_SUCH_REVIEW.format(ref=ref))
+    return check
+
+
+def _claimer(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> str:
+    """Who has it, if this person may give it away."""
+    _the(tx, ref)
+    review = reviews.get(tx, ref)
+    if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
+        raise Refused(words.NOBODYS.format(ref=ref))
+    if review.claimed_by != user and not is_admin:
+        raise Refused(words.NOT_YOURS.format(ref=ref, person=person(review.claimed_by)))
+    return review.claimed_by
+
+
+def _to_decide(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> Check:
+    check, review = _the(tx, ref), reviews.get(tx, ref)
+    if check.requester == user and not is_admin:
+        raise Refused(words.FOUR_EYES.format(ref=ref))
+    if review is None or review.state is not ReviewState.OPEN:
+        raise Refused(words.CLOSED.format(ref=ref, status=status_name(check)))
+    if review.proposal is not None:
+        raise Refused(words.PROPOSED.format(ref=ref, person=person(review.proposal.by)))
+    if review.claimed_by is None:
+        raise Refused(words.NOT_CLAIMED.format(ref=ref))
+    if review.claimed_by != user:
+        raise Refused(words.CLAIMED_BY.format(ref=ref, person=person(review.claimed_by)))
+    return check
+
+
+def _proposal(tx: Transaction, ref: str, user: str | None, proposed_at: str) -> Proposal:
+    """The proposal that this person read, if it stands; `user` may not be its author."""
+    _the(tx, ref)
+    review = reviews.get(tx, ref)
+    if review is None or review.proposal is None:
+        raise Refused(words.NO_PROPOSAL.format(ref=ref))
+    if review.proposal.at.isoformat() != proposed_at:
+        raise Refused(words.ANOTHER_PROPOSAL.format(ref=ref))
+    if review.proposal.by == user:
+        raise Refused(words.OWN_PROPOSAL)
+    return review.proposal
+
+
+def _unescaped(message: Mapping[str, object]) -> str:
+    return html.unescape(str(message["text"]))
