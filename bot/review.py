@@ -24,6 +24,9 @@ from bot.domain.reviews import (
     Proposal,
     Review,
     ReviewState,
+    Waiting,
+    may_be_claimed,
+    may_be_decided,
     needs_second,
     reminder,
     waits_for_smile_id,
@@ -74,20 +77,6 @@ class Reviewing:
         await self._require_reviewer(user)
         ref = parse_reference(typed) or typed
         check, review = await self._look_up(ref)
-        if review is None:
-            review = Review(
-                ref=ref,
-                round=check.round,
-                state=ReviewState.SETTLED,
-                opened_at=check.asked_at,
-                claimed_by=None,
-                claimed_at=None,
-                touched_at=None,
-                proposal=None,
-                decided=None,
-                reminded="",
-                notes=0,
-            )
         return words.card(
             check, self._entry(check), review, round_=check.round, title="Review", link=None, reading=None
         )
@@ -99,8 +88,10 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             check = _the(tx, ref)
-            if check.requester == user and not is_admin:
+            if user in check.askers and not is_admin:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
+            if not may_be_claimed(check.state):
+                raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
             if not reviews.claim(tx, ref, by=user, now=now):
                 review = reviews.get(tx, ref)
                 other = review.claimed_by if review else None
@@ -144,7 +135,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)
-            if _the(tx, ref).requester == to:
+            if to in _the(tx, ref).askers:
                 raise Refused(words.NOT_TO_REQUESTER)
             reviews.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
 
@@ -156,7 +147,7 @@ class Reviewing:
         await self._require_reviewer(user)
         is_admin = await self._is_admin(user)
         check = await self._database.read(_to_decide, ref, user, is_admin=is_admin)
-        return check, self._entry(check), check.requester == user
+        return check, self._entry(check), user in check.askers
 
     async def decide(
         self,
@@ -190,7 +181,7 @@ class Reviewing:
                 words=own_words,
                 by=user,
                 at=now,
-                is_override=check.requester == user,
+                is_override=user in check.askers,
             )
             if needs_second(decision, reason=check.reason, verdict=reviews.verdict_of(check)):
                 reviewers = self._access.people(Role.REVIEWER)
@@ -212,7 +203,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             proposal = _proposal(tx, ref, user, proposed_at)
-            if _the(tx, ref).requester == user:
+            if user in _the(tx, ref).askers:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
             reviews.decide(tx, ref, proposal, confirmed_by=user, now=now)
 
@@ -225,7 +216,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             _proposal(tx, ref, None, proposed_at)
-            if _the(tx, ref).requester == user:
+            if user in _the(tx, ref).askers:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
             reviews.disagree(tx, ref, by=user, now=now)
 
@@ -250,23 +241,22 @@ class Reviewing:
 
     async def look(self) -> None:
         """Once a minute: claims of people who lost the role, reminders, long waits, replies below decided cards."""
-        for review in await self._database.read(reviews.open_reviews):
+        for waiting in await self._database.read(reviews.waiting):
             try:
-                await self._look_at(review)
+                await self._look_at(waiting)
             except SlackError as fault:
-                log.warning("review.not_looked_at", ref=review.ref, error=str(fault))
+                log.warning("review.not_looked_at", ref=waiting.review.ref, error=str(fault))
         await self._call_for_the_waiting()
         await self._read_replies()
 
-    async def _look_at(self, review: Review) -> None:
-        now = self._now()
+    async def _look_at(self, waiting: Waiting) -> None:
+        now, review = self._now(), waiting.review
         if review.claimed_by is not None and await self._is_reviewer(review.claimed_by) is Verdict.NO:
             released = reviews.release
             await self._database.write(released, review.ref, by=BOT, before=review.claimed_by, now=now)
             log.info("review.released", ref=review.ref)
             return
-        check = await self._database.read(checks.the, review.ref)
-        waits = waits_for_smile_id(check.state, check.reason)
+        waits = waits_for_smile_id(waiting.state, waiting.reason)
         due = reminder(review, waits_for_smile_id=waits, now=now, patience=self._patience)
         if due is None:
             return
@@ -274,7 +264,7 @@ class Reviewing:
             case Audience.CLAIMER:
                 whom = [review.claimed_by or ""]
             case Audience.GROUP:
-                whom = [one for one in self._access.people(Role.REVIEWER) if one != check.requester]
+                whom = [one for one in self._access.people(Role.REVIEWER) if one != waiting.requester]
             case Audience.MANAGERS:
                 whom = self._access.people(Role.MANAGER)
         if await self._database.write(reviews.remind, review, due, whom=whom, channel=self._channel, now=now):
@@ -389,8 +379,10 @@ def _claimer(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> str:
 
 def _to_decide(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> Check:
     check, review = _the(tx, ref), reviews.get(tx, ref)
-    if check.requester == user and not is_admin:
+    if user in check.askers and not is_admin:
         raise Refused(words.FOUR_EYES.format(ref=ref))
+    if not may_be_decided(check.state):
+        raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
     if review is None or review.state is not ReviewState.OPEN:
         raise Refused(words.CLOSED.format(ref=ref, status=status_name(check)))
     if review.proposal is not None:

@@ -274,6 +274,12 @@ def m0004_reviews(db: Database) -> None:
         "CREATE INDEX reviews_open ON reviews (opened_at) WHERE state = 'open'",
         "CREATE INDEX reviews_replies ON reviews (ref) WHERE replies_due = 1",
         """
+        INSERT INTO reviews (ref, round, opened_at)
+        SELECT v.ref, v.round, COALESCE(
+            (SELECT MAX(a.at) FROM audit a WHERE a.ref = v.ref AND a.act = 'check.moved'), v.asked_at)
+        FROM verifications v WHERE v.state = 'in_review'
+        """,
+        """
         CREATE TABLE decisions (
             ref TEXT NOT NULL,
             round INTEGER NOT NULL,

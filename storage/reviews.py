@@ -21,9 +21,10 @@ from bot.domain.reviews import (
     Reminder,
     Review,
     ReviewState,
+    Waiting,
     agreement,
 )
-from bot.domain.states import FINAL, State
+from bot.domain.states import FINAL, ReviewReason, State
 from storage import audit, checks, notices, outbox
 from storage.database import Transaction, from_text, to_text
 
@@ -39,15 +40,19 @@ def call(
     now: datetime,
     note: Mapping[str, str],
     receipt: str | None = None,
+    opens: bool = True,
 ) -> str | None:
     """Something needs eyes: open the review of this round, or open it again, and have a card posted.
 
-    The same event again changes nothing. Gives the card's post, None without a channel for reviewers.
+    With `opens` False the card is for information, and nobody is waited for. The same event again changes nothing.
+    Gives the card's post, None without a channel for reviewers.
     """
     card = {**note, "round": str(check.round)}
     notices.tell(tx, check, Choice.CARDS, event=key, now=now, note=card)
     known = channel is not None and outbox.get(tx, f"{PostKind.REVIEW_NOTICE.value}:{key}") is not None
-    if not known:
+    if not opens:
+        _have(tx, check, now=now)
+    elif not known:
         _open(tx, check, now=now)
         # Proposed in the light of what was known before.
         _withdraw(tx, check.ref, now=now)
@@ -55,6 +60,19 @@ def call(
         return None
     return outbox.enqueue(
         tx, PostKind.REVIEW_NOTICE, key=key, ref=check.ref, lane=channel, receipt=receipt, note=card, now=now
+    )
+
+
+def _have(tx: Transaction, check: Check, *, now: datetime) -> None:
+    """A review to write to, for which nobody was called."""
+    tx.run(
+        """
+        INSERT INTO reviews (ref, round, state, opened_at, closed_at) VALUES (:ref, :round, 'settled', :now, :now)
+        ON CONFLICT (ref, round) DO NOTHING
+        """,
+        ref=check.ref,
+        round=check.round,
+        now=to_text(now),
     )
 
 
@@ -219,7 +237,7 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
     _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
     audit.record(tx, at=now, actor=proposal.by, act="review.proposed", ref=ref, detail=_detail(proposal))
     event = f"{ref}:{check.round}:{to_text(now)}"
-    others = [person for person in reviewers if person not in (proposal.by, check.requester)]
+    others = [person for person in reviewers if person not in {proposal.by, *check.askers}]
     _call_below(tx, ref, what="second", whom=others, channel=channel, now=now, note={"by": proposal.by})
     notices.tell(tx, check, Choice.SECOND, event=event, now=now, note={"by": proposal.by}, but=proposal.by)
     checks.progress(tx, ref, now=now)
@@ -306,8 +324,7 @@ def _detail(proposal: Proposal) -> str:
 def add_note(tx: Transaction, ref: str, *, author: str, words: str, source: str, now: datetime) -> bool:
     """Once for each source: a form, or a reply below a card. False for a repeat."""
     check = checks.the(tx, ref)
-    if get(tx, ref) is None:
-        _open(tx, check, now=now)
+    _have(tx, check, now=now)
     kept = tx.run(
         """
         INSERT INTO review_notes (ref, round, author, at, source, words_sealed)
@@ -350,10 +367,25 @@ def replies_read(tx: Transaction, ref: str, round_: int) -> None:
 # Reminders
 
 
-def open_reviews(tx: Transaction) -> list[Review]:
-    """Oldest first; those of earlier rounds were left."""
-    rows = tx.rows("SELECT ref FROM reviews WHERE state = 'open' ORDER BY opened_at, ref LIMIT 5000")
-    return [review for row in rows if (review := get(tx, row["ref"])) is not None and review.state is ReviewState.OPEN]
+def waiting(tx: Transaction) -> list[Waiting]:
+    """Open reviews, oldest first."""
+    rows = tx.rows(
+        """
+        SELECT r.ref, v.state, v.reason, v.requester FROM reviews r
+        JOIN verifications v ON v.ref = r.ref AND v.round = r.round
+        WHERE r.state = 'open' ORDER BY r.opened_at, r.ref LIMIT 5000
+        """
+    )
+    return [
+        Waiting(
+            review=review,
+            state=State(row["state"]),
+            reason=ReviewReason(row["reason"]) if row["reason"] else None,
+            requester=row["requester"],
+        )
+        for row in rows
+        if (review := get(tx, row["ref"])) is not None
+    ]
 
 
 def remind(
@@ -381,11 +413,14 @@ def remind(
 
 
 def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
-    """Checks that Smile ID has had since then without any word, and that nobody was called for yet."""
+    """Checks that Smile ID has had since then without any word, and that nobody was called for yet.
+
+    Rows of a file aside: the file's own message counts them, and a card for each would bury all others.
+    """
     rows = tx.rows(
         """
         SELECT v.ref FROM verifications v
-        WHERE v.state = 'processing' AND v.sent_at <= :before
+        WHERE v.state = 'processing' AND v.sent_at <= :before AND v.batch IS NULL
           AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round)
         ORDER BY v.sent_at LIMIT 100
         """,

@@ -25,7 +25,9 @@ from bot.domain.reviews import (
     Review,
     ReviewState,
     Silence,
+    may_be_decided,
 )
+from bot.domain.states import FINAL
 
 MAX_WORDS = 500
 _WRITTEN = 12
@@ -39,6 +41,7 @@ CLAIMED_BY = "{person} has claimed {ref}. They can hand it on to you or release 
 NOT_CLAIMED = "Claim {ref} first, so that everybody sees that you are on it."
 NOT_YOURS = "{ref} is not yours to hand on: {person} has claimed it."
 NOBODYS = "Nobody has claimed {ref} any more."
+NOTHING_YET = "There is nothing to decide about {ref} now: {status}."
 CLOSED = "{ref} no longer waits for a decision: {status}."
 MOVED = "Something changed while this form was open. {ref} is now: {status}. Close the form and look again."
 PROPOSED = "{person} has proposed a decision for {ref}; a second person must agree or disagree first."
@@ -90,12 +93,12 @@ def card(
     """
     where = f"<{link}|{check.ref}>" if link else check.ref
     head = f"{mentions} *{title}* · {subject(check, entry)} · {where}".strip()
-    if round_ != check.round or review is None:
+    if round_ != check.round:
         line = "The check was run again since; nobody needs to look at this any more."
         return Said(text=spoken(f"{head}. {line}"), blocks=[section(head), section(line)])
     failed = [line for line in checklist(reading) if line[:1] in "✗…"] if reading else []
     asked = f"Asked by {person(check.requester)} {when(check.asked_at)} ({_ago(check.asked_at)})"
-    if review.notes:
+    if review is not None and review.notes:
         asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in the Details"
     standing = _standing(check, review)
     blocks = [section(head), section(f"Smile ID so far: {verdict_name(check)}")]
@@ -109,8 +112,10 @@ def card(
     )
 
 
-def _standing(check: Check, review: Review) -> str:
+def _standing(check: Check, review: Review | None) -> str:
     """Who has it, what is proposed, what was decided."""
+    if review is None or (review.state is ReviewState.SETTLED and check.state not in FINAL):
+        return "Nobody is waited for here."
     proposal, decided = review.proposal, review.decided
     match review.state:
         case ReviewState.DECIDED if decided is not None:
@@ -139,10 +144,10 @@ def _decided(decided: Decided) -> str:
     return text
 
 
-def _buttons(check: Check, review: Review) -> list[Block]:
+def _buttons(check: Check, review: Review | None) -> list[Block]:
     details = _button(ids.DETAILS, "Details", check.ref)
     note = _button(ids.REVIEW_NOTE, "Note", check.ref)
-    if review.state is not ReviewState.OPEN:
+    if review is None or review.state is not ReviewState.OPEN:
         return [details, _button(ids.REVIEW_CLAIM, "Look again", check.ref), note]
     if review.proposal is not None:
         # It names the proposal: who reads an older one must not agree to a newer.
@@ -164,8 +169,9 @@ def _buttons(check: Check, review: Review) -> list[Block]:
         return [agree, disagree, details, note]
     if review.claimed_by is None:
         return [_button(ids.REVIEW_CLAIM, "Claim", check.ref, primary=True), details, note]
+    decide = list(_DECIDE.items()) if may_be_decided(check.state) else []
     return [
-        *(_button(f"{ids.REVIEW_DECIDE}:{one.value}", text, check.ref) for one, text in _DECIDE.items()),
+        *(_button(f"{ids.REVIEW_DECIDE}:{one.value}", text, check.ref) for one, text in decide),
         details,
         note,
         _button(ids.REVIEW_HAND_ON, "Hand on", check.ref),

@@ -118,6 +118,11 @@ class Check:
     """Of this round; None when nobody was ever called."""
 
     @property
+    def askers(self) -> frozenset[str]:
+        """Who asked for it, first or by running it again: they may not decide it."""
+        return frozenset({self.requester, self.consent_by})
+
+    @property
     def standing(self) -> str:
         """Changes whenever anything changes that a reviewer's decision rests on."""
         facts = (self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at)

@@ -117,6 +117,16 @@ class Note:
     words: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An open review, and what of its check decides who is reminded when."""
+
+    review: Review
+    state: State
+    reason: ReviewReason | None
+    requester: str
+
+
 class Agreement(StrEnum):
     """How a decision stands to Smile ID's final result."""
 
@@ -147,6 +157,16 @@ def needs_second(decision: Decision, *, reason: ReviewReason | None, verdict: Ou
     if reason in (ReviewReason.UNCONFIRMED, ReviewReason.ID_UNVERIFIED):
         return decision is Decision.APPROVED
     return verdict is not None and agreement(decision, verdict) is Agreement.CONTRADICTS
+
+
+def may_be_claimed(state: State) -> bool:
+    """Whether there is anything to look at: it was sent, and not withdrawn."""
+    return state not in (State.REQUESTED, State.SUBMITTING, State.CANCELLED)
+
+
+def may_be_decided(state: State) -> bool:
+    """Whether Smile ID has said anything that a person could decide on."""
+    return may_be_claimed(state) and state is not State.PROCESSING
 
 
 def runs_again(state: State, decision: Decision | None) -> bool:

@@ -15,7 +15,7 @@ from bot.access import Access, Role
 from bot.domain.backoff import first_poll_in
 from bot.domain.checks import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Attempt, Check, PostKind, Step
 from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, ResultCodes, Why
-from bot.domain.reviews import Agreement, Choice
+from bot.domain.reviews import Agreement, Choice, ReviewState
 from bot.domain.rulings import Fate, Ruling, Situation, Source, Tell, rule
 from bot.domain.states import POLLED_REASONS, STICKY_REASONS, State
 from bot.results.messages import Said, said_in
@@ -24,6 +24,8 @@ from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Message
 from storage import attempts, checks, notices, outbox, receipts, reviews
 from storage.database import Transaction
+
+_NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,10 @@ class Settling:
             note |= {"agreement": agreement.value, "number": str(decided.number), "round": str(check.round)}
         if agreement is Agreement.CONTRADICTS or self._calls_reviewer(ruling, reading):
             about = self.notice(tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt)
+        elif self._informs_reviewer(ruling, reading):
+            about = self.notice(
+                tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt, opens=False
+            )
         elif reading.why is Why.REFUSED:
             words = "Smile ID says that this ID type is not active for our account."
             about = outbox.alert(
@@ -205,8 +211,9 @@ class Settling:
         )
 
     def _calls_reviewer(self, ruling: Ruling, reading: Reading) -> bool:
-        if ruling.calls_reviewer or reading.why in NEEDS_EYES:
-            return True
+        return ruling.calls_reviewer or reading.why in NEEDS_EYES
+
+    def _informs_reviewer(self, ruling: Ruling, reading: Reading) -> bool:
         if ruling.tell not in (Tell.RESULT, Tell.RESULT_UNCONFIRMED):
             return False
         notify = self._settings.review_notify
@@ -221,10 +228,16 @@ class Settling:
         now: datetime,
         note: Mapping[str, str],
         receipt_id: str | None = None,
+        opens: bool = True,
     ) -> str | None:
-        """Call the reviewers, with a card in their channel if there is one."""
+        """Call the reviewers, with a card in their channel if there is one.
+
+        What was decided is not opened again because Smile ID still has no final result.
+        """
+        if note["tell"] in _NOTHING_NEW and checks.the(tx, check.ref).review is ReviewState.DECIDED:
+            return None
         channel = self._settings.review_channel
-        return reviews.call(tx, check, key, channel=channel, now=now, note=note, receipt=receipt_id)
+        return reviews.call(tx, check, key, channel=channel, now=now, note=note, receipt=receipt_id, opens=opens)
 
     def read(self, message: Message) -> Reading:
         return reading_of(message, self._codes)

@@ -58,8 +58,12 @@ async def press(world: Journey, user: str, action_id: str, **more: Any) -> None:
 
 async def whispered(world: Journey, user: str) -> str:
     """What this person alone was told last."""
-    await world.slack.wait_for(lambda: bool(world.slack.ephemerals(user)))
-    return world.slack.plain(world.slack.ephemerals(user)[-1])
+
+    def said() -> list[str]:
+        return [line for m in world.slack.ephemerals(user) if "[Details]" not in (line := world.slack.plain(m))]
+
+    await world.slack.wait_for(lambda: bool(said()))
+    return said()[-1]
 
 
 async def open_form(world: Journey, user: str, decision: str) -> Modal:
@@ -596,3 +600,76 @@ async def test_who_is_nobody_here_chooses_nothing(tmp_path: Path) -> None:
         world.slack.add_user(MANAGER, "dayo")
         reply = await world.slack.person(MANAGER).command("notify")
         assert "You can't be told anything directly" in reply.text
+
+
+# What calls nobody
+
+
+async def test_for_information_a_card_waits_for_nobody(tmp_path: Path) -> None:
+    async with waiting(tmp_path, **STAFF, KYC_REVIEW_NOTIFY="all") as (world, _ref):
+        put_on_record(world, "0810")
+        await call_back(world, "0810")
+        await pass_time(world, 0, 2)
+        assert "Nothing is left to decide." in text(world)
+        world.clock.move(days=3)
+        await world.bot.review.look()
+        await world.work()
+        assert len(world.notices()) == 1
+        assert world.direct(MANAGER) == []
+        # Whoever has doubts may look all the same.
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        assert "Claimed by @remi" in text(world)
+
+
+async def test_what_was_decided_is_not_opened_again_while_smile_id_still_has_no_final_result(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "rejected", "not_live")
+        put_on_record(world, "0815")
+        await call_back(world, "0815")
+        await pass_time(world, 0, 8 * 86400, 60)
+        await world.bot.review.look()
+        await world.work()
+        check = await world.check(ref)
+        assert (check.review, check.decision) == ("decided", "rejected")
+        assert len(cards(world)) == 1
+
+
+async def test_before_smile_id_has_said_anything_there_is_nothing_to_decide(tmp_path: Path) -> None:
+    async with waiting(tmp_path, **STAFF) as (world, ref):
+        world.clock.move(hours=9)
+        await world.bot.review.look()
+        await world.work()
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        assert "[Approve]" not in text(world)
+        assert "[Release]" in text(world)
+        unsent = await world.ask()
+        world.slack.channels[CHANNEL].members.add(REVIEWER)
+        remi = world.slack.person(REVIEWER)
+        shown = await remi.command(f"review {unsent}")
+        assert shown.message is not None
+        assert (await remi.click(shown.message, ids.REVIEW_CLAIM)).ok
+        assert "There is nothing to decide about" in await whispered(world, REVIEWER)
+        assert (await world.check(ref)).decision is None
+
+
+async def test_who_ran_a_check_again_asked_for_it_too(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "0811", KYC_REQUESTERS="*") as (world, ref):
+        await pass_time(world, 0, 2, 5)
+        remi = world.slack.person(REVIEWER)
+        world.slack.channels[CHANNEL].members.add(REVIEWER)
+        assert (await remi.click(world.root(), ids.RUN_AGAIN)).ok
+        modal = await remi.modal()
+        await modal.changed()
+        await modal.choose("consent", ["consented"])
+        assert (await modal.submit()).closed
+        await world.work()
+        await world.smile_id.wait_for(lambda: world.job().processed)
+        put_on_record(world, "0812")
+        await call_back(world, "0812")
+        await world.work()
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        assert "You asked for" in await whispered(world, REVIEWER)
+        await press(world, ZOE, ids.REVIEW_CLAIM)
+        assert "Claimed by @zoe" in text(world)
+        assert (await world.check(ref)).round == 2
