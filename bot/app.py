@@ -23,11 +23,12 @@ from bot.holding import LOOK_EVERY, Holding
 from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
-from bot.outbox import Outbox, Saying
+from bot.outbox import Outbox, Reporting, Saying
 from bot.readiness import Readiness
 from bot.results import Results
 from bot.schedule import (
     FIRST_BACKUP,
+    FIRST_SUMMARIES,
     LOOK_FOR_BACKUPS,
     REFRESH_ACCESS,
     REFRESH_PRODUCTS,
@@ -41,6 +42,8 @@ from bot.slack.signature import SlackSignature
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import TIMEOUT, SmileID
 from bot.submission import PASS_SECONDS, Submission
+from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
+from bot.summary import Summary
 from bot.tables import read_tables
 from storage import attempts, batches, checks, meta, outbox
 from storage.database import Database, Transaction
@@ -85,6 +88,7 @@ class Bot:
     desk: Desk
     finding: Finding
     holding: Holding
+    summary: Summary
     metrics: Metrics
     schedule: Schedule
     background: Background
@@ -194,6 +198,7 @@ async def build(
         slack=worker_slack,
         access=access,
         saying=Saying(slack=worker_slack, access=access, codes=codes, id_types=id_types, settings=settings, now=now),
+        reporting=Reporting(slack=worker_slack, id_types=id_types, settings=settings, now=now),
         settings=settings,
         now=now,
         dice=dice,
@@ -217,6 +222,8 @@ async def build(
     holding = Holding(database=database, access=access, now=now)
     schedule.every(LOOK_EVERY, holding.look, "held checks")
     schedule.every(LOOK_EVERY, batching.look, "cancelled batches")
+    summary = Summary(database=database, access=access, id_types=id_types, settings=settings, now=now, dice=dice)
+    schedule.every(LOOK_FOR_SUMMARIES, summary.look, "summaries", first_in=FIRST_SUMMARIES)
     backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
     if settings.backup_dir is not None:
         schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)
@@ -254,6 +261,7 @@ async def build(
             now=now,
         ),
         holding=holding,
+        summary=summary,
         finding=Finding(
             database=database,
             slack=listener_slack,

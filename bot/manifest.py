@@ -70,7 +70,7 @@ def build(url: str | None = None) -> dict[str, Any]:
                 {
                     "command": ids.COMMAND,
                     "description": "Start a Biometric KYC check, or ask where one stands",
-                    "usage_hint": "[check | status K-… | list | find | rerun K-… | cancel K-… | help]",
+                    "usage_hint": "[check | status K-… | list | find | rerun K-… | cancel K-… | summary | help]",
                     "should_escape": False,
                     **here,
                 }

@@ -7,7 +7,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import private
 from bot.blocks.thread import Said
-from handlers import again, find
+from handlers import again, find, summary
 from handlers.form import open_form
 
 
@@ -30,6 +30,8 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
             await (answer(ack, said) if said else ack())
         case "cancel":
             await answer(ack, await again.cancelled(bot, user, rest))
+        case "summary":
+            await answer(ack, await summary.asked(bot, user, rest))
         case "help":
             await answer(ack, private.help_text())
         case _:

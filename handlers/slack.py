@@ -14,7 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.app import Bot
 from bot.blocks import ids
 from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
-from handlers import again, batches, commands, details, events, find, form, held, messages, unknown
+from handlers import again, batches, commands, details, events, find, form, held, messages, summary, unknown
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -91,6 +91,7 @@ def bolt(bot: Bot) -> AsyncApp:
     app.action(re.compile(f"^({ids.LIST_TURN}:.*|{ids.LIST_FILTER})$"))(find.turned)
     app.action(re.compile(f"^{ids.FIND_TURN}:.*$"))(find.next_page)
     app.view(ids.FIND)(find.submitted)
+    app.action(ids.SHARE_SUMMARY)(summary.shared)
     for name in events.GROUPS_CHANGED:
         app.event(name)(events.group_changed)
     for name in events.CHANNELS_CHANGED:

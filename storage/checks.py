@@ -11,7 +11,7 @@ from bot.domain.masking import same_number, same_reference
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.states import FINAL, RUNS_AGAIN, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import attempts, audit, batches, outbox, slack_requests
+from storage import attempts, audit, batches, facts, outbox, slack_requests
 from storage.database import Transaction, from_text, to_text
 
 SUBMISSION = "submission"
@@ -337,6 +337,8 @@ def move(
         raise IllegalMove(f"{ref} left {current} meanwhile")
     detail = f"{target.value}:{reason.value}" if reason else target.value
     audit.record(tx, at=now, actor=actor, act="check.moved", ref=ref, detail=detail)
+    if target in FINAL or target is State.IN_REVIEW:
+        facts.note(tx, ref, now=now)
     progress(tx, ref, now=now)
 
 
@@ -352,6 +354,7 @@ def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: dat
         words=words,
         ref=ref,
     )
+    facts.note(tx, ref, now=now)
     check = the(tx, ref)
     outbox.drop_overtaken(tx, ref, now=now)
     outbox.enqueue(
