@@ -61,7 +61,7 @@ class Summary:
             return
         found: list[Period] = await self._database.read(self._due, channel, now)
         if found:
-            await self._database.write(self._tell_due, channel, now)
+            await self._database.write(self.tell_due, channel, now)
 
     @staticmethod
     def _has_begun(tx: Transaction, channel: str | None) -> bool:
@@ -85,7 +85,7 @@ class Summary:
             )
         ]
 
-    def _tell_due(self, tx: Transaction, channel: str, now: datetime) -> None:
+    def tell_due(self, tx: Transaction, channel: str, now: datetime) -> None:
         """Which are due is looked at again: a second schedule may have been here since."""
         found = self._due(tx, channel, now)
         for kind in TOLD_BY_THE_CLOCK:
