@@ -19,8 +19,11 @@ from zoneinfo import ZoneInfo
 import click
 
 import handlers
-from bot import __version__, logs, manifest
+from bot import __version__, logs, manifest, reports
 from bot import check as looking
+from bot.blocks import summary
+from bot.domain.figure_tables import record
+from bot.domain.periods import day_of
 from bot.errors import DatabaseFault, KycError, SettingsFault
 from bot.exports import Exports, Format
 from bot.sandbox import demo as sandbox_demo
@@ -28,6 +31,7 @@ from bot.sandbox.slack import command_line as sandbox_slack
 from bot.sandbox.smile_id import run as run_smile_id
 from bot.serve import run
 from bot.settings import Settings
+from bot.tables import read_tables
 from storage import backup, inspect, stuck
 from storage.database import Database
 from storage.exports import Wanted
@@ -250,6 +254,29 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
             sys.stdout.buffer.write(part)
 
     _in_database(write)
+
+
+@main.command("summary")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A day in KYC_TIMEZONE; without it yesterday.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+def print_summary(*, day: datetime | None, as_json: bool) -> None:
+    """Print the managers' figures of one day; reads only, may run beside the bot."""
+    settings, now = _settings(), datetime.now(UTC)
+    zone = ZoneInfo(settings.timezone)
+    today = now.astimezone(zone).date()
+    period = day_of(day.date() if day else today - timedelta(days=1))
+    if period.first > today:
+        click.echo("that day has not come yet", err=True)
+        sys.exit(2)
+    report = _in_database(lambda database: database.read(reports.read, period, settings=settings, as_of=now))
+    if as_json:
+        click.echo(json.dumps(record(report)))
+        return
+    _codes, id_types = read_tables(settings)
+    names = summary.Names(subject=id_types.subject, person=str)
+    said = summary.message(report, names, summary.Told(today=today, zone=settings.timezone))
+    for line in summary.lines_of(said):
+        click.echo(line)
 
 
 @main.command("manifest")

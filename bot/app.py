@@ -24,12 +24,13 @@ from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
 from bot.notifying import Notifying
-from bot.outbox import Outbox, Saying
+from bot.outbox import Outbox, Reporting, Saying
 from bot.readiness import Readiness
 from bot.results import Results
 from bot.review import Reviewing
 from bot.schedule import (
     FIRST_BACKUP,
+    FIRST_SUMMARIES,
     LOOK_FOR_BACKUPS,
     REFRESH_ACCESS,
     REFRESH_PRODUCTS,
@@ -43,6 +44,8 @@ from bot.slack.signature import SlackSignature
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import TIMEOUT, SmileID
 from bot.submission import PASS_SECONDS, Submission
+from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
+from bot.summary import Summary
 from bot.tables import read_tables
 from storage import attempts, batches, checks, meta, outbox
 from storage.database import Database, Transaction
@@ -89,6 +92,7 @@ class Bot:
     holding: Holding
     review: Reviewing
     notifying: Notifying
+    summary: Summary
     metrics: Metrics
     schedule: Schedule
     background: Background
@@ -198,6 +202,7 @@ async def build(
         slack=worker_slack,
         access=access,
         saying=Saying(slack=worker_slack, access=access, codes=codes, id_types=id_types, settings=settings, now=now),
+        reporting=Reporting(slack=worker_slack, id_types=id_types, settings=settings, now=now),
         settings=settings,
         now=now,
         dice=dice,
@@ -225,6 +230,8 @@ async def build(
         database=database, slack=worker_slack, access=access, id_types=id_types, settings=settings, now=now
     )
     schedule.every(LOOK_EVERY, review.look, "reviews")
+    summary = Summary(database=database, access=access, id_types=id_types, settings=settings, now=now, dice=dice)
+    schedule.every(LOOK_FOR_SUMMARIES, summary.look, "summaries", first_in=FIRST_SUMMARIES)
     backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
     if settings.backup_dir is not None:
         schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)
@@ -264,6 +271,7 @@ async def build(
         holding=holding,
         review=review,
         notifying=Notifying(database=database, access=access),
+        summary=summary,
         finding=Finding(
             database=database,
             slack=listener_slack,

@@ -20,6 +20,7 @@ REFRESH_ACCESS = timedelta(minutes=10)
 REFRESH_PRODUCTS = timedelta(hours=24)
 LOOK_FOR_BACKUPS = timedelta(minutes=1)
 FIRST_BACKUP = timedelta(seconds=2)
+FIRST_SUMMARIES = timedelta(seconds=1)
 
 
 class Crew(Generic[T]):

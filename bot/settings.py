@@ -174,6 +174,8 @@ class Settings(BaseSettings):
     summary_channel: OptionalText = _setting("KYC_SUMMARY_CHANNEL", None)
     summary_time: time = _setting("KYC_SUMMARY_TIME", time(8, 0))
     timezone: str = _setting("KYC_TIMEZONE", "Africa/Lagos")
+    review_due: Duration = _setting("KYC_REVIEW_DUE", timedelta(hours=4), gt=timedelta(0))
+    """A check that is in review for longer is told as over its time."""
 
     callback_max_age: Duration = _setting("KYC_CALLBACK_MAX_AGE", timedelta(minutes=15))
     confirm_wait: Duration = _setting("KYC_CONFIRM_WAIT", timedelta(minutes=2))

@@ -7,7 +7,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import private
 from bot.blocks.thread import Said
-from handlers import again, find, review
+from handlers import again, find, review, summary
 from handlers.form import open_form
 
 
@@ -35,6 +35,8 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
         case "notify":
             said = await review.notify(bot, trigger_id=command["trigger_id"], user=user)
             await (answer(ack, said) if said else ack())
+        case "summary":
+            await answer(ack, await summary.asked(bot, user, rest))
         case "help":
             await answer(ack, private.help_text())
         case _:

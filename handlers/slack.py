@@ -15,7 +15,7 @@ from bot.app import Bot
 from bot.blocks import ids
 from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
 from bot.domain.reviews import Decision
-from handlers import again, batches, commands, details, events, find, form, held, messages, review, unknown
+from handlers import again, batches, commands, details, events, find, form, held, messages, review, summary, unknown
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -109,6 +109,7 @@ def _listen(app: AsyncApp) -> None:
     app.action(re.compile(f"^({ids.LIST_TURN}:.*|{ids.LIST_FILTER})$"))(find.turned)
     app.action(re.compile(f"^{ids.FIND_TURN}:.*$"))(find.next_page)
     app.view(ids.FIND)(find.submitted)
+    app.action(ids.SHARE_SUMMARY)(summary.shared)
     for name in events.GROUPS_CHANGED:
         app.event(name)(events.group_changed)
     for name in events.CHANNELS_CHANGED:

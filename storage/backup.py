@@ -196,6 +196,11 @@ def _mark(db: sqlite3.Connection, now: datetime) -> None:
         (known,),
     )
     db.execute(
+        "INSERT INTO meta (name, value) VALUES ('restored_at', ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (to_text(now),),
+    )
+    db.execute(
         """
         UPDATE posts SET in_doubt_since = ?
         WHERE state = 'due' AND in_doubt_since IS NULL AND kind NOT IN ('progress', 'confirmed')

@@ -12,7 +12,7 @@ from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.reviews import Decision, ReviewState, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import attempts, audit, batches, outbox, slack_requests
+from storage import attempts, audit, batches, facts, outbox, slack_requests
 from storage.database import Transaction, from_text, to_text
 
 SUBMISSION = "submission"
@@ -340,6 +340,8 @@ def move(
         raise IllegalMove(f"{ref} left {current} meanwhile")
     detail = f"{target.value}:{reason.value}" if reason else target.value
     audit.record(tx, at=now, actor=actor, act="check.moved", ref=ref, detail=detail)
+    if target in FINAL or target is State.IN_REVIEW:
+        facts.note(tx, ref, now=now)
     progress(tx, ref, now=now)
 
 
@@ -355,6 +357,7 @@ def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: dat
         words=words,
         ref=ref,
     )
+    facts.note(tx, ref, now=now)
     check = the(tx, ref)
     outbox.drop_overtaken(tx, ref, now=now)
     outbox.enqueue(

@@ -15,7 +15,7 @@ migrations = Migrations("kyc-bot")
 def migrate(db: Database) -> None:
     """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
     known = {migration.name for migration in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
-    ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in", "m0004_reviews"}
+    ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in", "m0004_reviews", "m0005_figures"}
     if beyond := sorted(known - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     migrations.apply(db)
@@ -314,6 +314,88 @@ def m0004_reviews(db: Database) -> None:
             person TEXT PRIMARY KEY,
             chosen TEXT NOT NULL
         ) STRICT
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0005_figures(db: Database) -> None:
+    """What the managers' figures are made from, and which summaries were told; filled from what has ended so far."""
+    for statement in (
+        """
+        CREATE TABLE facts (
+            ref TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            person TEXT NOT NULL,
+            requester TEXT NOT NULL,
+            country TEXT NOT NULL,
+            id_type TEXT NOT NULL,
+            asked_at TEXT NOT NULL,
+            state TEXT NOT NULL,
+            reason TEXT,
+            why TEXT,
+            by_person INTEGER NOT NULL CHECK (by_person IN (0, 1)),
+            machine_at TEXT,
+            review_at TEXT,
+            claimed_at TEXT,
+            ended_at TEXT,
+            decision TEXT CHECK (decision IN ('approved', 'rejected', 'new_photos')),
+            decision_reason TEXT,
+            decided_at TEXT,
+            settled_at TEXT,
+            PRIMARY KEY (ref, round),
+            CHECK ((settled_at IS NULL) =
+                (decision IS NULL AND state NOT IN ('approved', 'rejected', 'failed', 'cancelled')))
+        ) STRICT
+        """,
+        "CREATE INDEX facts_asked ON facts (asked_at) WHERE settled_at IS NOT NULL",
+        "CREATE INDEX facts_settled ON facts (settled_at) WHERE settled_at IS NOT NULL",
+        """
+        CREATE INDEX verifications_open ON verifications (asked_at)
+        WHERE state IN ('requested', 'submitting', 'processing', 'in_review')
+        """,
+        "CREATE INDEX verifications_person ON verifications (number_print, country, asked_at, ref)",
+        """
+        CREATE TABLE summaries (
+            channel TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('day', 'week', 'month')),
+            period TEXT NOT NULL,
+            how TEXT NOT NULL CHECK (how IN ('told', 'in_one_line')),
+            at TEXT NOT NULL,
+            PRIMARY KEY (channel, kind, period)
+        ) STRICT
+        """,
+        """
+        INSERT INTO facts (
+            ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, machine_at,
+            review_at, ended_at, decision, decided_at, decision_reason, settled_at)
+        SELECT
+            v.ref, v.round,
+            COALESCE(
+                (SELECT o.ref FROM verifications o
+                 WHERE o.number_print = v.number_print AND o.country = v.country AND v.number_print <> ''
+                 ORDER BY o.asked_at, o.ref LIMIT 1), v.ref),
+            v.requester, v.country, v.id_type,
+            CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END,
+            v.state, v.reason, COALESCE(v.failure, v.verdict_why),
+            CASE WHEN v.verdict LIKE '12%' THEN 1 ELSE 0 END,
+            (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+             WHERE a.ref = v.ref AND a.round = v.round AND r.fate IN ('counted', 'claimed', 'agrees')
+               AND r.code NOT LIKE '12%' AND r.code NOT LIKE '52%'),
+            CASE WHEN m.at >= (CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END) THEN m.at END,
+            v.ended_at, v.decision, CASE WHEN v.decision IS NOT NULL THEN v.decided_at END,
+            CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END,
+            CASE WHEN v.decision IS NOT NULL THEN COALESCE(v.decided_at, v.ended_at, v.asked_at) ELSE v.ended_at END
+        FROM verifications v
+        LEFT JOIN (
+            SELECT ref, MIN(at) AS at FROM audit
+            WHERE act = 'check.moved' AND detail LIKE 'in_review%' GROUP BY ref) m ON m.ref = v.ref
+        WHERE v.state IN ('in_review', 'approved', 'rejected', 'failed', 'cancelled')
+        """,
+        """
+        INSERT INTO meta (name, value)
+        SELECT 'first_start', MIN(at) FROM audit HAVING MIN(at) IS NOT NULL
         """,
     ):
         db.execute(statement)

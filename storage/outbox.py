@@ -31,11 +31,12 @@ def enqueue(
     note: Mapping[str, str] | None = None,
     about: str | None = None,
     due_at: datetime | None = None,
+    in_doubt_since: datetime | None = None,
 ) -> str:
     """Have one event told; the same event again changes nothing. Gives the post's id.
 
     About a check that came out of a backup it may have been told before the backup was put back: then it is in doubt
-    since then, and looked for before it is posted.
+    since then, and looked for before it is posted. So is what the caller says may stand in Slack `in_doubt_since`.
     """
     post_id = f"{kind.value}:{key}"
     is_quiet = kind is PostKind.RESULT and about is None and _is_quiet(tx, ref, note or {})
@@ -46,8 +47,8 @@ def enqueue(
             done_at, in_doubt_since)
         VALUES (
             :id, :ref, :kind, :lane, :priority, :receipt, :note, :about, :due_at, :now, :state, :done_at,
-            (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
-             WHERE m.name = 'restored' AND v.asked_at <= m.value AND :is_posted = 1))
+            COALESCE(:in_doubt_since, (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
+             WHERE m.name = 'restored' AND v.asked_at <= m.value AND :is_posted = 1)))
         ON CONFLICT (id) DO NOTHING
         """,
         id=post_id,
@@ -59,6 +60,7 @@ def enqueue(
         note=json.dumps(dict(note or {})),
         about=about,
         is_posted=int(kind not in UPDATES),
+        in_doubt_since=to_text(in_doubt_since) if in_doubt_since else None,
         state="dropped" if is_quiet else "due",
         done_at=to_text(now) if is_quiet else None,
         due_at=to_text(due_at or now),
@@ -214,7 +216,8 @@ def claim_due(
     """The next post of each conversation, opening and final ones first, ours until the lease ends.
 
     One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
-    reviewer waits up to `hold` for the notice to be delivered, so that it can say so truthfully.
+    reviewer waits up to `hold` for the notice to be delivered, so that it can say so truthfully; what belongs into the
+    thread of a summary waits for the summary.
     """
     lanes = tx.rows(
         """
@@ -248,7 +251,7 @@ def _next_in(tx: Transaction, lane: str, *, now: datetime, hold: timedelta) -> s
           AND NOT EXISTS (
             SELECT 1 FROM posts a
             WHERE a.id = p.about AND a.state = 'due'
-              AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card')))
+              AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card', 'summary_chart', 'summary_csv')))
         ORDER BY p.priority, p.seq LIMIT 1
         """,
         lane=lane,

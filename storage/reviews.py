@@ -25,7 +25,7 @@ from bot.domain.reviews import (
     agreement,
 )
 from bot.domain.states import FINAL, ReviewReason, State
-from storage import audit, checks, notices, outbox
+from storage import audit, checks, facts, notices, outbox
 from storage.database import Transaction, from_text, to_text
 
 # Opening and closing
@@ -299,6 +299,7 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str |
         reason=proposal.reason,
         ref=ref,
     )
+    facts.note(tx, ref, now=now)
     if confirmed_by is None:
         _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
     audit.record(

@@ -99,7 +99,7 @@ def _read_within(name: str) -> bool:
     return bool(re.search(rf"self\.{name}\b", properties))
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/results.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/results.md", "docs/figures.md"])
 def test_no_page_speaks_of_a_setting_that_is_not_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     spoken = set(re.findall(r"\b(?:KYC|SLACK|SMILE_ID)_[A-Z_]+[A-Z]\b", text))
@@ -187,7 +187,7 @@ def test_every_metric_stands_in_the_table_with_its_labels() -> None:
     assert {bare(row[0]) for row in rows(README, "metric")} == measured
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/results.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/results.md", "docs/figures.md"])
 def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

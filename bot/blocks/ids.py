@@ -91,3 +91,6 @@ OTHER_PHOTOS = "kyc_other_photos"
 PHOTOS_FORM = "kyc_photos_form"
 NOT_BEFORE = "not_before"
 """Offered when an authority's register was away: the bot sends no earlier."""
+
+SHARE_SUMMARY = "kyc_summary_share"
+"""Button of a private summary; its value is the period and a number that makes it happen once."""

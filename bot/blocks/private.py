@@ -31,6 +31,8 @@ HELP = """\
 */kyc review K-7F3K2Q* shows a reviewer the card of a check, to claim and decide it
 */kyc notify* lets you choose what to be told by direct message
 */kyc cancel K-7F3K2Q* withdraws a check that was not sent yet
+*/kyc summary* shows managers the figures of today; `yesterday`, `week`, `month` or `2026-11-01..2026-11-15` behind \
+it, then a country and an ID type, choose others
 *@kyc NG BVN 00000000000 Ada Obi 1987-03-24* in a message with a selfie, or in a thread that holds one, asks for \
 a check; a direct message to me does the same
 *A CSV, XLSX, JSON or zip file* of applicants with their photos, sent to me the same way, asks for many checks at once

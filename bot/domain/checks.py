@@ -236,6 +236,13 @@ class PostKind(StrEnum):
     """The file of rows that cannot be sent, with their reasons."""
     BATCH_RESULTS = "batch_results"
     """The file of results, when the last row has ended."""
+    SUMMARY = "summary"
+    """The managers' figures of a period, by the clock or shared by somebody; opens a thread."""
+    SUMMARY_CHART = "summary_chart"
+    SUMMARY_CSV = "summary_csv"
+    """The same as a picture and as a file, in that thread."""
+    SUMMARY_OLDER = "summary_older"
+    """One line for the periods of a long stop that are not told one by one."""
 
 
 UPDATES = frozenset(
@@ -243,13 +250,16 @@ UPDATES = frozenset(
 )
 """Change a message that stands already; told twice they do no harm."""
 
-FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS})
+FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV})
 """Bring a file to a thread."""
 
 ELSEWHERE = frozenset(
     {PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT}
 )
 """About a check, but not for its thread."""
+
+SUMMARIES = frozenset({PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV, PostKind.SUMMARY_OLDER})
+"""Figures for managers."""
 
 URGENT = frozenset(
     {

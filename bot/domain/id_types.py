@@ -127,6 +127,10 @@ class IDTypes:
         """Code to name, of countries with something to offer."""
         return {entry.country: entry.country_name for entry in self.offered()}
 
+    def known(self) -> Iterator[IDType]:
+        """Every row, offered or not: old checks are of them."""
+        yield from self._rows.values()
+
     def known_countries(self) -> frozenset[str]:
         """Every country of the table, offered or not: old checks are of them."""
         return frozenset(country for country, _id_type in self._rows)
@@ -137,6 +141,11 @@ class IDTypes:
     def find(self, country: str, id_type: str) -> IDType | None:
         """Any row, offered or not: an old check must still be told of."""
         return self._rows.get((country, id_type))
+
+    def subject(self, country: str, id_type: str) -> str:
+        """Nigeria · BVN; of a type that nobody knows any more its own letters."""
+        entry = self.find(country, id_type)
+        return f"{entry.country_name} · {entry.short}" if entry else f"{country} · {id_type}"
 
     def find_offered(self, country: str, id_type: str) -> IDType | None:
         return next((e for e in self.of_country(country) if e.id_type == id_type), None)

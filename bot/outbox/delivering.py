@@ -16,9 +16,10 @@ from bot.access import Access, Role
 from bot.blocks import thread
 from bot.blocks.thread import Said
 from bot.domain.backoff import retry_in
-from bot.domain.checks import ELSEWHERE, FILES, UPDATES, Check, Post, PostKind
+from bot.domain.checks import ELSEWHERE, FILES, SUMMARIES, UPDATES, Check, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
-from bot.outbox.saying import Context, Saying
+from bot.outbox.reporting import Reporting
+from bot.outbox.saying import Context, File, Saying
 from bot.settings import Settings
 from bot.slack.web import Found, SlackWeb
 from storage import batches, checks, outbox
@@ -65,6 +66,7 @@ class Outbox:
         slack: SlackWeb,
         access: Access,
         saying: Saying,
+        reporting: Reporting,
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
@@ -75,6 +77,7 @@ class Outbox:
         self._slack = slack
         self._access = access
         self._saying = saying
+        self._reporting = reporting
         self._now = now
         self._dice = dice
         self._wake_in = wake_in
@@ -134,7 +137,7 @@ class Outbox:
         if post.kind in FILES:
             await self._upload(post)
             return
-        said = await self._saying.say(post, context)
+        said = await self._said(post, context)
         if said is None:
             await self._end(post, "dropped", "nothing to say any more")
             return
@@ -148,6 +151,16 @@ class Outbox:
             log.warning("slack.refuses_blocks", ref=post.ref, post=post.id, error=no.code)
             self._bare.add(post.id)
             await self._again(post, no.code, self._pace, counts=False)
+
+    async def _said(self, post: Post, context: Context) -> Said | None:
+        if post.kind in SUMMARIES:
+            return await self._reporting.say(post, await self._database.read(self._reporting.gather, post))
+        return await self._saying.say(post, context)
+
+    async def _file(self, post: Post) -> File | None:
+        if post.kind in SUMMARIES:
+            return await self._reporting.file(post, await self._database.read(self._reporting.gather, post))
+        return await self._database.read(self._saying.file_of, post)
 
     # Delivering
 
@@ -187,7 +200,7 @@ class Outbox:
 
     async def _upload(self, post: Post) -> None:
         """A file in a thread: Slack's answer does not tell where it stands, its name does."""
-        file = await self._database.read(self._saying.file_of, post)
+        file = await self._file(post)
         if file is None:
             await self._end(post, "dropped", "nothing to say any more")
             return
@@ -212,6 +225,7 @@ class Outbox:
                 name=file.name,
                 data=file.data,
                 comment=file.comment,
+                alt_text=file.alt_text,
             )
         except (SlackNotSent, SlackRateLimited, SlackRefused):
             await self._database.write(outbox.not_posted, post.id)

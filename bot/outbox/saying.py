@@ -60,6 +60,8 @@ class File:
     """Names the event too: when an answer was lost, the file is looked for by it."""
     data: bytes = field(repr=False)
     comment: str
+    alt_text: str = ""
+    """Of a picture: what it shows."""
 
 
 class Saying:

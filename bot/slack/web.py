@@ -220,10 +220,16 @@ class SlackWeb:
     async def update_view(self, *, view_id: str, view: Mapping[str, Any], hash_: str | None = None) -> None:
         await self._call("views.update", self.client.views_update(view_id=view_id, view=dict(view), hash=hash_))
 
-    async def upload(self, *, channel: str, thread_ts: str | None, name: str, data: bytes, comment: str) -> None:
-        """A file of ours, shared with a comment. Slack's answer names no message; `find_file` does."""
+    async def upload(
+        self, *, channel: str, thread_ts: str | None, name: str, data: bytes, comment: str, alt_text: str = ""
+    ) -> None:
+        """A file of ours, shared with a comment. Slack's answer names no message; `find_file` does.
+
+        `alt_text` says what a picture shows.
+        """
         answer = await self._call(
-            "files.getUploadURLExternal", self.client.files_getUploadURLExternal(filename=name, length=len(data))
+            "files.getUploadURLExternal",
+            self.client.files_getUploadURLExternal(filename=name, length=len(data), alt_txt=alt_text or None),
         )
         try:
             async with self._session.post(answer["upload_url"], data=data, allow_redirects=False) as response:

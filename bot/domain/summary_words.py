@@ -1,0 +1,107 @@
+"""What a manager types behind `/kyc summary`: a period, a country, an ID type; each may be left out."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from bot.domain.id_types import IDType
+from bot.domain.periods import DAY, Kind, Period, day_of, month_of, week_of
+from bot.errors import Refused
+
+LONGEST = timedelta(days=366)
+_DATES = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.(\d{4}-\d{2}-\d{2}))?")
+
+NOT_A_DATE = "“{typed}” is not a day. Write it as 2026-11-21, and a span as 2026-11-01..2026-11-15."
+WRONG_WAY = "The span ends before it begins. Write the earlier day first, as in 2026-11-01..2026-11-15."
+TOO_LONG = "A summary covers 366 days at most."
+NOT_YET = "That day has not come yet."
+NOT_KNOWN = (
+    "I don't know “{typed}” here. Behind `/kyc summary` I understand `today`, `yesterday`, `week`, `month`, "
+    "`last week`, `last month`, a day or a span such as `2026-11-01..2026-11-15`, then a country and an ID type, "
+    "for example `/kyc summary week NG BVN`."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be summed up."""
+
+    period: Period
+    country: str | None = None
+    id_type: str | None = None
+
+
+def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> Asked:
+    """Raises Refused with words for the person who typed it. Without a period it is today."""
+    words = typed.split()
+    period, rest = _period(words, today)
+    entries = list(entries)
+    country, rest = _country(rest, entries)
+    if not rest:
+        return Asked(period=period, country=country)
+    wanted = _folded(" ".join(rest))
+    found = {
+        e.id_type for e in entries if country in (None, e.country) and wanted in map(_folded, (e.id_type, e.label))
+    }
+    if len(found) != 1:
+        raise Refused(NOT_KNOWN.format(typed=_shown(" ".join(rest))))
+    return Asked(period=period, country=country, id_type=found.pop())
+
+
+def _period(words: list[str], today: date) -> tuple[Period, list[str]]:
+    first = words[0].casefold() if words else ""
+    second = words[1].casefold() if len(words) > 1 else ""
+    match first, second:
+        case "last", "week":
+            return week_of(today).before(), words[2:]
+        case "last", "month":
+            return month_of(today).before(), words[2:]
+        case "today", _:
+            return day_of(today), words[1:]
+        case "yesterday", _:
+            return day_of(today - DAY), words[1:]
+        case "week", _:
+            return week_of(today), words[1:]
+        case "month", _:
+            return month_of(today), words[1:]
+    if not re.match(r"\d", first):
+        return day_of(today), words
+    return _dates(first, today), words[1:]
+
+
+def _dates(typed: str, today: date) -> Period:
+    found = _DATES.fullmatch(typed)
+    try:
+        ends = [date.fromisoformat(text) for text in found.groups() if text] if found else []
+    except ValueError:
+        ends = []
+    if not ends:
+        raise Refused(NOT_A_DATE.format(typed=_shown(typed)))
+    first, last = ends[0], ends[-1]
+    if last < first:
+        raise Refused(WRONG_WAY)
+    if last - first >= LONGEST:
+        raise Refused(TOO_LONG)
+    if first > today:
+        raise Refused(NOT_YET)
+    if first == last:
+        return day_of(first)
+    return Period(kind=Kind.RANGE, first=first, last=last)
+
+
+def _country(words: list[str], entries: Iterable[IDType]) -> tuple[str | None, list[str]]:
+    """A code or a name, which may be several words; the longest that fits."""
+    known = {_folded(name): e.country for e in entries for name in (e.country, e.country_name)}
+    for length in range(len(words), 0, -1):
+        if code := known.get(_folded(" ".join(words[:length]))):
+            return code, words[length:]
+    return None, words
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"[\s_-]+", " ", text).casefold().strip()
+
+
+def _shown(typed: str) -> str:
+    return re.sub(r"[^\w .:/-]", "", typed)[:60]

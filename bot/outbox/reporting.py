@@ -1,0 +1,169 @@
+"""What is said of the managers' figures: the summary, its picture and its file, built at delivery from what is known.
+
+A post's note names a period and nothing else, so a summary that is told late tells what is true then.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot import charts, reports
+from bot.blocks import summary
+from bot.blocks.summary import Names, Told
+from bot.blocks.text import foreign
+from bot.blocks.thread import Said
+from bot.charts import Bar, Chart
+from bot.domain.checks import Post, PostKind
+from bot.domain.figure_tables import COLUMNS, table
+from bot.domain.figures import Figures, Report
+from bot.domain.id_types import IDTypes
+from bot.domain.periods import Kind, Period, at, name
+from bot.domain.sheets import csv_bytes
+from bot.errors import SlackError
+from bot.outbox.saying import File
+from bot.settings import Settings
+from bot.slack.web import SlackWeb
+from storage import outbox
+from storage.database import Transaction
+
+LATE = timedelta(hours=1)
+"""A summary that comes later than this after its hour says so."""
+NAMES_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What a post about figures is built from."""
+
+    report: Report
+    opening: Post | None
+    """The summary whose thread a file belongs to."""
+
+
+class Reporting:
+    """Builds summaries."""
+
+    def __init__(self, *, slack: SlackWeb, id_types: IDTypes, settings: Settings, now: Callable[[], datetime]) -> None:
+        self._slack = slack
+        self._id_types = id_types
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        self._now = now
+
+    def gather(self, tx: Transaction, post: Post) -> Gathered:
+        """The figures of the period that the post names, as they are now."""
+        report = reports.read(
+            tx,
+            period_in(post),
+            settings=self._settings,
+            as_of=self._now(),
+            country=post.note.get("country"),
+            id_type=post.note.get("id_type"),
+        )
+        return Gathered(report=report, opening=outbox.get(tx, post.about) if post.about else None)
+
+    async def say(self, post: Post, found: Gathered) -> Said:
+        report = found.report
+        if post.kind is PostKind.SUMMARY_OLDER:
+            return summary.older(report, unit=post.note["unit"], count=int(post.note["count"]), today=self._today())
+        called = await self._names(group.key[0] for group in report.figures.by_requester[: summary.GROUPS])
+        return summary.message(report, self._called(called), self._told(post, report))
+
+    async def file(self, post: Post, found: Gathered) -> File | None:
+        """The picture or the table; None when there is no thread for it, or nothing that it could show."""
+        report, opening = found.report, found.opening
+        if opening is None or opening.ts is None or opening.channel is None or not report.figures.asked:
+            return None
+        name_, told = _file_name(report), self._told(post, report)
+        if post.kind is PostKind.SUMMARY_CSV:
+            data, kind, alt_text = csv_bytes(COLUMNS, table(report)), "csv", ""
+            comment = "The same figures as a table, with every group and reason."
+        else:
+            # Drawing takes a second of a processor: not on the loop that answers Slack.
+            data, kind = await asyncio.to_thread(charts.draw, self._chart(report)), "png"
+            alt_text = summary.alt_text(report, self._called({}), told)
+            comment = "The same figures as a picture."
+        return File(
+            channel=opening.channel,
+            thread_ts=opening.ts,
+            name=f"{name_}.{kind}",
+            data=data,
+            comment=comment,
+            alt_text=alt_text,
+        )
+
+    def _told(self, post: Post, report: Report) -> Told:
+        due = at(report.period.last + timedelta(days=1), self._settings.summary_time, self._zone)
+        by = post.note.get("by")
+        is_late = by is None and self._now() - due > LATE
+        return Told(today=self._today(), late_since=due if is_late else None, by=by, zone=self._settings.timezone)
+
+    def _today(self) -> date:
+        return self._now().astimezone(self._zone).date()
+
+    def _called(self, people: dict[str, str]) -> Names:
+        return Names(subject=self._id_types.subject, person=lambda user: people.get(user, user))
+
+    async def _names(self, users: Iterable[str]) -> dict[str, str]:
+        """Names in place of mentions: a summary calls nobody. Where Slack does not tell in time, the id stands."""
+
+        async def ask(user: str) -> tuple[str, str]:
+            try:
+                found = await asyncio.wait_for(self._slack.user(user), NAMES_SECONDS)
+            except (SlackError, TimeoutError):
+                return user, user
+            profile = found.get("profile") or {}
+            said = profile.get("display_name") or found.get("real_name") or found.get("name") or user
+            return user, foreign(str(said), 60)
+
+        return dict(await asyncio.gather(*map(ask, users)))
+
+    def _chart(self, report: Report) -> Chart:
+        f, today = report.figures, self._today()
+        rate = summary.percent(f.approval)
+        only = " ".join(filter(None, (report.country, report.id_type)))
+        unit = report.period.kind.value
+        return Chart(
+            title=f"KYC, {name(report.period, today)}",
+            subtitle=" · ".join(
+                filter(None, (only, summary.checks(f.asked), f"approval rate {rate}" if rate else "too few for a rate"))
+            ),
+            counts=[(what, count) for what, count in _parts(f) if count or what in ("approved", "rejected")],
+            bars=[
+                Bar(
+                    label=summary.short(period),
+                    asked=figures.asked,
+                    parts=_parts(figures),
+                    rate=summary.percent(figures.approval),
+                )
+                for period, figures in report.series
+            ],
+            bars_title=f"Checks a {unit}, and approval rate",
+        )
+
+
+def period_in(post: Post) -> Period:
+    note = post.note
+    return Period(
+        kind=Kind(note["kind"]), first=date.fromisoformat(note["first"]), last=date.fromisoformat(note["last"])
+    )
+
+
+def _parts(f: Figures) -> list[tuple[str, int]]:
+    return [
+        ("approved", f.approved),
+        ("rejected", f.rejected),
+        ("without result", f.failed),
+        ("other photos", f.new_photos),
+        ("cancelled", f.cancelled),
+        ("still open", f.open),
+    ]
+
+
+def _file_name(report: Report) -> str:
+    """Names the period, so that the file is found by it when an answer was lost."""
+    first, last = report.period.first.isoformat(), report.period.last.isoformat()
+    only = [part for part in (report.country, report.id_type) if part]
+    return "-".join(["kyc", report.period.kind.value, first, *([last] if first != last else []), *only])

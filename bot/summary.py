@@ -1,0 +1,211 @@
+"""The managers' summary: by the clock once per channel and period, to a manager who asks, and shared by a button.
+
+Only what is due is decided here, and who may see it; the words are built when it is delivered (`bot.outbox`).
+"""
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot import reports
+from bot.access import Access, Role, Verdict
+from bot.blocks import summary as blocks
+from bot.blocks.private import NOT_SURE
+from bot.blocks.summary import Names, Told
+from bot.blocks.text import person
+from bot.blocks.thread import Said
+from bot.domain.checks import PostKind
+from bot.domain.id_types import IDTypes
+from bot.domain.periods import TOLD_BY_THE_CLOCK, Kind, Period, at, due
+from bot.domain.summary_words import Asked, parse
+from bot.errors import Refused
+from bot.settings import Settings
+from storage import audit, meta, outbox, slack_requests, summaries
+from storage.database import Database, Transaction, from_text
+
+LOOK_EVERY = timedelta(minutes=1)
+CAUGHT_UP = {Kind.DAY: 3, Kind.WEEK: 1, Kind.MONTH: 1}
+"""As many are told one by one after a long stop; those before in one line."""
+
+
+class Summary:
+    """Decides which summaries there are."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        access: Access,
+        id_types: IDTypes,
+        settings: Settings,
+        now: Callable[[], datetime],
+        dice: random.Random,
+    ) -> None:
+        self._database = database
+        self._access = access
+        self._id_types = id_types
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        self._now = now
+        self._dice = dice
+
+    # By the clock
+
+    async def look(self) -> None:
+        """Have everything told that is due by now; again, at once or after a restart, changes nothing."""
+        now, channel = self._now(), self._settings.summary_channel
+        if not await self._database.read(self._has_begun, channel):
+            await self._database.write(summaries.begin, channel, now=now)
+        if channel is None:
+            return
+        found: list[Period] = await self._database.read(self._due, channel, now)
+        if found:
+            await self._database.write(self.tell_due, channel, now)
+
+    @staticmethod
+    def _has_begun(tx: Transaction, channel: str | None) -> bool:
+        known = summaries.began(tx) if channel is None else summaries.since(tx, channel)
+        return known is not None
+
+    def _due(self, tx: Transaction, channel: str, now: datetime) -> list[Period]:
+        since = summaries.since(tx, channel)
+        if since is None:
+            return []
+        return [
+            period
+            for kind in TOLD_BY_THE_CLOCK
+            for period in due(
+                kind,
+                zone=self._zone,
+                hour=self._settings.summary_time,
+                now=now,
+                since=since,
+                after=summaries.last_told(tx, channel, kind),
+            )
+        ]
+
+    def tell_due(self, tx: Transaction, channel: str, now: datetime) -> None:
+        """Which are due is looked at again: a second schedule may have been here since."""
+        found = self._due(tx, channel, now)
+        for kind in TOLD_BY_THE_CLOCK:
+            mine = [period for period in found if period.kind is kind]
+            old, new = mine[: -CAUGHT_UP[kind]], mine[-CAUGHT_UP[kind] :]
+            passed = [p for p in old if summaries.take(tx, channel, p, how="in_one_line", now=now)]
+            if passed:
+                self._enqueue_older(tx, channel, passed, now)
+            for period in new:
+                if summaries.take(tx, channel, period, how="told", now=now):
+                    key = f"{channel}:{kind.value}:{period.first.isoformat()}"
+                    doubt = self._in_doubt_since(tx, period)
+                    _enqueue(tx, channel, Asked(period=period), key=key, in_doubt_since=doubt, now=now)
+
+    def _in_doubt_since(self, tx: Transaction, period: Period) -> datetime | None:
+        """What fell due before a backup was put back may have been told by the bot that the backup was taken from."""
+        restored_at = meta.kept(tx, "restored_at")
+        told_at = at(period.last + timedelta(days=1), self._settings.summary_time, self._zone)
+        return told_at if restored_at is not None and told_at <= from_text(restored_at) else None
+
+    @staticmethod
+    def _enqueue_older(tx: Transaction, channel: str, passed: list[Period], now: datetime) -> None:
+        first, last = passed[0], passed[-1]
+        outbox.enqueue(
+            tx,
+            PostKind.SUMMARY_OLDER,
+            key=f"{channel}:{first.kind.value}:{first.first.isoformat()}",
+            lane=channel,
+            note=_note(Asked(period=Period(kind=Kind.RANGE, first=first.first, last=last.last)))
+            | {"unit": first.kind.value, "count": str(len(passed))},
+            now=now,
+        )
+
+    # To a manager
+
+    async def answer(self, user: str, typed: str) -> Said:
+        """The figures that somebody asked for, with a button to share them. Raises Refused with words for them."""
+        await self._must_be_manager(user)
+        asked = parse(typed, today=self._today(), entries=self._id_types.known())
+        said = await self._said(asked)
+        once = f"{self._dice.getrandbits(64):016x}"
+        return blocks.with_button(said, value={**_note(asked), "once": once})
+
+    async def share(self, user: str, channel: str, note: Mapping[str, str]) -> Said:
+        """Post what a button names where it was pressed, once; raises Refused with words for whoever pressed it."""
+        await self._must_be_manager(user)
+        where = await self._access.channel(channel, user)
+        if where is None:
+            raise Refused(NOT_SURE)
+        if where.shared:
+            raise Refused(blocks.SHARED_CHANNEL)
+        if not where.can_post:
+            raise Refused(blocks.NOT_HERE)
+        asked, once = _asked_in(note), str(note["once"])
+        if not await self._database.write(_share, channel, asked, once=once, by=user, now=self._now()):
+            raise Refused(blocks.ONCE)
+        return blocks.with_line(await self._said(asked), blocks.shared(channel))
+
+    async def _said(self, asked: Asked) -> Said:
+        report = await self._database.read(
+            reports.read,
+            asked.period,
+            settings=self._settings,
+            as_of=self._now(),
+            country=asked.country,
+            id_type=asked.id_type,
+        )
+        # Seen by one person alone, a mention calls nobody.
+        names = Names(subject=self._id_types.subject, person=person)
+        return blocks.message(report, names, Told(today=self._today(), zone=self._settings.timezone))
+
+    async def _must_be_manager(self, user: str) -> None:
+        verdict = await self._access.has(user, Role.ADMIN, Role.MANAGER)
+        if verdict is not Verdict.YES:
+            raise Refused(NOT_SURE if verdict is Verdict.UNKNOWN else blocks.NOT_A_MANAGER)
+
+    def _today(self) -> date:
+        return self._now().astimezone(self._zone).date()
+
+
+def _share(tx: Transaction, channel: str, asked: Asked, *, once: str, by: str, now: datetime) -> bool:
+    if not slack_requests.take(tx, f"share:{once}", now=now):
+        return False
+    _enqueue(tx, channel, asked, key=f"{channel}:{once}", by=by, now=now)
+    detail = " ".join(filter(None, (*_dates(asked.period), asked.country, asked.id_type, channel)))
+    audit.record(tx, at=now, actor=by, act="summary.shared", detail=detail)
+    return True
+
+
+def _enqueue(
+    tx: Transaction,
+    channel: str,
+    asked: Asked,
+    *,
+    key: str,
+    now: datetime,
+    by: str | None = None,
+    in_doubt_since: datetime | None = None,
+) -> None:
+    """The message, and for its thread the picture and the file."""
+    note = _note(asked) | ({"by": by} if by else {})
+    opening: str | None = None
+    for kind in (PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV):
+        post = outbox.enqueue(
+            tx, kind, key=key, lane=channel, note=note, about=opening, in_doubt_since=in_doubt_since, now=now
+        )
+        opening = opening or post
+
+
+def _note(asked: Asked) -> dict[str, str]:
+    period = asked.period
+    note = {"kind": period.kind.value, "first": period.first.isoformat(), "last": period.last.isoformat()}
+    return note | {name: value for name, value in (("country", asked.country), ("id_type", asked.id_type)) if value}
+
+
+def _asked_in(note: Mapping[str, str]) -> Asked:
+    first, last = date.fromisoformat(note["first"]), date.fromisoformat(note["last"])
+    period = Period(kind=Kind(note["kind"]), first=first, last=last)
+    return Asked(period=period, country=note.get("country"), id_type=note.get("id_type"))
+
+
+def _dates(period: Period) -> Iterable[str]:
+    return period.kind.value, period.first.isoformat(), period.last.isoformat()

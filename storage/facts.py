@@ -1,0 +1,135 @@
+"""Facts (table `facts`): what the managers' figures are made from, one row a round of a check, nothing personal.
+
+A row is written in the transaction that settles the check, so that figures never need what retention removes later.
+What is still open is read from the checks themselves.
+"""
+
+import sqlite3
+from datetime import datetime
+
+from bot.domain.figures import Fact
+from bot.domain.states import ReviewReason, State
+from storage.database import Transaction, from_text, to_text
+
+# Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
+# approval that people decided counts with them, however it was heard of.
+_OF_A_CHECK = """
+    v.ref, v.round, v.requester, v.country, v.id_type,
+    CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END AS asked_at,
+    v.state, v.reason, COALESCE(v.failure, v.verdict_why) AS why,
+    CASE WHEN v.verdict LIKE '12%' THEN 1 ELSE 0 END AS by_person,
+    v.ended_at, v.decision,
+    CASE WHEN v.decision IS NOT NULL THEN v.decided_at END AS decided_at,
+    CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END AS decision_reason,
+    (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+     WHERE a.ref = v.ref AND a.round = v.round AND r.fate IN ('counted', 'claimed', 'agrees')
+       AND r.code NOT LIKE '12%' AND r.code NOT LIKE '52%') AS machine_at,
+    (SELECT r.opened_at FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS opened_at,
+    (SELECT r.first_claimed_at FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS claimed_at
+"""
+
+
+def note(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Write down what a check has come to: machine result, end, decision. Again changes what has changed.
+
+    What was known first stays: whose check it is, and when the machine spoke and review began.
+    """
+    tx.run(
+        f"""
+        INSERT INTO facts (
+            ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, ended_at,
+            decision, decided_at, decision_reason, machine_at, review_at, claimed_at, settled_at)
+        SELECT
+            c.ref, c.round, :person, c.requester, c.country, c.id_type, c.asked_at, c.state, c.reason, c.why,
+            c.by_person, c.ended_at, c.decision, c.decided_at, c.decision_reason, c.machine_at,
+            COALESCE(c.opened_at, CASE WHEN c.state = 'in_review' THEN :now END), c.claimed_at,
+            CASE WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at, :now) ELSE c.ended_at END
+        FROM (SELECT {_OF_A_CHECK} FROM verifications v WHERE v.ref = :ref) AS c
+        WHERE 1 = 1
+        ON CONFLICT (ref, round) DO UPDATE SET
+            state = excluded.state, reason = excluded.reason, why = excluded.why, by_person = excluded.by_person,
+            ended_at = excluded.ended_at, decision = excluded.decision, decided_at = excluded.decided_at,
+            decision_reason = excluded.decision_reason, settled_at = excluded.settled_at,
+            machine_at = COALESCE(facts.machine_at, excluded.machine_at),
+            review_at = COALESCE(facts.review_at, excluded.review_at),
+            claimed_at = COALESCE(facts.claimed_at, excluded.claimed_at)
+        """,
+        ref=ref,
+        person=_person(tx, ref),
+        now=to_text(now),
+    )
+
+
+def _person(tx: Transaction, ref: str) -> str:
+    """The first check of the same person: of this one's own earlier rounds, else by ID number.
+
+    By reference and never by the number's hash, which does not outlive retention. A person whose number the bot
+    holds no more counts as new.
+    """
+    known = tx.row("SELECT person FROM facts WHERE ref = :ref ORDER BY round LIMIT 1", ref=ref)
+    if known is not None:
+        return str(known["person"])
+    first = tx.row(
+        """
+        SELECT o.ref, (SELECT f.person FROM facts f WHERE f.ref = o.ref ORDER BY f.round LIMIT 1) AS person
+        FROM verifications v JOIN verifications o ON o.number_print = v.number_print AND o.country = v.country
+        WHERE v.ref = :ref AND v.number_print <> '' ORDER BY o.asked_at, o.ref LIMIT 1
+        """,
+        ref=ref,
+    )
+    return ref if first is None else str(first["person"] or first["ref"])
+
+
+def settled(tx: Transaction, since: datetime, until: datetime) -> list[Fact]:
+    """Rounds that have ended or were decided, and were asked or settled from `since` up to, not including, `until`."""
+    rows = tx.rows(
+        """
+        SELECT * FROM facts
+        WHERE settled_at IS NOT NULL
+          AND ((asked_at >= :since AND asked_at < :until) OR (settled_at >= :since AND settled_at < :until))
+        """,
+        since=to_text(since),
+        until=to_text(until),
+    )
+    return [_fact(row) for row in rows]
+
+
+def still_open(tx: Transaction) -> list[Fact]:
+    """Checks that have neither ended nor been decided, as they stand now."""
+    rows = tx.rows(
+        f"""
+        SELECT {_OF_A_CHECK}, f.machine_at AS known_machine_at, f.review_at, COALESCE(f.person, v.ref) AS person
+        FROM verifications v LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
+        WHERE v.state IN ('requested', 'submitting', 'processing', 'in_review') AND v.decision IS NULL
+        """
+    )
+    return [_fact(row) for row in rows]
+
+
+def _fact(row: sqlite3.Row) -> Fact:
+    names = row.keys()
+    machine_at = (row["known_machine_at"] if "known_machine_at" in names else None) or row["machine_at"]
+    return Fact(
+        ref=row["ref"],
+        round=row["round"],
+        person=row["person"],
+        requester=row["requester"],
+        country=row["country"],
+        id_type=row["id_type"],
+        asked_at=from_text(row["asked_at"]),
+        state=State(row["state"]),
+        reason=ReviewReason(row["reason"]) if row["reason"] else None,
+        why=row["why"],
+        by_person=bool(row["by_person"]),
+        machine_at=_time(machine_at),
+        review_at=_time(row["review_at"]),
+        claimed_at=_time(row["claimed_at"]),
+        ended_at=_time(row["ended_at"]),
+        decision=row["decision"],
+        decision_reason=row["decision_reason"],
+        decided_at=_time(row["decided_at"]),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return from_text(text) if text is not None else None

@@ -1,0 +1,57 @@
+"""Which summaries were told where (table `summaries`), and since when there is anything to tell."""
+
+from datetime import date, datetime, timedelta
+
+from bot.domain.periods import Kind, Period
+from storage import meta
+from storage.database import Transaction, from_text, to_text
+
+FIRST_START = "first_start"
+_SINCE = "summary_since:"
+_AGO = timedelta(days=1)
+"""A channel that is new hears of what ended in the day before it was named."""
+
+
+def began(tx: Transaction) -> datetime | None:
+    """When the bot was first started with this database; None before that."""
+    kept = meta.kept(tx, FIRST_START)
+    return from_text(kept) if kept else None
+
+
+def begin(tx: Transaction, channel: str | None, *, now: datetime) -> None:
+    """Keep the first start of the bot, and of the summaries in this channel. A repeat changes nothing."""
+    for name in filter(None, (FIRST_START, channel and f"{_SINCE}{channel}")):
+        if meta.kept(tx, name) is None:
+            meta.keep(tx, name, to_text(now))
+
+
+def since(tx: Transaction, channel: str) -> datetime | None:
+    """What ended before is never told in this channel; None while `begin` has not been called for it."""
+    first, here = began(tx), meta.kept(tx, f"{_SINCE}{channel}")
+    return None if first is None or here is None else max(first, from_text(here) - _AGO)
+
+
+def last_told(tx: Transaction, channel: str, kind: Kind) -> date | None:
+    """First day of the latest period that was told, or passed over in one line."""
+    row = tx.row(
+        "SELECT MAX(period) AS period FROM summaries WHERE channel = :channel AND kind = :kind",
+        channel=channel,
+        kind=kind.value,
+    )
+    return date.fromisoformat(row["period"]) if row is not None and row["period"] else None
+
+
+def take(tx: Transaction, channel: str, period: Period, *, how: str, now: datetime) -> bool:
+    """Make this period's summary in this channel ours to tell; False if it was taken before."""
+    taken = tx.run(
+        """
+        INSERT INTO summaries (channel, kind, period, how, at) VALUES (:channel, :kind, :period, :how, :now)
+        ON CONFLICT (channel, kind, period) DO NOTHING
+        """,
+        channel=channel,
+        kind=period.kind.value,
+        period=period.first.isoformat(),
+        how=how,
+        now=to_text(now),
+    )
+    return taken == 1
