@@ -20,6 +20,8 @@ from bot.domain.applicants import Limits
 from bot.domain.id_types import IDTypes
 from bot.finding import Finding
 from bot.holding import LOOK_EVERY, Holding
+from bot.home import LOOK_EVERY as LOOK_AT_HOMES
+from bot.home import Home
 from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
@@ -47,7 +49,7 @@ from bot.submission import PASS_SECONDS, Submission
 from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
 from bot.tables import read_tables
-from storage import attempts, batches, checks, meta, outbox
+from storage import attempts, batches, checks, homes, meta, outbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
@@ -90,6 +92,7 @@ class Bot:
     desk: Desk
     finding: Finding
     holding: Holding
+    home: Home
     review: Reviewing
     notifying: Notifying
     summary: Summary
@@ -209,15 +212,26 @@ async def build(
         # The crew is made of the outbox, and wakes again when a pause of the outbox ends.
         wake_in=lambda wait: posting.wake_in(wait),  # noqa: PLW0108 - `posting` does not exist yet
     )
+    home = Home(
+        database=database,
+        slack=worker_slack,
+        access=access,
+        id_types=id_types,
+        settings=settings,
+        now=now,
+        dice=dice,
+    )
     submitting = Crew("submission", claim=submission.claim, work=submission.work, size=SUBMISSIONS_AT_ONCE)
     reading = Crew("batches", claim=batching.claim, work=batching.work, size=2)
     asking = Crew("results", claim=results.claim, work=results.work, size=8)
     posting = Crew("outbox", claim=outgoing.claim, work=outgoing.work, size=8)
+    showing = Crew("homes", claim=home.claim, work=home.work, size=2)
+    database.subscribe(homes.HOMES, showing.wake)
     database.subscribe(checks.SUBMISSION, submitting.wake)
     database.subscribe(attempts.RESULTS, asking.wake)
     database.subscribe(batches.BATCHES, reading.wake)
     database.subscribe(outbox.OUTBOX, posting.wake)
-    schedule = Schedule([submitting, asking, reading, posting])
+    schedule = Schedule([submitting, asking, reading, posting, showing])
     schedule.every(REFRESH_ACCESS, access.refresh, "access")
 
     catalogue = Catalogue(database=database, smile_id=smile_id, id_types=id_types, settings=settings, now=now)
@@ -230,6 +244,7 @@ async def build(
         database=database, slack=worker_slack, access=access, id_types=id_types, settings=settings, now=now
     )
     schedule.every(LOOK_EVERY, review.look, "reviews")
+    schedule.every(LOOK_AT_HOMES, home.look, "home tabs")
     summary = Summary(database=database, access=access, id_types=id_types, settings=settings, now=now, dice=dice)
     schedule.every(LOOK_FOR_SUMMARIES, summary.look, "summaries", first_in=FIRST_SUMMARIES)
     backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
@@ -269,6 +284,7 @@ async def build(
             now=now,
         ),
         holding=holding,
+        home=home,
         review=review,
         notifying=Notifying(database=database, access=access),
         summary=summary,

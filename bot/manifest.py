@@ -28,6 +28,7 @@ SCOPES = (
     "im:history",
 )
 EVENTS = (
+    "app_home_opened",
     "app_mention",
     "app_uninstalled",
     "member_joined_channel",
@@ -63,7 +64,7 @@ def build(url: str | None = None) -> dict[str, Any]:
         },
         "features": {
             "app_home": {
-                "home_tab_enabled": False,
+                "home_tab_enabled": True,
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },

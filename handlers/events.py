@@ -19,13 +19,19 @@ async def group_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     await ack()
     group = event.get("subteam_id") or (event.get("subteam") or {}).get("id")
     if group:
-        bot.background.spawn(bot.access.changed(group))
+        bot.background.spawn(_changed(bot, group))
 
 
 async def channel_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     """Somebody, perhaps the bot itself, joined or left a channel."""
     await ack()
-    bot.background.spawn(bot.access.changed(event.get("channel", "")))
+    bot.background.spawn(_changed(bot, event.get("channel", "")))
+
+
+async def _changed(bot: Bot, entry: str) -> None:
+    await bot.access.changed(entry)
+    # Whoever has lost a role must not go on reading what it showed.
+    await bot.home.look()
 
 
 async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:

@@ -15,7 +15,21 @@ from bot.app import Bot
 from bot.blocks import ids
 from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
 from bot.domain.reviews import Decision
-from handlers import again, batches, commands, details, events, find, form, held, messages, review, summary, unknown
+from handlers import (
+    again,
+    batches,
+    commands,
+    details,
+    events,
+    find,
+    form,
+    held,
+    home,
+    messages,
+    review,
+    summary,
+    unknown,
+)
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -84,6 +98,8 @@ def _listen(app: AsyncApp) -> None:
     app.event("message")(messages.direct)
     app.action(ids.OPEN_FORM_OF_MESSAGE)(messages.open_form)
     app.action(ids.SEND_MESSAGE)(messages.send)
+    app.event("app_home_opened")(home.opened)
+    app.action(ids.HOME_START)(home.start)
     app.action(ids.OPEN_FORM)(form.open_again)
     app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*)$"))(form.chosen)
     app.view(ids.FORM)(form.submitted)

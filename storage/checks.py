@@ -12,7 +12,7 @@ from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.reviews import Decision, ReviewState, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import attempts, audit, batches, facts, outbox, slack_requests
+from storage import attempts, audit, batches, facts, homes, outbox, slack_requests
 from storage.database import Transaction, from_text, to_text
 
 SUBMISSION = "submission"
@@ -75,6 +75,7 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
     keep_photos(tx, ref, request.photos)
     audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
     audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
+    homes.concern(tx, request.requester, now=now)
     if request.batch is None:
         outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, lane=request.channel, now=now)
     tx.wake(SUBMISSION)
@@ -291,6 +292,7 @@ def release_leases(tx: Transaction) -> None:
     tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE posts SET leased_until = NULL WHERE leased_until IS NOT NULL")
     batches.release_leases(tx)
+    homes.release_leases(tx)
 
 
 def move(
@@ -409,8 +411,10 @@ def posted(tx: Transaction, ref: str, *, ts: str) -> None:
 
 def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Have the request's message and the reviewers' cards updated; updates that wait already are not doubled."""
-    row = tx.row("SELECT channel, batch FROM verifications WHERE ref = :ref", ref=ref)
+    row = tx.row("SELECT channel, batch, requester FROM verifications WHERE ref = :ref", ref=ref)
     outbox.refresh_cards(tx, ref, now=now)
+    if row is not None:
+        homes.concern(tx, row["requester"], now=now)
     if row is not None and row["batch"] is not None:
         batches.refresh(tx, row["batch"], now=now)
     elif row is not None:

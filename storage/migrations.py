@@ -15,7 +15,7 @@ migrations = Migrations("kyc-bot")
 def migrate(db: Database) -> None:
     """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
     known = {migration.name for migration in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
-    ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in", "m0004_reviews", "m0005_figures"}
+    ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in", "m0004_reviews", "m0005_figures", "m0006_homes"}
     if beyond := sorted(known - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     migrations.apply(db)
@@ -399,3 +399,22 @@ def m0005_figures(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0006_homes(db: Database) -> None:
+    """Whose Home tab is kept fresh, and what it shows."""
+    db.execute(
+        """
+        CREATE TABLE homes (
+            person TEXT PRIMARY KEY,
+            opened_at TEXT NOT NULL,
+            due_at TEXT,
+            leased_until TEXT,
+            published_at TEXT,
+            digest TEXT NOT NULL DEFAULT '',
+            sees TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX homes_due ON homes (due_at) WHERE due_at IS NOT NULL")

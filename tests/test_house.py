@@ -24,6 +24,7 @@ PROCESSES = frozenset(
         "bot.exports",
         "bot.finding",
         "bot.holding",
+        "bot.home",
         "bot.intake",
         "bot.messages",
         "bot.notifying",

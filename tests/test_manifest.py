@@ -53,6 +53,7 @@ EVENTS = re.findall(
 """What an app can subscribe to (docs.slack.dev/reference/events, 2026-11)."""
 
 SCOPES_OF_EVENTS = {
+    "app_home_opened": frozenset[str](),
     "app_mention": frozenset({"app_mentions:read"}),
     "message.im": frozenset({"im:history"}),
     "app_uninstalled": frozenset[str](),

@@ -105,7 +105,7 @@ def card(
     if failed:
         blocks.append(context(plain("\n".join(failed))))
     blocks += [context({"type": "mrkdwn", "text": asked, "verbatim": True}), section(standing)]
-    blocks.append({"type": "actions", "elements": _buttons(check, review)})
+    blocks.append({"type": "actions", "elements": buttons(check, review)})
     heard = f"{foreign('; '.join(failed), 900)}. " if failed else ""
     return Said(
         text=spoken(f"{head}. Smile ID so far: {verdict_name(check)}. {heard}{asked}. {standing}"), blocks=blocks
@@ -144,7 +144,8 @@ def _decided(decided: Decided) -> str:
     return text
 
 
-def _buttons(check: Check, review: Review | None) -> list[Block]:
+def buttons(check: Check, review: Review | None) -> list[Block]:
+    """What can be done with a check now, whoever looks; whether they may is looked at when they click."""
     details = _button(ids.DETAILS, "Details", check.ref)
     note = _button(ids.REVIEW_NOTE, "Note", check.ref)
     if review is None or review.state is not ReviewState.OPEN:

@@ -217,6 +217,10 @@ class SlackWeb:
         answer = await self._call("views.push", self.client.views_push(trigger_id=trigger_id, view=dict(view)))
         return dict(answer["view"])
 
+    async def publish_view(self, *, user: str, view: Mapping[str, Any]) -> None:
+        """Show a person's Home tab."""
+        await self._call("views.publish", self.client.views_publish(user_id=user, view=dict(view)))
+
     async def update_view(self, *, view_id: str, view: Mapping[str, Any], hash_: str | None = None) -> None:
         await self._call("views.update", self.client.views_update(view_id=view_id, view=dict(view), hash=hash_))
 

@@ -5,12 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from bot.blocks import find, form, private, review, thread
+from bot.blocks import find, form, home, private, review, thread
+from bot.blocks.home import Queue, Queued, Today
 from bot.blocks.thread import Beside, Said, Told
 from bot.domain.checks import Check
+from bot.domain.figures import Report, report
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
+from bot.domain.periods import Kind, Period
 from bot.domain.reviews import Agreement, Choice, Decided, Decision, Proposal, Review, ReviewState, Silence
 from bot.domain.rulings import Source
 from bot.domain.states import ReviewReason, State
@@ -224,6 +228,24 @@ def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str,
     }
 
 
+def _queued(check: Check, entry: IDType | None, text: str) -> Queued:
+    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
+    row = find.Row(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")
+    return Queued(row=row, review=a_review(claimed_by=REMI, proposal=proposal), waited=timedelta(hours=5))
+
+
+def _report() -> Report:
+    day = ASKED_AT.date()
+    return report(
+        [],
+        Period(kind=Kind.DAY, first=day, last=day),
+        zone=ZoneInfo("Africa/Lagos"),
+        as_of=ASKED_AT + timedelta(days=1),
+        review_due=timedelta(hours=4),
+        began=ASKED_AT - timedelta(days=90),
+    )
+
+
 def views(check: Check, entry: IDType | None, reading: Reading, text: str, many: int) -> dict[str, dict[str, Any]]:
     """Every view, the form aside."""
     message = private.Told(
@@ -242,6 +264,14 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         "decide": review.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
         "hand on": review.hand_on_form(check),
         "note": review.note_form(check),
+        "home": home.home(
+            mine=[find.Row(check=check, entry=entry, link=None)] * 10,
+            queue=Queue(first=[_queued(check, entry, text)] * 15, more=many),
+            today=Today(today=_report(), yesterday=_report()),
+        ),
+        "home, nothing": home.home(mine=[], queue=Queue(first=[], more=0), today=None),
+        "home, nobody": home.home(mine=None, queue=None, today=None, ask=REMI),
+        "home, unsure": home.home(mine=None, queue=None, today=None, unsure=True),
         "notify": review.notify_form(set(Choice), is_reviewer=True),
         "notify, requester": review.notify_form((), is_reviewer=False),
         "details, links to come": private.details(check, entry, [], photo_links=None),

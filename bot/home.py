@@ -1,0 +1,202 @@
+"""Home tabs: shown when they are opened, and anew after each change that concerns somebody, at Slack's pace.
+
+What a person may see is looked up each time a tab is built, since roles change while tabs stand.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from bot import reports
+from bot.access import Access, Role, Verdict
+from bot.blocks import home
+from bot.blocks.find import Row
+from bot.blocks.home import MINE, QUEUE, Queue, Queued, Today
+from bot.domain.backoff import retry_in
+from bot.domain.checks import Check
+from bot.domain.id_types import IDTypes
+from bot.domain.periods import Kind, Period
+from bot.domain.reviews import Review
+from bot.errors import SlackError, SlackRateLimited, SlackRefused
+from bot.settings import Settings
+from bot.slack.web import SlackWeb
+from storage import checks, homes, reviews
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=2)
+LOOK_EVERY = timedelta(minutes=5)
+"""Waiting times grow and days end without any change of a check."""
+UNSURE_AGAIN = timedelta(seconds=30)
+LINK_SECONDS = 2.0
+LINKS_KEPT = 5_000
+_NOBODY = frozenset({"user_not_found", "not_allowed_token_type", "user_disabled", "invalid_user_id"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """Which sections are a person's; `unsure` where Slack has not answered."""
+
+    mine: bool
+    queue: bool
+    today: bool
+    unsure: bool
+
+    @property
+    def everybodys(self) -> set[str]:
+        """The sections that show everybody's checks."""
+        return {name for name, seen in (("queue", self.queue), ("today", self.today)) if seen}
+
+
+class Home:
+    """Builds and publishes them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        access: Access,
+        id_types: IDTypes,
+        settings: Settings,
+        now: Callable[[], datetime],
+        dice: random.Random,
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._access = access
+        self._id_types = id_types
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        self._now = now
+        self._dice = dice
+        self._links: dict[str, str] = {}
+
+    async def opened(self, person: str) -> None:
+        """Somebody looks at theirs."""
+        await self._database.write(homes.opened, person, now=self._now())
+
+    async def look(self) -> None:
+        """Have every tab that is kept fresh built again; what reads the same is not published."""
+        await self._database.write(homes.everybody, now=self._now())
+
+    async def claim(self, limit: int) -> Sequence[homes.Due]:
+        now = self._now()
+        return await self._database.write(homes.claim_due, now=now, until=now + LEASE, limit=limit)
+
+    async def work(self, due: homes.Due) -> None:
+        """Show one tab anew, if it reads differently; a failure tries again."""
+        rights = await self._rights(due.person)
+        view = await self._view(due.person, rights)
+        digest = hashlib.sha256(json.dumps(view, sort_keys=True).encode()).hexdigest()
+        try:
+            if digest != due.digest:
+                await self._slack.publish_view(user=due.person, view=view)
+        except SlackRateLimited as limited:
+            await self._again(due, timedelta(seconds=limited.retry_after), "rate limited")
+            return
+        except SlackRefused as no:
+            if no.code in _NOBODY:
+                await self._database.write(homes.forget, due.person)
+                return
+            await self._again(due, timedelta(minutes=5), no.code)
+            return
+        except SlackError as fault:
+            await self._again(due, retry_in(1, jitter=self._dice.random()), str(fault))
+            return
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            homes.shown(tx, due.person, digest=digest, sees=rights.everybodys, now=now)
+            if rights.unsure:
+                homes.again(tx, due.person, at=now + UNSURE_AGAIN)
+
+        await self._database.write(commit, self._now())
+
+    async def _again(self, due: homes.Due, wait: timedelta, error: str) -> None:
+        log.info("home.not_shown", error=error)
+        await self._database.write(homes.again, due.person, at=self._now() + wait)
+
+    async def _rights(self, person: str) -> Rights:
+        requester, reviewer, manager = await asyncio.gather(
+            self._access.has(person, Role.REQUESTER),
+            self._access.has(person, Role.REVIEWER, Role.ADMIN),
+            self._access.has(person, Role.MANAGER, Role.ADMIN),
+        )
+        return Rights(
+            mine=requester is Verdict.YES,
+            queue=reviewer is Verdict.YES,
+            today=manager is Verdict.YES,
+            unsure=Verdict.UNKNOWN in (requester, reviewer, manager),
+        )
+
+    async def _view(self, person: str, rights: Rights) -> dict[str, object]:
+        mine, queue, today = None, None, None
+        if rights.mine:
+            mine = await self._rows(await self._database.read(checks.recent, requester=person, limit=MINE))
+        if rights.queue:
+            queue = await self._queue(person)
+        if rights.today:
+            today = await self._database.read(self._today)
+        operators = self._access.people(Role.ADMIN)
+        ask = operators[0] if operators else None
+        return home.home(mine=mine, queue=queue, today=today, ask=ask, unsure=rights.unsure)
+
+    async def _queue(self, person: str) -> Queue:
+        def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
+            found = [waiting.review for waiting in reviews.waiting(tx)]
+            found.sort(key=lambda review: review.claimed_by != person)
+            return [(checks.the(tx, review.ref), review) for review in found[:QUEUE]], len(found)
+
+        first, total = await self._database.read(read)
+        rows = await self._rows([check for check, _review in first])
+        now = self._now()
+        queued = [
+            Queued(row=row, review=review, waited=_coarse(now - review.opened_at))
+            for row, (_check, review) in zip(rows, first, strict=True)
+        ]
+        return Queue(first=queued, more=total - len(queued))
+
+    def _today(self, tx: Transaction) -> Today:
+        now = self._now()
+        day = now.astimezone(self._zone).date()
+        today, yesterday = (
+            reports.read(tx, Period(kind=Kind.DAY, first=one, last=one), settings=self._settings, as_of=now)
+            for one in (day, day - timedelta(days=1))
+        )
+        return Today(today=today, yesterday=yesterday)
+
+    async def _rows(self, found: Sequence[Check]) -> list[Row]:
+        links = await asyncio.gather(*(self._link(check) for check in found))
+        return [
+            Row(check=check, entry=self._id_types.find(check.country, check.id_type), link=link)
+            for check, link in zip(found, links, strict=True)
+        ]
+
+    async def _link(self, check: Check) -> str | None:
+        """Kept, since a tab is built often and a message never moves."""
+        if check.message_ts is None:
+            return None
+        if check.ref not in self._links:
+            try:
+                look = self._slack.permalink(channel=check.channel, ts=check.message_ts)
+                link = await asyncio.wait_for(look, LINK_SECONDS)
+            except (SlackError, TimeoutError):
+                return None
+            if len(self._links) >= LINKS_KEPT:
+                del self._links[next(iter(self._links))]
+            self._links[check.ref] = link
+        return self._links[check.ref]
+
+
+def _coarse(waited: timedelta) -> timedelta:
+    """By five minutes, then by hours: or else every tab would read differently at every look."""
+    step = timedelta(minutes=5) if waited < timedelta(hours=3) else timedelta(hours=1)
+    return waited - waited % step

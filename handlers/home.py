@@ -1,0 +1,24 @@
+"""The Home tab: opened, and its button to start a check."""
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.app import Bot
+from handlers.form import open_form
+from handlers.private import tell
+
+
+async def opened(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
+    """Slack tells of the messages tab by the same event: nothing is shown there."""
+    await ack()
+    if event.get("tab") == "home":
+        await bot.home.opened(event["user"])
+
+
+async def start(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
+    """The form of the global shortcut, which asks for the channel too."""
+    await ack()
+    said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=None)
+    if said is not None:
+        tell(bot, body, said)

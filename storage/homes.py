@@ -1,0 +1,128 @@
+"""Home tabs: whose stands open, what it shows, and when it is to be shown anew."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.database import Transaction, from_text, to_text
+
+HOMES = "homes"
+"""Topic woken when a Home tab is to be shown anew."""
+
+KEPT_FRESH = timedelta(days=7)
+"""After this long without being opened, a tab waits until it is opened again."""
+GAP = timedelta(seconds=10)
+"""However much happens, one person's tab is not published more often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A tab to be shown anew."""
+
+    person: str
+    digest: str
+    """Of what was published last; empty when it must be published in any case."""
+
+
+def opened(tx: Transaction, person: str, *, now: datetime) -> None:
+    """Somebody looks at it: shown anew at once."""
+    tx.run(
+        """
+        INSERT INTO homes (person, opened_at, due_at) VALUES (:person, :now, :now)
+        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, digest = ''
+        """,
+        person=person,
+        now=to_text(now),
+    )
+    tx.wake(HOMES)
+
+
+def concern(tx: Transaction, requester: str, *, now: datetime) -> None:
+    """Something changed about a check: for who asked for it, and for whom everybody's checks are shown."""
+    touched = tx.run(
+        """
+        UPDATE homes SET due_at = CASE
+            WHEN published_at IS NULL OR published_at <= :early THEN :now
+            ELSE :soon END
+        WHERE due_at IS NULL AND opened_at > :since AND (person = :requester OR sees <> '')
+        """,
+        now=to_text(now),
+        early=to_text(now - GAP),
+        soon=to_text(now + GAP),
+        since=to_text(now - KEPT_FRESH),
+        requester=requester,
+    )
+    if touched:
+        tx.wake(HOMES)
+
+
+def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Due]:
+    """Tabs to be shown anew, ours until the lease ends. What changes from here on makes them due again."""
+    rows = tx.rows(
+        """
+        SELECT person, digest FROM homes
+        WHERE (due_at <= :now AND leased_until IS NULL) OR leased_until <= :now ORDER BY due_at, person LIMIT :limit
+        """,
+        now=to_text(now),
+        limit=limit,
+    )
+    for row in rows:
+        tx.run(
+            "UPDATE homes SET due_at = NULL, leased_until = :until WHERE person = :person",
+            until=to_text(until),
+            person=row["person"],
+        )
+    return [Due(person=row["person"], digest=row["digest"]) for row in rows]
+
+
+def shown(tx: Transaction, person: str, *, digest: str, sees: Collection[str], now: datetime) -> None:
+    """It stands in Slack, or stood so already."""
+    tx.run(
+        """
+        UPDATE homes SET leased_until = NULL, digest = :digest, sees = :sees, published_at = :now
+        WHERE person = :person
+        """,
+        digest=digest,
+        sees=",".join(sorted(sees)),
+        now=to_text(now),
+        person=person,
+    )
+
+
+def again(tx: Transaction, person: str, *, at: datetime) -> None:
+    """It could not be shown: try again then, unless it is due earlier by a change."""
+    tx.run(
+        """
+        UPDATE homes SET leased_until = NULL, digest = '',
+            due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END
+        WHERE person = :person
+        """,
+        at=to_text(at),
+        person=person,
+    )
+
+
+def forget(tx: Transaction, person: str) -> None:
+    """There is nobody to show it to."""
+    tx.run("DELETE FROM homes WHERE person = :person", person=person)
+
+
+def everybody(tx: Transaction, *, now: datetime) -> None:
+    """A new day, or other roles: every tab that is kept fresh."""
+    tx.run(
+        "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since",
+        now=to_text(now),
+        since=to_text(now - KEPT_FRESH),
+    )
+    tx.wake(HOMES)
+
+
+def release_leases(tx: Transaction) -> None:
+    """At start every lease is dead; whether it was shown is not known."""
+    tx.run("UPDATE homes SET due_at = leased_until, digest = '', leased_until = NULL WHERE leased_until IS NOT NULL")
+
+
+def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
+    """How long the tab that is due for longest has been waiting."""
+    row = tx.row("SELECT MIN(due_at) AS due FROM homes WHERE due_at <= :now", now=to_text(now))
+    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
