@@ -74,7 +74,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         team=str(user.get("team_id") or ""),
         text="",
     )
-    said = await _open_form(bot, body, dropped, read_anew=True)
+    said = await _open_form(bot, body, dropped, written_by=user["id"])
     if said is not None:
         tell(bot, body, said)
 
@@ -175,8 +175,13 @@ async def _send(bot: Bot, body: Mapping[str, Any], pointed: Pointer) -> None:
         tell(bot, body, private.says(private.plainly(outcome.by_field.values())))
 
 
-async def _open_form(bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, read_anew: bool = False) -> Said | None:
-    """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed."""
+async def _open_form(
+    bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, written_by: str | None = None
+) -> Said | None:
+    """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed.
+
+    `written_by`: the message is read anew, and its form is for this person alone if they wrote it.
+    """
     fault = await fault_of_asking(bot, body["user"]["id"], dropped.channel)
     if fault is not None:
         return private.says(fault)
@@ -185,18 +190,23 @@ async def _open_form(bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, rea
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
-    bot.background.spawn(_fill(bot, view, dropped, read_anew=read_anew))
+    bot.background.spawn(_fill(bot, view, dropped, written_by=written_by))
     return None
 
 
-async def _fill(bot: Bot, view: Mapping[str, Any], dropped: Dropped, *, read_anew: bool) -> None:
+async def _fill(bot: Bot, view: Mapping[str, Any], dropped: Dropped, *, written_by: str | None) -> None:
     try:
         found: Dropped | None = dropped
-        if read_anew:
+        if written_by is not None:
             found = await bot.messages.find(
                 channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
             )
-        shown = private.closed(message.GONE) if found is None else _form(bot, await bot.messages.read(found))
+        if found is None:
+            shown = private.closed(message.GONE)
+        elif written_by is not None and found.user != written_by:
+            shown = private.closed(message.NOT_YOURS)
+        else:
+            shown = _form(bot, await bot.messages.read(found))
     except SlackError as fault:
         log.warning("messages.not_read", error=str(fault))
         shown = private.closed(message.NOT_READ)

@@ -24,8 +24,8 @@ HINT = (
     "a bot cannot delete it for you."
 )
 CHANGED = "Your message was changed since; this is how it reads now."
-GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use `/kyc`."
-NOT_YOURS = "Only the person who wrote the message can send it."
+GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use /kyc."
+NOT_YOURS = "Only the person who wrote the message can use it for a check. Write one of your own to me, or use /kyc."
 SENT = "{ref} is on its way; the result comes into this thread."
 SENT_BEFORE = "This message was sent already, as {ref}. For another check write another message, or use `/kyc`."
 NOT_READ = "Slack did not let me read the message in time. Try again in a moment."
