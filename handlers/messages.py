@@ -23,8 +23,9 @@ from handlers.private import tell
 
 log = structlog.get_logger(__name__)
 
-_WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast"})
-"""Subtypes of messages that somebody wrote to the bot; edits, deletions and the bot's own are something else."""
+_WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+"""Subtypes of messages that somebody wrote to the bot; edits, deletions and those of apps are something else."""
+_SLACKBOT = "USLACKBOT"
 _CANNOT_WHISPER = frozenset(
     {"channel_not_found", "not_in_channel", "user_not_in_channel", "is_archived", "cannot_reply_to_message"}
 )
@@ -33,15 +34,14 @@ _CANNOT_WHISPER = frozenset(
 async def mentioned(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
     """`@kyc …` in a channel, with or without photos."""
     await ack()
-    if not event.get("bot_id"):
+    if _is_by_a_person(event, body):
         bot.background.spawn(_answer(bot, _dropped(event, body)))
 
 
 async def direct(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
     """The same in the conversation with the bot, where nobody need be mentioned."""
     await ack()
-    by_a_person = not event.get("bot_id") and not event.get("hidden") and bool(event.get("user"))
-    if event.get("channel_type") == "im" and event.get("subtype") in _WRITTEN_BY_PEOPLE and by_a_person:
+    if event.get("channel_type") == "im" and _is_by_a_person(event, body):
         bot.background.spawn(_answer(bot, _dropped(event, body)))
 
 
@@ -95,11 +95,25 @@ async def _take(bot: Bot, body: Mapping[str, Any], dropped: Dropped) -> None:
     tell(bot, body, private.says(fault) if fault is not None else await batches.dropped(bot, dropped))
 
 
+def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Apps, workflows and Slack itself are never answered, and least of all the bot's own words: two bots that answer
+    each other never end.
+    """
+    ours = {known.get("user_id") for known in body.get("authorizations") or () if known.get("is_bot")}
+    by_an_app = event.get("bot_id") or event.get("bot_profile") or event.get("hidden")
+    if by_an_app or event.get("subtype") not in _WRITTEN_BY_PEOPLE:
+        return False
+    return bool(event.get("user")) and event["user"] not in ours | {_SLACKBOT}
+
+
 def _dropped(event: Mapping[str, Any], body: Mapping[str, Any]) -> Dropped:
     return of_message(event, channel=str(event["channel"]), team=str(body.get("team_id") or ""))
 
 
 async def _answer(bot: Bot, dropped: Dropped) -> None:
+    if dropped.user == await bot.slack.me():
+        # Slack's event did not say who we are.
+        return
     fault = await fault_of_asking(bot, dropped.user, dropped.channel)
     if fault is not None:
         await _whisper(bot, dropped, private.says(fault))

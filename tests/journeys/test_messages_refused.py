@@ -8,7 +8,8 @@ import pytest
 from bot.blocks import ids
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Message, Modal, Person
-from bot.sandbox.slack.world import BOT_USER_ID
+from bot.sandbox.slack.payloads import event_callback
+from bot.sandbox.slack.world import BOT_USER_ID, TEAM_ID
 from tests.journeys.world import REVIEWER, SELFIE, Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -66,3 +67,69 @@ async def test_its_author_opens_it_although_somebody_else_tried(tmp_path: Path) 
         await press_as(world, world.slack.person(REVIEWER), shown, ids.OPEN_FORM_OF_MESSAGE)
         await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
         assert (await filled(world)).values["id_number"] == NUMBER
+
+
+# By nobody
+
+
+def event(**more: Any) -> dict[str, Any]:
+    """A mention in the channel as Slack sends it, from whoever `more` says."""
+    ts = "1795000000.000100"
+    return {"type": "app_mention", "text": WHOLE, "ts": ts, "event_ts": ts, "channel": CHANNEL, "team": TEAM_ID} | more
+
+
+def direct_event(user: str = ANALYST, **more: Any) -> dict[str, Any]:
+    return event(type="message", channel=f"D{user[1:]}", channel_type="im", **more)
+
+
+APPS = {
+    "the bot itself, as a person": event(user=BOT_USER_ID),
+    "the bot itself, directly": direct_event(user=BOT_USER_ID),
+    "a workflow without a user": event(username="Onboarding", subtype="bot_message"),
+    "no user at all": event(),
+    "no user at all, directly": direct_event(),
+    "an empty user": event(user=""),
+    "null as user": event(user=None),
+    "an app with a profile": event(user="U0OTHERBOT1", bot_profile={"id": "B0OTHER0001", "name": "other"}),
+    "an app with an id": event(user="U0OTHERBOT1", bot_id="B0OTHER0001"),
+    "Slackbot": event(user="USLACKBOT"),
+    "Slack telling of a change": event(user=ANALYST, subtype="message_changed", hidden=True),
+}
+
+
+@pytest.mark.parametrize("what", APPS)
+async def test_what_no_person_wrote_is_not_answered(tmp_path: Path, what: str) -> None:
+    async with journey(tmp_path) as world:
+        assert (await world.slack.emit(APPS[what])).ok
+        # What a person writes afterwards is answered, and nothing else was.
+        await mention(world, WHOLE, "selfie.jpg")
+        await said(world)
+        assert written(world) == ["chat.postEphemeral"]
+
+
+async def test_without_slacks_word_of_who_we_are_our_own_words_are_not_answered(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        for number, authorizations in enumerate(([], None, [{"user_id": ANALYST, "is_bot": False}])):
+            own = event_callback(event(user=BOT_USER_ID), event_id=f"Ev{number}") | {"authorizations": authorizations}
+            assert (await world.slack.deliver("events_api", own)).ok
+        await mention(world, WHOLE, "selfie.jpg")
+        await said(world)
+        assert written(world) == ["chat.postEphemeral"]
+
+
+async def test_the_bots_own_answer_is_not_answered(tmp_path: Path) -> None:
+    """The stand-in tells the bot of its own direct messages too, as Slack does."""
+    async with journey(tmp_path) as world:
+        await world.analyst.write("hello")
+        await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) == 1)
+        (own,) = world.slack.direct_messages(ANALYST)
+        without_id = direct_event(user=BOT_USER_ID) | {"channel": own.channel, "text": own.text, "ts": own.ts}
+        assert (await world.slack.emit(without_id)).ok
+        await world.analyst.write("hello again")
+        await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) == 2)
+        assert written(world) == ["chat.postMessage"] * 2
+
+
+def written(world: Journey) -> list[str]:
+    """The calls by which the bot said something."""
+    return [call.method for call in world.slack.calls if call.method.startswith("chat.")]
