@@ -15,7 +15,7 @@ from bot.blocks.message import Pointer
 from bot.blocks.thread import Said
 from bot.domain.dropped import Dropped, Standing
 from bot.errors import SlackError, SlackRefused
-from bot.intake import Accepted, Filled, Seen
+from bot.intake import PLACE_FRESH_FOR, Accepted, Filled, Seen
 from bot.messages import Understanding, of_message
 from handlers import batches
 from handlers.form import fault_of_asking
@@ -74,7 +74,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         team=str(user.get("team_id") or ""),
         text="",
     )
-    said = await _open_form(bot, body, dropped, written_by=user["id"])
+    said = await _open_form(bot, body, dropped, for_author=True)
     if said is not None:
         tell(bot, body, said)
 
@@ -114,7 +114,9 @@ async def _answer(bot: Bot, dropped: Dropped) -> None:
     if dropped.user == await bot.slack.me():
         # Slack's event did not say who we are.
         return
-    fault = await fault_of_asking(bot, dropped.user, dropped.channel)
+    fault = await fault_of_asking(bot, dropped.user, dropped.channel) or await _fault_of_place(
+        bot, dropped.user, dropped.channel
+    )
     if fault is not None:
         await _whisper(bot, dropped, private.says(fault))
         return
@@ -189,12 +191,10 @@ async def _send(bot: Bot, body: Mapping[str, Any], pointed: Pointer) -> None:
         tell(bot, body, private.says(private.plainly(outcome.by_field.values())))
 
 
-async def _open_form(
-    bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, written_by: str | None = None
-) -> Said | None:
+async def _open_form(bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, for_author: bool = False) -> Said | None:
     """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed.
 
-    `written_by`: the message is read anew, and its form is for this person alone if they wrote it.
+    `for_author`: the form is for whoever wrote the message alone, and the message is read anew.
     """
     fault = await fault_of_asking(bot, body["user"]["id"], dropped.channel)
     if fault is not None:
@@ -204,20 +204,28 @@ async def _open_form(
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
-    bot.background.spawn(_fill(bot, view, dropped, written_by=written_by))
+    bot.background.spawn(_fill(bot, view, dropped, user=body["user"]["id"], for_author=for_author))
     return None
 
 
-async def _fill(bot: Bot, view: Mapping[str, Any], dropped: Dropped, *, written_by: str | None) -> None:
+async def _fault_of_place(bot: Bot, user: str, channel: str) -> str | None:
+    """Told before anybody fills in what could not be sent."""
+    return await bot.intake.place_fault(channel, user, fresh_for=PLACE_FRESH_FOR)
+
+
+async def _fill(bot: Bot, view: Mapping[str, Any], dropped: Dropped, *, user: str, for_author: bool) -> None:
     try:
         found: Dropped | None = dropped
-        if written_by is not None:
+        fault = await _fault_of_place(bot, user, dropped.channel)
+        if fault is None and for_author:
             found = await bot.messages.find(
                 channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
             )
-        if found is None:
+        if fault is not None:
+            shown = private.closed(fault)
+        elif found is None:
             shown = private.closed(message.GONE)
-        elif written_by is not None and found.user != written_by:
+        elif for_author and found.user != user:
             shown = private.closed(message.NOT_YOURS)
         else:
             shown = _form(bot, await bot.messages.read(found))

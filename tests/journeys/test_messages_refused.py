@@ -14,6 +14,7 @@ from tests.journeys.world import REVIEWER, SELFIE, Journey, journey
 
 pytestmark = pytest.mark.anyio
 
+BOTH = pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket"])
 NUMBER = "00000000000"
 MENTION = f"<@{BOT_USER_ID}>"
 WHOLE = f"{MENTION} NG BVN {NUMBER} Ada-Invented Obi-Invented 1990-01-02"
@@ -133,3 +134,76 @@ async def test_the_bots_own_answer_is_not_answered(tmp_path: Path) -> None:
 def written(world: Journey) -> list[str]:
     """The calls by which the bot said something."""
     return [call.method for call in world.slack.calls if call.method.startswith("chat.")]
+
+
+# In the wrong place
+
+ELSEWHERE = "C0KYCNEW001"
+SHARED_WORDS = "Checks are never asked in a channel shared with another company"
+CLOSED_WORDS = "I can't post in {name}, so the result would be lost. Type /invite @kyc there"
+
+
+@BOTH
+async def test_a_mention_where_another_company_reads_is_told_so_at_once(tmp_path: Path, *, socket_mode: bool) -> None:
+    async with journey(tmp_path, socket_mode=socket_mode) as world:
+        world.slack.add_channel(ELSEWHERE, "with-others", members=[ANALYST], ext_shared=True)
+        await mention(world, WHOLE, "selfie.jpg", channel=ELSEWHERE)
+        shown = await said(world)
+        assert SHARED_WORDS in shown.text
+        assert not [block for block in shown.blocks if block["type"] == "actions"]
+
+
+@BOTH
+async def test_the_shortcut_where_another_company_reads_says_so_in_place_of_the_form(
+    tmp_path: Path, *, socket_mode: bool
+) -> None:
+    async with journey(tmp_path, socket_mode=socket_mode) as world:
+        world.slack.add_channel(ELSEWHERE, "with-others", members=[ANALYST], ext_shared=True)
+        message = await mention(world, "New customer", "ada.jpg", channel=ELSEWHERE)
+        await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, ELSEWHERE, message.ts)
+        modal = await filled(world)
+        assert SHARED_WORDS in modal.text()
+        assert "ada.jpg" not in modal.text()
+
+
+@pytest.mark.parametrize(("private", "name"), [(False, "#elsewhere"), (True, "this conversation")])
+async def test_the_shortcut_where_the_bot_is_not_says_how_to_let_it_in(
+    tmp_path: Path, name: str, *, private: bool
+) -> None:
+    async with journey(tmp_path) as world:
+        world.slack.add_channel(ELSEWHERE, "elsewhere", members=[ANALYST], private=private, bot_is_member=False)
+        message = await mention(world, "New customer", "ada.jpg", channel=ELSEWHERE)
+        await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, ELSEWHERE, message.ts)
+        modal = await filled(world)
+        assert CLOSED_WORDS.format(name=name) in modal.text()
+        await modal.close()
+        world.slack.channels[ELSEWHERE].members.add(BOT_USER_ID)
+        await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, ELSEWHERE, message.ts)
+        assert "ada.jpg" in (await filled(world)).text()
+
+
+async def test_the_shortcut_in_an_archived_channel_says_that_nothing_can_be_posted(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.slack.add_channel(ELSEWHERE, "old", members=[ANALYST], archived=True)
+        message = await mention(world, "New customer", "ada.jpg", channel=ELSEWHERE)
+        await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, ELSEWHERE, message.ts)
+        assert "I can't post in #old" in (await filled(world)).text()
+
+
+async def test_a_mention_where_the_bot_was_just_removed_is_answered_directly(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.slack.add_channel(ELSEWHERE, "elsewhere", members=[ANALYST], bot_is_member=False)
+        assert (await world.slack.emit(event(user=ANALYST, channel=ELSEWHERE))).ok
+        await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) == 1)
+        (told,) = world.slack.direct_messages(ANALYST)
+        assert CLOSED_WORDS.format(name="#elsewhere") in told.text
+
+
+async def test_the_form_of_a_mention_is_not_offered_once_its_channel_was_shared(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await mention(world, LACKING, "ada.jpg")
+        shown = await said(world)
+        world.slack.channels[CHANNEL].is_ext_shared = True
+        world.clock.move(minutes=2)
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        assert SHARED_WORDS in (await filled(world)).text()
