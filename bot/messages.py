@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.domain.checks import PhotoKind
+from bot.domain.checks import PhotoKind, PostKind
 from bot.domain.dropped import Dropped, FileKind, Standing, are_clear, kind_of, proposed
 from bot.domain.id_types import IDTypes
 from bot.domain.mention import Understood, understand
@@ -18,6 +18,8 @@ from bot.domain.request import FileInfo, Form, Parsed, parse
 from bot.errors import SlackError, SlackRefused
 from bot.slack.file_info import file_info, is_stub
 from bot.slack.web import SlackWeb
+from bot.tries import Tries
+from storage import outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -70,12 +72,15 @@ class Messages:
         self._zone = ZoneInfo(timezone)
         self._now = now
 
-    async def read(self, dropped: Dropped) -> Understanding:
-        """What a message says, with its photos, or those of its thread if it has none that can be used."""
+    async def read(self, dropped: Dropped, tries: Tries) -> Understanding:
+        """What a message says, with its photos, or those of its thread if it has none that can be used.
+
+        Raises SlackError when the thread cannot be read now: without its photos the answer would be a wrong one.
+        """
         photos = proposed(await self._looked_up([f for f in dropped.files if kind_of(f) is FileKind.PHOTO]))
         left_out = 0
         if not any(photo.fault is None for photo in photos):
-            of_thread, left_out = await self._photos_of_thread(dropped)
+            of_thread, left_out = await self._photos_of_thread(dropped, tries)
             photos = of_thread or photos
         today = self._now().astimezone(self._zone).date()
         # In a thread: what a stranger wrote may take a while to make nothing of.
@@ -100,9 +105,9 @@ class Messages:
             form=form,
         )
 
-    async def find(self, *, channel: str, ts: str, thread_ts: str | None, team: str) -> Dropped | None:
+    async def find(self, tries: Tries, *, channel: str, ts: str, thread_ts: str | None, team: str) -> Dropped | None:
         """A message as it reads now; None when it is gone. Raises SlackError."""
-        message = await self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
+        message = await tries.of(lambda: self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
         return None if message is None else of_message(message, channel=channel, team=team)
 
     async def fingerprint(self, understanding: Understanding) -> str:
@@ -130,11 +135,25 @@ class Messages:
         except SlackError:
             return ""
 
-    async def _photos_of_thread(self, dropped: Dropped) -> tuple[list[Standing], int]:
+    async def unanswered(self, user: str, about: str, *, channel: str | None, code: str | None = None) -> None:
+        """Have a person told that there was no answer. The same again changes nothing."""
+        note = {"channel": channel or "", "code": code or ""}
+        await self._database.write(
+            outbox.enqueue,
+            PostKind.UNANSWERED,
+            key=f"{user}:{about}",
+            lane=user,
+            note={name: text for name, text in note.items() if text},
+            now=self._now(),
+        )
+
+    async def _photos_of_thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Standing], int]:
         try:
-            messages = await self._slack.thread(channel=dropped.channel, ts=dropped.root_ts, limit=THREAD_MESSAGES)
-        except SlackError as fault:
-            log.info("messages.thread_not_read", error=str(fault))
+            messages = await tries.of(
+                lambda: self._slack.thread(channel=dropped.channel, ts=dropped.root_ts, limit=THREAD_MESSAGES)
+            )
+        except SlackRefused as no:
+            log.info("messages.thread_not_read", error=no.code)
             return [], 0
         found: dict[str, FileInfo] = {}
         for message in messages:

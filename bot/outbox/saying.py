@@ -149,6 +149,8 @@ class Saying:
     def _build(self, post: Post, context: Context) -> Said | None:
         if post.kind is PostKind.ALERT:
             return thread.alert(post.note.get("fault", ""), post.note)
+        if post.kind is PostKind.UNANSWERED:
+            return thread.unanswered(post.note)
         check, reading = context.check, context.reading
         if check is None:
             return None

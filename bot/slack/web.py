@@ -4,6 +4,7 @@ A caller learns what it must know to act: the call surely never left, its fate i
 Slack says no. Nothing is retried here; the outbox and the schedule decide that.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -199,11 +200,18 @@ class SlackWeb:
             body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": list(blocks)}
         try:
             async with self._session.post(response_url, json=body, allow_redirects=False) as response:
-                await response.read()
+                said = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             self._on_call("response_url", "failed")
             raise SlackUncertain(f"response_url: no answer ({type(fault).__name__})") from fault
-        if response.status != 200:
+        if response.status == 429:
+            self._on_call("response_url", "failed")
+            raise SlackRateLimited(_seconds(response.headers.get("Retry-After")))
+        code = _error_in(said)
+        if response.status >= 500 or code in _SLACKS_OWN_FAULTS:
+            self._on_call("response_url", "failed")
+            raise SlackUncertain(f"response_url: HTTP {response.status}")
+        if response.status != 200 or code:
             self._on_call("response_url", "refused")
             raise SlackRefused(f"response_url: HTTP {response.status}")
         self._on_call("response_url", "ok")
@@ -333,6 +341,16 @@ def _ours(method: str, fault: Exception) -> SlackError:
     if code in {"ratelimited", "rate_limited"}:
         return SlackRateLimited(_seconds(response.headers.get("Retry-After")))
     return SlackRefused(code)
+
+
+def _error_in(said: bytes) -> str:
+    """The error that the answer of a response_url names; a plain `ok` names none."""
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        return ""
+    failed = isinstance(answer, dict) and answer.get("ok") is False
+    return str(answer.get("error") or "unknown") if failed else ""
 
 
 def _seconds(header: str | None) -> float:

@@ -1,16 +1,20 @@
 """Checks from messages that are not to be: by others, by apps, in the wrong place, or while Slack is away."""
 
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.app import Patience
 from bot.blocks import ids
-from bot.sandbox.demo import ANALYST, CHANNEL
-from bot.sandbox.slack import Message, Modal, Person
+from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
+from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox
 from bot.sandbox.slack.payloads import event_callback
 from bot.sandbox.slack.world import BOT_USER_ID, TEAM_ID
-from tests.journeys.world import REVIEWER, SELFIE, Journey, journey
+from bot.sandbox.smile_id import SmileIDSandbox
+from tests.journeys.world import REVIEWER, SELFIE, Journey, MovedClock, bot_between, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -207,3 +211,186 @@ async def test_the_form_of_a_mention_is_not_offered_once_its_channel_was_shared(
         world.clock.move(minutes=2)
         await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
         assert SHARED_WORDS in (await filled(world)).text()
+
+
+# While Slack is away
+
+HASTY = Patience(answer_spaces_seconds=(0.01, 0.01, 0.02), answer_doubt_seconds=0.05)
+"""A bot that tries again sooner than one that gives Slack time."""
+FAULTS = {
+    "503": Fault.status(503),
+    "429": Fault.rate_limited(1),
+    "internal_error": Fault.error("internal_error"),
+    "reset before": Fault.reset_before(),
+    "reset after": Fault.reset_after(),
+    "half an answer": Fault.half_answer(),
+}
+AWAY = pytest.mark.parametrize("fault", FAULTS)
+
+
+@AWAY
+@pytest.mark.parametrize("method", ["auth.test", "conversations.replies", "chat.postEphemeral"])
+async def test_a_mention_is_answered_although_slack_was_away_for_a_moment(
+    tmp_path: Path, fault: str, method: str
+) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        root = await mention(world, "New customer", "selfie.jpg")
+        world.slack.fail_next(method, FAULTS[fault])
+        await mention(world, WHOLE, thread_ts=root.ts)
+        assert "Selfie: selfie.jpg" in world.slack.plain(await said(world))
+        assert fault_struck(world, method)
+
+
+@AWAY
+async def test_a_direct_message_is_answered_once_although_slack_was_away_for_a_moment(
+    tmp_path: Path, fault: str
+) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        world.slack.fail_next("chat.postMessage", FAULTS[fault])
+        await world.analyst.write("hello")
+        await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) == 1)
+        await world.analyst.write("and again")
+        await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) >= 2)
+        first, second = world.slack.direct_messages(ANALYST)
+        assert first.thread_ts != second.thread_ts
+
+
+@AWAY
+@pytest.mark.parametrize("method", ["conversations.history", "views.update"])
+async def test_the_form_of_a_message_comes_although_slack_was_away_for_a_moment(
+    tmp_path: Path, fault: str, method: str
+) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        await mention(world, LACKING, "ada.jpg")
+        shown = await said(world)
+        world.slack.fail_next(method, FAULTS[fault])
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        assert (await filled(world)).values["id_number"] == NUMBER
+        assert fault_struck(world, method)
+
+
+@AWAY
+@pytest.mark.parametrize("method", ["conversations.history", "response_url"])
+async def test_a_click_that_sends_is_answered_although_slack_was_away_for_a_moment(
+    tmp_path: Path, fault: str, method: str
+) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        await mention(world, WHOLE, "selfie.jpg")
+        shown = await said(world)
+        world.slack.fail_next(method, FAULTS[fault])
+        await world.analyst.click(shown, ids.SEND_MESSAGE)
+        await world.slack.wait_for(lambda: "is on its way" in world.slack.ephemerals(ANALYST)[-1].text)
+        assert not world.slack.direct_messages(ANALYST)
+        assert fault_struck(world, method)
+
+
+async def test_slack_is_not_asked_again_before_the_time_that_it_names(tmp_path: Path) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        world.slack.fail_next("chat.postEphemeral", Fault.rate_limited(2))
+        await mention(world, WHOLE, "selfie.jpg")
+        await said(world)
+        refused, taken = [call.at for call in world.slack.calls if call.method == "chat.postEphemeral"]
+        assert 2 <= (taken - refused).total_seconds() < 4
+
+
+async def test_what_cannot_be_whispered_for_a_minute_is_said_directly(tmp_path: Path) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        world.slack.fail_next("chat.postEphemeral", Fault.rate_limited(600))
+        await mention(world, WHOLE, "selfie.jpg")
+        await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) == 1)
+        (told,) = world.slack.direct_messages(ANALYST)
+        await world.analyst.click(told, ids.SEND_MESSAGE)
+        await world.slack.wait_for(lambda: "is on its way" in told.text)
+
+
+async def test_a_thread_that_cannot_be_read_is_not_called_a_thread_without_photos(tmp_path: Path) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        root = await mention(world, "New customer", "selfie.jpg")
+        world.slack.fault = away("conversations.replies")
+        await mention(world, WHOLE, thread_ts=root.ts)
+        assert "Slack did not let me read the message in time" in (await said(world)).text
+
+
+async def test_words_stand_in_the_modal_when_the_message_cannot_be_read(tmp_path: Path) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        await mention(world, LACKING, "ada.jpg")
+        shown = await said(world)
+        world.slack.fault = away("conversations.history")
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        assert "Slack did not let me read the message in time" in (await filled(world)).text()
+
+
+async def test_a_form_that_slack_refuses_is_no_modal_that_waits_for_ever(tmp_path: Path) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        await mention(world, LACKING, "ada.jpg")
+        shown = await said(world)
+        world.slack.fail_next("views.update", Fault.error("invalid_arguments"))
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        assert "Something went wrong on our side; nothing was sent" in (await filled(world)).text()
+
+
+async def test_who_closes_the_modal_meanwhile_hears_no_more_of_it(tmp_path: Path) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        await mention(world, LACKING, "ada.jpg")
+        shown = await said(world)
+
+        async def close() -> None:
+            await (await world.analyst.modal()).close()
+
+        world.slack.fail_next("views.update", Fault.call(before=close))
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        await world.slack.wait_for(lambda: fault_struck(world, "views.update"))
+        await settle(world)
+        assert not world.direct(ANALYST)
+
+
+@pytest.mark.parametrize("method", ["chat.postEphemeral", "views.update", "response_url"])
+async def test_who_could_not_be_answered_hears_directly_once_slack_is_back(tmp_path: Path, method: str) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        if method == "chat.postEphemeral":
+            world.slack.fault = away(method, "chat.postMessage")
+            await mention(world, WHOLE, "selfie.jpg")
+        else:
+            await mention(world, LACKING if method == "views.update" else WHOLE, "selfie.jpg")
+            shown = await said(world)
+            world.slack.fault = away(method, "chat.postMessage")
+            clicked = ids.OPEN_FORM_OF_MESSAGE if method == "views.update" else ids.SEND_MESSAGE
+            await world.analyst.click(shown, clicked)
+        await settle(world)
+        assert not world.direct(ANALYST)
+        world.slack.fault = None
+        await world.settle()
+        (told,) = [words for words in world.direct(ANALYST) if "could not answer" in words]
+        assert "I could not answer what you last wrote or pressed in #kyc-requests" in told
+        assert NUMBER not in told
+
+
+async def test_an_answer_that_a_restart_cut_short_is_told_of_by_the_next_bot(tmp_path: Path) -> None:
+    clock = MovedClock()
+    slack = SlackSandbox(clock=clock)
+    smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", callback_delay_seconds=0.0, clock=clock)
+    async with AsyncExitStack() as stack:
+        for stand_in in (slack, smile_id):
+            await stand_in.start()
+            stack.push_async_callback(stand_in.stop)
+        environment = settings_for(slack, smile_id, database=tmp_path / "kyc.db", socket_mode=False)
+        async with bot_between(slack, smile_id, environment, clock=clock) as world:
+            slack.fail_next("chat.postEphemeral", Fault.rate_limited(50))
+            await mention(world, WHOLE, "selfie.jpg")
+            await slack.wait_for(lambda: fault_struck(world, "chat.postEphemeral"))
+        async with bot_between(slack, smile_id, environment, clock=clock) as world:
+            await world.work()
+            assert "I could not answer what you last wrote" in world.direct(ANALYST)[-1]
+
+
+def away(*methods: str) -> Callable[[str, int], Fault | None]:
+    return lambda method, _count: Fault.status(503) if method in methods else None
+
+
+def fault_struck(world: Journey, method: str) -> bool:
+    return any(call.fault is not None for call in world.slack.calls if call.method == method)
+
+
+async def settle(world: Journey) -> None:
+    """Until every answer that is being worked on was given, or given up."""
+    await world.bot.background.done()
