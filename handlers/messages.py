@@ -156,7 +156,7 @@ async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> 
         entry,
         understanding.photos,
         faults=understanding.parsed.faults,
-        left_out=understanding.photos_left_out,
+        left_out=_left_out(understanding),
     )
 
 
@@ -261,16 +261,19 @@ async def _form_or_words(
 
 def _form(bot: Bot, understanding: Understanding) -> form.View:
     understood, dropped = understanding.understood, understanding.dropped
-    left_out = understanding.photos_left_out
     return form.build(
         bot.id_types,
         place=Place(channel=dropped.channel, thread_ts=dropped.root_ts),
         country=understood.country,
         id_type=understood.id_type,
-        warning=f"The thread holds {left_out} older photos that are not offered here." if left_out else None,
+        warning=_left_out(understanding),
         attached=[_attached(photo) for photo in understanding.photos],
         texts={**understood.texts, ids.CUSTOMER_REFERENCE: understood.customer_reference},
     )
+
+
+def _left_out(understanding: Understanding) -> str | None:
+    return message.left_out(understanding.photos_left_out, thread_is_cut=understanding.thread_is_cut)
 
 
 def _attached(photo: Standing) -> Attached:

@@ -6,7 +6,7 @@ Slack says no. Nothing is retried here; the outbox and the schedule decide that.
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -33,6 +33,14 @@ class Found:
 
     channel: str
     ts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some messages of a conversation; `cursor` asks for the next ones."""
+
+    messages: Sequence[Answer] = field(default=(), repr=False)
+    cursor: str | None = None
 
 
 class SlackWeb:
@@ -115,16 +123,22 @@ class SlackWeb:
         found = next((message for message in answer.get("messages", ()) if message.get("ts") == ts), None)
         return None if found is None or found.get("subtype") == "tombstone" else found
 
-    async def thread(self, *, channel: str, ts: str, limit: int) -> list[Answer]:
-        """The first message of a thread and its replies, oldest first, as far as one page holds."""
-        call = self.client.conversations_replies(channel=channel, ts=ts, limit=limit)
+    async def thread(
+        self, *, channel: str, ts: str, limit: int, cursor: str | None = None, oldest: str | None = None
+    ) -> Page:
+        """The first message of a thread and its replies, oldest first, as far as one page holds.
+
+        The first message is there whatever `oldest` says.
+        """
+        call = self.client.conversations_replies(channel=channel, ts=ts, limit=limit, cursor=cursor, oldest=oldest)
         try:
             answer = await self._call("conversations.replies", call)
         except SlackRefused as no:
             if no.code in {"thread_not_found", "message_not_found"}:
-                return []
+                return Page()
             raise
-        return list(answer.get("messages", ()))
+        following = (answer.get("response_metadata") or {}).get("next_cursor")
+        return Page(messages=list(answer.get("messages", ())), cursor=following or None)
 
     async def update(self, *, channel: str, ts: str, text: str, blocks: Blocks) -> None:
         """chat.update; metadata stays as it is."""

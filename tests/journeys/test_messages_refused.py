@@ -1,6 +1,6 @@
 """Checks from messages that are not to be: by others, by apps, in the wrong place, or while Slack is away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 
 from bot.app import Patience
 from bot.blocks import ids
+from bot.messages import PAGE, THREAD_PAGES
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox
 from bot.sandbox.slack.payloads import event_callback
@@ -394,3 +395,49 @@ def fault_struck(world: Journey, method: str) -> bool:
 async def settle(world: Journey) -> None:
     """Until every answer that is being worked on was given, or given up."""
     await world.bot.background.done()
+
+
+# Long threads
+
+
+async def long_thread(world: Journey, replies: int, *, photos_at: Mapping[int, str]) -> Message:
+    """A thread of so many replies; the photos stand at those places."""
+    root = await mention(world, "New customer")
+    for number in range(replies):
+        files = [await world.analyst.upload(SELFIE, photos_at[number])] if number in photos_at else []
+        await world.analyst.say(CHANNEL, f"reply {number}", files=files, thread_ts=root.ts)
+    return root
+
+
+async def test_the_newest_photo_of_a_long_thread_is_found(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        root = await long_thread(world, 420, photos_at={5: "old.jpg", 415: "selfie.jpg"})
+        await mention(world, WHOLE, thread_ts=root.ts)
+        shown = await said(world)
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        read = (await filled(world)).text()
+        assert "old.jpg" in read
+        assert "selfie.jpg" in read
+
+
+async def test_a_page_of_a_long_thread_is_read_again_alone(tmp_path: Path) -> None:
+    async with journey(tmp_path, patience=HASTY) as world:
+        root = await long_thread(world, 420, photos_at={415: "selfie.jpg"})
+        pages = iter((None, Fault.status(503), None, None))
+        world.slack.fault = lambda method, _count: next(pages) if method == "conversations.replies" else None
+        await mention(world, WHOLE, thread_ts=root.ts)
+        assert "Selfie: selfie.jpg" in world.slack.plain(await said(world))
+        assert len([call for call in world.slack.calls if call.method == "conversations.replies"]) == 4
+
+
+async def test_of_a_thread_without_end_the_newest_photos_are_offered_and_the_rest_is_told(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        count = THREAD_PAGES * PAGE + 450
+        root = await long_thread(world, count, photos_at={3: "oldest.jpg", count - 3: "selfie.jpg"})
+        await mention(world, WHOLE, thread_ts=root.ts)
+        shown = await said(world)
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        read = (await filled(world)).text()
+        assert "selfie.jpg" in read
+        assert "The thread is too long for me to read whole" in read
+        assert "too long for me to read whole" in world.slack.plain(shown)
