@@ -441,3 +441,78 @@ async def test_of_a_thread_without_end_the_newest_photos_are_offered_and_the_res
         assert "selfie.jpg" in read
         assert "The thread is too long for me to read whole" in read
         assert "too long for me to read whole" in world.slack.plain(shown)
+
+
+# What is known before the country and the ID type are
+
+LABELLED = (
+    f"{MENTION} id number: {NUMBER}, first name: Ada-Invented, last name: Obi-Invented, "
+    "date of birth: 1990-01-02, reference: CUST-77"
+)
+FIELDS = {
+    "id_number": NUMBER,
+    "first_name": "Ada-Invented",
+    "last_name": "Obi-Invented",
+    "dob": "1990-01-02",
+    "customer_reference": "CUST-77",
+}
+
+
+def held(modal: Modal) -> dict[str, Any]:
+    return {name: modal.values.get(name) for name in FIELDS}
+
+
+@BOTH
+async def test_what_a_mention_says_stays_in_the_form_until_country_and_id_type_are_chosen(
+    tmp_path: Path, *, socket_mode: bool
+) -> None:
+    async with journey(tmp_path, socket_mode=socket_mode) as world:
+        root = await mention(world, LABELLED, "selfie.jpg")
+        await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        assert held(modal) == FIELDS
+        await modal.choose("country", "NG")
+        assert held(modal) == FIELDS
+        await modal.choose("id_type", "BVN")
+        assert held(modal) == FIELDS
+        assert NUMBER not in modal.view["private_metadata"]
+        await modal.choose("consent", ["consented"])
+        assert (await modal.submit()).closed
+        await world.settle()
+        sent = world.job().info
+        assert sent is not None
+        assert {name: sent["id_info"].get(name) for name in ("id_number", "first_name", "last_name")} == {
+            name: FIELDS[name] for name in ("id_number", "first_name", "last_name")
+        }
+        assert any("Approved" in world.slack.plain(m) for m in world.slack.thread(CHANNEL, root.ts))
+
+
+async def test_what_was_understood_survives_an_id_type_that_does_not_ask_for_it(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await mention(world, LABELLED, "selfie.jpg")
+        await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        await modal.choose("country", "NG")
+        await modal.fill("first_name", "Adaeze-Invented")
+        for id_type in ("NIN_V2", "BVN"):
+            await modal.choose("id_type", id_type)
+        assert held(modal) == FIELDS | {"first_name": "Adaeze-Invented"}
+
+
+async def test_the_shortcut_too_keeps_what_the_message_says_without_a_country(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        message = await mention(world, LABELLED.removeprefix(MENTION), "selfie.jpg")
+        await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, CHANNEL, message.ts)
+        modal = await filled(world)
+        await modal.choose("country", "KE")
+        assert held(modal) == FIELDS
+
+
+async def test_a_country_alone_keeps_the_rest_too(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await mention(world, f"{LABELLED} Nigeria", "selfie.jpg")
+        await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        assert modal.values["country"] == "NG"
+        await modal.choose("id_type", "BVN")
+        assert held(modal) == FIELDS
