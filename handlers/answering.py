@@ -43,7 +43,12 @@ def answer(
 async def say(bot: Bot, tries: Tries, dropped: Dropped, said: Said) -> None:
     """To the author of a message alone: in its thread, or directly where that cannot be."""
     if dropped.channel.startswith("D"):
-        await _post(bot, tries, dropped.channel, said, thread_ts=dropped.root_ts)
+        try:
+            await _post(bot, tries, dropped.channel, said, thread_ts=dropped.root_ts)
+        except SlackRefused as no:
+            # The message was taken back meanwhile: there is no thread to answer in.
+            log.info("answer.not_in_thread", error=no.code)
+            await _directly(bot, tries, dropped.user, said)
         return
     try:
         await tries.of(

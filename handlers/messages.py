@@ -157,6 +157,7 @@ async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> 
         understanding.photos,
         faults=understanding.parsed.faults,
         left_out=_left_out(understanding),
+        above=above,
     )
 
 

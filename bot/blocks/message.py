@@ -106,12 +106,13 @@ def lacking(
     *,
     faults: Mapping[str, str],
     left_out: str | None = None,
+    above: str = "",
 ) -> Said:
     """Something is missing, wrong or unclear: said in words, and the form opens with what is known.
 
     `left_out`: which photos of the thread stand neither here nor in the form.
     """
-    head = "I could not make a whole check of this message; the form takes the rest."
+    head = f"{above} I could not make a whole check of this message; the form takes the rest.".lstrip()
     known = _facts(understood, entry, photos)
     wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name != ids.CONSENT]
     if understood.unclear:

@@ -16,33 +16,12 @@ from bot.sandbox.slack.payloads import event_callback
 from bot.sandbox.slack.world import BOT_USER_ID, TEAM_ID
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.world import REVIEWER, SELFIE, Journey, MovedClock, bot_between, journey
+from tests.journeys.writing import LACKING, MENTION, NUMBER, WHOLE, filled, mention, said
 
 pytestmark = pytest.mark.anyio
 
 BOTH = pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket"])
-NUMBER = "00000000000"
-MENTION = f"<@{BOT_USER_ID}>"
-WHOLE = f"{MENTION} NG BVN {NUMBER} Ada-Invented Obi-Invented 1990-01-02"
 EVERYBODY = f"{ANALYST},{REVIEWER}"
-LACKING = f"{MENTION} bvn {NUMBER} 02/03/1990"
-
-
-async def mention(world: Journey, text: str, *names: str, channel: str = CHANNEL, **more: Any) -> Message:
-    files = [await world.analyst.upload(SELFIE, name) for name in names]
-    return await world.analyst.say(channel, text, files=files, **more)
-
-
-async def said(world: Journey, count: int = 1) -> Message:
-    """The newest of the messages that the analyst alone sees, once there are so many."""
-    await world.slack.wait_for(lambda: len(world.slack.ephemerals(ANALYST)) >= count)
-    return world.slack.ephemerals(ANALYST)[-1]
-
-
-async def filled(world: Journey, person: Person | None = None) -> Modal:
-    """What stands in place of *one moment*."""
-    modal = await (person or world.analyst).modal()
-    await world.slack.wait_for(lambda: "One moment" not in modal.text())
-    return modal
 
 
 async def press_as(world: Journey, person: Person, shown: Message, action_id: str) -> None:
