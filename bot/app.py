@@ -1,7 +1,7 @@
 """The one place where objects are made: `build` makes a `Bot` from settings; `bot.serve` runs one."""
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,6 +49,7 @@ from bot.submission import PASS_SECONDS, Submission
 from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
 from bot.tables import read_tables
+from bot.tries import DOUBT_SECONDS, SPACES_SECONDS, Tries
 from storage import attempts, batches, checks, homes, meta, outbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
@@ -69,6 +70,8 @@ class Patience:
     smile_id: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     files: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(30, connect=5))
     one_pass_seconds: float = PASS_SECONDS
+    answer_spaces_seconds: Sequence[float] = SPACES_SECONDS
+    answer_doubt_seconds: float = DOUBT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class Bot:
     database: Database
     slack: SlackWeb
     """For calls inside a listener: 1.5 s at most."""
+    patient_slack: SlackWeb
+    """For calls behind it, when nothing waits for them but a person."""
     slack_signature: SlackSignature
     access: Access
     id_types: IDTypes
@@ -100,6 +105,8 @@ class Bot:
     schedule: Schedule
     background: Background
     readiness: Readiness
+    tries: Callable[[], Tries]
+    """Those of one answer that is given in the background, begun now."""
     refresh: Callable[[], Coroutine[Any, Any, bool]]
     """Ask Smile ID which ID types there are and which this partner may use; False when it gave no answer."""
     now: Callable[[], datetime]
@@ -254,6 +261,7 @@ async def build(
         settings=settings,
         database=database,
         slack=listener_slack,
+        patient_slack=worker_slack,
         slack_signature=SlackSignature(settings.slack_signing_secret),
         access=access,
         id_types=id_types,
@@ -268,7 +276,7 @@ async def build(
         ),
         batches=batching,
         messages=Messages(
-            database=database, slack=listener_slack, id_types=id_types, timezone=settings.timezone, now=now
+            database=database, slack=worker_slack, id_types=id_types, timezone=settings.timezone, now=now
         ),
         submission=submission,
         results=results,
@@ -301,6 +309,7 @@ async def build(
         background=Background(),
         readiness=readiness,
         now=now,
+        tries=lambda: Tries(spaces_seconds=patience.answer_spaces_seconds, doubt_seconds=patience.answer_doubt_seconds),
         refresh=catalogue.refresh,
     )
 

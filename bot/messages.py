@@ -10,21 +10,27 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.domain.checks import PhotoKind
+from bot.domain.checks import PhotoKind, PostKind
 from bot.domain.dropped import Dropped, FileKind, Standing, are_clear, kind_of, proposed
 from bot.domain.id_types import IDTypes
 from bot.domain.mention import Understood, understand
 from bot.domain.request import FileInfo, Form, Parsed, parse
 from bot.errors import SlackError, SlackRefused
 from bot.slack.file_info import file_info, is_stub
-from bot.slack.web import SlackWeb
+from bot.slack.web import Answer, Page, SlackWeb
+from bot.tries import Tries
+from storage import outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
 FILE_LOOK_UP_SECONDS = 1.0
-THREAD_MESSAGES = 200
-"""As much of a thread is looked through for photos."""
+PAGE = 200
+"""Messages that are asked for at once, as many as Slack recommends."""
+THREAD_PAGES = 10
+"""As much of a thread is looked through for photos from its beginning on."""
+THREAD_HALVES = 12
+"""Tries to find the newest page of a longer one."""
 MOST_PHOTOS = 20
 """As many photos stand in the form, the newest; a form holds 100 blocks, and nine photos are a check."""
 
@@ -38,6 +44,8 @@ class Understanding:
     photos: Sequence[Standing] = field(repr=False)
     photos_left_out: int
     """Older photos of a long thread."""
+    thread_is_cut: bool
+    """The thread is so long that part of it was not read."""
     parsed: Parsed = field(repr=False)
     form: Form = field(repr=False)
     """As the form would hold it, with consent still to be given."""
@@ -45,7 +53,8 @@ class Understanding:
     @property
     def is_whole(self) -> bool:
         """Nothing is missing, wrong, unclear, or left to choose."""
-        return not self.parsed.faults and not self.understood.unclear and are_clear(self.photos)
+        is_clear = not self.understood.unclear and not self.thread_is_cut and are_clear(self.photos)
+        return is_clear and not self.parsed.faults
 
     @property
     def says_nothing(self) -> bool:
@@ -70,12 +79,15 @@ class Messages:
         self._zone = ZoneInfo(timezone)
         self._now = now
 
-    async def read(self, dropped: Dropped) -> Understanding:
-        """What a message says, with its photos, or those of its thread if it has none that can be used."""
+    async def read(self, dropped: Dropped, tries: Tries) -> Understanding:
+        """What a message says, with its photos, or those of its thread if it has none that can be used.
+
+        Raises SlackError when the thread cannot be read now: without its photos the answer would be a wrong one.
+        """
         photos = proposed(await self._looked_up([f for f in dropped.files if kind_of(f) is FileKind.PHOTO]))
-        left_out = 0
+        left_out, is_cut = 0, False
         if not any(photo.fault is None for photo in photos):
-            of_thread, left_out = await self._photos_of_thread(dropped)
+            of_thread, left_out, is_cut = await self._photos_of_thread(dropped, tries)
             photos = of_thread or photos
         today = self._now().astimezone(self._zone).date()
         # In a thread: what a stranger wrote may take a while to make nothing of.
@@ -96,13 +108,14 @@ class Messages:
             understood=understood,
             photos=photos,
             photos_left_out=left_out,
+            thread_is_cut=is_cut,
             parsed=parse(form, self._id_types, today=today),
             form=form,
         )
 
-    async def find(self, *, channel: str, ts: str, thread_ts: str | None, team: str) -> Dropped | None:
+    async def find(self, tries: Tries, *, channel: str, ts: str, thread_ts: str | None, team: str) -> Dropped | None:
         """A message as it reads now; None when it is gone. Raises SlackError."""
-        message = await self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
+        message = await tries.of(lambda: self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
         return None if message is None else of_message(message, channel=channel, team=team)
 
     async def fingerprint(self, understanding: Understanding) -> str:
@@ -130,19 +143,61 @@ class Messages:
         except SlackError:
             return ""
 
-    async def _photos_of_thread(self, dropped: Dropped) -> tuple[list[Standing], int]:
+    async def unanswered(self, user: str, about: str, *, channel: str | None, code: str | None = None) -> None:
+        """Have a person told that there was no answer. The same again changes nothing."""
+        note = {"channel": channel or "", "code": code or ""}
+        await self._database.write(
+            outbox.enqueue,
+            PostKind.UNANSWERED,
+            key=f"{user}:{about}",
+            lane=user,
+            note={name: text for name, text in note.items() if text},
+            now=self._now(),
+        )
+
+    async def _photos_of_thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Standing], int, bool]:
+        """The newest photos, how many older ones there are, and whether part of the thread was not read."""
         try:
-            messages = await self._slack.thread(channel=dropped.channel, ts=dropped.root_ts, limit=THREAD_MESSAGES)
-        except SlackError as fault:
-            log.info("messages.thread_not_read", error=str(fault))
-            return [], 0
+            messages, is_cut = await self._thread(dropped, tries)
+        except SlackRefused as no:
+            log.info("messages.thread_not_read", error=no.code)
+            return [], 0, False
         found: dict[str, FileInfo] = {}
         for message in messages:
             for file in of_message(message, channel=dropped.channel, team="").files:
                 if kind_of(file) is FileKind.PHOTO:
                     found[file.id] = file
         newest = list(found.values())[-MOST_PHOTOS:]
-        return proposed(await self._looked_up(newest)), len(found) - len(newest)
+        return proposed(await self._looked_up(newest)), len(found) - len(newest), is_cut
+
+    async def _thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Answer], bool]:
+        """Page by page from the first message on; of what is longer than that, the newest page too."""
+
+        async def page(cursor: str | None = None, oldest: str | None = None) -> Page:
+            return await tries.of(
+                lambda: self._slack.thread(
+                    channel=dropped.channel, ts=dropped.root_ts, limit=PAGE, cursor=cursor, oldest=oldest
+                )
+            )
+
+        messages: list[Answer] = []
+        cursor: str | None = None
+        for _page in range(THREAD_PAGES):
+            read = await page(cursor)
+            messages += read.messages
+            cursor = read.cursor
+            if cursor is None:
+                return messages, False
+        # Slack counts from the oldest, and the newest are wanted: their time is come near to by halves.
+        newest = max(float(messages[0].get("latest_reply") or 0), float(dropped.ts))
+        span = newest - float(messages[-1]["ts"])
+        for _half in range(THREAD_HALVES):
+            read = await page(oldest=f"{newest - span:.6f}")
+            if read.cursor is None:
+                messages += read.messages
+                break
+            span /= 2
+        return messages, True
 
     async def _looked_up(self, files: Sequence[FileInfo]) -> list[FileInfo]:
         """Files of which the message holds the id alone are asked about, side by side."""

@@ -6,6 +6,7 @@ Whether somebody may do a thing is asked anew at every click: roles change, and 
 import html
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -41,7 +42,7 @@ from storage.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 REPLIES = 1000
-"""Read below one card; Slack gives as many in one answer."""
+"""Read below one card, at most about as many."""
 
 
 class Reviewing:
@@ -306,8 +307,15 @@ class Reviewing:
     async def _replies(self, channel: str | None, ts: str | None) -> list["Reply"]:
         if channel is None or ts is None:
             return []
+        found: list[Mapping[str, Any]] = []
+        cursor = None
         try:
-            found = await self._slack.thread(channel=channel, ts=ts, limit=REPLIES)
+            while len(found) < REPLIES:
+                page = await self._slack.thread(channel=channel, ts=ts, limit=200, cursor=cursor)
+                found += page.messages
+                cursor = page.cursor
+                if cursor is None:
+                    break
         except SlackRefused:
             # The channel is closed to us: what stood there cannot be read any more.
             return []

@@ -95,6 +95,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
         id_type=_chosen_id_type(state, country),
         warning=await bot.intake.place_fault(channel, body["user"]["id"]) if channel else None,
         attached=form.attached_in(view),
+        texts={**_texts(state), ids.CUSTOMER_REFERENCE: _text(state, ids.CUSTOMER_REFERENCE)},
         title=view["title"]["text"],
         not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
     )
@@ -167,7 +168,6 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
     state: State = view["state"]["values"]
     place = Place.load(view.get("private_metadata", ""))
     country = _chosen(state, ids.COUNTRY)
-    texts = {name: _text(state, name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
     standing = [
         (_chosen(state, ids.PHOTO + photo.key), _file_of(photo))
         for photo in form.attached_in(view)
@@ -185,13 +185,18 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
         form=Form(
             country=country or "",
             id_type=_chosen_id_type(state, country) or "",
-            texts=texts,
+            texts=_texts(state),
             customer_reference=_text(state, ids.CUSTOMER_REFERENCE),
             selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + photos_in(state, ids.SELFIE),
             liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + photos_in(state, ids.LIVENESS),
             consent=_is_ticked(state, ids.CONSENT, ids.CONSENTED),
         ),
     )
+
+
+def _texts(state: State) -> dict[str, str]:
+    """The fields of Smile ID's `id_info`."""
+    return {name: _text(state, name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
 
 
 def _moment(state: State, block_id: str) -> datetime | None:

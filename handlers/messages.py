@@ -1,6 +1,6 @@
 """Messages to the bot: mentions, direct messages, the message shortcut; answered to their author alone."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,34 +15,32 @@ from bot.blocks.message import Pointer
 from bot.blocks.thread import Said
 from bot.domain.dropped import Dropped, Standing
 from bot.errors import SlackError, SlackRefused
-from bot.intake import Accepted, Filled, Seen
+from bot.intake import PLACE_FRESH_FOR, Accepted, Filled, Seen
 from bot.messages import Understanding, of_message
-from handlers import batches
+from bot.tries import Tries
+from handlers import answering, batches
 from handlers.form import fault_of_asking
-from handlers.private import tell
+from handlers.private import name_of, tell
 
 log = structlog.get_logger(__name__)
 
-_WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast"})
-"""Subtypes of messages that somebody wrote to the bot; edits, deletions and the bot's own are something else."""
-_CANNOT_WHISPER = frozenset(
-    {"channel_not_found", "not_in_channel", "user_not_in_channel", "is_archived", "cannot_reply_to_message"}
-)
+_WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+"""Subtypes of messages that somebody wrote to the bot; edits, deletions and those of apps are something else."""
+_SLACKBOT = "USLACKBOT"
 
 
 async def mentioned(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
     """`@kyc …` in a channel, with or without photos."""
     await ack()
-    if not event.get("bot_id"):
-        bot.background.spawn(_answer(bot, _dropped(event, body)))
+    if _is_by_a_person(event, body):
+        _answer(bot, event, body)
 
 
 async def direct(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
     """The same in the conversation with the bot, where nobody need be mentioned."""
     await ack()
-    by_a_person = not event.get("bot_id") and not event.get("hidden") and bool(event.get("user"))
-    if event.get("channel_type") == "im" and event.get("subtype") in _WRITTEN_BY_PEOPLE and by_a_person:
-        bot.background.spawn(_answer(bot, _dropped(event, body)))
+    if event.get("channel_type") == "im" and _is_by_a_person(event, body):
+        _answer(bot, event, body)
 
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
@@ -51,7 +49,8 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     team = str((shortcut.get("team") or {}).get("id") or "")
     dropped = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
     if applicants_in(dropped.files):
-        bot.background.spawn(_take(bot, shortcut, replace(dropped, user=shortcut["user"]["id"])))
+        taken = replace(dropped, user=shortcut["user"]["id"])
+        _in_background(bot, shortcut, lambda tries: _take(bot, tries, shortcut, taken))
         return
     said = await _open_form(bot, shortcut, dropped)
     if said is not None:
@@ -74,7 +73,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         team=str(user.get("team_id") or ""),
         text="",
     )
-    said = await _open_form(bot, body, dropped, read_anew=True)
+    said = await _open_form(bot, body, dropped, for_author=True)
     if said is not None:
         tell(bot, body, said)
 
@@ -86,32 +85,58 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
     if pointed is None:
         tell(bot, body, private.says(private.OLD_BUTTON))
     else:
-        bot.background.spawn(_send(bot, body, pointed))
+        _in_background(bot, body, lambda tries: _send(bot, tries, body, pointed))
 
 
-async def _take(bot: Bot, body: Mapping[str, Any], dropped: Dropped) -> None:
+def _in_background(bot: Bot, body: Mapping[str, Any], work: Callable[[Tries], Awaitable[None]]) -> None:
+    channel = (body.get("channel") or {}).get("id")
+    answering.answer(bot, work, user=body["user"]["id"], about=name_of(body), channel=channel)
+
+
+async def _take(bot: Bot, tries: Tries, body: Mapping[str, Any], dropped: Dropped) -> None:
     """A message with a table or a zip, whoever wrote it: the file is asked for by whoever used the shortcut."""
     fault = await fault_of_asking(bot, dropped.user, dropped.channel)
-    tell(bot, body, private.says(fault) if fault is not None else await batches.dropped(bot, dropped))
+    said = private.says(fault) if fault is not None else await batches.dropped(bot, dropped)
+    await answering.respond(bot, tries, body, said, in_place=False)
 
 
-def _dropped(event: Mapping[str, Any], body: Mapping[str, Any]) -> Dropped:
-    return of_message(event, channel=str(event["channel"]), team=str(body.get("team_id") or ""))
+def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Apps, workflows and Slack itself are never answered, and least of all the bot's own words: two bots that answer
+    each other never end.
+    """
+    ours = {known.get("user_id") for known in body.get("authorizations") or () if known.get("is_bot")}
+    by_an_app = event.get("bot_id") or event.get("bot_profile") or event.get("hidden")
+    if by_an_app or event.get("subtype") not in _WRITTEN_BY_PEOPLE:
+        return False
+    return bool(event.get("user")) and event["user"] not in ours | {_SLACKBOT}
 
 
-async def _answer(bot: Bot, dropped: Dropped) -> None:
-    fault = await fault_of_asking(bot, dropped.user, dropped.channel)
+def _answer(bot: Bot, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    dropped = of_message(event, channel=str(event["channel"]), team=str(body.get("team_id") or ""))
+
+    async def work(tries: Tries) -> None:
+        if dropped.user != await tries.of(bot.patient_slack.me):
+            await answering.say(bot, tries, dropped, await _answer_to(bot, tries, dropped))
+
+    # An edit that mentions the bot is another event about the same message.
+    about = f"{dropped.channel}:{body.get('event_id') or dropped.ts}"
+    answering.answer(bot, work, user=dropped.user, about=about, channel=dropped.channel)
+
+
+async def _answer_to(bot: Bot, tries: Tries, dropped: Dropped) -> Said:
+    fault = await fault_of_asking(bot, dropped.user, dropped.channel) or await _fault_of_place(
+        bot, dropped.user, dropped.channel
+    )
     if fault is not None:
-        await _whisper(bot, dropped, private.says(fault))
-        return
+        return private.says(fault)
     if applicants_in(dropped.files):
-        await _whisper(bot, dropped, await batches.dropped(bot, dropped))
-        return
-    understanding = await bot.messages.read(dropped)
-    if understanding.says_nothing:
-        await _whisper(bot, dropped, private.says(message.HELP))
-    else:
-        await _whisper(bot, dropped, await _shown(bot, understanding))
+        return await batches.dropped(bot, dropped)
+    try:
+        understanding = await bot.messages.read(dropped, tries)
+    except SlackError as unread:
+        log.warning("messages.not_read", error=str(unread))
+        return private.says(message.NOT_READ)
+    return private.says(message.HELP) if understanding.says_nothing else await _shown(bot, understanding)
 
 
 async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> Said:
@@ -131,30 +156,33 @@ async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> 
         entry,
         understanding.photos,
         faults=understanding.parsed.faults,
-        left_out=understanding.photos_left_out,
+        left_out=_left_out(understanding),
+        above=above,
     )
 
 
-async def _send(bot: Bot, body: Mapping[str, Any], pointed: Pointer) -> None:
+async def _send(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointer) -> None:
+    said, in_place = await _sent(bot, tries, body, pointed)
+    await answering.respond(bot, tries, body, said, in_place=in_place)
+
+
+async def _sent(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointer) -> tuple[Said, bool]:
+    """The answer to *Send*, and whether it stands in place of the button's message, which has served then."""
     user, channel, ts = body["user"], pointed.channel, pointed.ts
     try:
         dropped = await bot.messages.find(
-            channel=channel, ts=ts, thread_ts=pointed.thread_ts, team=str(user.get("team_id") or "")
+            tries, channel=channel, ts=ts, thread_ts=pointed.thread_ts, team=str(user.get("team_id") or "")
         )
+        if dropped is None:
+            return private.says(message.GONE), True
+        if dropped.user != user["id"]:
+            return private.says(message.NOT_YOURS), False
+        understanding = await bot.messages.read(dropped, tries)
     except SlackError as fault:
         log.warning("messages.not_read", error=str(fault))
-        tell(bot, body, private.says(message.NOT_READ))
-        return
-    if dropped is None:
-        tell(bot, body, private.says(message.GONE), in_place=True)
-        return
-    if dropped.user != user["id"]:
-        tell(bot, body, private.says(message.NOT_YOURS))
-        return
-    understanding = await bot.messages.read(dropped)
+        return private.says(message.NOT_READ), False
     if not understanding.is_whole or await bot.messages.fingerprint(understanding) != pointed.fingerprint:
-        tell(bot, body, await _shown(bot, understanding, above=message.CHANGED), in_place=True)
-        return
+        return await _shown(bot, understanding, above=message.CHANGED), True
     outcome = await bot.intake.accept(
         Filled(
             requester=dropped.user,
@@ -168,15 +196,17 @@ async def _send(bot: Bot, body: Mapping[str, Any], pointed: Pointer) -> None:
     )
     if isinstance(outcome, Accepted):
         words = message.SENT if outcome.is_new else message.SENT_BEFORE
-        tell(bot, body, private.says(f"{words.format(ref=outcome.ref)} {message.HINT}"), in_place=True)
-    elif isinstance(outcome, Seen):
-        tell(bot, body, message.seen(pointed, outcome.words), in_place=True)
-    else:
-        tell(bot, body, private.says(private.plainly(outcome.by_field.values())))
+        return private.says(f"{words.format(ref=outcome.ref)} {message.HINT}"), True
+    if isinstance(outcome, Seen):
+        return message.seen(pointed, outcome.words), True
+    return private.says(private.plainly(outcome.by_field.values())), False
 
 
-async def _open_form(bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, read_anew: bool = False) -> Said | None:
-    """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed."""
+async def _open_form(bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, for_author: bool = False) -> Said | None:
+    """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed.
+
+    `for_author`: the form is for whoever wrote the message alone, and the message is read anew.
+    """
     fault = await fault_of_asking(bot, body["user"]["id"], dropped.channel)
     if fault is not None:
         return private.says(fault)
@@ -185,66 +215,67 @@ async def _open_form(bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, rea
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
-    bot.background.spawn(_fill(bot, view, dropped, read_anew=read_anew))
+    author = body["user"]["id"] if for_author else None
+    _in_background(bot, body, lambda tries: _fill(bot, tries, view, dropped, user=body["user"]["id"], author=author))
     return None
 
 
-async def _fill(bot: Bot, view: Mapping[str, Any], dropped: Dropped, *, read_anew: bool) -> None:
+async def _fault_of_place(bot: Bot, user: str, channel: str) -> str | None:
+    """Told before anybody fills in what could not be sent."""
+    return await bot.intake.place_fault(channel, user, fresh_for=PLACE_FRESH_FOR)
+
+
+async def _fill(
+    bot: Bot, tries: Tries, view: Mapping[str, Any], dropped: Dropped, *, user: str, author: str | None
+) -> None:
     try:
-        found: Dropped | None = dropped
-        if read_anew:
+        await answering.show(bot, tries, view, await _form_or_words(bot, tries, dropped, user=user, author=author))
+    except Exception as fault:
+        if isinstance(fault, SlackError) and not isinstance(fault, SlackRefused):
+            raise
+        # Ours: *one moment* must not stand for ever.
+        await answering.show_fault(bot, tries, view, fault)
+
+
+async def _form_or_words(
+    bot: Bot, tries: Tries, dropped: Dropped, *, user: str, author: str | None
+) -> Mapping[str, Any]:
+    """`author`: the message is read anew, and shown only to whoever wrote it."""
+    fault = await _fault_of_place(bot, user, dropped.channel)
+    if fault is not None:
+        return private.closed(fault)
+    found: Dropped | None = dropped
+    try:
+        if author is not None:
             found = await bot.messages.find(
-                channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
+                tries, channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
             )
-        shown = private.closed(message.GONE) if found is None else _form(bot, await bot.messages.read(found))
-    except SlackError as fault:
-        log.warning("messages.not_read", error=str(fault))
-        shown = private.closed(message.NOT_READ)
-    try:
-        await bot.slack.update_view(view_id=view["id"], view=shown)
-    except SlackError as closed:
-        log.info("form.closed_meanwhile", error=str(closed))
+        if found is None:
+            return private.closed(message.GONE)
+        if author is not None and found.user != author:
+            return private.closed(message.NOT_YOURS)
+        return _form(bot, await bot.messages.read(found, tries))
+    except SlackError as unread:
+        log.warning("messages.not_read", error=str(unread))
+        return private.closed(message.NOT_READ)
 
 
 def _form(bot: Bot, understanding: Understanding) -> form.View:
     understood, dropped = understanding.understood, understanding.dropped
-    left_out = understanding.photos_left_out
     return form.build(
         bot.id_types,
         place=Place(channel=dropped.channel, thread_ts=dropped.root_ts),
         country=understood.country,
         id_type=understood.id_type,
-        warning=f"The thread holds {left_out} older photos that are not offered here." if left_out else None,
+        warning=_left_out(understanding),
         attached=[_attached(photo) for photo in understanding.photos],
         texts={**understood.texts, ids.CUSTOMER_REFERENCE: understood.customer_reference},
     )
 
 
+def _left_out(understanding: Understanding) -> str | None:
+    return message.left_out(understanding.photos_left_out, thread_is_cut=understanding.thread_is_cut)
+
+
 def _attached(photo: Standing) -> Attached:
     return Attached(file_id=photo.file.id, name=photo.file.name, kind=photo.kind, fault=photo.fault)
-
-
-async def _whisper(bot: Bot, dropped: Dropped, said: Said) -> None:
-    """To the author alone: in the thread, or directly where that cannot be."""
-    if dropped.channel.startswith("D"):
-        await bot.slack.post(
-            channel=dropped.channel,
-            text=said.text,
-            blocks=said.blocks,
-            thread_ts=dropped.root_ts,
-            post_id=f"answer:{dropped.ts}",
-        )
-        return
-    try:
-        await bot.slack.whisper(
-            channel=dropped.channel,
-            user=dropped.user,
-            text=said.text,
-            blocks=said.blocks,
-            thread_ts=dropped.thread_ts,
-        )
-    except SlackRefused as no:
-        if no.code not in _CANNOT_WHISPER:
-            raise
-        channel = await bot.slack.direct_channel(dropped.user)
-        await bot.slack.post(channel=channel, text=said.text, blocks=said.blocks, post_id="private")

@@ -50,6 +50,7 @@ BESIDE = frozenset(
         "bot.settings",
         "bot.socket_mode",
         "bot.tables",
+        "bot.tries",
     }
 )
 """What serves the processes or the operator."""

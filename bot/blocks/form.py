@@ -131,6 +131,7 @@ def build(
             blocks += _again(seen)
     else:
         blocks.append(plain_section("Choose the country and the ID type; the fields follow."))
+        blocks += _carried(texts)
     return {
         "type": "modal",
         "callback_id": ids.FORM,
@@ -140,6 +141,15 @@ def build(
         "close": plain("Cancel", 24),
         "blocks": blocks,
     }
+
+
+def _carried(texts: Mapping[str, str]) -> list[Block]:
+    """What is known already, in fields that keep it: those of the ID type will bear the same ids."""
+    known = [name for name in LABELS if texts.get(name)]
+    return [
+        *(_field(name, None, texts, optional=True) for name in known),
+        *([_reference(texts)] if texts.get(ids.CUSTOMER_REFERENCE) else []),
+    ]
 
 
 def photo_inputs() -> list[Block]:
@@ -168,13 +178,7 @@ def _fields(entry: IDType, attached: Sequence[Attached], texts: Mapping[str, str
         *(_field(name, entry, texts, optional=False) for name in entry.required),
         _selfie_input(optional=bool(usable)),
         _liveness_input("More liveness images" if usable else "Liveness images"),
-        _text(
-            ids.CUSTOMER_REFERENCE,
-            "Customer reference",
-            "Your own number for this customer.",
-            optional=True,
-            value=texts.get(ids.CUSTOMER_REFERENCE, ""),
-        ),
+        _reference(texts),
         *(_field(name, entry, texts, optional=True) for name in entry.optional),
         {
             "type": "input",
@@ -254,7 +258,17 @@ def _again(seen: str) -> list[Block]:
     ]
 
 
-def _field(name: str, entry: IDType, texts: Mapping[str, str], *, optional: bool) -> Block:
+def _reference(texts: Mapping[str, str]) -> Block:
+    return _text(
+        ids.CUSTOMER_REFERENCE,
+        "Customer reference",
+        "Your own number for this customer.",
+        optional=True,
+        value=texts.get(ids.CUSTOMER_REFERENCE, ""),
+    )
+
+
+def _field(name: str, entry: IDType | None, texts: Mapping[str, str], *, optional: bool) -> Block:
     value = texts.get(name, "")
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     if name == "dob":
@@ -276,7 +290,7 @@ def _field(name: str, entry: IDType, texts: Mapping[str, str], *, optional: bool
             chosen=value if value in CITIZENSHIPS else None,
         )
     hint = ""
-    if name == "id_number":
+    if name == "id_number" and entry is not None:
         label = f"{entry.label} number" if "number" not in entry.label.casefold() else entry.label
         hint = f"For example {entry.example}" if entry.example else ""
     return _text(name, label, hint, optional=optional, value=value)

@@ -24,8 +24,8 @@ HINT = (
     "a bot cannot delete it for you."
 )
 CHANGED = "Your message was changed since; this is how it reads now."
-GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use `/kyc`."
-NOT_YOURS = "Only the person who wrote the message can send it."
+GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use /kyc."
+NOT_YOURS = "Only the person who wrote the message can use it for a check. Write one of your own to me, or use /kyc."
 SENT = "{ref} is on its way; the result comes into this thread."
 SENT_BEFORE = "This message was sent already, as {ref}. For another check write another message, or use `/kyc`."
 NOT_READ = "Slack did not let me read the message in time. Try again in a moment."
@@ -105,10 +105,14 @@ def lacking(
     photos: Sequence[Standing],
     *,
     faults: Mapping[str, str],
-    left_out: int = 0,
+    left_out: str | None = None,
+    above: str = "",
 ) -> Said:
-    """Something is missing, wrong or unclear: said in words, and the form opens with what is known."""
-    head = "I could not make a whole check of this message; the form takes the rest."
+    """Something is missing, wrong or unclear: said in words, and the form opens with what is known.
+
+    `left_out`: which photos of the thread stand neither here nor in the form.
+    """
+    head = f"{above} I could not make a whole check of this message; the form takes the rest.".lstrip()
     known = _facts(understood, entry, photos)
     wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name != ids.CONSENT]
     if understood.unclear:
@@ -116,10 +120,10 @@ def lacking(
         more = f" and {len(understood.unclear) - _UNCLEAR} more" if len(understood.unclear) > _UNCLEAR else ""
         wrong.append(f"Not clear to me: {', '.join(shown)}{more}")
     wrong += [f"{quoted(photo.file.name, 80) or 'A file'}: {photo.fault}" for photo in photos if photo.fault]
-    if not wrong:
-        wrong.append("Say in the form which photo is the selfie.")
     if left_out:
-        wrong.append(f"The thread holds {left_out} older photos that are not offered.")
+        wrong.append(left_out)
+    elif not wrong:
+        wrong.append("Say in the form which photo is the selfie.")
     blocks = [section(head)]
     if known:
         blocks.append(plain_section("Understood\n" + "\n".join(known)))
@@ -127,6 +131,17 @@ def lacking(
     if understood.texts.get("id_number"):
         blocks.append(context(plain(HINT)))
     return Said(text=f"{head} {foreign('; '.join(wrong), 900)}", blocks=blocks)
+
+
+def left_out(count: int, *, thread_is_cut: bool) -> str | None:
+    """What the form does not offer of a long thread; None when it offers everything."""
+    told = [f"The thread holds {count} older photos that are not offered."] if count else []
+    if thread_is_cut:
+        told.append(
+            "The thread is too long for me to read whole: I looked at its beginning and its newest messages. "
+            "If the photo is missing here, attach it to a message of its own."
+        )
+    return " ".join(told) or None
 
 
 def one_moment(title: str = "Biometric KYC check") -> dict[str, Any]:

@@ -314,6 +314,18 @@ def alert(fault: str, note: Mapping[str, str]) -> Said:
     return Said(text=spoken(f"{line} {rest}"), blocks=[section(line), context(plain(rest.replace("`", "")))])
 
 
+def unanswered(note: Mapping[str, str]) -> Said:
+    """To one person, directly: the answer to what they wrote or pressed never reached them."""
+    where = f" in <#{note['channel']}>" if note.get("channel", "D")[0] in "CG" else ""
+    code = note.get("code")
+    why = f" Something went wrong on our side: reference {code}. The operators can see it." if code else ""
+    line = (
+        f"I could not answer what you last wrote or pressed{where}.{why} Unless a message of a check has appeared, "
+        "nothing was sent or changed: try again, or use `/kyc`."
+    )
+    return Said(text=spoken(line), blocks=[section(line)])
+
+
 def directly(said: Said, check: Check) -> Said:
     """The same by direct message, since its thread is gone."""
     line = f"This belongs to {check.ref}; its thread or channel is no longer there for me."

@@ -243,6 +243,8 @@ class PostKind(StrEnum):
     """The same as a picture and as a file, in that thread."""
     SUMMARY_OLDER = "summary_older"
     """One line for the periods of a long stop that are not told one by one."""
+    UNANSWERED = "unanswered"
+    """To one person, directly: what they wrote or pressed was never answered."""
 
 
 UPDATES = frozenset(

@@ -18,8 +18,9 @@ from bot.blocks.thread import Said
 from bot.domain.backoff import retry_in
 from bot.domain.checks import ELSEWHERE, FILES, SUMMARIES, UPDATES, Check, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
+from bot.outbox.context import Context
 from bot.outbox.reporting import Reporting
-from bot.outbox.saying import Context, File, Saying
+from bot.outbox.saying import File, Saying
 from bot.settings import Settings
 from bot.slack.web import Found, SlackWeb
 from storage import batches, checks, outbox

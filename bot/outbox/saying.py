@@ -1,22 +1,21 @@
 """What is said: the words of one post, built at delivery from what is stored then."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.access import Access, Role, Verdict
-from bot.blocks import batch, held, review, thread, words
-from bot.blocks.text import person
+from bot.access import Access, Role
+from bot.blocks import batch, held, thread
 from bot.blocks.thread import Beside, Said, Told
-from bot.domain.batches import Batch, Counts
+from bot.domain.batches import Counts
 from bot.domain.checks import Check, Post, PostKind
-from bot.domain.id_types import IDType, IDTypes
+from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
-from bot.domain.reviews import FOR_REVIEWERS, Agreement, Choice, Decided, Decision, Review, ReviewState, Silence
+from bot.domain.reviews import Agreement, Decided, Review
 from bot.domain.states import POLLED_REASONS, State
-from bot.errors import SlackRefused
+from bot.outbox.calling import REVIEWERS, Calling
+from bot.outbox.context import Context
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
 from bot.smile_id.reading import reading_of
@@ -25,29 +24,6 @@ from storage import attempts, batches, checks, outbox, receipts, reviews
 from storage.database import Transaction
 
 SOON = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What a post is built from, read in one go."""
-
-    check: Check | None
-    reading: Reading | None
-    received_at: datetime | None
-    told: Told
-    claimed: bool
-    about: Post | None
-    sent_at: datetime | None
-    batch: Batch | None
-    counts: Counts
-    earlier: Sequence[Check]
-    """Checks that a question may name: those of the same channel."""
-    review: Review | None
-    """Of the round that the post is about."""
-    decided: Decided | None
-    """The decision that the post is about."""
-    below: str | None
-    """The card in whose thread it belongs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +59,7 @@ class Saying:
         self._id_types = id_types
         self._settings = settings
         self._now = now
+        self._calling = Calling(slack=slack, access=access, id_types=id_types, now=now)
 
     def gather(self, tx: Transaction, post: Post) -> Context:
         """Everything that the words of this post may need, read in one go."""
@@ -122,10 +99,8 @@ class Saying:
 
     async def say(self, post: Post, context: Context) -> Said | None:
         """The words of one post; None when there is nothing to say any more."""
-        if post.kind in (PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD):
-            return await self._card(post, context)
-        if post.kind is PostKind.PERSONAL:
-            return await self._personal(post, context)
+        if post.kind in REVIEWERS:
+            return await self._calling.say(post, context)
         if post.kind in (PostKind.BATCH, PostKind.BATCH_PROGRESS):
             return batch.message(context.batch, context.counts) if context.batch else None
         return self._build(post, context)
@@ -149,6 +124,8 @@ class Saying:
     def _build(self, post: Post, context: Context) -> Said | None:
         if post.kind is PostKind.ALERT:
             return thread.alert(post.note.get("fault", ""), post.note)
+        if post.kind is PostKind.UNANSWERED:
+            return thread.unanswered(post.note)
         check, reading = context.check, context.reading
         if check is None:
             return None
@@ -180,8 +157,6 @@ class Saying:
                 return thread.overdue(check, told=context.told)
             case PostKind.DECIDED:
                 return thread.decided(check, context.decided) if context.decided else None
-            case PostKind.REVIEW_CALL:
-                return self._call(post, context, check, entry)
             case _:
                 return self._build_result(post, context, check, reading) if reading is not None else None
 
@@ -219,71 +194,6 @@ class Saying:
                 return thread.not_final(check, entry, reading, told=told)
             case _:
                 return thread.needs_person(check, entry, reading, told=told)
-
-    async def _card(self, post: Post, context: Context) -> Said | None:
-        """Everything needed to decide, with a link to the request's message."""
-        check = context.check
-        if check is None:
-            return None
-        return review.card(
-            check,
-            self._id_types.find(check.country, check.id_type),
-            context.review,
-            round_=int(post.note.get("round", check.round)),
-            title=_title(post, context),
-            link=await self._link(check),
-            reading=context.reading,
-            mentions=self._access.mentions(Role.REVIEWER) if post.lane[0] in "CG" else "",
-        )
-
-    async def _personal(self, post: Post, context: Context) -> Said | None:
-        """For one person who chose so, if they may (still) know."""
-        check, choice = context.check, Choice(post.note["choice"])
-        if check is None:
-            return None
-        if choice in FOR_REVIEWERS and await self._access.has(post.lane, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
-            return None
-        entry = self._id_types.find(check.country, check.id_type)
-        title = review.PERSONAL.get(choice) or _title(post, context)
-        if choice is Choice.DECISIONS:
-            title = words.DECIDED[Decision(post.note["decision"])] + " by a reviewer"
-        return review.personal(check, entry, title=title, link=await self._link(check))
-
-    def _call(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
-        """None when what it calls for has been done meanwhile."""
-        note, opened = post.note, context.review
-        if opened is None or opened.state is not ReviewState.OPEN:
-            return None
-        if note["what"] == "second":
-            if opened.proposal is None:
-                return None
-            whom = note["whom"] and person(note["whom"])
-            return review.second(check, entry, opened.proposal, whom=whom or self._access.mentions(Role.REVIEWER))
-        if note["what"] == "handed":
-            return (
-                review.handed(check, entry, by=note["by"], to=note["whom"])
-                if note["whom"] == opened.claimed_by
-                else None
-            )
-        if (note["what"] == Silence.IDLE) is not (opened.claimed_by is not None):
-            return None
-        whom = person(note["whom"]) if note["whom"] else self._access.mentions(Role.REVIEWER)
-        since = opened.touched_at if opened.claimed_by else opened.opened_at
-        waited = self._now() - (since or opened.opened_at)
-        return review.reminder(check, entry, Silence(note["what"]), whom=whom, claimer=opened.claimed_by, waited=waited)
-
-    async def _link(self, check: Check) -> str | None:
-        if check.message_ts is None:
-            return None
-        # The message may have been deleted since, or its channel closed to us: it is worth telling anyway.
-        with suppress(SlackRefused):
-            return await self._slack.permalink(channel=check.channel, ts=check.message_ts)
-        return None
-
-
-def _title(post: Post, context: Context) -> str:
-    tell = "differs" if post.note.get("agreement") == Agreement.CONTRADICTS else post.note.get("tell", "")
-    return words.notice_title(tell, context.reading.why if context.reading else None)
 
 
 def _reviewed(tx: Transaction, check: Check | None, note: Mapping[str, str]) -> tuple[Review | None, Decided | None]:

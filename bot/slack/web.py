@@ -4,8 +4,9 @@ A caller learns what it must know to act: the call surely never left, its fate i
 Slack says no. Nothing is retried here; the outbox and the schedule decide that.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -32,6 +33,14 @@ class Found:
 
     channel: str
     ts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some messages of a conversation; `cursor` asks for the next ones."""
+
+    messages: Sequence[Answer] = field(default=(), repr=False)
+    cursor: str | None = None
 
 
 class SlackWeb:
@@ -114,16 +123,22 @@ class SlackWeb:
         found = next((message for message in answer.get("messages", ()) if message.get("ts") == ts), None)
         return None if found is None or found.get("subtype") == "tombstone" else found
 
-    async def thread(self, *, channel: str, ts: str, limit: int) -> list[Answer]:
-        """The first message of a thread and its replies, oldest first, as far as one page holds."""
-        call = self.client.conversations_replies(channel=channel, ts=ts, limit=limit)
+    async def thread(
+        self, *, channel: str, ts: str, limit: int, cursor: str | None = None, oldest: str | None = None
+    ) -> Page:
+        """The first message of a thread and its replies, oldest first, as far as one page holds.
+
+        The first message is there whatever `oldest` says.
+        """
+        call = self.client.conversations_replies(channel=channel, ts=ts, limit=limit, cursor=cursor, oldest=oldest)
         try:
             answer = await self._call("conversations.replies", call)
         except SlackRefused as no:
             if no.code in {"thread_not_found", "message_not_found"}:
-                return []
+                return Page()
             raise
-        return list(answer.get("messages", ()))
+        following = (answer.get("response_metadata") or {}).get("next_cursor")
+        return Page(messages=list(answer.get("messages", ())), cursor=following or None)
 
     async def update(self, *, channel: str, ts: str, text: str, blocks: Blocks) -> None:
         """chat.update; metadata stays as it is."""
@@ -199,11 +214,18 @@ class SlackWeb:
             body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": list(blocks)}
         try:
             async with self._session.post(response_url, json=body, allow_redirects=False) as response:
-                await response.read()
+                said = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             self._on_call("response_url", "failed")
             raise SlackUncertain(f"response_url: no answer ({type(fault).__name__})") from fault
-        if response.status != 200:
+        if response.status == 429:
+            self._on_call("response_url", "failed")
+            raise SlackRateLimited(_seconds(response.headers.get("Retry-After")))
+        code = _error_in(said)
+        if response.status >= 500 or code in _SLACKS_OWN_FAULTS:
+            self._on_call("response_url", "failed")
+            raise SlackUncertain(f"response_url: HTTP {response.status}")
+        if response.status != 200 or code:
             self._on_call("response_url", "refused")
             raise SlackRefused(f"response_url: HTTP {response.status}")
         self._on_call("response_url", "ok")
@@ -337,6 +359,16 @@ def _ours(method: str, fault: Exception) -> SlackError:
     if code in {"ratelimited", "rate_limited"}:
         return SlackRateLimited(_seconds(response.headers.get("Retry-After")))
     return SlackRefused(code)
+
+
+def _error_in(said: bytes) -> str:
+    """The error that the answer of a response_url names; a plain `ok` names none."""
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        return ""
+    failed = isinstance(answer, dict) and answer.get("ok") is False
+    return str(answer.get("error") or "unknown") if failed else ""
 
 
 def _seconds(header: str | None) -> float:

@@ -1,0 +1,101 @@
+"""What reviewers are told: cards, calls below them, and what somebody chose to hear of directly."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from bot.access import Access, Role, Verdict
+from bot.blocks import review, words
+from bot.blocks.text import person
+from bot.blocks.thread import Said
+from bot.domain.checks import Check, Post, PostKind
+from bot.domain.id_types import IDType, IDTypes
+from bot.domain.reviews import FOR_REVIEWERS, Agreement, Choice, Decision, ReviewState, Silence
+from bot.errors import SlackRefused
+from bot.outbox.context import Context
+from bot.slack.web import SlackWeb
+
+REVIEWERS = frozenset({PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL})
+
+
+class Calling:
+    """Builds these messages."""
+
+    def __init__(self, *, slack: SlackWeb, access: Access, id_types: IDTypes, now: Callable[[], datetime]) -> None:
+        self._slack = slack
+        self._access = access
+        self._id_types = id_types
+        self._now = now
+
+    async def say(self, post: Post, context: Context) -> Said | None:
+        """The words of one post; None when there is nothing to say any more."""
+        check = context.check
+        if check is None:
+            return None
+        entry = self._id_types.find(check.country, check.id_type)
+        match post.kind:
+            case PostKind.PERSONAL:
+                return await self._personal(post, context, check, entry)
+            case PostKind.REVIEW_CALL:
+                return self._call(post, context, check, entry)
+            case _:
+                return await self._card(post, context, check, entry)
+
+    async def _card(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said:
+        """Everything needed to decide, with a link to the request's message."""
+        return review.card(
+            check,
+            entry,
+            context.review,
+            round_=int(post.note.get("round", check.round)),
+            title=_title(post, context),
+            link=await self._link(check),
+            reading=context.reading,
+            mentions=self._access.mentions(Role.REVIEWER) if post.lane[0] in "CG" else "",
+        )
+
+    async def _personal(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
+        """For one person who chose so, if they may (still) know."""
+        choice = Choice(post.note["choice"])
+        if choice in FOR_REVIEWERS and await self._access.has(post.lane, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
+            return None
+        title = review.PERSONAL.get(choice) or _title(post, context)
+        if choice is Choice.DECISIONS:
+            title = words.DECIDED[Decision(post.note["decision"])] + " by a reviewer"
+        return review.personal(check, entry, title=title, link=await self._link(check))
+
+    def _call(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
+        """None when what it calls for has been done meanwhile."""
+        note, opened = post.note, context.review
+        if opened is None or opened.state is not ReviewState.OPEN:
+            return None
+        if note["what"] == "second":
+            if opened.proposal is None:
+                return None
+            whom = note["whom"] and person(note["whom"])
+            return review.second(check, entry, opened.proposal, whom=whom or self._access.mentions(Role.REVIEWER))
+        if note["what"] == "handed":
+            return (
+                review.handed(check, entry, by=note["by"], to=note["whom"])
+                if note["whom"] == opened.claimed_by
+                else None
+            )
+        if (note["what"] == Silence.IDLE) is not (opened.claimed_by is not None):
+            return None
+        whom = person(note["whom"]) if note["whom"] else self._access.mentions(Role.REVIEWER)
+        since = opened.touched_at if opened.claimed_by else opened.opened_at
+        waited = self._now() - (since or opened.opened_at)
+        return review.reminder(check, entry, Silence(note["what"]), whom=whom, claimer=opened.claimed_by, waited=waited)
+
+    async def _link(self, check: Check) -> str | None:
+        if check.message_ts is None:
+            return None
+        # The message may have been deleted since, or its channel closed to us: it is worth telling anyway.
+        with suppress(SlackRefused):
+            return await self._slack.permalink(channel=check.channel, ts=check.message_ts)
+        return None
+
+
+def _title(post: Post, context: Context) -> str:
+    tell = "differs" if post.note.get("agreement") == Agreement.CONTRADICTS else post.note.get("tell", "")
+    return words.notice_title(tell, context.reading.why if context.reading else None)

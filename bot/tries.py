@@ -1,0 +1,59 @@
+"""A call to Slack, made again while Slack is away for a moment: a few times, spaced, within a bound."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from bot.errors import SlackError, SlackRateLimited, SlackRefused, SlackUncertain
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+SPACES_SECONDS = (0.5, 2.0, 5.0, 10.0, 20.0)
+"""Between the tries of one call."""
+BOUND_SECONDS = 60.0
+"""For all calls of one answer together: whoever waits for it has gone away by then."""
+DOUBT_SECONDS = 5.0
+"""Slack may show a message this late: looked for earlier, it would be posted twice."""
+
+
+class Tries:
+    """Those of one answer. Its calls share the bound; the first try of each is always made."""
+
+    def __init__(
+        self,
+        *,
+        spaces_seconds: Sequence[float] = SPACES_SECONDS,
+        bound_seconds: float = BOUND_SECONDS,
+        doubt_seconds: float = DOUBT_SECONDS,
+    ) -> None:
+        self._spaces = tuple(spaces_seconds)
+        self._ends_at = time.monotonic() + bound_seconds
+        self._doubt = doubt_seconds
+
+    async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None, look_first: bool = False) -> T:
+        """What the call gives, at last. Raises the SlackError of the last try; a no of Slack's at once.
+
+        `most` tries at most. With `look_first` a try whose answer was lost is followed no sooner than Slack would show
+        what it did; the call itself must look then.
+        """
+        for space in self._spaces[: None if most is None else most - 1]:
+            try:
+                return await call()
+            except SlackRefused:
+                raise
+            except SlackError as fault:
+                wait = space
+                if isinstance(fault, SlackRateLimited):
+                    wait = max(space, fault.retry_after)
+                elif isinstance(fault, SlackUncertain) and look_first:
+                    wait = max(space, self._doubt)
+                if time.monotonic() + wait > self._ends_at:
+                    raise
+                log.info("slack.tried_again", error=str(fault))
+            await asyncio.sleep(wait)
+        return await call()
