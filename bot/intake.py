@@ -23,7 +23,7 @@ from bot.errors import IllegalMove, SlackError, SlackRefused
 from bot.settings import Environment, Settings
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
-from storage import checks, holds, reviews, slack_requests
+from storage import checks, holds, reviewing, slack_requests
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -217,7 +217,7 @@ class Intake:
 
         def commit(tx: Transaction) -> bool:
             is_new = checks.run_again(tx, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before)
-            reviews.leave(tx, ref, now=now)
+            reviewing.leave(tx, ref, now=now)
             return is_new
 
         try:

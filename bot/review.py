@@ -35,7 +35,7 @@ from bot.domain.reviews import (
 from bot.errors import Refused, SlackError, SlackRefused
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
-from storage import checks, reviews, slack_requests
+from storage import checks, reviewing, reviews, slack_requests
 from storage.audit import BOT
 from storage.database import Database, Transaction
 
@@ -93,7 +93,7 @@ class Reviewing:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
             if not may_be_claimed(check.state):
                 raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
-            if not reviews.claim(tx, ref, by=user, now=now):
+            if not reviewing.claim(tx, ref, by=user, now=now):
                 review = reviews.get(tx, ref)
                 other = review.claimed_by if review else None
                 raise Refused(words.CLAIMED_BY.format(person=person(other or ""), ref=ref))
@@ -108,7 +108,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)
-            reviews.release(tx, ref, by=user, before=before, now=now)
+            reviewing.release(tx, ref, by=user, before=before, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.released", ref=ref)
@@ -138,7 +138,7 @@ class Reviewing:
             before = _claimer(tx, ref, user, is_admin=is_admin)
             if to in _the(tx, ref).askers:
                 raise Refused(words.NOT_TO_REQUESTER)
-            reviews.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
+            reviewing.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.handed_on", ref=ref)
@@ -186,9 +186,9 @@ class Reviewing:
             )
             if needs_second(decision, reason=check.reason, verdict=reviews.verdict_of(check)):
                 reviewers = self._access.people(Role.REVIEWER)
-                reviews.propose(tx, ref, proposal, channel=self._channel, reviewers=reviewers)
+                reviewing.propose(tx, ref, proposal, channel=self._channel, reviewers=reviewers)
                 return False
-            reviews.decide(tx, ref, proposal, confirmed_by=None, now=now)
+            reviewing.decide(tx, ref, proposal, confirmed_by=None, now=now)
             return True
 
         stands = await self._database.write(commit, self._now())
@@ -206,7 +206,7 @@ class Reviewing:
             proposal = _proposal(tx, ref, user, proposed_at)
             if user in _the(tx, ref).askers:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
-            reviews.decide(tx, ref, proposal, confirmed_by=user, now=now)
+            reviewing.decide(tx, ref, proposal, confirmed_by=user, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.decided", ref=ref)
@@ -219,7 +219,7 @@ class Reviewing:
             _proposal(tx, ref, None, proposed_at)
             if user in _the(tx, ref).askers:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
-            reviews.disagree(tx, ref, by=user, now=now)
+            reviewing.disagree(tx, ref, by=user, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.disagreed", ref=ref)
@@ -234,7 +234,7 @@ class Reviewing:
         """Keep what a reviewer wrote; once for each form. Raises Refused with words."""
         await self.to_note(user, ref)
         await self._database.write(
-            reviews.add_note, ref, author=user, words=text, source=f"form:{form_id}", now=self._now()
+            reviewing.add_note, ref, author=user, words=text, source=f"form:{form_id}", now=self._now()
         )
         log.info("review.noted", ref=ref)
 
@@ -253,7 +253,7 @@ class Reviewing:
     async def _look_at(self, waiting: Waiting) -> None:
         now, review = self._now(), waiting.review
         if review.claimed_by is not None and await self._is_reviewer(review.claimed_by) is Verdict.NO:
-            released = reviews.release
+            released = reviewing.release
             await self._database.write(released, review.ref, by=BOT, before=review.claimed_by, now=now)
             log.info("review.released", ref=review.ref)
             return
@@ -268,7 +268,7 @@ class Reviewing:
                 whom = [one for one in self._access.people(Role.REVIEWER) if one != waiting.requester]
             case Audience.MANAGERS:
                 whom = self._access.people(Role.MANAGER)
-        if await self._database.write(reviews.remind, review, due, whom=whom, channel=self._channel, now=now):
+        if await self._database.write(reviewing.remind, review, due, whom=whom, channel=self._channel, now=now):
             log.info("review.reminded", ref=review.ref, step=due.mark)
 
     async def _call_for_the_waiting(self) -> None:
@@ -285,7 +285,7 @@ class Reviewing:
         check = checks.the(tx, ref)
         if waits_for_smile_id(check.state, check.reason):
             key = f"pending:{ref}:{check.round}"
-            reviews.call(tx, check, key, channel=self._channel, now=now, note={"tell": "pending"})
+            reviewing.call(tx, check, key, channel=self._channel, now=now, note={"tell": "pending"})
 
     async def _read_replies(self) -> None:
         """What was written below the cards of a decided check, kept as notes; read once."""
@@ -298,8 +298,8 @@ class Reviewing:
 
             def commit(tx: Transaction, ref: str = ref, round_: int = round_, replies: list[Reply] = replies) -> None:
                 for source, author, at, text in replies:
-                    reviews.add_note(tx, ref, author=author, words=text, source=source, now=at)
-                reviews.replies_read(tx, ref, round_)
+                    reviewing.add_note(tx, ref, author=author, words=text, source=source, now=at)
+                reviewing.replies_read(tx, ref, round_)
 
             await self._database.write(commit)
             log.info("review.replies_read", ref=ref)
@@ -348,7 +348,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             _proposal(tx, ref, None, proposed_at)
-            reviews.disagree(tx, ref, by=BOT, now=now)
+            reviewing.disagree(tx, ref, by=BOT, now=now)
 
         await self._database.write(commit, self._now())
         raise Refused(words.PROPOSER_LEFT.format(person=person(proposal.by), ref=ref))

@@ -43,7 +43,7 @@ from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import Photo, Prepared, SmileID
 from bot.smile_id.package import Consent, Job
-from storage import attempts, batches, checks, holds, outbox, reviews
+from storage import attempts, batches, checks, holds, outbox, reviewing
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -510,7 +510,7 @@ class Submission:
                 # Whether it was paid for is for a person to find out, before anybody runs it again.
                 key = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
                 channel, note = self._settings.review_channel, {"tell": "unsettled"}
-                reviews.call(tx, check, key, channel=channel, now=now, note=note)
+                reviewing.call(tx, check, key, channel=channel, now=now, note=note)
             checks.fail(tx, check.ref, failure=failure, words=words, now=now, told=told)
             if failure == "unsettled" and attempt is not None:
                 attempts.ask_soon(tx, attempt.job_id, at=now + LOOK_ONCE_MORE)

@@ -262,6 +262,7 @@ def m0004_reviews(db: Database) -> None:
             proposed_override INTEGER NOT NULL DEFAULT 0 CHECK (proposed_override IN (0, 1)),
             words_sealed BLOB,
             reminded TEXT NOT NULL DEFAULT '',
+            events TEXT NOT NULL DEFAULT '',
             replies_due INTEGER NOT NULL DEFAULT 0 CHECK (replies_due IN (0, 1)),
             closed_at TEXT,
             PRIMARY KEY (ref, round),

@@ -1,462 +1,17 @@
-"""Reviews: opened by what needs eyes, claimed, decided, settled; their cards, decisions and notes.
+"""Reviews as they stand: who has claimed what, what is proposed, decided and noted, and the cards that show it.
 
-Every change is guarded by the state that it needs, so that of two people who click at once one is told that the other
-was first. What people write is sealed.
+What changes them is in `storage.reviewing`.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.domain.checks import Check, Post, PostKind
+from bot.domain.checks import Check, Post
 from bot.domain.outcomes import Outcome
-from bot.domain.reviews import (
-    Agreement,
-    Audience,
-    Choice,
-    Decided,
-    Decision,
-    Note,
-    Proposal,
-    Reminder,
-    Review,
-    ReviewState,
-    Waiting,
-    agreement,
-)
-from bot.domain.states import FINAL, ReviewReason, State
-from storage import audit, checks, facts, notices, outbox
+from bot.domain.reviews import Decided, Decision, Note, Proposal, Review, ReviewState, Waiting
+from bot.domain.states import ReviewReason, State
+from storage import outbox
 from storage.database import Transaction, from_text, to_text
-
-# Opening and closing
-
-
-def call(
-    tx: Transaction,
-    check: Check,
-    key: str,
-    *,
-    channel: str | None,
-    now: datetime,
-    note: Mapping[str, str],
-    receipt: str | None = None,
-    opens: bool = True,
-) -> str | None:
-    """Something needs eyes: open the review of this round, or open it again, and have a card posted.
-
-    With `opens` False the card is for information, and nobody is waited for. The same event again changes nothing.
-    Gives the card's post, None without a channel for reviewers.
-    """
-    card = {**note, "round": str(check.round)}
-    notices.tell(tx, check, Choice.CARDS, event=key, now=now, note=card)
-    known = channel is not None and outbox.get(tx, f"{PostKind.REVIEW_NOTICE.value}:{key}") is not None
-    if not opens:
-        _have(tx, check, now=now)
-    elif not known:
-        _open(tx, check, now=now)
-        # Proposed in the light of what was known before.
-        _withdraw(tx, check.ref, now=now)
-    if channel is None:
-        return None
-    return outbox.enqueue(
-        tx, PostKind.REVIEW_NOTICE, key=key, ref=check.ref, lane=channel, receipt=receipt, note=card, now=now
-    )
-
-
-def _have(tx: Transaction, check: Check, *, now: datetime) -> None:
-    """A review to write to, for which nobody was called."""
-    tx.run(
-        """
-        INSERT INTO reviews (ref, round, state, opened_at, closed_at) VALUES (:ref, :round, 'settled', :now, :now)
-        ON CONFLICT (ref, round) DO NOTHING
-        """,
-        ref=check.ref,
-        round=check.round,
-        now=to_text(now),
-    )
-
-
-def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
-    """Anew also after a decision: what was decided stays on record, and waits for somebody to look again."""
-    opened = tx.run(
-        """
-        INSERT INTO reviews (ref, round, opened_at) VALUES (:ref, :round, :now)
-        ON CONFLICT (ref, round) DO UPDATE SET
-            state = 'open', opened_at = :now, closed_at = NULL, claimed_by = NULL, claimed_at = NULL,
-            touched_at = NULL, reminded = ''
-        WHERE reviews.state <> 'open'
-        """,
-        ref=check.ref,
-        round=check.round,
-        now=to_text(now),
-    )
-    if opened:
-        audit.record(tx, at=now, actor=audit.BOT, act="review.opened", ref=check.ref)
-        # Decided, it had ended; now it has not.
-        tx.run("UPDATE verifications SET ended_at = NULL WHERE ref = :ref AND state = 'in_review'", ref=check.ref)
-    checks.progress(tx, check.ref, now=now)
-
-
-def heard(tx: Transaction, ref: str, *, now: datetime, settles: bool) -> Agreement | None:
-    """Smile ID's final result has come: without a decision nothing is left to decide. With one, how the two stand.
-
-    `settles` is False for a result that needs eyes itself: who claimed the check keeps it.
-    """
-    check = checks.the(tx, ref)
-    if check.state not in FINAL or check.verdict_outcome is None:
-        return None
-    review = get(tx, ref)
-    if review is None:
-        return None
-    if review.decided is None:
-        if settles and review.state is ReviewState.OPEN:
-            _close(tx, review, ReviewState.SETTLED, now=now)
-        return None
-    return agreement(review.decided.decision, check.verdict_outcome)
-
-
-def leave(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """The check was run again: nobody is waited for in its earlier rounds any more."""
-    rows = tx.rows(
-        """
-        SELECT round FROM reviews WHERE ref = :ref AND state = 'open'
-          AND round < (SELECT round FROM verifications WHERE ref = :ref)
-        """,
-        ref=ref,
-    )
-    for row in rows:
-        review = get(tx, ref, row["round"])
-        assert review is not None
-        _close(tx, review, ReviewState.LEFT, now=now)
-
-
-def _close(tx: Transaction, review: Review, state: ReviewState, *, now: datetime) -> None:
-    tx.run(
-        """
-        UPDATE reviews SET state = :state, closed_at = :now, proposed = NULL, proposed_reason = NULL,
-            proposed_by = NULL, proposed_at = NULL, proposed_override = 0, words_sealed = NULL
-        WHERE ref = :ref AND round = :round
-        """,
-        state=state.value,
-        now=to_text(now),
-        ref=review.ref,
-        round=review.round,
-    )
-    audit.record(tx, at=now, actor=audit.BOT, act=f"review.{state.value}", ref=review.ref)
-
-
-# What reviewers do
-
-
-def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
-    """One person takes it, also one that is closed, to look again. False when somebody else has it."""
-    check = checks.the(tx, ref)
-    if get(tx, ref) is None or _is_closed(tx, check):
-        _open(tx, check, now=now)
-    changed = tx.run(
-        """
-        UPDATE reviews SET claimed_by = :by, claimed_at = :now, touched_at = :now, reminded = '',
-            first_claimed_at = COALESCE(first_claimed_at, :now)
-        WHERE ref = :ref AND round = :round AND state = 'open' AND (claimed_by IS NULL OR claimed_by = :by)
-        """,
-        by=by,
-        now=to_text(now),
-        ref=ref,
-        round=check.round,
-    )
-    if changed:
-        audit.record(tx, at=now, actor=by, act="review.claimed", ref=ref)
-        checks.progress(tx, ref, now=now)
-    return bool(changed)
-
-
-def _is_closed(tx: Transaction, check: Check) -> bool:
-    review = get(tx, check.ref)
-    return review is not None and review.state is not ReviewState.OPEN
-
-
-def hand_on(tx: Transaction, ref: str, *, by: str, before: str, to: str, channel: str | None, now: datetime) -> bool:
-    """From the one who had it to another, who is told. False when it was not theirs any more."""
-    if not _change_claimer(tx, ref, before=before, after=to, now=now):
-        return False
-    audit.record(tx, at=now, actor=by, act="review.handed_on", ref=ref, detail=to)
-    _call_below(tx, ref, what="handed", whom=[to], channel=channel, now=now, note={"by": by})
-    checks.progress(tx, ref, now=now)
-    return True
-
-
-def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -> bool:
-    """Nobody has it any more. False when it was not theirs any more."""
-    if not _change_claimer(tx, ref, before=before, after=None, now=now):
-        return False
-    audit.record(tx, at=now, actor=by, act="review.released", ref=ref, detail=before)
-    checks.progress(tx, ref, now=now)
-    return True
-
-
-def _change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None, now: datetime) -> bool:
-    return bool(
-        tx.run(
-            """
-            UPDATE reviews SET claimed_by = :after, reminded = '',
-                claimed_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END,
-                touched_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END
-            WHERE ref = :ref AND state = 'open' AND claimed_by = :before
-              AND round = (SELECT round FROM verifications WHERE ref = :ref)
-            """,
-            before=before,
-            after=after,
-            now=to_text(now),
-            ref=ref,
-        )
-    )
-
-
-def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | None, reviewers: Sequence[str]) -> None:
-    """A decision against Smile ID's verdict: it waits for a second person, who is called below the card.
-
-    `reviewers` are told directly where there is no channel for them.
-    """
-    check = checks.the(tx, ref)
-    tx.run(
-        """
-        UPDATE reviews SET proposed = :decision, proposed_reason = :reason, proposed_by = :by, proposed_at = :at,
-            proposed_override = :override, words_sealed = :words, touched_at = :at, reminded = ''
-        WHERE ref = :ref AND round = :round AND state = 'open'
-        """,
-        decision=proposal.decision.value,
-        reason=proposal.reason,
-        by=proposal.by,
-        at=to_text(proposal.at),
-        override=int(proposal.is_override),
-        words=tx.sealer.seal(proposal.words, place=_place(ref, check.round)),
-        ref=ref,
-        round=check.round,
-    )
-    now = proposal.at
-    _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
-    audit.record(tx, at=now, actor=proposal.by, act="review.proposed", ref=ref, detail=_detail(proposal))
-    event = f"{ref}:{check.round}:{to_text(now)}"
-    others = [person for person in reviewers if person not in {proposal.by, *check.askers}]
-    _call_below(tx, ref, what="second", whom=others, channel=channel, now=now, note={"by": proposal.by})
-    notices.tell(tx, check, Choice.SECOND, event=event, now=now, note={"by": proposal.by}, but=proposal.by)
-    checks.progress(tx, ref, now=now)
-
-
-def disagree(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
-    """The second person says no: the proposal is gone, the claim stays."""
-    _withdraw(tx, ref, now=now)
-    audit.record(tx, at=now, actor=by, act="review.disagreed", ref=ref)
-    checks.progress(tx, ref, now=now)
-
-
-def _withdraw(tx: Transaction, ref: str, *, now: datetime) -> None:
-    tx.run(
-        """
-        UPDATE reviews SET proposed = NULL, proposed_reason = NULL, proposed_by = NULL, proposed_at = NULL,
-            proposed_override = 0, words_sealed = NULL, touched_at = :now, reminded = ''
-        WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
-          AND proposed IS NOT NULL
-        """,
-        now=to_text(now),
-        ref=ref,
-    )
-
-
-def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str | None, now: datetime) -> None:
-    """Keep the decision beside the verdict, close the review, and have it told in the request's thread."""
-    check, review = checks.the(tx, ref), get(tx, ref)
-    assert review is not None
-    number = review.decided.number + 1 if review.decided else 1
-    _close(tx, review, ReviewState.DECIDED, now=now)
-    tx.run("UPDATE reviews SET replies_due = 1 WHERE ref = :ref AND round = :round", ref=ref, round=check.round)
-    tx.run(
-        """
-        INSERT INTO decisions (ref, round, number, decision, reason, words_sealed, decided_by, confirmed_by, override,
-            at)
-        VALUES (:ref, :round, :number, :decision, :reason, :words, :by, :confirmed_by, :override, :now)
-        """,
-        ref=ref,
-        round=check.round,
-        number=number,
-        decision=proposal.decision.value,
-        reason=proposal.reason,
-        words=tx.sealer.seal(proposal.words, place=_place(ref, check.round, number)),
-        by=proposal.by,
-        confirmed_by=confirmed_by,
-        override=int(proposal.is_override),
-        now=to_text(now),
-    )
-    tx.run(
-        """
-        UPDATE verifications SET decision = :decision, decided_at = :now, decided_by = :by, decision_reason = :reason,
-            ended_at = COALESCE(ended_at, :now)
-        WHERE ref = :ref
-        """,
-        decision=proposal.decision.value,
-        now=to_text(now),
-        by=proposal.by,
-        reason=proposal.reason,
-        ref=ref,
-    )
-    facts.note(tx, ref, now=now)
-    if confirmed_by is None:
-        _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
-    audit.record(
-        tx, at=now, actor=confirmed_by or proposal.by, act="review.decision", ref=ref, detail=_detail(proposal)
-    )
-    event = f"{ref}:{check.round}:{number}"
-    note = {"number": str(number), "round": str(check.round)}
-    outbox.drop_overtaken(tx, ref, now=now)
-    outbox.enqueue(tx, PostKind.DECIDED, key=event, ref=ref, lane=check.channel, now=now, note=note)
-    notices.tell(tx, check, Choice.DECISIONS, event=event, now=now, note={"decision": proposal.decision.value})
-    checks.progress(tx, ref, now=now)
-
-
-def _record_override(tx: Transaction, ref: str, by: str, *, is_override: bool, now: datetime) -> None:
-    if is_override:
-        audit.record(tx, at=now, actor=by, act="review.four_eyes_overridden", ref=ref)
-
-
-def _detail(proposal: Proposal) -> str:
-    return f"{proposal.decision.value}:{proposal.reason}"
-
-
-def add_note(tx: Transaction, ref: str, *, author: str, words: str, source: str, now: datetime) -> bool:
-    """Once for each source: a form, or a reply below a card. False for a repeat."""
-    check = checks.the(tx, ref)
-    _have(tx, check, now=now)
-    kept = tx.run(
-        """
-        INSERT INTO review_notes (ref, round, author, at, source, words_sealed)
-        VALUES (:ref, :round, :author, :now, :source, :words)
-        ON CONFLICT (ref, round, source) DO NOTHING
-        """,
-        ref=ref,
-        round=check.round,
-        author=author,
-        now=to_text(now),
-        source=source,
-        words=tx.sealer.seal(words, place=f"review_notes.words:{ref}:{check.round}:{source}"),
-    )
-    if kept:
-        tx.run(
-            """
-            UPDATE reviews SET touched_at = :now, reminded = ''
-            WHERE ref = :ref AND round = :round AND claimed_by = :author AND state = 'open'
-            """,
-            now=to_text(now),
-            author=author,
-            ref=ref,
-            round=check.round,
-        )
-        audit.record(tx, at=now, actor=author, act="review.noted", ref=ref)
-        checks.progress(tx, ref, now=now)
-    return bool(kept)
-
-
-def replies_due(tx: Transaction) -> list[tuple[str, int, list[Post]]]:
-    """Decided reviews whose replies were not read yet: reference, round, and the cards that stand."""
-    rows = tx.rows("SELECT ref, round FROM reviews WHERE replies_due = 1 LIMIT 50")
-    return [(row["ref"], row["round"], [c for c in cards(tx, row["ref"]) if c.ts is not None]) for row in rows]
-
-
-def replies_read(tx: Transaction, ref: str, round_: int) -> None:
-    tx.run("UPDATE reviews SET replies_due = 0 WHERE ref = :ref AND round = :round", ref=ref, round=round_)
-
-
-# Reminders
-
-
-def waiting(tx: Transaction) -> list[Waiting]:
-    """Open reviews, oldest first."""
-    rows = tx.rows(
-        """
-        SELECT r.ref, v.state, v.reason, v.requester FROM reviews r
-        JOIN verifications v ON v.ref = r.ref AND v.round = r.round
-        WHERE r.state = 'open' ORDER BY r.opened_at, r.ref LIMIT 5000
-        """
-    )
-    return [
-        Waiting(
-            review=review,
-            state=State(row["state"]),
-            reason=ReviewReason(row["reason"]) if row["reason"] else None,
-            requester=row["requester"],
-        )
-        for row in rows
-        if (review := get(tx, row["ref"])) is not None
-    ]
-
-
-def remind(
-    tx: Transaction, review: Review, reminder: Reminder, *, whom: Sequence[str], channel: str | None, now: datetime
-) -> bool:
-    """Take one step of the ladder, telling `whom`. False when something happened meanwhile, or it was taken before."""
-    taken = tx.run(
-        """
-        UPDATE reviews SET reminded = :mark
-        WHERE ref = :ref AND round = :round AND state = 'open' AND reminded = :before
-          AND COALESCE(claimed_by, '') = :claimed_by
-        """,
-        mark=reminder.mark,
-        before=review.reminded,
-        claimed_by=review.claimed_by or "",
-        ref=review.ref,
-        round=review.round,
-    )
-    if not taken:
-        return False
-    audit.record(tx, at=now, actor=audit.BOT, act="review.reminded", ref=review.ref, detail=reminder.mark)
-    below = channel if reminder.audience is not Audience.MANAGERS else None
-    _call_below(tx, review.ref, what=reminder.silence.value, whom=whom, channel=below, now=now, note={})
-    return True
-
-
-def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
-    """Checks that Smile ID has had since then without any word, and that nobody was called for yet.
-
-    Rows of a file aside: the file's own message counts them, and a card for each would bury all others.
-    """
-    rows = tx.rows(
-        """
-        SELECT v.ref FROM verifications v
-        WHERE v.state = 'processing' AND v.sent_at <= :before AND v.batch IS NULL
-          AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round)
-        ORDER BY v.sent_at LIMIT 100
-        """,
-        before=to_text(sent_before),
-    )
-    return [row["ref"] for row in rows]
-
-
-def _call_below(
-    tx: Transaction,
-    ref: str,
-    *,
-    what: str,
-    whom: Sequence[str],
-    channel: str | None,
-    now: datetime,
-    note: Mapping[str, str],
-) -> None:
-    """Below the newest card, calling one person or, if several are given, the group; without a channel directly."""
-    below = [card for card in cards(tx, ref) if card.lane == channel]
-    round_ = checks.the(tx, ref).round
-    for lane in [channel] if channel else whom:
-        outbox.enqueue(
-            tx,
-            PostKind.REVIEW_CALL,
-            key=":".join((ref, str(round_), what, to_text(now), *([] if channel else [lane]))),
-            ref=ref,
-            lane=lane,
-            about=below[-1].id if below else None,
-            note={**note, "what": what, "whom": whom[0] if len(whom) == 1 else "", "round": str(round_)},
-            now=now,
-        )
-
-
-# Reading
 
 
 def get(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
@@ -494,7 +49,7 @@ def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -
         confirmed_by=row["confirmed_by"],
         is_override=bool(row["override"]),
         at=from_text(row["at"]),
-        words=_open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"])),
+        words=_open_seal(tx, row["words_sealed"], place(ref, round_, row["number"])),
     )
 
 
@@ -527,12 +82,56 @@ def cards(tx: Transaction, ref: str) -> list[Post]:
     return [post for row in rows if (post := outbox.get(tx, row["id"])) is not None]
 
 
+def replies_due(tx: Transaction) -> list[tuple[str, int, list[Post]]]:
+    """Decided reviews whose replies were not read yet: reference, round, and the cards that stand."""
+    rows = tx.rows("SELECT ref, round FROM reviews WHERE replies_due = 1 LIMIT 50")
+    return [(row["ref"], row["round"], [c for c in cards(tx, row["ref"]) if c.ts is not None]) for row in rows]
+
+
+def waiting(tx: Transaction) -> list[Waiting]:
+    """Open reviews, oldest first."""
+    rows = tx.rows(
+        """
+        SELECT r.ref, v.state, v.reason, v.requester FROM reviews r
+        JOIN verifications v ON v.ref = r.ref AND v.round = r.round
+        WHERE r.state = 'open' ORDER BY r.opened_at, r.ref LIMIT 5000
+        """
+    )
+    return [
+        Waiting(
+            review=review,
+            state=State(row["state"]),
+            reason=ReviewReason(row["reason"]) if row["reason"] else None,
+            requester=row["requester"],
+        )
+        for row in rows
+        if (review := get(tx, row["ref"])) is not None
+    ]
+
+
+def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
+    """Checks that Smile ID has had since then without any word, and that nobody was called for yet.
+
+    Rows of a file aside: the file's own message counts them, and a card for each would bury all others.
+    """
+    rows = tx.rows(
+        """
+        SELECT v.ref FROM verifications v
+        WHERE v.state = 'processing' AND v.sent_at <= :before AND v.batch IS NULL
+          AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round)
+        ORDER BY v.sent_at LIMIT 100
+        """,
+        before=to_text(sent_before),
+    )
+    return [row["ref"] for row in rows]
+
+
 def verdict_of(check: Check) -> Outcome | None:
     """Smile ID's final word that counts now."""
     return check.verdict_outcome if check.state in (State.APPROVED, State.REJECTED) else None
 
 
-def _place(ref: str, round_: int, number: int | None = None) -> str:
+def place(ref: str, round_: int, number: int | None = None) -> str:
     return f"reviews.words:{ref}:{round_}" if number is None else f"decisions.words:{ref}:{round_}:{number}"
 
 
@@ -549,7 +148,7 @@ def _review(tx: Transaction, row: sqlite3.Row) -> Review:
             by=row["proposed_by"],
             at=from_text(row["proposed_at"]),
             is_override=bool(row["proposed_override"]),
-            words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])),
+            words=_open_seal(tx, row["words_sealed"], place(row["ref"], row["round"])),
         )
     return Review(
         ref=row["ref"],

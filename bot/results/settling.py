@@ -22,7 +22,7 @@ from bot.results.messages import Said, said_in
 from bot.settings import ReviewNotify, Settings
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Message
-from storage import attempts, checks, notices, outbox, receipts, reviews
+from storage import attempts, checks, notices, outbox, receipts, reviewing, reviews
 from storage.database import Transaction
 
 _NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
@@ -113,7 +113,7 @@ class Settling:
             if target is not check.state or reason is not check.reason:
                 checks.move(tx, check.ref, target, reason=reason, reading=heard.reading, now=now)
             calls = ruling.tell is not None and self._calls_reviewer(ruling, heard.reading)
-            agreement = reviews.heard(tx, check.ref, now=now, settles=not calls)
+            agreement = reviewing.heard(tx, check.ref, now=now, settles=not calls)
             if reason in POLLED_REASONS:
                 # It may come from a state in which nobody asked any more.
                 attempts.ask_soon(tx, attempt.job_id, at=now + self._settings.poll_after)
@@ -237,7 +237,7 @@ class Settling:
         if note["tell"] in _NOTHING_NEW and checks.the(tx, check.ref).review is ReviewState.DECIDED:
             return None
         channel = self._settings.review_channel
-        return reviews.call(tx, check, key, channel=channel, now=now, note=note, receipt=receipt_id, opens=opens)
+        return reviewing.call(tx, check, key, channel=channel, now=now, note=note, receipt=receipt_id, opens=opens)
 
     def read(self, message: Message) -> Reading:
         return reading_of(message, self._codes)
