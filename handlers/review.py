@@ -99,7 +99,8 @@ async def decided(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot
             overrides=bool(_ticked(state, ids.OVERRIDE)),
         )
     except Refused as no:
-        await ack(response_action="errors", errors={ids.REASON: _plainly(no.words)})
+        beside = ids.OVERRIDE if no.words == review.FOUR_EYES.format(ref=ref) and ids.OVERRIDE in state else ids.REASON
+        await ack(response_action="errors", errors={beside: _plainly(no.words)})
         return
     if stands:
         await ack()

@@ -261,7 +261,7 @@ def note_form(check: Check) -> dict[str, Any]:
             "type": "input",
             "block_id": ids.WORDS,
             "label": plain("Note", 75),
-            "hint": plain("Kept sealed, and shown in the Details to those who may see them.", 150),
+            "hint": plain("Kept sealed; shown in the Details to reviewers and admins, not to who asked.", 150),
             "element": {
                 "type": "plain_text_input",
                 "action_id": ids.VALUE,

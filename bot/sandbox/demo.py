@@ -19,6 +19,7 @@ from bot.sandbox.smile_id import SmileIDSandbox
 from storage.sealing import Sealer
 
 CHANNEL = "C0KYCREQ001"
+REVIEWERS = "C0KYCREV001"
 ANALYST = "U0AMINA0001"
 GIVE_UP_SECONDS = 120.0
 _ENDINGS = ("Approved", "Rejected", "No result", "Needs a person")
@@ -161,19 +162,20 @@ async def _play(slack: SlackSandbox, say: Callable[[str], None]) -> None:
             first = message.ts not in seen
             seen[message.ts] = text
             indent = "" if message.thread_ts in (None, message.ts) else "    "
-            mark = "#kyc-requests" if first else "  (updated)  "
+            in_review = message.channel == REVIEWERS
+            mark = ("#kyc-review  " if in_review else "#kyc-requests") if first else "  (updated)  "
             for line in text.splitlines():
                 say(f"{mark} {indent}{line}")
                 mark = " " * len(mark)
-            is_reply = bool(indent)
-            if is_reply:
+            if indent and not in_review:
                 ending = next((name for name in _ENDINGS if name in text), ending)
     reference = next(word for text in seen.values() for word in text.replace("·", " ").split() if word.startswith("K-"))
     say(f"\nRESULT {reference} {ending}")
 
 
 def _news(slack: SlackSandbox, seen: Mapping[str, str]) -> list[tuple[Message, str]]:
-    found = [(message, slack.plain(message)) for message in slack.messages(CHANNEL)]
+    """What was said or changed since, where the check was asked for and among the reviewers."""
+    found = [(message, slack.plain(message)) for place in (REVIEWERS, CHANNEL) for message in slack.messages(place)]
     return [(message, text) for message, text in found if seen.get(message.ts) != text]
 
 

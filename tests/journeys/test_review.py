@@ -247,7 +247,7 @@ async def test_an_admin_may_override_four_eyes_and_everybody_sees_it(tmp_path: P
         await form.choose(ids.REASON, "known_customer")
         # The box is not ticked: Slack asks for it, and so do we.
         refused = await form.submit(client_checks=False)
-        assert "somebody else must decide it" in (refused.errors or {})[ids.REASON]
+        assert "somebody else must decide it" in (refused.errors or {})[ids.OVERRIDE]
         await form.choose(ids.OVERRIDE, [ids.OVERRIDDEN])
         assert (await form.submit()).closed
         await world.work()

@@ -1,0 +1,186 @@
+"""Random walks with reviewers in them: two of them, and the one who asked, do anything at any time."""
+
+import contextlib
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule
+
+from bot.domain.outcomes import Outcome
+from bot.domain.reviews import Agreement, Decision, ReviewState, agreement
+from bot.domain.states import FINAL, STICKY_REASONS, State
+from bot.errors import Refused
+from bot.sandbox.demo import ANALYST
+from storage import reviews
+from storage.database import Transaction
+from tests.journeys.test_walks import CODES, Walk
+from tests.journeys.world import ADMIN, REVIEWER
+
+WHO = st.sampled_from([REVIEWER, ADMIN, ANALYST])
+
+
+class ReviewWalk(Walk):
+    """The same check and the same Smile ID, which says anything; every state that a form was opened in is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms = count()
+        self.against: list[tuple[Decision, str]] = []
+
+    @initialize()
+    def begin(self) -> None:
+        """Something has been said: with nothing to decide on, most of a walk would be refusals."""
+        self.run(self._begin())
+        self.run(self._deliver(self.said("0812"), 200, works=True))
+
+    @rule(who=WHO)
+    def somebody_claims_or_hands_it_on(self, who: str) -> None:
+        self._try(lambda: self.world.bot.review.claim(who, self.ref))
+        self._try(lambda: self.world.bot.review.hand_on(who, self.ref, REVIEWER))
+
+    @rule(
+        who=WHO,
+        decision=st.sampled_from(Decision),
+        meanwhile=st.none() | st.sampled_from(CODES),
+        overrides=st.booleans(),
+        against=st.booleans(),
+        second=st.none() | WHO,
+        agrees=st.booleans(),
+    )
+    def somebody_reviews_it(
+        self,
+        *,
+        who: str,
+        decision: Decision,
+        meanwhile: str | None,
+        overrides: bool,
+        against: bool,
+        second: str | None,
+        agrees: bool,
+    ) -> None:
+        """From the claim to the second person's word, with Smile ID speaking while the form is open."""
+        self._try(lambda: self.world.bot.review.claim(who, self.ref))
+        check = self.run(self.world.check(self.ref))
+        seen = check.standing
+        if against and check.state is State.REJECTED:
+            decision = Decision.APPROVED
+        elif against:
+            decision = Decision.REJECTED
+        if meanwhile is not None:
+            self.run(self._deliver(self.said(meanwhile), 200, works=True))
+        self._try(
+            lambda: self.world.bot.review.decide(
+                who,
+                self.ref,
+                decision,
+                form_id=f"V{next(self.forms)}",
+                seen=seen,
+                reason="other",
+                own_words="as I see it",
+                overrides=overrides,
+            )
+        )
+        review = self.run(self.world.bot.database.read(reviews.get, self.ref))
+        if review is not None and review.proposal is not None and second is not None:
+            judge = self.world.bot.review.agree if agrees else self.world.bot.review.disagree
+            proposed_at = review.proposal.at.isoformat()
+            self._try(lambda: judge(second, self.ref, proposed_at))
+        self._try(lambda: self.world.bot.review.release(who, self.ref))
+
+    @rule()
+    def a_minute_is_looked_at(self) -> None:
+        self.run(self.world.bot.review.look())
+        self.run(self.world.work())
+
+    def _try(self, act: Any) -> None:
+        async def tried() -> None:
+            with contextlib.suppress(Refused):
+                await act()
+            await self.world.work()
+
+        self.run(tried())
+
+    # What holds whoever does what
+
+    @invariant()
+    def nothing_is_shown_that_smile_ids_record_does_not_hold(self) -> None:
+        """A reviewer's approval says whose it is; Smile ID's stands nowhere without its record."""
+        if not self.ref or self.approved_on_record:
+            return
+        for text in (*self.world.thread(), self.slack.plain(self.world.root())):
+            bare = text.replace("— Approved by a reviewer", "").replace("decided before: Approved", "")
+            assert "Approved —" not in bare
+            assert "— Approved" not in bare
+
+    @invariant()
+    def the_row_agrees_with_itself(self) -> None:
+        if not self.ref:
+            return
+        check = self.run(self.world.check(self.ref))
+        assert (check.reason is not None) is (check.state is State.IN_REVIEW)
+        decided = check.decision is not None and check.review is not ReviewState.OPEN
+        assert (check.ended_at is not None) is (check.state in FINAL or (check.state is State.IN_REVIEW and decided))
+        if check.state is State.APPROVED:
+            assert self.approved_on_record
+
+    @invariant()
+    def who_asked_decides_nothing_and_against_smile_id_it_takes_two(self) -> None:
+        if not self.ref:
+            return
+
+        def read(tx: Transaction) -> list[Any]:
+            return reviews.decisions(tx, self.ref)
+
+        made = self.run(self.world.bot.database.read(read))
+        check = self.run(self.world.check(self.ref))
+        for decided in made:
+            assert ANALYST not in (decided.by, decided.confirmed_by)
+            assert decided.by != decided.confirmed_by
+        if check.review is ReviewState.DECIDED:
+            latest = made[-1]
+            assert check.decision is latest.decision
+            verdict = check.verdict_outcome if check.state in FINAL else None
+            against = verdict is not None and agreement(latest.decision, verdict) is Agreement.CONTRADICTS
+            disputed = check.reason in STICKY_REASONS and latest.decision is not Decision.NEW_PHOTOS
+            if against or disputed:
+                assert latest.confirmed_by is not None
+        told = [text for text in self.world.thread() if " by @" in text.split(" — ")[0]]
+        assert len(told) == len(made)
+
+    @invariant()
+    def a_disputed_check_never_reads_as_final(self) -> None:
+        if not self.ref:
+            return
+        check = self.run(self.world.check(self.ref))
+        if check.decision is None or check.review is not ReviewState.OPEN:
+            return
+        self.run(self.world.work())
+        assert "Needs a person" in self.slack.plain(self.world.root())
+
+    @invariant()
+    def what_is_final_and_undecided_waits_for_nobody_unless_people_were_called(self) -> None:
+        if not self.ref:
+            return
+        check = self.run(self.world.check(self.ref))
+        if check.state is State.APPROVED and check.decision is None and check.verdict_outcome is Outcome.APPROVED:
+            assert "Rejected" not in self.slack.plain(self.world.root())
+
+    @precondition(lambda self: bool(self.ref))
+    @rule()
+    def every_card_says_the_same(self) -> None:
+        self.run(self.world.work())
+        found = [self.slack.plain(m) for m in self.slack.messages("C0KYCREV001") if m.thread_ts in (None, m.ts)]
+        standing = {tuple(line for line in text.splitlines()[1:] if "[Details]" in line) for text in found}
+        assert len(standing) <= 1, found
+
+
+TestAnyReview = ReviewWalk.TestCase
+TestAnyReview.settings = settings(
+    max_examples=20,
+    stateful_step_count=15,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
