@@ -315,7 +315,11 @@ async def build(
 
 
 def _gauges(tx: Transaction, now: datetime) -> tuple[dict[str, int], dict[str, timedelta], timedelta]:
-    due = {"submission": checks.oldest_due(tx, now=now), "results": attempts.oldest_due(tx, now=now)}
+    due = {
+        "submission": checks.oldest_due(tx, now=now),
+        "results": attempts.oldest_due(tx, now=now),
+        "homes": homes.oldest_due(tx, now=now),
+    }
     return checks.count_by_state(tx), due, outbox.lag(tx, now=now)
 
 
