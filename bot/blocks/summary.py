@@ -17,6 +17,7 @@ from bot.domain.states import ReviewReason
 NOT_A_MANAGER = "The figures are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
 NOT_HERE = "I can't post in this conversation. Type /invite @kyc here and try again, or share it elsewhere."
 SHARED_CHANNEL = "This channel is shared with another company, so I don't post figures here."
+SOON = "Many checks: I am adding them up, the figures follow here in a moment."
 ONCE = "This summary was shared already."
 ALT_LENGTH = 1000
 """Slack takes no more for a picture."""
@@ -118,7 +119,7 @@ def _counts(f: Figures | Group) -> Iterator[str]:
         (f.approved, "approved"),
         (f.rejected, "rejected"),
         (f.failed, "without result"),
-        (f.new_photos if isinstance(f, Figures) else 0, "to be asked for other photos"),
+        (f.new_photos if isinstance(f, Figures) else 0, "in need of other photos"),
         (f.cancelled if isinstance(f, Figures) else 0, "cancelled"),
         (f.open, "still open"),
     ):
@@ -159,7 +160,7 @@ def _times(f: Figures) -> Iterator[str]:
     if f.machine.n:
         yield f"Smile ID's machine: half within {_took(f.machine.median)}, 95 in 100 within {_took(f.machine.p95)}."
     if f.first_pass.value is not None:
-        yield f"At the first attempt: {percent(f.first_pass)} of {f.first_pass.whole} persons decided."
+        yield f"Approved at the first attempt: {percent(f.first_pass)} of the {f.first_pass.whole} persons decided."
     if f.reviewer_approval.whole:
         yield f"Reviewers decided {checks(f.reviewer_approval.whole)}, {f.reviewer_approval.part} of them approved."
 
@@ -228,8 +229,10 @@ def _lists(report: Report, names: Names) -> Iterator[str]:
 def _groups(title: str, groups: Sequence[Group], called: Name) -> str:
     lines = [f"*{title}*"]
     for group in groups[:GROUPS]:
-        rate = f"; {percent(group.approval)} approved" if group.approval.value is not None else ""
-        away = f"; register unavailable {group.register_away} ×" if group.register_away else ""
+        rate = f"; approval rate {percent(group.approval)}" if group.approval.value is not None else ""
+        # The register belongs to an ID type, and is no matter of who asked.
+        is_type = len(group.key) > 1
+        away = f"; register unavailable {group.register_away} ×" if is_type and group.register_away else ""
         lines.append(
             f"• {called(group.key)}: {group.asked} asked, {', '.join(_counts(group)) or 'none kept'}{rate}{away}"
         )
@@ -257,7 +260,7 @@ def _foot(report: Report, told: Told) -> Block:
         parts.append(f"Told late: it was due {when(told.late_since)}")
     if told.by:
         parts.append(f"Shared by {person(told.by)}")
-    parts.append(f"What is open, and what became of the checks, as of {when(report.as_of)}")
+    parts.append(f"As known {when(report.as_of)}")
     parts.append(f"Days of {told.zone}")
     return mrkdwn(" · ".join(parts))
 
@@ -270,7 +273,7 @@ def alt_text(report: Report, names: Names, told: Told) -> str:
     plain_names = Names(subject=names.subject, person=str)
     lines = [spoken(headline(report, plain_names, told))]
     if len(report.series) > 1:
-        shown = "; ".join(f"{short(p)} {_bar(f)}" for p, f in report.series)
+        shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)
         lines.append(f"Checks asked and approval rate by {report.period.kind.value}: {shown}.")
     groups = [f"{names.subject(*g.key)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
     lines.append(f"By country and ID type: {', '.join(groups)}.")
@@ -282,7 +285,7 @@ def _bar(figures: Figures) -> str:
 
 
 def short(period: Period) -> str:
-    """Mon 21; week of 16.11.; Nov."""
+    """Mon 21; from 16 Nov; Nov."""
     match period.kind:
         case Kind.MONTH:
             return f"{period.first:%b}"

@@ -6,7 +6,7 @@ is the final one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -37,6 +37,10 @@ class Final(StrEnum):
     CANCELLED = "cancelled"
     NEW_PHOTOS = "new_photos"
     """A reviewer asked for other photos: neither approved nor rejected."""
+
+
+_FINALS: Mapping[str, Final] = {final.value: final for final in Final}
+"""States and decisions that end a check, by their names; looked up for each fact many times."""
 
 
 class Rate(NamedTuple):
@@ -101,9 +105,7 @@ class Fact:
     @property
     def final(self) -> Final | None:
         """None while it is open."""
-        if self.decision is not None:
-            return Final(self.decision)
-        return Final(self.state.value) if self.state in FINAL else None
+        return _FINALS.get(self.state if self.decision is None else self.decision)
 
     @property
     def final_at(self) -> datetime | None:

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ from tests.journeys.world import ADMIN, Journey, MovedClock, bot_between, journe
 
 pytestmark = pytest.mark.anyio
 
+READERS = 2
+"""Of the database, at the same time."""
 LAGOS = ZoneInfo("Africa/Lagos")
 MANAGER = "U0MEERA0001"
 MANAGERS = "C0KYCMGR001"
@@ -319,6 +322,24 @@ async def test_a_manager_chooses_days_country_and_id_type(tmp_path: Path, typed:
         await world.ask()
         reply = await world.slack.person(MANAGER).command(typed)
         assert said.replace("*", "") in reply.text.replace("_", " ").replace("*", "")
+
+
+async def test_figures_that_take_long_follow_in_a_moment(tmp_path: Path) -> None:
+    async with office(tmp_path) as world:
+        await world.ask()
+        await world.work()
+        free = threading.Event()
+
+        def busy(_tx: Transaction) -> None:
+            assert free.wait(20)
+
+        # Every reader is taken, as by a long sum.
+        readers = [asyncio.create_task(world.bot.database.read(busy)) for _ in range(READERS)]
+        reply = await world.slack.person(MANAGER).command("summary")
+        assert "the figures follow here in a moment" in reply.text
+        free.set()
+        await asyncio.gather(*readers)
+        await world.slack.wait_for(lambda: f"{OPENING} so far — 1 check" in world.slack.ephemerals(MANAGER)[-1].text)
 
 
 async def test_the_button_shares_it_once_though_it_is_pressed_twice(tmp_path: Path) -> None:
