@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, context, cut, foreign, mrkdwn, person, plain, section, spoken, took, when
+from bot.blocks.text import Block, context, cut, foreign, mrkdwn, person, plain, quoted, section, spoken, took, when
 from bot.blocks.thread import Said
 from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Waiting
 from bot.domain.outcomes import Why
@@ -24,6 +24,7 @@ ALT_LENGTH = 1000
 
 GROUPS = 6
 """As many are named; the file names all."""
+_NAME = 75
 _REASONS = 5
 _REVIEWS = 5
 _MOST = 2900
@@ -84,9 +85,9 @@ def headline(report: Report, names: Names, told: Told) -> str:
 
 def _only(report: Report, names: Names) -> str:
     if report.country and report.id_type:
-        return f", {foreign(names.subject(report.country, report.id_type))} alone"
+        return f", {foreign(names.subject(report.country, report.id_type), _NAME)} alone"
     only = report.country or report.id_type
-    return f", {foreign(only)} alone" if only else ""
+    return f", {foreign(only, _NAME)} alone" if only else ""
 
 
 def _quiet(report: Report, told: Told) -> str:
@@ -216,10 +217,10 @@ def _reviews(report: Report) -> list[str]:
 def _lists(report: Report, names: Names) -> Iterator[str]:
     f = report.figures
     if f.asked:
-        yield _groups("By country and ID type", f.by_type, lambda key: foreign(names.subject(*key)))
+        yield _groups("By country and ID type", f.by_type, lambda key: foreign(names.subject(*key), _NAME))
     for title, reasons in (("Rejected because", f.rejections), ("Without result because", f.failures)):
         if reasons:
-            shown = "; ".join(f"{foreign(because(why))} ({n})" for why, n in reasons[:_REASONS])
+            shown = "; ".join(f"{foreign(because(why), 120)} ({n})" for why, n in reasons[:_REASONS])
             more = f"; {len(reasons) - _REASONS} more reasons in the file" if len(reasons) > _REASONS else ""
             yield f"*{title}*: {shown}{more}"
     if f.asked:
@@ -275,7 +276,7 @@ def alt_text(report: Report, names: Names, told: Told) -> str:
     if len(report.series) > 1:
         shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)
         lines.append(f"Checks asked and approval rate by {report.period.kind.value}: {shown}.")
-    groups = [f"{names.subject(*g.key)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
+    groups = [f"{quoted(names.subject(*g.key), _NAME)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
     lines.append(f"By country and ID type: {', '.join(groups)}.")
     return cut(" ".join(lines), ALT_LENGTH)
 

@@ -384,3 +384,52 @@ def test_a_period_that_still_runs_is_compared_with_nothing() -> None:
     running = told([], day_of(date(2026, 11, 23)), lagos, now=datetime(2026, 11, 23, 15, tzinfo=lagos))
     assert running.is_running
     assert (running.previous, running.mean) == (None, None)
+
+
+NOW = datetime(2026, 11, 24, 8, tzinfo=ZoneInfo("Africa/Lagos"))
+
+
+def in_review(ref: str, **ago: float) -> Fact:
+    """Open, and in review since so long ago; asked a minute before."""
+    since = NOW - timedelta(**ago)
+    return Fact(
+        ref=ref,
+        round=1,
+        person=ref,
+        requester="U0AMINA0001",
+        country="NG",
+        id_type="BVN",
+        asked_at=since - timedelta(minutes=1),
+        state=State.IN_REVIEW,
+        reason=ReviewReason.SMILE_ID,
+        review_at=since,
+    )
+
+
+def of_today(*facts: Fact) -> Report:
+    return report(facts, day_of(NOW.date()), zone=ZoneInfo("Africa/Lagos"), as_of=NOW, review_due=LATE, began=None)
+
+
+def test_a_review_is_over_its_time_once_it_took_longer_and_at_risk_from_four_fifths_on() -> None:
+    for ago, due in (
+        ({"hours": 4, "seconds": 1}, (0, 1, 0)),
+        ({"hours": 4}, (0, 0, 1)),
+        ({"hours": 3, "minutes": 12}, (0, 0, 1)),
+        ({"hours": 3, "minutes": 11, "seconds": 59}, (0, 0, 0)),
+    ):
+        found = of_today(in_review("K-1", **ago))
+        assert tuple(found.figures.reviews) == due
+        assert found.backlog.over == due[1]
+
+
+def test_what_is_open_is_grouped_by_age_from_each_bound_on() -> None:
+    ages = [59, 60, 239, 240, 24 * 60 - 1, 24 * 60, 72 * 60 - 1, 72 * 60]
+    found = of_today(*(in_review(f"K-{n}", minutes=n - 1) for n in ages))
+    assert found.backlog.ages == (1, 2, 2, 2, 1)
+
+
+def test_reviews_stand_oldest_first_whatever_they_are_called() -> None:
+    found = of_today(in_review("K-A", hours=1), in_review("K-B", hours=3), in_review("K-C", hours=2)).backlog
+    assert [waiting.ref for waiting in found.review] == ["K-B", "K-C", "K-A"]
+    assert found.oldest is not None
+    assert found.oldest.ref == "K-B"

@@ -217,10 +217,16 @@ async def test_a_week_compares_itself_with_the_week_before(tmp_path: Path) -> No
         assert "For comparison: the week before 9 checks" in week
 
 
-async def test_a_channel_that_is_closed_to_the_bot_is_told_to_the_operators_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("closed", ["left", "shared"])
+async def test_a_channel_that_is_no_place_for_figures_is_told_to_the_operators_once(
+    tmp_path: Path, closed: str
+) -> None:
     async with office(tmp_path) as world:
         await a_day_of_checks(world)
-        world.slack.channels[MANAGERS].members.clear()
+        if closed == "left":
+            world.slack.channels[MANAGERS].members.clear()
+        else:
+            world.slack.channels[MANAGERS].is_ext_shared = True
         await morning(world)
         assert roots(world) == []
         assert len([text for text in world.direct(ADMIN) if "could not be delivered" in text]) == 1
