@@ -42,8 +42,11 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
         SELECT
             c.ref, c.round, :person, c.requester, c.country, c.id_type, c.asked_at, c.state, c.reason, c.why,
             c.by_person, c.ended_at, c.decision, c.decided_at, c.decision_reason, c.machine_at,
-            COALESCE(c.opened_at, CASE WHEN c.state = 'in_review' THEN :now END), c.claimed_at,
-            CASE WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at, :now) ELSE c.ended_at END
+            CASE WHEN c.state = 'in_review' THEN COALESCE(c.opened_at, :now)
+                 WHEN c.decision IS NOT NULL THEN c.opened_at END,
+            c.claimed_at,
+            CASE WHEN c.ended_at IS NULL THEN NULL
+                 WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at) ELSE c.ended_at END
         FROM (SELECT {_OF_A_CHECK} FROM verifications v WHERE v.ref = :ref) AS c
         WHERE 1 = 1
         ON CONFLICT (ref, round) DO UPDATE SET
@@ -95,12 +98,12 @@ def settled(tx: Transaction, since: datetime, until: datetime) -> list[Fact]:
 
 
 def still_open(tx: Transaction) -> list[Fact]:
-    """Checks that have neither ended nor been decided, as they stand now."""
+    """Checks that have neither ended nor been decided, or that somebody looks at again, as they stand now."""
     rows = tx.rows(
         f"""
         SELECT {_OF_A_CHECK}, f.review_at, COALESCE(f.person, v.ref) AS person
         FROM verifications v LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
-        WHERE v.state IN ('requested', 'submitting', 'processing', 'in_review') AND v.decision IS NULL
+        WHERE v.state IN ('requested', 'submitting', 'processing', 'in_review') AND v.ended_at IS NULL
         """
     )
     return [_fact(row) for row in rows]

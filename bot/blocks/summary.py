@@ -12,6 +12,7 @@ from bot.blocks.thread import Said
 from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Waiting
 from bot.domain.outcomes import Why
 from bot.domain.periods import DAY, Kind, Period, name
+from bot.domain.reviews import REASONS, Decision
 from bot.domain.states import ReviewReason
 
 NOT_A_MANAGER = "The figures are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
@@ -247,8 +248,9 @@ def _more(count: int) -> list[str]:
 def because(why: str) -> str:
     """A reason in the words of the results, without the verdict before it."""
     if why.startswith(REVIEWER):
-        key = why.removeprefix(REVIEWER).replace("_", " ")
-        return f"a reviewer: {key}" if key else "a reviewer decided so"
+        key = why.removeprefix(REVIEWER)
+        said = REASONS[Decision.REJECTED].get(key, key.replace("_", " "))
+        return f"a reviewer: {said}" if said else "a reviewer decided so"
     story = words.STORIES.get(Why(why)) if why in set(Why) else words.FAILURES.get(why)
     if story is None:
         return why.replace("_", " ") or "no reason recorded"

@@ -87,7 +87,8 @@ def test_a_rate_of_few_is_not_shown_and_says_why() -> None:
     [
         ("spoof", "the selfie does not look like a live person"),
         ("photo", "a photo could not be sent"),
-        ("reviewer:document_tampered", "a reviewer: document tampered"),
+        ("reviewer:tampered", "a reviewer: a photo or document looks tampered with"),
+        ("reviewer:of_later_days", "a reviewer: of later days"),
         ("reviewer:", "a reviewer decided so"),
         ("", "no reason recorded"),
         ("of_a_newer_version", "of a newer version"),

@@ -46,6 +46,10 @@ def stories(draw: st.DrawFn, around: datetime) -> Story:
     decision = draw(st.sampled_from([None, None, None, "approved", "rejected", "new_photos"]))
     if decision and review is None:
         review = draw(st.integers(1, 40000))
+    decided = 40000 + draw(st.integers(1, 90000))
+    if decision and ended is None and draw(st.booleans()):
+        # Decided, and not looked at anew.
+        ended = decided
     return {
         "ref": f"K-{number:03d}",
         "person": draw(st.sampled_from([f"K-{number:03d}", f"P-{person}"])),
@@ -63,7 +67,7 @@ def stories(draw: st.DrawFn, around: datetime) -> Story:
         "ended": asked + timedelta(seconds=ended) if ended else None,
         "decision": decision,
         "decision_reason": "tampered" if decision else None,
-        "decided": asked + timedelta(seconds=40000 + draw(st.integers(1, 90000))) if decision else None,
+        "decided": asked + timedelta(seconds=decided) if decision else None,
     }
 
 
@@ -102,6 +106,8 @@ def histories(draw: st.DrawFn) -> tuple[ZoneInfo, date, list[Story]]:
 
 
 def outcome(story: Story) -> str:
+    if story["ended"] is None:
+        return "open"
     if story["decision"]:
         return str(story["decision"])
     return story["state"] if story["state"] in ("approved", "rejected", "failed", "cancelled") else "open"
@@ -109,7 +115,7 @@ def outcome(story: Story) -> str:
 
 def outcome_at(story: Story) -> datetime | None:
     found: datetime | None = story["decided"] if story["decision"] else story["ended"]
-    return found
+    return None if outcome(story) == "open" else found
 
 
 def share(part: int, whole: int) -> tuple[int, int, Fraction | None]:
@@ -168,7 +174,8 @@ def expected(of: list[Story], everything: list[Story], is_in: Callable[[datetime
 
     decided_people = {s["person"] for s in of if outcome(s) in ("approved", "rejected")}
     first_people = {s["person"] for s in of if s["round"] == 1 and s["ref"] == s["person"] and outcome(s) == "approved"}
-    ended_at_smile = [s for s in of if s["by_person"] and s["ended"] and s["machine"]]
+    by_smile = [s for s in of if s["by_person"] and s["state"] in ("approved", "rejected", "failed", "cancelled")]
+    ended_at_smile = [s for s in by_smile if s["ended"] and s["machine"]]
     return {
         "asked": len(of),
         **{what: count(what) for what in ("approved", "rejected", "failed", "cancelled", "new_photos", "open")},

@@ -25,9 +25,9 @@ from bot.sandbox.demo import ANALYST, settings_for
 from bot.sandbox.slack import Fault, Message, SlackSandbox
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.smile_id import SmileIDSandbox
-from storage import facts
 from storage.database import Transaction
-from tests.journeys.world import ADMIN, Journey, MovedClock, bot_between, journey
+from tests.journeys.test_review import decide, press
+from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, MovedClock, bot_between, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -232,29 +232,23 @@ async def test_a_channel_that_is_no_place_for_figures_is_told_to_the_operators_o
         assert len([text for text in world.direct(ADMIN) if "could not be delivered" in text]) == 1
 
 
-async def test_a_reviewers_decision_is_the_final_one(tmp_path: Path) -> None:
+async def test_a_reviewers_decision_is_the_final_one_until_somebody_looks_anew(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
-        refs = await a_day_of_checks(world)
-
-        def decide(tx: Transaction, at: datetime) -> None:
-            """As a reviewer's decision is stored."""
-            tx.run(
-                "UPDATE verifications SET decision = 'rejected', decided_at = :at, decision_reason = 'tampered' "
-                "WHERE ref = :ref",
-                at=at,
-                ref=refs[8],
-            )
-            facts.note(tx, refs[8], now=at)
-
+        world.slack.channels[REVIEW_CHANNEL].members.add(REVIEWER)
+        await a_day_of_checks(world)
         world.clock.move(hours=1)
-        await world.bot.database.write(decide, world.clock())
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        assert (await decide(world, REVIEWER, "rejected", "tampered")).closed
         answer = (await world.slack.person(MANAGER).command("summary today")).message
         assert answer is not None
         said = world.slack.plain(answer)
         assert "9 checks: 6 approved, 2 rejected, 1 without result." in said
-        assert "a reviewer: tampered (1)" in said
+        assert "a reviewer: a photo or document looks tampered with (1)" in said
         assert "our reviewers took 1 h" in said
         assert "Nothing is open now." in said
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        again = await world.slack.person(MANAGER).command("summary today")
+        assert "9 checks: 6 approved, 1 rejected, 1 without result, 1 still open." in again.text
 
 
 async def test_a_check_that_is_run_again_is_asked_once_more_and_no_first_pass(tmp_path: Path) -> None:

@@ -150,23 +150,29 @@ async def test_figures_outlive_what_retention_removes(tmp_path: Path) -> None:
         assert refs["rejected"] != again
 
 
-async def test_a_decision_settles_and_a_dispute_unsettles(tmp_path: Path) -> None:
+async def test_a_decision_settles_and_looking_anew_unsettles(tmp_path: Path) -> None:
     async with journey(tmp_path, story="provisional") as world:
         ref = await world.ask()
         await world.settle()
         at = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
-        def decide(tx: Transaction, decision: str | None) -> None:
+        def decide(tx: Transaction, decision: str | None, ended_at: datetime | None) -> None:
             tx.run(
-                "UPDATE verifications SET decision = :d, decided_at = :at WHERE ref = :ref", d=decision, at=at, ref=ref
+                "UPDATE verifications SET decision = :d, decided_at = :at, ended_at = :ended_at WHERE ref = :ref",
+                d=decision,
+                at=at,
+                ended_at=ended_at,
+                ref=ref,
             )
             facts.note(tx, ref, now=at)
 
-        for decision in ("new_photos", None, "approved"):
-            await world.bot.database.write(decide, decision)
+        def open_now(tx: Transaction) -> list[str]:
+            return [fact.ref for fact in facts.still_open(tx)]
+
+        # Decided, looked at anew with the decision on record, decided once more.
+        for decision, ended_at in (("new_photos", at), ("new_photos", None), ("approved", at)):
+            await world.bot.database.write(decide, decision, ended_at)
             row = (await noted(world))[ref]
-            assert (row["state"], row["decision"], row["settled_at"] is not None) == (
-                State.IN_REVIEW.value,
-                decision,
-                decision is not None,
-            )
+            assert (row["state"], row["decision"]) == (State.IN_REVIEW.value, decision)
+            assert (row["settled_at"] is None) is (ended_at is None)
+            assert await world.bot.database.read(open_now) == ([ref] if ended_at is None else [])
