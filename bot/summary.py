@@ -129,7 +129,7 @@ class Summary:
         once = f"{self._dice.getrandbits(64):016x}"
         return blocks.with_button(said, value={**_note(asked), "once": once})
 
-    async def share(self, user: str, channel: str, note: Mapping[str, str]) -> Said:
+    async def share(self, user: str, channel: str, note: Mapping[str, str]) -> None:
         """Post what a button names where it was pressed, once; raises Refused with words for whoever pressed it."""
         await self._must_be_manager(user)
         where = await self._access.channel(channel, user)
@@ -142,7 +142,10 @@ class Summary:
         asked, once = _asked_in(note), str(note["once"])
         if not await self._database.write(_share, channel, asked, once=once, by=user, now=self._now()):
             raise Refused(blocks.ONCE)
-        return blocks.with_line(await self._said(asked), blocks.shared(channel))
+
+    async def shared(self, channel: str, note: Mapping[str, str]) -> Said:
+        """The private answer once it was shared: the same figures without the button."""
+        return blocks.with_line(await self._said(_asked_in(note)), blocks.shared(channel))
 
     async def _said(self, asked: Asked) -> Said:
         report = await self._database.read(

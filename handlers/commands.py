@@ -36,7 +36,7 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
             said = await review.notify(bot, trigger_id=command["trigger_id"], user=user)
             await (answer(ack, said) if said else ack())
         case "summary":
-            await answer(ack, await summary.asked(bot, user, rest))
+            await answer(ack, await summary.asked(bot, command, rest))
         case "help":
             await answer(ack, private.help_text())
         case _:

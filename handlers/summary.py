@@ -1,31 +1,54 @@
 """`/kyc summary` and the button that shares its answer."""
 
+import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
-from bot.blocks import private
+from bot.blocks import private, summary
 from bot.blocks.thread import Said
 from bot.errors import Refused
 from handlers.private import tell
 
+PATIENCE_SECONDS = 1.5
+"""Slack wants an answer within three; a year of many checks takes longer to add up."""
 
-async def asked(bot: Bot, user: str, typed: str) -> Said:
-    """The answer to the command."""
+
+async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Said:
+    """The answer to the command, or that it follows."""
+    answer = asyncio.ensure_future(_answer(bot, command["user_id"], typed))
+    done, _late = await asyncio.wait({answer}, timeout=PATIENCE_SECONDS)
+    if done:
+        return answer.result()
+    bot.background.spawn(_follow(bot, command, answer))
+    return private.says(summary.SOON)
+
+
+async def _answer(bot: Bot, user: str, typed: str) -> Said:
     try:
         return await bot.summary.answer(user, typed)
     except Refused as no:
         return private.says(no.words)
 
 
+async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Said]) -> None:
+    tell(bot, {"user": {"id": command["user_id"]}, "response_url": command.get("response_url")}, await answer)
+
+
 async def shared(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The figures into the conversation where the answer stands; the answer itself loses its button."""
     await ack()
+    channel, note = body["channel"]["id"], json.loads(action["value"])
     try:
-        said = await bot.summary.share(body["user"]["id"], body["channel"]["id"], json.loads(action["value"]))
+        await bot.summary.share(body["user"]["id"], channel, note)
     except Refused as no:
         tell(bot, body, private.says(no.words))
         return
-    tell(bot, body, said, in_place=True)
+    bot.background.spawn(_without_button(bot, body, channel, note))
+
+
+async def _without_button(bot: Bot, body: Mapping[str, Any], channel: str, note: Mapping[str, str]) -> None:
+    tell(bot, body, await bot.summary.shared(channel, note), in_place=True)

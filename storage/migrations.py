@@ -346,8 +346,7 @@ def m0005_figures(db: Database) -> None:
             decided_at TEXT,
             settled_at TEXT,
             PRIMARY KEY (ref, round),
-            CHECK ((settled_at IS NULL) =
-                (decision IS NULL AND state NOT IN ('approved', 'rejected', 'failed', 'cancelled')))
+            CHECK ((settled_at IS NULL) = (ended_at IS NULL))
         ) STRICT
         """,
         "CREATE INDEX facts_asked ON facts (asked_at) WHERE settled_at IS NOT NULL",
@@ -387,7 +386,8 @@ def m0005_figures(db: Database) -> None:
             CASE WHEN m.at >= (CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END) THEN m.at END,
             v.ended_at, v.decision, CASE WHEN v.decision IS NOT NULL THEN v.decided_at END,
             CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END,
-            CASE WHEN v.decision IS NOT NULL THEN COALESCE(v.decided_at, v.ended_at, v.asked_at) ELSE v.ended_at END
+            CASE WHEN v.ended_at IS NULL THEN NULL
+                 WHEN v.decision IS NOT NULL THEN COALESCE(v.decided_at, v.ended_at) ELSE v.ended_at END
         FROM verifications v
         LEFT JOIN (
             SELECT ref, MIN(at) AS at FROM audit

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.domain.checks import Check, PostKind
 from bot.domain.reviews import Agreement, Audience, Choice, Proposal, Reminder, Review, ReviewState, agreement
-from bot.domain.states import FINAL
+from bot.domain.states import FINAL, State
 from storage import audit, checks, facts, notices, outbox, reviews
 from storage.database import Transaction, to_text
 
@@ -91,6 +91,8 @@ def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
         audit.record(tx, at=now, actor=audit.BOT, act="review.opened", ref=check.ref)
         # Decided, it had ended; now it has not.
         tx.run("UPDATE verifications SET ended_at = NULL WHERE ref = :ref AND state = 'in_review'", ref=check.ref)
+        if check.state is State.IN_REVIEW:
+            facts.note(tx, check.ref, now=now)
     checks.progress(tx, check.ref, now=now)
 
 

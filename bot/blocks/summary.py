@@ -7,22 +7,25 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, context, cut, foreign, mrkdwn, person, plain, section, spoken, took, when
+from bot.blocks.text import Block, context, cut, foreign, mrkdwn, person, plain, quoted, section, spoken, took, when
 from bot.blocks.thread import Said
 from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Waiting
 from bot.domain.outcomes import Why
 from bot.domain.periods import DAY, Kind, Period, name
+from bot.domain.reviews import REASONS, Decision
 from bot.domain.states import ReviewReason
 
 NOT_A_MANAGER = "The figures are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
 NOT_HERE = "I can't post in this conversation. Type /invite @kyc here and try again, or share it elsewhere."
 SHARED_CHANNEL = "This channel is shared with another company, so I don't post figures here."
+SOON = "Many checks: I am adding them up, the figures follow here in a moment."
 ONCE = "This summary was shared already."
 ALT_LENGTH = 1000
 """Slack takes no more for a picture."""
 
 GROUPS = 6
 """As many are named; the file names all."""
+_NAME = 75
 _REASONS = 5
 _REVIEWS = 5
 _MOST = 2900
@@ -83,9 +86,9 @@ def headline(report: Report, names: Names, told: Told) -> str:
 
 def _only(report: Report, names: Names) -> str:
     if report.country and report.id_type:
-        return f", {foreign(names.subject(report.country, report.id_type))} alone"
+        return f", {foreign(names.subject(report.country, report.id_type), _NAME)} alone"
     only = report.country or report.id_type
-    return f", {foreign(only)} alone" if only else ""
+    return f", {foreign(only, _NAME)} alone" if only else ""
 
 
 def _quiet(report: Report, told: Told) -> str:
@@ -118,7 +121,7 @@ def _counts(f: Figures | Group) -> Iterator[str]:
         (f.approved, "approved"),
         (f.rejected, "rejected"),
         (f.failed, "without result"),
-        (f.new_photos if isinstance(f, Figures) else 0, "to be asked for other photos"),
+        (f.new_photos if isinstance(f, Figures) else 0, "in need of other photos"),
         (f.cancelled if isinstance(f, Figures) else 0, "cancelled"),
         (f.open, "still open"),
     ):
@@ -159,7 +162,7 @@ def _times(f: Figures) -> Iterator[str]:
     if f.machine.n:
         yield f"Smile ID's machine: half within {_took(f.machine.median)}, 95 in 100 within {_took(f.machine.p95)}."
     if f.first_pass.value is not None:
-        yield f"At the first attempt: {percent(f.first_pass)} of {f.first_pass.whole} persons decided."
+        yield f"Approved at the first attempt: {percent(f.first_pass)} of the {f.first_pass.whole} persons decided."
     if f.reviewer_approval.whole:
         yield f"Reviewers decided {checks(f.reviewer_approval.whole)}, {f.reviewer_approval.part} of them approved."
 
@@ -215,10 +218,10 @@ def _reviews(report: Report) -> list[str]:
 def _lists(report: Report, names: Names) -> Iterator[str]:
     f = report.figures
     if f.asked:
-        yield _groups("By country and ID type", f.by_type, lambda key: foreign(names.subject(*key)))
+        yield _groups("By country and ID type", f.by_type, lambda key: foreign(names.subject(*key), _NAME))
     for title, reasons in (("Rejected because", f.rejections), ("Without result because", f.failures)):
         if reasons:
-            shown = "; ".join(f"{foreign(because(why))} ({n})" for why, n in reasons[:_REASONS])
+            shown = "; ".join(f"{foreign(because(why), 120)} ({n})" for why, n in reasons[:_REASONS])
             more = f"; {len(reasons) - _REASONS} more reasons in the file" if len(reasons) > _REASONS else ""
             yield f"*{title}*: {shown}{more}"
     if f.asked:
@@ -228,8 +231,10 @@ def _lists(report: Report, names: Names) -> Iterator[str]:
 def _groups(title: str, groups: Sequence[Group], called: Name) -> str:
     lines = [f"*{title}*"]
     for group in groups[:GROUPS]:
-        rate = f"; {percent(group.approval)} approved" if group.approval.value is not None else ""
-        away = f"; register unavailable {group.register_away} ×" if group.register_away else ""
+        rate = f"; approval rate {percent(group.approval)}" if group.approval.value is not None else ""
+        # The register belongs to an ID type, and is no matter of who asked.
+        is_type = len(group.key) > 1
+        away = f"; register unavailable {group.register_away} ×" if is_type and group.register_away else ""
         lines.append(
             f"• {called(group.key)}: {group.asked} asked, {', '.join(_counts(group)) or 'none kept'}{rate}{away}"
         )
@@ -243,8 +248,9 @@ def _more(count: int) -> list[str]:
 def because(why: str) -> str:
     """A reason in the words of the results, without the verdict before it."""
     if why.startswith(REVIEWER):
-        key = why.removeprefix(REVIEWER).replace("_", " ")
-        return f"a reviewer: {key}" if key else "a reviewer decided so"
+        key = why.removeprefix(REVIEWER)
+        said = REASONS[Decision.REJECTED].get(key, key.replace("_", " "))
+        return f"a reviewer: {said}" if said else "a reviewer decided so"
     story = words.STORIES.get(Why(why)) if why in set(Why) else words.FAILURES.get(why)
     if story is None:
         return why.replace("_", " ") or "no reason recorded"
@@ -257,7 +263,7 @@ def _foot(report: Report, told: Told) -> Block:
         parts.append(f"Told late: it was due {when(told.late_since)}")
     if told.by:
         parts.append(f"Shared by {person(told.by)}")
-    parts.append(f"What is open, and what became of the checks, as of {when(report.as_of)}")
+    parts.append(f"As known {when(report.as_of)}")
     parts.append(f"Days of {told.zone}")
     return mrkdwn(" · ".join(parts))
 
@@ -270,9 +276,9 @@ def alt_text(report: Report, names: Names, told: Told) -> str:
     plain_names = Names(subject=names.subject, person=str)
     lines = [spoken(headline(report, plain_names, told))]
     if len(report.series) > 1:
-        shown = "; ".join(f"{short(p)} {_bar(f)}" for p, f in report.series)
+        shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)
         lines.append(f"Checks asked and approval rate by {report.period.kind.value}: {shown}.")
-    groups = [f"{names.subject(*g.key)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
+    groups = [f"{quoted(names.subject(*g.key), _NAME)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
     lines.append(f"By country and ID type: {', '.join(groups)}.")
     return cut(" ".join(lines), ALT_LENGTH)
 
@@ -282,7 +288,7 @@ def _bar(figures: Figures) -> str:
 
 
 def short(period: Period) -> str:
-    """Mon 21; week of 16.11.; Nov."""
+    """Mon 21; from 16 Nov; Nov."""
     match period.kind:
         case Kind.MONTH:
             return f"{period.first:%b}"

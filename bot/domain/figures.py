@@ -6,7 +6,7 @@ is the final one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -37,6 +37,10 @@ class Final(StrEnum):
     CANCELLED = "cancelled"
     NEW_PHOTOS = "new_photos"
     """A reviewer asked for other photos: neither approved nor rejected."""
+
+
+_FINALS: Mapping[str, Final] = {final.value: final for final in Final}
+"""States and decisions that end a check, by their names; looked up for each fact many times."""
 
 
 class Rate(NamedTuple):
@@ -93,7 +97,8 @@ class Fact:
     """When it came into review."""
     claimed_at: datetime | None = None
     ended_at: datetime | None = None
-    """When Smile ID's result became final, or the check failed or was cancelled here."""
+    """When Smile ID's result became final, or a reviewer decided before that, or the check failed or was cancelled
+    here. None while it is open, and again while somebody looks at a decided one anew."""
     decision: str | None = None
     decision_reason: str | None = None
     decided_at: datetime | None = None
@@ -101,15 +106,15 @@ class Fact:
     @property
     def final(self) -> Final | None:
         """None while it is open."""
-        if self.decision is not None:
-            return Final(self.decision)
-        return Final(self.state.value) if self.state in FINAL else None
+        if self.ended_at is None:
+            return None
+        return _FINALS.get(self.state if self.decision is None else self.decision)
 
     @property
     def final_at(self) -> datetime | None:
-        if self.decision is not None:
-            return self.decided_at or self.ended_at
-        return self.ended_at if self.state in FINAL else None
+        if self.final is None:
+            return None
+        return self.decided_at if self.decided_at is not None else self.ended_at
 
     @property
     def is_first(self) -> bool:

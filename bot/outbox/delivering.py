@@ -177,6 +177,9 @@ class Outbox:
             if await self._is_shared(check):
                 await self._redirect(post, check, "the channel is shared with another company")
                 return
+        if post.kind in SUMMARIES and await self._is_shared_place(post.lane):
+            await self._end(post, "failed", "the channel is shared with another company")
+            return
         channel = await self._slack.direct_channel(post.lane) if direct else post.lane
         if post.in_doubt_since is not None and await self._found_again(post, channel, thread_ts):
             return
@@ -237,7 +240,10 @@ class Outbox:
 
     async def _is_shared(self, check: Check) -> bool:
         """Asked once more when a message goes out: Slack may not have answered at the submit, or it came later."""
-        known = await self._access.channel(check.channel, check.requester)
+        return await self._is_shared_place(check.channel, check.requester)
+
+    async def _is_shared_place(self, channel: str, user: str = "") -> bool:
+        known = await self._access.channel(channel, user)
         return known is not None and known.shared
 
     def _as_taken(self, post: Post, said: Said) -> Said:

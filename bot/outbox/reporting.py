@@ -125,12 +125,15 @@ class Reporting:
         rate = summary.percent(f.approval)
         only = " ".join(filter(None, (report.country, report.id_type)))
         unit = report.period.kind.value
+        # What a column of another day is made of is named too.
+        shown = {what for _period, each in report.series for what, count in _parts(each) if count}
+        shown |= {"approved", "rejected"}
         return Chart(
             title=f"KYC, {name(report.period, today)}",
             subtitle=" · ".join(
                 filter(None, (only, summary.checks(f.asked), f"approval rate {rate}" if rate else "too few for a rate"))
             ),
-            counts=[(what, count) for what, count in _parts(f) if count or what in ("approved", "rejected")],
+            counts=[(what, count) for what, count in _parts(f) if what in shown],
             bars=[
                 Bar(
                     label=summary.short(period),

@@ -46,6 +46,10 @@ def stories(draw: st.DrawFn, around: datetime) -> Story:
     decision = draw(st.sampled_from([None, None, None, "approved", "rejected", "new_photos"]))
     if decision and review is None:
         review = draw(st.integers(1, 40000))
+    decided = 40000 + draw(st.integers(1, 90000))
+    if decision and ended is None and draw(st.booleans()):
+        # Decided, and not looked at anew.
+        ended = decided
     return {
         "ref": f"K-{number:03d}",
         "person": draw(st.sampled_from([f"K-{number:03d}", f"P-{person}"])),
@@ -63,7 +67,7 @@ def stories(draw: st.DrawFn, around: datetime) -> Story:
         "ended": asked + timedelta(seconds=ended) if ended else None,
         "decision": decision,
         "decision_reason": "tampered" if decision else None,
-        "decided": asked + timedelta(seconds=40000 + draw(st.integers(1, 90000))) if decision else None,
+        "decided": asked + timedelta(seconds=decided) if decision else None,
     }
 
 
@@ -102,6 +106,8 @@ def histories(draw: st.DrawFn) -> tuple[ZoneInfo, date, list[Story]]:
 
 
 def outcome(story: Story) -> str:
+    if story["ended"] is None:
+        return "open"
     if story["decision"]:
         return str(story["decision"])
     return story["state"] if story["state"] in ("approved", "rejected", "failed", "cancelled") else "open"
@@ -109,7 +115,7 @@ def outcome(story: Story) -> str:
 
 def outcome_at(story: Story) -> datetime | None:
     found: datetime | None = story["decided"] if story["decision"] else story["ended"]
-    return found
+    return None if outcome(story) == "open" else found
 
 
 def share(part: int, whole: int) -> tuple[int, int, Fraction | None]:
@@ -168,7 +174,8 @@ def expected(of: list[Story], everything: list[Story], is_in: Callable[[datetime
 
     decided_people = {s["person"] for s in of if outcome(s) in ("approved", "rejected")}
     first_people = {s["person"] for s in of if s["round"] == 1 and s["ref"] == s["person"] and outcome(s) == "approved"}
-    ended_at_smile = [s for s in of if s["by_person"] and s["ended"] and s["machine"]]
+    by_smile = [s for s in of if s["by_person"] and s["state"] in ("approved", "rejected", "failed", "cancelled")]
+    ended_at_smile = [s for s in by_smile if s["ended"] and s["machine"]]
     return {
         "asked": len(of),
         **{what: count(what) for what in ("approved", "rejected", "failed", "cancelled", "new_photos", "open")},
@@ -384,3 +391,52 @@ def test_a_period_that_still_runs_is_compared_with_nothing() -> None:
     running = told([], day_of(date(2026, 11, 23)), lagos, now=datetime(2026, 11, 23, 15, tzinfo=lagos))
     assert running.is_running
     assert (running.previous, running.mean) == (None, None)
+
+
+NOW = datetime(2026, 11, 24, 8, tzinfo=ZoneInfo("Africa/Lagos"))
+
+
+def in_review(ref: str, **ago: float) -> Fact:
+    """Open, and in review since so long ago; asked a minute before."""
+    since = NOW - timedelta(**ago)
+    return Fact(
+        ref=ref,
+        round=1,
+        person=ref,
+        requester="U0AMINA0001",
+        country="NG",
+        id_type="BVN",
+        asked_at=since - timedelta(minutes=1),
+        state=State.IN_REVIEW,
+        reason=ReviewReason.SMILE_ID,
+        review_at=since,
+    )
+
+
+def of_today(*facts: Fact) -> Report:
+    return report(facts, day_of(NOW.date()), zone=ZoneInfo("Africa/Lagos"), as_of=NOW, review_due=LATE, began=None)
+
+
+def test_a_review_is_over_its_time_once_it_took_longer_and_at_risk_from_four_fifths_on() -> None:
+    for ago, due in (
+        ({"hours": 4, "seconds": 1}, (0, 1, 0)),
+        ({"hours": 4}, (0, 0, 1)),
+        ({"hours": 3, "minutes": 12}, (0, 0, 1)),
+        ({"hours": 3, "minutes": 11, "seconds": 59}, (0, 0, 0)),
+    ):
+        found = of_today(in_review("K-1", **ago))
+        assert tuple(found.figures.reviews) == due
+        assert found.backlog.over == due[1]
+
+
+def test_what_is_open_is_grouped_by_age_from_each_bound_on() -> None:
+    ages = [59, 60, 239, 240, 24 * 60 - 1, 24 * 60, 72 * 60 - 1, 72 * 60]
+    found = of_today(*(in_review(f"K-{n}", minutes=n - 1) for n in ages))
+    assert found.backlog.ages == (1, 2, 2, 2, 1)
+
+
+def test_reviews_stand_oldest_first_whatever_they_are_called() -> None:
+    found = of_today(in_review("K-A", hours=1), in_review("K-B", hours=3), in_review("K-C", hours=2)).backlog
+    assert [waiting.ref for waiting in found.review] == ["K-B", "K-C", "K-A"]
+    assert found.oldest is not None
+    assert found.oldest.ref == "K-B"
