@@ -556,3 +556,18 @@ async def test_a_message_that_was_taken_back_fills_in_nothing_more(tmp_path: Pat
         await world.analyst.delete(message)
         await modal.choose("id_type", "BVN")
         assert not modal.values["id_number"]
+
+
+@pytest.mark.parametrize("count", [2, 50])
+async def test_the_form_to_run_a_check_again_comes_too_or_its_absence_is_told(tmp_path: Path, count: int) -> None:
+    async with journey(tmp_path, patience=HASTY, story="rejected") as world:
+        await world.ask()
+        await world.settle()
+        world.slack.fail_next("views.update", *[Fault.status(503)] * count)
+        await world.analyst.click(world.root(), ids.RUN_AGAIN)
+        await settle(world)
+        await world.work()
+        modal = await world.analyst.modal()
+        told = any("I could not answer" in words for words in world.direct(ANALYST))
+        came = "One moment" not in modal.text()
+        assert (came, told) == ((True, False) if count == 2 else (False, True))
