@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -89,11 +89,7 @@ class Messages:
         if not any(photo.fault is None for photo in photos):
             of_thread, left_out, is_cut = await self._photos_of_thread(dropped, tries)
             photos = of_thread or photos
-        today = self._now().astimezone(self._zone).date()
-        # In a thread: what a stranger wrote may take a while to make nothing of.
-        understood = await asyncio.to_thread(
-            understand, dropped.text, self._id_types, today=today, bot_user_id=await self._me()
-        )
+        understood = await self._understood(dropped)
         form = Form(
             country=understood.country or "",
             id_type=understood.id_type or "",
@@ -109,7 +105,7 @@ class Messages:
             photos=photos,
             photos_left_out=left_out,
             thread_is_cut=is_cut,
-            parsed=parse(form, self._id_types, today=today),
+            parsed=parse(form, self._id_types, today=self._today()),
             form=form,
         )
 
@@ -117,6 +113,25 @@ class Messages:
         """A message as it reads now; None when it is gone. Raises SlackError."""
         message = await tries.of(lambda: self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
         return None if message is None else of_message(message, channel=channel, team=team)
+
+    async def made_clear(
+        self, *, channel: str, ts: str, root_ts: str | None, chosen: tuple[str, str]
+    ) -> dict[str, str]:
+        """What a message says now that country and ID type are chosen, by field; nothing if Slack is not quick.
+
+        For a listener: within a second.
+        """
+        thread_ts = root_ts if root_ts != ts else None
+        try:
+            async with asyncio.timeout(FILE_LOOK_UP_SECONDS):
+                message = await self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
+                if message is None:
+                    return {}
+                understood = await self._understood(of_message(message, channel=channel, team=""), chosen=chosen)
+        except (SlackError, TimeoutError) as fault:
+            log.info("messages.not_made_clear", error=str(fault) or "timeout")
+            return {}
+        return dict(understood.texts)
 
     async def fingerprint(self, understanding: Understanding) -> str:
         """Tells whether a message still says what was shown, under the database's key: a bare hash of an ID number
@@ -136,6 +151,16 @@ class Messages:
             return tx.sealer.fingerprint(json.dumps(said, sort_keys=True), purpose="message").rpartition(":")[2]
 
         return (await self._database.read(under_key))[:32]
+
+    async def _understood(self, dropped: Dropped, *, chosen: tuple[str, str] | None = None) -> Understood:
+        """In a thread of its own: what a stranger wrote may take a while to make nothing of."""
+        me = await self._me()
+        return await asyncio.to_thread(
+            understand, dropped.text, self._id_types, today=self._today(), bot_user_id=me, chosen=chosen
+        )
+
+    def _today(self) -> date:
+        return self._now().astimezone(self._zone).date()
 
     async def _me(self) -> str:
         try:

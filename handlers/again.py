@@ -13,8 +13,9 @@ from bot.blocks.thread import Said
 from bot.domain.checks import Check
 from bot.domain.outcomes import Why
 from bot.domain.references import parse_reference
-from bot.errors import Refused, SlackError, SlackRefused
-from handlers.form import show_later
+from bot.errors import Refused, SlackError
+from bot.tries import Tries
+from handlers import answering
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -61,11 +62,11 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Said |
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
-    bot.background.spawn(_fill(bot, view, check))
+    answering.answer(bot, lambda tries: _fill(bot, tries, view, check), user=user, about=f"rerun:{view['id']}")
     return None
 
 
-async def _fill(bot: Bot, view: Mapping[str, Any], check: Check) -> None:
+async def _fill(bot: Bot, tries: Tries, view: Mapping[str, Any], check: Check) -> None:
     shown = form.build(
         bot.id_types,
         place=Place(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
@@ -76,10 +77,4 @@ async def _fill(bot: Bot, view: Mapping[str, Any], check: Check) -> None:
         title=TITLE,
         not_before=check.verdict_why is Why.AUTHORITY_DOWN,
     )
-    try:
-        await bot.slack.update_view(view_id=view["id"], view=shown)
-    except SlackRefused as closed:
-        log.info("form.closed_meanwhile", error=closed.code)
-    except SlackError as fault:
-        log.warning("form.not_updated", error=str(fault))
-        await show_later(bot, view, shown)
+    await answering.show(bot, tries, view, shown)

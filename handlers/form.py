@@ -88,14 +88,19 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     place = Place.load(view.get("private_metadata", ""))
     channel = place.channel or _chosen(state, ids.CHANNEL)
     country = _chosen(state, ids.COUNTRY)
+    id_type = _chosen_id_type(state, country)
+    # Each of them waits for Slack for up to a second.
+    warning, said = await asyncio.gather(
+        _fault_of_place(bot, channel, body["user"]["id"]), _made_clear(bot, place, state, country, id_type)
+    )
     view_now = form.build(
         bot.id_types,
         place=place,
         country=country,
-        id_type=_chosen_id_type(state, country),
-        warning=await bot.intake.place_fault(channel, body["user"]["id"]) if channel else None,
+        id_type=id_type,
+        warning=warning,
         attached=form.attached_in(view),
-        texts={**_texts(state), ids.CUSTOMER_REFERENCE: _text(state, ids.CUSTOMER_REFERENCE)},
+        texts={**said, **_texts(state), ids.CUSTOMER_REFERENCE: _text(state, ids.CUSTOMER_REFERENCE)},
         title=view["title"]["text"],
         not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
     )
@@ -105,6 +110,27 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     except (SlackError, TimeoutError) as fault:
         log.warning("form.not_updated", error=str(fault) or "timeout")
         bot.background.spawn(show_later(bot, view, view_now))
+
+
+async def _fault_of_place(bot: Bot, channel: str | None, user: str) -> str | None:
+    return await bot.intake.place_fault(channel, user) if channel else None
+
+
+async def _made_clear(
+    bot: Bot, place: Place, state: State, country: str | None, id_type: str | None
+) -> Mapping[str, str]:
+    """What the message that asked for this check says, for fields that appear with this choice."""
+    if id_type is None and country and len(only := bot.id_types.of_country(country)) == 1:
+        id_type = only[0].id_type
+    entry = bot.id_types.find_offered(country or "", id_type or "")
+    if entry is None or not (place.channel and place.message_ts) or set(entry.fields) <= state.keys():
+        return {}
+    return await bot.messages.made_clear(
+        channel=place.channel,
+        ts=place.message_ts,
+        root_ts=place.thread_ts,
+        chosen=(entry.country, entry.id_type),
+    )
 
 
 async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:

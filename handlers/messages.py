@@ -264,7 +264,11 @@ def _form(bot: Bot, understanding: Understanding) -> form.View:
     understood, dropped = understanding.understood, understanding.dropped
     return form.build(
         bot.id_types,
-        place=Place(channel=dropped.channel, thread_ts=dropped.root_ts),
+        place=Place(
+            channel=dropped.channel,
+            thread_ts=dropped.root_ts,
+            message_ts=None if understanding.parsed.id_type else dropped.ts,
+        ),
         country=understood.country,
         id_type=understood.id_type,
         warning=_left_out(understanding),

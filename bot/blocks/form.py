@@ -38,9 +38,12 @@ class Place:
     thread_ts: str | None = None
     rerun: str | None = None
     """The check that is run again with what the form holds; None: a new one."""
+    message_ts: str | None = None
+    """The message that asked for it, if choices in the form may make more of its words clear."""
 
     def dump(self) -> str:
-        ids_ = {"channel": self.channel, "thread": self.thread_ts} | ({"rerun": self.rerun} if self.rerun else {})
+        optional = {"rerun": self.rerun, "message": self.message_ts}
+        ids_ = {"channel": self.channel, "thread": self.thread_ts} | {k: v for k, v in optional.items() if v}
         return json.dumps(ids_, separators=(",", ":"))
 
     @classmethod
@@ -48,12 +51,13 @@ class Place:
         """What came back with the form; anything unreadable is no place."""
         try:
             found = json.loads(metadata)
-            channel, thread_ts, rerun = (found.get(name) for name in ("channel", "thread", "rerun"))
+            known = [found.get(name) for name in ("channel", "thread", "rerun", "message")]
         except (ValueError, AttributeError):
             return cls(channel=None)
-        if not all(isinstance(value, str | None) for value in (channel, thread_ts, rerun)):
+        if not all(isinstance(value, str | None) for value in known):
             return cls(channel=None)
-        return cls(channel=channel, thread_ts=thread_ts, rerun=rerun)
+        channel, thread_ts, rerun, message_ts = known
+        return cls(channel=channel, thread_ts=thread_ts, rerun=rerun, message_ts=message_ts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,16 +53,21 @@ class Understood:
         return not (self.country or self.id_type or self.texts or self.customer_reference or self.spoken)
 
 
-def understand(text: str, id_types: IDTypes, *, today: date, bot_user_id: str = "") -> Understood:
+def understand(
+    text: str, id_types: IDTypes, *, today: date, bot_user_id: str = "", chosen: tuple[str, str] | None = None
+) -> Understood:
     """Read a message's text as Slack sends it. Never raises.
 
-    Without `bot_user_id` the only person mentioned is taken for the bot, and of several none is.
+    Without `bot_user_id` the only person mentioned is taken for the bot, and of several none is. `chosen`: the country
+    and the ID type that somebody chose since, whatever the text says of them.
     """
     vocabulary = Vocabulary(id_types)
     words, cut = read(text, label_ends=vocabulary.label_ends, bot_user_id=bot_user_id)
     reading = _Reading(words, vocabulary, today)
     reading.scan()
     country, id_type = reading.settle_country_and_type(id_types)
+    if chosen is not None:
+        country, id_type = chosen
     entry = id_types.find_offered(country, id_type) if country and id_type else None
     reading.settle_numbers(entry)
     reading.settle_names(entry, whole=not cut)

@@ -101,6 +101,8 @@ class Saying:
         """The words of one post; None when there is nothing to say any more."""
         if post.kind in REVIEWERS:
             return await self._calling.say(post, context)
+        if post.kind is PostKind.UNANSWERED:
+            return thread.unanswered(post.note)
         if post.kind in (PostKind.BATCH, PostKind.BATCH_PROGRESS):
             return batch.message(context.batch, context.counts) if context.batch else None
         return self._build(post, context)
@@ -124,8 +126,6 @@ class Saying:
     def _build(self, post: Post, context: Context) -> Said | None:
         if post.kind is PostKind.ALERT:
             return thread.alert(post.note.get("fault", ""), post.note)
-        if post.kind is PostKind.UNANSWERED:
-            return thread.unanswered(post.note)
         check, reading = context.check, context.reading
         if check is None:
             return None

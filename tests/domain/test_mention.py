@@ -399,3 +399,20 @@ def test_no_text_takes_long(part: str, lead: str) -> None:
     read((lead + part * MAX_MENTION)[: MAX_MENTION - 1])
 
     assert time.perf_counter() - started < 3
+
+
+def test_what_was_chosen_in_the_form_tells_the_number_and_the_names() -> None:
+    text = "<@U0BOT> 00000000000 Ada-Invented Obi-Invented 1990-01-02"
+    said = understand(text, ID_TYPES, today=TODAY, bot_user_id="U0BOT", chosen=("NG", "BVN"))
+    assert (said.country, said.id_type) == ("NG", "BVN")
+    assert said.texts == {
+        "id_number": "00000000000",
+        "first_name": "Ada-Invented",
+        "last_name": "Obi-Invented",
+        "dob": "1990-01-02",
+    }
+
+
+def test_a_number_that_does_not_fit_what_was_chosen_is_no_number_of_it() -> None:
+    said = understand("<@U0BOT> 123 1990-01-02", ID_TYPES, today=TODAY, bot_user_id="U0BOT", chosen=("NG", "BVN"))
+    assert "id_number" not in said.texts

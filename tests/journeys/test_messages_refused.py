@@ -495,3 +495,79 @@ async def test_a_country_alone_keeps_the_rest_too(tmp_path: Path) -> None:
         assert modal.values["country"] == "NG"
         await modal.choose("id_type", "BVN")
         assert held(modal) == FIELDS
+
+
+UNLABELLED = f"{MENTION} {NUMBER} Ada-Invented Obi-Invented 1990-01-02"
+
+
+@BOTH
+async def test_what_only_the_choice_makes_clear_is_filled_in_when_it_is_made(
+    tmp_path: Path, *, socket_mode: bool
+) -> None:
+    """Which number is an ID number, and which words are names, can be told once country and ID type are known."""
+    async with journey(tmp_path, socket_mode=socket_mode) as world:
+        await mention(world, UNLABELLED, "selfie.jpg")
+        await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        assert modal.values.get("id_number") is None
+        await modal.choose("country", "NG")
+        await modal.choose("id_type", "BVN")
+        assert held(modal) == FIELDS | {"customer_reference": None}
+        assert NUMBER not in modal.view["private_metadata"]
+        await modal.choose("consent", ["consented"])
+        assert (await modal.submit()).closed
+
+
+async def test_what_a_person_typed_or_emptied_is_never_filled_in_again(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await mention(world, f"{UNLABELLED} NG", "selfie.jpg")
+        await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        await modal.choose("id_type", "BVN")
+        await modal.fill("first_name", "Adaeze-Invented")
+        assert modal.values["last_name"] == "Obi-Invented"
+        await modal.fill("last_name", "")
+        await modal.choose("id_type", "NIN_V2")
+        assert modal.values["first_name"] == "Adaeze-Invented"
+        assert not modal.values["last_name"]
+
+
+@pytest.mark.parametrize("fault", [Fault.status(503), Fault.hang_before(2), Fault.rate_limited(30)])
+async def test_the_fields_follow_in_time_although_the_message_cannot_be_read_then(tmp_path: Path, fault: Fault) -> None:
+    async with journey(tmp_path) as world:
+        await mention(world, UNLABELLED, "selfie.jpg")
+        await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        await modal.choose("country", "NG")
+        world.slack.fail_next("conversations.history", fault)
+        delivery = await modal.choose("id_type", "BVN")
+        assert delivery is not None
+        assert delivery.ok
+        assert not modal.values["id_number"]
+        assert modal.values["dob"] == "1990-01-02"
+
+
+async def test_a_message_that_was_taken_back_fills_in_nothing_more(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        message = await mention(world, UNLABELLED, "selfie.jpg")
+        await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        await modal.choose("country", "NG")
+        await world.analyst.delete(message)
+        await modal.choose("id_type", "BVN")
+        assert not modal.values["id_number"]
+
+
+@pytest.mark.parametrize("count", [2, 50])
+async def test_the_form_to_run_a_check_again_comes_too_or_its_absence_is_told(tmp_path: Path, count: int) -> None:
+    async with journey(tmp_path, patience=HASTY, story="rejected") as world:
+        await world.ask()
+        await world.settle()
+        world.slack.fail_next("views.update", *[Fault.status(503)] * count)
+        await world.analyst.click(world.root(), ids.RUN_AGAIN)
+        await settle(world)
+        await world.work()
+        modal = await world.analyst.modal()
+        told = any("I could not answer" in words for words in world.direct(ANALYST))
+        came = "One moment" not in modal.text()
+        assert (came, told) == ((True, False) if count == 2 else (False, True))
