@@ -31,6 +31,8 @@ STATES: Mapping[str, frozenset[State]] = {
     "cancelled": frozenset({State.CANCELLED}),
 }
 EVERYBODYS = "all"
+IN_REVIEW = "review"
+"""What needs a person: what one has decided does not."""
 OWN = "mine"
 
 
@@ -87,7 +89,7 @@ class Finding:
 
     async def listing(self, user: str, shown: str, cursor: Cursor | None = None) -> Found:
         """A person's checks, or with `all` everybody's. Raises Refused with words."""
-        wanted = Wanted(requester=user, states=STATES.get(shown))
+        wanted = Wanted(requester=user, states=STATES.get(shown), undecided=shown == IN_REVIEW)
         if shown == EVERYBODYS:
             await self._require_all(user)
             wanted = Wanted()
@@ -150,6 +152,7 @@ class Finding:
         return Wanted(
             requester=sought.requester,
             states=STATES.get(sought.outcome or ""),
+            undecided=sought.outcome == IN_REVIEW,
             since=self._begins(sought.first),
             until=self._begins(sought.last + timedelta(days=1)) if sought.last else None,
             refs=refs,

@@ -82,10 +82,11 @@ class Reviewing:
             check, self._entry(check), review, round_=check.round, title="Review", link=None, reading=None
         )
 
-    async def claim(self, user: str, ref: str) -> None:
-        """Take it. Raises Refused with words."""
+    async def claim(self, user: str, ref: str, *, again: bool = False) -> None:
+        """Take it; `again` also what is closed, to look once more. Raises Refused with words."""
         await self._require_reviewer(user)
         is_admin = await self._is_admin(user)
+        take = reviewing.look_again if again else reviewing.claim
 
         def commit(tx: Transaction, now: datetime) -> None:
             check = _the(tx, ref)
@@ -93,10 +94,11 @@ class Reviewing:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
             if not may_be_claimed(check.state):
                 raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
-            if not reviewing.claim(tx, ref, by=user, now=now):
+            if not take(tx, ref, by=user, now=now):
                 review = reviews.get(tx, ref)
-                other = review.claimed_by if review else None
-                raise Refused(words.CLAIMED_BY.format(person=person(other or ""), ref=ref))
+                if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
+                    raise Refused(words.CLOSED.format(ref=ref, status=status_name(check)))
+                raise Refused(words.CLAIMED_BY.format(person=person(review.claimed_by), ref=ref))
 
         await self._database.write(commit, self._now())
         log.info("review.claimed", ref=ref)

@@ -14,7 +14,7 @@ from bot.blocks.find import Row, Turn
 from bot.blocks.thread import Said
 from bot.domain.searches import Cursor, Wanted
 from bot.errors import Refused, SlackError
-from bot.finding import EVERYBODYS, OWN, STATES, Found, Sought
+from bot.finding import EVERYBODYS, IN_REVIEW, OWN, STATES, Found, Sought
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
@@ -154,6 +154,7 @@ def _loaded(metadata: str) -> Wanted | None:
         return Wanted(
             requester=requester,
             states=STATES.get(outcome or ""),
+            undecided=outcome == IN_REVIEW,
             since=datetime.fromisoformat(since).astimezone(UTC) if since else None,
             until=datetime.fromisoformat(until).astimezone(UTC) if until else None,
             refs=refs,

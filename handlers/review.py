@@ -28,9 +28,11 @@ async def card(bot: Bot, user: str, typed: str) -> Said:
 
 
 async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """*Claim*, or of what is closed *Look again*."""
     await ack()
     try:
-        await bot.review.claim(body["user"]["id"], action["value"])
+        again = action["action_id"] == ids.REVIEW_AGAIN
+        await bot.review.claim(body["user"]["id"], action["value"], again=again)
     except Refused as no:
         tell(bot, body, private.says(no.words))
         return

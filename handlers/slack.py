@@ -110,7 +110,7 @@ def _listen(app: AsyncApp) -> None:
     app.action(ids.SEND_HELD)(held.let_pass)
     app.action(ids.OTHER_PHOTOS)(held.other_photos)
     app.view(ids.PHOTOS_FORM)(held.submitted)
-    app.action(ids.REVIEW_CLAIM)(review.claimed)
+    app.action(re.compile(f"^({ids.REVIEW_CLAIM}|{ids.REVIEW_AGAIN})$"))(review.claimed)
     app.action(ids.REVIEW_RELEASE)(review.released)
     app.action(re.compile(f"^({ids.REVIEW_AGREE}|{ids.REVIEW_DISAGREE})$"))(review.judged)
     app.action(re.compile(f"^{ids.REVIEW_DECIDE}:({'|'.join(Decision)})$"))(review.decide)

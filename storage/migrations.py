@@ -264,6 +264,7 @@ def m0004_reviews(db: Database) -> None:
             reminded TEXT NOT NULL DEFAULT '',
             events TEXT NOT NULL DEFAULT '',
             replies_due INTEGER NOT NULL DEFAULT 0 CHECK (replies_due IN (0, 1)),
+            by_hand INTEGER NOT NULL DEFAULT 0 CHECK (by_hand IN (0, 1)),
             closed_at TEXT,
             PRIMARY KEY (ref, round),
             CHECK ((claimed_by IS NULL) = (claimed_at IS NULL)),

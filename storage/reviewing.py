@@ -36,6 +36,7 @@ def call(
     _have(tx, check, now=now)
     if opens and _is_new(tx, check, key):
         _open(tx, check, now=now)
+        tx.run("UPDATE reviews SET by_hand = 0 WHERE ref = :ref AND round = :round", ref=check.ref, round=check.round)
         # Proposed in the light of what was known before.
         _withdraw(tx, check.ref, now=now)
         notices.tell(tx, check, Choice.CARDS, event=key, now=now, note=card)
@@ -132,7 +133,7 @@ def leave(tx: Transaction, ref: str, *, now: datetime) -> None:
 def _close(tx: Transaction, review: Review, state: ReviewState, *, now: datetime) -> None:
     tx.run(
         """
-        UPDATE reviews SET state = :state, closed_at = :now, proposed = NULL, proposed_reason = NULL,
+        UPDATE reviews SET state = :state, closed_at = :now, by_hand = 0, proposed = NULL, proposed_reason = NULL,
             proposed_by = NULL, proposed_at = NULL, proposed_override = 0, words_sealed = NULL
         WHERE ref = :ref AND round = :round
         """,
@@ -148,30 +149,36 @@ def _close(tx: Transaction, review: Review, state: ReviewState, *, now: datetime
 
 
 def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
-    """One person takes it, also one that is closed, to look again. False when somebody else has it."""
-    check = checks.the(tx, ref)
-    if reviews.get(tx, ref) is None or _is_closed(tx, check):
-        _open(tx, check, now=now)
+    """One person takes it; taking it twice changes nothing. False when it is closed, or somebody else has it."""
+    review = reviews.get(tx, ref)
+    if review is None or review.state is not ReviewState.OPEN or review.claimed_by not in (None, by):
+        return False
     changed = tx.run(
         """
         UPDATE reviews SET claimed_by = :by, claimed_at = :now, touched_at = :now, reminded = '',
             first_claimed_at = COALESCE(first_claimed_at, :now)
-        WHERE ref = :ref AND round = :round AND state = 'open' AND (claimed_by IS NULL OR claimed_by = :by)
+        WHERE ref = :ref AND round = :round AND claimed_by IS NULL
         """,
         by=by,
         now=to_text(now),
         ref=ref,
-        round=check.round,
+        round=review.round,
     )
     if changed:
         audit.record(tx, at=now, actor=by, act="review.claimed", ref=ref)
         checks.progress(tx, ref, now=now)
-    return bool(changed)
+    return True
 
 
-def _is_closed(tx: Transaction, check: Check) -> bool:
-    review = reviews.get(tx, check.ref)
-    return review is not None and review.state is not ReviewState.OPEN
+def look_again(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+    """Open what is closed, or what nobody was called for, and claim it; released, it is as it was before."""
+    check = checks.the(tx, ref)
+    review = reviews.get(tx, ref)
+    if review is None or review.state is not ReviewState.OPEN:
+        _have(tx, check, now=now)
+        _open(tx, check, now=now)
+        tx.run("UPDATE reviews SET by_hand = 1 WHERE ref = :ref AND round = :round", ref=ref, round=check.round)
+    return claim(tx, ref, by=by, now=now)
 
 
 def hand_on(tx: Transaction, ref: str, *, by: str, before: str, to: str, channel: str | None, now: datetime) -> bool:
@@ -189,8 +196,19 @@ def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -
     if not _change_claimer(tx, ref, before=before, after=None, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="review.released", ref=ref, detail=before)
+    review = reviews.get(tx, ref)
+    if review is not None and review.is_by_hand and review.proposal is None:
+        _leave_as_it_was(tx, review, now=now)
     checks.progress(tx, ref, now=now)
     return True
+
+
+def _leave_as_it_was(tx: Transaction, review: Review, *, now: datetime) -> None:
+    """Nothing had called people: with nobody looking at it any more, what was decided before stands."""
+    _close(tx, review, ReviewState.DECIDED if review.decided else ReviewState.SETTLED, now=now)
+    if review.decided is not None:
+        tx.run("UPDATE verifications SET ended_at = COALESCE(ended_at, decided_at) WHERE ref = :ref", ref=review.ref)
+    facts.note(tx, review.ref, now=now)
 
 
 def _change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None, now: datetime) -> bool:

@@ -162,6 +162,7 @@ def _review(tx: Transaction, row: sqlite3.Row) -> Review:
         decided=decided(tx, row["ref"], row["round"]),
         reminded=row["reminded"],
         notes=row["notes"],
+        is_by_hand=bool(row["by_hand"]),
     )
 
 

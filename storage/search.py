@@ -46,11 +46,14 @@ def _refs(tx: Transaction, wanted: Wanted, limit: int, cursor: Cursor | None) ->
         f"""
         SELECT v.ref FROM verifications v
         WHERE (:requester IS NULL OR v.requester = :requester) AND v.state IN ({states or "NULL"}) {among}
+          AND (:undecided = 0 OR v.decision IS NULL OR EXISTS (
+            SELECT 1 FROM reviews w WHERE w.ref = v.ref AND w.round = v.round AND w.state = 'open'))
           AND (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
           AND (:ref IS NULL OR v.asked_at {compare} :at OR (v.asked_at = :at AND v.ref {compare} :ref))
         ORDER BY v.asked_at {order}, v.ref {order} LIMIT :limit
         """,
         requester=wanted.requester,
+        undecided=int(wanted.undecided),
         since=to_text(wanted.since) if wanted.since else None,
         until=to_text(wanted.until) if wanted.until else None,
         at=to_text(cursor.asked_at) if cursor else None,

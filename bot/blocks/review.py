@@ -149,7 +149,15 @@ def buttons(check: Check, review: Review | None) -> list[Block]:
     details = _button(ids.DETAILS, "Details", check.ref)
     note = _button(ids.REVIEW_NOTE, "Note", check.ref)
     if review is None or review.state is not ReviewState.OPEN:
-        return [details, _button(ids.REVIEW_CLAIM, "Look again", check.ref), note]
+        again = _button(ids.REVIEW_AGAIN, "Look again", check.ref) | {
+            "confirm": {
+                "title": plain("Look at this again?", 100),
+                "text": plain("You claim it. What was decided stands unless you decide anew; releasing ends it.", 300),
+                "confirm": plain("Look again", 30),
+                "deny": plain("Leave it", 30),
+            }
+        }
+        return [details, again, note]
     if review.proposal is not None:
         # It names the proposal: who reads an older one must not agree to a newer.
         value = f"{check.ref}|{review.proposal.at.isoformat()}"

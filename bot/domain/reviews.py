@@ -106,6 +106,8 @@ class Review:
     reminded: str
     """The last reminder given: kind and level."""
     notes: int
+    is_by_hand: bool = False
+    """Nothing called people: somebody looks again of their own accord."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,5 +25,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     """Not included."""
+    undecided: bool = False
+    """Without what a reviewer has decided, unless somebody looks at it again."""
     refs: Collection[str] | None = None
     """Only these: they were found by a key."""

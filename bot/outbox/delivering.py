@@ -371,7 +371,8 @@ class Outbox:
 
         def commit(tx: Transaction, now: datetime) -> None:
             outbox.spread(tx, post, people=people, error=why, now=now)
-            self._alert(tx, post, f"The reviewers' channel cannot be posted in ({why}); they hear directly.", now)
+            what = "they hear directly" if people else "and no reviewer is known by name who could hear directly"
+            self._alert(tx, post, f"The reviewers' channel cannot be posted in ({why}); {what}.", now)
 
         await self._database.write(commit, self._now())
         self._forget(post)

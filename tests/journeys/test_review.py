@@ -617,8 +617,29 @@ async def test_for_information_a_card_waits_for_nobody(tmp_path: Path) -> None:
         assert len(world.notices()) == 1
         assert world.direct(MANAGER) == []
         # Whoever has doubts may look all the same.
-        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await press(world, REVIEWER, ids.REVIEW_AGAIN)
         assert "Claimed by @remi" in text(world)
+        await press(world, REVIEWER, ids.REVIEW_RELEASE)
+        assert "Nothing is left to decide." in text(world)
+
+
+async def test_an_old_claim_button_opens_nothing_that_was_decided(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "rejected", "not_live")
+        ended_at = (await world.check(ref)).ended_at
+        await press(world, ZOE, ids.REVIEW_CLAIM, stale=True)
+        assert "no longer waits for a decision" in await whispered(world, ZOE)
+        # To look again is another button, and to let it be leaves everything as it was.
+        await press(world, ZOE, ids.REVIEW_AGAIN)
+        check = await world.check(ref)
+        assert (check.review, check.decision, check.ended_at) == ("open", "rejected", None)
+        assert (await world.analyst.command("list review")).text.count(ref) == 1
+        await press(world, ZOE, ids.REVIEW_RELEASE)
+        check = await world.check(ref)
+        assert (check.review, check.decision, check.ended_at) == ("decided", "rejected", ended_at)
+        assert ref not in (await world.analyst.command("list review")).text
+        assert sum("Rejected by @remi" in line for line in world.thread()) == 1
 
 
 async def test_what_was_decided_is_not_opened_again_while_smile_id_still_has_no_final_result(tmp_path: Path) -> None:
@@ -648,7 +669,7 @@ async def test_before_smile_id_has_said_anything_there_is_nothing_to_decide(tmp_
         remi = world.slack.person(REVIEWER)
         shown = await remi.command(f"review {unsent}")
         assert shown.message is not None
-        assert (await remi.click(shown.message, ids.REVIEW_CLAIM)).ok
+        assert (await remi.click(shown.message, ids.REVIEW_AGAIN)).ok
         assert "There is nothing to decide about" in await whispered(world, REVIEWER)
         assert (await world.check(ref)).decision is None
 
