@@ -22,10 +22,11 @@ import handlers
 from bot import __version__, logs, manifest, reports
 from bot import check as looking
 from bot.blocks import summary
+from bot.domain.exports import Format
 from bot.domain.figure_tables import record
 from bot.domain.periods import day_of
-from bot.errors import DatabaseFault, KycError, SettingsFault
-from bot.exports import Exports, Format
+from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
+from bot.exports import parts
 from bot.sandbox import demo as sandbox_demo
 from bot.sandbox.slack import command_line as sandbox_slack
 from bot.sandbox.smile_id import run as run_smile_id
@@ -250,10 +251,14 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
     )
 
     async def write(database: Database) -> None:
-        async for part in Exports(database=database).parts(Format(form), wanted, actor="operator"):
+        async for part in parts(database, Format(form), wanted, actor="operator"):
             sys.stdout.buffer.write(part)
 
-    _in_database(write)
+    try:
+        _in_database(write)
+    except Refused as no:
+        click.echo(no.words, err=True)
+        sys.exit(1)
 
 
 @main.command("summary")

@@ -18,6 +18,7 @@ from bot.catalogue import Catalogue
 from bot.desk import Desk
 from bot.domain.applicants import Limits
 from bot.domain.id_types import IDTypes
+from bot.exports import Exports
 from bot.finding import Finding
 from bot.holding import LOOK_EVERY, Holding
 from bot.home import LOOK_EVERY as LOOK_AT_HOMES
@@ -26,7 +27,7 @@ from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
 from bot.notifying import Notifying
-from bot.outbox import Outbox, Reporting, Saying
+from bot.outbox import Exporting, Outbox, Reporting, Saying
 from bot.readiness import Readiness
 from bot.results import Results
 from bot.review import Reviewing
@@ -101,6 +102,7 @@ class Bot:
     review: Reviewing
     notifying: Notifying
     summary: Summary
+    exports: Exports
     metrics: Metrics
     schedule: Schedule
     background: Background
@@ -213,6 +215,7 @@ async def build(
         access=access,
         saying=Saying(slack=worker_slack, access=access, codes=codes, id_types=id_types, settings=settings, now=now),
         reporting=Reporting(slack=worker_slack, id_types=id_types, settings=settings, now=now),
+        exporting=Exporting(database=database, slack=worker_slack, access=access, now=now),
         settings=settings,
         now=now,
         dice=dice,
@@ -296,6 +299,7 @@ async def build(
         review=review,
         notifying=Notifying(database=database, access=access),
         summary=summary,
+        exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, dice=dice),
         finding=Finding(
             database=database,
             slack=listener_slack,

@@ -1,59 +1,102 @@
-"""Exports: the bare record of checks for machines and spreadsheets, page by page, recorded in the audit trail."""
+"""Exports: the bare record of checks for machines and spreadsheets, to the command line, or asked for in Slack.
 
-import json
+What is asked for in Slack is stored here and delivered by `bot.outbox`; each is recorded in the audit trail once made.
+"""
+
+import random
+import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, astuple
 from datetime import UTC, datetime
-from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from bot.domain.sheets import BOM, csv_text, xlsx_bytes
+import structlog
+
+from bot import record
+from bot.access import Access, Role, Verdict
+from bot.blocks import export as words
+from bot.blocks.private import NOT_SURE
+from bot.domain.exports import Export, ExportState, Format, parse
+from bot.domain.references import export_reference
+from bot.errors import Refused
 from storage import exports
 from storage.database import Database
-from storage.exports import FIELDS, Line, Wanted
+from storage.exports import Wanted
 
-MOST_IN_A_WORKBOOK = 1_000_000
-"""A sheet holds 1,048,576 rows."""
+log = structlog.get_logger(__name__)
+
+CHUNK = 1024 * 1024
+MOST_IN_SLACK = 1_000_000
+"""So many fit a workbook, and in every format a file that Slack takes: 1 GB."""
 
 
-class Format(StrEnum):
-    CSV = "csv"
-    JSON_LINES = "jsonl"
-    XLSX = "xlsx"
+async def parts(
+    database: Database,
+    form: Format,
+    wanted: Wanted,
+    *,
+    actor: str,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> AsyncIterator[bytes]:
+    """The file in parts, oldest check first; the last thing done is to record who took how much.
+
+    Raises Refused with words when a workbook would be too long.
+    """
+    with tempfile.TemporaryFile() as file:
+        count = await record.write(database, form, wanted, file)
+        file.seek(0)
+        while part := file.read(CHUNK):
+            yield part
+    await database.write(exports.record, actor=actor, form=form.value, count=count, now=now())
 
 
 class Exports:
-    """Writes them."""
+    """Takes what managers ask for in Slack."""
 
-    def __init__(self, *, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        access: Access,
+        timezone: str,
+        now: Callable[[], datetime],
+        dice: random.Random,
+        most: int = MOST_IN_SLACK,
+    ) -> None:
         self._database = database
+        self._access = access
+        self._zone = ZoneInfo(timezone)
         self._now = now
+        self._dice = dice
+        self._most = most
 
-    async def parts(self, form: Format, wanted: Wanted, *, actor: str) -> AsyncIterator[bytes]:
-        """The file in parts, oldest check first; the last thing done is to record who took how much.
-
-        A workbook comes as one part, since a zip is only whole at its end.
-        """
-        count = 0
-        kept: list[Line] = []
-        if form is Format.CSV:
-            yield (BOM + csv_text([FIELDS])).encode()
-        last: Line | None = None
-        while lines := await self._database.read(exports.page, wanted, last):
-            last = lines[-1]
-            count += len(lines)
-            match form:
-                case Format.CSV:
-                    yield csv_text(_cells(line) for line in lines).encode()
-                case Format.JSON_LINES:
-                    yield "".join(json.dumps(asdict(line)) + "\n" for line in lines).encode()
-                case Format.XLSX:
-                    kept += lines
-            if form is Format.XLSX and count >= MOST_IN_A_WORKBOOK:
-                break
-        if form is Format.XLSX:
-            yield xlsx_bytes(FIELDS, (_cells(line) for line in kept[:MOST_IN_A_WORKBOOK]), title="Checks")
-        await self._database.write(exports.record, actor=actor, form=form.value, count=count, now=self._now())
-
-
-def _cells(line: Line) -> list[str]:
-    return [str(value) for value in astuple(line)]
+    async def ask(self, user: str, typed: str) -> Export:
+        """Store that somebody wants a file; it comes by direct message. Raises Refused with words for them."""
+        match await self._access.has(user, Role.MANAGER, Role.ADMIN):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO:
+                raise Refused(words.NOT_FOR_YOU)
+        now = self._now()
+        asked = parse(typed, today=now.astimezone(self._zone).date())
+        since, until = asked.period.span(self._zone) if asked.period else (None, now)
+        until = min(until, now)
+        total = await self._database.read(exports.count, Wanted(since=since, until=until))
+        if not total:
+            raise Refused(words.NOTHING)
+        if total > self._most:
+            raise Refused(words.too_many(total, self._most))
+        export = Export(
+            id=export_reference(self._dice.getrandbits(40)),
+            state=ExportState.ASKED,
+            person=user,
+            form=asked.form,
+            period=asked.period,
+            since=since,
+            until=until,
+            total=total,
+            written=0,
+        )
+        if not await self._database.write(exports.ask, export, now=now):
+            raise Refused(words.ALREADY)
+        log.info("export.asked", export=export.id, rows=total)
+        return export

@@ -79,6 +79,8 @@ class Home:
         self._now = now
         self._dice = dice
         self._links: dict[str, str] = {}
+        self._paused_until: datetime | None = None
+        """Slack counts the publishings of the app, not of a person: who must wait, waits for everybody."""
 
     async def opened(self, person: str) -> None:
         """Somebody looks at theirs."""
@@ -90,6 +92,8 @@ class Home:
 
     async def claim(self, limit: int) -> Sequence[homes.Due]:
         now = self._now()
+        if self._paused_until is not None and now < self._paused_until:
+            return []
         return await self._database.write(homes.claim_due, now=now, until=now + LEASE, limit=limit)
 
     async def work(self, due: homes.Due) -> None:
@@ -101,7 +105,9 @@ class Home:
             if digest != due.digest:
                 await self._slack.publish_view(user=due.person, view=view)
         except SlackRateLimited as limited:
-            await self._again(due, timedelta(seconds=limited.retry_after), "rate limited")
+            wait = timedelta(seconds=limited.retry_after)
+            self._paused_until = self._now() + wait
+            await self._again(due, wait, "rate limited")
             return
         except SlackRefused as no:
             if no.code in _NOBODY:
@@ -116,7 +122,7 @@ class Home:
         def commit(tx: Transaction, now: datetime) -> None:
             homes.shown(tx, due.person, digest=digest, sees=rights.everybodys, now=now)
             if rights.unsure:
-                homes.again(tx, due.person, at=now + UNSURE_AGAIN)
+                homes.look_again(tx, due.person, at=now + UNSURE_AGAIN)
 
         await self._database.write(commit, self._now())
 
@@ -150,17 +156,20 @@ class Home:
         return home.home(mine=mine, queue=queue, today=today, ask=ask, unsure=rights.unsure)
 
     async def _queue(self, person: str) -> Queue:
-        def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
-            found = [waiting.review for waiting in reviews.waiting(tx)]
-            found.sort(key=lambda review: review.claimed_by != person)
-            return [(checks.the(tx, review.ref), review) for review in found[:QUEUE]], len(found)
+        def read(tx: Transaction) -> tuple[list[tuple[Check, datetime, Review | None]], int]:
+            found: list[tuple[str, datetime, Review | None]] = [
+                *((waiting.review.ref, waiting.review.opened_at, waiting.review) for waiting in reviews.waiting(tx)),
+                *((ref, since, None) for ref, since in homes.unreviewed(tx)),
+            ]
+            found.sort(key=lambda one: (one[2] is None or one[2].claimed_by != person, one[1], one[0]))
+            return [(checks.the(tx, ref), since, review) for ref, since, review in found[:QUEUE]], len(found)
 
         first, total = await self._database.read(read)
-        rows = await self._rows([check for check, _review in first])
+        rows = await self._rows([check for check, _since, _review in first])
         now = self._now()
         queued = [
-            Queued(row=row, review=review, waited=_coarse(now - review.opened_at))
-            for row, (_check, review) in zip(rows, first, strict=True)
+            Queued(row=row, review=review, waited=_coarse(now - since))
+            for row, (_check, since, review) in zip(rows, first, strict=True)
         ]
         return Queue(first=queued, more=total - len(queued))
 

@@ -43,7 +43,7 @@ _HEAD = """\
 # For HTTP instead of Socket Mode print the other form: kyc-bot manifest --url https://kyc.example.com
 """
 
-_HINT = "[check | status K-… | list | find | rerun K-… | cancel K-… | review K-… | summary | notify | help]"
+_HINT = "[check | status K-… | list | find | rerun K-… | cancel K-… | review K-… | summary | export | notify | help]"
 
 
 def build(url: str | None = None) -> dict[str, Any]:

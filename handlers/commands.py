@@ -7,7 +7,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import private
 from bot.blocks.thread import Said
-from handlers import again, find, review, summary
+from handlers import again, exports, find, review, summary
 from handlers.form import open_form
 
 
@@ -37,6 +37,8 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
             await (answer(ack, said) if said else ack())
         case "summary":
             await answer(ack, await summary.asked(bot, command, rest))
+        case "export":
+            await answer(ack, await exports.asked(bot, user, rest))
         case "help":
             await answer(ack, private.help_text())
         case _:

@@ -1,12 +1,23 @@
-"""The bare record of checks, page by page: nothing here is sealed, and nothing is personal but who asked."""
+"""The bare record of checks, page by page: nothing here is sealed, and nothing is personal but who asked.
+
+And the exports that managers asked for in Slack (table `exports`), until each has come to its end.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
-from storage import audit
-from storage.database import Transaction, to_text
+from bot.domain.checks import PostKind
+from bot.domain.exports import Export, ExportState, Format, period_of_days
+from storage import audit, outbox
+from storage.database import Transaction, from_text, to_text
 
 PAGE = 500
+LONG = 5_000
+"""Of more rows than this somebody would wonder where the file is: a message shows how far it is."""
+LANE = "exports"
+"""Their files go out one at a time, whoever asked: the memory and the disk that they take are bounded."""
+UPDATE_EVERY = timedelta(seconds=3)
+"""Slack takes about fifty updates a minute from an app (chat.update, tier 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +87,140 @@ def record(tx: Transaction, *, actor: str, form: str, count: int, now: datetime)
 
 
 FIELDS = tuple(Line.__dataclass_fields__)
+
+
+def count(tx: Transaction, wanted: Wanted) -> int:
+    row = tx.row(
+        """
+        SELECT COUNT(*) AS n FROM verifications v
+        WHERE (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
+        """,
+        since=to_text(wanted.since) if wanted.since else None,
+        until=to_text(wanted.until) if wanted.until else None,
+    )
+    assert row is not None
+    return int(row["n"])
+
+
+# What was asked for in Slack
+
+
+def ask(tx: Transaction, export: Export, *, now: datetime) -> bool:
+    """Store it with the posts that bring it. False when the same is being prepared for the same person already."""
+    first, last = (export.period.first.isoformat(), export.period.last.isoformat()) if export.period else (None, None)
+    known = tx.row(
+        """
+        SELECT 1 FROM exports
+        WHERE state = 'asked' AND person = :person AND form = :form
+          AND COALESCE(first, '') = COALESCE(:first, '') AND COALESCE(last, '') = COALESCE(:last, '')
+        """,
+        person=export.person,
+        form=export.form.value,
+        first=first,
+        last=last,
+    )
+    if known is not None:
+        return False
+    tx.run(
+        """
+        INSERT INTO exports (id, person, form, first, last, since, until, total, asked_at)
+        VALUES (:id, :person, :form, :first, :last, :since, :until, :total, :now)
+        """,
+        id=export.id,
+        person=export.person,
+        form=export.form.value,
+        first=first,
+        last=last,
+        since=to_text(export.since) if export.since else None,
+        until=to_text(export.until),
+        total=export.total,
+        now=to_text(now),
+    )
+    if export.total > LONG:
+        _message(tx, export, now=now)
+    outbox.enqueue(tx, PostKind.EXPORT_FILE, key=export.id, lane=LANE, note={"export": export.id}, now=now)
+    return True
+
+
+def get(tx: Transaction, export_id: str) -> Export | None:
+    row = tx.row("SELECT * FROM exports WHERE id = :id", id=export_id)
+    if row is None:
+        return None
+    days = (date.fromisoformat(row["first"]), date.fromisoformat(row["last"])) if row["first"] else None
+    return Export(
+        id=row["id"],
+        state=ExportState(row["state"]),
+        person=row["person"],
+        form=Format(row["form"]),
+        period=period_of_days(*days) if days else None,
+        since=from_text(row["since"]) if row["since"] else None,
+        until=from_text(row["until"]),
+        total=row["total"],
+        written=row["written"],
+    )
+
+
+def written(tx: Transaction, export_id: str, count: int, *, now: datetime) -> None:
+    """So many rows are in the file by now."""
+    tx.run("UPDATE exports SET written = :count WHERE id = :id", count=count, id=export_id)
+    refresh(tx, export_id, now=now)
+
+
+def made(tx: Transaction, export_id: str, *, now: datetime) -> None:
+    """The file stands in Slack; who took how much is recorded."""
+    export = get(tx, export_id)
+    if export is not None and _end(tx, export_id, ExportState.MADE, now=now):
+        record(tx, actor=export.person, form=export.form.value, count=export.written, now=now)
+        refresh(tx, export_id, now=now)
+
+
+def give_up(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> None:
+    """It was refused, or Slack did not take it; whoever asked is told."""
+    export = get(tx, export_id)
+    if export is not None and _end(tx, export_id, state, now=now):
+        _message(tx, export, now=now)
+        refresh(tx, export_id, now=now)
+
+
+def refresh(tx: Transaction, export_id: str, *, now: datetime) -> None:
+    """Have its message brought up to date, no more often than Slack likes; nothing where there is no message."""
+    opening = f"{PostKind.EXPORT.value}:{export_id}"
+    told = outbox.get(tx, opening)
+    if told is None or not outbox.delivered(tx, opening):
+        return
+    last = tx.row(
+        """
+        SELECT SUM(CASE WHEN state = 'due' AND leased_until IS NULL THEN 1 ELSE 0 END) AS waiting, COUNT(*) AS n,
+            MAX(COALESCE(done_at, due_at)) AS last_at
+        FROM posts WHERE about = :opening AND kind = 'export_progress'
+        """,
+        opening=opening,
+    )
+    assert last is not None
+    if last["waiting"]:
+        return
+    outbox.enqueue(
+        tx,
+        PostKind.EXPORT_PROGRESS,
+        key=f"{export_id}:{last['n'] + 1}",
+        lane=told.lane,
+        about=opening,
+        note={"export": export_id},
+        now=now,
+        due_at=max(now, from_text(last["last_at"]) + UPDATE_EVERY) if last["last_at"] else now,
+    )
+
+
+def _message(tx: Transaction, export: Export, *, now: datetime) -> None:
+    outbox.enqueue(tx, PostKind.EXPORT, key=export.id, lane=export.person, note={"export": export.id}, now=now)
+
+
+def _end(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> bool:
+    """A failed one that an operator released may still be made."""
+    changed = tx.run(
+        "UPDATE exports SET state = :state, ended_at = :now WHERE id = :id AND state IN ('asked', 'failed')",
+        state=state.value,
+        now=to_text(now),
+        id=export_id,
+    )
+    return changed == 1

@@ -16,6 +16,7 @@ def migrate(db: Database) -> None:
     """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
     known = {migration.name for migration in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
     ours = {"m0001_checks", "m0002_slack_requests", "m0003_ways_in", "m0004_reviews", "m0005_figures", "m0006_homes"}
+    ours |= {"m0007_exports"}
     if beyond := sorted(known - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     migrations.apply(db)
@@ -420,3 +421,33 @@ def m0006_homes(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX homes_due ON homes (due_at) WHERE due_at IS NOT NULL")
+
+
+@migrations()
+def m0007_exports(db: Database) -> None:
+    """What managers asked in Slack to be exported, until each has come to its end."""
+    for statement in (
+        """
+        CREATE TABLE exports (
+            id TEXT PRIMARY KEY,
+            state TEXT NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'made', 'refused', 'failed')),
+            person TEXT NOT NULL,
+            form TEXT NOT NULL CHECK (form IN ('csv', 'jsonl', 'xlsx')),
+            first TEXT,
+            last TEXT,
+            since TEXT,
+            until TEXT NOT NULL,
+            total INTEGER NOT NULL,
+            written INTEGER NOT NULL DEFAULT 0,
+            asked_at TEXT NOT NULL,
+            ended_at TEXT,
+            CHECK ((first IS NULL) = (last IS NULL)),
+            CHECK ((state = 'asked') = (ended_at IS NULL))
+        ) STRICT
+        """,
+        """
+        CREATE UNIQUE INDEX exports_asked ON exports (person, form, COALESCE(first, ''), COALESCE(last, ''))
+        WHERE state = 'asked'
+        """,
+    ):
+        db.execute(statement)

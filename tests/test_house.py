@@ -46,6 +46,7 @@ BESIDE = frozenset(
         "bot.manifest",
         "bot.metrics",
         "bot.readiness",
+        "bot.record",
         "bot.reports",
         "bot.settings",
         "bot.socket_mode",

@@ -16,7 +16,7 @@ NO_ROLE = "You have no part in checks here yet. Ask {person} to add you, if you 
 NO_ROLE_HERE = "You have no part in checks here yet. Ask an operator of kyc-bot to add you, if you should have."
 NOT_SURE = "Slack has not told me yet what you may see here. I look again in a moment."
 MINE = 10
-QUEUE = 15
+QUEUE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,8 @@ class Queued:
     """A check that waits for a reviewer."""
 
     row: Row
-    review: Review
+    review: Review | None
+    """None of a check that came into review before there were reviews."""
     waited: timedelta
 
 
@@ -81,6 +82,7 @@ def _mine(rows: Sequence[Row]) -> list[Block]:
                 "text": plain("Start a check", 75),
                 "value": "start",
                 "style": "primary",
+                "accessibility_label": "Start a check: opens the form",
             }
         ],
     }
@@ -97,18 +99,23 @@ def _queue(queue: Queue) -> list[Block]:
     for one in queue.first:
         check = one.row.check
         where = f"<{one.row.link}|{check.ref}>" if one.row.link else check.ref
-        who = f"claimed by {person(one.review.claimed_by)}" if one.review.claimed_by else "nobody has claimed it"
-        if one.review.proposal is not None:
-            who = f"{person(one.review.proposal.by)} proposes a decision, a second person is needed"
         waiting = f"Waiting for {took(one.waited)}" if one.waited else "Has just come in"
         line = (
             f"*{where}* · {subject(check, one.row.entry)} — {verdict_name(check)}\n"
-            f"{waiting} · asked by {person(check.requester)} · {who}"
+            f"{waiting} · asked by {person(check.requester)} · {_who(one.review)}"
         )
         blocks += [section(line), {"type": "actions", "elements": review.buttons(check, one.review)}]
     if queue.more:
         blocks.append(context(plain(f"and {queue.more} more; /kyc list all shows everybody's checks")))
     return blocks
+
+
+def _who(review: Review | None) -> str:
+    if review is not None and review.proposal is not None:
+        return f"{person(review.proposal.by)} proposes a decision, a second person is needed"
+    if review is not None and review.claimed_by:
+        return f"claimed by {person(review.claimed_by)}"
+    return "nobody has claimed it"
 
 
 def _today(today: Today) -> list[Block]:

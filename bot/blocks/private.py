@@ -37,6 +37,7 @@ it, then a country and an ID type, choose others
 a check; a direct message to me does the same
 *A CSV, XLSX, JSON or zip file* of applicants with their photos, sent to me the same way, asks for many checks at once
 *Run Biometric KYC* among a message's shortcuts opens the form with the photos of that message or its thread
+*/kyc export xlsx month* sends managers the bare record of checks as a file: `csv`, `jsonl` or `xlsx`, of any days
 */kyc help* shows this"""
 
 NO_RIGHT = "You can't start checks here. Ask an operator of kyc-bot to add you to the requesters."

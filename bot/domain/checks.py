@@ -245,15 +245,23 @@ class PostKind(StrEnum):
     """One line for the periods of a long stop that are not told one by one."""
     UNANSWERED = "unanswered"
     """To one person, directly: what they wrote or pressed was never answered."""
+    EXPORT = "export"
+    """How far a long export is, by direct message to whoever asked for it."""
+    EXPORT_PROGRESS = "export_progress"
+    """Updates that message in place."""
+    EXPORT_FILE = "export_file"
+    """The export itself, by direct message."""
 
 
 UPDATES = frozenset(
     {PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS, PostKind.REVIEW_CARD}
 )
+UPDATES |= {PostKind.EXPORT_PROGRESS}
 """Change a message that stands already; told twice they do no harm."""
 
 FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV})
-"""Bring a file to a thread."""
+FILES |= {PostKind.EXPORT_FILE}
+"""Bring a file to a thread, or to a person."""
 
 ELSEWHERE = frozenset(
     {PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT}
@@ -262,6 +270,9 @@ ELSEWHERE = frozenset(
 
 SUMMARIES = frozenset({PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV, PostKind.SUMMARY_OLDER})
 """Figures for managers."""
+
+EXPORTS = frozenset({PostKind.EXPORT, PostKind.EXPORT_PROGRESS, PostKind.EXPORT_FILE})
+"""What a manager takes out of the bot."""
 
 URGENT = frozenset(
     {

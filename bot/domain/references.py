@@ -19,6 +19,11 @@ def batch_reference(number: int) -> str:
     return "B-" + _letters(number)
 
 
+def export_reference(number: int) -> str:
+    """The same for a file that a manager asked for: X-7F3K2Q."""
+    return "X-" + _letters(number)
+
+
 def _letters(number: int) -> str:
     letters = []
     for _ in range(_LENGTH):

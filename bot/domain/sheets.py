@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import IO
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
@@ -33,18 +34,39 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 
 def xlsx_bytes(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str) -> bytes:
     """A workbook of one sheet, every cell stored as text: left alone, openpyxl writes `=…` as a formula."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(title)
-    for row in (header, *rows):
-        cells = []
-        for text in row:
-            cell = WriteOnlyCell(sheet, value=_storable(neutral(text)))
-            cell.data_type = "s"
-            cells.append(cell)
-        sheet.append(cells)
-    out = io.BytesIO()
-    book.save(out)
+    sheet, out = Sheet(header, title=title), io.BytesIO()
+    sheet.append(rows)
+    sheet.save(out)
     return out.getvalue()
+
+
+class Sheet:
+    """A workbook of one sheet that is written row by row: however many there are, few are held in memory.
+
+    The rows wait in a file of openpyxl's own, which goes away with `save` or `discard`.
+    """
+
+    def __init__(self, header: Sequence[str], *, title: str) -> None:
+        self._book = Workbook(write_only=True)
+        self._sheet = self._book.create_sheet(title)
+        self.append([header])
+
+    def append(self, rows: Iterable[Sequence[str]]) -> None:
+        for row in rows:
+            cells = []
+            for text in row:
+                cell = WriteOnlyCell(self._sheet, value=_storable(neutral(text)))
+                cell.data_type = "s"
+                cells.append(cell)
+            self._sheet.append(cells)
+
+    def save(self, out: IO[bytes]) -> None:
+        self._book.save(out)
+
+    def discard(self) -> None:
+        """Give up a sheet that was not saved, and take what it kept on disk away."""
+        self._sheet.close()
+        self._sheet._writer.cleanup()  # noqa: SLF001 - openpyxl does this itself, but only after a save
 
 
 def _storable(text: str) -> str:

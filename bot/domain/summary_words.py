@@ -35,7 +35,7 @@ class Asked:
 def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> Asked:
     """Raises Refused with words for the person who typed it. Without a period it is today."""
     words = typed.split()
-    period, rest = _period(words, today)
+    period, rest = period_in(words, today)
     entries = list(entries)
     country, rest = _country(rest, entries)
     if not rest:
@@ -49,7 +49,8 @@ def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> Asked:
     return Asked(period=period, country=country, id_type=found.pop())
 
 
-def _period(words: list[str], today: date) -> tuple[Period, list[str]]:
+def period_in(words: list[str], today: date, *, longest: timedelta | None = LONGEST) -> tuple[Period, list[str]]:
+    """The days that the first words name, and the other words. Where they name none: today, and all the words."""
     first = words[0].casefold() if words else ""
     second = words[1].casefold() if len(words) > 1 else ""
     match first, second:
@@ -67,10 +68,10 @@ def _period(words: list[str], today: date) -> tuple[Period, list[str]]:
             return month_of(today), words[1:]
     if not re.match(r"\d", first):
         return day_of(today), words
-    return _dates(first, today), words[1:]
+    return _dates(first, today, longest), words[1:]
 
 
-def _dates(typed: str, today: date) -> Period:
+def _dates(typed: str, today: date, longest: timedelta | None) -> Period:
     found = _DATES.fullmatch(typed)
     try:
         ends = [date.fromisoformat(text) for text in found.groups() if text] if found else []
@@ -81,7 +82,7 @@ def _dates(typed: str, today: date) -> Period:
     first, last = ends[0], ends[-1]
     if last < first:
         raise Refused(WRONG_WAY)
-    if last - first >= LONGEST:
+    if longest is not None and last - first >= longest:
         raise Refused(TOO_LONG)
     if first > today:
         raise Refused(NOT_YET)

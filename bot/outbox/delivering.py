@@ -6,9 +6,11 @@ what cannot be delivered at all ends where an operator sees it.
 """
 
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import IO
 
 import structlog
 
@@ -16,14 +18,16 @@ from bot.access import Access, Role
 from bot.blocks import thread
 from bot.blocks.thread import Said
 from bot.domain.backoff import retry_in
-from bot.domain.checks import ELSEWHERE, FILES, SUMMARIES, UPDATES, Check, Post, PostKind
+from bot.domain.checks import ELSEWHERE, EXPORTS, FILES, SUMMARIES, UPDATES, Check, Post, PostKind
+from bot.domain.exports import ExportState
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.context import Context
+from bot.outbox.exporting import Exporting
 from bot.outbox.reporting import Reporting
 from bot.outbox.saying import File, Saying
 from bot.settings import Settings
 from bot.slack.web import Found, SlackWeb
-from storage import batches, checks, outbox
+from storage import batches, checks, exports, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -68,6 +72,7 @@ class Outbox:
         access: Access,
         saying: Saying,
         reporting: Reporting,
+        exporting: Exporting,
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
@@ -79,6 +84,7 @@ class Outbox:
         self._access = access
         self._saying = saying
         self._reporting = reporting
+        self._exporting = exporting
         self._now = now
         self._dice = dice
         self._wake_in = wake_in
@@ -154,11 +160,15 @@ class Outbox:
             await self._again(post, no.code, self._pace, counts=False)
 
     async def _said(self, post: Post, context: Context) -> Said | None:
+        if post.kind in EXPORTS:
+            return await self._exporting.say(post)
         if post.kind in SUMMARIES:
             return await self._reporting.say(post, await self._database.read(self._reporting.gather, post))
         return await self._saying.say(post, context)
 
     async def _file(self, post: Post) -> File | None:
+        if post.kind in EXPORTS:
+            return await self._exporting.file(post)
         if post.kind in SUMMARIES:
             return await self._reporting.file(post, await self._database.read(self._reporting.gather, post))
         return await self._database.read(self._saying.file_of, post)
@@ -203,7 +213,7 @@ class Outbox:
         await self._done(post, found)
 
     async def _upload(self, post: Post) -> None:
-        """A file in a thread: Slack's answer does not tell where it stands, its name does."""
+        """A file in a thread or to a person: Slack's answer does not tell where it stands, its name does."""
         file = await self._file(post)
         if file is None:
             await self._end(post, "dropped", "nothing to say any more")
@@ -214,21 +224,31 @@ class Outbox:
                 await self._database.write(outbox.again, post.id, at=ripe_at, error="waiting to look", counts=False)
                 self._wake_in(ripe_at - self._now())
                 return
-            found = await self._slack.find_file(channel=file.channel, thread_ts=file.thread_ts, name=file.name)
+            found = await self._slack.find_file(
+                channel=file.channel, thread_ts=file.thread_ts, name=file.name, oldest=_since(post)
+            )
             if found is not None:
                 await self._done(post, found)
                 return
-        if not await self._slack.thread_stands(channel=file.channel, ts=file.thread_ts):
+        if file.thread_ts and not await self._slack.thread_stands(channel=file.channel, ts=file.thread_ts):
             await self._end(post, "failed", "the thread's first message is gone")
             return
+        if file.write is None:
+            await self._send_file(post, file, file.data, file.comment)
+            return
+        with tempfile.TemporaryFile() as kept:
+            comment = await file.write(kept)
+            await self._send_file(post, file, kept, comment)
+
+    async def _send_file(self, post: Post, file: File, data: bytes | IO[bytes], comment: str) -> None:
         await self._database.write(outbox.intend, post.id, now=self._now())
         try:
             await self._slack.upload(
                 channel=file.channel,
                 thread_ts=file.thread_ts,
                 name=file.name,
-                data=file.data,
-                comment=file.comment,
+                data=data,
+                comment=comment,
                 alt_text=file.alt_text,
             )
         except (SlackNotSent, SlackRateLimited, SlackRefused):
@@ -257,10 +277,7 @@ class Outbox:
             await self._database.write(outbox.again, post.id, at=ripe_at, error="waiting to look", counts=False)
             self._wake_in(ripe_at - self._now())
             return True
-        # In doubt since before it was written: it was told by the bot whose backup this database was.
-        since = min(post.created_at, post.in_doubt_since)
-        oldest = f"{(since - timedelta(minutes=1)).timestamp():.6f}"
-        found = await self._slack.find_post(channel=channel, post_id=post.id, thread_ts=thread_ts, oldest=oldest)
+        found = await self._slack.find_post(channel=channel, post_id=post.id, thread_ts=thread_ts, oldest=_since(post))
         if found is None:
             return False
         log.info("post.found_again", ref=post.ref, post=post.id)
@@ -271,6 +288,11 @@ class Outbox:
         def commit(tx: Transaction, now: datetime) -> None:
             channel, ts = (found.channel, found.ts) if found else (None, None)
             outbox.done(tx, post.id, channel=channel, ts=ts, now=now)
+            if post.kind is PostKind.EXPORT_FILE:
+                exports.made(tx, post.note["export"], now=now)
+            if post.kind is PostKind.EXPORT:
+                # What happened while the message was on its way.
+                exports.refresh(tx, post.note["export"], now=now)
             if post.kind is PostKind.BATCH and found is not None:
                 batches.posted(tx, post.note["batch"], ts=found.ts, now=now)
             if post.kind is PostKind.REQUEST and post.ref and found is not None:
@@ -398,6 +420,8 @@ class Outbox:
     async def _end(self, post: Post, state: str, error: str) -> None:
         def commit(tx: Transaction, now: datetime) -> None:
             outbox.end(tx, post.id, state=state, error=error, now=now)
+            if state == "failed" and post.kind is PostKind.EXPORT_FILE:
+                exports.give_up(tx, post.note["export"], ExportState.FAILED, now=now)
             if state == "failed":
                 self._alert(tx, post, f"A message could not be delivered in Slack ({error}).", now)
 
@@ -419,3 +443,12 @@ class Outbox:
         until = self._now() + wait
         self._paused[lane] = max(until, self._paused.get(lane, until))
         self._wake_in(wait)
+
+
+def _since(post: Post) -> str:
+    """From when on a post whose answer was lost is looked for, as Slack writes moments.
+
+    In doubt since before it was written: it was told by the bot whose backup this database was.
+    """
+    since = min(post.created_at, post.in_doubt_since or post.created_at)
+    return f"{(since - timedelta(minutes=1)).timestamp():.6f}"

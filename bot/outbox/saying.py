@@ -1,9 +1,10 @@
 """What is said: the words of one post, built at delivery from what is stored then."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import IO
 
 from bot.access import Access, Role
 from bot.blocks import batch, held, thread
@@ -28,14 +29,16 @@ SOON = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file for a thread."""
+    """A file for a thread, or for a direct conversation."""
 
     channel: str
-    thread_ts: str
+    thread_ts: str | None
     name: str
     """Names the event too: when an answer was lost, the file is looked for by it."""
-    data: bytes = field(repr=False)
-    comment: str
+    data: bytes = field(repr=False, default=b"")
+    comment: str = ""
+    write: Callable[[IO[bytes]], Awaitable[str]] | None = None
+    """Instead of `data`, where it may be much: writes it, once it is really to be sent, and gives the comment."""
     alt_text: str = ""
     """Of a picture: what it shows."""
 

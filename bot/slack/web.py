@@ -5,9 +5,10 @@ Slack says no. Nothing is retried here; the outbox and the schedule decide that.
 """
 
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -247,18 +248,30 @@ class SlackWeb:
         await self._call("views.update", self.client.views_update(view_id=view_id, view=dict(view), hash=hash_))
 
     async def upload(
-        self, *, channel: str, thread_ts: str | None, name: str, data: bytes, comment: str, alt_text: str = ""
+        self,
+        *,
+        channel: str,
+        thread_ts: str | None,
+        name: str,
+        data: bytes | IO[bytes],
+        comment: str,
+        alt_text: str = "",
     ) -> None:
         """A file of ours, shared with a comment. Slack's answer names no message; `find_file` does.
 
-        `alt_text` says what a picture shows.
+        `alt_text` says what a picture shows. A large file is given as one that is open: it is read while it is sent.
         """
+        length = len(data) if isinstance(data, bytes) else data.seek(0, os.SEEK_END)
+        if not isinstance(data, bytes):
+            data.seek(0)
         answer = await self._call(
             "files.getUploadURLExternal",
-            self.client.files_getUploadURLExternal(filename=name, length=len(data), alt_txt=alt_text or None),
+            self.client.files_getUploadURLExternal(filename=name, length=length, alt_txt=alt_text or None),
         )
         try:
-            async with self._session.post(answer["upload_url"], data=data, allow_redirects=False) as response:
+            async with self._session.post(
+                answer["upload_url"], data=data, allow_redirects=False, timeout=self._upload_timeout(length)
+            ) as response:
                 await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             # The bytes alone share nothing: beginning anew is harmless.
@@ -275,13 +288,23 @@ class SlackWeb:
             ),
         )
 
-    async def find_file(self, *, channel: str, thread_ts: str, name: str) -> Found | None:
-        """A file of ours in a thread, by its name."""
+    def _upload_timeout(self, length: int) -> aiohttp.ClientTimeout:
+        """As long as any other call may take, and a second more for each 100 kB."""
+        usual = self._session.timeout
+        total = usual.total and usual.total + length / 100_000
+        return aiohttp.ClientTimeout(total=total, connect=usual.connect, sock_read=usual.sock_read)
+
+    async def find_file(self, *, channel: str, thread_ts: str | None, name: str, oldest: str) -> Found | None:
+        """A file of ours, by its name: in a thread or, without one, in the conversation itself since `oldest`."""
         me = await self.me()
         cursor = None
         for _page in range(20):
-            call = self.client.conversations_replies(channel=channel, ts=thread_ts, limit=200, cursor=cursor)
-            answer = await self._call("conversations.replies", call)
+            if thread_ts is not None:
+                call = self.client.conversations_replies(channel=channel, ts=thread_ts, limit=200, cursor=cursor)
+                answer = await self._call("conversations.replies", call)
+            else:
+                call = self.client.conversations_history(channel=channel, oldest=oldest, limit=200, cursor=cursor)
+                answer = await self._call("conversations.history", call)
             for message in answer.get("messages", ()):
                 ours = message.get("user", me) == me
                 if ours and any(file.get("name") == name for file in message.get("files") or ()):

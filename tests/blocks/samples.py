@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.blocks import find, form, home, private, review, thread
-from bot.blocks.home import Queue, Queued, Today
+from bot.blocks.home import QUEUE, Queue, Queued, Today
 from bot.blocks.thread import Beside, Said, Told
 from bot.domain.checks import Check
 from bot.domain.figures import Report, report
@@ -266,7 +266,7 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         "note": review.note_form(check),
         "home": home.home(
             mine=[find.Row(check=check, entry=entry, link=None)] * 10,
-            queue=Queue(first=[_queued(check, entry, text)] * 15, more=many),
+            queue=Queue(first=[_queued(check, entry, text)] * QUEUE, more=many),
             today=Today(today=_report(), yesterday=_report()),
         ),
         "home, nothing": home.home(mine=[], queue=Queue(first=[], more=0), today=None),

@@ -12,7 +12,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from bot.exports import Exports, Format
+from bot.domain.exports import Format
+from bot.exports import parts as export_parts
 from storage.database import Transaction
 from storage.exports import PAGE, Wanted
 from tests.journeys.world import Journey, journey
@@ -26,8 +27,8 @@ FIELDS = [
 
 
 async def parts(world: Journey, form: Format, **wanted: object) -> bytes:
-    exports = Exports(database=world.bot.database, now=world.clock)
-    return b"".join([part async for part in exports.parts(form, Wanted(**wanted), actor="operator")])  # type: ignore[arg-type]
+    written = export_parts(world.bot.database, form, Wanted(**wanted), actor="operator", now=world.clock)  # type: ignore[arg-type]
+    return b"".join([part async for part in written])
 
 
 async def test_every_format_tells_the_same_and_nothing_personal(tmp_path: Path) -> None:

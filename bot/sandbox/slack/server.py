@@ -78,6 +78,7 @@ class SlackSandbox:
             answer_seconds=answer_seconds,
             event_retry_seconds=event_retry_seconds,
         )
+        self._workspace = workspace
         self._api = WebApi(
             workspace,
             self._faults,
@@ -153,6 +154,15 @@ class SlackSandbox:
     @property
     def calls(self) -> list[ApiCall]:
         return self._api.calls
+
+    @property
+    def has_home(self) -> bool:
+        """Whether the app's Home tab is switched on; where it is not, `views.publish` is refused."""
+        return self._workspace.has_home
+
+    @has_home.setter
+    def has_home(self, switched_on: bool) -> None:
+        self._workspace.has_home = switched_on
 
     @property
     def socket_count(self) -> int:

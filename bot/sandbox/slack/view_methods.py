@@ -50,6 +50,8 @@ def update(workspace: Workspace, arguments: Arguments) -> JSON:
 
 def publish(workspace: Workspace, arguments: Arguments) -> JSON:
     arguments.require("user_id")
+    if not workspace.has_home:
+        raise ApiError("not_enabled")
     view = checked_view(arguments.view(), kind="home")
     user = workspace.world.users.get(arguments.text("user_id"))
     if user is None or user.is_bot or user.is_stranger:

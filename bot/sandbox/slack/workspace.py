@@ -16,6 +16,8 @@ class Workspace:
     views: Views
     triggers: Triggers
     scopes: list[str]
+    has_home: bool = True
+    """Whether the app's Home tab is switched on."""
     file_seconds: float = 0.0
     """How long Slack works on an uploaded file before it knows its kind and shares."""
     uploads: dict[str, PendingUpload] = field(default_factory=dict)

@@ -1,0 +1,69 @@
+"""What managers take out of the bot: the file, written when it is really to be sent, and the message of a long one."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import IO
+
+from bot import record
+from bot.access import Access, Role, Verdict
+from bot.blocks import export as words
+from bot.blocks.thread import Said
+from bot.domain.checks import Post
+from bot.domain.exports import Export, ExportState
+from bot.errors import SlackNotSent
+from bot.outbox.saying import File
+from bot.slack.web import SlackWeb
+from storage import exports
+from storage.database import Database
+from storage.exports import UPDATE_EVERY, Wanted
+
+
+class Exporting:
+    """Writes exports."""
+
+    def __init__(self, *, database: Database, slack: SlackWeb, access: Access, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._slack = slack
+        self._access = access
+        self._now = now
+
+    async def say(self, post: Post) -> Said | None:
+        export = await self._database.read(exports.get, post.note["export"])
+        return words.message(export) if export is not None else None
+
+    async def file(self, post: Post) -> File | None:
+        """The file, not written yet; None when it is not to be sent any more.
+
+        Weeks of Slack's silence may lie between asking and sending, so the right to it is looked at again.
+        """
+        export = await self._database.read(exports.get, post.note["export"])
+        if export is None or export.state not in (ExportState.ASKED, ExportState.FAILED):
+            return None
+        match await self._access.has(export.person, Role.MANAGER, Role.ADMIN):
+            case Verdict.UNKNOWN:
+                raise SlackNotSent("who may export is not known now")
+            case Verdict.NO:
+                await self._database.write(exports.give_up, export.id, ExportState.REFUSED, now=self._now())
+                return None
+        return File(
+            channel=await self._slack.direct_channel(export.person),
+            thread_ts=None,
+            name=export.file_name,
+            write=lambda out: self._write(export, out),
+        )
+
+    async def _write(self, export: Export, out: IO[bytes]) -> str:
+        """Gives the words above the file. How far it is, is told from time to time."""
+        told_at = self._now()
+
+        async def on_page(count: int) -> None:
+            nonlocal told_at
+            if self._now() - told_at >= UPDATE_EVERY:
+                told_at = self._now()
+                await self._database.write(exports.written, export.id, count, now=told_at)
+
+        wanted = Wanted(since=export.since, until=export.until)
+        count = await record.write(self._database, export.form, wanted, out, on_page=on_page)
+        await self._database.write(exports.written, export.id, count, now=self._now())
+        whole = await self._database.read(exports.get, export.id)
+        return words.comment(whole or export)

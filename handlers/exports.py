@@ -1,0 +1,14 @@
+"""`/kyc export`: answered at once, delivered by direct message."""
+
+from bot.app import Bot
+from bot.blocks import export, private
+from bot.blocks.thread import Said
+from bot.errors import Refused
+
+
+async def asked(bot: Bot, user: str, typed: str) -> Said:
+    """The answer to the command."""
+    try:
+        return private.says(export.preparing(await bot.exports.ask(user, typed)))
+    except Refused as no:
+        return private.says(no.words)

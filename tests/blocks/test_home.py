@@ -1,0 +1,62 @@
+"""However many checks there are and whatever is in them, a Home tab is one that Slack takes."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.blocks import find, home
+from bot.blocks.home import MINE, QUEUE, Queue, Queued
+from bot.domain.states import ReviewReason, State
+from bot.sandbox.slack.block_rules import faults_in_view, view_is_too_large
+from bot.sandbox.slack.reading import pings
+from tests.blocks.samples import REMI, a_review, wild_check, wild_entry
+
+TEXT = st.one_of(st.text(max_size=80), st.builds(lambda ch, n: ch * n, st.sampled_from("x<&*😀"), st.integers(0, 4000)))
+ROWS = st.builds(
+    lambda text, reason, link, known: find.Row(
+        check=wild_check(text, state=State.IN_REVIEW, reason=reason),
+        entry=wild_entry(text) if known else None,
+        link=f"https://acme.slack.example/archives/C0/p{'1' * 400}" if link else None,
+    ),
+    TEXT,
+    st.sampled_from(ReviewReason),
+    st.booleans(),
+    st.booleans(),
+)
+QUEUED = st.builds(
+    Queued,
+    row=ROWS,
+    review=st.sampled_from([None, a_review(), a_review(claimed_by=REMI)]),
+    waited=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=4000)),
+)
+
+
+@given(
+    mine=st.none() | st.lists(ROWS, max_size=MINE),
+    queue=st.none() | st.builds(Queue, first=st.lists(QUEUED, max_size=QUEUE), more=st.integers(0, 5000)),
+    unsure=st.booleans(),
+)
+def test_every_home_tab_stays_within_the_limits(mine: list[find.Row] | None, queue: Queue | None, unsure: bool) -> None:
+    view = home.home(mine=mine, queue=queue, today=None, ask=REMI, unsure=unsure)
+    assert faults_in_view(view) == []
+    assert not view_is_too_large(view)
+    assert len(view["blocks"]) <= 100
+    assert not any("channel" in ping or "here" in ping for ping in pings(view["blocks"]) if ping.startswith("<!"))
+
+
+@given(row=ROWS, queued=QUEUED)
+def test_the_fullest_home_tab_stays_within_the_limits(row: find.Row, queued: Queued) -> None:
+    view = home.home(mine=[row] * MINE, queue=Queue(first=[queued] * QUEUE, more=5000), today=None)
+    assert faults_in_view(view) == []
+    assert not view_is_too_large(view)
+
+
+def test_every_button_says_what_it_does() -> None:
+    """Those that stand in the tab itself; those of a review are held with its card."""
+    view = home.home(mine=[], queue=None, today=None)
+    found = [
+        element for block in view["blocks"] for element in block.get("elements", ()) if element["type"] == "button"
+    ]
+    assert found
+    assert all(button["accessibility_label"] for button in found)
