@@ -46,6 +46,7 @@ class ReviewWalk(Walk):
         meanwhile=st.none() | st.sampled_from(CODES),
         overrides=st.booleans(),
         against=st.booleans(),
+        again=st.booleans(),
         second=st.none() | WHO,
         agrees=st.booleans(),
     )
@@ -57,18 +58,19 @@ class ReviewWalk(Walk):
         meanwhile: str | None,
         overrides: bool,
         against: bool,
+        again: bool,
         second: str | None,
         agrees: bool,
     ) -> None:
         """From the claim to the second person's word, with Smile ID speaking while the form is open."""
-        self._try(lambda: self.world.bot.review.claim(who, self.ref))
+        self._try(lambda: self.world.bot.review.claim(who, self.ref, again=again))
         check = self.run(self.world.check(self.ref))
         seen = check.standing
         if against and check.state is State.REJECTED:
             decision = Decision.APPROVED
         elif against:
             decision = Decision.REJECTED
-        if meanwhile is not None:
+        if meanwhile is not None and not against:
             self.run(self._deliver(self.said(meanwhile), 200, works=True))
         self._try(
             lambda: self.world.bot.review.decide(
