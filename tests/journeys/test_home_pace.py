@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.blocks import ids
 from bot.blocks.home import QUEUE
 from bot.domain.checks import Request
 from bot.sandbox.demo import ANALYST, CHANNEL
@@ -178,7 +179,7 @@ async def test_what_i_have_claimed_stands_first(tmp_path: Path) -> None:
         refs = [await ask_for(world, number) for number in range(3)]
         await into_review(world, refs)
         await open_homes(world, REVIEWER)
-        assert (await world.slack.person(REVIEWER).click_home("kyc_review_claim", value=refs[2])).ok
+        assert (await world.slack.person(REVIEWER).click_home(ids.REVIEW_AGAIN, value=refs[2])).ok
         world.clock.move(seconds=11)
         await publish(world)
         queue = shown(world, REVIEWER)
