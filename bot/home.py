@@ -156,20 +156,16 @@ class Home:
         return home.home(mine=mine, queue=queue, today=today, ask=ask, unsure=rights.unsure)
 
     async def _queue(self, person: str) -> Queue:
-        def read(tx: Transaction) -> tuple[list[tuple[Check, datetime, Review | None]], int]:
-            found: list[tuple[str, datetime, Review | None]] = [
-                *((waiting.review.ref, waiting.review.opened_at, waiting.review) for waiting in reviews.waiting(tx)),
-                *((ref, since, None) for ref, since in homes.unreviewed(tx)),
-            ]
-            found.sort(key=lambda one: (one[2] is None or one[2].claimed_by != person, one[1], one[0]))
-            return [(checks.the(tx, ref), since, review) for ref, since, review in found[:QUEUE]], len(found)
+        def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
+            found, total = reviews.queue(tx, person, limit=QUEUE)
+            return [(checks.the(tx, review.ref), review) for review in found], total
 
         first, total = await self._database.read(read)
-        rows = await self._rows([check for check, _since, _review in first])
+        rows = await self._rows([check for check, _review in first])
         now = self._now()
         queued = [
-            Queued(row=row, review=review, waited=_coarse(now - since))
-            for row, (_check, since, review) in zip(rows, first, strict=True)
+            Queued(row=row, review=review, waited=_coarse(now - review.opened_at))
+            for row, (_check, review) in zip(rows, first, strict=True)
         ]
         return Queue(first=queued, more=total - len(queued))
 

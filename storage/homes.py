@@ -99,20 +99,6 @@ def look_again(tx: Transaction, person: str, *, at: datetime) -> None:
     )
 
 
-def unreviewed(tx: Transaction) -> list[tuple[str, datetime]]:
-    """Checks that are in review without ever having got a review of that round, and since when; oldest first."""
-    rows = tx.rows(
-        """
-        SELECT v.ref, COALESCE(f.review_at, v.sent_at, v.asked_at) AS since
-        FROM verifications v LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
-        WHERE v.state = 'in_review' AND v.decision IS NULL
-          AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round)
-        ORDER BY since, v.ref
-        """
-    )
-    return [(row["ref"], from_text(row["since"])) for row in rows]
-
-
 def again(tx: Transaction, person: str, *, at: datetime) -> None:
     """It could not be shown: try again then, unless it is due earlier by a change."""
     tx.run(

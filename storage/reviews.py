@@ -28,6 +28,22 @@ def get(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
     return _review(tx, row) if row is not None else None
 
 
+def queue(tx: Transaction, person: str, *, limit: int) -> tuple[list[Review], int]:
+    """The first open reviews, those that this person has claimed before all others, oldest first; and how many."""
+    rows = tx.rows(
+        """
+        SELECT r.ref, COUNT(*) OVER () AS total FROM reviews r
+        JOIN verifications v ON v.ref = r.ref AND v.round = r.round
+        WHERE r.state = 'open'
+        ORDER BY CASE WHEN r.claimed_by = :person THEN 0 ELSE 1 END, r.opened_at, r.ref LIMIT :limit
+        """,
+        person=person,
+        limit=limit,
+    )
+    found = [review for row in rows if (review := get(tx, row["ref"])) is not None]
+    return found, rows[0]["total"] if rows else 0
+
+
 def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -> Decided | None:
     """One decision, by default the latest of the round."""
     row = tx.row(

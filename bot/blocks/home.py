@@ -24,8 +24,7 @@ class Queued:
     """A check that waits for a reviewer."""
 
     row: Row
-    review: Review | None
-    """None of a check that came into review before there were reviews."""
+    review: Review
     waited: timedelta
 
 
@@ -110,10 +109,10 @@ def _queue(queue: Queue) -> list[Block]:
     return blocks
 
 
-def _who(review: Review | None) -> str:
-    if review is not None and review.proposal is not None:
+def _who(review: Review) -> str:
+    if review.proposal is not None:
         return f"{person(review.proposal.by)} proposes a decision, a second person is needed"
-    if review is not None and review.claimed_by:
+    if review.claimed_by:
         return f"claimed by {person(review.claimed_by)}"
     return "nobody has claimed it"
 

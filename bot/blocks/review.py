@@ -27,7 +27,7 @@ from bot.domain.reviews import (
     Silence,
     may_be_decided,
 )
-from bot.domain.states import FINAL, State
+from bot.domain.states import FINAL
 
 MAX_WORDS = 500
 _WRITTEN = 12
@@ -148,8 +148,6 @@ def buttons(check: Check, review: Review | None) -> list[Block]:
     """What can be done with a check now, whoever looks; whether they may is looked at when they click."""
     details = _button(ids.DETAILS, "Details", check.ref)
     note = _button(ids.REVIEW_NOTE, "Note", check.ref)
-    if review is None and check.state is State.IN_REVIEW:
-        return [_button(ids.REVIEW_AGAIN, "Claim", check.ref, primary=True), details, note]
     if review is None or review.state is not ReviewState.OPEN:
         again = _button(ids.REVIEW_AGAIN, "Look again", check.ref) | {
             "confirm": {

@@ -27,7 +27,7 @@ ROWS = st.builds(
 QUEUED = st.builds(
     Queued,
     row=ROWS,
-    review=st.sampled_from([None, a_review(), a_review(claimed_by=REMI)]),
+    review=st.sampled_from([a_review(), a_review(claimed_by=REMI)]),
     waited=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=4000)),
 )
 

@@ -13,7 +13,7 @@ from bot.domain.checks import Request
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, SlackSandbox
 from bot.sandbox.slack.block_rules import faults_in_view
-from storage import checks
+from storage import checks, reviewing
 from storage.database import Transaction, to_text
 from tests.journeys.world import REVIEWER, Journey, MovedClock, journey
 
@@ -56,7 +56,7 @@ async def ask_for(world: Journey, number: int) -> str:
 
 
 async def into_review(world: Journey, refs: list[str]) -> None:
-    """In review as checks were before there were reviews, one after the other."""
+    """In review for reasons of our own, one after the other."""
 
     def move(tx: Transaction) -> None:
         for n, ref in enumerate(refs):
@@ -68,7 +68,8 @@ async def into_review(world: Journey, refs: list[str]) -> None:
                 ref=ref,
                 at=to_text(world.clock().replace(year=2025, microsecond=n)),
             )
-            checks.progress(tx, ref, now=world.clock())
+            check = checks.the(tx, ref)
+            reviewing.call(tx, check, f"unknown:{ref}", channel=None, now=check.asked_at, note={"tell": "unknown_code"})
 
     await world.bot.database.write(move)
 
@@ -159,7 +160,7 @@ async def test_who_cannot_be_looked_up_sees_so_and_it_is_not_published_over_and_
         assert published(world) == [ANALYST, ANALYST]
 
 
-async def test_a_check_in_review_without_a_review_waits_too_and_the_rest_is_counted(tmp_path: Path) -> None:
+async def test_the_oldest_stand_in_the_queue_and_the_rest_is_counted(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         refs = [await ask_for(world, number) for number in range(QUEUE + 3)]
         await into_review(world, refs)
@@ -179,7 +180,7 @@ async def test_what_i_have_claimed_stands_first(tmp_path: Path) -> None:
         refs = [await ask_for(world, number) for number in range(3)]
         await into_review(world, refs)
         await open_homes(world, REVIEWER)
-        assert (await world.slack.person(REVIEWER).click_home(ids.REVIEW_AGAIN, value=refs[2])).ok
+        assert (await world.slack.person(REVIEWER).click_home(ids.REVIEW_CLAIM, value=refs[2])).ok
         world.clock.move(seconds=11)
         await publish(world)
         queue = shown(world, REVIEWER)
