@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test format lint types unit faults lock clean soak
+.PHONY: demo test format lint types unit faults lock clean soak pictures
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -46,3 +46,7 @@ clean:
 # A mixed load with faults and kills for so many minutes, and a table of what came of it.
 soak: .venv/ready
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
+
+# Photographs everything the bot says, as far as it has changed, for docs/pictures.md; needs `chromium` and `fonts-lato`.
+pictures: .venv/ready
+	$(BIN)/python -m tests.pictures

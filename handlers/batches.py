@@ -65,7 +65,7 @@ async def _send_template(bot: Bot, body: dict[str, Any]) -> None:
             thread_ts=None,
             name="applicants-template.csv",
             data=template_csv(),
-            comment="Fill in a row for each customer, add the photos (a zip, or beside it), and send both to me.",
+            comment=words.TEMPLATE_COMMENT,
         )
     except SlackError as fault:
         log.warning("template.not_sent", error=str(fault))

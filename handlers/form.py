@@ -11,7 +11,6 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import form, ids, private
 from bot.blocks.form import Place
-from bot.blocks.text import plain, section
 from bot.blocks.thread import Said
 from bot.domain.checks import PhotoKind
 from bot.domain.request import FileInfo, Form
@@ -46,7 +45,7 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None
         view = await bot.slack.open_view(trigger_id=trigger_id, view=form.build(bot.id_types, place=place))
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
-        return _try_again(channel)
+        return private.try_again(channel or _NO_CHANNEL)
     if channel is not None:
         bot.background.spawn(_look_at_the_place(bot, user, view, place))
     return None
@@ -300,13 +299,3 @@ async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place
         )
     except SlackError as closed:
         log.info("form.warning_not_shown", error=str(closed))
-
-
-def _try_again(channel: str | None) -> Said:
-    button = {
-        "type": "button",
-        "action_id": ids.OPEN_FORM,
-        "text": plain("Open the form", 75),
-        "value": channel or _NO_CHANNEL,
-    }
-    return Said(text=private.EXPIRED, blocks=[section(private.EXPIRED), {"type": "actions", "elements": [button]}])

@@ -187,7 +187,9 @@ def test_every_metric_stands_in_the_table_with_its_labels() -> None:
     assert {bare(row[0]) for row in rows(README, "metric")} == measured
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/results.md", "docs/figures.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "docs/results.md", "docs/figures.md", "docs/pictures.md"]
+)
 def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

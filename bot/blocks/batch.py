@@ -3,7 +3,20 @@
 from collections.abc import Sequence
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, context, foreign, person, plain, plain_section, quoted, section, spoken, when
+from bot.blocks.text import (
+    Block,
+    button,
+    context,
+    foreign,
+    person,
+    plain,
+    plain_section,
+    quoted,
+    section,
+    sentence,
+    spoken,
+    when,
+)
 from bot.blocks.thread import Said, status_name
 from bot.domain.batches import Batch, BatchState, Counts
 from bot.domain.checks import Check
@@ -17,10 +30,13 @@ CHANGED = "The files have changed since they were shown, so nothing was sent. Se
 SLACK_AWAY = "Slack did not give me the files for a long time, so nothing was sent. Send them again later."
 RECEIVED = "I am reading the file; what is in it will stand in this channel as {batch}."
 RECEIVED_BEFORE = "I have read these files already, as {batch}. To begin anew, send them in a new message."
+TEMPLATE_COMMENT = "Fill in a row for each customer, add the photos (a zip, or beside it), and send both to me."
 TEMPLATE_SENT = "The template is in your direct messages with me."
 
 _FAULTS = 10
 _BAR = 20
+_BAR_MARKS = "█░ "
+"""Nothing that a screen reader could read."""
 _STATES = {
     BatchState.CONFIRMED: "Preparing",
     BatchState.SENDING: "Sending",
@@ -57,8 +73,13 @@ def results_csv(checks: Sequence[Check]) -> bytes:
     return csv_bytes(header, [_line(check) for check in checks])
 
 
+def faults_comment(batch: Batch) -> str:
+    return f"What is wrong with the rows of {batch.id}: correct them and send the file in a new message."
+
+
 def results_comment(batch: Batch, counts: Counts, *, still_open: bool) -> str:
-    more = f" {counts.needs_person} still wait for a person; another file follows when they end." if still_open else ""
+    waiting = _many(counts.needs_person, "row still waits", "rows still wait")
+    more = f" {waiting} for a person; another file follows at the end." if still_open else ""
     return f"{person(batch.requester)} Results of {batch.id}: {_in_words(counts)}.{more}"
 
 
@@ -75,7 +96,7 @@ def _line(check: Check) -> list[str]:
         tail(check.id_info.get("id_number", "")),
         status_name(check),
         check.verdict or "",
-        " ".join(filter(None, (why, check.failure_words))),
+        ". ".join(filter(None, (why, check.failure_words))),
         check.asked_at.isoformat(timespec="seconds"),
         check.ended_at.isoformat(timespec="seconds") if check.ended_at else "",
     ]
@@ -84,7 +105,12 @@ def _line(check: Check) -> list[str]:
 def _preview(batch: Batch) -> list[str]:
     faults = batch.preview.get("faults", ())
     faulty = len({row for row, _column, _words in faults})
-    lines = [f"{batch.total} rows: {batch.ready} ready, {faulty} with faults, {batch.repeats} look like repeats."]
+    found = [f"{batch.ready} ready"]
+    if faulty:
+        found.append(f"{faulty} with faults")
+    if batch.repeats:
+        found.append(_many(batch.repeats, "looks like a repeat", "look like repeats"))
+    lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}."]
     lines += [
         f"Row {row}, {quoted(str(column), 40)}: {quoted(str(fault), 160)}" for row, column, fault in faults[:_FAULTS]
     ]
@@ -98,7 +124,7 @@ def _preview(batch: Batch) -> list[str]:
         shown = ", ".join(quoted(str(name), 40) for name in ignored[:8])
         lines.append(f"Columns that I do not know are left out: {shown}{' …' if len(ignored) > 8 else ''}")
     if unused := batch.preview.get("unused"):
-        lines.append(f"{unused} photos belong to no row.")
+        lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
     if not batch.ready and not batch.repeats:
         lines.append("No row can be sent. Correct the file and send it in a new message.")
     return lines
@@ -137,7 +163,7 @@ def _progress(batch: Batch, counts: Counts) -> list[str]:
     filled = _BAR * counts.ended // counts.total
     percent = 100 * counts.ended // counts.total
     bar = "█" * filled + "░" * (_BAR - filled)
-    return [f"{bar} {counts.ended} of {counts.total} ended ({percent} %)", _in_words(counts)]
+    return [f"{bar} {counts.ended} of {counts.total} ended ({percent} %)", f"{_in_words(counts)}."]
 
 
 def _in_words(counts: Counts) -> str:
@@ -146,8 +172,8 @@ def _in_words(counts: Counts) -> str:
         (counts.rejected, "rejected"),
         (counts.failed, "without result"),
         (counts.decided, "decided by a reviewer"),
-        (counts.needs_person, "need a person"),
-        (counts.held, "wait for your answer"),
+        (counts.needs_person, "needs a person" if counts.needs_person == 1 else "need a person"),
+        (counts.held, "waits for your answer" if counts.held == 1 else "wait for your answer"),
         (counts.sent, "at Smile ID"),
         (counts.waiting, "not sent yet"),
         (counts.cancelled, "cancelled"),
@@ -180,17 +206,17 @@ def _said(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block])
     ]
     if buttons:
         blocks.append({"type": "actions", "elements": list(buttons)})
-    return Said(text=f"{spoken(head)}. {foreign(' '.join(lines), 1500)}", blocks=blocks)
+    heard = " ".join(line.lstrip(_BAR_MARKS) for line in map(sentence, lines))
+    return Said(text=f"{spoken(head)}. {foreign(heard, 1500)}", blocks=blocks)
 
 
-def template_button() -> Block:
-    return {"type": "actions", "elements": [_template()]}
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _template() -> Block:
-    return _button(ids.BATCH_TEMPLATE, "Download template", "template")
+    return button(ids.BATCH_TEMPLATE, "Download template", "template", aloud="Download a template for such a file")
 
 
 def _button(action_id: str, text: str, value: str, *, primary: bool = False) -> Block:
-    button: Block = {"type": "button", "action_id": action_id, "text": plain(text, 75), "value": value}
-    return button | ({"style": "primary"} if primary else {})
+    return button(action_id, text, value, aloud=f"{text}: file {value}", primary=primary)

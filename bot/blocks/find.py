@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.blocks import ids
-from bot.blocks.text import Block, context, foreign, person, plain, plain_section, quoted, section, when
+from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
 from bot.blocks.thread import Said, status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
@@ -121,13 +121,8 @@ def results(rows: Sequence[Row], *, metadata: str, has_older: bool, has_newer: b
     if not rows:
         blocks.append(plain_section("No check that you may see fits."))
     for row in rows:
-        button = {
-            "type": "button",
-            "action_id": ids.FOUND_DETAILS,
-            "text": plain("Details", 75),
-            "value": row.check.ref,
-        }
-        blocks.append(section(line(row, names=True)) | {"accessory": button})
+        details = button(ids.FOUND_DETAILS, "Details", row.check.ref, aloud=f"Details: check {row.check.ref}")
+        blocks.append(section(line(row, names=True)) | {"accessory": details})
     turns = _turns(rows, "found", has_older=has_older, has_newer=has_newer, action_id=ids.FIND_TURN)
     if turns:
         blocks.append({"type": "actions", "elements": turns})
@@ -149,10 +144,7 @@ def _turns(rows: Sequence[Row], shown: str, *, has_older: bool, has_newer: bool,
     if rows and has_older:
         last = rows[-1].check
         turns.append(("Older", Turn(shown=shown, asked_at=last.asked_at, ref=last.ref)))
-    return [
-        {"type": "button", "action_id": f"{action_id}:{name.lower()}", "text": plain(name, 75), "value": turn.dump()}
-        for name, turn in turns
-    ]
+    return [button(f"{action_id}:{name.lower()}", name, turn.dump(), aloud=f"{name} checks") for name, turn in turns]
 
 
 def _filter(shown: str, turns: Collection[Block]) -> Block:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.form import photo_inputs
-from bot.blocks.text import Block, foreign, person, plain, section, spoken, when
+from bot.blocks.text import Block, button, foreign, person, plain, section, spoken, when
 from bot.blocks.thread import Said, cancel_button, label, status_name
 from bot.domain.checks import Check, Held, PhotoKind
 from bot.domain.photo_quality import Flaw
@@ -89,7 +89,7 @@ def photos_form(ref: str) -> dict[str, Any]:
 def _photos(check: Check) -> str:
     flaws = [_flaw(kind, position, flaw) for kind, position, flaw in check.held_note.get("flaws", ())]
     shown = "; ".join(flaws[:4]) + (f"; and {len(flaws) - 4} more" if len(flaws) > 4 else "")
-    return f"{shown[:1].upper()}{shown[1:]}. Smile ID may not be able to use it."
+    return f"{shown[:1].upper()}{shown[1:]}. Smile ID may not be able to use {'it' if len(flaws) == 1 else 'them'}."
 
 
 def _flaw(kind: str, position: int, flaw: str) -> str:
@@ -108,4 +108,4 @@ def _selfie(check: Check, earlier: Sequence[Check]) -> str:
 
 
 def _button(action_id: str, text: str, ref: str) -> Block:
-    return {"type": "button", "action_id": action_id, "text": plain(text, 75), "value": ref}
+    return button(action_id, text, ref, aloud=f"{text}: check {ref}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.blocks import find, ids, review
 from bot.blocks.find import Row
-from bot.blocks.text import Block, context, person, plain, plain_section, section, took
+from bot.blocks.text import Block, button, context, person, plain, plain_section, section, took
 from bot.blocks.thread import subject, verdict_name
 from bot.domain.figures import Rate, Report
 from bot.domain.reviews import Review
@@ -75,14 +75,7 @@ def _mine(rows: Sequence[Row]) -> list[Block]:
     start: Block = {
         "type": "actions",
         "elements": [
-            {
-                "type": "button",
-                "action_id": ids.HOME_START,
-                "text": plain("Start a check", 75),
-                "value": "start",
-                "style": "primary",
-                "accessibility_label": "Start a check: opens the form",
-            }
+            button(ids.HOME_START, "Start a check", "start", aloud="Start a check: opens the form", primary=True)
         ],
     }
     if not rows:
@@ -160,10 +153,4 @@ def _rate(rate: Rate) -> str:
 
 
 def _details(ref: str) -> Block:
-    return {
-        "type": "button",
-        "action_id": ids.DETAILS,
-        "text": plain("Details", 75),
-        "value": ref,
-        "accessibility_label": f"Details: check {ref}",
-    }
+    return button(ids.DETAILS, "Details", ref, aloud=f"Details: check {ref}")

@@ -7,8 +7,9 @@ from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.form import LABELS
-from bot.blocks.text import Block, context, foreign, plain, plain_section, quoted, section
+from bot.blocks.text import Block, button, context, foreign, plain, plain_section, quoted, section, sentence
 from bot.blocks.thread import Said
+from bot.domain.checks import PhotoKind
 from bot.domain.dropped import Dropped, Standing
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
@@ -70,8 +71,8 @@ def pointer(dropped: Dropped, fingerprint: str = "") -> str:
 
 def seen(pointer: Pointer, words: str) -> Said:
     """This person was checked before; `words` are ours, in mrkdwn."""
-    button = _button(ids.SEND_MESSAGE, "Check again: it is charged again", replace(pointer, again=True).dump())
-    return Said(text=words, blocks=[section(words), _buttons(button)])
+    text, value = "Check again: it is charged again", replace(pointer, again=True).dump()
+    return Said(text=words, blocks=[section(words), _buttons(button(ids.SEND_MESSAGE, text, value, aloud=text))])
 
 
 def whole(
@@ -84,13 +85,13 @@ def whole(
     above: str = "",
 ) -> Said:
     """Everything was said: shown back for one click that confirms consent and sends."""
-    head = above or "This is what I understood. One click sends it."
+    head, agreed = above or "This is what I understood. One click sends it.", "The customer has agreed: send"
     lines = _facts(understood, entry, photos)
     blocks = [
         section(head),
         plain_section("\n".join(lines)),
         _buttons(
-            _button(ids.SEND_MESSAGE, "The customer has agreed: send", pointer(dropped, fingerprint), primary=True),
+            button(ids.SEND_MESSAGE, agreed, pointer(dropped, fingerprint), aloud=f"{agreed} the check", primary=True),
             _open_form(dropped),
         ),
         context(plain(HINT)),
@@ -114,23 +115,27 @@ def lacking(
     """
     head = f"{above} I could not make a whole check of this message; the form takes the rest.".lstrip()
     known = _facts(understood, entry, photos)
-    wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name != ids.CONSENT]
+    kinds = {photo.kind for photo in photos if photo.fault is None}
+    doubtful = None in kinds and PhotoKind.SELFIE not in kinds
+    # A photo that may be the selfie is there: asking for one would be a riddle.
+    settled_below = {ids.CONSENT, ids.SELFIE} if doubtful else {ids.CONSENT}
+    wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name not in settled_below]
     if understood.unclear:
         shown = [f"“{quoted(word, 60)}”" for word in understood.unclear[:_UNCLEAR]]
         more = f" and {len(understood.unclear) - _UNCLEAR} more" if len(understood.unclear) > _UNCLEAR else ""
         wrong.append(f"Not clear to me: {', '.join(shown)}{more}")
     wrong += [f"{quoted(photo.file.name, 80) or 'A file'}: {photo.fault}" for photo in photos if photo.fault]
+    if doubtful or not (wrong or left_out):
+        wrong.append("Say in the form which photo is the selfie.")
     if left_out:
         wrong.append(left_out)
-    elif not wrong:
-        wrong.append("Say in the form which photo is the selfie.")
     blocks = [section(head)]
     if known:
         blocks.append(plain_section("Understood\n" + "\n".join(known)))
     blocks += [plain_section("Missing or unclear\n" + "\n".join(wrong)), _buttons(_open_form(dropped))]
     if understood.texts.get("id_number"):
         blocks.append(context(plain(HINT)))
-    return Said(text=f"{head} {foreign('; '.join(wrong), 900)}", blocks=blocks)
+    return Said(text=f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}", blocks=blocks)
 
 
 def left_out(count: int, *, thread_is_cut: bool) -> str | None:
@@ -161,7 +166,8 @@ def _facts(understood: Understood, entry: IDType | None, photos: Sequence[Standi
         lines.append(f"{quoted(entry.country_name, 75)} · {quoted(entry.short, 75)}")
     elif understood.country:
         lines.append(f"Country: {quoted(understood.country, 75)}")
-    for name, text in understood.texts.items():
+    known = [*LABELS, *understood.texts]
+    for name, text in sorted(understood.texts.items(), key=lambda said: known.index(said[0])):
         if name == "id_number":
             last = tail(text)
             lines.append(f"{_label(name)} ending {last}" if last else f"{_label(name)} too short to show")
@@ -182,12 +188,8 @@ def _label(name: str) -> str:
 
 
 def _open_form(dropped: Dropped) -> Block:
-    return _button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(dropped))
-
-
-def _button(action_id: str, text: str, value: str, *, primary: bool = False) -> Block:
-    button: Block = {"type": "button", "action_id": action_id, "text": plain(text, 75), "value": value}
-    return button | ({"style": "primary"} if primary else {})
+    aloud = "Open the form, with what was understood of the message"
+    return button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(dropped), aloud=aloud)
 
 
 def _buttons(*buttons: Block) -> Block:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.blocks import ids, words
 from bot.blocks.form import LABELS
-from bot.blocks.text import Block, context, foreign, person, plain, plain_section, quoted, section, when
+from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
 from bot.blocks.thread import Said, buttons, checklist, said_by_smile_id, status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
@@ -209,6 +209,12 @@ def without_mentions(text: str) -> str:
 def plainly(faults: Iterable[str]) -> str:
     """Faults of fields, where there are no fields to stand beside."""
     return " ".join(foreign(words) for words in faults)
+
+
+def try_again(value: str) -> Said:
+    """The form could not open in time; a click brings a new chance. `value` says for which conversation."""
+    opens = button(ids.OPEN_FORM, "Open the form", value, aloud="Open the form for a new check")
+    return Said(text=EXPIRED, blocks=[section(EXPIRED), {"type": "actions", "elements": [opens]}])
 
 
 def closed(text: str) -> dict[str, Any]:

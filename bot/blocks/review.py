@@ -9,7 +9,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, context, foreign, person, plain, plain_section, quoted, section, spoken, took, when
+from bot.blocks.text import (
+    Block,
+    button,
+    context,
+    foreign,
+    person,
+    plain,
+    plain_section,
+    quoted,
+    section,
+    sentence,
+    spoken,
+    took,
+    when,
+)
 from bot.blocks.thread import Said, checklist, status_name, subject, verdict_name, why_decided
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
@@ -126,7 +140,7 @@ def _standing(check: Check, review: Review | None) -> str:
     if proposal is not None:
         return (
             f"{before}*{person(proposal.by)} proposes: {words.DECIDED[proposal.decision]}* — "
-            f"{foreign(why_decided(proposal), MAX_WORDS + 100)}. This goes against Smile ID's verdict: "
+            f"{sentence(foreign(why_decided(proposal), MAX_WORDS + 100))} This goes against Smile ID's verdict: "
             "a second reviewer must agree."
         )
     if review.claimed_by is None or review.claimed_at is None:
@@ -136,7 +150,7 @@ def _standing(check: Check, review: Review | None) -> str:
 
 def _decided(decided: Decided) -> str:
     text = f"*{words.DECIDED[decided.decision]} by {person(decided.by)}* {when(decided.at)} — "
-    text += f"{foreign(why_decided(decided), MAX_WORDS + 100)}."
+    text += sentence(foreign(why_decided(decided), MAX_WORDS + 100))
     if decided.confirmed_by is not None:
         text += f" {person(decided.confirmed_by)} agreed."
     if decided.is_override:
@@ -354,9 +368,10 @@ def reminder(
     check: Check, entry: IDType | None, silence: Silence, *, whom: str, claimer: str | None, waited: timedelta
 ) -> Said:
     """Below the card, or directly. `waited` is the whole time, nights included."""
+    who = "You have" if claimer and whom == person(claimer) else f"{person(claimer or '')} has"
     what = {
         Silence.UNCLAIMED: "Nobody has claimed this",
-        Silence.IDLE: f"{person(claimer or '')} has claimed this, and nothing was done",
+        Silence.IDLE: f"{who} claimed this, and nothing was done",
         Silence.PENDING: "Smile ID has given no final result",
     }[silence]
     line = f"{whom} *{what}* for {took(waited)} · {subject(check, entry)} · {check.ref} · {status_name(check)}".strip()
@@ -381,11 +396,4 @@ def _ago(moment: datetime) -> str:
 
 
 def _button(action_id: str, text: str, ref: str, *, primary: bool = False) -> Block:
-    button: Block = {
-        "type": "button",
-        "action_id": action_id,
-        "text": plain(text, 75),
-        "value": ref,
-        "accessibility_label": f"{text}: check {ref}",
-    }
-    return button | ({"style": "primary"} if primary else {})
+    return button(action_id, text, ref, aloud=f"{text}: check {ref}", primary=primary)

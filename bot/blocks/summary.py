@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, context, cut, foreign, mrkdwn, person, plain, quoted, section, spoken, took, when
+from bot.blocks.text import Block, button, context, cut, foreign, mrkdwn, person, quoted, section, spoken, took, when
 from bot.blocks.thread import Said
 from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Waiting
 from bot.domain.outcomes import Why
@@ -303,14 +303,9 @@ def short(period: Period) -> str:
 
 def with_button(said: Said, *, value: dict[str, str]) -> Said:
     """The private answer, with a button that shares it where it was asked for."""
-    button = {
-        "type": "button",
-        "action_id": ids.SHARE_SUMMARY,
-        "text": plain("Share here", 75),
-        "value": json.dumps(value),
-        "accessibility_label": "Share this summary in this conversation, with its picture and file",
-    }
-    return Said(text=said.text, blocks=[*said.blocks, {"type": "actions", "elements": [button]}])
+    aloud = "Share this summary in this conversation, with picture and file"
+    share = button(ids.SHARE_SUMMARY, "Share here", json.dumps(value), aloud=aloud)
+    return Said(text=said.text, blocks=[*said.blocks, {"type": "actions", "elements": [share]}])
 
 
 def with_line(said: Said, line: str) -> Said:

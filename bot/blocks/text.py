@@ -35,6 +35,11 @@ def foreign(text: str, length: int = FOREIGN_LENGTH) -> str:
     return re.sub(r"([*_~`@#])", "\\1\u2060", shown)
 
 
+def sentence(text: str) -> str:
+    """With a full stop, so that what follows is not read into it."""
+    return text if text.endswith((".", "?", ":", "…")) else f"{text}."
+
+
 def mrkdwn(text: str) -> Block:
     return {"type": "mrkdwn", "text": cut(text, _SECTION), "verbatim": True}
 
@@ -53,6 +58,18 @@ def plain_section(text: str) -> Block:
 
 def context(*texts: Block) -> Block:
     return {"type": "context", "elements": list(texts)}
+
+
+def button(action_id: str, text: str, value: str, *, aloud: str, primary: bool = False) -> Block:
+    """`aloud` is what a screen reader says, of which only the first 75 characters are heard."""
+    made: Block = {
+        "type": "button",
+        "action_id": action_id,
+        "text": plain(text, 75),
+        "value": value,
+        "accessibility_label": cut(aloud, 75),
+    }
+    return made | ({"style": "primary"} if primary else {})
 
 
 def person(user: str) -> str:

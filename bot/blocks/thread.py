@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, context, foreign, person, plain, quoted, section, spoken, took, when
+from bot.blocks.text import Block, button, context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
@@ -145,13 +145,7 @@ def cancel_button(check: Check) -> Block:
 
 
 def _button(action_id: str, text: str, check: Check) -> Block:
-    return {
-        "type": "button",
-        "action_id": action_id,
-        "text": plain(text, 75),
-        "value": check.ref,
-        "accessibility_label": f"{text}: check {check.ref}",
-    }
+    return button(action_id, text, check.ref, aloud=f"{text}: check {check.ref}")
 
 
 def _how_often(waiting: timedelta) -> str:
@@ -178,7 +172,8 @@ def _steps(check: Check) -> str:
 def decided(check: Check, decision: Decided) -> Said:
     """A reviewer's decision, beside what Smile ID says."""
     by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
-    title = f"{person(check.requester)} *{by}* — {foreign(why_decided(decision), _HEARD)} · {label(check)}"
+    why = foreign(why_decided(decision), _HEARD).removesuffix(".")
+    title = f"{person(check.requester)} *{by}* — {why} · {label(check)}"
     facts = [f"Smile ID: {verdict_name(check)}."]
     if decision.confirmed_by is not None:
         facts.append(f"{person(decision.confirmed_by)} agreed, since it goes against Smile ID's verdict.")

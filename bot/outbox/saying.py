@@ -116,14 +116,15 @@ class Saying:
         if found is None or found.message_ts is None:
             return None
         if post.kind is PostKind.BATCH_FAULTS:
-            comment = f"What is wrong with the rows of {found.id}: correct them and send the file in a new message."
+            comment = batch.faults_comment(found)
             data = batch.faults_csv(found)
+            name = f"{found.id}-faults.csv"
         else:
             rows = [checks.the(tx, ref) for ref in batches.refs(tx, found.id)]
             still_open = post.note.get("what") == "open"
             comment = batch.results_comment(found, batches.counts(tx, found.id), still_open=still_open)
             data = batch.results_csv(rows)
-        name = f"{found.id}-{post.kind.value.removeprefix('batch_')}-{post.note.get('what', '')}.csv"
+            name = f"{found.id}-results-{post.note.get('what', '')}.csv"
         return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)
 
     def _build(self, post: Post, context: Context) -> Said | None:

@@ -305,9 +305,9 @@ async def test_what_is_wrong_or_missing_is_said_in_words(tmp_path: Path, text: s
 async def test_two_photos_are_a_choice_that_nobody_makes_for_them(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await mention(world, WHOLE, "one.jpg", "two.jpg")
-        assert "Attach one selfie" in world.slack.plain(await said(world)) or "Say in the form" in (
-            world.slack.plain(await said(world))
-        )
+        told = world.slack.plain(await said(world))
+        assert "Say in the form which photo is the selfie." in told
+        assert "Attach one selfie" not in told
 
 
 async def test_who_has_no_right_hears_it_alone(tmp_path: Path) -> None:

@@ -456,7 +456,7 @@ async def test_reminders_climb_from_the_group_to_the_managers_once_each(tmp_path
         # Claimed, then idle: first who claimed it, then everybody, then the managers.
         await press(world, ZOE, ids.REVIEW_CLAIM)
         await look(hours=4.1)
-        idle = [n for n in world.notices() if "has claimed this, and nothing was done" in n]
+        idle = [n for n in world.notices() if "claimed this, and nothing was done" in n]
         assert len(idle) == 1
         assert idle[0].startswith("@zoe ")
         # A long stop: the highest step alone.

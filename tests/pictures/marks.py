@@ -1,0 +1,117 @@
+"""Slack's mrkdwn as HTML, strictly: what Slack would read as a link or a mention must be one of those known here.
+
+The rules: docs.slack.dev/messaging/formatting-message-text (2026-11).
+"""
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
+from tests.pictures.people import CHANNELS, NOW, PEOPLE, ZONE
+
+_KEPT = re.compile("\ue000(\\d+)\ue001")
+_CODE = re.compile("```(.+?)```|`(?!\u2060)([^`\n]+)`(?!\u2060)", re.DOTALL)
+_TOKEN = re.compile(r"<([^<>]*)>")
+_BARE = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
+_EMOJI = re.compile(r":(?=[^:\s]*[a-z])[a-z0-9_+'-]+:")
+_STYLES = [
+    (re.compile(f"(?<![\\w{mark}])\\{mark}(?![\\s\u2060{mark}])([^{mark}\n]+?)(?<!\\s)\\{mark}(?![\\w\u2060])"), tag)
+    for mark, tag in (("*", "b"), ("_", "i"), ("~", "s"))
+]
+_DATE_FORMS = {
+    "date_num": "%Y-%m-%d",
+    "date": "%B %-d, %Y",
+    "date_short": "%b %-d, %Y",
+    "date_long": "%A, %B %-d, %Y",
+    "time": "%-I:%M %p",
+    "time_secs": "%-I:%M:%S %p",
+}
+
+
+class NotDrawn(Exception):
+    """Something that no picture would show as Slack does, so that nobody would see it."""
+
+
+def plain(text: str) -> str:
+    """plain_text, in which nothing has a meaning but line breaks."""
+    return html.escape(text).replace("\n", "<br>")
+
+
+def mrkdwn(text: str) -> str:
+    """Raises NotDrawn for what Slack would read as something else than its writer meant."""
+    kept: list[str] = []
+
+    def keep(drawn: str) -> str:
+        kept.append(drawn)
+        return f"\ue000{len(kept) - 1}\ue001"
+
+    def code(found: re.Match[str]) -> str:
+        tag = "pre" if found[1] is not None else "code"
+        return keep(f"<{tag}>{_safe(found[1] or found[2])}</{tag}>")
+
+    text = _CODE.sub(code, text)
+    text = _TOKEN.sub(lambda found: keep(_token(found[1])), text)
+    text = _EMOJI.sub(lambda found: keep(f'<span class="emoji">{found[0]}</span>'), _safe(text))
+    for pattern, tag in _STYLES:
+        text = pattern.sub(rf"<{tag}>\1</{tag}>", text)
+    lines = [f"<q>{line[4:].strip()}</q>" if line.startswith("&gt;") else line for line in text.split("\n")]
+    text = "<br>".join(lines)
+    while _KEPT.search(text):
+        text = _KEPT.sub(lambda found: kept[int(found[1])], text)
+    return text
+
+
+def _safe(text: str) -> str:
+    """Escaped as Slack wants it, which is as HTML wants it."""
+    if bare := _BARE.search(text):
+        raise NotDrawn(f"unescaped {bare[0]!r} in mrkdwn: {text[:80]!r}")
+    return text
+
+
+def _token(inside: str) -> str:
+    target, bar, label = inside.partition("|")
+    if target.startswith("@"):
+        return _mention("@", target[1:], PEOPLE)
+    if target.startswith("#"):
+        return _mention("#", target[1:], CHANNELS)
+    if target in ("!here", "!channel", "!everyone"):
+        return f'<span class="mention">@{target[1:]}</span>'
+    if target.startswith("!date^"):
+        return plain(_date(target, label))
+    if target.startswith(("https://", "http://", "mailto:")):
+        return f"<a>{_safe(label) if bar else html.escape(target)}</a>"
+    raise NotDrawn(f"Slack would read <{inside[:60]}> as a link or mention, and nothing here knows it")
+
+
+def _mention(mark: str, id_: str, names: dict[str, str]) -> str:
+    if id_ not in names:
+        raise NotDrawn(f"nobody in tests/pictures/people.py is {mark}{id_}")
+    return f'<span class="mention">{mark}{names[id_]}</span>'
+
+
+def _ago(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    for size, unit in ((24 * 60, "day"), (60, "hour"), (1, "minute")):
+        if count := minutes // size:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def _date(target: str, fallback: str) -> str:
+    _mark, seconds, form, *_link = target.split("^")
+    if not fallback:
+        raise NotDrawn(f"a date without words for old clients: {target}")
+    moment = datetime.fromtimestamp(int(seconds), UTC).astimezone(ZONE)
+
+    def part(found: re.Match[str]) -> str:
+        if found[1] == "ago":
+            return _ago(NOW - moment)
+        name = found[1].removesuffix("_pretty")
+        if name not in _DATE_FORMS:
+            raise NotDrawn(f"Slack knows no date form {found[0]}")
+        days = (NOW.astimezone(ZONE).date() - moment.date()).days
+        if name != found[1] and days in (-1, 0, 1):
+            return {-1: "tomorrow", 0: "today", 1: "yesterday"}[days]
+        return moment.strftime(_DATE_FORMS[name])
+
+    return re.sub(r"\{(\w+)\}", part, form)

@@ -1,0 +1,102 @@
+"""One thing that the bot says, and sheets of them: what `scenes/` hand over."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from bot.blocks.thread import Said
+from bot.domain.checks import PostKind
+from bot.outbox.saying import File
+from tests.pictures import drawing
+from tests.pictures.drawing import Canvas, Typed
+
+DESKTOP, PHONE, TWO_MODALS = 760, 420, 1100
+"""Pixels: a conversation in Slack's window, a large phone, and two columns of modals."""
+
+_CSS = Path(__file__).with_name("slack.css").read_text(encoding="utf-8")
+
+
+class Place(Enum):
+    """Where it stands; its value is written above a message."""
+
+    CHANNEL = ""
+    THREAD = "in the thread"
+    REVIEWERS = "in #kyc-reviews"
+    MANAGERS = "in #kyc-summary"
+    PRIVATE = "Only visible to you"
+    DIRECT = "direct message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A message, a modal, a home tab, or a file with its comment."""
+
+    caption: str
+    """When it is said; also the picture's words for who cannot see it."""
+    shows: Said | File | Mapping[str, Any]
+    kinds: Sequence[PostKind] = ()
+    """What the outbox calls it, if it says it of its own accord."""
+    place: Place = Place.CHANNEL
+    typed: Mapping[str, Typed] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> Sequence[Mapping[str, Any]]:
+        match self.shows:
+            case Said():
+                return self.shows.blocks
+            case File():
+                return ()
+            case view:
+                blocks: Sequence[Mapping[str, Any]] = view["blocks"]
+                return blocks
+
+    def html(self, asked: set[str] | None = None) -> str:
+        """`asked`: confirmations that were shown before and need not be again; more are added."""
+        asked = set() if asked is None else asked
+        canvas = Canvas(typed=self.typed, errors=self.errors, images=self.images, asked=asked)
+        match self.shows:
+            case Said(text=text, blocks=listed):
+                drawn = drawing.message(canvas, text=text, listed=listed, at="3:30 PM", note=self.place.value)
+            case File(comment=comment, name=name, data=data, alt_text=alt_text):
+                attached = drawing.file(name, data, alt_text)
+                drawn = drawing.message(
+                    canvas, text=comment, listed=(), at="3:30 PM", note=self.place.value, below=attached
+                )
+            case view:
+                drawn = drawing.home(canvas, view) if view["type"] == "home" else drawing.modal(canvas, view)
+        return f'<div class="scene"><div class="caption">{html.escape(self.caption)}</div>{drawn}</div>'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One picture file."""
+
+    name: str
+    """`docs/pictures/<name>.png`."""
+    title: str
+    line: str
+    """What is to be seen, in one sentence."""
+    scenes: Sequence[Scene]
+    width: int = DESKTOP
+    is_list: bool = False
+    """Messages of one sentence, without who says them."""
+
+    @property
+    def alt(self) -> str:
+        """For who cannot see it."""
+        return f"{self.title}: {'; '.join(scene.caption for scene in self.scenes)}"
+
+    def html(self) -> str:
+        """The whole page; the same for the same scenes, wherever it is built."""
+        asked: set[str] = set()
+        scenes = "\n".join(scene.html(asked) for scene in self.scenes)
+        css = "compact" if self.is_list else "columns" if self.width == TWO_MODALS else ""
+        return (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
+            f'<style>{_CSS}</style><body><main class="{css}">{scenes}</main></body></html>\n'
+        )

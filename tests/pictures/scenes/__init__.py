@@ -1,0 +1,28 @@
+"""What is to be seen, a module for each room of `bot/blocks`: each has a function `sheets()`.
+
+A new room: a module here, and its name in `ROOMS`.
+"""
+
+from tests.pictures.scene import Sheet
+from tests.pictures.scenes import (
+    batch,
+    export,
+    find,
+    form,
+    held,
+    home,
+    message,
+    phone,
+    private,
+    review,
+    sentences,
+    summary,
+    thread,
+)
+
+ROOMS = (thread, review, held, batch, summary, export, home, form, message, private, find, sentences, phone)
+"""In the order in which `docs/pictures.md` shows them."""
+
+
+def sheets() -> list[Sheet]:
+    return [sheet for room in ROOMS for sheet in room.sheets()]

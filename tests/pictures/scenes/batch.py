@@ -1,0 +1,135 @@
+"""A file of applicants: its message through its life, and the files in its thread."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from io import BytesIO
+
+from bot.blocks import batch
+from bot.domain.applicants import Limits, SourceFile, read, template_csv
+from bot.domain.batches import Batch, BatchState, Counts
+from bot.domain.checks import PostKind
+from bot.domain.outcomes import Why
+from bot.domain.request import FileInfo
+from bot.domain.states import State
+from bot.outbox.saying import File
+from tests.blocks.samples import ASKED_AT, ID_TYPES
+from tests.pictures.people import AMINA, REQUESTS
+from tests.pictures.scene import Place, Scene, Sheet
+from tests.pictures.scenes.samples import STATES, ended, reading
+
+_ID = "B-2M4Q8Z"
+_HEADER = ("country", "id_type", "id_number", "customer_reference", "dob", "photo", "favourite colour")
+_TABLE = [
+    *(("NG", "BVN", f"2221230000{n}", f"C-{n}", "1990-01-02", f"c-{n}.jpg", "blue") for n in range(7)),
+    ("NG", "BVN", "22212300001", "C-1", "1990-01-02", "c-7.jpg", "green"),
+    ("NG", "BVN", "2221230008", "C-8", "2 Jan 1990", "c-8.jpg", ""),
+    ("GH", "GHANA_CARD", "GHA-1", "C-9", "1990-13-02", "missing.jpg", ""),
+    ("XX", "BVN", "22212300010", "C-10", "", "c-10.jpg", ""),
+    ("NG", "", "22212300011", "C-11", "", "c-11.pdf", ""),
+    ("NG", "DRIVERS_LICENSE", "ABC000000000", "C-12", "", "", ""),
+]
+_BATCH = Batch(
+    id=_ID,
+    state=BatchState.PREVIEW,
+    requester=AMINA,
+    team="T0EXAMPLE",
+    channel=REQUESTS,
+    message_ts="1700000000.000200",
+    source_ts="1700000000.000100",
+    source_thread_ts=None,
+    files=("F0TABLE",),
+    words=None,
+    total=20,
+    ready=20,
+    repeats=0,
+    with_repeats=False,
+    consent_at=None,
+    consent_by=None,
+    asked_at=ASKED_AT,
+    tries=0,
+    preview={},
+)
+_COUNTS = Counts(waiting=6, held=1, sent=3, approved=6, rejected=1, failed=1, needs_person=2)
+_NONE = Counts()
+
+
+def sheets() -> list[Sheet]:
+    return [
+        Sheet(
+            name="files-of-applicants",
+            title="Files of applicants",
+            line="One message counts what comes of a file; the files in its thread name rows.",
+            scenes=[*_messages(), *_files()],
+        )
+    ]
+
+
+def _read() -> Batch:
+    """A file with faults and repeats, read by the bot's own reader."""
+    out = io.StringIO()
+    csv.writer(out).writerows([_HEADER, *_TABLE])
+    table = SourceFile(file_id="F0TABLE", name="applicants.csv", content=BytesIO(out.getvalue().encode()))
+    loose = [FileInfo(id=f"F0{n}", name=f"c-{n}.jpg", mimetype="image/jpeg", size=90_000) for n in range(15)]
+    found = read([table], loose, id_types=ID_TYPES, today=date(2026, 11, 22), limits=Limits())
+    faults = [[fault.row, fault.column, fault.words] for one in found.applicants for fault in one.faults]
+    repeats = [[one.row, f"the same person as row {one.repeats}"] for one in found.applicants if one.repeats]
+    return replace(
+        _BATCH,
+        total=len(found.applicants),
+        ready=len(found.applicants) - len({row for row, *_ in faults}) - len(repeats),
+        repeats=len(repeats),
+        preview={
+            "faults": faults,
+            "repeats": repeats,
+            "ignored": list(found.ignored_columns),
+            "unused": found.unused_photos,
+        },
+    )
+
+
+def _messages() -> Iterator[Scene]:
+    def scene(caption: str, shown: Batch, counts: Counts = _NONE, kind: PostKind = PostKind.BATCH_PROGRESS) -> Scene:
+        return Scene(caption=caption, shows=batch.message(shown, counts), kinds=[kind])
+
+    faulty = _read()
+    yield scene("Read: some rows have faults, one looks like a repeat", faulty, kind=PostKind.BATCH)
+    yield scene("Read: every row is ready", _BATCH, kind=PostKind.BATCH)
+    hopeless = replace(faulty, ready=0, repeats=0, preview={"faults": faulty.preview["faults"][:2]})
+    yield scene("Read: no row can be sent", hopeless, kind=PostKind.BATCH)
+    refused = replace(_BATCH, state=BatchState.REFUSED, words="The table has a header and no rows.")
+    yield scene("The file cannot be used", refused, kind=PostKind.BATCH)
+    yield scene("Confirmed", replace(_BATCH, state=BatchState.CONFIRMED))
+    yield scene("Sending", replace(_BATCH, state=BatchState.SENDING), _COUNTS)
+    yield scene("Paused", replace(_BATCH, state=BatchState.PAUSED), _COUNTS)
+    yield scene("Cancelled before it was sent", replace(_BATCH, state=BatchState.CANCELLED))
+    half = replace(_COUNTS, waiting=0, held=0, cancelled=7)
+    yield scene("The rest was cancelled", replace(_BATCH, state=BatchState.CANCELLED), half)
+    yield scene("Done", replace(_BATCH, state=BatchState.DONE), Counts(approved=16, rejected=2, failed=2))
+
+
+def _files() -> Iterator[Scene]:
+    def file(caption: str, name: str, data: bytes, comment: str, *kinds: PostKind) -> Scene:
+        sent = File(channel=REQUESTS, thread_ts="1", name=name, data=data, comment=comment)
+        return Scene(caption=caption, shows=sent, kinds=kinds, place=Place.THREAD if kinds else Place.DIRECT)
+
+    faults, comment = batch.faults_csv(_read()), batch.faults_comment(_BATCH)
+    yield file("Rows with faults", f"{_ID}-faults.csv", faults, comment, PostKind.BATCH_FAULTS)
+    rows = [
+        replace(
+            ended(STATES[reading(why).outcome], reading(why)),
+            batch=_ID,
+            batch_row=row,
+            customer_reference=f"C-{row}",
+            ended_at=ASKED_AT + timedelta(seconds=40),
+        )
+        for row, why in enumerate((Why.CONFIRMED, Why.FACES_DIFFER, Why.AUTHORITY_DOWN), start=2)
+    ]
+    failed = replace(rows[0], state=State.FAILED, verdict=None, verdict_why=None, batch_row=5, failure="photo",
+                     failure_words="The selfie: The file is damaged. Attach another one.")  # fmt: skip
+    results = batch.results_csv([*rows, failed])
+    comment = batch.results_comment(_BATCH, Counts(approved=15, rejected=2, failed=1, needs_person=2), still_open=True)
+    yield file("Results", f"{_ID}-results-open.csv", results, comment, PostKind.BATCH_RESULTS)
+    yield file("The template", "applicants-template.csv", template_csv(), batch.TEMPLATE_COMMENT)

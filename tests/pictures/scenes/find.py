@@ -1,0 +1,77 @@
+"""Lists of checks, and the search."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.blocks import find
+from bot.blocks.private import says
+from bot.domain.outcomes import Why
+from bot.domain.states import ReviewReason, State
+from tests.blocks.samples import ID_TYPES
+from tests.pictures.people import AMINA, REMI
+from tests.pictures.scene import Place, Scene, Sheet
+from tests.pictures.scenes.samples import CHECK_BVN, LINK, ended, reading
+
+
+def sheets() -> list[Sheet]:
+    shown = list(rows())
+    countries = list(ID_TYPES.countries().items())
+    return [
+        Sheet(
+            name="lists",
+            title="Lists and search",
+            line="`/kyc list` and `/kyc find`: the checks that one may see, newest first.",
+            scenes=[
+                _list("/kyc list", shown, "mine", has_older=True),
+                _list("/kyc list all, a page in the middle", shown, "all", has_older=True, has_newer=True),
+                _list("/kyc list of somebody who has not asked yet", [], "mine"),
+                _list("/kyc list review, and there is none", [], "review"),
+                Scene(
+                    caption="/kyc list with a filter that I do not know",
+                    shows=says(find.unknown_filter("<b>late</b>")),
+                    place=Place.PRIVATE,
+                ),
+                Scene(caption="/kyc find", shows=find.form(countries)),
+                Scene(
+                    caption="Nothing was filled in",
+                    shows=find.form(countries),
+                    errors={"find_ref": find.NOTHING_SOUGHT},
+                ),
+                Scene(
+                    caption="Found",
+                    shows=find.results(shown[:4], metadata="", has_older=True, has_newer=True),
+                ),
+                Scene(
+                    caption="Nothing found",
+                    shows=find.results([], metadata="", has_older=False, has_newer=False),
+                ),
+            ],
+        )
+    ]
+
+
+def rows() -> Iterator[find.Row]:
+    checks = [
+        CHECK_BVN,
+        replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.SMILE_ID),
+        replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.ID_UNVERIFIED),
+        ended(State.APPROVED, reading(Why.CONFIRMED)),
+        ended(State.REJECTED, reading(Why.FACES_DIFFER)),
+        replace(ended(State.FAILED, reading(Why.AUTHORITY_DOWN)), country="KE", id_type="NATIONAL_ID"),
+        replace(CHECK_BVN, state=State.CANCELLED),
+    ]
+    for number, check in enumerate(checks):
+        shown = replace(
+            check,
+            ref=f"K-{7 - number}F3K2Q",
+            requester=AMINA if number % 2 else REMI,
+            asked_at=check.asked_at - timedelta(hours=9 * number),
+        )
+        entry = ID_TYPES.find(shown.country, shown.id_type)
+        yield find.Row(check=shown, entry=entry, link=LINK if number else None)
+
+
+def _list(caption: str, rows: list[find.Row], shown: str, *, has_older: bool = False, has_newer: bool = False) -> Scene:
+    said = find.listing(rows, shown=shown, has_older=has_older, has_newer=has_newer)
+    return Scene(caption=caption, shows=said, place=Place.PRIVATE)

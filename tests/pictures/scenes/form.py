@@ -1,0 +1,164 @@
+"""The form: empty, as it grows, filled in, sent back with faults."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from bot.blocks import form, ids, private
+from bot.blocks.form import Attached, Place
+from bot.domain.checks import PhotoKind
+from bot.domain.id_types import IDTypes
+from bot.domain.request import FileInfo, Form, parse
+from tests.blocks.samples import ID_TYPES
+from tests.pictures.drawing import Typed
+from tests.pictures.people import REQUESTS
+from tests.pictures.scene import TWO_MODALS, Scene, Sheet
+from tests.pictures.scenes.held import seen_before
+
+_HERE = Place(channel=REQUESTS)
+_MORE = IDTypes(
+    {
+        (entry.country, entry.id_type): replace(entry, supported=True)
+        for entry in (ID_TYPES.find("NG", "DRIVERS_LICENSE"), ID_TYPES.find("KE", "KRA_PIN"))
+        if entry is not None
+    }
+)
+"""Types that ask for more than a number; none of them is offered by the table as it is shipped."""
+_EIGHT = [f"frame-{n}.jpg" for n in range(1, 9)]
+_CHOSEN = {ids.COUNTRY: "NG", ids.ID_TYPE: "BVN"}
+_FILLED = {
+    "id_number": "22212340000",
+    ids.SELFIE: ["ada.jpg"],
+    ids.LIVENESS: _EIGHT,
+    ids.CUSTOMER_REFERENCE: "C-17",
+    "first_name": "Ada",
+    "last_name": "Obi",
+    "dob": "1990-01-02",
+    ids.CONSENT: [ids.CONSENTED],
+}
+
+
+def sheets() -> list[Sheet]:
+    return [
+        Sheet(
+            name="form",
+            title="The form",
+            line="One modal for every country and ID type; its fields follow what is chosen.",
+            width=TWO_MODALS,
+            scenes=[
+                Scene(caption="Opened by /kyc in a channel", shows=form.build(ID_TYPES, place=_HERE)),
+                Scene(
+                    caption="A country is chosen",
+                    shows=form.build(ID_TYPES, place=_HERE, country="GH"),
+                ),
+                Scene(caption="An ID type is chosen", shows=_bvn()),
+                Scene(caption="Filled in, with liveness images", shows=_bvn(), typed=_FILLED),
+                Scene(
+                    caption="A type that asks for more",
+                    shows=form.build(_MORE, place=_HERE, country="NG", id_type="DRIVERS_LICENSE"),
+                ),
+                Scene(
+                    caption="A type that asks for a citizenship",
+                    shows=form.build(_MORE, place=_HERE, country="KE", id_type="KRA_PIN"),
+                ),
+            ],
+        ),
+        Sheet(
+            name="form-faults",
+            title="The form, sent back",
+            line="Faults stand beside their fields; a person who was checked before is asked about.",
+            scenes=[*_faulty(), *_questions()],
+            width=TWO_MODALS,
+        ),
+    ]
+
+
+def _bvn() -> form.View:
+    return form.build(ID_TYPES, place=_HERE, country="NG", id_type="BVN")
+
+
+def _faulty() -> list[Scene]:
+    typed = {
+        **_FILLED,
+        "id_number": "2221234567",
+        ids.SELFIE: ["passport.pdf"],
+        ids.LIVENESS: _EIGHT[:5],
+        ids.CUSTOMER_REFERENCE: "C" * 101,
+        "dob": "2031-01-02",
+        "phone_number": "call me",
+        ids.CONSENT: [],
+    }
+    return [
+        Scene(caption="Everything wrong at once", shows=_bvn(), typed=typed, errors=_faults(typed, "BVN", ID_TYPES)),
+        Scene(
+            caption="Sent without anything in it",
+            shows=form.build(_MORE, place=_HERE, country="NG", id_type="DRIVERS_LICENSE"),
+            errors=_faults({}, "DRIVERS_LICENSE", _MORE),
+        ),
+    ]
+
+
+def _faults(typed: Mapping[str, Typed], id_type: str, id_types: IDTypes) -> dict[str, str]:
+    """What the bot's own reading of the form says."""
+    texts = {name: value for name, value in typed.items() if isinstance(value, str)}
+
+    def files(block_id: str) -> list[FileInfo]:
+        names = typed.get(block_id, [])
+        return [FileInfo(id=f"F{name}", name=name, mimetype="", size=90_000) for name in names]
+
+    filled = Form(
+        country="NG",
+        id_type=id_type,
+        texts=texts,
+        customer_reference=texts.get(ids.CUSTOMER_REFERENCE, ""),
+        selfie=files(ids.SELFIE),
+        liveness=files(ids.LIVENESS),
+        consent=bool(typed.get(ids.CONSENT)),
+    )
+    return dict(parse(filled, id_types, today=date(2026, 11, 22)).faults)
+
+
+def _questions() -> list[Scene]:
+    cannot = private.cannot_post("kyc-private")
+    attached = [
+        Attached(file_id="F1", name="Ada Obi.jpg", kind=PhotoKind.SELFIE),
+        Attached(file_id="F2", name="frame-1.jpg"),
+        Attached(file_id="F3", name="ghana-card.pdf", fault="This is a PDF. Attach a JPEG or PNG photo."),
+    ]
+    return [
+        Scene(
+            caption="This ID number was checked before",
+            shows=form.build(ID_TYPES, place=_HERE, country="NG", id_type="BVN", seen=seen_before()),
+            typed=_FILLED,
+        ),
+        Scene(
+            caption="Opened from a message: its photos stand in the form",
+            shows=form.build(
+                ID_TYPES,
+                place=_HERE,
+                country="NG",
+                id_type="BVN",
+                attached=attached,
+                texts={"id_number": "22212340000", "first_name": "Ada"},
+                warning="The thread holds 3 older photos that are not offered here.",
+            ),
+        ),
+        Scene(
+            caption="Run again, after the authority's register was away",
+            shows=form.build(
+                ID_TYPES,
+                place=Place(channel=REQUESTS, rerun="K-7F3K2Q"),
+                country="NG",
+                id_type="BVN",
+                title="Run again",
+                not_before=True,
+                attached=[Attached(file_id="F1", name="Selfie of the last time", kind=PhotoKind.SELFIE)],
+            ),
+        ),
+        Scene(
+            caption="Opened by the global shortcut, for a channel that I cannot post in",
+            shows=form.build(ID_TYPES, place=Place(channel=None), warning=cannot),
+            typed={ids.CHANNEL: REQUESTS},
+        ),
+        Scene(caption="A form that cannot be used", shows=private.closed(cannot)),
+    ]

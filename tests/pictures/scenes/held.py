@@ -1,0 +1,88 @@
+"""Questions before a check is paid for."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.blocks import held
+from bot.domain.checks import Check, Held, PhotoKind, PostKind
+from bot.domain.outcomes import Why
+from bot.domain.photo_quality import Flaw
+from bot.domain.states import State
+from tests.pictures.people import AMINA, REMI
+from tests.pictures.scene import Place, Scene, Sheet
+from tests.pictures.scenes.samples import CHECK_BVN, LINK, ended, reading
+
+_WAITS = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
+_EARLIER = replace(
+    ended(State.REJECTED, reading(Why.FACES_DIFFER)),
+    ref="K-3C9T4M",
+    requester=REMI,
+    asked_at=CHECK_BVN.asked_at - timedelta(days=20),
+)
+
+
+def sheets() -> list[Sheet]:
+    one_flaw = _photos([PhotoKind.SELFIE, 0, Flaw.DARK])
+    return [
+        Sheet(
+            name="held",
+            title="Questions before it costs",
+            line="A check waits in its thread when photos look unusable or the selfie was seen before.",
+            scenes=[
+                _question("A photo that looks unusable", one_flaw),
+                _question(
+                    "Many such photos",
+                    _photos(*([PhotoKind.LIVENESS, n, flaw] for n, flaw in enumerate(Flaw))),
+                ),
+                _question("Reminded after a day", one_flaw, is_reminder=True),
+                _question("The selfie of an earlier check", _seen(others=1), [_EARLIER]),
+                _question(
+                    "The selfie of several checks, with another ID number",
+                    _seen(others=5, other_number=True),
+                    [_EARLIER, replace(_EARLIER, ref="K-8W2H7P", requester=AMINA)],
+                ),
+                _question("The selfie of a check elsewhere", _seen(others=1)),
+                *(
+                    Scene(
+                        caption=f"Answered: {how.replace('_', ' ')}",
+                        shows=held.answered(_WAITS, by=AMINA, how=how, held=why),
+                        kinds=[PostKind.HELD_ANSWERED],
+                        place=Place.THREAD,
+                    )
+                    for how, why in (
+                        ("let_pass", Held.PHOTOS),
+                        ("other_photos", Held.PHOTOS),
+                        ("cancelled", Held.SELFIE_SEEN),
+                    )
+                ),
+                Scene(
+                    caption="Other photos for a check that waits",
+                    shows=held.photos_form(_WAITS.ref),
+                    typed={"selfie": ["ada-in-daylight.jpg"]},
+                ),
+            ],
+        )
+    ]
+
+
+def seen_before() -> str:
+    """What the form says of a person who was checked before."""
+    others = [(replace(_EARLIER, ref=f"K-{n}C9T4M"), None) for n in range(5, 9)]
+    return held.seen([(_EARLIER, LINK), *others], hidden=2, what="ID number")
+
+
+def _photos(*flaws: list[object]) -> Check:
+    return replace(_WAITS, held=Held.PHOTOS, held_note={"flaws": flaws})
+
+
+def _seen(**note: object) -> Check:
+    return replace(_WAITS, held=Held.SELFIE_SEEN, held_note=note)
+
+
+def _question(caption: str, check: Check, earlier: list[Check] | None = None, *, is_reminder: bool = False) -> Scene:
+    return Scene(
+        caption=caption,
+        shows=held.question(check, earlier or [], is_reminder=is_reminder),
+        kinds=[PostKind.HELD],
+        place=Place.THREAD,
+    )

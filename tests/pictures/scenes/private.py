@@ -1,0 +1,88 @@
+"""What one person sees alone: status, help, the Details."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.blocks import private
+from bot.blocks.thread import Said
+from bot.domain.outcomes import Why
+from bot.domain.rulings import Source
+from bot.domain.states import State
+from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
+from tests.pictures.scenes.samples import CHECK_BVN, ENTRY, LINK, RECEIVED_AT, ended, reading
+
+_AUTHORITY = {
+    "Name at the authority": "Ada Chidinma Obi",
+    "Date of birth at the authority": "1990-01-02",
+    "Gender": "Female",
+    "Address": "1 Invented Street, Lagos",
+}
+
+
+def sheets() -> list[Sheet]:
+    approved = ended(State.APPROVED, reading(Why.CONFIRMED))
+    rejected = ended(State.REJECTED, reading(Why.FACES_DIFFER))
+    waiting = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
+    return [
+        Sheet(
+            name="status-and-help",
+            title="Status and help",
+            line="Answers to `/kyc status` and `/kyc help`, seen by who asked alone.",
+            scenes=[
+                _alone("/kyc status of a check that waits", private.status(waiting, ENTRY, link=LINK)),
+                _alone("/kyc status of an approved check", private.status(approved, ENTRY, link=LINK)),
+                _alone("/kyc status of a rejected check, its message gone", private.status(rejected, ENTRY, link=None)),
+                _alone("/kyc help", private.help_text()),
+                _alone("The form could not open in time", private.try_again("C0KYC")),
+                _alone("/kyc with a word that I do not know", private.help_text("<script>alert(1)</script>")),
+            ],
+        ),
+        Sheet(
+            name="details",
+            title="Details",
+            line="Everything that is held of a check, for who asked, reviewers and admins.",
+            width=TWO_MODALS,
+            scenes=[
+                Scene(
+                    caption="While links to the photos are fetched; nothing said yet",
+                    shows=private.details(CHECK_BVN, ENTRY, [], photo_links=None),
+                ),
+                Scene(
+                    caption="An approved check",
+                    shows=private.details(
+                        approved,
+                        ENTRY,
+                        [_told(Why.ID_DETAILS, 4), _told(Why.CONFIRMED, 9), _told(Why.SUSPECTS, 30)],
+                        photo_links={
+                            "selfie_image": "https://example.com/selfie?X-Amz-Date=1&X-Amz-Signature=2",
+                            "id_card_image": "https://example.com/card?X-Amz-Date=1",
+                        },
+                    ),
+                ),
+                Scene(
+                    caption="A customer's reference that looks like a script stays text",
+                    shows=private.details(
+                        replace(rejected, customer_reference="<script>alert(1)</script> & <b>C-17</b>", id_info={}),
+                        ENTRY,
+                        [_told(Why.ANTIFRAUD, 2), _told(Why.FACES_DIFFER, 9)],
+                        photo_links={},
+                    ),
+                ),
+            ],
+        ),
+    ]
+
+
+def _told(why: Why, seconds: int) -> private.Told:
+    has_suspects = why is Why.SUSPECTS
+    return private.Told(
+        at=RECEIVED_AT + timedelta(seconds=seconds),
+        source=Source.CALLBACK if seconds < 9 else Source.JOB_STATUS,
+        reading=replace(reading(why), actions={}) if why is Why.ID_DETAILS else reading(why),
+        authority=_AUTHORITY if why is Why.ID_DETAILS else {},
+        suspects=["user-7 (same face, other name)"] if has_suspects else [],
+    )
+
+
+def _alone(caption: str, said: Said) -> Scene:
+    return Scene(caption=caption, shows=said, place=Place.PRIVATE)

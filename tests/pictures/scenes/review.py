@@ -1,0 +1,199 @@
+"""What reviewers see and do: cards, calls, forms; and how their decisions are told."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.blocks import ids, private, review, thread, words
+from bot.blocks.thread import Beside, Said
+from bot.domain.checks import Check, PostKind
+from bot.domain.outcomes import Why
+from bot.domain.reviews import OTHER, Choice, Decided, Decision, Proposal, Review, ReviewState, Silence, agreement
+from bot.domain.states import ReviewReason, State
+from tests.pictures.people import AMINA, MUSA, NOW, REMI, ZOLA
+from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
+from tests.pictures.scenes.samples import (
+    CHECK_BVN,
+    ENTRY,
+    LINK,
+    RECEIVED_AT,
+    REVIEWER_TOLD,
+    STATES,
+    ended,
+    reading,
+)
+
+_AT = NOW - timedelta(minutes=5)
+IN_REVIEW = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.ID_UNVERIFIED, review=ReviewState.OPEN)
+REJECTED = ended(State.REJECTED, reading(Why.FACES_DIFFER), review=ReviewState.OPEN)
+OPEN = Review(
+    ref=CHECK_BVN.ref,
+    round=1,
+    state=ReviewState.OPEN,
+    opened_at=RECEIVED_AT,
+    claimed_by=None,
+    claimed_at=None,
+    touched_at=None,
+    proposal=None,
+    decided=None,
+    reminded="",
+    notes=0,
+)
+CLAIMED = replace(OPEN, claimed_by=REMI, claimed_at=_AT, touched_at=_AT, notes=2)
+_OWN = "His driving licence, seen in the branch, shows the same face & name <b>twice</b>."
+PROPOSAL = Proposal(
+    decision=Decision.APPROVED, reason="other_documents", by=REMI, at=_AT, is_override=False, words=_OWN
+)
+_DECIDED = Decided(
+    number=1,
+    decision=Decision.REJECTED,
+    reason="tampered",
+    by=REMI,
+    confirmed_by=None,
+    is_override=False,
+    at=_AT,
+)
+_BY_TWO = replace(_DECIDED, decision=Decision.APPROVED, reason="other_documents", words=_OWN, confirmed_by=ZOLA)
+_BY_ADMIN = replace(_DECIDED, reason=OTHER, words="The customer has withdrawn.", by=AMINA, is_override=True)
+_PHOTOS = replace(_DECIDED, decision=Decision.NEW_PHOTOS, reason="covered")
+
+
+def sheets() -> list[Sheet]:
+    return [
+        Sheet(
+            name="review-cards",
+            title="Cards for reviewers",
+            line="A card for each check that needs eyes, in the reviewers' channel, updated in place; calls below it.",
+            scenes=[*_cards(), *_calls()],
+        ),
+        Sheet(
+            name="decisions",
+            title="Decisions",
+            line="What a reviewer decided, told in the request's thread; and what Smile ID says afterwards.",
+            scenes=list(_decisions()),
+        ),
+        Sheet(
+            name="review-forms",
+            title="Forms of reviewers",
+            line="Modals behind the buttons of a card, and the choice of direct messages.",
+            scenes=list(_forms()),
+            width=TWO_MODALS,
+        ),
+    ]
+
+
+def _cards() -> Iterator[Scene]:
+    def card(
+        caption: str, check: Check, held: Review | None, why: Why, kind: PostKind = PostKind.REVIEW_CARD, **more: Any
+    ) -> Scene:
+        given: dict[str, Any] = {
+            "round_": 1,
+            "title": words.notice_title("", why),
+            "link": LINK,
+            "reading": reading(why),
+        } | more
+        return Scene(
+            caption=caption, shows=review.card(check, ENTRY, held, **given), kinds=[kind], place=Place.REVIEWERS
+        )
+
+    yield card("New", IN_REVIEW, OPEN, Why.ID_UNVERIFIED, PostKind.REVIEW_NOTICE)
+    mentions = f"<@{REMI}> <@{ZOLA}>"
+    yield card("New, and reviewers are called by name", REJECTED, OPEN, Why.SPOOF, mentions=mentions)
+    still = replace(CHECK_BVN, review=ReviewState.OPEN)
+    yield card("New while Smile ID is still looking", still, OPEN, Why.PROVISIONAL, link=None)
+    yield card("For information, nobody is waited for", REJECTED, None, Why.FACES_DIFFER)
+    yield card("Claimed", IN_REVIEW, CLAIMED, Why.ID_UNVERIFIED)
+    yield card("Claimed before Smile ID has said anything", still, CLAIMED, Why.PROVISIONAL, reading=None)
+    proposed = replace(CLAIMED, proposal=PROPOSAL)
+    yield card("A decision against Smile ID's verdict is proposed", REJECTED, proposed, Why.FACES_DIFFER)
+    closed = replace(CLAIMED, state=ReviewState.DECIDED)
+    yield card("Decided", IN_REVIEW, replace(closed, decided=_DECIDED), Why.ID_UNVERIFIED)
+    yield card("Decided by two", REJECTED, replace(closed, decided=_BY_TWO), Why.FACES_DIFFER)
+    yield card("Decided by an admin who asked", IN_REVIEW, replace(closed, decided=_BY_ADMIN), Why.ID_UNVERIFIED)
+    again = replace(CLAIMED, claimed_by=None, claimed_at=None, decided=_DECIDED)
+    title = words.notice_title("differs", None)
+    yield card("Smile ID differs from the decision", REJECTED, again, Why.FACES_DIFFER, title=title)
+    settled = replace(CLAIMED, state=ReviewState.SETTLED)
+    yield card(
+        "Smile ID's final result has come", ended(State.APPROVED, reading(Why.CONFIRMED)), settled, Why.PROVISIONAL
+    )
+    yield card("The check was run again", replace(CHECK_BVN, round=2), settled, Why.SPOOF)
+
+
+def _calls() -> Iterator[Scene]:
+    def scene(caption: str, said: Said, *kinds: PostKind, place: Place = Place.THREAD) -> Scene:
+        return Scene(caption=caption, shows=said, kinds=kinds, place=place)
+
+    said = review.second(REJECTED, ENTRY, PROPOSAL, whom=f"<@{ZOLA}>")
+    yield scene("A second person is needed", said, PostKind.REVIEW_CALL)
+    said = review.handed(IN_REVIEW, ENTRY, by=REMI, to=ZOLA)
+    yield scene("Handed on", said, PostKind.REVIEW_CALL)
+    for silence, whom in ((Silence.UNCLAIMED, ZOLA), (Silence.IDLE, REMI), (Silence.PENDING, ZOLA)):
+        check = CHECK_BVN if silence is Silence.PENDING else IN_REVIEW
+        waited = timedelta(hours=3, minutes=20)
+        said = review.reminder(check, ENTRY, silence, whom=f"<@{whom}>", claimer=REMI, waited=waited)
+        yield scene(f"Reminder: {silence.value}", said, PostKind.REVIEW_CALL)
+    title = words.notice_title("", Why.FACES_DIFFER)
+    said = review.personal(REJECTED, ENTRY, title=title, link=LINK)
+    yield scene("To somebody who chose to be told directly", said, PostKind.PERSONAL, place=Place.DIRECT)
+
+
+def _decisions() -> Iterator[Scene]:
+    def decided(caption: str, check: Check, decision: Decided) -> Scene:
+        said = thread.decided(check, decision)
+        return Scene(caption=caption, shows=said, kinds=[PostKind.DECIDED], place=Place.THREAD)
+
+    yield decided("Rejected by a reviewer", IN_REVIEW, _DECIDED)
+    yield decided("Approved by two, against Smile ID's verdict", REJECTED, _BY_TWO)
+    yield decided("Decided by an admin who asked", IN_REVIEW, _BY_ADMIN)
+    yield decided("New photos asked for", IN_REVIEW, _PHOTOS)
+    yield decided("About a row of a file", replace(IN_REVIEW, batch="B-2M4Q8Z", batch_row=17), _DECIDED)
+    for decision, why in (
+        (_DECIDED, Why.FACES_DIFFER),
+        (_DECIDED, Why.CONFIRMED),
+        (_DECIDED, Why.AUTHORITY_DOWN),
+    ):
+        read = reading(why)
+        beside = Beside(decided=decision, agreement=agreement(decision.decision, read.outcome))
+        check = ended(STATES[read.outcome], read)
+        said = thread.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, beside=beside)
+        caption = f"Smile ID's final result after a decision: {beside.agreement.value}"
+        yield Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
+    standing = replace(REJECTED, decision=Decision.APPROVED, review=ReviewState.DECIDED)
+    said = thread.request_message(standing, ENTRY)
+    yield Scene(caption="The request's message after a decision", shows=said, kinds=[PostKind.PROGRESS])
+    said = thread.request_message(replace(standing, review=ReviewState.OPEN), ENTRY)
+    yield Scene(
+        caption="The request's message when a decision is looked at again", shows=said, kinds=[PostKind.PROGRESS]
+    )
+
+
+def _forms() -> Iterator[Scene]:
+    for decision in Decision:
+        form = review.decide_form(IN_REVIEW, ENTRY, decision, seen="", may_override=False)
+        yield Scene(caption=f"Decide: {decision.value.replace('_', ' ')}", shows=form)
+    form = review.decide_form(IN_REVIEW, ENTRY, Decision.REJECTED, seen="", may_override=True)
+    four_eyes = review.FOUR_EYES.format(ref=CHECK_BVN.ref)
+    yield Scene(
+        caption="By an admin who asked; another reason without words",
+        shows=form,
+        typed={ids.REASON: OTHER},
+        errors={ids.WORDS: review.NEEDS_WORDS, ids.OVERRIDE: four_eyes},
+    )
+    form = review.hand_on_form(IN_REVIEW)
+    yield Scene(
+        caption="Hand on, to who asked",
+        shows=form,
+        typed={ids.HAND_TO: AMINA},
+        errors={ids.HAND_TO: review.NOT_TO_REQUESTER},
+    )
+    yield Scene(caption="Note", shows=review.note_form(IN_REVIEW), typed={ids.WORDS: "Called the branch; they look."})
+    yield Scene(caption="/kyc notify, for a reviewer", shows=review.notify_form([Choice.SECOND], is_reviewer=True))
+    yield Scene(caption="/kyc notify, for a requester", shows=review.notify_form([], is_reviewer=False))
+    found = [
+        (MUSA, _AT, "Called the branch; they look."),
+        (REMI, NOW, review.decision_line(_BY_TWO)),
+    ]
+    view = private.details(REJECTED, ENTRY, [], photo_links={}, reviewers=review.written(found))
+    yield Scene(caption="The Details, with what reviewers wrote", shows=view)

@@ -1,0 +1,50 @@
+"""Every single sentence of the bot: all the capital names of the rooms that hold them, found by themselves."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from types import ModuleType
+
+import bot.blocks
+from bot.blocks.private import says
+from tests.pictures.people import MUSA, REQUESTS
+from tests.pictures.scene import Place, Scene, Sheet
+
+ROOMS = [
+    importlib.import_module(f"bot.blocks.{found.name}")
+    for found in pkgutil.iter_modules(bot.blocks.__path__)
+    if found.name != "ids"
+]
+SHOWN_ELSEWHERE = {"HELP", "ONE_MOMENT", "TEMPLATE_COMMENT"}
+VALUES = {
+    "batch": "B-2M4Q8Z",
+    "channels": f"<#{REQUESTS}>",
+    "code": "E-41C2",
+    "person": f"<@{MUSA}>",
+    "ref": "K-7F3K2Q",
+    "status": "Approved",
+    "why": "it is approved",
+}
+"""What may stand in a sentence."""
+
+
+def sheets() -> list[Sheet]:
+    return [
+        Sheet(
+            name="sentences",
+            title="Single sentences",
+            line="Refusals, faults and short answers, seen by one person alone.",
+            is_list=True,
+            scenes=[scene for room in ROOMS for scene in _of(room)],
+        )
+    ]
+
+
+def _of(room: ModuleType) -> Iterator[Scene]:
+    own = set(re.findall(r"^([A-Z][A-Z_]+) = ", inspect.getsource(room), re.MULTILINE)) - SHOWN_ELSEWHERE
+    for name, words in vars(room).items():
+        if name in own and isinstance(words, str):
+            caption = f"{room.__name__.rpartition('.')[2]}: {name.replace('_', ' ').lower()}"
+            yield Scene(caption=caption, shows=says(words.format(**VALUES)), place=Place.PRIVATE)

@@ -1,0 +1,160 @@
+"""The managers' figures: messages, picture and file."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import cast
+
+from bot.blocks import summary
+from bot.blocks.summary import Names, Told
+from bot.domain.checks import Post, PostKind
+from bot.domain.figures import Fact, Report, report
+from bot.domain.outcomes import Why
+from bot.domain.periods import day_of, week_of
+from bot.domain.states import ReviewReason, State
+from bot.outbox.reporting import Gathered, Reporting
+from bot.outbox.saying import File
+from bot.settings import Settings
+from bot.slack.web import SlackWeb
+from tests.blocks.samples import ID_TYPES
+from tests.pictures.people import AMINA, MUSA, NOW, PEOPLE, REMI, SUMMARIES, ZOLA, ZONE
+from tests.pictures.scene import Place, Scene, Sheet
+
+DAY = date(2026, 11, 21)
+MORNING = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
+_TODAY = date(2026, 11, 22)
+_NAMES = Names(subject=ID_TYPES.subject, person=PEOPLE.__getitem__)
+_TOLD = Told(today=_TODAY, zone="Africa/Lagos")
+_TYPES = [("NG", "BVN"), ("NG", "BVN"), ("NG", "NIN_V2"), ("GH", "GHANA_CARD"), ("KE", "NATIONAL_ID"), ("NG", "BVN")]
+_ENDS = [
+    *[(State.APPROVED, Why.CONFIRMED)] * 8,
+    (State.REJECTED, Why.FACES_DIFFER),
+    (State.REJECTED, Why.SPOOF),
+    (State.FAILED, Why.AUTHORITY_DOWN),
+    (State.IN_REVIEW, Why.PROVISIONAL),
+]
+
+
+def facts() -> list[Fact]:
+    """Nine days of invented checks; the same at every call."""
+    return [_fact(day, number) for day in range(9) for number in range(48 - 4 * day if day != 2 else 0)]
+
+
+def _fact(day: int, number: int) -> Fact:
+    asked = datetime(2026, 11, 21, 7, tzinfo=UTC) - timedelta(days=day) + timedelta(minutes=11 * number)
+    state, why = _ENDS[(number * 5 + day) % len(_ENDS)]
+    ref = f"K-{'234567892'[day]}{number:02}F3K"
+    country, id_type = _TYPES[number % len(_TYPES)]
+    machine = asked + timedelta(seconds=6 + number % 9)
+    fact = Fact(
+        ref=ref,
+        round=1,
+        person=ref,
+        requester=(AMINA, REMI, MUSA)[number % 3],
+        country=country,
+        id_type=id_type,
+        asked_at=asked,
+        state=state,
+        why=why.value,
+        machine_at=machine,
+        ended_at=machine + timedelta(seconds=3 * (number % 20)),
+    )
+    if state is not State.IN_REVIEW:
+        return fact
+    if day:
+        decided = asked + timedelta(minutes=12 + number)
+        return replace(fact, review_at=machine, ended_at=None, decision="approved", decided_at=decided,
+                       reason=ReviewReason.SMILE_ID)  # fmt: skip
+    return replace(fact, review_at=machine, ended_at=None, reason=ReviewReason.SMILE_ID)
+
+
+@cache
+def of_day(day: date = DAY, *, as_of: datetime = MORNING, country: str | None = None) -> Report:
+    return report(
+        facts(),
+        day_of(day),
+        zone=ZONE,
+        as_of=as_of,
+        review_due=timedelta(hours=4),
+        began=datetime(2026, 11, 1, tzinfo=UTC),
+        country=country,
+    )
+
+
+@cache
+def _files(kind: PostKind) -> File:
+    """As the outbox builds it: the picture, and the table."""
+    settings = Settings.model_construct(timezone="Africa/Lagos", summary_time=time(8))
+    # It speaks to Slack for people's names only, and no file holds any.
+    saying = Reporting(slack=cast("SlackWeb", None), id_types=ID_TYPES, settings=settings, now=lambda: MORNING)
+    opening = _post(PostKind.SUMMARY)
+    found = asyncio.run(saying.file(_post(kind), Gathered(report=of_day(), opening=opening)))
+    assert found is not None
+    return found
+
+
+def _post(kind: PostKind) -> Post:
+    return Post(
+        id="p",
+        ref=None,
+        kind=kind,
+        lane=SUMMARIES,
+        receipt=None,
+        note={},
+        about=None,
+        tries=0,
+        in_doubt_since=None,
+        created_at=NOW,
+        ts="1700000000.000300",
+        channel=SUMMARIES,
+    )
+
+
+def sheets() -> list[Sheet]:
+    return [
+        Sheet(
+            name="summary",
+            title="The managers' summary",
+            line="A message for each day, week and month, with picture and file in its thread; at any time privately.",
+            scenes=[*_told(), *_asked_for()],
+        )
+    ]
+
+
+def _told() -> Iterator[Scene]:
+    def scene(caption: str, report_: Report, told: Told) -> Scene:
+        said = summary.message(report_, _NAMES, told)
+        return Scene(caption=caption, shows=said, kinds=[PostKind.SUMMARY], place=Place.MANAGERS)
+
+    yield scene("Each morning", of_day(), _TOLD)
+    for kind, caption in (
+        (PostKind.SUMMARY_CHART, "Its picture, in the thread"),
+        (PostKind.SUMMARY_CSV, "Its file, in the thread"),
+    ):
+        yield Scene(caption=caption, shows=_files(kind), kinds=[kind], place=Place.THREAD)
+    quiet = of_day(DAY - timedelta(days=2))
+    told = Told(today=DAY - timedelta(days=1), zone="Africa/Lagos", late_since=NOW - timedelta(days=1))
+    yield scene("A day without any check, told late", quiet, told)
+    week = replace(of_day(), period=week_of(DAY))
+    said = summary.older(week, unit="week", count=3, today=_TODAY)
+    yield Scene(caption="After a long stop", shows=said, kinds=[PostKind.SUMMARY_OLDER], place=Place.MANAGERS)
+
+
+def _asked_for() -> Iterator[Scene]:
+    running = of_day(DAY, as_of=datetime(2026, 11, 21, 9, tzinfo=UTC), country="GH")
+    told = Told(today=DAY, zone="Africa/Lagos")
+    said = summary.message(running, _NAMES, told)
+    yield Scene(
+        caption="/kyc summary of a day that still runs, of one country",
+        shows=summary.with_button(said, value={"kind": "day"}),
+        place=Place.PRIVATE,
+    )
+    yield Scene(
+        caption="The same once it was shared",
+        shows=summary.with_line(said, summary.shared(SUMMARIES)),
+        place=Place.PRIVATE,
+    )
+    shared = summary.message(of_day(country="KE"), _NAMES, replace(_TOLD, by=ZOLA))
+    yield Scene(caption="Shared by somebody", shows=shared, kinds=[PostKind.SUMMARY], place=Place.MANAGERS)

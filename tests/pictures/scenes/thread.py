@@ -1,0 +1,240 @@
+"""The message of a request through its life, and all that is said in its thread, to reviewers and to operators."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.blocks import thread, words
+from bot.domain.checks import Check, Held, PostKind
+from bot.domain.outcomes import Outcome, Why
+from bot.domain.states import ReviewReason, State
+from tests.blocks.samples import ID_TYPES
+from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
+from tests.pictures.scene import Place, Scene, Sheet
+from tests.pictures.scenes.samples import (
+    CHECK_BVN,
+    ENTRY,
+    NOBODY_SET_UP,
+    OPERATORS_TOLD,
+    RECEIVED_AT,
+    REVIEWER_CALLED,
+    REVIEWER_IS_WHO_ASKED,
+    REVIEWER_TOLD,
+    STATES,
+    ended,
+    reading,
+)
+
+FINAL = [why for why in Why if reading(why).is_final]
+_BEGUN = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
+_FAILURE_WORDS = {
+    "photo": "Liveness image 3: The file is not a JPEG or PNG photo. Attach another one.",
+    "input": "This user was deleted at Smile ID; another user id is needed.",
+    "refused": "Smile ID has not enabled production for us. Ask Smile ID, or use the sandbox.",
+}
+
+
+def sheets() -> list[Sheet]:
+    return [
+        Sheet(
+            name="request",
+            title="The message of a request",
+            line="One message in the channel, updated in place while the check goes its way.",
+            scenes=list(_request()),
+        ),
+        Sheet(
+            name="results",
+            title="Results",
+            line="Every final result of Smile ID, told in the thread of the request to who asked.",
+            scenes=[*_results(), *_confirmation()],
+        ),
+        Sheet(
+            name="not-final",
+            title="Not final",
+            line="What Smile ID says before its final word, and an approval that its record does not show yet.",
+            scenes=list(_not_final()),
+        ),
+        Sheet(
+            name="needs-a-person",
+            title="Needs a person",
+            line="What no machine may settle, told in the thread; and what operators hear.",
+            scenes=[*_needs_person(), *_elsewhere()],
+        ),
+        Sheet(
+            name="failures",
+            title="Ends without a result",
+            line="Checks not sent, refused or cancelled, told in the thread; and answers that got lost.",
+            scenes=[*_failures(), *_unanswered()],
+        ),
+    ]
+
+
+def _request() -> Iterator[Scene]:
+    def scene(caption: str, check: Check, kind: PostKind = PostKind.PROGRESS, **more: object) -> Scene:
+        entry = ID_TYPES.find(check.country, check.id_type)
+        said = thread.request_message(check, entry, **more)  # type: ignore[arg-type]
+        return Scene(caption=caption, shows=said, kinds=[kind])
+
+    yield scene("Received", _BEGUN, PostKind.REQUEST)
+    yield scene("Held by a question", replace(_BEGUN, held=Held.PHOTOS))
+    yield scene("To be sent at a time that was chosen", _BEGUN, later=NOW + timedelta(hours=16))
+    yield scene("Sending takes several tries", replace(_BEGUN, state=State.SUBMITTING, tries=2, photos_checked_at=NOW))
+    yield scene("At Smile ID", CHECK_BVN)
+    yield scene("No answer for six minutes", CHECK_BVN, waiting=timedelta(minutes=6))
+    yield scene("No answer for two days", CHECK_BVN, waiting=timedelta(days=2))
+    for reason in ReviewReason:
+        yield scene(
+            f"In review: {words.REVIEW_NAMES[reason]}", replace(CHECK_BVN, state=State.IN_REVIEW, reason=reason)
+        )
+    yield scene("Approved", ended(State.APPROVED, reading(Why.CONFIRMED)))
+    yield scene("Rejected", ended(State.REJECTED, reading(Why.FACES_DIFFER)))
+    yield scene("Rejected, not yet confirmed", ended(State.REJECTED, reading(Why.FACES_DIFFER)), unconfirmed=True)
+    yield scene("No result", ended(State.FAILED, reading(Why.AUTHORITY_DOWN)))
+    yield scene("Cancelled", replace(_BEGUN, state=State.CANCELLED))
+    ghana = replace(CHECK_BVN, country="GH", id_type="GHANA_CARD", id_info={"id_number": "GHA-000000000-0"})
+    yield scene("Another country; a third of the number is never more than four characters", ghana)
+    gone = replace(ended(State.APPROVED, reading(Why.CONFIRMED)), id_info={})
+    yield scene("After its personal data were deleted", gone)
+
+
+def _results() -> Iterator[Scene]:
+    for why in FINAL:
+        read = reading(why)
+        check = ended(STATES[read.outcome], read)
+        told = OPERATORS_TOLD if words.STORIES[why].calls_operators else REVIEWER_TOLD
+        said = thread.result(check, ENTRY, read, told=told, confirmed=True, at=RECEIVED_AT)
+        yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
+
+
+def _confirmation() -> Iterator[Scene]:
+    read = reading(Why.SPOOF)
+    check = ended(State.REJECTED, read)
+    said = thread.result(check, ENTRY, read, told=REVIEWER_CALLED, confirmed=False, at=RECEIVED_AT)
+    yield Scene(
+        caption="A rejection that Smile ID's record does not show yet; reviewers are called in the thread",
+        shows=said,
+        kinds=[PostKind.RESULT_UNCONFIRMED],
+        place=Place.THREAD,
+    )
+    said = thread.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    yield Scene(
+        caption="The same message once it is confirmed", shows=said, kinds=[PostKind.CONFIRMED], place=Place.THREAD
+    )
+    row = replace(check, batch="B-2M4Q8Z", batch_row=17)
+    said = thread.result(row, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    yield Scene(caption="A row of a file of applicants", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
+    ours = reading(Why.REFUSED)
+    said = thread.result(
+        ended(State.FAILED, ours), ENTRY, ours, told=NOBODY_SET_UP, confirmed=True, at=RECEIVED_AT + timedelta(hours=5)
+    )
+    yield Scene(
+        caption="Ours to mend, and no operator could be told", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD
+    )
+
+
+def _not_final() -> Iterator[Scene]:
+    for why in (Why.PROVISIONAL, Why.SUSPECTED_SPOOF, Why.INCONCLUSIVE, Why.NOT_FINAL):
+        said = thread.not_final(CHECK_BVN, ENTRY, reading(why), told=REVIEWER_TOLD)
+        yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.NOT_FINAL], place=Place.THREAD)
+    approved = reading(Why.CONFIRMED)
+    unconfirmed = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.UNCONFIRMED)
+    yield Scene(
+        caption="An approval that Smile ID's record does not show",
+        shows=thread.approval_unconfirmed(unconfirmed, approved, told=REVIEWER_TOLD),
+        kinds=[PostKind.APPROVAL_UNCONFIRMED],
+        place=Place.THREAD,
+    )
+    yield Scene(
+        caption="The same message once it does; the approval follows as a message of its own",
+        shows=thread.approval_since_confirmed(unconfirmed),
+        kinds=[PostKind.CONFIRMED],
+        place=Place.THREAD,
+    )
+    yield Scene(
+        caption=words.STORIES[Why.SUSPECTS].name,
+        shows=thread.suspects(CHECK_BVN, reading(Why.SUSPECTS), told=REVIEWER_TOLD),
+        kinds=[PostKind.SUSPECTS],
+        place=Place.THREAD,
+    )
+
+
+def _needs_person() -> Iterator[Scene]:
+    in_review = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.UNKNOWN_CODE)
+    unknown, unverified = reading(Why.UNKNOWN_CODE), reading(Why.ID_UNVERIFIED)
+    approved, rejected = reading(Why.CONFIRMED), reading(Why.FACES_DIFFER)
+
+    def scene(caption: str, said: thread.Said, kind: PostKind) -> Scene:
+        return Scene(caption=caption, shows=said, kinds=[kind], place=Place.THREAD)
+
+    said = thread.needs_person(in_review, ENTRY, unknown, told=REVIEWER_TOLD)
+    yield scene("A code that nobody knows", said, PostKind.UNKNOWN_CODE)
+    said = thread.needs_person(in_review, ENTRY, unknown, told=REVIEWER_CALLED)
+    yield scene("The same without a channel of reviewers: they are called here", said, PostKind.UNKNOWN_CODE)
+    said = thread.needs_person(in_review, ENTRY, unknown, told=REVIEWER_IS_WHO_ASKED)
+    yield scene("The same when the only reviewer is who asked", said, PostKind.UNKNOWN_CODE)
+    said = thread.needs_person(in_review, ENTRY, unknown, told=NOBODY_SET_UP)
+    yield scene("The same when no reviewers are set up", said, PostKind.UNKNOWN_CODE)
+    said = thread.needs_person(ended(State.APPROVED, approved), ENTRY, unknown, told=REVIEWER_TOLD)
+    yield scene("An unknown code after a result", said, PostKind.UNKNOWN_CODE)
+    said = thread.needs_person(in_review, ENTRY, unverified, told=REVIEWER_TOLD)
+    yield scene("An approval without a verified ID number", said, PostKind.ID_UNVERIFIED)
+    said = thread.contradiction(in_review, Outcome.APPROVED, Outcome.REJECTED, told=REVIEWER_TOLD)
+    yield scene("What was received and Smile ID's record differ", said, PostKind.CONTRADICTION)
+    said = thread.second_final(ended(State.REJECTED, rejected), Outcome.REJECTED, approved, told=REVIEWER_TOLD)
+    yield scene("A second, different final result", said, PostKind.SECOND_FINAL)
+    said = thread.old_result(CHECK_BVN, approved, told=REVIEWER_TOLD)
+    yield scene("A result of an attempt that was run again since", said, PostKind.OLD_RESULT)
+    yield scene("No result for seven days", thread.overdue(CHECK_BVN, told=REVIEWER_TOLD), PostKind.OVERDUE)
+
+
+def _elsewhere() -> Iterator[Scene]:
+    note = {"ref": CHECK_BVN.ref, "words": f"Smile ID refuses our requests. {_FAILURE_WORDS['refused']}"}
+    yield Scene(
+        caption="To an operator: Smile ID refuses our requests",
+        shows=thread.alert("smile_id:2220", note),
+        kinds=[PostKind.ALERT],
+        place=Place.DIRECT,
+    )
+    no_backup = {"words": "No backup could be taken: the folder backups cannot be used: No space left on device."}
+    yield Scene(
+        caption="To an operator: no backup could be taken",
+        shows=thread.alert("backup", no_backup),
+        kinds=[PostKind.ALERT],
+        place=Place.DIRECT,
+    )
+
+
+def _unanswered() -> Iterator[Scene]:
+    for caption, note in (
+        ("An answer that never reached its person", {"channel": REQUESTS}),
+        ("The same, by a fault of ours", {"channel": "D0", "code": "E-41C2"}),
+    ):
+        said = thread.unanswered(note)
+        yield Scene(caption=caption, shows=said, kinds=[PostKind.UNANSWERED], place=Place.DIRECT)
+
+
+def _failures() -> Iterator[Scene]:
+    for failure, story in words.FAILURES.items():
+        check = replace(_BEGUN, state=State.FAILED, failure=failure, failure_words=_FAILURE_WORDS.get(failure))
+        told = OPERATORS_TOLD if story.calls_operators or failure in ("smile_id_away", "fault") else NOBODY_SET_UP
+        yield Scene(
+            caption=f"{story.name} ({failure})",
+            shows=thread.failure(check, told=told),
+            kinds=[PostKind.FAILURE],
+            place=Place.THREAD,
+        )
+    cancelled = replace(_BEGUN, state=State.CANCELLED)
+    for by, caption in ((AMINA, "Cancelled by who asked"), (MUSA, "Cancelled by somebody else")):
+        yield Scene(
+            caption=caption,
+            shows=thread.cancelled(cancelled, by=by),
+            kinds=[PostKind.CANCELLED],
+            place=Place.THREAD,
+        )
+    check = replace(_BEGUN, state=State.FAILED, failure="photo", failure_words=_FAILURE_WORDS["photo"])
+    yield Scene(
+        caption="The same by direct message, since the thread is gone",
+        shows=thread.directly(thread.failure(check, told=NOBODY_SET_UP), check),
+        kinds=[PostKind.FAILURE],
+        place=Place.DIRECT,
+    )

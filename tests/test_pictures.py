@@ -1,0 +1,239 @@
+"""Everything the bot can say stands in a picture, drawn as Slack would: held without a browser."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import CodeType, FrameType
+from typing import Any, get_type_hints
+
+import pytest
+from PIL import Image
+
+import bot.blocks
+from bot.blocks import private
+from bot.blocks.thread import Said
+from bot.domain.checks import PostKind
+from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
+from tests.pictures import drawing, marks
+from tests.pictures.__main__ import FOLDER, MOST_BYTES, PAGE, page
+from tests.pictures.drawing import Canvas
+from tests.pictures.marks import NotDrawn
+from tests.pictures.people import AMINA
+from tests.pictures.scene import Scene
+from tests.pictures.scenes import sheets
+from tests.pictures.scenes.samples import CHECK_BVN, ENTRY
+
+SHEETS = sheets()
+SCENES = [pytest.param(scene, id=f"{sheet.name}: {scene.caption}") for sheet in SHEETS for scene in sheet.scenes]
+
+
+# Nothing is left out
+
+
+def test_every_kind_of_post_stands_in_a_picture() -> None:
+    shown = {kind for sheet in SHEETS for scene in sheet.scenes for kind in scene.kinds}
+    lacking = sorted(set(PostKind) - shown)
+    assert lacking == [], f"no scene in tests/pictures/scenes shows {', '.join(lacking)}"
+
+
+def test_every_builder_of_messages_and_views_is_at_work_in_a_picture() -> None:
+    builders = dict(_builders())
+    with _calls() as called:
+        for sheet in sheets():
+            sheet.html()
+    lacking = sorted(name for code, name in builders.items() if code not in called)
+    assert lacking == [], f"no scene in tests/pictures/scenes is built by {', '.join(lacking)}"
+
+
+def _builders() -> Iterator[tuple[CodeType, str]]:
+    """Public functions of `bot/blocks` that give a message, a view or a block."""
+    for found in pkgutil.iter_modules(bot.blocks.__path__):
+        module = importlib.import_module(f"bot.blocks.{found.name}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            ours = function.__module__ == module.__name__ and not name.startswith("_")
+            if ours and get_type_hints(function).get("return") in (Said, dict[str, Any]):
+                yield function.__code__, f"{module.__name__}.{name}"
+
+
+@contextmanager
+def _calls() -> Iterator[set[CodeType]]:
+    """Every function that is called meanwhile; whoever else was listening listens again afterwards."""
+    called: set[CodeType] = set()
+    before = sys.getprofile()
+
+    def note(frame: FrameType, event: str, _arg: object) -> None:
+        if event == "call":
+            called.add(frame.f_code)
+
+    sys.setprofile(note)
+    try:
+        yield called
+    finally:
+        sys.setprofile(before)
+
+
+def test_the_page_shows_every_picture_and_no_other() -> None:
+    written = PAGE.read_text(encoding="utf-8")
+    assert written == page(SHEETS), "docs/pictures.md is not of these scenes: make pictures"
+    assert {path.stem for path in FOLDER.iterdir()} == {sheet.name for sheet in SHEETS}
+
+
+def test_no_two_sheets_share_a_file_and_no_two_scenes_of_one_a_caption() -> None:
+    assert len({sheet.name for sheet in SHEETS}) == len(SHEETS)
+    for sheet in SHEETS:
+        captions = [scene.caption for scene in sheet.scenes]
+        assert len(set(captions)) == len(captions), sheet.name
+
+
+def test_the_pictures_are_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.png")) < MOST_BYTES
+    for sheet in SHEETS:
+        with Image.open(FOLDER / f"{sheet.name}.png") as image:
+            assert image.width == sheet.width
+
+
+# What is shown is what Slack takes
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_slack_takes_what_a_scene_shows(scene: Scene) -> None:
+    assert scene.html()
+    if isinstance(scene.shows, Said):
+        assert faults_in_message(scene.shows.blocks) == []
+        assert scene.shows.text.strip()
+    elif isinstance(scene.shows, dict):
+        assert faults_in_view(scene.shows) == []
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_button_says_aloud_what_it_does(scene: Scene) -> None:
+    silent = [button["text"]["text"] for button in _buttons(scene.blocks) if not button.get("accessibility_label")]
+    assert silent == []
+
+
+_STUMBLE = re.compile(r"(?<![.\d])\.\.(?!\.)|[.,;:][,;]|\.:|\s[.,;]|(<[@#]\w+>) \1|\{\w+\}|\bNone\b|  ")
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_no_text_stumbles(scene: Scene) -> None:
+    """Doubled stops and mentions, blanks before stops, values that were not filled in."""
+    texts = [*_texts(scene.blocks), scene.shows.text] if isinstance(scene.shows, Said) else [*_texts(scene.blocks)]
+    # How a date is to be written stands in braces.
+    bare = [re.sub(r"<!date[^|]*\|", "<", text) for text in texts]
+    assert [text for text in bare if _STUMBLE.search(text)] == []
+
+
+def _texts(thing: object) -> Iterator[str]:
+    if isinstance(thing, dict):
+        if thing.get("type") in ("plain_text", "mrkdwn"):
+            yield thing["text"]
+        for inside in thing.values():
+            yield from _texts(inside)
+    elif isinstance(thing, list | tuple):
+        for inside in thing:
+            yield from _texts(inside)
+
+
+def _buttons(thing: object) -> Iterator[dict[str, Any]]:
+    if isinstance(thing, dict):
+        if thing.get("type") == "button":
+            yield thing
+        for inside in thing.values():
+            yield from _buttons(inside)
+    elif isinstance(thing, list | tuple):
+        for inside in thing:
+            yield from _buttons(inside)
+
+
+def test_the_same_scenes_give_the_same_pages() -> None:
+    assert [sheet.html() for sheet in sheets()] == [sheet.html() for sheet in SHEETS]
+
+
+# The drawing is strict, and fooled by nobody
+
+
+def test_what_a_customer_wrote_stays_text() -> None:
+    script = '<script>alert("x")</script> & </div><img src=x onerror=alert(1)> *bold* <!channel> <@U0AMINA00001>'
+    check = replace(CHECK_BVN, customer_reference=script, id_info={"id_number": "1" * 11, "first_name": script})
+    view = private.details(check, ENTRY, [], photo_links=None)
+    scene = Scene(caption=script, shows=view, typed={}, errors={})
+    drawn = scene.html() + Scene(caption=script, shows=private.help_text(script)).html()
+    assert drawn.count("&lt;script&gt;") == 5
+    assert "<script" not in drawn
+    assert "<img" not in drawn
+    assert "<b>bold</b>" not in drawn
+    assert drawn.count('class="mention"') == 2, "who asked and who confirmed, and nobody whom a customer named"
+
+
+def test_what_was_typed_and_what_is_wrong_with_it_stay_text() -> None:
+    block = {
+        "type": "input",
+        "block_id": "a",
+        "label": {"type": "plain_text", "text": "<b>", "emoji": False},
+        "element": {"type": "plain_text_input", "action_id": "b"},
+    }
+    drawn = drawing.blocks(Canvas(typed={"a": "<i>"}, errors={"a": "<u>"}), [block])
+    assert not any(tag in drawn for tag in ("<b>", "<i>", "<u>"))
+    assert all(f"&lt;{tag}&gt;" in drawn for tag in "biu")
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("*bold* _leaning_ ~gone~ `code`", "<b>bold</b> <i>leaning</i> <s>gone</s> <code>code</code>"),
+        ("a*b*c 2 * 3 * 4 snake_case_name", "a*b*c 2 * 3 * 4 snake_case_name"),
+        ("`*not bold*` ```pre\n_pre_```", "<code>*not bold*</code> <pre>pre\n_pre_</pre>"),
+        ("*<https://example.com/?a=1|K-7F3K2Q>*", "<b><a>K-7F3K2Q</a></b>"),
+        (
+            f"<@{AMINA}> <#C0KYC|old-name>",
+            '<span class="mention">@amina</span> <span class="mention">#kyc-requests</span>',
+        ),
+        ("R&amp;D &lt;b&gt; &amp;lt;", "R&amp;D &lt;b&gt; &amp;lt;"),
+        ("*\u2060not ours*\u2060", "*\u2060not ours*\u2060"),
+        ("&gt; said\nbefore", "<q>said</q><br>before"),
+        ("<!date^1795356120^{date_short_pretty} at {time}|2026-11-22 14:02 UTC>", "today at 3:02 PM"),
+        ("<!date^1795269720^{date_short_pretty}|x> <!date^1790000000^{date_short_pretty}|x>", "yesterday Sep 21, 2026"),
+        ("at 14:02:05 :tada:", 'at 14:02:05 <span class="emoji">:tada:</span>'),
+    ],
+)
+def test_mrkdwn_reads_as_in_slack(text: str, drawn: str) -> None:
+    assert marks.mrkdwn(text) == drawn
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>", "a < b", "a > b", "R&D", "<@U0NOBODY0001>", "<#C0NOWHERE>", "<!everybody>", "<javascript:x|y>"]
+)
+def test_what_slack_would_read_otherwise_than_meant_is_not_drawn(text: str) -> None:
+    with pytest.raises(NotDrawn):
+        marks.mrkdwn(text)
+
+
+_PLAIN = {"type": "plain_text", "text": "x", "emoji": False}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "video", "alt_text": "x"},
+        {"type": "divider", "colour": "red"},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "x"}},
+        {"type": "section", "text": {"type": "plain_text", "text": "x"}},
+        {"type": "section", "text": _PLAIN, "accessory": {"type": "workflow_button", "text": _PLAIN}},
+        {"type": "actions", "elements": [{"type": "button", "text": _PLAIN, "icon": "x"}]},
+        {"type": "image", "image_url": "https://example.com/x.png", "alt_text": "x"},
+    ],
+)
+def test_a_block_that_no_picture_would_show_is_refused(block: dict[str, Any]) -> None:
+    with pytest.raises(NotDrawn):
+        drawing.blocks(Canvas(), [block])
+
+
+@pytest.mark.parametrize("canvas", [lambda: Canvas(typed={"a": "x"}), lambda: Canvas(errors={"a": "x"})])
+def test_what_is_told_of_a_field_that_is_not_there_is_refused(canvas: Callable[[], Canvas]) -> None:
+    with pytest.raises(NotDrawn, match="no field a here"):
+        drawing.blocks(canvas(), [{"type": "divider"}])
