@@ -110,20 +110,23 @@ def card(
     if round_ != check.round:
         line = "The check was run again since; nobody needs to look at this any more."
         return Said(text=spoken(f"{head}. {line}"), blocks=[section(head), section(line)])
-    failed = [line for line in checklist(reading) if line[:1] in "✗…"] if reading else []
+    is_over = review is not None and review.state is ReviewState.SETTLED and check.state in FINAL
+    failed = [line for line in checklist(reading) if line[:1] in "✗…"] if reading and not is_over else []
     asked = f"Asked by {person(check.requester)} {when(check.asked_at)} ({_ago(check.asked_at)})"
     if review is not None and review.notes:
         asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in the Details"
     standing = _standing(check, review)
-    blocks = [section(head), section(f"Smile ID so far: {verdict_name(check)}")]
+    blocks = [section(head), section(_so_far(check))]
     if failed:
         blocks.append(context(plain("\n".join(failed))))
     blocks += [context({"type": "mrkdwn", "text": asked, "verbatim": True}), section(standing)]
     blocks.append({"type": "actions", "elements": buttons(check, review)})
     heard = f"{foreign('; '.join(failed), 900)}. " if failed else ""
-    return Said(
-        text=spoken(f"{head}. Smile ID so far: {verdict_name(check)}. {heard}{asked}. {standing}"), blocks=blocks
-    )
+    return Said(text=spoken(f"{head}. {_so_far(check)}. {heard}{asked}. {standing}"), blocks=blocks)
+
+
+def _so_far(check: Check) -> str:
+    return f"Smile ID: {verdict_name(check)}" if check.state in FINAL else f"So far: {verdict_name(check)}"
 
 
 def _standing(check: Check, review: Review | None) -> str:
@@ -207,7 +210,7 @@ def decide_form(
 ) -> dict[str, Any]:
     """Reason and words. `seen` is how the check stood when the form was opened; `may_override` for who asked for it."""
     blocks: list[Block] = [
-        section(f"*{subject(check, entry)}* · {check.ref}\nSmile ID so far: {verdict_name(check)}"),
+        section(f"*{subject(check, entry)}* · {check.ref}\n{_so_far(check)}"),
         {
             "type": "input",
             "block_id": ids.REASON,

@@ -204,9 +204,9 @@ def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
     before = f"{person(beside.decided.by)} had decided: {words.DECIDED[beside.decided.decision]}."
     match beside.agreement:
         case Agreement.AGREES:
-            return replace(story, meaning=f"{before} Smile ID's final result agrees. {story.meaning}".strip())
+            return replace(story, meaning=f"{before} Smile ID's final result agrees.", next_step="")
         case Agreement.APART:
-            return replace(story, meaning=f"{before} That decision stands. {story.meaning}".strip(), next_step="")
+            return replace(story, meaning=f"{before} That decision stands.", next_step="")
     return _with(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
 
 

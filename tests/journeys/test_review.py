@@ -133,7 +133,7 @@ async def test_a_provisional_check_is_claimed_decided_and_smile_id_agrees(tmp_pa
         assert told.startswith("@amina Rejected — the selfie does not match")
         assert "@remi had decided: Rejected. Smile ID's final result agrees." in told
         assert len(cards(world)) == 1
-        assert "Smile ID so far: Rejected" in text(world)
+        assert "Smile ID: Rejected" in text(world)
 
 
 async def test_smile_id_contradicts_a_decision_and_people_look_again(tmp_path: Path) -> None:
