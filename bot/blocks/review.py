@@ -24,7 +24,7 @@ from bot.blocks.text import (
     took,
     when,
 )
-from bot.blocks.thread import Said, checklist, status_name, subject, verdict_name, why_decided
+from bot.blocks.thread import Said, checklist, smile_id_says, status_name, subject, verdict_name, why_decided
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.outcomes import Reading
@@ -116,17 +116,13 @@ def card(
     if review is not None and review.notes:
         asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in the Details"
     standing = _standing(check, review)
-    blocks = [section(head), section(_so_far(check))]
+    blocks = [section(head), section(smile_id_says(check))]
     if failed:
         blocks.append(context(plain("\n".join(failed))))
     blocks += [context({"type": "mrkdwn", "text": asked, "verbatim": True}), section(standing)]
     blocks.append({"type": "actions", "elements": buttons(check, review)})
     heard = f"{foreign('; '.join(failed), 900)}. " if failed else ""
-    return Said(text=spoken(f"{head}. {_so_far(check)}. {heard}{asked}. {standing}"), blocks=blocks)
-
-
-def _so_far(check: Check) -> str:
-    return f"Smile ID: {verdict_name(check)}" if check.state in FINAL else f"So far: {verdict_name(check)}"
+    return Said(text=spoken(f"{head}. {smile_id_says(check)}. {heard}{asked}. {standing}"), blocks=blocks)
 
 
 def _standing(check: Check, review: Review | None) -> str:
@@ -210,7 +206,7 @@ def decide_form(
 ) -> dict[str, Any]:
     """Reason and words. `seen` is how the check stood when the form was opened; `may_override` for who asked for it."""
     blocks: list[Block] = [
-        section(f"*{subject(check, entry)}* · {check.ref}\n{_so_far(check)}"),
+        section(f"*{subject(check, entry)}* · {check.ref}\n{smile_id_says(check)}"),
         {
             "type": "input",
             "block_id": ids.REASON,

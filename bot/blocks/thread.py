@@ -68,10 +68,20 @@ def status_name(check: Check) -> str:
     """The state in one line, the same words wherever it is shown; a reviewer's decision before Smile ID's word."""
     if check.decision is None:
         return verdict_name(check)
-    decided, smile_id = words.DECIDED[check.decision], verdict_name(check)
+    decided, smile_id = words.DECIDED[check.decision], smile_id_says(check, why=False)
     if check.review is ReviewState.OPEN:
-        return f"Needs a person: a reviewer looks again (decided before: {decided}; Smile ID: {smile_id})"
-    return f"{decided} by a reviewer (Smile ID: {smile_id})"
+        return f"Needs a person: a reviewer looks again (decided before: {decided}; {smile_id})"
+    return f"{decided} by a reviewer ({smile_id})"
+
+
+def smile_id_says(check: Check, *, why: bool = True) -> str:
+    """Smile ID's own word alone: what is not its verdict is not called so."""
+    if check.reason is None:
+        word = verdict_name(check) if check.state in FINAL else "no word yet"
+        return f"Smile ID: {word}"
+    word = "not final" if check.reason in POLLED_REASONS else "no verdict that counts"
+    detail = words.REVIEW_NAMES[check.reason].partition(": ")[2]
+    return f"Smile ID: {word} ({detail})" if why else f"Smile ID: {word}"
 
 
 def verdict_name(check: Check) -> str:
@@ -174,7 +184,7 @@ def decided(check: Check, decision: Decided) -> Said:
     by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
     why = foreign(why_decided(decision), _HEARD).removesuffix(".")
     title = f"{person(check.requester)} *{by}* — {why} · {label(check)}"
-    facts = [f"Smile ID: {verdict_name(check)}."]
+    facts = [f"{smile_id_says(check)}."]
     if decision.confirmed_by is not None:
         facts.append(f"{person(decision.confirmed_by)} agreed, since it goes against Smile ID's verdict.")
     if decision.is_override:

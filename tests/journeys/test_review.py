@@ -108,8 +108,9 @@ async def test_a_card_holds_what_is_needed_to_decide_and_nothing_more(tmp_path: 
         assert len(cards(world)) == 1
 
 
-async def test_a_provisional_check_is_claimed_decided_and_smile_id_agrees(tmp_path: Path) -> None:
-    async with provisional(tmp_path) as (world, ref):
+@pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket"])
+async def test_a_provisional_check_is_claimed_decided_and_smile_id_agrees(tmp_path: Path, *, socket_mode: bool) -> None:
+    async with provisional(tmp_path, socket_mode=socket_mode) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         assert "Claimed by @remi" in text(world)
         assert (await decide(world, REVIEWER, "rejected", "tampered", "the corner is glued")).closed
@@ -120,9 +121,9 @@ async def test_a_provisional_check_is_claimed_decided_and_smile_id_agrees(tmp_pa
         assert told.startswith(
             "@amina Rejected by @remi — a photo or document looks tampered with: the corner is glued"
         )
-        assert "Smile ID: Not final: in human review at Smile ID." in told
+        assert "Smile ID: not final (in human review at Smile ID)." in told
         assert "Rejected by @remi" in text(world)
-        assert "Rejected by a reviewer (Smile ID: Not final" in world.slack.plain(world.root())
+        assert "Rejected by a reviewer (Smile ID: not final)" in world.slack.plain(world.root())
 
         put_on_record(world, "1211")
         await call_back(world, "1211")
@@ -520,6 +521,18 @@ async def test_a_channel_archived_after_the_card_was_posted_loses_no_decision(tm
         assert world.thread()[-1].startswith("@amina Approved by @remi")
         await world.bot.review.look()
         assert await world.bot.database.read(reviews.replies_due) == []
+
+
+async def test_when_the_requests_channel_is_archived_the_decision_reaches_who_asked_directly(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        world.slack.channels[CHANNEL].is_archived = True
+        await decide(world, REVIEWER, "rejected", "different_person")
+        await pass_time(world, 0, 1)
+        told = world.direct(ANALYST)[-1]
+        assert "Rejected by @remi — the photos show different people" in told
+        assert f"This belongs to {ref}; its thread or channel is no longer there for me." in told
+        assert "Rejected by @remi" in text(world)
 
 
 async def test_without_a_channel_a_reviewer_works_by_command(tmp_path: Path) -> None:
