@@ -86,7 +86,6 @@ class Reviewing:
         """Take it; `again` also what is closed, to look once more. Raises Refused with words."""
         await self._require_reviewer(user)
         is_admin = await self._is_admin(user)
-        take = reviewing.look_again if again else reviewing.claim
 
         def commit(tx: Transaction, now: datetime) -> None:
             check = _the(tx, ref)
@@ -94,7 +93,11 @@ class Reviewing:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
             if not may_be_claimed(check.state):
                 raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
-            if not take(tx, ref, by=user, now=now):
+            if again:
+                taken = reviewing.look_again(tx, ref, by=user, channel=self._channel, now=now)
+            else:
+                taken = reviewing.claim(tx, ref, by=user, now=now)
+            if not taken:
                 review = reviews.get(tx, ref)
                 if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
                     raise Refused(words.CLOSED.format(ref=ref, status=status_name(check)))
@@ -187,8 +190,8 @@ class Reviewing:
                 is_override=user in check.askers,
             )
             if needs_second(decision, reason=check.reason, verdict=reviews.verdict_of(check)):
-                reviewers = self._access.people(Role.REVIEWER)
-                reviewing.propose(tx, ref, proposal, channel=self._channel, reviewers=reviewers)
+                seconds = self._seconds({user, *check.askers})
+                reviewing.propose(tx, ref, proposal, channel=self._channel, seconds=seconds)
                 return False
             reviewing.decide(tx, ref, proposal, confirmed_by=None, now=now)
             return True
@@ -342,6 +345,13 @@ class Reviewing:
 
     async def _is_admin(self, user: str) -> bool:
         return await self._access.has(user, Role.ADMIN) is Verdict.YES
+
+    def _seconds(self, but: set[str]) -> list[str]:
+        """Who could agree to a decision: another reviewer, or where there is none, an admin."""
+        for role in (Role.REVIEWER, Role.ADMIN):
+            if found := [one for one in self._access.people(role) if one not in but]:
+                return found
+        return []
 
     async def _void_if_left(self, ref: str, proposal: Proposal, proposed_at: str) -> None:
         """Whoever proposed must still be somebody who may."""

@@ -170,14 +170,27 @@ def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     return True
 
 
-def look_again(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
-    """Open what is closed, or what nobody was called for, and claim it; released, it is as it was before."""
+def look_again(tx: Transaction, ref: str, *, by: str, channel: str | None, now: datetime) -> bool:
+    """Open what is closed, or what nobody was called for, and claim it; released, it is as it was before.
+
+    Where no card shows it, one is posted that calls nobody: who has it is for all to see.
+    """
     check = checks.the(tx, ref)
     review = reviews.get(tx, ref)
     if review is None or review.state is not ReviewState.OPEN:
         _have(tx, check, now=now)
         _open(tx, check, now=now)
         tx.run("UPDATE reviews SET by_hand = 1 WHERE ref = :ref AND round = :round", ref=ref, round=check.round)
+    if channel is not None and not any(card.note.get("round") == str(check.round) for card in reviews.cards(tx, ref)):
+        outbox.enqueue(
+            tx,
+            PostKind.REVIEW_NOTICE,
+            key=f"again:{ref}:{check.round}",
+            ref=ref,
+            lane=channel,
+            note={"tell": "again", "round": str(check.round)},
+            now=now,
+        )
     return claim(tx, ref, by=by, now=now)
 
 
@@ -229,10 +242,10 @@ def _change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None
     )
 
 
-def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | None, reviewers: Sequence[str]) -> None:
+def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | None, seconds: Sequence[str]) -> None:
     """A decision against Smile ID's verdict: it waits for a second person, who is called below the card.
 
-    `reviewers` are told directly where there is no channel for them.
+    `seconds` are those who could agree; they are told directly where there is no channel for reviewers.
     """
     check = checks.the(tx, ref)
     tx.run(
@@ -254,8 +267,7 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
     _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
     audit.record(tx, at=now, actor=proposal.by, act="review.proposed", ref=ref, detail=_detail(proposal))
     event = f"{ref}:{check.round}:{to_text(now)}"
-    others = [person for person in reviewers if person not in {proposal.by, *check.askers}]
-    _call_below(tx, ref, what="second", whom=others, channel=channel, now=now, note={"by": proposal.by})
+    _call_below(tx, ref, what="second", whom=seconds, channel=channel, now=now, note={"by": proposal.by})
     notices.tell(tx, check, Choice.SECOND, event=event, now=now, note={"by": proposal.by}, but=proposal.by)
     checks.progress(tx, ref, now=now)
 

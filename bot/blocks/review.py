@@ -350,11 +350,14 @@ def decision_line(decided: Decided) -> str:
     return f"Decided: {words.DECIDED[decided.decision]} — {why_decided(decided)}"
 
 
-def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str) -> Said:
+def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str, below_a_card: bool = True) -> Said:
+    """Who reads it elsewhere than below a card has no buttons there."""
     line = (
         f"{whom} *A second person is needed*: {person(proposal.by)} proposes "
         f"{words.DECIDED[proposal.decision]} against Smile ID's verdict · {subject(check, entry)} · {check.ref}"
     ).strip()
+    if not below_a_card:
+        line += f". `/kyc review {check.ref}` shows it, to agree or disagree."
     return Said(text=spoken(line), blocks=[section(line)])
 
 

@@ -171,6 +171,7 @@ _NOTICES: Mapping[str, Story] = {
     "second_final": SECOND_FINAL,
     "overdue": OVERDUE,
     "differs": DIFFERS,
+    "again": Story(title="A reviewer takes this up"),
     "pending": Story(title="Still waiting for Smile ID"),
     "unsettled": Story(title="No result — we could not learn whether Smile ID has this check"),
 }

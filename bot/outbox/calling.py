@@ -51,7 +51,7 @@ class Calling:
             title=_title(post, context),
             link=await self._link(check),
             reading=context.reading,
-            mentions=self._access.mentions(Role.REVIEWER) if post.lane[0] in "CG" else "",
+            mentions=self._access.mentions(Role.REVIEWER) if _calls(post) else "",
         )
 
     async def _personal(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
@@ -73,7 +73,9 @@ class Calling:
             if opened.proposal is None:
                 return None
             whom = note["whom"] and person(note["whom"])
-            return review.second(check, entry, opened.proposal, whom=whom or self._access.mentions(Role.REVIEWER))
+            whom = whom or self._access.mentions(Role.REVIEWER)
+            below = context.below is not None
+            return review.second(check, entry, opened.proposal, whom=whom, below_a_card=below)
         if note["what"] == "handed":
             return (
                 review.handed(check, entry, by=note["by"], to=note["whom"])
@@ -94,6 +96,11 @@ class Calling:
         with suppress(SlackRefused):
             return await self._slack.permalink(channel=check.channel, ts=check.message_ts)
         return None
+
+
+def _calls(post: Post) -> bool:
+    """In their channel, of what was not taken up by somebody already."""
+    return post.lane[0] in "CG" and post.note.get("tell") != "again"
 
 
 def _title(post: Post, context: Context) -> str:

@@ -707,3 +707,26 @@ async def test_who_ran_a_check_again_asked_for_it_too(tmp_path: Path) -> None:
         await press(world, ZOE, ids.REVIEW_CLAIM)
         assert "Claimed by @zoe" in text(world)
         assert (await world.check(ref)).round == 2
+
+
+async def test_what_nobody_was_called_for_is_taken_up_on_a_card_that_calls_nobody(tmp_path: Path) -> None:
+    async with waiting(tmp_path, **STAFF) as (world, ref):
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
+        world.slack.channels[CHANNEL].members.add(REVIEWER)
+        put_on_record(world, "0811")
+        await call_back(world, "0811")
+        await pass_time(world, 0, 2)
+        assert cards(world) == []
+        remi = world.slack.person(REVIEWER)
+        shown = await remi.command(f"review {ref}")
+        assert shown.message is not None
+        assert (await remi.click(shown.message, ids.REVIEW_AGAIN)).ok
+        await world.work()
+        assert text(world).startswith("A reviewer takes this up")
+        assert "Claimed by @remi" in text(world)
+        assert not (await decide(world, REVIEWER, "approved", "other_documents")).closed
+        replies = world.slack.thread(REVIEW_CHANNEL, card(world).ts)
+        assert world.slack.plain(replies[-1]).startswith("@zoe A second person is needed: @remi proposes Approved")
+        await press(world, ZOE, ids.REVIEW_AGREE)
+        assert (await world.check(ref)).decision == "approved"

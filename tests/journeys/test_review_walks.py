@@ -155,6 +155,7 @@ class ReviewWalk(Walk):
     def every_card_says_the_same(self) -> None:
         self.run(self.world.work())
         found = [self.slack.plain(m) for m in self.slack.messages("C0KYCREV001") if m.thread_ts in (None, m.ts)]
+        found = [text for text in found if "[Details]" in text]
         standing = {tuple(line for line in text.splitlines()[1:] if "[Details]" in line) for text in found}
         assert len(standing) <= 1, found
 
