@@ -1,0 +1,76 @@
+"""Reviews in the database: made for what was in review before there were any, and guarded by the schema itself."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+
+from bot.domain.reviews import ReviewState
+from storage import reviewing, reviews
+from storage.database import Transaction
+from storage.migrations import migrate
+from tests.journeys.world import journey
+
+pytestmark = pytest.mark.anyio
+
+STORIES = {"00000000000": "approved", "33333333333": "provisional", "55555555555": "contradiction"}
+
+
+async def test_what_waited_for_a_person_before_the_update_has_an_open_review_after_it(tmp_path: Path) -> None:
+    copy = tmp_path / "old.db"
+    async with journey(tmp_path) as world:
+        world.smile_id.stories_by_id_number.update(STORIES)
+        refs = {story: await world.ask(id_number=number) for number, story in STORIES.items()}
+        await world.settle()
+        await world.bot.database.snapshot(copy)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        for statement in (
+            *(f"DROP TABLE {table}" for table in ("review_notes", "decisions", "reviews", "notice_choices")),
+            *(f"ALTER TABLE verifications DROP COLUMN {name}" for name in ("decided_at", "decided_by")),
+            "ALTER TABLE verifications DROP COLUMN decision_reason",
+            "DELETE FROM _sqlite_migrations WHERE name = 'm0004_reviews'",
+        ):
+            connection.execute(statement)
+        migrate(sqlite_utils.Database(connection))
+        found = connection.execute(
+            """
+            SELECT r.ref, r.state, r.opened_at = (
+                SELECT MAX(a.at) FROM audit a WHERE a.ref = r.ref AND a.act = 'check.moved')
+            FROM reviews r ORDER BY r.opened_at
+            """
+        ).fetchall()
+    assert found == [(refs[story], "open", 1) for story in ("provisional", "contradiction")]
+
+
+async def test_one_person_alone_can_never_be_both_in_a_decision(tmp_path: Path) -> None:
+    """Whatever the code above it does."""
+    async with journey(tmp_path, story="provisional") as world:
+        ref = await world.ask()
+        await world.settle()
+
+        def twice(tx: Transaction) -> None:
+            tx.run(
+                """
+                INSERT INTO decisions (ref, round, number, decision, reason, decided_by, confirmed_by, override, at)
+                VALUES (:ref, 1, 1, 'approved', 'other', 'U0REMI00001', 'U0REMI00001', 0, '2026-11-23')
+                """,
+                ref=ref,
+            )
+
+        with pytest.raises(sqlite3.IntegrityError):
+            await world.bot.database.write(twice)
+
+
+async def test_a_claim_is_one_persons_whoever_asks_for_it_next(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="provisional") as world:
+        ref = await world.ask()
+        await world.settle()
+        database, now = world.bot.database, world.clock()
+        assert await database.write(reviewing.claim, ref, by="U0REMI00001", now=now)
+        assert not await database.write(reviewing.claim, ref, by="U0ZOE000001", now=now)
+        assert await database.write(reviewing.claim, ref, by="U0REMI00001", now=world.clock())
+        review = await database.read(reviews.get, ref)
+        assert review is not None
+        assert (review.state, review.claimed_by, review.claimed_at) == (ReviewState.OPEN, "U0REMI00001", now)
