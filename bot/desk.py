@@ -78,12 +78,7 @@ class Desk:
                 check = None
         if check is None:
             return private.says(private.UNKNOWN_REF.format(ref=foreign(typed)))
-        link = None
-        if check.message_ts is not None:
-            try:
-                link = await self._slack.permalink(channel=check.channel, ts=check.message_ts)
-            except SlackError:
-                link = None
+        link = await self._slack.link(channel=check.channel, ts=check.message_ts)
         return private.status(check, self._id_types.find(check.country, check.id_type), link=link)
 
     async def to_run_again(self, user: str, ref: str) -> Check:

@@ -8,19 +8,17 @@ from zoneinfo import ZoneInfo
 
 from bot.access import Access, Role, Verdict
 from bot.blocks.private import ALL_IS_FOR_REVIEWERS, NOT_SURE
-from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import parse_reference
 from bot.domain.searches import Cursor, Wanted
 from bot.domain.states import State
-from bot.errors import Refused, SlackError
+from bot.errors import Refused
 from bot.slack.web import SlackWeb
 from storage import audit, search
 from storage.database import Database, Transaction
 from storage.search import Page
 
 PAGE = 10
-LINK_SECONDS = 1.0
 
 STATES: Mapping[str, frozenset[State]] = {
     "open": frozenset({State.REQUESTED, State.SUBMITTING, State.PROCESSING}),
@@ -163,18 +161,10 @@ class Finding:
 
     async def _found(self, wanted: Wanted, cursor: Cursor | None) -> Found:
         page = await self._database.read(search.page, wanted, size=PAGE, cursor=cursor)
-        links = await asyncio.gather(*(self._link(check) for check in page.checks))
+        looks = (self._slack.link(channel=check.channel, ts=check.message_ts) for check in page.checks)
+        links = await asyncio.gather(*looks)
         entries = [self._id_types.find(check.country, check.id_type) for check in page.checks]
         return Found(page=page, wanted=wanted, entries=entries, links=links)
-
-    async def _link(self, check: Check) -> str | None:
-        if check.message_ts is None:
-            return None
-        try:
-            look = self._slack.permalink(channel=check.channel, ts=check.message_ts)
-            return await asyncio.wait_for(look, LINK_SECONDS)
-        except (SlackError, TimeoutError):
-            return None
 
 
 def _kinds(sought: Sought) -> str:

@@ -187,13 +187,9 @@ class Home:
 
     async def _link(self, check: Check) -> str | None:
         """Kept, since a tab is built often and a message never moves."""
-        if check.message_ts is None:
-            return None
         if check.ref not in self._links:
-            try:
-                look = self._slack.permalink(channel=check.channel, ts=check.message_ts)
-                link = await asyncio.wait_for(look, LINK_SECONDS)
-            except (SlackError, TimeoutError):
+            link = await self._slack.link(channel=check.channel, ts=check.message_ts, seconds=LINK_SECONDS)
+            if link is None:
                 return None
             if len(self._links) >= LINKS_KEPT:
                 del self._links[next(iter(self._links))]

@@ -195,19 +195,10 @@ class Intake:
         sees_all = await self._access.has(request.requester, Role.REVIEWER, Role.ADMIN) is Verdict.YES
         shown = [c for c in found if sees_all or request.requester == c.requester or request.channel == c.channel]
         named = shown[:MORE]
-        links = await asyncio.gather(*(self._link(check) for check in named))
+        links = await asyncio.gather(*(self._slack.link(channel=check.channel, ts=check.message_ts) for check in named))
         pairs = [*zip(named, links, strict=True), *((check, None) for check in shown[MORE:])]
         what = "ID number" if is_number else "customer reference"
         return seen(pairs, hidden=len(found) - len(shown), what=what)
-
-    async def _link(self, check: Check) -> str | None:
-        if check.message_ts is None:
-            return None
-        try:
-            look = self._slack.permalink(channel=check.channel, ts=check.message_ts)
-            return await asyncio.wait_for(look, FILE_LOOK_UP_SECONDS)
-        except (SlackError, TimeoutError):
-            return None
 
     async def _run_again(self, filled: Filled, ref: str, request: Request, now: datetime) -> Accepted | Faults:
         check = await self._database.read(checks.get, ref)

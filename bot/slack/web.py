@@ -4,6 +4,7 @@ A caller learns what it must know to act: the call surely never left, its fate i
 Slack says no. Nothing is retried here; the outbox and the schedule decide that.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ _SLACKS_OWN_FAULTS = frozenset(
 """Errors by which Slack says that it failed in the middle: the call may or may not have acted."""
 
 METADATA = "kyc_post"
+LINK_SECONDS = 1.0
+"""Longer than this no answer waits for a link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +202,15 @@ class SlackWeb:
     async def permalink(self, *, channel: str, ts: str) -> str:
         answer = await self._call("chat.getPermalink", self.client.chat_getPermalink(channel=channel, message_ts=ts))
         return str(answer["permalink"])
+
+    async def link(self, *, channel: str, ts: str | None, seconds: float = LINK_SECONDS) -> str | None:
+        """Where a message stands; None when it was never posted, or Slack does not say in time. Nobody waits for it."""
+        if ts is None:
+            return None
+        try:
+            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds)
+        except (SlackError, TimeoutError):
+            return None
 
     async def respond(
         self,
