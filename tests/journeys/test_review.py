@@ -15,6 +15,7 @@ from bot.sandbox.slack import Message, Modal, Submission
 from bot.sandbox.slack.faults import Fault
 from storage import notices, reviews
 from storage.database import Transaction
+from tests.journeys import test_batches as batches
 from tests.journeys.smile import call_back, pass_time, put_on_record, rows, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
@@ -730,3 +731,28 @@ async def test_what_nobody_was_called_for_is_taken_up_on_a_card_that_calls_nobod
         assert world.slack.plain(replies[-1]).startswith("@zoe A second person is needed: @remi proposes Approved")
         await press(world, ZOE, ids.REVIEW_AGREE)
         assert (await world.check(ref)).decision == "approved"
+
+
+async def test_a_row_of_a_file_is_decided_and_told_in_the_files_thread_and_counts(tmp_path: Path) -> None:
+    async with journey(tmp_path, **STAFF) as world:
+        world.smile_id.stories_by_id_number["44444444444"] = "provisional"
+        people = [batches.person(0), batches.person(1, "44444444444")]
+        await batches.drop(world, {"applicants.csv": batches.csv_of(people), **batches.photos(2)})
+        await batches.send(world)
+        assert "1 approved, 1 needs a person" in world.slack.plain(batches.batch_message(world))
+        (ref,) = [line["reference"] for line in results_of(world) if line["result"].startswith("Not final")]
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "approved", "same_person")
+        for _wait in range(3):
+            world.clock.move(seconds=4)
+            await world.work()
+        assert any("Approved by @remi" in line and ref in line for line in batches.told(world))
+        assert "1 approved, 1 decided by a reviewer" in world.slack.plain(batches.batch_message(world))
+        decided = next(line for line in results_of(world) if line["reference"] == ref)
+        assert decided["result"] == "Approved by a reviewer (Smile ID: not final)"
+
+
+def results_of(world: Journey) -> list[dict[str, str]]:
+    """The newest file of results in the channel."""
+    newest = [file for name, file in batches.bots_files(world).items() if "results" in name][-1]
+    return batches.lines(newest)
