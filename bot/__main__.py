@@ -278,7 +278,7 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
         click.echo(json.dumps(record(report)))
         return
     _codes, id_types = read_tables(settings)
-    names = summary.Names(subject=id_types.subject, person=str)
+    names = summary.Names(subject=id_types.subject, country=id_types.country_name, person=str)
     said = summary.message(report, names, summary.Told(today=today, zone=settings.timezone))
     for line in summary.lines_of(said):
         click.echo(line)

@@ -157,7 +157,7 @@ class Summary:
             id_type=asked.id_type,
         )
         # Seen by one person alone, a mention calls nobody.
-        names = Names(subject=self._id_types.subject, person=person)
+        names = Names(subject=self._id_types.subject, country=self._id_types.country_name, person=person)
         return blocks.message(report, names, Told(today=self._today(), zone=self._settings.timezone))
 
     async def _must_be_manager(self, user: str) -> None:

@@ -41,6 +41,8 @@ class Names:
 
     subject: Callable[[str, str], str]
     """A country and an ID type, as plain text."""
+    country: Callable[[str], str]
+    """A country by its code, as plain text."""
     person: Callable[[str], str]
     """A requester, in mrkdwn. In a channel without a mention: nobody is called by a summary."""
 
@@ -85,10 +87,16 @@ def headline(report: Report, names: Names, told: Told) -> str:
 
 
 def _only(report: Report, names: Names) -> str:
-    if report.country and report.id_type:
-        return f", {foreign(names.subject(report.country, report.id_type), _NAME)} alone"
-    only = report.country or report.id_type
-    return f", {foreign(only, _NAME)} alone" if only else ""
+    match report.country, report.id_type:
+        case None, None:
+            return ""
+        case str(country), None:
+            only = names.country(country)
+        case None, str(id_type):
+            only = id_type
+        case str(country), str(id_type):
+            only = names.subject(country, id_type)
+    return f", {foreign(only, _NAME)} alone"
 
 
 def _quiet(report: Report, told: Told) -> str:
@@ -273,7 +281,7 @@ def _foot(report: Report, told: Told) -> Block:
 
 def alt_text(report: Report, names: Names, told: Told) -> str:
     """What the picture shows, for whoever does not see it."""
-    plain_names = Names(subject=names.subject, person=str)
+    plain_names = Names(subject=names.subject, country=names.country, person=str)
     lines = [spoken(headline(report, plain_names, told))]
     if len(report.series) > 1:
         shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)

@@ -147,6 +147,10 @@ class IDTypes:
         entry = self.find(country, id_type)
         return f"{entry.country_name} · {entry.short}" if entry else f"{country} · {id_type}"
 
+    def country_name(self, country: str) -> str:
+        """Nigeria; of a country that nobody knows any more its own letters."""
+        return next((entry.country_name for entry in self._rows.values() if entry.country == country), country)
+
     def find_offered(self, country: str, id_type: str) -> IDType | None:
         return next((e for e in self.of_country(country) if e.id_type == id_type), None)
 

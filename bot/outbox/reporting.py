@@ -104,7 +104,11 @@ class Reporting:
         return self._now().astimezone(self._zone).date()
 
     def _called(self, people: dict[str, str]) -> Names:
-        return Names(subject=self._id_types.subject, person=lambda user: people.get(user, user))
+        return Names(
+            subject=self._id_types.subject,
+            country=self._id_types.country_name,
+            person=lambda user: people.get(user, user),
+        )
 
     async def _names(self, users: Iterable[str]) -> dict[str, str]:
         """Names in place of mentions: a summary calls nobody. Where Slack does not tell in time, the id stands."""

@@ -23,7 +23,7 @@ from bot.sandbox.slack.block_rules import faults_in_message
 ZONE = ZoneInfo("Africa/Lagos")
 DAY = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 12, tzinfo=ZONE)
-NAMES = Names(subject=lambda country, id_type: f"{country} · {id_type}", person=lambda user: user)
+NAMES = Names(subject=lambda country, id_type: f"{country} · {id_type}", country=str, person=lambda user: user)
 TOLD = Told(today=date(2026, 11, 24), zone="Africa/Lagos")
 
 
@@ -118,7 +118,9 @@ def test_whatever_things_are_called_it_stays_within_the_limits(name: str, groups
         )
         found += facts(State.IN_REVIEW, 1, id_type=f"{group}{name}", reason=ReviewReason.CONTRADICTION)
     shown = reported(found)
-    names = Names(subject=lambda country, id_type: f"{country} · {id_type}", person=lambda user: f"<@{user}>")
+    names = Names(
+        subject=lambda country, id_type: f"{country} · {id_type}", country=str, person=lambda user: f"<@{user}>"
+    )
     said = summary.with_button(summary.message(shown, names, TOLD), value={"once": "1"})
     assert faults_in_message(said.blocks) == []
     assert said.text.strip()

@@ -303,8 +303,8 @@ async def test_figures_are_for_managers_and_admins_alone(tmp_path: Path) -> None
     ("typed", "said"),
     [
         ("summary today NG BVN", "Tuesday 24 November so far, Nigeria · BVN alone* — 1 check"),
-        ("summary today nigeria", "so far, NG alone* — 1 check"),
-        ("summary today KE", "so far, KE alone* — nobody has asked for a check yet."),
+        ("summary today nigeria", "so far, Nigeria alone* — 1 check"),
+        ("summary today KE", "so far, Kenya alone* — nobody has asked for a check yet."),
         ("summary yesterday", "Monday 23 November* — Yesterday nobody asked for a check."),
         ("summary week", "week of 23 to 29 November so far* — 1 check"),
         ("summary last week", "week of 16 to 22 November* — nobody asked"),

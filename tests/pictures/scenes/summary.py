@@ -25,7 +25,7 @@ from tests.pictures.scene import Place, Scene, Sheet
 DAY = date(2026, 11, 21)
 MORNING = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 _TODAY = date(2026, 11, 22)
-_NAMES = Names(subject=ID_TYPES.subject, person=PEOPLE.__getitem__)
+_NAMES = Names(subject=ID_TYPES.subject, country=ID_TYPES.country_name, person=PEOPLE.__getitem__)
 _TOLD = Told(today=_TODAY, zone="Africa/Lagos")
 _TYPES = [("NG", "BVN"), ("NG", "BVN"), ("NG", "NIN_V2"), ("GH", "GHANA_CARD"), ("KE", "NATIONAL_ID"), ("NG", "BVN")]
 _ENDS = [
