@@ -66,7 +66,15 @@ def after_the_upload(world: Site, hook: Hook) -> None:
 
 
 def after_the_zip(world: Site, hook: Hook) -> None:
-    world.smile_id.fail_next("put", Fault.call(after=hook))
+    """The result may overtake the answer to the zip: its confirmation waits, or nothing newer than the backup is left."""
+    taken = asyncio.Event()
+
+    async def take() -> None:
+        await hook()
+        taken.set()
+
+    world.smile_id.fail_next("put", Fault.call(after=take))
+    world.smile_id.fail_next("job_status", Fault.call(before=taken.wait))
 
 
 def at_the_confirmation(world: Site, hook: Hook) -> None:
