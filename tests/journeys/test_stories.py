@@ -1,4 +1,7 @@
-"""What an analyst reads at the end of each story that Smile ID can tell."""
+"""What an analyst reads at the end of each story that Smile ID can tell.
+
+The story of a second final result depends on what was told before it comes: see `test_results_over_time`.
+"""
 
 from pathlib import Path
 
@@ -29,11 +32,6 @@ pytestmark = pytest.mark.anyio
         ("unknown_code", "in_review", "Needs a person — Smile ID answered with a code we do not know (0899)"),
         ("unverified_id", "in_review", "Needs a person — the selfie was taken, but the ID number was not verified"),
         ("contradiction", "in_review", "Needs a person — the result we received and Smile ID's own record differ"),
-        (
-            "second_final",
-            "in_review",
-            "Needs a person — Smile ID sent another final result: first Rejected, now Approved",
-        ),
         ("suspects", "approved", "Approved — identity confirmed"),
         ("callback_first", "approved", "Approved — identity confirmed"),
     ],
