@@ -107,6 +107,7 @@ def run_again(
     ended = the(tx, ref)
     if not runs_again(ended.state, ended.decision):
         raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
+    due_at = max(not_before or now, now)
     outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
     tx.run(
         """
@@ -116,7 +117,7 @@ def run_again(
             reason = NULL, verdict = NULL, verdict_outcome = NULL, verdict_why = NULL, decision = NULL,
             decided_at = NULL, decided_by = NULL, decision_reason = NULL, failure = NULL, failure_words = NULL,
             photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL, held_note = '{}',
-            let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at,
+            let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at, paused_seconds = :paused,
             consent_at = :consent_at, consent_by = :requester, consent_notice = :notice
         WHERE ref = :ref
         """,
@@ -124,7 +125,8 @@ def run_again(
         country=request.country,
         id_type=request.id_type,
         **_applicant(tx, ref, request),
-        due_at=to_text(max(not_before or now, now)),
+        due_at=to_text(due_at),
+        paused=(due_at - now).total_seconds(),
         let_pass=AGAIN if request.again else "",
         consent_at=to_text(request.consent_at),
         requester=request.requester,

@@ -5,7 +5,7 @@ What is still open is read from the checks themselves.
 """
 
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.figures import Fact
 from bot.domain.states import ReviewReason, State
@@ -18,7 +18,7 @@ _OF_A_CHECK = """
     CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END AS asked_at,
     v.state, v.reason, COALESCE(v.failure, v.verdict_why) AS why,
     CASE WHEN v.verdict LIKE '12%' THEN 1 ELSE 0 END AS by_person,
-    v.ended_at, v.decision,
+    v.ended_at, v.decision, v.paused_seconds,
     CASE WHEN v.decision IS NOT NULL THEN v.decided_at END AS decided_at,
     CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END AS decision_reason,
     (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
@@ -38,13 +38,13 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
         f"""
         INSERT INTO facts (
             ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, ended_at,
-            decision, decided_at, decision_reason, machine_at, review_at, claimed_at, settled_at)
+            decision, decided_at, decision_reason, machine_at, review_at, claimed_at, paused_seconds, settled_at)
         SELECT
             c.ref, c.round, :person, c.requester, c.country, c.id_type, c.asked_at, c.state, c.reason, c.why,
             c.by_person, c.ended_at, c.decision, c.decided_at, c.decision_reason, c.machine_at,
             CASE WHEN c.state = 'in_review' THEN COALESCE(c.opened_at, :now)
                  WHEN c.decision IS NOT NULL THEN c.opened_at END,
-            c.claimed_at,
+            c.claimed_at, c.paused_seconds,
             CASE WHEN c.ended_at IS NULL THEN NULL
                  WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at) ELSE c.ended_at END
         FROM (SELECT {_OF_A_CHECK} FROM verifications v WHERE v.ref = :ref) AS c
@@ -53,6 +53,7 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
             state = excluded.state, reason = excluded.reason, why = excluded.why, by_person = excluded.by_person,
             ended_at = excluded.ended_at, decision = excluded.decision, decided_at = excluded.decided_at,
             decision_reason = excluded.decision_reason, settled_at = excluded.settled_at,
+            paused_seconds = excluded.paused_seconds,
             machine_at = COALESCE(facts.machine_at, excluded.machine_at),
             review_at = COALESCE(facts.review_at, excluded.review_at),
             claimed_at = COALESCE(facts.claimed_at, excluded.claimed_at)
@@ -125,6 +126,7 @@ def _fact(row: sqlite3.Row) -> Fact:
         machine_at=_time(row["machine_at"]),
         review_at=_time(row["review_at"]),
         claimed_at=_time(row["claimed_at"]),
+        paused=timedelta(seconds=row["paused_seconds"]),
         ended_at=_time(row["ended_at"]),
         decision=row["decision"],
         decision_reason=row["decision_reason"],

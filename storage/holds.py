@@ -130,10 +130,12 @@ def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> l
 def _release(tx: Transaction, check: Check, *, by: str, how: str, now: datetime) -> bool:
     changed = tx.run(
         """
-        UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL
+        UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL,
+            paused_seconds = paused_seconds + :paused
         WHERE ref = :ref AND held IS NOT NULL AND state = 'requested'
         """,
         now=to_text(now),
+        paused=max(0.0, (now - from_text(str(check.held_note["since"]))).total_seconds()),
         ref=check.ref,
     )
     if not changed:

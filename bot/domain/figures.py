@@ -96,6 +96,8 @@ class Fact:
     review_at: datetime | None = None
     """When it came into review."""
     claimed_at: datetime | None = None
+    paused: timedelta = timedelta(0)
+    """What it waited for its requester before it was sent: for an answer about the photos, or for a chosen time."""
     ended_at: datetime | None = None
     """When Smile ID's result became final, or a reviewer decided before that, or the check failed or was cancelled
     here. None while it is open, and again while somebody looks at a decided one anew."""
@@ -115,6 +117,10 @@ class Fact:
         if self.final is None:
             return None
         return self.decided_at if self.decided_at is not None else self.ended_at
+
+    def took_until(self, moment: datetime) -> timedelta:
+        """From the asking, without what it waited for its requester."""
+        return moment - self.asked_at - self.paused
 
     @property
     def is_first(self) -> bool:
@@ -346,7 +352,7 @@ def figures(
         reviewer_approval=_approval(f.decision for f in mine),
         first_pass=_first_pass(mine),
         decided=len(decided),
-        machine=Took.of(f.machine_at - f.asked_at for f in mine if f.machine_at is not None),
+        machine=Took.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None),
         final=_final_took(mine),
         smile_review=_smile_review(mine),
         reviewers=Took.of(
@@ -377,7 +383,7 @@ def _first_pass(mine: Sequence[Fact]) -> Rate:
 
 
 def _final_took(mine: Iterable[Fact]) -> Took:
-    return Took.of(f.final_at - f.asked_at for f in mine if f.final in _TIMED and f.final_at is not None)
+    return Took.of(f.took_until(f.final_at) for f in mine if f.final in _TIMED and f.final_at is not None)
 
 
 def _smile_review(mine: Iterable[Fact]) -> Took:

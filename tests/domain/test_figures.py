@@ -65,6 +65,8 @@ def stories(draw: st.DrawFn, around: datetime) -> Story:
         "machine": asked + timedelta(seconds=machine) if machine else None,
         "review": asked + timedelta(seconds=review) if review else None,
         "ended": asked + timedelta(seconds=ended) if ended else None,
+        # For the requester, so before Smile ID had it.
+        "paused": timedelta(seconds=draw(st.integers(0, min(filter(None, (machine, review, ended)), default=0)))),
         "decision": decision,
         "decision_reason": "tampered" if decision else None,
         "decided": asked + timedelta(seconds=decided) if decision else None,
@@ -86,6 +88,7 @@ def fact(story: Story) -> Fact:
         by_person=story["by_person"],
         machine_at=story["machine"],
         review_at=story["review"],
+        paused=story["paused"],
         ended_at=story["ended"],
         decision=story["decision"],
         decision_reason=story["decision_reason"],
@@ -170,7 +173,7 @@ def expected(of: list[Story], everything: list[Story], is_in: Callable[[datetime
 
     def finals(members: list[Story]) -> tuple[int, timedelta | None, timedelta | None]:
         ended = [s for s in members if outcome(s) in ("approved", "rejected", "failed")]
-        return times([at - s["asked"] for s in ended if (at := outcome_at(s)) is not None])
+        return times([at - s["asked"] - s["paused"] for s in ended if (at := outcome_at(s)) is not None])
 
     decided_people = {s["person"] for s in of if outcome(s) in ("approved", "rejected")}
     first_people = {s["person"] for s in of if s["round"] == 1 and s["ref"] == s["person"] and outcome(s) == "approved"}
@@ -186,7 +189,7 @@ def expected(of: list[Story], everything: list[Story], is_in: Callable[[datetime
         "decided": len(
             [s for s in everything if outcome(s) in ("approved", "rejected") and (a := outcome_at(s)) and is_in(a)]
         ),
-        "machine": times([s["machine"] - s["asked"] for s in of if s["machine"]]),
+        "machine": times([s["machine"] - s["asked"] - s["paused"] for s in of if s["machine"]]),
         "final": finals(of),
         "smile_review": times([s["ended"] - s["machine"] for s in ended_at_smile]),
         "reviewers": times([s["decided"] - s["review"] for s in of if s["decision"]]),

@@ -66,7 +66,7 @@ def after_the_upload(world: Site, hook: Hook) -> None:
 
 
 def after_the_zip(world: Site, hook: Hook) -> None:
-    """The result may overtake the answer to the zip: its confirmation waits, or nothing newer than the backup is left."""
+    """The result may overtake the answer to the zip: its confirmation waits, so that something newer is left."""
     taken = asyncio.Event()
 
     async def take() -> None:

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import sqlite_utils
 
-from bot.domain.figures import Final
+from bot.blocks import ids
+from bot.domain.figures import Fact, Final
 from bot.domain.states import State
+from bot.sandbox.demo import ANALYST
 from storage import checks, facts
 from storage.database import Transaction
 from storage.migrations import migrate
+from tests.journeys.test_again import run_again, sent_again
+from tests.journeys.test_held import blurred
 from tests.journeys.world import Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -112,8 +116,9 @@ async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp
             "DROP TABLE summaries",
             "DROP INDEX verifications_open",
             "DROP INDEX verifications_person",
+            "ALTER TABLE verifications DROP COLUMN paused_seconds",
             "DELETE FROM meta WHERE name = 'first_start'",
-            "DELETE FROM _sqlite_migrations WHERE name = 'm0005_figures'",
+            "DELETE FROM _sqlite_migrations WHERE name IN ('m0005_figures', 'm0008_paused')",
         ):
             connection.execute(statement)
         migrate(sqlite_utils.Database(connection))
@@ -148,6 +153,37 @@ async def test_figures_outlive_what_retention_removes(tmp_path: Path) -> None:
         await world.settle()
         assert (await noted(world))[again]["person"] == again
         assert refs["rejected"] != again
+
+
+async def test_what_waited_for_the_requester_is_nobodys_slowness(tmp_path: Path) -> None:
+    """An answer to a question about the photos, and a later time that was chosen for running it again."""
+    async with journey(tmp_path, story="authority_down") as world:
+        ref = await world.ask(selfie=blurred())
+        await world.work()
+        world.clock.move(hours=3)
+        await world.bot.holding.let_pass(ANALYST, ref)
+        await world.settle()
+        modal = await run_again(world)
+        await modal.choose(ids.NOT_BEFORE, world.clock() + timedelta(hours=6))
+        await sent_again(world, modal)
+        world.clock.move(hours=6)
+        await world.work()
+        # The same photos raise the same question.
+        world.clock.move(hours=2)
+        await world.bot.holding.let_pass(ANALYST, ref)
+        await world.settle()
+
+        def read(tx: Transaction) -> list[Fact]:
+            day = timedelta(days=1)
+            return sorted(facts.settled(tx, world.clock() - day, world.clock() + day), key=lambda fact: fact.round)
+
+        first, again = await world.bot.database.read(read)
+        minute = timedelta(minutes=1)
+        for fact, hours in ((first, 3), (again, 6 + 2)):
+            assert fact.final_at is not None
+            assert fact.final_at - fact.asked_at >= fact.paused
+            assert abs(fact.paused - timedelta(hours=hours)) < minute
+            assert timedelta(0) <= fact.took_until(fact.final_at) < minute
 
 
 async def test_a_decision_settles_and_looking_anew_unsettles(tmp_path: Path) -> None:
