@@ -190,7 +190,7 @@ class Reviewing:
                 is_override=user in check.askers,
             )
             if needs_second(decision, reason=check.reason, verdict=reviews.verdict_of(check)):
-                seconds = self._seconds({user, *check.askers})
+                seconds = self._others({user, *check.askers})
                 reviewing.propose(tx, ref, proposal, channel=self._channel, seconds=seconds)
                 return False
             reviewing.decide(tx, ref, proposal, confirmed_by=None, now=now)
@@ -270,7 +270,8 @@ class Reviewing:
             case Audience.CLAIMER:
                 whom = [review.claimed_by or ""]
             case Audience.GROUP:
-                whom = [one for one in self._access.people(Role.REVIEWER) if one != waiting.requester]
+                proposer = {review.proposal.by} if review.proposal is not None else set()
+                whom = self._others({*waiting.askers, *proposer})
             case Audience.MANAGERS:
                 whom = self._access.people(Role.MANAGER)
         if await self._database.write(reviewing.remind, review, due, whom=whom, channel=self._channel, now=now):
@@ -346,8 +347,8 @@ class Reviewing:
     async def _is_admin(self, user: str) -> bool:
         return await self._access.has(user, Role.ADMIN) is Verdict.YES
 
-    def _seconds(self, but: set[str]) -> list[str]:
-        """Who could agree to a decision: another reviewer, or where there is none, an admin."""
+    def _others(self, but: set[str]) -> list[str]:
+        """Who else could decide, or agree to a decision: another reviewer, or where there is none, an admin."""
         for role in (Role.REVIEWER, Role.ADMIN):
             if found := [one for one in self._access.people(role) if one not in but]:
                 return found

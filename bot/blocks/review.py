@@ -374,6 +374,7 @@ def reminder(
     what = {
         Silence.UNCLAIMED: "Nobody has claimed this",
         Silence.IDLE: f"{who} claimed this, and nothing was done",
+        Silence.PROPOSED: "A decision has waited for a second person",
         Silence.PENDING: "Smile ID has given no final result",
     }[silence]
     line = f"{whom} *{what}* for {took(waited)} · {subject(check, entry)} · {check.ref} · {status_name(check)}".strip()

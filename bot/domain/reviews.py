@@ -126,7 +126,8 @@ class Waiting:
     review: Review
     state: State
     reason: ReviewReason | None
-    requester: str
+    askers: frozenset[str]
+    """They may not decide it."""
 
 
 class Agreement(StrEnum):
@@ -216,6 +217,8 @@ class Silence(StrEnum):
     UNCLAIMED = "unclaimed"
     IDLE = "idle"
     """Claimed, and nothing done since."""
+    PROPOSED = "proposed"
+    """Decided by one person, and no second one has agreed or disagreed."""
     PENDING = "pending"
     """Smile ID itself has not ended."""
 
@@ -229,6 +232,7 @@ class Audience(StrEnum):
 _LADDERS: Mapping[Silence, tuple[Audience, ...]] = {
     Silence.UNCLAIMED: (Audience.GROUP, Audience.MANAGERS),
     Silence.IDLE: (Audience.CLAIMER, Audience.GROUP, Audience.MANAGERS),
+    Silence.PROPOSED: (Audience.GROUP, Audience.MANAGERS),
     Silence.PENDING: (Audience.GROUP, Audience.MANAGERS),
 }
 
@@ -257,21 +261,42 @@ class Patience:
     pending: timedelta
     hours: WorkingHours
 
+    def of(self, silence: Silence) -> timedelta:
+        match silence:
+            case Silence.UNCLAIMED:
+                return self.unclaimed
+            case Silence.IDLE | Silence.PROPOSED:
+                return self.idle
+            case Silence.PENDING:
+                return self.pending
+
+
+def silence_of(review: Review, *, waits_for_smile_id: bool) -> Silence:
+    """Whose move an open review waits for."""
+    if review.proposal is not None:
+        return Silence.PROPOSED
+    if review.claimed_by is not None:
+        return Silence.IDLE
+    return Silence.PENDING if waits_for_smile_id else Silence.UNCLAIMED
+
+
+def silent_since(review: Review) -> datetime:
+    """When somebody last did something, or people were called."""
+    if review.proposal is not None:
+        return review.proposal.at
+    return (review.touched_at if review.claimed_by is not None else None) or review.opened_at
+
 
 def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, patience: Patience) -> Reminder | None:
     """The step that is due now and was not taken yet; after a long stop the highest one alone."""
     if review.state is not ReviewState.OPEN or not patience.hours.is_on(now):
         return None
-    if review.claimed_by is not None:
-        silence, since, after = Silence.IDLE, review.touched_at or review.opened_at, patience.idle
-    elif waits_for_smile_id:
-        silence, since, after = Silence.PENDING, review.opened_at, patience.pending
-    else:
-        silence, since, after = Silence.UNCLAIMED, review.opened_at, patience.unclaimed
+    silence = silence_of(review, waits_for_smile_id=waits_for_smile_id)
+    after = patience.of(silence)
     if not after:
         return None
     ladder = _LADDERS[silence]
-    level = min(len(ladder), int(patience.hours.between(since, now) / after))
+    level = min(len(ladder), int(patience.hours.between(silent_since(review), now) / after))
     before, _, taken = review.reminded.partition(":")
     if level == 0 or (before == silence and int(taken) >= level):
         return None

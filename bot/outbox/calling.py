@@ -10,7 +10,17 @@ from bot.blocks.text import person
 from bot.blocks.thread import Said
 from bot.domain.checks import Check, Post, PostKind
 from bot.domain.id_types import IDType, IDTypes
-from bot.domain.reviews import FOR_REVIEWERS, Agreement, Choice, Decision, ReviewState, Silence
+from bot.domain.reviews import (
+    FOR_REVIEWERS,
+    Agreement,
+    Choice,
+    Decision,
+    ReviewState,
+    Silence,
+    silence_of,
+    silent_since,
+    waits_for_smile_id,
+)
 from bot.errors import SlackRefused
 from bot.outbox.context import Context
 from bot.slack.web import SlackWeb
@@ -82,12 +92,12 @@ class Calling:
                 if note["whom"] == opened.claimed_by
                 else None
             )
-        if (note["what"] == Silence.IDLE) is not (opened.claimed_by is not None):
+        silence = Silence(note["what"])
+        if silence is not silence_of(opened, waits_for_smile_id=waits_for_smile_id(check.state, check.reason)):
             return None
         whom = person(note["whom"]) if note["whom"] else self._access.mentions(Role.REVIEWER)
-        since = opened.touched_at if opened.claimed_by else opened.opened_at
-        waited = self._now() - (since or opened.opened_at)
-        return review.reminder(check, entry, Silence(note["what"]), whom=whom, claimer=opened.claimed_by, waited=waited)
+        waited = self._now() - silent_since(opened)
+        return review.reminder(check, entry, silence, whom=whom, claimer=opened.claimed_by, waited=waited)
 
     async def _link(self, check: Check) -> str | None:
         if check.message_ts is None:

@@ -1,5 +1,6 @@
 """Rules of reviewing: what takes two people, what agrees with Smile ID, when silence is worth a reminder."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from bot.domain.reviews import (
     Audience,
     Decision,
     Patience,
+    Proposal,
     Review,
     ReviewState,
     Silence,
@@ -132,7 +134,13 @@ def test_a_night_and_a_weekend_are_no_working_time() -> None:
 # Reminders
 
 
-def review(*, claimed_after: timedelta | None = None, reminded: str = "", opened_at: datetime = MONDAY) -> Review:
+def review(
+    *,
+    claimed_after: timedelta | None = None,
+    proposed_after: timedelta | None = None,
+    reminded: str = "",
+    opened_at: datetime = MONDAY,
+) -> Review:
     claimed_at = opened_at + claimed_after if claimed_after is not None else None
     return Review(
         ref="K-7F3K2Q",
@@ -142,7 +150,15 @@ def review(*, claimed_after: timedelta | None = None, reminded: str = "", opened
         claimed_by="U0REMI00001" if claimed_at else None,
         claimed_at=claimed_at,
         touched_at=claimed_at,
-        proposal=None,
+        proposal=Proposal(
+            decision=Decision.APPROVED,
+            reason="other",
+            by="U0REMI00001",
+            at=opened_at + proposed_after,
+            is_override=False,
+        )
+        if proposed_after is not None
+        else None,
         decided=None,
         reminded=reminded,
         notes=0,
@@ -166,6 +182,14 @@ def test_a_claim_begins_a_ladder_of_its_own() -> None:
     claimed = review(claimed_after=timedelta(hours=1), reminded="unclaimed:2")
     assert due(claimed, timedelta(hours=4, minutes=59)) is None
     assert due(claimed, timedelta(hours=5)) == (Silence.IDLE, Audience.CLAIMER)
+
+
+def test_who_proposed_has_done_their_part_so_a_proposal_calls_the_group() -> None:
+    proposed = review(claimed_after=timedelta(hours=1), proposed_after=timedelta(hours=2), reminded="idle:1")
+    assert due(proposed, timedelta(hours=5, minutes=59)) is None
+    assert due(proposed, timedelta(hours=6)) == (Silence.PROPOSED, Audience.GROUP)
+    handed_back = replace(proposed, claimed_by=None, claimed_at=None, touched_at=None)
+    assert due(handed_back, timedelta(hours=6)) == (Silence.PROPOSED, Audience.GROUP)
 
 
 def test_what_waits_for_smile_id_has_more_time() -> None:

@@ -469,6 +469,24 @@ async def test_reminders_climb_from_the_group_to_the_managers_once_each(tmp_path
         assert len(world.direct(MANAGER)) == 2
 
 
+async def test_a_decision_that_waits_for_a_second_person_calls_those_who_may_be_one(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "1212") as (world, ref):
+        await pass_time(world, 0, 2, 5)
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "approved", "same_person")
+        for _twice in range(2):
+            world.clock.move(hours=4, minutes=1)
+            await world.bot.review.look()
+            await world.work()
+        assert not [n for n in world.notices() if "nothing was done" in n]
+        (reminded,) = [n for n in world.notices() if "A decision has waited for a second person for 4 h" in n]
+        assert reminded.startswith("@zoe ")
+        (told,) = world.direct(MANAGER)
+        assert "A decision has waited for a second person for 8 h" in told
+        await press(world, ZOE, ids.REVIEW_AGREE)
+        assert (await world.check(ref)).decision == "approved"
+
+
 async def test_a_check_that_smile_id_keeps_for_long_gets_a_card(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, ref):
         world.clock.move(hours=7.9)

@@ -129,7 +129,12 @@ def _calls() -> Iterator[Scene]:
     yield scene("A second person is needed", said, PostKind.REVIEW_CALL)
     said = review.handed(IN_REVIEW, ENTRY, by=REMI, to=ZOLA)
     yield scene("Handed on", said, PostKind.REVIEW_CALL)
-    for silence, whom in ((Silence.UNCLAIMED, ZOLA), (Silence.IDLE, REMI), (Silence.PENDING, ZOLA)):
+    for silence, whom in (
+        (Silence.UNCLAIMED, ZOLA),
+        (Silence.IDLE, REMI),
+        (Silence.PROPOSED, ZOLA),
+        (Silence.PENDING, ZOLA),
+    ):
         check = CHECK_BVN if silence is Silence.PENDING else IN_REVIEW
         waited = timedelta(hours=3, minutes=20)
         said = review.reminder(check, ENTRY, silence, whom=f"<@{whom}>", claimer=REMI, waited=waited)
