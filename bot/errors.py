@@ -129,6 +129,11 @@ class SmileIDRefused(SmileIDError):
         self.fault = fault
         self.words = words
 
+    @property
+    def alert(self) -> str:
+        """One kind of fault for the operators, however many checks it strikes."""
+        return f"smile_id:{self.code or self.status}"
+
 
 class SmileIDUploadExpired(SmileIDError):
     """The pre-signed upload URL is no longer valid: prepare the same job again, with `retry`, and send there."""

@@ -68,8 +68,7 @@ class Asking:
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
                 note = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
-                fault = f"smile_id:{refusal.code or refusal.status}"
-                outbox.alert(tx, fault, recipients=operators, now=now, note=note)
+                outbox.alert(tx, refusal.alert, recipients=operators, now=now, note=note)
             if status is not None:
                 self._digest(tx, due.job_id, status, now)
             self._look_at_the_clock(tx, due.job_id, now)

@@ -1,0 +1,107 @@
+"""The photos of a check: fetched from Slack or out of the files of its batch, and made ready for Smile ID.
+
+What is wrong with them is raised, in words that name the photo; what becomes of the check then is the caller's part.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.bundles import Bundles
+from bot.domain import photos
+from bot.domain.applicants import PhotoSource
+from bot.domain.checks import Check, PhotoKind, PhotoRef
+from bot.errors import FileUnusable, PhotoUnusable, SlackRefused
+from bot.slack.files import SlackFiles
+from bot.slack.web import SlackWeb
+from storage import batches
+from storage.database import Database
+
+_GONE = frozenset({"file_not_found", "file_deleted", "not_visible", "access_denied"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """One photo of a check, ready to be sent."""
+
+    ref: PhotoRef
+    size: int
+    """Of the file as it was attached, in bytes."""
+    is_inline: bool
+    """It came as base64 in a table."""
+    photo: photos.Photo = field(repr=False)
+
+
+class Gathering:
+    """Fetches and prepares them."""
+
+    def __init__(self, *, database: Database, slack: SlackWeb, files: SlackFiles, bundles: Bundles) -> None:
+        self._database = database
+        self._slack = slack
+        self._files = files
+        self._bundles = bundles
+
+    async def gather(self, check: Check, refs: Sequence[PhotoRef]) -> list[Gathered]:
+        """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps."""
+        found = await self._fetch_all(check, refs)
+        return [
+            Gathered(ref=ref, size=len(data), is_inline=inline, photo=await _prepare(ref, data))
+            for ref, (data, inline) in zip(refs, found, strict=True)
+        ]
+
+    async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef]) -> list[tuple[bytes, bool]]:
+        """Each photo's bytes, and whether they came as base64 in a table."""
+        if check.batch is None or all(ref.inside is None for ref in refs):
+            fetched = await _all_or_the_first_fault([self._fetch(ref) for ref in refs])
+            return [(data, False) for data in fetched]
+        batch = await self._database.read(batches.the, check.batch)
+        try:
+            async with self._bundles.open(batch.files) as (_files, bundle):
+                return [
+                    (await self._fetch(ref), False)
+                    if ref.inside is None
+                    else await asyncio.to_thread(bundle.photo, PhotoSource(file_id=ref.file_id, inside=ref.inside))
+                    for ref in refs
+                ]
+        except FileUnusable as unusable:
+            raise PhotoUnusable(unusable.reason, unusable.words) from unusable
+        except SlackRefused as no:
+            if no.code in _GONE:
+                raise PhotoUnusable(no.code, "The file that holds it is no longer in Slack.") from no
+            raise
+
+    async def _fetch(self, photo: PhotoRef) -> bytes:
+        try:
+            return await self._files.fetch(await self._slack.file(photo.file_id))
+        except PhotoUnusable as unusable:
+            raise _named(photo, unusable) from unusable
+        except SlackRefused as no:
+            if no.code in _GONE:
+                gone = PhotoUnusable(no.code, "It is no longer in Slack, or I may not read it.")
+                raise _named(photo, gone) from no
+            raise
+
+
+async def _prepare(photo: PhotoRef, data: bytes) -> photos.Photo:
+    try:
+        return await asyncio.to_thread(photos.prepare, data)
+    except PhotoUnusable as unusable:
+        raise _named(photo, unusable) from unusable
+
+
+async def _all_or_the_first_fault(calls: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
+    """All results in order. At the first fault the others are broken off: nobody would look at what they fetch."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _named(photo: PhotoRef, unusable: PhotoUnusable) -> PhotoUnusable:
+    """The same, saying which of the nine photos it is about."""
+    which = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
+    return PhotoUnusable(unusable.reason, f"{which}: {unusable.words}")

@@ -1,0 +1,113 @@
+"""What becomes of a check that could not be sent: another try later, a bounded number of times, or its end.
+
+Why it could not is known by whoever calls; people are told here, the requester by the check, operators by an alert.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.access import Access, Role
+from bot.domain.backoff import retry_in
+from bot.domain.checks import Check
+from bot.domain.states import State
+from bot.errors import SmileIDRefused
+from bot.settings import Settings
+from storage import attempts, checks, outbox, reviewing
+from storage.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+MAX_TRIES = 20
+"""With the waits of `retry_in` about an hour."""
+LONGEST_WAIT = timedelta(hours=1)
+"""However long the other side asks us to wait: a person does."""
+LOOK_ONCE_MORE = timedelta(hours=1)
+"""After giving up in doubt: without callbacks nobody would hear of a result that comes after all."""
+
+_FOR_OPERATORS = {
+    "refused": "Smile ID refuses our requests. ",
+    "smile_id_away": "Smile ID has not been reachable for about an hour; checks are ending without a result.",
+    "slack_away": "Photos cannot be fetched from Slack; checks are ending without a result.",
+    "unsettled": "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
+    "fault": "Checks cannot be prepared because of a fault of the bot; its log says where.",
+}
+
+
+class Setbacks:
+    """Postpones and ends."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        access: Access,
+        settings: Settings,
+        now: Callable[[], datetime],
+        dice: random.Random,
+    ) -> None:
+        self._database = database
+        self._access = access
+        self._settings = settings
+        self._now = now
+        self._dice = dice
+
+    async def again(
+        self,
+        check: Check,
+        error: str,
+        *,
+        gives_up_as: str,
+        at_once: bool = False,
+        asked_seconds: float | None = None,
+        refusal: SmileIDRefused | None = None,
+    ) -> None:
+        """Try later, a bounded number of times; then tell people and stop.
+
+        `asked_seconds` is the wait that the other side asked for: it makes ours longer, never shorter, since twenty
+        waits of a second are no hour. With `refusal` the operators hear of it at the first try.
+        """
+        tries = check.tries + 1
+        log.warning("check.try_failed", ref=check.ref, error=error, tries=tries)
+        if tries >= MAX_TRIES:
+            await self.fail(check, gives_up_as, None, alert=gives_up_as)
+            return
+        wait = retry_in(tries, jitter=self._dice.random())
+        if asked_seconds is not None:
+            wait = max(wait, min(timedelta(seconds=asked_seconds), LONGEST_WAIT))
+        operators = self._access.people(Role.ADMIN)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            checks.postpone(tx, check.ref, until=now if at_once else now + wait, now=now)
+            if refusal is not None:
+                note = {"ref": check.ref, "words": f"Smile ID refuses to tell of jobs. {refusal.words}"}
+                outbox.alert(tx, refusal.alert, recipients=operators, now=now, note=note)
+
+        await self._database.write(commit, self._now())
+
+    async def fail(self, check: Check, failure: str, words: str | None, *, alert: str | None = None) -> None:
+        """End it without a result, unless one has come meanwhile; `alert` is the fault that operators hear of."""
+        operators = self._access.people(Role.ADMIN)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            if checks.the(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
+                # A result came while we were trying: it says more than our failure.
+                return
+            told = None
+            if alert:
+                note = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
+                told = outbox.alert(tx, alert, recipients=operators, now=now, note=note)
+            attempt = attempts.latest(tx, check.ref)
+            if failure == "unsettled":
+                # Whether it was paid for is for a person to find out, before anybody runs it again.
+                key = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
+                channel, note = self._settings.review_channel, {"tell": "unsettled"}
+                reviewing.call(tx, check, key, channel=channel, now=now, note=note)
+            checks.fail(tx, check.ref, failure=failure, words=words, now=now, told=told)
+            if failure == "unsettled" and attempt is not None:
+                attempts.ask_soon(tx, attempt.job_id, at=now + LOOK_ONCE_MORE)
+
+        await self._database.write(commit, self._now())
+        log.info("check.failed", ref=check.ref, error=failure)
