@@ -1,4 +1,8 @@
-"""The one place where objects are made: `build` makes a `Bot` from settings; `bot.serve` runs one."""
+"""The one place where objects are made: `build` makes a `Bot` from settings; `bot.serve` runs one.
+
+First the ground that all processes stand on, then the processes, those with due rows each with its crew, and last what
+the clock does.
+"""
 
 import random
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,7 +21,9 @@ from bot.bundles import Bundles
 from bot.catalogue import Catalogue
 from bot.desk import Desk
 from bot.domain.applicants import Limits
+from bot.domain.checks import Attempt, Post
 from bot.domain.id_types import IDTypes
+from bot.domain.outcomes import ResultCodes
 from bot.exports import Exports
 from bot.finding import Finding
 from bot.holding import LOOK_EVERY, Holding
@@ -122,6 +128,15 @@ class Bot:
         return self.metrics.render(checks=states, oldest_due=due, outbox_lag=lag)
 
 
+def _gauges(tx: Transaction, now: datetime) -> tuple[dict[str, int], dict[str, timedelta], timedelta]:
+    due = {
+        "submission": checks.oldest_due(tx, now=now),
+        "results": attempts.oldest_due(tx, now=now),
+        "homes": homes.oldest_due(tx, now=now),
+    }
+    return checks.count_by_state(tx), due, outbox.lag(tx, now=now)
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -135,31 +150,117 @@ async def build(
     patience: Patience | None = None,
 ) -> Bot:
     """Make everything, opened; `stack` closes it again. Nobody is called yet, nothing runs yet."""
-    dice = dice or random.SystemRandom()
     patience = patience or Patience()
+    ground = await _lay(settings, stack, now=now, dice=dice or random.SystemRandom(), patience=patience)
+    submission, submitting = _submission(ground, pass_seconds=patience.one_pass_seconds)
+    results, asking = _results(ground)
+    batching, reading = _batches(ground)
+    outgoing, posting = _outbox(ground)
+    home, showing = _home(ground)
+    database, access, id_types = ground.database, ground.access, ground.id_types
+    review = Reviewing(
+        database=database, slack=ground.worker_slack, access=access, id_types=id_types, settings=settings, now=now
+    )
+    summary = Summary(database=database, access=access, id_types=id_types, settings=settings, now=now, dice=ground.dice)
+    backups = Backups(
+        database=database,
+        sealer=ground.sealer,
+        access=access,
+        readiness=ground.readiness,
+        settings=settings,
+        now=now,
+    )
+    catalogue = Catalogue(database=database, smile_id=ground.smile_id, id_types=id_types, settings=settings, now=now)
+    await catalogue.load()
+    bot = Bot(
+        settings=settings,
+        database=database,
+        slack=ground.listener_slack,
+        patient_slack=ground.worker_slack,
+        slack_signature=SlackSignature(settings.slack_signing_secret),
+        access=access,
+        id_types=id_types,
+        batches=batching,
+        intake=_intake(ground),
+        messages=_messages(ground),
+        submission=submission,
+        results=results,
+        outbox=outgoing,
+        backups=backups,
+        desk=_desk(ground),
+        finding=_finding(ground),
+        holding=Holding(database=database, access=access, now=now),
+        home=home,
+        review=review,
+        notifying=Notifying(database=database, access=access),
+        summary=summary,
+        exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, dice=ground.dice),
+        metrics=ground.metrics,
+        schedule=Schedule([submitting, asking, reading, posting, showing]),
+        background=Background(),
+        readiness=ground.readiness,
+        tries=lambda: Tries(spaces_seconds=patience.answer_spaces_seconds, doubt_seconds=patience.answer_doubt_seconds),
+        refresh=catalogue.refresh,
+        now=now,
+    )
+    _appoint(bot)
+    return bot
+
+
+def _appoint(bot: Bot) -> None:
+    """What is done by the clock alone."""
+    every = bot.schedule.every
+    every(REFRESH_ACCESS, bot.access.refresh, "access")
+    every(REFRESH_PRODUCTS, bot.refresh, "products")
+    every(LOOK_EVERY, bot.holding.look, "held checks")
+    every(LOOK_EVERY, bot.batches.look, "cancelled batches")
+    every(LOOK_EVERY, bot.review.look, "reviews")
+    every(LOOK_AT_HOMES, bot.home.look, "home tabs")
+    every(LOOK_FOR_SUMMARIES, bot.summary.look, "summaries", first_in=FIRST_SUMMARIES)
+    if bot.settings.backup_dir is not None:
+        every(LOOK_FOR_BACKUPS, bot.backups.run, "backups", first_in=FIRST_BACKUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What all processes stand on."""
+
+    settings: Settings
+    sealer: Sealer
+    database: Database
+    listener_slack: SlackWeb
+    worker_slack: SlackWeb
+    files: SlackFiles
+    smile_id: SmileID
+    access: Access
+    bundles: Bundles
+    codes: ResultCodes
+    id_types: IDTypes
+    metrics: Metrics
+    readiness: Readiness
+    now: Callable[[], datetime]
+    dice: random.Random
+
+
+async def _lay(
+    settings: Settings,
+    stack: AsyncExitStack,
+    *,
+    now: Callable[[], datetime],
+    dice: random.Random,
+    patience: Patience,
+) -> _Ground:
     metrics, readiness = Metrics(), Readiness()
     codes, id_types = read_tables(settings)
     sealer = Sealer.from_text([k for k in settings.encryption_keys.get_secret_value().replace(",", " ").split() if k])
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
     stack.push_async_callback(database.close)
     await database.write(meta.check_key)
-    token = settings.slack_bot_token.get_secret_value()
-    listener_slack, worker_slack = [
-        SlackWeb(
-            token=token,
-            base_url=settings.slack_api_url,
-            session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
-            on_call=_both(metrics.slack, readiness.slack),
-        )
-        for timeout in (patience.listener, patience.worker)
-    ]
-    limits = httpx.Limits(max_connections=SUBMISSIONS_AT_ONCE, max_keepalive_connections=8)
-    smile_http, file_http = [
-        await stack.enter_async_context(httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False))
-        for timeout in (patience.smile_id, patience.files)
-    ]
+    heard = _both(metrics.slack, readiness.slack)
+    listener_slack = await _slack(settings, stack, timeout=patience.listener, on_call=heard)
+    worker_slack = await _slack(settings, stack, timeout=patience.worker, on_call=heard)
     smile_id = SmileID(
-        http=smile_http,
+        http=await _http(stack, timeout=patience.smile_id),
         base_url=settings.smile_id_url,
         partner_id=settings.smile_id_partner_id,
         api_key=settings.smile_id_api_key.get_secret_value(),
@@ -167,164 +268,47 @@ async def build(
         timeout=patience.smile_id,
         on_call=_both(metrics.smile_id, readiness.smile_id),
     )
-    slack_files = SlackFiles(http=file_http, token=token, hosts=settings.download_hosts)
-    access = Access(settings=settings, slack=listener_slack, now=now)
-    bundles = Bundles(
-        slack=worker_slack,
-        files=slack_files,
-        id_types=id_types,
-        limits=Limits(rows=settings.batch_rows, zip_bytes=settings.batch_bytes),
+    files = SlackFiles(
+        http=await _http(stack, timeout=patience.files),
+        token=settings.slack_bot_token.get_secret_value(),
+        hosts=settings.download_hosts,
     )
+    limits = Limits(rows=settings.batch_rows, zip_bytes=settings.batch_bytes)
+    bundles = Bundles(slack=worker_slack, files=files, id_types=id_types, limits=limits)
     stack.push_async_callback(bundles.close)
-    batching = Batches(
-        database=database,
-        slack=worker_slack,
-        bundles=bundles,
-        access=access,
-        id_types=id_types,
+    return _Ground(
         settings=settings,
-        now=now,
-        dice=dice,
-    )
-    submission = Submission(
+        sealer=sealer,
         database=database,
-        slack=worker_slack,
-        files=slack_files,
+        listener_slack=listener_slack,
+        worker_slack=worker_slack,
+        files=files,
         smile_id=smile_id,
-        access=access,
-        id_types=id_types,
+        access=Access(settings=settings, slack=listener_slack, now=now),
         bundles=bundles,
-        settings=settings,
-        now=now,
-        dice=dice,
-        pass_seconds=patience.one_pass_seconds,
-    )
-    results = Results(
-        database=database,
-        smile_id=smile_id,
         codes=codes,
-        access=access,
-        settings=settings,
-        now=now,
-        dice=dice,
-        on_callback=metrics.callback,
-    )
-    outgoing = Outbox(
-        database=database,
-        slack=worker_slack,
-        access=access,
-        saying=Saying(slack=worker_slack, access=access, codes=codes, id_types=id_types, settings=settings, now=now),
-        reporting=Reporting(slack=worker_slack, id_types=id_types, settings=settings, now=now),
-        exporting=Exporting(database=database, slack=worker_slack, access=access, now=now),
-        settings=settings,
-        now=now,
-        dice=dice,
-        # The crew is made of the outbox, and wakes again when a pause of the outbox ends.
-        wake_in=lambda wait: posting.wake_in(wait),  # noqa: PLW0108 - `posting` does not exist yet
-    )
-    home = Home(
-        database=database,
-        slack=worker_slack,
-        access=access,
         id_types=id_types,
-        settings=settings,
-        now=now,
-        dice=dice,
-    )
-    submitting = Crew("submission", claim=submission.claim, work=submission.work, size=SUBMISSIONS_AT_ONCE)
-    reading = Crew("batches", claim=batching.claim, work=batching.work, size=2)
-    asking = Crew("results", claim=results.claim, work=results.work, size=8)
-    posting = Crew("outbox", claim=outgoing.claim, work=outgoing.work, size=8)
-    showing = Crew("homes", claim=home.claim, work=home.work, size=2)
-    database.subscribe(homes.HOMES, showing.wake)
-    database.subscribe(checks.SUBMISSION, submitting.wake)
-    database.subscribe(attempts.RESULTS, asking.wake)
-    database.subscribe(batches.BATCHES, reading.wake)
-    database.subscribe(outbox.OUTBOX, posting.wake)
-    schedule = Schedule([submitting, asking, reading, posting, showing])
-    schedule.every(REFRESH_ACCESS, access.refresh, "access")
-
-    catalogue = Catalogue(database=database, smile_id=smile_id, id_types=id_types, settings=settings, now=now)
-    await catalogue.load()
-    schedule.every(REFRESH_PRODUCTS, catalogue.refresh, "products")
-    holding = Holding(database=database, access=access, now=now)
-    schedule.every(LOOK_EVERY, holding.look, "held checks")
-    schedule.every(LOOK_EVERY, batching.look, "cancelled batches")
-    review = Reviewing(
-        database=database, slack=worker_slack, access=access, id_types=id_types, settings=settings, now=now
-    )
-    schedule.every(LOOK_EVERY, review.look, "reviews")
-    schedule.every(LOOK_AT_HOMES, home.look, "home tabs")
-    summary = Summary(database=database, access=access, id_types=id_types, settings=settings, now=now, dice=dice)
-    schedule.every(LOOK_FOR_SUMMARIES, summary.look, "summaries", first_in=FIRST_SUMMARIES)
-    backups = Backups(database=database, sealer=sealer, access=access, readiness=readiness, settings=settings, now=now)
-    if settings.backup_dir is not None:
-        schedule.every(LOOK_FOR_BACKUPS, backups.run, "backups", first_in=FIRST_BACKUP)
-    return Bot(
-        settings=settings,
-        database=database,
-        slack=listener_slack,
-        patient_slack=worker_slack,
-        slack_signature=SlackSignature(settings.slack_signing_secret),
-        access=access,
-        id_types=id_types,
-        intake=Intake(
-            database=database,
-            slack=listener_slack,
-            access=access,
-            id_types=id_types,
-            settings=settings,
-            now=now,
-            dice=dice,
-        ),
-        batches=batching,
-        messages=Messages(
-            database=database, slack=worker_slack, id_types=id_types, timezone=settings.timezone, now=now
-        ),
-        submission=submission,
-        results=results,
-        outbox=outgoing,
-        backups=backups,
-        desk=Desk(
-            database=database,
-            slack=listener_slack,
-            smile_id=smile_id,
-            access=access,
-            codes=codes,
-            id_types=id_types,
-            now=now,
-        ),
-        holding=holding,
-        home=home,
-        review=review,
-        notifying=Notifying(database=database, access=access),
-        summary=summary,
-        exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, dice=dice),
-        finding=Finding(
-            database=database,
-            slack=listener_slack,
-            access=access,
-            id_types=id_types,
-            timezone=settings.timezone,
-            now=now,
-        ),
         metrics=metrics,
-        schedule=schedule,
-        background=Background(),
         readiness=readiness,
         now=now,
-        tries=lambda: Tries(spaces_seconds=patience.answer_spaces_seconds, doubt_seconds=patience.answer_doubt_seconds),
-        refresh=catalogue.refresh,
+        dice=dice,
     )
 
 
-def _gauges(tx: Transaction, now: datetime) -> tuple[dict[str, int], dict[str, timedelta], timedelta]:
-    due = {
-        "submission": checks.oldest_due(tx, now=now),
-        "results": attempts.oldest_due(tx, now=now),
-        "homes": homes.oldest_due(tx, now=now),
-    }
-    return checks.count_by_state(tx), due, outbox.lag(tx, now=now)
+async def _slack(
+    settings: Settings, stack: AsyncExitStack, *, timeout: aiohttp.ClientTimeout, on_call: Callable[[str, str], None]
+) -> SlackWeb:
+    return SlackWeb(
+        token=settings.slack_bot_token.get_secret_value(),
+        base_url=settings.slack_api_url,
+        session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
+        on_call=on_call,
+    )
+
+
+async def _http(stack: AsyncExitStack, *, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=SUBMISSIONS_AT_ONCE, max_keepalive_connections=8)
+    return await stack.enter_async_context(httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False))
 
 
 def _both(*hear: Callable[[str, str], None]) -> Callable[[str, str], None]:
@@ -333,3 +317,148 @@ def _both(*hear: Callable[[str, str], None]) -> Callable[[str, str], None]:
             one(call, result)
 
     return heard
+
+
+# Processes that claim what is due, each with its crew, and with the topic that wakes it
+
+
+def _submission(ground: _Ground, *, pass_seconds: float) -> tuple[Submission, Crew[str]]:
+    submission = Submission(
+        database=ground.database,
+        slack=ground.worker_slack,
+        files=ground.files,
+        smile_id=ground.smile_id,
+        access=ground.access,
+        id_types=ground.id_types,
+        bundles=ground.bundles,
+        settings=ground.settings,
+        now=ground.now,
+        dice=ground.dice,
+        pass_seconds=pass_seconds,
+    )
+    crew = Crew("submission", claim=submission.claim, work=submission.work, size=SUBMISSIONS_AT_ONCE)
+    ground.database.subscribe(checks.SUBMISSION, crew.wake)
+    return submission, crew
+
+
+def _results(ground: _Ground) -> tuple[Results, Crew[Attempt]]:
+    results = Results(
+        database=ground.database,
+        smile_id=ground.smile_id,
+        codes=ground.codes,
+        access=ground.access,
+        settings=ground.settings,
+        now=ground.now,
+        dice=ground.dice,
+        on_callback=ground.metrics.callback,
+    )
+    crew = Crew("results", claim=results.claim, work=results.work, size=8)
+    ground.database.subscribe(attempts.RESULTS, crew.wake)
+    return results, crew
+
+
+def _batches(ground: _Ground) -> tuple[Batches, Crew[str]]:
+    batching = Batches(
+        database=ground.database,
+        slack=ground.worker_slack,
+        bundles=ground.bundles,
+        access=ground.access,
+        id_types=ground.id_types,
+        settings=ground.settings,
+        now=ground.now,
+        dice=ground.dice,
+    )
+    crew = Crew("batches", claim=batching.claim, work=batching.work, size=2)
+    ground.database.subscribe(batches.BATCHES, crew.wake)
+    return batching, crew
+
+
+def _outbox(ground: _Ground) -> tuple[Outbox, Crew[Post]]:
+    outgoing = Outbox(
+        database=ground.database,
+        slack=ground.worker_slack,
+        access=ground.access,
+        saying=Saying(
+            slack=ground.worker_slack,
+            access=ground.access,
+            codes=ground.codes,
+            id_types=ground.id_types,
+            settings=ground.settings,
+            now=ground.now,
+        ),
+        reporting=Reporting(
+            slack=ground.worker_slack, id_types=ground.id_types, settings=ground.settings, now=ground.now
+        ),
+        exporting=Exporting(database=ground.database, slack=ground.worker_slack, access=ground.access, now=ground.now),
+        settings=ground.settings,
+        now=ground.now,
+        dice=ground.dice,
+        # The crew is made of the outbox, and wakes again when a pause of the outbox ends.
+        wake_in=lambda wait: crew.wake_in(wait),  # noqa: PLW0108 - `crew` does not exist yet
+    )
+    crew = Crew("outbox", claim=outgoing.claim, work=outgoing.work, size=8)
+    ground.database.subscribe(outbox.OUTBOX, crew.wake)
+    return outgoing, crew
+
+
+def _home(ground: _Ground) -> tuple[Home, Crew[homes.Due]]:
+    home = Home(
+        database=ground.database,
+        slack=ground.worker_slack,
+        access=ground.access,
+        id_types=ground.id_types,
+        settings=ground.settings,
+        now=ground.now,
+        dice=ground.dice,
+    )
+    crew = Crew("homes", claim=home.claim, work=home.work, size=2)
+    ground.database.subscribe(homes.HOMES, crew.wake)
+    return home, crew
+
+
+# Processes that handlers call, and nobody else
+
+
+def _intake(ground: _Ground) -> Intake:
+    return Intake(
+        database=ground.database,
+        slack=ground.listener_slack,
+        access=ground.access,
+        id_types=ground.id_types,
+        settings=ground.settings,
+        now=ground.now,
+        dice=ground.dice,
+    )
+
+
+def _messages(ground: _Ground) -> Messages:
+    return Messages(
+        database=ground.database,
+        slack=ground.worker_slack,
+        id_types=ground.id_types,
+        timezone=ground.settings.timezone,
+        now=ground.now,
+    )
+
+
+def _desk(ground: _Ground) -> Desk:
+    return Desk(
+        database=ground.database,
+        slack=ground.listener_slack,
+        smile_id=ground.smile_id,
+        access=ground.access,
+        codes=ground.codes,
+        id_types=ground.id_types,
+        now=ground.now,
+    )
+
+
+def _finding(ground: _Ground) -> Finding:
+    return Finding(
+        database=ground.database,
+        slack=ground.listener_slack,
+        access=ground.access,
+        id_types=ground.id_types,
+        timezone=ground.settings.timezone,
+        now=ground.now,
+    )
