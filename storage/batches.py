@@ -234,31 +234,15 @@ def refresh(tx: Transaction, batch_id: str, *, now: datetime) -> None:
         _file(tx, PostKind.BATCH_RESULTS, batch_id, "open" if found.needs_person else "all", now=now)
     elif batch.state is BatchState.DONE and not found.under_way and not found.needs_person:
         _file(tx, PostKind.BATCH_RESULTS, batch_id, "all", now=now)
-    opening = f"{PostKind.BATCH.value}:{batch_id}"
-    if not outbox.delivered(tx, opening):
-        return
-    last = tx.row(
-        """
-        SELECT SUM(CASE WHEN state = 'due' AND leased_until IS NULL THEN 1 ELSE 0 END) AS waiting, COUNT(*) AS n,
-            MAX(COALESCE(done_at, due_at)) AS last_at
-        FROM posts WHERE about = :opening AND kind = 'batch_progress'
-        """,
-        opening=opening,
-    )
-    assert last is not None
-    if last["waiting"]:
-        return
-    # One that is on its way right now has no end yet: the time when it was due stands for it.
-    due_at = max(now, from_text(last["last_at"]) + UPDATE_EVERY) if last["last_at"] else now
-    outbox.enqueue(
+    outbox.refresh_at_pace(
         tx,
         PostKind.BATCH_PROGRESS,
-        key=f"{batch_id}:{last['n'] + 1}",
+        key=batch_id,
+        opening=f"{PostKind.BATCH.value}:{batch_id}",
         lane=batch.channel,
-        about=opening,
         note={"batch": batch_id},
+        every=UPDATE_EVERY,
         now=now,
-        due_at=due_at,
     )
 
 

@@ -186,28 +186,17 @@ def refresh(tx: Transaction, export_id: str, *, now: datetime) -> None:
     """Have its message brought up to date, no more often than Slack likes; nothing where there is no message."""
     opening = f"{PostKind.EXPORT.value}:{export_id}"
     told = outbox.get(tx, opening)
-    if told is None or not outbox.delivered(tx, opening):
+    if told is None:
         return
-    last = tx.row(
-        """
-        SELECT SUM(CASE WHEN state = 'due' AND leased_until IS NULL THEN 1 ELSE 0 END) AS waiting, COUNT(*) AS n,
-            MAX(COALESCE(done_at, due_at)) AS last_at
-        FROM posts WHERE about = :opening AND kind = 'export_progress'
-        """,
-        opening=opening,
-    )
-    assert last is not None
-    if last["waiting"]:
-        return
-    outbox.enqueue(
+    outbox.refresh_at_pace(
         tx,
         PostKind.EXPORT_PROGRESS,
-        key=f"{export_id}:{last['n'] + 1}",
+        key=export_id,
+        opening=opening,
         lane=told.lane,
-        about=opening,
         note={"export": export_id},
+        every=UPDATE_EVERY,
         now=now,
-        due_at=max(now, from_text(last["last_at"]) + UPDATE_EVERY) if last["last_at"] else now,
     )
 
 

@@ -2,7 +2,7 @@
 
 A row holds a kind and ids, never text: the words are built at delivery. Its id names the event (`result:<job>`),
 so that an event can be enqueued only once, and travels with the message as metadata, so that a post whose answer
-was lost can be found again.
+was lost can be found again. What becomes of a row then is `deliveries`' part.
 """
 
 import json
@@ -103,6 +103,37 @@ def refresh(tx: Transaction, ref: str, *, lane: str, now: datetime) -> None:
         enqueue(tx, PostKind.PROGRESS, ref=ref, key=f"{ref}:{count['n'] + 1}", lane=lane, now=now)
 
 
+def refresh_at_pace(
+    tx: Transaction,
+    kind: PostKind,
+    *,
+    key: str,
+    opening: str,
+    lane: str,
+    note: Mapping[str, str],
+    every: timedelta,
+    now: datetime,
+) -> None:
+    """Have a message that stands in Slack brought up to date, once in `every`; one waiting update is enough."""
+    if not delivered(tx, opening):
+        return
+    last = tx.row(
+        """
+        SELECT SUM(CASE WHEN state = 'due' AND leased_until IS NULL THEN 1 ELSE 0 END) AS waiting, COUNT(*) AS n,
+            MAX(COALESCE(done_at, due_at)) AS last_at
+        FROM posts WHERE about = :opening AND kind = :kind
+        """,
+        opening=opening,
+        kind=kind.value,
+    )
+    assert last is not None
+    if last["waiting"]:
+        return
+    # One that is on its way right now has no end yet: the time when it was due stands for it.
+    due_at = max(now, from_text(last["last_at"]) + every) if last["last_at"] else now
+    enqueue(tx, kind, key=f"{key}:{last['n'] + 1}", lane=lane, about=opening, note=note, now=now, due_at=due_at)
+
+
 def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Have every card of a check brought up to date. One that has not left yet is built when it goes out."""
     rows = tx.rows(
@@ -117,7 +148,7 @@ def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
         ref=ref,
     )
     for row in rows:
-        card = _post(row)
+        card = post_of(row)
         enqueue(
             tx,
             PostKind.REVIEW_CARD,
@@ -129,22 +160,6 @@ def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
             note=card.note,
             now=now,
         )
-
-
-def spread(tx: Transaction, post: Post, *, people: Sequence[str], error: str, now: datetime) -> None:
-    """The reviewers' channel is closed to us: the same to each of them directly."""
-    for person in people:
-        enqueue(
-            tx,
-            post.kind,
-            key=f"{post.id.partition(':')[2]}:{person}",
-            ref=post.ref,
-            lane=person,
-            receipt=post.receipt,
-            note=post.note,
-            now=now,
-        )
-    end(tx, post.id, state="failed", error=error, now=now)
 
 
 def drop_overtaken(
@@ -204,130 +219,6 @@ def alert(
     return posts[0]
 
 
-def claim_due(
-    tx: Transaction,
-    *,
-    now: datetime,
-    until: datetime,
-    limit: int,
-    paused: frozenset[str] = frozenset(),
-    hold: timedelta = timedelta(seconds=20),
-) -> list[Post]:
-    """The next post of each conversation, opening and final ones first, ours until the lease ends.
-
-    One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
-    reviewer waits up to `hold` for the notice to be delivered, so that it can say so truthfully; what belongs into the
-    thread of a summary waits for the summary.
-    """
-    lanes = tx.rows(
-        """
-        SELECT lane FROM posts WHERE state = 'due'
-        GROUP BY lane HAVING SUM(leased_until IS NOT NULL AND leased_until > :now) = 0
-        """,
-        now=to_text(now),
-    )
-    free = [row["lane"] for row in lanes if row["lane"] not in paused]
-    nexts = [row for lane in free if (row := _next_in(tx, lane, now=now, hold=hold)) is not None]
-    chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
-    for row in chosen:
-        tx.run("UPDATE posts SET leased_until = :until WHERE id = :id", until=to_text(until), id=row["id"])
-    return [_post(row) for row in chosen]
-
-
-def _next_in(tx: Transaction, lane: str, *, now: datetime, hold: timedelta) -> sqlite3.Row | None:
-    """The next post of one conversation, found along the index `posts_due`.
-
-    The `+` keeps the look at earlier posts of the same check on `posts_ref`: along the lane it would read the whole
-    queue for each post in it.
-    """
-    return tx.row(
-        """
-        SELECT * FROM posts p
-        WHERE p.lane = :lane AND p.state = 'due' AND p.due_at <= :now
-          AND NOT EXISTS (
-            SELECT 1 FROM posts e
-            WHERE e.ref = p.ref AND +e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
-              AND e.kind NOT IN ('progress', 'review_card'))
-          AND NOT EXISTS (
-            SELECT 1 FROM posts a
-            WHERE a.id = p.about AND a.state = 'due'
-              AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card', 'summary_chart', 'summary_csv')))
-        ORDER BY p.priority, p.seq LIMIT 1
-        """,
-        lane=lane,
-        now=to_text(now),
-        hold=to_text(now - hold),
-    )
-
-
-def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
-    """It stands in Slack."""
-    tx.run(
-        """
-        UPDATE posts SET state = 'done', leased_until = NULL, channel = :channel, ts = :ts, done_at = :now,
-            error = NULL
-        WHERE id = :id
-        """,
-        channel=channel,
-        ts=ts,
-        now=to_text(now),
-        id=post_id,
-    )
-    tx.wake(OUTBOX)
-
-
-def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
-    """Written before the call: from here on the answer may be lost, and then our own message is looked for."""
-    tx.run("UPDATE posts SET in_doubt_since = :now WHERE id = :id", now=to_text(now), id=post_id)
-
-
-def not_posted(tx: Transaction, post_id: str) -> None:
-    """The call itself surely did nothing: there is no message to look for."""
-    tx.run("UPDATE posts SET in_doubt_since = NULL WHERE id = :id", id=post_id)
-
-
-def again(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
-    """Try again at `at`. A doubt stays: failing to look for a message says nothing of the message."""
-    tx.run(
-        """
-        UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts
-        WHERE id = :id
-        """,
-        at=to_text(at),
-        error=error,
-        counts=int(counts),
-        id=post_id,
-    )
-
-
-def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:
-    """It will not be delivered: `dropped` (nothing to say any more) or `failed` (an operator can see it)."""
-    tx.run(
-        "UPDATE posts SET state = :state, leased_until = NULL, error = :error, done_at = :now WHERE id = :id",
-        state=state,
-        error=error,
-        now=to_text(now),
-        id=post_id,
-    )
-    tx.wake(OUTBOX)
-
-
-def redirect(tx: Transaction, post_id: str, *, lane: str, now: datetime, error: str) -> None:
-    """Deliver it elsewhere: to a person directly, since its thread or channel is gone."""
-    tx.run(
-        """
-        UPDATE posts SET lane = :lane, due_at = :now, leased_until = NULL, in_doubt_since = NULL, tries = 0,
-            error = :error
-        WHERE id = :id
-        """,
-        lane=lane,
-        now=to_text(now),
-        error=error,
-        id=post_id,
-    )
-    tx.wake(OUTBOX)
-
-
 def opening(tx: Transaction, ref: str) -> Post | None:
     """The message of a request, wherever it stands."""
     return get(tx, f"{PostKind.REQUEST.value}:{ref}")
@@ -335,7 +226,7 @@ def opening(tx: Transaction, ref: str) -> Post | None:
 
 def get(tx: Transaction, post_id: str) -> Post | None:
     row = tx.row("SELECT * FROM posts WHERE id = :id", id=post_id)
-    return _post(row) if row is not None else None
+    return post_of(row) if row is not None else None
 
 
 def delivered(tx: Transaction, post_id: str) -> bool:
@@ -365,7 +256,7 @@ def unconfirmed_post(tx: Transaction, job_id: str) -> Post | None:
         rejection=f"{PostKind.RESULT_UNCONFIRMED.value}:{job_id}",
         approval=f"{PostKind.APPROVAL_UNCONFIRMED.value}:{job_id}",
     )
-    return _post(row) if row is not None else None
+    return post_of(row) if row is not None else None
 
 
 def lag(tx: Transaction, *, now: datetime) -> timedelta:
@@ -374,7 +265,7 @@ def lag(tx: Transaction, *, now: datetime) -> timedelta:
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
 
 
-def _post(row: sqlite3.Row) -> Post:
+def post_of(row: sqlite3.Row) -> Post:
     return Post(
         id=row["id"],
         ref=row["ref"],

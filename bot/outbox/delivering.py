@@ -27,7 +27,7 @@ from bot.outbox.reporting import Reporting
 from bot.outbox.saying import File, Saying
 from bot.settings import Settings
 from bot.slack.web import Found, SlackWeb
-from storage import batches, checks, exports, outbox
+from storage import batches, checks, deliveries, exports, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -101,7 +101,7 @@ class Outbox:
         now = self._now()
         self._paused = {lane: until for lane, until in self._paused.items() if until > now}
         return await self._database.write(
-            outbox.claim_due, now=now, until=now + LEASE, limit=limit, paused=frozenset(self._paused)
+            deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=frozenset(self._paused)
         )
 
     async def work(self, post: Post) -> None:
@@ -200,13 +200,13 @@ class Outbox:
         if direct and check is not None and post.kind not in ELSEWHERE:
             said = thread.directly(said, check)
         said = self._as_taken(post, said)
-        await self._database.write(outbox.intend, post.id, now=self._now())
+        await self._database.write(deliveries.intend, post.id, now=self._now())
         try:
             found = await self._slack.post(
                 channel=channel, text=said.text, blocks=said.blocks, post_id=post.id, thread_ts=thread_ts
             )
         except (SlackNotSent, SlackRateLimited, SlackRefused):
-            await self._database.write(outbox.not_posted, post.id)
+            await self._database.write(deliveries.not_posted, post.id)
             raise
         finally:
             self._pause(post.lane, self._pace)
@@ -221,7 +221,7 @@ class Outbox:
         if post.in_doubt_since is not None:
             ripe_at = post.in_doubt_since + LOOK_AFTER
             if self._now() < ripe_at:
-                await self._database.write(outbox.again, post.id, at=ripe_at, error="waiting to look", counts=False)
+                await self._database.write(deliveries.again, post.id, at=ripe_at, error="waiting to look", counts=False)
                 self._wake_in(ripe_at - self._now())
                 return
             found = await self._slack.find_file(
@@ -241,7 +241,7 @@ class Outbox:
             await self._send_file(post, file, kept, comment)
 
     async def _send_file(self, post: Post, file: File, data: bytes | IO[bytes], comment: str) -> None:
-        await self._database.write(outbox.intend, post.id, now=self._now())
+        await self._database.write(deliveries.intend, post.id, now=self._now())
         try:
             await self._slack.upload(
                 channel=file.channel,
@@ -252,7 +252,7 @@ class Outbox:
                 alt_text=file.alt_text,
             )
         except (SlackNotSent, SlackRateLimited, SlackRefused):
-            await self._database.write(outbox.not_posted, post.id)
+            await self._database.write(deliveries.not_posted, post.id)
             raise
         finally:
             self._pause(post.lane, self._pace)
@@ -274,7 +274,7 @@ class Outbox:
         assert post.in_doubt_since is not None
         ripe_at = post.in_doubt_since + LOOK_AFTER
         if self._now() < ripe_at:
-            await self._database.write(outbox.again, post.id, at=ripe_at, error="waiting to look", counts=False)
+            await self._database.write(deliveries.again, post.id, at=ripe_at, error="waiting to look", counts=False)
             self._wake_in(ripe_at - self._now())
             return True
         found = await self._slack.find_post(channel=channel, post_id=post.id, thread_ts=thread_ts, oldest=_since(post))
@@ -287,7 +287,7 @@ class Outbox:
     async def _done(self, post: Post, found: Found | None) -> None:
         def commit(tx: Transaction, now: datetime) -> None:
             channel, ts = (found.channel, found.ts) if found else (None, None)
-            outbox.done(tx, post.id, channel=channel, ts=ts, now=now)
+            deliveries.done(tx, post.id, channel=channel, ts=ts, now=now)
             if post.kind is PostKind.EXPORT_FILE:
                 exports.made(tx, post.note["export"], now=now)
             if post.kind is PostKind.EXPORT:
@@ -320,7 +320,7 @@ class Outbox:
             await self._slack.update(channel=channel, ts=ts, text=said.text, blocks=said.blocks)
         finally:
             self._pause(post.lane, self._pace)
-        await self._database.write(outbox.done, post.id, channel=channel, ts=ts, now=self._now())
+        await self._database.write(deliveries.done, post.id, channel=channel, ts=ts, now=self._now())
         self._forget(post)
 
     # When it does not work
@@ -364,7 +364,7 @@ class Outbox:
                     about=about.about,
                     now=now,
                 )
-                outbox.end(tx, post.id, state="dropped", error=error, now=now)
+                deliveries.end(tx, post.id, state="dropped", error=error, now=now)
 
             await self._database.write(tell, self._now())
             self._forget(post)
@@ -380,7 +380,7 @@ class Outbox:
         operators = self._access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
-            outbox.redirect(tx, post.id, lane=check.requester, now=now, error=why)
+            deliveries.redirect(tx, post.id, lane=check.requester, now=now, error=why)
             note = {"ref": check.ref, "words": f"A result could not be posted where it was asked for ({why})."}
             outbox.alert(tx, f"undeliverable:{check.channel}", recipients=operators, now=now, note=note)
 
@@ -392,7 +392,7 @@ class Outbox:
         people = [person for person in self._access.people(Role.REVIEWER) if person != requester]
 
         def commit(tx: Transaction, now: datetime) -> None:
-            outbox.spread(tx, post, people=people, error=why, now=now)
+            deliveries.spread(tx, post, people=people, error=why, now=now)
             what = "they hear directly" if people else "and no reviewer is known by name who could hear directly"
             self._alert(tx, post, f"The reviewers' channel cannot be posted in ({why}); {what}.", now)
 
@@ -414,12 +414,12 @@ class Outbox:
             return
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
         wait = max(retry_in(post.tries + 1, jitter=self._dice.random()), at_least) if wait is None else wait
-        await self._database.write(outbox.again, post.id, at=self._now() + wait, error=error, counts=counts)
+        await self._database.write(deliveries.again, post.id, at=self._now() + wait, error=error, counts=counts)
         self._wake_in(wait)
 
     async def _end(self, post: Post, state: str, error: str) -> None:
         def commit(tx: Transaction, now: datetime) -> None:
-            outbox.end(tx, post.id, state=state, error=error, now=now)
+            deliveries.end(tx, post.id, state=state, error=error, now=now)
             if state == "failed" and post.kind is PostKind.EXPORT_FILE:
                 exports.give_up(tx, post.note["export"], ExportState.FAILED, now=now)
             if state == "failed":

@@ -1,0 +1,152 @@
+"""What becomes of a post on its way to Slack: claimed, attempted, told, tried again, sent elsewhere, or ended.
+
+What is to be said, and when, stands in `outbox`; whether Slack took it is known by whoever delivers.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.checks import Post
+from storage.database import Transaction, to_text
+from storage.outbox import OUTBOX, enqueue, post_of
+
+
+def claim_due(
+    tx: Transaction,
+    *,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    paused: frozenset[str] = frozenset(),
+    hold: timedelta = timedelta(seconds=20),
+) -> list[Post]:
+    """The next post of each conversation, opening and final ones first, ours until the lease ends.
+
+    One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
+    reviewer waits up to `hold` for the notice to be delivered, so that it can say so truthfully; what belongs into the
+    thread of a summary waits for the summary.
+    """
+    lanes = tx.rows(
+        """
+        SELECT lane FROM posts WHERE state = 'due'
+        GROUP BY lane HAVING SUM(leased_until IS NOT NULL AND leased_until > :now) = 0
+        """,
+        now=to_text(now),
+    )
+    free = [row["lane"] for row in lanes if row["lane"] not in paused]
+    nexts = [row for lane in free if (row := _next_in(tx, lane, now=now, hold=hold)) is not None]
+    chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
+    for row in chosen:
+        tx.run("UPDATE posts SET leased_until = :until WHERE id = :id", until=to_text(until), id=row["id"])
+    return [post_of(row) for row in chosen]
+
+
+def _next_in(tx: Transaction, lane: str, *, now: datetime, hold: timedelta) -> sqlite3.Row | None:
+    """The next post of one conversation, found along the index `posts_due`.
+
+    The `+` keeps the look at earlier posts of the same check on `posts_ref`: along the lane it would read the whole
+    queue for each post in it.
+    """
+    return tx.row(
+        """
+        SELECT * FROM posts p
+        WHERE p.lane = :lane AND p.state = 'due' AND p.due_at <= :now
+          AND NOT EXISTS (
+            SELECT 1 FROM posts e
+            WHERE e.ref = p.ref AND +e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
+              AND e.kind NOT IN ('progress', 'review_card'))
+          AND NOT EXISTS (
+            SELECT 1 FROM posts a
+            WHERE a.id = p.about AND a.state = 'due'
+              AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card', 'summary_chart', 'summary_csv')))
+        ORDER BY p.priority, p.seq LIMIT 1
+        """,
+        lane=lane,
+        now=to_text(now),
+        hold=to_text(now - hold),
+    )
+
+
+def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
+    """Written before the call: from here on the answer may be lost, and then our own message is looked for."""
+    tx.run("UPDATE posts SET in_doubt_since = :now WHERE id = :id", now=to_text(now), id=post_id)
+
+
+def not_posted(tx: Transaction, post_id: str) -> None:
+    """The call itself surely did nothing: there is no message to look for."""
+    tx.run("UPDATE posts SET in_doubt_since = NULL WHERE id = :id", id=post_id)
+
+
+def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
+    """It stands in Slack."""
+    tx.run(
+        """
+        UPDATE posts SET state = 'done', leased_until = NULL, channel = :channel, ts = :ts, done_at = :now,
+            error = NULL
+        WHERE id = :id
+        """,
+        channel=channel,
+        ts=ts,
+        now=to_text(now),
+        id=post_id,
+    )
+    tx.wake(OUTBOX)
+
+
+def again(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
+    """Try again at `at`. A doubt stays: failing to look for a message says nothing of the message."""
+    tx.run(
+        """
+        UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts
+        WHERE id = :id
+        """,
+        at=to_text(at),
+        error=error,
+        counts=int(counts),
+        id=post_id,
+    )
+
+
+def redirect(tx: Transaction, post_id: str, *, lane: str, now: datetime, error: str) -> None:
+    """Deliver it elsewhere: to a person directly, since its thread or channel is gone."""
+    tx.run(
+        """
+        UPDATE posts SET lane = :lane, due_at = :now, leased_until = NULL, in_doubt_since = NULL, tries = 0,
+            error = :error
+        WHERE id = :id
+        """,
+        lane=lane,
+        now=to_text(now),
+        error=error,
+        id=post_id,
+    )
+    tx.wake(OUTBOX)
+
+
+def spread(tx: Transaction, post: Post, *, people: Sequence[str], error: str, now: datetime) -> None:
+    """The reviewers' channel is closed to us: the same to each of them directly."""
+    for person in people:
+        enqueue(
+            tx,
+            post.kind,
+            key=f"{post.id.partition(':')[2]}:{person}",
+            ref=post.ref,
+            lane=person,
+            receipt=post.receipt,
+            note=post.note,
+            now=now,
+        )
+    end(tx, post.id, state="failed", error=error, now=now)
+
+
+def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:
+    """It will not be delivered: `dropped` (nothing to say any more) or `failed` (an operator can see it)."""
+    tx.run(
+        "UPDATE posts SET state = :state, leased_until = NULL, error = :error, done_at = :now WHERE id = :id",
+        state=state,
+        error=error,
+        now=to_text(now),
+        id=post_id,
+    )
+    tx.wake(OUTBOX)
