@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -396,6 +397,25 @@ def test_a_period_that_still_runs_is_compared_with_nothing() -> None:
     assert (running.previous, running.mean) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("period", "periods"),
+    [(day_of(date(2026, 11, 23)), 7), (week_of(date(2026, 11, 16)), 4), (month_of(date(2026, 10, 1)), 3)],
+)
+def test_a_day_is_compared_with_seven_days_a_week_with_four_weeks_a_month_with_three(
+    period: Period, periods: int
+) -> None:
+    found = told([], period, ZoneInfo("Africa/Lagos"), now=NOW, began=NOW - timedelta(days=400))
+    assert found.mean is not None
+    assert (found.mean.periods, len(found.series)) == (periods, periods + 1)
+
+
+def test_what_is_decided_at_midnight_is_decided_in_the_day_that_begins() -> None:
+    midnight = datetime(2026, 11, 23, tzinfo=ZoneInfo("Africa/Lagos"))
+    approved = replace(in_review("K-1", days=3), state=State.APPROVED, reason=None, ended_at=midnight)
+    days = (of_day(date(2026, 11, day), approved).figures.decided for day in (22, 23, 24))
+    assert list(days) == [0, 1, 0]
+
+
 NOW = datetime(2026, 11, 24, 8, tzinfo=ZoneInfo("Africa/Lagos"))
 
 
@@ -416,8 +436,12 @@ def in_review(ref: str, **ago: float) -> Fact:
     )
 
 
+def of_day(day: date, *facts: Fact) -> Report:
+    return report(facts, day_of(day), zone=ZoneInfo("Africa/Lagos"), as_of=NOW, review_due=LATE, began=None)
+
+
 def of_today(*facts: Fact) -> Report:
-    return report(facts, day_of(NOW.date()), zone=ZoneInfo("Africa/Lagos"), as_of=NOW, review_due=LATE, began=None)
+    return of_day(NOW.date(), *facts)
 
 
 def test_a_review_is_over_its_time_once_it_took_longer_and_at_risk_from_four_fifths_on() -> None:
