@@ -196,8 +196,13 @@ def _open(report: Report) -> list[str]:
     if backlog.oldest is None:
         return ["Nothing is open now."]
     long = sum(backlog.ages[3:])
-    more = f", {long} for more than a day" if long else ""
+    more = f", {_of(long, backlog.open)}for more than a day" if long else ""
     return [f"Open now: {backlog.open}{more}. Oldest: {_waiting(backlog.oldest)}."]
+
+
+def _of(part: int, whole: int) -> str:
+    """20, all of them …; 20, 16 of them …; of a single one nothing."""
+    return f"{'all' if part == whole else part} of them " if whole > 1 else ""
 
 
 def _waiting(waiting: Waiting) -> str:
@@ -217,7 +222,7 @@ def _reviews(report: Report) -> list[str]:
     if not review:
         return []
     over = report.backlog.over
-    late = f", {over} of them over {took(report.review_due)}" if over else f", none over {took(report.review_due)}"
+    late = f", {_of(over, len(review)) if over else 'none '}over {took(report.review_due)}"
     lines = [f"*In review*: {len(review)}{late}"]
     lines += [f"• {_waiting(w)}{' (over its time)' if w.over else ''}" for w in review[:_REVIEWS]]
     return [*lines, *_more(len(review) - _REVIEWS)]

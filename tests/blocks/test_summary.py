@@ -74,7 +74,7 @@ def test_it_begins_with_what_a_manager_asks_first() -> None:
     assert said[1] == "Half were done within 9 s, 95 in 100 within 9 s."
     assert "For comparison: last Monday 19 checks; mean of the 7 days before 2.7, approval rate 84 %." in said
     assert "Open now: 3. Oldest: K-in_230000, 20 h, in human review at Smile ID." in said
-    assert "In review: 3, 3 of them over 4 h" in said
+    assert "In review: 3, all of them over 4 h" in said
 
 
 def test_a_rate_of_few_is_not_shown_and_says_why() -> None:

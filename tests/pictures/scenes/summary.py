@@ -134,8 +134,9 @@ def _told() -> Iterator[Scene]:
         (PostKind.SUMMARY_CSV, "Its file, in the thread"),
     ):
         yield Scene(caption=caption, shows=_files(kind), kinds=[kind], place=Place.THREAD)
-    quiet = of_day(DAY - timedelta(days=2))
-    told = Told(today=DAY - timedelta(days=1), zone="Africa/Lagos", late_since=NOW - timedelta(days=1))
+    quiet = replace(of_day(DAY - timedelta(days=2)), as_of=NOW - timedelta(days=2))
+    due = (NOW - timedelta(days=2)).replace(hour=7, minute=0)
+    told = Told(today=DAY - timedelta(days=1), zone="Africa/Lagos", late_since=due)
     yield scene("A day without any check, told late", quiet, told)
     week = replace(of_day(), period=week_of(DAY))
     said = summary.older(week, unit="week", count=3, today=_TODAY)
