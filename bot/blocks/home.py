@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.blocks import find, ids, review
 from bot.blocks.find import Row
+from bot.blocks.summary import percent
 from bot.blocks.text import Block, button, context, person, plain, plain_section, section, took
 from bot.blocks.thread import subject, verdict_name
 from bot.domain.figures import Rate, Report
@@ -149,7 +150,7 @@ def _trend(report: Report) -> str:
 
 
 def _rate(rate: Rate) -> str:
-    return f"Approval rate {rate.value:.0%}.".replace("%", " %") if rate.value is not None else ""
+    return f"Approval rate {percent(rate)}." if rate.value is not None else ""
 
 
 def _details(ref: str) -> Block:

@@ -9,7 +9,7 @@ from typing import Any
 from bot.blocks import ids, words
 from bot.blocks.text import Block, button, context, cut, foreign, mrkdwn, person, quoted, section, spoken, took, when
 from bot.blocks.thread import Said
-from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Waiting
+from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Took, Waiting
 from bot.domain.outcomes import Why
 from bot.domain.periods import DAY, Kind, Period, name
 from bot.domain.reviews import REASONS, Decision
@@ -138,8 +138,8 @@ def _counts(f: Figures | Group) -> Iterator[str]:
 
 
 def percent(rate: Rate) -> str:
-    """89 %; nothing of fewer than five."""
-    return "" if rate.value is None else f"{int(rate.value * 100 + 0.5)} %"
+    """89 %, never broken between lines; nothing of fewer than five."""
+    return "" if rate.value is None else f"{int(rate.value * 100 + 0.5)}\N{NO-BREAK SPACE}%"
 
 
 def _rate(what: str, rate: Rate) -> str:
@@ -160,7 +160,7 @@ def _before(report: Report) -> str:
 
 def _times(f: Figures) -> Iterator[str]:
     if f.final.n:
-        line = f"Half were done within {_took(f.final.median)}, 95 in 100 within {_took(f.final.p95)}"
+        line = _spread("Half were done", "Done", f.final)
         reviews = [
             f"{who} took {_took(span.median)} in the middle"
             for who, span in (("human review at Smile ID", f.smile_review), ("our reviewers", f.reviewers))
@@ -168,11 +168,18 @@ def _times(f: Figures) -> Iterator[str]:
         ]
         yield f"{line}{'; ' if reviews else ''}{', '.join(reviews)}."
     if f.machine.n:
-        yield f"Smile ID's machine: half within {_took(f.machine.median)}, 95 in 100 within {_took(f.machine.p95)}."
+        yield f"Smile ID's machine: {_spread('half', 'a result', f.machine)}."
     if f.first_pass.value is not None:
         yield f"Approved at the first attempt: {percent(f.first_pass)} of the {f.first_pass.whole} persons decided."
     if f.reviewer_approval.whole:
         yield f"Reviewers decided {checks(f.reviewer_approval.whole)}, {f.reviewer_approval.part} of them approved."
+
+
+def _spread(half: str, single: str, times: Took) -> str:
+    """Of a single check there is no half."""
+    if times.n == 1:
+        return f"{single} within {_took(times.median)}"
+    return f"{half} within {_took(times.median)}, 95 in 100 within {_took(times.p95)}"
 
 
 def _took(span: timedelta | None) -> str:

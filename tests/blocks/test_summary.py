@@ -69,12 +69,19 @@ def test_it_begins_with_what_a_manager_asks_first() -> None:
     said = text_of(reported(BUSY)).split("\n")
     assert said[0] == (
         "KYC, Monday 23 November — 48 checks: 39 approved, 5 rejected, 1 without result, 3 still open. "
-        "Approval rate 89 % (last Monday 84 %)."
+        "Approval rate 89\u00a0% (last Monday 84\u00a0%)."
     )
     assert said[1] == "Half were done within 9 s, 95 in 100 within 9 s."
-    assert "For comparison: last Monday 19 checks; mean of the 7 days before 2.7, approval rate 84 %." in said
+    assert "For comparison: last Monday 19 checks; mean of the 7 days before 2.7, approval rate 84\u00a0%." in said
     assert "Open now: 3. Oldest: K-in_230000, 20 h, in human review at Smile ID." in said
     assert "In review: 3, all of them over 4 h" in said
+
+
+def test_of_a_single_check_there_is_no_half_and_no_95_in_100() -> None:
+    (one,) = facts(State.APPROVED, 1, machine_at=NOON + timedelta(seconds=4))
+    said = text_of(reported([one]))
+    assert "Done within 9 s.\nSmile ID's machine: a result within 4 s." in said
+    assert "95 in 100" not in said
 
 
 def test_a_rate_of_few_is_not_shown_and_says_why() -> None:
@@ -100,7 +107,9 @@ def test_reasons_stand_in_the_words_of_the_results(why: str, words: str) -> None
 
 def test_a_week_has_its_own_words() -> None:
     said = text_of(reported(BUSY, week_of(DAY - timedelta(days=7))))
-    assert said.startswith("KYC, week of 16 to 22 November — 19 checks: 16 approved, 3 rejected. Approval rate 84 %.")
+    assert said.startswith(
+        "KYC, week of 16 to 22 November — 19 checks: 16 approved, 3 rejected. Approval rate 84\u00a0%."
+    )
     assert "mean of the 4 weeks before 0.0" in said
 
 
@@ -148,9 +157,9 @@ def test_a_picture_is_drawn_of_whatever_there_is(bars: int, most: int) -> None:
     drawn = charts.draw(
         Chart(
             title="KYC, Wednesday 23 September 2026",
-            subtitle="123456 checks · approval rate 100 %",
+            subtitle="123456 checks · approval rate 100\u00a0%",
             counts=parts,
-            bars=[Bar(label=f"Mon {n}", asked=most * len(STYLES), parts=parts, rate="100 %") for n in range(bars)],
+            bars=[Bar(label=f"Mon {n}", asked=most * len(STYLES), parts=parts, rate="100\u00a0%") for n in range(bars)],
             bars_title="Checks a day, and approval rate",
         )
     )

@@ -108,7 +108,7 @@ async def test_a_day_of_checks_is_summed_up_next_morning(tmp_path: Path) -> None
         (root,) = roots(world)
         said = world.slack.plain(root)
         assert f"{OPENING} — 9 checks: 6 approved, 1 rejected, 1 without result, 1 still open." in said
-        assert "Approval rate 86 %." in said
+        assert "Approval rate 86\u00a0%." in said
         assert "Half were done within" in said
         # To the minute it depends on how busy the machine is.
         assert re.search(rf"Open now: 1\. Oldest: {refs[8]}, (21 h 5\d min|22 h), in human review at Smile ID\.", said)
@@ -135,7 +135,8 @@ async def test_the_picture_and_the_file_stand_in_its_thread_with_the_same_facts(
         with Image.open(io.BytesIO(picture.content)) as image:
             assert (image.format, image.size) == ("PNG", (1080, 1080))
         assert (
-            "9 checks: 6 approved, 1 rejected, 1 without result, 1 still open. Approval rate 86 %." in picture.alt_text
+            "9 checks: 6 approved, 1 rejected, 1 without result, 1 still open. Approval rate 86\u00a0%."
+            in picture.alt_text
         )
         assert "Nigeria · BVN 9" in picture.alt_text
         by_section: dict[str, list[dict[str, str]]] = {}
