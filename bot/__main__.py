@@ -35,7 +35,7 @@ from bot.settings import Settings
 from bot.tables import read_tables
 from storage import backup, inspect, stuck
 from storage.database import Database
-from storage.exports import Wanted
+from storage.exports import Wanted, count
 from storage.sealing import Sealer
 
 T = TypeVar("T")
@@ -251,8 +251,16 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
     )
 
     async def write(database: Database) -> None:
-        async for part in parts(database, Format(form), wanted, actor="operator"):
-            sys.stdout.buffer.write(part)
+        total = await database.read(count, wanted)
+        # Who only takes the output, a script or a schedule, is shown nothing beside it.
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=total, label="Checks", file=sys.stderr, show_pos=True, hidden=hidden) as bar:
+
+            async def on_page(written: int) -> None:
+                bar.update(written - bar.pos)
+
+            async for part in parts(database, Format(form), wanted, actor="operator", on_page=on_page):
+                sys.stdout.buffer.write(part)
 
     try:
         _in_database(write)

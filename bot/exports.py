@@ -5,7 +5,7 @@ What is asked for in Slack is stored here and delivered by `bot.outbox`; each is
 
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -35,14 +35,15 @@ async def parts(
     wanted: Wanted,
     *,
     actor: str,
+    on_page: Callable[[int], Awaitable[None]],
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[bytes]:
     """The file in parts, oldest check first; the last thing done is to record who took how much.
 
-    Raises Refused with words when a workbook would be too long.
+    `on_page` hears of how many checks so far. Raises Refused with words when a workbook would be too long.
     """
     with tempfile.TemporaryFile() as file:
-        count = await record.write(database, form, wanted, file)
+        count = await record.write(database, form, wanted, file, on_page=on_page)
         file.seek(0)
         while part := file.read(CHUNK):
             yield part

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,22 @@ FIELDS = [
 
 
 async def parts(world: Journey, form: Format, **wanted: object) -> bytes:
-    written = export_parts(world.bot.database, form, Wanted(**wanted), actor="operator", now=world.clock)  # type: ignore[arg-type]
-    return b"".join([part async for part in written])
+    pages: list[int] = []
+
+    async def on_page(count: int) -> None:
+        pages.append(count)
+
+    written = export_parts(
+        world.bot.database,
+        form,
+        Wanted(**wanted),  # type: ignore[arg-type]
+        actor="operator",
+        on_page=on_page,
+        now=world.clock,
+    )
+    whole = b"".join([part async for part in written])
+    assert pages == sorted(pages)
+    return whole
 
 
 async def test_every_format_tells_the_same_and_nothing_personal(tmp_path: Path) -> None:
@@ -115,15 +130,23 @@ async def test_the_command_line_writes_the_file_to_its_output(tmp_path: Path) ->
             "KYC_DATABASE": str(settings.database),
             "KYC_ENCRYPTION_KEYS": settings.encryption_keys.get_secret_value(),
         }
-        ran = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "bot", "export", "--format", "csv", "--from", "2020-01-01", "--to", "2100-01-01"],
-            env=environment,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr
-        lines = ran.stdout.decode("utf-8-sig").splitlines()
+        span = ["--from", "2020-01-01", "--to", "2100-01-01"]
+        command = [sys.executable, "-m", "bot", "export", "--format", "csv", *span]
+
+        def run(stderr: int) -> bytes:
+            with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr) as process:
+                out, shown = process.communicate(timeout=60)
+            assert process.returncode == 0, shown
+            assert not shown
+            return bytes(out)
+
+        # A terminal is shown how far it is, on the side; a script hears nothing but the file.
+        terminal, side = pty.openpty()
+        out = await asyncio.to_thread(run, side)
+        assert "1/1" in os.read(terminal, 4096).decode()
+        for end in (terminal, side):
+            os.close(end)
+        assert await asyncio.to_thread(run, subprocess.PIPE) == out
+        lines = out.decode("utf-8-sig").splitlines()
         assert lines[0] == ",".join(FIELDS)
         assert [line.split(",")[0] for line in lines[1:]] == [ref]
