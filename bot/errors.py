@@ -167,9 +167,19 @@ class SlackRateLimited(SlackError):
         self.retry_after = retry_after
 
 
+_REFUSES_US = frozenset(
+    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope"}
+)
+
+
 class SlackRefused(SlackError):
     """Slack says no; `code` is its word (`channel_not_found`, `not_in_channel`, `invalid_auth` …)."""
 
     def __init__(self, code: str) -> None:
         super().__init__(f"Slack refused: {code}")
         self.code = code
+
+    @property
+    def refuses_us(self) -> bool:
+        """Nothing is wrong with what was asked: our token is, and an operator must act."""
+        return self.code in _REFUSES_US

@@ -21,7 +21,7 @@ from bot.domain.reviews import (
     silent_since,
     waits_for_smile_id,
 )
-from bot.errors import SlackRefused
+from bot.errors import SlackNotSent, SlackRefused
 from bot.outbox.context import Context
 from bot.slack.web import SlackWeb
 
@@ -51,8 +51,10 @@ class Calling:
             case _:
                 return await self._card(post, context, check, entry)
 
-    async def _card(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said:
-        """Everything needed to decide, with a link to the request's message."""
+    async def _card(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
+        """Everything needed to decide, with a link to the request's message; directly only to who is a reviewer now."""
+        if post.lane[0] in "UW" and not await self._reviews(post.lane):
+            return None
         return review.card(
             check,
             entry,
@@ -65,10 +67,13 @@ class Calling:
         )
 
     async def _personal(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
-        """For one person who chose so, if they may (still) know."""
-        choice = Choice(post.note["choice"])
-        if choice in FOR_REVIEWERS and await self._access.has(post.lane, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
-            return None
+        """For one person who chose so, if they may (still) know, and there is (still) something for them to do."""
+        choice, opened = Choice(post.note["choice"]), context.review
+        if choice in FOR_REVIEWERS:
+            if opened is None or opened.state is not ReviewState.OPEN:
+                return None
+            if (choice is Choice.SECOND and opened.proposal is None) or not await self._reviews(post.lane):
+                return None
         title = review.PERSONAL.get(choice) or _title(post, context)
         if choice is Choice.DECISIONS:
             title = words.DECIDED[Decision(post.note["decision"])] + " by a reviewer"
@@ -98,6 +103,13 @@ class Calling:
         whom = person(note["whom"]) if note["whom"] else self._access.mentions(Role.REVIEWER)
         waited = self._now() - silent_since(opened)
         return review.reminder(check, entry, silence, whom=whom, claimer=opened.claimed_by, waited=waited)
+
+    async def _reviews(self, person: str) -> bool:
+        """Raises SlackNotSent while Slack does not say: then it is told later."""
+        is_reviewer = await self._access.has(person, Role.REVIEWER, Role.ADMIN)
+        if is_reviewer is Verdict.UNKNOWN:
+            raise SlackNotSent("who reviews is not known now")
+        return is_reviewer is Verdict.YES
 
     async def _link(self, check: Check) -> str | None:
         if check.message_ts is None:

@@ -9,6 +9,7 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import IO
 
@@ -55,9 +56,9 @@ _GONE = frozenset(
     }
 )
 """The conversation is closed to us: the requester hears directly instead."""
-_AUTH = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope"})
-"""An operator must act; the post waits."""
 _NO_UPDATE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+_FOR_REVIEWERS = frozenset({PostKind.REVIEW_NOTICE, PostKind.REVIEW_CALL})
+_SHARED = "the channel is shared with another company"
 _BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 
 
@@ -185,16 +186,24 @@ class Outbox:
                 await self._redirect(post, check, "the request's message was never posted")
                 return
             if await self._is_shared(check):
-                await self._redirect(post, check, "the channel is shared with another company")
+                await self._redirect(post, check, _SHARED)
                 return
         if post.kind in SUMMARIES and await self._is_shared_place(post.lane):
-            await self._end(post, "failed", "the channel is shared with another company")
+            await self._end(post, "failed", _SHARED)
+            return
+        if post.kind in _FOR_REVIEWERS and not direct and await self._is_shared_place(post.lane):
+            await self._to_each_reviewer(post, context, _SHARED)
             return
         channel = await self._slack.direct_channel(post.lane) if direct else post.lane
+        if post.kind is PostKind.REVIEW_CALL and thread_ts and not await self._stands(channel, thread_ts):
+            # The card was deleted: what is said below it is for reviewers alone, so it stands by itself.
+            thread_ts = None
+            alone = await self._said(post, replace(context, below=None))
+            said = alone or said
         if post.in_doubt_since is not None and await self._found_again(post, channel, thread_ts):
             return
         # A reply to nothing would land in the channel itself, in front of everybody.
-        if check and thread_ts and not await self._slack.thread_stands(channel=channel, ts=thread_ts):
+        if check and thread_ts and not await self._stands(channel, thread_ts):
             await self._redirect(post, check, "the thread's first message is gone")
             return
         if direct and check is not None and post.kind not in ELSEWHERE:
@@ -230,7 +239,7 @@ class Outbox:
             if found is not None:
                 await self._done(post, found)
                 return
-        if file.thread_ts and not await self._slack.thread_stands(channel=file.channel, ts=file.thread_ts):
+        if file.thread_ts and not await self._stands(file.channel, file.thread_ts):
             await self._end(post, "failed", "the thread's first message is gone")
             return
         if file.write is None:
@@ -265,6 +274,9 @@ class Outbox:
     async def _is_shared_place(self, channel: str, user: str = "") -> bool:
         known = await self._access.channel(channel, user)
         return known is not None and known.shared
+
+    async def _stands(self, channel: str, ts: str) -> bool:
+        return await self._slack.thread_stands(channel=channel, ts=ts)
 
     def _as_taken(self, post: Post, said: Said) -> Said:
         return Said(text=said.text[:3000]) if post.id in self._bare else said
@@ -313,6 +325,10 @@ class Outbox:
         if channel is None or ts is None:
             await self._no_message(post, context, "no message to update")
             return
+        if post.kind is PostKind.REVIEW_CARD and post.lane[0] in "CG" and await self._is_shared_place(post.lane):
+            # What is decided, and why, is not for another company.
+            await self._end(post, "failed", _SHARED)
+            return
         if context.check is not None and post.kind not in ELSEWHERE and channel != context.check.channel:
             said = thread.directly(said, context.check)
         said = self._as_taken(post, said)
@@ -328,14 +344,15 @@ class Outbox:
     async def _refused(self, post: Post, context: Context, no: SlackRefused) -> None:
         is_update = post.kind in UPDATES
         self._refusals[post.id] += 1
-        if no.code in _AUTH:
+        if no.refuses_us:
+            # An operator must act; the post waits.
             log.error("slack.refuses_us", error=no.code)
             await self._again(post, no.code, timedelta(minutes=5), counts=False)
         elif is_update and no.code in _GONE | _NO_UPDATE:
             await self._no_message(post, context, no.code)
         elif no.code in _GONE and context.check is not None and self._is_for_thread(post):
             await self._redirect(post, context.check, no.code)
-        elif no.code in _GONE and post.kind in (PostKind.REVIEW_NOTICE, PostKind.REVIEW_CALL) and post.lane[0] in "CG":
+        elif no.code in _GONE and post.kind in _FOR_REVIEWERS and post.lane[0] in "CG":
             await self._to_each_reviewer(post, context, no.code)
         elif no.code in _GONE or self._refusals[post.id] >= MAX_REFUSALS:
             await self._end(post, "failed", no.code)
@@ -387,9 +404,12 @@ class Outbox:
         await self._database.write(commit, self._now())
 
     async def _to_each_reviewer(self, post: Post, context: Context, why: str) -> None:
-        """Their channel is archived, or the bot was put out of it: they hear directly, and the operators of that."""
-        requester = context.check.requester if context.check else None
-        people = [person for person in self._access.people(Role.REVIEWER) if person != requester]
+        """Their channel is archived or shared, or the bot was put out of it: they hear directly, and the operators of
+        that. What calls one person goes to that person alone.
+        """
+        askers = context.check.askers if context.check else frozenset()
+        whom = post.note.get("whom", "")
+        people = [whom] if whom else [one for one in self._access.people(Role.REVIEWER) if one not in askers]
 
         def commit(tx: Transaction, now: datetime) -> None:
             deliveries.spread(tx, post, people=people, error=why, now=now)

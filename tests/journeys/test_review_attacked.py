@@ -1,0 +1,120 @@
+"""Reviewing when something happens between two clicks: a channel shared, a card deleted, a role lost, news arriving."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.blocks import ids
+from bot.sandbox.demo import ANALYST, CHANNEL
+from storage import reviews
+from tests.journeys.smile import call_back, pass_time, put_on_record, waiting
+from tests.journeys.test_review import (
+    MANAGER,
+    STAFF,
+    ZOE,
+    card,
+    decide,
+    open_form,
+    press,
+    provisional,
+)
+from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey
+
+pytestmark = pytest.mark.anyio
+
+
+async def say_below_the_card(world: Journey, words: str) -> None:
+    """Shown in the channel too, as a box below the field in Slack offers."""
+    await world.slack.person(ZOE).say(REVIEW_CHANNEL, words, thread_ts=card(world).ts, broadcast=True)
+
+
+async def run_again(world: Journey, user: str) -> None:
+    person = world.slack.person(user)
+    world.slack.channels[CHANNEL].members.add(user)
+    assert (await person.click(world.root(), ids.RUN_AGAIN)).ok
+    modal = await person.modal()
+    await modal.changed()
+    await modal.choose("consent", ["consented"])
+    submission = await modal.submit()
+    assert submission.closed, submission.errors
+    await world.work()
+    await world.smile_id.wait_for(lambda: world.job().processed)
+
+
+async def notes(world: Journey, ref: str) -> list[str]:
+    return [note.words for note in await world.bot.database.read(reviews.notes, ref)]
+
+
+# Where cards stand
+
+
+async def test_a_channel_that_another_company_reads_gets_no_card(tmp_path: Path) -> None:
+    async with waiting(tmp_path, **STAFF) as (world, ref):
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.channels[REVIEW_CHANNEL].is_ext_shared = True
+        put_on_record(world, "0812")
+        await call_back(world, "0812")
+        await pass_time(world, 0, 1, 1)
+        assert world.notices() == []
+        for user in (REVIEWER, ZOE):
+            (told,) = world.direct(user)
+            assert ref in told
+        assert any("shared with another company" in told for told in world.direct(ADMIN))
+
+
+async def test_a_card_in_a_channel_that_was_shared_since_learns_no_decision(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        world.slack.channels[REVIEW_CHANNEL].is_ext_shared = True
+        await world.bot.access.changed(REVIEW_CHANNEL)
+        await decide(world, REVIEWER, "rejected", "other", "their brother signed")
+        assert (await world.check(ref)).decision == "rejected"
+        assert "their brother signed" in world.thread()[-1]
+        assert "their brother" not in str(world.notices())
+        assert any("shared with another company" in told for told in world.direct(ADMIN))
+
+
+async def test_when_the_card_was_deleted_its_call_goes_to_reviewers_and_never_to_who_asked(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "1212") as (world, ref):
+        await pass_time(world, 0, 2, 5)
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        form = await open_form(world, REVIEWER, "approved")
+        await form.choose(ids.REASON, "same_person")
+        world.slack.delete_message(REVIEW_CHANNEL, card(world).ts)
+        await form.submit()
+        await pass_time(world, 0, 1)
+        assert world.direct(ANALYST) == []
+        (called,) = [line for line in world.notices() if "A second person is needed" in line]
+        assert f"/kyc review {ref} shows it" in called
+
+
+async def test_in_an_archived_channel_what_is_for_one_person_is_told_to_that_one(tmp_path: Path) -> None:
+    async with provisional(tmp_path, KYC_REVIEWERS=f"{REVIEWER},{ZOE},{MANAGER}") as (world, _ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await press(world, REVIEWER, ids.REVIEW_HAND_ON)
+        form = await world.slack.person(REVIEWER).modal()
+        await form.choose(ids.HAND_TO, ZOE)
+        world.slack.channels[REVIEW_CHANNEL].is_archived = True
+        assert (await form.submit()).closed
+        await pass_time(world, 0, 1)
+        assert "handed this on to you" in world.direct(ZOE)[-1]
+        assert world.direct(MANAGER) == world.direct(REVIEWER) == []
+
+
+async def test_a_card_told_directly_shows_nothing_more_to_who_lost_the_role(tmp_path: Path) -> None:
+    group = "S0REVIEW001"
+    async with waiting(tmp_path, **{**STAFF, "KYC_REVIEWERS": group}) as (world, _ref):
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.add_usergroup(group, [REVIEWER, ZOE])
+        await world.bot.access.refresh()
+        world.slack.channels[REVIEW_CHANNEL].is_archived = True
+        put_on_record(world, "0812")
+        await call_back(world, "0812")
+        await pass_time(world, 0, 1, 1)
+        world.slack.usergroups[group].discard(ZOE)
+        await world.bot.access.changed(group)
+        (one,) = world.slack.direct_messages(REVIEWER)
+        assert (await world.slack.person(REVIEWER).click(one, ids.REVIEW_CLAIM)).ok
+        await pass_time(world, 0, 1)
+        assert "Claimed by @remi" in world.direct(REVIEWER)[0]
+        assert "Nobody has claimed this yet." in world.direct(ZOE)[0]
