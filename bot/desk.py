@@ -18,7 +18,7 @@ from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import ResultCodes
 from bot.domain.references import parse_reference
 from bot.domain.request import check_file
-from bot.domain.reviews import Decision, runs_again
+from bot.domain.reviews import Decided, Decision, Note, runs_again
 from bot.domain.states import FINAL, State
 from bot.errors import IllegalMove, Refused, SlackError, SlackRefused, SmileIDError
 from bot.slack.file_info import file_info
@@ -168,18 +168,12 @@ class Desk:
 
     async def _details(self, user: str, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
         kept = await self._database.read(receipts.of_check, check.ref)
-        written = [
-            (one.by, one.at, review.decision_line(one))
-            for one in await self._database.read(reviews.decisions, check.ref)
-        ]
+        written: list[Decided | Note] = [*await self._database.read(reviews.decisions, check.ref)]
         # What reviewers write among themselves is not for who asked.
         if await self._access.has(user, Role.REVIEWER, Role.ADMIN) is Verdict.YES:
-            written += [
-                (note.author, note.at, note.words) for note in await self._database.read(reviews.notes, check.ref)
-            ]
+            written += await self._database.read(reviews.notes, check.ref)
         entry = self._id_types.find(check.country, check.id_type)
         told = [self._told(receipt) for receipt in kept]
-        written.sort(key=lambda line: line[1])
         return private.details(check, entry, told, photo_links=links, reviewers=review.written(written))
 
     def _told(self, receipt: Receipt) -> private.Told:

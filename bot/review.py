@@ -13,7 +13,7 @@ import structlog
 from bot.access import Access, Role, Verdict
 from bot.blocks import review as words
 from bot.blocks.private import NOT_SURE
-from bot.blocks.text import person
+from bot.blocks.text import foreign, person
 from bot.blocks.thread import Said, status_name
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
@@ -76,7 +76,7 @@ class Reviewing:
     async def card(self, user: str, typed: str) -> Said:
         """The card of one check, for this person alone. Raises Refused with words."""
         await self._require_reviewer(user)
-        ref = parse_reference(typed) or typed
+        ref = parse_reference(typed) or foreign(typed)
         check, review = await self._look_up(ref)
         return words.card(
             check, self._entry(check), review, round_=check.round, title="Review", link=None, reading=None
@@ -221,8 +221,8 @@ class Reviewing:
         await self._require_reviewer(user)
 
         def commit(tx: Transaction, now: datetime) -> None:
-            _proposal(tx, ref, None, proposed_at)
-            if user in _the(tx, ref).askers:
+            proposal = _proposal(tx, ref, None, proposed_at)
+            if user in _the(tx, ref).askers and user != proposal.by:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
             reviewing.disagree(tx, ref, by=user, now=now)
 
@@ -257,7 +257,7 @@ class Reviewing:
 
     async def _look_at(self, waiting: Waiting) -> None:
         now, review = self._now(), waiting.review
-        if review.claimed_by is not None and await self._is_reviewer(review.claimed_by) is Verdict.NO:
+        if review.claimed_by is not None and await self._may_have(review.claimed_by, waiting.askers) is Verdict.NO:
             released = reviewing.release
             await self._database.write(released, review.ref, by=BOT, before=review.claimed_by, now=now)
             log.info("review.released", ref=review.ref)
@@ -347,6 +347,10 @@ class Reviewing:
     async def _is_admin(self, user: str) -> bool:
         return await self._access.has(user, Role.ADMIN) is Verdict.YES
 
+    async def _may_have(self, user: str, askers: frozenset[str]) -> Verdict:
+        """Whether somebody may have claimed a check; who asked for it, only as an admin."""
+        return await (self._access.has(user, Role.ADMIN) if user in askers else self._is_reviewer(user))
+
     def _others(self, but: set[str]) -> list[str]:
         """Who else could decide, or agree to a decision: another reviewer, or where there is none, an admin."""
         for role in (Role.REVIEWER, Role.ADMIN):
@@ -355,9 +359,12 @@ class Reviewing:
         return []
 
     async def _void_if_left(self, ref: str, proposal: Proposal, proposed_at: str) -> None:
-        """Whoever proposed must still be somebody who may."""
-        if await self._is_reviewer(proposal.by) is not Verdict.NO:
-            return
+        """Whoever proposed must still be somebody who may; of a check that they asked for themselves, as an admin."""
+        match await self._may_have(proposal.by, frozenset({proposal.by} if proposal.is_override else ())):
+            case Verdict.YES:
+                return
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
 
         def commit(tx: Transaction, now: datetime) -> None:
             _proposal(tx, ref, None, proposed_at)

@@ -28,8 +28,10 @@ _COLUMNS = """
     v.id_type, v.applicant_sealed, v.requester, v.channel, v.thread_ts, v.message_ts, v.asked_at,
     v.photos_checked_at, v.sent_at, v.ended_at, v.due_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
     (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
-    v.round, v.held, v.held_note, v.batch, v.batch_row, v.decision, v.decided_by, v.decided_at, v.decision_reason,
-    (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review
+    v.asked_again, v.round, v.held, v.held_note, v.batch, v.batch_row,
+    v.decision, v.decided_by, v.decided_at, v.decision_reason,
+    (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review,
+    (SELECT LENGTH(r.events) FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS called
 """
 
 
@@ -118,7 +120,8 @@ def run_again(
             decided_at = NULL, decided_by = NULL, decision_reason = NULL, failure = NULL, failure_words = NULL,
             photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL, held_note = '{}',
             let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at, paused_seconds = :paused,
-            consent_at = :consent_at, consent_by = :requester, consent_notice = :notice
+            consent_at = :consent_at, consent_by = :requester, consent_notice = :notice,
+            asked_again = asked_again || :asker
         WHERE ref = :ref
         """,
         ref=ref,
@@ -130,6 +133,7 @@ def run_again(
         let_pass=AGAIN if request.again else "",
         consent_at=to_text(request.consent_at),
         requester=request.requester,
+        asker=f"{request.requester} ",
         notice=CONSENT_NOTICE,
     )
     keep_photos(tx, ref, request.photos)
@@ -485,4 +489,6 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         decided_at=_time(row["decided_at"]),
         decision_reason=row["decision_reason"],
         review=ReviewState(row["review"]) if row["review"] else None,
+        called=row["called"] or 0,
+        asked_again=frozenset(row["asked_again"].split()),
     )

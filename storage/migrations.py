@@ -459,3 +459,17 @@ def m0008_paused(db: Database) -> None:
     """How long a round of a check waited for its requester, which counts for nobody's speed."""
     for table in ("verifications", "facts"):
         db.execute(f"ALTER TABLE {table} ADD COLUMN paused_seconds REAL NOT NULL DEFAULT 0")
+
+
+@migrations()
+def m0009_asked_again(db: Database) -> None:
+    """Everybody who ran a check again, in whichever round: they may not decide it."""
+    db.execute("ALTER TABLE verifications ADD COLUMN asked_again TEXT NOT NULL DEFAULT ''")
+    db.execute(
+        """
+        UPDATE verifications SET asked_again = a.people
+        FROM (SELECT ref, group_concat(actor || ' ', '') AS people FROM audit WHERE act = 'check.run_again'
+              GROUP BY ref) a
+        WHERE a.ref = verifications.ref
+        """
+    )

@@ -109,6 +109,8 @@ def heard(tx: Transaction, ref: str, *, now: datetime, settles: bool) -> Agreeme
     if review is None:
         return None
     if review.decided is None:
+    # Proposed in the light of what was known before.
+    _withdraw(tx, ref, now=now)
         if settles and review.state is ReviewState.OPEN:
             _close(tx, review, ReviewState.SETTLED, now=now)
         return None

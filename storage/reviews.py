@@ -108,7 +108,7 @@ def waiting(tx: Transaction) -> list[Waiting]:
     """Open reviews, oldest first."""
     rows = tx.rows(
         """
-        SELECT r.ref, v.state, v.reason, v.requester, v.consent_by FROM reviews r
+        SELECT r.ref, v.state, v.reason, v.requester, v.asked_again FROM reviews r
         JOIN verifications v ON v.ref = r.ref AND v.round = r.round
         WHERE r.state = 'open' ORDER BY r.opened_at, r.ref LIMIT 5000
         """
@@ -118,7 +118,7 @@ def waiting(tx: Transaction) -> list[Waiting]:
             review=review,
             state=State(row["state"]),
             reason=ReviewReason(row["reason"]) if row["reason"] else None,
-            askers=frozenset({row["requester"], row["consent_by"]}),
+            askers=frozenset({row["requester"], *row["asked_again"].split()}),
         )
         for row in rows
         if (review := get(tx, row["ref"])) is not None

@@ -35,6 +35,7 @@ from bot.domain.reviews import (
     Choice,
     Decided,
     Decision,
+    Note,
     Proposal,
     Review,
     ReviewState,
@@ -332,12 +333,13 @@ def notify_form(chosen: Collection[Choice], *, is_reviewer: bool) -> dict[str, A
     }
 
 
-def written(found: Sequence[tuple[str, datetime, str]]) -> list[Block]:
+def written(found: Sequence[Decided | Note]) -> list[Block]:
     """Decisions and notes for the Details: who, when, and the words as they were written; the newest, oldest first."""
     blocks: list[Block] = []
-    for author, at, text in found[-_WRITTEN:]:
+    for one in sorted(found, key=lambda one: one.at)[-_WRITTEN:]:
+        author, text = (_deciders(one), _decision(one)) if isinstance(one, Decided) else (person(one.author), one.words)
         blocks += [
-            context({"type": "mrkdwn", "text": f"{person(author)} {when(at)}", "verbatim": True}),
+            context({"type": "mrkdwn", "text": f"{author} {when(one.at)}", "verbatim": True}),
             plain_section(quoted(text, 2 * MAX_WORDS) or "(nothing)"),
         ]
     if len(found) > _WRITTEN:
@@ -345,7 +347,12 @@ def written(found: Sequence[tuple[str, datetime, str]]) -> list[Block]:
     return [section("*Reviewers*"), *blocks] if blocks else []
 
 
-def decision_line(decided: Decided) -> str:
+def _deciders(decided: Decided) -> str:
+    second = f" and {person(decided.confirmed_by)}" if decided.confirmed_by else ""
+    return person(decided.by) + (", as an admin who asked too," if decided.is_override else "") + second
+
+
+def _decision(decided: Decided) -> str:
     """For plain text."""
     return f"Decided: {words.DECIDED[decided.decision]} — {why_decided(decided)}"
 

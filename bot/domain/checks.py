@@ -116,16 +116,20 @@ class Check:
     """A key of `REASONS`."""
     review: ReviewState | None = None
     """Of this round; None when nobody was ever called."""
+    called: int = 0
+    """Grows with everything that reviewers were called for in this round."""
+    asked_again: frozenset[str] = frozenset()
+    """Who ran it again, in any round."""
 
     @property
     def askers(self) -> frozenset[str]:
         """Who asked for it, first or by running it again: they may not decide it."""
-        return frozenset({self.requester, self.consent_by})
+        return self.asked_again | {self.requester}
 
     @property
     def standing(self) -> str:
         """Changes whenever anything changes that a reviewer's decision rests on."""
-        facts = (self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at)
+        facts = (self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at, self.called)
         return "|".join(str(fact or "") for fact in facts)
 
     @property

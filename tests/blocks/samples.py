@@ -15,7 +15,7 @@ from bot.domain.figures import Report, report
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
 from bot.domain.periods import Kind, Period
-from bot.domain.reviews import Agreement, Choice, Decided, Decision, Proposal, Review, ReviewState, Silence
+from bot.domain.reviews import Agreement, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence
 from bot.domain.rulings import Source
 from bot.domain.states import ReviewReason, State
 
@@ -256,7 +256,7 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         suspects=[text] * 3,
     )
     links = {f"{text}{n}": f"https://files.example/{n}.jpg?a=1&b={'s' * 1200}" for n in range(many)}
-    note = (REMI, ASKED_AT, text)
+    note = Note(author=REMI, at=ASKED_AT, words=text)
     return {
         "details": private.details(
             check, entry, [message] * many, photo_links=links, reviewers=review.written([note] * many)

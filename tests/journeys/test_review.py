@@ -1,7 +1,7 @@
 """Reviewers: a card for what needs eyes, claimed by one, decided by people who did not ask for it themselves."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,16 @@ STAFF: dict[str, Any] = {"KYC_REVIEWERS": f"{REVIEWER},{ZOE}", "KYC_MANAGERS": M
 
 
 @asynccontextmanager
-async def provisional(folder: Path, code: str = "0812", **settings: Any) -> AsyncIterator[tuple[Journey, str]]:
+async def provisional(
+    folder: Path, code: str = "0812", *, actions: Mapping[str, str] | None = None, **settings: Any
+) -> AsyncIterator[tuple[Journey, str]]:
     """A check that people at Smile ID are looking at, with its card among two reviewers."""
     async with waiting(folder, **{**STAFF, **settings}) as (world, ref):
         world.slack.add_user(ZOE, "zoe")
         world.slack.add_user(MANAGER, "dayo")
         world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
-        put_on_record(world, code)
-        await call_back(world, code)
+        put_on_record(world, code, actions=actions)
+        await call_back(world, code, actions=actions)
         await world.work()
         yield world, ref
 

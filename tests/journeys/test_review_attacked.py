@@ -13,12 +13,15 @@ from tests.journeys.test_review import (
     STAFF,
     ZOE,
     card,
+    cards,
     decide,
     open_form,
     press,
     provisional,
+    text,
+    whispered,
 )
-from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey
+from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -118,3 +121,113 @@ async def test_a_card_told_directly_shows_nothing_more_to_who_lost_the_role(tmp_
         await pass_time(world, 0, 1)
         assert "Claimed by @remi" in world.direct(REVIEWER)[0]
         assert "Nobody has claimed this yet." in world.direct(ZOE)[0]
+
+
+# Four eyes
+
+
+async def test_who_ran_it_again_once_may_not_decide_what_another_ran_again_since(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "0811", KYC_REQUESTERS="*") as (world, ref):
+        await pass_time(world, 0, 2, 5)
+        await run_again(world, REVIEWER)
+        put_on_record(world, "0811")
+        await call_back(world, "0811")
+        await pass_time(world, 0, 2, 5)
+        await run_again(world, ZOE)
+        put_on_record(world, "0812")
+        await call_back(world, "0812")
+        await world.work()
+        assert (await world.check(ref)).round == 3
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        assert "You asked for" in await whispered(world, REVIEWER)
+
+
+async def asked_by_an_admin(world: Journey, code: str) -> str:
+    world.slack.add_user(ZOE, "zoe")
+    world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
+    musa = world.slack.person(ADMIN)
+    assert (await (await world.fill(await world.form(musa), person=musa)).submit()).closed
+    await world.work()
+    await world.smile_id.wait_for(lambda: world.job().processed)
+    put_on_record(world, code)
+    await call_back(world, code)
+    await pass_time(world, 0, 2, 5)
+    return await world.newest()
+
+
+async def test_an_admins_own_proposal_is_void_once_they_are_no_admin(tmp_path: Path) -> None:
+    admins = "S0ADMINS001"
+    mine = {**STAFF, "KYC_REVIEWERS": f"{ADMIN},{ZOE}", "KYC_ADMINS": admins, "KYC_REQUESTERS": "*"}
+    async with journey(tmp_path, story="never", **mine) as world:
+        world.slack.add_usergroup(admins, [ADMIN])
+        await world.bot.access.refresh()
+        ref = await asked_by_an_admin(world, "1212")
+        await press(world, ADMIN, ids.REVIEW_CLAIM)
+        await decide(world, ADMIN, "approved", "known_customer", override=True)
+        assert "@musa proposes" in text(world)
+        world.slack.usergroups[admins].discard(ADMIN)
+        await world.bot.access.changed(admins)
+        await press(world, ZOE, ids.REVIEW_AGREE)
+        assert (await world.check(ref)).decision is None
+        assert "the proposal is void" in await whispered(world, ZOE)
+        # A reviewer still, but of this check only its requester: nor may they keep it claimed.
+        await world.bot.review.look()
+        await world.work()
+        assert "Nobody has claimed this yet." in text(world)
+
+
+async def test_an_admin_who_asked_may_take_back_their_own_proposal(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="never", **STAFF, KYC_REQUESTERS="*") as world:
+        ref = await asked_by_an_admin(world, "1212")
+        await press(world, ADMIN, ids.REVIEW_CLAIM)
+        await decide(world, ADMIN, "approved", "known_customer", override=True)
+        await press(world, ADMIN, ids.REVIEW_DISAGREE)
+        found = await world.bot.database.read(reviews.get, ref)
+        assert found is not None
+        assert found.proposal is None
+
+
+async def test_the_details_say_who_agreed_and_that_it_was_an_override(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="never", **STAFF, KYC_REQUESTERS="*") as world:
+        await asked_by_an_admin(world, "1212")
+        await press(world, ADMIN, ids.REVIEW_CLAIM)
+        await decide(world, ADMIN, "approved", "known_customer", override=True)
+        await press(world, ZOE, ids.REVIEW_AGREE)
+        await press(world, ZOE, ids.DETAILS)
+        shown = (await world.slack.person(ZOE).modal()).text()
+        assert "@musa, as an admin who asked too, and @zoe" in shown
+
+
+# News between two clicks
+
+
+async def test_what_reviewers_were_called_for_while_the_form_was_open_must_be_read_first(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        form = await open_form(world, REVIEWER, "approved")
+        await form.choose(ids.REASON, "same_person")
+        # Other accounts with the same face: the check stays where it is.
+        await call_back(world, "5211", suspects=[{"user_id": "another", "reasons": ["Duplicate"]}])
+        await world.work()
+        assert len(cards(world)) == 2
+        refused = await form.submit()
+        assert "Something changed while this form was open" in (refused.errors or {}).get(ids.REASON, "")
+        assert (await world.check(ref)).decision is None
+
+
+async def test_no_proposal_outlives_a_final_result_that_agrees_with_an_earlier_decision(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "0810", actions={"Verify_ID_Number": "Not Done"}) as (world, ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "rejected", "tampered")
+        await press(world, REVIEWER, ids.REVIEW_AGAIN)
+        await decide(world, REVIEWER, "approved", "same_person")
+        assert "@remi proposes: Approved" in text(world)
+        old = card(world)
+        put_on_record(world, "0811")
+        await call_back(world, "0811")
+        await pass_time(world, 0, 2, 5)
+        assert (await world.check(ref)).state == "rejected"
+        await world.slack.person(ZOE).click(old, ids.REVIEW_AGREE, stale=True)
+        await world.work()
+        assert (await world.check(ref)).decision == "rejected"
+        assert "Nothing waits for a second person" in await whispered(world, ZOE)

@@ -8,7 +8,7 @@ import pytest
 import sqlite_utils
 
 from bot.domain.reviews import ReviewState
-from storage import reviewing, reviews
+from storage import audit, reviewing, reviews
 from storage.database import Transaction
 from storage.migrations import migrate
 from tests.journeys.world import journey
@@ -42,6 +42,24 @@ async def test_what_waited_for_a_person_before_the_update_has_an_open_review_aft
             """
         ).fetchall()
     assert found == [(refs[story], "open", 1) for story in ("provisional", "contradiction")]
+
+
+async def test_who_had_run_a_check_again_before_the_update_is_known_after_it(tmp_path: Path) -> None:
+    copy = tmp_path / "old.db"
+    async with journey(tmp_path) as world:
+        refs = [await world.ask(), await world.ask(id_number="11111111111")]
+        await world.settle()
+        for actor in ("U0REMI00001", "U0ZOE000001"):
+            await world.bot.database.write(
+                audit.record, at=world.clock(), actor=actor, act="check.run_again", ref=refs[0]
+            )
+        await world.bot.database.snapshot(copy)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE verifications DROP COLUMN asked_again")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0009_asked_again'")
+        migrate(sqlite_utils.Database(connection))
+        found = dict(connection.execute("SELECT ref, asked_again FROM verifications").fetchall())
+    assert found == {refs[0]: "U0REMI00001 U0ZOE000001 ", refs[1]: ""}
 
 
 async def test_one_person_alone_can_never_be_both_in_a_decision(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from bot.blocks import ids, private, review, thread, words
 from bot.blocks.thread import Beside, Said
 from bot.domain.checks import Check, PostKind
 from bot.domain.outcomes import Why
-from bot.domain.reviews import OTHER, Choice, Decided, Decision, Proposal, Review, ReviewState, Silence, agreement
+from bot.domain.reviews import OTHER, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence, agreement
 from bot.domain.states import ReviewReason, State
 from tests.pictures.people import AMINA, MUSA, NOW, REMI, ZOLA
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
@@ -196,9 +196,9 @@ def _forms() -> Iterator[Scene]:
     yield Scene(caption="Note", shows=review.note_form(IN_REVIEW), typed={ids.WORDS: "Called the branch; they look."})
     yield Scene(caption="/kyc notify, for a reviewer", shows=review.notify_form([Choice.SECOND], is_reviewer=True))
     yield Scene(caption="/kyc notify, for a requester", shows=review.notify_form([], is_reviewer=False))
-    found = [
-        (MUSA, _AT, "Called the branch; they look."),
-        (REMI, NOW, review.decision_line(_BY_TWO)),
+    found: list[Decided | Note] = [
+        Note(author=MUSA, at=_AT, words="Called the branch; they look."),
+        replace(_BY_TWO, at=NOW),
     ]
     view = private.details(REJECTED, ENTRY, [], photo_links={}, reviewers=review.written(found))
     yield Scene(caption="The Details, with what reviewers wrote", shows=view)
