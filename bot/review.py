@@ -16,6 +16,7 @@ from bot.blocks.private import NOT_SURE
 from bot.blocks.text import foreign, person
 from bot.blocks.thread import Said, status_name
 from bot.domain.checks import Check
+from bot.domain.dropped import WRITTEN_BY_PEOPLE
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import parse_reference
 from bot.domain.reviews import (
@@ -304,7 +305,7 @@ class Reviewing:
 
             def commit(tx: Transaction, ref: str = ref, round_: int = round_, replies: list[Reply] = replies) -> None:
                 for source, author, at, text in replies:
-                    reviewing.add_note(tx, ref, author=author, words=text, source=source, now=at)
+                    reviewing.add_note(tx, ref, author=author, words=text, source=source, now=at, round_=round_)
                 reviewing.replies_read(tx, ref, round_)
 
             await self._database.write(commit)
@@ -322,13 +323,15 @@ class Reviewing:
                 cursor = page.cursor
                 if cursor is None:
                     break
-        except SlackRefused:
+        except SlackRefused as no:
+            if no.refuses_us:
+                raise
             # The channel is closed to us: what stood there cannot be read any more.
             return []
         return [
             (f"{channel}:{one['ts']}", one["user"], datetime.fromtimestamp(float(one["ts"]), UTC), _unescaped(one))
             for one in found
-            if one["ts"] != ts and one.get("user") and not one.get("bot_id") and not one.get("subtype")
+            if one["ts"] != ts and one.get("user") and not one.get("bot_id") and one.get("subtype") in WRITTEN_BY_PEOPLE
             if str(one.get("text") or "").strip()
         ]
 
@@ -344,12 +347,12 @@ class Reviewing:
     async def _is_reviewer(self, user: str) -> Verdict:
         return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
 
-    async def _is_admin(self, user: str) -> bool:
-        return await self._access.has(user, Role.ADMIN) is Verdict.YES
-
     async def _may_have(self, user: str, askers: frozenset[str]) -> Verdict:
         """Whether somebody may have claimed a check; who asked for it, only as an admin."""
         return await (self._access.has(user, Role.ADMIN) if user in askers else self._is_reviewer(user))
+
+    async def _is_admin(self, user: str) -> bool:
+        return await self._access.has(user, Role.ADMIN) is Verdict.YES
 
     def _others(self, but: set[str]) -> list[str]:
         """Who else could decide, or agree to a decision: another reviewer, or where there is none, an admin."""

@@ -13,7 +13,7 @@ from bot.blocks import form, ids, message, private
 from bot.blocks.form import Attached, Place
 from bot.blocks.message import Pointer
 from bot.blocks.thread import Said
-from bot.domain.dropped import Dropped, Standing
+from bot.domain.dropped import WRITTEN_BY_PEOPLE, Dropped, Standing
 from bot.errors import SlackError, SlackRefused
 from bot.intake import PLACE_FRESH_FOR, Accepted, Filled, Seen
 from bot.messages import Understanding, of_message
@@ -24,8 +24,6 @@ from handlers.private import name_of, tell
 
 log = structlog.get_logger(__name__)
 
-_WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_message"})
-"""Subtypes of messages that somebody wrote to the bot; edits, deletions and those of apps are something else."""
 _SLACKBOT = "USLACKBOT"
 
 
@@ -106,7 +104,7 @@ def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
     """
     ours = {known.get("user_id") for known in body.get("authorizations") or () if known.get("is_bot")}
     by_an_app = event.get("bot_id") or event.get("bot_profile") or event.get("hidden")
-    if by_an_app or event.get("subtype") not in _WRITTEN_BY_PEOPLE:
+    if by_an_app or event.get("subtype") not in WRITTEN_BY_PEOPLE:
         return False
     return bool(event.get("user")) and event["user"] not in ours | {_SLACKBOT}
 

@@ -39,6 +39,7 @@ def call(
         tx.run("UPDATE reviews SET by_hand = 0 WHERE ref = :ref AND round = :round", ref=check.ref, round=check.round)
         # Proposed in the light of what was known before.
         _withdraw(tx, check.ref, now=now)
+        _touch(tx, check.ref, now=now)
         notices.tell(tx, check, Choice.CARDS, event=key, now=now, note=card)
     if channel is None:
         return None
@@ -108,9 +109,9 @@ def heard(tx: Transaction, ref: str, *, now: datetime, settles: bool) -> Agreeme
     review = reviews.get(tx, ref)
     if review is None:
         return None
-    if review.decided is None:
     # Proposed in the light of what was known before.
     _withdraw(tx, ref, now=now)
+    if review.decided is None:
         if settles and review.state is ReviewState.OPEN:
             _close(tx, review, ReviewState.SETTLED, now=now)
         return None
@@ -230,9 +231,8 @@ def _change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None
     return bool(
         tx.run(
             """
-            UPDATE reviews SET claimed_by = :after, reminded = '',
-                claimed_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END,
-                touched_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END
+            UPDATE reviews SET claimed_by = :after, reminded = '', touched_at = :now,
+                claimed_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END
             WHERE ref = :ref AND state = 'open' AND claimed_by = :before
               AND round = (SELECT round FROM verifications WHERE ref = :ref)
             """,
@@ -288,6 +288,18 @@ def _withdraw(tx: Transaction, ref: str, *, now: datetime) -> None:
             proposed_override = 0, words_sealed = NULL, touched_at = :now, reminded = ''
         WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
           AND proposed IS NOT NULL
+        """,
+        now=to_text(now),
+        ref=ref,
+    )
+
+
+def _touch(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Whoever is waited for has their time anew."""
+    tx.run(
+        """
+        UPDATE reviews SET touched_at = :now, reminded = ''
+        WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
         """,
         now=to_text(now),
         ref=ref,
@@ -353,10 +365,14 @@ def _detail(proposal: Proposal) -> str:
     return f"{proposal.decision.value}:{proposal.reason}"
 
 
-def add_note(tx: Transaction, ref: str, *, author: str, words: str, source: str, now: datetime) -> bool:
-    """Once for each source: a form, or a reply below a card. False for a repeat."""
+def add_note(
+    tx: Transaction, ref: str, *, author: str, words: str, source: str, now: datetime, round_: int | None = None
+) -> bool:
+    """Once for each source: a form, or a reply below a card of an earlier round perhaps. False for a repeat."""
     check = checks.the(tx, ref)
-    _have(tx, check, now=now)
+    if round_ is None:
+        round_ = check.round
+        _have(tx, check, now=now)
     kept = tx.run(
         """
         INSERT INTO review_notes (ref, round, author, at, source, words_sealed)
@@ -364,11 +380,11 @@ def add_note(tx: Transaction, ref: str, *, author: str, words: str, source: str,
         ON CONFLICT (ref, round, source) DO NOTHING
         """,
         ref=ref,
-        round=check.round,
+        round=round_,
         author=author,
         now=to_text(now),
         source=source,
-        words=tx.sealer.seal(words, place=f"review_notes.words:{ref}:{check.round}:{source}"),
+        words=tx.sealer.seal(words, place=f"review_notes.words:{ref}:{round_}:{source}"),
     )
     if kept:
         tx.run(
@@ -379,7 +395,7 @@ def add_note(tx: Transaction, ref: str, *, author: str, words: str, source: str,
             now=to_text(now),
             author=author,
             ref=ref,
-            round=check.round,
+            round=round_,
         )
         audit.record(tx, at=now, actor=author, act="review.noted", ref=ref)
         checks.progress(tx, ref, now=now)

@@ -89,19 +89,22 @@ def decisions(tx: Transaction, ref: str) -> list[Decided]:
     return [one for one in found if one is not None]
 
 
-def cards(tx: Transaction, ref: str) -> list[Post]:
-    """Every card of a check that stands in Slack or will, oldest first."""
+def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
+    """Every card of a check, or of one of its rounds, that stands in Slack or will, oldest first."""
     rows = tx.rows(
         "SELECT id FROM posts WHERE ref = :ref AND kind = 'review_notice' AND state IN ('due', 'done') ORDER BY seq",
         ref=ref,
     )
-    return [post for row in rows if (post := outbox.get(tx, row["id"])) is not None]
+    found = (outbox.get(tx, row["id"]) for row in rows)
+    return [card for card in found if card is not None and round_ in (None, int(card.note.get("round", 1)))]
 
 
 def replies_due(tx: Transaction) -> list[tuple[str, int, list[Post]]]:
     """Decided reviews whose replies were not read yet: reference, round, and the cards that stand."""
     rows = tx.rows("SELECT ref, round FROM reviews WHERE replies_due = 1 LIMIT 50")
-    return [(row["ref"], row["round"], [c for c in cards(tx, row["ref"]) if c.ts is not None]) for row in rows]
+    return [
+        (row["ref"], row["round"], [c for c in cards(tx, row["ref"], row["round"]) if c.ts is not None]) for row in rows
+    ]
 
 
 def waiting(tx: Transaction) -> list[Waiting]:
@@ -134,7 +137,7 @@ def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
         """
         SELECT v.ref FROM verifications v
         WHERE v.state = 'processing' AND v.sent_at <= :before AND v.batch IS NULL
-          AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round)
+          AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round AND r.events <> '')
         ORDER BY v.sent_at LIMIT 100
         """,
         before=to_text(sent_before),

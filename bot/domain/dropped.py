@@ -18,6 +18,9 @@ _TABLE_TYPES = frozenset(
     }
 )
 
+WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+"""Slack's subtypes of messages that somebody wrote; edits, deletions and those of apps are something else."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:

@@ -99,7 +99,7 @@ class Review:
     claimed_by: str | None
     claimed_at: datetime | None
     touched_at: datetime | None
-    """When the claimer last did something here."""
+    """When somebody last did something here, or people were called anew."""
     proposal: Proposal | None
     decided: Decided | None
     """The latest decision, also while the review is open again."""
@@ -284,7 +284,7 @@ def silent_since(review: Review) -> datetime:
     """When somebody last did something, or people were called."""
     if review.proposal is not None:
         return review.proposal.at
-    return (review.touched_at if review.claimed_by is not None else None) or review.opened_at
+    return review.touched_at or review.opened_at
 
 
 def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, patience: Patience) -> Reminder | None:

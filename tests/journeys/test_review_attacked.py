@@ -6,6 +6,7 @@ import pytest
 
 from bot.blocks import ids
 from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.slack.faults import Fault
 from storage import reviews
 from tests.journeys.smile import call_back, pass_time, put_on_record, waiting
 from tests.journeys.test_review import (
@@ -14,6 +15,7 @@ from tests.journeys.test_review import (
     ZOE,
     card,
     cards,
+    choose,
     decide,
     open_form,
     press,
@@ -231,3 +233,96 @@ async def test_no_proposal_outlives_a_final_result_that_agrees_with_an_earlier_d
         await world.work()
         assert (await world.check(ref)).decision == "rejected"
         assert "Nothing waits for a second person" in await whispered(world, ZOE)
+
+
+async def test_the_words_below_a_card_belong_to_its_round_and_are_kept_once(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "0815") as (world, ref):
+        await say_below_the_card(world, "the first round")
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "new_photos", "covered")
+        await run_again(world, ANALYST)
+        # Run again before the minute had passed: its notes are the first round's all the same.
+        await world.bot.review.look()
+        await world.work()
+        assert await notes(world, ref) == ["the first round"]
+        second = await world.bot.database.read(reviews.get, ref)
+        assert second is None
+        put_on_record(world, "0815")
+        await call_back(world, "0815")
+        await world.work()
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "rejected", "tampered")
+        await world.bot.review.look()
+        assert await notes(world, ref) == ["the first round"]
+
+
+async def test_words_below_the_card_wait_for_a_token_that_works(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await say_below_the_card(world, "keep me")
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        await decide(world, REVIEWER, "rejected", "tampered")
+        world.slack.fail_next("conversations.replies", Fault.error("token_revoked"))
+        await world.bot.review.look()
+        assert await notes(world, ref) == []
+        await world.bot.review.look()
+        assert await notes(world, ref) == ["keep me"]
+
+
+async def test_a_note_does_not_keep_a_check_from_its_card_when_smile_id_keeps_it_for_long(tmp_path: Path) -> None:
+    async with waiting(tmp_path, **STAFF) as (world, ref):
+        await world.bot.review.note(REVIEWER, ref, "the branch asked about it", form_id="V1")
+        world.clock.move(hours=8.1)
+        await world.bot.review.look()
+        await world.work()
+        assert len(cards(world)) == 1
+        assert "Still waiting for Smile ID" in text(world)
+
+
+# Reminders and what people chose to hear
+
+
+async def look(world: Journey, **by: float) -> None:
+    world.clock.move(**by)
+    await world.bot.review.look()
+    await world.work()
+
+
+async def test_what_was_released_has_its_time_anew(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "0899") as (world, _ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        world.clock.move(hours=9)
+        await press(world, REVIEWER, ids.REVIEW_RELEASE)
+        await look(world, minutes=1)
+        assert world.direct(MANAGER) == []
+        await look(world, hours=2)
+        assert [line for line in world.notices() if "Nobody has claimed this for 2 h" in line]
+        assert world.direct(MANAGER) == []
+
+
+async def test_a_second_call_for_the_same_check_begins_the_waiting_anew(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, _ref):
+        world.clock.move(hours=15.9)
+        await call_back(world, "0899")
+        await world.work()
+        await look(world, minutes=12)
+        assert world.direct(MANAGER) == []
+
+
+async def test_a_notice_that_comes_late_calls_nobody_to_what_was_done_since(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "1212") as (world, _ref):
+        await choose(world, ZOE, "second", "cards")
+        await pass_time(world, 0, 2, 5)
+        before = len(world.direct(ZOE))
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        world.slack.fail_next("conversations.open", *[Fault.status(503)] * 2)
+        await decide(world, REVIEWER, "approved", "same_person")
+        await press(world, REVIEWER, ids.REVIEW_DISAGREE)
+        await pass_time(world, 30, 30)
+        assert len(world.direct(ZOE)) == before
+
+
+async def test_what_was_typed_as_a_reference_comes_back_harmless(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        reply = await world.slack.person(REVIEWER).command("review <!channel> *K*")
+        assert "I know no check" in reply.text
+        assert "<!channel>" not in reply.text

@@ -22,6 +22,8 @@ def message_json(world: World, message: Message, *, with_metadata: bool = False)
         shown |= {"bot_id": BOT_ID, "app_id": APP_ID, "bot_profile": _PROFILE}
     else:
         shown["client_msg_id"] = f"00000000-0000-4000-8000-{message.ts.replace('.', '')[-12:]}"
+    if message.broadcast:
+        shown["subtype"] = "thread_broadcast"
     shown |= {"text": message.text, "team": TEAM_ID}
     if message.blocks:
         shown["blocks"] = message.blocks

@@ -118,9 +118,15 @@ class Person:
         return file
 
     async def say(
-        self, channel_id: str, text: str, *, files: Iterable[SlackFile] = (), thread_ts: str | None = None
+        self,
+        channel_id: str,
+        text: str,
+        *,
+        files: Iterable[SlackFile] = (),
+        thread_ts: str | None = None,
+        broadcast: bool = False,
     ) -> Message:
-        """Post as this person, in a thread if `thread_ts` names its root.
+        """Post as this person, in a thread if `thread_ts` names its root; `broadcast` shows it in the channel too.
 
         A mention of the bot reaches it if it is in the channel; in their direct conversation every word does.
         What the client links may be written so: `<tel:22212345678|22212345678>`.
@@ -135,6 +141,7 @@ class Person:
             blocks=typed_blocks(text),
             thread_ts=thread_ts,
             files=files,
+            broadcast=broadcast,
         )
         await self._stage.announcer.tell(Act.POSTED, message)
         return message
