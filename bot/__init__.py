@@ -4,7 +4,8 @@ The rooms, downwards:
 
 - `handlers/` translate a Slack or HTTP request into one call, and its outcome into an answer.
 - `bot/*.py` are the processes: `messages` and `batches` read what people send, `intake` accepts it, `holding` asks
-  before it is paid for, `submission`, `results` and `outbox` do the rest; `desk` and `finding` answer.
+  before it is paid for, `submission`, `results` and `outbox` do the rest; `review` is what people decide and are
+  reminded of; `desk` and `finding` answer.
   `access` says who may, `schedule` when, `app` makes all objects.
 - `storage/` speaks SQL, `bot/smile_id/` Smile ID, `bot/slack/` Slack's Web API, `bot/blocks/` Block Kit.
 - `bot/domain/` decides and touches nothing.

@@ -36,7 +36,7 @@ from bot.notifying import Notifying
 from bot.outbox import Exporting, Outbox, Reporting, Saying
 from bot.readiness import Readiness
 from bot.results import Results
-from bot.review import Reviewing
+from bot.review import Reminding, Reviewing
 from bot.schedule import (
     FIRST_BACKUP,
     FIRST_SUMMARIES,
@@ -106,6 +106,7 @@ class Bot:
     holding: Holding
     home: Home
     review: Reviewing
+    reminding: Reminding
     notifying: Notifying
     summary: Summary
     exports: Exports
@@ -158,9 +159,8 @@ async def build(
     outgoing, posting = _outbox(ground)
     home, showing = _home(ground)
     database, access, id_types = ground.database, ground.access, ground.id_types
-    review = Reviewing(
-        database=database, slack=ground.worker_slack, access=access, id_types=id_types, settings=settings, now=now
-    )
+    review = Reviewing(database=database, access=access, id_types=id_types, settings=settings, now=now)
+    reminding = Reminding(database=database, slack=ground.worker_slack, access=access, settings=settings, now=now)
     summary = Summary(database=database, access=access, id_types=id_types, settings=settings, now=now, dice=ground.dice)
     backups = Backups(
         database=database,
@@ -192,6 +192,7 @@ async def build(
         holding=Holding(database=database, access=access, now=now),
         home=home,
         review=review,
+        reminding=reminding,
         notifying=Notifying(database=database, access=access),
         summary=summary,
         exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, dice=ground.dice),
@@ -214,7 +215,7 @@ def _appoint(bot: Bot) -> None:
     every(REFRESH_PRODUCTS, bot.refresh, "products")
     every(LOOK_EVERY, bot.holding.look, "held checks")
     every(LOOK_EVERY, bot.batches.look, "cancelled batches")
-    every(LOOK_EVERY, bot.review.look, "reviews")
+    every(LOOK_EVERY, bot.reminding.look, "reviews")
     every(LOOK_AT_HOMES, bot.home.look, "home tabs")
     every(LOOK_FOR_SUMMARIES, bot.summary.look, "summaries", first_in=FIRST_SUMMARIES)
     if bot.settings.backup_dir is not None:

@@ -81,7 +81,7 @@ class ReviewWalk(Walk):
         self._try(lambda: self.world.bot.review.release(who, self.ref))
 
     def a_minute_is_looked_at(self) -> None:
-        self.run(self.world.bot.review.look())
+        self.run(self.world.bot.reminding.look())
         self.run(self.world.work())
 
     def _try(self, act: Any) -> None:

@@ -1,82 +1,60 @@
-"""Reviewing: who claims, decides, agrees; four eyes; and what silence brings.
+"""What reviewers click: claim, decide, agree, hand on, note; and four eyes on all of it."""
 
-Whether somebody may do a thing is asked anew at every click: roles change, and cards stay.
-"""
-
-import html
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 
-from bot.access import Access, Role, Verdict
+from bot.access import Access, Verdict
 from bot.blocks import review as words
 from bot.blocks.private import NOT_SURE
 from bot.blocks.text import foreign, person
 from bot.blocks.thread import Said, status_name
 from bot.domain.checks import Check
-from bot.domain.dropped import WRITTEN_BY_PEOPLE
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import parse_reference
 from bot.domain.reviews import (
-    Audience,
     Decision,
-    Patience,
     Proposal,
     Review,
     ReviewState,
-    Waiting,
     may_be_claimed,
     may_be_decided,
     needs_second,
-    reminder,
-    waits_for_smile_id,
 )
-from bot.errors import Refused, SlackError, SlackRefused
+from bot.errors import Refused
+from bot.review.rights import Rights
 from bot.settings import Settings
-from bot.slack.web import SlackWeb
 from storage import checks, reviewing, reviews, slack_requests
 from storage.audit import BOT
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
-REPLIES = 1000
-"""Read below one card, at most about as many."""
-
 
 class Reviewing:
-    """What reviewers do, and what is done when they do nothing."""
+    """What reviewers do."""
 
     def __init__(
         self,
         *,
         database: Database,
-        slack: SlackWeb,
         access: Access,
         id_types: IDTypes,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._slack = slack
-        self._access = access
+        self._rights = Rights(access)
         self._id_types = id_types
         self._channel = settings.review_channel
         self._now = now
-        self._patience = Patience(
-            unclaimed=settings.review_unclaimed,
-            idle=settings.review_idle,
-            pending=settings.review_pending,
-            hours=settings.working,
-        )
 
     # Clicks
 
     async def card(self, user: str, typed: str) -> Said:
         """The card of one check, for this person alone. Raises Refused with words."""
-        await self._require_reviewer(user)
+        await self._rights.require_reviewer(user)
         ref = parse_reference(typed) or foreign(typed)
         check, review = await self._look_up(ref)
         return words.card(
@@ -85,8 +63,8 @@ class Reviewing:
 
     async def claim(self, user: str, ref: str, *, again: bool = False) -> None:
         """Take it; `again` also what is closed, to look once more. Raises Refused with words."""
-        await self._require_reviewer(user)
-        is_admin = await self._is_admin(user)
+        await self._rights.require_reviewer(user)
+        is_admin = await self._rights.is_admin(user)
 
         def commit(tx: Transaction, now: datetime) -> None:
             check = _the(tx, ref)
@@ -109,8 +87,8 @@ class Reviewing:
 
     async def release(self, user: str, ref: str) -> None:
         """Give it back: by who has it, or an admin. Raises Refused with words."""
-        await self._require_reviewer(user)
-        is_admin = await self._is_admin(user)
+        await self._rights.require_reviewer(user)
+        is_admin = await self._rights.is_admin(user)
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)
@@ -121,8 +99,8 @@ class Reviewing:
 
     async def may_hand_on(self, user: str, ref: str) -> Check:
         """The check that this person may give to another. Raises Refused with words."""
-        await self._require_reviewer(user)
-        is_admin = await self._is_admin(user)
+        await self._rights.require_reviewer(user)
+        is_admin = await self._rights.is_admin(user)
 
         def look(tx: Transaction) -> Check:
             _claimer(tx, ref, user, is_admin=is_admin)
@@ -132,9 +110,9 @@ class Reviewing:
 
     async def hand_on(self, user: str, ref: str, to: str) -> None:
         """Give it to another reviewer, who is told. Raises Refused with words."""
-        await self._require_reviewer(user)
-        is_admin = await self._is_admin(user)
-        match await self._access.has(to, Role.REVIEWER, Role.ADMIN):
+        await self._rights.require_reviewer(user)
+        is_admin = await self._rights.is_admin(user)
+        match await self._rights.is_reviewer(to):
             case Verdict.UNKNOWN:
                 raise Refused(NOT_SURE)
             case Verdict.NO:
@@ -151,8 +129,8 @@ class Reviewing:
 
     async def to_decide(self, user: str, ref: str) -> tuple[Check, IDType | None, bool]:
         """The check that this person may decide now, and whether only as an admin. Raises Refused with words."""
-        await self._require_reviewer(user)
-        is_admin = await self._is_admin(user)
+        await self._rights.require_reviewer(user)
+        is_admin = await self._rights.is_admin(user)
         check = await self._database.read(_to_decide, ref, user, is_admin=is_admin)
         return check, self._entry(check), user in check.askers
 
@@ -173,8 +151,8 @@ class Reviewing:
         `seen` is how the check stood when the form was opened: what has changed since must be read first. The same
         form sent twice decides once.
         """
-        await self._require_reviewer(user)
-        is_admin = await self._is_admin(user)
+        await self._rights.require_reviewer(user)
+        is_admin = await self._rights.is_admin(user)
 
         def commit(tx: Transaction, now: datetime) -> bool:
             if not slack_requests.take(tx, f"decide:{form_id}", now=now):
@@ -191,7 +169,7 @@ class Reviewing:
                 is_override=user in check.askers,
             )
             if needs_second(decision, reason=check.reason, verdict=reviews.verdict_of(check)):
-                seconds = self._others({user, *check.askers})
+                seconds = self._rights.others({user, *check.askers})
                 reviewing.propose(tx, ref, proposal, channel=self._channel, seconds=seconds)
                 return False
             reviewing.decide(tx, ref, proposal, confirmed_by=None, now=now)
@@ -203,7 +181,7 @@ class Reviewing:
 
     async def agree(self, user: str, ref: str, proposed_at: str) -> None:
         """The second person's yes to the proposal that was read. Raises Refused with words."""
-        await self._require_reviewer(user)
+        await self._rights.require_reviewer(user)
         _check, review = await self._look_up(ref)
         if review is not None and review.proposal is not None:
             await self._void_if_left(ref, review.proposal, proposed_at)
@@ -219,7 +197,7 @@ class Reviewing:
 
     async def disagree(self, user: str, ref: str, proposed_at: str) -> None:
         """The second person's no, or the proposer's own second thought. Raises Refused with words."""
-        await self._require_reviewer(user)
+        await self._rights.require_reviewer(user)
 
         def commit(tx: Transaction, now: datetime) -> None:
             proposal = _proposal(tx, ref, None, proposed_at)
@@ -232,7 +210,7 @@ class Reviewing:
 
     async def to_note(self, user: str, ref: str) -> Check:
         """The check that this person may write about. Raises Refused with words."""
-        await self._require_reviewer(user)
+        await self._rights.require_reviewer(user)
         check, _review = await self._look_up(ref)
         return check
 
@@ -244,126 +222,11 @@ class Reviewing:
         )
         log.info("review.noted", ref=ref)
 
-    # The clock
-
-    async def look(self) -> None:
-        """Once a minute: claims of people who lost the role, reminders, long waits, replies below decided cards."""
-        for waiting in await self._database.read(reviews.waiting):
-            try:
-                await self._look_at(waiting)
-            except SlackError as fault:
-                log.warning("review.not_looked_at", ref=waiting.review.ref, error=str(fault))
-        await self._call_for_the_waiting()
-        await self._read_replies()
-
-    async def _look_at(self, waiting: Waiting) -> None:
-        now, review = self._now(), waiting.review
-        if review.claimed_by is not None and await self._may_have(review.claimed_by, waiting.askers) is Verdict.NO:
-            released = reviewing.release
-            await self._database.write(released, review.ref, by=BOT, before=review.claimed_by, now=now)
-            log.info("review.released", ref=review.ref)
-            return
-        waits = waits_for_smile_id(waiting.state, waiting.reason)
-        due = reminder(review, waits_for_smile_id=waits, now=now, patience=self._patience)
-        if due is None:
-            return
-        match due.audience:
-            case Audience.CLAIMER:
-                whom = [review.claimed_by or ""]
-            case Audience.GROUP:
-                proposer = {review.proposal.by} if review.proposal is not None else set()
-                whom = self._others({*waiting.askers, *proposer})
-            case Audience.MANAGERS:
-                whom = self._access.people(Role.MANAGER)
-        if await self._database.write(reviewing.remind, review, due, whom=whom, channel=self._channel, now=now):
-            log.info("review.reminded", ref=review.ref, step=due.mark)
-
-    async def _call_for_the_waiting(self) -> None:
-        """Checks that Smile ID has had for long, without a word: somebody should know."""
-        now, pending = self._now(), self._patience.pending
-        if not pending or not self._patience.hours.is_on(now):
-            return
-        for ref in await self._database.read(reviews.waiting_at_smile_id, sent_before=now - pending):
-            check = await self._database.read(checks.the, ref)
-            if self._patience.hours.between(check.sent_at or now, now) >= pending:
-                await self._database.write(self._call_for, ref, now)
-
-    def _call_for(self, tx: Transaction, ref: str, now: datetime) -> None:
-        check = checks.the(tx, ref)
-        if waits_for_smile_id(check.state, check.reason):
-            key = f"pending:{ref}:{check.round}"
-            reviewing.call(tx, check, key, channel=self._channel, now=now, note={"tell": "pending"})
-
-    async def _read_replies(self) -> None:
-        """What was written below the cards of a decided check, kept as notes; read once."""
-        for ref, round_, cards in await self._database.read(reviews.replies_due):
-            try:
-                replies = [reply for card in cards for reply in await self._replies(card.channel, card.ts)]
-            except SlackError as fault:
-                log.warning("review.replies_not_read", ref=ref, error=str(fault))
-                continue
-
-            def commit(tx: Transaction, ref: str = ref, round_: int = round_, replies: list[Reply] = replies) -> None:
-                for source, author, at, text in replies:
-                    reviewing.add_note(tx, ref, author=author, words=text, source=source, now=at, round_=round_)
-                reviewing.replies_read(tx, ref, round_)
-
-            await self._database.write(commit)
-            log.info("review.replies_read", ref=ref)
-
-    async def _replies(self, channel: str | None, ts: str | None) -> list["Reply"]:
-        if channel is None or ts is None:
-            return []
-        found: list[Mapping[str, Any]] = []
-        cursor = None
-        try:
-            while len(found) < REPLIES:
-                page = await self._slack.thread(channel=channel, ts=ts, limit=200, cursor=cursor)
-                found += page.messages
-                cursor = page.cursor
-                if cursor is None:
-                    break
-        except SlackRefused as no:
-            if no.refuses_us:
-                raise
-            # The channel is closed to us: what stood there cannot be read any more.
-            return []
-        return [
-            (f"{channel}:{one['ts']}", one["user"], datetime.fromtimestamp(float(one["ts"]), UTC), _unescaped(one))
-            for one in found
-            if one["ts"] != ts and one.get("user") and not one.get("bot_id") and one.get("subtype") in WRITTEN_BY_PEOPLE
-            if str(one.get("text") or "").strip()
-        ]
-
-    # Rights
-
-    async def _require_reviewer(self, user: str) -> None:
-        match await self._is_reviewer(user):
-            case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
-            case Verdict.NO:
-                raise Refused(words.NOT_A_REVIEWER)
-
-    async def _is_reviewer(self, user: str) -> Verdict:
-        return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
-
-    async def _may_have(self, user: str, askers: frozenset[str]) -> Verdict:
-        """Whether somebody may have claimed a check; who asked for it, only as an admin."""
-        return await (self._access.has(user, Role.ADMIN) if user in askers else self._is_reviewer(user))
-
-    async def _is_admin(self, user: str) -> bool:
-        return await self._access.has(user, Role.ADMIN) is Verdict.YES
-
-    def _others(self, but: set[str]) -> list[str]:
-        """Who else could decide, or agree to a decision: another reviewer, or where there is none, an admin."""
-        for role in (Role.REVIEWER, Role.ADMIN):
-            if found := [one for one in self._access.people(role) if one not in but]:
-                return found
-        return []
+    # Looking up
 
     async def _void_if_left(self, ref: str, proposal: Proposal, proposed_at: str) -> None:
         """Whoever proposed must still be somebody who may; of a check that they asked for themselves, as an admin."""
-        match await self._may_have(proposal.by, frozenset({proposal.by} if proposal.is_override else ())):
+        match await self._rights.may_have(proposal.by, asked=proposal.is_override):
             case Verdict.YES:
                 return
             case Verdict.UNKNOWN:
@@ -384,10 +247,6 @@ class Reviewing:
 
     def _entry(self, check: Check) -> IDType | None:
         return self._id_types.find(check.country, check.id_type)
-
-
-Reply = tuple[str, str, datetime, str]
-"""Where it stands (channel and ts), who wrote it, when, what."""
 
 
 def _the(tx: Transaction, ref: str) -> Check:
@@ -436,7 +295,3 @@ def _proposal(tx: Transaction, ref: str, user: str | None, proposed_at: str) -> 
     if review.proposal.by == user:
         raise Refused(words.OWN_PROPOSAL)
     return review.proposal
-
-
-def _unescaped(message: Mapping[str, object]) -> str:
-    return html.unescape(str(message["text"]))

@@ -1,0 +1,8 @@
+"""Reviewing: `deciding` is what people click; `reminding` is what the clock does when nobody does anything, with
+`replies`, which reads what was written below the cards; `rights` says who may.
+"""
+
+from bot.review.deciding import Reviewing
+from bot.review.reminding import Reminding
+
+__all__ = ["Reminding", "Reviewing"]

@@ -1,0 +1,41 @@
+"""Who may review: asked anew at every click, since roles change and cards stay."""
+
+from bot.access import Access, Role, Verdict
+from bot.blocks import review as words
+from bot.blocks.private import NOT_SURE
+from bot.errors import Refused
+
+
+class Rights:
+    """Answers about reviewers."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def require_reviewer(self, user: str) -> None:
+        """Raises Refused with words."""
+        match await self.is_reviewer(user):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO:
+                raise Refused(words.NOT_A_REVIEWER)
+
+    async def is_reviewer(self, user: str) -> Verdict:
+        return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
+
+    async def is_admin(self, user: str) -> bool:
+        return await self._access.has(user, Role.ADMIN) is Verdict.YES
+
+    async def may_have(self, user: str, *, asked: bool) -> Verdict:
+        """Whether somebody may have claimed or proposed; who asked for the check, only as an admin."""
+        return await (self._access.has(user, Role.ADMIN) if asked else self.is_reviewer(user))
+
+    def others(self, but: set[str]) -> list[str]:
+        """Who else could decide, or agree to a decision: another reviewer, or where there is none, an admin."""
+        for role in (Role.REVIEWER, Role.ADMIN):
+            if found := [one for one in self._access.people(role) if one not in but]:
+                return found
+        return []
+
+    def managers(self) -> list[str]:
+        return self._access.people(Role.MANAGER)
