@@ -46,7 +46,7 @@ def tell(
         person = row["person"]
         if what not in _read(row["chosen"]) or person == but:
             continue
-        if (person == check.requester) is (what in FOR_REVIEWERS):
+        if person in check.askers if what in FOR_REVIEWERS else person != check.requester:
             continue
         outbox.enqueue(
             tx,

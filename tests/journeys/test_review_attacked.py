@@ -144,6 +144,18 @@ async def test_who_ran_it_again_once_may_not_decide_what_another_ran_again_since
         assert "You asked for" in await whispered(world, REVIEWER)
 
 
+async def test_who_ran_it_again_is_not_called_to_review_it(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "0811", KYC_REQUESTERS="*") as (world, _ref):
+        await choose(world, ZOE, "cards", "second")
+        await pass_time(world, 0, 2, 5)
+        await run_again(world, ZOE)
+        put_on_record(world, "0812")
+        await call_back(world, "0812")
+        await world.work()
+        assert "Nobody has claimed this yet." in text(world)
+        assert world.direct(ZOE) == []
+
+
 async def asked_by_an_admin(world: Journey, code: str) -> str:
     world.slack.add_user(ZOE, "zoe")
     world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
