@@ -471,6 +471,14 @@ async def test_reminders_climb_from_the_group_to_the_managers_once_each(tmp_path
         assert len(world.direct(MANAGER)) == 2
 
 
+async def test_where_nobody_is_a_manager_the_last_reminder_goes_to_the_admins(tmp_path: Path) -> None:
+    async with provisional(tmp_path, "0899", KYC_MANAGERS="") as (world, _ref):
+        world.clock.move(hours=4.1)
+        await world.bot.reminding.look()
+        await world.work()
+        assert any("Nobody has claimed this for 4 h" in told for told in world.direct(ADMIN))
+
+
 async def test_a_decision_that_waits_for_a_second_person_calls_those_who_may_be_one(tmp_path: Path) -> None:
     async with provisional(tmp_path, "1212") as (world, ref):
         await pass_time(world, 0, 2, 5)
