@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.checks import Attempt, Step
 from bot.domain.outcomes import Outcome
-from storage.database import Transaction, from_text, to_text
+from storage.database import Transaction, from_text, moment_or_none, to_text
 
 RESULTS = "results"
 """Topic woken when a job is due for job_status."""
@@ -323,25 +323,21 @@ def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
         round=row["round"],
         user_id=row["user_id"],
         step=Step(row["step"]),
-        in_doubt_since=_time(row["in_doubt_since"]),
+        in_doubt_since=moment_or_none(row["in_doubt_since"]),
         retry_flag=bool(row["retry_flag"]),
         smile_job_id=row["smile_job_id"] or None,
         callback_token=tx.sealer.open(row["token_sealed"], place=f"attempts.token:{job_id}"),
         upload=upload,
-        sent_at=_time(row["sent_at"]),
+        sent_at=moment_or_none(row["sent_at"]),
         polls=row["polls"],
-        poll_at=_time(row["poll_at"]),
+        poll_at=moment_or_none(row["poll_at"]),
         overdue_told=row["overdue_told"],
         claim_receipt=row["claim_receipt"],
         claim_outcome=Outcome(row["claim_outcome"]) if row["claim_outcome"] else None,
-        claim_at=_time(row["claim_at"]),
+        claim_at=moment_or_none(row["claim_at"]),
         confirm_tries=row["confirm_tries"],
     )
 
 
 def _id(print_: str) -> str:
     return str(uuid.UUID(print_.rpartition(":")[2][:32], version=4))
-
-
-def _time(text: str | None) -> datetime | None:
-    return from_text(text) if text is not None else None

@@ -9,7 +9,7 @@ from typing import Any
 from bot.domain.batches import Batch, BatchState, Counts
 from bot.domain.checks import CONSENT_NOTICE, PostKind
 from storage import audit, outbox
-from storage.database import Transaction, from_text, to_text
+from storage.database import Transaction, from_text, moment_or_none, to_text
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
@@ -282,7 +282,7 @@ def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:
         ready=row["ready"],
         repeats=row["repeats"],
         with_repeats=bool(row["with_repeats"]),
-        consent_at=from_text(row["consent_at"]) if row["consent_at"] else None,
+        consent_at=moment_or_none(row["consent_at"]),
         consent_by=row["consent_by"],
         asked_at=from_text(row["asked_at"]),
         tries=row["tries"],

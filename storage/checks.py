@@ -13,7 +13,7 @@ from bot.domain.reviews import Decision, ReviewState, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
 from bot.errors import IllegalMove
 from storage import attempts, audit, batches, facts, homes, outbox, slack_requests
-from storage.database import Transaction, from_text, to_text
+from storage.database import Transaction, from_text, moment_or_none, to_text
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
@@ -444,10 +444,6 @@ def count_by_state(tx: Transaction) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
-def _time(text: str | None) -> datetime | None:
-    return from_text(text) if text is not None else None
-
-
 def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
     applicant = {}
     if sealed and row["applicant_sealed"] is not None:
@@ -468,10 +464,10 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         thread_ts=row["thread_ts"],
         message_ts=row["message_ts"],
         asked_at=from_text(row["asked_at"]),
-        photos_checked_at=_time(row["photos_checked_at"]),
-        sent_at=_time(row["sent_at"]),
-        ended_at=_time(row["ended_at"]),
-        due_at=_time(row["due_at"]),
+        photos_checked_at=moment_or_none(row["photos_checked_at"]),
+        sent_at=moment_or_none(row["sent_at"]),
+        ended_at=moment_or_none(row["ended_at"]),
+        due_at=moment_or_none(row["due_at"]),
         consent_at=from_text(row["consent_at"]),
         consent_by=row["consent_by"],
         consent_notice=row["consent_notice"],
@@ -486,7 +482,7 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         batch_row=row["batch_row"],
         decision=Decision(row["decision"]) if row["decision"] else None,
         decided_by=row["decided_by"],
-        decided_at=_time(row["decided_at"]),
+        decided_at=moment_or_none(row["decided_at"]),
         decision_reason=row["decision_reason"],
         review=ReviewState(row["review"]) if row["review"] else None,
         called=row["called"] or 0,

@@ -24,9 +24,9 @@ from bot.errors import DatabaseFault
 from storage.connection import connect, create_private, sync_folder, unusable_as_fault
 from storage.group import Connection, Group, Job
 from storage.sealing import Sealer
-from storage.transaction import Transaction, from_text, to_text
+from storage.transaction import Transaction, from_text, moment_or_none, to_text
 
-__all__ = ["Database", "Transaction", "from_text", "to_text"]
+__all__ = ["Database", "Transaction", "from_text", "moment_or_none", "to_text"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from bot.domain.checks import PostKind
 from bot.domain.exports import Export, ExportState, Format, period_of_days
 from storage import audit, outbox
-from storage.database import Transaction, from_text, to_text
+from storage.database import Transaction, from_text, moment_or_none, to_text
 
 PAGE = 500
 LONG = 5_000
@@ -153,7 +153,7 @@ def get(tx: Transaction, export_id: str) -> Export | None:
         person=row["person"],
         form=Format(row["form"]),
         period=period_of_days(*days) if days else None,
-        since=from_text(row["since"]) if row["since"] else None,
+        since=moment_or_none(row["since"]),
         until=from_text(row["until"]),
         total=row["total"],
         written=row["written"],

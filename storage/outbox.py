@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.checks import OVERTAKEN_BY_FINAL, UPDATES, URGENT, Post, PostKind
-from storage.database import Transaction, from_text, to_text
+from storage.database import Transaction, from_text, moment_or_none, to_text
 
 OUTBOX = "outbox"
 """Topic woken when something is to be said."""
@@ -275,7 +275,7 @@ def post_of(row: sqlite3.Row) -> Post:
         note=json.loads(row["note"]),
         about=row["about"],
         tries=row["tries"],
-        in_doubt_since=from_text(row["in_doubt_since"]) if row["in_doubt_since"] else None,
+        in_doubt_since=moment_or_none(row["in_doubt_since"]),
         created_at=from_text(row["created_at"]),
         ts=row["ts"],
         channel=row["channel"],

@@ -11,7 +11,7 @@ from bot.domain.outcomes import Outcome
 from bot.domain.reviews import Decided, Decision, Note, Proposal, Review, ReviewState, Waiting
 from bot.domain.states import ReviewReason, State
 from storage import outbox
-from storage.database import Transaction, from_text, to_text
+from storage.database import Transaction, from_text, moment_or_none, to_text
 
 
 def get(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
@@ -175,15 +175,11 @@ def _review(tx: Transaction, row: sqlite3.Row) -> Review:
         state=ReviewState(row["state"]),
         opened_at=from_text(row["opened_at"]),
         claimed_by=row["claimed_by"],
-        claimed_at=_time(row["claimed_at"]),
-        touched_at=_time(row["touched_at"]),
+        claimed_at=moment_or_none(row["claimed_at"]),
+        touched_at=moment_or_none(row["touched_at"]),
         proposal=proposal,
         decided=decided(tx, row["ref"], row["round"]),
         reminded=row["reminded"],
         notes=row["notes"],
         is_by_hand=bool(row["by_hand"]),
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    return from_text(text) if text is not None else None

@@ -27,6 +27,11 @@ def from_text(text: str) -> datetime:
     return moment
 
 
+def moment_or_none(text: str | None) -> datetime | None:
+    """The same of a column that may be empty."""
+    return from_text(text) if text is not None else None
+
+
 class Transaction:
     """One savepoint of the writer's transaction, or one reader's snapshot.
 
