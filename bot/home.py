@@ -47,6 +47,8 @@ class Rights:
 
     mine: bool
     queue: bool
+    overrides: bool
+    """Four eyes, as an admin: what they asked for themselves waits for them too."""
     today: bool
     unsure: bool
 
@@ -131,14 +133,16 @@ class Home:
         await self._database.write(homes.again, due.person, at=self._now() + wait)
 
     async def _rights(self, person: str) -> Rights:
-        requester, reviewer, manager = await asyncio.gather(
+        requester, reviewer, manager, admin = await asyncio.gather(
             self._access.has(person, Role.REQUESTER),
             self._access.has(person, Role.REVIEWER, Role.ADMIN),
             self._access.has(person, Role.MANAGER, Role.ADMIN),
+            self._access.has(person, Role.ADMIN),
         )
         return Rights(
             mine=requester is Verdict.YES,
             queue=reviewer is Verdict.YES,
+            overrides=admin is Verdict.YES,
             today=manager is Verdict.YES,
             unsure=Verdict.UNKNOWN in (requester, reviewer, manager),
         )
@@ -148,16 +152,16 @@ class Home:
         if rights.mine:
             mine = await self._rows(await self._database.read(checks.recent, requester=person, limit=MINE))
         if rights.queue:
-            queue = await self._queue(person)
+            queue = await self._queue(person, overrides=rights.overrides)
         if rights.today:
             today = await self._database.read(self._today)
         operators = self._access.people(Role.ADMIN)
         ask = operators[0] if operators else None
         return home.home(mine=mine, queue=queue, today=today, ask=ask, unsure=rights.unsure)
 
-    async def _queue(self, person: str) -> Queue:
+    async def _queue(self, person: str, *, overrides: bool) -> Queue:
         def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
-            found, total = reviews.queue(tx, person, limit=QUEUE)
+            found, total = reviews.queue(tx, person, overrides=overrides, limit=QUEUE)
             return [(checks.the(tx, review.ref), review) for review in found], total
 
         first, total = await self._database.read(read)
@@ -167,7 +171,7 @@ class Home:
             Queued(row=row, review=review, waited=_coarse(now - review.opened_at))
             for row, (_check, review) in zip(rows, first, strict=True)
         ]
-        return Queue(first=queued, more=total - len(queued))
+        return Queue(viewer=person, first=queued, more=total - len(queued))
 
     def _today(self, tx: Transaction) -> Today:
         now = self._now()

@@ -28,16 +28,21 @@ def get(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
     return _review(tx, row) if row is not None else None
 
 
-def queue(tx: Transaction, person: str, *, limit: int) -> tuple[list[Review], int]:
-    """The first open reviews, those that this person has claimed before all others, oldest first; and how many."""
+def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple[list[Review], int]:
+    """The first open reviews, those that this person has claimed before all others, oldest first; and how many.
+
+    Without those of checks that they asked for, or ran again: who does not override four eyes cannot take them up.
+    """
     rows = tx.rows(
         """
         SELECT r.ref, COUNT(*) OVER () AS total FROM reviews r
         JOIN verifications v ON v.ref = r.ref AND v.round = r.round
         WHERE r.state = 'open'
+          AND (:overrides OR (v.requester <> :person AND ' ' || v.asked_again NOT LIKE '% ' || :person || ' %'))
         ORDER BY CASE WHEN r.claimed_by = :person THEN 0 ELSE 1 END, r.opened_at, r.ref LIMIT :limit
         """,
         person=person,
+        overrides=overrides,
         limit=limit,
     )
     found = [review for row in rows if (review := get(tx, row["ref"])) is not None]

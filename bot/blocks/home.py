@@ -31,8 +31,9 @@ class Queued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """What waits, oldest first, what this person has claimed before all else."""
+    """What waits for the viewer, oldest first, what they have claimed before all else."""
 
+    viewer: str
     first: Sequence[Queued]
     more: int
 
@@ -97,7 +98,10 @@ def _queue(queue: Queue) -> list[Block]:
             f"*{where}* · {subject(check, one.row.entry)} — {verdict_name(check)}\n"
             f"{waiting} · asked by {person(check.requester)} · {_who(one.review)}"
         )
-        blocks += [section(line), {"type": "actions", "elements": review.buttons(check, one.review)}]
+        blocks += [
+            section(line),
+            {"type": "actions", "elements": review.buttons(check, one.review, viewer=queue.viewer)},
+        ]
     if queue.more:
         blocks.append(context(plain(f"and {queue.more} more; /kyc list all shows everybody's checks")))
     return blocks

@@ -158,8 +158,11 @@ def _decided(decided: Decided) -> str:
     return text
 
 
-def buttons(check: Check, review: Review | None) -> list[Block]:
-    """What can be done with a check now, whoever looks; whether they may is looked at when they click."""
+def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -> list[Block]:
+    """What can be done with a check now; whether they may is looked at when they click.
+
+    Where one person alone looks, the `viewer`, their own proposal is theirs to take back, not to agree to.
+    """
     details = _button(ids.DETAILS, "Details", check.ref)
     note = _button(ids.REVIEW_NOTE, "Note", check.ref)
     if review is None or review.state is not ReviewState.OPEN:
@@ -188,6 +191,8 @@ def buttons(check: Check, review: Review | None) -> list[Block]:
                 "deny": plain("Not yet", 30),
             },
         }
+        if review.proposal.by == viewer:
+            return [_button(ids.REVIEW_DISAGREE, "Take back", check.ref) | {"value": value}, details, note]
         disagree = _button(ids.REVIEW_DISAGREE, "Disagree", check.ref) | {"value": value}
         return [agree, disagree, details, note]
     if review.claimed_by is None:

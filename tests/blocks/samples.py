@@ -266,10 +266,10 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         "note": review.note_form(check),
         "home": home.home(
             mine=[find.Row(check=check, entry=entry, link=None)] * 10,
-            queue=Queue(first=[_queued(check, entry, text)] * QUEUE, more=many),
+            queue=Queue(viewer=AMINA, first=[_queued(check, entry, text)] * QUEUE, more=many),
             today=Today(today=_report(), yesterday=_report()),
         ),
-        "home, nothing": home.home(mine=[], queue=Queue(first=[], more=0), today=None),
+        "home, nothing": home.home(mine=[], queue=Queue(viewer=AMINA, first=[], more=0), today=None),
         "home, nobody": home.home(mine=None, queue=None, today=None, ask=REMI),
         "home, unsure": home.home(mine=None, queue=None, today=None, unsure=True),
         "notify": review.notify_form(set(Choice), is_reviewer=True),

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from bot.blocks import find, home
 from bot.blocks.home import MINE, QUEUE, Queue, Queued
+from bot.domain.reviews import Decision, Proposal
 from bot.domain.states import ReviewReason, State
 from bot.sandbox.slack.block_rules import faults_in_view, view_is_too_large
 from bot.sandbox.slack.reading import pings
-from tests.blocks.samples import REMI, a_review, wild_check, wild_entry
+from tests.blocks.samples import AMINA, REMI, a_review, wild_check, wild_entry
 
 TEXT = st.one_of(st.text(max_size=80), st.builds(lambda ch, n: ch * n, st.sampled_from("x<&*😀"), st.integers(0, 4000)))
 ROWS = st.builds(
@@ -47,7 +48,9 @@ def test_every_home_tab_stays_within_the_limits(mine: list[find.Row] | None, que
 
 @given(row=ROWS, queued=QUEUED)
 def test_the_fullest_home_tab_stays_within_the_limits(row: find.Row, queued: Queued) -> None:
-    view = home.home(mine=[row] * MINE, queue=Queue(first=[queued] * QUEUE, more=5000), today=None)
+    view = home.home(
+        mine=[row] * MINE, queue=Queue(viewer="U0AMINA0001", first=[queued] * QUEUE, more=5000), today=None
+    )
     assert faults_in_view(view) == []
     assert not view_is_too_large(view)
 
@@ -60,3 +63,18 @@ def test_every_button_says_what_it_does() -> None:
     ]
     assert found
     assert all(button["accessibility_label"] for button in found)
+
+
+def test_my_own_proposal_is_mine_to_take_back_and_not_to_agree_to() -> None:
+    check = wild_check("", state=State.IN_REVIEW, reason=ReviewReason.CONTRADICTION)
+    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
+    queued = Queued(
+        row=find.Row(check=check, entry=None, link=None),
+        review=a_review(claimed_by=REMI, proposal=proposal),
+        waited=timedelta(0),
+    )
+    for viewer, offered in ((REMI, ["Take back"]), (AMINA, ["Agree", "Disagree"])):
+        view = home.home(mine=None, queue=Queue(viewer=viewer, first=[queued], more=0), today=None)
+        (actions,) = [block for block in view["blocks"] if block["type"] == "actions"]
+        labels = [element["text"]["text"] for element in actions["elements"]]
+        assert labels == [*offered, "Details", "Note"]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from bot.sandbox.slack import Fault, SlackSandbox
 from bot.sandbox.slack.block_rules import faults_in_view
 from storage import checks, reviewing
 from storage.database import Transaction, to_text
-from tests.journeys.world import REVIEWER, Journey, MovedClock, journey
+from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -24,11 +25,12 @@ EVERYBODY = (ANALYST, REVIEWER, MANAGER)
 
 
 @asynccontextmanager
-async def office(folder: Path, *, requesters: str = ANALYST) -> AsyncIterator[Journey]:
+async def office(folder: Path, *, requesters: str = ANALYST, **more: Any) -> AsyncIterator[Journey]:
     clock = MovedClock()
     slack = SlackSandbox(clock=clock)
     slack.add_user(MANAGER, "meera")
-    async with journey(folder, slack=slack, clock=clock, KYC_MANAGERS=MANAGER, KYC_REQUESTERS=requesters) as world:
+    settings = {"KYC_MANAGERS": MANAGER, "KYC_REQUESTERS": requesters, **more}
+    async with journey(folder, slack=slack, clock=clock, **settings) as world:
         yield world
 
 
@@ -173,6 +175,22 @@ async def test_the_oldest_stand_in_the_queue_and_the_rest_is_counted(tmp_path: P
         home = world.slack.person(REVIEWER).home
         assert home is not None
         assert len(home["blocks"]) <= 100
+
+
+async def test_what_i_asked_for_myself_does_not_wait_for_me_unless_i_am_an_admin(tmp_path: Path) -> None:
+    async with office(tmp_path, KYC_REVIEWERS=f"{REVIEWER},{ANALYST},{ADMIN}", KYC_ADMINS=ADMIN) as world:
+        refs = [await ask_for(world, number) for number in range(2)]
+
+        def ran_again(tx: Transaction) -> None:
+            tx.run("UPDATE verifications SET requester = :by WHERE ref = :ref", by=ADMIN, ref=refs[1])
+            tx.run("UPDATE verifications SET asked_again = :by WHERE ref = :ref", by=f"{REVIEWER} ", ref=refs[1])
+
+        await world.bot.database.write(ran_again)
+        await into_review(world, refs)
+        await open_homes(world, ANALYST, REVIEWER, ADMIN)
+        counts = {person: shown(world, person).count("nobody has claimed it") for person in (ANALYST, REVIEWER, ADMIN)}
+        assert counts == {ANALYST: 1, REVIEWER: 1, ADMIN: 2}
+        assert "Waiting for review: 1" in shown(world, ANALYST)
 
 
 async def test_what_i_have_claimed_stands_first(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.blocks import home
 from bot.blocks.home import Queue, Queued, Today
-from tests.pictures.people import MUSA
+from tests.pictures.people import MUSA, ZOLA
 from tests.pictures.scene import Scene, Sheet
 from tests.pictures.scenes import find, review, summary
 from tests.pictures.scenes.samples import CHECK_BVN
@@ -22,7 +22,7 @@ def sheets() -> list[Sheet]:
         ),
         Queued(row=replace(rows[2], check=CHECK_BVN), review=review.OPEN, waited=timedelta(0)),
     ]
-    queue = Queue(first=waiting, more=4)
+    queue = Queue(viewer=ZOLA, first=waiting, more=4)
     now = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
     today = Today(
         today=summary.of_day(summary.DAY, as_of=now),
@@ -40,7 +40,7 @@ def sheets() -> list[Sheet]:
                 Scene(caption="For who has asked nothing yet", shows=home.home(mine=[], queue=None, today=None)),
                 Scene(
                     caption="For a reviewer, and nothing waits",
-                    shows=home.home(mine=None, queue=Queue(first=[], more=0), today=None),
+                    shows=home.home(mine=None, queue=Queue(viewer=ZOLA, first=[], more=0), today=None),
                 ),
                 Scene(
                     caption="For who has no part, and an admin is known",
