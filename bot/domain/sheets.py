@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import IO
 
@@ -10,14 +11,24 @@ from openpyxl.cell import WriteOnlyCell
 
 BOM = "\ufeff"
 """Begins a CSV file: without it Excel reads UTF-8 as the machine's own encoding."""
-_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-"""With any of these a spreadsheet may take the cell for a formula (owasp.org, *CSV Injection*, read 2026-11)."""
+_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With any of these a spreadsheet may take the cell for a formula (owasp.org, *CSV Injection*, read 2026-11).
+
+The last four are the full-width forms of the first four.
+"""
+_UNSEEN = frozenset({"Cc", "Cf"})
+"""Control and format characters: programs drop them at the beginning, and what stands behind them begins the cell."""
 
 
 def neutral(text: str) -> str:
     """The same text, with an apostrophe before it where a spreadsheet would begin to calculate."""
-    starts = text.startswith(_STARTS_FORMULA) or text.lstrip().startswith(_STARTS_FORMULA)
+    starts = text.startswith(_STARTS_FORMULA) or _begin(text).startswith(_STARTS_FORMULA)
     return f"'{text}" if starts else text
+
+
+def _begin(text: str) -> str:
+    """The first character that can be seen, or nothing."""
+    return next((ch for ch in text if not ch.isspace() and unicodedata.category(ch) not in _UNSEEN), "")
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:

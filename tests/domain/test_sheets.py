@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from bot.domain.sheets import csv_bytes, neutral, xlsx_bytes
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =HYPERLINK(1)", "\u00a0=1", "|calc", "%0A=1"]
+FULL_WIDTH = ["\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)"]
+BEHIND_THE_UNSEEN = ["\x01=1+1", "\ufeff=1+1", "\u200b=1", " \x00@SUM(A1)"]
 
 
-@pytest.mark.parametrize("text", FORMULAS)
+@pytest.mark.parametrize("text", [*FORMULAS, *FULL_WIDTH, *BEHIND_THE_UNSEEN])
 def test_a_formula_becomes_text(text: str) -> None:
     assert neutral(text) == f"'{text}"
 
@@ -40,3 +42,8 @@ def test_no_cell_of_a_workbook_is_a_formula(rows: list[list[str]]) -> None:
     assert [cell.value for cell in sheet[1]] == ["one", "two"]
     assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
     assert [cell.value for cell in list(sheet.iter_rows())[-1]] == ["'=1+1", "'+1"]
+
+
+def test_what_a_workbook_cannot_store_hides_no_formula() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(xlsx_bytes(["one"], [["\x01=1+1"], ["\x00 @SUM(A1)"]], title="Checks")))
+    assert [cell.value for (cell,) in list(book.worksheets[0].iter_rows())[1:]] == ["'=1+1", "' @SUM(A1)"]
