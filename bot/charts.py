@@ -60,7 +60,7 @@ def draw(chart: Chart) -> bytes:
     figure = Figure(figsize=(_INCHES, _INCHES), dpi=_DOTS, facecolor="white")
     FigureCanvasAgg(figure)
     figure.text(0.05, 0.955, chart.title, fontsize=19, fontweight="bold", color=_INK, va="center")
-    figure.text(0.05, 0.905, chart.subtitle, fontsize=13.5, color=_QUIET, va="center")
+    figure.text(0.05, 0.905, chart.subtitle, fontsize=_fitting(chart.subtitle), color=_QUIET, va="center")
     has_bars = len(chart.bars) > 1
     _counts(figure.add_axes((0.31, 0.52 if has_bars else 0.1, 0.6, 0.35 if has_bars else 0.75)), chart.counts)
     if has_bars:
@@ -69,6 +69,11 @@ def draw(chart: Chart) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
+
+
+def _fitting(line: str) -> float:
+    """The size at which a line stays within the picture: at 13.5 points it holds 66 characters."""
+    return 13.5 * min(1.0, 66 / max(len(line), 1))
 
 
 def _counts(axes: "Axes", counts: Sequence[tuple[str, int]]) -> None:

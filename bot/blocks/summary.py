@@ -87,16 +87,19 @@ def headline(report: Report, names: Names, told: Told) -> str:
 
 
 def _only(report: Report, names: Names) -> str:
+    only = narrowed(report, names)
+    return f", {foreign(only, _NAME)} alone" if only else ""
+
+
+def narrowed(report: Report, names: Names) -> str:
+    """The country and ID type that alone are told of, by name and as plain text; empty when it is all of them."""
     match report.country, report.id_type:
-        case None, None:
-            return ""
-        case str(country), None:
-            only = names.country(country)
-        case None, str(id_type):
-            only = id_type
         case str(country), str(id_type):
-            only = names.subject(country, id_type)
-    return f", {foreign(only, _NAME)} alone"
+            return names.subject(country, id_type)
+        case str(country), None:
+            return names.country(country)
+        case _, id_type:
+            return id_type or ""
 
 
 def _quiet(report: Report, told: Told) -> str:

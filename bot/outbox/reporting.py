@@ -127,7 +127,7 @@ class Reporting:
     def _chart(self, report: Report) -> Chart:
         f, today = report.figures, self._today()
         rate = summary.percent(f.approval)
-        only = " ".join(filter(None, (report.country, report.id_type)))
+        only = summary.narrowed(report, self._called({}))
         unit = report.period.kind.value
         # What a column of another day is made of is named too.
         shown = {what for _period, each in report.series for what, count in _parts(each) if count}

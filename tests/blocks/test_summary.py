@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -174,3 +175,21 @@ def test_every_outcome_has_a_colour_and_a_pattern_of_its_own() -> None:
     assert len(set(STYLES.values())) == len(STYLES)
     colours, _patterns = zip(*STYLES.values(), strict=True)
     assert len(set(colours)) == len(STYLES)
+
+
+@pytest.mark.parametrize(
+    ("country", "id_type", "said"),
+    [(None, None, ""), ("KE", None, "Kenya"), (None, "BVN", "BVN"), ("KE", "BVN", "Kenya · BVN")],
+)
+def test_what_a_summary_is_narrowed_to_is_called_by_name(country: str | None, id_type: str | None, said: str) -> None:
+    names = Names(subject=lambda _country, id_type: f"Kenya · {id_type}", country=lambda _: "Kenya", person=str)
+    told = replace(reported(BUSY), country=country, id_type=id_type)
+    assert summary.narrowed(told, names) == said
+
+
+def test_the_line_below_the_title_of_a_picture_is_not_cut_off() -> None:
+    longest = "Cote d'Ivoire · Resident ID (without Photo) · 123456 checks · approval rate 100\u00a0%"
+    drawn = charts.draw(Chart(title="KYC", subtitle=longest, counts=[("approved", 1)], bars=[], bars_title=""))
+    with Image.open(io.BytesIO(drawn)) as picture:
+        margin = picture.convert("L").crop((1055, 80, 1080, 125))
+    assert margin.getextrema() == (255, 255)
