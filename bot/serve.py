@@ -117,7 +117,7 @@ async def _stop(bot: Bot, doors: AsyncExitStack, sockets: SocketMode | None) -> 
 
 def _recover(tx: Transaction, now: datetime) -> None:
     """Leases of an earlier process are dead, and what it was sending is in doubt."""
-    checks.release_leases(tx)
+    checks.release_leases(tx, now=now)
     attempts.doubt_open_ones(tx, since=now)
 
 

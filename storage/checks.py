@@ -292,13 +292,13 @@ def postpone(tx: Transaction, ref: str, *, until: datetime, now: datetime, count
         progress(tx, ref, now=now)
 
 
-def release_leases(tx: Transaction) -> None:
+def release_leases(tx: Transaction, *, now: datetime) -> None:
     """At start every lease is dead, since only one process uses a database."""
     tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE posts SET leased_until = NULL WHERE leased_until IS NOT NULL")
     batches.release_leases(tx)
-    homes.release_leases(tx)
+    homes.release_leases(tx, now=now)
 
 
 def move(

@@ -127,9 +127,12 @@ def everybody(tx: Transaction, *, now: datetime) -> None:
     tx.wake(HOMES)
 
 
-def release_leases(tx: Transaction) -> None:
-    """At start every lease is dead; whether it was shown is not known."""
-    tx.run("UPDATE homes SET due_at = leased_until, digest = '', leased_until = NULL WHERE leased_until IS NOT NULL")
+def release_leases(tx: Transaction, *, now: datetime) -> None:
+    """At start every lease is dead; whether it was shown is not known, so it is shown anew at once."""
+    tx.run(
+        "UPDATE homes SET due_at = :now, digest = '', leased_until = NULL WHERE leased_until IS NOT NULL",
+        now=to_text(now),
+    )
 
 
 def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:

@@ -14,7 +14,7 @@ BOM = "\ufeff"
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """With any of these a spreadsheet may take the cell for a formula (owasp.org, *CSV Injection*, read 2026-11).
 
-The last four are the full-width forms of the first four.
+The last four, the full-width forms of the first four, are ours: better a needless apostrophe than a formula.
 """
 _UNSEEN = frozenset({"Cc", "Cf"})
 """Control and format characters: programs drop them at the beginning, and what stands behind them begins the cell."""

@@ -185,8 +185,7 @@ async def test_a_restart_in_the_middle_of_a_publishing_shows_the_tab(tmp_path: P
         assert (await world.slack.person(ANALYST).open_home()).ok
         assert await world.bot.home.claim(8)
         # Killed here: the next bot finds the lease of a dead one.
-        await world.bot.database.write(checks.release_leases)
-        world.clock.move(minutes=3)
+        await world.bot.database.write(checks.release_leases, now=world.clock())
         await world.work()
         assert ref in shown(world, ANALYST)
 

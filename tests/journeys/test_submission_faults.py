@@ -537,7 +537,7 @@ async def test_a_restart_while_an_answer_was_due_sends_nothing_twice(tmp_path: P
 
 
 def _start_again(tx: Transaction, now: datetime) -> None:
-    checks.release_leases(tx)
+    checks.release_leases(tx, now=now)
     attempts.doubt_open_ones(tx, since=now)
 
 
