@@ -103,7 +103,7 @@ def _queue(queue: Queue) -> list[Block]:
             {"type": "actions", "elements": review.buttons(check, one.review, viewer=queue.viewer)},
         ]
     if queue.more:
-        blocks.append(context(plain(f"and {queue.more} more; /kyc list all shows everybody's checks")))
+        blocks.append(context(plain(f"and {queue.more} more, which come up as these are done")))
     return blocks
 
 
