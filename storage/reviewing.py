@@ -349,7 +349,13 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str |
         tx, at=now, actor=confirmed_by or proposal.by, act="review.decision", ref=ref, detail=_detail(proposal)
     )
     event = f"{ref}:{check.round}:{number}"
-    note = {"number": str(number), "round": str(check.round)}
+    note = {
+        "number": str(number),
+        "round": str(check.round),
+        # What Smile ID says until this is delivered is told by itself.
+        "state": check.state.value,
+        "reason": check.reason.value if check.reason else "",
+    }
     outbox.drop_overtaken(tx, ref, now=now)
     outbox.enqueue(tx, PostKind.DECIDED, key=event, ref=ref, lane=check.channel, now=now, note=note)
     notices.tell(tx, check, Choice.DECISIONS, event=event, now=now, note={"decision": proposal.decision.value})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO
 
@@ -14,7 +14,7 @@ from bot.domain.checks import Check, Post, PostKind
 from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
 from bot.domain.reviews import Agreement, Decided, Review
-from bot.domain.states import POLLED_REASONS, State
+from bot.domain.states import POLLED_REASONS, ReviewReason, State
 from bot.outbox.calling import REVIEWERS, Calling
 from bot.outbox.context import Context
 from bot.settings import Settings
@@ -160,7 +160,7 @@ class Saying:
             case PostKind.OVERDUE:
                 return thread.overdue(check, told=context.told)
             case PostKind.DECIDED:
-                return thread.decided(check, context.decided) if context.decided else None
+                return thread.decided(_as_decided(check, post.note), context.decided) if context.decided else None
             case _:
                 return self._build_result(post, context, check, reading) if reading is not None else None
 
@@ -207,6 +207,13 @@ def _reviewed(tx: Transaction, check: Check | None, note: Mapping[str, str]) -> 
     round_ = int(note.get("round", check.round))
     number = note.get("number")
     return reviews.get(tx, check.ref, round_), reviews.decided(tx, check.ref, round_, int(number)) if number else None
+
+
+def _as_decided(check: Check, note: Mapping[str, str]) -> Check:
+    """As Smile ID stood when a reviewer decided; a post of an older version does not know."""
+    if "state" not in note:
+        return check
+    return replace(check, state=State(note["state"]), reason=ReviewReason(note["reason"]) if note["reason"] else None)
 
 
 def _beside(note: Mapping[str, str], context: Context) -> Beside | None:

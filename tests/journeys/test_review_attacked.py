@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.blocks import ids
+from bot.domain.reviews import Decision
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack.faults import Fault
 from storage import reviews
@@ -338,3 +339,34 @@ async def test_what_was_typed_as_a_reference_comes_back_harmless(tmp_path: Path)
         reply = await world.slack.person(REVIEWER).command("review <!channel> *K*")
         assert "I know no check" in reply.text
         assert "<!channel>" not in reply.text
+
+
+# What a decision says when it is told late
+
+
+async def test_a_decision_that_is_told_late_says_what_smile_id_had_said_when_it_was_made(tmp_path: Path) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await press(world, REVIEWER, ids.REVIEW_CLAIM)
+        check = await world.check(ref)
+        await world.bot.review.decide(
+            REVIEWER,
+            ref,
+            Decision.REJECTED,
+            form_id="V1",
+            seen=check.standing,
+            reason="tampered",
+            own_words="",
+            overrides=False,
+        )
+        # Before anything of it is told, Smile ID ends the check the other way.
+        put_on_record(world, "1210")
+        await call_back(world, "1210")
+        while due := await world.bot.results.claim(8):
+            for one in due:
+                await world.bot.results.work(one)
+        assert (await world.check(ref)).state == "approved"
+        await world.work()
+        decision, differs = world.thread()[-2:]
+        assert decision.startswith("@amina Rejected by @remi")
+        assert "Smile ID: not final (in human review at Smile ID)." in decision
+        assert differs.startswith("@amina Needs a person — Smile ID's final result, Approved, differs")
