@@ -24,7 +24,7 @@ from bot.blocks.text import (
     took,
     when,
 )
-from bot.blocks.thread import Said, checklist, smile_id_says, status_name, subject, verdict_name, why_decided
+from bot.blocks.thread import Said, against, checklist, smile_id_says, status_name, subject, verdict_name, why_decided
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.outcomes import Reading
@@ -69,9 +69,7 @@ NOT_TO_OTHERS = "This person is no reviewer."
 NEEDS_WORDS = "Say in your own words why."
 TOO_LONG = f"At most {MAX_WORDS} characters."
 EXPIRED = "Slack closed the door before the form could open. Click again."
-SECOND_NEEDED = (
-    "Your decision goes against Smile ID's verdict. It stands on the card as a proposal until a second reviewer agrees."
-)
+SECOND_NEEDED = "This decision takes two people. It stands on the card as a proposal until a second reviewer agrees."
 NO_NOTICES = "You can't be told anything directly: you neither ask for checks nor review them."
 
 _DECIDE: Mapping[Decision, str] = {
@@ -140,7 +138,7 @@ def _standing(check: Check, review: Review | None) -> str:
     if proposal is not None:
         return (
             f"{before}*{person(proposal.by)} proposes: {words.DECIDED[proposal.decision]}* — "
-            f"{sentence(foreign(why_decided(proposal), MAX_WORDS + 100))} This goes against Smile ID's verdict: "
+            f"{sentence(foreign(why_decided(proposal), MAX_WORDS + 100))} It would stand {against(check)}: "
             "a second reviewer must agree."
         )
     if review.claimed_by is None or review.claimed_at is None:
@@ -183,7 +181,7 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
             "confirm": {
                 "title": plain("Agree to this decision?", 100),
                 "text": plain(
-                    f"{words.DECIDED[review.proposal.decision]}, against Smile ID's verdict. "
+                    f"{words.DECIDED[review.proposal.decision]}, {against(check)}. "
                     "It is told in the request's thread, with both names.",
                     300,
                 ),
@@ -366,7 +364,7 @@ def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str,
     """Who reads it elsewhere than below a card has no buttons there."""
     line = (
         f"{whom} *A second person is needed*: {person(proposal.by)} proposes "
-        f"{words.DECIDED[proposal.decision]} against Smile ID's verdict · {subject(check, entry)} · {check.ref}"
+        f"{words.DECIDED[proposal.decision]} {against(check)} · {subject(check, entry)} · {check.ref}"
     ).strip()
     if not below_a_card:
         line += f". `/kyc review {check.ref}` shows it, to agree or disagree."

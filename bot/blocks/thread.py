@@ -84,6 +84,11 @@ def smile_id_says(check: Check, *, why: bool = True) -> str:
     return f"Smile ID: {word} ({detail})" if why else f"Smile ID: {word}"
 
 
+def against(check: Check) -> str:
+    """How a decision that takes two people stands to what Smile ID says."""
+    return "against Smile ID's verdict" if check.reason is None else "without a clear word from Smile ID"
+
+
 def verdict_name(check: Check) -> str:
     """How far Smile ID is, whatever a reviewer decided."""
     if check.reason is not None:
@@ -186,7 +191,7 @@ def decided(check: Check, decision: Decided) -> Said:
     title = f"{person(check.requester)} *{by}* — {why} · {label(check)}"
     facts = [f"{smile_id_says(check)}."]
     if decision.confirmed_by is not None:
-        facts.append(f"{person(decision.confirmed_by)} agreed, since it goes against Smile ID's verdict.")
+        facts.append(f"{person(decision.confirmed_by)} agreed, since a decision {against(check)} takes two.")
     if decision.is_override:
         facts.append(f"{person(decision.by)} asked for this check too, and decided as an admin.")
     if decision.decision is Decision.NEW_PHOTOS:

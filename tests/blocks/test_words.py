@@ -13,6 +13,7 @@ from bot.blocks import private, review, thread, words
 from bot.blocks.thread import Said, Told
 from bot.domain.checks import Check
 from bot.domain.outcomes import Outcome, Reading, Why
+from bot.domain.reviews import Decided, Decision, Proposal
 from bot.domain.rulings import Tell
 from bot.domain.states import ReviewReason, State
 from bot.sandbox.slack import plain
@@ -662,3 +663,34 @@ def test_help_names_every_word_it_knows_and_shows_an_unknown_one_back() -> None:
     assert said.startswith("I don't know “chekc”.")
     for word in ("/kyc check", "/kyc status", "/kyc list", "/kyc help"):
         assert word in said
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "against"),
+    [
+        (State.REJECTED, None, "against Smile ID's verdict"),
+        (State.IN_REVIEW, ReviewReason.ID_UNVERIFIED, "without a clear word from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.UNCONFIRMED, "without a clear word from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.CONTRADICTION, "without a clear word from Smile ID"),
+    ],
+)
+def test_what_takes_two_people_is_called_against_a_verdict_only_where_there_is_one(
+    state: State, reason: ReviewReason | None, against: str
+) -> None:
+    check = replace(CHECK, state=state, reason=reason)
+    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
+    asked = a_review(claimed_by=REMI, proposal=proposal)
+    card = review.card(check, None, asked, round_=1, title="Needs a person", link=None, reading=None)
+    call = review.second(check, None, proposal, whom="")
+    agreed = Decided(
+        number=1,
+        decision=Decision.APPROVED,
+        reason="other",
+        by=REMI,
+        confirmed_by=AMINA,
+        is_override=False,
+        at=check.asked_at,
+    )
+    assert f"It would stand {against}: a second reviewer must agree." in shown(card)
+    assert f"proposes Approved {against}" in shown(call)
+    assert f"agreed, since a decision {against} takes two." in shown(thread.decided(check, agreed))

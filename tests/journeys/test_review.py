@@ -170,7 +170,7 @@ async def test_smile_id_contradicts_a_decision_and_people_look_again(tmp_path: P
         await press(world, ZOE, ids.REVIEW_AGREE)
         check = await world.check(ref)
         assert (check.state, check.decision, check.review) == ("approved", "rejected", "decided")
-        assert "@zoe agreed, since it goes against Smile ID's verdict." in world.thread()[-1]
+        assert "@zoe agreed, since a decision against Smile ID's verdict takes two." in world.thread()[-1]
         assert "Rejected by a reviewer (Smile ID: Approved)" in world.slack.plain(world.root())
         assert ("review.decision", "rejected:tampered") in [act[1:] for act in await acts(world, ref)]
 
