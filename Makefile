@@ -27,12 +27,12 @@ types: .venv/ready
 	$(BIN)/mypy
 
 unit: .venv/ready
-	$(BIN)/pytest -n 4 -rs
+	$(BIN)/pytest -n 6 --dist worksteal -rs
 
 # The same tests with their branch coverage, which makes the pure ones twice as slow.
 coverage: .venv/ready
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 4 -rs
+	$(BIN)/coverage run -m pytest -n 6 --dist worksteal -rs
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
