@@ -34,8 +34,8 @@ from storage.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=5)
-LOOK_AFTER = timedelta(seconds=5)
-"""Slack may show a message this late; looked for earlier, it would be posted twice."""
+LOOK_AFTER = timedelta(seconds=10)
+"""Slack may show a message this late after we gave up waiting for it; looked for earlier, it would be posted twice."""
 GIVE_UP_AFTER = timedelta(days=7)
 """Slack may be away, or our token revoked, over a long weekend: what is to be said waits."""
 MAX_REFUSALS = 5

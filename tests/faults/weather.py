@@ -22,8 +22,8 @@ SHORT = Patience(
     files=httpx.Timeout(0.5),
     one_pass_seconds=20,
 )
-HANG_SECONDS = 0.6
-"""Longer than the bot waits; what is done then stands before the bot looks for it, at 0.75 s of real time."""
+HANG_SECONDS = 0.8
+"""Longer than the bot waits."""
 TURN_SECONDS = 0.05
 
 

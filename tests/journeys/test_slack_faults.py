@@ -191,6 +191,20 @@ async def test_a_message_that_slack_posts_after_we_gave_up_waiting_stands_once(t
         assert len(roots(world)) == 1
 
 
+async def test_a_message_that_slack_posts_eight_seconds_after_we_gave_up_waiting_stands_once(tmp_path: Path) -> None:
+    acts, acted = asyncio.Event(), asyncio.Event()
+    async with impatient(tmp_path) as world:
+        world.slack.fail_next("chat.postMessage", Fault.call(before=acts.wait, after=acted.set))
+        await world.ask()
+        await world.work()
+        world.clock.move(seconds=8)
+        await world.work()
+        acts.set()
+        await acted.wait()
+        await deliver(world)
+        assert len(roots(world)) == 1
+
+
 @pytest.mark.parametrize("method", ["conversations.history", "conversations.replies"])
 async def test_while_a_lost_message_cannot_be_looked_for_it_is_not_posted_again(tmp_path: Path, method: str) -> None:
     """Not being able to look says nothing about the message: the doubt stays until Slack lets us look."""

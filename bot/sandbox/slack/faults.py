@@ -12,7 +12,8 @@ from aiohttp import web
 
 from bot.sandbox.slack.streamed import pieces_of
 
-Hook = Callable[[], Awaitable[None] | None]
+Hook = Callable[[], object]
+"""Called without arguments; what it returns is awaited if it can be."""
 
 
 class Kind(StrEnum):
