@@ -42,6 +42,17 @@ class MovedClock:
         self.offset += timedelta(**by)
 
 
+class StoppedClock(MovedClock):
+    """Only what the test adds: however long a busy machine takes, no time has passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopped_at = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self._stopped_at + self.offset
+
+
 class Journey:
     """One test's world, with the bot's workers in the test's hand."""
 
@@ -160,6 +171,7 @@ async def journey(
     folder: Path,
     *,
     story: str = "approved",
+    review_seconds: float = 0.05,
     public: bool = True,
     socket_mode: bool = False,
     slack: SlackSandbox | None = None,
@@ -167,7 +179,10 @@ async def journey(
     patience: Patience | None = None,
     **settings: str,
 ) -> AsyncIterator[Journey]:
-    """A bot between two fresh stand-ins, all on one movable clock; by HTTP, or in Socket Mode."""
+    """A bot between two fresh stand-ins, all on one movable clock; by HTTP, or in Socket Mode.
+
+    People at Smile ID take `review_seconds` of real time, or until the test lets them speak.
+    """
     clock = clock or MovedClock()
     slack = slack or SlackSandbox(clock=clock)
     smile_id = SmileIDSandbox(
@@ -175,7 +190,7 @@ async def journey(
         api_key="sandbox-api-key",
         story=story,
         callback_delay_seconds=0.0,
-        review_delay_seconds=0.05,
+        review_delay_seconds=review_seconds,
         callback_retry_seconds=(0.05, 0.1),
         clock=clock,
     )

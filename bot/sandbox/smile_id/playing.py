@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from .callbacks import Postman
 from .messages import Template
@@ -28,6 +29,7 @@ class Player:
         self._callback_delay_seconds = callback_delay_seconds
         self._review_delay_seconds = review_delay_seconds
         self._changed = changed
+        self._people_spoke = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def play(self, job: SandboxJob, story: Story) -> None:
@@ -37,6 +39,10 @@ class Player:
         task = asyncio.create_task(self._go_on(job, story))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    def let_people_speak(self) -> None:
+        """Reviews that are under way end now, and those to come at once."""
+        self._people_spoke.set()
 
     async def stop(self) -> None:
         """Give up all stories where they stand."""
@@ -49,7 +55,8 @@ class Player:
             await asyncio.sleep(self._callback_delay_seconds)
             await self._machine(job, story)
         if story.review:
-            await asyncio.sleep(self._review_delay_seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._people_spoke.wait(), self._review_delay_seconds)
             self._register.record(job, write(story.review, job))
             await self._send(job, story, story.review)
 

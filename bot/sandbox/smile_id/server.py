@@ -140,6 +140,10 @@ class SmileIDSandbox:
         """Let the next requests of this call fail, one fault each, in this order."""
         self._front.fail_next(call, *faults)
 
+    def let_people_speak(self) -> None:
+        """What people at Smile ID have to say is said now, however long their review was to take."""
+        self._player.let_people_speak()
+
     def sign(self, timestamp: str) -> str:
         """The signature of this partner, and of Smile ID towards it, for a timestamp."""
         return self._signer.sign(timestamp)
