@@ -31,7 +31,7 @@ class Story:
 
 
 STORIES: Mapping[Why, Story] = {
-    Why.CONFIRMED: Story(title="Approved — identity confirmed", next_step="Nothing more to do."),
+    Why.CONFIRMED: Story(title="Approved — face and ID number verified", next_step="Nothing more to do."),
     Why.FACES_DIFFER: Story(
         title="Rejected — the selfie does not match the authority's photo",
         next_step="Ask the customer for a new selfie, or take it to a reviewer.",
@@ -50,7 +50,7 @@ STORIES: Mapping[Why, Story] = {
         next_step="Ask for a photo in daylight, face uncovered, looking at the camera.",
     ),
     Why.REJECTED_OTHER: Story(
-        title="Rejected — Smile ID did not confirm the identity",
+        title="Rejected — Smile ID gave no reason",
         next_step="Look at the Details, or take it to a reviewer.",
     ),
     Why.AUTHORITY_DOWN: Story(
@@ -86,19 +86,19 @@ STORIES: Mapping[Why, Story] = {
         tells_reviewer=True,
     ),
     Why.PROVISIONAL: Story(
-        title="Not final: in human review at Smile ID",
-        meaning="The machine gave no verdict; people at Smile ID are looking.",
+        title="Not final: provisionally approved, in human review at Smile ID",
+        meaning="People at Smile ID decide; do not act on it yet.",
         next_step="Wait, the final result will be posted here.",
         tells_reviewer=True,
     ),
     Why.SUSPECTED_SPOOF: Story(
-        title="Not final: Smile ID is checking that this is a live photo",
-        meaning="The machine asked a person.",
+        title="Not final: suspected spoof, in human review at Smile ID",
+        meaning="Smile ID is checking that this is a live photo.",
         next_step="Wait, the final result will be posted here.",
         calls_reviewer=True,
     ),
     Why.INCONCLUSIVE: Story(
-        title="Not final: no decision yet",
+        title="Not final: inconclusive, in human review at Smile ID",
         meaning="The selfie and the authority's photo may or may not be the same person.",
         next_step="Wait, the final result will be posted here.",
         tells_reviewer=True,

@@ -130,7 +130,6 @@ _WHY_BY_CODE = {
     ("1212", "rejected"): Why.SPOOF,
     ("1013", "rejected"): Why.ID_NOT_FOUND,
     ("0911", "rejected"): Why.NO_FACE,
-    ("0912", "rejected"): Why.NO_FACE,
     ("1015", "error"): Why.AUTHORITY_DOWN,
     ("1016", "error"): Why.REFUSED,
     ("1014", "error"): Why.NUMBER_FORMAT,
@@ -216,6 +215,9 @@ class ResultCodes:
             why = _WHY_BY_CODE.get((code, row.category)) or _WHY_BY_CATEGORY[row.category]
             if code == "0001" and outcome is Outcome.FAILED:
                 why = _why_data_invalid(text)
+            if why is Why.SUSPECTED_SPOOF and "spoof" not in text.casefold():
+                # That 0814 and 0816 mean a spoof is an analogy with other job types; only Smile ID's own text says so.
+                why = Why.PROVISIONAL
             if outcome in FINAL_OUTCOMES and (said_final is False or not row.final):
                 outcome, why = Outcome.IN_PROGRESS, Why.NOT_FINAL
             # One integrator saw 0810 that was only a selfie registration (result-codes.csv, row 0810).

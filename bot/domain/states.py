@@ -20,7 +20,7 @@ class State(StrEnum):
     IN_REVIEW = "in_review"
     """A person must look, at Smile ID or here; `ReviewReason` says why."""
     APPROVED = "approved"
-    """Smile ID's final word, confirmed by its own record: identity confirmed."""
+    """Smile ID's final word, confirmed by its own record: face and ID number verified."""
     REJECTED = "rejected"
     """Smile ID's final word: identity not confirmed."""
     FAILED = "failed"

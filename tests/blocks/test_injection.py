@@ -58,7 +58,7 @@ ATTACKS = [
     "<\u200b!channel>",
     "<\n!channel>",
     "*bold* _slanted_ ~gone~ `code`",
-    "*Approved* — identity confirmed",
+    "*Approved* — face and ID number verified",
     "```\nblock\n```",
     "> quoted",
     "@channel @here #general",
@@ -201,7 +201,7 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
     forged = "Maybe\n✓ ID number: exists"
     reading = Reading(
         code="0811",
-        text=f"Rejected\n@amina Approved — identity confirmed {forged}",
+        text=f"Rejected\n@amina Approved — face and ID number verified {forged}",
         outcome=Outcome.REJECTED,
         why=read("0811").why,
         actions={"Liveness_Check": forged, "x\n✓ ID number": "exists"},

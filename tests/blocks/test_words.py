@@ -74,8 +74,8 @@ def failed(key: str, told: Told = NOBODY_TOLD, why: str | None = None) -> Callab
 
 
 ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
-    ("0810", final("0810"), "Approved — identity confirmed", "Nothing more to do."),
-    ("1210", final("1210"), "Approved — identity confirmed", "Nothing more to do."),
+    ("0810", final("0810"), "Approved — face and ID number verified", "Nothing more to do."),
+    ("1210", final("1210"), "Approved — face and ID number verified", "Nothing more to do."),
     *(
         (
             *(code, final(code), "Rejected — the selfie does not match the authority's photo"),
@@ -94,12 +94,13 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
         *("1013", final("1013"), "Rejected — the authority does not know this ID number"),
         "Check the number with the customer, then Run again.",
     ),
-    *(
-        (
-            *(code, final(code), "Rejected — no usable face in the selfie"),
-            "Ask for a photo in daylight, face uncovered, looking at the camera.",
-        )
-        for code in ("0911", "0912")
+    (
+        *("0911", final("0911"), "Rejected — no usable face in the selfie"),
+        "Ask for a photo in daylight, face uncovered, looking at the camera.",
+    ),
+    (
+        *("0912", final("0912"), "Rejected — Smile ID gave no reason"),
+        "Look at the Details, or take it to a reviewer.",
     ),
     (
         *("1015", final("1015"), "No result — the authority's register is unavailable"),
@@ -220,23 +221,27 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
 PROGRESS: list[tuple[str, Callable[[], Said], str, str]] = [
     *(
         (
-            *(code, lambda code=code: progress(read(code)), "Not final: in human review at Smile ID"),
-            f"The machine gave no verdict; people at Smile ID are looking. {WAIT}",
+            *(
+                code,
+                lambda code=code: progress(read(code)),
+                "Not final: provisionally approved, in human review at Smile ID",
+            ),
+            f"People at Smile ID decide; do not act on it yet. {WAIT}",
         )
-        for code in ("0812", "0817")
+        for code in ("0812", "0814", "0816", "0817")
     ),
     *(
         (
             code,
-            lambda code=code: progress(read(code), REVIEWERS_TOLD),
-            "Not final: Smile ID is checking that this is a live photo",
-            f"The machine asked a person. {WAIT} {REVIEWER}",
+            lambda code=code: progress(CODES.read(code=code, text="Pending Enroll - Possible Spoof"), REVIEWERS_TOLD),
+            "Not final: suspected spoof, in human review at Smile ID",
+            f"Smile ID is checking that this is a live photo. {WAIT} {REVIEWER}",
         )
         for code in ("0814", "0816")
     ),
     *(
         (
-            *(code, lambda code=code: progress(read(code)), "Not final: no decision yet"),
+            *(code, lambda code=code: progress(read(code)), "Not final: inconclusive, in human review at Smile ID"),
             f"The selfie and the authority's photo may or may not be the same person. {WAIT}",
         )
         for code in ("0815", "1213")
@@ -371,7 +376,7 @@ def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
 
 CALLING: list[Callable[[Check, Told], Said]] = [
     lambda check, told: thread.result(check, bvn(), read("0907"), told=told, confirmed=True, at=AT),
-    lambda check, told: thread.not_final(check, bvn(), read("0814"), told=told),
+    lambda check, told: thread.not_final(check, bvn(), read("0816", text="Possible Spoof"), told=told),
     lambda check, told: thread.needs_person(check, bvn(), read("0899"), told=told),
     lambda check, told: thread.needs_person(check, bvn(), unverified("0810"), told=told),
     lambda check, told: thread.approval_unconfirmed(check, read("0810"), told=told),

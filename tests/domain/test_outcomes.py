@@ -20,14 +20,14 @@ FACTS = {
     "0811": (Outcome.REJECTED, Why.FACES_DIFFER),
     "0812": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
     "0813": (Outcome.REJECTED, Why.SPOOF),
-    "0814": (Outcome.IN_PROGRESS, Why.SUSPECTED_SPOOF),
+    "0814": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
     "0815": (Outcome.IN_PROGRESS, Why.INCONCLUSIVE),
-    "0816": (Outcome.IN_PROGRESS, Why.SUSPECTED_SPOOF),
+    "0816": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
     "0817": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
     "0903": (Outcome.FAILED, Why.PHOTO_UNUSABLE),
     "0907": (Outcome.REJECTED, Why.SPOOF),
     "0911": (Outcome.REJECTED, Why.NO_FACE),
-    "0912": (Outcome.REJECTED, Why.NO_FACE),
+    "0912": (Outcome.REJECTED, Why.REJECTED_OTHER),
     "1012": (Outcome.INFORMATION, Why.ID_DETAILS),
     "1013": (Outcome.REJECTED, Why.ID_NOT_FOUND),
     "1014": (Outcome.FAILED, Why.NUMBER_FORMAT),
@@ -206,7 +206,7 @@ def test_a_copy_may_add_and_correct_codes_that_do_not_approve() -> None:
 @pytest.mark.parametrize(
     ("code", "category", "final", "expected"),
     [
-        ("0813", "suspected_spoof", "no", (Outcome.IN_PROGRESS, Why.SUSPECTED_SPOOF)),
+        ("0813", "suspected_spoof", "no", (Outcome.IN_PROGRESS, Why.PROVISIONAL)),
         ("0811", "error", "yes", (Outcome.FAILED, Why.FAILED_OTHER)),
         ("1015", "rejected", "yes", (Outcome.REJECTED, Why.REJECTED_OTHER)),
         ("0001", "rejected", "yes", (Outcome.REJECTED, Why.REJECTED_OTHER)),
@@ -220,6 +220,22 @@ def test_a_corrected_code_does_not_keep_a_story_of_another_class(
     reading = copy.read(code=code, text="Selfie image unusable")
 
     assert (reading.outcome, reading.why) == expected
+
+
+@pytest.mark.parametrize("code", ["0814", "0816"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Pending Enroll - Possible Spoof", Why.SUSPECTED_SPOOF),
+        ("PROVISIONAL - POSSIBLE SPOOF, AWAITING HUMAN JUDGEMENT", Why.SUSPECTED_SPOOF),
+        ("Provisional Enroll - Under Review", Why.PROVISIONAL),
+        ("", Why.PROVISIONAL),
+    ],
+)
+def test_a_spoof_is_suspected_only_where_the_text_of_smile_id_says_so(code: str, text: str, expected: Why) -> None:
+    reading = CODES.read(code=code, text=text)
+
+    assert (reading.outcome, reading.why) == (Outcome.IN_PROGRESS, expected)
 
 
 def test_a_copy_saved_with_a_byte_order_mark_is_read() -> None:

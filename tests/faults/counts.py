@@ -11,7 +11,7 @@ from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.world import REVIEW_CHANNEL
 
 REFERENCE = re.compile(r"\bK-[0-9A-Z]{6}\b")
-ENDING = "Approved — identity confirmed"
+ENDING = "Approved — face and ID number verified"
 
 
 @dataclass(slots=True, kw_only=True)

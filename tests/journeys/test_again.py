@@ -92,7 +92,7 @@ async def test_a_rejected_check_runs_again_with_the_number_corrected(tmp_path: P
         texts = world.thread()
         assert world.root() is root
         assert len([text for text in texts if "No result" in text]) == 1
-        assert "Approved — identity confirmed" in texts[-1]
+        assert "Approved — face and ID number verified" in texts[-1]
         first, second = await world.bot.database.read(attempts)
         assert first[0] != second[0]
         assert first[1] == second[1]
@@ -172,7 +172,7 @@ async def test_a_restart_before_it_is_sent_again_sends_it_once(tmp_path: Path) -
             check = await world.check(ref)
             assert (check.state, check.round) == (State.APPROVED, 2)
             assert [job.upload_count for job in smile_id.jobs.values()] == [1, 1]
-            assert len([text for text in world.thread() if "Approved — identity confirmed" in text]) == 1
+            assert len([text for text in world.thread() if "Approved — face and ID number verified" in text]) == 1
     finally:
         await smile_id.stop()
         await slack.stop()

@@ -469,4 +469,4 @@ async def test_a_row_that_ended_runs_again_by_itself_when_its_batch_is_done(tmp_
         await world.settle()
         assert (await world.check(ref)).state.value == "approved"
         assert len(world.smile_id.jobs) == 2
-        assert [text for text in told(world) if ref in text and "Approved — identity confirmed" in text]
+        assert [text for text in told(world) if ref in text and "Approved — face and ID number verified" in text]

@@ -31,7 +31,7 @@ async def run(world: Site, *arguments: str) -> Ended:
 async def assert_approved_once(world: Site) -> None:
     await world.wait_for_the_end()
     (result,) = world.replies()
-    assert "Approved — identity confirmed" in result
+    assert "Approved — face and ID number verified" in result
     assert len(world.roots()) == 1
     (job,) = world.smile_id.jobs.values()
     assert job.upload_count == 1

@@ -88,7 +88,7 @@ async def approved(world: Journey, ref: str) -> None:
     check = await finish(world, ref)
     assert check.state == "approved", world.thread()
     (told,) = world.thread()
-    assert "Approved — identity confirmed" in told
+    assert "Approved — face and ID number verified" in told
     assert world.job().upload_count == 1
 
 

@@ -19,10 +19,9 @@ FACES_DIFFER = "Rejected — the selfie does not match the authority's photo"
 SPOOF = "Rejected — the selfie does not look like a live person"
 NO_FACE = "Rejected — no usable face in the selfie"
 UNUSABLE = "No result — Smile ID could not use the photos"
-IN_REVIEW = "Not final: in human review at Smile ID"
-LIVE = "Not final: Smile ID is checking that this is a live photo"
-UNDECIDED = "Not final: no decision yet"
-APPROVED = "Approved — identity confirmed"
+PROVISIONAL = "Not final: provisionally approved, in human review at Smile ID"
+INCONCLUSIVE = "Not final: inconclusive, in human review at Smile ID"
+APPROVED = "Approved — face and ID number verified"
 
 SAYS: Mapping[tuple[str, str], tuple[str, str | None]] = {
     ("0001", "Data Invalid"): ("failed", "No result — Smile ID could not use what we sent"),
@@ -34,16 +33,16 @@ SAYS: Mapping[tuple[str, str], tuple[str, str | None]] = {
     ("0001", "Selfie image unusable"): ("failed", UNUSABLE),
     ("0810", "Enroll User"): ("approved", APPROVED),
     ("0811", ""): ("rejected", FACES_DIFFER),
-    ("0812", ""): ("in_review", IN_REVIEW),
+    ("0812", ""): ("in_review", PROVISIONAL),
     ("0813", ""): ("rejected", SPOOF),
-    ("0814", "Provisional Enroll - Under Review"): ("in_review", LIVE),
-    ("0815", ""): ("in_review", UNDECIDED),
-    ("0816", ""): ("in_review", LIVE),
-    ("0817", ""): ("in_review", IN_REVIEW),
+    ("0814", "Provisional Enroll - Under Review"): ("in_review", PROVISIONAL),
+    ("0815", ""): ("in_review", INCONCLUSIVE),
+    ("0816", ""): ("in_review", PROVISIONAL),
+    ("0817", ""): ("in_review", PROVISIONAL),
     ("0903", "Zip Corrupt"): ("failed", UNUSABLE),
     ("0907", "FAIL - Possible Spoof - Strict Setting"): ("rejected", SPOOF),
     ("0911", ""): ("rejected", NO_FACE),
-    ("0912", ""): ("rejected", NO_FACE),
+    ("0912", ""): ("rejected", "Rejected — Smile ID gave no reason"),
     ("1012", "ID Validated"): ("processing", None),
     ("1012", "ID Number Validated"): ("processing", None),
     ("1012", "Valid ID"): ("processing", None),
@@ -60,7 +59,7 @@ SAYS: Mapping[tuple[str, str], tuple[str, str | None]] = {
     ("1210", "Enroll User"): ("approved", APPROVED),
     ("1211", ""): ("rejected", FACES_DIFFER),
     ("1212", ""): ("rejected", SPOOF),
-    ("1213", ""): ("in_review", UNDECIDED),
+    ("1213", ""): ("in_review", INCONCLUSIVE),
     ("5210", "No Suspect Users Found"): ("processing", None),
     ("5211", "Suspect Users Found"): ("processing", "Smile ID reports other accounts with this face"),
     ("5212", "System Error"): ("processing", None),

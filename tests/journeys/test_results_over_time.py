@@ -30,10 +30,9 @@ from tests.journeys.world import Journey, StoppedClock, journey
 
 pytestmark = pytest.mark.anyio
 
-APPROVED = "Approved — identity confirmed"
+APPROVED = "Approved — face and ID number verified"
 REJECTED = "Rejected — the selfie does not match the authority's photo"
-IN_REVIEW = "Not final: in human review at Smile ID"
-SPOOF = "Not final: Smile ID is checking that this is a live photo"
+PROVISIONAL = "Not final: provisionally approved, in human review at Smile ID"
 SECOND_FINAL = "Needs a person — Smile ID sent another final result"
 SUSPECTS = "Smile ID reports other accounts with this face"
 DAY = 86_400.0
@@ -129,7 +128,7 @@ async def test_messages_in_any_order_with_time_between_them_tell_only_what_is_ne
             await pass_time(world, 30)
         assert (await world.check(ref)).state == "approved"
         provisional_first = order.index("0814") < order.index("1210")
-        assert [SPOOF in text for text in world.thread()] == ([True, False] if provisional_first else [False])
+        assert [PROVISIONAL in text for text in world.thread()] == ([True, False] if provisional_first else [False])
         assert APPROVED in world.thread()[-1]
 
 
@@ -141,7 +140,7 @@ async def test_a_provisional_result_first_and_the_final_one_days_later(tmp_path:
         check = await world.check(ref)
         assert (check.state, check.reason) == ("in_review", "smile_id")
         await pass_time(world, *([DAY / 24] * 72))
-        assert [IN_REVIEW in text for text in world.thread()] == [True]
+        assert [PROVISIONAL in text for text in world.thread()] == [True]
         put_on_record(world, "1211")
         await call_back(world, "1211")
         await world.work()
@@ -505,7 +504,7 @@ async def test_an_old_provisional_message_of_the_history_is_not_told_after_a_new
             put_on_record(world, code)
         await pass_time(world, 3, 60, 60)
         assert (await world.check(ref)).reason == "smile_id"
-        assert [IN_REVIEW in text for text in world.thread()] == [True]
+        assert [PROVISIONAL in text for text in world.thread()] == [True]
         assert {code for code, _fate in await fates(world)} == {"1012", "0815", "0812"}
 
 

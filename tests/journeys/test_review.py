@@ -103,7 +103,13 @@ async def acts(world: Journey, ref: str) -> list[tuple[str, str, str]]:
 async def test_a_card_holds_what_is_needed_to_decide_and_nothing_more(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0815", KYC_REVIEWERS=f"{REVIEWER},{ZOE}") as (world, ref):
         shown = text(world)
-        for part in ("@remi @zoe", "Not final: no decision yet", "Nigeria · BVN ending", ref, "Asked by @amina"):
+        for part in (
+            "@remi @zoe",
+            "Not final: inconclusive, in human review at Smile ID",
+            "Nigeria · BVN ending",
+            ref,
+            "Asked by @amina",
+        ):
             assert part in shown
         assert "Nobody has claimed this yet." in shown
         assert "[Claim]" in shown
@@ -192,7 +198,7 @@ async def test_the_final_result_leaves_nothing_to_decide_and_every_copy_of_the_c
             shown = world.slack.plain(one)
             assert "Smile ID's final result has come: Approved. Nothing is left to decide." in shown
             assert "[Approve]" not in shown
-        assert world.thread()[-1].startswith("@amina Approved — identity confirmed")
+        assert world.thread()[-1].startswith("@amina Approved — face and ID number verified")
         refused = await form.submit()
         assert "no longer waits for a decision" in (refused.errors or {})[ids.REASON]
         assert (await world.check(ref)).decision is None

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 ANALYST = "U0AMINA0001"
 SECOND = "C0SECOND001"
-APPROVED = "@amina Approved — identity confirmed"
+APPROVED = "@amina Approved — face and ID number verified"
 CLOSED_DOOR = "Slack closed the door before the form could open. Try again."
 DOUBTFUL = {
     "500": Fault.status(500),

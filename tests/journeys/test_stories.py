@@ -12,9 +12,9 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     ("story", "state", "words"),
     [
-        ("approved", "approved", "Approved — identity confirmed"),
+        ("approved", "approved", "Approved — face and ID number verified"),
         ("rejected", "rejected", "Rejected — the selfie does not match the authority's photo"),
-        ("provisional_approved", "approved", "Approved — identity confirmed"),
+        ("provisional_approved", "approved", "Approved — face and ID number verified"),
         ("provisional_rejected", "rejected", "Rejected — the selfie does not match the authority's photo"),
         ("spoof", "rejected", "Rejected — the selfie does not look like a live person"),
         ("spoof_strict", "rejected", "Rejected — the selfie does not look like a live person"),
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.anyio
         ("selfie_unusable", "failed", "No result — Smile ID could not use the photos"),
         ("authority_photo_missing", "failed", "No result — the authority holds no photo of this person"),
         ("bad_id_format", "failed", "No result — the ID number does not have the form of a BVN"),
-        ("repeats", "approved", "Approved — identity confirmed"),
-        ("out_of_order", "approved", "Approved — identity confirmed"),
+        ("repeats", "approved", "Approved — face and ID number verified"),
+        ("out_of_order", "approved", "Approved — face and ID number verified"),
         ("unknown_code", "in_review", "Needs a person — Smile ID answered with a code we do not know (0899)"),
         ("unverified_id", "in_review", "Needs a person — the selfie was taken, but the ID number was not verified"),
         ("contradiction", "in_review", "Needs a person — the result we received and Smile ID's own record differ"),
@@ -34,8 +34,8 @@ pytestmark = pytest.mark.anyio
             "in_review",
             "Needs a person — Smile ID sent another final result: first Rejected, now Approved",
         ),
-        ("suspects", "approved", "Approved — identity confirmed"),
-        ("callback_first", "approved", "Approved — identity confirmed"),
+        ("suspects", "approved", "Approved — face and ID number verified"),
+        ("callback_first", "approved", "Approved — face and ID number verified"),
     ],
 )
 async def test_a_story_ends_in_the_words_of_its_result(tmp_path: Path, story: str, state: str, words: str) -> None:

@@ -23,7 +23,7 @@ from tests.journeys.world import ADMIN, Journey, journey
 
 pytestmark = pytest.mark.anyio
 
-APPROVED = "Approved — identity confirmed"
+APPROVED = "Approved — face and ID number verified"
 SHORT = Patience(smile_id=httpx.Timeout(0.25), one_pass_seconds=20)
 PAGE = "<html><body>Sign in to the hotel's network</body></html>"
 EXPIRED = '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>'

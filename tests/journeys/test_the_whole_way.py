@@ -102,7 +102,7 @@ async def test_a_check_goes_from_the_form_to_its_result_in_the_thread(*, socket_
         (root,) = world.roots()
         assert "✓ Received · ✓ Photos checked · ✓ Sent to Smile ID · ✓ Result" in root
         (result,) = world.replies()
-        assert result.startswith("@amina Approved — identity confirmed")
+        assert result.startswith("@amina Approved — face and ID number verified")
         assert "confirmed with Smile ID" in result
         assert "✓ Selfie against the authority's photo: compared" in result
         (job,) = world.smile_id.jobs.values()
@@ -121,7 +121,7 @@ async def test_a_human_review_is_told_as_not_final_and_its_end_as_the_result() -
         await world.ask()
         await world.slack.wait_for(lambda: any("Rejected" in text for text in world.replies()), timeout_seconds=20)
         not_final, result = world.replies()
-        assert not_final.startswith("Not final: no decision yet")
+        assert not_final.startswith("Not final: inconclusive, in human review at Smile ID")
         assert "@amina" not in not_final
         assert result.startswith("@amina Rejected — the selfie does not match the authority's photo")
         assert "by a person at Smile ID" in result

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.anyio
 THROUGH_THE_WAIT = (0, 2, 5, 15, 60, 40)
 """Confirmations at once and after 2, 5, 15 and 60 s, then the two minutes of KYC_CONFIRM_WAIT are over."""
 UNCONFIRMED = "Not final: an approval was received that Smile ID's own record does not show yet"
-APPROVED = "Approved — identity confirmed"
+APPROVED = "Approved — face and ID number verified"
 REJECTED = "Rejected — the selfie does not match the authority's photo"
 
 
@@ -289,7 +289,7 @@ async def test_odd_text_in_a_message_does_no_harm(tmp_path: Path) -> None:
         await call_back(world, "0815", odd, **more)
         await world.work()
         (said,) = world.thread()
-        assert said.startswith("Not final: no decision yet")
+        assert said.startswith("Not final: inconclusive, in human review at Smile ID")
         assert not {
             ping for m in world.slack.messages(world.root().channel) for ping in [m.text] if "<!channel>" in ping
         }
@@ -686,7 +686,7 @@ async def test_without_reviewers_the_thread_says_that_nobody_is_set_up(tmp_path:
 
 async def test_without_a_review_channel_the_reviewers_are_called_in_the_thread(tmp_path: Path) -> None:
     async with waiting(tmp_path, KYC_REVIEW_CHANNEL="") as (world, _ref):
-        await call_back(world, "0816")
+        await call_back(world, "0816", "Pending Enroll - Possible Spoof")
         await world.work()
         (told,) = world.thread()
         assert "@remi please look at this." in told
