@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from bot.domain.name_likeness import LIMIT, SPELLING, distance, parts_of
-from bot.domain.names import Kind, Word, Words, binds, words_of
-from bot.domain.person import Person, RecordMatch
+from bot.domain.record_match.name_likeness import LIMIT, SPELLING, distance, parts_of
+from bot.domain.record_match.names import Kind, Word, Words, binds, words_of
+from bot.domain.record_match.person import Person, RecordMatch
 
 _OWN_NAME_FIRST = frozenset({"DJ", "EG", "ER", "ET", "LY", "SD", "SO", "SS"})
 """Countries where one's own name stands first, then the father's, then the grandfather's.

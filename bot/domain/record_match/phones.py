@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from bot.domain.person import RecordMatch
+from bot.domain.record_match.person import RecordMatch
 
 _MAX_TEXT = 64
 _MAX_NUMBERS = 8

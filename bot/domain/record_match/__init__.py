@@ -7,10 +7,10 @@ A comparison decides nothing: state and verdict stay Smile ID's. The rules stand
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bot.domain.dates_of_birth import compare_births
-from bot.domain.name_match import compare_names
-from bot.domain.person import Person, RecordMatch, entered_person, record_person
-from bot.domain.phones import compare_phones
+from bot.domain.record_match.dates_of_birth import compare_births
+from bot.domain.record_match.name_match import compare_names
+from bot.domain.record_match.person import Person, RecordMatch, entered_person, record_person
+from bot.domain.record_match.phones import compare_phones
 
 __all__ = [
     "NOTHING_COMPARED",

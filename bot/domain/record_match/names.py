@@ -1,7 +1,7 @@
 """Splits the text of a name into words that can be compared, and says what kind of word each one is.
 
 Case, accents, apostrophes, punctuation and invisible characters are gone afterwards; letters of other scripts stay as
-they are. Which words make two names the same is decided in `bot.domain.name_match`.
+they are. Which words make two names the same is decided in `bot.domain.record_match.name_match`.
 """
 
 import re

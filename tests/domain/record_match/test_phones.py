@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.person import RecordMatch
-from bot.domain.phones import compare_phones
+from bot.domain.record_match.person import RecordMatch
+from bot.domain.record_match.phones import compare_phones
 
 MATCHES, PARTLY, _DIFFERS, NOT_COMPARED = RecordMatch
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
-from bot.domain.name_spellings import line_of
-from bot.domain.names import Kind, Word
+from bot.domain.record_match.name_spellings import line_of
+from bot.domain.record_match.names import Kind, Word
 
 SPELLING = 1
 """Another way to write the name: in another script or language, apart or together, by its short form."""

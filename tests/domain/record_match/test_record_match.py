@@ -10,9 +10,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.domain import name_spellings
-from bot.domain.name_likeness import distance, parts_of
-from bot.domain.names import MAX_LETTERS, MAX_WORDS, Kind, words_of
 from bot.domain.record_match import (
     NOTHING_COMPARED,
     Comparison,
@@ -21,11 +18,14 @@ from bot.domain.record_match import (
     compare,
     entered_person,
     lowered_by,
+    name_spellings,
     record_person,
 )
+from bot.domain.record_match.name_likeness import distance, parts_of
+from bot.domain.record_match.names import MAX_LETTERS, MAX_WORDS, Kind, words_of
 
 MATCHES, PARTLY, DIFFERS, NOT_COMPARED = RecordMatch
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = list(csv.DictReader(io.StringIO((ROOT / "tests/data/names.csv").read_text(encoding="utf-8"))))
 GOODNESS = {DIFFERS: 0, PARTLY: 1, NOT_COMPARED: 1, MATCHES: 2}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.dates_of_birth import compare_births
-from bot.domain.person import RecordMatch
+from bot.domain.record_match.dates_of_birth import compare_births
+from bot.domain.record_match.person import RecordMatch
 
 MATCHES, PARTLY, DIFFERS, NOT_COMPARED = RecordMatch
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from bot.domain.person import RecordMatch
+from bot.domain.record_match.person import RecordMatch
 
 _MAX_TEXT = 64
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
