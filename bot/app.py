@@ -189,7 +189,7 @@ async def build(
         backups=backups,
         desk=_desk(ground),
         finding=_finding(ground),
-        holding=Holding(database=database, access=access, now=now),
+        holding=Holding(database=database, access=access, liveness_required=settings.liveness_required, now=now),
         home=home,
         review=review,
         reminding=reminding,
@@ -274,7 +274,9 @@ async def _lay(
         token=settings.slack_bot_token.get_secret_value(),
         hosts=settings.download_hosts,
     )
-    limits = Limits(rows=settings.batch_rows, zip_bytes=settings.batch_bytes)
+    limits = Limits(
+        rows=settings.batch_rows, zip_bytes=settings.batch_bytes, liveness_required=settings.liveness_required
+    )
     bundles = Bundles(slack=worker_slack, files=files, id_types=id_types, limits=limits)
     stack.push_async_callback(bundles.close)
     return _Ground(
@@ -438,6 +440,7 @@ def _messages(ground: _Ground) -> Messages:
         slack=ground.worker_slack,
         id_types=ground.id_types,
         timezone=ground.settings.timezone,
+        liveness_required=ground.settings.liveness_required,
         now=ground.now,
     )
 

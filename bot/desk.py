@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import SmileID
 from bot.smile_id.reading import reading_of
-from bot.smile_id.wire import Authority, parse_message
+from bot.smile_id.wire import Authority, Message, parse_message
 from storage import attempts, audit, checks, receipts, reviews
 from storage.database import Database, Transaction
 
@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 FILE_LOOK_UP_SECONDS = 1.0
 
+_NAMES = ("first_name", "middle_name", "last_name")
 _AUTHORITY = {
     "full_name": "Name at the authority",
     "dob": "Date of birth at the authority",
@@ -168,22 +169,31 @@ class Desk:
 
     async def _details(self, user: str, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
         kept = await self._database.read(receipts.of_check, check.ref)
+        attempt = await self._database.read(attempts.latest, check.ref)
+        of_this_round = attempt.job_id if attempt is not None and attempt.round == check.round else None
         written: list[Decided | Note] = [*await self._database.read(reviews.decisions, check.ref)]
         # What reviewers write among themselves is not for who asked.
         if await self._access.has(user, Role.REVIEWER, Role.ADMIN) is Verdict.YES:
             written += await self._database.read(reviews.notes, check.ref)
         entry = self._id_types.find(check.country, check.id_type)
-        told = [self._told(receipt) for receipt in kept]
-        return private.details(check, entry, told, photo_links=links, reviewers=review.written(written))
+        read = [(receipt, parse_message(json.loads(receipt.body))) for receipt in kept]
+        told = [
+            self._told(receipt, message, check.liveness_images if receipt.job_id == of_this_round else None)
+            for receipt, message in read
+        ]
+        compared = _compared(check, [message.authority for receipt, message in read if receipt.job_id == of_this_round])
+        return private.details(
+            check, entry, told, photo_links=links, compared=compared, reviewers=review.written(written)
+        )
 
-    def _told(self, receipt: Receipt) -> private.Told:
-        message = parse_message(json.loads(receipt.body))
+    def _told(self, receipt: Receipt, message: Message, liveness_images: int | None) -> private.Told:
         reading = reading_of(message, self._codes)
         return private.Told(
             at=receipt.received_at,
             source=receipt.source,
             reading=reading,
             authority=_shown(message.authority),
+            liveness_images=liveness_images,
             suspects=[f"{suspect.user_id} ({', '.join(suspect.reasons)})" for suspect in message.suspects],
         )
 
@@ -192,6 +202,22 @@ class Desk:
         if check is not None and user == check.requester:
             return Verdict.YES
         return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
+
+
+def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.Compared]:
+    """Name, date of birth and phone number, as far as either side tells them."""
+    entered, record = check.id_info, check.record
+    phones = [phone for held in authorities for phone in (held.phone, held.phone2)]
+    rows = [
+        ("Name", " ".join(filter(None, map(entered.get, _NAMES))), [a.full_name for a in authorities], record.name),
+        ("Date of birth", entered.get("dob", ""), [held.dob for held in authorities], record.dob),
+        ("Phone number", entered.get("phone_number", ""), phones, record.phone),
+    ]
+    return [
+        private.Compared(name=name, entered=typed, recorded=list(dict.fromkeys(filter(None, held))), word=word)
+        for name, typed, held, word in rows
+        if typed or (name == "Name" and any(held))
+    ]
 
 
 def _shown(authority: Authority) -> dict[str, str]:

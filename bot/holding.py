@@ -21,9 +21,12 @@ log = structlog.get_logger(__name__)
 class Holding:
     """Takes the answers."""
 
-    def __init__(self, *, database: Database, access: Access, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, database: Database, access: Access, liveness_required: bool, now: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._access = access
+        self._liveness_required = liveness_required
         self._now = now
 
     async def let_pass(self, user: str, ref: str) -> None:
@@ -45,7 +48,7 @@ class Holding:
     ) -> dict[str, str]:
         """Send it with other photos; faults by field, or nothing. Raises Refused with words."""
         await self.may_replace(user, ref)
-        faults = photo_faults(selfie, liveness)
+        faults = photo_faults(selfie, liveness, liveness_required=self._liveness_required)
         if faults:
             return faults
         photos = [

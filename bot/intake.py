@@ -145,7 +145,12 @@ class Intake:
         )
         if no_right:
             return Faults(by_field={ids.CHANNEL: no_right})
-        parsed = parse(form, self._id_types, today=now.astimezone(self._zone).date())
+        parsed = parse(
+            form,
+            self._id_types,
+            today=now.astimezone(self._zone).date(),
+            liveness_required=self._settings.liveness_required,
+        )
         faults = dict(parsed.faults)
         if no_place:
             faults[ids.CHANNEL] = no_place

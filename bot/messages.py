@@ -71,12 +71,14 @@ class Messages:
         slack: SlackWeb,
         id_types: IDTypes,
         timezone: str,
+        liveness_required: bool,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._slack = slack
         self._id_types = id_types
         self._zone = ZoneInfo(timezone)
+        self._liveness_required = liveness_required
         self._now = now
 
     async def read(self, dropped: Dropped, tries: Tries) -> Understanding:
@@ -105,7 +107,7 @@ class Messages:
             photos=photos,
             photos_left_out=left_out,
             thread_is_cut=is_cut,
-            parsed=parse(form, self._id_types, today=self._today()),
+            parsed=parse(form, self._id_types, today=self._today(), liveness_required=self._liveness_required),
             form=form,
         )
 

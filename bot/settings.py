@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.domain.assurance import RecordRule
+from bot.domain.liveness import LivenessRule
 from bot.domain.reviews import WorkingHours
 from bot.errors import SettingsFault
 
@@ -168,6 +170,10 @@ class Settings(BaseSettings):
     """The same for a card that was claimed and where nothing was done since."""
     review_pending: Duration = _setting("KYC_REVIEW_PENDING", timedelta(hours=8))
     """The same for a check that Smile ID itself has not ended."""
+    name_differs: RecordRule = _setting("KYC_NAME_DIFFERS", RecordRule.REVIEW)
+    """When the person who was entered is not the one of the authority's record: `review` or `tell`."""
+    liveness: LivenessRule = _setting("KYC_LIVENESS", LivenessRule.OPTIONAL)
+    """`review`: approvals without proof of life go to the reviewers; `required`: no check without liveness images."""
     working_days: str = _setting("KYC_WORKING_DAYS", "mon-fri")
     working_hours: str = _setting("KYC_WORKING_HOURS", "08:00-18:00")
     """In `KYC_TIMEZONE`; reminders count this time alone, and come in it alone."""
@@ -302,6 +308,10 @@ class Settings(BaseSettings):
     @property
     def smile_id_url(self) -> str:
         return self.smile_id_api_url or SMILE_ID_URLS[self.smile_id_environment.value]
+
+    @property
+    def liveness_required(self) -> bool:
+        return self.liveness is LivenessRule.REQUIRED
 
     @property
     def asks_about_selfies(self) -> bool:

@@ -69,6 +69,7 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Said |
 async def _fill(bot: Bot, tries: Tries, view: Mapping[str, Any], check: Check) -> None:
     shown = form.build(
         bot.id_types,
+        liveness_required=bot.settings.liveness_required,
         place=Place(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
         country=check.country,
         id_type=check.id_type,

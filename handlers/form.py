@@ -42,7 +42,10 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None
         return private.says(fault)
     place = Place(channel=channel)
     try:
-        view = await bot.slack.open_view(trigger_id=trigger_id, view=form.build(bot.id_types, place=place))
+        view = await bot.slack.open_view(
+            trigger_id=trigger_id,
+            view=form.build(bot.id_types, place=place, liveness_required=bot.settings.liveness_required),
+        )
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         return private.try_again(channel or _NO_CHANNEL)
@@ -94,6 +97,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     )
     view_now = form.build(
         bot.id_types,
+        liveness_required=bot.settings.liveness_required,
         place=place,
         country=country,
         id_type=id_type,
@@ -178,6 +182,7 @@ def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
     country = _chosen(state, ids.COUNTRY)
     return form.build(
         bot.id_types,
+        liveness_required=bot.settings.liveness_required,
         place=Place.load(view.get("private_metadata", "")),
         country=country,
         id_type=_chosen_id_type(state, country),
@@ -295,7 +300,9 @@ async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place
         return
     try:
         await bot.slack.update_view(
-            view_id=view["id"], view=form.build(bot.id_types, place=place, warning=fault), hash_=view.get("hash")
+            view_id=view["id"],
+            view=form.build(bot.id_types, place=place, warning=fault, liveness_required=bot.settings.liveness_required),
+            hash_=view.get("hash"),
         )
     except SlackError as closed:
         log.info("form.warning_not_shown", error=str(closed))

@@ -29,7 +29,9 @@ async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
     ref = action["value"]
     try:
         await bot.holding.may_replace(body["user"]["id"], ref)
-        await bot.slack.open_view(trigger_id=body["trigger_id"], view=held.photos_form(ref))
+        await bot.slack.open_view(
+            trigger_id=body["trigger_id"], view=held.photos_form(ref, liveness_required=bot.settings.liveness_required)
+        )
     except Refused as no:
         tell(bot, body, private.says(no.words))
     except SlackError as closed:

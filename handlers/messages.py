@@ -262,6 +262,7 @@ def _form(bot: Bot, understanding: Understanding) -> form.View:
     understood, dropped = understanding.understood, understanding.dropped
     return form.build(
         bot.id_types,
+        liveness_required=bot.settings.liveness_required,
         place=Place(
             channel=dropped.channel,
             thread_ts=dropped.root_ts,

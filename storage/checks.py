@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.checks import CONSENT_NOTICE, OVERTAKEN_BY_FINAL, Check, Held, PhotoKind, PhotoRef, PostKind, Request
+from bot.domain.liveness import Liveness
 from bot.domain.masking import same_number, same_reference
 from bot.domain.outcomes import Outcome, Reading, Why
+from bot.domain.record_match import Comparison, RecordMatch
 from bot.domain.reviews import Decision, ReviewState, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
 from bot.errors import IllegalMove
@@ -30,6 +32,7 @@ _COLUMNS = """
     (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
     v.asked_again, v.round, v.held, v.held_note, v.batch, v.batch_row,
     v.decision, v.decided_by, v.decided_at, v.decision_reason,
+    v.name_match, v.dob_match, v.phone_match, v.liveness, v.liveness_images,
     (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review,
     (SELECT LENGTH(r.events) FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS called
 """
@@ -120,6 +123,7 @@ def run_again(
             decided_at = NULL, decided_by = NULL, decision_reason = NULL, failure = NULL, failure_words = NULL,
             photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL, held_note = '{}',
             let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at, paused_seconds = :paused,
+            record_match = NULL, name_match = NULL, dob_match = NULL, phone_match = NULL, liveness = NULL,
             consent_at = :consent_at, consent_by = :requester, consent_notice = :notice,
             asked_again = asked_again || :asker
         WHERE ref = :ref
@@ -184,6 +188,11 @@ def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
             file_id=photo.file_id,
             inside=photo.inside,
         )
+    tx.run(
+        "UPDATE verifications SET liveness_images = :images WHERE ref = :ref",
+        images=sum(photo.kind is PhotoKind.LIVENESS for photo in photos),
+        ref=ref,
+    )
 
 
 def find_by_view(tx: Transaction, view_id: str) -> str | None:
@@ -353,6 +362,24 @@ def move(
     progress(tx, ref, now=now)
 
 
+def compared(tx: Transaction, ref: str, found: Comparison) -> None:
+    """Keep how what was entered stands to the authority's record, as far as it is known by now."""
+    words = {"record": found.outcome, "name": found.name, "dob": found.dob, "phone": found.phone}
+    tx.run(
+        """
+        UPDATE verifications SET record_match = :record, name_match = :name, dob_match = :dob, phone_match = :phone
+        WHERE ref = :ref
+        """,
+        **{name: None if word is RecordMatch.NOT_COMPARED else word.value for name, word in words.items()},
+        ref=ref,
+    )
+
+
+def keep_liveness(tx: Transaction, ref: str, found: Liveness) -> None:
+    """Keep whether the verdict that is about to count rests on proof of life."""
+    tx.run("UPDATE verifications SET liveness = :found WHERE ref = :ref", found=found.value, ref=ref)
+
+
 def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: datetime, told: str | None = None) -> None:
     """End a check without any result of Smile ID, and tell so. `words` are ours, fit for the channel.
 
@@ -487,4 +514,13 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         review=ReviewState(row["review"]) if row["review"] else None,
         called=row["called"] or 0,
         asked_again=frozenset(row["asked_again"].split()),
+        record=Comparison(
+            name=_match(row["name_match"]), dob=_match(row["dob_match"]), phone=_match(row["phone_match"])
+        ),
+        liveness=Liveness(row["liveness"]) if row["liveness"] else None,
+        liveness_images=row["liveness_images"],
     )
+
+
+def _match(word: str | None) -> RecordMatch:
+    return RecordMatch(word) if word is not None else RecordMatch.NOT_COMPARED

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from bot.domain.checks import PostKind
 from bot.domain.exports import Export, ExportState, Format, period_of_days
+from bot.domain.record_match import RecordMatch
 from storage import audit, outbox
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
@@ -35,6 +36,10 @@ class Line:
     asked_at: str
     ended_at: str
     attempts: int
+    record_match: str
+    """What was entered against the authority's record: matches, partly, differs or not_compared."""
+    liveness: str
+    """proven or not_proven; empty without a verdict, and where it was not kept yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,7 @@ def page(tx: Transaction, wanted: Wanted, after: Line | None) -> list[Line]:
     rows = tx.rows(
         """
         SELECT v.ref, v.state, v.verdict, v.decision, v.country, v.id_type, v.requester, v.asked_at, v.ended_at,
-            COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why) AS why,
+            COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why) AS why, v.record_match, v.liveness,
             (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts
         FROM verifications v
         WHERE (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
@@ -76,6 +81,8 @@ def page(tx: Transaction, wanted: Wanted, after: Line | None) -> list[Line]:
             asked_at=row["asked_at"],
             ended_at=row["ended_at"] or "",
             attempts=row["attempts"],
+            record_match=row["record_match"] or RecordMatch.NOT_COMPARED.value,
+            liveness=row["liveness"] or "",
         )
         for row in rows
     ]

@@ -8,6 +8,8 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from bot.domain.figures import Fact
+from bot.domain.liveness import Liveness
+from bot.domain.record_match import RecordMatch
 from bot.domain.states import ReviewReason, State
 from storage.database import Transaction, to_text
 
@@ -18,7 +20,7 @@ _OF_A_CHECK = """
     CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END AS asked_at,
     v.state, v.reason, COALESCE(v.failure, v.verdict_why) AS why,
     CASE WHEN v.verdict LIKE '12%' THEN 1 ELSE 0 END AS by_person,
-    v.ended_at, v.decision, v.paused_seconds,
+    v.ended_at, v.decision, v.paused_seconds, v.record_match, v.liveness,
     CASE WHEN v.decision IS NOT NULL THEN v.decided_at END AS decided_at,
     CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END AS decision_reason,
     (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
@@ -38,7 +40,8 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
         f"""
         INSERT INTO facts (
             ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, ended_at,
-            decision, decided_at, decision_reason, machine_at, review_at, claimed_at, paused_seconds, settled_at)
+            decision, decided_at, decision_reason, machine_at, review_at, claimed_at, paused_seconds, settled_at,
+            record_match, liveness)
         SELECT
             c.ref, c.round, :person, c.requester, c.country, c.id_type, c.asked_at, c.state, c.reason, c.why,
             c.by_person, c.ended_at, c.decision, c.decided_at, c.decision_reason, c.machine_at,
@@ -46,7 +49,8 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
                  WHEN c.decision IS NOT NULL THEN c.opened_at END,
             c.claimed_at, c.paused_seconds,
             CASE WHEN c.ended_at IS NULL THEN NULL
-                 WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at) ELSE c.ended_at END
+                 WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at) ELSE c.ended_at END,
+            c.record_match, c.liveness
         FROM (SELECT {_OF_A_CHECK} FROM verifications v WHERE v.ref = :ref) AS c
         WHERE 1 = 1
         ON CONFLICT (ref, round) DO UPDATE SET
@@ -54,6 +58,7 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
             ended_at = excluded.ended_at, decision = excluded.decision, decided_at = excluded.decided_at,
             decision_reason = excluded.decision_reason, settled_at = excluded.settled_at,
             paused_seconds = excluded.paused_seconds,
+            record_match = excluded.record_match, liveness = excluded.liveness,
             machine_at = COALESCE(facts.machine_at, excluded.machine_at),
             review_at = COALESCE(facts.review_at, excluded.review_at),
             claimed_at = COALESCE(facts.claimed_at, excluded.claimed_at)
@@ -131,6 +136,8 @@ def _fact(row: sqlite3.Row) -> Fact:
         decision=row["decision"],
         decision_reason=row["decision_reason"],
         decided_at=_time(row["decided_at"]),
+        record=RecordMatch(row["record_match"]) if row["record_match"] else RecordMatch.NOT_COMPARED,
+        liveness=Liveness(row["liveness"]) if row["liveness"] else None,
     )
 
 

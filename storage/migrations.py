@@ -473,3 +473,38 @@ def m0009_asked_again(db: Database) -> None:
         WHERE a.ref = verifications.ref
         """
     )
+
+
+@migrations()
+def m0010_assurance(db: Database) -> None:
+    """How what was entered stands to the authority's record, and whether liveness was proven.
+
+    What came before is not compared: a NULL. Of an earlier verdict only that no liveness images were sent is certain.
+    """
+    words = "('matches', 'partly', 'differs')"
+    for column in ("record_match", "name_match", "dob_match", "phone_match"):
+        db.execute(f"ALTER TABLE verifications ADD COLUMN {column} TEXT CHECK ({column} IN {words})")
+    for table in ("verifications", "facts"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN liveness TEXT CHECK (liveness IN ('proven', 'not_proven'))")
+    db.execute(f"ALTER TABLE facts ADD COLUMN record_match TEXT CHECK (record_match IN {words})")
+    db.execute("ALTER TABLE verifications ADD COLUMN liveness_images INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        """
+        UPDATE verifications SET liveness_images = p.images
+        FROM (SELECT ref, COUNT(*) AS images FROM photos WHERE kind = 'liveness' GROUP BY ref) p
+        WHERE p.ref = verifications.ref
+        """
+    )
+    db.execute(
+        """
+        UPDATE verifications SET liveness = 'not_proven'
+        WHERE liveness_images = 0 AND verdict_outcome IN ('approved', 'rejected')
+        """
+    )
+    db.execute(
+        """
+        UPDATE facts SET liveness = 'not_proven'
+        FROM verifications v
+        WHERE v.ref = facts.ref AND v.round = facts.round AND v.liveness = 'not_proven'
+        """
+    )

@@ -74,7 +74,7 @@ def _is_quiet(tx: Transaction, ref: str | None, note: Mapping[str, str]) -> bool
     """Of a file's rows only those are told that need eyes, or of which something was told before: the plain verdicts
     stand in its counts and in the file of results. A row that somebody ran again by itself is told like any check.
     """
-    if note.get("outcome") not in ("approved", "rejected"):
+    if note.get("outcome") not in ("approved", "rejected") or "eyes" in note:
         return False
     row = tx.row(
         """

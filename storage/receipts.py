@@ -128,6 +128,17 @@ def of_check(tx: Transaction, ref: str) -> list[Receipt]:
     return [_receipt(tx, row) for row in rows]
 
 
+def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
+    """Everything said about one job and trusted, oldest first."""
+    rows = tx.rows(
+        """
+        SELECT * FROM receipts WHERE job_id = :job_id AND fate NOT IN ('refused', 'released') ORDER BY received_at, id
+        """,
+        job_id=job_id,
+    )
+    return [_receipt(tx, row) for row in rows]
+
+
 def told(tx: Transaction, job_id: str) -> list[Receipt]:
     """What was said of a job that people were told of, or will be."""
     rows = tx.rows(

@@ -68,7 +68,7 @@ def results_csv(checks: Sequence[Check]) -> bytes:
     """One line a row that was sent, in the order of the file. The number by its last characters alone."""
     header = [
         *("row", "reference", "customer_reference", "country", "id_type", "id_number_ending", "result", "code"),
-        *("why", "asked_at", "ended_at"),
+        *("why", "asked_at", "ended_at", "record_match", "liveness"),
     ]
     return csv_bytes(header, [_line(check) for check in checks])
 
@@ -99,6 +99,8 @@ def _line(check: Check) -> list[str]:
         ". ".join(filter(None, (why, check.failure_words))),
         check.asked_at.isoformat(timespec="seconds"),
         check.ended_at.isoformat(timespec="seconds") if check.ended_at else "",
+        check.record.outcome.value,
+        check.liveness.value if check.liveness else "",
     ]
 
 

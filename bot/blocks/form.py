@@ -89,11 +89,13 @@ def build(
     seen: str | None = None,
     title: str = "Biometric KYC check",
     not_before: bool = False,
+    liveness_required: bool = False,
 ) -> View:
     """The form as far as it is chosen. `warning` stands on top: why a result could not be posted.
 
     `attached` photos stand in it with a choice each. `texts` fill fields that nobody has touched yet. `seen` says who
-    was checked before, and asks whether to pay once more. `not_before` offers to choose a time.
+    was checked before, and asks whether to pay once more. `not_before` offers to choose a time. `liveness_required`: no
+    check is accepted without liveness images.
     """
     texts = texts or {}
     entry = id_types.find_offered(country or "", id_type or "")
@@ -128,7 +130,7 @@ def build(
             )
         )
     if entry:
-        blocks += _fields(entry, attached, texts)
+        blocks += _fields(entry, attached, texts, liveness_required=liveness_required)
         if not_before:
             blocks.append(_not_before())
         if seen:
@@ -156,9 +158,9 @@ def _carried(texts: Mapping[str, str]) -> list[Block]:
     ]
 
 
-def photo_inputs() -> list[Block]:
+def photo_inputs(*, liveness_required: bool) -> list[Block]:
     """A selfie, and liveness images if there are any."""
-    return [_selfie_input(optional=False), _liveness_input()]
+    return [_selfie_input(optional=False), _liveness_input(optional=not liveness_required)]
 
 
 def _selfie_input(*, optional: bool) -> Block:
@@ -171,17 +173,26 @@ def _selfie_input(*, optional: bool) -> Block:
     )
 
 
-def _liveness_input(label: str = "Liveness images") -> Block:
-    hint = f"{LIVENESS_IMAGES} images of the same face, or none."
-    return _files(ids.LIVENESS, label, hint, most=LIVENESS_IMAGES, optional=True)
+def _liveness_input(label: str = "Liveness images", *, optional: bool) -> Block:
+    hint = (
+        f"{LIVENESS_IMAGES} images of the same face, taken one after another. They show that a living person stood "
+        "before the camera; without them the result proves no liveness."
+    )
+    return _files(ids.LIVENESS, label, hint, most=LIVENESS_IMAGES, optional=optional)
 
 
-def _fields(entry: IDType, attached: Sequence[Attached], texts: Mapping[str, str]) -> list[Block]:
+def _fields(
+    entry: IDType, attached: Sequence[Attached], texts: Mapping[str, str], *, liveness_required: bool
+) -> list[Block]:
     usable = [photo for photo in attached if photo.fault is None]
     return [
         *(_field(name, entry, texts, optional=False) for name in entry.required),
         _selfie_input(optional=bool(usable)),
-        _liveness_input("More liveness images" if usable else "Liveness images"),
+        _liveness_input(
+            "More liveness images" if usable else "Liveness images",
+            # Photos that stand in the form by name may be the liveness images.
+            optional=bool(usable) or not liveness_required,
+        ),
         _reference(texts),
         *(_field(name, entry, texts, optional=True) for name in entry.optional),
         {

@@ -73,7 +73,7 @@ def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, what: str)
     return f"*This {what} was checked before.*\n" + "\n".join(lines)
 
 
-def photos_form(ref: str) -> dict[str, Any]:
+def photos_form(ref: str, *, liveness_required: bool) -> dict[str, Any]:
     """Other photos for a check that waits."""
     return {
         "type": "modal",
@@ -82,7 +82,7 @@ def photos_form(ref: str) -> dict[str, Any]:
         "title": plain("Other photos", 24),
         "submit": plain("Send to Smile ID", 24),
         "close": plain("Cancel", 24),
-        "blocks": photo_inputs(),
+        "blocks": photo_inputs(liveness_required=liveness_required),
     }
 
 

@@ -14,10 +14,12 @@ from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.outcomes import Reading
+from bot.domain.record_match import RecordMatch
 from bot.domain.rulings import Source
 
 _MESSAGES = 15
 """The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
+_HELD = 300
 _PHOTOS = 12
 """A selfie, an ID card, eight liveness images, and some that we do not know of."""
 _SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
@@ -93,6 +95,19 @@ class Told:
     reading: Reading
     authority: Mapping[str, str] = field(repr=False, default_factory=dict)
     suspects: Sequence[str] = ()
+    liveness_images: int | None = None
+    """Sent with the job that the message is about; None of an earlier round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One thing that was entered beside what the authority holds, both as they were written."""
+
+    name: str
+    entered: str = field(repr=False)
+    recorded: Sequence[str] = field(repr=False)
+    """Once for each way in which Smile ID's messages tell it."""
+    word: RecordMatch
 
 
 def details(
@@ -101,11 +116,12 @@ def details(
     messages: Sequence[Told],
     *,
     photo_links: Mapping[str, str] | None,
+    compared: Sequence[Compared] = (),
     reviewers: Sequence[Block] = (),
 ) -> dict[str, Any]:
     """Everything we hold of a check. `photo_links` None: still being fetched; empty: none to be had.
 
-    `reviewers` is what they decided and wrote.
+    `compared` is what was entered beside the authority's record, `reviewers` what they decided and wrote.
     """
     lines = [status_name(check), _number(check)]
     for name, label in LABELS.items():
@@ -124,6 +140,7 @@ def details(
                 "verbatim": True,
             }
         ),
+        *_side_by_side(compared),
         {"type": "divider"},
     ]
     shown = messages[-_MESSAGES:]
@@ -146,6 +163,18 @@ def details(
     }
 
 
+def _side_by_side(compared: Sequence[Compared]) -> list[Block]:
+    """Two columns; others' text stands in plain_text, and a screen reader reads row by row."""
+    fields = []
+    for one in compared:
+        recorded = "; ".join(quoted(text, _HELD) for text in one.recorded) or "(not told)"
+        fields += [
+            plain(f"{one.name} entered\n{quoted(one.entered, _HELD) or '(nothing)'}"),
+            plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}"),
+        ]
+    return [{"type": "section", "fields": fields}] if fields else []
+
+
 def _number(check: Check) -> str:
     number = check.id_info.get("id_number", "")
     if not number:
@@ -163,7 +192,7 @@ def _message(message: Told) -> list[Block]:
     ]
     facts = [f"{quoted(name, 75)}: {quoted(value)}" for name, value in message.authority.items()]
     facts += [f"Other account: {quoted(name)}" for name in message.suspects]
-    if lines := [*checklist(reading), *facts]:
+    if lines := [*checklist(reading, liveness_images=message.liveness_images), *facts]:
         blocks.append(plain_section("\n".join(lines)))
     return blocks
 

@@ -24,7 +24,17 @@ from bot.blocks.text import (
     took,
     when,
 )
-from bot.blocks.thread import Said, against, checklist, smile_id_says, status_name, subject, verdict_name, why_decided
+from bot.blocks.thread import (
+    Said,
+    against,
+    checklist,
+    record_line,
+    smile_id_says,
+    status_name,
+    subject,
+    verdict_name,
+    why_decided,
+)
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.outcomes import Reading
@@ -42,9 +52,10 @@ from bot.domain.reviews import (
     Silence,
     may_be_decided,
 )
-from bot.domain.states import FINAL
+from bot.domain.states import FINAL, State
 
 MAX_WORDS = 500
+_BEFORE_A_RESULT = frozenset({State.REQUESTED, State.SUBMITTING, State.CANCELLED})
 _WRITTEN = 12
 """Notes shown; Slack takes 100 blocks in a view, and Smile ID's messages want most of them."""
 
@@ -110,7 +121,12 @@ def card(
         line = "The check was run again since; nobody needs to look at this any more."
         return Said(text=spoken(f"{head}. {line}"), blocks=[section(head), section(line)])
     is_over = review is not None and review.state is ReviewState.SETTLED and check.state in FINAL
-    failed = [line for line in checklist(reading) if line[:1] in "✗…"] if reading and not is_over else []
+    failed = []
+    if reading and not is_over:
+        lines = checklist(reading, liveness_images=check.liveness_images)
+        failed = [line for line in lines if line[:1] in "✗…"]
+    if not is_over and check.state not in _BEFORE_A_RESULT:
+        failed += [record_line(check), *([] if check.liveness_images else [f"• {words.NO_LIVENESS_IMAGES}"])]
     asked = f"Asked by {person(check.requester)} {when(check.asked_at)} ({_ago(check.asked_at)})"
     if review is not None and review.notes:
         asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in the Details"
@@ -210,7 +226,7 @@ def decide_form(
 ) -> dict[str, Any]:
     """Reason and words. `seen` is how the check stood when the form was opened; `may_override` for who asked for it."""
     blocks: list[Block] = [
-        section(f"*{subject(check, entry)}* · {check.ref}\n{smile_id_says(check)}"),
+        section(f"*{subject(check, entry)}* · {check.ref}\n{smile_id_says(check)}\n{record_line(check)}"),
         {
             "type": "input",
             "block_id": ids.REASON,

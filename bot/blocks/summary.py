@@ -174,8 +174,21 @@ def _times(f: Figures) -> Iterator[str]:
         yield f"Smile ID's machine: {_spread('half', 'a result', f.machine)}."
     if f.first_pass.value is not None:
         yield f"Approved at the first attempt: {percent(f.first_pass)} of the {f.first_pass.whole} persons decided."
+    if open_questions := list(_assurance(f)):
+        yield f"Among Smile ID's approvals: {', '.join(open_questions)}."
     if f.reviewer_approval.whole:
         yield f"Reviewers decided {checks(f.reviewer_approval.whole)}, {f.reviewer_approval.part} of them approved."
+
+
+def _assurance(f: Figures) -> Iterator[str]:
+    for count, what in (
+        (f.assurance.record_differs, "{} where the authority's record differs from what was entered"),
+        (f.assurance.record_partly, "{} where it matches in part"),
+        (f.assurance.record_not_compared, "{} where no name was compared"),
+        (f.assurance.liveness_not_proven, "{} without proof of life"),
+    ):
+        if count:
+            yield what.format(count)
 
 
 def _spread(half: str, single: str, times: Took) -> str:

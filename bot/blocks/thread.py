@@ -11,10 +11,12 @@ from typing import Any
 from bot.blocks import ids, words
 from bot.blocks.text import Block, button, context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
+from bot.domain.assurance import Doubt
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.outcomes import Outcome, Reading, Why
+from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import OTHER, REASONS, Agreement, Decided, Decision, Proposal, ReviewState, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, State
 
@@ -25,6 +27,7 @@ _HEARD = 900
 """More than all of Smile ID's Actions take when they are read aloud."""
 _WORDS = 500
 """What a reviewer may write beside a decision."""
+_ABOUT_A_FACE = frozenset({Outcome.APPROVED, Outcome.REJECTED, Outcome.IN_PROGRESS, Outcome.ID_UNVERIFIED})
 _LINES = 40
 """More Actions than Smile ID knows of are somebody's game."""
 
@@ -67,6 +70,8 @@ def subject(check: Check, entry: IDType | None) -> str:
 def status_name(check: Check) -> str:
     """The state in one line, the same words wherever it is shown; a reviewer's decision before Smile ID's word."""
     if check.decision is None:
+        if check.state is State.APPROVED and check.record.outcome is RecordMatch.DIFFERS:
+            return f"Approved by Smile ID, but the {_differing(check)} from the authority's record"
         return verdict_name(check)
     decided, smile_id = words.DECIDED[check.decision], smile_id_says(check, why=False)
     if check.review is ReviewState.OPEN:
@@ -234,11 +239,18 @@ def result(
     confirmed: bool,
     at: datetime,
     beside: Beside | None = None,
+    doubt: Doubt | None = None,
 ) -> Said:
-    """A final result. `at` is when it was received. An approval without confirmation is not told as one."""
+    """A final result. `at` is when it was received. An approval without confirmation is not told as one.
+
+    `doubt` is why reviewers were called for an approval.
+    """
     if reading.outcome is Outcome.APPROVED and not confirmed:
         return approval_unconfirmed(check, reading, told=told)
-    story = _beside(_filled(words.STORIES[reading.why], check, entry, reading), reading, beside)
+    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    if reading.outcome is Outcome.APPROVED:
+        story = _approved(check, doubt)
+    story = _beside(story, reading, beside)
     facts = []
     if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
         facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
@@ -247,6 +259,62 @@ def result(
     facts.append(f"took {took(at - begun)}")
     facts.append("confirmed with Smile ID" if confirmed else "not yet confirmed by Smile ID's own record")
     return _story(check, story, told=told, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed)
+
+
+def _approved(check: Check, doubt: Doubt | None) -> Story:
+    """Smile ID compared a face with a number. Whose name was entered decides what is to be done now."""
+    if check.record.outcome is RecordMatch.DIFFERS:
+        return _record_differs(check, doubt)
+    if doubt is Doubt.LIVENESS_NOT_PROVEN:
+        return words.LIVENESS_NOT_PROVEN
+    story = words.STORIES[Why.CONFIRMED]
+    if check.record.outcome is not RecordMatch.MATCHES:
+        compare = _listed(_of_record(check, RecordMatch.PARTLY)) or "name"
+        return replace(story, next_step=f"Compare the {compare} in *Details* before you onboard.")
+    return story
+
+
+def _record_differs(check: Check, doubt: Doubt | None) -> Story:
+    found = _of_record(check, RecordMatch.DIFFERS)
+    story = _with(
+        words.RECORD_DIFFERS,
+        what=_listed(found),
+        differs="differs" if len(found) == 1 else "differ",
+        is_not="is not the one" if len(found) == 1 else "are not those",
+    )
+    return replace(story, calls_reviewer=doubt is Doubt.RECORD_DIFFERS)
+
+
+def _differing(check: Check) -> str:
+    found = _of_record(check, RecordMatch.DIFFERS)
+    return f"{_listed(found)} {'differs' if len(found) == 1 else 'differ'}"
+
+
+def _of_record(check: Check, word: RecordMatch) -> list[str]:
+    named = (("name", check.record.name), ("date of birth", check.record.dob), ("phone number", check.record.phone))
+    return [name for name, found in named if found is word]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def record_line(check: Check) -> str:
+    """How what was entered stands to the authority's record, in one line and without anything of that record."""
+    record = check.record
+    compared = ("Name", record.name), ("date of birth", record.dob), ("phone number", record.phone)
+    said = [
+        f"{name} {words.RECORD_MATCHES[word]}"
+        for name, word in compared
+        if word is not RecordMatch.NOT_COMPARED or name == "Name"
+    ]
+    mark = {RecordMatch.MATCHES: "✓", RecordMatch.DIFFERS: "✗"}.get(record.outcome, "•")
+    return f"{mark} Compared with the authority's record: {', '.join(said).lower()}"
+
+
+def record_differs(check: Check, *, told: Told, doubt: Doubt | None) -> Said:
+    """The authority's record came after the approval had been told."""
+    return _story(check, _record_differs(check, doubt), told=told, mention=True, small=record_line(check))
 
 
 def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
@@ -342,11 +410,21 @@ def directly(said: Said, check: Check) -> Said:
     return Said(text=f"{said.text} {line}", blocks=[*said.blocks, context(plain(line))])
 
 
-def checklist(reading: Reading) -> list[str]:
-    """Smile ID's Actions as lines that can be read aloud, for plain_text; what does not apply is left out."""
+def checklist(reading: Reading, *, liveness_images: int | None) -> list[str]:
+    """Smile ID's Actions as lines that can be read aloud, for plain_text; what does not apply is left out.
+
+    `liveness_images` is how many were sent with the job, None where that is not known. Without any, whatever the
+    Action says of liveness proves none; only a failure stands.
+    """
     actions = reading.actions
+    unproven = liveness_images == 0 and actions.get("Liveness_Check") not in words.BAD
+    about_face = reading.outcome in _ABOUT_A_FACE and not reading.is_id_message
     lines = []
     for action in (*words.ACTIONS, *sorted(set(actions) - set(words.ACTIONS))):
+        if action == "Liveness_Check" and unproven:
+            if about_face:
+                lines.append(f"• {words.NO_LIVENESS_IMAGES}")
+            continue
         value = actions.get(action)
         if not value or value in words.SILENT:
             continue
@@ -376,6 +454,7 @@ def _story(
     mention: bool = False,
     unconfirmed: bool = False,
     extra: str | None = None,
+    small: str = "",
 ) -> Said:
     verdict, dash, rest = story.title.partition(" — ")
     title = f"*{verdict}*{dash}{rest}" if dash else f"*{verdict}*"
@@ -387,9 +466,11 @@ def _story(
     after = " ".join(
         filter(None, (story.meaning, extra and foreign(extra), story.next_step, _who_was_told(check, story, told)))
     )
-    lines = checklist(reading) if reading is not None else []
+    lines = checklist(reading, liveness_images=check.liveness_images) if reading is not None else []
+    if reading is not None and reading.outcome is Outcome.APPROVED:
+        lines.append(record_line(check))
     source = said_by_smile_id(reading) if reading is not None else ""
-    small = " · ".join(filter(None, (*facts, source)))
+    small = small or " · ".join(filter(None, (*facts, source)))
     blocks = [section(title)]
     if after:
         blocks.append(section(after))

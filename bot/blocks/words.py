@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.domain.liveness import Liveness
 from bot.domain.outcomes import Outcome, Why
+from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import Decision
 from bot.domain.states import ReviewReason, State
 
@@ -151,6 +153,17 @@ DIFFERS = Story(
     next_step="Act on neither before a reviewer has looked again.",
     calls_reviewer=True,
 )
+RECORD_DIFFERS = Story(
+    title="Approved by Smile ID — but the {what} {differs}",
+    meaning="The {what} entered {is_not} in the authority's record.",
+    next_step="Compare both in *Details* before you go on.",
+)
+LIVENESS_NOT_PROVEN = Story(
+    title="Approved — face and ID number verified",
+    meaning="Liveness is not proven.",
+    next_step="Do not onboard the customer before a reviewer has looked.",
+    calls_reviewer=True,
+)
 OVERDUE = Story(
     title="Still waiting after 7 days",
     meaning="We go on asking Smile ID once a day.",
@@ -171,6 +184,8 @@ _NOTICES: Mapping[str, Story] = {
     "second_final": SECOND_FINAL,
     "overdue": OVERDUE,
     "differs": DIFFERS,
+    "record_differs": Story(title="Approved by Smile ID — but the authority's record differs from what was entered"),
+    "liveness_not_proven": Story(title="Approved by Smile ID — but liveness is not proven"),
     "again": Story(title="A reviewer takes this up"),
     "pending": Story(title="Still waiting for Smile ID"),
     "unsettled": Story(title="No result — we could not learn whether Smile ID has this check"),
@@ -297,6 +312,20 @@ ACTION_VALUES: Mapping[str, str] = {
     "Unable To Determine": "not decided",
     "Not Done": "not done",
 }
+RECORD_MATCHES: Mapping[RecordMatch, str] = {
+    RecordMatch.MATCHES: "matches",
+    RecordMatch.PARTLY: "matches in part",
+    RecordMatch.DIFFERS: "differs",
+    RecordMatch.NOT_COMPARED: "not compared",
+}
+"""What was entered against the authority's record, field by field."""
+
+LIVENESS: Mapping[Liveness, str] = {
+    Liveness.PROVEN: "proven",
+    Liveness.NOT_PROVEN: "not proven",
+}
+NO_LIVENESS_IMAGES = "Liveness: not proven (no liveness images)"
+
 GOOD = frozenset({"Passed", "Verified", "Returned", "Approved"})
 BAD = frozenset({"Failed", "Rejected", "Not Verified", "Issuer Unavailable", "ID Authority Photo Not Available"})
 PENDING = frozenset({"Provisionally Approved", "Under Review", "Sent to Human Review"})

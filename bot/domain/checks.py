@@ -6,7 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from bot.domain.liveness import Liveness
 from bot.domain.outcomes import Outcome, Why
+from bot.domain.record_match import NOTHING_COMPARED, Comparison
 from bot.domain.reviews import Decision, ReviewState
 from bot.domain.rulings import Fate, Source
 from bot.domain.states import ReviewReason, State
@@ -120,6 +122,12 @@ class Check:
     """Grows with everything that reviewers were called for in this round."""
     asked_again: frozenset[str] = frozenset()
     """Who ran it again, in any round."""
+    record: Comparison = NOTHING_COMPARED
+    """What was entered in this round against the authority's record, as far as Smile ID has told it."""
+    liveness: Liveness | None = None
+    """Of the verdict; None before one, and of verdicts from before this was kept."""
+    liveness_images: int = 0
+    """How many go to Smile ID in this round."""
 
     @property
     def askers(self) -> frozenset[str]:
@@ -129,7 +137,11 @@ class Check:
     @property
     def standing(self) -> str:
         """Changes whenever anything changes that a reviewer's decision rests on."""
-        facts = (self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at, self.called)
+        facts = (
+            *(self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at, self.called),
+            # A reviewer must not approve what they read as a match after the authority's record came to differ.
+            self.record.outcome,
+        )
         return "|".join(str(fact or "") for fact in facts)
 
     @property
@@ -211,6 +223,8 @@ class PostKind(StrEnum):
     CONTRADICTION = "contradiction"
     SECOND_FINAL = "second_final"
     SUSPECTS = "suspects"
+    RECORD_DIFFERS = "record_differs"
+    """The authority's record came after the approval, and is not about the person who was entered."""
     OVERDUE = "overdue"
     """Seven days without a result: a reviewer is asked to look in Smile ID's portal."""
     REVIEW_NOTICE = "review_notice"
@@ -290,6 +304,7 @@ URGENT = frozenset(
         PostKind.BATCH,
         PostKind.CONTRADICTION,
         PostKind.SECOND_FINAL,
+        PostKind.RECORD_DIFFERS,
         PostKind.ALERT,
     }
 )

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.figures import Figures, Group, Mean, Rate, Report, Took, Waiting
+from bot.domain.figures import Assurance, Figures, Group, Mean, Rate, Report, Took, Waiting
 
 COLUMNS = (
     *("section", "name", "asked", "approved", "rejected", "no_result", "cancelled", "new_photos", "open"),
     *("decided_in_period", "approval_rate", "first_pass_rate"),
     *("machine_median_seconds", "machine_p95_seconds", "final_median_seconds", "final_p95_seconds"),
     *("count", "waited_seconds", "over_time"),
+    *Assurance._fields,
 )
 _DEFAULTS = dict.fromkeys(COLUMNS, "")
 
@@ -62,6 +63,7 @@ def _total(figures: Figures) -> dict[str, str]:
         "new_photos": figures.new_photos,
         "open": figures.open,
         "decided_in_period": figures.decided,
+        **figures.assurance._asdict(),
     }
     return {name: str(count) for name, count in counts.items()} | {
         "approval_rate": _share(figures.approval),
@@ -161,6 +163,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
             {"country": group.key[0], "id_type": group.key[1], **_group_record(group)} for group in figures.by_type
         ],
         "by_requester": [{"requester": group.key[0], **_group_record(group)} for group in figures.by_requester],
+        "approvals": figures.assurance._asdict(),
     }
 
 

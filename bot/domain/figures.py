@@ -13,8 +13,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from bot.domain.liveness import Liveness
 from bot.domain.outcomes import Why
 from bot.domain.periods import Kind, Period
+from bot.domain.record_match import RecordMatch
 from bot.domain.states import FINAL, ReviewReason, State
 
 FEWEST = 5
@@ -104,6 +106,10 @@ class Fact:
     decision: str | None = None
     decision_reason: str | None = None
     decided_at: datetime | None = None
+    record: RecordMatch = RecordMatch.NOT_COMPARED
+    """What was entered against the authority's record."""
+    liveness: Liveness | None = None
+    """Of Smile ID's verdict; None without one, or where it was not kept."""
 
     @property
     def final(self) -> Final | None:
@@ -176,6 +182,17 @@ class Due(NamedTuple):
         return Rate(self.breached, self.met + self.breached)
 
 
+class Assurance(NamedTuple):
+    """What Smile ID's approvals of a period leave open."""
+
+    record_differs: int
+    """Another person was entered than the authority's record is about."""
+    record_partly: int
+    record_not_compared: int
+    """No name was entered or told, or the approval came before names were compared."""
+    liveness_not_proven: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """What is told of the checks that were asked in one period."""
@@ -210,6 +227,7 @@ class Figures:
     failures: tuple[tuple[str, int], ...]
     by_type: tuple[Group, ...]
     by_requester: tuple[Group, ...]
+    assurance: Assurance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +381,18 @@ def figures(
         failures=_top(f.final_why for f in mine if f.final is Final.FAILED),
         by_type=_groups(mine, lambda f: (f.country, f.id_type)),
         by_requester=_groups(mine, lambda f: (f.requester,)),
+        assurance=_assurance(f for f in mine if f.state is State.APPROVED),
+    )
+
+
+def _assurance(approved: Iterable[Fact]) -> Assurance:
+    found = list(approved)
+    records = Counter(f.record for f in found)
+    return Assurance(
+        record_differs=records[RecordMatch.DIFFERS],
+        record_partly=records[RecordMatch.PARTLY],
+        record_not_compared=records[RecordMatch.NOT_COMPARED],
+        liveness_not_proven=sum(f.liveness is Liveness.NOT_PROVEN for f in found),
     )
 
 

@@ -87,7 +87,7 @@ def clean(text: str) -> str:
     return " ".join("".join(shown).split())
 
 
-def parse(form: Form, id_types: IDTypes, *, today: date) -> Parsed:
+def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool = False) -> Parsed:
     """Check everything at once, so that a person corrects once."""
     faults: dict[str, str] = {}
     entry = id_types.find_offered(form.country, form.id_type)
@@ -110,7 +110,7 @@ def parse(form: Form, id_types: IDTypes, *, today: date) -> Parsed:
     reference = clean(form.customer_reference)
     if len(reference) > MAX_TEXT:
         faults["customer_reference"] = f"At most {MAX_TEXT} characters. You typed {len(reference)}."
-    faults |= photo_faults(form.selfie, form.liveness)
+    faults |= photo_faults(form.selfie, form.liveness, liveness_required=liveness_required)
     if not form.consent:
         faults["consent"] = "Smile ID may only be asked with the customer's consent."
     return Parsed(faults=faults, id_type=entry, id_info=id_info, customer_reference=reference)
@@ -184,12 +184,19 @@ def _check_birth(value: str, today: date) -> tuple[str, str | None]:
     return born.isoformat(), None
 
 
-def photo_faults(selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]) -> dict[str, str]:
-    """What is wrong with the files of a form, by field, as far as Slack's word on them tells."""
+def photo_faults(
+    selfie: Sequence[FileInfo], liveness: Sequence[FileInfo], *, liveness_required: bool = False
+) -> dict[str, str]:
+    """What is wrong with the files of a form, by field, as far as Slack's word on them tells.
+
+    `liveness_required`: whether this company accepts no check without liveness images.
+    """
     faults: dict[str, str] = {}
     if len(selfie) != 1:
         faults["selfie"] = "Attach one selfie, a JPEG or PNG photo."
-    if len(liveness) not in (0, LIVENESS_IMAGES):
+    if liveness_required and not liveness:
+        faults["liveness"] = f"Your company requires {LIVENESS_IMAGES} liveness images. Attach them."
+    elif len(liveness) not in (0, LIVENESS_IMAGES):
         faults["liveness"] = f"Smile ID takes {LIVENESS_IMAGES} liveness images or none. You attached {len(liveness)}."
     for name, files in (("selfie", selfie), ("liveness", liveness)):
         for number, file in enumerate(files, start=1):

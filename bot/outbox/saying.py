@@ -9,6 +9,7 @@ from typing import IO
 from bot.access import Access, Role
 from bot.blocks import batch, held, thread
 from bot.blocks.thread import Beside, Said, Told
+from bot.domain.assurance import Doubt
 from bot.domain.batches import Counts
 from bot.domain.checks import Check, Post, PostKind
 from bot.domain.id_types import IDTypes
@@ -177,8 +178,11 @@ class Saying:
         match post.kind:
             case PostKind.RESULT | PostKind.RESULT_UNCONFIRMED:
                 confirmed = post.kind is PostKind.RESULT
+                doubt = _doubt(post.note)
                 beside = _beside(post.note, context)
-                return thread.result(check, entry, reading, told=told, confirmed=confirmed, at=at, beside=beside)
+                return thread.result(
+                    check, entry, reading, told=told, confirmed=confirmed, at=at, beside=beside, doubt=doubt
+                )
             case PostKind.CONFIRMED:
                 if context.about is not None and context.about.kind is PostKind.APPROVAL_UNCONFIRMED:
                     return thread.approval_since_confirmed(check)
@@ -192,6 +196,8 @@ class Saying:
                 return thread.second_final(check, first, reading, told=told)
             case PostKind.OLD_RESULT:
                 return thread.old_result(check, reading, told=told)
+            case PostKind.RECORD_DIFFERS:
+                return thread.record_differs(check, told=told, doubt=_doubt(post.note))
             case PostKind.SUSPECTS:
                 return thread.suspects(check, reading, told=told)
             case PostKind.NOT_FINAL:
@@ -220,6 +226,10 @@ def _beside(note: Mapping[str, str], context: Context) -> Beside | None:
     if context.decided is None or "agreement" not in note:
         return None
     return Beside(decided=context.decided, agreement=Agreement(note["agreement"]))
+
+
+def _doubt(note: Mapping[str, str]) -> Doubt | None:
+    return Doubt(note["doubt"]) if "doubt" in note else None
 
 
 def _earlier(tx: Transaction, check: Check) -> list[Check]:

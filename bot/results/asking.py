@@ -9,7 +9,7 @@ import structlog
 from bot.access import Access, Role
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.checks import Attempt, Check, PostKind
-from bot.domain.outcomes import Outcome, Reading
+from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State
 from bot.errors import Fault, SmileIDError, SmileIDRefused
@@ -91,6 +91,8 @@ class Asking:
         if self._two_verdicts(tx, attempt, readings):
             # Nobody was told of either: the older one is the first.
             order.sort(key=lambda number: (not readings[number].is_final, -number))
+        # What the authority holds comes before the verdict, so that the result is told with the comparison.
+        order.sort(key=lambda number: readings[number].why is not Why.ID_DETAILS)
         for number in order:
             past = number != chosen and chosen is not None and _is_past(readings[number], readings[chosen])
             self._settling.settle(tx, job_id, read[number], source=Source.JOB_STATUS, now=now, past=past)

@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access import Access, Role
+from bot.domain.assurance import Doubt, doubt_about_approval
 from bot.domain.backoff import first_poll_in
 from bot.domain.checks import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Attempt, Check, PostKind, Step
+from bot.domain.liveness import liveness_of
 from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, ResultCodes, Why
-from bot.domain.reviews import Agreement, Choice, ReviewState
+from bot.domain.record_match import RecordMatch
+from bot.domain.reviews import Agreement, Choice, Decision, ReviewState
 from bot.domain.rulings import Fate, Ruling, Situation, Source, Tell, rule
-from bot.domain.states import POLLED_REASONS, STICKY_REASONS, State
+from bot.domain.states import FINAL, POLLED_REASONS, STICKY_REASONS, State
+from bot.results.comparing import comparison_of_job, tells_of_a_person
 from bot.results.messages import Said, said_in
 from bot.settings import ReviewNotify, Settings
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Message
-from storage import attempts, checks, notices, outbox, receipts, reviewing, reviews
+from storage import attempts, checks, facts, notices, outbox, receipts, reviewing, reviews
 from storage.database import Transaction
 
 _NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
@@ -88,16 +92,34 @@ class Settling:
             return Fate.OLD_ATTEMPT
         if message.smile_job_id and source is Source.JOB_STATUS:
             attempts.learned_job(tx, job_id, message.smile_job_id)
+        differed = check.record.outcome is RecordMatch.DIFFERS
         reading = self.read(message)
+        # With a final result too: what the authority holds may have come before an update that began to compare.
+        if is_new and (tells_of_a_person(message) or reading.is_final):
+            check = self._compare(tx, check, job_id, now)
         ruling = rule(reading, source, situation_of(check, attempt, outbox.told_codes(tx, job_id)))
         if is_new or ruling.fate is Fate.COUNTED:
             receipts.set_fate(tx, receipt_id, ruling.fate)
-        self.apply(tx, ruling, Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now))
+        heard = Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now)
+        self.apply(tx, ruling, heard)
+        if check.record.outcome is RecordMatch.DIFFERS and not differed and ruling.tell is not Tell.RESULT:
+            self._tell_of_the_record(tx, heard)
         return ruling.fate
+
+    def _compare(self, tx: Transaction, check: Check, job_id: str, now: datetime) -> Check:
+        """Compare anew with everything that is known of the authority's record by now."""
+        found = comparison_of_job(tx, job_id, check.id_info, country=check.country)
+        if found == check.record:
+            return check
+        checks.compared(tx, check.ref, found)
+        if check.state in FINAL or check.state is State.IN_REVIEW:
+            facts.note(tx, check.ref, now=now)
+            checks.progress(tx, check.ref, now=now)
+        return checks.the(tx, check.ref)
 
     def apply(self, tx: Transaction, ruling: Ruling, heard: Heard) -> None:
         check, attempt, now = heard.check, heard.attempt, heard.at
-        agreement = None
+        agreement, doubt = None, None
         if ruling.claims:
             attempts.claim_result(tx, attempt.job_id, receipt=heard.receipt, outcome=heard.reading.outcome, now=now)
         amended = outbox.unconfirmed_post(tx, attempt.job_id) if ruling.ends_claim else None
@@ -111,8 +133,11 @@ class Settling:
                 first = first_poll_in(callbacks=bool(self._settings.public_url), poll_after=self._settings.poll_after)
                 attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
             if target is not check.state or reason is not check.reason:
+                if target in (State.APPROVED, State.REJECTED):
+                    checks.keep_liveness(tx, check.ref, liveness_of(check.liveness_images, heard.reading.actions))
                 checks.move(tx, check.ref, target, reason=reason, reading=heard.reading, now=now)
-            calls = ruling.tell is not None and self._calls_reviewer(ruling, heard.reading)
+            doubt = self._doubt(tx, check.ref) if ruling.tell is Tell.RESULT and target is State.APPROVED else None
+            calls = ruling.tell is not None and (doubt is not None or self._calls_reviewer(ruling, heard.reading))
             agreement = reviewing.heard(tx, check.ref, now=now, settles=not calls)
             if reason in POLLED_REASONS:
                 # It may come from a state in which nobody asked any more.
@@ -131,12 +156,14 @@ class Settling:
         if ruling.tell is Tell.CONFIRMED:
             checks.progress(tx, check.ref, now=now)
         elif ruling.tell is not None:
-            self._tell(tx, ruling, heard, agreement)
+            self._tell(tx, ruling, heard, agreement, doubt)
 
-    def _tell(self, tx: Transaction, ruling: Ruling, heard: Heard, agreement: Agreement | None) -> None:
+    def _tell(
+        self, tx: Transaction, ruling: Ruling, heard: Heard, agreement: Agreement | None, doubt: Doubt | None
+    ) -> None:
         """Enqueue the message of the thread, and before it the notices that it may truthfully speak of.
 
-        `agreement` is how a final result stands to what a reviewer had decided.
+        `agreement` is how a final result stands to what a reviewer had decided, `doubt` why an approval needs one.
         """
         assert ruling.tell is not None
         check, attempt, reading, now = heard.check, heard.attempt, heard.reading, heard.at
@@ -151,13 +178,19 @@ class Settling:
             overtaken = OVERTAKEN_BY_DISPUTE if in_dispute else OVERTAKEN_BY_FINAL
             outbox.drop_overtaken(tx, check.ref, now=now, kinds=overtaken)
         first = ruling.against or Outcome.FAILED
-        note = {"tell": kind.value, "first": first.value, "outcome": reading.outcome.value}
+        note = {"tell": doubt.value if doubt else kind.value, "first": first.value, "outcome": reading.outcome.value}
         about = None
+        calls = doubt is not None or self._calls_reviewer(ruling, reading)
+        if doubt is not None:
+            note["doubt"] = doubt.value
+        if calls or check.record.outcome is RecordMatch.DIFFERS:
+            # Of a file's rows too it must stand in the thread, not in the file of results alone.
+            note["eyes"] = "yes"
         if agreement is not None:
             decided = reviews.decided(tx, check.ref, check.round)
             assert decided is not None
             note |= {"agreement": agreement.value, "number": str(decided.number), "round": str(check.round)}
-        if agreement is Agreement.CONTRADICTS or self._calls_reviewer(ruling, reading):
+        if agreement is Agreement.CONTRADICTS or calls:
             about = self.notice(tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt)
         elif self._informs_reviewer(ruling, reading):
             about = self.notice(
@@ -186,6 +219,43 @@ class Settling:
         is_final = kind in (PostKind.RESULT, PostKind.RESULT_UNCONFIRMED)
         choice = Choice.RESULTS if is_final else Choice.NEWS
         notices.tell(tx, check, choice, event=f"{kind.value}:{key}", now=now, note=note, receipt=heard.receipt)
+
+    def _doubt(self, tx: Transaction, ref: str) -> Doubt | None:
+        """Why the approval that a check has come to needs a reviewer."""
+        check = checks.the(tx, ref)
+        return doubt_about_approval(
+            check.record.outcome,
+            check.liveness,
+            record_rule=self._settings.name_differs,
+            liveness_rule=self._settings.liveness,
+        )
+
+    def _tell_of_the_record(self, tx: Transaction, heard: Heard) -> None:
+        """The authority's record came after an approval that people may act on: they must hear that it differs."""
+        check, now = checks.the(tx, heard.check.ref), heard.at
+        if check.state is not State.APPROVED and check.decision is not Decision.APPROVED:
+            return
+        doubt = self._doubt(tx, check.ref)
+        note = {"tell": PostKind.RECORD_DIFFERS.value, "outcome": heard.reading.outcome.value}
+        key, about = heard.attempt.job_id, None
+        if doubt is Doubt.RECORD_DIFFERS:
+            note["doubt"] = doubt.value
+            about = self.notice(
+                tx, check, f"{PostKind.RECORD_DIFFERS.value}:{key}", now=now, note=note, receipt_id=heard.receipt
+            )
+        outbox.enqueue(
+            tx,
+            PostKind.RECORD_DIFFERS,
+            key=key,
+            ref=check.ref,
+            lane=check.channel,
+            receipt=heard.receipt,
+            note=note,
+            about=about,
+            now=now,
+        )
+        event = f"{PostKind.RECORD_DIFFERS.value}:{key}"
+        notices.tell(tx, check, Choice.RESULTS, event=event, now=now, note=note, receipt=heard.receipt)
 
     def tell_of_old(self, tx: Transaction, heard: Heard) -> None:
         """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""

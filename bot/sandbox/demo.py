@@ -138,7 +138,7 @@ async def _play(slack: SlackSandbox, say: Callable[[str], None]) -> None:
     photos = resources.files("bot.sandbox") / "data" / "photos"
     await slack.wait_for(lambda: slack.socket_count == 1, timeout_seconds=30)
     amina = slack.person(ANALYST)
-    say("\n@amina types /kyc and fills in the form: Nigeria, BVN, a selfie, 8 liveness images")
+    say("\n@amina types /kyc and fills in the form: Nigeria, BVN, Ada Obi, a selfie, 8 liveness images")
     reply = await amina.command("")
     if not reply.ok:
         raise DemoFailed("the command was not answered")
@@ -146,6 +146,8 @@ async def _play(slack: SlackSandbox, say: Callable[[str], None]) -> None:
     await modal.choose("country", "NG")
     await modal.choose("id_type", "BVN")
     await modal.fill("id_number", "00000000000")
+    await modal.fill("first_name", "Ada")
+    await modal.fill("last_name", "Obi")
     await modal.attach("selfie", await amina.upload((photos / "selfie.jpg").read_bytes(), "selfie.jpg"))
     liveness = [await amina.upload((photos / f"liveness_{n}.jpg").read_bytes(), f"liveness_{n}.jpg") for n in range(8)]
     await modal.attach("liveness", *liveness)

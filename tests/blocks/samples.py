@@ -15,6 +15,7 @@ from bot.domain.figures import Report, report
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
 from bot.domain.periods import Kind, Period
+from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.reviews import Agreement, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence
 from bot.domain.rulings import Source
 from bot.domain.states import ReviewReason, State
@@ -52,6 +53,8 @@ CHECK = Check(
     tries=0,
     id_info={"id_number": "22212340000", "first_name": "Ada", "dob": "1990-01-02"},
     customer_reference="C-17",
+    liveness_images=8,
+    record=replace(NOTHING_COMPARED, name=RecordMatch.MATCHES, dob=RecordMatch.MATCHES),
 )
 
 NOBODY_TOLD = Told()

@@ -432,7 +432,8 @@ def actions_table() -> list[tuple[str, str, str]]:
 
 def one_action(action: str, value: str, outcome: Outcome = Outcome.REJECTED) -> list[str]:
     return thread.checklist(
-        Reading(code="0811", text="", outcome=outcome, why=Why.FACES_DIFFER, actions={action: value})
+        Reading(code="0811", text="", outcome=outcome, why=Why.FACES_DIFFER, actions={action: value}),
+        liveness_images=8,
     )
 
 
@@ -489,7 +490,7 @@ def test_actions_without_a_value_and_hundreds_of_them_do_no_harm() -> None:
     many = Reading(
         code="0811", text="", outcome=Outcome.REJECTED, why=Why.FACES_DIFFER, actions={f"A{n}": "x" for n in range(500)}
     )
-    assert thread.checklist(many)[-1] == "and 460 more"
+    assert thread.checklist(many, liveness_images=8)[-1] == "and 460 more"
 
 
 # The message of a request

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.figures import Fact, Rate, Report, Took, reach, report
+from bot.domain.liveness import Liveness
 from bot.domain.periods import Kind, Period, day_of, month_of, week_of
+from bot.domain.record_match import RecordMatch
 from bot.domain.states import FINAL, ReviewReason, State
 
 LATE = timedelta(hours=4)
@@ -71,6 +73,8 @@ def stories(draw: st.DrawFn, around: datetime) -> Story:
         "decision": decision,
         "decision_reason": "tampered" if decision else None,
         "decided": asked + timedelta(seconds=decided) if decision else None,
+        "record": draw(st.sampled_from(["matches", "partly", "differs", "not_compared"])),
+        "liveness": draw(st.sampled_from([None, "proven", "not_proven"])) if state in FINAL else None,
     }
 
 
@@ -94,6 +98,8 @@ def fact(story: Story) -> Fact:
         decision=story["decision"],
         decision_reason=story["decision_reason"],
         decided_at=story["decided"],
+        record=RecordMatch(story["record"]),
+        liveness=Liveness(story["liveness"]) if story["liveness"] else None,
     )
 
 
@@ -179,6 +185,7 @@ def expected(of: list[Story], everything: list[Story], is_in: Callable[[datetime
     decided_people = {s["person"] for s in of if outcome(s) in ("approved", "rejected")}
     first_people = {s["person"] for s in of if s["round"] == 1 and s["ref"] == s["person"] and outcome(s) == "approved"}
     by_smile = [s for s in of if s["by_person"] and s["state"] in ("approved", "rejected", "failed", "cancelled")]
+    approved_by_smile = [s for s in of if s["state"] == "approved"]
     ended_at_smile = [s for s in by_smile if s["ended"] and s["machine"]]
     return {
         "asked": len(of),
@@ -195,6 +202,13 @@ def expected(of: list[Story], everything: list[Story], is_in: Callable[[datetime
         "smile_review": times([s["ended"] - s["machine"] for s in ended_at_smile]),
         "reviewers": times([s["decided"] - s["review"] for s in of if s["decision"]]),
         "reviews": reviews(of, now),
+        "assurance": (
+            *(
+                len([s for s in approved_by_smile if s["record"] == word])
+                for word in ("differs", "partly", "not_compared")
+            ),
+            len([s for s in approved_by_smile if s["liveness"] == "not_proven"]),
+        ),
         "rejections": reasons("rejected"),
         "failures": reasons("failed"),
         "by_type": {
@@ -234,7 +248,10 @@ def computed(found: Any) -> Story:
     return {
         **{name: getattr(found, name) for name in plain},
         **{name: rate(getattr(found, name)) for name in rates},
-        **{name: tuple(getattr(found, name)) for name in ("machine", "final", "smile_review", "reviewers", "reviews")},
+        **{
+            name: tuple(getattr(found, name))
+            for name in ("machine", "final", "smile_review", "reviewers", "reviews", "assurance")
+        },
         "rejections": dict(found.rejections),
         "failures": dict(found.failures),
         "by_type": groups(found.by_type),

@@ -98,7 +98,7 @@ class Journey:
             ]
             await modal.attach("liveness", *files)
         for name, value in more.items():
-            await modal.fill(name, value)
+            await (modal.choose if name == "dob" else modal.fill)(name, value)
         await modal.choose("consent", ["consented"])
         return modal
 

@@ -37,6 +37,7 @@ TOLD: dict[str, tuple[list[str], str | None]] = {
     "spoof": (["1012", "0816", "1212"], "1212"),
     "spoof_strict": (["0907"], "0907"),
     "id_not_found": (["1013"], "1013"),
+    "another_person": (["1012", "0810"], "0810"),
     "bad_id_format": (["1014"], "1014"),
     "authority_down": (["1015"], "1015"),
     "no_face": (["0911"], "0911"),

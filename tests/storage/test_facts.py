@@ -22,6 +22,9 @@ from tests.journeys.world import Journey, journey
 
 pytestmark = pytest.mark.anyio
 
+ASSURANCE = ("record_match", "name_match", "dob_match", "phone_match", "liveness", "liveness_images")
+"""Columns that the migration m0010_assurance brought."""
+
 STORIES = {
     "00000000000": "approved",
     "11111111111": "rejected",
@@ -117,8 +120,9 @@ async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp
             "DROP INDEX verifications_open",
             "DROP INDEX verifications_person",
             "ALTER TABLE verifications DROP COLUMN paused_seconds",
+            *(f"ALTER TABLE verifications DROP COLUMN {column}" for column in ASSURANCE),
             "DELETE FROM meta WHERE name = 'first_start'",
-            "DELETE FROM _sqlite_migrations WHERE name IN ('m0005_figures', 'm0008_paused')",
+            "DELETE FROM _sqlite_migrations WHERE name IN ('m0005_figures', 'm0008_paused', 'm0010_assurance')",
         ):
             connection.execute(statement)
         migrate(sqlite_utils.Database(connection))

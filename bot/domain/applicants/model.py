@@ -12,7 +12,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of a stranger's file is looked at. Sizes are bytes."""
+    """What is accepted of a stranger's file, and how much of it is looked at. Sizes are bytes."""
 
     rows: int = 2_000
     """Applicants in one table."""
@@ -26,6 +26,8 @@ class Limits:
     ratio: int = 200
     """Unpacked to packed size of one entry of more than 1 MiB."""
     photo_bytes: int = MAX_FILE_BYTES
+    liveness_required: bool = False
+    """Whether a row without liveness images is a fault."""
 
     @property
     def row_chars(self) -> int:

@@ -31,7 +31,16 @@ def read(
     matches = match(rows, found, inner_zips=sources.inner_zips)
     repeats = _Repeats()
     applicants = tuple(
-        _applicant(draft, matched, sources.table, columns, repeats=repeats, id_types=id_types, today=today)
+        _applicant(
+            draft,
+            matched,
+            sources.table,
+            columns,
+            repeats=repeats,
+            id_types=id_types,
+            today=today,
+            liveness_required=limits.liveness_required,
+        )
         for draft, matched in zip(rows, matches, strict=True)
     )
     return Reading(
@@ -68,6 +77,7 @@ def _applicant(
     repeats: _Repeats,
     id_types: IDTypes,
     today: date,
+    liveness_required: bool,
 ) -> Applicant:
     selfie = list(_infos(draft, matched, table.file.file_id, "selfie"))
     liveness = list(_infos(draft, matched, table.file.file_id, "liveness"))
@@ -81,7 +91,7 @@ def _applicant(
         # Consent is confirmed once for the whole batch.
         consent=True,
     )
-    parsed = parse(form, id_types, today=today)
+    parsed = parse(form, id_types, today=today, liveness_required=liveness_required)
     faults = {**parsed.faults, **matched.faults}
     if draft.inline_selfie is not None and "selfie" in faults:
         faults[SELFIE_BASE64] = faults.pop("selfie")

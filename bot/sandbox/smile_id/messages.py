@@ -55,7 +55,7 @@ PERSON: Mapping[str, str] = {
     "ExpirationDate": "Not Available",
     "Photo": PHOTO,
 }
-"""What every authority in the sandbox knows about everybody."""
+"""What every authority in the sandbox knows about somebody of whom nothing but the number was entered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,14 @@ ID_DETAILS_WITHOUT_PHOTO = Template(
     looked_up=True,
     changed_actions=ID_DETAILS.changed_actions,
     extra={"Photo": "Not Available"},
+)
+ID_DETAILS_OF_ANOTHER = Template(
+    code="1012",
+    text="ID Number Validated",
+    result_type="ID Verification",
+    looked_up=True,
+    changed_actions=ID_DETAILS.changed_actions,
+    extra={"FullName": "EZE CHIDI TEST", "DOB": "1971-05-06", "PhoneNumber": "08011111111"},
 )
 NO_SUCH_ID = Template(
     code="1013",

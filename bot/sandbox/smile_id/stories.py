@@ -50,6 +50,9 @@ class Story:
 
 STORIES: Mapping[str, Story] = {
     "approved": Story(tells="found, faces match", machine=(m.ID_DETAILS, m.APPROVED)),
+    "another_person": Story(
+        tells="faces match, the number is another person's", machine=(m.ID_DETAILS_OF_ANOTHER, m.APPROVED)
+    ),
     "rejected": Story(tells="found, faces differ", machine=(m.ID_DETAILS, m.REJECTED)),
     "provisional": Story(tells="nobody ever looks", machine=(m.ID_DETAILS, m.PROVISIONAL)),
     "provisional_approved": Story(

@@ -43,7 +43,7 @@ def _write(template: Template, job: SandboxJob) -> Message:
             "IDNumber": id_info["id_number"],
         }
     if template.looked_up and id_info:
-        message |= _person(id_info["id_number"], job.partner_params)
+        message |= _person(id_info, job.partner_params)
     return {**message, **template.extra}
 
 
@@ -66,10 +66,20 @@ def _actions(template: Template, job: SandboxJob) -> dict[str, str]:
     return actions
 
 
-def _person(id_number: str, partner_params: Mapping[str, Any]) -> dict[str, Any]:
-    """The invented person; for numbers ending in 4 as changed by partner_params.
+def _person(id_info: Mapping[str, Any], partner_params: Mapping[str, Any]) -> dict[str, Any]:
+    """The invented person, named and born as entered (ours); for numbers ending in 4 as partner_params change it.
 
     Smile ID's page on customising sandbox test data: keys of the result at the top level of partner_params.
     """
-    custom = partner_params if id_number.endswith("4") else {}
-    return {**PERSON, **{key: custom[key] for key in PERSON if key in custom}, "FullData": {}}
+    custom = partner_params if id_info["id_number"].endswith("4") else {}
+    changed = {key: custom[key] for key in PERSON if key in custom}
+    return {**PERSON, **_as_entered(id_info), **changed, "FullData": {}}
+
+
+def _as_entered(id_info: Mapping[str, Any]) -> dict[str, str]:
+    """Surname first and in capitals, as authorities like to write."""
+    names = [str(id_info.get(name) or "") for name in ("last_name", "first_name", "middle_name")]
+    told = {"DOB": str(id_info.get("dob") or ""), "PhoneNumber": str(id_info.get("phone_number") or "")}
+    if names[0] and names[1]:
+        told["FullName"] = " ".join(filter(None, names)).upper()
+    return {key: value for key, value in told.items() if value}

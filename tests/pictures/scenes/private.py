@@ -6,10 +6,11 @@ from datetime import timedelta
 from bot.blocks import private
 from bot.blocks.thread import Said
 from bot.domain.outcomes import Why
+from bot.domain.record_match import RecordMatch
 from bot.domain.rulings import Source
 from bot.domain.states import State
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
-from tests.pictures.scenes.samples import CHECK_BVN, ENTRY, LINK, RECEIVED_AT, ended, reading
+from tests.pictures.scenes.samples import CHECK_BVN, DIFFERS, ENTRY, LINK, RECEIVED_AT, ended, reading
 
 _AUTHORITY = {
     "Name at the authority": "Ada Chidinma Obi",
@@ -57,6 +58,26 @@ def sheets() -> list[Sheet]:
                             "selfie_image": "https://example.com/selfie?X-Amz-Date=1&X-Amz-Signature=2",
                             "id_card_image": "https://example.com/card?X-Amz-Date=1",
                         },
+                    ),
+                ),
+                Scene(
+                    caption="An approved check whose number belongs to somebody else",
+                    shows=private.details(
+                        replace(approved, record=DIFFERS),
+                        ENTRY,
+                        [_told(Why.CONFIRMED, 9)],
+                        photo_links={},
+                        compared=[
+                            private.Compared(
+                                name="Name", entered="Ada Obi", recorded=["EZE CHIDI TEST"], word=RecordMatch.DIFFERS
+                            ),
+                            private.Compared(
+                                name="Date of birth",
+                                entered="1990-01-02",
+                                recorded=["1971-05-06"],
+                                word=RecordMatch.DIFFERS,
+                            ),
+                        ],
                     ),
                 ),
                 Scene(

@@ -8,6 +8,7 @@ from typing import Any
 from bot.blocks.thread import Told
 from bot.domain.checks import Check
 from bot.domain.outcomes import Outcome, Reading, Why
+from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.states import State
 from tests.blocks.samples import ALL_ACTIONS, ASKED_AT, CHECK, CODES, bvn
 from tests.pictures.people import AMINA, REMI, REQUESTS
@@ -20,6 +21,7 @@ REVIEWER_CALLED = Told(reviewer_mentions=f"<@{AMINA}> <@{REMI}>")
 REVIEWER_IS_WHO_ASKED = Told(reviewer_mentions=f"<@{AMINA}>")
 NOBODY_SET_UP = Told()
 OPERATORS_TOLD = Told(operators=True)
+DIFFERS = replace(NOTHING_COMPARED, name=RecordMatch.DIFFERS, dob=RecordMatch.DIFFERS)
 LINK = "https://example.slack.com/archives/C0KYC/p1700000000000100"
 
 _ACTIONS: Mapping[Why, Mapping[str, str]] = {
@@ -66,9 +68,9 @@ def _reading(why: Why) -> Reading:
             )
         case Why.NOT_FINAL:
             return CODES.read(code="0810", text=approved.text, actions=ALL_ACTIONS, said_final=False)
-        case Why.REJECTED_OTHER:
-            # No code that ships with the bot tells it; an operator's own copy of the table can.
-            return replace(next(iter(readings("0811"))), code="0918", text="Rejected by partner rule", why=why)
+        case Why.SUSPECTED_SPOOF:
+            # The table knows no text of 0816; only one that says so suspects a spoof.
+            return CODES.read(code="0816", text="Pending Enroll - Possible Spoof", actions=ALL_ACTIONS)
         case _:
             # 0001 has a text about an ID card, which we never send, before the one about the selfie.
             found = (one for row in CODES for one in readings(row.code) if one.why is why)

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from bot.blocks import thread, words
+from bot.domain.assurance import Doubt
 from bot.domain.checks import Check, Held, PostKind
 from bot.domain.outcomes import Outcome, Why
+from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.states import ReviewReason, State
 from tests.blocks.samples import ID_TYPES
 from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
     CHECK_BVN,
+    DIFFERS,
     ENTRY,
     NOBODY_SET_UP,
     OPERATORS_TOLD,
@@ -46,7 +50,7 @@ def sheets() -> list[Sheet]:
             name="results",
             title="Results",
             line="Every final result of Smile ID, told in the thread of the request to who asked.",
-            scenes=[*_results(), *_confirmation()],
+            scenes=[*_results(), *_confirmation(), *_assurance()],
         ),
         Sheet(
             name="not-final",
@@ -129,6 +133,34 @@ def _confirmation() -> Iterator[Scene]:
     )
     yield Scene(
         caption="Ours to mend, and no operator could be told", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD
+    )
+
+
+def _assurance() -> Iterator[Scene]:
+    """What an approval leaves open."""
+    read = reading(Why.CONFIRMED)
+
+    def scene(caption: str, doubt: Doubt | None = None, **more: Any) -> Scene:
+        check = ended(State.APPROVED, read, **more)
+        said = thread.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, doubt=doubt)
+        return Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
+
+    yield scene("Approved, and the record is about somebody else", Doubt.RECORD_DIFFERS, record=DIFFERS)
+    yield scene("The same where nobody is called for it (KYC_NAME_DIFFERS=tell)", record=DIFFERS)
+    yield scene("Approved, and the name matches in part", record=replace(NOTHING_COMPARED, name=RecordMatch.PARTLY))
+    yield scene("Approved, and no name was compared", record=NOTHING_COMPARED)
+    yield scene("Approved without liveness images", liveness_images=0)
+    yield scene(
+        "Approved without liveness images where reviewers look at that (KYC_LIVENESS=review)",
+        Doubt.LIVENESS_NOT_PROVEN,
+        liveness_images=0,
+    )
+    late = ended(State.APPROVED, read, record=DIFFERS)
+    yield Scene(
+        caption="The authority's record came after the approval",
+        shows=thread.record_differs(late, told=REVIEWER_TOLD, doubt=Doubt.RECORD_DIFFERS),
+        kinds=[PostKind.RECORD_DIFFERS],
+        place=Place.THREAD,
     )
 
 

@@ -1,0 +1,44 @@
+"""What was entered against the authority's record, as Smile ID's messages about one job tell it."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from bot.domain.record_match import Comparison, RecordMatch, compare, entered_person, lowered_by, record_person
+from bot.smile_id.wire import Authority, Message, parse_message
+from storage import receipts
+from storage.database import Transaction
+
+_WORST_FIRST = (RecordMatch.DIFFERS, RecordMatch.PARTLY, RecordMatch.MATCHES)
+
+
+def tells_of_a_person(message: Message) -> bool:
+    """Whether a message holds anything that could be compared."""
+    return message.authority != Authority()
+
+
+def comparison_of_job(tx: Transaction, job_id: str, id_info: Mapping[str, str], *, country: str) -> Comparison:
+    """Field by field the worst word of all trusted messages about a job.
+
+    A callback's signature does not cover its body. With the worst word a forged record can call a reviewer, but never
+    turn *differs* into *matches*.
+    """
+    messages = [parse_message(json.loads(kept.body)) for kept in receipts.of_job(tx, job_id)]
+    found = [_comparison(message, id_info, country) for message in messages]
+    return Comparison(
+        name=_worst(one.name for one in found),
+        dob=_worst(one.dob for one in found),
+        phone=_worst(one.phone for one in found),
+    )
+
+
+def _comparison(message: Message, id_info: Mapping[str, str], country: str) -> Comparison:
+    held = message.authority
+    record = record_person(
+        full_name=held.full_name, dob=held.dob, phones=(held.phone, held.phone2), full_data=held.full_data
+    )
+    return lowered_by(compare(entered_person(id_info), record, country=country), message.actions)
+
+
+def _worst(words: Iterable[RecordMatch]) -> RecordMatch:
+    found = frozenset(words)
+    return next((word for word in _WORST_FIRST if word in found), RecordMatch.NOT_COMPARED)
