@@ -178,8 +178,7 @@ def _read_record(record: Person, country: str) -> _Record:
     if first.words and last.words:
         for role, words in ((_Role.FIRST, first), (_Role.LAST, last)):
             for word in words.words:
-                # From behind for the surname, so that of Musa Musa each is one.
-                _give_role(role, word, held if role is _Role.FIRST else held[::-1])
+                _give_role(role, word, held)
     elif country.upper() in _OWN_NAME_FIRST:
         for one in [one for one in held if one.is_name][:1]:
             one.role = _Role.FIRST
@@ -199,19 +198,20 @@ def _give_role(role: _Role, word: Word, held: Sequence[_Held]) -> None:
 def _find_equal(typed: _Typed, record: _Record) -> None:
     for one in typed.fields:
         for sought in one.words:
-            _find_word(sought, record, one.role)
+            _find_word(sought, record)
     for one in typed.fields:
         for parts, whole in _written_apart(one, record):
             if _surely_one_name(parts, one.compounds) and _surely_one_name(whole, record.compounds):
                 _take_all(parts, whole, 0)
     for sought in (*typed.middle, *typed.generations):
-        _find_word(sought, record, _Role.ANY)
+        _find_word(sought, record)
 
 
-def _find_word(sought: _Sought, record: _Record, role: _Role) -> None:
-    fitting = [held for held in record.words if not held.taken and held.word == sought.word]
-    if fitting:
-        sought.take([min(fitting, key=lambda held: (held.role is not role, held.role is not _Role.ANY))], 0)
+def _find_word(sought: _Sought, record: _Record) -> None:
+    for held in record.words:
+        if not held.taken and held.word == sought.word:
+            sought.take([held], 0)
+            return
 
 
 def _written_apart(one: _Field, record: _Record) -> list[tuple[list[_Sought], list[_Held]]]:

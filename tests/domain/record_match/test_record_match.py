@@ -286,6 +286,8 @@ def test_a_spelling_stands_on_one_line_alone() -> None:
         (("Musa", "Ibrahim"), ("Ibrahim", "", "Musa")),
         (("Ada", "Chioma"), ("Ada", "Chioma", "Obi")),
         (("Obi", "Ada"), ("Ada", "Obi", "Nwosu")),
+        (("Ada", "Chioma Obi"), ("Ada Chioma", "", "Obi")),
+        (("Ada Obi", "Nwosu"), ("Ada", "", "Obi Nwosu")),
     ],
 )
 def test_names_of_the_record_that_stand_apart_say_which_is_the_surname(
@@ -300,9 +302,25 @@ def test_names_of_the_record_that_stand_apart_say_which_is_the_surname(
     assert compare(entered, replace(held, full_name=None), country="NG").name is MATCHES
 
 
+def test_a_married_name_after_the_records_surname_is_partly_the_same() -> None:
+    held = Person(first_name="Ngozi", middle_name="Chiamaka", last_name="Okafor")
+    married = Person(first_name="Ngozi", middle_name="Okafor", last_name="Adeyemi")
+    assert compare(married, held, country="NG").name is PARTLY
+    assert compare(replace(married, first_name="Ifeoma"), held, country="NG").name is DIFFERS
+
+
+def test_a_name_in_one_piece_tells_a_son_from_his_father_where_order_does() -> None:
+    record = Person(full_name="ABEBE BEKELE")
+    assert compare(Person(full_name="Abebe Bekele"), record, country="ET").name is MATCHES
+    assert compare(Person(full_name="Bekele Abebe"), record, country="ET").name is PARTLY
+    assert compare(Person(full_name="Bekele Abebe"), record, country="NG").name is MATCHES
+
+
 def test_the_same_name_twice_is_told_apart_from_once() -> None:
     assert name_word("Musa", "Musa", "MUSA MUSA") is MATCHES
     assert name_word("Musa", "Musa", "MUSA GARBA") is not MATCHES
+    ada = Person(first_name="Ada", last_name="Musa")
+    assert compare(Person(first_name="Musa", last_name="Musa"), ada, country="NG").name is DIFFERS
 
 
 def test_what_is_too_long_is_never_a_match_and_costs_little() -> None:
