@@ -1,13 +1,15 @@
-"""From the bytes of an attached file to a JPEG that Smile ID can use, or words why not.
+"""Turns the bytes of an attached file into a JPEG that Smile ID can use, or says in words why it cannot.
 
-A photo that is an upright JPEG keeps its compressed picture byte for byte; only segments that describe it
-(place, device, comments, thumbnails, appended films) are cut. Encoded anew is only what must be turned or
-converted. Pure and slow: call it in a thread.
+An upright JPEG keeps its compressed picture byte for byte: only segments that describe it (place, device, comments,
+thumbnails, appended films) are cut out. What is left is decoded before it is sent. Everything else is encoded anew.
+Pure, slow and hungry for memory: `bot.decoding` runs it in a thread, within a budget.
 """
 
 import hashlib
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -37,6 +39,8 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, st
 """What damaged files raise. Hundreds of thousands of them raised the first three; Pillow's own `open` expects most
 of the others of its decoders.
 """
+_BAND = 256
+"""Rows that are converted at a time: a whole copy per step took 20 bytes a pixel, bands take 8."""
 _DAMAGED = "The file is damaged or incomplete. Attach it again, or take a new photo."
 
 
@@ -53,38 +57,43 @@ class Photo:
 
 
 def prepare(data: bytes) -> Photo:
-    """Decode the whole picture and give it back as an upright JPEG without metadata.
+    """An upright JPEG without metadata, of the picture's full size, that is known to decode.
 
-    Raises PhotoUnusable. Every pixel is decoded, since Pillow's `verify()` lets a truncated JPEG pass.
+    Raises PhotoUnusable for what is no photo, damaged, too small or too large. Every pixel is decoded, since Pillow's
+    `verify()` lets a truncated JPEG pass. Takes up to 8 MiB of memory per megapixel, 12 for a progressive JPEG.
     """
+    with _opened(data) as image:
+        jpeg, picture = _cut(data, image) or _encoded_anew(image)
+        return Photo(
+            jpeg=jpeg,
+            sha256=hashlib.sha256(data).hexdigest(),
+            width=picture.width,
+            height=picture.height,
+            look=look(picture),
+        )
+
+
+def count_pixels(data: bytes) -> int:
+    """Width times height by the file's header, decoding nothing. Raises PhotoUnusable as `prepare` does."""
+    with _opened(data) as image:
+        return image.width * image.height
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """The picture, its header read and its size allowed. Whatever Pillow raises inside becomes PhotoUnusable."""
     if not data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
         raise PhotoUnusable("not a JPEG or PNG", "The file is not a JPEG or PNG photo. Attach another one.")
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             _check_size(image)
-            image.load()
-            width, height = image.size
-            turn = _turn(image)
-            looked = look(image)
-            # Phones write several pictures into one file (MPO); the first is a JPEG like any other.
-            if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and turn is None:
-                jpeg = without_metadata(data)
-            else:
-                upright = image if turn is None else image.transpose(turn)
-                width, height = upright.size
-                jpeg = _encode(upright)
+            yield image
     except PhotoUnusable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
         raise _too_large() from fault
     except _BROKEN as fault:
         raise PhotoUnusable("does not decode", _DAMAGED) from fault
-    return Photo(jpeg=jpeg, sha256=hashlib.sha256(data).hexdigest(), width=width, height=height, look=looked)
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    orientation = image.getexif().get(0x0112)
-    return _TURNS.get(orientation) if isinstance(orientation, int) else None
 
 
 def _check_size(image: Image.Image) -> None:
@@ -104,22 +113,33 @@ def _too_large() -> PhotoUnusable:
     )
 
 
-def _encode(image: Image.Image) -> bytes:
-    if image.mode.startswith("I"):
-        # 16 bits of grey, which Pillow would clip to white instead of scaling.
-        image = image.convert("I").point(lambda grey: grey / 256).convert("L")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        ground = Image.new("RGB", image.size, "white")
-        layer = image.convert("RGBA")
-        ground.paste(layer, mask=layer.getchannel("A"))
-        image = ground
-    profile = image.info.get("icc_profile") if image.mode == "RGB" else None
-    image = image.convert("RGB")
-    # Pillow would write a comment that it found in the original into the new file.
-    image.info = {}
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=95, subsampling=0, icc_profile=profile)
-    return out.getvalue()
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    orientation = image.getexif().get(0x0112)
+    return _TURNS.get(orientation) if isinstance(orientation, int) else None
+
+
+# A JPEG whose compressed picture stays
+
+
+def _cut(data: bytes, image: Image.Image) -> tuple[bytes, Image.Image] | None:
+    """An upright JPEG without its metadata, and its picture; None where it must be encoded anew.
+
+    Decoders step over faults that a strict reading of the segments trips on: stray bytes between them, a length that
+    is too short, an end marker before the picture. So only what is left is decoded, and it must have the same size.
+    """
+    # Phones write several pictures into one file (MPO); the first is a JPEG like any other.
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L") or _turn(image) is not None:
+        return None
+    try:
+        jpeg = without_metadata(data)
+        picture = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+        if (picture.size, picture.mode) != (image.size, image.mode):
+            return None
+        picture.load()
+    except _BROKEN:
+        # If the file as it came does not decode either, encoding it anew says so.
+        return None
+    return jpeg, picture
 
 
 def without_metadata(data: bytes) -> bytes:
@@ -184,3 +204,52 @@ def _end_of_scan(data: bytes, at: int) -> int:
             at += 1
         else:
             return at
+
+
+# Everything else
+
+
+def _encoded_anew(image: Image.Image) -> tuple[bytes, Image.Image]:
+    """The decoded picture upright and in RGB, as a JPEG of high quality and full colour resolution."""
+    profile, turn = _rgb_profile(image), _turn(image)
+    image.load()
+    picture = _instead_of(image, _in_rgb(image))
+    if turn is not None:
+        picture = _instead_of(picture, picture.transpose(turn))
+    # Pillow would write a comment that it found in the original into the new file.
+    picture.info = {}
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=95, subsampling=0, icc_profile=profile)
+    return out.getvalue(), picture
+
+
+def _instead_of(old: Image.Image, new: Image.Image) -> Image.Image:
+    """The new picture, with the memory of the old one given back at once: each may hold 200 MB."""
+    if new is not old:
+        old.close()
+    return new
+
+
+def _rgb_profile(image: Image.Image) -> bytes | None:
+    """The colour profile, unless it describes the inks or greys that the picture is converted from."""
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) and profile[16:20] == b"RGB " else None
+
+
+def _in_rgb(image: Image.Image) -> Image.Image:
+    """The picture in eight bits a colour; what is transparent becomes white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    rgb = Image.new("RGB", image.size, "white")
+    for top in range(0, image.height, _BAND):
+        band = image.crop((0, top, image.width, min(top + _BAND, image.height)))
+        if band.mode.startswith("I"):
+            # 16 bits of grey, which Pillow would clip to white instead of scaling.
+            band = band.convert("I").point(lambda grey: grey / 256).convert("L")
+            rgb.paste(band, (0, top))
+        elif band.mode in ("RGBA", "LA", "PA") or "transparency" in band.info:
+            band = band.convert("RGBA")
+            rgb.paste(band, (0, top), mask=band)
+        else:
+            rgb.paste(band, (0, top))
+    return rgb

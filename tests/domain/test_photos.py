@@ -5,6 +5,7 @@ import io
 import struct
 import time
 import zlib
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -367,11 +368,18 @@ SAMPLES = [
 ]
 
 
+MARKS = [b"\xff\xd9", b"\xff\xd8", b"\xff\xd3", b"\xff\xe1\x00\x04ab", b"\xff\xfe\x00\x02", b"\xff"]
+"""JPEG's own."""
+
+
 @st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A sound file after some bytes were changed, cut out, put in, or cut off."""
-    data = bytearray(draw(st.sampled_from(SAMPLES)))
-    for _ in range(draw(st.integers(1, 6))):
+def damaged(draw: st.DrawFn, samples: Sequence[bytes] = tuple(SAMPLES), *, little: bool = False) -> bytes:
+    """A file after some bytes were changed, cut out, put in, or cut off; after `little` damage most can be shown."""
+    data = bytearray(draw(st.sampled_from(samples)))
+    put_in = st.binary(min_size=1, max_size=40)
+    if little:
+        put_in |= st.sampled_from(MARKS)
+    for _ in range(draw(st.integers(0, 2) if little else st.integers(1, 6))):
         if not data:
             break
         # Most of what can go wrong stands in the headers.
@@ -382,7 +390,7 @@ def damaged(draw: st.DrawFn) -> bytes:
             case "cut":
                 del data[at : at + draw(st.integers(1, 40))]
             case "put":
-                data[at:at] = draw(st.binary(min_size=1, max_size=40))
+                data[at:at] = draw(put_in)
             case _:
                 del data[at:]
     return bytes(data)

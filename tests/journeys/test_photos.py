@@ -1,6 +1,7 @@
 """What becomes of the photos between Slack and Smile ID: fetched safely, looked into, and sent as they should be."""
 
 import asyncio
+import base64
 import io
 import struct
 import zlib
@@ -17,6 +18,8 @@ from PIL import Image
 
 from bot.app import Patience
 from bot.sandbox.slack import Fault, SlackFile
+from tests.domain.faulty_photos import SHOWN_BY_EVERY_VIEWER
+from tests.journeys.test_batches import drop, send, zip_of
 from tests.journeys.test_submission_faults import finish
 from tests.journeys.world import ADMIN, PHOTOS, SELFIE, Journey, journey
 
@@ -209,6 +212,35 @@ async def test_a_png_arrives_as_a_jpeg(tmp_path: Path) -> None:
         with Image.open(io.BytesIO(sent)) as image, Image.open(PHOTOS / "selfie.png") as original:
             assert image.format == "JPEG"
             assert image.size == original.size
+
+
+@pytest.mark.parametrize(
+    ("comes", "fault"),
+    [
+        *(("attached", fault) for fault in SHOWN_BY_EVERY_VIEWER),
+        *((comes, "end mark first") for comes in ("in a zip", "in a cell")),
+    ],
+)
+async def test_a_photo_that_every_viewer_shows_arrives_as_one(tmp_path: Path, comes: str, fault: str) -> None:
+    data = SHOWN_BY_EVERY_VIEWER[fault](with_metadata(orientation=1))
+    row = "country,id_type,id_number,selfie,selfie_base64\nNG,BVN,00000000000,"
+    async with journey(tmp_path) as world:
+        if comes == "attached":
+            await approved(world, await world.ask(selfie=data))
+        elif comes == "in a zip":
+            await drop(world, {"people.zip": zip_of({"people.csv": f"{row}1.jpg,".encode(), "1.jpg": data})})
+            await send(world)
+        else:
+            await drop(world, {"people.csv": f"{row},{base64.b64encode(data).decode()}".encode()})
+            await send(world)
+        job = world.job()
+        assert job.info is not None
+        (image,) = job.info["images"]
+        sent = base64.b64decode(image["image"]) if comes == "in a cell" else job.entries[image["file_name"]]
+        with Image.open(io.BytesIO(sent)) as shown:
+            shown.load()
+            assert (shown.format, shown.size) == ("JPEG", (320, 480))
+        assert SECRET_PLACE not in sent
 
 
 async def test_the_liveness_images_arrive_in_the_order_in_which_they_were_attached(tmp_path: Path) -> None:
