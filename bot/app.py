@@ -19,6 +19,7 @@ from bot.backups import Backups
 from bot.batches import Batches
 from bot.bundles import Bundles
 from bot.catalogue import Catalogue
+from bot.decoding import PhotoDecoder
 from bot.desk import Desk
 from bot.domain.applicants import Limits
 from bot.domain.checks import Attempt, Post
@@ -235,6 +236,7 @@ class _Ground:
     smile_id: SmileID
     access: Access
     bundles: Bundles
+    decoder: PhotoDecoder
     codes: ResultCodes
     id_types: IDTypes
     metrics: Metrics
@@ -289,6 +291,7 @@ async def _lay(
         smile_id=smile_id,
         access=Access(settings=settings, slack=listener_slack, now=now),
         bundles=bundles,
+        decoder=PhotoDecoder(),
         codes=codes,
         id_types=id_types,
         metrics=metrics,
@@ -334,6 +337,7 @@ def _submission(ground: _Ground, *, pass_seconds: float) -> tuple[Submission, Cr
         access=ground.access,
         id_types=ground.id_types,
         bundles=ground.bundles,
+        decoder=ground.decoder,
         settings=ground.settings,
         now=ground.now,
         dice=ground.dice,

@@ -42,6 +42,7 @@ BESIDE = frozenset(
         "bot.bundles",
         "bot.charts",
         "bot.check",
+        "bot.decoding",
         "bot.logs",
         "bot.manifest",
         "bot.metrics",
@@ -224,6 +225,7 @@ def test_the_product_imports_no_test() -> None:
         ("click", ["bot.__main__"]),
         ("matplotlib", ["bot.charts"]),
         ("yaml", ["bot.manifest"]),
+        ("PIL", ["bot.domain.photos", "bot.domain.photo_quality"]),
         ("pydantic_settings", ["bot.settings"]),
     ],
 )
@@ -231,6 +233,13 @@ def test_a_library_is_known_in_its_room_alone(library: str, rooms: list[str]) ->
     users = {i.importer for i in ALL_IMPORTS if _in(i.imported, library) and not _in(i.importer, "bot.sandbox")}
     assert users, f"nobody uses {library}"
     assert {me for me in users if not _in(me, *rooms)} == set()
+
+
+def test_every_photo_is_decoded_within_the_one_budget() -> None:
+    made, decoding = re.compile(r"\bPhotoDecoder\(\)"), re.compile(r"\bphotos\.prepare\b|\bimport .*\bprepare\b")
+    texts = {_module(path): path.read_text(encoding="utf-8") for path in _files("bot", "handlers")}
+    assert [me for me, text in texts.items() for _ in made.findall(text)] == ["bot.app"]
+    assert {me for me, text in texts.items() if decoding.search(text)} == {"bot.decoding"}
 
 
 def test_the_environment_is_read_in_two_files_only() -> None:

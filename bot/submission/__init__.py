@@ -14,6 +14,7 @@ import structlog
 
 from bot.access import Access
 from bot.bundles import Bundles
+from bot.decoding import PhotoDecoder
 from bot.domain.checks import Check, Step
 from bot.domain.id_types import IDTypes
 from bot.domain.states import State
@@ -35,9 +36,9 @@ __all__ = ["MAX_TRIES", "PASS_SECONDS", "Submission"]
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=10)
-"""Longer than one pass may take, and void at every start: two passes over one check would pay for it twice."""
+"""Longer than one pass takes by itself, and void at every start: two passes over one check would pay for it twice."""
 PASS_SECONDS = 8 * 60.0
-"""A pass that takes longer is broken off, and what it was sending is in doubt."""
+"""A pass that takes longer is broken off, and what it was sending is in doubt. Waiting to be decoded does not count."""
 ROWS_AT_ONCE = 6
 """Rows of batches under way: each holds up to nine photos of ten megabytes."""
 
@@ -55,6 +56,7 @@ class Submission:
         access: Access,
         id_types: IDTypes,
         bundles: Bundles,
+        decoder: PhotoDecoder,
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
@@ -63,7 +65,7 @@ class Submission:
         self._pass_seconds = pass_seconds
         self._database = database
         self._now = now
-        self._gathering = Gathering(database=database, slack=slack, files=files, bundles=bundles)
+        self._gathering = Gathering(database=database, slack=slack, files=files, bundles=bundles, decoder=decoder)
         self._questions = Questions(database=database, id_types=id_types, settings=settings, now=now)
         self._setbacks = Setbacks(database=database, access=access, settings=settings, now=now, dice=dice)
         self._doubts = Doubts(database=database, smile_id=smile_id, setbacks=self._setbacks, settings=settings, now=now)
@@ -76,7 +78,7 @@ class Submission:
             now=now,
         )
         self._under_way: set[str] = set()
-        """A lease may run out under a pass, when the clock jumps; this does not."""
+        """A lease may run out under a pass, when the clock jumps or photos wait for their turn; this does not."""
 
     async def claim(self, limit: int) -> list[str]:
         """References of checks that are due, ours until the lease ends."""
@@ -102,8 +104,8 @@ class Submission:
 
     async def _one_pass(self, ref: str) -> None:
         try:
-            async with asyncio.timeout(self._pass_seconds):
-                await self._pass(ref)
+            async with asyncio.timeout(self._pass_seconds) as limit:
+                await self._pass(ref, limit)
         except IllegalMove as late:
             # It was cancelled, or a result came, between our reading and our writing.
             log.info("check.left", ref=ref, error=str(late))
@@ -112,7 +114,7 @@ class Submission:
             log.exception("check.pass_failed", ref=ref)
             await self._broken_off(ref)
 
-    async def _pass(self, ref: str) -> None:
+    async def _pass(self, ref: str, limit: asyncio.Timeout) -> None:
         check = await self._database.read(checks.the, ref)
         if check.state not in (State.REQUESTED, State.SUBMITTING):
             return
@@ -125,7 +127,7 @@ class Submission:
             attempt = await self._doubts.settle(check, attempt)
             if attempt is None:
                 return
-        photos = await self._photos(check)
+        photos = await self._photos(check, limit)
         if photos is None:
             return
         if attempt is None:
@@ -134,11 +136,11 @@ class Submission:
                 return
         await self._sending.send(check, attempt, photos)
 
-    async def _photos(self, check: Check) -> Sequence[Gathered] | None:
+    async def _photos(self, check: Check, limit: asyncio.Timeout) -> Sequence[Gathered] | None:
         """All photos, ready to be sent; None when the check ended or waits because of them."""
         refs = await self._database.read(checks.photos, check.ref)
         try:
-            photos = await self._gathering.gather(check, refs)
+            photos = await self._gathering.gather(check, refs, limit=limit)
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.reason)
             await self._setbacks.fail(check, "photo", unusable.words)

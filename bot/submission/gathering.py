@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.bundles import Bundles
-from bot.domain import photos
+from bot.decoding import PhotoDecoder
 from bot.domain.applicants import PhotoSource
 from bot.domain.checks import Check, PhotoKind, PhotoRef
+from bot.domain.photos import Photo
 from bot.errors import FileUnusable, PhotoUnusable, SlackRefused
 from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
@@ -30,23 +31,29 @@ class Gathered:
     """Of the file as it was attached, in bytes."""
     is_inline: bool
     """It came as base64 in a table."""
-    photo: photos.Photo = field(repr=False)
+    photo: Photo = field(repr=False)
 
 
 class Gathering:
     """Fetches and prepares them."""
 
-    def __init__(self, *, database: Database, slack: SlackWeb, files: SlackFiles, bundles: Bundles) -> None:
+    def __init__(
+        self, *, database: Database, slack: SlackWeb, files: SlackFiles, bundles: Bundles, decoder: PhotoDecoder
+    ) -> None:
         self._database = database
         self._slack = slack
         self._files = files
         self._bundles = bundles
+        self._decoder = decoder
 
-    async def gather(self, check: Check, refs: Sequence[PhotoRef]) -> list[Gathered]:
-        """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps."""
+    async def gather(self, check: Check, refs: Sequence[PhotoRef], *, limit: asyncio.Timeout) -> list[Gathered]:
+        """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps.
+
+        The clock of `limit` stands while they wait for other checks' photos to be decoded.
+        """
         found = await self._fetch_all(check, refs)
         return [
-            Gathered(ref=ref, size=len(data), is_inline=inline, photo=await _prepare(ref, data))
+            Gathered(ref=ref, size=len(data), is_inline=inline, photo=await self._prepare(ref, data, limit))
             for ref, (data, inline) in zip(refs, found, strict=True)
         ]
 
@@ -82,12 +89,11 @@ class Gathering:
                 raise _named(photo, gone) from no
             raise
 
-
-async def _prepare(photo: PhotoRef, data: bytes) -> photos.Photo:
-    try:
-        return await asyncio.to_thread(photos.prepare, data)
-    except PhotoUnusable as unusable:
-        raise _named(photo, unusable) from unusable
+    async def _prepare(self, photo: PhotoRef, data: bytes, limit: asyncio.Timeout) -> Photo:
+        try:
+            return await self._decoder.prepare(data, limit=limit)
+        except PhotoUnusable as unusable:
+            raise _named(photo, unusable) from unusable
 
 
 async def _all_or_the_first_fault(calls: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
