@@ -18,6 +18,7 @@ import uvicorn
 from slack_bolt.async_app import AsyncApp
 
 from bot.app import Bot, build
+from bot.decoding import return_freed_memory
 from bot.errors import SettingsFault
 from bot.settings import Settings
 from bot.socket_mode import SocketMode
@@ -56,6 +57,7 @@ class _Server(uvicorn.Server):
 
 async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[[str], None] = print) -> None:
     """Run until SIGTERM or SIGINT. Only settings, key and database can keep it from starting."""
+    return_freed_memory()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
