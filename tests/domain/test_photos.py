@@ -5,7 +5,7 @@ import io
 import struct
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, ImageDraw
 
 from bot.domain.photos import Photo, prepare
 from bot.errors import PhotoUnusable
+from tests.domain.faulty_photos import end_mark_first
 
 PHOTOS = files("bot.sandbox") / "data" / "photos"
 SELFIE = (PHOTOS / "selfie.jpg").read_bytes()
@@ -352,6 +353,18 @@ def test_a_bomb_is_refused_by_the_size_it_claims_before_it_is_opened(side: int) 
             prepare(data)
         assert time.monotonic() - began < 0.5
         assert "more than 50 megapixels" in refusal.value.words
+
+
+@pytest.mark.parametrize("fault", [bytes, end_mark_first])
+def test_a_picture_in_more_passes_than_any_camera_makes_is_refused_unopened(fault: Callable[[bytes], bytes]) -> None:
+    """Seventy-five bytes for each, and an hour for all that fit into ten megabytes."""
+    data = saved(picture(), progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+
+    assert prepare(fault(data[:-2] + last * 50 + data[-2:])).width == 96
+    with pytest.raises(PhotoUnusable) as refusal:
+        prepare(fault(data[:-2] + last * 100 + data[-2:]))
+    assert "takes too long to open" in refusal.value.words
 
 
 # Any damage at all
