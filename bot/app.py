@@ -4,8 +4,9 @@ First the ground that all processes stand on, then the processes, those with due
 the clock does.
 """
 
+import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,7 @@ from bot.submission import PASS_SECONDS, Submission
 from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
 from bot.tables import read_tables
-from bot.tries import DOUBT_SECONDS, SPACES_SECONDS, Tries
+from bot.tries import Tries
 from storage import attempts, batches, checks, homes, meta, outbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
@@ -78,8 +79,8 @@ class Patience:
     smile_id: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     files: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(30, connect=5))
     one_pass_seconds: float = PASS_SECONDS
-    answer_spaces_seconds: Sequence[float] = SPACES_SECONDS
-    answer_doubt_seconds: float = DOUBT_SECONDS
+    answer_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """How an answer waits between its tries; tests let their own clock pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +202,7 @@ async def build(
         schedule=Schedule([submitting, asking, reading, posting, showing]),
         background=Background(),
         readiness=ground.readiness,
-        tries=lambda: Tries(spaces_seconds=patience.answer_spaces_seconds, doubt_seconds=patience.answer_doubt_seconds),
+        tries=lambda: Tries(sleep=patience.answer_sleep),
         refresh=catalogue.refresh,
         now=now,
     )

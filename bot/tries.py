@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 
 from bot.errors import SlackError, SlackRateLimited, SlackRefused, SlackUncertain
+from bot.slack.web import SHOWN_WITHIN
 
 log = structlog.get_logger(__name__)
 
@@ -17,23 +18,15 @@ SPACES_SECONDS = (0.5, 2.0, 5.0, 10.0, 20.0)
 """Between the tries of one call."""
 BOUND_SECONDS = 60.0
 """For all calls of one answer together: whoever waits for it has gone away by then."""
-DOUBT_SECONDS = 5.0
-"""Slack may show a message this late: looked for earlier, it would be posted twice."""
 
 
 class Tries:
     """Those of one answer. Its calls share the bound; the first try of each is always made."""
 
-    def __init__(
-        self,
-        *,
-        spaces_seconds: Sequence[float] = SPACES_SECONDS,
-        bound_seconds: float = BOUND_SECONDS,
-        doubt_seconds: float = DOUBT_SECONDS,
-    ) -> None:
-        self._spaces = tuple(spaces_seconds)
-        self._ends_at = time.monotonic() + bound_seconds
-        self._doubt = doubt_seconds
+    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """`sleep` waits so many seconds between two tries."""
+        self._ends_at = time.monotonic() + BOUND_SECONDS
+        self._sleep = sleep
 
     async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None, look_first: bool = False) -> T:
         """What the call gives, at last. Raises the SlackError of the last try; a no of Slack's at once.
@@ -41,7 +34,7 @@ class Tries:
         `most` tries at most. With `look_first` a try whose answer was lost is followed no sooner than Slack would show
         what it did; the call itself must look then.
         """
-        for space in self._spaces[: None if most is None else most - 1]:
+        for space in SPACES_SECONDS[: None if most is None else most - 1]:
             try:
                 return await call()
             except SlackRefused:
@@ -51,9 +44,9 @@ class Tries:
                 if isinstance(fault, SlackRateLimited):
                     wait = max(space, fault.retry_after)
                 elif isinstance(fault, SlackUncertain) and look_first:
-                    wait = max(space, self._doubt)
+                    wait = max(space, SHOWN_WITHIN.total_seconds())
                 if time.monotonic() + wait > self._ends_at:
                     raise
                 log.info("slack.tried_again", error=str(fault))
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
         return await call()

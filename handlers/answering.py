@@ -51,6 +51,7 @@ async def say(bot: Bot, tries: Tries, dropped: Dropped, said: Said) -> None:
             await _directly(bot, tries, dropped.user, said)
         return
     try:
+        # Slack lets nobody read back a whisper: after a lost answer it is better seen twice by one person than never.
         await tries.of(
             lambda: bot.patient_slack.whisper(
                 channel=dropped.channel,

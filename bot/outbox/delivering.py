@@ -27,15 +27,13 @@ from bot.outbox.exporting import Exporting
 from bot.outbox.reporting import Reporting
 from bot.outbox.saying import File, Saying
 from bot.settings import Settings
-from bot.slack.web import Found, SlackWeb
+from bot.slack.web import SHOWN_WITHIN, Found, SlackWeb
 from storage import batches, checks, deliveries, exports, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=5)
-LOOK_AFTER = timedelta(seconds=10)
-"""Slack may show a message this late after we gave up waiting for it; looked for earlier, it would be posted twice."""
 GIVE_UP_AFTER = timedelta(days=7)
 """Slack may be away, or our token revoked, over a long weekend: what is to be said waits."""
 MAX_REFUSALS = 5
@@ -137,7 +135,7 @@ class Outbox:
         except SlackNotSent as fault:
             await self._again(post, str(fault), None)
         except SlackUncertain as fault:
-            await self._again(post, str(fault), None, at_least=LOOK_AFTER)
+            await self._again(post, str(fault), None, at_least=SHOWN_WITHIN)
         except SlackRefused as no:
             await self._refused(post, context, no)
 
@@ -228,7 +226,7 @@ class Outbox:
             await self._end(post, "dropped", "nothing to say any more")
             return
         if post.in_doubt_since is not None:
-            ripe_at = post.in_doubt_since + LOOK_AFTER
+            ripe_at = post.in_doubt_since + SHOWN_WITHIN
             if self._now() < ripe_at:
                 await self._database.write(deliveries.again, post.id, at=ripe_at, error="waiting to look", counts=False)
                 self._wake_in(ripe_at - self._now())
@@ -284,7 +282,7 @@ class Outbox:
     async def _found_again(self, post: Post, channel: str, thread_ts: str | None) -> bool:
         """Look for a post whose answer was lost. True if this try is over: found, or too early to look."""
         assert post.in_doubt_since is not None
-        ripe_at = post.in_doubt_since + LOOK_AFTER
+        ripe_at = post.in_doubt_since + SHOWN_WITHIN
         if self._now() < ripe_at:
             await self._database.write(deliveries.again, post.id, at=ripe_at, error="waiting to look", counts=False)
             self._wake_in(ripe_at - self._now())

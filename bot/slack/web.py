@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import IO, Any
 
 import aiohttp
@@ -29,6 +30,11 @@ _SLACKS_OWN_FAULTS = frozenset(
 METADATA = "kyc_post"
 LINK_SECONDS = 1.0
 """Longer than this no answer waits for a link."""
+SHOWN_WITHIN = timedelta(seconds=10)
+"""How late Slack may still show a message whose answer was lost; whoever looks for it earlier posts it twice.
+
+Everything that looks for such a message waits this long, the outbox and the answers alike.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

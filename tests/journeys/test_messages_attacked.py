@@ -8,12 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.app import Patience
 from bot.blocks import ids
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.reading import pings
-from tests.journeys.world import SELFIE, journey
+from tests.journeys.world import HASTY, SELFIE, journey
 from tests.journeys.writing import LACKING, MENTION, NUMBER, WHOLE, filled, mention, said, said_directly
 
 SPOKEN = [
@@ -240,7 +239,7 @@ async def test_a_message_deleted_while_its_form_is_open_gets_its_result_directly
 
 @pytest.mark.anyio
 async def test_a_message_deleted_before_its_answer_is_answered_all_the_same(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=Patience(answer_spaces_seconds=(0.01, 0.01))) as world:
+    async with journey(tmp_path, patience=HASTY) as world:
         root = await mention(world, "Customer", "selfie.jpg")
         gone: list[Message] = []
 

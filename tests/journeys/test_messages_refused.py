@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox
 from bot.sandbox.slack.payloads import event_callback
 from bot.sandbox.slack.world import BOT_USER_ID, TEAM_ID
 from bot.sandbox.smile_id import SmileIDSandbox
-from tests.journeys.world import REVIEWER, SELFIE, Journey, MovedClock, bot_between, journey
+from tests.journeys.world import HASTY, REVIEWER, SELFIE, Journey, MovedClock, StoppedClock, bot_between, journey
 from tests.journeys.writing import LACKING, MENTION, NUMBER, WHOLE, filled, mention, said
 
 pytestmark = pytest.mark.anyio
@@ -195,8 +196,6 @@ async def test_the_form_of_a_mention_is_not_offered_once_its_channel_was_shared(
 
 # While Slack is away
 
-HASTY = Patience(answer_spaces_seconds=(0.01, 0.01, 0.02), answer_doubt_seconds=0.05)
-"""A bot that tries again sooner than one that gives Slack time."""
 FAULTS = {
     "503": Fault.status(503),
     "429": Fault.rate_limited(1),
@@ -265,12 +264,60 @@ async def test_a_click_that_sends_is_answered_although_slack_was_away_for_a_mome
 
 
 async def test_slack_is_not_asked_again_before_the_time_that_it_names(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    clock = StoppedClock()
+    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
         world.slack.fail_next("chat.postEphemeral", Fault.rate_limited(2))
         await mention(world, WHOLE, "selfie.jpg")
         await said(world)
         refused, taken = [call.at for call in world.slack.calls if call.method == "chat.postEphemeral"]
-        assert 2 <= (taken - refused).total_seconds() < 4
+        assert taken - refused == timedelta(seconds=2)
+
+
+async def test_a_direct_answer_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
+    clock = StoppedClock()
+    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
+        world.slack.fail_next("chat.postMessage", shown_after(clock, seconds=8))
+        await world.analyst.write("hello")
+        await settle(world)
+        await clock.sleep(8)
+        assert len(world.direct(ANALYST)) == 1
+
+
+async def test_an_answer_to_a_click_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
+    clock = StoppedClock()
+    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
+        await mention(world, WHOLE, "selfie.jpg")
+        shown = await said(world)
+        world.slack.fail_next("response_url", Fault.status(404))
+        world.slack.fail_next("chat.postMessage", shown_after(clock, seconds=8))
+        await world.analyst.click(shown, ids.SEND_MESSAGE)
+        await settle(world)
+        await clock.sleep(8)
+        assert len(world.direct(ANALYST)) == 1
+        assert "is on its way" in world.direct(ANALYST)[0]
+
+
+async def test_an_answer_in_place_of_its_button_stands_once_however_late_slack_shows_it(tmp_path: Path) -> None:
+    clock = StoppedClock()
+    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
+        await mention(world, WHOLE, "selfie.jpg")
+        shown = await said(world)
+        world.slack.fail_next("response_url", shown_after(clock, seconds=8))
+        await world.analyst.click(shown, ids.SEND_MESSAGE)
+        await settle(world)
+        await clock.sleep(8)
+        (only,) = world.slack.ephemerals(ANALYST)
+        assert "is on its way" in only.text
+        assert not world.direct(ANALYST)
+
+
+def shown_after(clock: MovedClock, *, seconds: float) -> Fault:
+    """Slack's answer is lost at once, and what it was asked to say appears so much later."""
+
+    async def until() -> None:
+        await clock.until(clock() + timedelta(seconds=seconds))
+
+    return Fault.late(until)
 
 
 async def test_what_cannot_be_whispered_for_a_minute_is_said_directly(tmp_path: Path) -> None:

@@ -34,12 +34,27 @@ class MovedClock:
 
     def __init__(self) -> None:
         self.offset = timedelta(0)
+        self._moved = asyncio.Event()
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.offset
 
     def move(self, **by: float) -> None:
         self.offset += timedelta(**by)
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass in steps of a second at most, so that whoever waits for an earlier moment acts first."""
+        until = self() + timedelta(seconds=seconds)
+        while (left := (until - self()).total_seconds()) > 0:
+            self.move(seconds=min(left, 1))
+            await asyncio.sleep(0)
+
+    async def until(self, moment: datetime) -> None:
+        """Wait for others to move the clock so far."""
+        while self() < moment:
+            await self._moved.wait()
 
 
 class StoppedClock(MovedClock):
@@ -51,6 +66,14 @@ class StoppedClock(MovedClock):
 
     def __call__(self) -> datetime:
         return self._stopped_at + self.offset
+
+
+async def _a_moment(_seconds: float) -> None:
+    await asyncio.sleep(0.01)
+
+
+HASTY = Patience(answer_sleep=_a_moment)
+"""A bot that tries to answer again sooner than one that gives Slack time."""
 
 
 class Journey:

@@ -1,5 +1,7 @@
 """Faults on order: what the official client sees of them, and what Slack did meanwhile."""
 
+import asyncio
+
 import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
@@ -37,6 +39,17 @@ async def test_a_broken_connection_hides_whether_slack_acted(fault: Fault, *, ac
             await post(slack)
         assert bool(slack.messages(CHANNEL)) is acted
         assert slack.calls[-1].fault is fault
+
+
+async def test_slack_may_act_long_after_the_connection_broke() -> None:
+    time_comes = asyncio.Event()
+    async with running() as slack:
+        slack.fail_next("chat.postMessage", Fault.late(time_comes.wait))
+        with pytest.raises(aiohttp.ClientError):
+            await post(slack)
+        assert not slack.messages(CHANNEL)
+        time_comes.set()
+        await slack.wait_for(lambda: len(slack.messages(CHANNEL)) == 1)
 
 
 @pytest.mark.parametrize(("fault", "acted"), [(Fault.hang_before(5), False), (Fault.hang_after(5), True)])

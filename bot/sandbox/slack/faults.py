@@ -26,6 +26,8 @@ class Kind(StrEnum):
     HANG_BEFORE = "hang_before"
     HANG_AFTER = "hang_after"
     HALF_ANSWER = "half_answer"
+    LATE = "late"
+    """The connection breaks before the answer, and Slack acts some time after that."""
     CALL = "call"
     """Nothing breaks; the test runs something of its own at that instant."""
 
@@ -67,6 +69,11 @@ class Fault:
     @classmethod
     def hang_after(cls, seconds: float) -> Self:
         return cls(kind=Kind.HANG_AFTER, seconds=seconds)
+
+    @classmethod
+    def late(cls, until: Hook) -> Self:
+        """Break the connection at once; act when `until`, which is awaited, returns."""
+        return cls(kind=Kind.LATE, run_before=until)
 
     @classmethod
     def half_answer(cls) -> Self:
@@ -123,6 +130,9 @@ async def answer_through(
     """Do what was asked, spoiled as the fault says. `act` runs at most once."""
     if fault is None:
         return await act()
+    if fault.kind is Kind.LATE:
+        await request.read()  # once the connection is gone there is nothing to read any more
+        _reset(request)
     await _run(fault.run_before)
     if refused := refusal(fault):
         return refused
