@@ -59,7 +59,7 @@ from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
 from bot.tables import read_tables
 from bot.tries import Tries
-from storage import attempts, batches, checks, homes, meta, outbox
+from storage import attempts, batches, checks, due, homes, meta, outbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
@@ -125,19 +125,19 @@ class Bot:
     async def figures(self) -> bytes:
         """The metrics, with gauges read from the database now."""
         now = self.now()
-        states, due, lag = await self.database.read(_gauges, now)
+        states, due, lag = await self.database.read(gauges, now)
         late = [kind for kind, wait in {**due, "outbox": lag}.items() if wait > LATE]
         self.readiness.note("late", ", ".join(late) or None)
         return self.metrics.render(checks=states, oldest_due=due, outbox_lag=lag)
 
 
-def _gauges(tx: Transaction, now: datetime) -> tuple[dict[str, int], dict[str, timedelta], timedelta]:
-    due = {
-        "submission": checks.oldest_due(tx, now=now),
+def gauges(tx: Transaction, now: datetime) -> tuple[dict[str, int], dict[str, timedelta], timedelta]:
+    oldest = {
+        "submission": due.oldest(tx, now=now),
         "results": attempts.oldest_due(tx, now=now),
         "homes": homes.oldest_due(tx, now=now),
     }
-    return checks.count_by_state(tx), due, outbox.lag(tx, now=now)
+    return checks.count_by_state(tx), oldest, outbox.lag(tx, now=now)
 
 
 def utc_now() -> datetime:

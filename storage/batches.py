@@ -17,6 +17,8 @@ UPDATE_EVERY = timedelta(seconds=3)
 """Slack takes about fifty updates a minute from an app (chat.update, tier 3)."""
 
 _PLACE = "batches.reading"
+_ENDING = (BatchState.SENDING, BatchState.CANCELLED, BatchState.DONE)
+"""States in which the last of a batch's rows may come to its end."""
 
 
 def accept(
@@ -198,7 +200,8 @@ def half_cancelled(tx: Transaction) -> list[str]:
     rows = tx.rows(
         """
         SELECT b.id FROM batches b WHERE b.state = 'cancelled'
-          AND EXISTS (SELECT 1 FROM verifications v WHERE v.batch = b.id AND v.state = 'requested')
+          AND EXISTS (SELECT 1 FROM verifications v WHERE v.batch = b.id
+                      AND v.state IN ('requested', 'submitting', 'processing') AND v.state = 'requested')
         """
     )
     return [row["id"] for row in rows]
@@ -224,16 +227,30 @@ def counts(tx: Transaction, batch_id: str) -> Counts:
     return Counts.of((row["state"], bool(row["held"]), row["n"]) for row in rows)
 
 
+def _is_under_way(tx: Transaction, batch_id: str) -> bool:
+    """Whether a row waits, is held or is at Smile ID; one look into an index of such rows."""
+    row = tx.row(
+        """
+        SELECT 1 FROM verifications
+        WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND decision IS NULL LIMIT 1
+        """,
+        id=batch_id,
+    )
+    return row is not None
+
+
 def refresh(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """Have the batch's message brought up to date, no more often than Slack likes; and end it when all has ended."""
     batch = the(tx, batch_id)
-    found = counts(tx, batch_id)
-    if batch.state in (BatchState.SENDING, BatchState.CANCELLED) and found.total and not found.under_way:
-        if batch.state is BatchState.SENDING:
+    # Each move of a row comes here: all rows are counted only when none is under way, not once for every one of them.
+    if batch.state in _ENDING and not _is_under_way(tx, batch_id):
+        found = counts(tx, batch_id)
+        if batch.state is BatchState.SENDING and found.total:
             tx.run("UPDATE batches SET state = 'done', ended_at = :now WHERE id = :id", now=to_text(now), id=batch_id)
-        _file(tx, PostKind.BATCH_RESULTS, batch_id, "open" if found.needs_person else "all", now=now)
-    elif batch.state is BatchState.DONE and not found.under_way and not found.needs_person:
-        _file(tx, PostKind.BATCH_RESULTS, batch_id, "all", now=now)
+        if batch.state is not BatchState.DONE and found.total:
+            _file(tx, PostKind.BATCH_RESULTS, batch_id, "open" if found.needs_person else "all", now=now)
+        elif batch.state is BatchState.DONE and not found.needs_person:
+            _file(tx, PostKind.BATCH_RESULTS, batch_id, "all", now=now)
     outbox.refresh_at_pace(
         tx,
         PostKind.BATCH_PROGRESS,
@@ -247,7 +264,9 @@ def refresh(tx: Transaction, batch_id: str, *, now: datetime) -> None:
 
 
 def release_leases(tx: Transaction) -> None:
-    tx.run("UPDATE batches SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    tx.run(
+        "UPDATE batches SET leased_until = NULL WHERE state IN ('reading', 'confirmed') AND leased_until IS NOT NULL"
+    )
 
 
 def _open(tx: Transaction, batch_id: str, *, now: datetime) -> None:

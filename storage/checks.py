@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.domain.checks import CONSENT_NOTICE, OVERTAKEN_BY_FINAL, Check, Held, PhotoKind, PhotoRef, PostKind, Request
@@ -237,55 +237,6 @@ def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
     ]
 
 
-def claim_due(
-    tx: Transaction,
-    *,
-    now: datetime,
-    until: datetime,
-    limit: int,
-    under_way: Collection[str] = (),
-    of_batches: int = 1_000,
-) -> list[str]:
-    """Checks that are due to be sent, oldest first, those of batches last; ours until the lease ends.
-
-    A row of a batch waits for its batch, unless somebody ran it again by itself: that batch may be done long since.
-    At most `of_batches` rows of batches are leased at any time, since their photos lie in memory meanwhile.
-    A lease that ran out is taken anew. Of a check that is `under_way` in this process nothing else comes of it, since
-    it was the clock that jumped. Any other was left by a pass that could not even write down how far it had come.
-    """
-    rows = tx.rows(
-        """
-        SELECT ref, leased_until, batch FROM verifications
-        WHERE due_at <= :now AND state IN ('requested', 'submitting') AND held IS NULL
-          AND (leased_until IS NULL OR leased_until <= :now)
-          AND (batch IS NULL OR state = 'submitting' OR round > 1
-               OR EXISTS (SELECT 1 FROM batches b WHERE b.id = batch AND b.state = 'sending'))
-        ORDER BY CASE WHEN batch IS NULL THEN 0 ELSE 1 END, due_at, ref LIMIT :limit
-        """,
-        now=to_text(now),
-        limit=limit,
-    )
-    leased = tx.row(
-        "SELECT COUNT(*) AS n FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=to_text(now)
-    )
-    assert leased is not None
-    free = max(0, of_batches - leased["n"])
-    singles = [row for row in rows if row["batch"] is None]
-    rows = [*singles, *[row for row in rows if row["batch"] is not None][:free]]
-    for row in rows:
-        tx.run("UPDATE verifications SET leased_until = :until WHERE ref = :ref", until=to_text(until), ref=row["ref"])
-        if row["leased_until"] is not None and row["ref"] not in under_way:
-            tx.run(
-                """
-                UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :now)
-                WHERE ref = :ref AND step IN ('recorded', 'prepared')
-                """,
-                now=to_text(now),
-                ref=row["ref"],
-            )
-    return [row["ref"] for row in rows if row["ref"] not in under_way]
-
-
 def postpone(tx: Transaction, ref: str, *, until: datetime, now: datetime, counts: bool = True) -> None:
     """Try again at `until`; `counts` adds to the tries since the last step forward."""
     tx.run(
@@ -305,7 +256,8 @@ def release_leases(tx: Transaction, *, now: datetime) -> None:
     """At start every lease is dead, since only one process uses a database."""
     tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
-    tx.run("UPDATE posts SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    # A post that has come to its end has given its lease back.
+    tx.run("UPDATE posts SET leased_until = NULL WHERE state = 'due' AND leased_until IS NOT NULL")
     batches.release_leases(tx)
     homes.release_leases(tx, now=now)
 
@@ -454,21 +406,9 @@ def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
         outbox.refresh(tx, ref, lane=row["channel"], now=now)
 
 
-def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
-    """How long the oldest check that is due has been waiting."""
-    row = tx.row(
-        """
-        SELECT MIN(due_at) AS due FROM verifications
-        WHERE due_at <= :now AND state IN ('requested', 'submitting') AND held IS NULL AND batch IS NULL
-        """,
-        now=to_text(now),
-    )
-    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
-
-
 def count_by_state(tx: Transaction) -> dict[str, int]:
-    rows = tx.rows("SELECT state, COUNT(*) AS n FROM verifications GROUP BY state")
-    return {row["state"]: row["n"] for row in rows}
+    """How many checks stand in each state, as triggers keep count: read each few seconds, so nothing is scanned."""
+    return {row["state"]: row["n"] for row in tx.rows("SELECT state, n FROM check_counts")}
 
 
 def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:

@@ -508,3 +508,73 @@ def m0010_assurance(db: Database) -> None:
         WHERE v.ref = facts.ref AND v.round = facts.round AND v.liveness = 'not_proven'
         """
     )
+
+
+@migrations()
+def m0011_open_work(db: Database) -> None:
+    """What is asked each second, or with each form, reads open rows alone, however many have ended.
+
+    A partial index holds few rows and stays small, and costs a write only while its row is open. Of what has ended
+    nothing but the number is asked each second: triggers keep it, so that no statement can forget to.
+    """
+    unsent = "state IN ('requested', 'submitting') AND held IS NULL"
+    for statement in (
+        # Due to be sent: single checks, rows of batches that wait for no batch, rows of one batch (`storage.due`).
+        f"CREATE INDEX verifications_singles ON verifications (due_at, ref) WHERE {unsent} AND batch IS NULL",
+        f"""
+        CREATE INDEX verifications_by_themselves ON verifications (due_at, ref)
+        WHERE {unsent} AND batch IS NOT NULL AND (state = 'submitting' OR round > 1)
+        """,
+        """
+        CREATE INDEX verifications_of_batch ON verifications (batch, due_at, ref)
+        WHERE batch IS NOT NULL AND held IS NULL AND state = 'requested' AND round = 1
+        """,
+        "CREATE INDEX verifications_held ON verifications (due_at) WHERE held IS NOT NULL AND state = 'requested'",
+        "DROP INDEX verifications_due",
+        "CREATE INDEX verifications_leased ON verifications (leased_until, batch) WHERE leased_until IS NOT NULL",
+        """
+        CREATE INDEX verifications_under_way ON verifications (batch)
+        WHERE batch IS NOT NULL AND state IN ('requested', 'submitting', 'processing')
+        """,
+        """
+        CREATE INDEX verifications_at_smile_id ON verifications (sent_at)
+        WHERE state = 'processing' AND batch IS NULL
+        """,
+        "DROP INDEX batches_due",
+        "CREATE INDEX batches_due ON batches (due_at, id) WHERE state IN ('reading', 'confirmed')",
+        "CREATE INDEX batches_sending ON batches (id) WHERE state = 'sending'",
+        "CREATE INDEX batches_cancelled ON batches (id) WHERE state = 'cancelled'",
+        "CREATE INDEX attempts_leased ON attempts (leased_until) WHERE leased_until IS NOT NULL",
+        """
+        CREATE INDEX attempts_not_sent ON attempts (job_id)
+        WHERE step IN ('recorded', 'prepared') AND in_doubt_since IS NULL
+        """,
+        "CREATE INDEX posts_about ON posts (about, kind) WHERE about IS NOT NULL",
+        "CREATE INDEX posts_waiting ON posts (due_at) WHERE state = 'due'",
+        """
+        CREATE TABLE check_counts (
+            state TEXT PRIMARY KEY,
+            n INTEGER NOT NULL CHECK (n >= 0)
+        ) STRICT
+        """,
+        "INSERT INTO check_counts (state, n) SELECT state, COUNT(*) FROM verifications GROUP BY state",
+        """
+        CREATE TRIGGER verifications_counted AFTER INSERT ON verifications BEGIN
+            INSERT INTO check_counts (state, n) VALUES (NEW.state, 1)
+            ON CONFLICT (state) DO UPDATE SET n = n + 1;
+        END
+        """,
+        """
+        CREATE TRIGGER verifications_recounted AFTER UPDATE OF state ON verifications WHEN NEW.state <> OLD.state BEGIN
+            UPDATE check_counts SET n = n - 1 WHERE state = OLD.state;
+            INSERT INTO check_counts (state, n) VALUES (NEW.state, 1)
+            ON CONFLICT (state) DO UPDATE SET n = n + 1;
+        END
+        """,
+        """
+        CREATE TRIGGER verifications_uncounted AFTER DELETE ON verifications BEGIN
+            UPDATE check_counts SET n = n - 1 WHERE state = OLD.state;
+        END
+        """,
+    ):
+        db.execute(statement)

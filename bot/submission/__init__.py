@@ -28,7 +28,7 @@ from bot.submission.gathering import Gathered, Gathering
 from bot.submission.questions import Questions
 from bot.submission.sending import Sending
 from bot.submission.setbacks import MAX_TRIES, Setbacks
-from storage import attempts, checks
+from storage import attempts, checks, due
 from storage.database import Database
 
 __all__ = ["MAX_TRIES", "PASS_SECONDS", "Submission"]
@@ -84,7 +84,7 @@ class Submission:
         """References of checks that are due, ours until the lease ends."""
         now = self._now()
         return await self._database.write(
-            checks.claim_due,
+            due.claim,
             now=now,
             until=now + LEASE,
             limit=limit,
