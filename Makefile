@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test format lint types unit coverage faults lock clean soak pictures
+.PHONY: demo test format lint types unit coverage faults bench lock clean soak pictures
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -39,6 +39,10 @@ coverage: .venv/ready
 # Every fault, where `make unit` plays a sample; kills at commits need `strace`. About a quarter of an hour.
 faults: .venv/ready
 	$(BIN)/pytest -q -s --all-faults tests/faults
+
+# Bounds of seconds, such as a stop within ten: one test at a time, on a machine that does nothing else.
+bench: .venv/ready
+	$(BIN)/pytest -s --benchmarks
 
 # Needs `uv`; the lock carries hashes and no host.
 lock:

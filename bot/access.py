@@ -68,8 +68,16 @@ class _Known(Generic[T]):
 class Access:
     """Rights of people and channels."""
 
-    def __init__(self, *, settings: Settings, slack: SlackWeb, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        slack: SlackWeb,
+        now: Callable[[], datetime],
+        look_up_seconds: float = LOOK_UP_SECONDS,
+    ) -> None:
         self._slack = slack
+        self._look_up_seconds = look_up_seconds
         self._now = now
         self._roles = {
             Role.REQUESTER: settings.requesters,
@@ -142,7 +150,7 @@ class Access:
             return known.value
         asked_at = self._now()
         try:
-            found = await asyncio.wait_for(self._look_up_channel(channel, user), LOOK_UP_SECONDS)
+            found = await asyncio.wait_for(self._look_up_channel(channel, user), self._look_up_seconds)
         except (SlackError, TimeoutError):
             return known.value if known else None
         # A channel that the bot was just invited to must not stay closed for minutes.
@@ -173,7 +181,7 @@ class Access:
     async def _ask(self, entry: str, user: str) -> Verdict:
         look_up = self._look_up_person(user) if entry == "*" else self._refresh_members(entry)
         try:
-            await asyncio.wait_for(look_up, LOOK_UP_SECONDS)
+            await asyncio.wait_for(look_up, self._look_up_seconds)
         except (SlackError, TimeoutError):
             return Verdict.UNKNOWN
         return self._remembered(entry, user)

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import httpx
 
-from bot.access import Access
+from bot.access import LOOK_UP_SECONDS, Access
 from bot.backups import Backups
 from bot.batches import Batches
 from bot.bundles import Bundles
@@ -75,6 +75,12 @@ class Patience:
 
     listener: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=1.5))
     """Calls inside a listener: the answer to Slack must leave within 3 s."""
+    look_up_seconds: float = LOOK_UP_SECONDS
+    """What a listener asks Slack before it goes on without the answer."""
+    show_seconds: float = 1.7
+    """A form changes before the answer: with a second for looking at the channel that leaves within Slack's three."""
+    sum_up_seconds: float = 1.5
+    """Figures that somebody asked for; later they follow the answer."""
     worker: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=15, connect=5))
     smile_id: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     files: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(30, connect=5))
@@ -88,6 +94,7 @@ class Bot:
     """Everything that handlers and tests need, ready made."""
 
     settings: Settings
+    patience: Patience
     database: Database
     slack: SlackWeb
     """For calls inside a listener: 1.5 s at most."""
@@ -176,6 +183,7 @@ async def build(
     await catalogue.load()
     bot = Bot(
         settings=settings,
+        patience=patience,
         database=database,
         slack=ground.listener_slack,
         patient_slack=ground.worker_slack,
@@ -244,6 +252,7 @@ class _Ground:
     readiness: Readiness
     now: Callable[[], datetime]
     dice: random.Random
+    patience: Patience
 
 
 async def _lay(
@@ -261,8 +270,9 @@ async def _lay(
     stack.push_async_callback(database.close)
     await database.write(meta.check_key)
     heard = _both(metrics.slack, readiness.slack)
-    listener_slack = await _slack(settings, stack, timeout=patience.listener, on_call=heard)
-    worker_slack = await _slack(settings, stack, timeout=patience.worker, on_call=heard)
+    look_up = patience.look_up_seconds
+    listener_slack = await _slack(settings, stack, timeout=patience.listener, link_seconds=look_up, on_call=heard)
+    worker_slack = await _slack(settings, stack, timeout=patience.worker, link_seconds=look_up, on_call=heard)
     smile_id = SmileID(
         http=await _http(stack, timeout=patience.smile_id),
         base_url=settings.smile_id_url,
@@ -290,7 +300,7 @@ async def _lay(
         worker_slack=worker_slack,
         files=files,
         smile_id=smile_id,
-        access=Access(settings=settings, slack=listener_slack, now=now),
+        access=Access(settings=settings, slack=listener_slack, now=now, look_up_seconds=patience.look_up_seconds),
         bundles=bundles,
         decoder=PhotoDecoder(),
         codes=codes,
@@ -299,17 +309,24 @@ async def _lay(
         readiness=readiness,
         now=now,
         dice=dice,
+        patience=patience,
     )
 
 
 async def _slack(
-    settings: Settings, stack: AsyncExitStack, *, timeout: aiohttp.ClientTimeout, on_call: Callable[[str, str], None]
+    settings: Settings,
+    stack: AsyncExitStack,
+    *,
+    timeout: aiohttp.ClientTimeout,
+    link_seconds: float,
+    on_call: Callable[[str, str], None],
 ) -> SlackWeb:
     return SlackWeb(
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
         session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
         on_call=on_call,
+        link_seconds=link_seconds,
     )
 
 
@@ -436,6 +453,7 @@ def _intake(ground: _Ground) -> Intake:
         settings=ground.settings,
         now=ground.now,
         dice=ground.dice,
+        look_up_seconds=ground.patience.look_up_seconds,
     )
 
 
@@ -447,6 +465,7 @@ def _messages(ground: _Ground) -> Messages:
         timezone=ground.settings.timezone,
         liveness_required=ground.settings.liveness_required,
         now=ground.now,
+        look_up_seconds=ground.patience.look_up_seconds,
     )
 
 
@@ -459,6 +478,7 @@ def _desk(ground: _Ground) -> Desk:
         codes=ground.codes,
         id_types=ground.id_types,
         now=ground.now,
+        look_up_seconds=ground.patience.look_up_seconds,
     )
 
 

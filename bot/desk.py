@@ -57,7 +57,9 @@ class Desk:
         codes: ResultCodes,
         id_types: IDTypes,
         now: Callable[[], datetime],
+        look_up_seconds: float = FILE_LOOK_UP_SECONDS,
     ) -> None:
+        self._look_up_seconds = look_up_seconds
         self._database = database
         self._slack = slack
         self._smile_id = smile_id
@@ -130,7 +132,7 @@ class Desk:
         fault = None
         if photo.inside is None:
             try:
-                found = await asyncio.wait_for(self._slack.file(photo.file_id), FILE_LOOK_UP_SECONDS)
+                found = await asyncio.wait_for(self._slack.file(photo.file_id), self._look_up_seconds)
                 fault = check_file(file_info(found))
             except SlackRefused:
                 fault = "it is no longer in Slack, or I may not read it. Attach it again."

@@ -89,7 +89,9 @@ class Intake:
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
+        look_up_seconds: float = FILE_LOOK_UP_SECONDS,
     ) -> None:
+        self._look_up_seconds = look_up_seconds
         self._database = database
         self._slack = slack
         self._access = access
@@ -246,7 +248,7 @@ class Intake:
         if file.inside is not None:
             return file
         try:
-            found = await asyncio.wait_for(self._slack.file(file.id), FILE_LOOK_UP_SECONDS)
+            found = await asyncio.wait_for(self._slack.file(file.id), self._look_up_seconds)
         except SlackRefused as no:
             return replace(file, readable=False) if no.code in _UNREADABLE else file
         except (SlackError, TimeoutError):

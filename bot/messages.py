@@ -73,7 +73,9 @@ class Messages:
         timezone: str,
         liveness_required: bool,
         now: Callable[[], datetime],
+        look_up_seconds: float = FILE_LOOK_UP_SECONDS,
     ) -> None:
+        self._look_up_seconds = look_up_seconds
         self._database = database
         self._slack = slack
         self._id_types = id_types
@@ -125,7 +127,7 @@ class Messages:
         """
         thread_ts = root_ts if root_ts != ts else None
         try:
-            async with asyncio.timeout(FILE_LOOK_UP_SECONDS):
+            async with asyncio.timeout(self._look_up_seconds):
                 message = await self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
                 if message is None:
                     return {}
@@ -234,7 +236,7 @@ class Messages:
         if file.name or file.mimetype or not file.readable:
             return file
         try:
-            return file_info(await asyncio.wait_for(self._slack.file(file.id), FILE_LOOK_UP_SECONDS), before=file)
+            return file_info(await asyncio.wait_for(self._slack.file(file.id), self._look_up_seconds), before=file)
         except SlackRefused:
             return replace(file, readable=False)
         except (SlackError, TimeoutError):

@@ -28,8 +28,6 @@ _OURS = frozenset(
 )
 """Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
 
-SHOW_SECONDS = 1.7
-"""With a second for looking at the channel the answer leaves within Slack's three."""
 SHOW_AGAIN_AFTER_SECONDS = (0.5, 2.0, 5.0)
 _NO_CHANNEL = "-"
 """A button's value cannot be empty."""
@@ -108,7 +106,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
         not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
     )
     try:
-        async with asyncio.timeout(SHOW_SECONDS):
+        async with asyncio.timeout(bot.patience.show_seconds):
             await _show(bot, view, view_now)
     except (SlackError, TimeoutError) as fault:
         log.warning("form.not_updated", error=str(fault) or "timeout")

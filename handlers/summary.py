@@ -13,14 +13,11 @@ from bot.blocks.thread import Said
 from bot.errors import Refused
 from handlers.private import tell
 
-PATIENCE_SECONDS = 1.5
-"""Slack wants an answer within three; a year of many checks takes longer to add up."""
-
 
 async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Said:
-    """The answer to the command, or that it follows."""
+    """The answer to the command, or that it follows: a year of many checks takes longer to add up than Slack waits."""
     answer = asyncio.ensure_future(_answer(bot, command["user_id"], typed))
-    done, _late = await asyncio.wait({answer}, timeout=PATIENCE_SECONDS)
+    done, _late = await asyncio.wait({answer}, timeout=bot.patience.sum_up_seconds)
     if done:
         return answer.result()
     bot.background.spawn(_follow(bot, command, answer))

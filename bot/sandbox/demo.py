@@ -36,7 +36,8 @@ async def run(
 
     Raises DemoFailed when no final result was posted within two minutes.
     """
-    slack = SlackSandbox()
+    # However slow the machine is: what Slack gives three seconds for has until the demo gives up.
+    slack = SlackSandbox(trigger_seconds=GIVE_UP_SECONDS, answer_seconds=GIVE_UP_SECONDS)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", story=story, callback_delay_seconds=1.0)
     await slack.start()
     await smile_id.start()
@@ -115,20 +116,20 @@ async def start_bot(environment: Mapping[str, str], *, log: int | None = None) -
         stderr=log if log is not None else asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), 30)
+    line = await asyncio.wait_for(process.stdout.readline(), GIVE_UP_SECONDS)
     if b"listens" not in line:
         await process.wait()
         raise DemoFailed("the bot did not start")
     return process
 
 
-async def stop_bot(process: asyncio.subprocess.Process) -> int:
-    """SIGTERM, as a supervisor would; kills what does not stop within its promise."""
+async def stop_bot(process: asyncio.subprocess.Process, *, patience_seconds: float = 12) -> int:
+    """SIGTERM, as a supervisor would; kills what does not stop within its promise, or within the patience given."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
     try:
-        return await asyncio.wait_for(process.wait(), 12)
+        return await asyncio.wait_for(process.wait(), patience_seconds)
     except TimeoutError:
         process.kill()
         return await process.wait()
@@ -136,7 +137,7 @@ async def stop_bot(process: asyncio.subprocess.Process) -> int:
 
 async def _play(slack: SlackSandbox, say: Callable[[str], None]) -> None:
     photos = resources.files("bot.sandbox") / "data" / "photos"
-    await slack.wait_for(lambda: slack.socket_count == 1, timeout_seconds=30)
+    await slack.wait_for(lambda: slack.socket_count == 1)
     amina = slack.person(ANALYST)
     say("\n@amina types /kyc and fills in the form: Nigeria, BVN, Ada Obi, a selfie, 8 liveness images")
     reply = await amina.command("")

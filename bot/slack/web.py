@@ -63,12 +63,17 @@ class SlackWeb:
         base_url: str,
         session: aiohttp.ClientSession,
         on_call: Callable[[str, str], None] = lambda _method, _result: None,
+        link_seconds: float = LINK_SECONDS,
     ) -> None:
-        """`session` carries the time-out; `on_call` hears of each call's method and result, for the metrics."""
+        """`session` carries the time-out, `link_seconds` is how long an answer waits for a link.
+
+        `on_call` hears of each call's method and result, for the metrics.
+        """
         self.client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
         self._session = session
         self._me: str | None = None
         self._on_call = on_call
+        self._link_seconds = link_seconds
 
     async def whoami(self) -> Answer:
         """auth.test; the answer has `scopes` added, from the header."""
@@ -209,12 +214,12 @@ class SlackWeb:
         answer = await self._call("chat.getPermalink", self.client.chat_getPermalink(channel=channel, message_ts=ts))
         return str(answer["permalink"])
 
-    async def link(self, *, channel: str, ts: str | None, seconds: float = LINK_SECONDS) -> str | None:
+    async def link(self, *, channel: str, ts: str | None, seconds: float | None = None) -> str | None:
         """Where a message stands; None when it was never posted, or Slack does not say in time. Nobody waits for it."""
         if ts is None:
             return None
         try:
-            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds)
+            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds or self._link_seconds)
         except (SlackError, TimeoutError):
             return None
 

@@ -394,11 +394,11 @@ def test_no_text_makes_it_fall(text: str) -> None:
 )
 @pytest.mark.parametrize("lead", ["NG VOTER_ID ", "KE passport ", "ghana card ", ""])
 def test_no_text_takes_long(part: str, lead: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     read(lead + part * 15_000)
     read((lead + part * MAX_MENTION)[: MAX_MENTION - 1])
 
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_what_was_chosen_in_the_form_tells_the_number_and_the_names() -> None:

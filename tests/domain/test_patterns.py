@@ -78,10 +78,10 @@ def test_no_pattern_at_all_keeps_the_matcher_busy(inner: str, char: str) -> None
     pattern = harmless(f"^{inner}$")
     if pattern is None:
         return
-    begun = time.perf_counter()
+    begun = time.process_time()
     for text in (char * LONGEST, char * (LONGEST - 1) + "!", "ab" * (LONGEST // 2), "a0" * 49 + "!"):
         pattern.fullmatch(text)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @given(st.text(max_size=250))

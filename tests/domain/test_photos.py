@@ -348,10 +348,10 @@ def claiming(width: int, height: int) -> list[bytes]:
 @pytest.mark.parametrize("side", [7100, 9400, 9600, 14_000, 60_000])
 def test_a_bomb_is_refused_by_the_size_it_claims_before_it_is_opened(side: int) -> None:
     for data in claiming(side, side):
-        began = time.monotonic()
+        began = time.process_time()
         with pytest.raises(PhotoUnusable) as refusal:
             prepare(data)
-        assert time.monotonic() - began < 0.5
+        assert time.process_time() - began < 0.5
         assert "more than 50 megapixels" in refusal.value.words
 
 
@@ -411,13 +411,13 @@ def damaged(draw: st.DrawFn, samples: Sequence[bytes] = tuple(SAMPLES), *, littl
 
 def photo_or_words(data: bytes) -> Photo | str:
     """Any other error than PhotoUnusable fails the test that asked."""
-    began = time.monotonic()
+    began = time.process_time()
     try:
         return prepare(data)
     except PhotoUnusable as refusal:
         return refusal.words
     finally:
-        assert time.monotonic() - began < 2
+        assert time.process_time() - began < 2
 
 
 @given(damaged())

@@ -12,11 +12,9 @@ from bot.sandbox.slack import ClientRefuses, Modal
 from tests.faults.counts import Counts, count
 from tests.journeys.site import Site, site
 from tests.journeys.world import PHOTOS
+from tests.patience import GIVE_UP_SECONDS
 
 MOST_STARTS = 120
-PATIENCE_SECONDS = 60.0
-"""How long a person tries to get one form through."""
-
 Wrap = Callable[[int], Sequence[str]]
 """What the n-th start of the process, from 0 on, is run under."""
 
@@ -78,7 +76,7 @@ class KeptUp:
 
     async def ask(self) -> None:
         """One check. Whatever breaks meanwhile, the person opens the form anew, or sends it again."""
-        async with self._forms, asyncio.timeout(PATIENCE_SECONDS):
+        async with self._forms, asyncio.timeout(GIVE_UP_SECONDS):
             modal: Modal | None = None
             while modal is None:
                 await self.up.wait()
@@ -107,7 +105,7 @@ class KeptUp:
             return None
         return modal
 
-    async def end(self, seconds: float = 90) -> Counts:
+    async def end(self, seconds: float = 3 * GIVE_UP_SECONDS) -> Counts:
         """Wait until everything asked for has been told, and nothing more is to be said; then count."""
         late = False
         try:

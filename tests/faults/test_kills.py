@@ -182,7 +182,7 @@ async def test_a_bot_killed_about_every_tenth_check_loses_nothing_and_doubles_no
             due = (number + 5) * kills // checks
             await bot.ask()
         due = kills
-        counts = await bot.end(150)
+        counts = await bot.end()
     print(f"\nkilled about every tenth check: {counts}")
     assert counts.clean, counts
     assert counts.asked == checks

@@ -14,6 +14,7 @@ from bot.sandbox.smile_id import Fault
 from storage.database import Transaction
 from tests.faults.counts import Counts
 from tests.faults.weather import HANG_SECONDS, Weather, weather
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -99,7 +100,7 @@ async def test_slack_failing_at_every_third_request_loses_nothing_and_doubles_no
         for _check in range(checks):
             await it.ask()
         it.begin()
-        counts = await it.end(120)
+        counts = await it.end()
     tell(f"Slack answers a third with {', '.join(kinds)}", counts)
     assert counts.faults >= checks / 2
 
@@ -134,10 +135,10 @@ async def test_a_disk_that_is_full_for_a_while_loses_nothing_and_doubles_nothing
         for _check in range(5):
             await it.ask()
         it.begin()
-        await asyncio.wait_for(full.wait(), 10)
+        await asyncio.wait_for(full.wait(), GIVE_UP_SECONDS)
         await it.let_go_on(3)
         await it.world.bot.database.write(_roomy)
-        counts = await it.end(90, speed=60)
+        counts = await it.end(speed=60)
     tell(f"the disk full after {call}", counts)
     assert counts.faults == 1
 
@@ -163,9 +164,9 @@ async def test_a_database_that_another_program_locks_loses_nothing_and_doubles_n
             for _check in range(5):
                 await it.ask()
             it.begin()
-            await asyncio.wait_for(locked.wait(), 10)
+            await asyncio.wait_for(locked.wait(), GIVE_UP_SECONDS)
             await it.let_go_on(seconds, speed=1)
-        counts = await it.end(90, speed=60)
+        counts = await it.end(speed=60)
     tell(f"the database locked for {seconds:g} s after {call}", counts)
     assert counts.faults == 1
 
@@ -208,6 +209,6 @@ async def test_a_clock_that_jumps_an_hour_loses_nothing_and_doubles_nothing(
         for _check in range(5):
             await it.ask()
         it.begin()
-        counts = await it.end(90, speed=300)
+        counts = await it.end(speed=300)
     tell(f"the clock jumps {hours:+} h {when} {call}", counts)
     assert counts.faults == 1

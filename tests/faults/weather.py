@@ -3,26 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import httpx
 
-from bot.app import Patience
-from bot.sandbox.slack import SlackSandbox
 from storage.database import Transaction
 from tests.faults.counts import Counts, count
-from tests.journeys.world import Journey, MovedClock, journey
+from tests.journeys.world import PATIENT, Journey, MovedClock, journey, patient_slack
+from tests.patience import GIVE_UP_SECONDS
 
-SHORT = Patience(
-    listener=aiohttp.ClientTimeout(total=1.5),
-    worker=aiohttp.ClientTimeout(total=0.5),
-    smile_id=httpx.Timeout(0.5),
-    files=httpx.Timeout(0.5),
+SHORT = replace(
+    PATIENT,
+    worker=aiohttp.ClientTimeout(total=1),
+    smile_id=httpx.Timeout(1),
+    files=httpx.Timeout(1),
     one_pass_seconds=20,
 )
-HANG_SECONDS = 0.8
+HANG_SECONDS = 1.5
 """Longer than the bot waits."""
 TURN_SECONDS = 0.05
 
@@ -49,7 +49,7 @@ class Weather:
             await asyncio.sleep(TURN_SECONDS)
             self.world.clock.move(seconds=TURN_SECONDS * (speed - 1))
 
-    async def end(self, seconds: float = 120, *, speed: float = 20) -> Counts:
+    async def end(self, seconds: float = 3 * GIVE_UP_SECONDS, *, speed: float = 20) -> Counts:
         """Until all has been told and nothing more is to be said, then a little longer; then count."""
         late = False
         try:
@@ -82,7 +82,7 @@ def _at_rest(tx: Transaction) -> bool:
 async def weather(folder: Path) -> AsyncIterator[Weather]:
     """What is asked before `begin` waits for it."""
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock, trigger_seconds=3600)
+    slack = patient_slack(clock, trigger_seconds=3600)
     async with journey(folder, clock=clock, slack=slack, patience=SHORT, KYC_SLACK_POSTS_PER_SECOND="200") as world:
         try:
             yield Weather(world)

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.app import utc_now
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Modal, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
-from tests.journeys.world import PHOTOS
+from tests.journeys.world import PHOTOS, patient_slack
+from tests.patience import GIVE_UP_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Site:
     async def stop(self) -> int:
         """SIGTERM; gives the exit code."""
         assert self.process is not None
-        return await stop_bot(self.process)
+        return await stop_bot(self.process, patience_seconds=GIVE_UP_SECONDS)
 
     async def kill(self) -> None:
         """SIGKILL, and really dead when this returns."""
@@ -90,10 +92,10 @@ class Site:
     def roots(self) -> list[str]:
         return [self.slack.plain(m) for m in self.slack.messages(CHANNEL) if m.thread_ts in (None, m.ts)]
 
-    async def wait_for(self, condition: Callable[[], bool], timeout_seconds: float = 30) -> None:
+    async def wait_for(self, condition: Callable[[], bool], timeout_seconds: float = GIVE_UP_SECONDS) -> None:
         await self.slack.wait_for(condition, timeout_seconds)
 
-    async def wait_for_the_end(self, timeout_seconds: float = 40) -> None:
+    async def wait_for_the_end(self, timeout_seconds: float = GIVE_UP_SECONDS) -> None:
         """Until every check has ended and nothing more is to be said."""
         async with asyncio.timeout(timeout_seconds):
             while True:
@@ -101,7 +103,7 @@ class Site:
                     return
                 await asyncio.sleep(0.1)
 
-    async def wait_for_posts(self, timeout_seconds: float = 40) -> None:
+    async def wait_for_posts(self, timeout_seconds: float = GIVE_UP_SECONDS) -> None:
         """Until nothing more is to be said for now."""
         async with asyncio.timeout(timeout_seconds):
             while True:
@@ -110,11 +112,11 @@ class Site:
                 await asyncio.sleep(0.1)
 
     def _posts_waiting(self) -> int:
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as db:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=GIVE_UP_SECONDS)) as db:
             return int(db.execute("SELECT COUNT(*) FROM posts WHERE state = 'due'").fetchone()[0])
 
     def _is_at_rest(self) -> bool:
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as db:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=GIVE_UP_SECONDS)) as db:
             open_checks, waiting, checks = db.execute(
                 """
                 SELECT (SELECT COUNT(*) FROM verifications WHERE ended_at IS NULL),
@@ -138,7 +140,7 @@ async def site(
 
     `pace` is the bot's own, in posts per second and channel; Slack's stand-in takes twice as many.
     """
-    slack = SlackSandbox(posts_per_second=2 * pace)
+    slack = patient_slack(utc_now, posts_per_second=2 * pace)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", story=story, callback_delay_seconds=0.1)
     await slack.start()
     await smile_id.start()
@@ -167,7 +169,9 @@ async def site(
         await slack.stop()
 
 
-async def kyc_bot(*arguments: str, environment: Mapping[str, str] | None = None, timeout_seconds: float = 20) -> Ended:
+async def kyc_bot(
+    *arguments: str, environment: Mapping[str, str] | None = None, timeout_seconds: float = GIVE_UP_SECONDS
+) -> Ended:
     """Run the command line to its end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -11,7 +11,7 @@ from bot.blocks import ids
 from bot.domain.states import State
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault as SlackFault
-from bot.sandbox.slack import Modal, SlackSandbox
+from bot.sandbox.slack import Modal
 from bot.sandbox.smile_id import Fault, SmileIDSandbox
 from storage.database import Transaction
 from tests.journeys.smile import ALL_VERIFIED, call_back, message, pass_time, put_on_record, waiting
@@ -25,6 +25,7 @@ from tests.journeys.world import (
     MovedClock,
     bot_between,
     journey,
+    patient_slack,
 )
 
 pytestmark = pytest.mark.anyio
@@ -152,7 +153,7 @@ async def test_an_impatient_click_runs_it_again_once(tmp_path: Path) -> None:
 
 async def test_a_restart_before_it_is_sent_again_sends_it_once(tmp_path: Path) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     smile_id = SmileIDSandbox(
         partner_id="0421", api_key="sandbox-api-key", story="rejected", callback_delay_seconds=0, clock=clock
     )

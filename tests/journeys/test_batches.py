@@ -18,12 +18,12 @@ from bot.blocks import ids
 from bot.domain.batches import BatchState
 from bot.domain.states import State
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
-from bot.sandbox.slack import Message, SlackSandbox
+from bot.sandbox.slack import Message
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage import batches
-from tests.journeys.world import ADMIN, PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey
+from tests.journeys.world import ADMIN, PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -387,7 +387,7 @@ async def test_what_cannot_be_read_is_refused_in_words(tmp_path: Path, files: di
 
 async def test_a_restart_at_each_stage_goes_on_and_doubles_nothing(tmp_path: Path) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", callback_delay_seconds=0.0, clock=clock)
     rows = [person(n, f"{n:011d}") for n in range(1, 13)]
     archive = zip_of({"people.csv": csv_of(rows), **{f"{n}.jpg": SELFIE for n in range(1, 13)}})

@@ -207,14 +207,14 @@ async def test_a_pattern_made_to_keep_the_bot_busy_does_not_hang_the_form(tmp_pa
         awkward = "1" * 60 + "!"
 
         modal = await world.fill(await world.form(), id_number=awkward)
-        begun = time.perf_counter()
+        begun = time.process_time()
         submission = await modal.submit()
-        assert time.perf_counter() - begun < 2
+        assert time.process_time() - begun < 2
         assert submission.errors["id_number"].startswith("A BVN has 11 digits")
 
-        begun = time.perf_counter()
+        begun = time.process_time()
         await world.ask(country="RW", id_type="NEW_CARD", id_number=awkward)
-        assert time.perf_counter() - begun < 2
+        assert time.process_time() - begun < 2
 
 
 async def test_a_damaged_note_is_passed_over_and_replaced(tmp_path: Path) -> None:

@@ -2,16 +2,31 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.sandbox.demo import CHANNEL, settings_for
-from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox, pings, plain
+from bot.sandbox.slack import Fault, Message, Modal, Person, pings, plain
 from bot.sandbox.smile_id import Fault as SmileFault
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage.database import Transaction
-from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, MovedClock, bot_between, journey
+from tests.conftest import Took
+from tests.journeys.world import (
+    ADMIN,
+    IN_EARNEST,
+    PATIENT,
+    REVIEW_CHANNEL,
+    REVIEWER,
+    Journey,
+    MovedClock,
+    bot_between,
+    hanging,
+    journey,
+    patient_slack,
+)
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -108,9 +123,9 @@ async def test_status_without_a_reference_says_how_to_name_one(tmp_path: Path) -
 
 
 async def test_status_still_answers_when_slack_gives_no_link(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, patience=IN_EARNEST) as world:
         ref = await finished(world)
-        for fault in (Fault.error("message_not_found"), Fault.status(500), Fault.hang_before(4)):
+        for fault in (Fault.error("message_not_found"), Fault.status(500), Fault.hang_before(GIVE_UP_SECONDS)):
             world.slack.fail_next("chat.getPermalink", fault)
             said = await typed(world.analyst, f"status {ref}")
             assert "Approved" in said
@@ -249,15 +264,15 @@ async def test_a_refusal_finds_its_person_also_where_the_channel_cannot_be_answe
         assert world.direct(STRANGER) == [NO_DETAILS]
 
 
-async def test_a_reviewer_is_not_told_no_while_slack_does_not_say_who_reviews(tmp_path: Path) -> None:
-    async with journey(tmp_path, KYC_REVIEWERS="S0COLD00001") as world:
+async def test_a_reviewer_is_not_told_no_while_slack_does_not_say_who_reviews(tmp_path: Path, took: Took) -> None:
+    async with journey(tmp_path, patience=IN_EARNEST, KYC_REVIEWERS="S0COLD00001") as world:
         await finished(world)
         world.slack.channels[CHANNEL].members.add(REVIEWER)
         world.clock.move(hours=7)
-        world.slack.fault = lambda method, _number: Fault.hang_before(4) if method.startswith("usergroups") else None
-        reply = await world.slack.person(REVIEWER).click(world.root(), "kyc_details_open")
-        assert reply.seconds < 2
-        await world.slack.wait_for(lambda: bool(world.slack.ephemerals(REVIEWER)))
+        with hanging(world.slack, "usergroups.users.list"):
+            reply = await world.slack.person(REVIEWER).click(world.root(), "kyc_details_open")
+            await world.slack.wait_for(lambda: bool(world.slack.ephemerals(REVIEWER)))
+        took(reply.seconds, less_than=2)
         assert "Try again in a moment" in plain(world.slack.ephemerals(REVIEWER)[0])
 
 
@@ -287,9 +302,9 @@ async def test_details_open_at_once_although_smile_id_is_away_and_say_that_there
 
 
 async def test_details_that_come_too_late_for_their_trigger_say_so_and_open_at_the_next_click(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, patience=replace(PATIENT, listener=IN_EARNEST.listener)) as world:
         await finished(world)
-        for fault in (Fault.error("expired_trigger_id"), Fault.status(500), Fault.hang_before(4)):
+        for fault in (Fault.error("expired_trigger_id"), Fault.status(500), Fault.hang_before(GIVE_UP_SECONDS)):
             before = len(world.slack.ephemerals(world.analyst.user_id))
             world.slack.fail_next("views.open", fault)
             reply = await world.analyst.click(world.root(), "kyc_details_open")
@@ -322,7 +337,7 @@ async def test_the_answer_to_status_has_details_too(tmp_path: Path) -> None:
 
 async def test_after_a_restart_an_old_messages_button_works_and_old_words_do_too(tmp_path: Path) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", callback_delay_seconds=0, clock=clock)
     await slack.start()
     await smile_id.start()

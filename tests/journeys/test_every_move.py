@@ -59,7 +59,8 @@ async def told_while_sending(folder: Path, code: str) -> Moves:
     """Smile ID has the zip, works, and is heard, while its answer to the zip is still on its way."""
     async with journey(folder, story="never") as world:
         await world.ask()
-        world.smile_id.fail_next("put", Fault.hang_after(1.0))
+        heard = asyncio.Event()
+        world.smile_id.fail_next("put", Fault.call(after=heard.wait))
         (row,) = await world.bot.submission.claim(8)
         sending = asyncio.create_task(world.bot.submission.work(row))
         await world.smile_id.wait_for(lambda: bool(world.smile_id.jobs) and world.job().processed)
@@ -68,6 +69,7 @@ async def told_while_sending(folder: Path, code: str) -> Moves:
         for attempt in await world.bot.results.claim(8):
             await world.bot.results.work(attempt)
         assert not sending.done()
+        heard.set()
         await sending
         return await moves(world)
 

@@ -23,13 +23,13 @@ from bot.domain.exports import Format
 from bot.errors import Refused
 from bot.exports import Exports
 from bot.sandbox.demo import ANALYST, settings_for
-from bot.sandbox.slack import Fault, Person, SlackSandbox
+from bot.sandbox.slack import Fault, Person
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage import exports
 from storage.database import Transaction
 from storage.exports import Line, Wanted
-from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, bot_between, journey
+from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, bot_between, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ FORMULA = '=HYPERLINK("https://evil.example","=1+1")'
 @asynccontextmanager
 async def office(folder: Path, *, clock: MovedClock | None = None, managers: str = MANAGER) -> AsyncIterator[Journey]:
     clock = clock or MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     slack.add_user(MANAGER, "meera")
     async with journey(folder, slack=slack, clock=clock, KYC_MANAGERS=managers) as world:
         yield world
@@ -271,7 +271,7 @@ async def test_what_did_not_arrive_is_sent_again(tmp_path: Path) -> None:
 
 async def test_a_restart_in_the_middle_finishes_it_once(tmp_path: Path) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     slack.add_user(MANAGER, "meera")
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", clock=clock)
     await slack.start()

@@ -18,6 +18,7 @@ from bot.exports import parts as export_parts
 from storage.database import Transaction
 from storage.exports import PAGE, Wanted
 from tests.journeys.world import Journey, journey
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +136,7 @@ async def test_the_command_line_writes_the_file_to_its_output(tmp_path: Path) ->
 
         def run(stderr: int) -> bytes:
             with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr) as process:
-                out, shown = process.communicate(timeout=60)
+                out, shown = process.communicate(timeout=GIVE_UP_SECONDS)
             assert process.returncode == 0, shown
             assert not shown
             return bytes(out)

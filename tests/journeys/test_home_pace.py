@@ -12,11 +12,11 @@ from bot.blocks import ids
 from bot.blocks.home import QUEUE
 from bot.domain.checks import Request
 from bot.sandbox.demo import ANALYST, CHANNEL
-from bot.sandbox.slack import Fault, SlackSandbox
+from bot.sandbox.slack import Fault
 from bot.sandbox.slack.block_rules import faults_in_view
 from storage import checks, reviewing
 from storage.database import Transaction, to_text
-from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, journey
+from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ EVERYBODY = (ANALYST, REVIEWER, MANAGER)
 @asynccontextmanager
 async def office(folder: Path, *, requesters: str = ANALYST, **more: Any) -> AsyncIterator[Journey]:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     slack.add_user(MANAGER, "meera")
     settings = {"KYC_MANAGERS": MANAGER, "KYC_REQUESTERS": requesters, **more}
     async with journey(folder, slack=slack, clock=clock, **settings) as world:

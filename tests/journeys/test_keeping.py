@@ -15,6 +15,7 @@ from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
 from tests.journeys.site import Ended, Site, kyc_bot, site
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, journey
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -275,7 +276,7 @@ async def test_a_refused_message_is_listed_and_released_while_the_bot_runs() -> 
 
 
 def forget_asking(database: Path) -> None:
-    with closing(sqlite3.connect(database, timeout=5)) as db, db:
+    with closing(sqlite3.connect(database, timeout=GIVE_UP_SECONDS)) as db, db:
         db.execute("UPDATE attempts SET ask_at = NULL")
 
 

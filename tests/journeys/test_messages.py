@@ -9,11 +9,11 @@ import pytest
 
 from bot.blocks import ids
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
-from bot.sandbox.slack import Message, Modal, SlackSandbox
+from bot.sandbox.slack import Message, Modal
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
-from tests.journeys.world import PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey
+from tests.journeys.world import PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -206,7 +206,7 @@ async def test_two_clicks_send_once(tmp_path: Path) -> None:
 
 async def test_the_click_works_after_a_restart(tmp_path: Path) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", callback_delay_seconds=0.0, clock=clock)
     async with AsyncExitStack() as stack:
         for stand_in in (slack, smile_id):

@@ -2,22 +2,35 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.app import Patience
 from bot.blocks import ids
 from bot.messages import PAGE, THREAD_PAGES
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
-from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox
+from bot.sandbox.slack import Fault, Message, Modal, Person
 from bot.sandbox.slack.payloads import event_callback
 from bot.sandbox.slack.world import BOT_USER_ID, TEAM_ID
 from bot.sandbox.smile_id import SmileIDSandbox
-from tests.journeys.world import HASTY, REVIEWER, SELFIE, Journey, MovedClock, StoppedClock, bot_between, journey
+from tests.journeys.world import (
+    HASTY,
+    IN_EARNEST,
+    PATIENT,
+    REVIEWER,
+    SELFIE,
+    Journey,
+    MovedClock,
+    StoppedClock,
+    bot_between,
+    journey,
+    patient_slack,
+)
 from tests.journeys.writing import LACKING, MENTION, NUMBER, WHOLE, filled, mention, said
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -265,7 +278,7 @@ async def test_a_click_that_sends_is_answered_although_slack_was_away_for_a_mome
 
 async def test_slack_is_not_asked_again_before_the_time_that_it_names(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         world.slack.fail_next("chat.postEphemeral", Fault.rate_limited(2))
         await mention(world, WHOLE, "selfie.jpg")
         await said(world)
@@ -275,7 +288,7 @@ async def test_slack_is_not_asked_again_before_the_time_that_it_names(tmp_path: 
 
 async def test_a_direct_answer_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         world.slack.fail_next("chat.postMessage", shown_after(clock, seconds=8))
         await world.analyst.write("hello")
         await settle(world)
@@ -285,7 +298,7 @@ async def test_a_direct_answer_that_slack_shows_eight_seconds_late_stands_once(t
 
 async def test_an_answer_to_a_click_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         await mention(world, WHOLE, "selfie.jpg")
         shown = await said(world)
         world.slack.fail_next("response_url", Fault.status(404))
@@ -299,7 +312,7 @@ async def test_an_answer_to_a_click_that_slack_shows_eight_seconds_late_stands_o
 
 async def test_an_answer_in_place_of_its_button_stands_once_however_late_slack_shows_it(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=Patience(answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         await mention(world, WHOLE, "selfie.jpg")
         shown = await said(world)
         world.slack.fail_next("response_url", shown_after(clock, seconds=8))
@@ -394,7 +407,7 @@ async def test_who_could_not_be_answered_hears_directly_once_slack_is_back(tmp_p
 
 async def test_an_answer_that_a_restart_cut_short_is_told_of_by_the_next_bot(tmp_path: Path) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", callback_delay_seconds=0.0, clock=clock)
     async with AsyncExitStack() as stack:
         for stand_in in (slack, smile_id):
@@ -579,9 +592,9 @@ async def test_what_a_person_typed_or_emptied_is_never_filled_in_again(tmp_path:
         assert not modal.values["last_name"]
 
 
-@pytest.mark.parametrize("fault", [Fault.status(503), Fault.hang_before(2), Fault.rate_limited(30)])
+@pytest.mark.parametrize("fault", [Fault.status(503), Fault.hang_before(GIVE_UP_SECONDS), Fault.rate_limited(30)])
 async def test_the_fields_follow_in_time_although_the_message_cannot_be_read_then(tmp_path: Path, fault: Fault) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, patience=IN_EARNEST) as world:
         await mention(world, UNLABELLED, "selfie.jpg")
         await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
         modal = await filled(world)

@@ -6,7 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,17 @@ import httpx
 import pytest
 from PIL import Image
 
-from bot.app import Patience
 from bot.sandbox.slack import Fault, SlackFile
 from tests.domain.faulty_photos import SHOWN_BY_EVERY_VIEWER
 from tests.journeys.test_batches import drop, send, zip_of
 from tests.journeys.test_submission_faults import finish
-from tests.journeys.world import ADMIN, PHOTOS, SELFIE, Journey, journey
+from tests.journeys.world import ADMIN, PATIENT, PHOTOS, SELFIE, Journey, journey
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
 SECRET_PLACE = b"invented-place-of-home"
-HASTY = Patience(
-    worker=aiohttp.ClientTimeout(total=0.25), files=httpx.Timeout(0.25), listener=aiohttp.ClientTimeout(total=1.5)
-)
+IMPATIENT = replace(PATIENT, worker=aiohttp.ClientTimeout(total=1.5), files=httpx.Timeout(1.5))
 
 
 class Altered(SlackFile):
@@ -271,11 +269,11 @@ def _scan(jpeg: bytes) -> bytes:
         pytest.param(Fault.rate_limited(5), id="429"),
         pytest.param(Fault.reset_before(), id="reset"),
         pytest.param(Fault.half_answer(), id="half"),
-        pytest.param(Fault.hang_before(0.6), id="hang"),
+        pytest.param(Fault.hang_before(GIVE_UP_SECONDS), id="hang"),
     ],
 )
 async def test_a_check_outlives_slacks_trouble_with_a_photo(tmp_path: Path, method: str, fault: Fault) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, patience=IMPATIENT) as world:
         ref = await world.ask(liveness=8)
         world.slack.fail_next(method, fault, fault)
         await approved(world, ref)
@@ -339,9 +337,10 @@ async def test_a_photo_whose_length_is_not_what_slack_says_is_never_sent(tmp_pat
 
 
 async def test_passes_that_never_come_to_an_end_end_the_check_in_words(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=Patience(one_pass_seconds=0.1)) as world:
+    async with journey(tmp_path, patience=replace(PATIENT, one_pass_seconds=0.1)) as world:
         ref = await world.ask()
-        world.slack.fault = lambda method, _n: Fault.hang_before(0.3) if method == "files.download" else None
+        hang = Fault.hang_before(GIVE_UP_SECONDS)
+        world.slack.fault = lambda method, _n: hang if method == "files.download" else None
         check = await finish(world, ref, step_seconds=60)
         assert (check.state, check.failure) == ("failed", "fault")
         assert world.smile_id.jobs == {}

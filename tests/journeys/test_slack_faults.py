@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,23 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.app import Patience
 from bot.sandbox.demo import CHANNEL, settings_for
 from bot.sandbox.slack import BOT_USER_ID, Fault, Message, SlackSandbox, plain
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage.database import Transaction
-from tests.journeys.world import ADMIN, REVIEW_CHANNEL, Journey, MovedClock, bot_between, journey
+from tests.conftest import Took
+from tests.journeys.world import (
+    ADMIN,
+    IN_EARNEST,
+    PATIENT,
+    REVIEW_CHANNEL,
+    Journey,
+    MovedClock,
+    bot_between,
+    journey,
+    patient_slack,
+)
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -30,15 +42,15 @@ DOUBTFUL = {
     "reset before": Fault.reset_before(),
     "reset after posting": Fault.reset_after(),
     "half an answer": Fault.half_answer(),
-    "hang after posting": Fault.hang_after(2),
+    "hang after posting": Fault.hang_after(GIVE_UP_SECONDS),
     "429": Fault.rate_limited(7),
 }
-IMPATIENT = Patience(worker=aiohttp.ClientTimeout(total=0.3))
+IMPATIENT = replace(PATIENT, worker=aiohttp.ClientTimeout(total=1.5))
 
 
 @asynccontextmanager
 async def impatient(folder: Path, **more: Any) -> AsyncIterator[Journey]:
-    """A bot that gives up on a hanging Slack soon, as far as its workers go."""
+    """A bot that gives up on a hanging Slack sooner, as far as its workers go."""
     async with journey(folder, patience=IMPATIENT, **more) as world:
         yield world
 
@@ -100,15 +112,17 @@ async def states(world: Journey) -> Counter[str]:
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault.error("expired_trigger_id"), Fault.status(500), Fault.hang_before(4), Fault.reset_before()],
+    [Fault.error("expired_trigger_id"), Fault.status(500), Fault.hang_before(GIVE_UP_SECONDS), Fault.reset_before()],
     ids=["expired", "500", "hang", "reset"],
 )
-async def test_a_form_that_could_not_open_leaves_a_button_that_opens_it(tmp_path: Path, fault: Fault) -> None:
-    async with journey(tmp_path) as world:
+async def test_a_form_that_could_not_open_leaves_a_button_that_opens_it(
+    tmp_path: Path, fault: Fault, took: Took
+) -> None:
+    async with journey(tmp_path, patience=replace(PATIENT, listener=IN_EARNEST.listener)) as world:
         world.slack.fail_next("views.open", fault)
         reply = await world.analyst.command("")
         assert reply.ok
-        assert reply.seconds < 2.5
+        took(reply.seconds, less_than=2.5)
         assert reply.text == CLOSED_DOOR
         assert reply.message is not None
         assert (await world.analyst.click(reply.message, "kyc_open_form")).ok
@@ -183,9 +197,11 @@ async def test_a_direct_message_whose_answer_was_lost_stands_once(tmp_path: Path
 
 async def test_a_message_that_slack_posts_after_we_gave_up_waiting_stands_once(tmp_path: Path) -> None:
     async with impatient(tmp_path) as world:
-        world.slack.fail_next("chat.postMessage", Fault.hang_before(0.5))
+        acts = asyncio.Event()
+        world.slack.fail_next("chat.postMessage", Fault.call(before=acts.wait))
         await world.ask()
         await world.work()
+        acts.set()
         await world.slack.wait_for(lambda: bool(world.slack.messages(CHANNEL)))
         await deliver(world)
         assert len(roots(world)) == 1
@@ -212,7 +228,7 @@ async def test_while_a_lost_message_cannot_be_looked_for_it_is_not_posted_again(
         Fault.status(500),
         Fault.rate_limited(3),
         Fault.reset_before(),
-        Fault.hang_before(1),
+        Fault.hang_before(GIVE_UP_SECONDS),
         Fault.error("missing_scope"),
     )
     async with impatient(tmp_path) as world:
@@ -246,7 +262,7 @@ async def test_a_restart_in_the_middle_of_a_doubt_finds_the_message_again(tmp_pa
 @asynccontextmanager
 async def parties(folder: Path) -> AsyncIterator[tuple[SlackSandbox, SmileIDSandbox, dict[str, str], MovedClock]]:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", callback_delay_seconds=0, clock=clock)
     await slack.start()
     await smile_id.start()
@@ -282,7 +298,7 @@ async def test_a_429_pauses_its_own_conversation_for_as_long_as_slack_says_and_n
 
 async def test_five_checks_at_once_keep_slacks_pace_and_openings_and_results_go_first(tmp_path: Path) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock, posts_per_second=1)
+    slack = patient_slack(clock, posts_per_second=1)
     async with journey(tmp_path, slack=slack, clock=clock, KYC_SLACK_POSTS_PER_SECOND="1") as world:
         for _ in range(5):
             await world.ask()
@@ -428,7 +444,7 @@ async def test_a_closed_review_channel_holds_up_no_result_and_nobody_is_said_to_
 @pytest.mark.parametrize("code", ["invalid_blocks", "msg_blocks_too_long", "invalid_blocks_format"])
 async def test_blocks_that_slack_refuses_give_way_to_the_bare_words_at_the_same_pace(tmp_path: Path, code: str) -> None:
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock, posts_per_second=1)
+    slack = patient_slack(clock, posts_per_second=1)
     async with journey(tmp_path, slack=slack, clock=clock, KYC_SLACK_POSTS_PER_SECOND="1") as world:
         await world.ask()
         slack.fail_next("chat.postMessage", Fault.error(code))

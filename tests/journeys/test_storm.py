@@ -24,6 +24,7 @@ from storage.sealing import Sealer
 from tests.journeys.site import Site, site
 from tests.journeys.smile import message, written
 from tests.journeys.world import SELFIE
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +82,7 @@ async def strike(world: Site, code_of: dict[str, str], dice: random.Random) -> C
             async with session.post(job.callback_url, data=written_anew(job)) as answer:
                 answers[answer.status] += 1
 
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)) as session:
         await asyncio.gather(*(postman(session) for _ in range(AT_ONCE)))
     return answers
 
@@ -108,8 +109,8 @@ async def test_ten_callbacks_for_each_check_make_one_final_post_for_each(
         def all_wait() -> bool:
             return len(jobs) == count and all(job.processed for job in jobs.values())
 
-        await world.wait_for(all_wait, timeout_seconds=count * 0.5)
-        await world.wait_for_posts(timeout_seconds=count * 0.5)
+        await world.wait_for(all_wait, timeout_seconds=GIVE_UP_SECONDS + count * 0.5)
+        await world.wait_for_posts(timeout_seconds=GIVE_UP_SECONDS + count * 0.5)
         sent, before = time.monotonic(), megabytes(world.process.pid, "VmRSS")
         code_of = {job_id: dice.choice(list(VERDICTS)) for job_id in jobs}
         for job in jobs.values():
@@ -117,7 +118,7 @@ async def test_ten_callbacks_for_each_check_make_one_final_post_for_each(
 
         answers = await strike(world, code_of, dice)
         struck = time.monotonic()
-        await world.wait_for_the_end(timeout_seconds=count * 0.5)
+        await world.wait_for_the_end(timeout_seconds=GIVE_UP_SECONDS + count * 0.5)
         ended, peak = time.monotonic(), megabytes(world.process.pid, "VmHWM")
 
         assert answers == {200: count * COPIES}

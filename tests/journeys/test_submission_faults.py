@@ -5,6 +5,7 @@ the bot's patience is short.
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,19 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.app import Patience
 from bot.domain.checks import Check
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
 from bot.submission import MAX_TRIES
 from storage import attempts, checks
 from storage.database import Transaction
-from tests.journeys.world import ADMIN, Journey, journey
+from tests.journeys.world import ADMIN, PATIENT, Journey, journey
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
 APPROVED = "Approved — face and ID number verified"
-SHORT = Patience(smile_id=httpx.Timeout(0.25), one_pass_seconds=20)
+SHORT = replace(PATIENT, smile_id=httpx.Timeout(1.5))
 PAGE = "<html><body>Sign in to the hotel's network</body></html>"
 EXPIRED = '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>'
 
@@ -99,7 +100,10 @@ BROKEN = {
     "gives-half-an-answer": Fault.half_answer(),
     "answers-a-page-with-200": Fault.status(200, PAGE),
 }
-SLOW = {"hangs-before-acting": Fault.hang_before(0.6), "hangs-after-acting": Fault.hang_after(0.6)}
+SLOW = {
+    "hangs-before-acting": Fault.hang_before(GIVE_UP_SECONDS),
+    "hangs-after-acting": Fault.hang_after(GIVE_UP_SECONDS),
+}
 
 
 @pytest.mark.parametrize("call", ["upload", "put"])
@@ -499,8 +503,8 @@ async def test_a_check_is_not_sent_again_while_nobody_answers_whether_it_is_ther
 
 
 async def test_a_pass_that_never_ends_is_broken_off_and_settled(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=Patience(one_pass_seconds=0.8)) as world:
-        world.smile_id.fail_next("put", Fault.hang_after(1.5))
+    async with journey(tmp_path, patience=replace(PATIENT, one_pass_seconds=3)) as world:
+        world.smile_id.fail_next("put", Fault.hang_after(GIVE_UP_SECONDS))
         ref = await world.ask()
         await finish(world, ref)
         await assert_sent_once_and_approved(world, ref)
@@ -523,13 +527,18 @@ async def test_a_restart_while_an_answer_was_due_sends_nothing_twice(tmp_path: P
         for call in ("upload", "put"):
             ref = await world.ask()
             (claimed,) = await world.bot.submission.claim(1)
-            world.smile_id.fail_next(call, Fault.hang_after(0.3))
+            acted, over = asyncio.Event(), asyncio.Event()
+
+            async def hang(acted: asyncio.Event = acted, over: asyncio.Event = over) -> None:
+                acted.set()
+                await over.wait()
+
+            world.smile_id.fail_next(call, Fault.call(after=hang))
             task = asyncio.create_task(world.bot.submission.work(claimed))
-            seen = count(world, call)
-            await world.smile_id.wait_for(lambda call=call, seen=seen: count(world, call) > seen)  # type: ignore[misc]
-            await asyncio.sleep(0.05)
+            await acted.wait()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            over.set()
             await world.bot.database.write(_start_again, world.clock())
             check = await finish(world, ref)
             assert check.state == "approved"

@@ -23,12 +23,22 @@ from bot.blocks import ids
 from bot.domain.figure_tables import record
 from bot.domain.summary_words import parse
 from bot.sandbox.demo import ANALYST, settings_for
-from bot.sandbox.slack import Fault, Message, SlackSandbox
+from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage.database import Transaction
 from tests.journeys.test_review import decide, press
-from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, MovedClock, bot_between, journey
+from tests.journeys.world import (
+    ADMIN,
+    REVIEW_CHANNEL,
+    REVIEWER,
+    Journey,
+    MovedClock,
+    bot_between,
+    journey,
+    patient_slack,
+)
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +62,7 @@ OPENING = "KYC, Tuesday 24 November"
 async def office(folder: Path) -> AsyncIterator[Journey]:
     """A team with a manager and the managers' channel, on a Tuesday at ten."""
     clock = MovedClock()
-    slack = SlackSandbox(clock=clock)
+    slack = patient_slack(clock)
     slack.add_user(MANAGER, "meera")
     slack.add_channel(MANAGERS, "kyc-managers", private=True, members=[MANAGER])
     go_to(clock, TUESDAY)
@@ -423,7 +433,7 @@ async def kyc_bot(world: Journey, *arguments: str) -> str:
         [sys.executable, "-m", "bot", *arguments],
         env=environment,
         capture_output=True,
-        timeout=60,
+        timeout=GIVE_UP_SECONDS,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

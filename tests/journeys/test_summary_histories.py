@@ -18,11 +18,10 @@ from bot import reports
 from bot.domain.figures import Figures
 from bot.domain.periods import day_of
 from bot.domain.reviews import Decision
-from bot.sandbox.slack import SlackSandbox
 from storage import checks
 from tests.journeys.test_again import run_again, sent_again
 from tests.journeys.test_summary import go_to
-from tests.journeys.world import REVIEWER, Journey, MovedClock, journey
+from tests.journeys.world import REVIEWER, Journey, MovedClock, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -188,7 +187,7 @@ async def test_each_day_is_told_as_who_asked_would_count_it(
 ) -> None:
     zone, clock = ZoneInfo(zone_name), MovedClock()
     go_to(clock, datetime.combine(first_day, time(15), zone))
-    async with journey(tmp_path, slack=SlackSandbox(clock=clock), clock=clock, KYC_TIMEZONE=zone_name) as world:
+    async with journey(tmp_path, slack=patient_slack(clock), clock=clock, KYC_TIMEZONE=zone_name) as world:
         office = Office(world, zone, random.Random(seed))
         for _step in range(STEPS):
             await office.one_step()

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import utc_now
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
-from tests.journeys.world import PHOTOS, REVIEW_CHANNEL
+from tests.journeys.world import PHOTOS, REVIEW_CHANNEL, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +58,7 @@ class Parties:
 async def parties(
     *, socket_mode: bool = True, public: bool = True, story: str = "approved", **settings: str
 ) -> AsyncIterator[Parties]:
-    slack = SlackSandbox(posts_per_second=20)
+    slack = patient_slack(utc_now, posts_per_second=20)
     smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", story=story)
     await slack.start()
     await smile_id.start()
@@ -96,8 +97,8 @@ async def parties(
 async def test_a_check_goes_from_the_form_to_its_result_in_the_thread(*, socket_mode: bool, public: bool) -> None:
     async with parties(socket_mode=socket_mode, public=public) as world:
         await world.ask()
-        await world.slack.wait_for(lambda: any("Approved" in text for text in world.replies()), timeout_seconds=20)
-        await world.slack.wait_for(lambda: "— Approved" in world.roots()[0], timeout_seconds=20)
+        await world.slack.wait_for(lambda: any("Approved" in text for text in world.replies()))
+        await world.slack.wait_for(lambda: "— Approved" in world.roots()[0])
 
         (root,) = world.roots()
         assert "✓ Received · ✓ Photos checked · ✓ Sent to Smile ID · ✓ Result" in root
@@ -119,7 +120,7 @@ async def test_a_check_goes_from_the_form_to_its_result_in_the_thread(*, socket_
 async def test_a_human_review_is_told_as_not_final_and_its_end_as_the_result() -> None:
     async with parties(story="provisional_rejected") as world:
         await world.ask()
-        await world.slack.wait_for(lambda: any("Rejected" in text for text in world.replies()), timeout_seconds=20)
+        await world.slack.wait_for(lambda: any("Rejected" in text for text in world.replies()))
         not_final, result = world.replies()
         assert not_final.startswith("Not final: inconclusive, in human review at Smile ID")
         assert "@amina" not in not_final
@@ -130,7 +131,7 @@ async def test_a_human_review_is_told_as_not_final_and_its_end_as_the_result() -
 async def test_without_a_public_address_a_provisional_machine_result_is_shown_as_not_final() -> None:
     async with parties(public=False, story="provisional") as world:
         await world.ask()
-        await world.slack.wait_for(lambda: any("Not final" in text for text in world.replies()), timeout_seconds=20)
+        await world.slack.wait_for(lambda: any("Not final" in text for text in world.replies()))
         asked = [r.body for r in world.smile_id.requests if r.call == "job_status" and r.body]
         assert asked
         assert all(body["image_links"] is True and body["history"] is True for body in asked)
@@ -140,7 +141,7 @@ async def test_without_a_public_address_a_provisional_machine_result_is_shown_as
 async def test_nothing_personal_reaches_the_log_the_review_channel_or_any_metadata() -> None:
     async with parties(story="spoof") as world:
         await world.ask(id_number="12345678900")
-        await world.slack.wait_for(lambda: any("Rejected" in text for text in world.replies()), timeout_seconds=20)
+        await world.slack.wait_for(lambda: any("Rejected" in text for text in world.replies()))
         # The tail of a number of 11 digits is three of them.
         secrets = [
             "1234567890",

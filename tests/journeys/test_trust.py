@@ -34,6 +34,7 @@ from tests.journeys.smile import (
     written,
 )
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -177,7 +178,7 @@ async def test_a_stranger_is_turned_away_before_the_body_is_read(tmp_path: Path)
             await line.send(
                 f"POST /smile-id/callback/{'0' * 64} HTTP/1.1\r\nHost: bot\r\nContent-Length: 4000000\r\n\r\n".encode()
             )
-            with anyio.fail_after(5):
+            with anyio.fail_after(GIVE_UP_SECONDS):
                 assert (await line.receive()).startswith(b"HTTP/1.1 404")
 
 
@@ -377,7 +378,7 @@ async def test_a_client_that_drips_or_leaves_keeps_nobody_else_waiting(tmp_path:
         lines = [await anyio.connect_tcp(address.hostname or "", address.port or 0) for _ in range(50)]
         for line in lines:
             await line.send(head)
-        with anyio.fail_after(5):
+        with anyio.fail_after(GIVE_UP_SECONDS):
             assert await post(world, json.dumps(signed(world, message(world.job(), "0814")))) == 200
         for line in lines:
             await line.aclose()
@@ -393,7 +394,7 @@ async def test_a_client_that_leaves_right_after_its_last_byte_has_delivered(tmp_
         async with await anyio.connect_tcp(address.hostname or "", address.port or 0) as line:
             head = f"POST {address.path} HTTP/1.1\r\nHost: bot\r\nContent-Length: {len(text)}\r\n\r\n"
             await line.send(f"{head}{text}".encode())
-        with anyio.fail_after(5):
+        with anyio.fail_after(GIVE_UP_SECONDS):
             while not await fates(world):
                 await world.work()
         assert await fates(world) == [("0814", "counted")]
@@ -406,7 +407,7 @@ async def test_a_body_that_never_ends_is_given_up(tmp_path: Path) -> None:
         async with await anyio.connect_tcp("127.0.0.1", sock.getsockname()[1]) as line:
             path = urlsplit(world.job().callback_url).path
             await line.send(f"POST {path} HTTP/1.1\r\nHost: bot\r\nContent-Length: 900\r\n\r\n".encode())
-            with anyio.fail_after(5):
+            with anyio.fail_after(GIVE_UP_SECONDS):
                 assert (await line.receive()).startswith(b"HTTP/1.1 408")
                 with pytest.raises(anyio.EndOfStream):
                     await line.receive()

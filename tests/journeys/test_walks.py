@@ -16,10 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.domain.states import FINAL, STICKY_REASONS, State
 from bot.sandbox.demo import settings_for
-from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.smile import ALL_VERIFIED, Message, message, post, signed, written
-from tests.journeys.world import Journey, MovedClock, bot_between
+from tests.journeys.world import Journey, MovedClock, bot_between, patient_slack
 
 T = TypeVar("T")
 
@@ -57,7 +56,7 @@ class Walk(RuleBasedStateMachine):
 
     async def _begin(self) -> None:
         folder = self.stack.enter_context(tempfile.TemporaryDirectory())
-        self.slack = SlackSandbox(clock=self.clock)
+        self.slack = patient_slack(self.clock)
         self.smile_id = SmileIDSandbox(
             partner_id="0421", api_key="sandbox-api-key", story="never", callback_delay_seconds=0.0, clock=self.clock
         )

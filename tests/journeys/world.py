@@ -6,21 +6,26 @@ the test lets work. Journeys of whole processes use `bot.sandbox.demo`.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import httpx
+
 import handlers
 from bot.app import Bot, Patience, build
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
-from bot.sandbox.slack import Message, Modal, Person, SlackSandbox, Submission
+from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox, Submission
 from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
 from bot.serve import listen, serve_asgi
 from bot.settings import Settings
 from bot.socket_mode import SocketMode
 from storage import checks
+from tests.patience import GIVE_UP_SECONDS
 
 PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"
 SELFIE = (PHOTOS / "selfie.jpg").read_bytes()
@@ -72,8 +77,38 @@ async def _a_moment(_seconds: float) -> None:
     await asyncio.sleep(0.01)
 
 
-HASTY = Patience(answer_sleep=_a_moment)
-"""A bot that tries to answer again sooner than one that gives Slack time."""
+PATIENT = Patience(
+    listener=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS),
+    worker=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS),
+    smile_id=httpx.Timeout(GIVE_UP_SECONDS),
+    files=httpx.Timeout(GIVE_UP_SECONDS),
+    look_up_seconds=GIVE_UP_SECONDS,
+    show_seconds=GIVE_UP_SECONDS,
+    sum_up_seconds=GIVE_UP_SECONDS,
+)
+"""A bot that waits for a busy machine. Where it is to lose its patience, a test hands it less."""
+HASTY = replace(PATIENT, answer_sleep=_a_moment)
+"""One that tries to answer again sooner than one that gives Slack time."""
+IN_EARNEST = Patience()
+"""As patient as the bot really is."""
+
+
+def patient_slack(clock: Callable[[], datetime], **more: Any) -> SlackSandbox:
+    """A Slack that waits for a busy machine, where the real one gives up after three seconds."""
+    return SlackSandbox(clock=clock, **{"trigger_seconds": GIVE_UP_SECONDS, "answer_seconds": GIVE_UP_SECONDS, **more})
+
+
+@contextmanager
+def hanging(slack: SlackSandbox, *methods: str) -> Iterator[None]:
+    """Meanwhile Slack takes calls of these methods, or of all, and answers none of them."""
+    over = asyncio.Event()
+    hang = Fault.call(before=over.wait)
+    slack.fault = lambda method, _number: hang if not methods or method in methods else None
+    try:
+        yield
+    finally:
+        slack.fault = None
+        over.set()
 
 
 class Journey:
@@ -207,7 +242,7 @@ async def journey(
     People at Smile ID take `review_seconds` of real time, or until the test lets them speak.
     """
     clock = clock or MovedClock()
-    slack = slack or SlackSandbox(clock=clock)
+    slack = slack or patient_slack(clock)
     smile_id = SmileIDSandbox(
         partner_id="0421",
         api_key="sandbox-api-key",
@@ -248,7 +283,7 @@ async def bot_between(
     """A bot between stand-ins that run already; a second one with the same environment is the same bot, restarted."""
     async with AsyncExitStack() as stack:
         bot = await build(
-            Settings.load(environment), stack, now=clock, dice=dice or random.Random(7), patience=patience
+            Settings.load(environment), stack, now=clock, dice=dice or random.Random(7), patience=patience or PATIENT
         )
         stack.push_async_callback(bot.background.close)
         await bot.access.refresh()

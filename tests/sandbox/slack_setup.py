@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
+from tests.patience import GIVE_UP_SECONDS
 
 CHANNEL = "C0KYCREQ001"
 REVIEW = "C0KYCREV001"
@@ -20,7 +21,7 @@ JSON = dict[str, Any]
 
 @asynccontextmanager
 async def running(**options: Any) -> AsyncIterator[SlackSandbox]:
-    slack = SlackSandbox(**options)
+    slack = SlackSandbox(**{"answer_seconds": GIVE_UP_SECONDS, **options})
     await slack.start()
     try:
         yield slack
@@ -29,7 +30,7 @@ async def running(**options: Any) -> AsyncIterator[SlackSandbox]:
 
 
 def client_of(slack: SlackSandbox, token: str = "xoxb-sandbox") -> AsyncWebClient:
-    return AsyncWebClient(token=token, base_url=slack.api_url, timeout=5)
+    return AsyncWebClient(token=token, base_url=slack.api_url, timeout=GIVE_UP_SECONDS)
 
 
 def bolt_for(slack: SlackSandbox) -> AsyncApp:

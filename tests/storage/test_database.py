@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from bot.errors import DatabaseFault
 from storage.database import GROUP_LIMIT, Database, Transaction, from_text, to_text
 from storage.sealing import Sealer
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -201,7 +202,7 @@ async def test_a_function_may_stop_iteration_without_leaving_its_caller_waiting(
 
     for way in (database.write, database.read):
         with pytest.raises(RuntimeError, match="StopIteration"):
-            await asyncio.wait_for(way(stop), 10)
+            await asyncio.wait_for(way(stop), GIVE_UP_SECONDS)
 
 
 async def test_results_that_would_outlive_the_transaction_are_refused(database: Database) -> None:
@@ -557,7 +558,7 @@ asyncio.run(main())
 
 async def test_a_killed_process_keeps_what_it_acknowledged(path: Path) -> None:
     killed = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False, timeout=60
+        subprocess.run, [sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False, timeout=GIVE_UP_SECONDS
     )
     assert killed.returncode == -signal.SIGKILL
     async with opened(path) as database:

@@ -14,6 +14,7 @@ import pytest
 
 from bot.errors import DatabaseFault, DatabaseInUse
 from storage.lock import DatabaseLock
+from tests.patience import GIVE_UP_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +56,7 @@ def test_a_second_process_is_refused_and_told_who_holds_it(path: Path, holder: s
 
 
 def test_the_lock_is_free_after_the_other_process_let_go(path: Path, holder: subprocess.Popen[str]) -> None:
-    holder.communicate("\n", timeout=30)
+    holder.communicate("\n", timeout=GIVE_UP_SECONDS)
     with DatabaseLock(path):
         pass
 

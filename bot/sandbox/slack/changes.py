@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+PATIENCE_SECONDS = 120.0
+"""How long is waited for what must come, however busy the machine is."""
+
 
 class Changes:
     """Wakes whoever waits for something to become true."""

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 from bot.sandbox.slack import payloads
+from bot.sandbox.slack.changes import PATIENCE_SECONDS
 from bot.sandbox.slack.client_checks import check_files, check_form
 from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.errors import ClientRefuses
@@ -159,7 +160,7 @@ class Modal:
             payload = payloads.view_closed(self._user, shown, is_cleared=all_views)
             await self._stage.courier.deliver("interactive", payload)
 
-    async def changed(self, timeout_seconds: float = 5) -> None:
+    async def changed(self, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for a newer view than before this person's last act (or the last call of this)."""
         await self._stage.world.changes.until(lambda: self._view.hash != self._seen_hash, timeout_seconds)
         self._seen_hash = self._view.hash

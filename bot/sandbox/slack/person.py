@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.sandbox.slack import kinds, payloads
+from bot.sandbox.slack.changes import PATIENCE_SECONDS
 from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.errors import ApiError, ClientRefuses
 from bot.sandbox.slack.files import IN_MEMORY_MAX_BYTES, MAX_BYTES, SlackFile
@@ -79,7 +80,7 @@ class Person:
         )
         return await self._act(payload)
 
-    async def modal(self, timeout_seconds: float = 5) -> Modal:
+    async def modal(self, timeout_seconds: float = PATIENCE_SECONDS) -> Modal:
         """The view that lies on top for this person; waits until there is one."""
         await self._stage.world.changes.until(lambda: self._stage.views.top(self.user_id) is not None, timeout_seconds)
         top = self._stage.views.top(self.user_id)

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from bot.sandbox.slack import control, reading
 from bot.sandbox.slack.announcing import Announcer
+from bot.sandbox.slack.changes import PATIENCE_SECONDS
 from bot.sandbox.slack.delivery import Courier, Delivery
 from bot.sandbox.slack.downloads import Downloads
 from bot.sandbox.slack.errors import ClientRefuses
@@ -269,7 +270,7 @@ class SlackSandbox:
     def plain(self, message_or_view: Message | JSON) -> str:
         return reading.plain(message_or_view, names=self._world.names)
 
-    async def wait_for(self, condition: Callable[[], bool], timeout_seconds: float = 10) -> None:
+    async def wait_for(self, condition: Callable[[], bool], timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until `condition` holds; looked at anew at each change. Raises TimeoutError."""
         await self._world.changes.until(condition, timeout_seconds)
 

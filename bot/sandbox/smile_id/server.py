@@ -23,6 +23,8 @@ from .stories import known
 _HOST = "127.0.0.1"
 _LARGEST_BODY_BYTES = 256 * 1024 * 1024
 _LOOK_AGAIN_SECONDS = 0.02
+_PATIENCE_SECONDS = 120.0
+"""How long is waited for what must come, however busy the machine is."""
 
 
 class SmileIDSandbox:
@@ -176,7 +178,7 @@ class SmileIDSandbox:
             raise ConnectionError(sent.fault)
         return sent.status
 
-    async def wait_for(self, condition: Callable[[], bool], timeout_seconds: float = 10) -> None:
+    async def wait_for(self, condition: Callable[[], bool], timeout_seconds: float = _PATIENCE_SECONDS) -> None:
         """Return once the condition holds; raises `TimeoutError` if it does not in time."""
         async with asyncio.timeout(timeout_seconds):
             while not condition():

@@ -89,9 +89,9 @@ def test_five_hundred_applicants_in_one_zip_are_read_without_unpacking_them() ->
             for name in ("selfie", *(f"liveness_{image}" for image in range(8))):
                 made.writestr(f"people/C-{n}/{name}.jpg", JPEG + data)
     file = table(out.getvalue(), "all.zip")
-    started = time.perf_counter()
+    started = time.process_time()
     found = reading(file)
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     tracemalloc.start()
     try:
         reading(file)
