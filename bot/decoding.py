@@ -1,8 +1,8 @@
-"""Decodes photos in threads, only as many megapixels at once as memory is meant for, over all checks.
+"""Decodes photos in threads, within one budget of megapixels for the whole process.
 
-A picture of a few kilobytes may unfold to 50 megapixels, and one of 12 comes out of every phone. What they take was
-measured on the way through `photos.prepare` (Pillow 13, MiB of memory per megapixel): JPEG 4, turned 8, progressive 7,
-progressive with full colours 10; PNG 4, with transparency 8, grey 5, grey with 16 bits 6.
+A file of a few kilobytes may unfold to 50 megapixels, and every phone takes 12. Measured through `photos.prepare`
+(Pillow 13, peak MiB per megapixel): JPEG 4, rotated 8, progressive 7, progressive 4:4:4 10, the same in CMYK 12;
+PNG 4, with transparency 8, grey 5, 16-bit grey 6.
 """
 
 import asyncio
@@ -14,22 +14,25 @@ from contextlib import contextmanager
 from bot.domain import photos
 
 SMALL_PIXELS = 12_500_000
-"""What phones take in their normal mode is small; more comes from cameras, scans and bombs."""
+"""A photo of a phone in its normal mode is small; larger ones come from cameras, scanners and attackers."""
 SMALL_AT_ONCE = 2 * SMALL_PIXELS
-"""Pixels: two of the largest small ones, or twenty of what a webcam takes. Two fill two cores, and 250 MiB at most."""
+"""Pixels: two of the largest small photos, or twenty of a webcam's. Two keep two cores busy; 300 MiB at the worst."""
 LARGE_AT_ONCE = photos.MAX_PIXELS
-"""Pixels: one of the largest that are taken at all, or two of 24 megapixels: 400 MiB, or 500 of the worst kind."""
+"""Pixels: one of the largest photos allowed, or two of 24 megapixels. 400 MiB as PNG, 600 MiB at the worst."""
 _M_MMAP_THRESHOLD = -3
 """From glibc's malloc.h."""
 _LARGE_BLOCK = 8 * 1024 * 1024
-"""Bytes. Pillow asks for 16 MiB at a time; a whole picture of one or two megapixels stays below, and costs no more."""
+"""Bytes. Below Pillow's own blocks of 16 MiB, and above a whole picture of two megapixels, which would gain nothing
+and cost page faults.
+"""
 
 
 def return_freed_memory() -> None:
-    """Have the C library give large blocks back to the system as soon as they are freed.
+    """Make the C library return large blocks to the system as soon as they are freed.
 
-    glibc learns from the first large block that it frees to keep the next ones, for the thread that used them: after
-    photos of 49 megapixels 400 MiB in each of six threads, for good. Other C libraries have no such switch.
+    By default glibc raises its threshold for `mmap` at the first large `free`, and keeps later blocks in the arena of
+    the thread that used them: 400 MiB in each of six threads after photos of 49 megapixels, for good. A fixed
+    threshold turns that off. Does nothing where the C library has no `mallopt`.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -37,7 +40,7 @@ def return_freed_memory() -> None:
 
 
 class PixelBudget:
-    """A semaphore with weights. First come, first served: a large photo is not overtaken until it never has a turn."""
+    """A weighted semaphore. Strictly first come, first served, so that small requests cannot starve a large one."""
 
     def __init__(self, pixels: int) -> None:
         self.total = pixels
@@ -46,11 +49,11 @@ class PixelBudget:
 
     @property
     def waiting(self) -> int:
-        """How many stand in the queue."""
+        """The number of requests in the queue."""
         return sum(not turn.cancelled() for _pixels, turn in self._queue)
 
     async def take(self, pixels: int) -> None:
-        """Wait for a share, to be given back by `give_back`. Cancelled while waiting, nothing was taken."""
+        """Wait for a share; whoever got it must `give_back` as much. Takes nothing when it is cancelled."""
         if pixels > self.total:
             raise ValueError("more than there ever will be")
         if not self.waiting and pixels <= self._free:
@@ -62,10 +65,10 @@ class PixelBudget:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                # Whoever stands behind it may fit at once.
+                # The next in the queue may be smaller and fit now.
                 self._serve()
             else:
-                # The share came in the same turn of the loop as the cancellation.
+                # The share was granted in the same iteration of the event loop as the cancellation.
                 self.give_back(pixels)
             raise
 
@@ -85,9 +88,9 @@ class PixelBudget:
 
 
 class PhotoDecoder:
-    """Makes photos ready for Smile ID. One for the whole process: a second one would double what memory is meant for.
+    """Prepares photos for Smile ID. There is one per process; a second would double the budget.
 
-    Small photos have a budget of their own, so that somebody's selfie never waits behind a file full of giants.
+    Small photos have a budget of their own, so that a selfie from a form never waits behind a batch of huge scans.
     """
 
     def __init__(self, *, prepare: Callable[[bytes], photos.Photo] = photos.prepare) -> None:
@@ -96,20 +99,20 @@ class PhotoDecoder:
         self._large = PixelBudget(LARGE_AT_ONCE)
 
     async def prepare(self, data: bytes, *, limit: asyncio.Timeout) -> photos.Photo:
-        """What `photos.prepare` gives or raises. While the photo waits for its turn, the clock of `limit` stands."""
+        """Returns and raises what `photos.prepare` does. The time-out `limit` is suspended while the photo waits."""
         pixels = await asyncio.to_thread(photos.count_pixels, data)
         budget = self._small if pixels <= SMALL_PIXELS else self._large
-        with _stopped(limit):
+        with _suspended(limit):
             await budget.take(pixels)
         decoding = asyncio.ensure_future(asyncio.to_thread(self._prepare, data))
-        # No thread can be broken off: it needs its memory until it is done, even when nobody waits for the photo.
+        # A thread cannot be cancelled: it holds its memory until it is done, even when nobody waits for the photo.
         decoding.add_done_callback(lambda _done: budget.give_back(pixels))
         return await asyncio.shield(decoding)
 
 
 @contextmanager
-def _stopped(limit: asyncio.Timeout) -> Iterator[None]:
-    """Let no time pass for a time-out: a check is not to blame for the photos before its own."""
+def _suspended(limit: asyncio.Timeout) -> Iterator[None]:
+    """Suspend a time-out: a check must not fail because of the photos that are ahead of its own."""
     loop = asyncio.get_running_loop()
     ends = limit.when()
     left = None if ends is None else ends - loop.time()

@@ -49,7 +49,7 @@ class Gathering:
     async def gather(self, check: Check, refs: Sequence[PhotoRef], *, limit: asyncio.Timeout) -> list[Gathered]:
         """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps.
 
-        The clock of `limit` stands while they wait for other checks' photos to be decoded.
+        The time-out `limit` is suspended while they wait for other checks' photos to be decoded.
         """
         found = await self._fetch_all(check, refs)
         return [

@@ -23,9 +23,7 @@ pytestmark = pytest.mark.anyio
 COUNT = 8
 SIDE = 7000
 MOST_MIB = 600
-"""Above what the bot takes before: one giant with transparency takes 400, and while it is decoded, another's file and
-result are held.
-"""
+"""On top of the process at rest: 400 for one PNG with transparency, the rest for files and results of the others."""
 
 
 def giant() -> bytes:
