@@ -228,7 +228,7 @@ def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
         if not seen.exists or seen.pending:
             what = "is not up to date" if seen.exists else "does not exist"
             raise DatabaseFault(f"the database {settings.database} {what}: start the bot once")
-        database = await Database.open(settings.database, sealer=sealer, migrate=lambda _db: None, readers=1)
+        database = await Database.open(settings.database, sealer=sealer, migrate=lambda _db, _sealer: None, readers=1)
         try:
             return await work(database)
         finally:

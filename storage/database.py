@@ -62,7 +62,7 @@ class Database:
         path: Path,
         *,
         sealer: Sealer,
-        migrate: Callable[[sqlite_utils.Database], None],
+        migrate: Callable[[sqlite_utils.Database, Sealer], None],
         readers: int = 2,
         busy_timeout: timedelta = timedelta(seconds=5),
         on_commit: Callable[[int, float], None] | None = None,
@@ -181,11 +181,11 @@ class _Connections:
         self._opened: list[sqlite_utils.Database] = []
         self.readers: list[Connection] = []
 
-    def open(self, migrate: Callable[[sqlite_utils.Database], None], readers: int) -> None:
+    def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], readers: int) -> None:
         create_private(self._path)
         with unusable_as_fault():
             db = self._connect()
-            migrate(db)
+            migrate(db, self._sealer)
             if db.conn.in_transaction:
                 raise RuntimeError("the migrations left a transaction open")
             self.writer = Connection(db, self._sealer)

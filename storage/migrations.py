@@ -10,16 +10,26 @@ from contextlib import closing
 from sqlite_utils import Database, Migrations
 
 from bot.errors import DatabaseNewer
+from storage import meta
+from storage.sealing import Sealer
+from storage.transaction import Transaction
 
 migrations = Migrations("kyc-bot")
 
 
-def migrate(db: Database) -> None:
-    """Bring the database up to this version; raises DatabaseNewer if it is already beyond."""
+def migrate(db: Database, sealer: Sealer) -> None:
+    """Bring the database up to this version.
+
+    Raises DatabaseNewer if it is already beyond, WrongKey if it was sealed with another key; then nothing is changed.
+    """
     with closing(Database(memory=True)) as empty:
         ours = {migration.name for migration in migrations.pending(empty)}
     if beyond := sorted({migration.name for migration in migrations.applied(db)} - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
+    if db["meta"].exists():
+        with db.atomic():
+            # Before anything is keyed anew: under another key it would be lost.
+            meta.check_key(Transaction(db, sealer, None))
     migrations.apply(db)
 
 

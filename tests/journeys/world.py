@@ -25,6 +25,7 @@ from bot.serve import listen, serve_asgi
 from bot.settings import Settings
 from bot.socket_mode import SocketMode
 from storage import checks
+from storage.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
 
 PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"
@@ -123,6 +124,11 @@ class Journey:
     @property
     def analyst(self) -> Person:
         return self.slack.person(ANALYST)
+
+    @property
+    def sealer(self) -> Sealer:
+        """Opens what this bot has sealed."""
+        return Sealer.from_text(self.bot.settings.encryption_keys.get_secret_value().split(","))
 
     async def form(self, person: Person | None = None, *, channel: str = CHANNEL) -> Modal:
         """The form as `/kyc` opens it."""

@@ -38,7 +38,7 @@ SCHEMA = (
 )
 
 
-def migrate(db: sqlite_utils.Database) -> None:
+def migrate(db: sqlite_utils.Database, _sealer: Sealer) -> None:
     with db.atomic():
         if not db.table_names():
             for statement in SCHEMA:
@@ -68,7 +68,7 @@ def bodies(tx: Transaction) -> list[str]:
 
 @asynccontextmanager
 async def opened(
-    path: Path, *, migrate: Callable[[sqlite_utils.Database], None] = migrate, **options: Any
+    path: Path, *, migrate: Callable[[sqlite_utils.Database, Sealer], None] = migrate, **options: Any
 ) -> AsyncIterator[Database]:
     database = await Database.open(path, sealer=Sealer([b"k" * 32]), migrate=migrate, **options)
     try:
@@ -354,8 +354,8 @@ async def test_after_the_transaction_ended_a_function_can_store_nothing(database
 
 
 async def test_a_full_disk_is_told_clearly_and_what_was_stored_stays(path: Path) -> None:
-    def migrate_and_limit(db: sqlite_utils.Database) -> None:
-        migrate(db)
+    def migrate_and_limit(db: sqlite_utils.Database, sealer: Sealer) -> None:
+        migrate(db, sealer)
         db.execute("PRAGMA max_page_count = 20").close()
 
     async with opened(path, migrate=migrate_and_limit) as database:
@@ -540,7 +540,7 @@ from pathlib import Path
 from storage.database import Database
 from storage.sealing import Sealer
 
-def migrate(db):
+def migrate(db, sealer):
     db.execute("CREATE TABLE notes (body TEXT)")
 
 def add(tx, body):
@@ -603,13 +603,13 @@ async def test_every_file_is_the_owners_alone_whatever_the_umask(path: Path) -> 
 
 
 async def test_what_goes_wrong_in_setting_up_reaches_open(path: Path) -> None:
-    def broken(db: sqlite_utils.Database) -> None:
+    def broken(db: sqlite_utils.Database, sealer: Sealer) -> None:
         raise LookupError("a broken migration")
 
     with pytest.raises(LookupError, match="a broken migration"):
         await Database.open(path, sealer=Sealer([b"k" * 32]), migrate=broken)
     with pytest.raises(RuntimeError, match="left a transaction open"):
-        await Database.open(path, sealer=Sealer([b"k" * 32]), migrate=lambda db: db.begin())
+        await Database.open(path, sealer=Sealer([b"k" * 32]), migrate=lambda db, _sealer: db.begin())
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("database-")]
     async with opened(path) as database:
         assert await database.write(add, "a") == 1
@@ -630,10 +630,10 @@ async def test_a_place_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 async def test_an_impatient_caller_of_open_leaves_nothing_behind(path: Path) -> None:
     started, release = threading.Event(), threading.Event()
 
-    def slow(db: sqlite_utils.Database) -> None:
+    def slow(db: sqlite_utils.Database, sealer: Sealer) -> None:
         started.set()
         release.wait(30)
-        migrate(db)
+        migrate(db, sealer)
 
     task = asyncio.create_task(Database.open(path, sealer=Sealer([b"k" * 32]), migrate=slow))
     await asyncio.to_thread(started.wait, 30)

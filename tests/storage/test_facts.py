@@ -125,7 +125,7 @@ async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp
             "DELETE FROM _sqlite_migrations WHERE name IN ('m0005_figures', 'm0008_paused', 'm0010_assurance')",
         ):
             connection.execute(statement)
-        migrate(sqlite_utils.Database(connection))
+        migrate(sqlite_utils.Database(connection), world.sealer)
         connection.row_factory = sqlite3.Row
         after = {row["ref"]: dict(row) for row in connection.execute("SELECT * FROM facts ORDER BY ref, round")}
         (began,) = connection.execute("SELECT value FROM meta WHERE name = 'first_start'").fetchone()

@@ -33,7 +33,7 @@ async def test_what_waited_for_a_person_before_the_update_has_an_open_review_aft
             "DELETE FROM _sqlite_migrations WHERE name = 'm0004_reviews'",
         ):
             connection.execute(statement)
-        migrate(sqlite_utils.Database(connection))
+        migrate(sqlite_utils.Database(connection), world.sealer)
         found = connection.execute(
             """
             SELECT r.ref, r.state, r.opened_at = (
@@ -57,7 +57,7 @@ async def test_who_had_run_a_check_again_before_the_update_is_known_after_it(tmp
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.execute("ALTER TABLE verifications DROP COLUMN asked_again")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0009_asked_again'")
-        migrate(sqlite_utils.Database(connection))
+        migrate(sqlite_utils.Database(connection), world.sealer)
         found = dict(connection.execute("SELECT ref, asked_again FROM verifications").fetchall())
     assert found == {refs[0]: "U0REMI00001 U0ZOE000001 ", refs[1]: ""}
 
