@@ -4,7 +4,6 @@ What a person may see is looked up each time a tab is built, since roles change 
 """
 
 import asyncio
-import hashlib
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -102,9 +101,9 @@ class Home:
         """Show one tab anew, if it reads differently; a failure tries again."""
         rights = await self._rights(due.person)
         view = await self._view(due.person, rights)
-        digest = hashlib.sha256(json.dumps(view, sort_keys=True).encode()).hexdigest()
+        prints = await self._database.read(homes.prints_of, json.dumps(view, sort_keys=True))
         try:
-            if digest != due.digest:
+            if due.view_print not in prints:
                 await self._slack.publish_view(user=due.person, view=view)
         except SlackRateLimited as limited:
             wait = timedelta(seconds=limited.retry_after)
@@ -122,7 +121,7 @@ class Home:
             return
 
         def commit(tx: Transaction, now: datetime) -> None:
-            homes.shown(tx, due.person, digest=digest, sees=rights.everybodys, now=now)
+            homes.shown(tx, due.person, view_print=prints[0], sees=rights.everybodys, now=now)
             if rights.unsure:
                 homes.look_again(tx, due.person, at=now + UNSURE_AGAIN)
 

@@ -14,7 +14,7 @@ from bot.domain.record_match import Comparison, RecordMatch
 from bot.domain.reviews import Decision, ReviewState, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import attempts, audit, batches, facts, homes, outbox, slack_requests
+from storage import attempts, audit, batches, facts, homes, outbox, prints, slack_requests
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 SUBMISSION = "submission"
@@ -359,15 +359,18 @@ def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: dat
 
 
 def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime) -> None:
-    """The photos decode: keep size and SHA-256 of each, never its bytes."""
+    """The photos decode: keep size and print of each (its SHA-256, keyed), never its bytes."""
     for photo, size, sha256 in hashes:
+        row = f"{ref}:{photo.kind.value}:{photo.position}"
+        file_print, sha256_sealed = prints.make(tx.sealer, prints.FILE, sha256, row=row)
         tx.run(
             """
-            UPDATE photos SET size = :size, sha256 = :sha256
+            UPDATE photos SET size = :size, file_print = :file_print, file_sha256_sealed = :sha256_sealed
             WHERE ref = :ref AND kind = :kind AND position = :position
             """,
             size=size,
-            sha256=sha256,
+            file_print=file_print,
+            sha256_sealed=sha256_sealed,
             ref=ref,
             kind=photo.kind.value,
             position=photo.position,

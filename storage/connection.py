@@ -87,6 +87,27 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         raise DatabaseFault("the database's file system does not support SQLite's write-ahead log")
 
 
+@contextmanager
+def temporary_files_beside(connection: sqlite3.Connection) -> Iterator[None]:
+    """For the upgrade of a large database: what SQLite would hold in memory goes into files beside the database.
+
+    The system's own folder for them is often small, or memory again. SQLite takes the name away from such a file as
+    soon as it is open, so that a kill leaves nothing.
+    """
+    (_number, _name, file) = connection.execute("PRAGMA database_list").fetchone()
+    (before,) = connection.execute("PRAGMA temp_store").fetchone()
+    folder = str(Path(file).parent).replace("'", "''") if file else ""
+    connection.execute("PRAGMA temp_store = FILE")
+    # One for the whole process, and deprecated for that (sqlite.org/pragma.html, 2026-11). Nobody else has opened the
+    # database yet, and an SQLite that does not know it uses the system's folder.
+    connection.execute(f"PRAGMA temp_store_directory = '{folder}'")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA temp_store_directory = ''")
+        connection.execute(f"PRAGMA temp_store = {before}")
+
+
 class TrackedConnection(sqlite3.Connection):
     """Knows its living cursors, so that none outlives the function that made it.
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.checks import Check, Held, PhotoRef, PostKind
-from storage import audit, checks, outbox
+from storage import audit, checks, outbox, prints
 from storage.database import Transaction, from_text, to_text
 
 REMIND_AFTER = timedelta(hours=24)
@@ -109,22 +109,34 @@ def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime
 
 
 def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> list[tuple[str, bool]]:
-    """Earlier checks with this selfie that were sent, newest first, and whether they were of the same ID number."""
-    rows = tx.rows(
-        """
-        SELECT v.ref, v.number_print = me.number_print AS same
-        FROM photos p JOIN verifications v ON v.ref = p.ref JOIN verifications me ON me.ref = :ref
-        WHERE p.sha256 = :sha256 AND p.kind = 'selfie' AND p.ref <> :ref AND v.asked_at >= :since
-          AND v.asked_at <= me.asked_at
-          AND EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref)
-        ORDER BY v.asked_at DESC, v.ref LIMIT :most
-        """,
-        ref=ref,
-        sha256=sha256,
-        since=to_text(since),
-        most=_MOST_EARLIER,
-    )
-    return [(row["ref"], bool(row["same"])) for row in rows]
+    """Earlier checks with this selfie that were sent, newest first, and whether they were of the same ID number.
+
+    `sha256` is that of the file as it came. File and number are looked for under every key: an older check keeps the
+    prints that it was given, and nobody is to be suspected because a key was added meanwhile.
+    """
+    me = checks.the(tx, ref)
+    my_number = checks.prints_of(tx, me.country, me.id_info.get("id_number", ""), "") or [""]
+    found = [
+        row
+        for print_ in prints.candidates(tx.sealer, prints.FILE, sha256)
+        for row in tx.rows(
+            """
+            SELECT v.ref, v.asked_at, v.number_print
+            FROM photos p JOIN verifications v ON v.ref = p.ref
+            WHERE p.file_print = :print AND p.kind = 'selfie' AND p.ref <> :ref AND v.asked_at >= :since
+              AND v.asked_at <= :asked_at
+              AND EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref)
+            ORDER BY v.asked_at DESC, v.ref LIMIT :most
+            """,
+            print=print_,
+            ref=ref,
+            since=to_text(since),
+            asked_at=to_text(me.asked_at),
+            most=_MOST_EARLIER,
+        )
+    ]
+    newest = sorted(sorted(found, key=lambda row: row["ref"]), key=lambda row: row["asked_at"], reverse=True)
+    return [(row["ref"], row["number_print"] in my_number) for row in newest[:_MOST_EARLIER]]
 
 
 def _release(tx: Transaction, check: Check, *, by: str, how: str, now: datetime) -> bool:

@@ -20,8 +20,16 @@ class Due:
     """A tab to be shown anew."""
 
     person: str
-    digest: str
+    view_print: str
     """Of what was published last; empty when it must be published in any case."""
+
+
+def prints_of(tx: Transaction, view: str) -> list[str]:
+    """What a tab is recognised by, under every key, newest first. It shows names: its bare hash could be guessed.
+
+    After a change of the keys a tab is published once more, at worst: what it shows can be built at any time.
+    """
+    return tx.sealer.fingerprints(view, purpose="home-tab")
 
 
 def opened(tx: Transaction, person: str, *, now: datetime) -> None:
@@ -29,7 +37,7 @@ def opened(tx: Transaction, person: str, *, now: datetime) -> None:
     tx.run(
         """
         INSERT INTO homes (person, opened_at, due_at) VALUES (:person, :now, :now)
-        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, digest = ''
+        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = ''
         """,
         person=person,
         now=to_text(now),
@@ -60,7 +68,7 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
     """Tabs to be shown anew, ours until the lease ends. What changes from here on makes them due again."""
     rows = tx.rows(
         """
-        SELECT person, digest FROM homes
+        SELECT person, view_print FROM homes
         WHERE (due_at <= :now AND leased_until IS NULL) OR leased_until <= :now ORDER BY due_at, person LIMIT :limit
         """,
         now=to_text(now),
@@ -72,17 +80,17 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
             until=to_text(until),
             person=row["person"],
         )
-    return [Due(person=row["person"], digest=row["digest"]) for row in rows]
+    return [Due(person=row["person"], view_print=row["view_print"]) for row in rows]
 
 
-def shown(tx: Transaction, person: str, *, digest: str, sees: Collection[str], now: datetime) -> None:
+def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str], now: datetime) -> None:
     """It stands in Slack, or stood so already."""
     tx.run(
         """
-        UPDATE homes SET leased_until = NULL, digest = :digest, sees = :sees, published_at = :now
+        UPDATE homes SET leased_until = NULL, view_print = :view_print, sees = :sees, published_at = :now
         WHERE person = :person
         """,
-        digest=digest,
+        view_print=view_print,
         sees=",".join(sorted(sees)),
         now=to_text(now),
         person=person,
@@ -103,7 +111,7 @@ def again(tx: Transaction, person: str, *, at: datetime) -> None:
     """It could not be shown: try again then, unless it is due earlier by a change."""
     tx.run(
         """
-        UPDATE homes SET leased_until = NULL, digest = '',
+        UPDATE homes SET leased_until = NULL, view_print = '',
             due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END
         WHERE person = :person
         """,
@@ -130,7 +138,7 @@ def everybody(tx: Transaction, *, now: datetime) -> None:
 def release_leases(tx: Transaction, *, now: datetime) -> None:
     """At start every lease is dead; whether it was shown is not known, so it is shown anew at once."""
     tx.run(
-        "UPDATE homes SET due_at = :now, digest = '', leased_until = NULL WHERE leased_until IS NOT NULL",
+        "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL",
         now=to_text(now),
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlite_utils
 
 from bot.errors import DatabaseFault, DatabaseNewer
-from storage import meta
+from storage import meta, upkeep
 from storage.connection import unusable_as_fault
 from storage.migrations import migrations
 from storage.sealing import Sealer
@@ -34,6 +34,8 @@ class Seen:
     exists: bool
     pending: tuple[str, ...]
     """Migrations that the next start will apply."""
+    unfinished: bool
+    """A kill interrupted what an upgrade had left to do; the next start goes on with it."""
     proven: bool
     """A configured key opened what is stored; false while nothing is sealed yet, and without a sealer."""
     swept: bool
@@ -50,7 +52,7 @@ def look(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
     path = path.resolve()
     _require_place(path)
     if not path.exists():
-        return Seen(exists=False, pending=(), proven=False, swept=True, open_to_others=())
+        return Seen(exists=False, pending=(), unfinished=False, proven=False, swept=True, open_to_others=())
     log = _beside(path, "-wal")
     idle = not log.exists()
     try:
@@ -132,6 +134,7 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool,
         return Seen(
             exists=True,
             pending=pending,
+            unfinished=bool(applied) and upkeep.left(connection) is not None,
             proven=bool(applied) and sealer is not None and _key_opens(db, sealer),
             swept=_sweep(connection, patience, thorough=thorough),
             open_to_others=tuple(_open_to_others(path)),

@@ -10,7 +10,8 @@ from contextlib import closing
 from sqlite_utils import Database, Migrations
 
 from bot.errors import DatabaseNewer
-from storage import meta
+from storage import meta, upkeep
+from storage.connection import temporary_files_beside
 from storage.sealing import Sealer
 from storage.transaction import Transaction
 
@@ -18,7 +19,7 @@ migrations = Migrations("kyc-bot")
 
 
 def migrate(db: Database, sealer: Sealer) -> None:
-    """Bring the database up to this version.
+    """Bring the database up to this version, and go on with what a kill has interrupted.
 
     Raises DatabaseNewer if it is already beyond, WrongKey if it was sealed with another key; then nothing is changed.
     """
@@ -26,11 +27,16 @@ def migrate(db: Database, sealer: Sealer) -> None:
         ours = {migration.name for migration in migrations.pending(empty)}
     if beyond := sorted({migration.name for migration in migrations.applied(db)} - ours):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
-    if db["meta"].exists():
-        with db.atomic():
-            # Before anything is keyed anew: under another key it would be lost.
-            meta.check_key(Transaction(db, sealer, None))
-    migrations.apply(db)
+    if not db["meta"].exists():
+        migrations.apply(db)
+        return
+    with db.atomic():
+        # Before anything is keyed anew: under another key it would be lost.
+        meta.check_key(Transaction(db, sealer, None))
+    if migrations.pending(db) or upkeep.left(db.conn):
+        with temporary_files_beside(db.conn):
+            migrations.apply(db)
+            upkeep.finish(db, sealer)
 
 
 @migrations()
@@ -588,3 +594,29 @@ def m0011_open_work(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0012_prints(db: Database) -> None:
+    """Keyed prints of photos, messages and Home tabs in place of bare hashes, by which ID numbers could be guessed.
+
+    What the rows still hold is keyed by `storage.upkeep`, in steps that a kill may fall between. A Home tab needs
+    none: it is published once more.
+    """
+    for statement in (
+        """
+        INSERT INTO meta (name, value)
+        SELECT 'upkeep', 'rows' WHERE EXISTS (SELECT 1 FROM verifications) OR EXISTS (SELECT 1 FROM homes)
+        """,
+        # Renamed in place: UNIQUE, references and STRICT stay as they are, and no row is copied.
+        "ALTER TABLE receipts RENAME COLUMN body_hash TO body_print",
+        "ALTER TABLE receipts ADD COLUMN body_sha256_sealed BLOB",
+        "ALTER TABLE photos RENAME COLUMN sha256 TO file_print",
+        "ALTER TABLE photos ADD COLUMN file_sha256_sealed BLOB",
+        "DROP INDEX photos_sha256",
+        "ALTER TABLE homes RENAME COLUMN digest TO view_print",
+        "UPDATE homes SET view_print = ''",
+    ):
+        db.execute(statement)
+    if upkeep.left(db.conn) is None:
+        db.execute(upkeep.SELFIES)  # else once its rows are keyed, which then need not find their place in it

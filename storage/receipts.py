@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.domain.checks import Receipt
 from bot.domain.rulings import Fate, Source
+from storage import prints
 from storage.database import Transaction, from_text, to_text
 
 REFUSED_KEPT = 20
@@ -25,62 +26,98 @@ def keep(
     job_id: str,
     source: Source,
     code: str,
-    body_hash: str,
+    body_sha256: str,
     body: Mapping[str, object],
     fate: Fate,
     now: datetime,
 ) -> tuple[str, bool]:
     """Store a message. Gives its receipt's id and whether it is new; a repeat, however signed, is not."""
-    is_new = bool(
-        tx.run(
-            """
-            INSERT INTO receipts (id, job_id, source, code, body_hash, body_sealed, fate, received_at)
-            VALUES (:id, :job_id, :source, :code, :body_hash, :body, :fate, :now)
-            ON CONFLICT (job_id, code, body_hash) DO NOTHING
-            """,
-            id=receipt_id,
-            job_id=job_id,
-            source=source.value,
-            code=code,
-            body_hash=body_hash,
-            body=tx.sealer.seal(json.dumps(without_pictures(body)), place=f"receipts.body:{receipt_id}"),
-            fate=fate.value,
-            now=to_text(now),
-        )
-    )
-    if is_new:
-        return receipt_id, True
-    known = tx.row(
-        "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_hash = :body_hash",
+    known = _find(tx, job_id, code, body_sha256)
+    if known is not None:
+        return known, False
+    _insert(
+        tx,
+        receipt_id=receipt_id,
         job_id=job_id,
+        source=source,
         code=code,
-        body_hash=body_hash,
+        body_sha256=body_sha256,
+        body=json.dumps(without_pictures(body)),
+        fate=fate,
+        now=now,
     )
-    assert known is not None
-    return known["id"], False
+    return receipt_id, True
 
 
 def keep_refused(
-    tx: Transaction, *, receipt_id: str, job_id: str, why: str, body: str, body_hash: str, now: datetime
+    tx: Transaction, *, receipt_id: str, job_id: str, why: str, body: str, body_sha256: str, now: datetime
 ) -> bool:
     """Keep what came with a known token and was not trusted; False when it is a repeat or enough are kept."""
     kept = tx.row("SELECT COUNT(*) AS n FROM receipts WHERE job_id = :job_id AND fate = 'refused'", job_id=job_id)
     if kept is not None and kept["n"] >= REFUSED_KEPT:
         return False
-    return bool(
-        tx.run(
-            """
-            INSERT INTO receipts (id, job_id, source, code, body_hash, body_sealed, fate, received_at)
-            VALUES (:id, :job_id, 'callback', :why, :body_hash, :body, 'refused', :now)
-            ON CONFLICT (job_id, code, body_hash) DO NOTHING
-            """,
-            id=receipt_id,
+    if _find(tx, job_id, why, body_sha256) is not None:
+        return False
+    _insert(
+        tx,
+        receipt_id=receipt_id,
+        job_id=job_id,
+        source=Source.CALLBACK,
+        code=why,
+        body_sha256=body_sha256,
+        body=body,
+        fate=Fate.REFUSED,
+        now=now,
+    )
+    return True
+
+
+def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | None:
+    """The receipt of this very message, under whichever key its print was made.
+
+    The schema's UNIQUE sees the prints of one key alone. Nothing comes between this look and the insert after it: both
+    run inside one transaction, and there is one writer.
+    """
+    for print_ in prints.candidates(tx.sealer, prints.BODY, body_sha256):
+        row = tx.row(
+            "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print",
             job_id=job_id,
-            why=why,
-            body_hash=body_hash,
-            body=tx.sealer.seal(body, place=f"receipts.body:{receipt_id}"),
-            now=to_text(now),
+            code=code,
+            print=print_,
         )
+        if row is not None:
+            return str(row["id"])
+    return None
+
+
+def _insert(
+    tx: Transaction,
+    *,
+    receipt_id: str,
+    job_id: str,
+    source: Source,
+    code: str,
+    body_sha256: str,
+    body: str,
+    fate: Fate,
+    now: datetime,
+) -> None:
+    body_print, sha256_sealed = prints.make(tx.sealer, prints.BODY, body_sha256, row=receipt_id)
+    tx.run(
+        """
+        INSERT INTO receipts (
+            id, job_id, source, code, body_print, body_sha256_sealed, body_sealed, fate, received_at)
+        VALUES (:id, :job_id, :source, :code, :body_print, :sha256_sealed, :body, :fate, :now)
+        """,
+        id=receipt_id,
+        job_id=job_id,
+        source=source.value,
+        code=code,
+        body_print=body_print,
+        sha256_sealed=sha256_sealed,
+        body=tx.sealer.seal(body, place=f"receipts.body:{receipt_id}"),
+        fate=fate.value,
+        now=to_text(now),
     )
 
 

@@ -77,6 +77,8 @@ async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
         facts.append("the key opens it")
     if seen.pending:
         facts.append(f"the next start brings it up to date ({', '.join(seen.pending)})")
+    if seen.unfinished:
+        facts.append("its last upgrade is not finished: a running bot works on it, or the next start does")
     found = [ok(subject, f"{path}: {', '.join(facts)}")]
     if seen.open_to_others:
         files = " ".join(str(file) for file in seen.open_to_others)

@@ -144,7 +144,7 @@ class Callbacks:
                 job_id=attempt.job_id,
                 why=why,
                 body=text,
-                body_hash=hashlib.sha256(raw).hexdigest(),
+                body_sha256=hashlib.sha256(raw).hexdigest(),
                 now=now,
             )
             attempts.ask_soon(tx, attempt.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)

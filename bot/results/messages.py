@@ -21,13 +21,13 @@ class Said:
 
     body: Mapping[str, object] = field(repr=False)
     message: Message
-    body_hash: str
+    body_sha256: str
 
 
 def said_in(body: Mapping[str, object]) -> Said | None:
     """The message in a body, if it is one."""
     message = None if _is_too_deep(body) else _message(body)
-    return Said(body=body, message=message, body_hash=_hash(body)) if message is not None else None
+    return Said(body=body, message=message, body_sha256=_hash(body)) if message is not None else None
 
 
 def is_of(message: Message, attempt: Attempt, *, strictly: bool = True) -> bool:

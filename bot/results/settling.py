@@ -74,7 +74,7 @@ class Settling:
             job_id=job_id,
             source=source,
             code=message.code,
-            body_hash=said.body_hash,
+            body_sha256=said.body_sha256,
             body=said.body,
             fate=Fate.LATE,
             now=now,

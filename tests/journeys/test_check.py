@@ -652,6 +652,17 @@ async def test_a_newer_database_asks_for_a_newer_bot(house: House) -> None:
     assert "written by a newer kyc-bot (m0099_beyond): update the bot" in line
 
 
+async def test_an_upgrade_that_was_killed_is_told_until_it_is_finished(house: House) -> None:
+    environment = house.environment()
+    await a_database(house.database, environment["KYC_ENCRYPTION_KEYS"])
+    _sql(house.database, "INSERT INTO meta (name, value) VALUES ('upkeep', 'file')")
+    line = about(await house.check(environment), "database")
+    assert line.startswith("ok")
+    assert line.endswith("its last upgrade is not finished: a running bot works on it, or the next start does")
+    await a_database(house.database, environment["KYC_ENCRYPTION_KEYS"])
+    assert about(await house.check(environment), "database").endswith("whole, the key opens it")
+
+
 async def test_an_older_database_says_that_the_next_start_updates_it(house: House) -> None:
     environment = house.environment()
     house.database.touch(mode=0o600)

@@ -13,9 +13,11 @@ import pytest
 
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
+from storage.sealing import Sealer
 from tests.journeys.site import Ended, Site, kyc_bot, site
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, journey
 from tests.patience import GIVE_UP_SECONDS
+from tests.storage.older import before_prints
 
 pytestmark = pytest.mark.anyio
 
@@ -306,3 +308,20 @@ async def test_what_waits_is_asked_of_a_database_that_is_there() -> None:
         copied = await run(world, "backup", str(world.folder / "kyc.backup"))
         assert copied.code == 1
         assert "does not exist" in copied.err
+
+
+async def test_a_database_from_before_an_update_is_left_to_the_next_start() -> None:
+    """Commands that only look, or only release, bring nothing up to date."""
+    async with site() as world:
+        await world.ask()
+        await assert_approved_once(world)
+        assert await world.stop() == 0
+        before_prints(world.database, Sealer.from_text([world.environment["KYC_ENCRYPTION_KEYS"]]))
+        before = world.database.read_bytes()
+        for command in (["export", "--format", "csv"], ["summary"], ["receipts", "list"], ["receipts", "release", "x"]):
+            ended = await run(world, *command)
+            assert (ended.code, ended.out) == (1, "")
+            assert "is not up to date: start the bot once" in ended.err
+        assert world.database.read_bytes() == before
+        await world.start()
+        assert "approved" in (await run(world, "export", "--format", "csv")).out
