@@ -22,8 +22,6 @@ SUBMISSION = "submission"
 
 AGAIN = "again"
 """Among what was let pass: this person was checked before, and shall be once more."""
-NUMBER, REFERENCE = "id_number", "customer_reference"
-"""Purposes of the keyed hashes."""
 
 _COLUMNS = """
     v.ref, v.state, v.reason, v.verdict, v.verdict_outcome, v.verdict_why, v.failure, v.failure_words, v.country,
@@ -36,10 +34,6 @@ _COLUMNS = """
     (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review,
     (SELECT LENGTH(r.events) FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS called
 """
-
-
-def _place(ref: str) -> str:
-    return f"verifications.applicant:{ref}"
 
 
 def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tuple[str, bool]:
@@ -93,9 +87,9 @@ def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
     number = request.id_info.get("id_number", "")
     reference = request.customer_reference
     return {
-        "applicant": tx.sealer.seal(json.dumps(applicant), place=_place(ref)),
-        "number_print": number and tx.sealer.fingerprint(same_number(request.country, number), purpose=NUMBER),
-        "reference_print": reference and tx.sealer.fingerprint(same_reference(reference), purpose=REFERENCE),
+        "applicant": tx.sealer.seal(json.dumps(applicant), place=prints.applicant_place(ref)),
+        "number_print": number and tx.sealer.fingerprint(same_number(request.country, number), purpose=prints.NUMBER),
+        "reference_print": reference and tx.sealer.fingerprint(same_reference(reference), purpose=prints.REFERENCE),
     }
 
 
@@ -169,8 +163,8 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
 
 def prints_of(tx: Transaction, country: str, number: str, reference: str) -> list[str]:
     """Under every key, how a number and a customer reference are found again."""
-    found = tx.sealer.fingerprints(same_number(country, number), purpose=NUMBER) if number else []
-    return [*found, *(tx.sealer.fingerprints(same_reference(reference), purpose=REFERENCE) if reference else [])]
+    found = tx.sealer.fingerprints(same_number(country, number), purpose=prints.NUMBER) if number else []
+    return [*found, *(tx.sealer.fingerprints(same_reference(reference), purpose=prints.REFERENCE) if reference else [])]
 
 
 def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
@@ -417,7 +411,7 @@ def count_by_state(tx: Transaction) -> dict[str, int]:
 def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
     applicant = {}
     if sealed and row["applicant_sealed"] is not None:
-        applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=_place(row["ref"])))
+        applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=prints.applicant_place(row["ref"])))
     return Check(
         ref=row["ref"],
         state=State(row["state"]),

@@ -11,6 +11,7 @@ from bot.domain.figures import Fact
 from bot.domain.liveness import Liveness
 from bot.domain.record_match import RecordMatch
 from bot.domain.states import ReviewReason, State
+from storage import prints
 from storage.database import Transaction, to_text
 
 # Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
@@ -72,20 +73,28 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
 def _person(tx: Transaction, ref: str) -> str:
     """The first check of the same person: of this one's own earlier rounds, else by ID number.
 
-    By reference and never by the number's hash, which does not outlive retention. A person whose number the bot
-    holds no more counts as new.
+    By reference and never by the number's print, which does not outlive retention. A person whose number the bot holds
+    no more counts as new; one whose earlier checks have the print of an older key does not.
     """
     known = tx.row("SELECT person FROM facts WHERE ref = :ref ORDER BY round LIMIT 1", ref=ref)
     if known is not None:
         return str(known["person"])
-    first = tx.row(
-        """
-        SELECT o.ref, (SELECT f.person FROM facts f WHERE f.ref = o.ref ORDER BY f.round LIMIT 1) AS person
-        FROM verifications v JOIN verifications o ON o.number_print = v.number_print AND o.country = v.country
-        WHERE v.ref = :ref AND v.number_print <> '' ORDER BY o.asked_at, o.ref LIMIT 1
-        """,
-        ref=ref,
-    )
+    firsts = [
+        row
+        for print_ in prints.of_number(tx, ref)
+        for row in tx.rows(
+            """
+            SELECT o.ref, o.asked_at,
+                (SELECT f.person FROM facts f WHERE f.ref = o.ref ORDER BY f.round LIMIT 1) AS person
+            FROM verifications o
+            WHERE o.number_print = :print AND o.country = (SELECT v.country FROM verifications v WHERE v.ref = :ref)
+            ORDER BY o.asked_at, o.ref LIMIT 1
+            """,
+            print=print_,
+            ref=ref,
+        )
+    ]
+    first = min(firsts, key=lambda row: (row["asked_at"], row["ref"]), default=None)
     return ref if first is None else str(first["person"] or first["ref"])
 
 

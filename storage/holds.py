@@ -115,7 +115,7 @@ def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> l
     prints that it was given, and nobody is to be suspected because a key was added meanwhile.
     """
     me = checks.the(tx, ref)
-    my_number = checks.prints_of(tx, me.country, me.id_info.get("id_number", ""), "") or [""]
+    my_number = prints.of_number(tx, ref) or [""]
     found = [
         row
         for print_ in prints.candidates(tx.sealer, prints.FILE, sha256)

@@ -7,7 +7,7 @@ from bot.domain.checks import Check
 from bot.domain.masking import same_number, same_reference
 from bot.domain.searches import Cursor, Wanted
 from bot.domain.states import State
-from storage import checks
+from storage import checks, prints
 from storage.database import Transaction, to_text
 
 MOST_KEYED = 200
@@ -73,13 +73,13 @@ def newest(tx: Transaction, refs: Collection[str]) -> tuple[str, ...]:
 
 def by_number(tx: Transaction, number: str, countries: Collection[str]) -> set[str]:
     """References of checks of this ID number, however it was written, in any of the countries."""
-    prints = [p for c in countries for p in tx.sealer.fingerprints(same_number(c, number), purpose=checks.NUMBER)]
-    return _by(tx, "number_print", prints)
+    found = [p for c in countries for p in tx.sealer.fingerprints(same_number(c, number), purpose=prints.NUMBER)]
+    return _by(tx, "number_print", found)
 
 
 def by_reference(tx: Transaction, reference: str) -> set[str]:
-    prints = tx.sealer.fingerprints(same_reference(reference), purpose=checks.REFERENCE)
-    return _by(tx, "reference_print", prints)
+    found = tx.sealer.fingerprints(same_reference(reference), purpose=prints.REFERENCE)
+    return _by(tx, "reference_print", found)
 
 
 def by_job(tx: Transaction, job_id: str) -> set[str]:
@@ -92,9 +92,9 @@ def by_job(tx: Transaction, job_id: str) -> set[str]:
     return {row["ref"] for row in rows}
 
 
-def _by(tx: Transaction, column: str, prints: Collection[str]) -> set[str]:
+def _by(tx: Transaction, column: str, wanted: Collection[str]) -> set[str]:
     found: set[str] = set()
-    for print_ in prints:
+    for print_ in wanted:
         rows = tx.rows(
             f"SELECT ref FROM verifications WHERE {column} = :print ORDER BY asked_at DESC LIMIT :most",
             print=print_,

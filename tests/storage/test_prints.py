@@ -20,7 +20,7 @@ import pytest
 from bot.domain.checks import PhotoKind, PhotoRef, Request
 from bot.domain.rulings import Fate, Source
 from bot.errors import WrongKey
-from storage import attempts, backup, checks, holds, homes, meta, prints, receipts
+from storage import attempts, backup, checks, facts, holds, homes, meta, prints, receipts
 from storage.connection import connect
 from storage.database import Database, Transaction
 from storage.inspect import look
@@ -428,6 +428,24 @@ async def test_a_selfie_is_recognised_and_its_number_known_under_every_key(tmp_p
         ):
             assert await database.read(holds.same_selfie, ref, selfie, since=NOON - timedelta(days=1)) == seen
         assert await database.read(holds.same_selfie, "K-0002", sha256("none"), since=NOON) == []
+
+
+async def test_the_figures_know_a_person_under_every_key(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await filled(path)
+
+    def person(tx: Transaction, ref: str) -> str:
+        facts.note(tx, ref, now=NOON)
+        row = tx.row("SELECT person FROM facts WHERE ref = :ref", ref=ref)
+        assert row is not None
+        return str(row["person"])
+
+    async with opened(path) as database:
+        assert await database.write(person, "K-0001") == "K-0001"
+    async with opened(path, BOTH) as database:
+        await database.write(ask, "K-0002", number="123 4567 8901", selfie="ada")
+        await database.write(ask, "K-0003", number="99999999999", selfie="ada")
+        assert [await database.write(person, ref) for ref in ("K-0002", "K-0003")] == ["K-0001", "K-0003"]
 
 
 async def test_a_print_is_made_anew_under_another_key_without_the_value(tmp_path: Path) -> None:
