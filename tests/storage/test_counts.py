@@ -1,5 +1,6 @@
 """How many checks stand in each state: kept while they move, so that `/metrics` counts nothing; and always right."""
 
+import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -72,10 +73,10 @@ async def test_an_upgraded_database_begins_with_what_it_holds(tmp_path: Path) ->
         await every_kind(world)
         before, _counted = await both(world)
         await world.bot.database.snapshot(tmp_path / "today.db")
-    with closing(sqlite_utils.Database(tmp_path / "older.db")) as older:
+    connection = sqlite3.connect(tmp_path / "older.db", isolation_level=None)
+    with closing(sqlite_utils.Database(connection)) as older:
         migrations.apply(older, stop_before="m0011_open_work")
         older.execute("ATTACH DATABASE ? AS today", [str(tmp_path / "today.db")])
         older.execute("INSERT INTO verifications SELECT * FROM today.verifications")
-        older.conn.commit()
-        migrate(older)
+        migrate(older, world.sealer)
         assert dict(older.execute("SELECT state, n FROM check_counts").fetchall()) == before

@@ -155,7 +155,7 @@ def hear(tx: Transaction, ref: str) -> None:
         job_id=attempt.job_id,
         source=Source.CALLBACK,
         code="0810",
-        body_hash="0" * 64,
+        body_sha256="0" * 64,
         body={"ResultCode": "0810"},
         fate=Fate.CLAIMED,
         now=NOW,
