@@ -3,9 +3,12 @@
 import asyncio
 import csv
 import io
+import sqlite3
 import tempfile
 import time
 import zipfile
+from contextlib import closing
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from bot.blocks import ids
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Message
 from bot.sandbox.slack.world import BOT_USER_ID
+from storage.batches import UPDATE_EVERY
 from tests.conftest import Took
 from tests.journeys.site import site
 from tests.journeys.world import PHOTOS, SELFIE
@@ -53,6 +57,13 @@ def number(n: int) -> str:
 def resident_kib(pid: int, what: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(next(line for line in status.splitlines() if line.startswith(what)).split()[1])
+
+
+def due_moments(database: Path) -> list[datetime]:
+    """When the updates of the file's message were to go out."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        rows = db.execute("SELECT due_at FROM posts WHERE kind = 'batch_progress' ORDER BY seq").fetchall()
+    return [datetime.fromisoformat(due_at) for (due_at,) in rows]
 
 
 def batch_message(messages: list[Message]) -> Message | None:
@@ -101,9 +112,9 @@ async def test_five_hundred_applicants_in_one_zip(capsys: pytest.CaptureFixture[
             assert len(job.info["images"]) == (9 if n % (COUNT // WITH_LIVENESS) == 0 else 1)
             assert job.upload_count == 1
             assert row["code"] == job.record[-1]["ResultCode"]
-        gaps = [b - a for a, b in pairwise(moments)]
-        # Slack takes fifty updates a minute from an app.
-        assert min(gaps, default=60.0) > 60 / 50
+        # Slack takes fifty updates a minute from an app. On a busy machine one may wait, and the next come right after.
+        assert all(sum(at <= other < at + 60 for other in moments) <= 50 for at in moments)
+        assert all(later - earlier >= UPDATE_EVERY for earlier, later in pairwise(due_moments(world.database)))
         with capsys.disabled():
             print(
                 f"\n{COUNT} applicants, {len(data) // 1024 // 1024} MiB of zip: preview in {preview_seconds:.1f} s, "
