@@ -20,6 +20,7 @@ from bot.backups import Backups
 from bot.batches import Batches
 from bot.bundles import Bundles
 from bot.catalogue import Catalogue
+from bot.clock import KEEP_SEEN_EVERY, Clock, ClockWatch, TheirClock
 from bot.decoding import PhotoDecoder
 from bot.desk import Desk
 from bot.domain.applicants import Limits
@@ -128,6 +129,8 @@ class Bot:
     refresh: Callable[[], Coroutine[Any, Any, bool]]
     """Ask Smile ID which ID types there are and which this partner may use; False when it gave no answer."""
     now: Callable[[], datetime]
+    recover: Callable[[], Coroutine[Any, Any, None]]
+    """At start, before anything is due: see to timers of a clock that was set back since."""
 
     async def figures(self) -> bytes:
         """The metrics, with gauges read from the database now."""
@@ -156,12 +159,18 @@ async def build(
     stack: AsyncExitStack,
     *,
     now: Callable[[], datetime] = utc_now,
+    clock: Clock | None = None,
     dice: random.Random | None = None,
     patience: Patience | None = None,
 ) -> Bot:
-    """Make everything, opened; `stack` closes it again. Nobody is called yet, nothing runs yet."""
+    """Make everything, opened; `stack` closes it again. Nobody is called yet, nothing runs yet.
+
+    With `clock`, steps of the machine's clock are watched for; else the time is `now`, which nobody is expected to set.
+    """
     patience = patience or Patience()
-    ground = await _lay(settings, stack, now=now, dice=dice or random.SystemRandom(), patience=patience)
+    now, steady = (clock.now, clock.steady) if clock else (now, now)
+    ground = await _lay(settings, stack, now=now, steady=steady, dice=dice or random.SystemRandom(), patience=patience)
+    watch = _watch(ground, clock) if clock else None
     submission, submitting = _submission(ground, pass_seconds=patience.one_pass_seconds)
     results, asking = _results(ground)
     batching, reading = _batches(ground)
@@ -178,6 +187,7 @@ async def build(
         readiness=ground.readiness,
         settings=settings,
         now=now,
+        steady=steady,
     )
     catalogue = Catalogue(database=database, smile_id=ground.smile_id, id_types=id_types, settings=settings, now=now)
     await catalogue.load()
@@ -187,7 +197,9 @@ async def build(
         database=database,
         slack=ground.listener_slack,
         patient_slack=ground.worker_slack,
-        slack_signature=SlackSignature(settings.slack_signing_secret),
+        slack_signature=SlackSignature(
+            settings.slack_signing_secret, slack_time=lambda: ground.slack_time.theirs(now()).timestamp()
+        ),
         access=access,
         id_types=id_types,
         batches=batching,
@@ -207,15 +219,26 @@ async def build(
         summary=summary,
         exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, dice=ground.dice),
         metrics=ground.metrics,
-        schedule=Schedule([submitting, asking, reading, posting, showing]),
+        schedule=Schedule(
+            [submitting, asking, reading, posting, showing],
+            look=watch.look if watch else None,
+            on_lag=ground.metrics.tick,
+        ),
         background=Background(),
         readiness=ground.readiness,
         tries=lambda: Tries(sleep=patience.answer_sleep),
         refresh=catalogue.refresh,
         now=now,
+        recover=watch.recover if watch else _nothing,
     )
     _appoint(bot)
+    if watch is not None:
+        bot.schedule.every(KEEP_SEEN_EVERY, watch.keep_seen, "clock")
     return bot
+
+
+async def _nothing() -> None:
+    """There is no clock to be watched."""
 
 
 def _appoint(bot: Bot) -> None:
@@ -251,6 +274,9 @@ class _Ground:
     metrics: Metrics
     readiness: Readiness
     now: Callable[[], datetime]
+    steady: Callable[[], datetime]
+    """Time that is never set, for what lives in memory."""
+    slack_time: TheirClock
     dice: random.Random
     patience: Patience
 
@@ -260,6 +286,7 @@ async def _lay(
     stack: AsyncExitStack,
     *,
     now: Callable[[], datetime],
+    steady: Callable[[], datetime],
     dice: random.Random,
     patience: Patience,
 ) -> _Ground:
@@ -270,9 +297,14 @@ async def _lay(
     stack.push_async_callback(database.close)
     await database.write(meta.check_key)
     heard = _both(metrics.slack, readiness.slack)
+    slack_time = TheirClock("slack", now=now, steady=steady, readiness=readiness)
     look_up = patience.look_up_seconds
-    listener_slack = await _slack(settings, stack, timeout=patience.listener, link_seconds=look_up, on_call=heard)
-    worker_slack = await _slack(settings, stack, timeout=patience.worker, link_seconds=look_up, on_call=heard)
+    listener_slack = await _slack(
+        settings, stack, timeout=patience.listener, link_seconds=look_up, on_call=heard, time=slack_time
+    )
+    worker_slack = await _slack(
+        settings, stack, timeout=patience.worker, link_seconds=look_up, on_call=heard, time=slack_time
+    )
     smile_id = SmileID(
         http=await _http(stack, timeout=patience.smile_id),
         base_url=settings.smile_id_url,
@@ -281,6 +313,7 @@ async def _lay(
         now=now,
         timeout=patience.smile_id,
         on_call=_both(metrics.smile_id, readiness.smile_id),
+        on_date=TheirClock("smile_id", now=now, steady=steady, readiness=readiness).heard,
     )
     files = SlackFiles(
         http=await _http(stack, timeout=patience.files),
@@ -300,7 +333,7 @@ async def _lay(
         worker_slack=worker_slack,
         files=files,
         smile_id=smile_id,
-        access=Access(settings=settings, slack=listener_slack, now=now, look_up_seconds=patience.look_up_seconds),
+        access=Access(settings=settings, slack=listener_slack, now=steady, look_up_seconds=patience.look_up_seconds),
         bundles=bundles,
         decoder=PhotoDecoder(),
         codes=codes,
@@ -308,8 +341,16 @@ async def _lay(
         metrics=metrics,
         readiness=readiness,
         now=now,
+        steady=steady,
+        slack_time=slack_time,
         dice=dice,
         patience=patience,
+    )
+
+
+def _watch(ground: _Ground, clock: Clock) -> ClockWatch:
+    return ClockWatch(
+        clock=clock, database=ground.database, readiness=ground.readiness, on_step=ground.metrics.clock_step
     )
 
 
@@ -320,6 +361,7 @@ async def _slack(
     timeout: aiohttp.ClientTimeout,
     link_seconds: float,
     on_call: Callable[[str, str], None],
+    time: TheirClock,
 ) -> SlackWeb:
     return SlackWeb(
         token=settings.slack_bot_token.get_secret_value(),
@@ -327,6 +369,8 @@ async def _slack(
         session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
         on_call=on_call,
         link_seconds=link_seconds,
+        on_date=time.heard,
+        theirs=time.theirs,
     )
 
 
@@ -417,6 +461,7 @@ def _outbox(ground: _Ground) -> tuple[Outbox, Crew[Post]]:
         exporting=Exporting(database=ground.database, slack=ground.worker_slack, access=ground.access, now=ground.now),
         settings=ground.settings,
         now=ground.now,
+        steady=ground.steady,
         dice=ground.dice,
         # The crew is made of the outbox, and wakes again when a pause of the outbox ends.
         wake_in=lambda wait: crew.wake_in(wait),  # noqa: PLW0108 - `crew` does not exist yet
@@ -434,6 +479,7 @@ def _home(ground: _Ground) -> tuple[Home, Crew[homes.Due]]:
         id_types=ground.id_types,
         settings=ground.settings,
         now=ground.now,
+        steady=ground.steady,
         dice=ground.dice,
     )
     crew = Crew("homes", claim=home.claim, work=home.work, size=2)

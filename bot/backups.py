@@ -32,19 +32,22 @@ class Backups:
         readiness: Readiness,
         settings: Settings,
         now: Callable[[], datetime],
+        steady: Callable[[], datetime],
     ) -> None:
+        """`steady` is time that is never set: a failure is waited for by it."""
         self._database = database
         self._sealer = sealer
         self._access = access
         self._readiness = readiness
         self._settings = settings
         self._now = now
+        self._steady = steady
         self._not_before = datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
         """Take a backup if one is due. What there is stands in the folder, so a restart changes nothing."""
         now = self._now()
-        if self._settings.backup_dir is None or now < self._not_before:
+        if self._settings.backup_dir is None or self._steady() < self._not_before:
             return
         failed = None
         try:
@@ -54,7 +57,7 @@ class Backups:
         self._readiness.note("backup", failed)
         if failed is not None:
             log.error("backup.failed", error=failed)
-            self._not_before = now + TRY_AGAIN
+            self._not_before = self._steady() + TRY_AGAIN
             await self._tell(f"No backup could be taken: {failed}.", now)
 
     def _take_if_due(self, now: datetime) -> None:

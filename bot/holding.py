@@ -62,10 +62,10 @@ class Holding:
 
     async def look(self) -> None:
         """Remind once of a question that waits; withdraw a check whose question nobody answered."""
-        now = self._now()
-        for ref in await self._database.read(holds.silent, now=now):
+        for ref in await self._database.read(holds.silent, now=self._now()):
             try:
-                cancelled = await self._database.write(holds.remind_or_cancel, ref, by=BOT, now=now)
+                # The time of this very write: the clock may have been set since the rows were found.
+                cancelled = await self._database.write(holds.remind_or_cancel, ref, by=BOT, now=self._now())
             except IllegalMove:
                 # Answered in this very moment.
                 continue

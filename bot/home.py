@@ -69,6 +69,7 @@ class Home:
         id_types: IDTypes,
         settings: Settings,
         now: Callable[[], datetime],
+        steady: Callable[[], datetime],
         dice: random.Random,
     ) -> None:
         self._database = database
@@ -78,10 +79,11 @@ class Home:
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
         self._now = now
+        self._steady = steady
         self._dice = dice
         self._links: dict[str, str] = {}
         self._paused_until: datetime | None = None
-        """Slack counts the publishings of the app, not of a person: who must wait, waits for everybody."""
+        """In time that is never set. Slack counts the publishings of the app, not of a person: all wait for one."""
 
     async def opened(self, person: str) -> None:
         """Somebody looks at theirs."""
@@ -92,9 +94,9 @@ class Home:
         await self._database.write(homes.everybody, now=self._now())
 
     async def claim(self, limit: int) -> Sequence[homes.Due]:
-        now = self._now()
-        if self._paused_until is not None and now < self._paused_until:
+        if self._paused_until is not None and self._steady() < self._paused_until:
             return []
+        now = self._now()
         return await self._database.write(homes.claim_due, now=now, until=now + LEASE, limit=limit)
 
     async def work(self, due: homes.Due) -> None:
@@ -107,7 +109,7 @@ class Home:
                 await self._slack.publish_view(user=due.person, view=view)
         except SlackRateLimited as limited:
             wait = timedelta(seconds=limited.retry_after)
-            self._paused_until = self._now() + wait
+            self._paused_until = self._steady() + wait
             await self._again(due, wait, "rate limited")
             return
         except SlackRefused as no:

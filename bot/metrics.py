@@ -25,6 +25,15 @@ class Metrics:
         self._smile_id = Counter(
             "kyc_smile_id_requests", "Calls to Smile ID", ["call", "result"], registry=self._registry
         )
+        self._ticks = Histogram(
+            "kyc_tick_lag_seconds",
+            "How late the clock's ticks came",
+            buckets=(0.1, 0.5, 1, 5, 10, 60),
+            registry=self._registry,
+        )
+        self._steps = Counter(
+            "kyc_clock_steps", "How often the machine's clock was set", ["direction"], registry=self._registry
+        )
         self._commits = Histogram(
             "kyc_commit_group_size",
             "Functions committed together",
@@ -43,6 +52,12 @@ class Metrics:
 
     def commit(self, functions: int, _seconds: float) -> None:
         self._commits.observe(functions)
+
+    def tick(self, lag_seconds: float) -> None:
+        self._ticks.observe(lag_seconds)
+
+    def clock_step(self, step: timedelta) -> None:
+        self._steps.labels("forth" if step > timedelta(0) else "back").inc()
 
     def render(self, *, checks: Mapping[str, int], oldest_due: Mapping[str, timedelta], outbox_lag: timedelta) -> bytes:
         for state in State:

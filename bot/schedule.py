@@ -6,16 +6,22 @@ The only importer of apscheduler. Jobs live in our tables, so the scheduler's ow
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-TICK_SECONDS = 1
+TICK_SECONDS = 1.0
+LATE_SECONDS = 5.0
+"""A tick that comes so much later is told at `/readyz`: the event loop was held up, or the machine was."""
+TELL_LATE_FOR_SECONDS = 300.0
+DEAD_SECONDS = 60.0
+"""Without a tick for so long nothing timed runs: as if there were no scheduler."""
 REFRESH_ACCESS = timedelta(minutes=10)
 REFRESH_PRODUCTS = timedelta(hours=24)
 LOOK_FOR_BACKUPS = timedelta(minutes=1)
@@ -103,12 +109,52 @@ class Crew(Generic[T]):
             log.exception("crew.work_failed", crew=self.name)
 
 
-class Schedule:
-    """The clock: wakes the crews each second and refreshes what is kept in memory."""
+class _Lag(NamedTuple):
+    seconds: float
+    at: float
+    """In the loop's time."""
 
-    def __init__(self, crews: Sequence[Crew[Any]]) -> None:
+
+class _Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler is untyped
+    """One interval after the last time, or after now: runs that were missed are not gone through one by one.
+
+    A clock that jumps a year ahead would have each job count half a million of them, with the event loop waiting.
+    """
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        due: datetime = super().get_next_fire_time(previous_fire_time, now)
+        return due if due > now else now + self.interval
+
+
+class Schedule:
+    """The clock: wakes the crews each second, and runs the jobs that refresh what is kept in memory.
+
+    The tick lives on the event loop's monotonic time. APScheduler keeps the jobs, but waits by the wall clock: set
+    back an hour, it would sleep an hour longer. So the tick knows in monotonic time when each job is due, and calls
+    those that APScheduler leaves waiting.
+    """
+
+    def __init__(
+        self,
+        crews: Sequence[Crew[Any]],
+        *,
+        look: Callable[[], Awaitable[None]] | None = None,
+        on_lag: Callable[[float], None] = lambda _seconds: None,
+        late_seconds: float = LATE_SECONDS,
+        dead_seconds: float = DEAD_SECONDS,
+    ) -> None:
+        """`look` is awaited at each tick before the crews wake; `on_lag` hears how many seconds late each one is."""
+        self._late_seconds = late_seconds
+        self._dead_seconds = dead_seconds
         self._crews = crews
+        self._look = look
+        self._on_lag = on_lag
         self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+        self._due_at: dict[str, float] = {}
+        """By job, in the loop's time, while it is not at work; before the start the wait from then on."""
+        self._ticking: asyncio.Task[None] | None = None
+        self._ticked_at = 0.0
+        self._worst = _Lag(0.0, 0.0)
 
     def every(
         self,
@@ -123,37 +169,88 @@ class Schedule:
         The first time after `first_in`, or else after one interval.
         """
         first = {} if first_in is None else {"next_run_time": datetime.now(UTC) + first_in}
+        self._due_at[name] = (interval if first_in is None else first_in).total_seconds()
         self._scheduler.add_job(
-            _guarded,
-            "interval",
-            seconds=interval.total_seconds(),
-            args=(job, name),
+            self._run,
+            _Every(seconds=interval.total_seconds()),
+            args=(job, name, interval),
             id=name,
             **first,
             misfire_grace_time=None,
         )
 
     def start(self) -> None:
-        self._scheduler.add_job(self._tick, "interval", seconds=TICK_SECONDS, id="tick", misfire_grace_time=None)
+        now = asyncio.get_running_loop().time()
+        self._due_at = {name: now + wait for name, wait in self._due_at.items()}
+        self._ticked_at = now
         self._scheduler.start()
+        self._ticking = asyncio.create_task(self._keep_ticking(), name="tick")
         for crew in self._crews:
             crew.start()
 
     @property
     def running(self) -> bool:
-        return bool(self._scheduler.running)
+        """False without APScheduler, and when no tick has come for so long that none may ever come."""
+        ticks = self._ticking is not None and not self._ticking.done() and self._overdue() < self._dead_seconds
+        return ticks and bool(self._scheduler.running)
+
+    @property
+    def late(self) -> str | None:
+        """In few words, when ticks came late in the last minutes or one is late now; None: all is well."""
+        worst = max(
+            self._overdue(), self._worst.seconds if self._now() - self._worst.at < TELL_LATE_FOR_SECONDS else 0.0
+        )
+        return f"ticks up to {worst:.0f} s late" if worst >= self._late_seconds else None
 
     async def stop(self, grace: timedelta) -> None:
         """Pause the clock, drain the crews, then let the clock go: its own waiting would cancel what runs."""
         if self._scheduler.running:
             self._scheduler.pause()
+        if self._ticking is not None:
+            self._ticking.cancel()
         await asyncio.gather(*(crew.stop(grace) for crew in self._crews))
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _overdue(self) -> float:
+        """How many seconds ago the next tick should have come."""
+        return max(0.0, self._now() - self._ticked_at - TICK_SECONDS) if self._ticking is not None else 0.0
+
+    async def _keep_ticking(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.0, self._ticked_at + TICK_SECONDS - self._now()))
+            lag, self._ticked_at = self._overdue(), self._now()
+            self._on_lag(lag)
+            if lag >= self._worst.seconds or self._ticked_at - self._worst.at >= TELL_LATE_FOR_SECONDS:
+                self._worst = _Lag(lag, self._ticked_at)
+            await self._tick()
+
     async def _tick(self) -> None:
+        if self._look is not None:
+            try:
+                await self._look()
+            except Exception:
+                # The database may be back at the next tick; without ticks nothing would ever run again.
+                log.exception("clock.look_failed")
         for crew in self._crews:
             crew.wake()
+        overdue = [name for name, due_at in self._due_at.items() if self._now() >= due_at + TICK_SECONDS]
+        for name in overdue:
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+
+    async def _run(self, job: Callable[[], Awaitable[object]], name: str, interval: timedelta) -> None:
+        self._due_at.pop(name, None)
+        try:
+            await job()
+        except Exception:
+            # The next run may find things mended; the scheduler itself must go on.
+            log.exception("schedule.job_failed", job=name)
+        finally:
+            self._due_at[name] = self._now() + interval.total_seconds()
 
 
 class Background:
@@ -184,11 +281,3 @@ class Background:
         except Exception:
             # Nobody awaits it, so nobody else would ever hear of its fault.
             log.exception("background.failed")
-
-
-async def _guarded(job: Callable[[], Awaitable[object]], name: str) -> None:
-    try:
-        await job()
-    except Exception:
-        # The next run may find things mended; the scheduler itself must go on.
-        log.exception("schedule.job_failed", job=name)

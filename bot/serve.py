@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,8 +18,9 @@ import uvicorn
 from slack_bolt.async_app import AsyncApp
 
 from bot.app import Bot, build
+from bot.clock import Clock
 from bot.decoding import return_freed_memory
-from bot.errors import SettingsFault
+from bot.errors import SettingsFault, SlackError
 from bot.settings import Settings
 from bot.socket_mode import SocketMode
 from storage import attempts, checks, inspect
@@ -65,7 +66,8 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
     with DatabaseLock(settings.database):
         inspect.require_whole(settings.database, patience=LOOK_FOR_DAMAGE)
         async with AsyncExitStack() as stack:
-            bot = await build(settings, stack)
+            bot = await build(settings, stack, clock=Clock())
+            await bot.recover()
             await bot.database.write(_recover, bot.now())
             bolt = entrances.bolt(bot)
             public = stack.enter_context(listen(settings.host, settings.port))
@@ -84,6 +86,7 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
             bot.schedule.start()
             bot.background.spawn(bot.access.refresh())
             bot.background.spawn(_learn_products(bot))
+            bot.background.spawn(_hear_slack(bot))
             if sockets is not None:
                 bot.background.spawn(sockets.keep())
             bot.readiness.started = True
@@ -103,6 +106,12 @@ async def _learn_products(bot: Bot) -> None:
         if await bot.refresh():
             return
         await asyncio.sleep(ASK_FOR_PRODUCTS_AGAIN.total_seconds())
+
+
+async def _hear_slack(bot: Bot) -> None:
+    """Its answer tells Slack's time, by which its first request is judged should our own clock be off."""
+    with suppress(SlackError):
+        await bot.patient_slack.me()
 
 
 async def _stop(bot: Bot, doors: AsyncExitStack, sockets: SocketMode | None) -> None:

@@ -59,6 +59,8 @@ class Summary:
             await self._database.write(summaries.begin, channel, now=now)
         if channel is None:
             return
+        if await self._database.read(summaries.is_far_ahead, channel, today=self._today()):
+            await self._database.write(summaries.untell_ahead, channel, today=self._today())
         found: list[Period] = await self._database.read(self._due, channel, now)
         if found:
             await self._database.write(self.tell_due, channel, now)
@@ -97,6 +99,9 @@ class Summary:
             for period in new:
                 if summaries.take(tx, channel, period, how="told", now=now):
                     key = f"{channel}:{kind.value}:{period.first.isoformat()}"
+                    if outbox.get(tx, f"{PostKind.SUMMARY.value}:{key}") is not None:
+                        # Told before its time, by a clock that was ahead.
+                        key = f"{key}@{now:%Y%m%dT%H%M%S}"
                     doubt = self._in_doubt_since(tx, period)
                     _enqueue(tx, channel, Asked(period=period), key=key, in_doubt_since=doubt, now=now)
 

@@ -26,6 +26,8 @@ _CANNOT_WHISPER = frozenset(
 )
 _NOT_THERE = frozenset({"not_found", "view_not_found", "hash_conflict"})
 """The modal was closed; or it changed, and then a try did its work although its answer was lost."""
+LONGEST_ANSWER = timedelta(minutes=3)
+"""From the first try of an answer to the last: the bound of `Tries`, the calls themselves, and to spare."""
 RESPONSES = 3
 """Tries of a response_url, which takes five answers; a direct message comes sooner than its sixth."""
 
@@ -132,13 +134,12 @@ async def _directly(bot: Bot, tries: Tries, user: str, said: Said) -> None:
 async def _post(bot: Bot, tries: Tries, channel: str, said: Said, *, thread_ts: str | None = None) -> None:
     """One message, once: a post whose answer was lost is looked for before it is posted again."""
     post_id = f"answer:{secrets.token_hex(8)}"
-    oldest = f"{(bot.now() - timedelta(minutes=1)).timestamp():.6f}"
     in_doubt = False
 
     async def once() -> None:
         nonlocal in_doubt
-        slack = bot.patient_slack
-        if in_doubt and await slack.find_post(channel=channel, post_id=post_id, thread_ts=thread_ts, oldest=oldest):
+        slack, since = bot.patient_slack, bot.now() - LONGEST_ANSWER
+        if in_doubt and await slack.find_post(channel=channel, post_id=post_id, thread_ts=thread_ts, since=since):
             return
         try:
             await slack.post(channel=channel, text=said.text, blocks=said.blocks, thread_ts=thread_ts, post_id=post_id)

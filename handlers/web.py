@@ -87,6 +87,7 @@ def admin(bot: Bot) -> Starlette:
             faults.append("stopping")
         if not bot.schedule.running:
             faults.append("scheduler")
+        state.note("ticks", bot.schedule.late)
         try:
             figures = await bot.figures()
         except Exception:  # noqa: BLE001 - whatever is wrong with the database, this page must say so

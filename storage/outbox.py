@@ -130,7 +130,8 @@ def refresh_at_pace(
     if last["waiting"]:
         return
     # One that is on its way right now has no end yet: the time when it was due stands for it.
-    due_at = max(now, from_text(last["last_at"]) + every) if last["last_at"] else now
+    # By a clock that was set back since, the last one went out in the future.
+    due_at = min(max(now, from_text(last["last_at"]) + every), now + every) if last["last_at"] else now
     enqueue(tx, kind, key=f"{key}:{last['n'] + 1}", lane=lane, about=opening, note=note, now=now, due_at=due_at)
 
 
@@ -188,7 +189,7 @@ def answer_questions(tx: Transaction, ref: str, *, lane: str, note: Mapping[str,
 def alert(
     tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, note: Mapping[str, str] | None = None
 ) -> str | None:
-    """Tell the operators by direct message, at most once an hour per kind of fault.
+    """Tell the operators by direct message, at most once an hour per kind of fault, by a clock that was not ahead.
 
     Gives the id of the post that tells the first of them, new or of this hour; None when there is nobody to tell.
     """
@@ -197,7 +198,7 @@ def alert(
     tx.run(
         """
         INSERT INTO alerts (kind, told_at) VALUES (:kind, :now)
-        ON CONFLICT (kind) DO UPDATE SET told_at = :now WHERE alerts.told_at <= :hour_ago
+        ON CONFLICT (kind) DO UPDATE SET told_at = :now WHERE alerts.told_at <= :hour_ago OR alerts.told_at > :now
         """,
         kind=fault,
         now=to_text(now),

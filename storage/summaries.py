@@ -8,6 +8,7 @@ from storage.database import Transaction, from_text, to_text
 
 FIRST_START = "first_start"
 _SINCE = "summary_since:"
+_FAR = timedelta(days=7)
 _AGO = timedelta(days=1)
 """A channel that is new hears of what ended in the day before it was named."""
 
@@ -29,6 +30,20 @@ def since(tx: Transaction, channel: str) -> datetime | None:
     """What ended before is never told in this channel; None while `begin` has not been called for it."""
     first, here = began(tx), meta.kept(tx, f"{_SINCE}{channel}")
     return None if first is None or here is None else max(first, from_text(here) - _AGO)
+
+
+def is_far_ahead(tx: Transaction, channel: str, *, today: date) -> bool:
+    """Whether the last day told lies so far ahead that the channel would be without a word for too long.
+
+    Days told by a clock that was ahead by less have been told, and are not told again.
+    """
+    last = last_told(tx, channel, Kind.DAY)
+    return last is not None and last > today + _FAR
+
+
+def untell_ahead(tx: Transaction, channel: str, *, today: date) -> None:
+    """Have everything that is still to come told in its own time."""
+    tx.run("DELETE FROM summaries WHERE channel = :channel AND period > :today", channel=channel, today=str(today))
 
 
 def last_told(tx: Transaction, channel: str, kind: Kind) -> date | None:

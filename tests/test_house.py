@@ -42,6 +42,7 @@ BESIDE = frozenset(
         "bot.bundles",
         "bot.charts",
         "bot.check",
+        "bot.clock",
         "bot.decoding",
         "bot.logs",
         "bot.manifest",

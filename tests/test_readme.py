@@ -176,6 +176,7 @@ def test_every_metric_stands_in_the_table_with_its_labels() -> None:
     metrics.slack("chat.postMessage", "ok")
     metrics.smile_id("upload", "ok")
     metrics.commit(1, 0.0)
+    metrics.clock_step(timedelta(hours=1))
     text = metrics.render(checks={}, oldest_due={"submission": timedelta(0)}, outbox_lag=timedelta(0)).decode()
     measured = set()
     for name, labels in re.findall(r"^(kyc_[a-z_]+)(?:\{([^}]*)\})? ", text, re.MULTILINE):

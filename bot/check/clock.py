@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 import httpx
 
 from bot.check.findings import CALL_SECONDS, Finding, fail, note, ok
+from bot.clock import CLOCK_OK, ahead_of, apart
 
-CLOCK_OK = timedelta(seconds=60)
 CLOCK_WRONG = timedelta(seconds=120)
 """Well before requests are refused: Slack's signed ones at 5 minutes, Smile ID's results 5 minutes ahead."""
 
@@ -23,23 +22,9 @@ async def look(whose: str, url: str, http: httpx.AsyncClient, now: Callable[[], 
         between = asked + (now() - asked) / 2
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
         return [note(subject, "not compared, since there was no answer")]
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
+    ahead = ahead_of(answer.headers.get("date"), between)
+    if ahead is None:
         return [note(subject, "not compared, since the answer carries no date")]
-    ours_ahead = between - theirs.replace(tzinfo=theirs.tzinfo or UTC)
-    off = abs(ours_ahead)
-    if off <= CLOCK_OK:
-        return [ok(subject, f"{round(off.total_seconds())} s apart")]
-    text = (
-        f"this machine is {_spoken(off)} {'fast' if ours_ahead > timedelta(0) else 'slow'}. "
-        "Turn on time synchronisation (NTP): requests and results more than 5 minutes off are refused."
-    )
-    return [(fail if off > CLOCK_WRONG else note)(subject, text)]
-
-
-def _spoken(time: timedelta) -> str:
-    seconds = round(time.total_seconds())
-    if seconds < 180:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+    if abs(ahead) <= CLOCK_OK:
+        return [ok(subject, f"{round(abs(ahead).total_seconds())} s apart")]
+    return [(fail if abs(ahead) > CLOCK_WRONG else note)(subject, apart(ahead))]

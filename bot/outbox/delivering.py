@@ -74,10 +74,11 @@ class Outbox:
         exporting: Exporting,
         settings: Settings,
         now: Callable[[], datetime],
+        steady: Callable[[], datetime],
         dice: random.Random,
         wake_in: Callable[[timedelta], None] = lambda _wait: None,
     ) -> None:
-        """`wake_in` is called with the time after which a paused conversation may go on."""
+        """`wake_in` is called with the time after which a paused conversation may go on; `steady` is never set."""
         self._database = database
         self._slack = slack
         self._access = access
@@ -85,10 +86,12 @@ class Outbox:
         self._reporting = reporting
         self._exporting = exporting
         self._now = now
+        self._steady = steady
         self._dice = dice
         self._wake_in = wake_in
         self._pace = timedelta(seconds=1 / settings.slack_posts_per_second)
         self._paused: dict[str, datetime] = {}
+        """Until when, in time that is never set."""
         self._bare: set[str] = set()
         """Posts whose blocks Slack refused: their words alone go out."""
         self._refusals: Counter[str] = Counter()
@@ -97,8 +100,8 @@ class Outbox:
 
     async def claim(self, limit: int) -> list[Post]:
         """The next post of each conversation that is not paused, ours until the lease ends."""
-        now = self._now()
-        self._paused = {lane: until for lane, until in self._paused.items() if until > now}
+        now, steady = self._now(), self._steady()
+        self._paused = {lane: until for lane, until in self._paused.items() if until > steady}
         return await self._database.write(
             deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=frozenset(self._paused)
         )
@@ -226,13 +229,10 @@ class Outbox:
             await self._end(post, "dropped", "nothing to say any more")
             return
         if post.in_doubt_since is not None:
-            ripe_at = post.in_doubt_since + SHOWN_WITHIN
-            if self._now() < ripe_at:
-                await self._database.write(deliveries.again, post.id, at=ripe_at, error="waiting to look", counts=False)
-                self._wake_in(ripe_at - self._now())
+            if await self._is_too_early(post):
                 return
             found = await self._slack.find_file(
-                channel=file.channel, thread_ts=file.thread_ts, name=file.name, oldest=_since(post)
+                channel=file.channel, thread_ts=file.thread_ts, name=file.name, since=_since(post)
             )
             if found is not None:
                 await self._done(post, found)
@@ -282,16 +282,25 @@ class Outbox:
     async def _found_again(self, post: Post, channel: str, thread_ts: str | None) -> bool:
         """Look for a post whose answer was lost. True if this try is over: found, or too early to look."""
         assert post.in_doubt_since is not None
-        ripe_at = post.in_doubt_since + SHOWN_WITHIN
-        if self._now() < ripe_at:
-            await self._database.write(deliveries.again, post.id, at=ripe_at, error="waiting to look", counts=False)
-            self._wake_in(ripe_at - self._now())
+        if await self._is_too_early(post):
             return True
-        found = await self._slack.find_post(channel=channel, post_id=post.id, thread_ts=thread_ts, oldest=_since(post))
+        found = await self._slack.find_post(channel=channel, post_id=post.id, thread_ts=thread_ts, since=_since(post))
         if found is None:
             return False
         log.info("post.found_again", ref=post.ref, post=post.id)
         await self._done(post, found)
+        return True
+
+    async def _is_too_early(self, post: Post) -> bool:
+        """Whether Slack may still be about to show a post whose answer was lost; then it is put off."""
+        now = self._now()
+        assert post.in_doubt_since is not None
+        # Read before the clock was set back, the doubt lies ahead: it never waits longer than a fresh one.
+        wait = min(post.in_doubt_since + SHOWN_WITHIN - now, SHOWN_WITHIN)
+        if wait <= timedelta(0):
+            return False
+        await self._database.write(deliveries.again, post.id, at=now + wait, error="waiting to look", counts=False)
+        self._wake_in(wait)
         return True
 
     async def _done(self, post: Post, found: Found | None) -> None:
@@ -427,7 +436,9 @@ class Outbox:
         at_least: timedelta = timedelta(0),
         counts: bool = True,
     ) -> None:
-        if self._now() - post.created_at > GIVE_UP_AFTER:
+        # Looked up again, since the clock may have been set, and the post's time with it, during the try.
+        newest = await self._database.read(outbox.get, post.id) or post
+        if self._now() - newest.created_at > GIVE_UP_AFTER:
             await self._end(post, "failed", error)
             return
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
@@ -458,15 +469,15 @@ class Outbox:
         del self._refusals[post.id]
 
     def _pause(self, lane: str, wait: timedelta) -> None:
-        until = self._now() + wait
+        until = self._steady() + wait
         self._paused[lane] = max(until, self._paused.get(lane, until))
         self._wake_in(wait)
 
 
-def _since(post: Post) -> str:
-    """From when on a post whose answer was lost is looked for, as Slack writes moments.
+def _since(post: Post) -> datetime:
+    """From when on a post whose answer was lost is looked for.
 
     In doubt since before it was written: it was told by the bot whose backup this database was.
     """
     since = min(post.created_at, post.in_doubt_since or post.created_at)
-    return f"{(since - timedelta(minutes=1)).timestamp():.6f}"
+    return since - timedelta(minutes=1)

@@ -58,7 +58,8 @@ class Exporting:
 
         async def on_page(count: int) -> None:
             nonlocal told_at
-            if self._now() - told_at >= UPDATE_EVERY:
+            # Set back meanwhile, the clock would leave the message as it stands for as long.
+            if abs(self._now() - told_at) >= UPDATE_EVERY:
                 told_at = self._now()
                 await self._database.write(exports.written, export.id, count, now=told_at)
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import IO, Any
 
 import aiohttp
@@ -64,16 +64,21 @@ class SlackWeb:
         session: aiohttp.ClientSession,
         on_call: Callable[[str, str], None] = lambda _method, _result: None,
         link_seconds: float = LINK_SECONDS,
+        on_date: Callable[[str | None], None] = lambda _date: None,
+        theirs: Callable[[datetime], datetime] = lambda ours: ours,
     ) -> None:
         """`session` carries the time-out, `link_seconds` is how long an answer waits for a link.
 
-        `on_call` hears of each call's method and result, for the metrics.
+        `on_call` hears of each call's method and result, for the metrics; `on_date` hears the date on each answer;
+        `theirs` turns a moment by our clock into one by Slack's.
         """
         self.client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
         self._session = session
         self._me: str | None = None
         self._on_call = on_call
         self._link_seconds = link_seconds
+        self._on_date = on_date
+        self._theirs = theirs
 
     async def whoami(self) -> Answer:
         """auth.test; the answer has `scopes` added, from the header."""
@@ -159,12 +164,12 @@ class SlackWeb:
         """chat.update; metadata stays as it is."""
         await self._call("chat.update", self.client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks))
 
-    async def find_post(self, *, channel: str, post_id: str, thread_ts: str | None, oldest: str | None) -> Found | None:
+    async def find_post(self, *, channel: str, post_id: str, thread_ts: str | None, since: datetime) -> Found | None:
         """Look for a message of ours by its metadata, in a thread or, without one, in the conversation itself.
 
         Any app can write such metadata, so the message must be the bot's own.
         """
-        me = await self.me()
+        me, oldest = await self.me(), self._moment(since)
         cursor = None
         for _page in range(20):
             if thread_ts is not None:
@@ -191,6 +196,10 @@ class SlackWeb:
             if not cursor:
                 return None
         return None
+
+    def _moment(self, ours: datetime) -> str:
+        """As Slack writes moments, by its own clock: by one that is fast, our message would be older than we look."""
+        return f"{self._theirs(ours).timestamp():.6f}"
 
     async def thread_stands(self, *, channel: str, ts: str) -> bool:
         """Whether the first message of a thread is still there."""
@@ -317,9 +326,9 @@ class SlackWeb:
         total = usual.total and usual.total + length / 100_000
         return aiohttp.ClientTimeout(total=total, connect=usual.connect, sock_read=usual.sock_read)
 
-    async def find_file(self, *, channel: str, thread_ts: str | None, name: str, oldest: str) -> Found | None:
-        """A file of ours, by its name: in a thread or, without one, in the conversation itself since `oldest`."""
-        me = await self.me()
+    async def find_file(self, *, channel: str, thread_ts: str | None, name: str, since: datetime) -> Found | None:
+        """A file of ours, by its name: in a thread or, without one, in the conversation itself."""
+        me, oldest = await self.me(), self._moment(since)
         cursor = None
         for _page in range(20):
             if thread_ts is not None:
@@ -373,6 +382,7 @@ class SlackWeb:
     async def _call(self, method: str, call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
         try:
             response = await call
+            self._on_date(response.headers.get("Date"))
             answer = dict(response.data) if isinstance(response.data, dict) else {}
             if not answer.get("ok"):
                 raise SlackUncertain(f"{method}: an answer without ok")

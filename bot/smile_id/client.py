@@ -102,8 +102,11 @@ class SmileID:
         timeout: httpx.Timeout = TIMEOUT,
         call_seconds: float = CALL_SECONDS,
         on_call: Callable[[str, str], None] = _ignore,
+        on_date: Callable[[str | None], None] = lambda _date: None,
     ) -> None:
-        """`base_url` ends in `/v1`; plain http is taken for loopback alone. `on_call` hears (call, result)."""
+        """`base_url` ends in `/v1`; plain http is taken for loopback alone. `on_call` hears (call, result), `on_date`
+        the date on each answer.
+        """
         if not partner_id or not api_key:
             raise ValueError("Smile ID needs a partner id and an API key")
         if not _may_speak_to(base_url, loopback=True):
@@ -119,6 +122,7 @@ class SmileID:
         self._timeout = timeout
         self._call_seconds = call_seconds
         self._on_call = on_call
+        self._on_date = on_date
 
     async def prepare(self, job: Job, *, retry: bool = False) -> Prepared:
         """Announce a job (`POST /v1/upload`); the answer says where its zip goes.
@@ -369,6 +373,7 @@ class SmileID:
         try:
             async with asyncio.timeout(self._call_seconds):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
+                self._on_date(response.headers.get("date"))
                 try:
                     return _Answer(response.status_code, response.headers, await _bounded(response))
                 finally:

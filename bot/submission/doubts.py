@@ -50,6 +50,7 @@ class Doubts:
     async def settle(self, check: Check, attempt: Attempt) -> Attempt | None:
         """What does Smile ID know? The attempt to go on with, or None to stop for now."""
         assert attempt.in_doubt_since is not None
+        asked_at = self._now()
         is_in = await self.zip_is_in(check, attempt)
         if is_in is None:
             return None
@@ -57,10 +58,12 @@ class Doubts:
             await self.learned(check, attempt, "job_status")
             return None
         # Sending again and again every ten seconds would use up all tries in minutes.
-        settled_at = attempt.in_doubt_since + max(SETTLES_AFTER, retry_in(check.tries, jitter=0.5))
-        now = self._now()
-        if now < settled_at:
-            await self._database.write(checks.postpone, check.ref, until=settled_at, now=now, counts=False)
+        settles_after = max(SETTLES_AFTER, retry_in(check.tries, jitter=0.5))
+        # Reckoned to the asking and not to its answer: a clock that was set meanwhile ends no doubt early.
+        wait = min(attempt.in_doubt_since + settles_after - asked_at, settles_after)
+        if wait > timedelta(0):
+            now = self._now()
+            await self._database.write(checks.postpone, check.ref, until=now + wait, now=now, counts=False)
             return None
         await self._database.write(attempts.settle_doubt, attempt.job_id)
         return await self._database.read(attempts.the, attempt.job_id)

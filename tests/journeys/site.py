@@ -134,14 +134,22 @@ async def site(
     story: str = "approved",
     start: bool = True,
     pace: float = 10,
+    review_seconds: float = 1.0,
     **settings: str,
 ) -> AsyncIterator[Site]:
     """Both stand-ins up, and the bot too unless told otherwise; all is gone at the end.
 
     `pace` is the bot's own, in posts per second and channel; Slack's stand-in takes twice as many.
+    People at Smile ID take `review_seconds`, or until the test lets them speak.
     """
     slack = patient_slack(utc_now, posts_per_second=2 * pace)
-    smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", story=story, callback_delay_seconds=0.1)
+    smile_id = SmileIDSandbox(
+        partner_id="0421",
+        api_key="sandbox-api-key",
+        story=story,
+        callback_delay_seconds=0.1,
+        review_delay_seconds=review_seconds,
+    )
     await slack.start()
     await smile_id.start()
     found: Site | None = None

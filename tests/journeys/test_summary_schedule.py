@@ -251,6 +251,30 @@ async def test_a_clock_that_was_ahead_tells_no_day_twice(tmp_path: Path) -> None
     assert (await look(tmp_path, clock, lagos(23, 9)))[-2:] == ["2026-11-21", "2026-11-22"]
 
 
+async def test_a_clock_that_was_a_year_ahead_leaves_no_year_without_a_word(tmp_path: Path) -> None:
+    clock = Clock(lagos(19, 9))
+    await look(tmp_path, clock, lagos(19, 9))
+    ahead = await look(tmp_path, clock, lagos(19, 9) + timedelta(days=365))
+    assert ahead == ["2027-11-16", "2027-11-17", "2027-11-18"]
+    # What ended before it was set back was passed over in one line; what ends from then on is told.
+    assert await look(tmp_path, clock, lagos(20, 9)) == ahead
+    assert await look(tmp_path, clock, lagos(22, 9)) == [*ahead, "2026-11-21"]
+    # The days that were told ahead are told in their own time, when there is something to tell of them.
+    again = await look(tmp_path, clock, lagos(17, 9) + timedelta(days=365))
+    assert again[-1].startswith("2027-11-16@")
+
+
+async def test_a_clock_set_back_over_midnight_and_the_hour_tells_the_day_once(tmp_path: Path) -> None:
+    clock = Clock(lagos(19, 9))
+    await look(tmp_path, clock, lagos(19, 9))
+    at_midnight = {"KYC_SUMMARY_TIME": "00:00"}
+    assert await look(tmp_path, clock, lagos(20, 0, 10), **at_midnight) == ["2026-11-19"]
+    for minute in range(0, 80, 5):
+        assert await look(tmp_path, clock, lagos(19, 23, 10) + timedelta(minutes=minute), **at_midnight) == [
+            "2026-11-19"
+        ]
+
+
 async def test_what_fell_due_before_a_backup_was_put_back_is_looked_for_first(tmp_path: Path) -> None:
     clock = Clock(lagos(19, 9))
     await look(tmp_path, clock, lagos(19, 9))

@@ -1,0 +1,90 @@
+"""Every wait that the database holds, moved together when the machine's clock was set.
+
+A timer is what has a meaning only by its distance from now: when to try again, until when a row is leased, since when
+an answer is awaited. A time that a person chose is none, nor is what stands on record as having happened.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from storage import meta
+from storage.database import Transaction, from_text, to_text
+
+_SEEN = "seen_at"
+"""Kept in `meta`: how late it was when the bot was last alive."""
+_OPEN = "state IN ('requested', 'submitting', 'processing', 'in_review')"
+"""Word by word as the index on open checks has it."""
+
+
+def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> None:
+    """The clock was set by `by`: what was `before` is `now`, and every wait moves with it.
+
+    Only rows that wait are touched, so this takes as long as there is work under way, not as the database is large.
+    """
+    _move_checks(tx, by, before)
+    _shift(
+        tx,
+        "attempts",
+        ("job_id",),
+        ("ask_at", "poll_at", "asked_at", "leased_until", "in_doubt_since", "sent_at", "claim_at"),
+        f"""job_id IN (SELECT job_id FROM attempts WHERE ask_at IS NOT NULL
+                       UNION SELECT a.job_id FROM verifications v JOIN attempts a ON a.ref = v.ref WHERE v.{_OPEN})""",
+        by,
+    )
+    _shift(tx, "posts", ("id",), ("due_at", "leased_until", "in_doubt_since", "created_at"), "state = 'due'", by)
+    _shift(tx, "batches", ("id",), ("due_at", "leased_until"), "due_at IS NOT NULL", by)
+    _shift(tx, "homes", ("person",), ("due_at", "leased_until", "opened_at", "published_at"), "1 = 1", by)
+    # Nobody touched it since it was opened: it is silent since then.
+    tx.run("UPDATE reviews SET touched_at = opened_at WHERE state = 'open' AND touched_at IS NULL")
+    _shift(tx, "reviews", ("ref", "round"), ("touched_at",), "state = 'open'", by)
+    # Slack repeats a request by its own clock, so its id is kept no shorter for ours.
+    tx.run("UPDATE slack_requests SET at = :now", now=to_text(now))
+    seen(tx, now=now)
+
+
+def seen(tx: Transaction, *, now: datetime) -> None:
+    """The bot is alive, and it is this late."""
+    meta.keep(tx, _SEEN, to_text(now))
+
+
+def recover(tx: Transaction, *, tolerance: timedelta, now: datetime) -> timedelta | None:
+    """At start: by how much the clock was set back while nobody looked; None when it was not.
+
+    How long the bot was down is not known then, so nothing counts as waited for meanwhile: late rather than never.
+    """
+    kept = meta.kept(tx, _SEEN)
+    before = from_text(kept) if kept else now
+    if before - now < tolerance:
+        seen(tx, now=now)
+        return None
+    move(tx, by=now - before, before=before, now=now)
+    return now - before
+
+
+def _move_checks(tx: Transaction, by: timedelta, before: datetime) -> None:
+    # Due later without a question or a failed try, it waits for a time that a person chose by the calendar.
+    waiting = f"""{_OPEN} AND state <> 'in_review'
+                  AND NOT (state = 'requested' AND held IS NULL AND tries = 0 AND due_at > :before)"""
+    _shift(tx, "verifications", ("ref",), ("due_at", "leased_until", "sent_at"), waiting, by, before=to_text(before))
+    for row in tx.rows(f"SELECT ref, held_note FROM verifications WHERE {_OPEN} AND held IS NOT NULL"):
+        note = json.loads(row["held_note"])
+        note["since"] = to_text(from_text(note["since"]) + by)
+        tx.run("UPDATE verifications SET held_note = :note WHERE ref = :ref", note=json.dumps(note), ref=row["ref"])
+
+
+def _shift(
+    tx: Transaction,
+    table: str,
+    keys: Sequence[str],
+    columns: Sequence[str],
+    waiting: str,
+    by: timedelta,
+    **parameters: str,
+) -> None:
+    """Reckoned here and not in SQL, where each database adds to a time in words of its own."""
+    update = f"""UPDATE {table} SET {", ".join(f"{column} = :{column}" for column in columns)}
+                 WHERE {" AND ".join(f"{key} = :{key}" for key in keys)}"""
+    for row in tx.rows(f"SELECT {', '.join((*keys, *columns))} FROM {table} WHERE {waiting}", **parameters):
+        moved = {column: to_text(from_text(row[column]) + by) if row[column] else None for column in columns}
+        tx.run(update, **{key: row[key] for key in keys}, **moved)
