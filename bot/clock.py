@@ -93,7 +93,8 @@ class ClockWatch:
         self._clock.move(step)
         try:
             await self._database.write(timers.move, by=step, before=before, now=self._clock.now())
-        except BaseException:
+        except Exception:
+            # Nothing was moved. After a cancellation it was: such a write is stored all the same.
             self._clock.move(-step)
             raise
         self._tell(step)

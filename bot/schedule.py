@@ -227,17 +227,19 @@ class Schedule:
             self._on_lag(lag)
             if lag >= self._worst.seconds or self._ticked_at - self._worst.at >= TELL_LATE_FOR_SECONDS:
                 self._worst = _Lag(lag, self._ticked_at)
-            await self._tick()
-
-    async def _tick(self) -> None:
-        if self._look is not None:
             try:
-                await self._look()
+                await self._tick()
             except Exception:
                 # The database may be back at the next tick; without ticks nothing would ever run again.
-                log.exception("clock.look_failed")
-        for crew in self._crews:
-            crew.wake()
+                log.exception("schedule.tick_failed")
+
+    async def _tick(self) -> None:
+        try:
+            if self._look is not None:
+                await self._look()
+        finally:
+            for crew in self._crews:
+                crew.wake()
         overdue = [name for name, due_at in self._due_at.items() if self._now() >= due_at + TICK_SECONDS]
         for name in overdue:
             self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))

@@ -6,9 +6,9 @@ import hashlib
 import hmac
 import json
 import secrets
-import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -113,7 +113,7 @@ class Courier:
         assert self._session is not None, "the stand-in is not started"
         assert self.events_url is not None
         body, content_type = encode(kind, payload)
-        headers = {"Content-Type": content_type, **signature(self._signing_secret, body)}
+        headers = {"Content-Type": content_type, **signature(self._signing_secret, body, self._world.clock())}
         if retry_num:
             headers |= {"x-slack-retry-num": str(retry_num), "x-slack-retry-reason": retry_reason}
         async with self._session.post(self.events_url, data=body, headers=headers, allow_redirects=False) as response:
@@ -146,9 +146,9 @@ def encode(kind: str, payload: JSON) -> tuple[bytes, str]:
     return json.dumps(payload, ensure_ascii=False).encode(), "application/json"
 
 
-def signature(secret: str, body: bytes) -> dict[str, str]:
-    """Slack's v0 signature over the raw body. By the machine's clock: the receiver checks against its own."""
-    timestamp = str(int(time.time()))
+def signature(secret: str, body: bytes, now: datetime) -> dict[str, str]:
+    """Slack's v0 signature over the raw body, by Slack's clock."""
+    timestamp = str(int(now.timestamp()))
     signed = hmac.new(secret.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256)
     return {
         "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -104,6 +105,7 @@ class SlackSandbox:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=UPLOAD_MAX_BYTES)
+        app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_post("/hooks/{kind}/{team}/{number}/{secret}", self._answer_hook)
         app.router.add_get("/link/", self._sockets.serve)
@@ -123,6 +125,10 @@ class SlackSandbox:
         await self._sockets.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Answers are dated by the clock that signs requests and numbers messages."""
+        response.headers["Date"] = format_datetime(self._world.clock().astimezone(UTC), usegmt=True)
 
     @property
     def api_url(self) -> str:

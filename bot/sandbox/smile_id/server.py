@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import partial
 
 from aiohttp import web
@@ -78,6 +79,7 @@ class SmileIDSandbox:
             review_delay_seconds=review_delay_seconds,
             changed=self._changed.set,
         )
+        self._clock = clock
         self._front = Front(self._changed.set)
         self._api = Api(self, signer=self._signer, register=self._register, player=self._player, clock=clock)
         self._runner: web.AppRunner | None = None
@@ -86,6 +88,7 @@ class SmileIDSandbox:
         """Bind the port; raises `OSError` if it is taken."""
         app = web.Application(client_max_size=_LARGEST_BODY_BYTES)
         app.add_routes(self._routes())
+        app.on_response_prepare.append(self._date)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         try:
@@ -104,6 +107,10 @@ class SmileIDSandbox:
             await self._runner.cleanup()
             self._runner = None
         await self._postman.close()
+
+    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Answers are dated by the clock that signs them."""
+        response.headers["Date"] = format_datetime(self._clock().astimezone(UTC), usegmt=True)
 
     @property
     def origin(self) -> str:
