@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import aiohttp
 import pytest
 from aiohttp import web
+from slack_sdk.errors import SlackApiError
 
 from bot.sandbox.slack import BOT_USER_ID, ClientRefuses
 from tests.sandbox.slack_setup import (
@@ -237,3 +238,88 @@ async def test_a_response_url_works_five_times_and_minds_its_original() -> None:
                     statuses.append(response.status)
         assert statuses == [200, 400, 200, 404]
         assert [message.text for message in slack.messages(CHANNEL)] == ["to all"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags"),
+    [
+        ({"guest": True}, {"is_restricted": True, "is_ultra_restricted": False}),
+        ({"single_channel_guest": True}, {"is_restricted": True, "is_ultra_restricted": True}),
+        ({"invited": True}, {"is_invited_user": True}),
+        ({"bot": True}, {"is_bot": True}),
+        ({"workflow_bot": True}, {"is_workflow_bot": True}),
+        ({"deleted": True}, {"deleted": True}),
+        ({"stranger": True}, {"is_stranger": True, "team_id": "T0OTHER0001"}),
+        ({}, {"deleted": False, "is_restricted": False, "is_invited_user": False, "team_id": "T0ACME00001"}),
+    ],
+)
+async def test_a_persons_profile_says_what_kind_of_member_they_are(kind: JSON, flags: JSON) -> None:
+    async with running() as slack:
+        slack.add_user("U0SOMEBODY1", "somebody", **kind)
+        shown = (await client_of(slack).users_info(user="U0SOMEBODY1"))["user"]
+        assert {name: shown.get(name) for name in flags} == flags
+
+
+async def test_somebody_of_an_organization_acts_in_the_workspace_that_the_bot_is_in() -> None:
+    async with running() as slack:
+        teams = ["T0SISTER001", "T0ACME00001"]
+        slack.add_user(
+            "U0GRID00001", "grid", team_id="T0SISTER001", enterprise_id="E0ACME00001", enterprise_teams=teams
+        )
+        shown = (await client_of(slack).users_info(user="U0GRID00001"))["user"]
+        assert shown["enterprise_user"]["enterprise_id"] == "E0ACME00001"
+        assert shown["enterprise_user"]["teams"] == teams
+        bodies: list[JSON] = []
+        app = bolt_for(slack)
+
+        @app.shortcut("kyc_check")
+        async def _check(ack: Any, body: JSON) -> None:
+            bodies.append(body)
+            await ack()
+
+        async with by_http(slack, app):
+            await slack.person("U0GRID00001").shortcut("kyc_check")
+    (body,) = bodies
+    assert (body["team"]["id"], body["user"]["team_id"]) == ("T0ACME00001", "T0SISTER001")
+    assert (body["team"]["enterprise_id"], body["enterprise"]["id"]) == ("E0ACME00001", "E0ACME00001")
+
+
+async def test_the_tokens_workspace_organization_and_app_are_told() -> None:
+    async with running() as slack:
+        client = client_of(slack)
+        alone = await client.auth_test()
+        assert (alone["team_id"], "enterprise_id" in alone.data) == ("T0ACME00001", False)
+        slack.world.team_id, slack.world.enterprise_id = "T0OTHER0001", "E0OTHER0001"
+        moved = await client.auth_test()
+        assert (moved["team_id"], moved["enterprise_id"]) == ("T0OTHER0001", "E0OTHER0001")
+        assert (await client.bots_info(bot=moved["bot_id"]))["bot"]["app_id"] == "A0KYCAPP001"
+        with pytest.raises(SlackApiError, match="bot_not_found"):
+            await client.bots_info(bot="B0NOBODY001")
+
+
+async def test_a_channel_says_that_it_is_shared_or_about_to_be() -> None:
+    async with running() as slack:
+        channel = slack.channels[REVIEW]
+        channel.is_pending_ext_shared, channel.pending_shared = True, ("T0OTHER0001",)
+        channel.is_org_shared = True
+        shown = (await client_of(slack).conversations_info(channel=REVIEW))["channel"]
+        assert (shown["is_pending_ext_shared"], shown["pending_shared"]) == (True, ["T0OTHER0001"])
+        assert (shown["is_shared"], shown["is_org_shared"], shown["is_ext_shared"]) == (True, True, False)
+
+
+async def test_a_payload_can_come_as_if_from_elsewhere() -> None:
+    async with running() as slack:
+        seen: list[JSON] = []
+        app = bolt_for(slack)
+
+        @app.command("/kyc")
+        async def _help(ack: Any, body: JSON) -> None:
+            seen.append(body)
+            await ack()
+
+        async with by_http(slack, app):
+            slack.disguise = lambda payload: {**payload, "team_id": "T0OTHER0001"}
+            assert (await slack.person(AMINA).command("help")).ok
+            slack.disguise = None
+            assert (await slack.person(AMINA).command("help")).ok
+    assert [body["team_id"] for body in seen] == ["T0OTHER0001", "T0ACME00001"]

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,10 @@ class Delivery:
         return not self.failure
 
 
+Disguise = Callable[[JSON], JSON]
+"""Makes one payload look as if another workspace, organization or app had sent it."""
+
+
 class Courier:
     """Brings payloads to the bot, by HTTP when there is an address and by a socket when there is none."""
 
@@ -50,6 +54,7 @@ class Courier:
         event_retry_seconds: tuple[float, ...],
     ) -> None:
         self.events_url = events_url
+        self.disguise: Disguise | None = None
         self._world = world
         self._sockets = sockets
         self._signing_secret = signing_secret
@@ -72,6 +77,8 @@ class Courier:
         """One attempt. `kind` is Socket Mode's word: slash_commands, interactive or events_api."""
         loop = asyncio.get_running_loop()
         started = loop.time()
+        if self.disguise is not None:
+            payload = self.disguise(payload)
         status: int | None = None
         body: JSON | str | None = None
         failure, stop = "", False
@@ -93,7 +100,12 @@ class Courier:
 
     async def emit(self, event: JSON, *, is_ext_shared: bool = False) -> Delivery:
         """Tell the bot of an event. Returns after the first attempt; retries go on by themselves."""
-        payload = event_callback(event, event_id=self._world.new_id("Ev"), is_ext_shared=is_ext_shared)
+        payload = event_callback(
+            event,
+            event_id=self._world.new_id("Ev"),
+            is_ext_shared=is_ext_shared,
+            enterprise_id=self._world.enterprise_id,
+        )
         first = await self.deliver("events_api", payload)
         if not first.ok and not first.stop_retrying:
             self.in_background(self._retry(payload, first.failure))

@@ -1,9 +1,9 @@
-"""users.* and usergroups.*: look-ups about people."""
+"""users.*, bots.* and usergroups.*: look-ups about people and bots."""
 
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.errors import ApiError
 from bot.sandbox.slack.workspace import Method, Workspace
-from bot.sandbox.slack.world import JSON, TEAM_ID, User
+from bot.sandbox.slack.world import BOT_NAME, BOT_USER_ID, ENTERPRISE_NAME, JSON, TEAM_ID, User
 
 
 def user_info(workspace: Workspace, arguments: Arguments) -> JSON:
@@ -34,6 +34,17 @@ def user_json(user: User) -> JSON:
     }
     if user.is_stranger:
         shown["is_stranger"] = True
+    if user.is_workflow_bot:
+        shown["is_workflow_bot"] = True
+    if user.enterprise_id:
+        shown["enterprise_user"] = {
+            "id": f"W{user.id[1:]}",
+            "enterprise_id": user.enterprise_id,
+            "enterprise_name": ENTERPRISE_NAME,
+            "is_admin": False,
+            "is_owner": False,
+            "teams": list(user.enterprise_teams),
+        }
     if not user.is_deleted:
         shown |= {
             "tz": user.timezone,
@@ -42,10 +53,24 @@ def user_json(user: User) -> JSON:
             "is_admin": False,
             "is_owner": False,
             "is_primary_owner": False,
-            "is_restricted": user.is_guest,
-            "is_ultra_restricted": False,
+            "is_restricted": user.is_guest or user.is_single_channel_guest,
+            "is_ultra_restricted": user.is_single_channel_guest,
+            "is_invited_user": user.is_invited,
         }
     return shown
+
+
+def bot_info(workspace: Workspace, arguments: Arguments) -> JSON:
+    if arguments.text("bot") not in ("", workspace.world.bot_id):
+        raise ApiError("bot_not_found")
+    bot = {
+        "id": workspace.world.bot_id,
+        "deleted": False,
+        "name": BOT_NAME,
+        "updated": 1795375000,
+        "app_id": workspace.world.app_id,
+    }
+    return {"ok": True, "bot": bot | {"user_id": BOT_USER_ID, "icons": {}}}
 
 
 def usergroups_list(workspace: Workspace, arguments: Arguments) -> JSON:
@@ -68,6 +93,7 @@ def usergroups_users_list(workspace: Workspace, arguments: Arguments) -> JSON:
 
 
 METHODS: dict[str, Method] = {
+    "bots.info": bot_info,
     "users.info": user_info,
     "usergroups.list": usergroups_list,
     "usergroups.users.list": usergroups_users_list,

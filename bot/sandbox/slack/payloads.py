@@ -7,6 +7,7 @@ from bot.sandbox.slack.message_json import message_json
 from bot.sandbox.slack.world import (
     APP_ID,
     BOT_USER_ID,
+    ENTERPRISE_NAME,
     JSON,
     TEAM_DOMAIN,
     TEAM_ID,
@@ -34,6 +35,7 @@ def slash_command(user: User, channel: Channel, *, command: str, text: str, trig
         "is_enterprise_install": "false",
         "response_url": response_url,
         "trigger_id": trigger_id,
+        **({"enterprise_id": user.enterprise_id, "enterprise_name": ENTERPRISE_NAME} if user.enterprise_id else {}),
     }
 
 
@@ -52,7 +54,7 @@ def shortcut(user: User, *, callback_id: str, trigger_id: str, action_ts: str) -
         "team": _team(user),
         "user": {"id": user.id, "username": user.handle, "team_id": user.team_id},
         "is_enterprise_install": False,
-        "enterprise": None,
+        "enterprise": _enterprise(user),
         "callback_id": callback_id,
         "trigger_id": trigger_id,
     }
@@ -76,7 +78,7 @@ def message_shortcut(
         "user": {"id": user.id, "name": user.handle, "username": user.handle, "team_id": user.team_id},
         "channel": {"id": channel.id, "name": shown_name(channel)},
         "is_enterprise_install": False,
-        "enterprise": None,
+        "enterprise": _enterprise(user),
         "callback_id": callback_id,
         "trigger_id": trigger_id,
         "response_url": response_url,
@@ -94,7 +96,7 @@ def block_actions(world: World, user: User, *, action: JSON, trigger_id: str, **
         "token": TOKEN,
         "trigger_id": trigger_id,
         "team": _team(user),
-        "enterprise": None,
+        "enterprise": _enterprise(user),
         "is_enterprise_install": False,
         **place,
         "actions": [{**action, "action_ts": world.next_ts()}],
@@ -156,14 +158,14 @@ def view_submission(user: User, view: JSON, *, trigger_id: str, response_urls: l
         "view": view,
         "response_urls": response_urls,
         "is_enterprise_install": False,
-        "enterprise": None,
+        "enterprise": _enterprise(user),
     }
 
 
 def view_closed(user: User, view: JSON, *, is_cleared: bool) -> JSON:
     return {
         "type": "view_closed",
-        "enterprise": None,
+        "enterprise": _enterprise(user),
         "team": _team(user),
         "user": _user(user),
         "api_app_id": APP_ID,
@@ -185,13 +187,15 @@ def block_suggestion(user: User, view: JSON, *, block_id: str, action_id: str, t
         "block_id": block_id,
         "value": typed,
         "team": _team(user),
-        "enterprise": None,
+        "enterprise": _enterprise(user),
         "is_enterprise_install": False,
         "view": view,
     }
 
 
-def event_callback(event: JSON, *, event_id: str, is_ext_shared: bool = False) -> JSON:
+def event_callback(
+    event: JSON, *, event_id: str, is_ext_shared: bool = False, enterprise_id: str | None = None
+) -> JSON:
     return {
         "token": TOKEN,
         "team_id": TEAM_ID,
@@ -202,7 +206,7 @@ def event_callback(event: JSON, *, event_id: str, is_ext_shared: bool = False) -
         "event_time": int(float(event.get("event_ts") or time.time())),
         "authorizations": [
             {
-                "enterprise_id": None,
+                "enterprise_id": enterprise_id,
                 "team_id": TEAM_ID,
                 "user_id": BOT_USER_ID,
                 "is_bot": True,
@@ -271,7 +275,17 @@ def app_home_opened(world: World, user: User, view: JSON | None) -> JSON:
 
 def _team(user: User) -> JSON:
     """The acting person's team, which through Slack Connect may not be the bot's."""
-    return {"id": user.team_id, "domain": TEAM_DOMAIN if user.team_id == TEAM_ID else "elsewhere"}
+    team = {"id": user.team_id, "domain": TEAM_DOMAIN if user.team_id == TEAM_ID else "elsewhere"}
+    if user.enterprise_id is None:
+        return team
+    if TEAM_ID in user.enterprise_teams:
+        # Whoever belongs to several workspaces of an organization acts in the one that the bot is in.
+        team |= {"id": TEAM_ID, "domain": TEAM_DOMAIN}
+    return team | {"enterprise_id": user.enterprise_id, "enterprise_name": ENTERPRISE_NAME}
+
+
+def _enterprise(user: User) -> JSON | None:
+    return {"id": user.enterprise_id, "name": ENTERPRISE_NAME} if user.enterprise_id else None
 
 
 def _user(user: User) -> JSON:

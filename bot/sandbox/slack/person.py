@@ -199,6 +199,34 @@ class Person:
             payloads.block_actions(self._stage.world, self.user, action=action, trigger_id=trigger_id, **place)
         )
 
+    async def press(self, action: JSON, *, message: Message | None = None, view: JSON | None = None) -> Reply:
+        """Send a click from a screen that still shows what is long gone: whether it stands anywhere is not looked at.
+
+        In a message, which brings a response_url, or in a view.
+        """
+        world = self._stage.world
+        place: JSON = {} if view is None else payloads.place_of_view(view)
+        channel_id = None
+        if message is not None:
+            channel_id = message.channel
+            url = self._stage.response_urls.issue(
+                "actions", channel_id=channel_id, user_id=self.user_id, origin=message
+            )
+            place = payloads.place_of_message(world, message, response_url=url, state={"values": {}})
+        trigger_id = self._stage.triggers.issue(self.user_id, channel_id=channel_id, view_id=(view or {}).get("id"))
+        return await self._act(payloads.block_actions(world, self.user, action=action, trigger_id=trigger_id, **place))
+
+    async def submit(self, view: JSON) -> Delivery:
+        """Send a form from a screen that still shows it; the body of the answer is what the bot does with it."""
+        trigger_id = self._stage.triggers.issue(self.user_id)
+        payload = payloads.view_submission(self.user, view, trigger_id=trigger_id, response_urls=[])
+        return await self._stage.courier.deliver("interactive", payload)
+
+    async def suggest(self, view: JSON, *, block_id: str, action_id: str, typed: str) -> Delivery:
+        """Type into a menu that asks the bot for its options."""
+        payload = payloads.block_suggestion(self.user, view, block_id=block_id, action_id=action_id, typed=typed)
+        return await self._stage.courier.deliver("interactive", payload)
+
     @property
     def home(self) -> JSON | None:
         """The home tab as this person sees it, or None before the bot ever filled it."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from bot.sandbox.slack import control, reading
 from bot.sandbox.slack.announcing import Announcer
 from bot.sandbox.slack.changes import PATIENCE_SECONDS
-from bot.sandbox.slack.delivery import Courier, Delivery
+from bot.sandbox.slack.delivery import Courier, Delivery, Disguise
 from bot.sandbox.slack.downloads import Downloads
 from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.faults import Fault, FaultHook, Faults
@@ -143,6 +143,20 @@ class SlackSandbox:
         self._courier.events_url = url
 
     @property
+    def world(self) -> World:
+        """Which workspace, organization and app the bot's token is of, and all that is the case there."""
+        return self._world
+
+    @property
+    def disguise(self) -> Disguise | None:
+        """Changes each payload on its way to the bot: as if another workspace or app had sent it."""
+        return self._courier.disguise
+
+    @disguise.setter
+    def disguise(self, change: Disguise | None) -> None:
+        self._courier.disguise = change
+
+    @property
     def channels(self) -> dict[str, Channel]:
         return self._world.channels
 
@@ -201,7 +215,13 @@ class SlackSandbox:
         deleted: bool = False,
         stranger: bool = False,
         team_id: str | None = None,
+        single_channel_guest: bool = False,
+        invited: bool = False,
+        workflow_bot: bool = False,
+        enterprise_id: str | None = None,
+        enterprise_teams: Iterable[str] = (),
     ) -> User:
+        """`enterprise_teams`: the workspaces of that organization where the person is a member."""
         user = User(
             id=user_id,
             name=name,
@@ -210,6 +230,11 @@ class SlackSandbox:
             is_bot=bot,
             is_deleted=deleted,
             is_stranger=stranger,
+            is_single_channel_guest=single_channel_guest,
+            is_invited=invited,
+            is_workflow_bot=workflow_bot,
+            enterprise_id=enterprise_id,
+            enterprise_teams=tuple(enterprise_teams),
         )
         return self._world.add_user(user)
 

@@ -7,7 +7,7 @@ from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.errors import ApiError
 from bot.sandbox.slack.files import PendingUpload
 from bot.sandbox.slack.views import Triggers, Views
-from bot.sandbox.slack.world import BOT_ID, BOT_NAME, BOT_USER_ID, JSON, TEAM_DOMAIN, TEAM_ID, Channel, World
+from bot.sandbox.slack.world import BOT_NAME, BOT_USER_ID, JSON, TEAM_DOMAIN, Channel, World
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,16 +29,19 @@ class Workspace:
             raise ApiError("missing_scope", needed=",".join(wanted), provided=",".join(self.scopes))
 
     def identity(self) -> JSON:
-        return {
+        world = self.world
+        shown: JSON = {
             "ok": True,
             "url": f"https://{TEAM_DOMAIN}.slack.com/",
             "team": "Acme Compliance",
             "user": BOT_NAME,
-            "team_id": TEAM_ID,
+            "team_id": world.team_id,
             "user_id": BOT_USER_ID,
-            "bot_id": BOT_ID,
-            "is_enterprise_install": False,
+            "bot_id": world.bot_id,
+            "is_enterprise_install": world.is_enterprise_install,
         }
+        # Slack names it only where there is one (docs.slack.dev/reference/methods/auth.test, 2026-11).
+        return shown | ({"enterprise_id": world.enterprise_id} if world.enterprise_id else {})
 
     def visible_channel(self, channel_id: str) -> Channel:
         """A conversation whose existence the bot may know: a private one only as a member."""

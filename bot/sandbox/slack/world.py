@@ -22,6 +22,7 @@ BOT_USER_ID = "U0KYCBOT001"
 BOT_ID = "B0KYCBOT001"
 APP_ID = "A0KYCAPP001"
 BOT_NAME = "kyc-bot"
+ENTERPRISE_NAME = "Acme Group"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,10 +31,19 @@ class User:
     name: str
     team_id: str = TEAM_ID
     is_guest: bool = False
+    """A guest of several channels."""
+    is_single_channel_guest: bool = False
+    is_invited: bool = False
+    """Was asked to join and has not come yet."""
     is_bot: bool = False
+    is_workflow_bot: bool = False
     is_deleted: bool = False
     is_stranger: bool = False
     """From another company, met through Slack Connect."""
+    enterprise_id: str | None = None
+    """The organization of Enterprise Grid that this person belongs to."""
+    enterprise_teams: tuple[str, ...] = ()
+    """The workspaces of that organization where this person is a member."""
     timezone: str = "Africa/Lagos"
 
     @property
@@ -83,6 +93,12 @@ class Channel:
     is_private: bool = False
     is_im: bool = False
     is_ext_shared: bool = False
+    is_org_shared: bool = False
+    """With other workspaces of the same organization."""
+    is_pending_ext_shared: bool = False
+    """Another company was invited and has not answered yet."""
+    pending_shared: tuple[str, ...] = ()
+    """Workspaces that were invited."""
     is_archived: bool = False
     members: set[str] = field(default_factory=set)
     posts: list[Message] = field(default_factory=list, repr=False)
@@ -137,6 +153,14 @@ class World:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.clock = clock
+        self.team_id = TEAM_ID
+        """The workspace of the bot's token. What people send carries the workspace that they act in."""
+        self.enterprise_id: str | None = None
+        """The organization that the workspace belongs to."""
+        self.bot_id = BOT_ID
+        self.app_id = APP_ID
+        """The bot of the token, and its app as `bots.info` tells it: others where the app was made anew."""
+        self.is_enterprise_install = False
         self.base_url = ""
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
