@@ -46,6 +46,7 @@ BESIDE = frozenset(
         "bot.decoding",
         "bot.logs",
         "bot.manifest",
+        "bot.memory",
         "bot.metrics",
         "bot.readiness",
         "bot.record",
