@@ -1,34 +1,34 @@
-"""Who may do what, decided from memory: settings, and what Slack says of groups, channels and people.
+"""Who may do what: the settings name people, groups and channels; Slack says who is a full member now.
 
-The memory is filled at start and refreshed by the clock and by Slack's events. On a cold cache one look-up of at
-most a second is made; no answer means no. Nobody is ever told who else may.
+A role counts only for an active full member of the bot's own workspace, whatever names them. Decided from memory; where
+that is cold one look-up of at most a second is made, and no answer means no. Nobody is ever told who else may.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Generic, TypeVar
 
 import structlog
 
-from bot.errors import SlackError, SlackRefused
+from bot.domain.installation import NOBODY, Person, gives_roles, is_full_member, is_shared_outside, person_of
+from bot.errors import SlackRefused
+from bot.memory import LOOK_UP_SECONDS, Memory
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
+from bot.workspace import Workspace
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 FRESH_FOR = timedelta(minutes=10)
 """How old an answer about a person or channel may be before it is asked anew."""
 KEEP_FOR = timedelta(hours=6)
-"""How long a group's members are believed while Slack does not answer: then nobody has the role by it."""
-LOOK_UP_SECONDS = 1.0
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""How long a group's members are believed while Slack does not answer: then nobody has the role by it. Whether each of
+them is still a full member is asked anew all the same."""
 _NO_SUCH_GROUP = frozenset({"no_such_subteam", "subteam_not_found", "channel_not_found"})
 _NO_SUCH_PERSON = frozenset({"user_not_found", "user_not_visible"})
+EVERYBODY = "*"
 
 
 class Role(StrEnum):
@@ -58,13 +58,6 @@ class Channel:
     """With another company: checks are never asked there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known(Generic[T]):
-    value: T
-    at: datetime
-    """When it was asked for: what changed while the answer was on its way is not in it."""
-
-
 class Access:
     """Rights of people and channels."""
 
@@ -73,12 +66,13 @@ class Access:
         *,
         settings: Settings,
         slack: SlackWeb,
+        workspace: Workspace,
         now: Callable[[], datetime],
         look_up_seconds: float = LOOK_UP_SECONDS,
     ) -> None:
         self._slack = slack
+        self._workspace = workspace
         self._look_up_seconds = look_up_seconds
-        self._now = now
         self._roles = {
             Role.REQUESTER: settings.requesters,
             Role.REVIEWER: settings.reviewers,
@@ -86,50 +80,66 @@ class Access:
             Role.ADMIN: settings.admins,
         }
         self._channels_allowed = frozenset(settings.channels)
-        self._members: dict[str, _Known[frozenset[str]]] = {}
-        self._people: dict[str, _Known[bool]] = {}
-        self._channels: dict[str, _Known[Channel]] = {}
-        self._changed_at: dict[str, datetime] = {}
+        self._people: Memory[str, Person] = Memory("person", self._look_up_person, now=now)
+        self._members: Memory[str, frozenset[str]] = Memory("group", self._look_up_members, now=now)
+        self._channels: Memory[tuple[str, str], Channel] = Memory("channel", self._look_up_channel, now=now)
+
+    async def close(self) -> None:
+        await asyncio.gather(self._people.close(), self._members.close(), self._channels.close())
 
     async def refresh(self) -> None:
-        """Fill the memory: members of every group and private channel that a setting names."""
-        for entry in sorted({e for entries in self._roles.values() for e in entries if _is_group(e)}):
-            await self._refresh_members(entry)
+        """Fill the memory: our workspace, everybody and every group and private channel that a setting names."""
+        await self._workspace.looking()
+        for entry in sorted({entry for entries in self._roles.values() for entry in entries} - {EVERYBODY}):
+            await (self._members.asking(entry) if _is_group(entry) else self._people.asking(entry))
 
     async def changed(self, entry: str) -> None:
-        """An event says that this group or channel changed: what was known of it holds no longer."""
-        self._channels.pop(entry, None)
-        if not any(entry in entries for entries in self._roles.values()):
-            return
-        self._changed_at[entry] = self._now()
-        if known := self._members.get(entry):
+        """Members of this group or channel came or went: whoever has a role by it is looked up at once."""
+        self.channel_changed(entry)
+        if any(entry in entries for entries in self._roles.values()):
             # Nobody has a role by it until Slack was asked anew; whom to call stays known meanwhile.
-            self._members[entry] = replace(known, at=_LONG_AGO)
-        await self._refresh_members(entry)
+            await self._members.asking(entry)
+
+    def person_changed(self, user: str) -> None:
+        """What was known of them holds no longer; looked at again when they act, or are about to be told something."""
+        self._people.age(user)
+
+    def channel_changed(self, channel: str) -> None:
+        """What was known of this channel holds no longer, nor what it gave its members."""
+        self._members.age(channel)
+        self._channels.age(_key(channel, ""))
 
     async def has(self, user: str, *roles: Role) -> Verdict:
         """Whether a person has one of these roles; asks Slack only where memory has nothing, for a second at most."""
-        entries = dict.fromkeys(entry for role in roles for entry in self._roles[role])
-        unknown = []
-        for entry in entries:
-            match self._remembered(entry, user):
-                case Verdict.YES:
-                    return Verdict.YES
-                case Verdict.UNKNOWN:
-                    unknown.append(entry)
-        answers = await asyncio.gather(*(self._ask(entry, user) for entry in unknown))
-        return next((v for v in (Verdict.YES, Verdict.UNKNOWN) if v in answers), Verdict.NO)
+        return await self._decide(user, dict.fromkeys(entry for role in roles for entry in self._roles[role]))
+
+    async def is_member(self, user: str) -> Verdict:
+        """Whether somebody is an active full member of our workspace, with or without a role."""
+        return await self._decide(user, [EVERYBODY])
+
+    async def may_see(self, user: str, requester: str) -> Verdict:
+        """Whether a person may see a check: reviewers and admins any, its requester as long as they are one."""
+        own = (Role.REQUESTER,) if user == requester else ()
+        return await self.has(user, Role.REVIEWER, Role.ADMIN, *own)
+
+    async def is_settled(self) -> bool:
+        """Whether Slack has named our workspace and the token fits it; asks where it has not said so yet.
+
+        Until then nothing is posted and no photo fetched: with the token of another workspace it would go astray.
+        """
+        if self._workspace.ours is None and self._workspace.fault is None:
+            await self._workspace.looking()
+        return self._workspace.ours is not None
 
     def people(self, role: Role) -> list[str]:
         """Everybody known to have a role by name or group, sorted; `*` names nobody."""
         found: set[str] = set()
         for entry in self._roles[role]:
             if _is_group(entry):
-                known = self._members.get(entry)
-                found |= known.value if known else set()
-            elif entry != "*":
+                found |= self._members.last(entry) or frozenset()
+            elif entry != EVERYBODY:
                 found.add(entry)
-        return sorted(found)
+        return sorted(user for user in found if not self._is_outside(user))
 
     def mentions(self, role: Role) -> str:
         """How to call everybody with a role in a message; empty if nobody can be called."""
@@ -137,28 +147,20 @@ class Access:
         for entry in self._roles[role]:
             if entry[0] == "S":
                 parts.append(f"<!subteam^{entry}>")
-            elif entry[0] in "UW":
-                parts.append(f"<@{entry}>")
-            elif entry != "*" and (known := self._members.get(entry)):
-                parts += [f"<@{user}>" for user in sorted(known.value)]
+            elif entry != EVERYBODY:
+                named = sorted(self._members.last(entry) or ()) if _is_group(entry) else [entry]
+                parts += [f"<@{user}>" for user in named if not self._is_outside(user)]
         return " ".join(dict.fromkeys(parts[:20]))
 
     async def channel(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Channel | None:
         """What is known of a conversation that `user` is in; None when Slack does not answer in time."""
-        known = self._channels.get(channel)
-        if known and self._now() - known.at < fresh_for:
-            return known.value
-        asked_at = self._now()
-        try:
-            found = await asyncio.wait_for(self._look_up_channel(channel, user), self._look_up_seconds)
-        except (SlackError, TimeoutError):
-            return known.value if known else None
+        key = _key(channel, user)
+        known = self._channels.get(key, within=fresh_for)
         # A channel that the bot was just invited to must not stay closed for minutes.
-        if found.can_post:
-            self._channels[channel] = _Known(found, asked_at)
-        else:
-            self._channels.pop(channel, None)
-        return found
+        if known is not None and known.can_post:
+            return known
+        await asyncio.wait({self._channels.asking(key)}, timeout=self._look_up_seconds)
+        return self._channels.get(key, within=KEEP_FOR)
 
     def is_allowed(self, channel: str) -> bool:
         """Whether the settings let checks be asked here."""
@@ -168,63 +170,98 @@ class Access:
     def channels_allowed(self) -> frozenset[str]:
         return self._channels_allowed
 
-    def _remembered(self, entry: str, user: str) -> Verdict:
-        """What one entry of a setting says of a person by memory alone."""
-        if entry == "*":
-            person = self._people.get(user)
-            return _yes(person.value) if person and self._now() - person.at < FRESH_FOR else Verdict.UNKNOWN
-        if _is_group(entry):
-            group = self._members.get(entry)
-            return _yes(user in group.value) if group and self._now() - group.at < KEEP_FOR else Verdict.UNKNOWN
-        return _yes(entry == user)
+    # Deciding
 
-    async def _ask(self, entry: str, user: str) -> Verdict:
-        look_up = self._look_up_person(user) if entry == "*" else self._refresh_members(entry)
-        try:
-            await asyncio.wait_for(look_up, self._look_up_seconds)
-        except (SlackError, TimeoutError):
+    async def _decide(self, user: str, entries: Iterable[str]) -> Verdict:
+        """By memory; else by what Slack answers within the second, as soon as that is enough."""
+        entries = list(entries)
+        if self._people.last(user) is NOBODY:
+            # Whom Slack did not know may have joined since.
+            self._people.age(user)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._look_up_seconds
+        verdict = self._by_memory(user, entries)
+        waiting = self._ask_for_the_missing(user, entries) if verdict is Verdict.UNKNOWN else set()
+        while waiting and verdict is Verdict.UNKNOWN:
+            done, waiting = await asyncio.wait(
+                waiting, timeout=max(0.0, until - loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            verdict = self._by_memory(user, entries)
+            if not done:
+                break
+        return verdict
+
+    def _by_memory(self, user: str, entries: list[str]) -> Verdict:
+        found = (self._is_named(user, entries), self._is_member(user))
+        if Verdict.NO in found:
+            return Verdict.NO
+        return Verdict.UNKNOWN if Verdict.UNKNOWN in found else Verdict.YES
+
+    def _is_named(self, user: str, entries: list[str]) -> Verdict:
+        """Whether one of these entries of the settings means this person."""
+        if user in entries or EVERYBODY in entries:
+            return Verdict.YES
+        groups = [self._members.get(entry, within=KEEP_FOR) for entry in entries if _is_group(entry)]
+        if any(members and user in members for members in groups):
+            return Verdict.YES
+        return Verdict.UNKNOWN if None in groups else Verdict.NO
+
+    def _is_member(self, user: str) -> Verdict:
+        ours, person = self._workspace.ours, self._people.get(user, within=FRESH_FOR)
+        if ours is None or person is None:
             return Verdict.UNKNOWN
-        return self._remembered(entry, user)
+        return Verdict.YES if is_full_member(person, ours) else Verdict.NO
 
-    async def _refresh_members(self, entry: str) -> None:
-        asked_at = self._now()
+    def _is_outside(self, user: str) -> bool:
+        """Known to be no full member, as of the last time that somebody asked.
+
+        Whom Slack did not know then may have joined since: before they are told anything they are looked up anew.
+        """
+        ours, person = self._workspace.ours, self._people.last(user)
+        if ours is None or person is None or person is NOBODY:
+            return False
+        return not is_full_member(person, ours)
+
+    def _ask_for_the_missing(self, user: str, entries: list[str]) -> set[asyncio.Task[None]]:
+        """Look-ups side by side for what memory lacks to decide about one person."""
+        asking: set[asyncio.Task[None]] = set()
+        if self._workspace.ours is None and self._workspace.fault is None:
+            asking.add(self._workspace.looking())
+        if self._people.get(user, within=FRESH_FOR) is None:
+            asking.add(self._people.asking(user))
+        if self._is_named(user, entries) is Verdict.UNKNOWN:
+            cold = (e for e in entries if _is_group(e) and self._members.get(e, within=KEEP_FOR) is None)
+            asking |= {self._members.asking(entry) for entry in cold}
+        return asking
+
+    # Asking Slack
+
+    async def _look_up_person(self, user: str) -> Person:
         try:
-            found = await self._look_up_members(entry)
-        except SlackRefused as no:
-            log.warning("access.refresh_failed", group=entry, error=no.code)
-            if no.code not in _NO_SUCH_GROUP:
-                return
-            # Gone, or the bot was removed from it: that is an answer, and nobody has the role by it.
-            found = frozenset()
-        except SlackError as fault:
-            log.warning("access.refresh_failed", group=entry, error=str(fault))
-            return
-        if asked_at >= self._changed_at.get(entry, _LONG_AGO):
-            self._members[entry] = _Known(found, asked_at)
-
-    async def _look_up_members(self, entry: str) -> frozenset[str]:
-        if entry[0] == "S":
-            return await self._slack.group_members(entry)
-        channel = await self._slack.channel(entry)
-        if not channel.get("is_private") or channel.get("is_ext_shared"):
-            # Anybody can walk into a public channel, so it gives nobody a role.
-            return frozenset()
-        # The bot sits there too, but is nobody to be asked or told.
-        return await self._slack.members(entry) - {await self._slack.me()}
-
-    async def _look_up_person(self, user: str) -> None:
-        asked_at = self._now()
-        try:
-            person = await self._slack.user(user)
+            return person_of(await self._slack.user(user))
         except SlackRefused as no:
             if no.code not in _NO_SUCH_PERSON:
                 raise
-            person = {"deleted": True}
-        outside = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "is_workflow_bot")
-        self._people[user] = _Known(not any(person.get(flag) for flag in outside), asked_at)
+            return NOBODY
 
-    async def _look_up_channel(self, channel: str, user: str) -> Channel:
-        if channel.startswith("D"):
+    async def _look_up_members(self, entry: str) -> frozenset[str]:
+        try:
+            if entry[0] == "S":
+                return await self._slack.group_members(entry)
+            if not gives_roles(await self._slack.channel(entry)):
+                return frozenset()
+            # The bot sits there too, but is nobody to be asked or told.
+            return await self._slack.members(entry) - {await self._slack.me()}
+        except SlackRefused as no:
+            if no.code not in _NO_SUCH_GROUP:
+                raise
+            # Gone, or the bot was removed from it: that is an answer, and nobody has the role by it.
+            log.warning("access.no_such_group", group=entry, error=no.code)
+            return frozenset()
+
+    async def _look_up_channel(self, key: tuple[str, str]) -> Channel:
+        channel, user = key
+        if user:
             # The bot may only speak in its own conversations, and reading about others is not its right.
             own = await self._slack.direct_channel(user)
             return Channel(id=channel, name="", can_post=own == channel, shared=False)
@@ -239,7 +276,7 @@ class Access:
             id=channel,
             name=str(found.get("name") or ""),
             can_post=bool(found.get("is_member")) and not found.get("is_archived"),
-            shared=bool(found.get("is_ext_shared") or found.get("is_pending_ext_shared")),
+            shared=is_shared_outside(found),
         )
 
 
@@ -247,5 +284,6 @@ def _is_group(entry: str) -> bool:
     return entry[0] in "SCG"
 
 
-def _yes(value: bool) -> Verdict:
-    return Verdict.YES if value else Verdict.NO
+def _key(channel: str, user: str) -> tuple[str, str]:
+    """A direct conversation is looked up by whose it is."""
+    return (channel, user if channel.startswith("D") else "")

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import httpx
 
-from bot.access import LOOK_UP_SECONDS, Access
+from bot.access import Access
 from bot.backups import Backups
 from bot.batches import Batches
 from bot.bundles import Bundles
@@ -33,6 +33,7 @@ from bot.holding import LOOK_EVERY, Holding
 from bot.home import LOOK_EVERY as LOOK_AT_HOMES
 from bot.home import Home
 from bot.intake import Intake
+from bot.memory import LOOK_UP_SECONDS
 from bot.messages import Messages
 from bot.metrics import Metrics
 from bot.notifying import Notifying
@@ -60,6 +61,7 @@ from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
 from bot.tables import read_tables
 from bot.tries import Tries
+from bot.workspace import Workspace
 from storage import attempts, batches, checks, due, homes, meta, outbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
@@ -102,6 +104,7 @@ class Bot:
     patient_slack: SlackWeb
     """For calls behind it, when nothing waits for them but a person."""
     slack_signature: SlackSignature
+    workspace: Workspace
     access: Access
     id_types: IDTypes
     batches: Batches
@@ -200,6 +203,7 @@ async def build(
         slack_signature=SlackSignature(
             settings.slack_signing_secret, slack_time=lambda: ground.slack_time.theirs(now()).timestamp()
         ),
+        workspace=ground.workspace,
         access=access,
         id_types=id_types,
         batches=batching,
@@ -266,6 +270,7 @@ class _Ground:
     worker_slack: SlackWeb
     files: SlackFiles
     smile_id: SmileID
+    workspace: Workspace
     access: Access
     bundles: Bundles
     decoder: PhotoDecoder
@@ -323,6 +328,11 @@ async def _lay(
     limits = Limits(
         rows=settings.batch_rows, zip_bytes=settings.batch_bytes, liveness_required=settings.liveness_required
     )
+    workspace = Workspace(database=database, slack=listener_slack, readiness=readiness, now=steady)
+    await workspace.load()
+    stack.push_async_callback(workspace.close)
+    access = Access(settings=settings, slack=listener_slack, workspace=workspace, now=steady, look_up_seconds=look_up)
+    stack.push_async_callback(access.close)
     bundles = Bundles(slack=worker_slack, files=files, id_types=id_types, limits=limits)
     stack.push_async_callback(bundles.close)
     return _Ground(
@@ -333,7 +343,8 @@ async def _lay(
         worker_slack=worker_slack,
         files=files,
         smile_id=smile_id,
-        access=Access(settings=settings, slack=listener_slack, now=steady, look_up_seconds=patience.look_up_seconds),
+        workspace=workspace,
+        access=access,
         bundles=bundles,
         decoder=PhotoDecoder(),
         codes=codes,

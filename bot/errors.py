@@ -61,9 +61,11 @@ class IllegalMove(KycError):
 class Refused(KycError):
     """What a person asked for cannot be done; `words` are for that person."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, words: str, *, plain: str | None = None) -> None:
         super().__init__(words)
         self.words = words
+        self.plain = words if plain is None else plain
+        """For a field of a form, which shows no mentions."""
 
 
 class PhotoUnusable(KycError):

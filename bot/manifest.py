@@ -31,12 +31,15 @@ EVENTS = (
     "app_home_opened",
     "app_mention",
     "app_uninstalled",
+    "channel_shared",
+    "channel_unshared",
     "member_joined_channel",
     "member_left_channel",
     "message.im",
     "subteam_members_changed",
     "subteam_updated",
     "tokens_revoked",
+    "user_change",
 )
 _HEAD = """\
 # Create the Slack app from this: api.slack.com/apps, "Create New App", "From a manifest".

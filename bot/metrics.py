@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from bot.domain.installation import Foreign
 from bot.domain.states import State
 
 
@@ -34,6 +35,12 @@ class Metrics:
         self._steps = Counter(
             "kyc_clock_steps", "How often the machine's clock was set", ["direction"], registry=self._registry
         )
+        self._foreign = Counter(
+            "kyc_foreign_requests", "Requests of another workspace or app", ["named"], registry=self._registry
+        )
+        for part in Foreign:
+            # Shown from the start, so that the first one counts as an increase.
+            self._foreign.labels(part.value)
         self._commits = Histogram(
             "kyc_commit_group_size",
             "Functions committed together",
@@ -49,6 +56,10 @@ class Metrics:
 
     def smile_id(self, call: str, result: str) -> None:
         self._smile_id.labels(call, result).inc()
+
+    def foreign(self, named: Foreign) -> None:
+        """A request was refused because the team, enterprise or app that it names is not ours."""
+        self._foreign.labels(named.value).inc()
 
     def commit(self, functions: int, _seconds: float) -> None:
         self._commits.observe(functions)

@@ -11,6 +11,11 @@ log = structlog.get_logger(__name__)
 
 GROUPS_CHANGED = ("subteam_members_changed", "subteam_updated")
 CHANNELS_CHANGED = ("member_joined_channel", "member_left_channel")
+PEOPLE_CHANGED = ("user_change",)
+SHARING_CHANGED = ("channel_shared", "channel_unshared")
+AGING = frozenset({*PEOPLE_CHANGED, *SHARING_CHANGED})
+"""These make memory old and do nothing else: no write, no call to Slack. Slack sends `user_change` for everybody in the
+workspace, whenever anybody changes as much as their status."""
 ACCESS_LOST = ("app_uninstalled", "tokens_revoked")
 
 
@@ -26,6 +31,19 @@ async def channel_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> Non
     """Somebody, perhaps the bot itself, joined or left a channel."""
     await ack()
     bot.background.spawn(_changed(bot, event.get("channel", "")))
+
+
+async def person_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
+    """Somebody was deactivated, made a guest, or changed their status."""
+    await ack()
+    user = event.get("user")
+    bot.access.person_changed(str(user.get("id") or "") if isinstance(user, dict) else str(user or ""))
+
+
+async def sharing_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
+    """A channel was shared with another company, or is no longer."""
+    await ack()
+    bot.access.channel_changed(str(event.get("channel") or ""))
 
 
 async def _changed(bot: Bot, entry: str) -> None:

@@ -20,6 +20,7 @@ from handlers import (
     batches,
     commands,
     details,
+    door,
     events,
     find,
     form,
@@ -75,10 +76,16 @@ def bolt(bot: Bot) -> AsyncApp:
         next: Callable[[], Awaitable[None]],  # noqa: A002 - Bolt's name
     ) -> BoltResponse | None:
         context["bot"] = bot
+        refusal = await door.refuse_foreign(bot, body)
+        if refusal is not None:
+            return refusal
         if body.get("type") == "app_rate_limited":
             # Neither an event nor an interaction for Bolt, so no listener could hear of it.
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
+        refusal = await door.refuse_without_role(bot, body)
+        if refusal is not None:
+            return refusal
         request_id = id_of(body)
         if request_id is not None and not await bot.intake.is_first(request_id):
             log.info("slack.repeat", kind=body.get("type") or "command")
@@ -132,6 +139,10 @@ def _listen(app: AsyncApp) -> None:
         app.event(name)(events.group_changed)
     for name in events.CHANNELS_CHANGED:
         app.event(name)(events.channel_changed)
+    for name in events.PEOPLE_CHANGED:
+        app.event(name)(events.person_changed)
+    for name in events.SHARING_CHANGED:
+        app.event(name)(events.sharing_changed)
     for name in events.ACCESS_LOST:
         app.event(name)(events.access_lost)
 
@@ -150,6 +161,9 @@ def id_of(body: Mapping[str, Any]) -> str | None:
     That is a submitted form: its answer closes it, and the check that it asks for is known by the form's own id.
     """
     if body.get("type") == "event_callback":
+        if (body.get("event") or {}).get("type") in events.AGING:
+            # They come for every change of anybody's profile, and doing twice what they do does no harm.
+            return None
         return f"event:{body['event_id']}" if body.get("event_id") else None
     if body.get("type") in (None, "block_actions", "shortcut", "message_action") and body.get("trigger_id"):
         return f"trigger:{body['trigger_id']}"

@@ -55,6 +55,7 @@ BESIDE = frozenset(
         "bot.socket_mode",
         "bot.tables",
         "bot.tries",
+        "bot.workspace",
     }
 )
 """What serves the processes or the operator."""

@@ -62,6 +62,9 @@ SCOPES_OF_EVENTS = {
     "member_left_channel": frozenset({"channels:read", "groups:read"}),
     "subteam_members_changed": frozenset({"usergroups:read"}),
     "subteam_updated": frozenset({"usergroups:read"}),
+    "channel_shared": frozenset({"channels:read", "groups:read"}),
+    "channel_unshared": frozenset({"channels:read", "groups:read"}),
+    "user_change": frozenset({"users:read"}),
 }
 """From docs.slack.dev/reference/events/<name> (2026-11); of members' events each scope brings its kind of channel."""
 
@@ -202,6 +205,8 @@ async def test_the_global_shortcuts_it_names_are_the_ones_that_open_something(tm
 async def test_the_message_shortcuts_it_names_are_the_ones_that_open_something(tmp_path: Path) -> None:
     named = {s["callback_id"] for s in manifest.build()["features"]["shortcuts"] if s["type"] == "message"}
     async with real_app(tmp_path) as (slack, bolt):
+        # Where the sample comes from.
+        slack.world.enterprise_id = "E0ACME00001"
         opened = {name for name in sorted(_names()) if await _opens_from_a_message(bolt, slack, name)}
     assert opened == named
 

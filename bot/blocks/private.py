@@ -16,6 +16,7 @@ from bot.domain.masking import tail
 from bot.domain.outcomes import Reading
 from bot.domain.record_match import RecordMatch
 from bot.domain.rulings import Source
+from bot.errors import Refused
 
 _MESSAGES = 15
 """The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
@@ -44,6 +45,9 @@ a check; a direct message to me does the same
 
 NO_RIGHT = "You can't start checks here. Ask an operator of kyc-bot to add you to the requesters."
 NO_RIGHT_ASK = "You can't start checks here. Ask {person} to add you to the requesters."
+NO_ACCESS = "You don't have access yet. Ask an admin of kyc-bot to add you."
+NO_ACCESS_ASK = "You don't have access yet. Ask {person} to add you."
+FOREIGN = "I only work for members of the workspace that I am installed in."
 NOT_SURE = "Slack did not tell me in time whether you may do this. Try again in a moment."
 SHARED = "Checks are never asked in a channel shared with another company. Use a channel of your own workspace."
 ELSEWHERE = "Checks are not asked here. Use {channels}."
@@ -75,6 +79,16 @@ OLD_FORM = "This form is of another version of me: nothing was stored or sent. C
 def no_right(admins: Sequence[str]) -> str:
     """Whom to ask, and nothing about who else may; without `admins` it fits plain text."""
     return NO_RIGHT_ASK.format(person=person(admins[0])) if admins else NO_RIGHT
+
+
+def no_access(admins: Sequence[str]) -> str:
+    """To whoever has no role, or has lost the one that this needs; nothing about who else may, or why not."""
+    return NO_ACCESS_ASK.format(person=person(admins[0])) if admins else NO_ACCESS
+
+
+def role_lost(admins: Sequence[str]) -> Refused:
+    """To somebody whose own check this is, and who may not see it any more."""
+    return Refused(no_access(admins), plain=no_access([]))
 
 
 def cannot_post(name: str) -> str:

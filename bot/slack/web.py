@@ -90,6 +90,11 @@ class SlackWeb:
             self._me = str((await self.whoami()).get("user_id") or "")
         return self._me
 
+    async def app_of(self, bot: str) -> str | None:
+        """bots.info: the app that a bot belongs to; `auth.test` does not tell it for a bot's token."""
+        answer = await self._call("bots.info", self.client.bots_info(bot=bot))
+        return str((answer.get("bot") or {}).get("app_id") or "") or None
+
     async def try_app_token(self, app_token: str) -> None:
         """apps.connections.open: whether Slack takes the token for Socket Mode.
 

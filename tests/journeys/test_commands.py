@@ -38,7 +38,7 @@ NONE = "You have not asked for a check yet. /kyc opens the form.\n[Show]"
 
 
 def other(world: Journey) -> Person:
-    """A colleague without any role."""
+    """A colleague; what they may do is said by the settings of the test."""
     world.slack.add_user(STRANGER, "ben")
     return world.slack.person(STRANGER)
 
@@ -97,7 +97,7 @@ async def test_status_of_somebody_elses_check_is_for_reviewers_and_admins(tmp_pa
 
 
 async def test_others_hear_of_a_check_in_the_same_words_as_of_one_that_does_not_exist(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, KYC_MANAGERS=STRANGER) as world:
         ref = await finished(world)
         ben = other(world)
         of_this = await typed(ben, f"status {ref}")
@@ -133,7 +133,7 @@ async def test_status_still_answers_when_slack_gives_no_link(tmp_path: Path) -> 
 
 
 async def test_list_shows_a_persons_own_newest_checks_and_nothing_personal(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, KYC_REQUESTERS="*") as world:
         assert await typed(world.analyst, "list") == NONE
         refs = []
         for _ in range(3):
@@ -242,7 +242,7 @@ async def test_details_open_by_right_with_everything_held_and_are_recorded(tmp_p
 
 
 async def test_details_are_refused_to_others_in_private_and_nothing_is_shown(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, KYC_MANAGERS=STRANGER) as world:
         await finished(world)
         said_in_public = len(world.slack.messages(CHANNEL))
         ben = other(world)
@@ -255,7 +255,7 @@ async def test_details_are_refused_to_others_in_private_and_nothing_is_shown(tmp
 
 
 async def test_a_refusal_finds_its_person_also_where_the_channel_cannot_be_answered(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, KYC_MANAGERS=STRANGER) as world:
         await finished(world)
         ben = other(world)
         world.slack.fail_next("response_url", Fault.status(404))

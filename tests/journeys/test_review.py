@@ -315,7 +315,7 @@ async def test_an_old_card_does_not_agree_to_a_newer_proposal(tmp_path: Path) ->
 
 async def test_a_reviewer_who_loses_the_role_meanwhile_decides_nothing(tmp_path: Path) -> None:
     group = "S0REVIEW001"
-    async with journey(tmp_path, story="never", **{**STAFF, "KYC_REVIEWERS": group}) as world:
+    async with journey(tmp_path, story="never", **{**STAFF, "KYC_REVIEWERS": group, "KYC_MANAGERS": REVIEWER}) as world:
         world.slack.add_user(ZOE, "zoe")
         world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
         world.slack.add_usergroup(group, [REVIEWER, ZOE])
@@ -345,7 +345,7 @@ async def test_a_reviewer_who_loses_the_role_meanwhile_decides_nothing(tmp_path:
 
 async def test_a_form_that_was_open_when_the_role_was_lost_is_refused(tmp_path: Path) -> None:
     group = "S0REVIEW001"
-    async with journey(tmp_path, story="never", **{**STAFF, "KYC_REVIEWERS": group}) as world:
+    async with journey(tmp_path, story="never", **{**STAFF, "KYC_REVIEWERS": group, "KYC_MANAGERS": REVIEWER}) as world:
         world.slack.add_usergroup(group, [REVIEWER])
         await world.bot.access.refresh()
         ref = await world.ask()
@@ -643,8 +643,8 @@ async def test_who_lost_the_role_is_not_told_of_cards_any_more(tmp_path: Path) -
         assert len(cards(world)) == 1
 
 
-async def test_who_is_nobody_here_chooses_nothing(tmp_path: Path) -> None:
-    async with journey(tmp_path, KYC_REQUESTERS=ANALYST) as world:
+async def test_who_neither_asks_nor_reviews_chooses_nothing(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_REQUESTERS=ANALYST, KYC_MANAGERS=MANAGER) as world:
         world.slack.add_user(MANAGER, "dayo")
         reply = await world.slack.person(MANAGER).command("notify")
         assert "You can't be told anything directly" in reply.text

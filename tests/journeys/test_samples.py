@@ -70,6 +70,10 @@ def errors(log_lines: io.StringIO) -> list[str]:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[Journey]:
     async with journey(tmp_path) as found:
+        # The samples come from a workspace of this organization.
+        found.slack.world.enterprise_id = "E0ACME00001"
+        await found.bot.access.refresh()
+        found.slack.calls.clear()
         yield found
 
 
