@@ -77,6 +77,8 @@ class Desk:
         match await self._may_see(user, check):
             case Verdict.UNKNOWN:
                 return private.says(private.NOT_SURE)
+            case Verdict.NO if check is not None and check.requester == user:
+                return private.says(self._role_lost().words)
             case Verdict.NO:
                 check = None
         if check is None:
@@ -120,11 +122,17 @@ class Desk:
         match await self._may_see(user, check):
             case Verdict.UNKNOWN:
                 raise Refused(private.NOT_SURE)
+            case Verdict.NO if check is not None and check.requester == user:
+                # They know of it: what they lack since is the role.
+                raise self._role_lost()
             case Verdict.NO:
                 check = None
         if check is None:
             raise Refused(private.UNKNOWN_REF.format(ref=foreign(ref)))
         return check
+
+    def _role_lost(self) -> Refused:
+        return private.role_lost(self._access.people(Role.ADMIN))
 
     async def _attached(self, photo: PhotoRef) -> Attached:
         name = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
@@ -147,6 +155,8 @@ class Desk:
         may = await self._may_see(user, check)
         if may is Verdict.UNKNOWN:
             raise Refused(private.NOT_SURE)
+        if check is not None and may is Verdict.NO and check.requester == user:
+            raise self._role_lost()
         if check is None or may is Verdict.NO:
             raise Refused(private.NO_DETAILS)
 
@@ -201,9 +211,7 @@ class Desk:
 
     async def _may_see(self, user: str, check: Check | None) -> Verdict:
         """Asked also where there is no such check, so that not even the time it takes tells of its existence."""
-        if check is not None and user == check.requester:
-            return Verdict.YES
-        return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
+        return await self._access.may_see(user, check.requester if check is not None else "")
 
 
 def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.Compared]:

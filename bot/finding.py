@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.access import Access, Role, Verdict
-from bot.blocks.private import ALL_IS_FOR_REVIEWERS, NOT_SURE
+from bot.blocks.private import ALL_IS_FOR_REVIEWERS, NOT_SURE, role_lost
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import parse_reference
 from bot.domain.searches import Cursor, Wanted
@@ -87,6 +87,7 @@ class Finding:
 
     async def listing(self, user: str, shown: str, cursor: Cursor | None = None) -> Found:
         """A person's checks, or with `all` everybody's. Raises Refused with words."""
+        await self.require_search(user)
         wanted = Wanted(requester=user, states=STATES.get(shown), undecided=shown == IN_REVIEW)
         if shown == EVERYBODYS:
             await self._require_all(user)
@@ -106,6 +107,7 @@ class Finding:
             case Verdict.UNKNOWN:
                 raise Refused(NOT_SURE)
             case Verdict.NO:
+                await self.require_search(user)
                 if wanted.requester not in (None, user):
                     wanted = replace(wanted, refs=())
                 wanted = replace(wanted, requester=user)
@@ -122,6 +124,14 @@ class Finding:
                 audit.record(tx, at=self._now(), actor=user, act="checks.found", detail=f"{kinds}:{others}")
 
             await self._database.write(record)
+
+    async def require_search(self, user: str) -> None:
+        """Own checks are for requesters, and having been one is no right. Raises Refused with words."""
+        match await self._access.may_see(user, user):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO:
+                raise role_lost(self._access.people(Role.ADMIN))
 
     async def _require_all(self, user: str) -> None:
         match await self._access.has(user, Role.REVIEWER, Role.ADMIN):

@@ -7,7 +7,7 @@ import structlog
 
 from bot.access import Access, Role, Verdict
 from bot.blocks.held import ANSWERED, NOT_YOUR_QUESTION
-from bot.blocks.private import NOT_SURE
+from bot.blocks.private import NOT_SURE, role_lost
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.request import FileInfo, photo_faults
 from bot.errors import IllegalMove, Refused
@@ -73,14 +73,13 @@ class Holding:
 
     async def _may_answer(self, user: str, ref: str) -> Check:
         check = await self._database.read(checks.get, ref)
-        if check is not None and check.requester == user:
-            return check
-        match await self._access.has(user, Role.ADMIN):
+        is_own = check is not None and check.requester == user
+        match await self._access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else [])):
             case Verdict.YES if check is not None:
                 return check
             case Verdict.UNKNOWN:
                 raise Refused(NOT_SURE)
-        raise Refused(NOT_YOUR_QUESTION)
+        raise role_lost(self._access.people(Role.ADMIN)) if is_own else Refused(NOT_YOUR_QUESTION)
 
 
 LOOK_EVERY = timedelta(minutes=1)

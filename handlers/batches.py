@@ -54,6 +54,10 @@ async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], b
 async def template(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     """The template as a file in the person's direct messages."""
     await ack()
+    fault = await bot.intake.may_ask(body["user"]["id"])
+    if fault is not None:
+        tell(bot, body, private.says(fault))
+        return
     bot.background.spawn(_send_template(bot, body))
 
 

@@ -23,7 +23,7 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
         case "list":
             await answer(ack, await find.listing(bot, user, rest))
         case "find":
-            said = await find.open_form(bot, trigger_id=command["trigger_id"], typed=rest)
+            said = await find.open_form(bot, trigger_id=command["trigger_id"], user=user, typed=rest)
             await (answer(ack, said) if said else ack())
         case "rerun":
             said = await again.open_form(bot, trigger_id=command["trigger_id"], user=user, ref=rest)

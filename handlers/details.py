@@ -36,7 +36,7 @@ async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     try:
         view = await bot.desk.details(body["user"]["id"], ref)
     except Refused as no:
-        view = private.closed(no.words)
+        view = private.closed(no.plain)
     try:
         shown = await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
     except SlackError as closed:

@@ -54,11 +54,14 @@ async def _listing(bot: Bot, user: str, turn: Turn) -> Said:
     return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
 
 
-async def open_form(bot: Bot, *, trigger_id: str, typed: str) -> Said | None:
+async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Said | None:
     """The search form; words if it could not be opened, or if something was typed that does not belong there."""
     countries = list(bot.id_types.countries().items())
     try:
+        await bot.finding.require_search(user)
         await bot.slack.open_view(trigger_id=trigger_id, view=find.form(countries))
+    except Refused as no:
+        return private.says(no.words)
     except SlackError as closed:
         log.warning("find.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
@@ -74,7 +77,7 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     try:
         found = await bot.finding.search(body["user"]["id"], sought)
     except Refused as no:
-        await ack(response_action="errors", errors={ids.FIND_REF: no.words})
+        await ack(response_action="errors", errors={ids.FIND_REF: no.plain})
         return
     await ack(response_action="update", view=_results(found))
 
@@ -90,7 +93,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         found = await bot.finding.turn(body["user"]["id"], wanted, _cursor(turn))
         shown = _results(found)
     except Refused as no:
-        shown = private.closed(no.words)
+        shown = private.closed(no.plain)
     try:
         await bot.slack.update_view(view_id=body["view"]["id"], view=shown)
     except SlackError as closed:

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
+from bot.access import Role, Verdict
 from bot.app import Bot
 from bot.blocks import form, ids, private
 from bot.blocks.form import Place
@@ -84,6 +85,14 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     """Channel, country or ID type was chosen: the fields follow; what was typed stays."""
     await ack()
     view = body["view"]
+    match await bot.access.has(body["user"]["id"], Role.REQUESTER):
+        case Verdict.NO:
+            await _shut(bot, view)
+            return
+        case Verdict.UNKNOWN:
+            # The form stays as it was filled in: the next choice, or the submit, asks again.
+            tell(bot, body, private.says(private.NOT_SURE))
+            return
     state: State = view["state"]["values"]
     place = Place.load(view.get("private_metadata", ""))
     channel = place.channel or _chosen(state, ids.CHANNEL)
@@ -111,6 +120,14 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     except (SlackError, TimeoutError) as fault:
         log.warning("form.not_updated", error=str(fault) or "timeout")
         bot.background.spawn(show_later(bot, view, view_now))
+
+
+async def _shut(bot: Bot, view: Mapping[str, Any]) -> None:
+    """Words in place of a form that fills itself from Slack: whoever opened it may not ask any more."""
+    try:
+        await bot.slack.update_view(view_id=view["id"], view=private.closed(private.no_right([])))
+    except SlackError as closed:
+        log.info("form.not_shut", error=str(closed))
 
 
 async def _fault_of_place(bot: Bot, channel: str | None, user: str) -> str | None:

@@ -50,5 +50,5 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
             liveness=photos_in(state, ids.LIVENESS),
         )
     except Refused as no:
-        faults = {ids.SELFIE: no.words}
+        faults = {ids.SELFIE: no.plain}
     await (ack(response_action="errors", errors=faults) if faults else ack())

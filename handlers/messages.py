@@ -167,6 +167,9 @@ async def _send(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointe
 async def _sent(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointer) -> tuple[Said, bool]:
     """The answer to *Send*, and whether it stands in place of the button's message, which has served then."""
     user, channel, ts = body["user"], pointed.channel, pointed.ts
+    fault = await bot.intake.may_ask(user["id"])
+    if fault is not None:
+        return private.says(fault), False
     try:
         dropped = await bot.messages.find(
             tries, channel=channel, ts=ts, thread_ts=pointed.thread_ts, team=str(user.get("team_id") or "")

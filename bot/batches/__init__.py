@@ -12,7 +12,7 @@ import structlog
 from bot.access import Access, Role, Verdict
 from bot.batches.reading import digest, preview_of
 from bot.blocks import batch as words
-from bot.blocks.private import NOT_SURE
+from bot.blocks.private import NOT_SURE, role_lost
 from bot.bundles import Bundles
 from bot.domain.applicants import Applicant, PhotoSource, Reading, read
 from bot.domain.backoff import retry_in
@@ -133,12 +133,13 @@ class Batches:
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
         batch = await self._known(batch_id)
-        if batch.requester != user:
-            match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
-                case Verdict.UNKNOWN:
-                    raise Refused(NOT_SURE)
-                case Verdict.NO:
-                    raise Refused(words.NOT_YOURS)
+        match await self._access.may_see(user, batch.requester):
+            case Verdict.UNKNOWN:
+                raise Refused(NOT_SURE)
+            case Verdict.NO if batch.requester == user:
+                raise role_lost(self._access.people(Role.ADMIN))
+            case Verdict.NO:
+                raise Refused(words.NOT_YOURS)
         if not await self._database.write(batches.move, batch_id, target, of=of, by=user, now=self._now()):
             raise Refused(words.MOVED_ON)
 
@@ -152,6 +153,8 @@ class Batches:
 
     async def claim(self, limit: int) -> list[str]:
         """Batches to be read or begun, ours until the lease ends."""
+        if not await self._access.is_settled():
+            return []
         now = self._now()
         return await self._database.write(batches.claim_due, now=now, until=now + LEASE, limit=limit)
 
