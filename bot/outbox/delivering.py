@@ -15,7 +15,7 @@ from typing import IO
 
 import structlog
 
-from bot.access import Access, Role
+from bot.access import Access, Role, Verdict
 from bot.blocks import thread
 from bot.blocks.thread import Said
 from bot.domain.backoff import retry_in
@@ -24,6 +24,7 @@ from bot.domain.exports import ExportState
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.context import Context
 from bot.outbox.exporting import Exporting
+from bot.outbox.recipients import NOT_MISSED, Recipients
 from bot.outbox.reporting import Reporting
 from bot.outbox.saying import File, Saying
 from bot.settings import Settings
@@ -56,6 +57,11 @@ _GONE = frozenset(
 """The conversation is closed to us: the requester hears directly instead."""
 _NO_UPDATE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 _FOR_REVIEWERS = frozenset({PostKind.REVIEW_NOTICE, PostKind.REVIEW_CALL})
+_NO_ACCESS = "the person no longer has access"
+_NOT_TOLD = (
+    "A direct message was not sent, because the person who asked for the check no longer has access. "
+    "kyc-bot receipts list names every such message."
+)
 _SHARED = "the channel is shared with another company"
 _BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 
@@ -85,6 +91,7 @@ class Outbox:
         self._saying = saying
         self._reporting = reporting
         self._exporting = exporting
+        self._recipients = Recipients(access)
         self._now = now
         self._steady = steady
         self._dice = dice
@@ -100,6 +107,8 @@ class Outbox:
 
     async def claim(self, limit: int) -> list[Post]:
         """The next post of each conversation that is not paused, ours until the lease ends."""
+        if not await self._access.is_settled():
+            return []
         now, steady = self._now(), self._steady()
         self._paused = {lane: until for lane, until in self._paused.items() if until > steady}
         return await self._database.write(
@@ -143,6 +152,12 @@ class Outbox:
             await self._refused(post, context, no)
 
     async def _deliver(self, post: Post, context: Context) -> None:
+        match await self._recipients.may_be_told(post, context):
+            case Verdict.UNKNOWN:
+                raise SlackNotSent("whether this person may be told is not known now")
+            case Verdict.NO:
+                await self._not_told(post)
+                return
         if post.kind in FILES:
             await self._upload(post)
             return
@@ -445,6 +460,25 @@ class Outbox:
         wait = max(retry_in(post.tries + 1, jitter=self._dice.random()), at_least) if wait is None else wait
         await self._database.write(deliveries.again, post.id, at=self._now() + wait, error=error, counts=counts)
         self._wake_in(wait)
+
+    async def _not_told(self, post: Post) -> None:
+        """Whoever should have read it alone has lost the right to.
+
+        What nobody else was told stays among the posts that failed, where `receipts list` shows it and `receipts
+        release` sends it once the person has the role again; the admins hear of it.
+        """
+        if post.kind in NOT_MISSED:
+            await self._end(post, "dropped", _NO_ACCESS)
+            return
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            deliveries.end(tx, post.id, state="failed", error=_NO_ACCESS, now=now)
+            note = {"words": _NOT_TOLD, "ref": post.ref or ""}
+            outbox.alert(tx, "no_access", recipients=self._access.people(Role.ADMIN), now=now, note=note)
+
+        await self._database.write(commit, self._now())
+        self._forget(post)
+        log.error("post.failed", ref=post.ref, post=post.id, error=_NO_ACCESS)
 
     async def _end(self, post: Post, state: str, error: str) -> None:
         def commit(tx: Transaction, now: datetime) -> None:

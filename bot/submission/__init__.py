@@ -64,6 +64,7 @@ class Submission:
     ) -> None:
         self._pass_seconds = pass_seconds
         self._database = database
+        self._access = access
         self._now = now
         self._gathering = Gathering(database=database, slack=slack, files=files, bundles=bundles, decoder=decoder)
         self._questions = Questions(database=database, id_types=id_types, settings=settings, now=now)
@@ -82,6 +83,9 @@ class Submission:
 
     async def claim(self, limit: int) -> list[str]:
         """References of checks that are due, ours until the lease ends."""
+        if not await self._access.is_settled():
+            # With the token of another workspace every photo would be refused, and the check end for want of photos.
+            return []
         now = self._now()
         return await self._database.write(
             due.claim,

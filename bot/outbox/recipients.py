@@ -1,0 +1,60 @@
+"""Whether somebody may still be told directly what a post says: roles are lost between what happens and its telling."""
+
+from collections.abc import Mapping
+
+from bot.access import Access, Role, Verdict
+from bot.domain.checks import ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
+from bot.domain.reviews import FOR_REVIEWERS, Choice
+from bot.outbox.context import Context
+
+_ANY_CHECK = (Role.REVIEWER, Role.ADMIN)
+_MANAGERS = (Role.MANAGER, Role.ADMIN)
+_ROLES: Mapping[PostKind, tuple[Role, ...]] = {
+    PostKind.ALERT: (Role.ADMIN,),
+    PostKind.REVIEW_NOTICE: _ANY_CHECK,
+    PostKind.REVIEW_CARD: _ANY_CHECK,
+    # Reminders climb to managers.
+    PostKind.REVIEW_CALL: (*_ANY_CHECK, Role.MANAGER),
+    **dict.fromkeys(SUMMARIES, _MANAGERS),
+}
+"""By kind; of everything else the roles that may see the requester's check or file."""
+
+_HOLDS_NOTHING = EXPORTS | {PostKind.UNANSWERED}
+"""That an answer or a file did not come, or how far it is: nothing about any check. Who may have the file itself is
+looked at when it is written."""
+NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS | {PostKind.UNANSWERED}
+"""Nothing is lost when these are not told to somebody: the event has a message of its own, or was for them alone."""
+
+
+class Recipients:
+    """Decides about one post at a time."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def may_be_told(self, post: Post, context: Context) -> Verdict:
+        """YES also for what goes to a channel: who sits there is Slack's affair, and its thread is told in any case."""
+        person = recipient(post, context)
+        if person is None:
+            return Verdict.YES
+        if post.kind in _HOLDS_NOTHING:
+            return await self._access.is_member(person)
+        if post.kind is PostKind.PERSONAL and Choice(post.note["choice"]) in FOR_REVIEWERS:
+            return await self._access.has(person, *_ANY_CHECK)
+        return await self._access.has(person, *_ROLES.get(post.kind, (Role.REQUESTER, *_ANY_CHECK)))
+
+
+def recipient(post: Post, context: Context) -> str | None:
+    """Who reads it alone: by name, or in their conversation with the bot. None for channels."""
+    if post.lane[0] in "UW":
+        return post.lane
+    if post.lane[0] != "D":
+        return None
+    if post.kind in ELSEWHERE:
+        # A reviewers' "channel" that an operator set to a direct conversation.
+        return None
+    if context.check is not None:
+        return context.check.requester
+    if context.batch is not None:
+        return context.batch.requester
+    return post.note.get("by")
