@@ -16,8 +16,9 @@ from pathlib import Path
 
 import sqlite_utils
 
+from bot.domain.installation import Installation
 from bot.errors import DatabaseFault, DatabaseNewer
-from storage import meta, upkeep
+from storage import installation, meta, upkeep
 from storage.connection import unusable_as_fault
 from storage.migrations import migrations
 from storage.sealing import Sealer
@@ -76,6 +77,19 @@ def look_through(path: Path, sealer: Sealer) -> Seen:
     if not seen.proven:
         raise DatabaseFault("the file is not a database of kyc-bot")
     return seen
+
+
+def installation_in(path: Path) -> Installation | None:
+    """The workspace that a database belongs to; None where it knows of none, or cannot be read, which `look` tells."""
+    path = path.resolve()
+    if not path.is_file():
+        return None
+    mode = "mode=ro" if _beside(path, "-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS)) as connection:
+            return installation.read(connection)
+    except sqlite3.Error:
+        return None
 
 
 def require_whole(path: Path, *, patience: timedelta) -> None:

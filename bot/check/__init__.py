@@ -34,9 +34,10 @@ def _utc_now() -> datetime:
 async def look(settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> list[Finding]:
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
     found, id_types, sealer = _own_means(settings)
+    known = await asyncio.to_thread(inspect.installation_in, settings.database)
     async with httpx.AsyncClient(timeout=HTTP_TIMEOUT, trust_env=False) as http:
         probes = await asyncio.gather(
-            within(PROBE_SECONDS, "slack", slack.look(settings)),
+            within(PROBE_SECONDS, "slack", slack.look(settings, known)),
             within(PROBE_SECONDS, "smile id", smile_id.look(settings, http, id_types, now)),
             within(PROBE_SECONDS, "callback", callback.look(settings, http)),
             within(PART_SECONDS, "clock against Slack", clock.look("Slack", settings.slack_api_url, http, now)),

@@ -7,9 +7,11 @@ import aiohttp
 from bot import manifest
 from bot.check.findings import CALL_SECONDS, Finding, fail, listed, note, ok
 from bot.check.workspace import Workspace, slack_trouble
+from bot.domain.installation import Installation
 from bot.errors import SlackError, SlackRefused
 from bot.settings import Settings
 from bot.slack.web import Answer, SlackWeb
+from bot.workspace import fault_of
 
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=4)
 
@@ -20,6 +22,10 @@ _ADVICE = {
     "token_revoked": _REINSTALL,
     "token_expired": "The app rotates its tokens, which kyc-bot does not follow. Create the app from the manifest.",
 }
+_FITTING = (
+    "Nobody has a role until it fits. Put back the token of the app in that workspace, or give this one a database of "
+    "its own (KYC_DATABASE)."
+)
 _FROM_MANIFEST = (
     "Reinstall the app from the manifest (kyc-bot manifest prints it; App Manifest on the app's page, "
     "then Install App)."
@@ -30,19 +36,22 @@ _SOCKET_ADVICE = (
 )
 
 
-async def look(settings: Settings) -> list[Finding]:
+async def look(settings: Settings, known: Installation | None) -> list[Finding]:
+    """`known` is the workspace that the database belongs to, if it has learned of one."""
     async with aiohttp.ClientSession(timeout=SLACK_TIMEOUT) as session:
         slack = SlackWeb(
             token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
         )
-        (found, me), connection = await asyncio.gather(_token(slack, settings), _connection(slack, settings))
+        (found, me), connection = await asyncio.gather(_token(slack, settings, known), _connection(slack, settings))
         found.append(connection)
         if me is None:
             return [*found, note("channels and roles", "not looked at while Slack does not answer to the bot token")]
         return found + await Workspace(slack, settings, me).look()
 
 
-async def _token(slack: SlackWeb, settings: Settings) -> tuple[list[Finding], Answer | None]:
+async def _token(
+    slack: SlackWeb, settings: Settings, known: Installation | None
+) -> tuple[list[Finding], Answer | None]:
     subject = "slack token"
     try:
         me = await slack.whoami()
@@ -53,6 +62,8 @@ async def _token(slack: SlackWeb, settings: Settings) -> tuple[list[Finding], An
         return [fail(subject, slack_trouble(fault, settings))], None
     if not me.get("bot_id"):
         return [fail(subject, f"it belongs to a person, not to a bot. {_COPY_IT}")], None
+    if misfit := fault_of(me, known):
+        return [fail(subject, f"{misfit}. {_FITTING}"), _scopes(me)], me
     return [ok(subject, f"@{me.get('user')} in {me.get('team')}"), _scopes(me)], me
 
 

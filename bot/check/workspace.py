@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from bot.access import Role
 from bot.check.findings import PART_SECONDS, Finding, count, fail, note, ok, within
+from bot.domain.installation import gives_roles, installation_of, is_full_member, is_shared_outside, person_of
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused
 from bot.settings import Settings
 from bot.slack.web import Answer, SlackWeb
@@ -21,6 +22,7 @@ class Workspace:
         self._slack = slack
         self._settings = settings
         self._bot = str(me.get("user_id"))
+        self._ours = installation_of(me)
         self._invite = f"/invite @{me.get('user')}"
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
 
@@ -68,7 +70,7 @@ class Workspace:
         name = "the direct conversation" if found.get("is_im") else f"#{found.get('name')}"
         if found.get("is_archived"):
             return [fail(subject, f"{name} is archived. Unarchive it, or name another channel.")]
-        if found.get("is_ext_shared") or found.get("is_pending_ext_shared"):
+        if is_shared_outside(found):
             return [fail(subject, f"{name} is shared with another company, where KYC has no place. Name another.")]
         if not (found.get("is_member") or found.get("is_im")):
             return [fail(subject, f"the bot is not in {name}. Type {self._invite} there.")]
@@ -111,13 +113,17 @@ class Workspace:
         return people - {self._bot} or "has no members. Add people to it, or name another."
 
     async def _person(self, user: str) -> set[str] | str:
-        person = await self._slack.user(user)
-        if person.get("deleted"):
+        found = await self._slack.user(user)
+        if found.get("deleted"):
             return "is deactivated in Slack. Take this id out of the setting."
-        if person.get("is_bot") or person.get("is_workflow_bot"):
+        if found.get("is_bot") or found.get("is_workflow_bot"):
             return "is a bot. Name people."
-        if person.get("is_stranger"):
-            return "belongs to another company. Name people of your workspace."
+        if found.get("is_restricted") or found.get("is_ultra_restricted"):
+            return "is a guest, and only full members have a role. Take this id out of the setting."
+        if found.get("is_invited_user"):
+            return "was invited and has not joined yet: the role counts from then on."
+        if not is_full_member(person_of(found), self._ours):
+            return "belongs to another company or workspace. Name people of your workspace."
         return {user}
 
     async def _group(self, group: str) -> set[str] | str:
@@ -131,8 +137,10 @@ class Workspace:
                 f"{name} is a public channel: anybody can join it, so it gives nobody the role. "
                 "Name a private channel, a user group or people."
             )
-        if found.get("is_ext_shared"):
+        if is_shared_outside(found):
             return f"{name} is shared with another company, so it gives nobody the role. Name another."
+        if not gives_roles(found):
+            return f"{name} is shared with another workspace, so it gives nobody the role. Name another."
         return set(await self._slack.members(channel))
 
     def _unseen(self, fault: SlackError) -> str:
