@@ -338,6 +338,11 @@ async def test_everybody_may_ask_but_everybody_as_reviewer_is_a_note(house: Hous
         ("U0GONE00001", "is deactivated in Slack"),
         ("U0ROBOT0001", "is a bot"),
         ("U0STRANGER1", "belongs to another company"),
+        ("U0ELSEWHERE", "belongs to another company or workspace"),
+        ("U0GUEST0001", "is a guest, and only full members have a role"),
+        ("U0INVITED01", "was invited and has not joined yet"),
+        ("C0PENDING01", "is shared with another company, so it gives nobody the role"),
+        ("C0ORG000001", "is shared with another workspace, so it gives nobody the role"),
         ("S0NOBODY001", "there is no such user group"),
         ("S0EMPTY0001", "has no members"),
         ("C0ALONE0001", "has no members"),
@@ -349,6 +354,12 @@ async def test_an_entry_that_gives_nobody_the_role_is_told_beside_those_that_do(
     house.slack.add_user("U0GONE00001", "gone", deleted=True)
     house.slack.add_user("U0ROBOT0001", "robot", bot=True)
     house.slack.add_user("U0STRANGER1", "stranger", stranger=True)
+    house.slack.add_user("U0ELSEWHERE", "elsewhere", team_id="T0OTHER0001")
+    house.slack.add_user("U0GUEST0001", "guest", single_channel_guest=True)
+    house.slack.add_user("U0INVITED01", "invited", invited=True)
+    pending = house.slack.add_channel("C0PENDING01", "pending", private=True, members=[ANALYST])
+    pending.pending_shared = ("T0OTHER0001",)
+    house.slack.add_channel("C0ORG000001", "org", private=True, members=[ANALYST]).is_org_shared = True
     house.slack.add_usergroup("S0EMPTY0001", [])
     house.slack.add_channel("C0SHARED001", "shared", private=True, ext_shared=True, members=[ANALYST])
     house.slack.add_channel("C0ALONE0001", "alone", private=True)
