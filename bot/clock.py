@@ -175,6 +175,7 @@ def spoken(time: timedelta) -> str:
     seconds = round(time.total_seconds())
     if seconds < 180:
         return f"{seconds} s"
-    if seconds < 7200:
-        return f"{seconds // 60} min"
-    return f"{seconds // 3600} h" if seconds < 48 * 3600 else f"{seconds // 86_400} d"
+    for unit, length, end in (("min", 60, 7200), ("h", 3600, 48 * 3600)):
+        if seconds < end:
+            return f"{round(seconds / length)} {unit}"
+    return f"{round(seconds / 86_400)} d"
