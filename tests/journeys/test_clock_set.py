@@ -15,7 +15,7 @@ from tests.journeys.site import Site, site
 pytestmark = pytest.mark.anyio
 
 HOUR_BACK, TEN_MINUTES_FORTH, YEAR_FORTH = -3600.0, 600.0, 365 * 86_400.0
-APPROVED = "Approved — identity confirmed"
+APPROVED = "Approved — face and ID number verified"
 WITHIN_SECONDS = 60.0
 """From the moment at which Smile ID has the result, in monotonic time."""
 

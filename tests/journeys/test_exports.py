@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 FIELDS = [
     *("ref", "state", "verdict", "decision", "reason", "country", "id_type"),
-    *("requester", "asked_at", "ended_at", "attempts"),
+    *("requester", "asked_at", "ended_at", "attempts", "record_match", "liveness"),
 ]
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from PIL import Image
 
 from bot import reports
+from bot.app import Patience
 from bot.blocks import ids
 from bot.domain.figure_tables import record
 from bot.domain.summary_words import parse
@@ -30,6 +32,7 @@ from storage.database import Transaction
 from tests.journeys.test_review import decide, press
 from tests.journeys.world import (
     ADMIN,
+    PATIENT,
     REVIEW_CHANNEL,
     REVIEWER,
     Journey,
@@ -59,7 +62,7 @@ OPENING = "KYC, Tuesday 24 November"
 
 
 @asynccontextmanager
-async def office(folder: Path) -> AsyncIterator[Journey]:
+async def office(folder: Path, *, patience: Patience = PATIENT) -> AsyncIterator[Journey]:
     """A team with a manager and the managers' channel, on a Tuesday at ten."""
     clock = MovedClock()
     slack = patient_slack(clock)
@@ -70,6 +73,7 @@ async def office(folder: Path) -> AsyncIterator[Journey]:
         folder,
         slack=slack,
         clock=clock,
+        patience=patience,
         KYC_SUMMARY_CHANNEL=MANAGERS,
         KYC_MANAGERS=MANAGER,
         KYC_ADMINS=ADMIN,
@@ -337,13 +341,13 @@ async def test_a_manager_chooses_days_country_and_id_type(tmp_path: Path, typed:
 
 
 async def test_figures_that_take_long_follow_in_a_moment(tmp_path: Path) -> None:
-    async with office(tmp_path) as world:
+    async with office(tmp_path, patience=replace(PATIENT, sum_up_seconds=1)) as world:
         await world.ask()
         await world.work()
         free = threading.Event()
 
         def busy(_tx: Transaction) -> None:
-            assert free.wait(20)
+            assert free.wait(GIVE_UP_SECONDS)
 
         # Every reader is taken, as by a long sum.
         readers = [asyncio.create_task(world.bot.database.read(busy)) for _ in range(READERS)]

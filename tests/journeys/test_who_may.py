@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bot.sandbox.slack import Fault, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage import outbox
 from tests.journeys.test_outsiders import POLITE, STEPS, begin, private_words, shown_by, state_of
-from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, bot_between, journey
+from tests.journeys.world import ADMIN, PATIENT, REVIEWER, Journey, MovedClock, bot_between, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -125,7 +126,7 @@ async def test_however_much_is_asked_at_once_slack_is_asked_once(tmp_path: Path)
 
 
 async def test_on_a_cold_memory_no_answer_about_a_person_is_no(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, patience=replace(PATIENT, look_up_seconds=1)) as world:
         world.clock.move(minutes=11)
         world.slack.fault = lambda method, _n: Fault.hang_before(4) if method == "users.info" else None
         assert await answer(world) == NOT_SURE

@@ -26,7 +26,7 @@ from bot.domain.record_match.names import MAX_LETTERS, MAX_WORDS, Kind, words_of
 
 MATCHES, PARTLY, DIFFERS, NOT_COMPARED = RecordMatch
 ROOT = Path(__file__).parents[3]
-NAMES = list(csv.DictReader(io.StringIO((ROOT / "tests/data/names.csv").read_text(encoding="utf-8"))))
+NAMES = list(csv.DictReader(io.StringIO(Path(__file__).with_name("names.csv").read_text(encoding="utf-8"))))
 GOODNESS = {DIFFERS: 0, PARTLY: 1, NOT_COMPARED: 1, MATCHES: 2}
 
 
