@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
+from bot.blocks.approval import record_line
 from bot.blocks.text import (
     Block,
     button,
@@ -28,7 +29,6 @@ from bot.blocks.thread import (
     Said,
     against,
     checklist,
-    record_line,
     smile_id_says,
     status_name,
     subject,

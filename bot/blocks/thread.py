@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.blocks import ids, words
+from bot.blocks import approval, ids, words
 from bot.blocks.text import Block, button, context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
 from bot.domain.assurance import Doubt
@@ -71,7 +71,7 @@ def status_name(check: Check) -> str:
     """The state in one line, the same words wherever it is shown; a reviewer's decision before Smile ID's word."""
     if check.decision is None:
         if check.state is State.APPROVED and check.record.outcome is RecordMatch.DIFFERS:
-            return f"Approved by Smile ID, but the {_differing(check)} from the authority's record"
+            return f"Approved by Smile ID, but the {approval.what_differs(check)} from the authority's record"
         return verdict_name(check)
     decided, smile_id = words.DECIDED[check.decision], smile_id_says(check, why=False)
     if check.review is ReviewState.OPEN:
@@ -227,7 +227,7 @@ def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
             return replace(story, meaning=f"{before} Smile ID's final result agrees.", next_step="")
         case Agreement.APART:
             return replace(story, meaning=f"{before} That decision stands.", next_step="")
-    return _with(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
+    return words.filled(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
 
 
 def result(
@@ -249,7 +249,7 @@ def result(
         return approval_unconfirmed(check, reading, told=told)
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if reading.outcome is Outcome.APPROVED:
-        story = _approved(check, doubt)
+        story = approval.approval_story(check, doubt)
     story = _beside(story, reading, beside)
     facts = []
     if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
@@ -261,60 +261,11 @@ def result(
     return _story(check, story, told=told, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed)
 
 
-def _approved(check: Check, doubt: Doubt | None) -> Story:
-    """Smile ID compared a face with a number. Whose name was entered decides what is to be done now."""
-    if check.record.outcome is RecordMatch.DIFFERS:
-        return _record_differs(check, doubt)
-    if doubt is Doubt.LIVENESS_NOT_PROVEN:
-        return words.LIVENESS_NOT_PROVEN
-    story = words.STORIES[Why.CONFIRMED]
-    if check.record.outcome is not RecordMatch.MATCHES:
-        compare = _listed(_of_record(check, RecordMatch.PARTLY)) or "name"
-        return replace(story, next_step=f"Compare the {compare} in *Details* before you onboard.")
-    return story
-
-
-def _record_differs(check: Check, doubt: Doubt | None) -> Story:
-    found = _of_record(check, RecordMatch.DIFFERS)
-    story = _with(
-        words.RECORD_DIFFERS,
-        what=_listed(found),
-        differs="differs" if len(found) == 1 else "differ",
-        is_not="is not the one" if len(found) == 1 else "are not those",
-    )
-    return replace(story, calls_reviewer=doubt is Doubt.RECORD_DIFFERS)
-
-
-def _differing(check: Check) -> str:
-    found = _of_record(check, RecordMatch.DIFFERS)
-    return f"{_listed(found)} {'differs' if len(found) == 1 else 'differ'}"
-
-
-def _of_record(check: Check, word: RecordMatch) -> list[str]:
-    named = (("name", check.record.name), ("date of birth", check.record.dob), ("phone number", check.record.phone))
-    return [name for name, found in named if found is word]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-
-
-def record_line(check: Check) -> str:
-    """How what was entered stands to the authority's record, in one line and without anything of that record."""
-    record = check.record
-    compared = ("Name", record.name), ("date of birth", record.dob), ("phone number", record.phone)
-    said = [
-        f"{name} {words.RECORD_MATCHES[word]}"
-        for name, word in compared
-        if word is not RecordMatch.NOT_COMPARED or name == "Name"
-    ]
-    mark = {RecordMatch.MATCHES: "✓", RecordMatch.DIFFERS: "✗"}.get(record.outcome, "•")
-    return f"{mark} Compared with the authority's record: {', '.join(said).lower()}"
-
-
 def record_differs(check: Check, *, told: Told, doubt: Doubt | None) -> Said:
     """The authority's record came after the approval had been told."""
-    return _story(check, _record_differs(check, doubt), told=told, mention=True, small=record_line(check))
+    return _story(
+        check, approval.differing_story(check, doubt), told=told, mention=True, small=approval.record_line(check)
+    )
 
 
 def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
@@ -344,12 +295,12 @@ def approval_since_confirmed(check: Check) -> Said:
 
 
 def contradiction(check: Check, first: Outcome, second: Outcome, *, told: Told) -> Said:
-    story = _with(words.CONTRADICTION, first=_outcome_name(first), second=_outcome_name(second))
+    story = words.filled(words.CONTRADICTION, first=_outcome_name(first), second=_outcome_name(second))
     return _story(check, story, told=told, mention=True)
 
 
 def second_final(check: Check, first: Outcome, reading: Reading, *, told: Told) -> Said:
-    story = _with(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
+    story = words.filled(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
     return _story(check, story, told=told, reading=reading, mention=True)
 
 
@@ -468,7 +419,7 @@ def _story(
     )
     lines = checklist(reading, liveness_images=check.liveness_images) if reading is not None else []
     if reading is not None and reading.outcome is Outcome.APPROVED:
-        lines.append(record_line(check))
+        lines.append(approval.record_line(check))
     source = said_by_smile_id(reading) if reading is not None else ""
     small = small or " · ".join(filter(None, (*facts, source)))
     blocks = [section(title)]
@@ -524,12 +475,4 @@ def _filled(story: Story, check: Check, entry: IDType | None, reading: Reading) 
     name = foreign(entry.short if entry else check.id_type, _NAME)
     article = "an" if name[:1] in "AEIOU" else "a"
     example = f"For example {foreign(entry.example)}. " if entry and entry.example else ""
-    return _with(story, id_type=f"{article} {name}", example=example, code=foreign(reading.code))
-
-
-def _with(story: Story, **values: str) -> Story:
-    return replace(
-        story,
-        title=story.title.format(**values) if "{" in story.title else story.title,
-        meaning=story.meaning.format(**values) if "{" in story.meaning else story.meaning,
-    )
+    return words.filled(story, id_type=f"{article} {name}", example=example, code=foreign(reading.code))

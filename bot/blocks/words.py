@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.liveness import Liveness
 from bot.domain.outcomes import Outcome, Why
@@ -30,6 +30,15 @@ class Story:
     def name(self) -> str:
         """The title without the details of one check."""
         return re.sub(r" ?\(\{\w+\}\)|: first \{.*| of \{\w+\}|, \{\w+\},", "", self.title)
+
+
+def filled(story: Story, **values: str) -> Story:
+    """A story with the details of one check."""
+    return replace(
+        story,
+        title=story.title.format(**values) if "{" in story.title else story.title,
+        meaning=story.meaning.format(**values) if "{" in story.meaning else story.meaning,
+    )
 
 
 STORIES: Mapping[Why, Story] = {
