@@ -12,7 +12,7 @@ from itertools import chain
 import httpx
 
 from bot.check import callback, clock, slack, smile_id
-from bot.check.findings import CALL_SECONDS, PART_SECONDS, PROBE_SECONDS, Finding, fail, note, ok, within
+from bot.check.findings import Finding, Limits, fail, note, ok, within
 from bot.domain.id_types import IDTypes
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.settings import Settings
@@ -20,29 +20,33 @@ from bot.tables import read_tables
 from storage import inspect
 from storage.sealing import Sealer
 
-__all__ = ["Finding", "look"]
+__all__ = ["Finding", "Limits", "look"]
 
 SWEEP = timedelta(seconds=10)
 """How long the database is searched for damage."""
-HTTP_TIMEOUT = httpx.Timeout(CALL_SECONDS, connect=4)
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def look(settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> list[Finding]:
+async def look(
+    settings: Settings, *, now: Callable[[], datetime] = _utc_now, limits: Limits | None = None
+) -> list[Finding]:
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
+    limits = limits or Limits()
     found, id_types, sealer = _own_means(settings)
     known = await asyncio.to_thread(inspect.installation_in, settings.database)
-    async with httpx.AsyncClient(timeout=HTTP_TIMEOUT, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=httpx.Timeout(limits.call, connect=limits.connect), trust_env=False) as http:
         probes = await asyncio.gather(
-            within(PROBE_SECONDS, "slack", slack.look(settings, known)),
-            within(PROBE_SECONDS, "smile id", smile_id.look(settings, http, id_types, now)),
-            within(PROBE_SECONDS, "callback", callback.look(settings, http)),
-            within(PART_SECONDS, "clock against Slack", clock.look("Slack", settings.slack_api_url, http, now)),
-            within(PART_SECONDS, "clock against Smile ID", clock.look("Smile ID", settings.smile_id_url, http, now)),
-            within(PROBE_SECONDS, "database", _database(settings, sealer)),
+            within(limits.probe, "slack", slack.look(settings, known, limits)),
+            within(limits.probe, "smile id", smile_id.look(settings, http, id_types, now, limits)),
+            within(limits.probe, "callback", callback.look(settings, http, limits)),
+            within(limits.part, "clock against Slack", clock.look("Slack", settings.slack_api_url, http, now, limits)),
+            within(
+                limits.part, "clock against Smile ID", clock.look("Smile ID", settings.smile_id_url, http, now, limits)
+            ),
+            within(limits.probe, "database", _database(settings, sealer)),
         )
     return [*found, *chain.from_iterable(probes)]
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bot.check.findings import CALL_SECONDS, Finding, fail, note, ok
+from bot.check.findings import Finding, Limits, fail, note, ok
 from bot.settings import Settings, is_loopback
 
 
-async def look(settings: Settings, http: httpx.AsyncClient) -> list[Finding]:
+async def look(settings: Settings, http: httpx.AsyncClient, limits: Limits) -> list[Finding]:
     """Whether a request to the public address comes out at our listener, where Smile ID's results arrive."""
     subject, url, at = "callback", settings.public_url, f"{settings.host}:{settings.port}"
     if url is None:
@@ -32,10 +32,10 @@ async def look(settings: Settings, http: httpx.AsyncClient) -> list[Finding]:
     except OSError as fault:
         if fault.errno != errno.EADDRINUSE:
             return [fail(subject, f"cannot listen on {at} ({_reason(fault)}). See KYC_HOST and KYC_PORT.")]
-        trouble = await _bot_answers(http, url, at)
+        trouble = await _bot_answers(http, url, at, limits)
         words = "the running bot answers at"
     else:
-        trouble = await _door_answers(http, url, at, sock)
+        trouble = await _door_answers(http, url, at, sock, limits)
         words = "a request comes through to this machine from"
     if trouble:
         return [fail(subject, trouble)]
@@ -43,8 +43,8 @@ async def look(settings: Settings, http: httpx.AsyncClient) -> list[Finding]:
     return [ok(subject, f"{words} {url}{reach}")]
 
 
-async def _bot_answers(http: httpx.AsyncClient, url: str, at: str) -> str | None:
-    answer = await _ask(http, "GET", f"{url}/healthz")
+async def _bot_answers(http: httpx.AsyncClient, url: str, at: str, limits: Limits) -> str | None:
+    answer = await _ask(http, "GET", f"{url}/healthz", limits)
     if isinstance(answer, str):
         return answer
     if answer == (200, b"alive"):
@@ -55,13 +55,13 @@ async def _bot_answers(http: httpx.AsyncClient, url: str, at: str) -> str | None
     )
 
 
-async def _door_answers(http: httpx.AsyncClient, url: str, at: str, sock: socket.socket) -> str | None:
-    door = _Door()
+async def _door_answers(http: httpx.AsyncClient, url: str, at: str, sock: socket.socket, limits: Limits) -> str | None:
+    door = _Door(limits)
     sock.setblocking(False)
     server = await asyncio.start_server(door.answer, sock=sock)
     async with server:
         # Just as Smile ID calls: a proxy may let some paths and methods pass and not others.
-        answer = await _ask(http, "POST", f"{url}{door.path}")
+        answer = await _ask(http, "POST", f"{url}{door.path}", limits)
     if isinstance(answer, str):
         return answer
     if answer == (200, door.word):
@@ -80,7 +80,8 @@ async def _door_answers(http: httpx.AsyncClient, url: str, at: str, sock: socket
 class _Door:
     """Stands in for the bot's listener, for one request: a path and an answer that nobody else can know."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._seconds = limits.call
         token = secrets.token_hex(32)
         self.path = f"/smile-id/callback/{token}"
         self.word = secrets.token_hex(16).encode()
@@ -89,7 +90,7 @@ class _Door:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 head = await reader.readuntil(b"\r\n\r\n")
                 target = head.split(b" ", 2)[1].decode("ascii", "replace")
                 ours = target == self.path
@@ -106,13 +107,13 @@ class _Door:
             writer.close()
 
 
-async def _ask(http: httpx.AsyncClient, method: str, url: str) -> tuple[int, bytes] | str:
+async def _ask(http: httpx.AsyncClient, method: str, url: str, limits: Limits) -> tuple[int, bytes] | str:
     """Status and the first bytes of the body; a text says why there are none, and what to do."""
     elsewhere = "If this machine cannot reach its own public address, try from another one."
     host = urlsplit(url).netloc
     try:
         async with (
-            asyncio.timeout(CALL_SECONDS),
+            asyncio.timeout(limits.call),
             http.stream(method, url, headers={"Accept-Encoding": "identity"}) as answer,
         ):
             if answer.is_redirect:
@@ -127,7 +128,7 @@ async def _ask(http: httpx.AsyncClient, method: str, url: str) -> tuple[int, byt
                     break
             return answer.status_code, body
     except (httpx.TimeoutException, TimeoutError):
-        return f"no answer from {host} within {CALL_SECONDS:g} s. See firewall and reverse proxy. {elsewhere}"
+        return f"no answer from {host} within {limits.call:g} s. See firewall and reverse proxy. {elsewhere}"
     except httpx.InvalidURL:
         return "KYC_PUBLIC_URL is not an address that can be called."
     except httpx.HTTPError as fault:

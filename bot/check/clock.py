@@ -6,18 +6,20 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from bot.check.findings import CALL_SECONDS, Finding, fail, note, ok
+from bot.check.findings import Finding, Limits, fail, note, ok
 from bot.clock import CLOCK_OK, ahead_of, apart
 
 CLOCK_WRONG = timedelta(seconds=120)
 """Well before requests are refused: Slack's signed ones at 5 minutes, Smile ID's results 5 minutes ahead."""
 
 
-async def look(whose: str, url: str, http: httpx.AsyncClient, now: Callable[[], datetime]) -> list[Finding]:
+async def look(
+    whose: str, url: str, http: httpx.AsyncClient, now: Callable[[], datetime], limits: Limits
+) -> list[Finding]:
     subject = f"clock against {whose}"
     try:
         asked = now()
-        async with asyncio.timeout(CALL_SECONDS):
+        async with asyncio.timeout(limits.call):
             answer = await http.head(url)
         between = asked + (now() - asked) / 2
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):

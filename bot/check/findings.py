@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-CALL_SECONDS = 6.0
-"""For one answer from outside."""
-PART_SECONDS = 10.0
-"""For a few calls about one thing: a channel, a role."""
-PROBE_SECONDS = 25.0
-"""For a whole probe; nothing takes longer."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the check waits, in seconds; an operator sits in front of it."""
+
+    call: float = 6.0
+    """For one answer from outside."""
+    connect: float = 4.0
+    """For the connection within that."""
+    part: float = 10.0
+    """For a few calls about one thing: a channel, a role."""
+    probe: float = 25.0
+    """For a whole probe; nothing takes longer."""
 
 
 class Mark(StrEnum):

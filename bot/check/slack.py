@@ -5,15 +5,13 @@ import asyncio
 import aiohttp
 
 from bot import manifest
-from bot.check.findings import CALL_SECONDS, Finding, fail, listed, note, ok
+from bot.check.findings import Finding, Limits, fail, listed, note, ok
 from bot.check.workspace import Workspace, slack_trouble
 from bot.domain.installation import Installation
 from bot.errors import SlackError, SlackRefused
 from bot.settings import Settings
 from bot.slack.web import Answer, SlackWeb
 from bot.workspace import fault_of
-
-SLACK_TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=4)
 
 _COPY_IT = "Copy the Bot User OAuth Token (xoxb-…) from the app's page OAuth & Permissions into SLACK_BOT_TOKEN."
 _REINSTALL = "Install the app to the workspace again, then copy the new Bot User OAuth Token into SLACK_BOT_TOKEN."
@@ -36,9 +34,11 @@ _SOCKET_ADVICE = (
 )
 
 
-async def look(settings: Settings, known: Installation | None) -> list[Finding]:
+async def look(settings: Settings, known: Installation | None, limits: Limits) -> list[Finding]:
     """`known` is the workspace that the database belongs to, if it has learned of one."""
-    async with aiohttp.ClientSession(timeout=SLACK_TIMEOUT) as session:
+    async with aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=limits.call, connect=limits.connect)
+    ) as session:
         slack = SlackWeb(
             token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
         )
@@ -46,7 +46,7 @@ async def look(settings: Settings, known: Installation | None) -> list[Finding]:
         found.append(connection)
         if me is None:
             return [*found, note("channels and roles", "not looked at while Slack does not answer to the bot token")]
-        return found + await Workspace(slack, settings, me).look()
+        return found + await Workspace(slack, settings, me, limits).look()
 
 
 async def _token(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bot.check.findings import CALL_SECONDS, Finding, fail, listed, note, ok
+from bot.check.findings import Finding, Limits, fail, listed, note, ok
 from bot.domain.id_types import IDTypes
 from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
 from bot.settings import Settings
@@ -15,7 +15,11 @@ from bot.smile_id.client import Products, SmileID
 
 
 async def look(
-    settings: Settings, http: httpx.AsyncClient, id_types: IDTypes | None, now: Callable[[], datetime]
+    settings: Settings,
+    http: httpx.AsyncClient,
+    id_types: IDTypes | None,
+    now: Callable[[], datetime],
+    limits: Limits,
 ) -> list[Finding]:
     subject = "smile id credentials"
     try:
@@ -26,7 +30,7 @@ async def look(
             api_key=settings.smile_id_api_key.get_secret_value(),
             now=now,
             timeout=http.timeout,
-            call_seconds=CALL_SECONDS,
+            call_seconds=limits.call,
         )
         products, proven = await _try_credentials(client)
     except ValueError as fault:

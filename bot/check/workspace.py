@@ -6,7 +6,7 @@ from itertools import chain
 from urllib.parse import urlsplit
 
 from bot.access import Role
-from bot.check.findings import PART_SECONDS, Finding, count, fail, note, ok, within
+from bot.check.findings import Finding, Limits, count, fail, note, ok, within
 from bot.domain.installation import gives_roles, installation_of, is_full_member, is_shared_outside, person_of
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused
 from bot.settings import Settings
@@ -18,9 +18,10 @@ CALLS_AT_ONCE = 4
 class Workspace:
     """Looks at the channels and people that the settings name."""
 
-    def __init__(self, slack: SlackWeb, settings: Settings, me: Answer) -> None:
+    def __init__(self, slack: SlackWeb, settings: Settings, me: Answer, limits: Limits) -> None:
         self._slack = slack
         self._settings = settings
+        self._part_seconds = limits.part
         self._bot = str(me.get("user_id"))
         self._ours = installation_of(me)
         self._invite = f"/invite @{me.get('user')}"
@@ -43,10 +44,10 @@ class Workspace:
         }
         parts = await asyncio.gather(
             *(
-                within(PART_SECONDS, f"channel {channel}", self._channel(channel, settings))
+                within(self._part_seconds, f"channel {channel}", self._channel(channel, settings))
                 for channel, settings in uses.items()
             ),
-            *(within(PART_SECONDS, _subject(role), self._role(role, entries)) for role, entries in roles.items()),
+            *(within(self._part_seconds, _subject(role), self._role(role, entries)) for role, entries in roles.items()),
         )
         return [*chain.from_iterable(parts), *self._unset()]
 

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.check import look
+from bot.check import Limits, look
 from bot.manifest import SCOPES
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Fault as SlackFault
@@ -39,6 +39,9 @@ from storage.sealing import Sealer
 from tests.conftest import Took
 from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.slack_setup import REVIEW, serving
+
+PATIENT = Limits(call=GIVE_UP_SECONDS, connect=GIVE_UP_SECONDS, part=GIVE_UP_SECONDS, probe=GIVE_UP_SECONDS)
+"""A check that waits for a busy machine."""
 
 pytestmark = pytest.mark.anyio
 
@@ -69,10 +72,12 @@ class House:
             self.slack, self.smile_id, database=self.database, socket_mode=socket_mode, public=public, **more
         )
 
-    async def check(self, environment: dict[str, str] | None = None, **more: str) -> list[str]:
+    async def check(
+        self, environment: dict[str, str] | None = None, *, limits: Limits = PATIENT, **more: str
+    ) -> list[str]:
         """The lines, by the function that the command calls; no secret may stand in them, whatever is asked."""
         environment = (environment or self.environment()) | more
-        found = [finding.line() for finding in await look(Settings.load(environment))]
+        found = [finding.line() for finding in await look(Settings.load(environment), limits=limits)]
         assert_silent("\n".join(found), environment)
         return found
 
@@ -190,7 +195,7 @@ async def test_a_world_without_answers_is_told_in_less_than_half_a_minute(house:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
         lines = await house.check(
-            SLACK_API_URL=f"{address}/api/", SMILE_ID_API_URL=f"{address}/v1", KYC_PUBLIC_URL=address
+            limits=Limits(), SLACK_API_URL=f"{address}/api/", SMILE_ID_API_URL=f"{address}/v1", KYC_PUBLIC_URL=address
         )
         took(time.monotonic() - began, less_than=30)
     for subject in ("slack token", "slack app token", "smile id credentials", "callback"):
@@ -562,7 +567,7 @@ async def test_a_host_that_is_not_this_machine_is_told(house: House) -> None:
 )
 async def test_a_clock_that_is_off_is_told_by_how_much(house: House, ahead: timedelta, mark: str, words: str) -> None:
     settings = Settings.load(house.environment())
-    lines = [finding.line() for finding in await look(settings, now=lambda: datetime.now(UTC) + ahead)]
+    lines = [finding.line() for finding in await look(settings, now=lambda: datetime.now(UTC) + ahead, limits=PATIENT)]
     for whose in ("Slack", "Smile ID"):
         line = about(lines, f"clock against {whose}")
         assert line.startswith(mark)

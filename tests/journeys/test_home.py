@@ -14,7 +14,7 @@ from bot.sandbox.slack.faults import Fault
 from storage import checks
 from storage.database import Transaction
 from tests.journeys.smile import call_back, put_on_record, waiting
-from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
+from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -120,7 +120,7 @@ async def test_a_check_is_started_from_the_tab(tmp_path: Path) -> None:
 
 
 async def test_a_burst_of_changes_is_one_or_two_publishings(tmp_path: Path) -> None:
-    async with in_review(tmp_path) as (world, ref):
+    async with in_review(tmp_path, clock=StoppedClock()) as (world, ref):
         await open_home(world, ANALYST)
         before = publishings(world)
 
@@ -166,7 +166,7 @@ async def test_whoever_loses_the_role_loses_the_section(tmp_path: Path) -> None:
 
 
 async def test_slack_is_given_the_time_that_it_asks_for_and_the_tab_comes_after_all(tmp_path: Path) -> None:
-    async with in_review(tmp_path) as (world, ref):
+    async with in_review(tmp_path, clock=StoppedClock()) as (world, ref):
         world.slack.fail_next("views.publish", Fault.rate_limited(30), Fault.status(503))
         assert (await world.slack.person(ANALYST).open_home()).ok
         await world.work()

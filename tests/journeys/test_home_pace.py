@@ -16,7 +16,7 @@ from bot.sandbox.slack import Fault
 from bot.sandbox.slack.block_rules import faults_in_view
 from storage import checks, reviewing
 from storage.database import Transaction, to_text
-from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, journey, patient_slack
+from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ EVERYBODY = (ANALYST, REVIEWER, MANAGER)
 
 @asynccontextmanager
 async def office(folder: Path, *, requesters: str = ANALYST, **more: Any) -> AsyncIterator[Journey]:
-    clock = MovedClock()
+    clock = StoppedClock()
     slack = patient_slack(clock)
     slack.add_user(MANAGER, "meera")
     settings = {"KYC_MANAGERS": MANAGER, "KYC_REQUESTERS": requesters, **more}

@@ -20,7 +20,7 @@ from bot.sandbox.slack import Fault, SlackFile
 from tests.domain.faulty_photos import SHOWN_BY_EVERY_VIEWER
 from tests.journeys.test_batches import drop, send, zip_of
 from tests.journeys.test_submission_faults import finish
-from tests.journeys.world import ADMIN, PATIENT, PHOTOS, SELFIE, Journey, journey
+from tests.journeys.world import ADMIN, PATIENT, PHOTOS, SELFIE, Journey, StoppedClock, journey
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -282,7 +282,7 @@ async def test_a_check_outlives_slacks_trouble_with_a_photo(tmp_path: Path, meth
 
 @pytest.mark.parametrize("method", ["files.info", "files.download"])
 async def test_slack_is_not_asked_for_a_photo_before_it_wants_to(tmp_path: Path, method: str) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, clock=StoppedClock()) as world:
         ref = await world.ask()
         world.slack.fail_next(method, Fault.rate_limited(30))
 

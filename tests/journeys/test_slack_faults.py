@@ -24,6 +24,7 @@ from tests.journeys.world import (
     REVIEW_CHANNEL,
     Journey,
     MovedClock,
+    StoppedClock,
     bot_between,
     journey,
     patient_slack,
@@ -278,7 +279,7 @@ async def parties(folder: Path) -> AsyncIterator[tuple[SlackSandbox, SmileIDSand
 
 
 async def test_a_429_pauses_its_own_conversation_for_as_long_as_slack_says_and_no_other(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, clock=StoppedClock()) as world:
         world.slack.add_channel(SECOND, "second", members=[ANALYST])
         world.slack.fail_next("chat.postMessage", Fault.rate_limited(30))
         await world.ask()

@@ -19,7 +19,7 @@ from bot.sandbox.smile_id import Fault
 from bot.submission import MAX_TRIES
 from storage import attempts, checks
 from storage.database import Transaction
-from tests.journeys.world import ADMIN, PATIENT, Journey, journey
+from tests.journeys.world import ADMIN, PATIENT, Journey, StoppedClock, journey
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -154,7 +154,7 @@ async def test_nothing_is_lost_while_smile_id_refuses_connections(tmp_path: Path
 
 @pytest.mark.parametrize("call", ["upload", "put"])
 async def test_smile_id_is_not_asked_again_before_it_wants_to(tmp_path: Path, call: str) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, clock=StoppedClock()) as world:
         world.smile_id.fail_next(call, Fault.rate_limited(40))
         ref = await world.ask()
         await world.work()
@@ -183,7 +183,7 @@ async def test_a_wait_of_a_day_is_cut_to_an_hour(tmp_path: Path) -> None:
 
 
 async def test_after_a_lost_answer_smile_id_is_asked_at_once_and_ten_seconds_later(tmp_path: Path) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, clock=StoppedClock()) as world:
         world.smile_id.fail_next("put", Fault.reset_before())
         ref = await world.ask()
         await world.work()
@@ -202,7 +202,7 @@ async def test_after_a_lost_answer_smile_id_is_asked_at_once_and_ten_seconds_lat
 async def test_a_job_that_is_still_unknown_ten_seconds_later_is_announced_again_under_the_same_id(
     tmp_path: Path,
 ) -> None:
-    async with journey(tmp_path) as world:
+    async with journey(tmp_path, clock=StoppedClock()) as world:
         world.smile_id.fail_next("upload", Fault.reset_before())
         ref = await world.ask()
         await world.work()
