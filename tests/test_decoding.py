@@ -15,6 +15,7 @@ from PIL import Image
 from bot.decoding import LARGE_AT_ONCE, SMALL_AT_ONCE, SMALL_PIXELS, PhotoDecoder, PixelBudget
 from bot.domain import photos
 from bot.errors import PhotoUnusable
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ class Kiln:
 
     def __call__(self, data: bytes) -> photos.Photo:
         self.inside.append(data)
-        assert self._door(data).wait(30)
+        assert self._door(data).wait(GIVE_UP_SECONDS)
         self.inside.remove(data)
         if self.fault is not None:
             raise self.fault
@@ -62,7 +63,7 @@ async def decoding() -> AsyncIterator[tuple[PhotoDecoder, Kiln, Callable[[bytes]
     tasks: list[asyncio.Task[photos.Photo]] = []
 
     async def one(data: bytes) -> photos.Photo:
-        async with asyncio.timeout(60) as limit:
+        async with asyncio.timeout(GIVE_UP_SECONDS) as limit:
             return await decoder.prepare(data, limit=limit)
 
     def begin(data: bytes) -> asyncio.Task[photos.Photo]:
@@ -80,7 +81,7 @@ async def decoding() -> AsyncIterator[tuple[PhotoDecoder, Kiln, Callable[[bytes]
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GIVE_UP_SECONDS):
         while not condition():  # noqa: ASYNC110 - threads tell no event of this loop
             await asyncio.sleep(0.001)
 
@@ -227,7 +228,7 @@ async def _play(jobs: list[tuple[int, int, bool]], dice: random.Random) -> None:
                 await asyncio.sleep(0)
             task.cancel()
     with suppress(asyncio.CancelledError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(GIVE_UP_SECONDS):
             await asyncio.gather(*tasks, return_exceptions=True)
     assert all(task.done() for task in tasks)
     assert served == sorted(served)
