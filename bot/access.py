@@ -127,7 +127,7 @@ class Access:
 
         Until then nothing is posted and no photo fetched: with the token of another workspace it would go astray.
         """
-        if self._workspace.ours is None and self._workspace.fault is None:
+        if self._workspace.ours is None and self._workspace.fault is None and not self._workspace.waits:
             await self._workspace.looking()
         return self._workspace.ours is not None
 

@@ -81,7 +81,9 @@ class Patience:
     look_up_seconds: float = LOOK_UP_SECONDS
     """What a listener asks Slack before it goes on without the answer."""
     show_seconds: float = 1.7
-    """A form changes before the answer: with a second for looking at the channel that leaves within Slack's three."""
+    """A form changes before the answer, at most so long."""
+    answer_seconds: float = 2.7
+    """From a request's coming to its answer, whatever was asked of Slack before; Slack gives up after three."""
     sum_up_seconds: float = 1.5
     """Figures that somebody asked for; later they follow the answer."""
     worker: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=15, connect=5))

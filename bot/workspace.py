@@ -7,13 +7,13 @@ the bot was down. What the database remembers tells foreign requests from ours i
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from bot.domain.installation import Foreign, Installation, Origin, foreign_part, installation_of
-from bot.errors import SlackError
+from bot.errors import SlackError, SlackRateLimited
 from bot.memory import Memory
 from bot.readiness import Readiness
 from bot.slack.web import SlackWeb
@@ -47,6 +47,9 @@ class Workspace:
         self._readiness = readiness
         self._remembered: Installation | None = None
         self._confirmed = False
+        self._now = now
+        self._wait_until: datetime | None = None
+        """Until when Slack asked not to be asked, in time that is never set."""
         self._answers: Memory[str, None] = Memory("workspace", self._look, now=now)
         self.fault: str | None = None
         """What an operator must mend before anybody has a role again."""
@@ -68,11 +71,21 @@ class Workspace:
         """Ask Slack, or join whoever asks already; never fails."""
         return self._answers.asking("auth.test")
 
+    @property
+    def waits(self) -> bool:
+        """Whether Slack has asked for a wait that is not over. Workers heed it; a person who acts asks all the same."""
+        return self._wait_until is not None and self._now() < self._wait_until
+
     async def close(self) -> None:
         await self._answers.close()
 
     async def _look(self, _method: str) -> None:
-        answer = await self._slack.whoami()
+        try:
+            answer = await self._slack.whoami()
+        except SlackRateLimited as limited:
+            self._wait_until = self._now() + timedelta(seconds=limited.retry_after)
+            raise
+        self._wait_until = None
         fault_ = fault_of(answer, self._remembered)
         if fault_ is not None and fault_ != self.fault:
             log.error("workspace.does_not_fit", error=fault_)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from slack_bolt.async_app import AsyncAck
+from slack_bolt.async_app import AsyncAck, AsyncBoltContext
 
 from bot.access import Role, Verdict
 from bot.app import Bot
@@ -81,7 +81,7 @@ async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]
         take_away(bot, body)
 
 
-async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
+async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBoltContext) -> None:
     """Channel, country or ID type was chosen: the fields follow; what was typed stays."""
     await ack()
     view = body["view"]
@@ -115,7 +115,9 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
         not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
     )
     try:
-        async with asyncio.timeout(bot.patience.show_seconds):
+        # Who may ask and where was looked up before, each for up to a second: this has what is left of Slack's three.
+        left = context["began"] + bot.patience.answer_seconds - asyncio.get_running_loop().time()
+        async with asyncio.timeout(min(left, bot.patience.show_seconds)):
             await _show(bot, view, view_now)
     except (SlackError, TimeoutError) as fault:
         log.warning("form.not_updated", error=str(fault) or "timeout")

@@ -1,5 +1,6 @@
 """The Bolt app: every listener in one visible list, and what happens when one of them fails."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -76,6 +77,7 @@ def bolt(bot: Bot) -> AsyncApp:
         next: Callable[[], Awaitable[None]],  # noqa: A002 - Bolt's name
     ) -> BoltResponse | None:
         context["bot"] = bot
+        context["began"] = asyncio.get_running_loop().time()
         refusal = await door.refuse_foreign(bot, body)
         if refusal is not None:
             return refusal

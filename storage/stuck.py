@@ -56,7 +56,11 @@ def release(tx: Transaction, stuck_id: str, *, now: datetime) -> Stuck | None:
         attempts.ask_soon(tx, job["job_id"], at=now)
     else:
         tx.run(
-            "UPDATE posts SET state = 'due', due_at = :now, tries = 0, done_at = NULL WHERE id = :id",
+            """
+            UPDATE posts SET state = 'due', due_at = :now, tries = 0, done_at = NULL,
+                created_at = :now
+            WHERE id = :id
+            """,
             now=to_text(now),
             id=stuck_id,
         )

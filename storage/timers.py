@@ -28,12 +28,14 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
         "attempts",
         ("job_id",),
         ("ask_at", "poll_at", "asked_at", "leased_until", "in_doubt_since", "sent_at", "claim_at"),
+        # CROSS JOIN: SQLite, which knows no figures of our tables, would go through every attempt that ever was.
         f"""job_id IN (SELECT job_id FROM attempts WHERE ask_at IS NOT NULL
-                       UNION SELECT a.job_id FROM verifications v JOIN attempts a ON a.ref = v.ref WHERE v.{_OPEN})""",
+                       UNION ALL
+                       SELECT a.job_id FROM verifications v CROSS JOIN attempts a ON a.ref = v.ref WHERE v.{_OPEN})""",
         by,
     )
     _shift(tx, "posts", ("id",), ("due_at", "leased_until", "in_doubt_since", "created_at"), "state = 'due'", by)
-    _shift(tx, "batches", ("id",), ("due_at", "leased_until"), "due_at IS NOT NULL", by)
+    _shift(tx, "batches", ("id",), ("due_at", "leased_until"), "state IN ('reading', 'confirmed')", by)
     _shift(tx, "homes", ("person",), ("due_at", "leased_until", "opened_at", "published_at"), "1 = 1", by)
     # Nobody touched it since it was opened: it is silent since then.
     tx.run("UPDATE reviews SET touched_at = opened_at WHERE state = 'open' AND touched_at IS NULL")

@@ -281,6 +281,9 @@ FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMA
 FILES |= {PostKind.EXPORT_FILE}
 """Bring a file to a thread, or to a person."""
 
+BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS})
+"""Tell of a file of applicants where it was dropped; results of many people at once."""
+
 ELSEWHERE = frozenset(
     {PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT}
 )

@@ -282,9 +282,8 @@ def silence_of(review: Review, *, waits_for_smile_id: bool) -> Silence:
 
 def silent_since(review: Review) -> datetime:
     """When somebody last did something, or people were called."""
-    if review.proposal is not None:
-        return review.proposal.at
-    return review.touched_at or review.opened_at
+    # Proposing touches a review too; when it was proposed stays as it was, by whatever clock.
+    return review.touched_at or (review.proposal.at if review.proposal is not None else review.opened_at)
 
 
 def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, patience: Patience) -> Reminder | None:

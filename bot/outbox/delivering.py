@@ -19,7 +19,7 @@ from bot.access import Access, Role, Verdict
 from bot.blocks import thread
 from bot.blocks.thread import Said
 from bot.domain.backoff import retry_in
-from bot.domain.checks import ELSEWHERE, EXPORTS, FILES, SUMMARIES, UPDATES, Check, Post, PostKind
+from bot.domain.checks import BATCHES, ELSEWHERE, EXPORTS, FILES, SUMMARIES, UPDATES, Check, Post, PostKind
 from bot.domain.exports import ExportState
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.context import Context
@@ -204,7 +204,7 @@ class Outbox:
             if await self._is_shared(check):
                 await self._redirect(post, check, _SHARED)
                 return
-        if post.kind in SUMMARIES and await self._is_shared_place(post.lane):
+        if post.kind in SUMMARIES | BATCHES and await self._is_shared_place(post.lane):
             await self._end(post, "failed", _SHARED)
             return
         if post.kind in _FOR_REVIEWERS and not direct and await self._is_shared_place(post.lane):
@@ -239,6 +239,9 @@ class Outbox:
 
     async def _upload(self, post: Post) -> None:
         """A file in a thread or to a person: Slack's answer does not tell where it stands, its name does."""
+        if post.kind in BATCHES and await self._is_shared_place(post.lane):
+            await self._end(post, "failed", _SHARED)
+            return
         file = await self._file(post)
         if file is None:
             await self._end(post, "dropped", "nothing to say any more")
@@ -286,7 +289,9 @@ class Outbox:
 
     async def _is_shared_place(self, channel: str, user: str = "") -> bool:
         known = await self._access.channel(channel, user)
-        return known is not None and known.shared
+        if known is None:
+            raise SlackNotSent("whether another company reads this channel is not known now")
+        return known.shared
 
     async def _stands(self, channel: str, ts: str) -> bool:
         return await self._slack.thread_stands(channel=channel, ts=ts)

@@ -149,7 +149,8 @@ def review(
         opened_at=opened_at,
         claimed_by="U0REMI00001" if claimed_at else None,
         claimed_at=claimed_at,
-        touched_at=claimed_at,
+        # As `propose` writes it.
+        touched_at=opened_at + proposed_after if proposed_after is not None else claimed_at,
         proposal=Proposal(
             decision=Decision.APPROVED,
             reason="other",

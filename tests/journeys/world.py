@@ -85,6 +85,7 @@ PATIENT = Patience(
     files=httpx.Timeout(GIVE_UP_SECONDS),
     look_up_seconds=GIVE_UP_SECONDS,
     show_seconds=GIVE_UP_SECONDS,
+    answer_seconds=GIVE_UP_SECONDS,
     sum_up_seconds=GIVE_UP_SECONDS,
 )
 """A bot that waits for a busy machine. Where it is to lose its patience, a test hands it less."""

@@ -16,7 +16,7 @@ from bot.domain.checks import PhotoKind, PhotoRef, PostKind, Request
 from bot.domain.outcomes import Outcome
 from bot.domain.rulings import Fate, Source
 from bot.domain.states import State
-from storage import attempts, batches, checks, deliveries, due, holds, outbox, receipts, reviews, slack_requests
+from storage import attempts, batches, checks, deliveries, due, holds, outbox, receipts, reviews, slack_requests, timers
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC)
 SOON = NOW + timedelta(minutes=5)
-SMALL = frozenset({"homes", "meta", "check_counts", "notice_choices"})
+SMALL = frozenset({"homes", "meta", "check_counts", "notice_choices", "slack_requests"})
 """Tables with a row for each person, state or setting: no number of checks makes them long."""
 OF_OPEN_ONES = frozenset(
     {
@@ -37,8 +37,10 @@ OF_OPEN_ONES = frozenset(
         "batches_sending",
         "posts_due",
         "posts_waiting",
+        "reviews_open",
         "reviews_replies",
         "verifications_leased",
+        "verifications_open",
     }
 )
 """Partial indexes, of what is open or of files: reading one from end to end reads no more than there is to do."""
@@ -195,6 +197,9 @@ EACH_MINUTE: Mapping[str, Asked] = {
 AT_THE_START: Mapping[str, Asked] = {
     "leases of the bot that was": lambda tx, _: checks.release_leases(tx, now=NOW),
     "attempts in doubt": lambda tx, _: attempts.doubt_open_ones(tx, since=NOW),
+    "timers when the machine's clock was set": lambda tx, _: timers.move(
+        tx, by=timedelta(hours=1), before=NOW, now=NOW + timedelta(hours=1)
+    ),
 }
 ALL: Mapping[str, Asked] = {**EACH_SECOND, **EACH_FORM, **EACH_MINUTE, **AT_THE_START}
 
