@@ -16,6 +16,7 @@ from bot.blocks.thread import Said
 from bot.domain.checks import Check, PhotoKind, PhotoRef, Receipt
 from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import ResultCodes
+from bot.domain.record_match import RecordMatch
 from bot.domain.references import parse_reference
 from bot.domain.request import check_file
 from bot.domain.reviews import Decided, Decision, Note, runs_again
@@ -24,7 +25,7 @@ from bot.errors import IllegalMove, Refused, SlackError, SlackRefused, SmileIDEr
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import SmileID
-from bot.smile_id.reading import reading_of
+from bot.smile_id.reading import reading_of, recorded
 from bot.smile_id.wire import Authority, Message, parse_message
 from storage import attempts, audit, checks, receipts, reviews
 from storage.database import Database, Transaction
@@ -217,10 +218,14 @@ class Desk:
 def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.Compared]:
     """Name, date of birth and phone number, as far as either side tells them."""
     entered, record = check.id_info, check.record
-    phones = [phone for held in authorities for phone in (held.phone, held.phone2)]
-    rows = [
-        ("Name", " ".join(filter(None, map(entered.get, _NAMES))), [a.full_name for a in authorities], record.name),
-        ("Date of birth", entered.get("dob", ""), [held.dob for held in authorities], record.dob),
+    persons = [recorded(held) for held in authorities]
+    names: list[str | None] = [
+        p.full_name or " ".join(filter(None, (p.first_name, p.middle_name, p.last_name))) for p in persons
+    ]
+    phones: list[str | None] = [phone for person in persons for phone in person.phones]
+    rows: list[tuple[str, str, list[str | None], RecordMatch]] = [
+        ("Name", " ".join(filter(None, map(entered.get, _NAMES))), names, record.name),
+        ("Date of birth", entered.get("dob", ""), [person.dob for person in persons], record.dob),
         ("Phone number", entered.get("phone_number", ""), phones, record.phone),
     ]
     return [

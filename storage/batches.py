@@ -216,7 +216,8 @@ def refs(tx: Transaction, batch_id: str) -> list[str]:
 def counts(tx: Transaction, batch_id: str) -> Counts:
     rows = tx.rows(
         """
-        SELECT CASE WHEN v.decision IS NULL THEN v.state WHEN r.state = 'open' THEN 'in_review' ELSE 'decided' END
+        SELECT CASE WHEN v.decision IS NULL AND v.state = 'approved' AND v.record_match = 'differs' THEN 'differs'
+                WHEN v.decision IS NULL THEN v.state WHEN r.state = 'open' THEN 'in_review' ELSE 'decided' END
                 AS state,
             CASE WHEN v.held IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS n
         FROM verifications v LEFT JOIN reviews r ON r.ref = v.ref AND r.round = v.round

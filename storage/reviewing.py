@@ -294,6 +294,11 @@ def _withdraw(tx: Transaction, ref: str, *, now: datetime) -> None:
     )
 
 
+def reconsider(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """What a proposal rests on has changed: nobody may agree to it any more."""
+    _withdraw(tx, ref, now=now)
+
+
 def _touch(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Whoever is waited for has their time anew."""
     tx.run(

@@ -9,6 +9,7 @@ from bot.domain.assurance import Doubt
 from bot.domain.checks import Check
 from bot.domain.outcomes import Why
 from bot.domain.record_match import Comparison, RecordMatch
+from bot.domain.states import State
 
 _MARKS: Mapping[RecordMatch, str] = {RecordMatch.MATCHES: "✓", RecordMatch.DIFFERS: "✗"}
 
@@ -17,15 +18,15 @@ def approval_story(check: Check, doubt: Doubt | None) -> Story:
     """Smile ID compared a face with a number. Whose name was entered decides what is to be done now."""
     if check.record.outcome is RecordMatch.DIFFERS:
         return differing_story(check, doubt)
-    if doubt is Doubt.LIVENESS_NOT_PROVEN:
-        return words.LIVENESS_NOT_PROVEN
-    story = words.STORIES[Why.CONFIRMED]
+    is_unproven = doubt is Doubt.LIVENESS_NOT_PROVEN
+    story = words.LIVENESS_NOT_PROVEN if is_unproven else words.STORIES[Why.CONFIRMED]
     if check.record.outcome is not RecordMatch.MATCHES:
         # Whatever else matched: a name that was not compared is for a person to compare.
         doubtful = _parts(check.record, RecordMatch.PARTLY) or ["name"]
         if check.record.name is RecordMatch.NOT_COMPARED and "name" not in doubtful:
             doubtful.insert(0, "name")
-        return replace(story, next_step=f"Compare the {_listed(doubtful)} in *Details* before you onboard.")
+        compare = f"Compare the {_listed(doubtful)} in *Details* before you onboard."
+        return replace(story, next_step=f"{story.next_step} {compare}" if is_unproven else compare)
     return story
 
 
@@ -35,11 +36,13 @@ def differing_story(check: Check, doubt: Doubt | None) -> Story:
     is_one = len(parts) == 1
     story = words.filled(
         words.RECORD_DIFFERS,
+        # What a reviewer approved before Smile ID's verdict is no approval of Smile ID's.
+        by="Smile ID" if check.state is State.APPROVED else "a reviewer",
         what=_listed(parts),
         differs="differs" if is_one else "differ",
         is_not="is not the one" if is_one else "are not those",
     )
-    return replace(story, calls_reviewer=doubt is Doubt.RECORD_DIFFERS)
+    return replace(story, calls_reviewer=doubt is not None)
 
 
 def what_differs(check: Check) -> str:

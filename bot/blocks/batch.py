@@ -171,6 +171,7 @@ def _progress(batch: Batch, counts: Counts) -> list[str]:
 def _in_words(counts: Counts) -> str:
     named = [
         (counts.approved, "approved"),
+        (counts.differs, "approved by Smile ID although the authority's record differs"),
         (counts.rejected, "rejected"),
         (counts.failed, "without result"),
         (counts.decided, "decided by a reviewer"),

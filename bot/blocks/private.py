@@ -21,6 +21,8 @@ from bot.errors import Refused
 _MESSAGES = 15
 """The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
 _HELD = 300
+_FIELD = 2_000
+"""Slack takes less in a field of a section than in its text."""
 _PHOTOS = 12
 """A selfie, an ID card, eight liveness images, and some that we do not know of."""
 _SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
@@ -183,8 +185,8 @@ def _side_by_side(compared: Sequence[Compared]) -> list[Block]:
     for one in compared:
         recorded = "; ".join(quoted(text, _HELD) for text in one.recorded) or "(not told)"
         fields += [
-            plain(f"{one.name} entered\n{quoted(one.entered, _HELD) or '(nothing)'}"),
-            plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}"),
+            plain(f"{one.name} entered\n{quoted(one.entered, _HELD) or '(nothing)'}", _FIELD),
+            plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}", _FIELD),
         ]
     return [{"type": "section", "fields": fields}] if fields else []
 

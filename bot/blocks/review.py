@@ -38,6 +38,7 @@ from bot.blocks.thread import (
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.outcomes import Reading
+from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import (
     FOR_REVIEWERS,
     OTHER,
@@ -125,7 +126,9 @@ def card(
     if reading and not is_over:
         lines = checklist(reading, liveness_images=check.liveness_images)
         failed = [line for line in lines if line[:1] in "✗…"]
-    if not is_over and check.state not in _BEFORE_A_RESULT:
+    if is_over and check.record.outcome is RecordMatch.DIFFERS:
+        failed.append(record_line(check))
+    elif not is_over and check.state not in _BEFORE_A_RESULT:
         failed += [record_line(check), *([] if check.liveness_images else [f"• {words.NO_LIVENESS_IMAGES}"])]
     asked = f"Asked by {person(check.requester)} {when(check.asked_at)} ({_ago(check.asked_at)})"
     if review is not None and review.notes:

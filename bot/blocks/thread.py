@@ -14,6 +14,7 @@ from bot.blocks.words import Story
 from bot.domain.assurance import Doubt
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
+from bot.domain.liveness import Liveness
 from bot.domain.masking import tail
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import RecordMatch
@@ -70,8 +71,6 @@ def subject(check: Check, entry: IDType | None) -> str:
 def status_name(check: Check) -> str:
     """The state in one line, the same words wherever it is shown; a reviewer's decision before Smile ID's word."""
     if check.decision is None:
-        if check.state is State.APPROVED and check.record.outcome is RecordMatch.DIFFERS:
-            return f"Approved by Smile ID, but the {approval.what_differs(check)} from the authority's record"
         return verdict_name(check)
     decided, smile_id = words.DECIDED[check.decision], smile_id_says(check, why=False)
     if check.review is ReviewState.OPEN:
@@ -82,7 +81,7 @@ def status_name(check: Check) -> str:
 def smile_id_says(check: Check, *, why: bool = True) -> str:
     """Smile ID's own word alone: what is not its verdict is not called so."""
     if check.reason is None:
-        word = verdict_name(check) if check.state in FINAL else "no word yet"
+        word = words.STATE_NAMES[check.state] if check.state in FINAL else "no word yet"
         return f"Smile ID: {word}"
     word = "not final" if check.reason in POLLED_REASONS else "no verdict that counts"
     detail = words.REVIEW_NAMES[check.reason].partition(": ")[2]
@@ -102,6 +101,8 @@ def verdict_name(check: Check) -> str:
         return "Not sent yet: waiting for an answer in the thread"
     if check.state is State.PROCESSING and check.sent_at is None:
         return words.STATE_NAMES[State.SUBMITTING]
+    if check.state is State.APPROVED and check.record.outcome is RecordMatch.DIFFERS:
+        return f"Approved by Smile ID, but the {approval.what_differs(check)} from the authority's record"
     return words.STATE_NAMES[check.state]
 
 
@@ -224,7 +225,11 @@ def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
     before = f"{person(beside.decided.by)} had decided: {words.DECIDED[beside.decided.decision]}."
     match beside.agreement:
         case Agreement.AGREES:
-            return replace(story, meaning=f"{before} Smile ID's final result agrees.", next_step="")
+            leaves_open = reading.outcome is Outcome.APPROVED and story != words.STORIES[Why.CONFIRMED]
+            meaning = f"{before} Smile ID's final result agrees."
+            if leaves_open:
+                return replace(story, meaning=f"{meaning} {story.meaning}".strip())
+            return replace(story, meaning=meaning, next_step="")
         case Agreement.APART:
             return replace(story, meaning=f"{before} That decision stands.", next_step="")
     return words.filled(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
@@ -263,9 +268,9 @@ def result(
 
 def record_differs(check: Check, *, told: Told, doubt: Doubt | None) -> Said:
     """The authority's record came after the approval had been told."""
-    return _story(
-        check, approval.differing_story(check, doubt), told=told, mention=True, small=approval.record_line(check)
-    )
+    differs = check.record.outcome is RecordMatch.DIFFERS
+    story = approval.differing_story(check, doubt) if differs else approval.approval_story(check, doubt)
+    return _story(check, story, told=told, mention=True, small=approval.record_line(check))
 
 
 def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
@@ -279,7 +284,7 @@ def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: 
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if check.state in FINAL and check.verdict is not None:
         # Said in the thread of a check that has its result: what is not approved is this message, not the check.
-        stands = f"The result told before, {words.STATE_NAMES[check.state]}, stands until somebody has looked."
+        stands = f"The result told before, {verdict_name(check)}, stands until somebody has looked."
         story = replace(story, meaning=stands)
     return _story(check, story, told=told, reading=reading, mention=True)
 
@@ -331,7 +336,8 @@ def cancelled(check: Check, *, by: str) -> Said:
 
 def old_result(check: Check, reading: Reading, *, told: Told) -> Said:
     """About an attempt before *Run again*: it moves nothing, and somebody should know."""
-    return _story(check, words.OLD_RESULT, told=told, reading=reading, mention=True)
+    # Photos and comparison of the check are those of its present round: nothing of them is about this result.
+    return _story(check, words.OLD_RESULT, told=told, mention=True, small=said_by_smile_id(reading))
 
 
 def alert(fault: str, note: Mapping[str, str]) -> Said:
@@ -419,6 +425,8 @@ def _story(
     )
     lines = checklist(reading, liveness_images=check.liveness_images) if reading is not None else []
     if reading is not None and reading.outcome is Outcome.APPROVED:
+        if _passed_over_liveness(check, reading):
+            lines.append(words.LIVENESS_NOT_SAID)
         lines.append(approval.record_line(check))
     source = said_by_smile_id(reading) if reading is not None else ""
     small = small or " · ".join(filter(None, (*facts, source)))
@@ -435,6 +443,12 @@ def _story(
     heard = foreign("; ".join(lines), _HEARD)
     everything = " ".join(filter(None, (f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))))
     return Said(text=spoken(everything), blocks=blocks)
+
+
+def _passed_over_liveness(check: Check, reading: Reading) -> bool:
+    """Images were sent, and Smile ID says nothing of them: without a line of ours nobody would miss it."""
+    is_silent = reading.actions.get("Liveness_Check", "") in {"", *words.SILENT}
+    return bool(check.liveness_images) and check.liveness is Liveness.NOT_PROVEN and is_silent
 
 
 def said_by_smile_id(reading: Reading) -> str:

@@ -163,7 +163,7 @@ DIFFERS = Story(
     calls_reviewer=True,
 )
 RECORD_DIFFERS = Story(
-    title="Approved by Smile ID — but the {what} {differs}",
+    title="Approved by {by} — but the {what} {differs}",
     meaning="The {what} entered {is_not} in the authority's record.",
     next_step="Compare both in *Details* before you go on.",
 )
@@ -193,7 +193,8 @@ _NOTICES: Mapping[str, Story] = {
     "second_final": SECOND_FINAL,
     "overdue": OVERDUE,
     "differs": DIFFERS,
-    "record_differs": Story(title="Approved by Smile ID — but the authority's record differs from what was entered"),
+    "record_differs": Story(title="The authority's record differs from what was entered"),
+    "record_partly": Story(title="The authority's record matches in part what was entered"),
     "liveness_not_proven": Story(title="Approved by Smile ID — but liveness is not proven"),
     "again": Story(title="A reviewer takes this up"),
     "pending": Story(title="Still waiting for Smile ID"),
@@ -334,6 +335,7 @@ LIVENESS: Mapping[Liveness, str] = {
     Liveness.NOT_PROVEN: "not proven",
 }
 NO_LIVENESS_IMAGES = "Liveness: not proven (no liveness images)"
+LIVENESS_NOT_SAID = "• Liveness: not proven (Smile ID does not say that it passed)"
 
 GOOD = frozenset({"Passed", "Verified", "Returned", "Approved"})
 BAD = frozenset({"Failed", "Rejected", "Not Verified", "Issuer Unavailable", "ID Authority Photo Not Available"})

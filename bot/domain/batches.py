@@ -37,6 +37,8 @@ class Counts:
     approved: int = 0
     rejected: int = 0
     failed: int = 0
+    differs: int = 0
+    """Approved by Smile ID, but the authority's record is of somebody else than was entered."""
     decided: int = 0
     """By a reviewer, whatever Smile ID said."""
     needs_person: int = 0
@@ -48,7 +50,15 @@ class Counts:
 
     @property
     def ended(self) -> int:
-        return self.approved + self.rejected + self.failed + self.decided + self.needs_person + self.cancelled
+        return (
+            self.approved
+            + self.differs
+            + self.rejected
+            + self.failed
+            + self.decided
+            + self.needs_person
+            + self.cancelled
+        )
 
     @property
     def total(self) -> int:
@@ -66,6 +76,7 @@ class Counts:
 
 _NAMES: Mapping[str, str] = {
     "decided": "decided",
+    "differs": "differs",
     State.REQUESTED: "waiting",
     State.SUBMITTING: "waiting",
     State.PROCESSING: "sent",

@@ -93,9 +93,11 @@ class Asking:
             order.sort(key=lambda number: (not readings[number].is_final, -number))
         # What the authority holds comes before the verdict, so that the result is told with the comparison.
         order.sort(key=lambda number: readings[number].why is not Why.ID_DETAILS)
+        past = {n for n in order if n != chosen and chosen is not None and _is_past(readings[n], readings[chosen])}
+        # Kept and not told, but what they hold of the authority's record is compared with the verdict.
+        order.sort(key=lambda number: number not in past)
         for number in order:
-            past = number != chosen and chosen is not None and _is_past(readings[number], readings[chosen])
-            self._settling.settle(tx, job_id, read[number], source=Source.JOB_STATUS, now=now, past=past)
+            self._settling.settle(tx, job_id, read[number], source=Source.JOB_STATUS, now=now, past=number in past)
 
     def _two_verdicts(self, tx: Transaction, attempt: Attempt, record: Sequence[Reading]) -> bool:
         """Whether the record alone, with nothing heard before, holds two results that differ."""

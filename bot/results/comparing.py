@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from bot.domain.record_match import Comparison, RecordMatch, compare, entered_person, lowered_by, record_person
+from bot.domain.record_match import Comparison, RecordMatch, compare, entered_person, lowered_by
+from bot.smile_id.reading import recorded
 from bot.smile_id.wire import Authority, Message, parse_message
 from storage import receipts
 from storage.database import Transaction
@@ -32,10 +33,7 @@ def comparison_of_job(tx: Transaction, job_id: str, id_info: Mapping[str, str], 
 
 
 def _comparison(message: Message, id_info: Mapping[str, str], country: str) -> Comparison:
-    held = message.authority
-    record = record_person(
-        full_name=held.full_name, dob=held.dob, phones=(held.phone, held.phone2), full_data=held.full_data
-    )
+    record = recorded(message.authority)
     return lowered_by(compare(entered_person(id_info), record, country=country), message.actions)
 
 

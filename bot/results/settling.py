@@ -92,17 +92,18 @@ class Settling:
             return Fate.OLD_ATTEMPT
         if message.smile_job_id and source is Source.JOB_STATUS:
             attempts.learned_job(tx, job_id, message.smile_job_id)
-        differed = check.record.outcome is RecordMatch.DIFFERS
+        before = check.record.outcome
         reading = self.read(message)
         # With a final result too: what the authority holds may have come before an update that began to compare.
-        if is_new and (tells_of_a_person(message) or reading.is_final):
+        # A repeat confirms what was claimed, perhaps before that update.
+        if reading.is_final or (is_new and tells_of_a_person(message)):
             check = self._compare(tx, check, job_id, now)
         ruling = rule(reading, source, situation_of(check, attempt, outbox.told_codes(tx, job_id)))
         if is_new or ruling.fate is Fate.COUNTED:
             receipts.set_fate(tx, receipt_id, ruling.fate)
         heard = Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now)
         self.apply(tx, ruling, heard)
-        if check.record.outcome is RecordMatch.DIFFERS and not differed and ruling.tell is not Tell.RESULT:
+        if check.record.outcome is not before and ruling.tell is not Tell.RESULT and _is_to_be_told(check, before):
             self._tell_of_the_record(tx, heard)
         return ruling.fate
 
@@ -112,6 +113,8 @@ class Settling:
         if found == check.record:
             return check
         checks.compared(tx, check.ref, found)
+        if found.outcome is not check.record.outcome:
+            reviewing.reconsider(tx, check.ref, now=now)
         if check.state in FINAL or check.state is State.IN_REVIEW:
             facts.note(tx, check.ref, now=now)
             checks.progress(tx, check.ref, now=now)
@@ -178,7 +181,10 @@ class Settling:
             overtaken = OVERTAKEN_BY_DISPUTE if in_dispute else OVERTAKEN_BY_FINAL
             outbox.drop_overtaken(tx, check.ref, now=now, kinds=overtaken)
         first = ruling.against or Outcome.FAILED
-        note = {"tell": doubt.value if doubt else kind.value, "first": first.value, "outcome": reading.outcome.value}
+        is_differing = ruling.tell is Tell.RESULT and reading.outcome is Outcome.APPROVED
+        is_differing = is_differing and check.record.outcome is RecordMatch.DIFFERS
+        title = Doubt.RECORD_DIFFERS if is_differing else doubt or kind
+        note = {"tell": title.value, "first": first.value, "outcome": reading.outcome.value}
         about = None
         calls = doubt is not None or self._calls_reviewer(ruling, reading)
         if doubt is not None:
@@ -233,11 +239,14 @@ class Settling:
     def _tell_of_the_record(self, tx: Transaction, heard: Heard) -> None:
         """The authority's record came after an approval that people may act on: they must hear that it differs."""
         check, now = checks.the(tx, heard.check.ref), heard.at
-        if check.state is not State.APPROVED and check.decision is not Decision.APPROVED:
+        stands = Decision.APPROVED if check.state is State.APPROVED else None
+        if (check.decision or stands) is not Decision.APPROVED:
             return
+        # The result is built when it is delivered: it would tell the same, and call nobody.
+        outbox.drop_overtaken(tx, check.ref, now=now, kinds=frozenset({PostKind.RESULT}))
         doubt = self._doubt(tx, check.ref)
-        note = {"tell": PostKind.RECORD_DIFFERS.value, "outcome": heard.reading.outcome.value}
-        key, about = heard.attempt.job_id, None
+        note = {"tell": f"record_{check.record.outcome.value}", "outcome": heard.reading.outcome.value}
+        key, about = f"{heard.attempt.job_id}:{check.record.outcome.value}", None
         if doubt is Doubt.RECORD_DIFFERS:
             note["doubt"] = doubt.value
             about = self.notice(
@@ -314,6 +323,16 @@ class Settling:
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+
+
+def _is_to_be_told(check: Check, before: RecordMatch) -> bool:
+    """Whether what the record says now takes back what people read: another person, or *nothing more to do*."""
+    match check.record.outcome:
+        case RecordMatch.DIFFERS:
+            return True
+        case RecordMatch.PARTLY:
+            return before is RecordMatch.MATCHES and check.state is State.APPROVED and check.decision is None
+    return False
 
 
 def is_replaced(tx: Transaction, attempt: Attempt) -> bool:

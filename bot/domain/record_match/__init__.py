@@ -51,8 +51,12 @@ NOTHING_COMPARED = Comparison(
 
 def compare(entered: Person, record: Person, *, country: str) -> Comparison:
     """`country` is the one that issued the ID (ISO 3166, two letters). Never raises, whatever the text."""
+    name = compare_names(entered, record, country=country)
+    if record.full_name and record.first_name and record.last_name:
+        # One message that tells of two persons must not match by the one that suits.
+        name = _worse(name, compare_names(entered, replace(record, full_name=None), country=country))
     return Comparison(
-        name=compare_names(entered, record, country=country),
+        name=name,
         dob=compare_births(entered.dob, record.dob),
         phone=compare_phones(entered.phones, record.phones, country=country),
     )
