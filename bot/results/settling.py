@@ -247,11 +247,16 @@ class Settling:
         doubt = self._doubt(tx, check.ref)
         note = {"tell": f"record_{check.record.outcome.value}", "outcome": heard.reading.outcome.value}
         key, about = f"{heard.attempt.job_id}:{check.record.outcome.value}", None
-        if doubt is Doubt.RECORD_DIFFERS:
+        if doubt is not None:
             note["doubt"] = doubt.value
+        if doubt is Doubt.RECORD_DIFFERS:
             about = self.notice(
                 tx, check, f"{PostKind.RECORD_DIFFERS.value}:{key}", now=now, note=note, receipt_id=heard.receipt
             )
+        elif doubt is not None:
+            # Called already with the result, whose message may have been dropped above: this one says so in its place.
+            result = f"{PostKind.REVIEW_NOTICE.value}:{PostKind.RESULT.value}:{heard.attempt.job_id}"
+            about = result if outbox.get(tx, result) is not None else None
         outbox.enqueue(
             tx,
             PostKind.RECORD_DIFFERS,

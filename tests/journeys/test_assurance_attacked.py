@@ -275,3 +275,21 @@ async def test_a_message_that_names_two_persons_does_not_match_by_one_of_them(tm
         await approve(world)
         assert (await world.check(ref)).record.outcome is RecordMatch.DIFFERS
         assert "Nothing more to do" not in world.thread()[-1]
+
+
+@pytest.mark.parametrize("channel", [REVIEW_CHANNEL, ""], ids=["channel", "no-channel"])
+async def test_a_record_that_overtakes_the_result_does_not_silence_its_call(tmp_path: Path, channel: str) -> None:
+    rules: dict[str, Any] = {"KYC_NAME_DIFFERS": "tell", "KYC_LIVENESS": "review", "KYC_REVIEW_CHANNEL": channel}
+    async with journey(tmp_path, story="never", **rules) as world:
+        ref = await sent(world)
+        silent = {"Verify_ID_Number": "Verified"}
+        put_on_record(world, "0810", "Enroll User", actions=silent)
+        await call_back(world, "0810", "Enroll User", actions=silent)
+        world.clock.move(seconds=1)
+        for due in await world.bot.results.claim(32):
+            await world.bot.results.work(due)
+        await call_back(world, "1012", "ID Validated", **OF_ANOTHER)
+        await world.work()
+        assert (await world.check(ref)).review == "open"
+        (told,) = [text for text in world.thread() if DIFFERS in text]
+        assert ("A reviewer has been told." if channel else "@remi please look at this.") in told, told
