@@ -74,7 +74,7 @@ class Desk:
         if not typed.strip():
             return private.says(private.NO_REF)
         ref = parse_reference(typed)
-        check = await self._database.read(checks.get, ref) if ref else None
+        check = await self._database.read(checks.find, ref) if ref else None
         match await self._may_see(user, check):
             case Verdict.UNKNOWN:
                 return private.says(private.NOT_SURE)
@@ -111,7 +111,7 @@ class Desk:
         try:
             await self._database.write(checks.cancel, check.ref, by=user, now=self._now())
         except IllegalMove:
-            now = await self._database.read(checks.the, check.ref)
+            now = await self._database.read(checks.get, check.ref)
             words = private.NOT_TO_CANCEL if now.state in FINAL else private.TOO_LATE
             raise Refused(words.format(ref=check.ref)) from None
         log.info("check.cancelled", ref=check.ref)
@@ -119,7 +119,7 @@ class Desk:
 
     async def _seen_by(self, user: str, ref: str) -> Check:
         """The same words for a check that does not exist and one that may not be seen."""
-        check = await self._database.read(checks.get, ref)
+        check = await self._database.read(checks.find, ref)
         match await self._may_see(user, check):
             case Verdict.UNKNOWN:
                 raise Refused(private.NOT_SURE)
@@ -152,7 +152,7 @@ class Desk:
 
     async def details(self, user: str, ref: str) -> dict[str, Any]:
         """The Details modal without photo links, the look recorded. Raises Refused with words for the person."""
-        check = await self._database.read(checks.get, ref)
+        check = await self._database.read(checks.find, ref)
         may = await self._may_see(user, check)
         if may is Verdict.UNKNOWN:
             raise Refused(private.NOT_SURE)
@@ -169,7 +169,7 @@ class Desk:
 
     async def details_with_links(self, user: str, ref: str) -> dict[str, Any]:
         """The same modal once more, with links fetched from Smile ID now; for one who was let in a moment ago."""
-        check = await self._database.read(checks.the, ref)
+        check = await self._database.read(checks.get, ref)
         attempt = await self._database.read(attempts.latest, ref)
         links: Mapping[str, str] = {}
         if attempt is not None and attempt.sent_at is not None:

@@ -72,7 +72,7 @@ class Holding:
             log.info("check.silence", ref=ref, state="cancelled" if cancelled else "reminded")
 
     async def _may_answer(self, user: str, ref: str) -> Check:
-        check = await self._database.read(checks.get, ref)
+        check = await self._database.read(checks.find, ref)
         is_own = check is not None and check.requester == user
         match await self._access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else [])):
             case Verdict.YES if check is not None:

@@ -163,7 +163,7 @@ class Home:
     async def _queue(self, person: str, *, overrides: bool) -> Queue:
         def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
             found, total = reviews.queue(tx, person, overrides=overrides, limit=QUEUE)
-            return [(checks.the(tx, review.ref), review) for review in found], total
+            return [(checks.get(tx, review.ref), review) for review in found], total
 
         first, total = await self._database.read(read)
         rows = await self._rows([check for check, _review in first])

@@ -192,7 +192,7 @@ class Intake:
             by_number = holds.earlier(tx, of_number, since=since, but=but)
             of_reference = checks.prints_of(tx, request.country, "", request.customer_reference)
             refs = dict.fromkeys([*by_number, *holds.earlier(tx, of_reference, since=since, but=but)])
-            return [checks.the(tx, ref) for ref in refs], bool(by_number)
+            return [checks.get(tx, ref) for ref in refs], bool(by_number)
 
         if not self._settings.seen_before:
             return None
@@ -208,7 +208,7 @@ class Intake:
         return seen(pairs, hidden=len(found) - len(shown), what=what)
 
     async def _run_again(self, filled: Filled, ref: str, request: Request, now: datetime) -> Accepted | Faults:
-        check = await self._database.read(checks.get, ref)
+        check = await self._database.read(checks.find, ref)
         its_own = check is not None and check.requester == filled.requester
         if not its_own and await self._access.has(filled.requester, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
             return Faults(by_field={ids.CHANNEL: NO_DETAILS})

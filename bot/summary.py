@@ -99,7 +99,7 @@ class Summary:
             for period in new:
                 if summaries.take(tx, channel, period, how="told", now=now):
                     key = f"{channel}:{kind.value}:{period.first.isoformat()}"
-                    if outbox.get(tx, f"{PostKind.SUMMARY.value}:{key}") is not None:
+                    if outbox.find(tx, f"{PostKind.SUMMARY.value}:{key}") is not None:
                         # Told before its time, by a clock that was ahead.
                         key = f"{key}@{now:%Y%m%dT%H%M%S}"
                     doubt = self._in_doubt_since(tx, period)

@@ -47,7 +47,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
         token_sealed=tx.sealer.seal(token, place=f"attempts.token:{job_id}"),
         now=to_text(now),
     )
-    return the(tx, job_id)
+    return get(tx, job_id)
 
 
 def _user_of_last_round(tx: Transaction, ref: str) -> str | None:
@@ -74,14 +74,14 @@ def count_of_round(tx: Transaction, ref: str) -> int:
     return int(row["n"])
 
 
-def get(tx: Transaction, job_id: str) -> Attempt | None:
+def find(tx: Transaction, job_id: str) -> Attempt | None:
     row = tx.row("SELECT * FROM attempts WHERE job_id = :job_id", job_id=job_id)
     return _attempt(tx, row) if row is not None else None
 
 
-def the(tx: Transaction, job_id: str) -> Attempt:
+def get(tx: Transaction, job_id: str) -> Attempt:
     """An attempt that must exist."""
-    attempt = get(tx, job_id)
+    attempt = find(tx, job_id)
     if attempt is None:
         raise LookupError(f"no attempt {job_id}")
     return attempt

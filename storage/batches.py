@@ -55,14 +55,14 @@ def accept(
     return batch_id, True
 
 
-def get(tx: Transaction, batch_id: str) -> Batch | None:
+def find(tx: Transaction, batch_id: str) -> Batch | None:
     row = tx.row("SELECT * FROM batches WHERE id = :id", id=batch_id)
     return _batch(tx, row) if row is not None else None
 
 
-def the(tx: Transaction, batch_id: str) -> Batch:
+def get(tx: Transaction, batch_id: str) -> Batch:
     """A batch that must exist."""
-    batch = get(tx, batch_id)
+    batch = find(tx, batch_id)
     if batch is None:
         raise LookupError(f"no batch {batch_id}")
     return batch
@@ -242,7 +242,7 @@ def _is_under_way(tx: Transaction, batch_id: str) -> bool:
 
 def refresh(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """Have the batch's message brought up to date, no more often than Slack likes; and end it when all has ended."""
-    batch = the(tx, batch_id)
+    batch = get(tx, batch_id)
     # Each move of a row comes here: all rows are counted only when none is under way, not once for every one of them.
     if batch.state in _ENDING and not _is_under_way(tx, batch_id):
         found = counts(tx, batch_id)
@@ -271,13 +271,13 @@ def release_leases(tx: Transaction) -> None:
 
 
 def _open(tx: Transaction, batch_id: str, *, now: datetime) -> None:
-    batch = the(tx, batch_id)
+    batch = get(tx, batch_id)
     outbox.enqueue(tx, PostKind.BATCH, key=batch_id, lane=batch.channel, note={"batch": batch_id}, now=now)
     refresh(tx, batch_id, now=now)
 
 
 def _file(tx: Transaction, kind: PostKind, batch_id: str, what: str, *, now: datetime) -> None:
-    batch = the(tx, batch_id)
+    batch = get(tx, batch_id)
     note = {"batch": batch_id, "what": what}
     outbox.enqueue(tx, kind, key=f"{batch_id}:{what}", lane=batch.channel, note=note, now=now)
 

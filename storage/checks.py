@@ -103,7 +103,7 @@ def run_again(
     """
     if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
         return False
-    ended = the(tx, ref)
+    ended = get(tx, ref)
     if not runs_again(ended.state, ended.decision):
         raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
     due_at = max(not_before or now, now)
@@ -151,7 +151,7 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
     """
     move(tx, ref, State.CANCELLED, now=now, actor=by)
     tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
-    check = the(tx, ref)
+    check = get(tx, ref)
     outbox.answer_questions(tx, ref, lane=check.channel, note={"by": by, "how": "cancelled"}, now=now)
     outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
     if not tell:
@@ -195,14 +195,14 @@ def find_by_view(tx: Transaction, view_id: str) -> str | None:
     return row["ref"] if row is not None else None
 
 
-def get(tx: Transaction, ref: str) -> Check | None:
+def find(tx: Transaction, ref: str) -> Check | None:
     row = tx.row(f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref = :ref", ref=ref)
     return _check(tx, row) if row is not None else None
 
 
-def the(tx: Transaction, ref: str) -> Check:
+def get(tx: Transaction, ref: str) -> Check:
     """A check that must exist."""
-    check = get(tx, ref)
+    check = find(tx, ref)
     if check is None:
         raise LookupError(f"no check {ref}")
     return check
@@ -339,7 +339,7 @@ def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: dat
         ref=ref,
     )
     facts.note(tx, ref, now=now)
-    check = the(tx, ref)
+    check = get(tx, ref)
     outbox.drop_overtaken(tx, ref, now=now)
     outbox.enqueue(
         tx,

@@ -149,7 +149,7 @@ def ask(tx: Transaction, export: Export, *, now: datetime) -> bool:
     return True
 
 
-def get(tx: Transaction, export_id: str) -> Export | None:
+def find(tx: Transaction, export_id: str) -> Export | None:
     row = tx.row("SELECT * FROM exports WHERE id = :id", id=export_id)
     if row is None:
         return None
@@ -175,7 +175,7 @@ def written(tx: Transaction, export_id: str, count: int, *, now: datetime) -> No
 
 def made(tx: Transaction, export_id: str, *, now: datetime) -> None:
     """The file stands in Slack; who took how much is recorded."""
-    export = get(tx, export_id)
+    export = find(tx, export_id)
     if export is not None and _end(tx, export_id, ExportState.MADE, now=now):
         record(tx, actor=export.person, form=export.form.value, count=export.written, now=now)
         refresh(tx, export_id, now=now)
@@ -183,7 +183,7 @@ def made(tx: Transaction, export_id: str, *, now: datetime) -> None:
 
 def give_up(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> None:
     """It was refused, or Slack did not take it; whoever asked is told."""
-    export = get(tx, export_id)
+    export = find(tx, export_id)
     if export is not None and _end(tx, export_id, state, now=now):
         _message(tx, export, now=now)
         refresh(tx, export_id, now=now)
@@ -192,7 +192,7 @@ def give_up(tx: Transaction, export_id: str, state: ExportState, *, now: datetim
 def refresh(tx: Transaction, export_id: str, *, now: datetime) -> None:
     """Have its message brought up to date, no more often than Slack likes; nothing where there is no message."""
     opening = f"{PostKind.EXPORT.value}:{export_id}"
-    told = outbox.get(tx, opening)
+    told = outbox.find(tx, opening)
     if told is None:
         return
     outbox.refresh_at_pace(

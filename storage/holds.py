@@ -28,7 +28,7 @@ def hold(tx: Transaction, ref: str, held: Held, note: Mapping[str, Any], *, now:
     )
     if not changed:
         return
-    check = checks.the(tx, ref)
+    check = checks.get(tx, ref)
     audit.record(tx, at=now, actor=audit.BOT, act="check.held", ref=ref, detail=held.value)
     outbox.enqueue(tx, PostKind.HELD, ref=ref, key=_key(check), lane=check.channel, now=now, note={"held": held.value})
     checks.progress(tx, ref, now=now)
@@ -36,7 +36,7 @@ def hold(tx: Transaction, ref: str, held: Held, note: Mapping[str, Any], *, now:
 
 def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     """Send it all the same. False when there is no question (any more)."""
-    check = checks.the(tx, ref)
+    check = checks.get(tx, ref)
     if check.held is None or not _release(tx, check, by=by, how="let_pass", now=now):
         return False
     passed = sorted({*_passed(tx, ref), check.held.value})
@@ -46,7 +46,7 @@ def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
 
 def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by: str, now: datetime) -> bool:
     """Send it with other photos, which are looked at anew. False when there is no question (any more)."""
-    check = checks.the(tx, ref)
+    check = checks.get(tx, ref)
     if check.held is None or not _release(tx, check, by=by, how="other_photos", now=now):
         return False
     checks.keep_photos(tx, ref, photos)
@@ -70,7 +70,7 @@ def silent(tx: Transaction, *, now: datetime) -> list[str]:
 
 def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     """The next thing that silence brings. True when the check was cancelled."""
-    check = checks.the(tx, ref)
+    check = checks.get(tx, ref)
     if check.held is None:
         return False
     since = from_text(str(check.held_note["since"]))
@@ -114,7 +114,7 @@ def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> l
     `sha256` is that of the file as it came. File and number are looked for under every key: an older check keeps the
     prints that it was given, and nobody is to be suspected because a key was added meanwhile.
     """
-    me = checks.the(tx, ref)
+    me = checks.get(tx, ref)
     my_number = prints.of_number(tx, ref) or [""]
     found = [
         row

@@ -222,10 +222,10 @@ def alert(
 
 def opening(tx: Transaction, ref: str) -> Post | None:
     """The message of a request, wherever it stands."""
-    return get(tx, f"{PostKind.REQUEST.value}:{ref}")
+    return find(tx, f"{PostKind.REQUEST.value}:{ref}")
 
 
-def get(tx: Transaction, post_id: str) -> Post | None:
+def find(tx: Transaction, post_id: str) -> Post | None:
     row = tx.row("SELECT * FROM posts WHERE id = :id", id=post_id)
     return post_of(row) if row is not None else None
 

@@ -148,7 +148,7 @@ def set_fate(tx: Transaction, receipt_id: str, fate: Fate) -> None:
     tx.run("UPDATE receipts SET fate = :fate WHERE id = :id", fate=fate.value, id=receipt_id)
 
 
-def get(tx: Transaction, receipt_id: str) -> Receipt | None:
+def find(tx: Transaction, receipt_id: str) -> Receipt | None:
     row = tx.row("SELECT * FROM receipts WHERE id = :id", id=receipt_id)
     return _receipt(tx, row) if row is not None else None
 

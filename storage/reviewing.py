@@ -103,10 +103,10 @@ def heard(tx: Transaction, ref: str, *, now: datetime, settles: bool) -> Agreeme
 
     `settles` is False for a result that needs eyes itself: who claimed the check keeps it.
     """
-    check = checks.the(tx, ref)
+    check = checks.get(tx, ref)
     if check.state not in FINAL or check.verdict_outcome is None:
         return None
-    review = reviews.get(tx, ref)
+    review = reviews.find(tx, ref)
     if review is None:
         return None
     # Proposed in the light of what was known before.
@@ -128,7 +128,7 @@ def leave(tx: Transaction, ref: str, *, now: datetime) -> None:
         ref=ref,
     )
     for row in rows:
-        review = reviews.get(tx, ref, row["round"])
+        review = reviews.find(tx, ref, row["round"])
         assert review is not None
         _close(tx, review, ReviewState.LEFT, now=now)
 
@@ -153,7 +153,7 @@ def _close(tx: Transaction, review: Review, state: ReviewState, *, now: datetime
 
 def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     """One person takes it; taking it twice changes nothing. False when it is closed, or somebody else has it."""
-    review = reviews.get(tx, ref)
+    review = reviews.find(tx, ref)
     if review is None or review.state is not ReviewState.OPEN or review.claimed_by not in (None, by):
         return False
     changed = tx.run(
@@ -178,8 +178,8 @@ def look_again(tx: Transaction, ref: str, *, by: str, channel: str | None, now: 
 
     Where no card shows it, one is posted that calls nobody: who has it is for all to see.
     """
-    check = checks.the(tx, ref)
-    review = reviews.get(tx, ref)
+    check = checks.get(tx, ref)
+    review = reviews.find(tx, ref)
     if review is None or review.state is not ReviewState.OPEN:
         _have(tx, check, now=now)
         _open(tx, check, now=now)
@@ -212,7 +212,7 @@ def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -
     if not _change_claimer(tx, ref, before=before, after=None, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="review.released", ref=ref, detail=before)
-    review = reviews.get(tx, ref)
+    review = reviews.find(tx, ref)
     if review is not None and review.is_by_hand and review.proposal is None:
         _leave_as_it_was(tx, review, now=now)
     checks.progress(tx, ref, now=now)
@@ -249,7 +249,7 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
 
     `seconds` are those who could agree; they are told directly where there is no channel for reviewers.
     """
-    check = checks.the(tx, ref)
+    check = checks.get(tx, ref)
     tx.run(
         """
         UPDATE reviews SET proposed = :decision, proposed_reason = :reason, proposed_by = :by, proposed_at = :at,
@@ -313,7 +313,7 @@ def _touch(tx: Transaction, ref: str, *, now: datetime) -> None:
 
 def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str | None, now: datetime) -> None:
     """Keep the decision beside the verdict, close the review, and have it told in the request's thread."""
-    check, review = checks.the(tx, ref), reviews.get(tx, ref)
+    check, review = checks.get(tx, ref), reviews.find(tx, ref)
     assert review is not None
     number = review.decided.number + 1 if review.decided else 1
     _close(tx, review, ReviewState.DECIDED, now=now)
@@ -380,7 +380,7 @@ def add_note(
     tx: Transaction, ref: str, *, author: str, words: str, source: str, now: datetime, round_: int | None = None
 ) -> bool:
     """Once for each source: a form, or a reply below a card of an earlier round perhaps. False for a repeat."""
-    check = checks.the(tx, ref)
+    check = checks.get(tx, ref)
     if round_ is None:
         round_ = check.round
         _have(tx, check, now=now)
@@ -456,7 +456,7 @@ def _call_below(
 ) -> None:
     """Below the newest card, calling one person or, if several are given, the group; without a channel directly."""
     below = [card for card in reviews.cards(tx, ref) if card.lane == channel]
-    round_ = checks.the(tx, ref).round
+    round_ = checks.get(tx, ref).round
     for lane in [channel] if channel else whom:
         outbox.enqueue(
             tx,

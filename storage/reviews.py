@@ -14,7 +14,7 @@ from storage import outbox
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 
-def get(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
+def find(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
     """The review of a round, by default of the one that counts now."""
     row = tx.row(
         """
@@ -45,7 +45,7 @@ def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple
         overrides=overrides,
         limit=limit,
     )
-    found = [review for row in rows if (review := get(tx, row["ref"])) is not None]
+    found = [review for row in rows if (review := find(tx, row["ref"])) is not None]
     return found, rows[0]["total"] if rows else 0
 
 
@@ -100,7 +100,7 @@ def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
         "SELECT id FROM posts WHERE ref = :ref AND kind = 'review_notice' AND state IN ('due', 'done') ORDER BY seq",
         ref=ref,
     )
-    found = (outbox.get(tx, row["id"]) for row in rows)
+    found = (outbox.find(tx, row["id"]) for row in rows)
     return [card for card in found if card is not None and round_ in (None, int(card.note.get("round", 1)))]
 
 
@@ -129,7 +129,7 @@ def waiting(tx: Transaction) -> list[Waiting]:
             askers=frozenset({row["requester"], *row["asked_again"].split()}),
         )
         for row in rows
-        if (review := get(tx, row["ref"])) is not None
+        if (review := find(tx, row["ref"])) is not None
     ]
 
 

@@ -29,7 +29,7 @@ def page(tx: Transaction, wanted: Wanted, *, size: int, cursor: Cursor | None = 
     if newer:
         shown.reverse()
     return Page(
-        checks=[checks.the(tx, ref) for ref in shown],
+        checks=[checks.get(tx, ref) for ref in shown],
         has_older=newer or beyond,
         has_newer=beyond if newer else cursor is not None,
     )

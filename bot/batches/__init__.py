@@ -144,7 +144,7 @@ class Batches:
             raise Refused(words.MOVED_ON)
 
     async def _known(self, batch_id: str) -> Batch:
-        batch = await self._database.read(batches.get, batch_id)
+        batch = await self._database.read(batches.find, batch_id)
         if batch is None:
             raise Refused(words.MOVED_ON)
         return batch
@@ -160,7 +160,7 @@ class Batches:
 
     async def work(self, batch_id: str) -> None:
         """Read a batch, or make checks of it; a failure leaves it due for another try, a bounded number of times."""
-        batch = await self._database.read(batches.the, batch_id)
+        batch = await self._database.read(batches.get, batch_id)
         try:
             if batch.state is BatchState.READING:
                 await self._preview(batch)
@@ -228,7 +228,7 @@ class Batches:
         log.info("batch.begun", batch=batch.id, rows=len(ready))
 
     def _insert(self, tx: Transaction, batch: Batch, applicants: Sequence[Applicant], now: datetime) -> None:
-        if batches.the(tx, batch.id).state is not BatchState.CONFIRMED:
+        if batches.get(tx, batch.id).state is not BatchState.CONFIRMED:
             # Cancelled meanwhile.
             return
         known = batches.rows_known(tx, batch.id)
@@ -238,7 +238,7 @@ class Batches:
             request = _request(batch, applicant)
             while True:
                 ref = reference(self._dice.getrandbits(40))
-                if checks.get(tx, ref) is None:
+                if checks.find(tx, ref) is None:
                     break
             checks.accept(tx, request, ref=ref, now=now)
 

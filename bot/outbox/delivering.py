@@ -457,7 +457,7 @@ class Outbox:
         counts: bool = True,
     ) -> None:
         # Looked up again, since the clock may have been set, and the post's time with it, during the try.
-        newest = await self._database.read(outbox.get, post.id) or post
+        newest = await self._database.read(outbox.find, post.id) or post
         if self._now() - newest.created_at > GIVE_UP_AFTER:
             await self._end(post, "failed", error)
             return

@@ -28,7 +28,7 @@ class Exporting:
         self._now = now
 
     async def say(self, post: Post) -> Said | None:
-        export = await self._database.read(exports.get, post.note["export"])
+        export = await self._database.read(exports.find, post.note["export"])
         return words.message(export) if export is not None else None
 
     async def file(self, post: Post) -> File | None:
@@ -36,7 +36,7 @@ class Exporting:
 
         Weeks of Slack's silence may lie between asking and sending, so the right to it is looked at again.
         """
-        export = await self._database.read(exports.get, post.note["export"])
+        export = await self._database.read(exports.find, post.note["export"])
         if export is None or export.state not in (ExportState.ASKED, ExportState.FAILED):
             return None
         match await self._access.has(export.person, Role.MANAGER, Role.ADMIN):
@@ -66,5 +66,5 @@ class Exporting:
         wanted = Wanted(since=export.since, until=export.until)
         count = await record.write(self._database, export.form, wanted, out, on_page=on_page)
         await self._database.write(exports.written, export.id, count, now=self._now())
-        whole = await self._database.read(exports.get, export.id)
+        whole = await self._database.read(exports.find, export.id)
         return words.comment(whole or export)

@@ -62,7 +62,7 @@ class Reporting:
             country=post.note.get("country"),
             id_type=post.note.get("id_type"),
         )
-        return Gathered(report=report, opening=outbox.get(tx, post.about) if post.about else None)
+        return Gathered(report=report, opening=outbox.find(tx, post.about) if post.about else None)
 
     async def say(self, post: Post, found: Gathered) -> Said:
         report = found.report

@@ -67,20 +67,20 @@ class Saying:
 
     def gather(self, tx: Transaction, post: Post) -> Context:
         """Everything that the words of this post may need, read in one go."""
-        check = checks.get(tx, post.ref) if post.ref else None
-        receipt = receipts.get(tx, post.receipt) if post.receipt else None
+        check = checks.find(tx, post.ref) if post.ref else None
+        receipt = receipts.find(tx, post.receipt) if post.receipt else None
         reading = None
         if receipt is not None:
             message = parse_message(json.loads(receipt.body))
             reading = reading_of(message, self._codes)
-        about = outbox.get(tx, post.about) if post.about else None
+        about = outbox.find(tx, post.about) if post.about else None
         # An update says again who was told: its message knows of the notice.
         source = about if post.kind is PostKind.CONFIRMED else post
-        notice = outbox.get(tx, source.about) if source and source.about else None
+        notice = outbox.find(tx, source.about) if source and source.about else None
         heard = notice is not None and outbox.delivered(tx, notice.id)
         attempt = attempts.latest(tx, post.ref) if post.ref else None
         review_, decided = _reviewed(tx, check, source.note if source else post.note)
-        told_batch = batches.get(tx, post.note["batch"]) if "batch" in post.note else None
+        told_batch = batches.find(tx, post.note["batch"]) if "batch" in post.note else None
         return Context(
             batch=told_batch,
             counts=batches.counts(tx, told_batch.id) if told_batch else Counts(),
@@ -113,7 +113,7 @@ class Saying:
 
     def file_of(self, tx: Transaction, post: Post) -> File | None:
         """The file that a post brings to the thread of its batch; None when there is nothing to say any more."""
-        found = batches.get(tx, post.note.get("batch", ""))
+        found = batches.find(tx, post.note.get("batch", ""))
         if found is None or found.message_ts is None:
             return None
         if post.kind is PostKind.BATCH_FAULTS:
@@ -121,7 +121,7 @@ class Saying:
             data = batch.faults_csv(found)
             name = f"{found.id}-faults.csv"
         else:
-            rows = [checks.the(tx, ref) for ref in batches.refs(tx, found.id)]
+            rows = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
             still_open = post.note.get("what") == "open"
             comment = batch.results_comment(found, batches.counts(tx, found.id), still_open=still_open)
             data = batch.results_csv(rows)
@@ -212,7 +212,7 @@ def _reviewed(tx: Transaction, check: Check | None, note: Mapping[str, str]) -> 
         return None, None
     round_ = int(note.get("round", check.round))
     number = note.get("number")
-    return reviews.get(tx, check.ref, round_), reviews.decided(tx, check.ref, round_, int(number)) if number else None
+    return reviews.find(tx, check.ref, round_), reviews.decided(tx, check.ref, round_, int(number)) if number else None
 
 
 def _as_decided(check: Check, note: Mapping[str, str]) -> Check:
@@ -233,5 +233,5 @@ def _doubt(note: Mapping[str, str]) -> Doubt | None:
 
 
 def _earlier(tx: Transaction, check: Check) -> list[Check]:
-    found = (checks.get(tx, ref) for ref in check.held_note.get("seen", ()))
+    found = (checks.find(tx, ref) for ref in check.held_note.get("seen", ()))
     return [earlier for earlier in found if earlier is not None and earlier.channel == check.channel]

@@ -79,7 +79,7 @@ class Asking:
         """Settle Smile ID's record: first the message that bears the verdict, then what counts beside it."""
         if not status.complete:
             return
-        attempt = attempts.the(tx, job_id)
+        attempt = attempts.get(tx, job_id)
         bodies = [*([status.result] if status.result else []), *status.history]
         read = [said for body in bodies if (said := said_in(body)) and is_of(said.message, attempt, strictly=False)]
         readings = [self._settling.read(said.message) for said in read]
@@ -102,13 +102,13 @@ class Asking:
     def _two_verdicts(self, tx: Transaction, attempt: Attempt, record: Sequence[Reading]) -> bool:
         """Whether the record alone, with nothing heard before, holds two results that differ."""
         verdicts = {reading.outcome for reading in record if reading.is_final and not reading.is_id_message}
-        heard_before = attempt.claim_outcome or checks.the(tx, attempt.ref).verdict_outcome
+        heard_before = attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome
         return len(verdicts) > 1 and heard_before is None
 
     def _look_at_the_clock(self, tx: Transaction, job_id: str, now: datetime) -> None:
         """Whatever waiting brings: an unconfirmed result told as such, long waits told, the next asking."""
-        attempt = attempts.the(tx, job_id)
-        check = checks.the(tx, attempt.ref)
+        attempt = attempts.get(tx, job_id)
+        check = checks.get(tx, attempt.ref)
         if is_replaced(tx, attempt):
             if attempt.claim_receipt is not None:
                 # The check was run again before this result was confirmed, perhaps before anybody had heard of it.
@@ -119,7 +119,7 @@ class Asking:
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self._settings.confirm_wait
         if waited and (ruling := waited_enough(situation_of(check, attempt, frozenset()))) is not None:
             self._settling.apply(tx, ruling, self._claimed(tx, check, attempt, now))
-            check, attempt = checks.the(tx, attempt.ref), attempts.the(tx, job_id)
+            check, attempt = checks.get(tx, attempt.ref), attempts.get(tx, job_id)
         elapsed = now - (attempt.sent_at or now)
         waits = check.state is State.PROCESSING or check.reason in POLLED_REASONS
         if waits:
@@ -147,7 +147,7 @@ class Asking:
 
     def _claimed(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> Heard:
         """The final result that came by callback and waits for confirmation."""
-        receipt = receipts.get(tx, attempt.claim_receipt or "")
+        receipt = receipts.find(tx, attempt.claim_receipt or "")
         assert receipt is not None
         reading = self._settling.read(parse_message(json.loads(receipt.body)))
         return Heard(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)

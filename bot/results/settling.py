@@ -67,7 +67,7 @@ class Settling:
         A callback that was here before does nothing. Smile ID's own record is looked at again each time, since the
         very message that a callback claimed is what confirms it. What is `past` is kept and tells nothing.
         """
-        attempt, message = attempts.the(tx, job_id), said.message
+        attempt, message = attempts.get(tx, job_id), said.message
         receipt_id, is_new = receipts.keep(
             tx,
             receipt_id=self.new_id(),
@@ -83,7 +83,7 @@ class Settling:
             return None
         if past:
             return Fate.LATE
-        check = checks.the(tx, attempt.ref)
+        check = checks.get(tx, attempt.ref)
         if is_replaced(tx, attempt):
             receipts.set_fate(tx, receipt_id, Fate.OLD_ATTEMPT)
             if attempt.round < check.round:
@@ -118,7 +118,7 @@ class Settling:
         if check.state in FINAL or check.state is State.IN_REVIEW:
             facts.note(tx, check.ref, now=now)
             checks.progress(tx, check.ref, now=now)
-        return checks.the(tx, check.ref)
+        return checks.get(tx, check.ref)
 
     def apply(self, tx: Transaction, ruling: Ruling, heard: Heard) -> None:
         check, attempt, now = heard.check, heard.attempt, heard.at
@@ -228,7 +228,7 @@ class Settling:
 
     def _doubt(self, tx: Transaction, ref: str) -> Doubt | None:
         """Why the approval that a check has come to needs a reviewer."""
-        check = checks.the(tx, ref)
+        check = checks.get(tx, ref)
         return doubt_about_approval(
             check.record.outcome,
             check.liveness,
@@ -238,7 +238,7 @@ class Settling:
 
     def _tell_of_the_record(self, tx: Transaction, heard: Heard) -> None:
         """The authority's record came after an approval that people may act on: they must hear that it differs."""
-        check, now = checks.the(tx, heard.check.ref), heard.at
+        check, now = checks.get(tx, heard.check.ref), heard.at
         stands = Decision.APPROVED if check.state is State.APPROVED else None
         if (check.decision or stands) is not Decision.APPROVED:
             return
@@ -256,7 +256,7 @@ class Settling:
         elif doubt is not None:
             # Called already with the result, whose message may have been dropped above: this one says so in its place.
             result = f"{PostKind.REVIEW_NOTICE.value}:{PostKind.RESULT.value}:{heard.attempt.job_id}"
-            about = result if outbox.get(tx, result) is not None else None
+            about = result if outbox.find(tx, result) is not None else None
         outbox.enqueue(
             tx,
             PostKind.RECORD_DIFFERS,
@@ -318,7 +318,7 @@ class Settling:
 
         What was decided is not opened again because Smile ID still has no final result.
         """
-        if note["tell"] in _NOTHING_NEW and checks.the(tx, check.ref).review is ReviewState.DECIDED:
+        if note["tell"] in _NOTHING_NEW and checks.get(tx, check.ref).review is ReviewState.DECIDED:
             return None
         channel = self._settings.review_channel
         return reviewing.call(tx, check, key, channel=channel, now=now, note=note, receipt=receipt_id, opens=opens)

@@ -77,7 +77,7 @@ class Reviewing:
             else:
                 taken = reviewing.claim(tx, ref, by=user, now=now)
             if not taken:
-                review = reviews.get(tx, ref)
+                review = reviews.find(tx, ref)
                 if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
                     raise Refused(words.CLOSED.format(ref=ref, status=status_name(check)))
                 raise Refused(words.CLAIMED_BY.format(person=person(review.claimed_by), ref=ref))
@@ -241,7 +241,7 @@ class Reviewing:
 
     async def _look_up(self, ref: str) -> tuple[Check, Review | None]:
         def look(tx: Transaction) -> tuple[Check, Review | None]:
-            return _the(tx, ref), reviews.get(tx, ref)
+            return _the(tx, ref), reviews.find(tx, ref)
 
         return await self._database.read(look)
 
@@ -250,7 +250,7 @@ class Reviewing:
 
 
 def _the(tx: Transaction, ref: str) -> Check:
-    check = checks.get(tx, ref)
+    check = checks.find(tx, ref)
     if check is None:
         raise Refused(words.NO_SUCH_REVIEW.format(ref=ref))
     return check
@@ -259,7 +259,7 @@ def _the(tx: Transaction, ref: str) -> Check:
 def _claimer(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> str:
     """Who has it, if this person may give it away."""
     _the(tx, ref)
-    review = reviews.get(tx, ref)
+    review = reviews.find(tx, ref)
     if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
         raise Refused(words.NOBODYS.format(ref=ref))
     if review.claimed_by != user and not is_admin:
@@ -268,7 +268,7 @@ def _claimer(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> str:
 
 
 def _to_decide(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> Check:
-    check, review = _the(tx, ref), reviews.get(tx, ref)
+    check, review = _the(tx, ref), reviews.find(tx, ref)
     if user in check.askers and not is_admin:
         raise Refused(words.FOUR_EYES.format(ref=ref))
     if not may_be_decided(check.state):
@@ -287,7 +287,7 @@ def _to_decide(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> Check
 def _proposal(tx: Transaction, ref: str, user: str | None, proposed_at: str) -> Proposal:
     """The proposal that this person read, if it stands; `user` may not be its author."""
     _the(tx, ref)
-    review = reviews.get(tx, ref)
+    review = reviews.find(tx, ref)
     if review is None or review.proposal is None:
         raise Refused(words.NO_PROPOSAL.format(ref=ref))
     if review.proposal.at.isoformat() != proposed_at:

@@ -81,12 +81,12 @@ class Reminding:
         if not pending or not self._patience.hours.is_on(now):
             return
         for ref in await self._database.read(reviews.waiting_at_smile_id, sent_before=now - pending):
-            check = await self._database.read(checks.the, ref)
+            check = await self._database.read(checks.get, ref)
             if self._patience.hours.between(check.sent_at or now, now) >= pending:
                 await self._database.write(self._call_for, ref, now)
 
     def _call_for(self, tx: Transaction, ref: str, now: datetime) -> None:
-        check = checks.the(tx, ref)
+        check = checks.get(tx, ref)
         if waits_for_smile_id(check.state, check.reason):
             key = f"pending:{ref}:{check.round}"
             reviewing.call(tx, check, key, channel=self._channel, now=now, note={"tell": "pending"})

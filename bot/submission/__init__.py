@@ -119,7 +119,7 @@ class Submission:
             await self._broken_off(ref)
 
     async def _pass(self, ref: str, limit: asyncio.Timeout) -> None:
-        check = await self._database.read(checks.the, ref)
+        check = await self._database.read(checks.get, ref)
         if check.state not in (State.REQUESTED, State.SUBMITTING):
             return
         attempt = await self._database.read(attempts.latest, ref)
@@ -162,7 +162,7 @@ class Submission:
 
     async def _broken_off(self, ref: str) -> None:
         """A pass failed for no reason we foresaw, so nobody knows how far its last call came."""
-        check = await self._database.read(checks.the, ref)
+        check = await self._database.read(checks.get, ref)
         attempt = await self._database.read(attempts.latest, ref)
         if attempt is not None and attempt.step is not Step.SENT:
             await self._database.write(attempts.doubt, attempt.job_id, since=self._now())

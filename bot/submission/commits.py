@@ -28,7 +28,7 @@ def prepared(tx: Transaction, check: Check, attempt: Attempt, answer: Prepared) 
     if attempt.smile_job_id is None:
         # A second URL is no step forward: with it the tries would never come to an end.
         checks.stepped(tx, check.ref)
-    return attempts.the(tx, attempt.job_id)
+    return attempts.get(tx, attempt.job_id)
 
 
 def sent(tx: Transaction, ref: str, job_id: str, *, settings: Settings, now: datetime) -> None:
@@ -36,7 +36,7 @@ def sent(tx: Transaction, ref: str, job_id: str, *, settings: Settings, now: dat
     first = first_poll_in(callbacks=bool(settings.public_url), poll_after=settings.poll_after)
     attempts.sent(tx, job_id, now=now, ask_at=now + first)
     checks.stepped(tx, ref, sent_at=now)
-    if checks.the(tx, ref).state is State.SUBMITTING:
+    if checks.get(tx, ref).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)
     else:
         checks.progress(tx, ref, now=now)

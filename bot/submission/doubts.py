@@ -66,7 +66,7 @@ class Doubts:
             await self._database.write(checks.postpone, check.ref, until=now + wait, now=now, counts=False)
             return None
         await self._database.write(attempts.settle_doubt, attempt.job_id)
-        return await self._database.read(attempts.the, attempt.job_id)
+        return await self._database.read(attempts.get, attempt.job_id)
 
     async def zip_is_in(self, check: Check, attempt: Attempt) -> bool | None:
         """Ask `job_status`; None when it gives no answer, and then the check waits for another try."""

@@ -62,7 +62,7 @@ class Gathering:
         if check.batch is None or all(ref.inside is None for ref in refs):
             fetched = await _all_or_the_first_fault([self._fetch(ref) for ref in refs])
             return [(data, False) for data in fetched]
-        batch = await self._database.read(batches.the, check.batch)
+        batch = await self._database.read(batches.get, check.batch)
         try:
             async with self._bundles.open(batch.files) as (_files, bundle):
                 return [

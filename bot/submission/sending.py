@@ -81,7 +81,7 @@ class Sending:
                     # A fresh one dies as well: something else is wrong, and asking faster will not mend it.
                     await self._setbacks.again(check, str(fault), gives_up_as="smile_id_away")
                     return
-                attempt = await self._database.read(attempts.the, attempt.job_id)
+                attempt = await self._database.read(attempts.get, attempt.job_id)
             except SmileIDRefused as no:
                 replaced = await self._refused(check, attempt, no)
                 if replaced is None:
@@ -143,7 +143,7 @@ class Sending:
         log.warning("smile_id.refused", ref=check.ref, job_id=attempt.job_id, error=str(no))
         if no.fault is Fault.JOB_ID and not attempt.retry_flag and attempt.step is Step.RECORDED:
             await self._database.write(attempts.ask_again, attempt.job_id, with_retry_flag=True)
-            return await self._database.read(attempts.the, attempt.job_id)
+            return await self._database.read(attempts.get, attempt.job_id)
         if no.fault is Fault.JOB_ID:
             await self._taken(check, attempt)
             return None

@@ -92,7 +92,7 @@ class Setbacks:
         operators = self._access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
-            if checks.the(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
+            if checks.get(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
                 # A result came while we were trying: it says more than our failure.
                 return
             told = None

@@ -272,7 +272,7 @@ async def test_of_two_reviewers_who_click_at_once_one_has_it_and_the_other_hears
         clicks = [world.slack.person(user).click(one, ids.REVIEW_CLAIM) for user in (REVIEWER, ZOE)]
         assert all(reply.ok for reply in await asyncio.gather(*clicks))
         await world.work()
-        found = await world.bot.database.read(reviews.get, ref)
+        found = await world.bot.database.read(reviews.find, ref)
         assert found is not None
         loser = ZOE if found.claimed_by == REVIEWER else REVIEWER
         assert "has claimed" in await whispered(world, loser)

@@ -197,7 +197,7 @@ async def test_an_admin_who_asked_may_take_back_their_own_proposal(tmp_path: Pat
         await press(world, ADMIN, ids.REVIEW_CLAIM)
         await decide(world, ADMIN, "approved", "known_customer", override=True)
         await press(world, ADMIN, ids.REVIEW_DISAGREE)
-        found = await world.bot.database.read(reviews.get, ref)
+        found = await world.bot.database.read(reviews.find, ref)
         assert found is not None
         assert found.proposal is None
 
@@ -258,7 +258,7 @@ async def test_the_words_below_a_card_belong_to_its_round_and_are_kept_once(tmp_
         await world.bot.reminding.look()
         await world.work()
         assert await notes(world, ref) == ["the first round"]
-        second = await world.bot.database.read(reviews.get, ref)
+        second = await world.bot.database.read(reviews.find, ref)
         assert second is None
         put_on_record(world, "0815")
         await call_back(world, "0815")

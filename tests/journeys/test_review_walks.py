@@ -73,7 +73,7 @@ class ReviewWalk(Walk):
                 overrides=overrides,
             )
         )
-        review = self.run(self.world.bot.database.read(reviews.get, self.ref))
+        review = self.run(self.world.bot.database.read(reviews.find, self.ref))
         if review is not None and review.proposal is not None and second is not None:
             judge = self.world.bot.review.agree if agrees else self.world.bot.review.disagree
             proposed_at = review.proposal.at.isoformat()

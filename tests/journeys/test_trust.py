@@ -311,7 +311,7 @@ async def test_what_came_with_a_known_token_is_kept_sealed_and_without_pictures(
 
         def bodies(tx: Any) -> list[str]:
             found = tx.rows("SELECT id FROM receipts ORDER BY received_at, id")
-            kept = [receipts.get(tx, row["id"]) for row in found]
+            kept = [receipts.find(tx, row["id"]) for row in found]
             return [receipt.body for receipt in kept if receipt is not None]
 
         refused, unreadable, kept = await world.bot.database.read(bodies)

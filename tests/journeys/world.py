@@ -209,7 +209,7 @@ class Journey:
                 return
 
     async def check(self, ref: str) -> Any:
-        return await self.bot.database.read(checks.the, ref)
+        return await self.bot.database.read(checks.get, ref)
 
     def job(self) -> SandboxJob:
         """The newest job at Smile ID."""

@@ -89,6 +89,6 @@ async def test_a_claim_is_one_persons_whoever_asks_for_it_next(tmp_path: Path) -
         assert await database.write(reviewing.claim, ref, by="U0REMI00001", now=now)
         assert not await database.write(reviewing.claim, ref, by="U0ZOE000001", now=now)
         assert await database.write(reviewing.claim, ref, by="U0REMI00001", now=world.clock())
-        review = await database.read(reviews.get, ref)
+        review = await database.read(reviews.find, ref)
         assert review is not None
         assert (review.state, review.claimed_by, review.claimed_at) == (ReviewState.OPEN, "U0REMI00001", now)
