@@ -15,7 +15,7 @@ import structlog
 from bot.app import Bot
 from bot.blocks import private
 from bot.blocks.thread import Said
-from bot.domain.dropped import Dropped
+from bot.domain.mentions.incoming import Dropped
 from bot.errors import SlackError, SlackRefused, SlackUncertain
 from bot.tries import Tries
 

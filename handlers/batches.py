@@ -11,7 +11,7 @@ from bot.blocks import batch as words
 from bot.blocks import ids, private
 from bot.blocks.thread import Said
 from bot.domain.applicants import template_csv
-from bot.domain.dropped import Dropped
+from bot.domain.mentions.incoming import Dropped
 from bot.errors import Refused, SlackError
 from handlers.private import tell
 

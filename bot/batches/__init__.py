@@ -18,8 +18,8 @@ from bot.domain.applicants import Applicant, PhotoSource, Reading, read
 from bot.domain.backoff import retry_in
 from bot.domain.batches import Batch, BatchState
 from bot.domain.checks import PhotoKind, PhotoRef, Request
-from bot.domain.dropped import Dropped, FileKind, kind_of
 from bot.domain.id_types import IDTypes
+from bot.domain.mentions.incoming import Dropped, FileKind, kind_of
 from bot.domain.references import batch_reference, reference
 from bot.domain.request import FileInfo
 from bot.errors import FileUnusable, PhotoUnusable, Refused, SlackError

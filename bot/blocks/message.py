@@ -10,10 +10,10 @@ from bot.blocks.form import LABELS
 from bot.blocks.text import Block, button, context, foreign, plain, plain_section, quoted, section, sentence
 from bot.blocks.thread import Said
 from bot.domain.checks import PhotoKind
-from bot.domain.dropped import Dropped, Standing
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
-from bot.domain.mention import Understood
+from bot.domain.mentions.incoming import Dropped, Standing
+from bot.domain.mentions.parser import Understood
 
 HELP = (
     "Write what the check needs in any order, with the selfie attached or already in the thread, for example: "

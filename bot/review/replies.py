@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from bot.domain.dropped import WRITTEN_BY_PEOPLE
+from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE
 from bot.errors import SlackError, SlackRefused
 from bot.slack.web import SlackWeb
 from storage import reviewing, reviews

@@ -6,8 +6,8 @@ from datetime import date
 from bot.blocks import ids, message
 from bot.blocks.message import Pointer
 from bot.blocks.private import says
-from bot.domain.dropped import Dropped, are_clear, proposed
-from bot.domain.mention import understand
+from bot.domain.mentions.incoming import Dropped, are_clear, proposed
+from bot.domain.mentions.parser import understand
 from bot.domain.request import FileInfo, Form, parse
 from tests.blocks.samples import ID_TYPES
 from tests.pictures.people import AMINA, REQUESTS

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from bot.domain.id_types import IDTypes
-from bot.domain.mention_text import Kind, Word, fold
+from bot.domain.mentions.tokens import Kind, Word, fold
 
 COUNTRY, ID_TYPE, NAMES, OTHER = "country", "id_type", "names", "other"
 REFERENCE = "customer_reference"

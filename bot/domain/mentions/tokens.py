@@ -1,6 +1,6 @@
 """Slack's message text as words: links opened, escapes undone, decoration taken off, separators remembered.
 
-What the words mean is left to `mention_words` and `mention`.
+What the words mean is left to `vocabulary` and `parser`.
 """
 
 import html

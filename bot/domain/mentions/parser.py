@@ -10,8 +10,8 @@ from datetime import date
 from itertools import pairwise
 
 from bot.domain.id_types import IDType, IDTypes
-from bot.domain.mention_text import MAX_MENTION, Kind, Word, read
-from bot.domain.mention_words import (
+from bot.domain.mentions.tokens import MAX_MENTION, Kind, Word, read
+from bot.domain.mentions.vocabulary import (
     COUNTRY,
     ELSEWHERE,
     ID_TYPE,
