@@ -6,7 +6,7 @@ The stand-ins run here; the bot is a process of its own, started as an operator 
 import asyncio
 import contextlib
 import os
-import random
+import platform
 import socket
 import sys
 import tempfile
@@ -22,6 +22,8 @@ CHANNEL = "C0KYCREQ001"
 REVIEWERS = "C0KYCREV001"
 ANALYST = "U0AMINA0001"
 GIVE_UP_SECONDS = 120.0
+_reservations: list[socket.socket] = []
+"""Bound and never listening: what `free_port` gave away, closed by the end of this process."""
 _ENDINGS = ("Approved", "Rejected", "No result", "Needs a person")
 
 
@@ -191,11 +193,18 @@ async def _stay(slack: SlackSandbox, say: Callable[[str], None]) -> None:
 
 
 def free_port() -> int:
-    """A port that nothing listens on, outside the range from which the system takes ports for outgoing calls."""
-    dice = random.SystemRandom()
-    for _try in range(100):
-        port = dice.randrange(12_000, 32_000)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
-    raise DemoFailed("no free port found")
+    """A port that nothing listens on, and that stays ours until this process ends, through every restart of the bot.
+
+    A port that is only looked up and let go may be drawn by another test worker before the bot binds it, and again
+    while the bot restarts. So a socket stays bound to it. The bot's own bind is let in by SO_REUSEADDR, which both
+    sockets then have; any other reservation is refused, since at the moment of its bind it has no such option.
+    """
+    reservation = socket.socket()
+    reservation.bind(("127.0.0.1", 0))
+    if platform.system() == "Linux":
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _reservations.append(reservation)
+        return int(reservation.getsockname()[1])
+    # Elsewhere a bound socket would keep the bot out too, and the port is free but not reserved.
+    with reservation:
+        return int(reservation.getsockname()[1])
