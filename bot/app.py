@@ -24,8 +24,9 @@ from bot.clock import KEEP_SEEN_EVERY, Clock, ClockWatch, TheirClock
 from bot.decoding import PhotoDecoder
 from bot.desk import Desk
 from bot.domain.applicants import Limits
-from bot.domain.checks import Attempt, Post
+from bot.domain.attempt import Attempt
 from bot.domain.id_types import IDTypes
+from bot.domain.outbox import Post
 from bot.domain.outcomes import ResultCodes
 from bot.exports import Exports
 from bot.finding import Finding

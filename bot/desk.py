@@ -13,7 +13,8 @@ from bot.blocks import private, review
 from bot.blocks.form import Attached
 from bot.blocks.text import foreign
 from bot.blocks.thread import Said
-from bot.domain.checks import Check, PhotoKind, PhotoRef, Receipt
+from bot.domain.attempt import Receipt
+from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.id_types import IDTypes
 from bot.domain.outcomes import ResultCodes
 from bot.domain.record_match import RecordMatch

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.domain.checks import PhotoKind, PostKind
+from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDTypes
 from bot.domain.mentions.incoming import Dropped, FileKind, Standing, are_clear, kind_of, proposed
 from bot.domain.mentions.parser import Understood, understand
+from bot.domain.outbox import PostKind
 from bot.domain.request import FileInfo, Form, Parsed, parse
 from bot.errors import SlackError, SlackRefused
 from bot.slack.file_info import file_info, is_stub

@@ -15,8 +15,8 @@ from bot.blocks.private import NOT_SURE
 from bot.blocks.summary import Names, Told
 from bot.blocks.text import person
 from bot.blocks.thread import Said
-from bot.domain.checks import PostKind
 from bot.domain.id_types import IDTypes
+from bot.domain.outbox import PostKind
 from bot.domain.periods import TOLD_BY_THE_CLOCK, Kind, Period, at, due
 from bot.domain.summary_words import Asked, parse
 from bot.errors import Refused

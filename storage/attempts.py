@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.checks import Attempt, Step
+from bot.domain.attempt import Attempt, Step
 from bot.domain.outcomes import Outcome
 from storage.database import Transaction, from_text, moment_or_none, to_text
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.batches import Batch, BatchState, Counts
-from bot.domain.checks import CONSENT_NOTICE, PostKind
+from bot.domain.checks import CONSENT_NOTICE
+from bot.domain.outbox import PostKind
 from storage import audit, outbox
 from storage.database import Transaction, from_text, moment_or_none, to_text
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.domain.checks import CONSENT_NOTICE, OVERTAKEN_BY_FINAL, Check, Held, PhotoKind, PhotoRef, PostKind, Request
+from bot.domain.checks import CONSENT_NOTICE, Check, Held, PhotoKind, PhotoRef, Request
 from bot.domain.liveness import Liveness
 from bot.domain.masking import same_number, same_reference
+from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import Comparison, RecordMatch
 from bot.domain.reviews import Decision, ReviewState, runs_again

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.checks import Post
+from bot.domain.outbox import Post
 from storage.database import Transaction, to_text
 from storage.outbox import OUTBOX, enqueue, post_of
 

@@ -6,8 +6,8 @@ And the exports that managers asked for in Slack (table `exports`), until each h
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from bot.domain.checks import PostKind
 from bot.domain.exports import Export, ExportState, Format, period_of_days
+from bot.domain.outbox import PostKind
 from bot.domain.record_match import RecordMatch
 from storage import audit, outbox
 from storage.database import Transaction, from_text, moment_or_none, to_text

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.checks import Check, Held, PhotoRef, PostKind
+from bot.domain.checks import Check, Held, PhotoRef
+from bot.domain.outbox import PostKind
 from storage import audit, checks, outbox, prints
 from storage.database import Transaction, from_text, to_text
 

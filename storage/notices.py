@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from bot.domain.checks import Check, PostKind
+from bot.domain.checks import Check
+from bot.domain.outbox import PostKind
 from bot.domain.reviews import FOR_REVIEWERS, Choice
 from storage import outbox
 from storage.database import Transaction

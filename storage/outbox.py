@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.checks import OVERTAKEN_BY_FINAL, UPDATES, URGENT, Post, PostKind
+from bot.domain.outbox import OVERTAKEN_BY_FINAL, UPDATES, URGENT, Post, PostKind
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 OUTBOX = "outbox"

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.domain.checks import Receipt
+from bot.domain.attempt import Receipt
 from bot.domain.rulings import Fate, Source
 from storage import prints
 from storage.database import Transaction, from_text, to_text

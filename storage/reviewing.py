@@ -7,7 +7,8 @@ was first. What people write is sealed.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.domain.checks import Check, PostKind
+from bot.domain.checks import Check
+from bot.domain.outbox import PostKind
 from bot.domain.reviews import Agreement, Audience, Choice, Proposal, Reminder, Review, ReviewState, agreement
 from bot.domain.states import FINAL, State
 from storage import audit, checks, facts, notices, outbox, reviews

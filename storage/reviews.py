@@ -6,7 +6,8 @@ What changes them is in `storage.reviewing`.
 import sqlite3
 from datetime import datetime
 
-from bot.domain.checks import Check, Post
+from bot.domain.checks import Check
+from bot.domain.outbox import Post
 from bot.domain.outcomes import Outcome
 from bot.domain.reviews import Decided, Decision, Note, Proposal, Review, ReviewState, Waiting
 from bot.domain.states import ReviewReason, State

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.states import FINAL, STICKY_REASONS, ReviewReason, State
 
@@ -42,32 +43,14 @@ class Fate(StrEnum):
     """It fitted nowhere, and an operator had Smile ID's own record asked instead; itself it is believed no more."""
 
 
-class Tell(StrEnum):
-    """What people are told because of a message."""
-
-    NOT_FINAL = "not_final"
-    RESULT = "result"
-    """Final and confirmed by Smile ID's own record."""
-    RESULT_UNCONFIRMED = "result_unconfirmed"
-    """A rejection or failure that Smile ID's own record does not show yet."""
-    APPROVAL_UNCONFIRMED = "approval_unconfirmed"
-    CONFIRMED = "confirmed"
-    """Amends a message that said *not yet confirmed*."""
-    UNKNOWN_CODE = "unknown_code"
-    ID_UNVERIFIED = "id_unverified"
-    CONTRADICTION = "contradiction"
-    SECOND_FINAL = "second_final"
-    SUSPECTS = "suspects"
-
-
 CALLS_REVIEWER = frozenset(
     {
-        Tell.APPROVAL_UNCONFIRMED,
-        Tell.UNKNOWN_CODE,
-        Tell.ID_UNVERIFIED,
-        Tell.CONTRADICTION,
-        Tell.SECOND_FINAL,
-        Tell.SUSPECTS,
+        PostKind.APPROVAL_UNCONFIRMED,
+        PostKind.UNKNOWN_CODE,
+        PostKind.ID_UNVERIFIED,
+        PostKind.CONTRADICTION,
+        PostKind.SECOND_FINAL,
+        PostKind.SUSPECTS,
     }
 )
 
@@ -92,7 +75,8 @@ class Ruling:
 
     fate: Fate
     move: tuple[State, ReviewReason | None] | None = None
-    tell: Tell | None = None
+    tell: PostKind | None = None
+    """What people are told because of the message."""
     claims: bool = False
     """Remember this message as the claim, and ask job_status now."""
     ends_claim: bool = False
@@ -109,24 +93,24 @@ def rule(message: Reading, source: Source, now: Situation) -> Ruling:
     """Decide what one message does. The same message twice does nothing the second time."""
     if message.outcome is Outcome.INFORMATION:
         if message.why is Why.SUSPECTS and message.code not in now.codes_told:
-            return Ruling(fate=Fate.INFORMATION, tell=Tell.SUSPECTS)
+            return Ruling(fate=Fate.INFORMATION, tell=PostKind.SUSPECTS)
         return Ruling(fate=Fate.INFORMATION)
     if now.state in {State.REQUESTED, State.CANCELLED} or now.reason in STICKY_REASONS:
         return Ruling(fate=Fate.MISFIT)
     match message.outcome:
         case Outcome.UNKNOWN:
-            return _unsettling(message, now, ReviewReason.UNKNOWN_CODE, Tell.UNKNOWN_CODE)
+            return _unsettling(message, now, ReviewReason.UNKNOWN_CODE, PostKind.UNKNOWN_CODE)
         case Outcome.ID_UNVERIFIED:
             if now.claim is not None or now.verdict is not None:
                 return Ruling(fate=Fate.LATE)
-            return _unsettling(message, now, ReviewReason.ID_UNVERIFIED, Tell.ID_UNVERIFIED)
+            return _unsettling(message, now, ReviewReason.ID_UNVERIFIED, PostKind.ID_UNVERIFIED)
         case Outcome.IN_PROGRESS:
             return _in_progress(message, now)
         case _:
             return _final(message, source, now)
 
 
-def _unsettling(message: Reading, now: Situation, reason: ReviewReason, tell: Tell) -> Ruling:
+def _unsettling(message: Reading, now: Situation, reason: ReviewReason, tell: PostKind) -> Ruling:
     """People must look. A check that is still asked about, or has its result, keeps its place meanwhile."""
     if message.code in now.codes_told:
         return Ruling(fate=Fate.AGREES)
@@ -144,7 +128,7 @@ def _in_progress(message: Reading, now: Situation) -> Ruling:
     return Ruling(
         fate=Fate.COUNTED,
         move=(State.IN_REVIEW, ReviewReason.SMILE_ID) if moves else None,
-        tell=Tell.NOT_FINAL,
+        tell=PostKind.NOT_FINAL,
     )
 
 
@@ -162,7 +146,7 @@ def _final(message: Reading, source: Source, now: Situation) -> Ruling:
             return Ruling(
                 fate=Fate.COUNTED,
                 move=(State.IN_REVIEW, ReviewReason.CONTRADICTION),
-                tell=Tell.CONTRADICTION,
+                tell=PostKind.CONTRADICTION,
                 ends_claim=True,
                 against=known,
             )
@@ -172,9 +156,11 @@ def _final(message: Reading, source: Source, now: Situation) -> Ruling:
             return Ruling(fate=Fate.AGREES)
         return Ruling(fate=Fate.CLAIMED, claims=True)
     if now.verdict is None:
-        return Ruling(fate=Fate.COUNTED, move=(State(message.outcome.value), None), tell=Tell.RESULT, ends_claim=True)
+        return Ruling(
+            fate=Fate.COUNTED, move=(State(message.outcome.value), None), tell=PostKind.RESULT, ends_claim=True
+        )
     if now.claim is not None:
-        return Ruling(fate=Fate.AGREES, tell=Tell.CONFIRMED, ends_claim=True)
+        return Ruling(fate=Fate.AGREES, tell=PostKind.CONFIRMED, ends_claim=True)
     return Ruling(fate=Fate.AGREES)
 
 
@@ -187,7 +173,7 @@ def _second_final(first: Outcome) -> Ruling:
     return Ruling(
         fate=Fate.COUNTED,
         move=(State.IN_REVIEW, ReviewReason.SECOND_FINAL),
-        tell=Tell.SECOND_FINAL,
+        tell=PostKind.SECOND_FINAL,
         ends_claim=True,
         against=first,
     )
@@ -203,13 +189,13 @@ def waited_enough(now: Situation) -> Ruling | None:
         agrees = now.claim is Outcome.FAILED
         return Ruling(fate=Fate.AGREES, ends_claim=True) if agrees else _second_final(Outcome.FAILED)
     if now.claim is not Outcome.APPROVED:
-        return Ruling(fate=Fate.CLAIMED, move=(State(now.claim.value), None), tell=Tell.RESULT_UNCONFIRMED)
+        return Ruling(fate=Fate.CLAIMED, move=(State(now.claim.value), None), tell=PostKind.RESULT_UNCONFIRMED)
     if now.reason is ReviewReason.UNCONFIRMED:
         return None
     return Ruling(
         fate=Fate.CLAIMED,
         move=(State.IN_REVIEW, ReviewReason.UNCONFIRMED),
-        tell=Tell.APPROVAL_UNCONFIRMED,
+        tell=PostKind.APPROVAL_UNCONFIRMED,
     )
 
 

@@ -8,8 +8,9 @@ from bot.access import Access, Role, Verdict
 from bot.blocks import review, words
 from bot.blocks.text import person
 from bot.blocks.thread import Said
-from bot.domain.checks import Check, Post, PostKind
+from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
+from bot.domain.outbox import Post, PostKind
 from bot.domain.reviews import (
     FOR_REVIEWERS,
     Agreement,

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from bot.blocks.thread import Told
 from bot.domain.batches import Batch, Counts
-from bot.domain.checks import Check, Post
+from bot.domain.checks import Check
+from bot.domain.outbox import Post
 from bot.domain.outcomes import Reading
 from bot.domain.reviews import Decided, Review
 

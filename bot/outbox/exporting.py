@@ -8,8 +8,8 @@ from bot import record
 from bot.access import Access, Role, Verdict
 from bot.blocks import export as words
 from bot.blocks.thread import Said
-from bot.domain.checks import Post
 from bot.domain.exports import Export, ExportState
+from bot.domain.outbox import Post
 from bot.errors import SlackNotSent
 from bot.outbox.saying import File
 from bot.slack.web import SlackWeb

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.access import Access, Role, Verdict
-from bot.domain.checks import ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
+from bot.domain.outbox import ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
 from bot.domain.reviews import FOR_REVIEWERS, Choice
 from bot.outbox.context import Context
 

@@ -15,10 +15,10 @@ from bot.blocks.summary import Names, Told
 from bot.blocks.text import foreign
 from bot.blocks.thread import Said
 from bot.charts import Bar, Chart
-from bot.domain.checks import Post, PostKind
 from bot.domain.figure_tables import COLUMNS, table
 from bot.domain.figures import Figures, Report
 from bot.domain.id_types import IDTypes
+from bot.domain.outbox import Post, PostKind
 from bot.domain.periods import Kind, Period, at, name
 from bot.domain.sheets import csv_bytes
 from bot.errors import SlackError

@@ -11,8 +11,9 @@ from bot.blocks import batch, held, thread
 from bot.blocks.thread import Beside, Said, Told
 from bot.domain.assurance import Doubt
 from bot.domain.batches import Counts
-from bot.domain.checks import Check, Post, PostKind
+from bot.domain.checks import Check
 from bot.domain.id_types import IDTypes
+from bot.domain.outbox import Post, PostKind
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
 from bot.domain.reviews import Agreement, Decided, Review
 from bot.domain.states import POLLED_REASONS, ReviewReason, State

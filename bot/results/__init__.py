@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.access import Access
-from bot.domain.checks import Attempt
+from bot.domain.attempt import Attempt
 from bot.domain.outcomes import ResultCodes
 from bot.results.asking import Asking
 from bot.results.callbacks import Answer, Callback, Callbacks

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.access import Access, Role
+from bot.domain.attempt import Attempt
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
-from bot.domain.checks import Attempt, Check, PostKind
+from bot.domain.checks import Check
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import structlog
 
-from bot.domain.checks import Attempt
+from bot.domain.attempt import Attempt
 from bot.domain.rulings import Fate, Source
 from bot.results.messages import is_of, json_object, read_timestamp, said_in
 from bot.results.settling import Settling

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bot.domain.checks import Attempt
+from bot.domain.attempt import Attempt
 from bot.errors import SmileIDAnswerInvalid
 from bot.smile_id.wire import Message, canonical_hash, parse_message
 

@@ -13,13 +13,15 @@ from datetime import datetime
 
 from bot.access import Access, Role
 from bot.domain.assurance import Doubt, doubt_about_approval
+from bot.domain.attempt import Attempt, Step
 from bot.domain.backoff import first_poll_in
-from bot.domain.checks import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Attempt, Check, PostKind, Step
+from bot.domain.checks import Check
 from bot.domain.liveness import liveness_of
+from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, ResultCodes, Why
 from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import Agreement, Choice, Decision, ReviewState
-from bot.domain.rulings import Fate, Ruling, Situation, Source, Tell, rule
+from bot.domain.rulings import Fate, Ruling, Situation, Source, rule
 from bot.domain.states import FINAL, POLLED_REASONS, STICKY_REASONS, State
 from bot.results.comparing import comparison_of_job, tells_of_a_person
 from bot.results.messages import Said, said_in
@@ -103,7 +105,7 @@ class Settling:
             receipts.set_fate(tx, receipt_id, ruling.fate)
         heard = Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now)
         self.apply(tx, ruling, heard)
-        if check.record.outcome is not before and ruling.tell is not Tell.RESULT and _is_to_be_told(check, before):
+        if check.record.outcome is not before and ruling.tell is not PostKind.RESULT and _is_to_be_told(check, before):
             self._tell_of_the_record(tx, heard)
         return ruling.fate
 
@@ -139,13 +141,13 @@ class Settling:
                 if target in (State.APPROVED, State.REJECTED):
                     checks.keep_liveness(tx, check.ref, liveness_of(check.liveness_images, heard.reading.actions))
                 checks.move(tx, check.ref, target, reason=reason, reading=heard.reading, now=now)
-            doubt = self._doubt(tx, check.ref) if ruling.tell is Tell.RESULT and target is State.APPROVED else None
+            doubt = self._doubt(tx, check.ref) if ruling.tell is PostKind.RESULT and target is State.APPROVED else None
             calls = ruling.tell is not None and (doubt is not None or self._calls_reviewer(ruling, heard.reading))
             agreement = reviewing.heard(tx, check.ref, now=now, settles=not calls)
             if reason in POLLED_REASONS:
                 # It may come from a state in which nobody asked any more.
                 attempts.ask_soon(tx, attempt.job_id, at=now + self._settings.poll_after)
-        if ruling.tell in (Tell.CONFIRMED, Tell.RESULT) and amended is not None:
+        if ruling.tell in (PostKind.CONFIRMED, PostKind.RESULT) and amended is not None:
             outbox.enqueue(
                 tx,
                 PostKind.CONFIRMED,
@@ -156,7 +158,7 @@ class Settling:
                 about=amended.id,
                 now=now,
             )
-        if ruling.tell is Tell.CONFIRMED:
+        if ruling.tell is PostKind.CONFIRMED:
             checks.progress(tx, check.ref, now=now)
         elif ruling.tell is not None:
             self._tell(tx, ruling, heard, agreement, doubt)
@@ -170,18 +172,18 @@ class Settling:
         """
         assert ruling.tell is not None
         check, attempt, reading, now = heard.check, heard.attempt, heard.reading, heard.at
-        kind = PostKind(ruling.tell.value)
+        kind = ruling.tell
         key = attempt.job_id
-        if ruling.tell in (Tell.NOT_FINAL, Tell.UNKNOWN_CODE, Tell.ID_UNVERIFIED):
+        if ruling.tell in (PostKind.NOT_FINAL, PostKind.UNKNOWN_CODE, PostKind.ID_UNVERIFIED):
             key = f"{attempt.job_id}:{reading.code}"
-        elif ruling.tell is Tell.SECOND_FINAL:
+        elif ruling.tell is PostKind.SECOND_FINAL:
             key = f"{attempt.job_id}:{reading.outcome.value}"
-        if ruling.tell not in (Tell.NOT_FINAL, Tell.SUSPECTS):
+        if ruling.tell not in (PostKind.NOT_FINAL, PostKind.SUSPECTS):
             in_dispute = ruling.move is not None and ruling.move[1] in STICKY_REASONS
             overtaken = OVERTAKEN_BY_DISPUTE if in_dispute else OVERTAKEN_BY_FINAL
             outbox.drop_overtaken(tx, check.ref, now=now, kinds=overtaken)
         first = ruling.against or Outcome.FAILED
-        is_differing = ruling.tell is Tell.RESULT and reading.outcome is Outcome.APPROVED
+        is_differing = ruling.tell is PostKind.RESULT and reading.outcome is Outcome.APPROVED
         is_differing = is_differing and check.record.outcome is RecordMatch.DIFFERS
         title = Doubt.RECORD_DIFFERS if is_differing else doubt or kind
         note = {"tell": title.value, "first": first.value, "outcome": reading.outcome.value}
@@ -298,7 +300,7 @@ class Settling:
         return ruling.calls_reviewer or reading.why in NEEDS_EYES
 
     def _informs_reviewer(self, ruling: Ruling, reading: Reading) -> bool:
-        if ruling.tell not in (Tell.RESULT, Tell.RESULT_UNCONFIRMED):
+        if ruling.tell not in (PostKind.RESULT, PostKind.RESULT_UNCONFIRMED):
             return False
         notify = self._settings.review_notify
         return notify is ReviewNotify.ALL or (notify is ReviewNotify.REJECTED and reading.outcome is Outcome.REJECTED)

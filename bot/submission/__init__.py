@@ -15,7 +15,8 @@ import structlog
 from bot.access import Access
 from bot.bundles import Bundles
 from bot.decoding import PhotoDecoder
-from bot.domain.checks import Check, Step
+from bot.domain.attempt import Step
+from bot.domain.checks import Check
 from bot.domain.id_types import IDTypes
 from bot.domain.states import State
 from bot.errors import IllegalMove, PhotoUnusable, SlackError, SlackRateLimited

@@ -6,8 +6,9 @@ there. Each is a plain function inside a transaction of the caller; when they ar
 
 from datetime import datetime
 
+from bot.domain.attempt import Attempt
 from bot.domain.backoff import first_poll_in
-from bot.domain.checks import Attempt, Check
+from bot.domain.checks import Check
 from bot.domain.states import State
 from bot.settings import Settings
 from bot.smile_id.client import Prepared

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.domain.attempt import Attempt
 from bot.domain.backoff import retry_in
-from bot.domain.checks import Attempt, Check
+from bot.domain.checks import Check
 from bot.errors import SmileIDError, SmileIDRefused, SmileIDUnavailable
 from bot.settings import Settings
 from bot.smile_id.client import SmileID

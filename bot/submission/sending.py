@@ -9,7 +9,8 @@ from datetime import datetime
 
 import structlog
 
-from bot.domain.checks import Attempt, Check, PhotoKind, Step
+from bot.domain.attempt import Attempt, Step
+from bot.domain.checks import Check, PhotoKind
 from bot.errors import (
     Fault,
     SmileIDAnswerInvalid,

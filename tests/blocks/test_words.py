@@ -12,9 +12,9 @@ import pytest
 from bot.blocks import private, review, thread, words
 from bot.blocks.thread import Said, Told
 from bot.domain.checks import Check
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.reviews import Decided, Decision, Proposal
-from bot.domain.rulings import Tell
 from bot.domain.states import ReviewReason, State
 from bot.sandbox.slack import plain
 from tests.blocks.samples import (
@@ -609,7 +609,22 @@ def test_what_personal_data_there_is_stays_out_of_every_message() -> None:
 # Others
 
 
-@pytest.mark.parametrize("tell", [tell.value for tell in Tell] + ["overdue", ""])
+TOLD_OF_SMILE_ID = (
+    PostKind.NOT_FINAL,
+    PostKind.RESULT,
+    PostKind.RESULT_UNCONFIRMED,
+    PostKind.APPROVAL_UNCONFIRMED,
+    PostKind.CONFIRMED,
+    PostKind.UNKNOWN_CODE,
+    PostKind.ID_UNVERIFIED,
+    PostKind.CONTRADICTION,
+    PostKind.SECOND_FINAL,
+    PostKind.SUSPECTS,
+)
+"""What people are told because of a message of Smile ID's."""
+
+
+@pytest.mark.parametrize("tell", [*(kind.value for kind in TOLD_OF_SMILE_ID), "overdue", ""])
 @pytest.mark.parametrize("why", [*Why, None])
 def test_a_reviewers_line_has_a_title_without_gaps(tell: str, why: Why | None) -> None:
     title = words.notice_title(tell, why)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.domain import rulings
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.rulings import Fate, Ruling, Situation, Source, Tell, record_of, waited_enough
+from bot.domain.rulings import Fate, Ruling, Situation, Source, record_of, waited_enough
 from bot.domain.states import ReviewReason, State, check_move
 
 CALLBACK, RECORD = Source.CALLBACK, Source.JOB_STATUS
@@ -78,7 +79,7 @@ TO_APPROVED, TO_REJECTED, TO_FAILED = ((state, None) for state in (State.APPROVE
 
 Move = tuple[State, ReviewReason | None] | None
 
-CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, Tell | None]] = [
+CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, PostKind | None]] = [
     # A final result by callback is a claim and moves nothing.
     ("claim: approval", WAITING, APPROVED, CALLBACK, Fate.CLAIMED, None, None),
     ("claim: rejection", WAITING, REJECTED, CALLBACK, Fate.CLAIMED, None, None),
@@ -90,29 +91,29 @@ CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, Tell | None]] = [
     ("claim repeated", CLAIMED_APPROVED, APPROVED, CALLBACK, Fate.AGREES, None, None),
     ("claim of the same class", CLAIMED_REJECTED, SPOOF, CALLBACK, Fate.AGREES, None, None),
     # Smile ID's own record settles.
-    ("record: approval", WAITING, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, Tell.RESULT),
-    ("record: rejection", WAITING, REJECTED, RECORD, Fate.COUNTED, TO_REJECTED, Tell.RESULT),
-    ("record: failure", WAITING, FAILED, RECORD, Fate.COUNTED, TO_FAILED, Tell.RESULT),
-    ("record while sending", SENDING, REJECTED, RECORD, Fate.COUNTED, TO_REJECTED, Tell.RESULT),
-    ("record after human review", UNDER_REVIEW, APPROVED_BY_PERSON, RECORD, Fate.COUNTED, TO_APPROVED, Tell.RESULT),
-    ("record after an unknown code", CODE_UNKNOWN, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, Tell.RESULT),
-    ("record after no ID", ID_NOT_VERIFIED, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, Tell.RESULT),
-    ("record confirms approval", CLAIMED_APPROVED, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, Tell.RESULT),
-    ("record confirms rejection", CLAIMED_REJECTED, SPOOF, RECORD, Fate.COUNTED, TO_REJECTED, Tell.RESULT),
-    ("record confirms late", UNCONFIRMED_APPROVAL, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, Tell.RESULT),
-    ("record confirms what was told", UNCONFIRMED_REJECTION, REJECTED, RECORD, Fate.AGREES, None, Tell.CONFIRMED),
+    ("record: approval", WAITING, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record: rejection", WAITING, REJECTED, RECORD, Fate.COUNTED, TO_REJECTED, PostKind.RESULT),
+    ("record: failure", WAITING, FAILED, RECORD, Fate.COUNTED, TO_FAILED, PostKind.RESULT),
+    ("record while sending", SENDING, REJECTED, RECORD, Fate.COUNTED, TO_REJECTED, PostKind.RESULT),
+    ("record after human review", UNDER_REVIEW, APPROVED_BY_PERSON, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record after an unknown code", CODE_UNKNOWN, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record after no ID", ID_NOT_VERIFIED, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record confirms approval", CLAIMED_APPROVED, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record confirms rejection", CLAIMED_REJECTED, SPOOF, RECORD, Fate.COUNTED, TO_REJECTED, PostKind.RESULT),
+    ("record confirms late", UNCONFIRMED_APPROVAL, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record confirms what was told", UNCONFIRMED_REJECTION, REJECTED, RECORD, Fate.AGREES, None, PostKind.CONFIRMED),
     ("record says it again", ENDED_APPROVED, APPROVED, RECORD, Fate.AGREES, None, None),
     # Another final class.
-    ("record contradicts", CLAIMED_APPROVED, REJECTED, RECORD, Fate.COUNTED, CONTRADICTION, Tell.CONTRADICTION),
-    ("record contradicts too", CLAIMED_REJECTED, APPROVED, RECORD, Fate.COUNTED, CONTRADICTION, Tell.CONTRADICTION),
-    ("record: failure instead", CLAIMED_APPROVED, FAILED, RECORD, Fate.COUNTED, CONTRADICTION, Tell.CONTRADICTION),
-    ("contradicts late", UNCONFIRMED_APPROVAL, REJECTED, RECORD, Fate.COUNTED, CONTRADICTION, Tell.CONTRADICTION),
-    ("contradicts told", UNCONFIRMED_REJECTION, APPROVED, RECORD, Fate.COUNTED, CONTRADICTION, Tell.CONTRADICTION),
-    ("second callback", CLAIMED_APPROVED, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
-    ("second after approved", ENDED_APPROVED, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
-    ("second after rejected", ENDED_REJECTED, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
-    ("second after failed", ENDED_FAILED, APPROVED, CALLBACK, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
-    ("second after told", UNCONFIRMED_REJECTION, APPROVED, CALLBACK, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
+    ("record contradicts", CLAIMED_APPROVED, REJECTED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
+    ("record contradicts too", CLAIMED_REJECTED, APPROVED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
+    ("record: failure instead", CLAIMED_APPROVED, FAILED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
+    ("contradicts late", UNCONFIRMED_APPROVAL, REJECTED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
+    ("contradicts told", UNCONFIRMED_REJECTION, APPROVED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
+    ("second callback", CLAIMED_APPROVED, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("second after approved", ENDED_APPROVED, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("second after rejected", ENDED_REJECTED, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("second after failed", ENDED_FAILED, APPROVED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("second after told", UNCONFIRMED_REJECTION, APPROVED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
     ("same class again", ENDED_REJECTED, SPOOF, CALLBACK, Fate.AGREES, None, None),
     # Not there yet is never a contradiction.
     ("record in progress", CLAIMED_APPROVED, PROVISIONAL, RECORD, Fate.LATE, None, None),
@@ -120,38 +121,38 @@ CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, Tell | None]] = [
     ("record knows no ID", CLAIMED_APPROVED, ID_NOT_FOUND, RECORD, Fate.LATE, None, None),
     ("record: authority down", CLAIMED_REJECTED, AUTHORITY_DOWN, RECORD, Fate.LATE, None, None),
     ("record unverified", CLAIMED_APPROVED, UNVERIFIED, RECORD, Fate.LATE, None, None),
-    ("record confirms an ID message", CLAIMED_FAILED, AUTHORITY_DOWN, RECORD, Fate.COUNTED, TO_FAILED, Tell.RESULT),
+    ("record confirms an ID message", CLAIMED_FAILED, AUTHORITY_DOWN, RECORD, Fate.COUNTED, TO_FAILED, PostKind.RESULT),
     # What is not final.
-    ("provisional", WAITING, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, Tell.NOT_FINAL),
-    ("provisional in the record", WAITING, PROVISIONAL, RECORD, Fate.COUNTED, SMILE_ID, Tell.NOT_FINAL),
-    ("provisional while sending", SENDING, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, Tell.NOT_FINAL),
+    ("provisional", WAITING, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
+    ("provisional in the record", WAITING, PROVISIONAL, RECORD, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
+    ("provisional while sending", SENDING, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
     ("provisional repeated", UNDER_REVIEW, PROVISIONAL, RECORD, Fate.AGREES, None, None),
-    ("another provisional", UNDER_REVIEW, INCONCLUSIVE, CALLBACK, Fate.COUNTED, None, Tell.NOT_FINAL),
-    ("provisional after unknown", CODE_UNKNOWN, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, Tell.NOT_FINAL),
-    ("provisional after no ID", ID_NOT_VERIFIED, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, Tell.NOT_FINAL),
+    ("another provisional", UNDER_REVIEW, INCONCLUSIVE, CALLBACK, Fate.COUNTED, None, PostKind.NOT_FINAL),
+    ("provisional after unknown", CODE_UNKNOWN, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
+    ("provisional after no ID", ID_NOT_VERIFIED, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
     ("provisional after a claim", CLAIMED_REJECTED, PROVISIONAL, CALLBACK, Fate.LATE, None, None),
     ("provisional after the end", ENDED_APPROVED, PROVISIONAL, CALLBACK, Fate.LATE, None, None),
     ("provisional after giving up", GAVE_UP, PROVISIONAL, RECORD, Fate.LATE, None, None),
     # Unknown codes and unverified IDs call a person, and never move what is settled.
-    ("unknown", WAITING, UNKNOWN, CALLBACK, Fate.COUNTED, UNKNOWN_CODE, Tell.UNKNOWN_CODE),
-    ("unknown in the record", SENDING, UNKNOWN, RECORD, Fate.COUNTED, UNKNOWN_CODE, Tell.UNKNOWN_CODE),
+    ("unknown", WAITING, UNKNOWN, CALLBACK, Fate.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
+    ("unknown in the record", SENDING, UNKNOWN, RECORD, Fate.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
     ("unknown repeated", CODE_UNKNOWN, UNKNOWN, CALLBACK, Fate.AGREES, None, None),
-    ("unknown under review", UNDER_REVIEW, UNKNOWN, CALLBACK, Fate.COUNTED, None, Tell.UNKNOWN_CODE),
-    ("unknown after a claim", CLAIMED_APPROVED, UNKNOWN, CALLBACK, Fate.COUNTED, None, Tell.UNKNOWN_CODE),
-    ("unknown after the end", ENDED_APPROVED, UNKNOWN, CALLBACK, Fate.COUNTED, None, Tell.UNKNOWN_CODE),
-    ("unverified", WAITING, UNVERIFIED, CALLBACK, Fate.COUNTED, ID_UNVERIFIED, Tell.ID_UNVERIFIED),
-    ("unverified in the record", WAITING, UNVERIFIED, RECORD, Fate.COUNTED, ID_UNVERIFIED, Tell.ID_UNVERIFIED),
+    ("unknown under review", UNDER_REVIEW, UNKNOWN, CALLBACK, Fate.COUNTED, None, PostKind.UNKNOWN_CODE),
+    ("unknown after a claim", CLAIMED_APPROVED, UNKNOWN, CALLBACK, Fate.COUNTED, None, PostKind.UNKNOWN_CODE),
+    ("unknown after the end", ENDED_APPROVED, UNKNOWN, CALLBACK, Fate.COUNTED, None, PostKind.UNKNOWN_CODE),
+    ("unverified", WAITING, UNVERIFIED, CALLBACK, Fate.COUNTED, ID_UNVERIFIED, PostKind.ID_UNVERIFIED),
+    ("unverified in the record", WAITING, UNVERIFIED, RECORD, Fate.COUNTED, ID_UNVERIFIED, PostKind.ID_UNVERIFIED),
     ("unverified repeated", ID_NOT_VERIFIED, UNVERIFIED, RECORD, Fate.AGREES, None, None),
-    ("unverified under review", UNDER_REVIEW, UNVERIFIED, RECORD, Fate.COUNTED, None, Tell.ID_UNVERIFIED),
+    ("unverified under review", UNDER_REVIEW, UNVERIFIED, RECORD, Fate.COUNTED, None, PostKind.ID_UNVERIFIED),
     ("unverified after a claim", CLAIMED_REJECTED, UNVERIFIED, CALLBACK, Fate.LATE, None, None),
     ("unverified after the end", ENDED_APPROVED, UNVERIFIED, CALLBACK, Fate.LATE, None, None),
     # Information beside the verdict.
     ("ID details", WAITING, ID_DETAILS, CALLBACK, Fate.INFORMATION, None, None),
     ("ID details after the end", ENDED_REJECTED, ID_DETAILS, RECORD, Fate.INFORMATION, None, None),
     ("no suspects", WAITING, NO_SUSPECTS, CALLBACK, Fate.INFORMATION, None, None),
-    ("suspects", WAITING, SUSPECTS, CALLBACK, Fate.INFORMATION, None, Tell.SUSPECTS),
-    ("suspects after the end", ENDED_APPROVED, SUSPECTS, CALLBACK, Fate.INFORMATION, None, Tell.SUSPECTS),
-    ("suspects beside two finals", TWO_FINALS, SUSPECTS, CALLBACK, Fate.INFORMATION, None, Tell.SUSPECTS),
+    ("suspects", WAITING, SUSPECTS, CALLBACK, Fate.INFORMATION, None, PostKind.SUSPECTS),
+    ("suspects after the end", ENDED_APPROVED, SUSPECTS, CALLBACK, Fate.INFORMATION, None, PostKind.SUSPECTS),
+    ("suspects beside two finals", TWO_FINALS, SUSPECTS, CALLBACK, Fate.INFORMATION, None, PostKind.SUSPECTS),
     (
         "suspects repeated",
         replace(ENDED_APPROVED, codes_told=told("5211")),
@@ -159,11 +160,11 @@ CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, Tell | None]] = [
     ),
     # We had given up and said so.
     ("failure after giving up", GAVE_UP, FAILED, CALLBACK, Fate.AGREES, None, None),
-    ("result after giving up", GAVE_UP, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
-    ("claim after giving up", GAVE_UP, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
+    ("result after giving up", GAVE_UP, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("claim after giving up", GAVE_UP, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
     (
         "an open claim is confirmed after giving up",
-        *(GAVE_UP_CLAIMED_APPROVED, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, Tell.SECOND_FINAL),
+        *(GAVE_UP_CLAIMED_APPROVED, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
     ),
     ("an open claim agrees with giving up", GAVE_UP_CLAIMED_FAILED, FAILED, RECORD, Fate.AGREES, None, None),
     # Fits no move.
@@ -180,7 +181,7 @@ CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, Tell | None]] = [
     ("now", "said", "source", "fate", "move", "tell"), [pytest.param(*c[1:], id=c[0]) for c in CASES]
 )
 def test_one_message_does_to_a_check_what_the_rules_of_trust_say(
-    now: Situation, said: Reading, source: Source, fate: Fate, move: Move, tell: Tell | None
+    now: Situation, said: Reading, source: Source, fate: Fate, move: Move, tell: PostKind | None
 ) -> None:
     ruling = rulings.rule(said, source, now)
 
@@ -226,29 +227,29 @@ def test_reviewers_are_called_for_what_only_a_person_can_settle(said: Reading, s
 @pytest.mark.parametrize(
     ("now", "move", "tell"),
     [
-        pytest.param(CLAIMED_REJECTED, TO_REJECTED, Tell.RESULT_UNCONFIRMED, id="rejection"),
-        pytest.param(CLAIMED_FAILED, TO_FAILED, Tell.RESULT_UNCONFIRMED, id="failure"),
+        pytest.param(CLAIMED_REJECTED, TO_REJECTED, PostKind.RESULT_UNCONFIRMED, id="rejection"),
+        pytest.param(CLAIMED_FAILED, TO_FAILED, PostKind.RESULT_UNCONFIRMED, id="failure"),
         pytest.param(
             replace(CLAIMED_REJECTED, state=State.SUBMITTING),
-            *(TO_REJECTED, Tell.RESULT_UNCONFIRMED),
+            *(TO_REJECTED, PostKind.RESULT_UNCONFIRMED),
             id="rejection while sending",
         ),
         pytest.param(
             CLAIMED_APPROVED,
-            *((State.IN_REVIEW, ReviewReason.UNCONFIRMED), Tell.APPROVAL_UNCONFIRMED),
+            *((State.IN_REVIEW, ReviewReason.UNCONFIRMED), PostKind.APPROVAL_UNCONFIRMED),
             id="an approval is not told as one",
         ),
         pytest.param(
             replace(UNDER_REVIEW, claim=Outcome.APPROVED),
-            *((State.IN_REVIEW, ReviewReason.UNCONFIRMED), Tell.APPROVAL_UNCONFIRMED),
+            *((State.IN_REVIEW, ReviewReason.UNCONFIRMED), PostKind.APPROVAL_UNCONFIRMED),
             id="approval after human review",
         ),
-        pytest.param(GAVE_UP_CLAIMED_APPROVED, SECOND_FINAL, Tell.SECOND_FINAL, id="after giving up"),
+        pytest.param(GAVE_UP_CLAIMED_APPROVED, SECOND_FINAL, PostKind.SECOND_FINAL, id="after giving up"),
         pytest.param(GAVE_UP_CLAIMED_FAILED, None, None, id="failure after giving up"),
     ],
 )
 def test_when_confirmation_does_not_come_what_was_received_is_told_as_what_it_is(
-    now: Situation, move: Move, tell: Tell | None
+    now: Situation, move: Move, tell: PostKind | None
 ) -> None:
     ruling = waited_enough(now)
 
@@ -297,7 +298,7 @@ class Sequence:
     claim: Outcome | None = None
     claim_code: str | None = None
     verdict: Outcome | None = None
-    tells: list[tuple[Tell, str]] = field(default_factory=list)
+    tells: list[tuple[PostKind, str]] = field(default_factory=list)
 
     def situation(self) -> Situation:
         return Situation(
@@ -413,9 +414,9 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
     def says_confirmed_only_what_the_record_holds(self) -> None:
         codes = {said.code: said.outcome for said in MESSAGES if said.is_final}
         for tell, code in self.check.tells:
-            if tell in {Tell.RESULT, Tell.CONFIRMED}:
+            if tell in {PostKind.RESULT, PostKind.CONFIRMED}:
                 assert codes[code] in self.record
-            if tell is Tell.RESULT_UNCONFIRMED:
+            if tell is PostKind.RESULT_UNCONFIRMED:
                 assert codes[code] is not Outcome.APPROVED
 
     @invariant()
@@ -424,9 +425,11 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
 
     @invariant()
     def tells_each_ending_once(self) -> None:
-        endings = [t for t, _ in self.check.tells if t in {Tell.RESULT, Tell.SECOND_FINAL, Tell.CONTRADICTION}]
+        endings = [
+            t for t, _ in self.check.tells if t in {PostKind.RESULT, PostKind.SECOND_FINAL, PostKind.CONTRADICTION}
+        ]
         assert len(endings) == len(set(endings))
-        assert len([t for t in endings if t is not Tell.RESULT]) <= 1
+        assert len([t for t in endings if t is not PostKind.RESULT]) <= 1
 
 
 TestAnySequenceOfMessages = AnySequenceOfMessages.TestCase

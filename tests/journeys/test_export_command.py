@@ -18,8 +18,8 @@ import pytest
 
 from bot.blocks import export as words
 from bot.blocks.private import NOT_SURE
-from bot.domain.checks import PostKind
 from bot.domain.exports import Format
+from bot.domain.outbox import PostKind
 from bot.errors import Refused
 from bot.exports import Exports
 from bot.sandbox.demo import ANALYST, settings_for

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.blocks.thread import Said
-from bot.domain.checks import PostKind
+from bot.domain.outbox import PostKind
 from bot.outbox.saying import File
 from tests.pictures import drawing
 from tests.pictures.drawing import Canvas, Typed

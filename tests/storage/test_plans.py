@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.app import gauges
-from bot.domain.checks import PhotoKind, PhotoRef, PostKind, Request
+from bot.domain.checks import PhotoKind, PhotoRef, Request
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome
 from bot.domain.rulings import Fate, Source
 from bot.domain.states import State

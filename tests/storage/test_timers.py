@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.checks import Held, PostKind
+from bot.domain.checks import Held
+from bot.domain.outbox import PostKind
 from bot.domain.states import State
 from storage import attempts, deliveries, due, holds, homes, outbox, timers
 from storage.database import Transaction, from_text, to_text

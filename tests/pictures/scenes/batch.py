@@ -10,7 +10,7 @@ from io import BytesIO
 from bot.blocks import batch
 from bot.domain.applicants import Limits, SourceFile, read, template_csv
 from bot.domain.batches import Batch, BatchState, Counts
-from bot.domain.checks import PostKind
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Why
 from bot.domain.request import FileInfo
 from bot.domain.states import State

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 from bot.blocks import export
 from bot.blocks.private import says
-from bot.domain.checks import PostKind
 from bot.domain.exports import NOT_KNOWN, Export, ExportState, Format, period_of_days
+from bot.domain.outbox import PostKind
 from bot.domain.sheets import csv_text
 from bot.outbox.saying import File
 from storage.exports import FIELDS

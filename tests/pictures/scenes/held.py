@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.blocks import held
-from bot.domain.checks import Check, Held, PhotoKind, PostKind
+from bot.domain.checks import Check, Held, PhotoKind
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Why
 from bot.domain.photo_quality import Flaw
 from bot.domain.states import State

@@ -7,7 +7,8 @@ from typing import Any
 
 from bot.blocks import ids, private, review, thread, words
 from bot.blocks.thread import Beside, Said
-from bot.domain.checks import Check, PostKind
+from bot.domain.checks import Check
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Why
 from bot.domain.reviews import OTHER, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence, agreement
 from bot.domain.states import ReviewReason, State

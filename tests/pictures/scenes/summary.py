@@ -9,8 +9,8 @@ from typing import cast
 
 from bot.blocks import summary
 from bot.blocks.summary import Names, Told
-from bot.domain.checks import Post, PostKind
 from bot.domain.figures import Fact, Report, report
+from bot.domain.outbox import Post, PostKind
 from bot.domain.outcomes import Why
 from bot.domain.periods import day_of, week_of
 from bot.domain.states import ReviewReason, State

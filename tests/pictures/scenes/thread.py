@@ -7,7 +7,8 @@ from typing import Any
 
 from bot.blocks import thread, words
 from bot.domain.assurance import Doubt
-from bot.domain.checks import Check, Held, PostKind
+from bot.domain.checks import Check, Held
+from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome, Why
 from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.states import ReviewReason, State

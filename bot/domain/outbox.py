@@ -1,0 +1,149 @@
+"""What the bot says of its own accord: every kind of post, and which kinds behave alike.
+
+Which post follows which event is decided by the processes; how each is worded, by the blocks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class PostKind(StrEnum):
+    """Every thing the bot says of its own accord. A row holds the kind and ids; blocks are built at delivery."""
+
+    REQUEST = "request"
+    """Opens the thread; carries reference and progress."""
+    PROGRESS = "progress"
+    """Updates the request's message in place."""
+    NOT_FINAL = "not_final"
+    RESULT = "result"
+    """Final and confirmed by Smile ID's own record."""
+    RESULT_UNCONFIRMED = "result_unconfirmed"
+    """A rejection or failure that Smile ID's own record does not show yet."""
+    APPROVAL_UNCONFIRMED = "approval_unconfirmed"
+    CONFIRMED = "confirmed"
+    """Updates a message that said *not yet confirmed*."""
+    FAILURE = "failure"
+    """No result, told by us: photos, refusals, Smile ID out of reach."""
+    UNKNOWN_CODE = "unknown_code"
+    ID_UNVERIFIED = "id_unverified"
+    CONTRADICTION = "contradiction"
+    SECOND_FINAL = "second_final"
+    SUSPECTS = "suspects"
+    RECORD_DIFFERS = "record_differs"
+    """The authority's record came after the approval, and is not about the person who was entered."""
+    OVERDUE = "overdue"
+    """Seven days without a result: a reviewer is asked to look in Smile ID's portal."""
+    REVIEW_NOTICE = "review_notice"
+    """A card in the reviewers' channel, or a copy of it by direct message."""
+    REVIEW_CARD = "review_card"
+    """Updates a card in place."""
+    REVIEW_CALL = "review_call"
+    """Below a card, or directly: a second person is needed, it was handed on, it has been waiting."""
+    DECIDED = "decided"
+    """A reviewer's decision."""
+    PERSONAL = "personal"
+    """To somebody who chose to be told of this, by direct message."""
+    ALERT = "alert"
+    """To one operator, by direct message."""
+    HELD = "held"
+    """Asks the requester whether to send all the same."""
+    HELD_ANSWERED = "held_answered"
+    """Takes the buttons off that question."""
+    CANCELLED = "cancelled"
+    OLD_RESULT = "old_result"
+    """Smile ID says something new about an attempt that was run again since."""
+    BATCH = "batch"
+    """Opens the thread of a batch: preview, progress, counts."""
+    BATCH_PROGRESS = "batch_progress"
+    """Updates the batch's message in place."""
+    BATCH_FAULTS = "batch_faults"
+    """The file of rows that cannot be sent, with their reasons."""
+    BATCH_RESULTS = "batch_results"
+    """The file of results, when the last row has ended."""
+    SUMMARY = "summary"
+    """The managers' figures of a period, by the clock or shared by somebody; opens a thread."""
+    SUMMARY_CHART = "summary_chart"
+    SUMMARY_CSV = "summary_csv"
+    """The same as a picture and as a file, in that thread."""
+    SUMMARY_OLDER = "summary_older"
+    """One line for the periods of a long stop that are not told one by one."""
+    UNANSWERED = "unanswered"
+    """To one person, directly: what they wrote or pressed was never answered."""
+    EXPORT = "export"
+    """How far a long export is, by direct message to whoever asked for it."""
+    EXPORT_PROGRESS = "export_progress"
+    """Updates that message in place."""
+    EXPORT_FILE = "export_file"
+    """The export itself, by direct message."""
+
+
+UPDATES = frozenset(
+    {PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS, PostKind.REVIEW_CARD}
+)
+UPDATES |= {PostKind.EXPORT_PROGRESS}
+"""Change a message that stands already; told twice they do no harm."""
+
+FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV})
+FILES |= {PostKind.EXPORT_FILE}
+"""Bring a file to a thread, or to a person."""
+
+BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS})
+"""Tell of a file of applicants where it was dropped; results of many people at once."""
+
+ELSEWHERE = frozenset(
+    {PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT}
+)
+"""About a check, but not for its thread."""
+
+SUMMARIES = frozenset({PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV, PostKind.SUMMARY_OLDER})
+"""Figures for managers."""
+
+EXPORTS = frozenset({PostKind.EXPORT, PostKind.EXPORT_PROGRESS, PostKind.EXPORT_FILE})
+"""What a manager takes out of the bot."""
+
+URGENT = frozenset(
+    {
+        PostKind.REQUEST,
+        PostKind.RESULT,
+        PostKind.RESULT_UNCONFIRMED,
+        PostKind.FAILURE,
+        PostKind.HELD,
+        PostKind.CANCELLED,
+        PostKind.DECIDED,
+        PostKind.BATCH,
+        PostKind.CONTRADICTION,
+        PostKind.SECOND_FINAL,
+        PostKind.RECORD_DIFFERS,
+        PostKind.ALERT,
+    }
+)
+"""Opening and final posts go first."""
+
+OVERTAKEN_BY_FINAL = frozenset({PostKind.PROGRESS, PostKind.NOT_FINAL, PostKind.APPROVAL_UNCONFIRMED})
+"""Dropped when a newer event is told before they were delivered; never re-told in newer words."""
+
+OVERTAKEN_BY_DISPUTE = OVERTAKEN_BY_FINAL | {PostKind.RESULT, PostKind.RESULT_UNCONFIRMED}
+"""Dropped when Smile ID contradicted itself: a result that nobody has read yet must not appear as one any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One thing to say, as claimed by the outbox."""
+
+    id: str
+    ref: str | None
+    kind: PostKind
+    lane: str
+    """The conversation it goes to: a channel id, or a user id for a direct message."""
+    receipt: str | None
+    note: Mapping[str, str]
+    """Ids and keys only."""
+    about: str | None
+    """The post that this one belongs to: a notice's result, or the message that an update amends."""
+    tries: int
+    in_doubt_since: datetime | None
+    created_at: datetime
+    ts: str | None = None
+    channel: str | None = None
