@@ -57,7 +57,7 @@ from bot.slack.files import SlackFiles
 from bot.slack.signature import SlackSignature
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import TIMEOUT, SmileID
-from bot.submission import PASS_SECONDS, Submission
+from bot.submission import PASS_SECONDS, SubmissionWorker
 from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
 from bot.tables import read_tables
@@ -113,7 +113,7 @@ class Bot:
     batches: Batches
     intake: Intake
     messages: Messages
-    submission: Submission
+    submission: SubmissionWorker
     results: Results
     outbox: Outbox
     backups: Backups
@@ -404,8 +404,8 @@ def _both(*hear: Callable[[str, str], None]) -> Callable[[str, str], None]:
 # Processes that claim what is due, each with its crew, and with the topic that wakes it
 
 
-def _submission(ground: _Ground, *, pass_seconds: float) -> tuple[Submission, Crew[str]]:
-    submission = Submission(
+def _submission(ground: _Ground, *, pass_seconds: float) -> tuple[SubmissionWorker, Crew[str]]:
+    submission = SubmissionWorker(
         database=ground.database,
         slack=ground.worker_slack,
         files=ground.files,

@@ -11,8 +11,8 @@ import structlog
 
 from bot.domain.attempt import Attempt
 from bot.domain.rulings import Fate, Source
-from bot.results.messages import is_of, json_object, read_timestamp, said_in
-from bot.results.settling import Settling
+from bot.results.parsing import is_of, json_object, read_timestamp, said_in
+from bot.results.settlement import Settlement
 from bot.settings import Settings
 from bot.smile_id.client import SmileID
 from storage import attempts, receipts
@@ -59,14 +59,14 @@ class Callbacks:
         *,
         database: Database,
         smile_id: SmileID,
-        settling: Settling,
+        settlement: Settlement,
         settings: Settings,
         now: Callable[[], datetime],
         on_callback: Callable[[str], None],
     ) -> None:
         self._database = database
         self._smile_id = smile_id
-        self._settling = settling
+        self._settlement = settlement
         self._settings = settings
         self._now = now
         self._on_callback = on_callback
@@ -98,7 +98,7 @@ class Callbacks:
         now = self._now()
 
         def commit(tx: Transaction) -> Fate | None:
-            return self._settling.settle(tx, attempt.job_id, said, source=Source.CALLBACK, now=now)
+            return self._settlement.settle(tx, attempt.job_id, said, source=Source.CALLBACK, now=now)
 
         fate = await self._database.write(commit)
         self._on_callback(fate.value if fate else "repeat")
@@ -131,7 +131,7 @@ class Callbacks:
         self, attempt: Attempt, answer: Answer, raw: bytes, body: Mapping[str, object] | None = None
     ) -> Answer:
         """Not believed, but it came to an address that only Smile ID knows: keep it, and ask Smile ID."""
-        now, receipt_id = self._now(), self._settling.new_id()
+        now, receipt_id = self._now(), self._settlement.new_id()
         why = "not_a_result" if answer is Answer.KEPT else answer.name.lower()
         text = raw[:REFUSED_BYTES].decode("utf-8", "replace")
         if body is not None:

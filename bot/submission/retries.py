@@ -36,7 +36,7 @@ _FOR_OPERATORS = {
 }
 
 
-class Setbacks:
+class RetryPolicy:
     """Postpones and ends."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Setbacks:
         self._now = now
         self._dice = dice
 
-    async def again(
+    async def reschedule(
         self,
         check: Check,
         error: str,

@@ -1,7 +1,7 @@
 """The three commits of a check on its way to Smile ID; a crash may fall between any two of them.
 
 (a) our job id, user id and callback token, before any call; (b) Smile ID's job id and the upload URL; (c) the zip is
-there. Each is a plain function inside a transaction of the caller; when they are due is `sending`'s part.
+there. Each is a plain function inside a transaction of the caller; when they are due is `sender`'s part.
 """
 
 from datetime import datetime

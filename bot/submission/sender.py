@@ -1,6 +1,6 @@
-"""One attempt brought to Smile ID, from wherever it stands, in the order of `commits`.
+"""One attempt brought to Smile ID, from wherever it stands, in the order of `checkpoints`.
 
-A clear no is dealt with here: another user id, `retry`, or the end of the check. A lost answer is `doubts`' part.
+A clear no is dealt with here: another user id, `retry`, or the end of the check. A lost answer is `reconciliation`'s.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from bot.errors import (
 from bot.settings import Settings
 from bot.smile_id.client import Photo, Prepared, SmileID
 from bot.smile_id.package import Consent, Job
-from bot.submission import commits
-from bot.submission.doubts import Doubts
-from bot.submission.gathering import Gathered
-from bot.submission.setbacks import Setbacks
+from bot.submission import checkpoints
+from bot.submission.photos import LoadedPhoto
+from bot.submission.reconciliation import Reconciler
+from bot.submission.retries import RetryPolicy
 from storage import attempts
 from storage.database import Database
 
@@ -36,7 +36,7 @@ MAX_USER_IDS = 3
 """User ids tried when Smile ID says that one is taken; ours are random, so the first one should do."""
 
 
-class Sending:
+class Sender:
     """Records, prepares and sends."""
 
     def __init__(
@@ -44,28 +44,28 @@ class Sending:
         *,
         database: Database,
         smile_id: SmileID,
-        doubts: Doubts,
-        setbacks: Setbacks,
+        reconciler: Reconciler,
+        retries: RetryPolicy,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._smile_id = smile_id
-        self._doubts = doubts
-        self._setbacks = setbacks
+        self._reconciler = reconciler
+        self._retries = retries
         self._settings = settings
         self._now = now
 
     async def record(self, check: Check, *, replaces: Attempt | None = None) -> Attempt | None:
         """(a). None when it may have been recorded, and sent, after the backup that we work on: asked about first."""
-        attempt = await self._database.write(commits.record, check, replaces=replaces, now=self._now())
+        attempt = await self._database.write(checkpoints.record, check, replaces=replaces, now=self._now())
         log.info("attempt.recorded", ref=check.ref, job_id=attempt.job_id)
         if attempt.in_doubt_since is not None:
-            await self._setbacks.again(check, "known from before a restore?", at_once=True, gives_up_as="unsettled")
+            await self._retries.reschedule(check, "known from before a restore?", at_once=True, gives_up_as="unsettled")
             return None
         return attempt
 
-    async def send(self, check: Check, attempt: Attempt, photos: Sequence[Gathered]) -> None:
+    async def send(self, check: Check, attempt: Attempt, photos: Sequence[LoadedPhoto]) -> None:
         """(b) and (c), from wherever the attempt stands."""
         urls_died = 0
         while True:
@@ -80,7 +80,7 @@ class Sending:
                 urls_died += 1
                 if urls_died > 1:
                     # A fresh one dies as well: something else is wrong, and asking faster will not mend it.
-                    await self._setbacks.again(check, str(fault), gives_up_as="smile_id_away")
+                    await self._retries.reschedule(check, str(fault), gives_up_as="smile_id_away")
                     return
                 attempt = await self._database.read(attempts.get, attempt.job_id)
             except SmileIDRefused as no:
@@ -89,18 +89,18 @@ class Sending:
                     return
                 attempt = replaced
             except (SmileIDUncertain, SmileIDAnswerInvalid) as fault:
-                await self._doubts.begin(check, attempt, fault)
+                await self._reconciler.begin(check, attempt, fault)
                 return
             except SmileIDError as fault:
                 asked = fault.retry_after if isinstance(fault, SmileIDUnavailable) else None
-                await self._setbacks.again(check, str(fault), asked_seconds=asked, gives_up_as="smile_id_away")
+                await self._retries.reschedule(check, str(fault), asked_seconds=asked, gives_up_as="smile_id_away")
                 return
 
     async def _prepare(self, check: Check, attempt: Attempt) -> Attempt:
         prepared = await self._smile_id.prepare(self._job(check, attempt), retry=attempt.retry_flag)
-        return await self._database.write(commits.prepared, check, attempt, prepared)
+        return await self._database.write(checkpoints.prepared, check, attempt, prepared)
 
-    async def _put(self, check: Check, attempt: Attempt, photos: Sequence[Gathered]) -> None:
+    async def _put(self, check: Check, attempt: Attempt, photos: Sequence[LoadedPhoto]) -> None:
         assert attempt.upload is not None
         assert attempt.smile_job_id is not None
         prepared = Prepared(
@@ -116,7 +116,9 @@ class Sending:
             prepared=prepared,
         )
         await self._smile_id.send(prepared.upload_url, package)
-        await self._database.write(commits.sent, check.ref, attempt.job_id, settings=self._settings, now=self._now())
+        await self._database.write(
+            checkpoints.sent, check.ref, attempt.job_id, settings=self._settings, now=self._now()
+        )
         log.info("check.sent", ref=check.ref, job_id=attempt.job_id)
 
     def _job(self, check: Check, attempt: Attempt) -> Job:
@@ -150,24 +152,24 @@ class Sending:
             return None
         if no.fault is Fault.USER_ID and attempt.smile_job_id is not None:
             # A zip of this attempt may have been sent, and then it was ours that enrolled the user.
-            await self._doubts.begin(check, attempt, no)
+            await self._reconciler.begin(check, attempt, no)
             return None
         if no.fault is Fault.USER_ID and await self._database.read(attempts.count_of_round, check.ref) < MAX_USER_IDS:
             return await self.record(check, replaces=attempt)
         if no.fault is Fault.REQUESTER:
-            await self._setbacks.fail(check, "input", no.words)
+            await self._retries.fail(check, "input", no.words)
         else:
-            await self._setbacks.fail(check, "refused", no.words, alert=no.alert)
+            await self._retries.fail(check, "refused", no.words, alert=no.alert)
         return None
 
     async def _taken(self, check: Check, attempt: Attempt) -> None:
         """Smile ID knows the job and opens it to nobody, `retry` or not: its record has the last word."""
-        is_in = await self._doubts.zip_is_in(check, attempt)
+        is_in = await self._reconciler.zip_is_in(check, attempt)
         if is_in:
-            await self._doubts.learned(check, attempt, "job_status")
+            await self._reconciler.learned(check, attempt, "job_status")
         elif is_in is False:
-            await self._setbacks.fail(check, "unsettled", None, alert="unsettled")
+            await self._retries.fail(check, "unsettled", None, alert="unsettled")
 
 
-def _of_kind(photos: Sequence[Gathered], kind: PhotoKind) -> tuple[Photo, ...]:
+def _of_kind(photos: Sequence[LoadedPhoto], kind: PhotoKind) -> tuple[Photo, ...]:
     return tuple(Photo(data=it.photo.jpeg, base64=it.is_inline) for it in photos if it.ref.kind is kind)

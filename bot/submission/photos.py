@@ -23,7 +23,7 @@ _GONE = frozenset({"file_not_found", "file_deleted", "not_visible", "access_deni
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class LoadedPhoto:
     """One photo of a check, ready to be sent."""
 
     ref: PhotoRef
@@ -34,7 +34,7 @@ class Gathered:
     photo: Photo = field(repr=False)
 
 
-class Gathering:
+class PhotoLoader:
     """Fetches and prepares them."""
 
     def __init__(
@@ -46,14 +46,14 @@ class Gathering:
         self._bundles = bundles
         self._decoder = decoder
 
-    async def gather(self, check: Check, refs: Sequence[PhotoRef], *, limit: asyncio.Timeout) -> list[Gathered]:
+    async def load(self, check: Check, refs: Sequence[PhotoRef], *, limit: asyncio.Timeout) -> list[LoadedPhoto]:
         """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps.
 
         The time-out `limit` is suspended while they wait for other checks' photos to be decoded.
         """
         found = await self._fetch_all(check, refs)
         return [
-            Gathered(ref=ref, size=len(data), is_inline=inline, photo=await self._prepare(ref, data, limit))
+            LoadedPhoto(ref=ref, size=len(data), is_inline=inline, photo=await self._prepare(ref, data, limit))
             for ref, (data, inline) in zip(refs, found, strict=True)
         ]
 

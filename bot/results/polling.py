@@ -15,8 +15,8 @@ from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State
 from bot.errors import Fault, SmileIDError, SmileIDRefused
-from bot.results.messages import is_of, said_in
-from bot.results.settling import Heard, Settling, is_replaced, situation_of
+from bot.results.parsing import is_of, said_in
+from bot.results.settlement import Heard, Settlement, is_replaced, situation_of
 from bot.settings import Settings
 from bot.smile_id.client import JobStatus, SmileID
 from bot.smile_id.wire import parse_message
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=5)
 
 
-class Asking:
+class StatusPoller:
     """Asks Smile ID's own record about jobs that are due."""
 
     def __init__(
@@ -36,14 +36,14 @@ class Asking:
         *,
         database: Database,
         smile_id: SmileID,
-        settling: Settling,
+        settlement: Settlement,
         access: Access,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._smile_id = smile_id
-        self._settling = settling
+        self._settlement = settlement
         self._access = access
         self._settings = settings
         self._now = now
@@ -84,7 +84,7 @@ class Asking:
         attempt = attempts.get(tx, job_id)
         bodies = [*([status.result] if status.result else []), *status.history]
         read = [said for body in bodies if (said := said_in(body)) and is_of(said.message, attempt, strictly=False)]
-        readings = [self._settling.read(said.message) for said in read]
+        readings = [self._settlement.read(said.message) for said in read]
         chosen = record_of(readings)
         order = list(reversed(range(len(read))))
         if chosen is not None:
@@ -99,7 +99,7 @@ class Asking:
         # Kept and not told, but what they hold of the authority's record is compared with the verdict.
         order.sort(key=lambda number: number not in past)
         for number in order:
-            self._settling.settle(tx, job_id, read[number], source=Source.JOB_STATUS, now=now, past=number in past)
+            self._settlement.settle(tx, job_id, read[number], source=Source.JOB_STATUS, now=now, past=number in past)
 
     def _two_verdicts(self, tx: Transaction, attempt: Attempt, record: Sequence[Reading]) -> bool:
         """Whether the record alone, with nothing heard before, holds two results that differ."""
@@ -114,13 +114,13 @@ class Asking:
         if is_replaced(tx, attempt):
             if attempt.claim_receipt is not None:
                 # The check was run again before this result was confirmed, perhaps before anybody had heard of it.
-                self._settling.tell_of_old(tx, self._claimed(tx, check, attempt, now))
+                self._settlement.tell_of_old(tx, self._claimed(tx, check, attempt, now))
                 attempts.end_claim(tx, job_id)
             attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
             return
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self._settings.confirm_wait
         if waited and (ruling := waited_enough(situation_of(check, attempt, frozenset()))) is not None:
-            self._settling.apply(tx, ruling, self._claimed(tx, check, attempt, now))
+            self._settlement.apply(tx, ruling, self._claimed(tx, check, attempt, now))
             check, attempt = checks.get(tx, attempt.ref), attempts.get(tx, job_id)
         elapsed = now - (attempt.sent_at or now)
         waits = check.state is State.PROCESSING or check.reason in POLLED_REASONS
@@ -151,7 +151,7 @@ class Asking:
         """The final result that came by callback and waits for confirmation."""
         receipt = receipts.find(tx, attempt.claim_receipt or "")
         assert receipt is not None
-        reading = self._settling.read(parse_message(json.loads(receipt.body)))
+        reading = self._settlement.read(parse_message(json.loads(receipt.body)))
         return Heard(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)
 
     def _tell_the_waiting(
@@ -161,7 +161,7 @@ class Asking:
         if level and attempts.overdue_told(tx, attempt.job_id, level):
             checks.progress(tx, check.ref, now=now)
         if elapsed >= POLL_FOR:
-            notice = self._settling.notice(
+            notice = self._settlement.notice(
                 tx, check, f"overdue:{attempt.job_id}", now=now, note={"tell": PostKind.OVERDUE.value}
             )
             outbox.enqueue(

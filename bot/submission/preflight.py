@@ -10,12 +10,12 @@ from bot.domain.checks import Check, Held, PhotoKind
 from bot.domain.id_types import IDTypes
 from bot.domain.photo_quality import Flaw, same_pictures
 from bot.settings import Environment, Settings
-from bot.submission.gathering import Gathered
+from bot.submission.photos import LoadedPhoto
 from storage import checks, holds
 from storage.database import Database, Transaction
 
 
-class Questions:
+class Preflight:
     """Holds a check where there is something to ask."""
 
     def __init__(
@@ -26,7 +26,7 @@ class Questions:
         self._settings = settings
         self._now = now
 
-    async def hold(self, check: Check, photos: Sequence[Gathered]) -> bool:
+    async def hold(self, check: Check, photos: Sequence[LoadedPhoto]) -> bool:
         """Whether the check is held now, and its requester asked; what was answered is not asked again."""
         selfie = next(it.photo for it in photos if it.ref.kind is PhotoKind.SELFIE)
         flaws = _flaws(photos)
@@ -66,7 +66,7 @@ class Questions:
         )
 
 
-def _flaws(photos: Sequence[Gathered]) -> list[list[str | int]]:
+def _flaws(photos: Sequence[LoadedPhoto]) -> list[list[str | int]]:
     """Kind and position of the photo, and what is wrong with it."""
     flaws: list[list[str | int]] = [
         [it.ref.kind.value, it.ref.position, flaw.value] for it in photos for flaw in it.photo.look.flaws

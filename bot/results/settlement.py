@@ -23,8 +23,8 @@ from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import Agreement, Choice, Decision, ReviewState
 from bot.domain.rulings import Fate, Ruling, Situation, Source, rule
 from bot.domain.states import FINAL, POLLED_REASONS, STICKY_REASONS, State
-from bot.results.comparing import comparison_of_job, tells_of_a_person
-from bot.results.messages import Said, said_in
+from bot.results.comparison import comparison_of_job, tells_of_a_person
+from bot.results.parsing import Said, said_in
 from bot.settings import ReviewNotify, Settings
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Message
@@ -45,7 +45,7 @@ class Heard:
     at: datetime
 
 
-class Settling:
+class Settlement:
     """Interprets, moves, tells."""
 
     def __init__(self, *, codes: ResultCodes, access: Access, settings: Settings, dice: random.Random) -> None:

@@ -1,6 +1,6 @@
 """An answer was lost, so nobody knows whether the zip arrived: Smile ID's own record says, before anything is sent.
 
-Sending itself is `sending`'s part, waiting and giving up are `setbacks`'.
+Sending itself is `sender`'s part, waiting and giving up are `retries`'.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from bot.domain.checks import Check
 from bot.errors import SmileIDError, SmileIDRefused, SmileIDUnavailable
 from bot.settings import Settings
 from bot.smile_id.client import SmileID
-from bot.submission import commits
-from bot.submission.setbacks import Setbacks
+from bot.submission import checkpoints
+from bot.submission.retries import RetryPolicy
 from storage import attempts, checks
 from storage.database import Database
 
@@ -25,7 +25,7 @@ SETTLES_AFTER = timedelta(seconds=10)
 """Smile ID may need this long before its record shows a zip; what it does not know then, it does not have."""
 
 
-class Doubts:
+class Reconciler:
     """Notes that an attempt is in doubt, and settles it."""
 
     def __init__(
@@ -33,20 +33,20 @@ class Doubts:
         *,
         database: Database,
         smile_id: SmileID,
-        setbacks: Setbacks,
+        retries: RetryPolicy,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._smile_id = smile_id
-        self._setbacks = setbacks
+        self._retries = retries
         self._settings = settings
         self._now = now
 
     async def begin(self, check: Check, attempt: Attempt, fault: SmileIDError) -> None:
         """An answer was lost: nothing is sent before Smile ID's own record was asked, which happens at once."""
         await self._database.write(attempts.doubt, attempt.job_id, since=self._now())
-        await self._setbacks.again(check, str(fault), at_once=True, gives_up_as="unsettled")
+        await self._retries.reschedule(check, str(fault), at_once=True, gives_up_as="unsettled")
 
     async def settle(self, check: Check, attempt: Attempt) -> Attempt | None:
         """What does Smile ID know? The attempt to go on with, or None to stop for now."""
@@ -75,15 +75,17 @@ class Doubts:
             status = await self._smile_id.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
         except SmileIDRefused as no:
             # Nothing is wrong with this check: it waits for the operators, who hear of it now.
-            await self._setbacks.again(check, str(no), gives_up_as="unsettled", refusal=no)
+            await self._retries.reschedule(check, str(no), gives_up_as="unsettled", refusal=no)
             return None
         except SmileIDError as fault:
             asked = fault.retry_after if isinstance(fault, SmileIDUnavailable) else None
-            await self._setbacks.again(check, str(fault), asked_seconds=asked, gives_up_as="unsettled")
+            await self._retries.reschedule(check, str(fault), asked_seconds=asked, gives_up_as="unsettled")
             return None
         return not (status.no_zip or status.unknown_job)
 
     async def learned(self, check: Check, attempt: Attempt, how: str) -> None:
         """(c), from somewhere else than the answer to the zip."""
-        await self._database.write(commits.sent, check.ref, attempt.job_id, settings=self._settings, now=self._now())
+        await self._database.write(
+            checkpoints.sent, check.ref, attempt.job_id, settings=self._settings, now=self._now()
+        )
         log.info("check.sent", ref=check.ref, job_id=attempt.job_id, learned=how)

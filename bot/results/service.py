@@ -1,0 +1,59 @@
+"""What Smile ID says becomes the state of a check: by callback, by polling, by confirmation, all in one `settle`.
+
+A callback is kept before it is answered. What it claims is believed only as far as `bot.domain.rulings` says.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from bot.access import Access
+from bot.domain.attempt import Attempt
+from bot.domain.outcomes import ResultCodes
+from bot.results.callbacks import Answer, Callback, Callbacks
+from bot.results.polling import StatusPoller
+from bot.results.settlement import Settlement
+from bot.settings import Settings
+from bot.smile_id.client import SmileID
+from storage.database import Database
+
+
+class Results:
+    """Receives, asks and settles."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        smile_id: SmileID,
+        codes: ResultCodes,
+        access: Access,
+        settings: Settings,
+        now: Callable[[], datetime],
+        dice: random.Random,
+        on_callback: Callable[[str], None] = lambda _fate: None,
+    ) -> None:
+        settlement = Settlement(codes=codes, access=access, settings=settings, dice=dice)
+        self._callbacks = Callbacks(
+            database=database,
+            smile_id=smile_id,
+            settlement=settlement,
+            settings=settings,
+            now=now,
+            on_callback=on_callback,
+        )
+        self._poller = StatusPoller(
+            database=database, smile_id=smile_id, settlement=settlement, access=access, settings=settings, now=now
+        )
+
+    async def receive(self, callback: Callback) -> Answer:
+        """Keep one delivery and settle what it says; the answer is given only after the commit."""
+        return await self._callbacks.receive(callback)
+
+    async def claim(self, limit: int) -> Sequence[Attempt]:
+        """Jobs due for job_status, ours until the lease ends."""
+        return await self._poller.claim(limit)
+
+    async def work(self, due: Attempt) -> None:
+        """Ask for one job, settle what the record says, and set the time of the next asking."""
+        await self._poller.work(due)
