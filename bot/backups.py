@@ -76,4 +76,4 @@ class Backups:
 
     async def _tell(self, words: str, now: datetime) -> None:
         operators = self._access.people(Role.ADMIN)
-        await self._database.write(outbox.alert, "backup", recipients=operators, now=now, note={"words": words})
+        await self._database.write(outbox.alert, "backup", recipients=operators, now=now, payload={"words": words})

@@ -175,13 +175,13 @@ class Messages:
 
     async def unanswered(self, user: str, about: str, *, channel: str | None, code: str | None = None) -> None:
         """Have a person told that there was no answer. The same again changes nothing."""
-        note = {"channel": channel or "", "code": code or ""}
+        payload = {"channel": channel or "", "code": code or ""}
         await self._database.write(
             outbox.enqueue,
             PostKind.UNANSWERED,
             key=f"{user}:{about}",
-            lane=user,
-            note={name: text for name, text in note.items() if text},
+            destination=user,
+            payload={name: text for name, text in payload.items() if text},
             now=self._now(),
         )
 

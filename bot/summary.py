@@ -118,8 +118,8 @@ class Summary:
             tx,
             PostKind.SUMMARY_OLDER,
             key=f"{channel}:{first.kind.value}:{first.first.isoformat()}",
-            lane=channel,
-            note=_note(Asked(period=Period(kind=Kind.RANGE, first=first.first, last=last.last)))
+            destination=channel,
+            payload=_note(Asked(period=Period(kind=Kind.RANGE, first=first.first, last=last.last)))
             | {"unit": first.kind.value, "count": str(len(passed))},
             now=now,
         )
@@ -134,7 +134,7 @@ class Summary:
         once = f"{self._dice.getrandbits(64):016x}"
         return blocks.with_button(said, value={**_note(asked), "once": once})
 
-    async def share(self, user: str, channel: str, note: Mapping[str, str]) -> None:
+    async def share(self, user: str, channel: str, payload: Mapping[str, str]) -> None:
         """Post what a button names where it was pressed, once; raises Refused with words for whoever pressed it."""
         await self._must_be_manager(user)
         where = await self._access.channel(channel, user)
@@ -144,13 +144,13 @@ class Summary:
             raise Refused(blocks.SHARED_CHANNEL)
         if not where.can_post:
             raise Refused(blocks.NOT_HERE)
-        asked, once = _asked_in(note), str(note["once"])
+        asked, once = _asked_in(payload), str(payload["once"])
         if not await self._database.write(_share, channel, asked, once=once, by=user, now=self._now()):
             raise Refused(blocks.ONCE)
 
-    async def shared(self, channel: str, note: Mapping[str, str]) -> Said:
+    async def shared(self, channel: str, payload: Mapping[str, str]) -> Said:
         """The private answer once it was shared: the same figures without the button."""
-        return blocks.with_line(await self._said(_asked_in(note)), blocks.shared(channel))
+        return blocks.with_line(await self._said(_asked_in(payload)), blocks.shared(channel))
 
     async def _said(self, asked: Asked) -> Said:
         report = await self._database.read(
@@ -194,25 +194,32 @@ def _enqueue(
     in_doubt_since: datetime | None = None,
 ) -> None:
     """The message, and for its thread the picture and the file."""
-    note = _note(asked) | ({"by": by} if by else {})
+    payload = _note(asked) | ({"by": by} if by else {})
     opening: str | None = None
     for kind in (PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV):
         post = outbox.enqueue(
-            tx, kind, key=key, lane=channel, note=note, about=opening, in_doubt_since=in_doubt_since, now=now
+            tx,
+            kind,
+            key=key,
+            destination=channel,
+            payload=payload,
+            parent_id=opening,
+            in_doubt_since=in_doubt_since,
+            now=now,
         )
         opening = opening or post
 
 
 def _note(asked: Asked) -> dict[str, str]:
     period = asked.period
-    note = {"kind": period.kind.value, "first": period.first.isoformat(), "last": period.last.isoformat()}
-    return note | {name: value for name, value in (("country", asked.country), ("id_type", asked.id_type)) if value}
+    payload = {"kind": period.kind.value, "first": period.first.isoformat(), "last": period.last.isoformat()}
+    return payload | {name: value for name, value in (("country", asked.country), ("id_type", asked.id_type)) if value}
 
 
-def _asked_in(note: Mapping[str, str]) -> Asked:
-    first, last = date.fromisoformat(note["first"]), date.fromisoformat(note["last"])
-    period = Period(kind=Kind(note["kind"]), first=first, last=last)
-    return Asked(period=period, country=note.get("country"), id_type=note.get("id_type"))
+def _asked_in(payload: Mapping[str, str]) -> Asked:
+    first, last = date.fromisoformat(payload["first"]), date.fromisoformat(payload["last"])
+    period = Period(kind=Kind(payload["kind"]), first=first, last=last)
+    return Asked(period=period, country=payload.get("country"), id_type=payload.get("id_type"))
 
 
 def _dates(period: Period) -> Iterable[str]:

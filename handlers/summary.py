@@ -38,14 +38,14 @@ async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[S
 async def shared(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The figures into the conversation where the answer stands; the answer itself loses its button."""
     await ack()
-    channel, note = body["channel"]["id"], json.loads(action["value"])
+    channel, payload = body["channel"]["id"], json.loads(action["value"])
     try:
-        await bot.summary.share(body["user"]["id"], channel, note)
+        await bot.summary.share(body["user"]["id"], channel, payload)
     except Refused as no:
         tell(bot, body, private.says(no.words))
         return
-    bot.background.spawn(_without_button(bot, body, channel, note))
+    bot.background.spawn(_without_button(bot, body, channel, payload))
 
 
-async def _without_button(bot: Bot, body: Mapping[str, Any], channel: str, note: Mapping[str, str]) -> None:
-    tell(bot, body, await bot.summary.shared(channel, note), in_place=True)
+async def _without_button(bot: Bot, body: Mapping[str, Any], channel: str, payload: Mapping[str, str]) -> None:
+    tell(bot, body, await bot.summary.shared(channel, payload), in_place=True)

@@ -258,8 +258,8 @@ def refresh(tx: Transaction, batch_id: str, *, now: datetime) -> None:
         PostKind.BATCH_PROGRESS,
         key=batch_id,
         opening=f"{PostKind.BATCH.value}:{batch_id}",
-        lane=batch.channel,
-        note={"batch": batch_id},
+        destination=batch.channel,
+        payload={"batch": batch_id},
         every=UPDATE_EVERY,
         now=now,
     )
@@ -273,14 +273,14 @@ def release_leases(tx: Transaction) -> None:
 
 def _open(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     batch = get(tx, batch_id)
-    outbox.enqueue(tx, PostKind.BATCH, key=batch_id, lane=batch.channel, note={"batch": batch_id}, now=now)
+    outbox.enqueue(tx, PostKind.BATCH, key=batch_id, destination=batch.channel, payload={"batch": batch_id}, now=now)
     refresh(tx, batch_id, now=now)
 
 
 def _file(tx: Transaction, kind: PostKind, batch_id: str, what: str, *, now: datetime) -> None:
     batch = get(tx, batch_id)
-    note = {"batch": batch_id, "what": what}
-    outbox.enqueue(tx, kind, key=f"{batch_id}:{what}", lane=batch.channel, note=note, now=now)
+    payload = {"batch": batch_id, "what": what}
+    outbox.enqueue(tx, kind, key=f"{batch_id}:{what}", destination=batch.channel, payload=payload, now=now)
 
 
 def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:

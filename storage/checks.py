@@ -77,7 +77,7 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
     audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
     homes.concern(tx, request.requester, now=now)
     if request.batch is None:
-        outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, lane=request.channel, now=now)
+        outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, destination=request.channel, now=now)
     tx.wake(SUBMISSION)
     return ref, True
 
@@ -153,12 +153,18 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
     move(tx, ref, State.CANCELLED, now=now, actor=by)
     tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
     check = get(tx, ref)
-    outbox.answer_questions(tx, ref, lane=check.channel, note={"by": by, "how": "cancelled"}, now=now)
+    outbox.answer_questions(tx, ref, destination=check.channel, payload={"by": by, "how": "cancelled"}, now=now)
     outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
     if not tell:
         return
     outbox.enqueue(
-        tx, PostKind.CANCELLED, ref=ref, key=f"{ref}:{check.round}", lane=check.channel, now=now, note={"by": by}
+        tx,
+        PostKind.CANCELLED,
+        ref=ref,
+        key=f"{ref}:{check.round}",
+        destination=check.channel,
+        now=now,
+        payload={"by": by},
     )
 
 
@@ -347,9 +353,9 @@ def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: dat
         PostKind.FAILURE,
         ref=ref,
         key=f"{ref}:{check.round}:{check.attempts}",
-        lane=check.channel,
+        destination=check.channel,
         now=now,
-        about=told,
+        parent_id=told,
     )
 
 
@@ -401,7 +407,7 @@ def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
     if row is not None and row["batch"] is not None:
         batches.refresh(tx, row["batch"], now=now)
     elif row is not None:
-        outbox.refresh(tx, ref, lane=row["channel"], now=now)
+        outbox.refresh(tx, ref, destination=row["channel"], now=now)
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:

@@ -35,23 +35,23 @@ def claim_due(
         now=to_text(now),
     )
     free = [row["lane"] for row in lanes if row["lane"] not in paused]
-    nexts = [row for lane in free if (row := _next_in(tx, lane, now=now, hold=hold)) is not None]
+    nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
     chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
     for row in chosen:
         tx.run("UPDATE posts SET leased_until = :until WHERE id = :id", until=to_text(until), id=row["id"])
     return [post_of(row) for row in chosen]
 
 
-def _next_in(tx: Transaction, lane: str, *, now: datetime, hold: timedelta) -> sqlite3.Row | None:
+def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelta) -> sqlite3.Row | None:
     """The next post of one conversation, found along the index `posts_due`.
 
-    The `+` keeps the look at earlier posts of the same check on `posts_ref`: along the lane it would read the whole
+    The `+` keeps the look at earlier posts of the same check on `posts_ref`: by destination it would read the whole
     queue for each post in it.
     """
     return tx.row(
         """
         SELECT * FROM posts p
-        WHERE p.lane = :lane AND p.state = 'due' AND p.due_at <= :now
+        WHERE p.lane = :destination AND p.state = 'due' AND p.due_at <= :now
           AND NOT EXISTS (
             SELECT 1 FROM posts e
             WHERE e.ref = p.ref AND +e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
@@ -62,7 +62,7 @@ def _next_in(tx: Transaction, lane: str, *, now: datetime, hold: timedelta) -> s
               AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card', 'summary_chart', 'summary_csv')))
         ORDER BY p.priority, p.seq LIMIT 1
         """,
-        lane=lane,
+        destination=destination,
         now=to_text(now),
         hold=to_text(now - hold),
     )
@@ -108,15 +108,15 @@ def again(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bo
     )
 
 
-def redirect(tx: Transaction, post_id: str, *, lane: str, now: datetime, error: str) -> None:
+def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, error: str) -> None:
     """Deliver it elsewhere: to a person directly, since its thread or channel is gone."""
     tx.run(
         """
-        UPDATE posts SET lane = :lane, due_at = :now, leased_until = NULL, in_doubt_since = NULL, tries = 0,
+        UPDATE posts SET lane = :destination, due_at = :now, leased_until = NULL, in_doubt_since = NULL, tries = 0,
             error = :error
         WHERE id = :id
         """,
-        lane=lane,
+        destination=destination,
         now=to_text(now),
         error=error,
         id=post_id,
@@ -132,9 +132,9 @@ def spread(tx: Transaction, post: Post, *, people: Sequence[str], error: str, no
             post.kind,
             key=f"{post.id.partition(':')[2]}:{person}",
             ref=post.ref,
-            lane=person,
+            destination=person,
             receipt=post.receipt,
-            note=post.note,
+            payload=post.payload,
             now=now,
         )
     end(tx, post.id, state="failed", error=error, now=now)

@@ -145,7 +145,7 @@ def ask(tx: Transaction, export: Export, *, now: datetime) -> bool:
     )
     if export.total > LONG:
         _message(tx, export, now=now)
-    outbox.enqueue(tx, PostKind.EXPORT_FILE, key=export.id, lane=LANE, note={"export": export.id}, now=now)
+    outbox.enqueue(tx, PostKind.EXPORT_FILE, key=export.id, destination=LANE, payload={"export": export.id}, now=now)
     return True
 
 
@@ -200,15 +200,17 @@ def refresh(tx: Transaction, export_id: str, *, now: datetime) -> None:
         PostKind.EXPORT_PROGRESS,
         key=export_id,
         opening=opening,
-        lane=told.lane,
-        note={"export": export_id},
+        destination=told.destination,
+        payload={"export": export_id},
         every=UPDATE_EVERY,
         now=now,
     )
 
 
 def _message(tx: Transaction, export: Export, *, now: datetime) -> None:
-    outbox.enqueue(tx, PostKind.EXPORT, key=export.id, lane=export.person, note={"export": export.id}, now=now)
+    outbox.enqueue(
+        tx, PostKind.EXPORT, key=export.id, destination=export.person, payload={"export": export.id}, now=now
+    )
 
 
 def _end(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> bool:

@@ -31,7 +31,9 @@ def hold(tx: Transaction, ref: str, held: Held, note: Mapping[str, Any], *, now:
         return
     check = checks.get(tx, ref)
     audit.record(tx, at=now, actor=audit.BOT, act="check.held", ref=ref, detail=held.value)
-    outbox.enqueue(tx, PostKind.HELD, ref=ref, key=_key(check), lane=check.channel, now=now, note={"held": held.value})
+    outbox.enqueue(
+        tx, PostKind.HELD, ref=ref, key=_key(check), destination=check.channel, now=now, payload={"held": held.value}
+    )
     checks.progress(tx, ref, now=now)
 
 
@@ -79,8 +81,10 @@ def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bo
         checks.cancel(tx, ref, by=by, now=now)
         return True
     tx.run("UPDATE verifications SET due_at = :at WHERE ref = :ref", at=to_text(since + CANCEL_AFTER), ref=ref)
-    note = {"held": check.held.value, "reminder": "1"}
-    outbox.enqueue(tx, PostKind.HELD, ref=ref, key=f"{_key(check)}:reminder", lane=check.channel, now=now, note=note)
+    payload = {"held": check.held.value, "reminder": "1"}
+    outbox.enqueue(
+        tx, PostKind.HELD, ref=ref, key=f"{_key(check)}:reminder", destination=check.channel, now=now, payload=payload
+    )
     return False
 
 
@@ -154,8 +158,8 @@ def _release(tx: Transaction, check: Check, *, by: str, how: str, now: datetime)
     if not changed:
         return False
     audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=check.ref, detail=check.held.value if check.held else "")
-    note = {"by": by, "how": how, "held": check.held.value if check.held else ""}
-    outbox.answer_questions(tx, check.ref, lane=check.channel, note=note, now=now)
+    payload = {"by": by, "how": how, "held": check.held.value if check.held else ""}
+    outbox.answer_questions(tx, check.ref, destination=check.channel, payload=payload, now=now)
     outbox.drop_overtaken(tx, check.ref, now=now, kinds=frozenset({PostKind.HELD}))
     checks.progress(tx, check.ref, now=now)
     tx.wake(checks.SUBMISSION)

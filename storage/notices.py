@@ -34,7 +34,7 @@ def tell(
     *,
     event: str,
     now: datetime,
-    note: Mapping[str, str],
+    payload: Mapping[str, str],
     receipt: str | None = None,
     but: str | None = None,
 ) -> None:
@@ -54,9 +54,9 @@ def tell(
             PostKind.PERSONAL,
             key=f"{what.value}:{event}:{person}",
             ref=check.ref,
-            lane=person,
+            destination=person,
             receipt=receipt,
-            note={**note, "choice": what.value},
+            payload={**payload, "choice": what.value},
             now=now,
         )
 

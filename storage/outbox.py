@@ -24,12 +24,12 @@ def enqueue(
     kind: PostKind,
     *,
     key: str,
-    lane: str,
+    destination: str,
     now: datetime,
     ref: str | None = None,
     receipt: str | None = None,
-    note: Mapping[str, str] | None = None,
-    about: str | None = None,
+    payload: Mapping[str, str] | None = None,
+    parent_id: str | None = None,
     due_at: datetime | None = None,
     in_doubt_since: datetime | None = None,
 ) -> str:
@@ -39,14 +39,14 @@ def enqueue(
     since then, and looked for before it is posted. So is what the caller says may stand in Slack `in_doubt_since`.
     """
     post_id = f"{kind.value}:{key}"
-    is_quiet = kind is PostKind.RESULT and about is None and _is_quiet(tx, ref, note or {})
+    is_quiet = kind is PostKind.RESULT and parent_id is None and _is_quiet(tx, ref, payload or {})
     priority = _FIRST if kind in URGENT else _CARDS if kind is PostKind.REVIEW_NOTICE else _REST
     tx.run(
         """
         INSERT INTO posts (id, ref, kind, lane, priority, receipt, note, about, due_at, created_at, state,
             done_at, in_doubt_since)
         VALUES (
-            :id, :ref, :kind, :lane, :priority, :receipt, :note, :about, :due_at, :now, :state, :done_at,
+            :id, :ref, :kind, :destination, :priority, :receipt, :payload, :parent_id, :due_at, :now, :state, :done_at,
             COALESCE(:in_doubt_since, (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
              WHERE m.name = 'restored' AND v.asked_at <= m.value AND :is_posted = 1)))
         ON CONFLICT (id) DO NOTHING
@@ -54,11 +54,11 @@ def enqueue(
         id=post_id,
         ref=ref,
         kind=kind.value,
-        lane=lane,
+        destination=destination,
         priority=priority,
         receipt=receipt,
-        note=json.dumps(dict(note or {})),
-        about=about,
+        payload=json.dumps(dict(payload or {})),
+        parent_id=parent_id,
         is_posted=int(kind not in UPDATES),
         in_doubt_since=to_text(in_doubt_since) if in_doubt_since else None,
         state="dropped" if is_quiet else "due",
@@ -70,11 +70,11 @@ def enqueue(
     return post_id
 
 
-def _is_quiet(tx: Transaction, ref: str | None, note: Mapping[str, str]) -> bool:
+def _is_quiet(tx: Transaction, ref: str | None, payload: Mapping[str, str]) -> bool:
     """Of a file's rows only those are told that need eyes, or of which something was told before: the plain verdicts
     stand in its counts and in the file of results. A row that somebody ran again by itself is told like any check.
     """
-    if note.get("outcome") not in ("approved", "rejected") or "eyes" in note:
+    if payload.get("outcome") not in ("approved", "rejected") or "eyes" in payload:
         return False
     row = tx.row(
         """
@@ -87,7 +87,7 @@ def _is_quiet(tx: Transaction, ref: str | None, note: Mapping[str, str]) -> bool
     return row is not None
 
 
-def refresh(tx: Transaction, ref: str, *, lane: str, now: datetime) -> None:
+def refresh(tx: Transaction, ref: str, *, destination: str, now: datetime) -> None:
     """Have the request's message brought up to date; one waiting update is enough, it is built when it goes out."""
     waiting = tx.row(
         """
@@ -100,7 +100,7 @@ def refresh(tx: Transaction, ref: str, *, lane: str, now: datetime) -> None:
     if waiting is None:
         count = tx.row("SELECT COUNT(*) AS n FROM posts WHERE ref = :ref AND kind = 'progress'", ref=ref)
         assert count is not None
-        enqueue(tx, PostKind.PROGRESS, ref=ref, key=f"{ref}:{count['n'] + 1}", lane=lane, now=now)
+        enqueue(tx, PostKind.PROGRESS, ref=ref, key=f"{ref}:{count['n'] + 1}", destination=destination, now=now)
 
 
 def refresh_at_pace(
@@ -109,8 +109,8 @@ def refresh_at_pace(
     *,
     key: str,
     opening: str,
-    lane: str,
-    note: Mapping[str, str],
+    destination: str,
+    payload: Mapping[str, str],
     every: timedelta,
     now: datetime,
 ) -> None:
@@ -132,7 +132,16 @@ def refresh_at_pace(
     # One that is on its way right now has no end yet: the time when it was due stands for it.
     # By a clock that was set back since, the last one went out in the future.
     due_at = min(max(now, from_text(last["last_at"]) + every), now + every) if last["last_at"] else now
-    enqueue(tx, kind, key=f"{key}:{last['n'] + 1}", lane=lane, about=opening, note=note, now=now, due_at=due_at)
+    enqueue(
+        tx,
+        kind,
+        key=f"{key}:{last['n'] + 1}",
+        destination=destination,
+        parent_id=opening,
+        payload=payload,
+        now=now,
+        due_at=due_at,
+    )
 
 
 def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
@@ -155,10 +164,10 @@ def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
             PostKind.REVIEW_CARD,
             key=f"{card.id}:{row['n']}",
             ref=ref,
-            lane=card.lane,
-            about=card.id,
+            destination=card.destination,
+            parent_id=card.id,
             receipt=card.receipt,
-            note=card.note,
+            payload=card.payload,
             now=now,
         )
 
@@ -179,15 +188,24 @@ def drop_overtaken(
         )
 
 
-def answer_questions(tx: Transaction, ref: str, *, lane: str, note: Mapping[str, str], now: datetime) -> None:
+def answer_questions(tx: Transaction, ref: str, *, destination: str, payload: Mapping[str, str], now: datetime) -> None:
     """Take the buttons off every question that was posted about a check; once for each."""
     rows = tx.rows("SELECT id FROM posts WHERE ref = :ref AND kind = 'held' AND state = 'done'", ref=ref)
     for row in rows:
-        enqueue(tx, PostKind.HELD_ANSWERED, ref=ref, key=row["id"], lane=lane, about=row["id"], note=note, now=now)
+        enqueue(
+            tx,
+            PostKind.HELD_ANSWERED,
+            ref=ref,
+            key=row["id"],
+            destination=destination,
+            parent_id=row["id"],
+            payload=payload,
+            now=now,
+        )
 
 
 def alert(
-    tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, note: Mapping[str, str] | None = None
+    tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, payload: Mapping[str, str] | None = None
 ) -> str | None:
     """Tell the operators by direct message, at most once an hour per kind of fault, by a clock that was not ahead.
 
@@ -211,9 +229,9 @@ def alert(
             tx,
             PostKind.ALERT,
             key=f"{fault}:{row['told_at']}:{person}",
-            lane=person,
+            destination=person,
             now=now,
-            note={"fault": fault, **(note or {})},
+            payload={"fault": fault, **(payload or {})},
         )
         for person in recipients
     ]
@@ -267,14 +285,15 @@ def lag(tx: Transaction, *, now: datetime) -> timedelta:
 
 
 def post_of(row: sqlite3.Row) -> Post:
+    """The columns `lane`, `note` and `about` keep their old names: renaming them buys nothing and costs a migration."""
     return Post(
         id=row["id"],
         ref=row["ref"],
         kind=PostKind(row["kind"]),
-        lane=row["lane"],
+        destination=row["lane"],
         receipt=row["receipt"],
-        note=json.loads(row["note"]),
-        about=row["about"],
+        payload=json.loads(row["note"]),
+        parent_id=row["about"],
         tries=row["tries"],
         in_doubt_since=moment_or_none(row["in_doubt_since"]),
         created_at=from_text(row["created_at"]),

@@ -24,7 +24,7 @@ def call(
     *,
     channel: str | None,
     now: datetime,
-    note: Mapping[str, str],
+    payload: Mapping[str, str],
     receipt: str | None = None,
     opens: bool = True,
 ) -> str | None:
@@ -33,7 +33,7 @@ def call(
     With `opens` False the card is for information, and nobody is waited for. The same event again changes nothing.
     Gives the card's post, None without a channel for reviewers.
     """
-    card = {**note, "round": str(check.round)}
+    card = {**payload, "round": str(check.round)}
     _have(tx, check, now=now)
     if opens and _is_new(tx, check, key):
         _open(tx, check, now=now)
@@ -41,11 +41,11 @@ def call(
         # Proposed in the light of what was known before.
         _withdraw(tx, check.ref, now=now)
         _touch(tx, check.ref, now=now)
-        notices.tell(tx, check, Choice.CARDS, event=key, now=now, note=card)
+        notices.tell(tx, check, Choice.CARDS, event=key, now=now, payload=card)
     if channel is None:
         return None
     return outbox.enqueue(
-        tx, PostKind.REVIEW_NOTICE, key=key, ref=check.ref, lane=channel, receipt=receipt, note=card, now=now
+        tx, PostKind.REVIEW_NOTICE, key=key, ref=check.ref, destination=channel, receipt=receipt, payload=card, now=now
     )
 
 
@@ -185,14 +185,16 @@ def look_again(tx: Transaction, ref: str, *, by: str, channel: str | None, now: 
         _have(tx, check, now=now)
         _open(tx, check, now=now)
         tx.run("UPDATE reviews SET by_hand = 1 WHERE ref = :ref AND round = :round", ref=ref, round=check.round)
-    if channel is not None and not any(card.note.get("round") == str(check.round) for card in reviews.cards(tx, ref)):
+    if channel is not None and not any(
+        card.payload.get("round") == str(check.round) for card in reviews.cards(tx, ref)
+    ):
         outbox.enqueue(
             tx,
             PostKind.REVIEW_NOTICE,
             key=f"again:{ref}:{check.round}",
             ref=ref,
-            lane=channel,
-            note={"tell": "again", "round": str(check.round)},
+            destination=channel,
+            payload={"tell": "again", "round": str(check.round)},
             now=now,
         )
     return claim(tx, ref, by=by, now=now)
@@ -203,7 +205,7 @@ def hand_on(tx: Transaction, ref: str, *, by: str, before: str, to: str, channel
     if not _change_claimer(tx, ref, before=before, after=to, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="review.handed_on", ref=ref, detail=to)
-    _call_below(tx, ref, what="handed", whom=[to], channel=channel, now=now, note={"by": by})
+    _call_below(tx, ref, what="handed", whom=[to], channel=channel, now=now, payload={"by": by})
     checks.progress(tx, ref, now=now)
     return True
 
@@ -270,8 +272,8 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
     _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
     audit.record(tx, at=now, actor=proposal.by, act="review.proposed", ref=ref, detail=_detail(proposal))
     event = f"{ref}:{check.round}:{to_text(now)}"
-    _call_below(tx, ref, what="second", whom=seconds, channel=channel, now=now, note={"by": proposal.by})
-    notices.tell(tx, check, Choice.SECOND, event=event, now=now, note={"by": proposal.by}, but=proposal.by)
+    _call_below(tx, ref, what="second", whom=seconds, channel=channel, now=now, payload={"by": proposal.by})
+    notices.tell(tx, check, Choice.SECOND, event=event, now=now, payload={"by": proposal.by}, but=proposal.by)
     checks.progress(tx, ref, now=now)
 
 
@@ -355,7 +357,7 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str |
         tx, at=now, actor=confirmed_by or proposal.by, act="review.decision", ref=ref, detail=_detail(proposal)
     )
     event = f"{ref}:{check.round}:{number}"
-    note = {
+    payload = {
         "number": str(number),
         "round": str(check.round),
         # What Smile ID says until this is delivered is told by itself.
@@ -363,8 +365,8 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str |
         "reason": check.reason.value if check.reason else "",
     }
     outbox.drop_overtaken(tx, ref, now=now)
-    outbox.enqueue(tx, PostKind.DECIDED, key=event, ref=ref, lane=check.channel, now=now, note=note)
-    notices.tell(tx, check, Choice.DECISIONS, event=event, now=now, note={"decision": proposal.decision.value})
+    outbox.enqueue(tx, PostKind.DECIDED, key=event, ref=ref, destination=check.channel, now=now, payload=payload)
+    notices.tell(tx, check, Choice.DECISIONS, event=event, now=now, payload={"decision": proposal.decision.value})
     checks.progress(tx, ref, now=now)
 
 
@@ -441,7 +443,7 @@ def remind(
         return False
     audit.record(tx, at=now, actor=audit.BOT, act="review.reminded", ref=review.ref, detail=reminder.mark)
     below = channel if reminder.audience is not Audience.MANAGERS else None
-    _call_below(tx, review.ref, what=reminder.silence.value, whom=whom, channel=below, now=now, note={})
+    _call_below(tx, review.ref, what=reminder.silence.value, whom=whom, channel=below, now=now, payload={})
     return True
 
 
@@ -453,19 +455,19 @@ def _call_below(
     whom: Sequence[str],
     channel: str | None,
     now: datetime,
-    note: Mapping[str, str],
+    payload: Mapping[str, str],
 ) -> None:
     """Below the newest card, calling one person or, if several are given, the group; without a channel directly."""
-    below = [card for card in reviews.cards(tx, ref) if card.lane == channel]
+    below = [card for card in reviews.cards(tx, ref) if card.destination == channel]
     round_ = checks.get(tx, ref).round
-    for lane in [channel] if channel else whom:
+    for destination in [channel] if channel else whom:
         outbox.enqueue(
             tx,
             PostKind.REVIEW_CALL,
-            key=":".join((ref, str(round_), what, to_text(now), *([] if channel else [lane]))),
+            key=":".join((ref, str(round_), what, to_text(now), *([] if channel else [destination]))),
             ref=ref,
-            lane=lane,
-            about=below[-1].id if below else None,
-            note={**note, "what": what, "whom": whom[0] if len(whom) == 1 else "", "round": str(round_)},
+            destination=destination,
+            parent_id=below[-1].id if below else None,
+            payload={**payload, "what": what, "whom": whom[0] if len(whom) == 1 else "", "round": str(round_)},
             now=now,
         )

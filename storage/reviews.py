@@ -102,7 +102,7 @@ def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
         ref=ref,
     )
     found = (outbox.find(tx, row["id"]) for row in rows)
-    return [card for card in found if card is not None and round_ in (None, int(card.note.get("round", 1)))]
+    return [card for card in found if card is not None and round_ in (None, int(card.payload.get("round", 1)))]
 
 
 def replies_due(tx: Transaction) -> list[tuple[str, int, list[Post]]]:

@@ -340,19 +340,19 @@ def old_result(check: Check, reading: Reading, *, told: Told) -> Said:
     return _story(check, words.OLD_RESULT, told=told, mention=True, small=said_by_smile_id(reading))
 
 
-def alert(fault: str, note: Mapping[str, str]) -> Said:
+def alert(fault: str, payload: Mapping[str, str]) -> Said:
     """To an operator, by direct message."""
-    line = f"*kyc-bot needs an operator:* {foreign(note.get('words') or fault)}"
-    ref = note.get("ref")
+    line = f"*kyc-bot needs an operator:* {foreign(payload.get('words') or fault)}"
+    ref = payload.get("ref")
     more = f"First seen with {ref}. " if ref else ""
     rest = f"{more}The same kind of fault is told at most once an hour; `kyc-bot check` looks at everything."
     return Said(text=spoken(f"{line} {rest}"), blocks=[section(line), context(plain(rest.replace("`", "")))])
 
 
-def unanswered(note: Mapping[str, str]) -> Said:
+def unanswered(payload: Mapping[str, str]) -> Said:
     """To one person, directly: the answer to what they wrote or pressed never reached them."""
-    where = f" in <#{note['channel']}>" if note.get("channel", "D")[0] in "CG" else ""
-    code = note.get("code")
+    where = f" in <#{payload['channel']}>" if payload.get("channel", "D")[0] in "CG" else ""
+    code = payload.get("code")
     why = f" Something went wrong on our side: reference {code}. The operators can see it." if code else ""
     line = (
         f"I could not answer what you last wrote or pressed{where}.{why} Unless a message of a check has appeared, "

@@ -135,12 +135,12 @@ class Post:
     id: str
     ref: str | None
     kind: PostKind
-    lane: str
+    destination: str
     """The conversation it goes to: a channel id, or a user id for a direct message."""
     receipt: str | None
-    note: Mapping[str, str]
+    payload: Mapping[str, str]
     """Ids and keys only."""
-    about: str | None
+    parent_id: str | None
     """The post that this one belongs to: a notice's result, or the message that an update amends."""
     tries: int
     in_doubt_since: datetime | None

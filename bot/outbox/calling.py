@@ -54,13 +54,13 @@ class Calling:
 
     async def _card(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
         """Everything needed to decide, with a link to the request's message; directly only to who is a reviewer now."""
-        if post.lane[0] in "UW" and not await self._reviews(post.lane):
+        if post.destination[0] in "UW" and not await self._reviews(post.destination):
             return None
         return review.card(
             check,
             entry,
             context.review,
-            round_=int(post.note.get("round", check.round)),
+            round_=int(post.payload.get("round", check.round)),
             title=_title(post, context),
             link=await self._link(check),
             reading=context.reading,
@@ -69,39 +69,39 @@ class Calling:
 
     async def _personal(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
         """For one person who chose so, if they may (still) know, and there is (still) something for them to do."""
-        choice, opened = Choice(post.note["choice"]), context.review
+        choice, opened = Choice(post.payload["choice"]), context.review
         if choice in FOR_REVIEWERS:
             if opened is None or opened.state is not ReviewState.OPEN:
                 return None
-            if (choice is Choice.SECOND and opened.proposal is None) or not await self._reviews(post.lane):
+            if (choice is Choice.SECOND and opened.proposal is None) or not await self._reviews(post.destination):
                 return None
         title = review.PERSONAL.get(choice) or _title(post, context)
         if choice is Choice.DECISIONS:
-            title = words.DECIDED[Decision(post.note["decision"])] + " by a reviewer"
+            title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
         return review.personal(check, entry, title=title, link=await self._link(check))
 
     def _call(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
         """None when what it calls for has been done meanwhile."""
-        note, opened = post.note, context.review
+        payload, opened = post.payload, context.review
         if opened is None or opened.state is not ReviewState.OPEN:
             return None
-        if note["what"] == "second":
+        if payload["what"] == "second":
             if opened.proposal is None:
                 return None
-            whom = note["whom"] and person(note["whom"])
+            whom = payload["whom"] and person(payload["whom"])
             whom = whom or self._access.mentions(Role.REVIEWER)
             below = context.below is not None
             return review.second(check, entry, opened.proposal, whom=whom, below_a_card=below)
-        if note["what"] == "handed":
+        if payload["what"] == "handed":
             return (
-                review.handed(check, entry, by=note["by"], to=note["whom"])
-                if note["whom"] == opened.claimed_by
+                review.handed(check, entry, by=payload["by"], to=payload["whom"])
+                if payload["whom"] == opened.claimed_by
                 else None
             )
-        silence = Silence(note["what"])
+        silence = Silence(payload["what"])
         if silence is not silence_of(opened, waits_for_smile_id=waits_for_smile_id(check.state, check.reason)):
             return None
-        whom = person(note["whom"]) if note["whom"] else self._access.mentions(Role.REVIEWER)
+        whom = person(payload["whom"]) if payload["whom"] else self._access.mentions(Role.REVIEWER)
         waited = self._now() - silent_since(opened)
         return review.reminder(check, entry, silence, whom=whom, claimer=opened.claimed_by, waited=waited)
 
@@ -123,9 +123,9 @@ class Calling:
 
 def _calls(post: Post) -> bool:
     """In their channel, of what was not taken up by somebody already."""
-    return post.lane[0] in "CG" and post.note.get("tell") != "again"
+    return post.destination[0] in "CG" and post.payload.get("tell") != "again"
 
 
 def _title(post: Post, context: Context) -> str:
-    tell = "differs" if post.note.get("agreement") == Agreement.CONTRADICTS else post.note.get("tell", "")
+    tell = "differs" if post.payload.get("agreement") == Agreement.CONTRADICTS else post.payload.get("tell", "")
     return words.notice_title(tell, context.reading.why if context.reading else None)

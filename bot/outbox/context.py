@@ -21,7 +21,7 @@ class Context:
     received_at: datetime | None
     told: Told
     claimed: bool
-    about: Post | None
+    parent: Post | None
     sent_at: datetime | None
     batch: Batch | None
     counts: Counts

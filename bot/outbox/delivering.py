@@ -111,7 +111,7 @@ class Outbox:
         if not await self._access.is_settled():
             return []
         now, steady = self._now(), self._steady()
-        self._paused = {lane: until for lane, until in self._paused.items() if until > steady}
+        self._paused = {destination: until for destination, until in self._paused.items() if until > steady}
         return await self._database.write(
             deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=frozenset(self._paused)
         )
@@ -143,7 +143,7 @@ class Outbox:
             await self._deliver(post, context)
         except SlackRateLimited as limited:
             wait = timedelta(seconds=limited.retry_after)
-            self._pause(post.lane, wait)
+            self._pause(post.destination, wait)
             await self._again(post, "rate limited", wait, counts=False)
         except SlackNotSent as fault:
             await self._again(post, str(fault), None)
@@ -194,7 +194,7 @@ class Outbox:
     # Delivering
 
     async def _post(self, post: Post, context: Context, said: Said) -> None:
-        check, direct = context.check, post.lane[0] in "UW"
+        check, direct = context.check, post.destination[0] in "UW"
         thread_ts = context.below if post.kind is PostKind.REVIEW_CALL else None
         if check is not None and self._is_for_thread(post):
             opens = post.kind is PostKind.REQUEST
@@ -205,13 +205,13 @@ class Outbox:
             if await self._is_shared(check):
                 await self._redirect(post, check, _SHARED)
                 return
-        if post.kind in SUMMARIES | BATCHES and await self._is_shared_place(post.lane):
+        if post.kind in SUMMARIES | BATCHES and await self._is_shared_place(post.destination):
             await self._end(post, "failed", _SHARED)
             return
-        if post.kind in _FOR_REVIEWERS and not direct and await self._is_shared_place(post.lane):
+        if post.kind in _FOR_REVIEWERS and not direct and await self._is_shared_place(post.destination):
             await self._to_each_reviewer(post, context, _SHARED)
             return
-        channel = await self._slack.direct_channel(post.lane) if direct else post.lane
+        channel = await self._slack.direct_channel(post.destination) if direct else post.destination
         if post.kind is PostKind.REVIEW_CALL and thread_ts and not await self._stands(channel, thread_ts):
             # The card was deleted: what is said below it is for reviewers alone, so it stands by itself.
             thread_ts = None
@@ -235,12 +235,12 @@ class Outbox:
             await self._database.write(deliveries.not_posted, post.id)
             raise
         finally:
-            self._pause(post.lane, self._pace)
+            self._pause(post.destination, self._pace)
         await self._done(post, found)
 
     async def _upload(self, post: Post) -> None:
         """A file in a thread or to a person: Slack's answer does not tell where it stands, its name does."""
-        if post.kind in BATCHES and await self._is_shared_place(post.lane):
+        if post.kind in BATCHES and await self._is_shared_place(post.destination):
             await self._end(post, "failed", _SHARED)
             return
         file = await self._file(post)
@@ -281,7 +281,7 @@ class Outbox:
             await self._database.write(deliveries.not_posted, post.id)
             raise
         finally:
-            self._pause(post.lane, self._pace)
+            self._pause(post.destination, self._pace)
         await self._done(post, None)
 
     async def _is_shared(self, check: Check) -> bool:
@@ -329,14 +329,14 @@ class Outbox:
             channel, ts = (found.channel, found.ts) if found else (None, None)
             deliveries.done(tx, post.id, channel=channel, ts=ts, now=now)
             if post.kind is PostKind.EXPORT_FILE:
-                exports.made(tx, post.note["export"], now=now)
+                exports.made(tx, post.payload["export"], now=now)
             if post.kind is PostKind.EXPORT:
                 # What happened while the message was on its way.
-                exports.refresh(tx, post.note["export"], now=now)
+                exports.refresh(tx, post.payload["export"], now=now)
             if post.kind is PostKind.BATCH and found is not None:
-                batches.posted(tx, post.note["batch"], ts=found.ts, now=now)
+                batches.posted(tx, post.payload["batch"], ts=found.ts, now=now)
             if post.kind is PostKind.REQUEST and post.ref and found is not None:
-                if post.lane == found.channel:
+                if post.destination == found.channel:
                     checks.posted(tx, post.ref, ts=found.ts)
                 # What happened while the message was on its way.
                 checks.progress(tx, post.ref, now=now)
@@ -346,14 +346,18 @@ class Outbox:
 
     async def _update(self, post: Post, context: Context, said: Said) -> None:
         """Update a message in place; doing it twice does no harm, so there is no doubt to settle."""
-        about = context.about
+        parent = context.parent
         if post.kind is PostKind.PROGRESS and post.ref:
-            about = await self._database.read(outbox.opening, post.ref)
-        channel, ts = (about.channel, about.ts) if about else (None, None)
+            parent = await self._database.read(outbox.opening, post.ref)
+        channel, ts = (parent.channel, parent.ts) if parent else (None, None)
         if channel is None or ts is None:
             await self._no_message(post, context, "no message to update")
             return
-        if post.kind is PostKind.REVIEW_CARD and post.lane[0] in "CG" and await self._is_shared_place(post.lane):
+        if (
+            post.kind is PostKind.REVIEW_CARD
+            and post.destination[0] in "CG"
+            and await self._is_shared_place(post.destination)
+        ):
             # What is decided, and why, is not for another company.
             await self._end(post, "failed", _SHARED)
             return
@@ -363,7 +367,7 @@ class Outbox:
         try:
             await self._slack.update(channel=channel, ts=ts, text=said.text, blocks=said.blocks)
         finally:
-            self._pause(post.lane, self._pace)
+            self._pause(post.destination, self._pace)
         await self._database.write(deliveries.done, post.id, channel=channel, ts=ts, now=self._now())
         self._forget(post)
 
@@ -380,7 +384,7 @@ class Outbox:
             await self._no_message(post, context, no.code)
         elif no.code in _GONE and context.check is not None and self._is_for_thread(post):
             await self._redirect(post, context.check, no.code)
-        elif no.code in _GONE and post.kind in _FOR_REVIEWERS and post.lane[0] in "CG":
+        elif no.code in _GONE and post.kind in _FOR_REVIEWERS and post.destination[0] in "CG":
             await self._to_each_reviewer(post, context, no.code)
         elif no.code in _GONE or self._refusals[post.id] >= MAX_REFUSALS:
             await self._end(post, "failed", no.code)
@@ -393,9 +397,9 @@ class Outbox:
         Progress has nowhere else to stand. That a rejection or failure has been confirmed since is told as the result
         that it is. An approval never needs that: once confirmed it is a message of its own anyway.
         """
-        about, check = context.about, context.check
-        if post.kind is PostKind.CONFIRMED and about and about.kind is PostKind.RESULT_UNCONFIRMED and check:
-            job_id = about.id.partition(":")[2]
+        parent, check = context.parent, context.check
+        if post.kind is PostKind.CONFIRMED and parent and parent.kind is PostKind.RESULT_UNCONFIRMED and check:
+            job_id = parent.id.partition(":")[2]
 
             def tell(tx: Transaction, now: datetime) -> None:
                 outbox.enqueue(
@@ -403,10 +407,10 @@ class Outbox:
                     PostKind.RESULT,
                     key=job_id,
                     ref=check.ref,
-                    lane=check.channel,
+                    destination=check.channel,
                     receipt=post.receipt,
-                    note=about.note,
-                    about=about.about,
+                    payload=parent.payload,
+                    parent_id=parent.parent_id,
                     now=now,
                 )
                 deliveries.end(tx, post.id, state="dropped", error=error, now=now)
@@ -417,7 +421,7 @@ class Outbox:
         await self._end(post, "dropped", error)
 
     def _is_for_thread(self, post: Post) -> bool:
-        return post.lane[0] not in "UW" and post.kind not in ELSEWHERE
+        return post.destination[0] not in "UW" and post.kind not in ELSEWHERE
 
     async def _redirect(self, post: Post, check: Check, why: str) -> None:
         """A reply to nothing would land in the channel's root, in front of everybody: tell the person instead."""
@@ -425,9 +429,9 @@ class Outbox:
         operators = self._access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
-            deliveries.redirect(tx, post.id, lane=check.requester, now=now, error=why)
-            note = {"ref": check.ref, "words": f"A result could not be posted where it was asked for ({why})."}
-            outbox.alert(tx, f"undeliverable:{check.channel}", recipients=operators, now=now, note=note)
+            deliveries.redirect(tx, post.id, destination=check.requester, now=now, error=why)
+            payload = {"ref": check.ref, "words": f"A result could not be posted where it was asked for ({why})."}
+            outbox.alert(tx, f"undeliverable:{check.channel}", recipients=operators, now=now, payload=payload)
 
         await self._database.write(commit, self._now())
 
@@ -436,7 +440,7 @@ class Outbox:
         that. What calls one person goes to that person alone.
         """
         askers = context.check.askers if context.check else frozenset()
-        whom = post.note.get("whom", "")
+        whom = post.payload.get("whom", "")
         people = [whom] if whom else [one for one in self._access.people(Role.REVIEWER) if one not in askers]
 
         def commit(tx: Transaction, now: datetime) -> None:
@@ -479,8 +483,8 @@ class Outbox:
 
         def commit(tx: Transaction, now: datetime) -> None:
             deliveries.end(tx, post.id, state="failed", error=_NO_ACCESS, now=now)
-            note = {"words": _NOT_TOLD, "ref": post.ref or ""}
-            outbox.alert(tx, "no_access", recipients=self._access.people(Role.ADMIN), now=now, note=note)
+            payload = {"words": _NOT_TOLD, "ref": post.ref or ""}
+            outbox.alert(tx, "no_access", recipients=self._access.people(Role.ADMIN), now=now, payload=payload)
 
         await self._database.write(commit, self._now())
         self._forget(post)
@@ -490,7 +494,7 @@ class Outbox:
         def commit(tx: Transaction, now: datetime) -> None:
             deliveries.end(tx, post.id, state=state, error=error, now=now)
             if state == "failed" and post.kind is PostKind.EXPORT_FILE:
-                exports.give_up(tx, post.note["export"], ExportState.FAILED, now=now)
+                exports.give_up(tx, post.payload["export"], ExportState.FAILED, now=now)
             if state == "failed":
                 self._alert(tx, post, f"A message could not be delivered in Slack ({error}).", now)
 
@@ -501,16 +505,16 @@ class Outbox:
 
     def _alert(self, tx: Transaction, post: Post, words: str, now: datetime) -> None:
         if post.kind is not PostKind.ALERT:
-            note = {"words": words, "ref": post.ref or ""}
-            outbox.alert(tx, "undelivered", recipients=self._access.people(Role.ADMIN), now=now, note=note)
+            payload = {"words": words, "ref": post.ref or ""}
+            outbox.alert(tx, "undelivered", recipients=self._access.people(Role.ADMIN), now=now, payload=payload)
 
     def _forget(self, post: Post) -> None:
         self._bare.discard(post.id)
         del self._refusals[post.id]
 
-    def _pause(self, lane: str, wait: timedelta) -> None:
+    def _pause(self, destination: str, wait: timedelta) -> None:
         until = self._steady() + wait
-        self._paused[lane] = max(until, self._paused.get(lane, until))
+        self._paused[destination] = max(until, self._paused.get(destination, until))
         self._wake_in(wait)
 
 

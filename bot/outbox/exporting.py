@@ -28,7 +28,7 @@ class Exporting:
         self._now = now
 
     async def say(self, post: Post) -> Said | None:
-        export = await self._database.read(exports.find, post.note["export"])
+        export = await self._database.read(exports.find, post.payload["export"])
         return words.message(export) if export is not None else None
 
     async def file(self, post: Post) -> File | None:
@@ -36,7 +36,7 @@ class Exporting:
 
         Weeks of Slack's silence may lie between asking and sending, so the right to it is looked at again.
         """
-        export = await self._database.read(exports.find, post.note["export"])
+        export = await self._database.read(exports.find, post.payload["export"])
         if export is None or export.state not in (ExportState.ASKED, ExportState.FAILED):
             return None
         match await self._access.has(export.person, Role.MANAGER, Role.ADMIN):

@@ -39,16 +39,16 @@ class Recipients:
             return Verdict.YES
         if post.kind in _HOLDS_NOTHING:
             return await self._access.is_member(person)
-        if post.kind is PostKind.PERSONAL and Choice(post.note["choice"]) in FOR_REVIEWERS:
+        if post.kind is PostKind.PERSONAL and Choice(post.payload["choice"]) in FOR_REVIEWERS:
             return await self._access.has(person, *_ANY_CHECK)
         return await self._access.has(person, *_ROLES.get(post.kind, (Role.REQUESTER, *_ANY_CHECK)))
 
 
 def recipient(post: Post, context: Context) -> str | None:
     """Who reads it alone: by name, or in their conversation with the bot. None for channels."""
-    if post.lane[0] in "UW":
-        return post.lane
-    if post.lane[0] != "D":
+    if post.destination[0] in "UW":
+        return post.destination
+    if post.destination[0] != "D":
         return None
     if post.kind in ELSEWHERE:
         # A reviewers' "channel" that an operator set to a direct conversation.
@@ -57,4 +57,4 @@ def recipient(post: Post, context: Context) -> str | None:
         return context.check.requester
     if context.batch is not None:
         return context.batch.requester
-    return post.note.get("by")
+    return post.payload.get("by")

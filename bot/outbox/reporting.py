@@ -1,6 +1,6 @@
 """What is said of the managers' figures: the summary, its picture and its file, built at delivery from what is known.
 
-A post's note names a period and nothing else, so a summary that is told late tells what is true then.
+A post's payload names a period and nothing else, so a summary that is told late tells what is true then.
 """
 
 import asyncio
@@ -59,15 +59,17 @@ class Reporting:
             period_in(post),
             settings=self._settings,
             as_of=self._now(),
-            country=post.note.get("country"),
-            id_type=post.note.get("id_type"),
+            country=post.payload.get("country"),
+            id_type=post.payload.get("id_type"),
         )
-        return Gathered(report=report, opening=outbox.find(tx, post.about) if post.about else None)
+        return Gathered(report=report, opening=outbox.find(tx, post.parent_id) if post.parent_id else None)
 
     async def say(self, post: Post, found: Gathered) -> Said:
         report = found.report
         if post.kind is PostKind.SUMMARY_OLDER:
-            return summary.older(report, unit=post.note["unit"], count=int(post.note["count"]), today=self._today())
+            return summary.older(
+                report, unit=post.payload["unit"], count=int(post.payload["count"]), today=self._today()
+            )
         called = await self._names(group.key[0] for group in report.figures.by_requester[: summary.GROUPS])
         return summary.message(report, self._called(called), self._told(post, report))
 
@@ -96,7 +98,7 @@ class Reporting:
 
     def _told(self, post: Post, report: Report) -> Told:
         due = at(report.period.last + timedelta(days=1), self._settings.summary_time, self._zone)
-        by = post.note.get("by")
+        by = post.payload.get("by")
         is_late = by is None and self._now() - due > LATE
         return Told(today=self._today(), late_since=due if is_late else None, by=by, zone=self._settings.timezone)
 
@@ -152,9 +154,9 @@ class Reporting:
 
 
 def period_in(post: Post) -> Period:
-    note = post.note
+    payload = post.payload
     return Period(
-        kind=Kind(note["kind"]), first=date.fromisoformat(note["first"]), last=date.fromisoformat(note["last"])
+        kind=Kind(payload["kind"]), first=date.fromisoformat(payload["first"]), last=date.fromisoformat(payload["last"])
     )
 
 

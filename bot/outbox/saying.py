@@ -74,14 +74,14 @@ class Saying:
         if receipt is not None:
             message = parse_message(json.loads(receipt.body))
             reading = reading_of(message, self._codes)
-        about = outbox.find(tx, post.about) if post.about else None
+        parent = outbox.find(tx, post.parent_id) if post.parent_id else None
         # An update says again who was told: its message knows of the notice.
-        source = about if post.kind is PostKind.CONFIRMED else post
-        notice = outbox.find(tx, source.about) if source and source.about else None
+        source = parent if post.kind is PostKind.CONFIRMED else post
+        notice = outbox.find(tx, source.parent_id) if source and source.parent_id else None
         heard = notice is not None and outbox.delivered(tx, notice.id)
         attempt = attempts.latest(tx, post.ref) if post.ref else None
-        review_, decided = _reviewed(tx, check, source.note if source else post.note)
-        told_batch = batches.find(tx, post.note["batch"]) if "batch" in post.note else None
+        review_, decided = _reviewed(tx, check, source.payload if source else post.payload)
+        told_batch = batches.find(tx, post.payload["batch"]) if "batch" in post.payload else None
         return Context(
             batch=told_batch,
             counts=batches.counts(tx, told_batch.id) if told_batch else Counts(),
@@ -94,11 +94,11 @@ class Saying:
                 operators=heard and notice is not None and notice.kind is PostKind.ALERT,
             ),
             claimed=attempt is not None and attempt.claim_receipt is not None,
-            about=about,
+            parent=parent,
             sent_at=attempt.sent_at if attempt else None,
             review=review_,
             decided=decided,
-            below=about.ts if about is not None and about.channel == post.lane else None,
+            below=parent.ts if parent is not None and parent.channel == post.destination else None,
             earlier=_earlier(tx, check) if check is not None and post.kind is PostKind.HELD else (),
         )
 
@@ -107,14 +107,14 @@ class Saying:
         if post.kind in REVIEWERS:
             return await self._calling.say(post, context)
         if post.kind is PostKind.UNANSWERED:
-            return thread.unanswered(post.note)
+            return thread.unanswered(post.payload)
         if post.kind in (PostKind.BATCH, PostKind.BATCH_PROGRESS):
             return batch.message(context.batch, context.counts) if context.batch else None
         return self._build(post, context)
 
     def file_of(self, tx: Transaction, post: Post) -> File | None:
         """The file that a post brings to the thread of its batch; None when there is nothing to say any more."""
-        found = batches.find(tx, post.note.get("batch", ""))
+        found = batches.find(tx, post.payload.get("batch", ""))
         if found is None or found.message_ts is None:
             return None
         if post.kind is PostKind.BATCH_FAULTS:
@@ -123,15 +123,15 @@ class Saying:
             name = f"{found.id}-faults.csv"
         else:
             rows = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
-            still_open = post.note.get("what") == "open"
+            still_open = post.payload.get("what") == "open"
             comment = batch.results_comment(found, batches.counts(tx, found.id), still_open=still_open)
             data = batch.results_csv(rows)
-            name = f"{found.id}-results-{post.note.get('what', '')}.csv"
+            name = f"{found.id}-results-{post.payload.get('what', '')}.csv"
         return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)
 
     def _build(self, post: Post, context: Context) -> Said | None:
         if post.kind is PostKind.ALERT:
-            return thread.alert(post.note.get("fault", ""), post.note)
+            return thread.alert(post.payload.get("fault", ""), post.payload)
         check, reading = context.check, context.reading
         if check is None:
             return None
@@ -149,20 +149,20 @@ class Saying:
                     later=check.due_at if self._is_chosen_time(check) else None,
                 )
             case PostKind.HELD:
-                if check.held is None or check.held != post.note.get("held"):
+                if check.held is None or check.held != post.payload.get("held"):
                     return None
-                return held.question(check, context.earlier, is_reminder="reminder" in post.note)
+                return held.question(check, context.earlier, is_reminder="reminder" in post.payload)
             case PostKind.HELD_ANSWERED:
-                by = post.note.get("by", check.requester)
-                return held.answered(check, by=by, how=post.note.get("how", ""), held=post.note.get("held", ""))
+                by = post.payload.get("by", check.requester)
+                return held.answered(check, by=by, how=post.payload.get("how", ""), held=post.payload.get("held", ""))
             case PostKind.CANCELLED:
-                return thread.cancelled(check, by=post.note.get("by", check.requester))
+                return thread.cancelled(check, by=post.payload.get("by", check.requester))
             case PostKind.FAILURE:
                 return thread.failure(check, told=context.told)
             case PostKind.OVERDUE:
                 return thread.overdue(check, told=context.told)
             case PostKind.DECIDED:
-                return thread.decided(_as_decided(check, post.note), context.decided) if context.decided else None
+                return thread.decided(_as_decided(check, post.payload), context.decided) if context.decided else None
             case _:
                 return self._build_result(post, context, check, reading) if reading is not None else None
 
@@ -175,19 +175,19 @@ class Saying:
     def _build_result(self, post: Post, context: Context, check: Check, reading: Reading) -> Said:
         entry = self._id_types.find(check.country, check.id_type)
         told, at = context.told, context.received_at or self._now()
-        first = Outcome(post.note.get("first", Outcome.FAILED.value))
+        first = Outcome(post.payload.get("first", Outcome.FAILED.value))
         match post.kind:
             case PostKind.RESULT | PostKind.RESULT_UNCONFIRMED:
                 confirmed = post.kind is PostKind.RESULT
-                doubt = _doubt(post.note)
-                beside = _beside(post.note, context)
+                doubt = _doubt(post.payload)
+                beside = _beside(post.payload, context)
                 return thread.result(
                     check, entry, reading, told=told, confirmed=confirmed, at=at, beside=beside, doubt=doubt
                 )
             case PostKind.CONFIRMED:
-                if context.about is not None and context.about.kind is PostKind.APPROVAL_UNCONFIRMED:
+                if context.parent is not None and context.parent.kind is PostKind.APPROVAL_UNCONFIRMED:
                     return thread.approval_since_confirmed(check)
-                beside = _beside(context.about.note, context) if context.about else None
+                beside = _beside(context.parent.payload, context) if context.parent else None
                 return thread.result(check, entry, reading, told=told, confirmed=True, at=at, beside=beside)
             case PostKind.APPROVAL_UNCONFIRMED:
                 return thread.approval_unconfirmed(check, reading, told=told)
@@ -198,7 +198,7 @@ class Saying:
             case PostKind.OLD_RESULT:
                 return thread.old_result(check, reading, told=told)
             case PostKind.RECORD_DIFFERS:
-                return thread.record_differs(check, told=told, doubt=_doubt(post.note))
+                return thread.record_differs(check, told=told, doubt=_doubt(post.payload))
             case PostKind.SUSPECTS:
                 return thread.suspects(check, reading, told=told)
             case PostKind.NOT_FINAL:
@@ -207,30 +207,32 @@ class Saying:
                 return thread.needs_person(check, entry, reading, told=told)
 
 
-def _reviewed(tx: Transaction, check: Check | None, note: Mapping[str, str]) -> tuple[Review | None, Decided | None]:
+def _reviewed(tx: Transaction, check: Check | None, payload: Mapping[str, str]) -> tuple[Review | None, Decided | None]:
     """The review of the round that a post is about, and the decision that it names."""
     if check is None:
         return None, None
-    round_ = int(note.get("round", check.round))
-    number = note.get("number")
+    round_ = int(payload.get("round", check.round))
+    number = payload.get("number")
     return reviews.find(tx, check.ref, round_), reviews.decided(tx, check.ref, round_, int(number)) if number else None
 
 
-def _as_decided(check: Check, note: Mapping[str, str]) -> Check:
+def _as_decided(check: Check, payload: Mapping[str, str]) -> Check:
     """As Smile ID stood when a reviewer decided; a post of an older version does not know."""
-    if "state" not in note:
+    if "state" not in payload:
         return check
-    return replace(check, state=State(note["state"]), reason=ReviewReason(note["reason"]) if note["reason"] else None)
+    return replace(
+        check, state=State(payload["state"]), reason=ReviewReason(payload["reason"]) if payload["reason"] else None
+    )
 
 
-def _beside(note: Mapping[str, str], context: Context) -> Beside | None:
-    if context.decided is None or "agreement" not in note:
+def _beside(payload: Mapping[str, str], context: Context) -> Beside | None:
+    if context.decided is None or "agreement" not in payload:
         return None
-    return Beside(decided=context.decided, agreement=Agreement(note["agreement"]))
+    return Beside(decided=context.decided, agreement=Agreement(payload["agreement"]))
 
 
-def _doubt(note: Mapping[str, str]) -> Doubt | None:
-    return Doubt(note["doubt"]) if "doubt" in note else None
+def _doubt(payload: Mapping[str, str]) -> Doubt | None:
+    return Doubt(payload["doubt"]) if "doubt" in payload else None
 
 
 def _earlier(tx: Transaction, check: Check) -> list[Check]:

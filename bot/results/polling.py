@@ -69,8 +69,8 @@ class StatusPoller:
 
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
-                note = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
-                outbox.alert(tx, refusal.alert, recipients=operators, now=now, note=note)
+                payload = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
+                outbox.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
             if status is not None:
                 self._digest(tx, due.job_id, status, now)
             self._look_at_the_clock(tx, due.job_id, now)
@@ -162,16 +162,16 @@ class StatusPoller:
             checks.progress(tx, check.ref, now=now)
         if elapsed >= POLL_FOR:
             notice = self._settlement.notice(
-                tx, check, f"overdue:{attempt.job_id}", now=now, note={"tell": PostKind.OVERDUE.value}
+                tx, check, f"overdue:{attempt.job_id}", now=now, payload={"tell": PostKind.OVERDUE.value}
             )
             outbox.enqueue(
                 tx,
                 PostKind.OVERDUE,
                 key=attempt.job_id,
                 ref=check.ref,
-                lane=check.channel,
+                destination=check.channel,
                 now=now,
-                about=notice,
+                parent_id=notice,
             )
 
 

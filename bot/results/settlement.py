@@ -153,9 +153,9 @@ class Settlement:
                 PostKind.CONFIRMED,
                 key=attempt.job_id,
                 ref=check.ref,
-                lane=check.channel,
+                destination=check.channel,
                 receipt=amended.receipt,
-                about=amended.id,
+                parent_id=amended.id,
                 now=now,
             )
         if ruling.tell is PostKind.CONFIRMED:
@@ -186,47 +186,49 @@ class Settlement:
         is_differing = ruling.tell is PostKind.RESULT and reading.outcome is Outcome.APPROVED
         is_differing = is_differing and check.record.outcome is RecordMatch.DIFFERS
         title = Doubt.RECORD_DIFFERS if is_differing else doubt or kind
-        note = {"tell": title.value, "first": first.value, "outcome": reading.outcome.value}
-        about = None
+        payload = {"tell": title.value, "first": first.value, "outcome": reading.outcome.value}
+        parent_id = None
         calls = doubt is not None or self._calls_reviewer(ruling, reading)
         if doubt is not None:
-            note["doubt"] = doubt.value
+            payload["doubt"] = doubt.value
         if calls or check.record.outcome is RecordMatch.DIFFERS:
             # Of a file's rows too it must stand in the thread, not in the file of results alone.
-            note["eyes"] = "yes"
+            payload["eyes"] = "yes"
         if agreement is not None:
             decided = reviews.decided(tx, check.ref, check.round)
             assert decided is not None
-            note |= {"agreement": agreement.value, "number": str(decided.number), "round": str(check.round)}
+            payload |= {"agreement": agreement.value, "number": str(decided.number), "round": str(check.round)}
         if agreement is Agreement.CONTRADICTS or calls:
-            about = self.notice(tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt)
+            parent_id = self.notice(
+                tx, check, f"{kind.value}:{key}", now=now, payload=payload, receipt_id=heard.receipt
+            )
         elif self._informs_reviewer(ruling, reading):
-            about = self.notice(
-                tx, check, f"{kind.value}:{key}", now=now, note=note, receipt_id=heard.receipt, opens=False
+            parent_id = self.notice(
+                tx, check, f"{kind.value}:{key}", now=now, payload=payload, receipt_id=heard.receipt, opens=False
             )
         elif reading.why is Why.REFUSED:
             words = "Smile ID says that this ID type is not active for our account."
-            about = outbox.alert(
+            parent_id = outbox.alert(
                 tx,
                 f"smile_id:{reading.code}",
                 recipients=self._access.people(Role.ADMIN),
                 now=now,
-                note={"ref": check.ref, "words": words},
+                payload={"ref": check.ref, "words": words},
             )
         outbox.enqueue(
             tx,
             kind,
             key=key,
             ref=check.ref,
-            lane=check.channel,
+            destination=check.channel,
             receipt=heard.receipt,
-            note=note,
-            about=about,
+            payload=payload,
+            parent_id=parent_id,
             now=now,
         )
         is_final = kind in (PostKind.RESULT, PostKind.RESULT_UNCONFIRMED)
         choice = Choice.RESULTS if is_final else Choice.NEWS
-        notices.tell(tx, check, choice, event=f"{kind.value}:{key}", now=now, note=note, receipt=heard.receipt)
+        notices.tell(tx, check, choice, event=f"{kind.value}:{key}", now=now, payload=payload, receipt=heard.receipt)
 
     def _doubt(self, tx: Transaction, ref: str) -> Doubt | None:
         """Why the approval that a check has come to needs a reviewer."""
@@ -247,31 +249,31 @@ class Settlement:
         # The result is built when it is delivered: it would tell the same, and call nobody.
         outbox.drop_overtaken(tx, check.ref, now=now, kinds=frozenset({PostKind.RESULT}))
         doubt = self._doubt(tx, check.ref)
-        note = {"tell": f"record_{check.record.outcome.value}", "outcome": heard.reading.outcome.value}
-        key, about = f"{heard.attempt.job_id}:{check.record.outcome.value}", None
+        payload = {"tell": f"record_{check.record.outcome.value}", "outcome": heard.reading.outcome.value}
+        key, parent_id = f"{heard.attempt.job_id}:{check.record.outcome.value}", None
         if doubt is not None:
-            note["doubt"] = doubt.value
+            payload["doubt"] = doubt.value
         if doubt is Doubt.RECORD_DIFFERS:
-            about = self.notice(
-                tx, check, f"{PostKind.RECORD_DIFFERS.value}:{key}", now=now, note=note, receipt_id=heard.receipt
+            parent_id = self.notice(
+                tx, check, f"{PostKind.RECORD_DIFFERS.value}:{key}", now=now, payload=payload, receipt_id=heard.receipt
             )
         elif doubt is not None:
             # Called already with the result, whose message may have been dropped above: this one says so in its place.
             result = f"{PostKind.REVIEW_NOTICE.value}:{PostKind.RESULT.value}:{heard.attempt.job_id}"
-            about = result if outbox.find(tx, result) is not None else None
+            parent_id = result if outbox.find(tx, result) is not None else None
         outbox.enqueue(
             tx,
             PostKind.RECORD_DIFFERS,
             key=key,
             ref=check.ref,
-            lane=check.channel,
+            destination=check.channel,
             receipt=heard.receipt,
-            note=note,
-            about=about,
+            payload=payload,
+            parent_id=parent_id,
             now=now,
         )
         event = f"{PostKind.RECORD_DIFFERS.value}:{key}"
-        notices.tell(tx, check, Choice.RESULTS, event=event, now=now, note=note, receipt=heard.receipt)
+        notices.tell(tx, check, Choice.RESULTS, event=event, now=now, payload=payload, receipt=heard.receipt)
 
     def tell_of_old(self, tx: Transaction, heard: Heard) -> None:
         """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
@@ -281,18 +283,20 @@ class Settlement:
         known = {self.read(said.message).outcome for said in bodies if said is not None}
         if not heard.reading.is_final or outcome in known:
             return
-        note = {"tell": PostKind.OLD_RESULT.value, "outcome": outcome.value}
+        payload = {"tell": PostKind.OLD_RESULT.value, "outcome": outcome.value}
         key = f"{job_id}:{outcome.value}"
-        about = self.notice(tx, heard.check, f"old_result:{key}", now=heard.at, note=note, receipt_id=heard.receipt)
+        parent_id = self.notice(
+            tx, heard.check, f"old_result:{key}", now=heard.at, payload=payload, receipt_id=heard.receipt
+        )
         outbox.enqueue(
             tx,
             PostKind.OLD_RESULT,
             key=key,
             ref=heard.check.ref,
-            lane=heard.check.channel,
+            destination=heard.check.channel,
             receipt=heard.receipt,
-            note=note,
-            about=about,
+            payload=payload,
+            parent_id=parent_id,
             now=heard.at,
         )
 
@@ -312,7 +316,7 @@ class Settlement:
         key: str,
         *,
         now: datetime,
-        note: Mapping[str, str],
+        payload: Mapping[str, str],
         receipt_id: str | None = None,
         opens: bool = True,
     ) -> str | None:
@@ -320,10 +324,12 @@ class Settlement:
 
         What was decided is not opened again because Smile ID still has no final result.
         """
-        if note["tell"] in _NOTHING_NEW and checks.get(tx, check.ref).review is ReviewState.DECIDED:
+        if payload["tell"] in _NOTHING_NEW and checks.get(tx, check.ref).review is ReviewState.DECIDED:
             return None
         channel = self._settings.review_channel
-        return reviewing.call(tx, check, key, channel=channel, now=now, note=note, receipt=receipt_id, opens=opens)
+        return reviewing.call(
+            tx, check, key, channel=channel, now=now, payload=payload, receipt=receipt_id, opens=opens
+        )
 
     def read(self, message: Message) -> Reading:
         return reading_of(message, self._codes)

@@ -89,7 +89,7 @@ class Reminding:
         check = checks.get(tx, ref)
         if waits_for_smile_id(check.state, check.reason):
             key = f"pending:{ref}:{check.round}"
-            reviewing.call(tx, check, key, channel=self._channel, now=now, note={"tell": "pending"})
+            reviewing.call(tx, check, key, channel=self._channel, now=now, payload={"tell": "pending"})
 
     async def _is_lost(self, claimer: str, waiting: Waiting) -> bool:
         return await self._rights.may_have(claimer, asked=claimer in waiting.askers) is Verdict.NO

@@ -82,8 +82,8 @@ class RetryPolicy:
         def commit(tx: Transaction, now: datetime) -> None:
             checks.postpone(tx, check.ref, until=now if at_once else now + wait, now=now)
             if refusal is not None:
-                note = {"ref": check.ref, "words": f"Smile ID refuses to tell of jobs. {refusal.words}"}
-                outbox.alert(tx, refusal.alert, recipients=operators, now=now, note=note)
+                payload = {"ref": check.ref, "words": f"Smile ID refuses to tell of jobs. {refusal.words}"}
+                outbox.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
 
         await self._database.write(commit, self._now())
 
@@ -97,14 +97,14 @@ class RetryPolicy:
                 return
             told = None
             if alert:
-                note = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
-                told = outbox.alert(tx, alert, recipients=operators, now=now, note=note)
+                payload = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
+                told = outbox.alert(tx, alert, recipients=operators, now=now, payload=payload)
             attempt = attempts.latest(tx, check.ref)
             if failure == "unsettled":
                 # Whether it was paid for is for a person to find out, before anybody runs it again.
                 key = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
-                channel, note = self._settings.review_channel, {"tell": "unsettled"}
-                reviewing.call(tx, check, key, channel=channel, now=now, note=note)
+                channel, payload = self._settings.review_channel, {"tell": "unsettled"}
+                reviewing.call(tx, check, key, channel=channel, now=now, payload=payload)
             checks.fail(tx, check.ref, failure=failure, words=words, now=now, told=told)
             if failure == "unsettled" and attempt is not None:
                 attempts.ask_soon(tx, attempt.job_id, at=now + LOOK_ONCE_MORE)

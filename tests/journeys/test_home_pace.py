@@ -71,7 +71,9 @@ async def into_review(world: Journey, refs: list[str]) -> None:
                 at=to_text(world.clock().replace(year=2025, microsecond=n)),
             )
             check = checks.get(tx, ref)
-            reviewing.call(tx, check, f"unknown:{ref}", channel=None, now=check.asked_at, note={"tell": "unknown_code"})
+            reviewing.call(
+                tx, check, f"unknown:{ref}", channel=None, now=check.asked_at, payload={"tell": "unknown_code"}
+            )
 
     await world.bot.database.write(move)
 

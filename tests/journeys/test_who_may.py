@@ -399,7 +399,7 @@ async def test_whether_somebody_may_be_told_is_asked_again_when_slack_does_not_s
 async def test_an_admin_who_left_is_told_of_no_fault(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_ADMINS=f"{ADMIN},{REVIEWER}") as world:
         await world.bot.database.write(
-            outbox.alert, "a fault", recipients=[ADMIN, REVIEWER], now=world.clock(), note={"words": "something"}
+            outbox.alert, "a fault", recipients=[ADMIN, REVIEWER], now=world.clock(), payload={"words": "something"}
         )
         world.slack.users[ADMIN].is_guest = True
         assert (await world.slack.emit({"type": "user_change", "user": {"id": ADMIN}})).ok

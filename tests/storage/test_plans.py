@@ -167,7 +167,9 @@ def hear(tx: Transaction, ref: str) -> None:
     attempts.end_claim(tx, attempt.job_id)
     checks.move(tx, ref, State.REJECTED, now=NOW)
     outbox.drop_overtaken(tx, ref, now=NOW)
-    outbox.enqueue(tx, PostKind.RESULT, key=attempt.job_id, ref=ref, lane="C0KYCREQ001", receipt="invented", now=NOW)
+    outbox.enqueue(
+        tx, PostKind.RESULT, key=attempt.job_id, ref=ref, destination="C0KYCREQ001", receipt="invented", now=NOW
+    )
     outbox.told_codes(tx, attempt.job_id)
     receipts.told(tx, attempt.job_id)
 

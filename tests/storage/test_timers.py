@@ -164,7 +164,7 @@ async def test_operators_hear_of_a_fault_although_it_was_told_by_a_clock_that_wa
     async with journey(tmp_path) as world:
 
         def alert(tx: Transaction, now: datetime) -> None:
-            outbox.alert(tx, "invented", recipients=[ADMIN], now=now, note={"words": "An invented fault."})
+            outbox.alert(tx, "invented", recipients=[ADMIN], now=now, payload={"words": "An invented fault."})
 
         now = world.clock()
         await world.bot.database.write(alert, now + timedelta(days=365))

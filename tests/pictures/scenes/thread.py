@@ -221,10 +221,10 @@ def _needs_person() -> Iterator[Scene]:
 
 
 def _elsewhere() -> Iterator[Scene]:
-    note = {"ref": CHECK_BVN.ref, "words": f"Smile ID refuses our requests. {_FAILURE_WORDS['refused']}"}
+    payload = {"ref": CHECK_BVN.ref, "words": f"Smile ID refuses our requests. {_FAILURE_WORDS['refused']}"}
     yield Scene(
         caption="To an operator: Smile ID refuses our requests",
-        shows=thread.alert("smile_id:2220", note),
+        shows=thread.alert("smile_id:2220", payload),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
     )
@@ -238,11 +238,11 @@ def _elsewhere() -> Iterator[Scene]:
 
 
 def _unanswered() -> Iterator[Scene]:
-    for caption, note in (
+    for caption, payload in (
         ("An answer that never reached its person", {"channel": REQUESTS}),
         ("The same, by a fault of ours", {"channel": "D0", "code": "E-41C2"}),
     ):
-        said = thread.unanswered(note)
+        said = thread.unanswered(payload)
         yield Scene(caption=caption, shows=said, kinds=[PostKind.UNANSWERED], place=Place.DIRECT)
 
 
