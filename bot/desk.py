@@ -11,8 +11,7 @@ import structlog
 from bot.access import Access, Role, Verdict
 from bot.blocks import private, review
 from bot.blocks.form import Attached
-from bot.blocks.text import foreign
-from bot.blocks.thread import Said
+from bot.blocks.text import Message, foreign
 from bot.domain.attempt import Receipt
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.id_types import IDTypes
@@ -25,9 +24,10 @@ from bot.domain.states import FINAL, State
 from bot.errors import IllegalMove, Refused, SlackError, SlackRefused, SmileIDError
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
+from bot.smile_id import wire
 from bot.smile_id.client import SmileID
 from bot.smile_id.reading import reading_of, recorded
-from bot.smile_id.wire import Authority, Message, parse_message
+from bot.smile_id.wire import Authority, parse_message
 from storage import attempts, audit, checks, receipts, reviews
 from storage.database import Database, Transaction
 
@@ -70,7 +70,7 @@ class Desk:
         self._id_types = id_types
         self._now = now
 
-    async def status(self, user: str, typed: str) -> Said:
+    async def status(self, user: str, typed: str) -> Message:
         """Where one check stands; the same words for a check that does not exist and one that may not be seen."""
         if not typed.strip():
             return private.says(private.NO_REF)
@@ -200,7 +200,7 @@ class Desk:
             check, entry, told, photo_links=links, compared=compared, reviewers=review.written(written)
         )
 
-    def _told(self, receipt: Receipt, message: Message, liveness_images: int | None) -> private.Told:
+    def _told(self, receipt: Receipt, message: wire.Message, liveness_images: int | None) -> private.Told:
         reading = reading_of(message, self._codes)
         return private.Told(
             at=receipt.received_at,

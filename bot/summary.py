@@ -13,8 +13,7 @@ from bot.access import Access, Role, Verdict
 from bot.blocks import summary as blocks
 from bot.blocks.private import NOT_SURE
 from bot.blocks.summary import Names, Told
-from bot.blocks.text import person
-from bot.blocks.thread import Said
+from bot.blocks.text import Message, person
 from bot.domain.id_types import IDTypes
 from bot.domain.outbox import PostKind
 from bot.domain.periods import TOLD_BY_THE_CLOCK, Kind, Period, at, due
@@ -126,7 +125,7 @@ class Summary:
 
     # To a manager
 
-    async def answer(self, user: str, typed: str) -> Said:
+    async def answer(self, user: str, typed: str) -> Message:
         """The figures that somebody asked for, with a button to share them. Raises Refused with words for them."""
         await self._must_be_manager(user)
         asked = parse(typed, today=self._today(), entries=self._id_types.known())
@@ -148,11 +147,11 @@ class Summary:
         if not await self._database.write(_share, channel, asked, once=once, by=user, now=self._now()):
             raise Refused(blocks.ONCE)
 
-    async def shared(self, channel: str, payload: Mapping[str, str]) -> Said:
+    async def shared(self, channel: str, payload: Mapping[str, str]) -> Message:
         """The private answer once it was shared: the same figures without the button."""
         return blocks.with_line(await self._said(_asked_in(payload)), blocks.shared(channel))
 
-    async def _said(self, asked: Asked) -> Said:
+    async def _said(self, asked: Asked) -> Message:
         report = await self._database.read(
             reports.read,
             asked.period,

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import form, ids, message, private
 from bot.blocks.form import Place
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.checks import Check
 from bot.domain.outcomes import Why
 from bot.domain.references import parse_reference
@@ -37,7 +37,7 @@ async def cancel(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     tell(bot, body, await cancelled(bot, body["user"]["id"], action["value"]))
 
 
-async def cancelled(bot: Bot, user: str, typed: str) -> Said:
+async def cancelled(bot: Bot, user: str, typed: str) -> Message:
     """The answer to whoever cancels; the thread hears it by itself."""
     if not typed.strip():
         return private.says(private.NO_REF_CANCEL)
@@ -47,7 +47,7 @@ async def cancelled(bot: Bot, user: str, typed: str) -> Said:
         return private.says(no.words)
 
 
-async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Said | None:
+async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Message | None:
     """Open at once, since a trigger lives 3 s; photos and texts follow. Words when it must stay closed."""
     if not ref.strip():
         return private.says(private.NO_REF_RERUN)

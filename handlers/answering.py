@@ -14,7 +14,7 @@ import structlog
 
 from bot.app import Bot
 from bot.blocks import private
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.mentions.incoming import Dropped
 from bot.errors import SlackError, SlackRefused, SlackUncertain
 from bot.tries import Tries
@@ -42,7 +42,7 @@ def answer(
     bot.background.spawn(_answer(bot, work, user=user, about=about, channel=channel))
 
 
-async def say(bot: Bot, tries: Tries, dropped: Dropped, said: Said) -> None:
+async def say(bot: Bot, tries: Tries, dropped: Dropped, said: Message) -> None:
     """To the author of a message alone: in its thread, or directly where that cannot be."""
     if dropped.channel.startswith("D"):
         try:
@@ -72,7 +72,7 @@ async def say(bot: Bot, tries: Tries, dropped: Dropped, said: Said) -> None:
         await _directly(bot, tries, dropped.user, said)
 
 
-async def respond(bot: Bot, tries: Tries, body: Mapping[str, Any], said: Said, *, in_place: bool) -> None:
+async def respond(bot: Bot, tries: Tries, body: Mapping[str, Any], said: Message, *, in_place: bool) -> None:
     """To whoever sent this request, where they acted; `in_place` of the message whose button was pressed."""
     url = body.get("response_url")
     if url:
@@ -126,12 +126,12 @@ async def _answer(
         await bot.messages.unanswered(user, about, channel=channel, code=code)
 
 
-async def _directly(bot: Bot, tries: Tries, user: str, said: Said) -> None:
+async def _directly(bot: Bot, tries: Tries, user: str, said: Message) -> None:
     channel = await tries.of(lambda: bot.patient_slack.direct_channel(user))
     await _post(bot, tries, channel, said)
 
 
-async def _post(bot: Bot, tries: Tries, channel: str, said: Said, *, thread_ts: str | None = None) -> None:
+async def _post(bot: Bot, tries: Tries, channel: str, said: Message, *, thread_ts: str | None = None) -> None:
     """One message, once: a post whose answer was lost is looked for before it is posted again."""
     post_id = f"answer:{secrets.token_hex(8)}"
     in_doubt = False

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import batch as words
 from bot.blocks import ids, private
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.applicants import template_csv
 from bot.domain.mentions.incoming import Dropped
 from bot.errors import Refused, SlackError
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 PLACE_FAULT = "I can't post in this conversation, so the results would be lost."
 
 
-async def dropped(bot: Bot, what: Dropped) -> Said:
+async def dropped(bot: Bot, what: Dropped) -> Message:
     """The answer to whoever sent the files; the preview comes as a message of its own."""
     fault = await bot.intake.place_fault(what.channel, what.user)
     if fault is not None:

@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import private
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from handlers import again, exports, find, review, summary
 from handlers.form import open_form
 
@@ -45,6 +45,6 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
             await answer(ack, private.help_text(word))
 
 
-async def answer(ack: AsyncAck, said: Said) -> None:
+async def answer(ack: AsyncAck, said: Message) -> None:
     """Privately, in the answer to the command itself."""
     await ack(text=said.text, blocks=said.blocks, response_type="ephemeral")

@@ -2,11 +2,11 @@
 
 from bot.app import Bot
 from bot.blocks import export, private
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.errors import Refused
 
 
-async def asked(bot: Bot, user: str, typed: str) -> Said:
+async def asked(bot: Bot, user: str, typed: str) -> Message:
     """The answer to the command."""
     try:
         return private.says(export.preparing(await bot.exports.ask(user, typed)))

@@ -11,7 +11,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import find, ids, private
 from bot.blocks.find import Row, Turn
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.searches import Cursor, Wanted
 from bot.errors import Refused, SlackError
 from bot.finding import EVERYBODYS, IN_REVIEW, OWN, STATES, Found, Sought
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 _FILTERS = frozenset({*STATES, EVERYBODYS, OWN})
 
 
-async def listing(bot: Bot, user: str, typed: str) -> Said:
+async def listing(bot: Bot, user: str, typed: str) -> Message:
     """The answer to the command."""
     word = typed.strip().casefold() or OWN
     if word not in _FILTERS:
@@ -48,13 +48,13 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
         tell(bot, body, private.says(no.words))
 
 
-async def _listing(bot: Bot, user: str, turn: Turn) -> Said:
+async def _listing(bot: Bot, user: str, turn: Turn) -> Message:
     found = await bot.finding.listing(user, turn.shown, _cursor(turn))
     page = found.page
     return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
 
 
-async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Said | None:
+async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Message | None:
     """The search form; words if it could not be opened, or if something was typed that does not belong there."""
     countries = list(bot.id_types.countries().items())
     try:

@@ -12,7 +12,7 @@ from bot.access import Role, Verdict
 from bot.app import Bot
 from bot.blocks import form, ids, private
 from bot.blocks.form import Place
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.checks import PhotoKind
 from bot.domain.request import FileInfo, Form
 from bot.errors import SlackError, SlackRefused
@@ -34,7 +34,7 @@ _NO_CHANNEL = "-"
 """A button's value cannot be empty."""
 
 
-async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Said | None:
+async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Message | None:
     """Open the form at once, since a trigger lives 3 s; words for the person when it must stay closed."""
     fault = await fault_of_asking(bot, user, channel)
     if fault is not None:

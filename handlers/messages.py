@@ -12,7 +12,7 @@ from bot.batches import applicants_in
 from bot.blocks import form, ids, message, private
 from bot.blocks.form import Attached, Place
 from bot.blocks.message import Pointer
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, Dropped, Standing
 from bot.errors import SlackError, SlackRefused
 from bot.intake import PLACE_FRESH_FOR, Accepted, Filled, Seen
@@ -121,7 +121,7 @@ def _answer(bot: Bot, event: Mapping[str, Any], body: Mapping[str, Any]) -> None
     answering.answer(bot, work, user=dropped.user, about=about, channel=dropped.channel)
 
 
-async def _answer_to(bot: Bot, tries: Tries, dropped: Dropped) -> Said:
+async def _answer_to(bot: Bot, tries: Tries, dropped: Dropped) -> Message:
     fault = await fault_of_asking(bot, dropped.user, dropped.channel) or await _fault_of_place(
         bot, dropped.user, dropped.channel
     )
@@ -137,7 +137,7 @@ async def _answer_to(bot: Bot, tries: Tries, dropped: Dropped) -> Said:
     return private.says(message.HELP) if understanding.says_nothing else await _shown(bot, understanding)
 
 
-async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> Said:
+async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> Message:
     entry = understanding.parsed.id_type
     if understanding.is_whole and entry is not None:
         return message.whole(
@@ -164,7 +164,7 @@ async def _send(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointe
     await answering.respond(bot, tries, body, said, in_place=in_place)
 
 
-async def _sent(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointer) -> tuple[Said, bool]:
+async def _sent(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointer) -> tuple[Message, bool]:
     """The answer to *Send*, and whether it stands in place of the button's message, which has served then."""
     user, channel, ts = body["user"], pointed.channel, pointed.ts
     fault = await bot.intake.may_ask(user["id"])
@@ -203,7 +203,9 @@ async def _sent(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointe
     return private.says(private.plainly(outcome.by_field.values())), False
 
 
-async def _open_form(bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, for_author: bool = False) -> Said | None:
+async def _open_form(
+    bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, for_author: bool = False
+) -> Message | None:
     """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed.
 
     `for_author`: the form is for whoever wrote the message alone, and the message is read anew.

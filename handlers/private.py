@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from bot.app import Bot
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.errors import SlackError
 from bot.tries import Tries
 from handlers import answering
@@ -15,7 +15,7 @@ from handlers import answering
 log = structlog.get_logger(__name__)
 
 
-def tell(bot: Bot, body: Mapping[str, Any], said: Said, *, in_place: bool = False) -> None:
+def tell(bot: Bot, body: Mapping[str, Any], said: Message, *, in_place: bool = False) -> None:
     """Tell whoever sent this request, in the background; `in_place` of the message whose button was pressed."""
 
     async def work(tries: Tries) -> None:

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import ids, private, review
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.reviews import Choice, Decision
 from bot.errors import Refused, SlackError
 from handlers.private import tell
@@ -17,7 +17,7 @@ from handlers.private import tell
 log = structlog.get_logger(__name__)
 
 
-async def card(bot: Bot, user: str, typed: str) -> Said:
+async def card(bot: Bot, user: str, typed: str) -> Message:
     """The answer to `/kyc review K-…`."""
     if not typed.strip():
         return private.says(review.NO_REF)
@@ -150,7 +150,7 @@ async def noted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: 
     await ack()
 
 
-async def notify(bot: Bot, *, trigger_id: str, user: str) -> Said | None:
+async def notify(bot: Bot, *, trigger_id: str, user: str) -> Message | None:
     """`/kyc notify`: the form; words when it must stay closed."""
     try:
         chosen, is_reviewer = await bot.notifying.offered(user)

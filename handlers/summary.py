@@ -9,12 +9,12 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import private, summary
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.errors import Refused
 from handlers.private import tell
 
 
-async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Said:
+async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
     """The answer to the command, or that it follows: a year of many checks takes longer to add up than Slack waits."""
     answer = asyncio.ensure_future(_answer(bot, command["user_id"], typed))
     done, _late = await asyncio.wait({answer}, timeout=bot.patience.sum_up_seconds)
@@ -24,14 +24,14 @@ async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Said:
     return private.says(summary.SOON)
 
 
-async def _answer(bot: Bot, user: str, typed: str) -> Said:
+async def _answer(bot: Bot, user: str, typed: str) -> Message:
     try:
         return await bot.summary.answer(user, typed)
     except Refused as no:
         return private.says(no.words)
 
 
-async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Said]) -> None:
+async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Message]) -> None:
     tell(bot, {"user": {"id": command["user_id"]}, "response_url": command.get("response_url")}, await answer)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 import bot.blocks
 from bot.blocks import private
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.outbox import PostKind
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
 from tests.pictures import drawing, marks
@@ -56,7 +56,7 @@ def _builders() -> Iterator[tuple[CodeType, str]]:
         module = importlib.import_module(f"bot.blocks.{found.name}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
             ours = function.__module__ == module.__name__ and not name.startswith("_")
-            if ours and get_type_hints(function).get("return") in (Said, dict[str, Any]):
+            if ours and get_type_hints(function).get("return") in (Message, dict[str, Any]):
                 yield function.__code__, f"{module.__name__}.{name}"
 
 
@@ -103,7 +103,7 @@ def test_the_pictures_are_small() -> None:
 @pytest.mark.parametrize("scene", SCENES)
 def test_slack_takes_what_a_scene_shows(scene: Scene) -> None:
     assert scene.html()
-    if isinstance(scene.shows, Said):
+    if isinstance(scene.shows, Message):
         assert faults_in_message(scene.shows.blocks) == []
         assert scene.shows.text.strip()
     elif isinstance(scene.shows, dict):
@@ -122,7 +122,7 @@ _STUMBLE = re.compile(r"(?<![.\d])\.\.(?!\.)|[.,;:][,;]|\.:|\s[.,;]|(<[@#]\w+>) 
 @pytest.mark.parametrize("scene", SCENES)
 def test_no_text_stumbles(scene: Scene) -> None:
     """Doubled stops and mentions, blanks before stops, values that were not filled in."""
-    texts = [*_texts(scene.blocks), scene.shows.text] if isinstance(scene.shows, Said) else [*_texts(scene.blocks)]
+    texts = [*_texts(scene.blocks), scene.shows.text] if isinstance(scene.shows, Message) else [*_texts(scene.blocks)]
     # How a date is to be written stands in braces.
     bare = [re.sub(r"<!date[^|]*\|", "<", text) for text in texts]
     assert [text for text in bare if _STUMBLE.search(text)] == []

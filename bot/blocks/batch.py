@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bot.blocks import ids, words
 from bot.blocks.text import (
     Block,
+    Message,
     button,
     context,
     foreign,
@@ -17,7 +18,7 @@ from bot.blocks.text import (
     spoken,
     when,
 )
-from bot.blocks.thread import Said, status_name
+from bot.blocks.thread import status_name
 from bot.domain.batches import Batch, BatchState, Counts
 from bot.domain.checks import Check
 from bot.domain.masking import tail
@@ -46,7 +47,7 @@ _STATES = {
 }
 
 
-def message(batch: Batch, counts: Counts) -> Said:
+def message(batch: Batch, counts: Counts) -> Message:
     """The one message of a batch, as it stands now."""
     head = f"*Biometric KYC · file of applicants* · {batch.id}"
     asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
@@ -201,7 +202,7 @@ def _steer(batch: Batch) -> list[Block]:
     return buttons
 
 
-def _said(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block]) -> Said:
+def _said(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block]) -> Message:
     blocks = [
         section(head),
         context({"type": "mrkdwn", "text": asked, "verbatim": True}),
@@ -210,7 +211,7 @@ def _said(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block])
     if buttons:
         blocks.append({"type": "actions", "elements": list(buttons)})
     heard = " ".join(line.lstrip(_BAR_MARKS) for line in map(sentence, lines))
-    return Said(text=f"{spoken(head)}. {foreign(heard, 1500)}", blocks=blocks)
+    return Message(text=f"{spoken(head)}. {foreign(heard, 1500)}", blocks=blocks)
 
 
 def _many(count: int, one: str, more: str) -> str:

@@ -1,7 +1,6 @@
 """An export as whoever asked for it hears of it: at once, on its way, at its end."""
 
-from bot.blocks.text import section
-from bot.blocks.thread import Said
+from bot.blocks.text import Message, section
 from bot.domain.exports import Export, ExportState, Format
 
 NOT_FOR_YOU = "Exports are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
@@ -28,7 +27,7 @@ def comment(export: Export) -> str:
     return f"Export {export.id}: {_what(export, export.written)}, times in UTC.{neutral} That you took it was recorded."
 
 
-def message(export: Export) -> Said:
+def message(export: Export) -> Message:
     """The one message of a long export, as it stands now; or of one that came to nothing."""
     match export.state:
         case ExportState.ASKED:
@@ -43,7 +42,7 @@ def message(export: Export) -> Said:
             text = f"*Export {export.id}* — not sent: you are no longer among the managers or admins"
         case ExportState.FAILED:
             text = f"*Export {export.id}* — not sent: Slack did not take the file. The operators have been told"
-    return Said(text=text.replace("*", ""), blocks=[section(f"{text}.")])
+    return Message(text=text.replace("*", ""), blocks=[section(f"{text}.")])
 
 
 def _what(export: Export, count: int) -> str:

@@ -7,8 +7,20 @@ from datetime import datetime
 from typing import Any
 
 from bot.blocks import ids
-from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
-from bot.blocks.thread import Said, status_name, subject
+from bot.blocks.text import (
+    Block,
+    Message,
+    button,
+    context,
+    foreign,
+    person,
+    plain,
+    plain_section,
+    quoted,
+    section,
+    when,
+)
+from bot.blocks.thread import status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.request import MAX_TEXT
@@ -66,7 +78,7 @@ class Turn:
         return cls(shown=shown, asked_at=asked_at, ref=ref, newer=newer)
 
 
-def listing(rows: Sequence[Row], *, shown: str, has_older: bool, has_newer: bool) -> Said:
+def listing(rows: Sequence[Row], *, shown: str, has_older: bool, has_newer: bool) -> Message:
     """The answer to `/kyc list`: newest first, without anything personal beyond the last characters."""
     lines = [line(row, names=shown == "all") for row in rows]
     if not rows and shown == "mine":
@@ -77,7 +89,7 @@ def listing(rows: Sequence[Row], *, shown: str, has_older: bool, has_newer: bool
         head = f"Checks: {LABELS.get(shown, shown)}, newest first"
     turns = _turns(rows, shown, has_older=has_older, has_newer=has_newer, action_id=ids.LIST_TURN)
     blocks = [section(f"*{head}*" if rows else head), *_sections(lines), _filter(shown, turns)]
-    return Said(text="\n".join([head, *lines]), blocks=blocks)
+    return Message(text="\n".join([head, *lines]), blocks=blocks)
 
 
 def line(row: Row, *, names: bool) -> str:

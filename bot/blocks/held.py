@@ -5,8 +5,8 @@ from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.form import photo_inputs
-from bot.blocks.text import Block, button, foreign, person, plain, section, spoken, when
-from bot.blocks.thread import Said, cancel_button, label, status_name
+from bot.blocks.text import Block, Message, button, foreign, person, plain, section, spoken, when
+from bot.blocks.thread import cancel_button, label, status_name
 from bot.domain.checks import Check, Held, PhotoKind
 from bot.domain.photo_quality import Flaw
 
@@ -26,7 +26,7 @@ _FLAWS: Mapping[Flaw, str] = {
 }
 
 
-def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Said:
+def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Message:
     """Asked in the thread, of who asked for the check. Of earlier checks only those given are named."""
     head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
     if is_reminder:
@@ -38,18 +38,18 @@ def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Sa
         _button(ids.OTHER_PHOTOS, "Other photos", check.ref),
         cancel_button(check),
     ]
-    return Said(
+    return Message(
         text=spoken(text),
         blocks=[section(head), section(f"{words} Nothing has been charged."), {"type": "actions", "elements": actions}],
     )
 
 
-def answered(check: Check, *, by: str, how: str, held: str) -> Said:
+def answered(check: Check, *, by: str, how: str, held: str) -> Message:
     """What stands in place of the question: without its buttons."""
     asked = "The selfie was part of an earlier check" if held == Held.SELFIE_SEEN else "The photos looked hard to use"
     done = _ANSWERS.get(how, "answered")
     line = f"{asked}; {done}, says {person(by)} · {label(check)}"
-    return Said(text=spoken(line), blocks=[section(line)])
+    return Message(text=spoken(line), blocks=[section(line)])
 
 
 def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, what: str) -> str:

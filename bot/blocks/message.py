@@ -7,8 +7,7 @@ from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.form import LABELS
-from bot.blocks.text import Block, button, context, foreign, plain, plain_section, quoted, section, sentence
-from bot.blocks.thread import Said
+from bot.blocks.text import Block, Message, button, context, foreign, plain, plain_section, quoted, section, sentence
 from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
@@ -69,10 +68,10 @@ def pointer(dropped: Dropped, fingerprint: str = "") -> str:
     return place.dump()
 
 
-def seen(pointer: Pointer, words: str) -> Said:
+def seen(pointer: Pointer, words: str) -> Message:
     """This person was checked before; `words` are ours, in mrkdwn."""
     text, value = "Check again: it is charged again", replace(pointer, again=True).dump()
-    return Said(text=words, blocks=[section(words), _buttons(button(ids.SEND_MESSAGE, text, value, aloud=text))])
+    return Message(text=words, blocks=[section(words), _buttons(button(ids.SEND_MESSAGE, text, value, aloud=text))])
 
 
 def whole(
@@ -83,7 +82,7 @@ def whole(
     *,
     fingerprint: str,
     above: str = "",
-) -> Said:
+) -> Message:
     """Everything was said: shown back for one click that confirms consent and sends."""
     head, agreed = above or "This is what I understood. One click sends it.", "The customer has agreed: send"
     lines = _facts(understood, entry, photos)
@@ -96,7 +95,7 @@ def whole(
         ),
         context(plain(HINT)),
     ]
-    return Said(text=f"{head} {foreign('; '.join(lines), 900)}. {HINT}", blocks=blocks)
+    return Message(text=f"{head} {foreign('; '.join(lines), 900)}. {HINT}", blocks=blocks)
 
 
 def lacking(
@@ -108,7 +107,7 @@ def lacking(
     faults: Mapping[str, str],
     left_out: str | None = None,
     above: str = "",
-) -> Said:
+) -> Message:
     """Something is missing, wrong or unclear: said in words, and the form opens with what is known.
 
     `left_out`: which photos of the thread stand neither here nor in the form.
@@ -135,7 +134,7 @@ def lacking(
     blocks += [plain_section("Missing or unclear\n" + "\n".join(wrong)), _buttons(_open_form(dropped))]
     if understood.texts.get("id_number"):
         blocks.append(context(plain(HINT)))
-    return Said(text=f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}", blocks=blocks)
+    return Message(text=f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}", blocks=blocks)
 
 
 def left_out(count: int, *, thread_is_cut: bool) -> str | None:

@@ -8,8 +8,20 @@ from typing import Any
 
 from bot.blocks import ids, words
 from bot.blocks.form import LABELS
-from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
-from bot.blocks.thread import Said, buttons, checklist, said_by_smile_id, status_name, subject
+from bot.blocks.text import (
+    Block,
+    Message,
+    button,
+    context,
+    foreign,
+    person,
+    plain,
+    plain_section,
+    quoted,
+    section,
+    when,
+)
+from bot.blocks.thread import buttons, checklist, said_by_smile_id, status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
@@ -227,23 +239,23 @@ def _photos(links: Mapping[str, str] | None) -> list[Block]:
     ]
 
 
-def status(check: Check, entry: IDType | None, *, link: str | None) -> Said:
+def status(check: Check, entry: IDType | None, *, link: str | None) -> Message:
     """The answer to `/kyc status`."""
     where = f" · <{link}|open the thread>" if link else ""
     line = f"*{check.ref}* · {subject(check, entry)} — {status_name(check)}\nAsked {when(check.asked_at)}{where}"
-    return Said(text=line, blocks=[section(line), buttons(check)])
+    return Message(text=line, blocks=[section(line), buttons(check)])
 
 
-def help_text(unknown: str | None = None) -> Said:
+def help_text(unknown: str | None = None) -> Message:
     """Help; `unknown` is a word that we do not know, shown back."""
     head = f"I don't know “{foreign(unknown)}”. " if unknown else ""
     text = f"{head}This is what I understand:\n{HELP}"
-    return Said(text=text, blocks=[section(text)])
+    return Message(text=text, blocks=[section(text)])
 
 
-def says(text: str) -> Said:
+def says(text: str) -> Message:
     """One sentence of ours."""
-    return Said(text=text, blocks=[section(text)])
+    return Message(text=text, blocks=[section(text)])
 
 
 def without_mentions(text: str) -> str:
@@ -256,10 +268,10 @@ def plainly(faults: Iterable[str]) -> str:
     return " ".join(foreign(words) for words in faults)
 
 
-def try_again(value: str) -> Said:
+def try_again(value: str) -> Message:
     """The form could not open in time; a click brings a new chance. `value` says for which conversation."""
     opens = button(ids.OPEN_FORM, "Open the form", value, aloud="Open the form for a new check")
-    return Said(text=EXPIRED, blocks=[section(EXPIRED), {"type": "actions", "elements": [opens]}])
+    return Message(text=EXPIRED, blocks=[section(EXPIRED), {"type": "actions", "elements": [opens]}])
 
 
 def closed(text: str) -> dict[str, Any]:

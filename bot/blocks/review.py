@@ -12,6 +12,7 @@ from bot.blocks import ids, words
 from bot.blocks.approval import record_line
 from bot.blocks.text import (
     Block,
+    Message,
     button,
     context,
     foreign,
@@ -25,16 +26,7 @@ from bot.blocks.text import (
     took,
     when,
 )
-from bot.blocks.thread import (
-    Said,
-    against,
-    checklist,
-    smile_id_says,
-    status_name,
-    subject,
-    verdict_name,
-    why_decided,
-)
+from bot.blocks.thread import against, checklist, smile_id_says, status_name, subject, verdict_name, why_decided
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.outcomes import Reading
@@ -111,7 +103,7 @@ def card(
     link: str | None,
     reading: Reading | None,
     mentions: str = "",
-) -> Said:
+) -> Message:
     """The card as things stand now. `title` is what called for eyes, `reading` Smile ID's message that did.
 
     Of an earlier round it only says that the check was run again.
@@ -120,7 +112,7 @@ def card(
     head = f"{mentions} *{title}* · {subject(check, entry)} · {where}".strip()
     if round_ != check.round:
         line = "The check was run again since; nobody needs to look at this any more."
-        return Said(text=spoken(f"{head}. {line}"), blocks=[section(head), section(line)])
+        return Message(text=spoken(f"{head}. {line}"), blocks=[section(head), section(line)])
     is_over = review is not None and review.state is ReviewState.SETTLED and check.state in FINAL
     failed = []
     if reading and not is_over:
@@ -140,7 +132,7 @@ def card(
     blocks += [context({"type": "mrkdwn", "text": asked, "verbatim": True}), section(standing)]
     blocks.append({"type": "actions", "elements": buttons(check, review)})
     heard = f"{foreign('; '.join(failed), 900)}. " if failed else ""
-    return Said(text=spoken(f"{head}. {smile_id_says(check)}. {heard}{asked}. {standing}"), blocks=blocks)
+    return Message(text=spoken(f"{head}. {smile_id_says(check)}. {heard}{asked}. {standing}"), blocks=blocks)
 
 
 def _standing(check: Check, review: Review | None) -> str:
@@ -379,7 +371,7 @@ def _decision(decided: Decided) -> str:
     return f"Decided: {words.DECIDED[decided.decision]} — {why_decided(decided)}"
 
 
-def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str, below_a_card: bool = True) -> Said:
+def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str, below_a_card: bool = True) -> Message:
     """Who reads it elsewhere than below a card has no buttons there."""
     line = (
         f"{whom} *A second person is needed*: {person(proposal.by)} proposes "
@@ -387,17 +379,17 @@ def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str,
     ).strip()
     if not below_a_card:
         line += f". `/kyc review {check.ref}` shows it, to agree or disagree."
-    return Said(text=spoken(line), blocks=[section(line)])
+    return Message(text=spoken(line), blocks=[section(line)])
 
 
-def handed(check: Check, entry: IDType | None, *, by: str, to: str) -> Said:
+def handed(check: Check, entry: IDType | None, *, by: str, to: str) -> Message:
     line = f"{person(to)}, {person(by)} handed this on to you · {subject(check, entry)} · {check.ref}"
-    return Said(text=spoken(line), blocks=[section(line)])
+    return Message(text=spoken(line), blocks=[section(line)])
 
 
 def reminder(
     check: Check, entry: IDType | None, silence: Silence, *, whom: str, claimer: str | None, waited: timedelta
-) -> Said:
+) -> Message:
     """Below the card, or directly. `waited` is the whole time, nights included."""
     who = "You have" if claimer and whom == person(claimer) else f"{person(claimer or '')} has"
     what = {
@@ -407,15 +399,15 @@ def reminder(
         Silence.PENDING: "Smile ID has given no final result",
     }[silence]
     line = f"{whom} *{what}* for {took(waited)} · {subject(check, entry)} · {check.ref} · {status_name(check)}".strip()
-    return Said(text=spoken(line), blocks=[section(line)])
+    return Message(text=spoken(line), blocks=[section(line)])
 
 
-def personal(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Said:
+def personal(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Message:
     """By direct message, to somebody who chose so."""
     where = f"<{link}|{check.ref}>" if link else check.ref
     line = f"*{title}* · {subject(check, entry)} · {where}"
     small = "You are told because you chose so with /kyc notify."
-    return Said(text=spoken(f"{line}. {small}"), blocks=[section(line), context(plain(small))])
+    return Message(text=spoken(f"{line}. {small}"), blocks=[section(line), context(plain(small))])
 
 
 def needs_words(reason: str, text: str) -> bool:

@@ -7,8 +7,21 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import Block, button, context, cut, foreign, mrkdwn, person, quoted, section, spoken, took, when
-from bot.blocks.thread import Said
+from bot.blocks.text import (
+    Block,
+    Message,
+    button,
+    context,
+    cut,
+    foreign,
+    mrkdwn,
+    person,
+    quoted,
+    section,
+    spoken,
+    took,
+    when,
+)
 from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Took, Waiting
 from bot.domain.outcomes import Why
 from bot.domain.periods import DAY, Kind, Period, name
@@ -59,7 +72,7 @@ class Told:
     zone: str = ""
 
 
-def message(report: Report, names: Names, told: Told) -> Said:
+def message(report: Report, names: Names, told: Told) -> Message:
     """The summary as a message."""
     head = headline(report, names, told)
     lines = list(_times(report.figures)) if report.figures.asked else []
@@ -67,7 +80,7 @@ def message(report: Report, names: Names, told: Told) -> Said:
     open_now = _open(report)
     sections = [head, "\n".join(lines), "\n".join([*open_now, *_reviews(report)]), *_lists(report, names)]
     blocks = [section(cut(text, _MOST)) for text in sections if text]
-    return Said(
+    return Message(
         text=cut(spoken(" ".join([head, *lines, *open_now])), _MOST), blocks=[*blocks, context(_foot(report, told))]
     )
 
@@ -110,7 +123,7 @@ def _quiet(report: Report, told: Told) -> str:
     return "nobody asked for a check."
 
 
-def older(report: Report, *, unit: str, count: int, today: date) -> Said:
+def older(report: Report, *, unit: str, count: int, today: date) -> Message:
     """One line for the days, weeks or months of a long stop that are not told one by one."""
     period = report.period
     dates = f"{period.first.isoformat()}..{period.last.isoformat()}"
@@ -119,7 +132,7 @@ def older(report: Report, *, unit: str, count: int, today: date) -> Said:
         f"{earlier} not told one by one: {name(period, today)}, {checks(report.figures.asked)} in all. "
         f"`/kyc summary {dates}` shows them."
     )
-    return Said(text=spoken(text), blocks=[section(text)])
+    return Message(text=spoken(text), blocks=[section(text)])
 
 
 def checks(count: int) -> str:
@@ -337,16 +350,16 @@ def short(period: Period) -> str:
 # Sharing
 
 
-def with_button(said: Said, *, value: dict[str, str]) -> Said:
+def with_button(said: Message, *, value: dict[str, str]) -> Message:
     """The private answer, with a button that shares it where it was asked for."""
     aloud = "Share this summary in this conversation, with picture and file"
     share = button(ids.SHARE_SUMMARY, "Share here", json.dumps(value), aloud=aloud)
-    return Said(text=said.text, blocks=[*said.blocks, {"type": "actions", "elements": [share]}])
+    return Message(text=said.text, blocks=[*said.blocks, {"type": "actions", "elements": [share]}])
 
 
-def with_line(said: Said, line: str) -> Said:
+def with_line(said: Message, line: str) -> Message:
     """The private answer once it was shared: without the button."""
-    return Said(text=said.text, blocks=[*said.blocks, context(mrkdwn(line))])
+    return Message(text=said.text, blocks=[*said.blocks, context(mrkdwn(line))])
 
 
 def shared(where: str) -> str:
@@ -355,7 +368,7 @@ def shared(where: str) -> str:
     )
 
 
-def lines_of(said: Said) -> list[str]:
+def lines_of(said: Message) -> list[str]:
     """A message as plain lines, for a terminal."""
     texts: list[Any] = []
     for block in said.blocks:

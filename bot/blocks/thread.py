@@ -4,12 +4,11 @@ Everything here is built at delivery from what is stored, and tells one event.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from bot.blocks import approval, ids, words
-from bot.blocks.text import Block, button, context, foreign, person, plain, quoted, section, spoken, took, when
+from bot.blocks.text import Block, Message, button, context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
 from bot.domain.assurance import Doubt
 from bot.domain.checks import Check
@@ -34,14 +33,6 @@ _LINES = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """A message: `text` for notifications and screen readers, `blocks` for the eye."""
-
-    text: str
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
     """What a reviewer had decided before Smile ID's final result came, and how the two stand."""
 
@@ -50,7 +41,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class NotifiedParties:
     """Who else has been told, as far as it is true at the moment of delivery."""
 
     reviewers: bool = False
@@ -113,7 +104,7 @@ def request_message(
     waiting: timedelta | None = None,
     unconfirmed: bool = False,
     later: datetime | None = None,
-) -> Said:
+) -> Message:
     """The message that carries reference and progress, updated in place.
 
     `waiting` is told when it is long; `later` when somebody chose a time for another try.
@@ -130,7 +121,7 @@ def request_message(
     head = f"*Biometric KYC · {subject(check, entry)}* — {status}"
     asked = f"Asked by {person(check.requester)} · {when(check.asked_at)} · {check.ref}"
     steps = _steps(check)
-    return Said(
+    return Message(
         text=spoken(f"{head}. {check.ref}. {steps}"),
         blocks=[
             section(head),
@@ -190,7 +181,7 @@ def _steps(check: Check) -> str:
     return " · ".join(parts)
 
 
-def decided(check: Check, decision: Decided) -> Said:
+def decided(check: Check, decision: Decided) -> Message:
     """A reviewer's decision, beside what Smile ID says."""
     by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
     why = foreign(why_decided(decision), _HEARD).removesuffix(".")
@@ -203,8 +194,8 @@ def decided(check: Check, decision: Decided) -> Said:
     if decision.decision is Decision.NEW_PHOTOS:
         facts.append("Ask the customer for new photos, then *Run again*.")
     if check.batch is None:
-        return Said(text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts))])
-    return Said(
+        return Message(text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts))])
+    return Message(
         text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts)), buttons(check)]
     )
 
@@ -240,12 +231,12 @@ def result(
     entry: IDType | None,
     reading: Reading,
     *,
-    told: Told,
+    told: NotifiedParties,
     confirmed: bool,
     at: datetime,
     beside: Beside | None = None,
     doubt: Doubt | None = None,
-) -> Said:
+) -> Message:
     """A final result. `at` is when it was received. An approval without confirmation is not told as one.
 
     `doubt` is why reviewers were called for an approval.
@@ -266,20 +257,20 @@ def result(
     return _story(check, story, told=told, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed)
 
 
-def record_differs(check: Check, *, told: Told, doubt: Doubt | None) -> Said:
+def record_differs(check: Check, *, told: NotifiedParties, doubt: Doubt | None) -> Message:
     """The authority's record came after the approval had been told."""
     differs = check.record.outcome is RecordMatch.DIFFERS
     story = approval.differing_story(check, doubt) if differs else approval.approval_story(check, doubt)
     return _story(check, story, told=told, mention=True, small=approval.record_line(check))
 
 
-def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
+def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: NotifiedParties) -> Message:
     """Progress that matters: mentions nobody."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     return _story(check, story, told=told, reading=reading)
 
 
-def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: Told) -> Said:
+def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: NotifiedParties) -> Message:
     """Unknown code, unverified ID number: not approved, a person must look."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if check.state in FINAL and check.verdict is not None:
@@ -289,22 +280,22 @@ def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: 
     return _story(check, story, told=told, reading=reading, mention=True)
 
 
-def approval_unconfirmed(check: Check, reading: Reading, *, told: Told) -> Said:
+def approval_unconfirmed(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
     return _story(check, words.APPROVAL_UNCONFIRMED, told=told, reading=reading, mention=True)
 
 
-def approval_since_confirmed(check: Check) -> Said:
+def approval_since_confirmed(check: Check) -> Message:
     """What stands in place of *not yet confirmed* once it is; the result follows as a message of its own."""
     line = f"Smile ID's own record did not show an approval of {check.ref} at first; it has been confirmed since."
-    return Said(text=line, blocks=[section(line)])
+    return Message(text=line, blocks=[section(line)])
 
 
-def contradiction(check: Check, first: Outcome, second: Outcome, *, told: Told) -> Said:
+def contradiction(check: Check, first: Outcome, second: Outcome, *, told: NotifiedParties) -> Message:
     story = words.filled(words.CONTRADICTION, first=_outcome_name(first), second=_outcome_name(second))
     return _story(check, story, told=told, mention=True)
 
 
-def second_final(check: Check, first: Outcome, reading: Reading, *, told: Told) -> Said:
+def second_final(check: Check, first: Outcome, reading: Reading, *, told: NotifiedParties) -> Message:
     story = words.filled(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
     return _story(check, story, told=told, reading=reading, mention=True)
 
@@ -314,42 +305,42 @@ def _outcome_name(outcome: Outcome) -> str:
     return words.OUTCOME_NAMES.get(outcome, "another result")
 
 
-def suspects(check: Check, reading: Reading, *, told: Told) -> Said:
+def suspects(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
     return _story(check, words.STORIES[Why.SUSPECTS], told=told, reading=reading)
 
 
-def overdue(check: Check, *, told: Told) -> Said:
+def overdue(check: Check, *, told: NotifiedParties) -> Message:
     return _story(check, words.OVERDUE, told=told, mention=True)
 
 
-def failure(check: Check, *, told: Told) -> Said:
+def failure(check: Check, *, told: NotifiedParties) -> Message:
     """An end without any result of Smile ID; `failure_words` say what is wrong."""
     story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
     return _story(check, story, told=told, mention=True, extra=check.failure_words)
 
 
-def cancelled(check: Check, *, by: str) -> Said:
+def cancelled(check: Check, *, by: str) -> Message:
     line = f"{person(check.requester)} *Cancelled* by {person(by)} before it was sent · {check.ref}"
     rest = "Nothing was charged for it."
-    return Said(text=spoken(f"{line}. {rest}"), blocks=[section(line), section(rest)])
+    return Message(text=spoken(f"{line}. {rest}"), blocks=[section(line), section(rest)])
 
 
-def old_result(check: Check, reading: Reading, *, told: Told) -> Said:
+def old_result(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
     """About an attempt before *Run again*: it moves nothing, and somebody should know."""
     # Photos and comparison of the check are those of its present round: nothing of them is about this result.
     return _story(check, words.OLD_RESULT, told=told, mention=True, small=said_by_smile_id(reading))
 
 
-def alert(fault: str, payload: Mapping[str, str]) -> Said:
+def alert(fault: str, payload: Mapping[str, str]) -> Message:
     """To an operator, by direct message."""
     line = f"*kyc-bot needs an operator:* {foreign(payload.get('words') or fault)}"
     ref = payload.get("ref")
     more = f"First seen with {ref}. " if ref else ""
     rest = f"{more}The same kind of fault is told at most once an hour; `kyc-bot check` looks at everything."
-    return Said(text=spoken(f"{line} {rest}"), blocks=[section(line), context(plain(rest.replace("`", "")))])
+    return Message(text=spoken(f"{line} {rest}"), blocks=[section(line), context(plain(rest.replace("`", "")))])
 
 
-def unanswered(payload: Mapping[str, str]) -> Said:
+def unanswered(payload: Mapping[str, str]) -> Message:
     """To one person, directly: the answer to what they wrote or pressed never reached them."""
     where = f" in <#{payload['channel']}>" if payload.get("channel", "D")[0] in "CG" else ""
     code = payload.get("code")
@@ -358,13 +349,13 @@ def unanswered(payload: Mapping[str, str]) -> Said:
         f"I could not answer what you last wrote or pressed{where}.{why} Unless a message of a check has appeared, "
         "nothing was sent or changed: try again, or use `/kyc`."
     )
-    return Said(text=spoken(line), blocks=[section(line)])
+    return Message(text=spoken(line), blocks=[section(line)])
 
 
-def directly(said: Said, check: Check) -> Said:
+def directly(said: Message, check: Check) -> Message:
     """The same by direct message, since its thread is gone."""
     line = f"This belongs to {check.ref}; its thread or channel is no longer there for me."
-    return Said(text=f"{said.text} {line}", blocks=[*said.blocks, context(plain(line))])
+    return Message(text=f"{said.text} {line}", blocks=[*said.blocks, context(plain(line))])
 
 
 def checklist(reading: Reading, *, liveness_images: int | None) -> list[str]:
@@ -405,14 +396,14 @@ def _story(
     check: Check,
     story: Story,
     *,
-    told: Told,
+    told: NotifiedParties,
     reading: Reading | None = None,
     facts: Sequence[str] = (),
     mention: bool = False,
     unconfirmed: bool = False,
     extra: str | None = None,
     small: str = "",
-) -> Said:
+) -> Message:
     verdict, dash, rest = story.title.partition(" — ")
     title = f"*{verdict}*{dash}{rest}" if dash else f"*{verdict}*"
     if unconfirmed:
@@ -442,7 +433,7 @@ def _story(
         blocks.append(buttons(check))
     heard = foreign("; ".join(lines), _HEARD)
     everything = " ".join(filter(None, (f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))))
-    return Said(text=spoken(everything), blocks=blocks)
+    return Message(text=spoken(everything), blocks=blocks)
 
 
 def _passed_over_liveness(check: Check, reading: Reading) -> bool:
@@ -461,7 +452,7 @@ def said_by_smile_id(reading: Reading) -> str:
     return shown
 
 
-def _who_was_told(check: Check, story: Story, told: Told) -> str:
+def _who_was_told(check: Check, story: Story, told: NotifiedParties) -> str:
     """Said only when it is true."""
     if story.calls_operators:
         done = "The operators have been told; nothing to do for you."

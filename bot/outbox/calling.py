@@ -6,8 +6,7 @@ from datetime import datetime
 
 from bot.access import Access, Role, Verdict
 from bot.blocks import review, words
-from bot.blocks.text import person
-from bot.blocks.thread import Said
+from bot.blocks.text import Message, person
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.outbox import Post, PostKind
@@ -38,7 +37,7 @@ class Calling:
         self._id_types = id_types
         self._now = now
 
-    async def say(self, post: Post, context: Context) -> Said | None:
+    async def say(self, post: Post, context: Context) -> Message | None:
         """The words of one post; None when there is nothing to say any more."""
         check = context.check
         if check is None:
@@ -52,7 +51,7 @@ class Calling:
             case _:
                 return await self._card(post, context, check, entry)
 
-    async def _card(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
+    async def _card(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Message | None:
         """Everything needed to decide, with a link to the request's message; directly only to who is a reviewer now."""
         if post.destination[0] in "UW" and not await self._reviews(post.destination):
             return None
@@ -67,7 +66,7 @@ class Calling:
             mentions=self._access.mentions(Role.REVIEWER) if _calls(post) else "",
         )
 
-    async def _personal(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
+    async def _personal(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Message | None:
         """For one person who chose so, if they may (still) know, and there is (still) something for them to do."""
         choice, opened = Choice(post.payload["choice"]), context.review
         if choice in FOR_REVIEWERS:
@@ -80,7 +79,7 @@ class Calling:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
         return review.personal(check, entry, title=title, link=await self._link(check))
 
-    def _call(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Said | None:
+    def _call(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Message | None:
         """None when what it calls for has been done meanwhile."""
         payload, opened = post.payload, context.review
         if opened is None or opened.state is not ReviewState.OPEN:

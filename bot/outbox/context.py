@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.blocks.thread import Told
+from bot.blocks.thread import NotifiedParties
 from bot.domain.batches import Batch, Counts
 from bot.domain.checks import Check
 from bot.domain.outbox import Post
@@ -19,7 +19,7 @@ class Context:
     check: Check | None
     reading: Reading | None
     received_at: datetime | None
-    told: Told
+    told: NotifiedParties
     claimed: bool
     parent: Post | None
     sent_at: datetime | None

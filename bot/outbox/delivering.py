@@ -17,7 +17,7 @@ import structlog
 
 from bot.access import Access, Role, Verdict
 from bot.blocks import thread
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
 from bot.domain.exports import ExportState
@@ -177,7 +177,7 @@ class Outbox:
             self._bare.add(post.id)
             await self._again(post, no.code, self._pace, counts=False)
 
-    async def _said(self, post: Post, context: Context) -> Said | None:
+    async def _said(self, post: Post, context: Context) -> Message | None:
         if post.kind in EXPORTS:
             return await self._exporting.say(post)
         if post.kind in SUMMARIES:
@@ -193,7 +193,7 @@ class Outbox:
 
     # Delivering
 
-    async def _post(self, post: Post, context: Context, said: Said) -> None:
+    async def _post(self, post: Post, context: Context, said: Message) -> None:
         check, direct = context.check, post.destination[0] in "UW"
         thread_ts = context.below if post.kind is PostKind.REVIEW_CALL else None
         if check is not None and self._is_for_thread(post):
@@ -297,8 +297,8 @@ class Outbox:
     async def _stands(self, channel: str, ts: str) -> bool:
         return await self._slack.thread_stands(channel=channel, ts=ts)
 
-    def _as_taken(self, post: Post, said: Said) -> Said:
-        return Said(text=said.text[:3000]) if post.id in self._bare else said
+    def _as_taken(self, post: Post, said: Message) -> Message:
+        return Message(text=said.text[:3000]) if post.id in self._bare else said
 
     async def _found_again(self, post: Post, channel: str, thread_ts: str | None) -> bool:
         """Look for a post whose answer was lost. True if this try is over: found, or too early to look."""
@@ -344,7 +344,7 @@ class Outbox:
         await self._database.write(commit, self._now())
         self._forget(post)
 
-    async def _update(self, post: Post, context: Context, said: Said) -> None:
+    async def _update(self, post: Post, context: Context, said: Message) -> None:
         """Update a message in place; doing it twice does no harm, so there is no doubt to settle."""
         parent = context.parent
         if post.kind is PostKind.PROGRESS and post.ref:

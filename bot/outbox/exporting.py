@@ -7,7 +7,7 @@ from typing import IO
 from bot import record
 from bot.access import Access, Role, Verdict
 from bot.blocks import export as words
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.exports import Export, ExportState
 from bot.domain.outbox import Post
 from bot.errors import SlackNotSent
@@ -27,7 +27,7 @@ class Exporting:
         self._access = access
         self._now = now
 
-    async def say(self, post: Post) -> Said | None:
+    async def say(self, post: Post) -> Message | None:
         export = await self._database.read(exports.find, post.payload["export"])
         return words.message(export) if export is not None else None
 

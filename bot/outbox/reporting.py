@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 from bot import charts, reports
 from bot.blocks import summary
 from bot.blocks.summary import Names, Told
-from bot.blocks.text import foreign
-from bot.blocks.thread import Said
+from bot.blocks.text import Message, foreign
 from bot.charts import Bar, Chart
 from bot.domain.figure_tables import COLUMNS, table
 from bot.domain.figures import Figures, Report
@@ -64,7 +63,7 @@ class Reporting:
         )
         return Gathered(report=report, opening=outbox.find(tx, post.parent_id) if post.parent_id else None)
 
-    async def say(self, post: Post, found: Gathered) -> Said:
+    async def say(self, post: Post, found: Gathered) -> Message:
         report = found.report
         if post.kind is PostKind.SUMMARY_OLDER:
             return summary.older(

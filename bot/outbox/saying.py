@@ -8,7 +8,8 @@ from typing import IO
 
 from bot.access import Access, Role
 from bot.blocks import batch, held, thread
-from bot.blocks.thread import Beside, Said, Told
+from bot.blocks.text import Message
+from bot.blocks.thread import Beside, NotifiedParties
 from bot.domain.assurance import Doubt
 from bot.domain.batches import Counts
 from bot.domain.checks import Check
@@ -88,7 +89,7 @@ class Saying:
             check=check,
             reading=reading,
             received_at=receipt.received_at if receipt else None,
-            told=Told(
+            told=NotifiedParties(
                 reviewers=heard and notice is not None and notice.kind is PostKind.REVIEW_NOTICE,
                 reviewer_mentions=self._access.mentions(Role.REVIEWER),
                 operators=heard and notice is not None and notice.kind is PostKind.ALERT,
@@ -102,7 +103,7 @@ class Saying:
             earlier=_earlier(tx, check) if check is not None and post.kind is PostKind.HELD else (),
         )
 
-    async def say(self, post: Post, context: Context) -> Said | None:
+    async def say(self, post: Post, context: Context) -> Message | None:
         """The words of one post; None when there is nothing to say any more."""
         if post.kind in REVIEWERS:
             return await self._calling.say(post, context)
@@ -129,7 +130,7 @@ class Saying:
             name = f"{found.id}-results-{post.payload.get('what', '')}.csv"
         return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)
 
-    def _build(self, post: Post, context: Context) -> Said | None:
+    def _build(self, post: Post, context: Context) -> Message | None:
         if post.kind is PostKind.ALERT:
             return thread.alert(post.payload.get("fault", ""), post.payload)
         check, reading = context.check, context.reading
@@ -172,7 +173,7 @@ class Saying:
             return False
         return check.due_at - self._now() > SOON
 
-    def _build_result(self, post: Post, context: Context, check: Check, reading: Reading) -> Said:
+    def _build_result(self, post: Post, context: Context, check: Check, reading: Reading) -> Message:
         entry = self._id_types.find(check.country, check.id_type)
         told, at = context.told, context.received_at or self._now()
         first = Outcome(post.payload.get("first", Outcome.FAILED.value))

@@ -8,8 +8,8 @@ import structlog
 from bot.access import Access, Verdict
 from bot.blocks import review as words
 from bot.blocks.private import NOT_SURE
-from bot.blocks.text import foreign, person
-from bot.blocks.thread import Said, status_name
+from bot.blocks.text import Message, foreign, person
+from bot.blocks.thread import status_name
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import parse_reference
@@ -52,7 +52,7 @@ class Reviewing:
 
     # Clicks
 
-    async def card(self, user: str, typed: str) -> Said:
+    async def card(self, user: str, typed: str) -> Message:
         """The card of one check, for this person alone. Raises Refused with words."""
         await self._rights.require_reviewer(user)
         ref = parse_reference(typed) or foreign(typed)

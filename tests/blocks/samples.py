@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from bot.blocks import find, form, home, private, review, thread
 from bot.blocks.home import QUEUE, Queue, Queued, Today
-from bot.blocks.thread import Beside, Said, Told
+from bot.blocks.text import Message
+from bot.blocks.thread import Beside, NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.figures import Report, report
 from bot.domain.id_types import IDType, IDTypes
@@ -57,9 +58,9 @@ CHECK = Check(
     record=replace(NOTHING_COMPARED, name=RecordMatch.MATCHES, dob=RecordMatch.MATCHES),
 )
 
-NOBODY_TOLD = Told()
-REVIEWERS_TOLD = Told(reviewers=True, reviewer_mentions=f"<@{REMI}>")
-OPERATORS_TOLD = Told(operators=True)
+NOBODY_TOLD = NotifiedParties()
+REVIEWERS_TOLD = NotifiedParties(reviewers=True, reviewer_mentions=f"<@{REMI}>")
+OPERATORS_TOLD = NotifiedParties(operators=True)
 
 ALL_ACTIONS = {
     "Liveness_Check": "Passed",
@@ -116,8 +117,8 @@ def wild_reading(text: str, outcome: Outcome, like: Reading) -> Reading:
 
 
 def thread_messages(
-    check: Check, entry: IDType | None, reading: Reading, told: Told, text: str
-) -> dict[str, Callable[[], Said]]:
+    check: Check, entry: IDType | None, reading: Reading, told: NotifiedParties, text: str
+) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.blocks.thread` can build."""
     at = ASKED_AT + timedelta(seconds=9)
     first, final = Outcome.REJECTED, replace(reading, outcome=Outcome.APPROVED)
@@ -189,11 +190,13 @@ def a_review(
     )
 
 
-def review_messages(check: Check, entry: IDType | None, reading: Reading, text: str) -> dict[str, Callable[[], Said]]:
+def review_messages(
+    check: Check, entry: IDType | None, reading: Reading, text: str
+) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.blocks.review` can build."""
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
 
-    def card(of: Review, round_: int = 1) -> Said:
+    def card(of: Review, round_: int = 1) -> Message:
         return review.card(
             check, entry, of, round_=round_, title="Needs a person", link=None, reading=reading, mentions=f"<@{REMI}>"
         )
@@ -215,12 +218,12 @@ def review_messages(check: Check, entry: IDType | None, reading: Reading, text: 
     }
 
 
-def listing(checks: list[Check], entry: IDType | None, shown: str = "mine") -> Said:
+def listing(checks: list[Check], entry: IDType | None, shown: str = "mine") -> Message:
     rows = [find.Row(check=check, entry=entry, link=None) for check in checks]
     return find.listing(rows, shown=shown, has_older=True, has_newer=True)
 
 
-def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str, Callable[[], Said]]:
+def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.blocks.private` can build."""
     return {
         "status": lambda: private.status(check, entry, link=None),

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.blocks import private, thread
-from bot.blocks.text import foreign
-from bot.blocks.thread import Said, Told
+from bot.blocks.text import Message, foreign
+from bot.blocks.thread import NotifiedParties
 from bot.domain.outcomes import Outcome, Reading
 from bot.domain.rulings import Source
 from bot.domain.states import ReviewReason, State
@@ -100,7 +100,7 @@ def texts_of(thing: Any) -> Iterator[tuple[str, str]]:
             yield from texts_of(item)
 
 
-def is_harmless(said: Said, name: str) -> None:
+def is_harmless(said: Message, name: str) -> None:
     found = pings({"text": said.text, "blocks": said.blocks}) | pings({"text": said.text})
     assert found <= OURS, name
     assert not HIDDEN.search(said.text), name
@@ -118,7 +118,7 @@ def assert_balanced(text: str, name: str) -> None:
     assert not set("<>") & set(rest), name
 
 
-def everything(attack: str, reading: Reading, told: Told, state: State, reason: ReviewReason | None) -> None:
+def everything(attack: str, reading: Reading, told: NotifiedParties, state: State, reason: ReviewReason | None) -> None:
     check = wild_check(attack, state=state, reason=reason)
     for entry in (wild_entry(attack), None):
         built = thread_messages(check, entry, reading, told, attack) | private_messages(check, entry, attack)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.blocks import form
 from bot.blocks.form import Place
-from bot.blocks.thread import Told
+from bot.blocks.thread import NotifiedParties
 from bot.domain.id_types import IDType
 from bot.domain.outcomes import Outcome, Reading
 from bot.domain.states import ReviewReason, State
@@ -55,7 +55,7 @@ LIKE = st.sampled_from([read(code.code) for code in CODES] + [read("0899")])
     with_entry=st.booleans(),
 )
 def test_every_message_stays_within_the_limits(
-    text: str, like: Reading, outcome: Outcome, told: Told, situation: Situation, with_entry: bool
+    text: str, like: Reading, outcome: Outcome, told: NotifiedParties, situation: Situation, with_entry: bool
 ) -> None:
     check = wild_check(text, state=situation[0], reason=situation[1])
     entry = wild_entry(text) if with_entry else None

@@ -10,7 +10,8 @@ from importlib.resources import files
 import pytest
 
 from bot.blocks import private, review, thread, words
-from bot.blocks.thread import Said, Told
+from bot.blocks.text import Message
+from bot.blocks.thread import NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
@@ -44,23 +45,23 @@ OPERATORS = "The operators have been told; nothing to do for you."
 WAIT = "Wait, the final result will be posted here."
 
 
-def shown(said: Said) -> str:
+def shown(said: Message) -> str:
     return plain(said.blocks, names=NAMES)
 
 
-def lines(said: Said) -> list[str]:
+def lines(said: Message) -> list[str]:
     return shown(said).splitlines()
 
 
-def result(reading: Reading, told: Told = NOBODY_TOLD, *, confirmed: bool = True) -> Said:
+def result(reading: Reading, told: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
     return thread.result(CHECK, bvn(), reading, told=told, confirmed=confirmed, at=AT)
 
 
-def progress(reading: Reading, told: Told = NOBODY_TOLD) -> Said:
+def progress(reading: Reading, told: NotifiedParties = NOBODY_TOLD) -> Message:
     return thread.not_final(CHECK, bvn(), reading, told=told)
 
 
-def final(code: str, text: str = "", told: Told = NOBODY_TOLD) -> Callable[[], Said]:
+def final(code: str, text: str = "", told: NotifiedParties = NOBODY_TOLD) -> Callable[[], Message]:
     return lambda: result(read(code, text=text), told)
 
 
@@ -68,12 +69,12 @@ def unverified(code: str) -> Reading:
     return read(code, actions={**ALL_ACTIONS, "Verify_ID_Number": "Not Verified"})
 
 
-def failed(key: str, told: Told = NOBODY_TOLD, why: str | None = None) -> Callable[[], Said]:
+def failed(key: str, told: NotifiedParties = NOBODY_TOLD, why: str | None = None) -> Callable[[], Message]:
     check = replace(CHECK, state=State.FAILED, failure=key, failure_words=why)
     return lambda: thread.failure(check, told=told)
 
 
-ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
+ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ("0810", final("0810"), "Approved — face and ID number verified", "Nothing more to do."),
     ("1210", final("1210"), "Approved — face and ID number verified", "Nothing more to do."),
     *(
@@ -218,7 +219,7 @@ ENDINGS: list[tuple[str, Callable[[], Said], str, str]] = [
     ),
 ]
 
-PROGRESS: list[tuple[str, Callable[[], Said], str, str]] = [
+PROGRESS: list[tuple[str, Callable[[], Message], str, str]] = [
     *(
         (
             *(
@@ -262,7 +263,7 @@ PROGRESS: list[tuple[str, Callable[[], Said], str, str]] = [
 
 @pytest.mark.parametrize(("build", "title", "after"), [pytest.param(*row[1:], id=row[0]) for row in ENDINGS])
 def test_an_ending_calls_who_asked_once_and_says_verdict_why_and_what_to_do(
-    build: Callable[[], Said], title: str, after: str
+    build: Callable[[], Message], title: str, after: str
 ) -> None:
     said = build()
 
@@ -274,7 +275,7 @@ def test_an_ending_calls_who_asked_once_and_says_verdict_why_and_what_to_do(
 
 @pytest.mark.parametrize(("build", "title", "after"), [pytest.param(*row[1:], id=row[0]) for row in PROGRESS])
 def test_progress_mentions_nobody_and_says_that_it_is_not_final(
-    build: Callable[[], Said], title: str, after: str
+    build: Callable[[], Message], title: str, after: str
 ) -> None:
     said = build()
 
@@ -284,7 +285,7 @@ def test_progress_mentions_nobody_and_says_that_it_is_not_final(
 
 
 @pytest.mark.parametrize("build", [row[1] for row in ENDINGS + PROGRESS])
-def test_the_verdict_alone_is_bold(build: Callable[[], Said]) -> None:
+def test_the_verdict_alone_is_bold(build: Callable[[], Message]) -> None:
     title = build().blocks[0]["text"]["text"].removeprefix(f"<@{AMINA}> ")
     bold = title[1 : title.index("*", 1)]
 
@@ -294,7 +295,7 @@ def test_the_verdict_alone_is_bold(build: Callable[[], Said]) -> None:
 
 
 @pytest.mark.parametrize("build", [row[1] for row in ENDINGS + PROGRESS])
-def test_nothing_is_shouted_and_no_template_shows_its_braces(build: Callable[[], Said]) -> None:
+def test_nothing_is_shouted_and_no_template_shows_its_braces(build: Callable[[], Message]) -> None:
     said = build()
 
     assert "!" not in shown(said)
@@ -374,7 +375,7 @@ def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
 # Told is said only when it is true
 
 
-CALLING: list[Callable[[Check, Told], Said]] = [
+CALLING: list[Callable[[Check, NotifiedParties], Message]] = [
     lambda check, told: thread.result(check, bvn(), read("0907"), told=told, confirmed=True, at=AT),
     lambda check, told: thread.not_final(check, bvn(), read("0816", text="Possible Spoof"), told=told),
     lambda check, told: thread.needs_person(check, bvn(), read("0899"), told=told),
@@ -388,9 +389,9 @@ CALLING: list[Callable[[Check, Told], Said]] = [
 
 
 @pytest.mark.parametrize("build", CALLING)
-def test_a_reviewer_was_told_or_is_called_or_is_missing(build: Callable[[Check, Told], Said]) -> None:
+def test_a_reviewer_was_told_or_is_called_or_is_missing(build: Callable[[Check, NotifiedParties], Message]) -> None:
     told, called, nobody = (
-        shown(build(CHECK, t)) for t in (REVIEWERS_TOLD, Told(reviewer_mentions=f"<@{REMI}>"), NOBODY_TOLD)
+        shown(build(CHECK, t)) for t in (REVIEWERS_TOLD, NotifiedParties(reviewer_mentions=f"<@{REMI}>"), NOBODY_TOLD)
     )
 
     assert REVIEWER in told
@@ -401,9 +402,11 @@ def test_a_reviewer_was_told_or_is_called_or_is_missing(build: Callable[[Check, 
 
 
 @pytest.mark.parametrize("build", CALLING)
-def test_who_asked_is_not_called_a_second_time_as_their_own_reviewer(build: Callable[[Check, Told], Said]) -> None:
-    alone = build(CHECK, Told(reviewer_mentions=f"<@{AMINA}>"))
-    among = build(CHECK, Told(reviewer_mentions=f"<@{AMINA}> <@{REMI}>"))
+def test_who_asked_is_not_called_a_second_time_as_their_own_reviewer(
+    build: Callable[[Check, NotifiedParties], Message],
+) -> None:
+    alone = build(CHECK, NotifiedParties(reviewer_mentions=f"<@{AMINA}>"))
+    among = build(CHECK, NotifiedParties(reviewer_mentions=f"<@{AMINA}> <@{REMI}>"))
 
     assert str(alone.blocks).count(f"<@{AMINA}>") <= 1
     assert "there is none here besides the one who asked" in shown(alone)
@@ -412,12 +415,12 @@ def test_who_asked_is_not_called_a_second_time_as_their_own_reviewer(build: Call
 
 
 @pytest.mark.parametrize("build", [final("0811"), final("1015"), failed("photo"), failed("slack_away")])
-def test_nobody_is_said_to_be_told_of_what_calls_nobody(build: Callable[[], Said]) -> None:
+def test_nobody_is_said_to_be_told_of_what_calls_nobody(build: Callable[[], Message]) -> None:
     assert "told" not in shown(build())
 
 
 @pytest.mark.parametrize("build", [final("1016"), failed("refused")])
-def test_what_operators_must_fix_is_a_dead_end_for_nobody(build: Callable[[], Said]) -> None:
+def test_what_operators_must_fix_is_a_dead_end_for_nobody(build: Callable[[], Message]) -> None:
     assert "Please tell an operator of kyc-bot." in shown(build())
     assert "nothing to do for you" not in shown(build())
 

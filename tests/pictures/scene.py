@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.outbox import PostKind
 from bot.outbox.saying import File
 from tests.pictures import drawing
@@ -36,7 +36,7 @@ class Scene:
 
     caption: str
     """When it is said; also the picture's words for who cannot see it."""
-    shows: Said | File | Mapping[str, Any]
+    shows: Message | File | Mapping[str, Any]
     kinds: Sequence[PostKind] = ()
     """What the outbox calls it, if it says it of its own accord."""
     place: Place = Place.CHANNEL
@@ -47,7 +47,7 @@ class Scene:
     @property
     def blocks(self) -> Sequence[Mapping[str, Any]]:
         match self.shows:
-            case Said():
+            case Message():
                 return self.shows.blocks
             case File():
                 return ()
@@ -60,7 +60,7 @@ class Scene:
         asked = set() if asked is None else asked
         canvas = Canvas(typed=self.typed, errors=self.errors, images=self.images, asked=asked)
         match self.shows:
-            case Said(text=text, blocks=listed):
+            case Message(text=text, blocks=listed):
                 drawn = drawing.message(canvas, text=text, listed=listed, at="3:30 PM", note=self.place.value)
             case File(comment=comment, name=name, data=data, alt_text=alt_text):
                 attached = drawing.file(name, data, alt_text)

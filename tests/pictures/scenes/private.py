@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.blocks import private
-from bot.blocks.thread import Said
+from bot.blocks.text import Message
 from bot.domain.outcomes import Why
 from bot.domain.record_match import RecordMatch
 from bot.domain.rulings import Source
@@ -105,5 +105,5 @@ def _told(why: Why, seconds: int) -> private.Told:
     )
 
 
-def _alone(caption: str, said: Said) -> Scene:
+def _alone(caption: str, said: Message) -> Scene:
     return Scene(caption=caption, shows=said, place=Place.PRIVATE)

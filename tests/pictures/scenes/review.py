@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from bot.blocks import ids, private, review, thread, words
-from bot.blocks.thread import Beside, Said
+from bot.blocks.text import Message
+from bot.blocks.thread import Beside
 from bot.domain.checks import Check
 from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Why
@@ -123,7 +124,7 @@ def _cards() -> Iterator[Scene]:
 
 
 def _calls() -> Iterator[Scene]:
-    def scene(caption: str, said: Said, *kinds: PostKind, place: Place = Place.THREAD) -> Scene:
+    def scene(caption: str, said: Message, *kinds: PostKind, place: Place = Place.THREAD) -> Scene:
         return Scene(caption=caption, shows=said, kinds=kinds, place=place)
 
     said = review.second(REJECTED, ENTRY, PROPOSAL, whom=f"<@{ZOLA}>")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks.thread import Told
+from bot.blocks.thread import NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
@@ -16,11 +16,11 @@ from tests.pictures.people import AMINA, REMI, REQUESTS
 ENTRY = bvn()
 RECEIVED_AT = ASKED_AT + timedelta(seconds=9)
 CHECK_BVN = replace(CHECK, requester=AMINA, consent_by=AMINA, channel=REQUESTS)
-REVIEWER_TOLD = Told(reviewers=True)
-REVIEWER_CALLED = Told(reviewer_mentions=f"<@{AMINA}> <@{REMI}>")
-REVIEWER_IS_WHO_ASKED = Told(reviewer_mentions=f"<@{AMINA}>")
-NOBODY_SET_UP = Told()
-OPERATORS_TOLD = Told(operators=True)
+REVIEWER_TOLD = NotifiedParties(reviewers=True)
+REVIEWER_CALLED = NotifiedParties(reviewer_mentions=f"<@{AMINA}> <@{REMI}>")
+REVIEWER_IS_WHO_ASKED = NotifiedParties(reviewer_mentions=f"<@{AMINA}>")
+NOBODY_SET_UP = NotifiedParties()
+OPERATORS_TOLD = NotifiedParties(operators=True)
 DIFFERS = replace(NOTHING_COMPARED, name=RecordMatch.DIFFERS, dob=RecordMatch.DIFFERS)
 LINK = "https://example.slack.com/archives/C0KYC/p1700000000000100"
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.blocks import thread, words
+from bot.blocks.text import Message
 from bot.domain.assurance import Doubt
 from bot.domain.checks import Check, Held
 from bot.domain.outbox import PostKind
@@ -196,7 +197,7 @@ def _needs_person() -> Iterator[Scene]:
     unknown, unverified = reading(Why.UNKNOWN_CODE), reading(Why.ID_UNVERIFIED)
     approved, rejected = reading(Why.CONFIRMED), reading(Why.FACES_DIFFER)
 
-    def scene(caption: str, said: thread.Said, kind: PostKind) -> Scene:
+    def scene(caption: str, said: Message, kind: PostKind) -> Scene:
         return Scene(caption=caption, shows=said, kinds=[kind], place=Place.THREAD)
 
     said = thread.needs_person(in_review, ENTRY, unknown, told=REVIEWER_TOLD)
