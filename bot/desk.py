@@ -11,10 +11,11 @@ import structlog
 from bot.access import Access, Role, Verdict
 from bot.blocks import private, review
 from bot.blocks.form import Attached
-from bot.blocks.text import Message, foreign
+from bot.blocks.text import foreign
 from bot.domain.attempt import Receipt
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.id_types import IDTypes
+from bot.domain.outbox import Message
 from bot.domain.outcomes import ResultCodes
 from bot.domain.record_match import RecordMatch
 from bot.domain.references import parse_reference

@@ -13,9 +13,9 @@ from bot.access import Access, Role, Verdict
 from bot.blocks import summary as blocks
 from bot.blocks.private import NOT_SURE
 from bot.blocks.summary import Names, Told
-from bot.blocks.text import Message, person
+from bot.blocks.text import person
 from bot.domain.id_types import IDTypes
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import Message, PostKind
 from bot.domain.periods import TOLD_BY_THE_CLOCK, Kind, Period, at, due
 from bot.domain.summary_words import Asked, parse
 from bot.errors import Refused

@@ -9,8 +9,8 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import form, ids, message, private
 from bot.blocks.form import Place
-from bot.blocks.text import Message
 from bot.domain.checks import Check
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Why
 from bot.domain.references import parse_reference
 from bot.errors import Refused, SlackError

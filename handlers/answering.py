@@ -14,8 +14,8 @@ import structlog
 
 from bot.app import Bot
 from bot.blocks import private
-from bot.blocks.text import Message
 from bot.domain.mentions.incoming import Dropped
+from bot.domain.outbox import Message
 from bot.errors import SlackError, SlackRefused, SlackUncertain
 from bot.tries import Tries
 

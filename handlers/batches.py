@@ -9,9 +9,9 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import batch as words
 from bot.blocks import ids, private
-from bot.blocks.text import Message
 from bot.domain.applicants import template_csv
 from bot.domain.mentions.incoming import Dropped
+from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError
 from handlers.private import tell
 

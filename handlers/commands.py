@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import private
-from bot.blocks.text import Message
+from bot.domain.outbox import Message
 from handlers import again, exports, find, review, summary
 from handlers.form import open_form
 

@@ -2,7 +2,7 @@
 
 from bot.app import Bot
 from bot.blocks import export, private
-from bot.blocks.text import Message
+from bot.domain.outbox import Message
 from bot.errors import Refused
 
 

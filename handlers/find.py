@@ -11,7 +11,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.app import Bot
 from bot.blocks import find, ids, private
 from bot.blocks.find import Row, Turn
-from bot.blocks.text import Message
+from bot.domain.outbox import Message
 from bot.domain.searches import Cursor, Wanted
 from bot.errors import Refused, SlackError
 from bot.finding import EVERYBODYS, IN_REVIEW, OWN, STATES, Found, Sought

@@ -12,8 +12,8 @@ from bot.access import Role, Verdict
 from bot.app import Bot
 from bot.blocks import form, ids, private
 from bot.blocks.form import Place
-from bot.blocks.text import Message
 from bot.domain.checks import PhotoKind
+from bot.domain.outbox import Message
 from bot.domain.request import FileInfo, Form
 from bot.errors import SlackError, SlackRefused
 from bot.intake import Faults, Filled, Seen

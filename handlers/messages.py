@@ -12,8 +12,8 @@ from bot.batches import applicants_in
 from bot.blocks import form, ids, message, private
 from bot.blocks.form import Attached, Place
 from bot.blocks.message import Pointer
-from bot.blocks.text import Message
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, Dropped, Standing
+from bot.domain.outbox import Message
 from bot.errors import SlackError, SlackRefused
 from bot.intake import PLACE_FRESH_FOR, Accepted, Filled, Seen
 from bot.messages import Understanding, of_message

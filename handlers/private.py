@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from bot.app import Bot
-from bot.blocks.text import Message
+from bot.domain.outbox import Message
 from bot.errors import SlackError
 from bot.tries import Tries
 from handlers import answering

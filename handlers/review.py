@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import ids, private, review
-from bot.blocks.text import Message
+from bot.domain.outbox import Message
 from bot.domain.reviews import Choice, Decision
 from bot.errors import Refused, SlackError
 from handlers.private import tell

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import private, summary
-from bot.blocks.text import Message
+from bot.domain.outbox import Message
 from bot.errors import Refused
 from handlers.private import tell
 

@@ -16,8 +16,7 @@ from PIL import Image
 
 import bot.blocks
 from bot.blocks import private
-from bot.blocks.text import Message
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import Message, PostKind
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
 from tests.pictures import drawing, marks
 from tests.pictures.__main__ import FOLDER, MOST_BYTES, PAGE, page

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from bot.blocks import ids, words
 from bot.blocks.text import (
     Block,
-    Message,
     button,
     context,
     foreign,
@@ -22,6 +21,7 @@ from bot.blocks.thread import status_name
 from bot.domain.batches import Batch, BatchState, Counts
 from bot.domain.checks import Check
 from bot.domain.masking import tail
+from bot.domain.outbox import Message
 from bot.domain.sheets import csv_bytes
 
 NOT_YOURS = "Only the person who sent the file decides about it."

@@ -1,7 +1,8 @@
 """An export as whoever asked for it hears of it: at once, on its way, at its end."""
 
-from bot.blocks.text import Message, section
+from bot.blocks.text import section
 from bot.domain.exports import Export, ExportState, Format
+from bot.domain.outbox import Message
 
 NOT_FOR_YOU = "Exports are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
 NOTHING = "Nobody asked for a check in these days, so there is nothing to export."

@@ -7,22 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from bot.blocks import ids
-from bot.blocks.text import (
-    Block,
-    Message,
-    button,
-    context,
-    foreign,
-    person,
-    plain,
-    plain_section,
-    quoted,
-    section,
-    when,
-)
+from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
 from bot.blocks.thread import status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
+from bot.domain.outbox import Message
 from bot.domain.request import MAX_TEXT
 
 LABELS = {

@@ -7,12 +7,13 @@ from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.form import LABELS
-from bot.blocks.text import Block, Message, button, context, foreign, plain, plain_section, quoted, section, sentence
+from bot.blocks.text import Block, button, context, foreign, plain, plain_section, quoted, section, sentence
 from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.mentions.incoming import Dropped, Standing
 from bot.domain.mentions.parser import Understood
+from bot.domain.outbox import Message
 
 HELP = (
     "Write what the check needs in any order, with the selfie attached or already in the thread, for example: "

@@ -8,23 +8,12 @@ from typing import Any
 
 from bot.blocks import ids, words
 from bot.blocks.form import LABELS
-from bot.blocks.text import (
-    Block,
-    Message,
-    button,
-    context,
-    foreign,
-    person,
-    plain,
-    plain_section,
-    quoted,
-    section,
-    when,
-)
+from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
 from bot.blocks.thread import buttons, checklist, said_by_smile_id, status_name, subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Reading
 from bot.domain.record_match import RecordMatch
 from bot.domain.rulings import Source

@@ -12,7 +12,6 @@ from bot.blocks import ids, words
 from bot.blocks.approval import record_line
 from bot.blocks.text import (
     Block,
-    Message,
     button,
     context,
     foreign,
@@ -29,6 +28,7 @@ from bot.blocks.text import (
 from bot.blocks.thread import against, checklist, smile_id_says, status_name, subject, verdict_name, why_decided
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Reading
 from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import (

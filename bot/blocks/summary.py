@@ -7,22 +7,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bot.blocks import ids, words
-from bot.blocks.text import (
-    Block,
-    Message,
-    button,
-    context,
-    cut,
-    foreign,
-    mrkdwn,
-    person,
-    quoted,
-    section,
-    spoken,
-    took,
-    when,
-)
+from bot.blocks.text import Block, button, context, cut, foreign, mrkdwn, person, quoted, section, spoken, took, when
 from bot.domain.figures import REVIEWER, Figures, Group, Rate, Report, Took, Waiting
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Why
 from bot.domain.periods import DAY, Kind, Period, name
 from bot.domain.reviews import REASONS, Decision

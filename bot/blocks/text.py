@@ -1,7 +1,6 @@
 """Text in blocks: ours as mrkdwn, other people's made harmless, all of it within Slack's limits."""
 
 import re
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,14 +11,6 @@ Block = dict[str, Any]
 FOREIGN_LENGTH = 300
 _SECTION = 3000
 _LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A Slack message: `text` for notifications and screen readers, `blocks` for everybody else."""
-
-    text: str
-    blocks: list[dict[str, Any]] = field(default_factory=list)
 
 
 def cut(text: str, length: int = FOREIGN_LENGTH) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.blocks import approval, ids, words
-from bot.blocks.text import Block, Message, button, context, foreign, person, plain, quoted, section, spoken, took, when
+from bot.blocks.text import Block, button, context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
 from bot.domain.assurance import Doubt
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.liveness import Liveness
 from bot.domain.masking import tail
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import OTHER, REASONS, Agreement, Decided, Decision, Proposal, ReviewState, runs_again

@@ -4,9 +4,10 @@ Which post follows which event is decided by the processes; how each is worded, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class PostKind(StrEnum):
@@ -147,3 +148,12 @@ class Post:
     created_at: datetime
     ts: str | None = None
     channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message as Slack takes it; built by the blocks, and opaque to everybody else."""
+
+    text: str
+    """For notifications and screen readers."""
+    blocks: list[dict[str, Any]] = field(default_factory=list)

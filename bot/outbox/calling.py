@@ -6,10 +6,10 @@ from datetime import datetime
 
 from bot.access import Access, Role, Verdict
 from bot.blocks import review, words
-from bot.blocks.text import Message, person
+from bot.blocks.text import person
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
-from bot.domain.outbox import Post, PostKind
+from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reviews import (
     FOR_REVIEWERS,
     Agreement,

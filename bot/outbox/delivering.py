@@ -17,11 +17,10 @@ import structlog
 
 from bot.access import Access, Role, Verdict
 from bot.blocks import thread
-from bot.blocks.text import Message
 from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
 from bot.domain.exports import ExportState
-from bot.domain.outbox import BATCHES, ELSEWHERE, EXPORTS, FILES, SUMMARIES, UPDATES, Post, PostKind
+from bot.domain.outbox import BATCHES, ELSEWHERE, EXPORTS, FILES, SUMMARIES, UPDATES, Message, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.context import Context
 from bot.outbox.exporting import Exporting

@@ -7,9 +7,8 @@ from typing import IO
 from bot import record
 from bot.access import Access, Role, Verdict
 from bot.blocks import export as words
-from bot.blocks.text import Message
 from bot.domain.exports import Export, ExportState
-from bot.domain.outbox import Post
+from bot.domain.outbox import Message, Post
 from bot.errors import SlackNotSent
 from bot.outbox.saying import File
 from bot.slack.web import SlackWeb

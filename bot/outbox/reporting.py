@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from bot import charts, reports
 from bot.blocks import summary
 from bot.blocks.summary import Names, Told
-from bot.blocks.text import Message, foreign
+from bot.blocks.text import foreign
 from bot.charts import Bar, Chart
 from bot.domain.figure_tables import COLUMNS, table
 from bot.domain.figures import Figures, Report
 from bot.domain.id_types import IDTypes
-from bot.domain.outbox import Post, PostKind
+from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.periods import Kind, Period, at, name
 from bot.domain.sheets import csv_bytes
 from bot.errors import SlackError

@@ -8,13 +8,12 @@ from typing import IO
 
 from bot.access import Access, Role
 from bot.blocks import batch, held, thread
-from bot.blocks.text import Message
 from bot.blocks.thread import Beside, NotifiedParties
 from bot.domain.assurance import Doubt
 from bot.domain.batches import Counts
 from bot.domain.checks import Check
 from bot.domain.id_types import IDTypes
-from bot.domain.outbox import Post, PostKind
+from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
 from bot.domain.reviews import Agreement, Decided, Review
 from bot.domain.states import POLLED_REASONS, ReviewReason, State

@@ -8,10 +8,11 @@ import structlog
 from bot.access import Access, Verdict
 from bot.blocks import review as words
 from bot.blocks.private import NOT_SURE
-from bot.blocks.text import Message, foreign, person
+from bot.blocks.text import foreign, person
 from bot.blocks.thread import status_name
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
+from bot.domain.outbox import Message
 from bot.domain.references import parse_reference
 from bot.domain.reviews import (
     Decision,

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from bot.blocks import find, form, home, private, review, thread
 from bot.blocks.home import QUEUE, Queue, Queued, Today
-from bot.blocks.text import Message
 from bot.blocks.thread import Beside, NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.figures import Report, report
 from bot.domain.id_types import IDType, IDTypes
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Outcome, Reading, ResultCodes
 from bot.domain.periods import Kind, Period
 from bot.domain.record_match import NOTHING_COMPARED, RecordMatch

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.blocks import private, thread
-from bot.blocks.text import Message, foreign
+from bot.blocks.text import foreign
 from bot.blocks.thread import NotifiedParties
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Outcome, Reading
 from bot.domain.rulings import Source
 from bot.domain.states import ReviewReason, State

@@ -10,10 +10,9 @@ from importlib.resources import files
 import pytest
 
 from bot.blocks import private, review, thread, words
-from bot.blocks.text import Message
 from bot.blocks.thread import NotifiedParties
 from bot.domain.checks import Check
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import Message, PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.reviews import Decided, Decision, Proposal
 from bot.domain.states import ReviewReason, State

@@ -7,8 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bot.blocks.text import Message
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import Message, PostKind
 from bot.outbox.saying import File
 from tests.pictures import drawing
 from tests.pictures.drawing import Canvas, Typed

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.blocks import private
-from bot.blocks.text import Message
+from bot.domain.outbox import Message
 from bot.domain.outcomes import Why
 from bot.domain.record_match import RecordMatch
 from bot.domain.rulings import Source

@@ -6,10 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from bot.blocks import ids, private, review, thread, words
-from bot.blocks.text import Message
 from bot.blocks.thread import Beside
 from bot.domain.checks import Check
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import Message, PostKind
 from bot.domain.outcomes import Why
 from bot.domain.reviews import OTHER, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence, agreement
 from bot.domain.states import ReviewReason, State

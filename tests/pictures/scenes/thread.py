@@ -6,10 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from bot.blocks import thread, words
-from bot.blocks.text import Message
 from bot.domain.assurance import Doubt
 from bot.domain.checks import Check, Held
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import Message, PostKind
 from bot.domain.outcomes import Outcome, Why
 from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.states import ReviewReason, State
