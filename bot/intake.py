@@ -20,10 +20,11 @@ from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
 from bot.errors import IllegalMove, SlackError, SlackRefused
+from bot.review import transitions
 from bot.settings import Environment, Settings
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
-from storage import checks, holds, reviewing, slack_requests
+from storage import checks, holds, slack_requests
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -215,7 +216,7 @@ class Intake:
 
         def commit(tx: Transaction) -> bool:
             is_new = checks.run_again(tx, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before)
-            reviewing.leave(tx, ref, now=now)
+            transitions.leave_earlier_rounds(tx, ref, now=now)
             return is_new
 
         try:

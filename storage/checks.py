@@ -12,7 +12,7 @@ from bot.domain.masking import same_number, same_reference
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import Comparison, RecordMatch
-from bot.domain.reviews import Decision, ReviewState, runs_again
+from bot.domain.reviews import Decision, Proposal, ReviewState, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
 from bot.errors import IllegalMove
 from storage import attempts, audit, batches, facts, homes, outbox, prints, slack_requests
@@ -315,6 +315,33 @@ def move(
     progress(tx, ref, now=now)
 
 
+def decide(tx: Transaction, ref: str, proposal: Proposal, *, now: datetime) -> None:
+    """Keep a reviewer's decision beside Smile ID's verdict, never in its place."""
+    tx.run(
+        """
+        UPDATE verifications SET decision = :decision, decided_at = :now, decided_by = :by, decision_reason = :reason,
+            ended_at = COALESCE(ended_at, :now)
+        WHERE ref = :ref
+        """,
+        decision=proposal.decision.value,
+        now=to_text(now),
+        by=proposal.by,
+        reason=proposal.reason,
+        ref=ref,
+    )
+
+
+def reopen(tx: Transaction, ref: str) -> None:
+    """Decided, a check in review had ended; looked at again, it has not."""
+    # A final result may have come since: then it has ended, whatever people decide.
+    tx.run("UPDATE verifications SET ended_at = NULL WHERE ref = :ref AND state = 'in_review'", ref=ref)
+
+
+def end_as_decided(tx: Transaction, ref: str) -> None:
+    """Nobody looks again after all: it ended when it was decided."""
+    tx.run("UPDATE verifications SET ended_at = COALESCE(ended_at, decided_at) WHERE ref = :ref", ref=ref)
+
+
 def compared(tx: Transaction, ref: str, found: Comparison) -> None:
     """Keep how what was entered stands to the authority's record, as far as it is known by now."""
     words = {"record": found.outcome, "name": found.name, "dob": found.dob, "phone": found.phone}
@@ -347,7 +374,7 @@ def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: dat
     )
     facts.note(tx, ref, now=now)
     check = get(tx, ref)
-    outbox.drop_overtaken(tx, ref, now=now)
+    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL, now=now)
     outbox.enqueue(
         tx,
         PostKind.FAILURE,

@@ -1,12 +1,8 @@
-"""Who chose to be told what by direct message, and the posts that tell it."""
+"""What each person chose to be told by direct message (table `notice_choices`)."""
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection
 
-from bot.domain.checks import Check
-from bot.domain.outbox import PostKind
-from bot.domain.reviews import FOR_REVIEWERS, Choice
-from storage import outbox
+from bot.domain.reviews import Choice
 from storage.database import Transaction
 
 
@@ -27,38 +23,10 @@ def chosen(tx: Transaction, person: str) -> frozenset[Choice]:
     return _read(row["chosen"]) if row is not None else frozenset()
 
 
-def tell(
-    tx: Transaction,
-    check: Check,
-    what: Choice,
-    *,
-    event: str,
-    now: datetime,
-    payload: Mapping[str, str],
-    receipt: str | None = None,
-    but: str | None = None,
-) -> None:
-    """Have everybody who chose it told of this event; of checks that others asked for, only who chose to hear of those.
-
-    Whether they still may know is looked at when it is delivered.
-    """
+def who_chose(tx: Transaction, choice: Choice) -> list[str]:
+    """Everybody who chose to be told of this kind of event."""
     rows = tx.rows("SELECT person, chosen FROM notice_choices ORDER BY person")
-    for row in rows:
-        person = row["person"]
-        if what not in _read(row["chosen"]) or person == but:
-            continue
-        if person in check.askers if what in FOR_REVIEWERS else person != check.requester:
-            continue
-        outbox.enqueue(
-            tx,
-            PostKind.PERSONAL,
-            key=f"{what.value}:{event}:{person}",
-            ref=check.ref,
-            destination=person,
-            receipt=receipt,
-            payload={**payload, "choice": what.value},
-            now=now,
-        )
+    return [row["person"] for row in rows if choice in _read(row["chosen"])]
 
 
 def _read(text: str) -> frozenset[Choice]:

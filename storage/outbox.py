@@ -7,10 +7,10 @@ was lost can be found again. What becomes of a row then is `deliveries`' part.
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.outbox import OVERTAKEN_BY_FINAL, UPDATES, URGENT, Post, PostKind
+from bot.domain.outbox import UPDATES, URGENT, Post, PostKind
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 OUTBOX = "outbox"
@@ -172,11 +172,10 @@ def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
         )
 
 
-def drop_overtaken(
-    tx: Transaction, ref: str, *, now: datetime, kinds: frozenset[PostKind] = OVERTAKEN_BY_FINAL
-) -> None:
-    """A newer event is about to be told: what was not yet delivered of the way there is not told any more."""
-    for kind in sorted(kinds - {PostKind.PROGRESS}):
+def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], now: datetime) -> None:
+    """Have posts of these kinds not told any more, as far as they are not on their way."""
+    # One that is leased or in doubt may stand in Slack already: it comes to its own end.
+    for kind in kinds:
         tx.run(
             """
             UPDATE posts SET state = 'dropped', done_at = :now
@@ -246,6 +245,16 @@ def opening(tx: Transaction, ref: str) -> Post | None:
 def find(tx: Transaction, post_id: str) -> Post | None:
     row = tx.row("SELECT * FROM posts WHERE id = :id", id=post_id)
     return post_of(row) if row is not None else None
+
+
+def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
+    """Every card of a check, or of one of its rounds, that stands in Slack or will, oldest first."""
+    rows = tx.rows(
+        "SELECT * FROM posts WHERE ref = :ref AND kind = 'review_notice' AND state IN ('due', 'done') ORDER BY seq",
+        ref=ref,
+    )
+    found = [post_of(row) for row in rows]
+    return [card for card in found if round_ in (None, int(card.payload.get("round", 1)))]
 
 
 def delivered(tx: Transaction, post_id: str) -> bool:

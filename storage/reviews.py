@@ -1,17 +1,14 @@
-"""Reviews as they stand: who has claimed what, what is proposed, decided and noted, and the cards that show it.
+"""Reviews (table `reviews`): who has claimed what, what is proposed, decided and noted.
 
-What changes them is in `storage.reviewing`.
+Every change is guarded by the state that it needs, and says whether it took place. Which of them follow a click or a
+message, and who hears of it, is decided in `bot.review.transitions`. What people write is sealed.
 """
 
 import sqlite3
 from datetime import datetime
 
-from bot.domain.checks import Check
-from bot.domain.outbox import Post
-from bot.domain.outcomes import Outcome
 from bot.domain.reviews import Decided, Decision, Note, Proposal, Review, ReviewState, Waiting
 from bot.domain.states import ReviewReason, State
-from storage import outbox
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 
@@ -71,7 +68,7 @@ def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -
         confirmed_by=row["confirmed_by"],
         is_override=bool(row["override"]),
         at=from_text(row["at"]),
-        words=_open_seal(tx, row["words_sealed"], place(ref, round_, row["number"])),
+        words=_open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"])),
     )
 
 
@@ -95,22 +92,22 @@ def decisions(tx: Transaction, ref: str) -> list[Decided]:
     return [one for one in found if one is not None]
 
 
-def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
-    """Every card of a check, or of one of its rounds, that stands in Slack or will, oldest first."""
+def replies_due(tx: Transaction) -> list[tuple[str, int]]:
+    """Decided reviews, by reference and round, below whose cards nobody has read the replies yet."""
+    rows = tx.rows("SELECT ref, round FROM reviews WHERE replies_due = 1 LIMIT 50")
+    return [(row["ref"], row["round"]) for row in rows]
+
+
+def open_in_earlier_rounds(tx: Transaction, ref: str) -> list[int]:
+    """Rounds before the one that counts now, in which somebody is still waited for."""
     rows = tx.rows(
-        "SELECT id FROM posts WHERE ref = :ref AND kind = 'review_notice' AND state IN ('due', 'done') ORDER BY seq",
+        """
+        SELECT round FROM reviews WHERE ref = :ref AND state = 'open'
+          AND round < (SELECT round FROM verifications WHERE ref = :ref)
+        """,
         ref=ref,
     )
-    found = (outbox.find(tx, row["id"]) for row in rows)
-    return [card for card in found if card is not None and round_ in (None, int(card.payload.get("round", 1)))]
-
-
-def replies_due(tx: Transaction) -> list[tuple[str, int, list[Post]]]:
-    """Decided reviews whose replies were not read yet: reference, round, and the cards that stand."""
-    rows = tx.rows("SELECT ref, round FROM reviews WHERE replies_due = 1 LIMIT 50")
-    return [
-        (row["ref"], row["round"], [c for c in cards(tx, row["ref"], row["round"]) if c.ts is not None]) for row in rows
-    ]
+    return [row["round"] for row in rows]
 
 
 def waiting(tx: Transaction) -> list[Waiting]:
@@ -151,12 +148,266 @@ def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
     return [row["ref"] for row in rows]
 
 
-def verdict_of(check: Check) -> Outcome | None:
-    """Smile ID's final word that counts now."""
-    return check.verdict_outcome if check.state in (State.APPROVED, State.REJECTED) else None
+# Opening and closing
 
 
-def place(ref: str, round_: int, number: int | None = None) -> str:
+def ensure(tx: Transaction, ref: str, round_: int, *, now: datetime) -> None:
+    """A review to write to, for which nobody has been called. One that stands stays as it is."""
+    tx.run(
+        """
+        INSERT INTO reviews (ref, round, state, opened_at, closed_at) VALUES (:ref, :round, 'settled', :now, :now)
+        ON CONFLICT (ref, round) DO NOTHING
+        """,
+        ref=ref,
+        round=round_,
+        now=to_text(now),
+    )
+
+
+def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
+    """Keep what reviewers are called for. False when they were called for it before: a message that came again."""
+    # The line is compared inside the UPDATE: a callback and Smile ID's own record may report one event at once.
+    return bool(
+        tx.run(
+            """
+            UPDATE reviews SET events = events || :line
+            WHERE ref = :ref AND round = :round AND events NOT LIKE '%' || :line || '%'
+            """,
+            line=f"\n{event}\n",
+            ref=ref,
+            round=round_,
+        )
+    )
+
+
+def reopen(tx: Transaction, ref: str, round_: int, *, now: datetime) -> bool:
+    """Open it, claimed by nobody. False when it is open already: whoever has claimed it keeps it."""
+    # A reviewer's decision may have closed it since the caller looked. It stays on record, and the review opens anew.
+    return bool(
+        tx.run(
+            """
+            UPDATE reviews SET state = 'open', opened_at = :now, closed_at = NULL, claimed_by = NULL, claimed_at = NULL,
+                touched_at = NULL, reminded = ''
+            WHERE ref = :ref AND round = :round AND state <> 'open'
+            """,
+            ref=ref,
+            round=round_,
+            now=to_text(now),
+        )
+    )
+
+
+def mark_by_hand(tx: Transaction, ref: str, round_: int, *, by_hand: bool) -> None:
+    """Whether somebody opened it of their own accord, without being called."""
+    tx.run(
+        "UPDATE reviews SET by_hand = :by_hand WHERE ref = :ref AND round = :round",
+        by_hand=int(by_hand),
+        ref=ref,
+        round=round_,
+    )
+
+
+def close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: datetime) -> None:
+    """Nobody is waited for any more; a proposal that waited for a second person is gone."""
+    tx.run(
+        """
+        UPDATE reviews SET state = :state, closed_at = :now, by_hand = 0, proposed = NULL, proposed_reason = NULL,
+            proposed_by = NULL, proposed_at = NULL, proposed_override = 0, words_sealed = NULL
+        WHERE ref = :ref AND round = :round
+        """,
+        state=state.value,
+        now=to_text(now),
+        ref=ref,
+        round=round_,
+    )
+
+
+# Claims
+
+
+def claim(tx: Transaction, ref: str, round_: int, *, by: str, now: datetime) -> bool:
+    """Give an open review to one person. False when somebody has it already, perhaps they themselves."""
+    # Two people click *Claim* on two copies of a card: the first to be written has it, the other is told who.
+    return bool(
+        tx.run(
+            """
+            UPDATE reviews SET claimed_by = :by, claimed_at = :now, touched_at = :now, reminded = '',
+                first_claimed_at = COALESCE(first_claimed_at, :now)
+            WHERE ref = :ref AND round = :round AND state = 'open' AND claimed_by IS NULL
+            """,
+            by=by,
+            now=to_text(now),
+            ref=ref,
+            round=round_,
+        )
+    )
+
+
+def change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None, now: datetime) -> bool:
+    """From the one who had it to another, or to nobody. False when it is not theirs any more."""
+    # An admin may have handed it on, a decision or Smile ID's final result closed it, or *Run again* begun a new
+    # round, since the caller read who had it.
+    return bool(
+        tx.run(
+            """
+            UPDATE reviews SET claimed_by = :after, reminded = '', touched_at = :now,
+                claimed_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END
+            WHERE ref = :ref AND state = 'open' AND claimed_by = :before
+              AND round = (SELECT round FROM verifications WHERE ref = :ref)
+            """,
+            before=before,
+            after=after,
+            now=to_text(now),
+            ref=ref,
+        )
+    )
+
+
+# Proposals and decisions
+
+
+def propose(tx: Transaction, ref: str, round_: int, proposal: Proposal) -> bool:
+    """Keep a decision that waits for a second person. False when the review is not open any more."""
+    # Smile ID's final result may have closed it since the form was opened.
+    return bool(
+        tx.run(
+            """
+            UPDATE reviews SET proposed = :decision, proposed_reason = :reason, proposed_by = :by, proposed_at = :at,
+                proposed_override = :override, words_sealed = :words, touched_at = :at, reminded = ''
+            WHERE ref = :ref AND round = :round AND state = 'open'
+            """,
+            decision=proposal.decision.value,
+            reason=proposal.reason,
+            by=proposal.by,
+            at=to_text(proposal.at),
+            override=int(proposal.is_override),
+            words=tx.sealer.seal(proposal.words, place=_place(ref, round_)),
+            ref=ref,
+            round=round_,
+        )
+    )
+
+
+def withdraw_proposal(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Nobody may agree to it any more; whoever is waited for has their time anew. Nothing where nothing is proposed."""
+    # A second person may have agreed first: then the review is closed, and the decision stands.
+    tx.run(
+        """
+        UPDATE reviews SET proposed = NULL, proposed_reason = NULL, proposed_by = NULL, proposed_at = NULL,
+            proposed_override = 0, words_sealed = NULL, touched_at = :now, reminded = ''
+        WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
+          AND proposed IS NOT NULL
+        """,
+        now=to_text(now),
+        ref=ref,
+    )
+
+
+def restart_reminders(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Whoever is waited for has their time anew."""
+    tx.run(
+        """
+        UPDATE reviews SET touched_at = :now, reminded = ''
+        WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
+        """,
+        now=to_text(now),
+        ref=ref,
+    )
+
+
+def add_decision(
+    tx: Transaction,
+    ref: str,
+    round_: int,
+    number: int,
+    proposal: Proposal,
+    *,
+    confirmed_by: str | None,
+    now: datetime,
+) -> None:
+    """Keep a decision beside those before it, and have the replies below the cards read.
+
+    `number` counts within the round: two that bear the same one raise sqlite3.IntegrityError.
+    """
+    tx.run(
+        """
+        INSERT INTO decisions (ref, round, number, decision, reason, words_sealed, decided_by, confirmed_by, override,
+            at)
+        VALUES (:ref, :round, :number, :decision, :reason, :words, :by, :confirmed_by, :override, :now)
+        """,
+        ref=ref,
+        round=round_,
+        number=number,
+        decision=proposal.decision.value,
+        reason=proposal.reason,
+        words=tx.sealer.seal(proposal.words, place=_place(ref, round_, number)),
+        by=proposal.by,
+        confirmed_by=confirmed_by,
+        override=int(proposal.is_override),
+        now=to_text(now),
+    )
+    tx.run("UPDATE reviews SET replies_due = 1 WHERE ref = :ref AND round = :round", ref=ref, round=round_)
+
+
+# Notes and reminders
+
+
+def add_note(tx: Transaction, ref: str, round_: int, *, author: str, words: str, source: str, now: datetime) -> bool:
+    """Keep what a reviewer wrote. False for a repeat: one `source`, a form or a reply, is one note."""
+    # Slack may submit one form twice, and the replies below a card are read again when a reading broke off.
+    kept = tx.run(
+        """
+        INSERT INTO review_notes (ref, round, author, at, source, words_sealed)
+        VALUES (:ref, :round, :author, :now, :source, :words)
+        ON CONFLICT (ref, round, source) DO NOTHING
+        """,
+        ref=ref,
+        round=round_,
+        author=author,
+        now=to_text(now),
+        source=source,
+        words=tx.sealer.seal(words, place=f"review_notes.words:{ref}:{round_}:{source}"),
+    )
+    if kept:
+        # Whoever has claimed it is at work: no reminder for now.
+        tx.run(
+            """
+            UPDATE reviews SET touched_at = :now, reminded = ''
+            WHERE ref = :ref AND round = :round AND claimed_by = :author AND state = 'open'
+            """,
+            now=to_text(now),
+            author=author,
+            ref=ref,
+            round=round_,
+        )
+    return bool(kept)
+
+
+def replies_read(tx: Transaction, ref: str, round_: int) -> None:
+    """The replies below the cards of this round are kept."""
+    tx.run("UPDATE reviews SET replies_due = 0 WHERE ref = :ref AND round = :round", ref=ref, round=round_)
+
+
+def mark_reminded(tx: Transaction, review: Review, mark: str) -> bool:
+    """Take one step of the ladder. False when something happened meanwhile, or it was taken before."""
+    # Since the review was read, somebody may have claimed, proposed or decided: who is reminded would be wrong.
+    return bool(
+        tx.run(
+            """
+            UPDATE reviews SET reminded = :mark
+            WHERE ref = :ref AND round = :round AND state = 'open' AND reminded = :before
+              AND COALESCE(claimed_by, '') = :claimed_by
+            """,
+            mark=mark,
+            before=review.reminded,
+            claimed_by=review.claimed_by or "",
+            ref=review.ref,
+            round=review.round,
+        )
+    )
+
+
+def _place(ref: str, round_: int, number: int | None = None) -> str:
     return f"reviews.words:{ref}:{round_}" if number is None else f"decisions.words:{ref}:{round_}:{number}"
 
 
@@ -173,7 +424,7 @@ def _review(tx: Transaction, row: sqlite3.Row) -> Review:
             by=row["proposed_by"],
             at=from_text(row["proposed_at"]),
             is_override=bool(row["proposed_override"]),
-            words=_open_seal(tx, row["words_sealed"], place(row["ref"], row["round"])),
+            words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])),
         )
     return Review(
         ref=row["ref"],

@@ -134,6 +134,11 @@ class Check:
         return self.asked_again | {self.requester}
 
     @property
+    def final_verdict(self) -> Outcome | None:
+        """Smile ID's final word that counts now."""
+        return self.verdict_outcome if self.state in (State.APPROVED, State.REJECTED) else None
+
+    @property
     def standing(self) -> str:
         """Changes whenever anything changes that a reviewer's decision rests on."""
         facts = (

@@ -122,7 +122,7 @@ URGENT = frozenset(
 )
 """Opening and final posts go first."""
 
-OVERTAKEN_BY_FINAL = frozenset({PostKind.PROGRESS, PostKind.NOT_FINAL, PostKind.APPROVAL_UNCONFIRMED})
+OVERTAKEN_BY_FINAL = frozenset({PostKind.NOT_FINAL, PostKind.APPROVAL_UNCONFIRMED})
 """Dropped when a newer event is told before they were delivered; never re-told in newer words."""
 
 OVERTAKEN_BY_DISPUTE = OVERTAKEN_BY_FINAL | {PostKind.RESULT, PostKind.RESULT_UNCONFIRMED}

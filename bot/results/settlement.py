@@ -25,10 +25,11 @@ from bot.domain.rulings import Fate, Ruling, Situation, Source, rule
 from bot.domain.states import FINAL, POLLED_REASONS, STICKY_REASONS, State
 from bot.results.comparison import comparison_of_job, tells_of_a_person
 from bot.results.parsing import Said, said_in
+from bot.review import subscriptions, transitions
 from bot.settings import ReviewNotify, Settings
 from bot.smile_id.reading import reading_of
 from bot.smile_id.wire import Message
-from storage import attempts, checks, facts, notices, outbox, receipts, reviewing, reviews
+from storage import attempts, checks, facts, outbox, receipts, reviews
 from storage.database import Transaction
 
 _NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
@@ -116,7 +117,8 @@ class Settlement:
             return check
         checks.compared(tx, check.ref, found)
         if found.outcome is not check.record.outcome:
-            reviewing.reconsider(tx, check.ref, now=now)
+            # What is proposed was proposed in the light of what was known before.
+            reviews.withdraw_proposal(tx, check.ref, now=now)
         if check.state in FINAL or check.state is State.IN_REVIEW:
             facts.note(tx, check.ref, now=now)
             checks.progress(tx, check.ref, now=now)
@@ -143,7 +145,7 @@ class Settlement:
                 checks.move(tx, check.ref, target, reason=reason, reading=heard.reading, now=now)
             doubt = self._doubt(tx, check.ref) if ruling.tell is PostKind.RESULT and target is State.APPROVED else None
             calls = ruling.tell is not None and (doubt is not None or self._calls_reviewer(ruling, heard.reading))
-            agreement = reviewing.heard(tx, check.ref, now=now, settles=not calls)
+            agreement = transitions.settle(tx, check.ref, now=now, needs_eyes=calls)
             if reason in POLLED_REASONS:
                 # It may come from a state in which nobody asked any more.
                 attempts.ask_soon(tx, attempt.job_id, at=now + self._settings.poll_after)
@@ -228,7 +230,9 @@ class Settlement:
         )
         is_final = kind in (PostKind.RESULT, PostKind.RESULT_UNCONFIRMED)
         choice = Choice.RESULTS if is_final else Choice.NEWS
-        notices.tell(tx, check, choice, event=f"{kind.value}:{key}", now=now, payload=payload, receipt=heard.receipt)
+        subscriptions.tell(
+            tx, check, choice, event=f"{kind.value}:{key}", now=now, payload=payload, receipt=heard.receipt
+        )
 
     def _doubt(self, tx: Transaction, ref: str) -> Doubt | None:
         """Why the approval that a check has come to needs a reviewer."""
@@ -273,7 +277,7 @@ class Settlement:
             now=now,
         )
         event = f"{PostKind.RECORD_DIFFERS.value}:{key}"
-        notices.tell(tx, check, Choice.RESULTS, event=event, now=now, payload=payload, receipt=heard.receipt)
+        subscriptions.tell(tx, check, Choice.RESULTS, event=event, now=now, payload=payload, receipt=heard.receipt)
 
     def tell_of_old(self, tx: Transaction, heard: Heard) -> None:
         """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
@@ -327,7 +331,7 @@ class Settlement:
         if payload["tell"] in _NOTHING_NEW and checks.get(tx, check.ref).review is ReviewState.DECIDED:
             return None
         channel = self._settings.review_channel
-        return reviewing.call(
+        return transitions.call(
             tx, check, key, channel=channel, now=now, payload=payload, receipt=receipt_id, opens=opens
         )
 

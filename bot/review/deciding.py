@@ -24,9 +24,10 @@ from bot.domain.reviews import (
     needs_second,
 )
 from bot.errors import Refused
+from bot.review import transitions
 from bot.review.rights import Rights
 from bot.settings import Settings
-from storage import checks, reviewing, reviews, slack_requests
+from storage import checks, reviews, slack_requests
 from storage.audit import BOT
 from storage.database import Database, Transaction
 
@@ -74,9 +75,9 @@ class Reviewing:
             if not may_be_claimed(check.state):
                 raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
             if again:
-                taken = reviewing.look_again(tx, ref, by=user, channel=self._channel, now=now)
+                taken = transitions.reopen_and_claim(tx, ref, by=user, channel=self._channel, now=now)
             else:
-                taken = reviewing.claim(tx, ref, by=user, now=now)
+                taken = transitions.claim(tx, ref, by=user, now=now)
             if not taken:
                 review = reviews.find(tx, ref)
                 if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
@@ -93,7 +94,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)
-            reviewing.release(tx, ref, by=user, before=before, now=now)
+            transitions.release(tx, ref, by=user, before=before, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.released", ref=ref)
@@ -123,7 +124,7 @@ class Reviewing:
             before = _claimer(tx, ref, user, is_admin=is_admin)
             if to in _the(tx, ref).askers:
                 raise Refused(words.NOT_TO_REQUESTER)
-            reviewing.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
+            transitions.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.handed_on", ref=ref)
@@ -169,11 +170,11 @@ class Reviewing:
                 at=now,
                 is_override=user in check.askers,
             )
-            if needs_second(decision, reason=check.reason, verdict=reviews.verdict_of(check)):
+            if needs_second(decision, reason=check.reason, verdict=check.final_verdict):
                 seconds = self._rights.others({user, *check.askers})
-                reviewing.propose(tx, ref, proposal, channel=self._channel, seconds=seconds)
+                transitions.propose(tx, ref, proposal, channel=self._channel, seconds=seconds)
                 return False
-            reviewing.decide(tx, ref, proposal, confirmed_by=None, now=now)
+            transitions.decide(tx, ref, proposal, confirmed_by=None, now=now)
             return True
 
         stands = await self._database.write(commit, self._now())
@@ -191,7 +192,7 @@ class Reviewing:
             proposal = _proposal(tx, ref, user, proposed_at)
             if user in _the(tx, ref).askers:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
-            reviewing.decide(tx, ref, proposal, confirmed_by=user, now=now)
+            transitions.decide(tx, ref, proposal, confirmed_by=user, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.decided", ref=ref)
@@ -204,7 +205,7 @@ class Reviewing:
             proposal = _proposal(tx, ref, None, proposed_at)
             if user in _the(tx, ref).askers and user != proposal.by:
                 raise Refused(words.FOUR_EYES.format(ref=ref))
-            reviewing.disagree(tx, ref, by=user, now=now)
+            transitions.disagree(tx, ref, by=user, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.disagreed", ref=ref)
@@ -219,7 +220,7 @@ class Reviewing:
         """Keep what a reviewer wrote; once for each form. Raises Refused with words."""
         await self.to_note(user, ref)
         await self._database.write(
-            reviewing.add_note, ref, author=user, words=text, source=f"form:{form_id}", now=self._now()
+            transitions.add_note, ref, author=user, words=text, source=f"form:{form_id}", now=self._now()
         )
         log.info("review.noted", ref=ref)
 
@@ -235,7 +236,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             _proposal(tx, ref, None, proposed_at)
-            reviewing.disagree(tx, ref, by=BOT, now=now)
+            transitions.disagree(tx, ref, by=BOT, now=now)
 
         await self._database.write(commit, self._now())
         raise Refused(words.PROPOSER_LEFT.format(person=person(proposal.by), ref=ref))

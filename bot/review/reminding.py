@@ -8,11 +8,12 @@ import structlog
 from bot.access import Access, Verdict
 from bot.domain.reviews import Audience, Patience, Waiting, reminder, waits_for_smile_id
 from bot.errors import SlackError
+from bot.review import transitions
 from bot.review.replies import Replies
 from bot.review.rights import Rights
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
-from storage import checks, reviewing, reviews
+from storage import checks, reviews
 from storage.audit import BOT
 from storage.database import Database, Transaction
 
@@ -56,8 +57,7 @@ class Reminding:
     async def _look_at(self, waiting: Waiting) -> None:
         now, review = self._now(), waiting.review
         if review.claimed_by is not None and await self._is_lost(review.claimed_by, waiting):
-            released = reviewing.release
-            await self._database.write(released, review.ref, by=BOT, before=review.claimed_by, now=now)
+            await self._database.write(transitions.release, review.ref, by=BOT, before=review.claimed_by, now=now)
             log.info("review.released", ref=review.ref)
             return
         waits = waits_for_smile_id(waiting.state, waiting.reason)
@@ -72,7 +72,7 @@ class Reminding:
                 whom = self._rights.others({*waiting.askers, *proposer})
             case Audience.MANAGERS:
                 whom = self._rights.managers()
-        if await self._database.write(reviewing.remind, review, due, whom=whom, channel=self._channel, now=now):
+        if await self._database.write(transitions.remind, review, due, whom=whom, channel=self._channel, now=now):
             log.info("review.reminded", ref=review.ref, step=due.mark)
 
     async def _call_for_the_waiting(self) -> None:
@@ -89,7 +89,7 @@ class Reminding:
         check = checks.get(tx, ref)
         if waits_for_smile_id(check.state, check.reason):
             key = f"pending:{ref}:{check.round}"
-            reviewing.call(tx, check, key, channel=self._channel, now=now, payload={"tell": "pending"})
+            transitions.call(tx, check, key, channel=self._channel, now=now, payload={"tell": "pending"})
 
     async def _is_lost(self, claimer: str, waiting: Waiting) -> bool:
         return await self._rights.may_have(claimer, asked=claimer in waiting.askers) is Verdict.NO

@@ -9,8 +9,9 @@ import structlog
 
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE
 from bot.errors import SlackError, SlackRefused
+from bot.review import transitions
 from bot.slack.web import SlackWeb
-from storage import reviewing, reviews
+from storage import outbox, reviews
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,8 @@ class Replies:
 
     async def read(self) -> None:
         """Those of every review that was decided since; what Slack does not give now, the next time."""
-        for ref, round_, cards in await self._database.read(reviews.replies_due):
+        for ref, round_ in await self._database.read(reviews.replies_due):
+            cards = await self._database.read(outbox.cards, ref, round_)
             try:
                 replies = [reply for card in cards for reply in await self._below(card.channel, card.ts)]
             except SlackError as fault:
@@ -40,8 +42,8 @@ class Replies:
 
             def commit(tx: Transaction, ref: str = ref, round_: int = round_, replies: list[Reply] = replies) -> None:
                 for source, author, at, text in replies:
-                    reviewing.add_note(tx, ref, author=author, words=text, source=source, now=at, round_=round_)
-                reviewing.replies_read(tx, ref, round_)
+                    transitions.add_note(tx, ref, author=author, words=text, source=source, now=at, round_=round_)
+                reviews.replies_read(tx, ref, round_)
 
             await self._database.write(commit)
             log.info("review.replies_read", ref=ref)

@@ -14,8 +14,9 @@ from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
 from bot.domain.states import State
 from bot.errors import SmileIDRefused
+from bot.review import transitions
 from bot.settings import Settings
-from storage import attempts, checks, outbox, reviewing
+from storage import attempts, checks, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -104,7 +105,7 @@ class RetryPolicy:
                 # Whether it was paid for is for a person to find out, before anybody runs it again.
                 key = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
                 channel, payload = self._settings.review_channel, {"tell": "unsettled"}
-                reviewing.call(tx, check, key, channel=channel, now=now, payload=payload)
+                transitions.call(tx, check, key, channel=channel, now=now, payload=payload)
             checks.fail(tx, check.ref, failure=failure, words=words, now=now, told=told)
             if failure == "unsettled" and attempt is not None:
                 attempts.ask_soon(tx, attempt.job_id, at=now + LOOK_ONCE_MORE)

@@ -11,10 +11,11 @@ import pytest
 from bot.blocks import ids
 from bot.blocks.home import QUEUE
 from bot.domain.checks import Request
+from bot.review import transitions
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
 from bot.sandbox.slack.block_rules import faults_in_view
-from storage import checks, reviewing
+from storage import checks
 from storage.database import Transaction, to_text
 from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey, patient_slack
 
@@ -71,7 +72,7 @@ async def into_review(world: Journey, refs: list[str]) -> None:
                 at=to_text(world.clock().replace(year=2025, microsecond=n)),
             )
             check = checks.get(tx, ref)
-            reviewing.call(
+            transitions.call(
                 tx, check, f"unknown:{ref}", channel=None, now=check.asked_at, payload={"tell": "unknown_code"}
             )
 

@@ -13,7 +13,7 @@ import pytest
 
 from bot.app import gauges
 from bot.domain.checks import PhotoKind, PhotoRef, Request
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.outcomes import Outcome
 from bot.domain.rulings import Fate, Source
 from bot.domain.states import State
@@ -166,7 +166,7 @@ def hear(tx: Transaction, ref: str) -> None:
     attempts.claim_result(tx, attempt.job_id, receipt="invented", outcome=Outcome.REJECTED, now=NOW)
     attempts.end_claim(tx, attempt.job_id)
     checks.move(tx, ref, State.REJECTED, now=NOW)
-    outbox.drop_overtaken(tx, ref, now=NOW)
+    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL, now=NOW)
     outbox.enqueue(
         tx, PostKind.RESULT, key=attempt.job_id, ref=ref, destination="C0KYCREQ001", receipt="invented", now=NOW
     )

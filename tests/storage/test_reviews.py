@@ -8,7 +8,8 @@ import pytest
 import sqlite_utils
 
 from bot.domain.reviews import ReviewState
-from storage import audit, reviewing, reviews
+from bot.review import transitions
+from storage import audit, reviews
 from storage.database import Transaction
 from storage.migrations import migrate
 from tests.journeys.world import journey
@@ -86,9 +87,9 @@ async def test_a_claim_is_one_persons_whoever_asks_for_it_next(tmp_path: Path) -
         ref = await world.ask()
         await world.settle()
         database, now = world.bot.database, world.clock()
-        assert await database.write(reviewing.claim, ref, by="U0REMI00001", now=now)
-        assert not await database.write(reviewing.claim, ref, by="U0ZOE000001", now=now)
-        assert await database.write(reviewing.claim, ref, by="U0REMI00001", now=world.clock())
+        assert await database.write(transitions.claim, ref, by="U0REMI00001", now=now)
+        assert not await database.write(transitions.claim, ref, by="U0ZOE000001", now=now)
+        assert await database.write(transitions.claim, ref, by="U0REMI00001", now=world.clock())
         review = await database.read(reviews.find, ref)
         assert review is not None
         assert (review.state, review.claimed_by, review.claimed_at) == (ReviewState.OPEN, "U0REMI00001", now)

@@ -1,0 +1,286 @@
+"""The moves of a review: called for, claimed, proposed, decided, settled; and what each has people told.
+
+Each is a plain function inside a transaction of the caller, so that a move, its line in the audit trail and its posts
+stand together or not at all. Who may do it is asked in `deciding`, when somebody is reminded in `reminding`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bot.domain.checks import Check
+from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
+from bot.domain.reviews import Agreement, Audience, Choice, Proposal, Reminder, Review, ReviewState, agreement
+from bot.domain.states import FINAL, State
+from bot.errors import IllegalMove
+from bot.review import subscriptions
+from storage import audit, checks, facts, outbox, reviews
+from storage.database import Transaction, to_text
+
+# Opening and closing
+
+
+def call(
+    tx: Transaction,
+    check: Check,
+    event: str,
+    *,
+    channel: str | None,
+    now: datetime,
+    payload: Mapping[str, str],
+    receipt: str | None = None,
+    opens: bool = True,
+) -> str | None:
+    """Call the reviewers: open the review of this round, perhaps anew, and post a card in their channel.
+
+    With `opens` False the card is for information, and nobody is waited for. The same `event` again changes nothing.
+    Gives the id of the card's post, None where reviewers have no channel.
+    """
+    payload = {**payload, "round": str(check.round)}
+    reviews.ensure(tx, check.ref, check.round, now=now)
+    if opens and reviews.add_event(tx, check.ref, check.round, event):
+        _open(tx, check, now=now)
+        reviews.mark_by_hand(tx, check.ref, check.round, by_hand=False)
+        # What is proposed was proposed in the light of what was known before.
+        reviews.withdraw_proposal(tx, check.ref, now=now)
+        reviews.restart_reminders(tx, check.ref, now=now)
+        subscriptions.tell(tx, check, Choice.CARDS, event=event, now=now, payload=payload)
+    if channel is None:
+        return None
+    return outbox.enqueue(
+        tx,
+        PostKind.REVIEW_NOTICE,
+        key=event,
+        ref=check.ref,
+        destination=channel,
+        receipt=receipt,
+        payload=payload,
+        now=now,
+    )
+
+
+def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
+    """Also after a decision: what was decided stays on record, and waits for somebody to look again."""
+    if reviews.reopen(tx, check.ref, check.round, now=now):
+        audit.record(tx, at=now, actor=audit.BOT, act="review.opened", ref=check.ref)
+        checks.reopen(tx, check.ref)
+        if check.state is State.IN_REVIEW:
+            facts.note(tx, check.ref, now=now)
+    checks.progress(tx, check.ref, now=now)
+
+
+def settle(tx: Transaction, ref: str, *, now: datetime, needs_eyes: bool) -> Agreement | None:
+    """Smile ID's final result has come: how it stands to a reviewer's decision; None where nobody has decided.
+
+    Then nothing is left to decide, unless the result `needs_eyes` itself: whoever claimed the check keeps it.
+    """
+    check = checks.get(tx, ref)
+    if check.state not in FINAL or check.verdict_outcome is None:
+        return None
+    review = reviews.find(tx, ref)
+    if review is None:
+        return None
+    # What is proposed was proposed in the light of what was known before.
+    reviews.withdraw_proposal(tx, ref, now=now)
+    if review.decided is not None:
+        return agreement(review.decided.decision, check.verdict_outcome)
+    if not needs_eyes and review.state is ReviewState.OPEN:
+        _close(tx, ref, review.round, ReviewState.SETTLED, now=now)
+    return None
+
+
+def leave_earlier_rounds(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """The check is run again: nobody is waited for in its earlier rounds any more."""
+    for round_ in reviews.open_in_earlier_rounds(tx, ref):
+        _close(tx, ref, round_, ReviewState.LEFT, now=now)
+
+
+def _close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: datetime) -> None:
+    reviews.close(tx, ref, round_, state, now=now)
+    audit.record(tx, at=now, actor=audit.BOT, act=f"review.{state.value}", ref=ref)
+
+
+# Claims
+
+
+def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+    """One person takes it; taking it twice changes nothing. False when it is closed, or somebody else has it."""
+    review = reviews.find(tx, ref)
+    if review is None or review.state is not ReviewState.OPEN or review.claimed_by not in (None, by):
+        return False
+    if reviews.claim(tx, ref, review.round, by=by, now=now):
+        audit.record(tx, at=now, actor=by, act="review.claimed", ref=ref)
+        checks.progress(tx, ref, now=now)
+    return True
+
+
+def reopen_and_claim(tx: Transaction, ref: str, *, by: str, channel: str | None, now: datetime) -> bool:
+    """Open what is closed, or what nobody was called for, and claim it; released, it is as it was before.
+
+    Where no card shows it, one is posted that calls nobody: who has it is for all reviewers to see.
+    """
+    check, review = checks.get(tx, ref), reviews.find(tx, ref)
+    if review is None or review.state is not ReviewState.OPEN:
+        reviews.ensure(tx, ref, check.round, now=now)
+        _open(tx, check, now=now)
+        reviews.mark_by_hand(tx, ref, check.round, by_hand=True)
+    if channel is not None and not any(card.payload.get("round") == str(check.round) for card in outbox.cards(tx, ref)):
+        payload = {"tell": "again", "round": str(check.round)}
+        key = f"again:{ref}:{check.round}"
+        outbox.enqueue(tx, PostKind.REVIEW_NOTICE, key=key, ref=ref, destination=channel, payload=payload, now=now)
+    return claim(tx, ref, by=by, now=now)
+
+
+def hand_on(tx: Transaction, ref: str, *, by: str, before: str, to: str, channel: str | None, now: datetime) -> bool:
+    """From the one who had it to another, who is told. False when it was not theirs any more."""
+    if not reviews.change_claimer(tx, ref, before=before, after=to, now=now):
+        return False
+    audit.record(tx, at=now, actor=by, act="review.handed_on", ref=ref, detail=to)
+    _call_below(tx, ref, what="handed", whom=[to], channel=channel, now=now, payload={"by": by})
+    checks.progress(tx, ref, now=now)
+    return True
+
+
+def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -> bool:
+    """Nobody has it any more. False when it was not theirs any more."""
+    if not reviews.change_claimer(tx, ref, before=before, after=None, now=now):
+        return False
+    audit.record(tx, at=now, actor=by, act="review.released", ref=ref, detail=before)
+    review = reviews.find(tx, ref)
+    if review is not None and review.is_by_hand and review.proposal is None:
+        _restore(tx, review, now=now)
+    checks.progress(tx, ref, now=now)
+    return True
+
+
+def _restore(tx: Transaction, review: Review, *, now: datetime) -> None:
+    """Nobody was called: with nobody looking at it any more, what was decided before stands."""
+    _close(tx, review.ref, review.round, ReviewState.DECIDED if review.decided else ReviewState.SETTLED, now=now)
+    if review.decided is not None:
+        checks.end_as_decided(tx, review.ref)
+    facts.note(tx, review.ref, now=now)
+
+
+# Proposals and decisions
+
+
+def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | None, seconds: Sequence[str]) -> None:
+    """A decision against Smile ID's verdict: it waits for a second person, who is called below the card.
+
+    `seconds` are those who could agree; they are told directly where reviewers have no channel. Raises IllegalMove
+    when the review is not open.
+    """
+    check, now = checks.get(tx, ref), proposal.at
+    if not reviews.propose(tx, ref, check.round, proposal):
+        raise IllegalMove(f"the review of {ref} is not open")
+    _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
+    audit.record(tx, at=now, actor=proposal.by, act="review.proposed", ref=ref, detail=_detail(proposal))
+    event = f"{ref}:{check.round}:{to_text(now)}"
+    payload = {"by": proposal.by}
+    _call_below(tx, ref, what="second", whom=seconds, channel=channel, now=now, payload=payload)
+    subscriptions.tell(tx, check, Choice.SECOND, event=event, now=now, payload=payload, but=proposal.by)
+    checks.progress(tx, ref, now=now)
+
+
+def disagree(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
+    """The second person says no: the proposal is gone, the claim stays."""
+    reviews.withdraw_proposal(tx, ref, now=now)
+    audit.record(tx, at=now, actor=by, act="review.disagreed", ref=ref)
+    checks.progress(tx, ref, now=now)
+
+
+def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str | None, now: datetime) -> None:
+    """Keep the decision beside the verdict, close the review, and have it told in the request's thread."""
+    check, review = checks.get(tx, ref), reviews.find(tx, ref)
+    assert review is not None
+    number = review.decided.number + 1 if review.decided else 1
+    _close(tx, ref, check.round, ReviewState.DECIDED, now=now)
+    reviews.add_decision(tx, ref, check.round, number, proposal, confirmed_by=confirmed_by, now=now)
+    checks.decide(tx, ref, proposal, now=now)
+    facts.note(tx, ref, now=now)
+    if confirmed_by is None:
+        _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
+    audit.record(
+        tx, at=now, actor=confirmed_by or proposal.by, act="review.decision", ref=ref, detail=_detail(proposal)
+    )
+    _tell_decision(tx, check, number, proposal, now=now)
+    checks.progress(tx, ref, now=now)
+
+
+def _tell_decision(tx: Transaction, check: Check, number: int, proposal: Proposal, *, now: datetime) -> None:
+    event = f"{check.ref}:{check.round}:{number}"
+    payload = {
+        "number": str(number),
+        "round": str(check.round),
+        # As it stands now: what Smile ID says before this is delivered has a post of its own.
+        "state": check.state.value,
+        "reason": check.reason.value if check.reason else "",
+    }
+    outbox.drop_overtaken(tx, check.ref, kinds=OVERTAKEN_BY_FINAL, now=now)
+    outbox.enqueue(tx, PostKind.DECIDED, key=event, ref=check.ref, destination=check.channel, now=now, payload=payload)
+    payload = {"decision": proposal.decision.value}
+    subscriptions.tell(tx, check, Choice.DECISIONS, event=event, now=now, payload=payload)
+
+
+def _record_override(tx: Transaction, ref: str, by: str, *, is_override: bool, now: datetime) -> None:
+    if is_override:
+        audit.record(tx, at=now, actor=by, act="review.four_eyes_overridden", ref=ref)
+
+
+def _detail(proposal: Proposal) -> str:
+    return f"{proposal.decision.value}:{proposal.reason}"
+
+
+# Notes and reminders
+
+
+def add_note(
+    tx: Transaction, ref: str, *, author: str, words: str, source: str, now: datetime, round_: int | None = None
+) -> bool:
+    """Keep what a reviewer wrote in a form, or below a card of an earlier round perhaps. False for a repeat."""
+    if round_ is None:
+        round_ = checks.get(tx, ref).round
+        reviews.ensure(tx, ref, round_, now=now)
+    if not reviews.add_note(tx, ref, round_, author=author, words=words, source=source, now=now):
+        return False
+    audit.record(tx, at=now, actor=author, act="review.noted", ref=ref)
+    checks.progress(tx, ref, now=now)
+    return True
+
+
+def remind(
+    tx: Transaction, review: Review, reminder: Reminder, *, whom: Sequence[str], channel: str | None, now: datetime
+) -> bool:
+    """Take one step of the ladder, telling `whom`. False when something happened meanwhile, or it was taken before."""
+    if not reviews.mark_reminded(tx, review, reminder.mark):
+        return False
+    audit.record(tx, at=now, actor=audit.BOT, act="review.reminded", ref=review.ref, detail=reminder.mark)
+    # Managers are no part of the reviewers' channel: they are told directly.
+    below = channel if reminder.audience is not Audience.MANAGERS else None
+    _call_below(tx, review.ref, what=reminder.silence.value, whom=whom, channel=below, now=now, payload={})
+    return True
+
+
+def _call_below(
+    tx: Transaction,
+    ref: str,
+    *,
+    what: str,
+    whom: Sequence[str],
+    channel: str | None,
+    now: datetime,
+    payload: Mapping[str, str],
+) -> None:
+    """Below the newest card, calling one person or, if several are given, the group; without a channel directly."""
+    below = [card for card in outbox.cards(tx, ref) if card.destination == channel]
+    round_ = checks.get(tx, ref).round
+    for destination in [channel] if channel else whom:
+        outbox.enqueue(
+            tx,
+            PostKind.REVIEW_CALL,
+            key=":".join((ref, str(round_), what, to_text(now), *([] if channel else [destination]))),
+            ref=ref,
+            destination=destination,
+            parent_id=below[-1].id if below else None,
+            payload={**payload, "what": what, "whom": whom[0] if len(whom) == 1 else "", "round": str(round_)},
+            now=now,
+        )
