@@ -8,9 +8,10 @@ import structlog
 
 from bot.access import Access, Role
 from bot.errors import DatabaseFault
+from bot.outbox import alerts
 from bot.readiness import Readiness
 from bot.settings import Settings
-from storage import backup, outbox
+from storage import backup
 from storage.database import Database
 from storage.sealing import Sealer
 
@@ -76,4 +77,4 @@ class Backups:
 
     async def _tell(self, words: str, now: datetime) -> None:
         operators = self._access.people(Role.ADMIN)
-        await self._database.write(outbox.alert, "backup", recipients=operators, now=now, payload={"words": words})
+        await self._database.write(alerts.alert, "backup", recipients=operators, now=now, payload={"words": words})

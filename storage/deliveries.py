@@ -4,12 +4,11 @@ What is to be said, and when, stands in `outbox`; whether Slack took it is known
 """
 
 import sqlite3
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import Post
 from storage.database import Transaction, to_text
-from storage.outbox import OUTBOX, enqueue, post_of
+from storage.outbox import OUTBOX, post_of
 
 
 def claim_due(
@@ -122,22 +121,6 @@ def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, 
         id=post_id,
     )
     tx.wake(OUTBOX)
-
-
-def spread(tx: Transaction, post: Post, *, people: Sequence[str], error: str, now: datetime) -> None:
-    """The reviewers' channel is closed to us: the same to each of them directly."""
-    for person in people:
-        enqueue(
-            tx,
-            post.kind,
-            key=f"{post.id.partition(':')[2]}:{person}",
-            ref=post.ref,
-            destination=person,
-            receipt=post.receipt,
-            payload=post.payload,
-            now=now,
-        )
-    end(tx, post.id, state="failed", error=error, now=now)
 
 
 def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:

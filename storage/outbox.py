@@ -7,7 +7,7 @@ was lost can be found again. What becomes of a row then is `deliveries`' part.
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, URGENT, Post, PostKind
@@ -15,6 +15,9 @@ from storage.database import Transaction, from_text, moment_or_none, to_text
 
 OUTBOX = "outbox"
 """Topic woken when something is to be said."""
+
+ALERT_EVERY = timedelta(hours=1)
+"""How often operators hear of one kind of fault."""
 
 _REST, _CARDS, _FIRST = 2, 1, 0
 
@@ -203,15 +206,9 @@ def answer_questions(tx: Transaction, ref: str, *, destination: str, payload: Ma
         )
 
 
-def alert(
-    tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, payload: Mapping[str, str] | None = None
-) -> str | None:
-    """Tell the operators by direct message, at most once an hour per kind of fault, by a clock that was not ahead.
-
-    Gives the id of the post that tells the first of them, new or of this hour; None when there is nobody to tell.
-    """
-    if not recipients:
-        return None
+def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:
+    """When operators were last told of a fault of this kind; `now` when that is an hour ago, or never was."""
+    # Told in the future, it was told by a clock that has been set back since: nobody would hear of it until then.
     tx.run(
         """
         INSERT INTO alerts (kind, told_at) VALUES (:kind, :now)
@@ -219,22 +216,11 @@ def alert(
         """,
         kind=fault,
         now=to_text(now),
-        hour_ago=to_text(now - timedelta(hours=1)),
+        hour_ago=to_text(now - ALERT_EVERY),
     )
     row = tx.row("SELECT told_at FROM alerts WHERE kind = :kind", kind=fault)
     assert row is not None
-    posts = [
-        enqueue(
-            tx,
-            PostKind.ALERT,
-            key=f"{fault}:{row['told_at']}:{person}",
-            destination=person,
-            now=now,
-            payload={"fault": fault, **(payload or {})},
-        )
-        for person in recipients
-    ]
-    return posts[0]
+    return from_text(row["told_at"])
 
 
 def opening(tx: Transaction, ref: str) -> Post | None:

@@ -8,7 +8,7 @@ what cannot be delivered at all ends where an operator sees it.
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import IO
@@ -22,6 +22,7 @@ from bot.domain.checks import Check
 from bot.domain.exports import ExportState
 from bot.domain.outbox import BATCHES, ELSEWHERE, EXPORTS, FILES, SUMMARIES, UPDATES, Message, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
+from bot.outbox import alerts
 from bot.outbox.context import Context
 from bot.outbox.exporting import Exporting
 from bot.outbox.recipients import NOT_MISSED, Recipients
@@ -430,7 +431,7 @@ class Outbox:
         def commit(tx: Transaction, now: datetime) -> None:
             deliveries.redirect(tx, post.id, destination=check.requester, now=now, error=why)
             payload = {"ref": check.ref, "words": f"A result could not be posted where it was asked for ({why})."}
-            outbox.alert(tx, f"undeliverable:{check.channel}", recipients=operators, now=now, payload=payload)
+            alerts.alert(tx, f"undeliverable:{check.channel}", recipients=operators, now=now, payload=payload)
 
         await self._database.write(commit, self._now())
 
@@ -443,7 +444,8 @@ class Outbox:
         people = [whom] if whom else [one for one in self._access.people(Role.REVIEWER) if one not in askers]
 
         def commit(tx: Transaction, now: datetime) -> None:
-            deliveries.spread(tx, post, people=people, error=why, now=now)
+            _copy_to(tx, post, people, now=now)
+            deliveries.end(tx, post.id, state="failed", error=why, now=now)
             what = "they hear directly" if people else "and no reviewer is known by name who could hear directly"
             self._alert(tx, post, f"The reviewers' channel cannot be posted in ({why}); {what}.", now)
 
@@ -483,7 +485,7 @@ class Outbox:
         def commit(tx: Transaction, now: datetime) -> None:
             deliveries.end(tx, post.id, state="failed", error=_NO_ACCESS, now=now)
             payload = {"words": _NOT_TOLD, "ref": post.ref or ""}
-            outbox.alert(tx, "no_access", recipients=self._access.people(Role.ADMIN), now=now, payload=payload)
+            alerts.alert(tx, "no_access", recipients=self._access.people(Role.ADMIN), now=now, payload=payload)
 
         await self._database.write(commit, self._now())
         self._forget(post)
@@ -505,7 +507,7 @@ class Outbox:
     def _alert(self, tx: Transaction, post: Post, words: str, now: datetime) -> None:
         if post.kind is not PostKind.ALERT:
             payload = {"words": words, "ref": post.ref or ""}
-            outbox.alert(tx, "undelivered", recipients=self._access.people(Role.ADMIN), now=now, payload=payload)
+            alerts.alert(tx, "undelivered", recipients=self._access.people(Role.ADMIN), now=now, payload=payload)
 
     def _forget(self, post: Post) -> None:
         self._bare.discard(post.id)
@@ -515,6 +517,21 @@ class Outbox:
         until = self._steady() + wait
         self._paused[destination] = max(until, self._paused.get(destination, until))
         self._wake_in(wait)
+
+
+def _copy_to(tx: Transaction, post: Post, people: Sequence[str], *, now: datetime) -> None:
+    """The same to each of these people directly."""
+    for person in people:
+        outbox.enqueue(
+            tx,
+            post.kind,
+            key=f"{post.id.partition(':')[2]}:{person}",
+            ref=post.ref,
+            destination=person,
+            receipt=post.receipt,
+            payload=post.payload,
+            now=now,
+        )
 
 
 def _since(post: Post) -> datetime:

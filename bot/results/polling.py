@@ -15,6 +15,7 @@ from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State
 from bot.errors import Fault, SmileIDError, SmileIDRefused
+from bot.outbox import alerts
 from bot.results.parsing import is_of, said_in
 from bot.results.settlement import Heard, Settlement, is_replaced, situation_of
 from bot.settings import Settings
@@ -70,7 +71,7 @@ class StatusPoller:
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
                 payload = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
-                outbox.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
+                alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
             if status is not None:
                 self._digest(tx, due.job_id, status, now)
             self._look_at_the_clock(tx, due.job_id, now)

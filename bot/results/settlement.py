@@ -23,6 +23,7 @@ from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import Agreement, Choice, Decision, ReviewState
 from bot.domain.rulings import Fate, Ruling, Situation, Source, rule
 from bot.domain.states import FINAL, POLLED_REASONS, STICKY_REASONS, State
+from bot.outbox import alerts
 from bot.results.comparison import comparison_of_job, tells_of_a_person
 from bot.results.parsing import Said, said_in
 from bot.review import subscriptions, transitions
@@ -210,7 +211,7 @@ class Settlement:
             )
         elif reading.why is Why.REFUSED:
             words = "Smile ID says that this ID type is not active for our account."
-            parent_id = outbox.alert(
+            parent_id = alerts.alert(
                 tx,
                 f"smile_id:{reading.code}",
                 recipients=self._access.people(Role.ADMIN),

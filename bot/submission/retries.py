@@ -14,9 +14,10 @@ from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
 from bot.domain.states import State
 from bot.errors import SmileIDRefused
+from bot.outbox import alerts
 from bot.review import transitions
 from bot.settings import Settings
-from storage import attempts, checks, outbox
+from storage import attempts, checks
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -84,7 +85,7 @@ class RetryPolicy:
             checks.postpone(tx, check.ref, until=now if at_once else now + wait, now=now)
             if refusal is not None:
                 payload = {"ref": check.ref, "words": f"Smile ID refuses to tell of jobs. {refusal.words}"}
-                outbox.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
+                alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
 
         await self._database.write(commit, self._now())
 
@@ -99,7 +100,7 @@ class RetryPolicy:
             told = None
             if alert:
                 payload = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
-                told = outbox.alert(tx, alert, recipients=operators, now=now, payload=payload)
+                told = alerts.alert(tx, alert, recipients=operators, now=now, payload=payload)
             attempt = attempts.latest(tx, check.ref)
             if failure == "unsettled":
                 # Whether it was paid for is for a person to find out, before anybody runs it again.

@@ -11,10 +11,10 @@ import pytest
 
 from bot.access import Role, Verdict
 from bot.check import look
+from bot.outbox import alerts
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
-from storage import outbox
 from tests.journeys.test_outsiders import POLITE, STEPS, begin, private_words, shown_by, state_of
 from tests.journeys.world import ADMIN, PATIENT, REVIEWER, Journey, MovedClock, bot_between, journey
 
@@ -399,7 +399,7 @@ async def test_whether_somebody_may_be_told_is_asked_again_when_slack_does_not_s
 async def test_an_admin_who_left_is_told_of_no_fault(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_ADMINS=f"{ADMIN},{REVIEWER}") as world:
         await world.bot.database.write(
-            outbox.alert, "a fault", recipients=[ADMIN, REVIEWER], now=world.clock(), payload={"words": "something"}
+            alerts.alert, "a fault", recipients=[ADMIN, REVIEWER], now=world.clock(), payload={"words": "something"}
         )
         world.slack.users[ADMIN].is_guest = True
         assert (await world.slack.emit({"type": "user_change", "user": {"id": ADMIN}})).ok

@@ -10,7 +10,8 @@ import pytest
 from bot.domain.checks import Held
 from bot.domain.outbox import PostKind
 from bot.domain.states import State
-from storage import attempts, deliveries, due, holds, homes, outbox, timers
+from bot.outbox import alerts
+from storage import attempts, deliveries, due, holds, homes, timers
 from storage.database import Transaction, from_text, to_text
 from tests.journeys.smile import waiting
 from tests.journeys.world import ADMIN, Journey, journey
@@ -164,7 +165,7 @@ async def test_operators_hear_of_a_fault_although_it_was_told_by_a_clock_that_wa
     async with journey(tmp_path) as world:
 
         def alert(tx: Transaction, now: datetime) -> None:
-            outbox.alert(tx, "invented", recipients=[ADMIN], now=now, payload={"words": "An invented fault."})
+            alerts.alert(tx, "invented", recipients=[ADMIN], now=now, payload={"words": "An invented fault."})
 
         now = world.clock()
         await world.bot.database.write(alert, now + timedelta(days=365))
