@@ -2,16 +2,32 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test format lint types unit coverage faults bench lock clean soak pictures
+# Where `make install` puts the bot, and what it installs there: `LOCK=requirements.lock` leaves the charts out.
+PREFIX ?= production
+LOCK ?= requirements-charts.lock
+
+.PHONY: demo install wheel test format lint types unit coverage faults bench lock clean soak pictures
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
 
+# What production runs: the wheel and its locked dependencies, without the stand-ins and the tools of development.
+install: wheel
+	$(PYTHON) -m venv $(PREFIX)
+	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(PREFIX)/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall build/wheel/*.whl
+	$(PREFIX)/bin/kyc-bot --version
+
+# From an empty folder: setuptools packs whatever an earlier build has left there.
+wheel: .venv/ready
+	rm -rf build
+	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-index --no-build-isolation --no-deps --wheel-dir build/wheel .
+
 test: lint types unit
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index --no-build-isolation --no-deps -e .
 	touch $@
 
@@ -44,9 +60,13 @@ faults: .venv/ready
 bench: .venv/ready
 	$(BIN)/pytest -s --benchmarks
 
-# Needs `uv`; the lock carries hashes and no host.
+# Needs `uv`; the locks carry hashes and no host. Each is whole by itself, and all pin the same versions: the two for
+# production are made under the constraint of the one for development.
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml
 lock:
-	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra charts --extra dev -o requirements-dev.lock
+	$(COMPILE) --no-annotate -c requirements-dev.lock --extra charts -o requirements-charts.lock
+	$(COMPILE) --no-annotate -c requirements-dev.lock -o requirements.lock
 
 clean:
 	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache build *.egg-info

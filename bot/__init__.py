@@ -12,4 +12,5 @@ The rooms, downwards:
 - `bot/sandbox/` plays Slack and Smile ID on the loopback, for the demo and the tests.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
+"""Stated here alone; the wheel and `kyc-bot --version` read it."""

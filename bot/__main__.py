@@ -27,9 +27,6 @@ from bot.domain.figure_tables import record
 from bot.domain.periods import day_of
 from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
 from bot.exports import parts
-from bot.sandbox import demo as sandbox_demo
-from bot.sandbox.slack import command_line as sandbox_slack
-from bot.sandbox.smile_id import run as run_smile_id
 from bot.serve import run
 from bot.settings import Settings
 from bot.tables import read_tables
@@ -39,6 +36,11 @@ from storage.exports import Wanted, count
 from storage.sealing import Sealer
 
 T = TypeVar("T")
+
+NO_SANDBOX = (
+    "This installation has no stand-ins for Slack and Smile ID, which production does without. "
+    "Run this command from a clone of the repository, after `make demo ONCE=1`."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,14 +74,29 @@ def serve() -> None:
         sys.exit(1)
 
 
+@contextmanager
+def _needs_the_sandbox() -> Iterator[None]:
+    """Around the import of a stand-in, which each command makes for itself: production has no `bot.sandbox`."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if missing.name != "bot.sandbox":
+            raise
+        click.echo(NO_SANDBOX, err=True)
+        sys.exit(1)
+
+
 @main.command()
 @click.option("--once", is_flag=True, help="End after the check.")
 @click.option("--story", default="approved", show_default=True, help="What Smile ID's stand-in plays.")
 def demo(*, once: bool, story: str) -> None:
     """Play one whole check between stand-ins of Slack and Smile ID; needs no accounts."""
+    with _needs_the_sandbox():
+        from bot.sandbox.demo import DemoFailed
+        from bot.sandbox.demo import run as run_demo
     try:
-        asyncio.run(sandbox_demo.run(once=once, story=story))
-    except sandbox_demo.DemoFailed as fault:
+        asyncio.run(run_demo(once=once, story=story))
+    except DemoFailed as fault:
         click.echo(f"The demo failed: {fault}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -99,8 +116,10 @@ def sandbox() -> None:
 @click.option("--events-url", default=None, help="Where to send requests; without it everything goes by Socket Mode.")
 def slack_stand_in(*, port: int, bot_token: str, app_token: str, signing_secret: str, events_url: str | None) -> None:
     """Slack's Web API, Socket Mode and signed requests."""
+    with _needs_the_sandbox():
+        from bot.sandbox.slack import command_line
     _until_interrupted(
-        sandbox_slack.run(
+        command_line.run(
             port=port, bot_token=bot_token, app_token=app_token, signing_secret=signing_secret, events_url=events_url
         )
     )
@@ -113,6 +132,8 @@ def slack_stand_in(*, port: int, bot_token: str, app_token: str, signing_secret:
 @click.option("--story", default="approved", show_default=True)
 def smile_id_stand_in(*, port: int, partner_id: str, api_key: str, story: str) -> None:
     """Smile ID's v1 API; every official SDK can talk to it."""
+    with _needs_the_sandbox():
+        from bot.sandbox.smile_id import run as run_smile_id
     _until_interrupted(run_smile_id(port=port, partner_id=partner_id, api_key=api_key, story=story))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import httpx
 
+from bot import charts
 from bot.access import Access
 from bot.backups import Backups
 from bot.batches import Batches
@@ -185,7 +186,15 @@ async def build(
     database, access, id_types = ground.database, ground.access, ground.id_types
     review = Reviewing(database=database, access=access, id_types=id_types, settings=settings, now=now)
     reminding = Reminding(database=database, slack=ground.worker_slack, access=access, settings=settings, now=now)
-    summary = Summary(database=database, access=access, id_types=id_types, settings=settings, now=now, dice=ground.dice)
+    summary = Summary(
+        database=database,
+        access=access,
+        id_types=id_types,
+        settings=settings,
+        with_charts=charts.can_draw(),
+        now=now,
+        dice=ground.dice,
+    )
     backups = Backups(
         database=database,
         sealer=ground.sealer,

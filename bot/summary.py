@@ -38,6 +38,7 @@ class Summary:
         access: Access,
         id_types: IDTypes,
         settings: Settings,
+        with_charts: bool,
         now: Callable[[], datetime],
         dice: random.Random,
     ) -> None:
@@ -46,6 +47,8 @@ class Summary:
         self._id_types = id_types
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
+        self._with_charts = with_charts
+        """Whether a picture can be drawn; otherwise none is promised and none is enqueued."""
         self._now = now
         self._dice = dice
 
@@ -102,7 +105,7 @@ class Summary:
                         # Told before its time, by a clock that was ahead.
                         key = f"{key}@{now:%Y%m%dT%H%M%S}"
                     doubt = self._in_doubt_since(tx, period)
-                    _enqueue(tx, channel, Asked(period=period), key=key, in_doubt_since=doubt, now=now)
+                    self._enqueue(tx, channel, Asked(period=period), key=key, in_doubt_since=doubt, now=now)
 
     def _in_doubt_since(self, tx: Transaction, period: Period) -> datetime | None:
         """What fell due before a backup was put back may have been told by the bot that the backup was taken from."""
@@ -131,7 +134,7 @@ class Summary:
         asked = parse(typed, today=self._today(), entries=self._id_types.known())
         said = await self._said(asked)
         once = f"{self._dice.getrandbits(64):016x}"
-        return blocks.with_button(said, value={**_note(asked), "once": once})
+        return blocks.with_button(said, value={**_note(asked), "once": once}, with_chart=self._with_charts)
 
     async def share(self, user: str, channel: str, payload: Mapping[str, str]) -> None:
         """Post what a button names where it was pressed, once; raises Refused with words for whoever pressed it."""
@@ -144,12 +147,14 @@ class Summary:
         if not where.can_post:
             raise Refused(blocks.NOT_HERE)
         asked, once = _asked_in(payload), str(payload["once"])
-        if not await self._database.write(_share, channel, asked, once=once, by=user, now=self._now()):
+        if not await self._database.write(self._share, channel, asked, once=once, by=user, now=self._now()):
             raise Refused(blocks.ONCE)
 
     async def shared(self, channel: str, payload: Mapping[str, str]) -> Message:
         """The private answer once it was shared: the same figures without the button."""
-        return blocks.with_line(await self._said(_asked_in(payload)), blocks.shared(channel))
+        return blocks.with_line(
+            await self._said(_asked_in(payload)), blocks.shared(channel, with_chart=self._with_charts)
+        )
 
     async def _said(self, asked: Asked) -> Message:
         report = await self._database.read(
@@ -164,6 +169,42 @@ class Summary:
         names = Names(subject=self._id_types.subject, country=self._id_types.country_name, person=person)
         return blocks.message(report, names, Told(today=self._today(), zone=self._settings.timezone))
 
+    def _share(self, tx: Transaction, channel: str, asked: Asked, *, once: str, by: str, now: datetime) -> bool:
+        if not slack_requests.take(tx, f"share:{once}", now=now):
+            return False
+        self._enqueue(tx, channel, asked, key=f"{channel}:{once}", by=by, now=now)
+        detail = " ".join(filter(None, (*_dates(asked.period), asked.country, asked.id_type, channel)))
+        audit.record(tx, at=now, actor=by, act="summary.shared", detail=detail)
+        return True
+
+    def _enqueue(
+        self,
+        tx: Transaction,
+        channel: str,
+        asked: Asked,
+        *,
+        key: str,
+        now: datetime,
+        by: str | None = None,
+        in_doubt_since: datetime | None = None,
+    ) -> None:
+        """The message, and for its thread the file and, where it can be drawn, the picture."""
+        payload = _note(asked) | ({"by": by} if by else {})
+        opening: str | None = None
+        chart = [PostKind.SUMMARY_CHART] if self._with_charts else []
+        for kind in (PostKind.SUMMARY, *chart, PostKind.SUMMARY_CSV):
+            post = outbox.enqueue(
+                tx,
+                kind,
+                key=key,
+                destination=channel,
+                payload=payload,
+                parent_id=opening,
+                in_doubt_since=in_doubt_since,
+                now=now,
+            )
+            opening = opening or post
+
     async def _must_be_manager(self, user: str) -> None:
         verdict = await self._access.has(user, Role.ADMIN, Role.MANAGER)
         if verdict is not Verdict.YES:
@@ -171,42 +212,6 @@ class Summary:
 
     def _today(self) -> date:
         return self._now().astimezone(self._zone).date()
-
-
-def _share(tx: Transaction, channel: str, asked: Asked, *, once: str, by: str, now: datetime) -> bool:
-    if not slack_requests.take(tx, f"share:{once}", now=now):
-        return False
-    _enqueue(tx, channel, asked, key=f"{channel}:{once}", by=by, now=now)
-    detail = " ".join(filter(None, (*_dates(asked.period), asked.country, asked.id_type, channel)))
-    audit.record(tx, at=now, actor=by, act="summary.shared", detail=detail)
-    return True
-
-
-def _enqueue(
-    tx: Transaction,
-    channel: str,
-    asked: Asked,
-    *,
-    key: str,
-    now: datetime,
-    by: str | None = None,
-    in_doubt_since: datetime | None = None,
-) -> None:
-    """The message, and for its thread the picture and the file."""
-    payload = _note(asked) | ({"by": by} if by else {})
-    opening: str | None = None
-    for kind in (PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV):
-        post = outbox.enqueue(
-            tx,
-            kind,
-            key=key,
-            destination=channel,
-            payload=payload,
-            parent_id=opening,
-            in_doubt_since=in_doubt_since,
-            now=now,
-        )
-        opening = opening or post
 
 
 def _note(asked: Asked) -> dict[str, str]:

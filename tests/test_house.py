@@ -2,12 +2,16 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from bot import __version__
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "handlers", "storage", "tests")
@@ -339,15 +343,19 @@ def _written_by_us() -> Iterator[Path]:
             yield path
 
 
-# The lock
+# The locks
 
 
-REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,_-]+\])?==[^\s;\\]+", re.IGNORECASE)
+PRODUCTION, CHARTS, DEVELOPMENT = LOCKS = ("requirements.lock", "requirements-charts.lock", "requirements-dev.lock")
+"""Each holds the ones before it."""
+
+REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,_-]+\])?==([^\s;\\]+)", re.IGNORECASE)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def _locked() -> dict[str, str]:
+def _locked(lock: str) -> dict[str, str]:
     """Name to everything that is said of it."""
-    text = re.sub(r"\\\n", " ", (ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    text = re.sub(r"\\\n", " ", (ROOT / lock).read_text(encoding="utf-8"))
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     found = {}
     for line in lines:
@@ -361,21 +369,62 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_the_lock_names_no_host() -> None:
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+def _names(requirements: Iterable[str]) -> set[str]:
+    return {_normal(re.split(r"[\[<>=;!~ ]", requirement)[0]) for requirement in requirements}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_lock_names_a_host(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
     assert not re.search(r"https?:|--(extra-)?index-url|--find-links|-i\s|@\s", text)
 
 
-def test_every_requirement_has_hashes() -> None:
-    assert len(_locked()) > 40
-    for name, line in _locked().items():
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_has_hashes(lock: str) -> None:
+    assert len(_locked(lock)) > 40
+    for name, line in _locked(lock).items():
         hashes = re.findall(r"--hash=(\S+)", line)
         assert hashes, name
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", found) for found in hashes), name
 
 
 def test_everything_the_project_names_is_locked() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    wanted = {_normal(re.split(r"[\[<>=;!~ ]", requirement)[0]) for requirement in named}
-    assert wanted <= set(_locked())
+    extras = PROJECT["optional-dependencies"]
+    needed = _names(PROJECT["dependencies"])
+    assert needed <= set(_locked(PRODUCTION))
+    assert needed | _names(extras["charts"]) <= set(_locked(CHARTS))
+    assert needed | _names(extras["charts"]) | _names(extras["dev"]) <= set(_locked(DEVELOPMENT))
+
+
+def test_production_is_locked_without_the_tools_of_development() -> None:
+    extras = PROJECT["optional-dependencies"]
+    tools = _names(extras["dev"]) - _names(["anyio"])
+    assert set(_locked(CHARTS)) & tools == set()
+    assert set(_locked(PRODUCTION)) & (tools | _names(extras["charts"])) == set()
+
+
+def test_all_locks_pin_the_same_versions() -> None:
+    plain, charts, everything = ({name: line.split()[0] for name, line in _locked(lock).items()} for lock in LOCKS)
+    assert plain.items() < charts.items() < everything.items()
+
+
+# The sandbox, which production does without
+
+
+def test_nothing_of_the_sandbox_is_imported_before_a_command_of_it_runs() -> None:
+    look = "import sys, bot.__main__; print([name for name in sys.modules if name.startswith('bot.sandbox')])"
+    ended = subprocess.run([sys.executable, "-c", look], capture_output=True, check=True, text=True, cwd=ROOT)
+    assert ended.stdout == "[]\n"
+
+
+# The version
+
+
+def test_the_version_is_stated_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "bot.__version__"}
+    stated = re.compile(r"^__version__\b", re.MULTILINE)
+    places = [path for path in _files("bot", "handlers", "storage") if stated.search(path.read_text(encoding="utf-8"))]
+    assert places == [ROOT / "bot/__init__.py"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)

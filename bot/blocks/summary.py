@@ -337,9 +337,9 @@ def short(period: Period) -> str:
 # Sharing
 
 
-def with_button(said: Message, *, value: dict[str, str]) -> Message:
+def with_button(said: Message, *, value: dict[str, str], with_chart: bool) -> Message:
     """The private answer, with a button that shares it where it was asked for."""
-    aloud = "Share this summary in this conversation, with picture and file"
+    aloud = f"Share this summary in this conversation, with {'picture and file' if with_chart else 'its file'}"
     share = button(ids.SHARE_SUMMARY, "Share here", json.dumps(value), aloud=aloud)
     return Message(text=said.text, blocks=[*said.blocks, {"type": "actions", "elements": [share]}])
 
@@ -349,10 +349,11 @@ def with_line(said: Message, line: str) -> Message:
     return Message(text=said.text, blocks=[*said.blocks, context(mrkdwn(line))])
 
 
-def shared(where: str) -> str:
-    return (
-        f"Shared in <#{where}>; the picture and the file follow in its thread." if where[0] == "C" else "Shared here."
-    )
+def shared(where: str, *, with_chart: bool) -> str:
+    if not where.startswith("C"):
+        return "Shared here."
+    what = "the picture and the file follow" if with_chart else "the file follows"
+    return f"Shared in <#{where}>; {what} in its thread."
 
 
 def lines_of(said: Message) -> list[str]:

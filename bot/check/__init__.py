@@ -11,6 +11,7 @@ from itertools import chain
 
 import httpx
 
+from bot import charts
 from bot.check import callback, clock, slack, smile_id
 from bot.check.findings import Finding, Limits, fail, note, ok, within
 from bot.domain.id_types import IDTypes
@@ -64,6 +65,8 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
         sealer = Sealer.from_text(settings.encryption_keys.get_secret_value().replace(",", " ").split())
     except SettingsFault as fault:
         found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
+    if settings.summary_channel and not charts.can_draw():
+        found.append(note("charts", "matplotlib is not installed: summaries come without a picture. See the README."))
     return found, id_types, sealer
 
 

@@ -77,6 +77,9 @@ class Reporting:
         report, opening = found.report, found.opening
         if opening is None or opening.ts is None or opening.channel is None or not report.figures.asked:
             return None
+        if post.kind is PostKind.SUMMARY_CHART and not charts.can_draw():
+            # Enqueued before the bot was installed anew without the extra `charts`.
+            return None
         name_, told = _file_name(report), self._told(post, report)
         if post.kind is PostKind.SUMMARY_CSV:
             data, kind, alt_text = csv_bytes(COLUMNS, table(report)), "csv", ""

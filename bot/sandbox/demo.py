@@ -10,7 +10,7 @@ import platform
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from storage.sealing import Sealer
 CHANNEL = "C0KYCREQ001"
 REVIEWERS = "C0KYCREV001"
 ANALYST = "U0AMINA0001"
+KYC_BOT = (sys.executable, "-m", "bot")
+"""The bot of this very installation."""
 GIVE_UP_SECONDS = 120.0
 _reservations: list[socket.socket] = []
 """Bound and never listening: what `free_port` gave away, closed by the end of this process."""
@@ -106,12 +108,12 @@ def settings_for(
     return environment | more
 
 
-async def start_bot(environment: Mapping[str, str], *, log: int | None = None) -> asyncio.subprocess.Process:
+async def start_bot(
+    environment: Mapping[str, str], *, log: int | None = None, command: Sequence[str] = KYC_BOT
+) -> asyncio.subprocess.Process:
     """`kyc-bot serve` as a process; returns once it listens."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
+        *command,
         "serve",
         env=dict(environment),
         stdout=asyncio.subprocess.PIPE,

@@ -131,7 +131,7 @@ def test_whatever_things_are_called_it_stays_within_the_limits(name: str, groups
     names = Names(
         subject=lambda country, id_type: f"{country} · {id_type}", country=str, person=lambda user: f"<@{user}>"
     )
-    said = summary.with_button(summary.message(shown, names, TOLD), value={"once": "1"})
+    said = summary.with_button(summary.message(shown, names, TOLD), value={"once": "1"}, with_chart=True)
     assert faults_in_message(said.blocks) == []
     assert said.text.strip()
     assert len(summary.alt_text(shown, names, TOLD)) <= summary.ALT_LENGTH

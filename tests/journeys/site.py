@@ -3,15 +3,14 @@
 import asyncio
 import os
 import sqlite3
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.app import utc_now
-from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
+from bot.sandbox.demo import ANALYST, CHANNEL, KYC_BOT, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Modal, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.world import PHOTOS, patient_slack
@@ -37,6 +36,8 @@ class Site:
         self.smile_id = smile_id
         self.folder = folder
         self.environment = environment
+        self.command: Sequence[str] = KYC_BOT
+        """What is started as `kyc-bot`."""
         self.process: asyncio.subprocess.Process | None = None
 
     @property
@@ -54,7 +55,7 @@ class Site:
     async def start(self) -> None:
         """`kyc-bot serve`, until it listens."""
         with (self.folder / "bot.log").open("ab") as log:
-            self.process = await start_bot(self.environment, log=log.fileno())
+            self.process = await start_bot(self.environment, log=log.fileno(), command=self.command)
 
     async def stop(self) -> int:
         """SIGTERM; gives the exit code."""
@@ -178,13 +179,14 @@ async def site(
 
 
 async def kyc_bot(
-    *arguments: str, environment: Mapping[str, str] | None = None, timeout_seconds: float = GIVE_UP_SECONDS
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    timeout_seconds: float = GIVE_UP_SECONDS,
+    command: Sequence[str] = KYC_BOT,
 ) -> Ended:
     """Run the command line to its end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
+        *command,
         *arguments,
         env=dict(bare() if environment is None else environment),
         stdout=asyncio.subprocess.PIPE,

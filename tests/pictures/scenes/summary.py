@@ -149,12 +149,12 @@ def _asked_for() -> Iterator[Scene]:
     said = summary.message(running, _NAMES, told)
     yield Scene(
         caption="/kyc summary of a day that still runs, of one country",
-        shows=summary.with_button(said, value={"kind": "day"}),
+        shows=summary.with_button(said, value={"kind": "day"}, with_chart=True),
         place=Place.PRIVATE,
     )
     yield Scene(
         caption="The same once it was shared",
-        shows=summary.with_line(said, summary.shared(SUMMARIES)),
+        shows=summary.with_line(said, summary.shared(SUMMARIES, with_chart=True)),
         place=Place.PRIVATE,
     )
     shared = summary.message(of_day(country="KE"), _NAMES, replace(_TOLD, by=ZOLA))
