@@ -21,7 +21,7 @@ import click
 import handlers
 from bot import __version__, logs, manifest, reports
 from bot import check as looking
-from bot.blocks import summary
+from bot.blocks import refusals, summary
 from bot.domain.exports import Format
 from bot.domain.figure_tables import record
 from bot.domain.periods import day_of
@@ -286,7 +286,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
     try:
         _in_database(write)
     except Refused as no:
-        click.echo(no.words, err=True)
+        click.echo(refusals.plain_sentence(no), err=True)
         sys.exit(1)
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 import structlog
 
 from bot.domain.installation import NOBODY, Person, gives_roles, is_full_member, is_shared_outside, person_of
-from bot.errors import SlackRefused
+from bot.errors import Refusal, Refused, SlackRefused
 from bot.memory import LOOK_UP_SECONDS, Memory
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
@@ -140,6 +140,14 @@ class Access:
             elif entry != EVERYBODY:
                 found.add(entry)
         return sorted(user for user in found if not self._is_outside(user))
+
+    def an_admin(self) -> str | None:
+        """Whom somebody without a right may ask for it."""
+        return next(iter(self.people(Role.ADMIN)), None)
+
+    def no_access(self) -> Refused:
+        """For somebody without a role, or who has lost the one that this needs."""
+        return Refused(Refusal.NO_ACCESS, admin=self.an_admin())
 
     def mentions(self, role: Role) -> str:
         """How to call everybody with a role in a message; empty if nobody can be called."""

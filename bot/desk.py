@@ -11,7 +11,6 @@ import structlog
 from bot.access import Access, Role, Verdict
 from bot.blocks import private, review
 from bot.blocks.form import Attached
-from bot.blocks.text import foreign
 from bot.domain.attempt import Receipt
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.id_types import IDTypes
@@ -22,7 +21,7 @@ from bot.domain.references import parse_reference
 from bot.domain.request import check_file
 from bot.domain.reviews import Decided, Decision, Note, runs_again
 from bot.domain.states import FINAL, State
-from bot.errors import IllegalMove, Refused, SlackError, SlackRefused, SmileIDError
+from bot.errors import IllegalMove, Refusal, Refused, SlackError, SlackRefused, SmileIDError
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from bot.smile_id import wire
@@ -72,70 +71,56 @@ class Desk:
         self._now = now
 
     async def status(self, user: str, typed: str) -> Message:
-        """Where one check stands; the same words for a check that does not exist and one that may not be seen."""
+        """Where one check stands. Raises Refused."""
         if not typed.strip():
             return private.says(private.NO_REF)
-        ref = parse_reference(typed)
-        check = await self._database.read(checks.find, ref) if ref else None
-        match await self._may_see(user, check):
-            case Verdict.UNKNOWN:
-                return private.says(private.NOT_SURE)
-            case Verdict.NO if check is not None and check.requester == user:
-                return private.says(self._role_lost().words)
-            case Verdict.NO:
-                check = None
-        if check is None:
-            return private.says(private.UNKNOWN_REF.format(ref=foreign(typed)))
+        check = await self._seen_by(user, parse_reference(typed) or typed)
         link = await self._slack.link(channel=check.channel, ts=check.message_ts)
         return private.status(check, self._id_types.find(check.country, check.id_type), link=link)
 
     async def to_run_again(self, user: str, ref: str) -> Check:
-        """A check that this person may run again now. Raises Refused with words for the person."""
+        """A check that this person may run again now. Raises Refused."""
         check = await self._seen_by(user, ref)
         if runs_again(check.state, check.decision):
             return check
         if check.state is State.APPROVED:
-            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="it is approved"))
+            raise Refused(Refusal.RERUN_APPROVED, ref=check.ref)
         if check.decision is Decision.APPROVED:
-            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="a reviewer approved it"))
+            raise Refused(Refusal.RERUN_DECIDED, ref=check.ref)
         if check.state is State.IN_REVIEW:
-            raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="a person is still looking at it"))
-        raise Refused(private.NOT_AGAIN.format(ref=check.ref, why="it is still under way"))
+            raise Refused(Refusal.RERUN_IN_REVIEW, ref=check.ref)
+        raise Refused(Refusal.RERUN_UNDER_WAY, ref=check.ref)
 
     async def photos_of(self, check: Check) -> list[Attached]:
         """The photos of the last time, as they can stand in the form, with the reason where one is gone."""
         found = await self._database.read(checks.photos, check.ref)
         return list(await asyncio.gather(*(self._attached(photo) for photo in found)))
 
-    async def cancel(self, user: str, ref: str) -> str:
-        """Withdraw a check that was not sent; gives the words for whoever did. Raises Refused."""
+    async def cancel(self, user: str, ref: str) -> None:
+        """Withdraw a check that was not sent. Raises Refused."""
         check = await self._seen_by(user, ref)
         try:
             await self._database.write(checks.cancel, check.ref, by=user, now=self._now())
         except IllegalMove:
             now = await self._database.read(checks.get, check.ref)
-            words = private.NOT_TO_CANCEL if now.state in FINAL else private.TOO_LATE
-            raise Refused(words.format(ref=check.ref)) from None
+            why = Refusal.CANCEL_ENDED if now.state in FINAL else Refusal.CANCEL_TOO_LATE
+            raise Refused(why, ref=check.ref) from None
         log.info("check.cancelled", ref=check.ref)
-        return private.CANCELLED.format(ref=check.ref)
 
     async def _seen_by(self, user: str, ref: str) -> Check:
-        """The same words for a check that does not exist and one that may not be seen."""
+        """The same refusal for a check that does not exist and one that may not be seen."""
         check = await self._database.read(checks.find, ref)
         match await self._may_see(user, check):
             case Verdict.UNKNOWN:
-                raise Refused(private.NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO if check is not None and check.requester == user:
                 # They know of it: what they lack since is the role.
-                raise self._role_lost()
+                raise self._access.no_access()
             case Verdict.NO:
                 check = None
         if check is None:
-            raise Refused(private.UNKNOWN_REF.format(ref=foreign(ref)))
+            raise Refused(Refusal.UNKNOWN_REF, ref=ref)
         return check
-
-    def _role_lost(self) -> Refused:
-        return private.role_lost(self._access.people(Role.ADMIN))
 
     async def _attached(self, photo: PhotoRef) -> Attached:
         name = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
@@ -153,15 +138,15 @@ class Desk:
         return Attached(file_id=photo.file_id, inside=photo.inside, name=name, kind=photo.kind, fault=fault)
 
     async def details(self, user: str, ref: str) -> dict[str, Any]:
-        """The Details modal without photo links, the look recorded. Raises Refused with words for the person."""
+        """The Details modal without photo links, the look recorded. Raises Refused."""
         check = await self._database.read(checks.find, ref)
         may = await self._may_see(user, check)
         if may is Verdict.UNKNOWN:
-            raise Refused(private.NOT_SURE)
+            raise Refused(Refusal.NOT_SURE)
         if check is not None and may is Verdict.NO and check.requester == user:
-            raise self._role_lost()
+            raise self._access.no_access()
         if check is None or may is Verdict.NO:
-            raise Refused(private.NO_DETAILS)
+            raise Refused(Refusal.NO_DETAILS)
 
         def commit(tx: Transaction, now: datetime) -> None:
             audit.record(tx, at=now, actor=user, act="details.opened", ref=ref)

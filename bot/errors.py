@@ -7,7 +7,7 @@ KycError
 │   ├── DatabaseNewer        written by a newer version of the bot
 │   └── WrongKey             sealed with a key that is not configured
 ├── IllegalMove              our own code asked for a move that the table of states forbids
-├── Refused                  a person asked for something that cannot be; `words` go to them
+├── Refused                  a person asked for something that cannot be; `code` says why
 ├── PhotoUnusable            a photo cannot be sent; `words` go to the person who sent it
 ├── FileUnusable             a file of ID information cannot be read; `words` go to the person who sent it
 ├── SmileIDError             anything that went wrong with Smile ID
@@ -58,14 +58,86 @@ class IllegalMove(KycError):
     """A move that the table of states forbids: a fault of ours, never of a message."""
 
 
-class Refused(KycError):
-    """What a person asked for cannot be done; `words` are for that person."""
+class Refusal(StrEnum):
+    """Why something that a person asked for cannot be done. `bot.blocks.refusals` holds the sentence for each."""
 
-    def __init__(self, words: str, *, plain: str | None = None) -> None:
-        super().__init__(words)
-        self.words = words
-        self.plain = words if plain is None else plain
-        """For a field of a form, which shows no mentions."""
+    NOT_SURE = "not_sure"
+    """Slack did not say in time who this person is."""
+    NO_ACCESS = "no_access"
+    NO_RIGHT = "no_right"
+    """A role, but not the one to ask for checks."""
+    UNKNOWN_REF = "unknown_ref"
+    """No such check, or none that this person may see: both read the same."""
+    NO_DETAILS = "no_details"
+    ALL_IS_FOR_REVIEWERS = "all_is_for_reviewers"
+
+    NO_CHANNEL = "no_channel"
+    NOT_IN_THIS_CHANNEL = "not_in_this_channel"
+    USE_OTHER_CHANNELS = "use_other_channels"
+    SHARED_CHANNEL = "shared_channel"
+    CANNOT_POST = "cannot_post"
+
+    RERUN_APPROVED = "rerun_approved"
+    RERUN_DECIDED = "rerun_decided"
+    """A reviewer approved it."""
+    RERUN_IN_REVIEW = "rerun_in_review"
+    RERUN_UNDER_WAY = "rerun_under_way"
+    RERUN_MOVED_ON = "rerun_moved_on"
+    """It could be run again when the form was opened."""
+    RERUN_TOO_FAR_AHEAD = "rerun_too_far_ahead"
+    CANCEL_TOO_LATE = "cancel_too_late"
+    CANCEL_ENDED = "cancel_ended"
+    QUESTION_NOT_YOURS = "question_not_yours"
+    QUESTION_ANSWERED = "question_answered"
+    BATCH_NOT_YOURS = "batch_not_yours"
+    BATCH_MOVED_ON = "batch_moved_on"
+
+    NOT_A_REVIEWER = "not_a_reviewer"
+    REVIEW_UNKNOWN_REF = "review_unknown_ref"
+    FOUR_EYES = "four_eyes"
+    CLAIMED_BY = "claimed_by"
+    NOT_CLAIMED = "not_claimed"
+    CLAIM_NOT_YOURS = "claim_not_yours"
+    NOBODY_CLAIMED = "nobody_claimed"
+    NOTHING_TO_DECIDE = "nothing_to_decide"
+    REVIEW_CLOSED = "review_closed"
+    REVIEW_CHANGED = "review_changed"
+    """The check is no longer as it was when the form was opened."""
+    PROPOSED = "proposed"
+    NO_PROPOSAL = "no_proposal"
+    OTHER_PROPOSAL = "other_proposal"
+    PROPOSER_LEFT = "proposer_left"
+    OWN_PROPOSAL = "own_proposal"
+    HAND_TO_REQUESTER = "hand_to_requester"
+    HAND_TO_NO_REVIEWER = "hand_to_no_reviewer"
+    NO_NOTICES = "no_notices"
+
+    SUMMARY_NOT_A_MANAGER = "summary_not_a_manager"
+    SUMMARY_NOT_HERE = "summary_not_here"
+    SUMMARY_SHARED_CHANNEL = "summary_shared_channel"
+    SUMMARY_ONCE = "summary_once"
+    SUMMARY_NOT_UNDERSTOOD = "summary_not_understood"
+    SPAN_NOT_A_DAY = "span_not_a_day"
+    SPAN_BACKWARDS = "span_backwards"
+    SPAN_TOO_LONG = "span_too_long"
+    SPAN_TO_COME = "span_to_come"
+
+    EXPORT_NOT_A_MANAGER = "export_not_a_manager"
+    EXPORT_NOT_UNDERSTOOD = "export_not_understood"
+    EXPORT_EMPTY = "export_empty"
+    EXPORT_TOO_MANY = "export_too_many"
+    EXPORT_UNDER_WAY = "export_under_way"
+    EXPORT_NO_SHEET = "export_no_sheet"
+    """More checks than a sheet of a workbook holds."""
+
+
+class Refused(KycError):
+    """What a person asked for cannot be done: why, and the facts that the sentence for it names."""
+
+    def __init__(self, code: Refusal, **facts: object) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.facts = facts
 
 
 class PhotoUnusable(KycError):

@@ -13,11 +13,9 @@ import structlog
 
 from bot import record
 from bot.access import Access, Role, Verdict
-from bot.blocks import export as words
-from bot.blocks.private import NOT_SURE
 from bot.domain.exports import Export, ExportState, Format, parse
 from bot.domain.references import export_reference
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from storage import exports
 from storage.database import Database
 from storage.exports import Wanted
@@ -40,7 +38,7 @@ async def parts(
 ) -> AsyncIterator[bytes]:
     """The file in parts, oldest check first; the last thing done is to record who took how much.
 
-    `on_page` hears of how many checks so far. Raises Refused with words when a workbook would be too long.
+    `on_page` hears of how many checks so far. Raises Refused when a workbook would be too long.
     """
     with tempfile.TemporaryFile() as file:
         count = await record.write(database, form, wanted, file, on_page=on_page)
@@ -71,21 +69,21 @@ class Exports:
         self._most = most
 
     async def ask(self, user: str, typed: str) -> Export:
-        """Store that somebody wants a file; it comes by direct message. Raises Refused with words for them."""
+        """Store that somebody wants a file; it comes by direct message. Raises Refused."""
         match await self._access.has(user, Role.MANAGER, Role.ADMIN):
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
-                raise Refused(words.NOT_FOR_YOU)
+                raise Refused(Refusal.EXPORT_NOT_A_MANAGER)
         now = self._now()
         asked = parse(typed, today=now.astimezone(self._zone).date())
         since, until = asked.period.span(self._zone) if asked.period else (None, now)
         until = min(until, now)
         total = await self._database.read(exports.count, Wanted(since=since, until=until))
         if not total:
-            raise Refused(words.NOTHING)
+            raise Refused(Refusal.EXPORT_EMPTY)
         if total > self._most:
-            raise Refused(words.too_many(total, self._most))
+            raise Refused(Refusal.EXPORT_TOO_MANY, total=total, most=self._most)
         export = Export(
             id=export_reference(self._dice.getrandbits(40)),
             state=ExportState.ASKED,
@@ -98,6 +96,6 @@ class Exports:
             written=0,
         )
         if not await self._database.write(exports.ask, export, now=now):
-            raise Refused(words.ALREADY)
+            raise Refused(Refusal.EXPORT_UNDER_WAY)
         log.info("export.asked", export=export.id, rows=total)
         return export

@@ -7,12 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.access import Access, Role, Verdict
-from bot.blocks.private import ALL_IS_FOR_REVIEWERS, NOT_SURE, role_lost
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import parse_reference
 from bot.domain.searches import Cursor, Wanted
 from bot.domain.states import State
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from bot.slack.web import SlackWeb
 from storage import audit, search
 from storage.database import Database, Transaction
@@ -86,7 +85,7 @@ class Finding:
         self._now = now
 
     async def listing(self, user: str, shown: str, cursor: Cursor | None = None) -> Found:
-        """A person's checks, or with `all` everybody's. Raises Refused with words."""
+        """A person's checks, or with `all` everybody's. Raises Refused."""
         await self.require_search(user)
         wanted = Wanted(requester=user, states=STATES.get(shown), undecided=shown == IN_REVIEW)
         if shown == EVERYBODYS:
@@ -105,7 +104,7 @@ class Finding:
         """One page; whose rights allow no more sees own checks alone, whatever is wanted."""
         match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
                 await self.require_search(user)
                 if wanted.requester not in (None, user):
@@ -126,19 +125,19 @@ class Finding:
             await self._database.write(record)
 
     async def require_search(self, user: str) -> None:
-        """Own checks are for requesters, and having been one is no right. Raises Refused with words."""
+        """Own checks are for requesters, and having been one is no right. Raises Refused."""
         match await self._access.may_see(user, user):
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
-                raise role_lost(self._access.people(Role.ADMIN))
+                raise self._access.no_access()
 
     async def _require_all(self, user: str) -> None:
         match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
-                raise Refused(ALL_IS_FOR_REVIEWERS)
+                raise Refused(Refusal.ALL_IS_FOR_REVIEWERS)
 
     async def _wanted(self, sought: Sought) -> Wanted:
         countries = [sought.country] if sought.country else list(self._id_types.known_countries())

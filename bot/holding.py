@@ -6,11 +6,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.access import Access, Role, Verdict
-from bot.blocks.held import ANSWERED, NOT_YOUR_QUESTION
-from bot.blocks.private import NOT_SURE, role_lost
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.request import FileInfo, photo_faults
-from bot.errors import IllegalMove, Refused
+from bot.errors import IllegalMove, Refusal, Refused
 from storage import checks, holds
 from storage.audit import BOT
 from storage.database import Database
@@ -30,23 +28,23 @@ class Holding:
         self._now = now
 
     async def let_pass(self, user: str, ref: str) -> None:
-        """Send it all the same. Raises Refused with words."""
+        """Send it all the same. Raises Refused."""
         await self._may_answer(user, ref)
         if not await self._database.write(holds.let_pass, ref, by=user, now=self._now()):
-            raise Refused(ANSWERED.format(ref=ref))
+            raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.let_pass", ref=ref)
 
     async def may_replace(self, user: str, ref: str) -> Check:
-        """The check whose photos this person may replace. Raises Refused with words."""
+        """The check whose photos this person may replace. Raises Refused."""
         check = await self._may_answer(user, ref)
         if check.held is None:
-            raise Refused(ANSWERED.format(ref=ref))
+            raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         return check
 
     async def replace_photos(
         self, user: str, ref: str, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]
     ) -> dict[str, str]:
-        """Send it with other photos; faults by field, or nothing. Raises Refused with words."""
+        """Send it with other photos; faults by field, or nothing. Raises Refused."""
         await self.may_replace(user, ref)
         faults = photo_faults(selfie, liveness, liveness_required=self._liveness_required)
         if faults:
@@ -56,7 +54,7 @@ class Holding:
             *(PhotoRef(kind=PhotoKind.LIVENESS, position=n, file_id=file.id) for n, file in enumerate(liveness)),
         ]
         if not await self._database.write(holds.replace_photos, ref, photos, by=user, now=self._now()):
-            raise Refused(ANSWERED.format(ref=ref))
+            raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.photos_replaced", ref=ref)
         return {}
 
@@ -78,8 +76,8 @@ class Holding:
             case Verdict.YES if check is not None:
                 return check
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
-        raise role_lost(self._access.people(Role.ADMIN)) if is_own else Refused(NOT_YOUR_QUESTION)
+                raise Refused(Refusal.NOT_SURE)
+        raise self._access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
 
 
 LOOK_EVERY = timedelta(minutes=1)

@@ -6,20 +6,17 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import assert_never
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from bot.access import FRESH_FOR, Access, Role, Verdict
-from bot.blocks import ids
-from bot.blocks.held import MORE, seen
-from bot.blocks.private import MOVED_ON, NO_DETAILS, NOT_SURE, SHARED, cannot_post, no_right
 from bot.domain.checks import Check, PhotoKind, PhotoRef, Request
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
-from bot.errors import IllegalMove, SlackError, SlackRefused
+from bot.domain.searches import EARLIER_NAMED
+from bot.errors import IllegalMove, Refusal, Refused, SlackError, SlackRefused
 from bot.review import transitions
 from bot.settings import Environment, Settings
 from bot.slack.file_info import file_info
@@ -65,16 +62,24 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """Field to words; nothing was stored."""
+    """What must be corrected first; nothing was stored."""
 
     by_field: Mapping[str, str]
+    """Field to words."""
+    refused: Sequence[Refused] = ()
+    """What concerns where and when, beside the fields of Smile ID's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """This person was checked before: words of ours in mrkdwn, fit for the asker. Nothing was stored."""
+    """This person was checked before, as far as the asker may know. Nothing was stored."""
 
-    words: str
+    earlier: Sequence[tuple[Check, str | None]]
+    """Those that the asker may see, with links to as many as are named."""
+    hidden: int
+    """How many more there are."""
+    by_number: bool
+    """Found by the ID number; otherwise by the customer's reference."""
 
 
 class Intake:
@@ -102,35 +107,31 @@ class Intake:
         self._now = now
         self._dice = dice
 
-    async def may_ask(self, user: str, *, in_form: bool = False) -> str | None:
-        """None if this person may start checks, else words for that person alone; a form shows no mentions."""
+    async def require_requester(self, user: str) -> None:
+        """Raises Refused unless this person may start checks."""
         match await self._access.has(user, Role.REQUESTER):
-            case Verdict.YES:
-                return None
             case Verdict.UNKNOWN:
-                return NOT_SURE
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
-                return no_right([] if in_form else self._access.people(Role.ADMIN))
-            case never:
-                assert_never(never)
+                raise Refused(Refusal.NO_RIGHT, operator=self._access.an_admin())
 
-    async def place_fault(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> str | None:
-        """None if a check may be asked in this channel and its result be posted there, as far as can be known."""
+    async def place_fault(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Refused | None:
+        """Why no check can be asked in this channel, or its result not be posted there, as far as can be known."""
         if not self._access.is_allowed(channel):
-            return "Checks are not asked in this channel."
+            return Refused(Refusal.NOT_IN_THIS_CHANNEL)
         known = await self._access.channel(channel, user, fresh_for=fresh_for)
         if known is None:
             return None
         if known.shared:
-            return SHARED
-        return None if known.can_post else cannot_post(known.name)
+            return Refused(Refusal.SHARED_CHANNEL)
+        return None if known.can_post else Refused(Refusal.CANNOT_POST, channel=known.name)
 
     async def is_first(self, request_id: str) -> bool:
         """False if a request of Slack with this id was taken before, by this process or an earlier one."""
         return await self._database.write(slack_requests.take, request_id, now=self._now())
 
     async def accept(self, filled: Filled) -> Accepted | Faults | Seen:
-        """Check everything that can be known now and store the request in one transaction.
+        """Check everything that can be known now and store the request in one transaction. Raises Refused.
 
         A second submit of the same form changes nothing and gives the first one's reference.
         """
@@ -139,28 +140,24 @@ class Intake:
         if known is not None:
             return Accepted(ref=known, is_new=False)
         if filled.channel is None:
-            return Faults(by_field={ids.CHANNEL: "Choose the channel for the results."})
+            raise Refused(Refusal.NO_CHANNEL)
         # Each of them waits for Slack for up to a second, and the answer must leave within three.
-        no_right, no_place, form = await asyncio.gather(
-            self.may_ask(filled.requester, in_form=True),
+        _may, no_place, form = await asyncio.gather(
+            self.require_requester(filled.requester),
             self.place_fault(filled.channel, filled.requester, fresh_for=PLACE_FRESH_FOR),
             self._with_known_files(filled.form),
         )
-        if no_right:
-            return Faults(by_field={ids.CHANNEL: no_right})
         parsed = parse(
             form,
             self._id_types,
             today=now.astimezone(self._zone).date(),
             liveness_required=self._settings.liveness_required,
         )
-        faults = dict(parsed.faults)
-        if no_place:
-            faults[ids.CHANNEL] = no_place
+        refused = [no_place] if no_place else []
         if filled.not_before is not None and filled.not_before > now + LATEST:
-            faults[ids.NOT_BEFORE] = f"At most {LATEST.days} days from now."
-        if faults or parsed.id_type is None:
-            return Faults(by_field=faults)
+            refused.append(Refused(Refusal.RERUN_TOO_FAR_AHEAD, days=LATEST.days))
+        if parsed.faults or refused or parsed.id_type is None:
+            return Faults(by_field=parsed.faults, refused=refused)
         request = Request(
             requester=filled.requester,
             team=filled.team,
@@ -175,13 +172,13 @@ class Intake:
             consent_at=now,
             again=filled.again,
         )
-        if not filled.again and (words := await self._seen(request, parsed.id_type, but=filled.rerun, now=now)):
-            return Seen(words=words)
+        if not filled.again and (seen := await self._seen(request, parsed.id_type, but=filled.rerun, now=now)):
+            return seen
         if filled.rerun is not None:
             return await self._run_again(filled, filled.rerun, request, now)
         return await self._store(request, now)
 
-    async def _seen(self, request: Request, entry: IDType, *, but: str | None, now: datetime) -> str | None:
+    async def _seen(self, request: Request, entry: IDType, *, but: str | None, now: datetime) -> Seen | None:
         """Who was checked before, as far as the asker may know."""
         number = request.id_info.get("id_number", "")
         if self._settings.smile_id_environment is Environment.SANDBOX and entry.is_test_number(number):
@@ -202,17 +199,16 @@ class Intake:
             return None
         sees_all = await self._access.has(request.requester, Role.REVIEWER, Role.ADMIN) is Verdict.YES
         shown = [c for c in found if sees_all or request.requester == c.requester or request.channel == c.channel]
-        named = shown[:MORE]
+        named = shown[:EARLIER_NAMED]
         links = await asyncio.gather(*(self._slack.link(channel=check.channel, ts=check.message_ts) for check in named))
-        pairs = [*zip(named, links, strict=True), *((check, None) for check in shown[MORE:])]
-        what = "ID number" if is_number else "customer reference"
-        return seen(pairs, hidden=len(found) - len(shown), what=what)
+        pairs = [*zip(named, links, strict=True), *((check, None) for check in shown[EARLIER_NAMED:])]
+        return Seen(earlier=pairs, hidden=len(found) - len(shown), by_number=is_number)
 
-    async def _run_again(self, filled: Filled, ref: str, request: Request, now: datetime) -> Accepted | Faults:
+    async def _run_again(self, filled: Filled, ref: str, request: Request, now: datetime) -> Accepted:
         check = await self._database.read(checks.find, ref)
         its_own = check is not None and check.requester == filled.requester
         if not its_own and await self._access.has(filled.requester, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
-            return Faults(by_field={ids.CHANNEL: NO_DETAILS})
+            raise Refused(Refusal.NO_DETAILS)
 
         def commit(tx: Transaction) -> bool:
             is_new = checks.run_again(tx, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before)
@@ -222,7 +218,7 @@ class Intake:
         try:
             is_new = await self._database.write(commit)
         except IllegalMove:
-            return Faults(by_field={ids.CHANNEL: MOVED_ON.format(ref=ref)})
+            raise Refused(Refusal.RERUN_MOVED_ON, ref=ref) from None
         log.info("check.run_again", ref=ref, new=is_new)
         return Accepted(ref=ref, is_new=is_new)
 

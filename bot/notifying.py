@@ -3,10 +3,8 @@
 from collections.abc import Collection
 
 from bot.access import Access, Role, Verdict
-from bot.blocks.private import NOT_SURE
-from bot.blocks.review import NO_NOTICES
 from bot.domain.reviews import FOR_REVIEWERS, Choice
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from storage import notices
 from storage.database import Database
 
@@ -24,9 +22,9 @@ class Notifying:
         if is_reviewer is not Verdict.YES:
             match await self._access.has(user, Role.REQUESTER):
                 case Verdict.UNKNOWN:
-                    raise Refused(NOT_SURE)
+                    raise Refused(Refusal.NOT_SURE)
                 case Verdict.NO:
-                    raise Refused(NOT_SURE if is_reviewer is Verdict.UNKNOWN else NO_NOTICES)
+                    raise Refused(Refusal.NOT_SURE if is_reviewer is Verdict.UNKNOWN else Refusal.NO_NOTICES)
         return await self._database.read(notices.chosen, user), is_reviewer is Verdict.YES
 
     async def choose(self, user: str, chosen: Collection[Choice]) -> None:

@@ -11,14 +11,13 @@ from typing import IO
 
 from bot.domain.exports import Format
 from bot.domain.sheets import BOM, Sheet, csv_text
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from storage import exports
 from storage.database import Database
 from storage.exports import FIELDS, Line, Wanted
 
 MOST_IN_A_WORKBOOK = 1_000_000
 """A sheet holds 1,048,576 rows."""
-TOO_MANY_FOR_A_SHEET = "A sheet holds a million checks at most: name fewer days, or use csv or jsonl."
 
 
 async def _quietly(_count: int) -> None:
@@ -35,7 +34,7 @@ async def write(
 ) -> int:
     """Write the checks, oldest first, and give their number; `on_page` hears of how many so far.
 
-    Raises Refused with words when a workbook would be too long.
+    Raises Refused when a workbook would be too long.
     """
     count, last = 0, None
     sheet = Sheet(FIELDS, title="Checks") if form is Format.XLSX else None
@@ -62,7 +61,7 @@ async def write(
 
 def _must_fit(rows: int) -> None:
     if rows > MOST_IN_A_WORKBOOK:
-        raise Refused(TOO_MANY_FOR_A_SHEET)
+        raise Refused(Refusal.EXPORT_NO_SHEET)
 
 
 def _bytes(form: Format, lines: list[Line]) -> bytes:

@@ -11,14 +11,13 @@ from zoneinfo import ZoneInfo
 from bot import reports
 from bot.access import Access, Role, Verdict
 from bot.blocks import summary as blocks
-from bot.blocks.private import NOT_SURE
 from bot.blocks.summary import Names, Told
 from bot.blocks.text import person
 from bot.domain.id_types import IDTypes
 from bot.domain.outbox import Message, PostKind
 from bot.domain.periods import TOLD_BY_THE_CLOCK, Kind, Period, at, due
 from bot.domain.summary_words import Asked, parse
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from bot.settings import Settings
 from storage import audit, meta, outbox, slack_requests, summaries
 from storage.database import Database, Transaction, from_text
@@ -129,7 +128,7 @@ class Summary:
     # To a manager
 
     async def answer(self, user: str, typed: str) -> Message:
-        """The figures that somebody asked for, with a button to share them. Raises Refused with words for them."""
+        """The figures that somebody asked for, with a button to share them. Raises Refused."""
         await self._must_be_manager(user)
         asked = parse(typed, today=self._today(), entries=self._id_types.known())
         said = await self._said(asked)
@@ -137,18 +136,18 @@ class Summary:
         return blocks.with_button(said, value={**_note(asked), "once": once}, with_chart=self._with_charts)
 
     async def share(self, user: str, channel: str, payload: Mapping[str, str]) -> None:
-        """Post what a button names where it was pressed, once; raises Refused with words for whoever pressed it."""
+        """Post what a button names where it was pressed, once. Raises Refused."""
         await self._must_be_manager(user)
         where = await self._access.channel(channel, user)
         if where is None:
-            raise Refused(NOT_SURE)
+            raise Refused(Refusal.NOT_SURE)
         if where.shared:
-            raise Refused(blocks.SHARED_CHANNEL)
+            raise Refused(Refusal.SUMMARY_SHARED_CHANNEL)
         if not where.can_post:
-            raise Refused(blocks.NOT_HERE)
+            raise Refused(Refusal.SUMMARY_NOT_HERE)
         asked, once = _asked_in(payload), str(payload["once"])
         if not await self._database.write(self._share, channel, asked, once=once, by=user, now=self._now()):
-            raise Refused(blocks.ONCE)
+            raise Refused(Refusal.SUMMARY_ONCE)
 
     async def shared(self, channel: str, payload: Mapping[str, str]) -> Message:
         """The private answer once it was shared: the same figures without the button."""
@@ -208,7 +207,7 @@ class Summary:
     async def _must_be_manager(self, user: str) -> None:
         verdict = await self._access.has(user, Role.ADMIN, Role.MANAGER)
         if verdict is not Verdict.YES:
-            raise Refused(NOT_SURE if verdict is Verdict.UNKNOWN else blocks.NOT_A_MANAGER)
+            raise Refused(Refusal.NOT_SURE if verdict is Verdict.UNKNOWN else Refusal.SUMMARY_NOT_A_MANAGER)
 
     def _today(self) -> date:
         return self._now().astimezone(self._zone).date()

@@ -13,7 +13,7 @@ from bot.domain.checks import Check
 from bot.domain.outbox import Message
 from bot.domain.outcomes import Why
 from bot.domain.references import parse_reference
-from bot.errors import Refused, SlackError
+from bot.errors import SlackError
 from bot.tries import Tries
 from handlers import answering
 from handlers.private import tell
@@ -41,24 +41,19 @@ async def cancelled(bot: Bot, user: str, typed: str) -> Message:
     """The answer to whoever cancels; the thread hears it by itself."""
     if not typed.strip():
         return private.says(private.NO_REF_CANCEL)
-    try:
-        return private.says(await bot.desk.cancel(user, parse_reference(typed) or typed))
-    except Refused as no:
-        return private.says(no.words)
+    ref = parse_reference(typed) or typed
+    await bot.desk.cancel(user, ref)
+    return private.says(private.CANCELLED.format(ref=ref))
 
 
 async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Message | None:
     """Open at once, since a trigger lives 3 s; photos and texts follow. Words when it must stay closed."""
     if not ref.strip():
         return private.says(private.NO_REF_RERUN)
-    fault = await bot.intake.may_ask(user)
-    if fault is not None:
-        return private.says(fault)
+    await bot.intake.require_requester(user)
     try:
         check = await bot.desk.to_run_again(user, parse_reference(ref) or ref)
         view = await bot.slack.open_view(trigger_id=trigger_id, view=message.one_moment(TITLE))
-    except Refused as no:
-        return private.says(no.words)
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         return private.says(private.EXPIRED)

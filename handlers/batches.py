@@ -12,19 +12,17 @@ from bot.blocks import ids, private
 from bot.domain.applicants import template_csv
 from bot.domain.mentions.incoming import Dropped
 from bot.domain.outbox import Message
-from bot.errors import Refused, SlackError
+from bot.errors import SlackError
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
 
-PLACE_FAULT = "I can't post in this conversation, so the results would be lost."
-
 
 async def dropped(bot: Bot, what: Dropped) -> Message:
-    """The answer to whoever sent the files; the preview comes as a message of its own."""
+    """The answer to whoever sent the files; the preview comes as a message of its own. Raises Refused."""
     fault = await bot.intake.place_fault(what.channel, what.user)
     if fault is not None:
-        return private.says(fault)
+        raise fault
     batch_id, is_new = await bot.batches.accept(what)
     return private.says((words.RECEIVED if is_new else words.RECEIVED_BEFORE).format(batch=batch_id))
 
@@ -41,23 +39,14 @@ async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], b
         ids.BATCH_CANCEL: lambda: bot.batches.cancel(user, batch_id),
     }
     if action["action_id"].startswith(ids.BATCH_CONFIRM):
-        fault = await bot.intake.may_ask(user)
-        if fault is not None:
-            tell(bot, body, private.says(fault))
-            return
-    try:
-        await acts[action["action_id"]]()
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
+        await bot.intake.require_requester(user)
+    await acts[action["action_id"]]()
 
 
 async def template(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     """The template as a file in the person's direct messages."""
     await ack()
-    fault = await bot.intake.may_ask(body["user"]["id"])
-    if fault is not None:
-        tell(bot, body, private.says(fault))
-        return
+    await bot.intake.require_requester(body["user"]["id"])
     bot.background.spawn(_send_template(bot, body))
 
 

@@ -6,7 +6,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
-from bot.blocks import private
+from bot.blocks import private, refusals
 from bot.errors import Refused, SlackError
 from handlers.private import tell
 
@@ -19,9 +19,6 @@ async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     try:
         view = await bot.desk.details(body["user"]["id"], ref)
         shown = await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
     except SlackError as closed:
         log.warning("details.not_opened", ref=ref, error=str(closed))
         tell(bot, body, private.says(private.EXPIRED_DETAILS))
@@ -36,7 +33,7 @@ async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     try:
         view = await bot.desk.details(body["user"]["id"], ref)
     except Refused as no:
-        view = private.closed(no.plain)
+        view = private.closed(refusals.plain_sentence(no))
     try:
         shown = await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
     except SlackError as closed:

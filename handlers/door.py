@@ -13,8 +13,8 @@ from bot.access import Role, Verdict
 from bot.app import Bot
 from bot.blocks import private
 from bot.domain.installation import origin_of
-from bot.errors import SlackError
-from handlers.private import tell
+from bot.errors import Refusal, Refused, SlackError
+from handlers.errors import at_once, kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -33,51 +33,27 @@ async def refuse_foreign(bot: Bot, body: Mapping[str, Any]) -> BoltResponse | No
     if part is None:
         return None
     bot.metrics.foreign(part)
-    log.warning("slack.foreign", kind=_kind(body), error=part.value)
-    if _kind(body) in ("shortcut", "message_action", "block_actions") and (url := body.get("response_url")):
+    log.warning("slack.foreign", kind=kind_of(body), error=part.value)
+    if kind_of(body) in ("shortcut", "message_action", "block_actions") and (url := body.get("response_url")):
         bot.background.spawn(_respond(bot, str(url)))
-    return _answer(body, private.FOREIGN, private.FOREIGN) if _is_act(body) else BoltResponse(status=200, body="")
-
-
-async def refuse_without_role(bot: Bot, body: Mapping[str, Any]) -> BoltResponse | None:
-    """The answer to somebody who has no role here, or of whom Slack does not say so in time; else None."""
     if not _is_act(body):
-        return None
+        return BoltResponse(status=200, body="")
+    return at_once(body, private.says(private.FOREIGN), plain=private.FOREIGN)
+
+
+async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
+    """Raises Refused for an act of somebody who has no role here, or of whom Slack does not say so in time."""
+    if not _is_act(body):
+        return
     match await bot.access.has(_user(body), *Role):
-        case Verdict.YES:
-            return None
         case Verdict.UNKNOWN:
-            words = plain = private.NOT_SURE
+            raise Refused(Refusal.NOT_SURE)
         case Verdict.NO:
-            words, plain = private.no_access(bot.access.people(Role.ADMIN)), private.no_access([])
-    if _kind(body) in ("shortcut", "message_action", "block_actions"):
-        tell(bot, body, private.says(words))
-    return _answer(body, words, plain)
-
-
-def _answer(body: Mapping[str, Any], words: str, plain: str) -> BoltResponse:
-    """What Slack shows at once to whoever acted; `plain` in a form, which shows no mentions. A click shows nothing."""
-    match _kind(body):
-        case "command":
-            return BoltResponse(status=200, body={"response_type": "ephemeral", "text": words})
-        case "view_submission":
-            field = next((block["block_id"] for block in body["view"]["blocks"] if block["type"] == "input"), None)
-            if field is None:
-                return BoltResponse(status=200, body={"response_action": "update", "view": private.closed(plain)})
-            # The form stays as it was filled in: the next try may be let in.
-            return BoltResponse(status=200, body={"response_action": "errors", "errors": {field: plain}})
-        case "block_suggestion":
-            return BoltResponse(status=200, body={"options": []})
-        case _:
-            return BoltResponse(status=200, body="")
-
-
-def _kind(body: Mapping[str, Any]) -> str:
-    return str(body.get("type") or ("command" if body.get("command") else "other"))
+            raise bot.access.no_access()
 
 
 def _is_act(body: Mapping[str, Any]) -> bool:
-    return _kind(body) == "command" or _kind(body) in _ACTS
+    return kind_of(body) == "command" or kind_of(body) in _ACTS
 
 
 def _user(body: Mapping[str, Any]) -> str:

@@ -3,12 +3,8 @@
 from bot.app import Bot
 from bot.blocks import export, private
 from bot.domain.outbox import Message
-from bot.errors import Refused
 
 
 async def asked(bot: Bot, user: str, typed: str) -> Message:
     """The answer to the command."""
-    try:
-        return private.says(export.preparing(await bot.exports.ask(user, typed)))
-    except Refused as no:
-        return private.says(no.words)
+    return private.says(export.preparing(await bot.exports.ask(user, typed)))

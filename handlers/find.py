@@ -1,7 +1,6 @@
 """`/kyc list` and `/kyc find`: pages, filters, the search form; rights are looked at again with every click."""
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,13 +8,14 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
-from bot.blocks import find, ids, private
+from bot.blocks import find, ids, private, refusals
 from bot.blocks.find import Row, Turn
 from bot.domain.outbox import Message
 from bot.domain.searches import Cursor, Wanted
 from bot.errors import Refused, SlackError
 from bot.finding import EVERYBODYS, IN_REVIEW, OWN, STATES, Found, Sought
 from handlers.private import tell
+from handlers.view_state import ViewState
 
 log = structlog.get_logger(__name__)
 
@@ -27,10 +27,7 @@ async def listing(bot: Bot, user: str, typed: str) -> Message:
     word = typed.strip().casefold() or OWN
     if word not in _FILTERS:
         return private.says(find.unknown_filter(typed))
-    try:
-        return await _listing(bot, user, Turn(shown=word))
-    except Refused as no:
-        return private.says(no.words)
+    return await _listing(bot, user, Turn(shown=word))
 
 
 async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -41,11 +38,8 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     if turn is None or turn.shown not in _FILTERS:
         tell(bot, body, private.says(private.OLD_BUTTON))
         return
-    try:
-        tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
-    except Refused as no:
-        # The list stays: with it the menu, to choose something else.
-        tell(bot, body, private.says(no.words))
+    # Refused, the list stays: with it the menu, to choose something else.
+    tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
 
 
 async def _listing(bot: Bot, user: str, turn: Turn) -> Message:
@@ -60,8 +54,6 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Mess
     try:
         await bot.finding.require_search(user)
         await bot.slack.open_view(trigger_id=trigger_id, view=find.form(countries))
-    except Refused as no:
-        return private.says(no.words)
     except SlackError as closed:
         log.warning("find.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
@@ -70,15 +62,11 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Mess
 
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
     """The first page in place of the form."""
-    sought = _sought(view["state"]["values"])
+    sought = _sought(ViewState.of(view))
     if sought.is_empty:
         await ack(response_action="errors", errors={ids.FIND_REF: find.NOTHING_SOUGHT})
         return
-    try:
-        found = await bot.finding.search(body["user"]["id"], sought)
-    except Refused as no:
-        await ack(response_action="errors", errors={ids.FIND_REF: no.plain})
-        return
+    found = await bot.finding.search(body["user"]["id"], sought)
     await ack(response_action="update", view=_results(found))
 
 
@@ -93,7 +81,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         found = await bot.finding.turn(body["user"]["id"], wanted, _cursor(turn))
         shown = _results(found)
     except Refused as no:
-        shown = private.closed(no.plain)
+        shown = private.closed(refusals.plain_sentence(no))
     try:
         await bot.slack.update_view(view_id=body["view"]["id"], view=shown)
     except SlackError as closed:
@@ -122,12 +110,9 @@ def _cursor(turn: Turn) -> Cursor | None:
     return Cursor(asked_at=turn.asked_at, ref=turn.ref, newer=turn.newer)
 
 
-def _sought(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Sought:
+def _sought(state: ViewState) -> Sought:
     def value(block_id: str) -> str | None:
-        found = next(iter((state.get(block_id) or {}).values()), None) or {}
-        option = found.get("selected_option") or {}
-        said = found.get("value") or found.get("selected_date") or found.get("selected_user") or option.get("value")
-        return str(said).strip() or None if said else None
+        return state.value(block_id).strip() or None
 
     first, last = value(ids.FIND_FIRST), value(ids.FIND_LAST)
     return Sought(

@@ -2,26 +2,24 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncBoltContext
 
-from bot.access import Role, Verdict
 from bot.app import Bot
-from bot.blocks import form, ids, private
+from bot.blocks import form, held, ids, private, refusals
 from bot.blocks.form import Place
 from bot.domain.checks import PhotoKind
 from bot.domain.outbox import Message
 from bot.domain.request import FileInfo, Form
-from bot.errors import SlackError, SlackRefused
+from bot.errors import Refusal, Refused, SlackError, SlackRefused
 from bot.intake import Faults, Filled, Seen
+from handlers.errors import FIELDS
 from handlers.private import take_away, tell
+from handlers.view_state import ViewState
 
 log = structlog.get_logger(__name__)
-
-State = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 _OURS = frozenset(
     {ids.CHANNEL, ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS, ids.CONSENT, ids.CUSTOMER_REFERENCE, ids.AGAIN}
@@ -36,9 +34,7 @@ _NO_CHANNEL = "-"
 
 async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Message | None:
     """Open the form at once, since a trigger lives 3 s; words for the person when it must stay closed."""
-    fault = await fault_of_asking(bot, user, channel)
-    if fault is not None:
-        return private.says(fault)
+    await require_asking(bot, user, channel)
     place = Place(channel=channel)
     try:
         view = await bot.slack.open_view(
@@ -53,13 +49,11 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None
     return None
 
 
-async def fault_of_asking(bot: Bot, user: str, channel: str | None) -> str | None:
-    """None if this person may ask here, as far as memory knows; else words for that person."""
-    fault = await bot.intake.may_ask(user)
-    if fault is None and channel is not None and not bot.access.is_allowed(channel):
-        allowed = ", ".join(f"<#{entry}>" for entry in sorted(bot.access.channels_allowed))
-        fault = private.ELSEWHERE.format(channels=allowed)
-    return fault
+async def require_asking(bot: Bot, user: str, channel: str | None) -> None:
+    """Raises Refused unless this person may ask here, as far as memory knows."""
+    await bot.intake.require_requester(user)
+    if channel is not None and not bot.access.is_allowed(channel):
+        raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(bot.access.channels_allowed))
 
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
@@ -74,7 +68,11 @@ async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]
     """The button under *try again*: a click brings a new trigger."""
     await ack()
     channel = action["value"].removeprefix(_NO_CHANNEL) or None
-    said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=channel)
+    try:
+        said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=channel)
+    except Refused as no:
+        # In place of the button, which would only be refused again.
+        said = refusals.said(no)
     if said is not None:
         tell(bot, body, said, in_place=True)
     else:
@@ -85,18 +83,18 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
     """Channel, country or ID type was chosen: the fields follow; what was typed stays."""
     await ack()
     view = body["view"]
-    match await bot.access.has(body["user"]["id"], Role.REQUESTER):
-        case Verdict.NO:
-            await _shut(bot, view)
-            return
-        case Verdict.UNKNOWN:
+    try:
+        await bot.intake.require_requester(body["user"]["id"])
+    except Refused as no:
+        if no.code is not Refusal.NO_RIGHT:
             # The form stays as it was filled in: the next choice, or the submit, asks again.
-            tell(bot, body, private.says(private.NOT_SURE))
-            return
-    state: State = view["state"]["values"]
+            raise
+        await _shut(bot, view, no)
+        return
+    state = ViewState.of(view)
     place = Place.load(view.get("private_metadata", ""))
-    channel = place.channel or _chosen(state, ids.CHANNEL)
-    country = _chosen(state, ids.COUNTRY)
+    channel = place.channel or state.value(ids.CHANNEL) or None
+    country = state.value(ids.COUNTRY)
     id_type = _chosen_id_type(state, country)
     # Each of them waits for Slack for up to a second.
     warning, said = await asyncio.gather(
@@ -110,7 +108,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
         id_type=id_type,
         warning=warning,
         attached=form.attached_in(view),
-        texts={**said, **_texts(state), ids.CUSTOMER_REFERENCE: _text(state, ids.CUSTOMER_REFERENCE)},
+        texts={**said, **_texts(state), ids.CUSTOMER_REFERENCE: state.value(ids.CUSTOMER_REFERENCE)},
         title=view["title"]["text"],
         not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
     )
@@ -124,26 +122,27 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
         bot.background.spawn(show_later(bot, view, view_now))
 
 
-async def _shut(bot: Bot, view: Mapping[str, Any]) -> None:
+async def _shut(bot: Bot, view: Mapping[str, Any], no: Refused) -> None:
     """Words in place of a form that fills itself from Slack: whoever opened it may not ask any more."""
     try:
-        await bot.slack.update_view(view_id=view["id"], view=private.closed(private.no_right([])))
+        await bot.slack.update_view(view_id=view["id"], view=private.closed(refusals.plain_sentence(no)))
     except SlackError as closed:
         log.info("form.not_shut", error=str(closed))
 
 
 async def _fault_of_place(bot: Bot, channel: str | None, user: str) -> str | None:
-    return await bot.intake.place_fault(channel, user) if channel else None
+    fault = await bot.intake.place_fault(channel, user) if channel else None
+    return refusals.plain_sentence(fault) if fault else None
 
 
 async def _made_clear(
-    bot: Bot, place: Place, state: State, country: str | None, id_type: str | None
+    bot: Bot, place: Place, state: ViewState, country: str | None, id_type: str | None
 ) -> Mapping[str, str]:
     """What the message that asked for this check says, for fields that appear with this choice."""
     if id_type is None and country and len(only := bot.id_types.of_country(country)) == 1:
         id_type = only[0].id_type
     entry = bot.id_types.find_offered(country or "", id_type or "")
-    if entry is None or not (place.channel and place.message_ts) or set(entry.fields) <= state.keys():
+    if entry is None or not (place.channel and place.message_ts) or set(entry.fields) <= set(state):
         return {}
     return await bot.messages.made_clear(
         channel=place.channel,
@@ -186,17 +185,18 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     filled = read(body, view)
     outcome = await bot.intake.accept(filled)
     if isinstance(outcome, Faults):
-        await ack(response_action="errors", errors=_beside_fields(outcome.by_field, view))
+        await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
     elif isinstance(outcome, Seen):
-        await ack(response_action="update", view=_as_it_stands(bot, view, seen=outcome.words))
+        seen = held.seen(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
+        await ack(response_action="update", view=_as_it_stands(bot, view, seen=seen))
     else:
         await ack()
 
 
 def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
     """The same form with a question added; what was typed stays, since its fields keep their ids."""
-    state: State = view["state"]["values"]
-    country = _chosen(state, ids.COUNTRY)
+    state = ViewState.of(view)
+    country = state.value(ids.COUNTRY)
     return form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
@@ -212,87 +212,52 @@ def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
 
 def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
     """What the form holds; absent, null and empty are the same."""
-    state: State = view["state"]["values"]
+    state = ViewState.of(view)
     place = Place.load(view.get("private_metadata", ""))
-    country = _chosen(state, ids.COUNTRY)
+    country = state.value(ids.COUNTRY)
     standing = [
-        (_chosen(state, ids.PHOTO + photo.key), _file_of(photo))
-        for photo in form.attached_in(view)
-        if photo.fault is None
+        (state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in form.attached_in(view) if photo.fault is None
     ]
     return Filled(
         requester=body["user"]["id"],
         team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
-        channel=place.channel or _chosen(state, ids.CHANNEL),
+        channel=place.channel or state.value(ids.CHANNEL) or None,
         thread_ts=place.thread_ts,
         view_id=view["id"],
         rerun=place.rerun,
-        not_before=_moment(state, ids.NOT_BEFORE),
-        again=_is_ticked(state, ids.AGAIN, ids.CHECK_AGAIN),
+        not_before=state.moment(ids.NOT_BEFORE),
+        again=ids.CHECK_AGAIN in state.ticked(ids.AGAIN),
         form=Form(
-            country=country or "",
+            country=country,
             id_type=_chosen_id_type(state, country) or "",
             texts=_texts(state),
-            customer_reference=_text(state, ids.CUSTOMER_REFERENCE),
-            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + photos_in(state, ids.SELFIE),
-            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + photos_in(state, ids.LIVENESS),
-            consent=_is_ticked(state, ids.CONSENT, ids.CONSENTED),
+            customer_reference=state.value(ids.CUSTOMER_REFERENCE),
+            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
+            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + state.files(ids.LIVENESS),
+            consent=ids.CONSENTED in state.ticked(ids.CONSENT),
         ),
     )
 
 
-def _texts(state: State) -> dict[str, str]:
+def _texts(state: ViewState) -> dict[str, str]:
     """The fields of Smile ID's `id_info`."""
-    return {name: _text(state, name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
-
-
-def _moment(state: State, block_id: str) -> datetime | None:
-    seconds = _field(state, block_id).get("selected_date_time")
-    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) else None
-
-
-def _is_ticked(state: State, block_id: str, value: str) -> bool:
-    return any(option.get("value") == value for option in _field(state, block_id).get("selected_options") or ())
+    return {name: state.value(name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
 
 
 def _file_of(photo: form.Attached) -> FileInfo:
     return FileInfo(id=photo.file_id, inside=photo.inside, name=photo.name)
 
 
-def _field(state: State, block_id: str) -> Mapping[str, Any]:
-    """The one element of a block."""
-    return next(iter((state.get(block_id) or {}).values()), None) or {}
-
-
-def _chosen(state: State, block_id: str) -> str | None:
-    found = _field(state, block_id)
-    option = found.get("selected_option") or {}
-    return option.get("value") or found.get("selected_conversation")
-
-
-def _chosen_id_type(state: State, country: str | None) -> str | None:
+def _chosen_id_type(state: ViewState, country: str) -> str | None:
     """The ID type, unless it was chosen in the list of another country: `NATIONAL_ID` stands in many of them."""
-    action_id = next(iter(state.get(ids.ID_TYPE) or ()), "")
+    action_id = state.action_id(ids.ID_TYPE)
     of_other_country = action_id.startswith(f"{ids.PICK_ID_TYPE}:") and action_id != f"{ids.PICK_ID_TYPE}:{country}"
-    return None if of_other_country else _chosen(state, ids.ID_TYPE)
+    return None if of_other_country else state.value(ids.ID_TYPE) or None
 
 
-def _text(state: State, block_id: str) -> str:
-    found = _field(state, block_id)
-    option = found.get("selected_option") or {}
-    return str(found.get("value") or found.get("selected_date") or option.get("value") or "")
-
-
-def photos_in(state: State, block_id: str) -> list[FileInfo]:
-    return [
-        FileInfo(
-            id=str(file["id"]),
-            name=str(file.get("name") or ""),
-            mimetype=str(file.get("mimetype") or ""),
-            size=file["size"] if isinstance(file.get("size"), int) else None,
-        )
-        for file in _field(state, block_id).get("files") or ()
-    ]
+def by_field(faults: Faults) -> dict[str, str]:
+    """Everything that must be corrected, in words."""
+    return {**faults.by_field, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
 
 
 def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str, str]:
@@ -318,7 +283,12 @@ async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place
     try:
         await bot.slack.update_view(
             view_id=view["id"],
-            view=form.build(bot.id_types, place=place, warning=fault, liveness_required=bot.settings.liveness_required),
+            view=form.build(
+                bot.id_types,
+                place=place,
+                warning=refusals.plain_sentence(fault),
+                liveness_required=bot.settings.liveness_required,
+            ),
             hash_=view.get("hash"),
         )
     except SlackError as closed:

@@ -9,17 +9,17 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.batches import applicants_in
-from bot.blocks import form, ids, message, private
+from bot.blocks import form, held, ids, message, private, refusals
 from bot.blocks.form import Attached, Place
 from bot.blocks.message import Pointer
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, Dropped, Standing
 from bot.domain.outbox import Message
-from bot.errors import SlackError, SlackRefused
+from bot.errors import Refused, SlackError, SlackRefused
 from bot.intake import PLACE_FRESH_FOR, Accepted, Filled, Seen
 from bot.messages import Understanding, of_message
 from bot.tries import Tries
 from handlers import answering, batches
-from handlers.form import fault_of_asking
+from handlers.form import by_field, require_asking
 from handlers.private import name_of, tell
 
 log = structlog.get_logger(__name__)
@@ -93,8 +93,11 @@ def _in_background(bot: Bot, body: Mapping[str, Any], work: Callable[[Tries], Aw
 
 async def _take(bot: Bot, tries: Tries, body: Mapping[str, Any], dropped: Dropped) -> None:
     """A message with a table or a zip, whoever wrote it: the file is asked for by whoever used the shortcut."""
-    fault = await fault_of_asking(bot, dropped.user, dropped.channel)
-    said = private.says(fault) if fault is not None else await batches.dropped(bot, dropped)
+    try:
+        await require_asking(bot, dropped.user, dropped.channel)
+        said = await batches.dropped(bot, dropped)
+    except Refused as no:
+        said = refusals.said(no)
     await answering.respond(bot, tries, body, said, in_place=False)
 
 
@@ -114,19 +117,26 @@ def _answer(bot: Bot, event: Mapping[str, Any], body: Mapping[str, Any]) -> None
 
     async def work(tries: Tries) -> None:
         if dropped.user != await tries.of(bot.patient_slack.me):
-            await answering.say(bot, tries, dropped, await _answer_to(bot, tries, dropped))
+            await answering.say(bot, tries, dropped, await _answer_or_refusal(bot, tries, dropped))
 
     # An edit that mentions the bot is another event about the same message.
     about = f"{dropped.channel}:{body.get('event_id') or dropped.ts}"
     answering.answer(bot, work, user=dropped.user, about=about, channel=dropped.channel)
 
 
+async def _answer_or_refusal(bot: Bot, tries: Tries, dropped: Dropped) -> Message:
+    """An event is acknowledged before it is worked on: Bolt's hook hears of no refusal."""
+    try:
+        return await _answer_to(bot, tries, dropped)
+    except Refused as no:
+        return refusals.said(no)
+
+
 async def _answer_to(bot: Bot, tries: Tries, dropped: Dropped) -> Message:
-    fault = await fault_of_asking(bot, dropped.user, dropped.channel) or await _fault_of_place(
-        bot, dropped.user, dropped.channel
-    )
+    await require_asking(bot, dropped.user, dropped.channel)
+    fault = await _fault_of_place(bot, dropped.user, dropped.channel)
     if fault is not None:
-        return private.says(fault)
+        raise fault
     if applicants_in(dropped.files):
         return await batches.dropped(bot, dropped)
     try:
@@ -160,16 +170,17 @@ async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> 
 
 
 async def _send(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointer) -> None:
-    said, in_place = await _sent(bot, tries, body, pointed)
+    try:
+        said, in_place = await _sent(bot, tries, body, pointed)
+    except Refused as no:
+        said, in_place = refusals.said(no), False
     await answering.respond(bot, tries, body, said, in_place=in_place)
 
 
 async def _sent(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointer) -> tuple[Message, bool]:
     """The answer to *Send*, and whether it stands in place of the button's message, which has served then."""
     user, channel, ts = body["user"], pointed.channel, pointed.ts
-    fault = await bot.intake.may_ask(user["id"])
-    if fault is not None:
-        return private.says(fault), False
+    await bot.intake.require_requester(user["id"])
     try:
         dropped = await bot.messages.find(
             tries, channel=channel, ts=ts, thread_ts=pointed.thread_ts, team=str(user.get("team_id") or "")
@@ -199,8 +210,9 @@ async def _sent(bot: Bot, tries: Tries, body: Mapping[str, Any], pointed: Pointe
         words = message.SENT if outcome.is_new else message.SENT_BEFORE
         return private.says(f"{words.format(ref=outcome.ref)} {message.HINT}"), True
     if isinstance(outcome, Seen):
-        return message.seen(pointed, outcome.words), True
-    return private.says(private.plainly(outcome.by_field.values())), False
+        seen = held.seen(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
+        return message.seen(pointed, seen), True
+    return private.says(private.plainly(by_field(outcome).values())), False
 
 
 async def _open_form(
@@ -210,9 +222,7 @@ async def _open_form(
 
     `for_author`: the form is for whoever wrote the message alone, and the message is read anew.
     """
-    fault = await fault_of_asking(bot, body["user"]["id"], dropped.channel)
-    if fault is not None:
-        return private.says(fault)
+    await require_asking(bot, body["user"]["id"], dropped.channel)
     try:
         view = await bot.slack.open_view(trigger_id=body["trigger_id"], view=message.one_moment())
     except SlackError as closed:
@@ -223,7 +233,7 @@ async def _open_form(
     return None
 
 
-async def _fault_of_place(bot: Bot, user: str, channel: str) -> str | None:
+async def _fault_of_place(bot: Bot, user: str, channel: str) -> Refused | None:
     """Told before anybody fills in what could not be sent."""
     return await bot.intake.place_fault(channel, user, fresh_for=PLACE_FRESH_FOR)
 
@@ -246,7 +256,7 @@ async def _form_or_words(
     """`author`: the message is read anew, and shown only to whoever wrote it."""
     fault = await _fault_of_place(bot, user, dropped.channel)
     if fault is not None:
-        return private.closed(fault)
+        return private.closed(refusals.plain_sentence(fault))
     found: Dropped | None = dropped
     try:
         if author is not None:

@@ -1,7 +1,6 @@
 """Reviewers' cards: claim, decide, agree, hand on, note; each click is answered, and rights are looked at anew."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -11,8 +10,9 @@ from bot.app import Bot
 from bot.blocks import ids, private, review
 from bot.domain.outbox import Message
 from bot.domain.reviews import Choice, Decision
-from bot.errors import Refused, SlackError
+from bot.errors import SlackError
 from handlers.private import tell
+from handlers.view_state import ViewState
 
 log = structlog.get_logger(__name__)
 
@@ -21,31 +21,21 @@ async def card(bot: Bot, user: str, typed: str) -> Message:
     """The answer to `/kyc review K-…`."""
     if not typed.strip():
         return private.says(review.NO_REF)
-    try:
-        return await bot.review.card(user, typed)
-    except Refused as no:
-        return private.says(no.words)
+    check, entry, found = await bot.review.find(user, typed)
+    return review.card(check, entry, found, round_=check.round, title="Review", link=None, reading=None)
 
 
 async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """*Claim*, or of what is closed *Look again*."""
     await ack()
-    try:
-        again = action["action_id"] == ids.REVIEW_AGAIN
-        await bot.review.claim(body["user"]["id"], action["value"], again=again)
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
+    again = action["action_id"] == ids.REVIEW_AGAIN
+    await bot.review.claim(body["user"]["id"], action["value"], again=again)
     await _show_again(bot, body, action["value"])
 
 
 async def released(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     await ack()
-    try:
-        await bot.review.release(body["user"]["id"], action["value"])
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
+    await bot.review.release(body["user"]["id"], action["value"])
     await _show_again(bot, body, action["value"])
 
 
@@ -54,11 +44,7 @@ async def judged(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     await ack()
     ref, _, proposed_at = str(action["value"]).partition("|")
     act = bot.review.agree if action["action_id"] == ids.REVIEW_AGREE else bot.review.disagree
-    try:
-        await act(body["user"]["id"], ref, proposed_at)
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
+    await act(body["user"]["id"], ref, proposed_at)
     await _show_again(bot, body, ref)
 
 
@@ -73,37 +59,28 @@ async def decide(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     await ack()
     user, ref = body["user"]["id"], action["value"]
     decision = Decision(action["action_id"].partition(":")[2])
-    try:
-        check, entry, overrides = await bot.review.to_decide(user, ref)
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
+    check, entry, overrides = await bot.review.to_decide(user, ref)
     form = review.decide_form(check, entry, decision, seen=check.standing, may_override=overrides)
     await _open(bot, body, form)
 
 
 async def decided(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
     ref, decision, seen = json.loads(view["private_metadata"])
-    state = view["state"]["values"]
-    reason, own_words = _value(state, ids.REASON), _value(state, ids.WORDS)
+    state = ViewState.of(view)
+    reason, own_words = state.value(ids.REASON), state.value(ids.WORDS)
     if review.needs_words(reason, own_words):
         await ack(response_action="errors", errors={ids.WORDS: review.NEEDS_WORDS})
         return
-    try:
-        stands = await bot.review.decide(
-            body["user"]["id"],
-            ref,
-            Decision(decision),
-            form_id=view["id"],
-            seen=seen,
-            reason=reason,
-            own_words=own_words,
-            overrides=bool(_ticked(state, ids.OVERRIDE)),
-        )
-    except Refused as no:
-        beside = ids.OVERRIDE if no.words == review.FOUR_EYES.format(ref=ref) and ids.OVERRIDE in state else ids.REASON
-        await ack(response_action="errors", errors={beside: _plainly(no.words)})
-        return
+    stands = await bot.review.decide(
+        body["user"]["id"],
+        ref,
+        Decision(decision),
+        form_id=view["id"],
+        seen=seen,
+        reason=reason,
+        own_words=own_words,
+        overrides=bool(state.ticked(ids.OVERRIDE)),
+    )
     if stands:
         await ack()
     else:
@@ -112,41 +89,25 @@ async def decided(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot
 
 async def hand_on(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     await ack()
-    try:
-        check = await bot.review.may_hand_on(body["user"]["id"], action["value"])
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
+    check = await bot.review.may_hand_on(body["user"]["id"], action["value"])
     await _open(bot, body, review.hand_on_form(check))
 
 
 async def handed_on(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    to = _value(view["state"]["values"], ids.HAND_TO)
-    try:
-        await bot.review.hand_on(body["user"]["id"], view["private_metadata"], to)
-    except Refused as no:
-        await ack(response_action="errors", errors={ids.HAND_TO: _plainly(no.words)})
-        return
+    to = ViewState.of(view).value(ids.HAND_TO)
+    await bot.review.hand_on(body["user"]["id"], view["private_metadata"], to)
     await ack()
 
 
 async def note(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     await ack()
-    try:
-        check = await bot.review.to_note(body["user"]["id"], action["value"])
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
+    check = await bot.review.to_note(body["user"]["id"], action["value"])
     await _open(bot, body, review.note_form(check))
 
 
 async def noted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    text = _value(view["state"]["values"], ids.WORDS)
-    try:
-        await bot.review.note(body["user"]["id"], view["private_metadata"], text, form_id=view["id"])
-    except Refused as no:
-        await ack(response_action="errors", errors={ids.WORDS: _plainly(no.words)})
-        return
+    text = ViewState.of(view).value(ids.WORDS)
+    await bot.review.note(body["user"]["id"], view["private_metadata"], text, form_id=view["id"])
     await ack()
 
 
@@ -155,8 +116,6 @@ async def notify(bot: Bot, *, trigger_id: str, user: str) -> Message | None:
     try:
         chosen, is_reviewer = await bot.notifying.offered(user)
         await bot.slack.open_view(trigger_id=trigger_id, view=review.notify_form(chosen, is_reviewer=is_reviewer))
-    except Refused as no:
-        return private.says(no.words)
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
@@ -164,12 +123,8 @@ async def notify(bot: Bot, *, trigger_id: str, user: str) -> Message | None:
 
 
 async def notified(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    chosen = {Choice(value) for value in _ticked(view["state"]["values"], ids.CHOICES) if value in set(Choice)}
-    try:
-        await bot.notifying.choose(body["user"]["id"], chosen)
-    except Refused as no:
-        await ack(response_action="errors", errors={ids.CHOICES: _plainly(no.words)})
-        return
+    chosen = {Choice(value) for value in ViewState.of(view).ticked(ids.CHOICES) if value in set(Choice)}
+    await bot.notifying.choose(body["user"]["id"], chosen)
     await ack()
 
 
@@ -179,22 +134,3 @@ async def _open(bot: Bot, body: dict[str, Any], view: dict[str, Any]) -> None:
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
         tell(bot, body, private.says(review.EXPIRED))
-
-
-def _field(state: Mapping[str, Any], block_id: str) -> Mapping[str, Any]:
-    return next(iter((state.get(block_id) or {}).values()), None) or {}
-
-
-def _value(state: Mapping[str, Any], block_id: str) -> str:
-    field = _field(state, block_id)
-    option = field.get("selected_option") or {}
-    return str(field.get("value") or field.get("selected_user") or option.get("value") or "")
-
-
-def _ticked(state: Mapping[str, Any], block_id: str) -> list[str]:
-    return [str(option["value"]) for option in _field(state, block_id).get("selected_options") or ()]
-
-
-def _plainly(words: str) -> str:
-    """Errors beside a field are plain text: a mention would stand there as its id."""
-    return private.without_mentions(words)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ from slack_bolt.authorization import AuthorizeResult
 
 from bot.app import Bot
 from bot.blocks import ids
-from bot.blocks.private import FAULT, FAULT_OF_A_CLICK, says
 from bot.domain.reviews import Decision
 from handlers import (
     again,
@@ -32,12 +30,11 @@ from handlers import (
     summary,
     unknown,
 )
-from handlers.private import tell
+from handlers.errors import failed
 
 log = structlog.get_logger(__name__)
 
 ANY = re.compile(".*")
-_CLICKS = frozenset({"block_actions", "shortcut", "message_action"})
 
 
 def bolt(bot: Bot) -> AsyncApp:
@@ -85,9 +82,7 @@ def bolt(bot: Bot) -> AsyncApp:
             # Neither an event nor an interaction for Bolt, so no listener could hear of it.
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
-        refusal = await door.refuse_without_role(bot, body)
-        if refusal is not None:
-            return refusal
+        await door.require_role(bot, body)
         request_id = id_of(body)
         if request_id is not None and not await bot.intake.is_first(request_id):
             log.info("slack.repeat", kind=body.get("type") or "command")
@@ -170,21 +165,3 @@ def id_of(body: Mapping[str, Any]) -> str | None:
     if body.get("type") in (None, "block_actions", "shortcut", "message_action") and body.get("trigger_id"):
         return f"trigger:{body['trigger_id']}"
     return None
-
-
-async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
-    """A listener failed: the person is told, with a code that stands in the log."""
-    code = f"E-{secrets.token_hex(2).upper()}"
-    kind = body.get("type") or "command"
-    log.error("listener.failed", code=code, kind=kind, exc_info=error)
-    if kind in _CLICKS:
-        tell(context["bot"], body, says(FAULT_OF_A_CLICK.format(code=code)))
-    if context.ack.response is not None:
-        return context.ack.response
-    words = FAULT.format(code=code)
-    if body.get("command"):
-        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": words})
-    if kind == "view_submission":
-        field = next((b["block_id"] for b in body["view"]["blocks"] if b["type"] == "input"), ids.COUNTRY)
-        return BoltResponse(status=200, body={"response_action": "errors", "errors": {field: words}})
-    return BoltResponse(status=200, body="")

@@ -8,7 +8,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
-from bot.blocks import private, summary
+from bot.blocks import private, refusals, summary
 from bot.domain.outbox import Message
 from bot.errors import Refused
 from handlers.private import tell
@@ -16,7 +16,7 @@ from handlers.private import tell
 
 async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
     """The answer to the command, or that it follows: a year of many checks takes longer to add up than Slack waits."""
-    answer = asyncio.ensure_future(_answer(bot, command["user_id"], typed))
+    answer = asyncio.ensure_future(bot.summary.answer(command["user_id"], typed))
     done, _late = await asyncio.wait({answer}, timeout=bot.patience.sum_up_seconds)
     if done:
         return answer.result()
@@ -24,26 +24,20 @@ async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
     return private.says(summary.SOON)
 
 
-async def _answer(bot: Bot, user: str, typed: str) -> Message:
-    try:
-        return await bot.summary.answer(user, typed)
-    except Refused as no:
-        return private.says(no.words)
-
-
 async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Message]) -> None:
-    tell(bot, {"user": {"id": command["user_id"]}, "response_url": command.get("response_url")}, await answer)
+    """The answer that came after the command's own; so does a refusal, which Bolt's hook can no longer tell."""
+    try:
+        said = await answer
+    except Refused as no:
+        said = refusals.said(no)
+    tell(bot, {"user": {"id": command["user_id"]}, "response_url": command.get("response_url")}, said)
 
 
 async def shared(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The figures into the conversation where the answer stands; the answer itself loses its button."""
     await ack()
     channel, payload = body["channel"]["id"], json.loads(action["value"])
-    try:
-        await bot.summary.share(body["user"]["id"], channel, payload)
-    except Refused as no:
-        tell(bot, body, private.says(no.words))
-        return
+    await bot.summary.share(body["user"]["id"], channel, payload)
     bot.background.spawn(_without_button(bot, body, channel, payload))
 
 

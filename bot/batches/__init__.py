@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access import Access, Role, Verdict
+from bot.access import Access, Verdict
 from bot.batches.reading import digest, preview_of
 from bot.blocks import batch as words
-from bot.blocks.private import NOT_SURE, role_lost
 from bot.bundles import Bundles
 from bot.domain.applicants import Applicant, PhotoSource, Reading, read
 from bot.domain.backoff import retry_in
@@ -22,7 +21,7 @@ from bot.domain.id_types import IDTypes
 from bot.domain.mentions.incoming import Dropped, FileKind, kind_of
 from bot.domain.references import batch_reference, reference
 from bot.domain.request import FileInfo
-from bot.errors import FileUnusable, PhotoUnusable, Refused, SlackError
+from bot.errors import FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.settings import Settings
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
@@ -88,14 +87,14 @@ class Batches:
         raise RuntimeError("no free reference found")
 
     async def confirm(self, user: str, batch_id: str, *, with_repeats: bool) -> None:
-        """The requester says that every customer has agreed. Raises Refused with words."""
+        """The requester says that every customer has agreed. Raises Refused."""
         batch = await self._known(batch_id)
         if batch.requester != user:
-            raise Refused(words.NOT_YOURS)
+            raise Refused(Refusal.BATCH_NOT_YOURS)
         if not await self._database.write(
             batches.confirm, batch_id, by=user, with_repeats=with_repeats, now=self._now()
         ):
-            raise Refused(words.MOVED_ON)
+            raise Refused(Refusal.BATCH_MOVED_ON)
 
     async def pause(self, user: str, batch_id: str) -> None:
         await self._move(user, batch_id, BatchState.PAUSED, of=[BatchState.SENDING])
@@ -135,18 +134,18 @@ class Batches:
         batch = await self._known(batch_id)
         match await self._access.may_see(user, batch.requester):
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO if batch.requester == user:
-                raise role_lost(self._access.people(Role.ADMIN))
+                raise self._access.no_access()
             case Verdict.NO:
-                raise Refused(words.NOT_YOURS)
+                raise Refused(Refusal.BATCH_NOT_YOURS)
         if not await self._database.write(batches.move, batch_id, target, of=of, by=user, now=self._now()):
-            raise Refused(words.MOVED_ON)
+            raise Refused(Refusal.BATCH_MOVED_ON)
 
     async def _known(self, batch_id: str) -> Batch:
         batch = await self._database.read(batches.find, batch_id)
         if batch is None:
-            raise Refused(words.MOVED_ON)
+            raise Refused(Refusal.BATCH_MOVED_ON)
         return batch
 
     # What the bot does by itself

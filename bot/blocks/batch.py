@@ -24,8 +24,6 @@ from bot.domain.masking import tail
 from bot.domain.outbox import Message
 from bot.domain.sheets import csv_bytes
 
-NOT_YOURS = "Only the person who sent the file decides about it."
-MOVED_ON = "This file has moved on meanwhile; its message shows where it stands."
 MESSAGE_GONE = "The message with the files is no longer there, so nothing was sent. Send the files again."
 CHANGED = "The files have changed since they were shown, so nothing was sent. Send them again."
 SLACK_AWAY = "Slack did not give me the files for a long time, so nothing was sent. Send them again later."

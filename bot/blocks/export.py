@@ -4,17 +4,7 @@ from bot.blocks.text import section
 from bot.domain.exports import Export, ExportState, Format
 from bot.domain.outbox import Message
 
-NOT_FOR_YOU = "Exports are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
-NOTHING = "Nobody asked for a check in these days, so there is nothing to export."
-ALREADY = "I am preparing that file for you already; it comes by direct message."
 NAMES = {Format.CSV: "CSV", Format.JSON_LINES: "JSON Lines", Format.XLSX: "Excel"}
-
-
-def too_many(total: int, most: int) -> str:
-    return (
-        f"That is {total:,} checks, more than the {most:,} that I put into one file for Slack. Name fewer days, for "
-        "example `/kyc export month`, or have an operator run `kyc-bot export`."
-    )
 
 
 def preparing(export: Export) -> str:

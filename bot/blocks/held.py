@@ -10,11 +10,7 @@ from bot.blocks.thread import cancel_button, label, status_name
 from bot.domain.checks import Check, Held, PhotoKind
 from bot.domain.outbox import Message
 from bot.domain.photo_quality import Flaw
-
-NOT_YOUR_QUESTION = "This question is for the person who asked for the check."
-ANSWERED = "{ref} no longer waits for an answer. Its message shows where it stands."
-MORE = 3
-"""As many earlier checks are named."""
+from bot.domain.searches import EARLIER_NAMED
 
 _ANSWERS = {"let_pass": "sent all the same", "other_photos": "sent with other photos", "cancelled": "cancelled"}
 _FLAWS: Mapping[Flaw, str] = {
@@ -53,7 +49,7 @@ def answered(check: Check, *, by: str, how: str, held: str) -> Message:
     return Message(text=spoken(line), blocks=[section(line)])
 
 
-def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, what: str) -> str:
+def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:
     """For the form, in mrkdwn that is ours: who checked this person when, with which result, and where.
 
     `earlier` are those that the asker may see, with a link each; `hidden` is how many more there are.
@@ -61,16 +57,17 @@ def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, what: str)
     lines = [
         f"• {f'<{link}|{check.ref}>' if link else check.ref}, asked by {person(check.requester)} "
         f"{when(check.asked_at)}: {status_name(check)}"
-        for check, link in earlier[:MORE]
+        for check, link in earlier[:EARLIER_NAMED]
     ]
-    if len(earlier) > MORE:
-        lines.append(f"• and {len(earlier) - MORE} more that you may see; `/kyc find` shows them")
+    if len(earlier) > EARLIER_NAMED:
+        lines.append(f"• and {len(earlier) - EARLIER_NAMED} more that you may see; `/kyc find` shows them")
     if hidden:
         lines.append(
             "• a check in a place that you can't see; a reviewer can tell you more"
             if hidden == 1
             else f"• {hidden} checks in places that you can't see; a reviewer can tell you more"
         )
+    what = "ID number" if by_number else "customer reference"
     return f"*This {what} was checked before.*\n" + "\n".join(lines)
 
 
@@ -100,7 +97,10 @@ def _flaw(kind: str, position: int, flaw: str) -> str:
 
 def _selfie(check: Check, earlier: Sequence[Check]) -> str:
     others = int(check.held_note.get("others", 0))
-    named = [f"{e.ref} ({status_name(e)}, asked by {person(e.requester)} {when(e.asked_at)})" for e in earlier[:MORE]]
+    named = [
+        f"{e.ref} ({status_name(e)}, asked by {person(e.requester)} {when(e.asked_at)})"
+        for e in earlier[:EARLIER_NAMED]
+    ]
     where = ", ".join(named) if named else "an earlier check elsewhere"
     if check.held_note.get("other_number"):
         return f"This very selfie was used with *another ID number*: {where}. Look closely before you go on."

@@ -17,7 +17,6 @@ from bot.domain.outbox import Message
 from bot.domain.outcomes import Reading
 from bot.domain.record_match import RecordMatch
 from bot.domain.rulings import Source
-from bot.errors import Refused
 
 _MESSAGES = 15
 """The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
@@ -46,14 +45,7 @@ a check; a direct message to me does the same
 */kyc export xlsx month* sends managers the bare record of checks as a file: `csv`, `jsonl` or `xlsx`, of any days
 */kyc help* shows this"""
 
-NO_RIGHT = "You can't start checks here. Ask an operator of kyc-bot to add you to the requesters."
-NO_RIGHT_ASK = "You can't start checks here. Ask {person} to add you to the requesters."
-NO_ACCESS = "You don't have access yet. Ask an admin of kyc-bot to add you."
-NO_ACCESS_ASK = "You don't have access yet. Ask {person} to add you."
 FOREIGN = "I only work for members of the workspace that I am installed in."
-NOT_SURE = "Slack did not tell me in time whether you may do this. Try again in a moment."
-SHARED = "Checks are never asked in a channel shared with another company. Use a channel of your own workspace."
-ELSEWHERE = "Checks are not asked here. Use {channels}."
 FAULT = (
     "Something went wrong on our side; nothing was sent to Smile ID and nothing was charged. "
     "Reference {code}. The operators can see it."
@@ -63,44 +55,13 @@ FAULT_OF_A_CLICK = (
 )
 EXPIRED = "Slack closed the door before the form could open. Try again."
 EXPIRED_DETAILS = "Slack closed the door before the Details could open. Click again."
-MOVED_ON = "{ref} has moved on meanwhile and cannot be run again now. Its message shows where it stands."
-NOT_AGAIN = "{ref} cannot be run again: {why}."
-TOO_LATE = "{ref} has been sent to Smile ID; it can no longer be cancelled."
-NOT_TO_CANCEL = "{ref} has ended; there is nothing to cancel."
 CANCELLED = "{ref} is cancelled; nothing was charged for it."
 NO_REF_RERUN = "Name a check by its reference, for example `/kyc rerun K-7F3K2Q`. `/kyc list` shows yours."
 NO_REF_CANCEL = "Name a check by its reference, for example `/kyc cancel K-7F3K2Q`. `/kyc list` shows yours."
-ALL_IS_FOR_REVIEWERS = "Everybody's checks are for reviewers and admins. `/kyc list` shows yours."
 EXPIRED_TEMPLATE = "Slack did not take the template. Try again in a moment."
-NO_DETAILS = "Details are for the person who asked, reviewers and admins."
-UNKNOWN_REF = "I know no check {ref} that you may see. `/kyc list` shows yours."
 NO_REF = "Name a check by its reference, for example `/kyc status K-7F3K2Q`. `/kyc list` shows yours."
 OLD_BUTTON = "This button is of another version of me and does nothing now. `/kyc help` shows what I understand."
 OLD_FORM = "This form is of another version of me: nothing was stored or sent. Close it and type /kyc."
-
-
-def no_right(admins: Sequence[str]) -> str:
-    """Whom to ask, and nothing about who else may; without `admins` it fits plain text."""
-    return NO_RIGHT_ASK.format(person=person(admins[0])) if admins else NO_RIGHT
-
-
-def no_access(admins: Sequence[str]) -> str:
-    """To whoever has no role, or has lost the one that this needs; nothing about who else may, or why not."""
-    return NO_ACCESS_ASK.format(person=person(admins[0])) if admins else NO_ACCESS
-
-
-def role_lost(admins: Sequence[str]) -> Refused:
-    """To somebody whose own check this is, and who may not see it any more."""
-    return Refused(no_access(admins), plain=no_access([]))
-
-
-def cannot_post(name: str) -> str:
-    """For the form, which shows plain text: why nothing can be asked for this channel."""
-    where = f"#{quoted(name, 80)}" if name else "this conversation"
-    return (
-        f"I can't post in {where}, so the result would be lost. "
-        "Type /invite @kyc there, or use a channel that I am in, and try again."
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,11 +206,6 @@ def help_text(unknown: str | None = None) -> Message:
 def says(text: str) -> Message:
     """One sentence of ours."""
     return Message(text=text, blocks=[section(text)])
-
-
-def without_mentions(text: str) -> str:
-    """For plain text, where a mention would stand as an id."""
-    return re.sub(r"<@\w+>", "somebody else", text)
 
 
 def plainly(faults: Iterable[str]) -> str:

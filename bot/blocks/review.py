@@ -53,28 +53,10 @@ _WRITTEN = 12
 """Notes shown; Slack takes 100 blocks in a view, and Smile ID's messages want most of them."""
 
 NO_REF = "Name a check by its reference, for example `/kyc review K-7F3K2Q`."
-NOT_A_REVIEWER = "Only reviewers and admins can do this."
-NO_SUCH_REVIEW = "I know no check {ref} that you may review."
-FOUR_EYES = "You asked for {ref} yourself: somebody else must decide it."
-CLAIMED_BY = "{person} has claimed {ref}. They can hand it on to you or release it."
-NOT_CLAIMED = "Claim {ref} first, so that everybody sees that you are on it."
-NOT_YOURS = "{ref} is not yours to hand on: {person} has claimed it."
-NOBODYS = "Nobody has claimed {ref} any more."
-NOTHING_YET = "There is nothing to decide about {ref} now: {status}."
-CLOSED = "{ref} no longer waits for a decision: {status}."
-MOVED = "Something changed while this form was open. {ref} is now: {status}. Close the form and look again."
-PROPOSED = "{person} has proposed a decision for {ref}; a second person must agree or disagree first."
-NO_PROPOSAL = "Nothing waits for a second person at {ref} any more."
-ANOTHER_PROPOSAL = "The proposal for {ref} has changed meanwhile. Its card shows what is proposed now."
-PROPOSER_LEFT = "{person}, who proposed this, is no reviewer any more: the proposal is void, and {ref} waits again."
-OWN_PROPOSAL = "You proposed this decision: somebody else must agree."
-NOT_TO_REQUESTER = "This person asked for the check and may not decide it."
-NOT_TO_OTHERS = "This person is no reviewer."
 NEEDS_WORDS = "Say in your own words why."
 TOO_LONG = f"At most {MAX_WORDS} characters."
 EXPIRED = "Slack closed the door before the form could open. Click again."
 SECOND_NEEDED = "This decision takes two people. It stands on the card as a proposal until a second reviewer agrees."
-NO_NOTICES = "You can't be told anything directly: you neither ask for checks nor review them."
 
 _DECIDE: Mapping[Decision, str] = {
     Decision.APPROVED: "Approve",

@@ -15,11 +15,7 @@ from bot.domain.periods import DAY, Kind, Period, name
 from bot.domain.reviews import REASONS, Decision
 from bot.domain.states import ReviewReason
 
-NOT_A_MANAGER = "The figures are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
-NOT_HERE = "I can't post in this conversation. Type /invite @kyc here and try again, or share it elsewhere."
-SHARED_CHANNEL = "This channel is shared with another company, so I don't post figures here."
 SOON = "Many checks: I am adding them up, the figures follow here in a moment."
-ONCE = "This summary was shared already."
 ALT_LENGTH = 1000
 """Slack takes no more for a picture."""
 

@@ -1,19 +1,12 @@
 """Exports of the bare record: their formats, what a manager types for one, and where one stands."""
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from bot.domain.periods import Kind, Period
 from bot.domain.summary_words import period_in
-from bot.errors import Refused
-
-NOT_KNOWN = (
-    "I don't know “{typed}” here. Behind `/kyc export` I understand `csv`, `jsonl` or `xlsx`, then `today`, "
-    "`yesterday`, `week`, `month`, `last week`, `last month`, a day or a span, for example "
-    "`/kyc export xlsx 2026-11-01..2026-11-15`. Without days it is every check."
-)
+from bot.errors import Refusal, Refused
 
 
 class Format(StrEnum):
@@ -68,24 +61,20 @@ class Export:
 
 
 def parse(typed: str, *, today: date) -> Asked:
-    """Raises Refused with words for the person who typed it. Without a format it is CSV."""
+    """Raises Refused. Without a format it is CSV."""
     words = typed.split()
     forms = [word for word in words if word.casefold() in set(Format)]
     days = [word for word in words if word.casefold() not in set(Format)]
     if len(forms) > 1:
-        raise Refused(NOT_KNOWN.format(typed=_shown(typed)))
+        raise Refused(Refusal.EXPORT_NOT_UNDERSTOOD, typed=typed)
     form = Format(forms[0].casefold()) if forms else Format.CSV
     if not days:
         return Asked(form=form, period=None)
     period, rest = period_in(days, today, longest=None)
     if rest:
-        raise Refused(NOT_KNOWN.format(typed=_shown(" ".join(rest))))
+        raise Refused(Refusal.EXPORT_NOT_UNDERSTOOD, typed=" ".join(rest))
     return Asked(form=form, period=period)
 
 
 def period_of_days(first: date, last: date) -> Period:
     return Period(kind=Kind.DAY if first == last else Kind.RANGE, first=first, last=last)
-
-
-def _shown(typed: str) -> str:
-    return re.sub(r"[^\w .:/-]", "", typed)[:60]

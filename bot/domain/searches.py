@@ -6,6 +6,9 @@ from datetime import datetime
 
 from bot.domain.states import State
 
+EARLIER_NAMED = 3
+"""Earlier checks of the same person that are named one by one; of the others only the number is told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:

@@ -7,20 +7,10 @@ from datetime import date, timedelta
 
 from bot.domain.id_types import IDType
 from bot.domain.periods import DAY, Kind, Period, day_of, month_of, week_of
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 
 LONGEST = timedelta(days=366)
 _DATES = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.(\d{4}-\d{2}-\d{2}))?")
-
-NOT_A_DATE = "“{typed}” is not a day. Write it as 2026-11-21, and a span as 2026-11-01..2026-11-15."
-WRONG_WAY = "The span ends before it begins. Write the earlier day first, as in 2026-11-01..2026-11-15."
-TOO_LONG = "A summary covers 366 days at most."
-NOT_YET = "That day has not come yet."
-NOT_KNOWN = (
-    "I don't know “{typed}” here. Behind `/kyc summary` I understand `today`, `yesterday`, `week`, `month`, "
-    "`last week`, `last month`, a day or a span such as `2026-11-01..2026-11-15`, then a country and an ID type, "
-    "for example `/kyc summary week NG BVN`."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +23,7 @@ class Asked:
 
 
 def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> Asked:
-    """Raises Refused with words for the person who typed it. Without a period it is today."""
+    """Raises Refused. Without a period it is today."""
     words = typed.split()
     period, rest = period_in(words, today)
     entries = list(entries)
@@ -45,7 +35,7 @@ def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> Asked:
         e.id_type for e in entries if country in (None, e.country) and wanted in map(_folded, (e.id_type, e.label))
     }
     if len(found) != 1:
-        raise Refused(NOT_KNOWN.format(typed=_shown(" ".join(rest))))
+        raise Refused(Refusal.SUMMARY_NOT_UNDERSTOOD, typed=" ".join(rest))
     return Asked(period=period, country=country, id_type=found.pop())
 
 
@@ -78,14 +68,14 @@ def _dates(typed: str, today: date, longest: timedelta | None) -> Period:
     except ValueError:
         ends = []
     if not ends:
-        raise Refused(NOT_A_DATE.format(typed=_shown(typed)))
+        raise Refused(Refusal.SPAN_NOT_A_DAY, typed=typed)
     first, last = ends[0], ends[-1]
     if last < first:
-        raise Refused(WRONG_WAY)
+        raise Refused(Refusal.SPAN_BACKWARDS)
     if longest is not None and last - first >= longest:
-        raise Refused(TOO_LONG)
+        raise Refused(Refusal.SPAN_TOO_LONG, days=longest.days)
     if first > today:
-        raise Refused(NOT_YET)
+        raise Refused(Refusal.SPAN_TO_COME)
     if first == last:
         return day_of(first)
     return Period(kind=Kind.RANGE, first=first, last=last)
@@ -102,7 +92,3 @@ def _country(words: list[str], entries: Iterable[IDType]) -> tuple[str | None, l
 
 def _folded(text: str) -> str:
     return re.sub(r"[\s_-]+", " ", text).casefold().strip()
-
-
-def _shown(typed: str) -> str:
-    return re.sub(r"[^\w .:/-]", "", typed)[:60]

@@ -6,13 +6,8 @@ from datetime import datetime
 import structlog
 
 from bot.access import Access, Verdict
-from bot.blocks import review as words
-from bot.blocks.private import NOT_SURE
-from bot.blocks.text import foreign, person
-from bot.blocks.thread import status_name
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
-from bot.domain.outbox import Message
 from bot.domain.references import parse_reference
 from bot.domain.reviews import (
     Decision,
@@ -23,7 +18,7 @@ from bot.domain.reviews import (
     may_be_decided,
     needs_second,
 )
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from bot.review import transitions
 from bot.review.rights import Rights
 from bot.settings import Settings
@@ -54,26 +49,23 @@ class Reviewing:
 
     # Clicks
 
-    async def card(self, user: str, typed: str) -> Message:
-        """The card of one check, for this person alone. Raises Refused with words."""
+    async def find(self, user: str, typed: str) -> tuple[Check, IDType | None, Review | None]:
+        """What the card of one check shows, for a reviewer. Raises Refused."""
         await self._rights.require_reviewer(user)
-        ref = parse_reference(typed) or foreign(typed)
-        check, review = await self._look_up(ref)
-        return words.card(
-            check, self._entry(check), review, round_=check.round, title="Review", link=None, reading=None
-        )
+        check, review = await self._look_up(parse_reference(typed) or typed)
+        return check, self._entry(check), review
 
     async def claim(self, user: str, ref: str, *, again: bool = False) -> None:
-        """Take it; `again` also what is closed, to look once more. Raises Refused with words."""
+        """Take it; `again` also what is closed, to look once more. Raises Refused."""
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
 
         def commit(tx: Transaction, now: datetime) -> None:
             check = _the(tx, ref)
             if user in check.askers and not is_admin:
-                raise Refused(words.FOUR_EYES.format(ref=ref))
+                raise Refused(Refusal.FOUR_EYES, ref=ref)
             if not may_be_claimed(check.state):
-                raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
+                raise Refused(Refusal.NOTHING_TO_DECIDE, ref=ref, status=check)
             if again:
                 taken = transitions.reopen_and_claim(tx, ref, by=user, channel=self._channel, now=now)
             else:
@@ -81,14 +73,14 @@ class Reviewing:
             if not taken:
                 review = reviews.find(tx, ref)
                 if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
-                    raise Refused(words.CLOSED.format(ref=ref, status=status_name(check)))
-                raise Refused(words.CLAIMED_BY.format(person=person(review.claimed_by), ref=ref))
+                    raise Refused(Refusal.REVIEW_CLOSED, ref=ref, status=check)
+                raise Refused(Refusal.CLAIMED_BY, person=review.claimed_by, ref=ref)
 
         await self._database.write(commit, self._now())
         log.info("review.claimed", ref=ref)
 
     async def release(self, user: str, ref: str) -> None:
-        """Give it back: by who has it, or an admin. Raises Refused with words."""
+        """Give it back: by who has it, or an admin. Raises Refused."""
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
 
@@ -100,7 +92,7 @@ class Reviewing:
         log.info("review.released", ref=ref)
 
     async def may_hand_on(self, user: str, ref: str) -> Check:
-        """The check that this person may give to another. Raises Refused with words."""
+        """The check that this person may give to another. Raises Refused."""
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
 
@@ -111,26 +103,26 @@ class Reviewing:
         return await self._database.read(look)
 
     async def hand_on(self, user: str, ref: str, to: str) -> None:
-        """Give it to another reviewer, who is told. Raises Refused with words."""
+        """Give it to another reviewer, who is told. Raises Refused."""
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
         match await self._rights.is_reviewer(to):
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
-                raise Refused(words.NOT_TO_OTHERS)
+                raise Refused(Refusal.HAND_TO_NO_REVIEWER)
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)
             if to in _the(tx, ref).askers:
-                raise Refused(words.NOT_TO_REQUESTER)
+                raise Refused(Refusal.HAND_TO_REQUESTER)
             transitions.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.handed_on", ref=ref)
 
     async def to_decide(self, user: str, ref: str) -> tuple[Check, IDType | None, bool]:
-        """The check that this person may decide now, and whether only as an admin. Raises Refused with words."""
+        """The check that this person may decide now, and whether only as an admin. Raises Refused."""
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
         check = await self._database.read(_to_decide, ref, user, is_admin=is_admin)
@@ -148,7 +140,7 @@ class Reviewing:
         own_words: str,
         overrides: bool,
     ) -> bool:
-        """Keep a decision; False when it waits for a second person first. Raises Refused with words.
+        """Keep a decision; False when it waits for a second person first. Raises Refused.
 
         `seen` is how the check stood when the form was opened: what has changed since must be read first. The same
         form sent twice decides once.
@@ -161,7 +153,7 @@ class Reviewing:
                 return True
             check = _to_decide(tx, ref, user, is_admin=is_admin and overrides)
             if check.standing != seen:
-                raise Refused(words.MOVED.format(ref=ref, status=status_name(check)))
+                raise Refused(Refusal.REVIEW_CHANGED, ref=ref, status=check)
             proposal = Proposal(
                 decision=decision,
                 reason=reason,
@@ -182,7 +174,7 @@ class Reviewing:
         return stands
 
     async def agree(self, user: str, ref: str, proposed_at: str) -> None:
-        """The second person's yes to the proposal that was read. Raises Refused with words."""
+        """The second person's yes to the proposal that was read. Raises Refused."""
         await self._rights.require_reviewer(user)
         _check, review = await self._look_up(ref)
         if review is not None and review.proposal is not None:
@@ -191,33 +183,33 @@ class Reviewing:
         def commit(tx: Transaction, now: datetime) -> None:
             proposal = _proposal(tx, ref, user, proposed_at)
             if user in _the(tx, ref).askers:
-                raise Refused(words.FOUR_EYES.format(ref=ref))
+                raise Refused(Refusal.FOUR_EYES, ref=ref)
             transitions.decide(tx, ref, proposal, confirmed_by=user, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.decided", ref=ref)
 
     async def disagree(self, user: str, ref: str, proposed_at: str) -> None:
-        """The second person's no, or the proposer's own second thought. Raises Refused with words."""
+        """The second person's no, or the proposer's own second thought. Raises Refused."""
         await self._rights.require_reviewer(user)
 
         def commit(tx: Transaction, now: datetime) -> None:
             proposal = _proposal(tx, ref, None, proposed_at)
             if user in _the(tx, ref).askers and user != proposal.by:
-                raise Refused(words.FOUR_EYES.format(ref=ref))
+                raise Refused(Refusal.FOUR_EYES, ref=ref)
             transitions.disagree(tx, ref, by=user, now=now)
 
         await self._database.write(commit, self._now())
         log.info("review.disagreed", ref=ref)
 
     async def to_note(self, user: str, ref: str) -> Check:
-        """The check that this person may write about. Raises Refused with words."""
+        """The check that this person may write about. Raises Refused."""
         await self._rights.require_reviewer(user)
         check, _review = await self._look_up(ref)
         return check
 
     async def note(self, user: str, ref: str, text: str, *, form_id: str) -> None:
-        """Keep what a reviewer wrote; once for each form. Raises Refused with words."""
+        """Keep what a reviewer wrote; once for each form. Raises Refused."""
         await self.to_note(user, ref)
         await self._database.write(
             transitions.add_note, ref, author=user, words=text, source=f"form:{form_id}", now=self._now()
@@ -232,14 +224,14 @@ class Reviewing:
             case Verdict.YES:
                 return
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
 
         def commit(tx: Transaction, now: datetime) -> None:
             _proposal(tx, ref, None, proposed_at)
             transitions.disagree(tx, ref, by=BOT, now=now)
 
         await self._database.write(commit, self._now())
-        raise Refused(words.PROPOSER_LEFT.format(person=person(proposal.by), ref=ref))
+        raise Refused(Refusal.PROPOSER_LEFT, person=proposal.by, ref=ref)
 
     async def _look_up(self, ref: str) -> tuple[Check, Review | None]:
         def look(tx: Transaction) -> tuple[Check, Review | None]:
@@ -254,7 +246,7 @@ class Reviewing:
 def _the(tx: Transaction, ref: str) -> Check:
     check = checks.find(tx, ref)
     if check is None:
-        raise Refused(words.NO_SUCH_REVIEW.format(ref=ref))
+        raise Refused(Refusal.REVIEW_UNKNOWN_REF, ref=ref)
     return check
 
 
@@ -263,26 +255,26 @@ def _claimer(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> str:
     _the(tx, ref)
     review = reviews.find(tx, ref)
     if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
-        raise Refused(words.NOBODYS.format(ref=ref))
+        raise Refused(Refusal.NOBODY_CLAIMED, ref=ref)
     if review.claimed_by != user and not is_admin:
-        raise Refused(words.NOT_YOURS.format(ref=ref, person=person(review.claimed_by)))
+        raise Refused(Refusal.CLAIM_NOT_YOURS, ref=ref, person=review.claimed_by)
     return review.claimed_by
 
 
 def _to_decide(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> Check:
     check, review = _the(tx, ref), reviews.find(tx, ref)
     if user in check.askers and not is_admin:
-        raise Refused(words.FOUR_EYES.format(ref=ref))
+        raise Refused(Refusal.FOUR_EYES, ref=ref)
     if not may_be_decided(check.state):
-        raise Refused(words.NOTHING_YET.format(ref=ref, status=status_name(check)))
+        raise Refused(Refusal.NOTHING_TO_DECIDE, ref=ref, status=check)
     if review is None or review.state is not ReviewState.OPEN:
-        raise Refused(words.CLOSED.format(ref=ref, status=status_name(check)))
+        raise Refused(Refusal.REVIEW_CLOSED, ref=ref, status=check)
     if review.proposal is not None:
-        raise Refused(words.PROPOSED.format(ref=ref, person=person(review.proposal.by)))
+        raise Refused(Refusal.PROPOSED, ref=ref, person=review.proposal.by)
     if review.claimed_by is None:
-        raise Refused(words.NOT_CLAIMED.format(ref=ref))
+        raise Refused(Refusal.NOT_CLAIMED, ref=ref)
     if review.claimed_by != user:
-        raise Refused(words.CLAIMED_BY.format(ref=ref, person=person(review.claimed_by)))
+        raise Refused(Refusal.CLAIMED_BY, ref=ref, person=review.claimed_by)
     return check
 
 
@@ -291,9 +283,9 @@ def _proposal(tx: Transaction, ref: str, user: str | None, proposed_at: str) -> 
     _the(tx, ref)
     review = reviews.find(tx, ref)
     if review is None or review.proposal is None:
-        raise Refused(words.NO_PROPOSAL.format(ref=ref))
+        raise Refused(Refusal.NO_PROPOSAL, ref=ref)
     if review.proposal.at.isoformat() != proposed_at:
-        raise Refused(words.ANOTHER_PROPOSAL.format(ref=ref))
+        raise Refused(Refusal.OTHER_PROPOSAL, ref=ref)
     if review.proposal.by == user:
-        raise Refused(words.OWN_PROPOSAL)
+        raise Refused(Refusal.OWN_PROPOSAL)
     return review.proposal

@@ -1,9 +1,7 @@
 """Who may review: asked anew at every click, since roles change and cards stay."""
 
 from bot.access import Access, Role, Verdict
-from bot.blocks import review as words
-from bot.blocks.private import NOT_SURE
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 
 
 class Rights:
@@ -13,12 +11,12 @@ class Rights:
         self._access = access
 
     async def require_reviewer(self, user: str) -> None:
-        """Raises Refused with words."""
+        """Raises Refused."""
         match await self.is_reviewer(user):
             case Verdict.UNKNOWN:
-                raise Refused(NOT_SURE)
+                raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
-                raise Refused(words.NOT_A_REVIEWER)
+                raise Refused(Refusal.NOT_A_REVIEWER)
 
     async def is_reviewer(self, user: str) -> Verdict:
         return await self._access.has(user, Role.REVIEWER, Role.ADMIN)

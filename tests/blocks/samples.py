@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.blocks import find, form, home, private, review, thread
+from bot.blocks import find, form, home, private, refusals, review, thread
 from bot.blocks.home import QUEUE, Queue, Queued, Today
 from bot.blocks.thread import Beside, NotifiedParties
 from bot.domain.checks import Check
@@ -20,6 +20,7 @@ from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.reviews import Agreement, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence
 from bot.domain.rulings import Source
 from bot.domain.states import ReviewReason, State
+from bot.errors import Refusal, Refused
 
 DATA = files("bot") / "data"
 CODES = ResultCodes.parse((DATA / "result-codes.csv").read_text("utf-8"))
@@ -283,7 +284,7 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         "details, links to come": private.details(check, entry, [], photo_links=None),
         "details, no links": private.details(check, entry, [message], photo_links={}),
         "details, bad link": private.details(check, entry, [message], photo_links={text: f"ftp:{text}"}),
-        "closed": private.closed(private.cannot_post(text)),
+        "closed": private.closed(refusals.plain_sentence(Refused(Refusal.CANNOT_POST, channel=text))),
         "search": find.form([("NG", text)] * many),
         "found": find.results(
             [find.Row(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")] * 10,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.blocks import refusals
 from bot.domain.id_types import IDTypes
 from bot.domain.periods import Kind
 from bot.domain.summary_words import LONGEST, Asked, parse
@@ -64,7 +65,7 @@ def test_a_country_and_an_id_type_go_by_code_or_name(typed: str, country: str | 
 def test_what_cannot_be_summed_up_is_refused_in_words(typed: str) -> None:
     with pytest.raises(Refused) as no:
         asked(typed)
-    assert no.value.words
+    assert refusals.sentence(no.value)
 
 
 @given(st.text(max_size=80))
@@ -72,5 +73,5 @@ def test_whatever_is_typed_is_understood_or_refused(typed: str) -> None:
     try:
         found: Asked | str = asked(typed)
     except Refused as no:
-        found = no.words
+        found = refusals.sentence(no)
     assert len(found) < 500 if isinstance(found, str) else found.period.last - found.period.first < LONGEST

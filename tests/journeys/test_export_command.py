@@ -17,10 +17,10 @@ import openpyxl
 import pytest
 
 from bot.blocks import export as words
-from bot.blocks.private import NOT_SURE
+from bot.blocks.refusals import SENTENCES, sentence
 from bot.domain.exports import Format
 from bot.domain.outbox import PostKind
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from bot.exports import Exports
 from bot.sandbox.demo import ANALYST, settings_for
 from bot.sandbox.slack import Fault, Person
@@ -180,14 +180,14 @@ async def test_an_admin_may_too_and_days_are_those_of_the_zone(tmp_path: Path) -
             f"kyc-checks-{yesterday}-to-{zone_day}": [old, new],
         }
         assert sorted(await audited(world)) == [(ADMIN, "csv:1"), (ADMIN, "csv:2"), (ADMIN, "jsonl:1")]
-        assert await say(musa, "csv 2020-01-01") == words.NOTHING
+        assert await say(musa, "csv 2020-01-01") == SENTENCES[Refusal.EXPORT_EMPTY]
 
 
 @pytest.mark.parametrize("user", [ANALYST, REVIEWER])
 async def test_others_are_refused_and_nothing_is_made(tmp_path: Path, user: str) -> None:
     async with office(tmp_path) as world:
         await world.ask()
-        assert await say(world.slack.person(user), "csv") == words.NOT_FOR_YOU
+        assert await say(world.slack.person(user), "csv") == SENTENCES[Refusal.EXPORT_NOT_A_MANAGER]
         await world.work()
         assert files(world, user) == []
         assert await audited(world) == []
@@ -197,7 +197,7 @@ async def test_who_cannot_be_looked_up_is_told_to_try_again(tmp_path: Path) -> N
     async with office(tmp_path, managers="*") as world:
         await world.ask()
         world.slack.fail_next("users.info", *[Fault.status(500)] * 2)
-        assert await say(meera(world), "csv") == NOT_SURE
+        assert await say(meera(world), "csv") == SENTENCES[Refusal.NOT_SURE]
 
 
 @pytest.mark.parametrize("typed", ["pdf", "csv xlsx", "csv monday", "xlsx 2026-11-31", "2026-11-15..2026-11-01"])
@@ -214,7 +214,7 @@ async def test_the_same_again_while_it_is_prepared_makes_no_second_file(tmp_path
     async with office(tmp_path) as world:
         await world.ask()
         assert "preparing 1 check" in await say(meera(world), "week")
-        assert await say(meera(world), "week") == words.ALREADY
+        assert await say(meera(world), "week") == SENTENCES[Refusal.EXPORT_UNDER_WAY]
         assert "preparing 1 check" in await say(meera(world), "week xlsx")
         await world.work()
         assert len(files(world)) == 2
@@ -238,8 +238,8 @@ async def test_more_than_a_file_may_hold_is_not_begun(tmp_path: Path) -> None:
         )
         with pytest.raises(Refused) as refused:
             await small.ask(MANAGER, "csv")
-        assert refused.value.words.startswith("That is 2 checks, more than the 1 ")
-        assert "fewer days" in refused.value.words
+        assert sentence(refused.value).startswith("That is 2 checks, more than the 1 ")
+        assert "fewer days" in sentence(refused.value)
 
 
 async def test_a_lost_answer_does_not_double_the_file(tmp_path: Path) -> None:

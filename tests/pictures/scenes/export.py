@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from bot.blocks import export
+from bot.blocks import export, refusals
 from bot.blocks.private import says
-from bot.domain.exports import NOT_KNOWN, Export, ExportState, Format, period_of_days
+from bot.domain.exports import Export, ExportState, Format, period_of_days
 from bot.domain.outbox import PostKind
 from bot.domain.sheets import csv_text
+from bot.errors import Refusal, Refused
 from bot.outbox.saying import File
 from storage.exports import FIELDS
 from tests.pictures.people import AMINA, ZOLA
@@ -55,8 +56,12 @@ def _answers() -> Iterator[Scene]:
 
     yield scene("/kyc export 2026-11-01..2026-11-15", export.preparing(_EXPORT))
     yield scene("/kyc export xlsx", export.preparing(replace(_EXPORT, form=Format.XLSX, period=None, total=1)))
-    yield scene("More than Slack is given", export.too_many(120_345, 100_000))
-    yield scene("A word that I do not know", NOT_KNOWN.format(typed="everything"))
+    yield scene(
+        "More than Slack is given", refusals.sentence(Refused(Refusal.EXPORT_TOO_MANY, total=120_345, most=100_000))
+    )
+    yield scene(
+        "A word that I do not know", refusals.sentence(Refused(Refusal.EXPORT_NOT_UNDERSTOOD, typed="everything"))
+    )
 
 
 def _directly() -> Iterator[Scene]:

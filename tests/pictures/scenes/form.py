@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from bot.blocks import form, ids, private
+from bot.blocks import form, ids, private, refusals
 from bot.blocks.form import Attached, Place
 from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDTypes
 from bot.domain.request import FileInfo, Form, parse
+from bot.errors import Refusal, Refused
 from tests.blocks.samples import ID_TYPES
 from tests.pictures.drawing import Typed
 from tests.pictures.people import REQUESTS
@@ -119,7 +120,7 @@ def _faults(typed: Mapping[str, Typed], id_type: str, id_types: IDTypes) -> dict
 
 
 def _questions() -> list[Scene]:
-    cannot = private.cannot_post("kyc-private")
+    cannot = refusals.plain_sentence(Refused(Refusal.CANNOT_POST, channel="kyc-private"))
     attached = [
         Attached(file_id="F1", name="Ada Obi.jpg", kind=PhotoKind.SELFIE),
         Attached(file_id="F2", name="frame-1.jpg"),

@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks import ids, private, review, thread, words
+from bot.blocks import ids, private, refusals, review, thread, words
 from bot.blocks.thread import Beside
 from bot.domain.checks import Check
 from bot.domain.outbox import Message, PostKind
 from bot.domain.outcomes import Why
 from bot.domain.reviews import OTHER, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence, agreement
 from bot.domain.states import ReviewReason, State
+from bot.errors import Refusal, Refused
 from tests.pictures.people import AMINA, MUSA, NOW, REMI, ZOLA
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
@@ -180,7 +181,7 @@ def _forms() -> Iterator[Scene]:
         form = review.decide_form(IN_REVIEW, ENTRY, decision, seen="", may_override=False)
         yield Scene(caption=f"Decide: {decision.value.replace('_', ' ')}", shows=form)
     form = review.decide_form(IN_REVIEW, ENTRY, Decision.REJECTED, seen="", may_override=True)
-    four_eyes = review.FOUR_EYES.format(ref=CHECK_BVN.ref)
+    four_eyes = refusals.plain_sentence(Refused(Refusal.FOUR_EYES, ref=CHECK_BVN.ref))
     yield Scene(
         caption="By an admin who asked; another reason without words",
         shows=form,
@@ -192,7 +193,7 @@ def _forms() -> Iterator[Scene]:
         caption="Hand on, to who asked",
         shows=form,
         typed={ids.HAND_TO: AMINA},
-        errors={ids.HAND_TO: review.NOT_TO_REQUESTER},
+        errors={ids.HAND_TO: refusals.SENTENCES[Refusal.HAND_TO_REQUESTER]},
     )
     yield Scene(caption="Note", shows=review.note_form(IN_REVIEW), typed={ids.WORDS: "Called the branch; they look."})
     yield Scene(caption="/kyc notify, for a reviewer", shows=review.notify_form([Choice.SECOND], is_reviewer=True))

@@ -5,12 +5,17 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 
 import bot.blocks
+from bot.blocks import refusals
 from bot.blocks.private import says
+from bot.domain.states import State
+from bot.errors import Refusal, Refused
 from tests.pictures.people import MUSA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
+from tests.pictures.scenes.samples import CHECK_BVN
 
 ROOMS = [
     importlib.import_module(f"bot.blocks.{found.name}")
@@ -25,9 +30,22 @@ VALUES = {
     "person": f"<@{MUSA}>",
     "ref": "K-7F3K2Q",
     "status": "Approved",
-    "why": "it is approved",
 }
 """What may stand in a sentence."""
+FACTS: dict[str, object] = {
+    "admin": MUSA,
+    "channel": "kyc-private",
+    "channels": [REQUESTS],
+    "days": 366,
+    "most": 100_000,
+    "operator": MUSA,
+    "person": MUSA,
+    "ref": "K-7F3K2Q",
+    "status": replace(CHECK_BVN, state=State.APPROVED),
+    "total": 120_345,
+    "typed": "everything",
+}
+"""What a refusal may tell of."""
 
 
 def sheets() -> list[Sheet]:
@@ -37,7 +55,7 @@ def sheets() -> list[Sheet]:
             title="Single sentences",
             line="Refusals, faults and short answers, seen by one person alone.",
             is_list=True,
-            scenes=[scene for room in ROOMS for scene in _of(room)],
+            scenes=[*(scene for room in ROOMS for scene in _of(room)), *_refusals()],
         )
     ]
 
@@ -48,3 +66,9 @@ def _of(room: ModuleType) -> Iterator[Scene]:
         if name in own and isinstance(words, str):
             caption = f"{room.__name__.rpartition('.')[2]}: {name.replace('_', ' ').lower()}"
             yield Scene(caption=caption, shows=says(words.format(**VALUES)), place=Place.PRIVATE)
+
+
+def _refusals() -> Iterator[Scene]:
+    for code in Refusal:
+        caption = f"refusals: {code.value.replace('_', ' ')}"
+        yield Scene(caption=caption, shows=refusals.said(Refused(code, **FACTS)), place=Place.PRIVATE)

@@ -1,0 +1,80 @@
+"""The one error hook of Bolt: what a person reads when a listener refuses what they asked for, or fails.
+
+A listener lets `Refused` pass unless its answer differs from the plain one: an answer to a command, words beside a
+field of a form, and after a click a message that this person alone sees.
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncBoltContext
+
+from bot.blocks import ids, private, refusals
+from bot.domain.outbox import Message
+from bot.errors import Refusal, Refused
+from handlers.private import tell
+
+log = structlog.get_logger(__name__)
+
+_CLICKS = frozenset({"block_actions", "shortcut", "message_action"})
+
+FIELDS: Mapping[Refusal, str] = {
+    Refusal.FOUR_EYES: ids.OVERRIDE,
+    Refusal.RERUN_TOO_FAR_AHEAD: ids.NOT_BEFORE,
+    Refusal.NO_CHANNEL: ids.CHANNEL,
+    Refusal.NOT_IN_THIS_CHANNEL: ids.CHANNEL,
+    Refusal.SHARED_CHANNEL: ids.CHANNEL,
+    Refusal.CANNOT_POST: ids.CHANNEL,
+    Refusal.NOT_SURE: ids.CHANNEL,
+    Refusal.NO_RIGHT: ids.CHANNEL,
+    Refusal.NO_DETAILS: ids.CHANNEL,
+    Refusal.RERUN_MOVED_ON: ids.CHANNEL,
+}
+"""Where a form says it, if it has that field; everything else stands beside its first."""
+
+
+async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
+    """Bolt's hook, for listeners and for what stands in front of them. A fault of ours has a code, which is logged."""
+    kind = kind_of(body)
+    if isinstance(error, Refused):
+        log.info("listener.refused", code=error.code.value, kind=kind)
+        said, plain, field = refusals.said(error), refusals.plain_sentence(error), FIELDS.get(error.code)
+    else:
+        code = f"E-{secrets.token_hex(2).upper()}"
+        log.error("listener.failed", code=code, kind=kind, exc_info=error)
+        words = private.FAULT_OF_A_CLICK if kind in _CLICKS else private.FAULT
+        plain, field = words.format(code=code), None
+        said = private.says(plain)
+    if kind in _CLICKS:
+        tell(context["bot"], body, said)
+    if context.ack.response is not None:
+        return context.ack.response
+    return at_once(body, said, plain=plain, field=field)
+
+
+def at_once(body: Mapping[str, Any], said: Message, *, plain: str, field: str | None = None) -> BoltResponse:
+    """What Slack shows at once to whoever acted; `plain` in a form, which shows no mentions. A click shows nothing."""
+    match kind_of(body):
+        case "command":
+            answer: Any = {"response_type": "ephemeral", "text": said.text, "blocks": said.blocks}
+        case "view_submission":
+            inputs = [block["block_id"] for block in body["view"]["blocks"] if block["type"] == "input"]
+            if inputs:
+                # The form stays as it was filled in: the next try may do.
+                beside = field if field in inputs else inputs[0]
+                answer = {"response_action": "errors", "errors": {beside: plain}}
+            else:
+                answer = {"response_action": "update", "view": private.closed(plain)}
+        case "block_suggestion":
+            answer = {"options": []}
+        case _:
+            answer = ""
+    return BoltResponse(status=200, body=answer)
+
+
+def kind_of(body: Mapping[str, Any]) -> str:
+    """The type of a request; a command has none."""
+    return str(body.get("type") or ("command" if body.get("command") else "other"))
