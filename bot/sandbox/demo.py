@@ -24,8 +24,6 @@ ANALYST = "U0AMINA0001"
 KYC_BOT = (sys.executable, "-m", "bot")
 """The bot of this very installation."""
 GIVE_UP_SECONDS = 120.0
-_reservations: list[socket.socket] = []
-"""Bound and never listening: what `free_port` gave away, closed by the end of this process."""
 _ENDINGS = ("Approved", "Rejected", "No result", "Needs a person")
 
 
@@ -203,10 +201,12 @@ def free_port() -> int:
     """
     reservation = socket.socket()
     reservation.bind(("127.0.0.1", 0))
+    port = int(reservation.getsockname()[1])
     if platform.system() == "Linux":
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _reservations.append(reservation)
-        return int(reservation.getsockname()[1])
-    # Elsewhere a bound socket would keep the bot out too, and the port is free but not reserved.
-    with reservation:
-        return int(reservation.getsockname()[1])
+        # Left open on purpose, without an object that would close it.
+        reservation.detach()
+    else:
+        # A bound socket would keep the bot out too: here the port is free but not reserved.
+        reservation.close()
+    return port
