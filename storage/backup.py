@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bot.errors import DatabaseFault
 from storage.connection import explain, sync_folder, unusable_as_fault
-from storage.database import copy_database, from_text, to_text
+from storage.database import from_text, to_text
 from storage.inspect import look_through
 from storage.lock import DatabaseLock
 from storage.sealing import Sealer
@@ -67,12 +67,33 @@ def take(database: Path, target: Path, sealer: Sealer) -> Contents:
     if not database.is_file():
         raise DatabaseFault(f"the database {database} does not exist")
     with unusable_as_fault(), closing(_open(database, "rw")) as source:
-        copy_database(source, target)
+        _copy(source, target)
     try:
         return verify(target, sealer)
     except DatabaseFault:
         target.unlink(missing_ok=True)
         raise
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    """An online, consistent copy into one new private file, in place only when complete. Raises DatabaseFault."""
+    for path in (target, target.with_name(f"{target.name}-wal")):  # SQLite would replay a stray log into it
+        if path.exists():
+            raise DatabaseFault(f"{path} exists already: name a file that does not")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+        os.close(descriptor)
+        partial = Path(name)
+        try:
+            with unusable_as_fault(), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
+            partial.rename(target)
+            sync_folder(target.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise DatabaseFault(f"the copy {target} cannot be written: {error.strerror}") from error
 
 
 def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, force: bool = False) -> Path | None:

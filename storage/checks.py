@@ -30,7 +30,7 @@ _COLUMNS = """
     v.photos_checked_at, v.sent_at, v.ended_at, v.due_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
     (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
     v.asked_again, v.round, v.held, v.held_note, v.batch, v.batch_row,
-    v.decision, v.decided_by, v.decided_at, v.decision_reason,
+    v.decision, v.decided_at, v.decision_reason,
     v.name_match, v.dob_match, v.phone_match, v.liveness, v.liveness_images,
     (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review,
     (SELECT LENGTH(r.events) FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS called
@@ -479,7 +479,6 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         batch=row["batch"],
         batch_row=row["batch_row"],
         decision=Decision(row["decision"]) if row["decision"] else None,
-        decided_by=row["decided_by"],
         decided_at=moment_or_none(row["decided_at"]),
         decision_reason=row["decision_reason"],
         review=ReviewState(row["review"]) if row["review"] else None,

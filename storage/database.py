@@ -7,13 +7,11 @@ reach outside the database: no network, no waiting. What the functions say in SQ
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -21,7 +19,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlite_utils
 
 from bot.errors import DatabaseFault
-from storage.connection import connect, create_private, sync_folder, unusable_as_fault
+from storage.connection import connect, create_private, unusable_as_fault
 from storage.group import Connection, Group, Job
 from storage.sealing import Sealer
 from storage.transaction import Transaction, from_text, moment_or_none, to_text
@@ -112,14 +110,6 @@ class Database:
         """Call back on the event loop, once after each commit that woke the topic."""
         self._subscribers.setdefault(topic, []).append(callback)
 
-    async def snapshot(self, target: Path) -> None:
-        """Copy the database to `target`, which only its owner can read and which appears when complete.
-
-        Raises DatabaseFault if `target` exists (over a file in use the copy would be ruined) or the copy fails.
-        """
-        self._refuse_if_closed()
-        await self._loop.run_in_executor(self._reader_threads, self._copy, target)
-
     async def close(self) -> None:
         """Answer all that was asked before, checkpoint, and end the threads. A repeat is harmless."""
         if self._closing is None:
@@ -163,10 +153,6 @@ class Database:
     def _read(self, call: Callable[[Transaction], T]) -> T:
         with unusable_as_fault(), self._connections.lend_reader() as reader:
             return reader.read(call)
-
-    def _copy(self, target: Path) -> None:
-        with self._connections.lend_reader() as reader:
-            copy_database(reader.db.conn, target)
 
 
 class _Connections:
@@ -214,24 +200,3 @@ class _Connections:
         db = connect(self._path, busy_timeout=self._busy_timeout, any_thread=any_thread)
         self._opened.append(db)
         return db
-
-
-def copy_database(source: sqlite3.Connection, target: Path) -> None:
-    """An online, consistent copy into one new private file, in place only when complete. Raises DatabaseFault."""
-    for path in (target, target.with_name(f"{target.name}-wal")):  # SQLite would replay a stray log into it
-        if path.exists():
-            raise DatabaseFault(f"{path} exists already: name a file that does not")
-    try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-        os.close(descriptor)
-        partial = Path(name)
-        try:
-            with unusable_as_fault(), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
-            partial.rename(target)
-            sync_folder(target.parent)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise DatabaseFault(f"the copy {target} cannot be written: {error.strerror}") from error

@@ -88,10 +88,6 @@ class Sealer:
             raise DatabaseFault(f"{place} does not open: it was altered, or sealed for another place") from error
         return text.decode(errors="surrogatepass")
 
-    def is_current(self, sealed: bytes) -> bool:
-        """Whether the newest key sealed it; if not, sealing anew lets an older key go."""
-        return sealed.startswith(_VERSION + self._newest.id)
-
     def fingerprint(self, text: str, *, purpose: str) -> str:
         """What to store for looking `text` up: a hash under the newest key, never equal across purposes."""
         return self._newest.fingerprint(text, purpose)

@@ -23,6 +23,7 @@ from pathlib import Path
 from bot import logs
 from bot.blocks import ids
 from bot.settings import LogFormat
+from storage import backup
 from tests.journeys.test_batches import csv_of, drop, person, photos, send
 from tests.journeys.world import Journey, journey
 
@@ -76,7 +77,7 @@ async def _templates(path: Path) -> None:
                 await world.settle()
             world.smile_id.story = "approved"
             await _one_file(world)
-            await world.bot.database.snapshot(path)
+            backup.take(world.bot.settings.database, path, world.sealer)
 
 
 async def _one_file(world: Journey) -> None:

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,6 @@ PROCESSES = frozenset(
         "bot.notifying",
         "bot.outbox",
         "bot.results",
-        "bot.retention",
         "bot.review",
         "bot.submission",
         "bot.summary",
@@ -231,6 +231,29 @@ def test_the_stand_ins_import_nothing_of_ours() -> None:
 def test_the_stand_ins_do_not_know_each_other() -> None:
     assert _broken(lambda me: _in(me, "bot.sandbox.slack"), lambda it: _in(it, "bot.sandbox.slack")) == []
     assert _broken(lambda me: _in(me, "bot.sandbox.smile_id"), lambda it: _in(it, "bot.sandbox.smile_id")) == []
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    """Each module can be read after the ones it imports; those that it imports for types alone count too."""
+    graph: dict[str, set[str]] = {}
+    for i in ALL_IMPORTS:
+        graph.setdefault(i.importer, set())
+        if _in(i.imported, *OURS) and i.imported != i.importer:
+            graph[i.importer].add(i.imported)
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as circle:
+        pytest.fail(" imports ".join(reversed(circle.args[1])))
+
+
+def test_every_known_place_is_there() -> None:
+    """The lists above name no room that is gone."""
+
+    def is_there(name: str) -> bool:
+        place = ROOT.joinpath(*name.split("."))
+        return place.is_dir() or place.with_suffix(".py").exists()
+
+    assert [name for name in (*PROCESSES, *BESIDE, *TOP, *ROOMS) if not is_there(name)] == []
 
 
 def test_the_product_imports_no_test() -> None:

@@ -111,7 +111,6 @@ class Check:
     """Row in the file of applicants, as a spreadsheet counts."""
     decision: Decision | None = None
     """A reviewer's, beside Smile ID's verdict."""
-    decided_by: str | None = None
     decided_at: datetime | None = None
     decision_reason: str | None = None
     """A key of `REASONS`."""

@@ -7,7 +7,6 @@ Smile ID publishes no limits for selfies, so every threshold lies far from the s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
 
 from PIL import Image, ImageFilter, ImageStat
 
@@ -90,11 +89,6 @@ def same_pictures(pictures: Sequence[int]) -> bool:
         return False
     alike = [sum((a ^ b).bit_count() <= ALIKE_BITS for b in pictures) for a in pictures]
     return max(alike) >= SAME_MOST
-
-
-def differences(pictures: Sequence[int]) -> list[int]:
-    """Bits by which each two of them differ."""
-    return [(a ^ b).bit_count() for a, b in combinations(pictures, 2)]
 
 
 def _hash(grey: Image.Image) -> int:

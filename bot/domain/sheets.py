@@ -43,14 +43,6 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     return (BOM + csv_text([header]) + csv_text(rows)).encode()
 
 
-def xlsx_bytes(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str) -> bytes:
-    """A workbook of one sheet, every cell stored as text: left alone, openpyxl writes `=…` as a formula."""
-    sheet, out = Sheet(header, title=title), io.BytesIO()
-    sheet.append(rows)
-    sheet.save(out)
-    return out.getvalue()
-
-
 class Sheet:
     """A workbook of one sheet that is written row by row: however many there are, few are held in memory.
 

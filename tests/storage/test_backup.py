@@ -61,6 +61,35 @@ async def test_a_copy_holds_what_was_committed_and_stands_alone(tmp_path: Path) 
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
+async def test_a_copy_never_replaces_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await act(path, NOON)
+    for target in (path, tmp_path / "other.db"):
+        # SQLite would replay a log that lies beside the copy into it.
+        (tmp_path / "other.db-wal").touch()
+        with pytest.raises(DatabaseFault, match="exists already"):
+            backup.take(path, target, SEALER)
+    assert newest(path) == NOON
+    assert names_in(tmp_path) == {"kyc.db", "other.db-wal"}
+
+
+async def test_a_copy_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    await act(tmp_path / "kyc.db", NOON)
+    with pytest.raises(DatabaseFault, match="cannot be written: No such file or directory"):
+        backup.take(tmp_path / "kyc.db", tmp_path / "no" / "kyc.backup", SEALER)
+    assert names_in(tmp_path) == {"kyc.db"}
+
+
+async def test_a_copy_is_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    await act(tmp_path / "kyc.db", NOON)
+    before = os.umask(0)
+    try:
+        backup.take(tmp_path / "kyc.db", tmp_path / "kyc.backup", SEALER)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "kyc.backup").stat().st_mode) == 0o600
+
+
 async def test_going_back_sets_the_old_database_aside(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     await act(path, NOON)

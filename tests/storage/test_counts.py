@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from storage import checks
+from storage import backup, checks
 from storage.database import Transaction
 from storage.migrations import migrate, migrations
 from tests.journeys.test_again import run_again, sent_again
@@ -72,7 +72,7 @@ async def test_an_upgraded_database_begins_with_what_it_holds(tmp_path: Path) ->
     async with journey(tmp_path) as world:
         await every_kind(world)
         before, _counted = await both(world)
-        await world.bot.database.snapshot(tmp_path / "today.db")
+        backup.take(world.bot.settings.database, tmp_path / "today.db", world.sealer)
     connection = sqlite3.connect(tmp_path / "older.db", isolation_level=None)
     with closing(sqlite_utils.Database(connection)) as older:
         migrations.apply(older, stop_before="m0011_open_work")

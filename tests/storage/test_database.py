@@ -597,9 +597,8 @@ def no_umask() -> Iterator[None]:
 async def test_every_file_is_the_owners_alone_whatever_the_umask(path: Path) -> None:
     async with opened(path) as database:
         await database.write(add, "a")
-        await database.snapshot(path.with_name("copy.db"))
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
-    assert modes == dict.fromkeys(("kyc.db", "kyc.db-wal", "kyc.db-shm", "copy.db"), 0o600)
+    assert modes == dict.fromkeys(("kyc.db", "kyc.db-wal", "kyc.db-shm"), 0o600)
 
 
 async def test_what_goes_wrong_in_setting_up_reaches_open(path: Path) -> None:
@@ -644,33 +643,6 @@ async def test_an_impatient_caller_of_open_leaves_nothing_behind(path: Path) -> 
     release.set()
     await asyncio.to_thread(thread.join, 30)
     assert names_in(path.parent) == {"kyc.db"}
-
-
-# Snapshots
-
-
-async def test_a_snapshot_is_one_file_that_can_be_opened_alone(database: Database, tmp_path: Path) -> None:
-    await database.write(add, "a")
-    target = tmp_path / "copy.db"
-    async with Held(database):
-        await database.snapshot(target)
-    await database.write(add, "after")
-    assert not target.with_name("copy.db-wal").exists()
-    async with opened(target) as copy:
-        assert await copy.read(bodies) == ["a"]
-
-
-async def test_a_snapshot_never_replaces_a_file(database: Database, path: Path) -> None:
-    await database.write(add, "a")
-    with pytest.raises(DatabaseFault, match="exists already"):
-        await database.snapshot(path)
-    assert await database.read(bodies) == ["a"]
-
-
-async def test_a_snapshot_that_cannot_be_written_leaves_nothing(database: Database, tmp_path: Path) -> None:
-    with pytest.raises(DatabaseFault, match="cannot be written: No such file or directory"):
-        await database.snapshot(tmp_path / "no" / "copy.db")
-    assert names_in(tmp_path) == {"kyc.db", "kyc.db-wal", "kyc.db-shm"}
 
 
 # Moments

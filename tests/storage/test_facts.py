@@ -13,7 +13,7 @@ from bot.blocks import ids
 from bot.domain.figures import Fact, Final
 from bot.domain.states import State
 from bot.sandbox.demo import ANALYST
-from storage import checks, facts
+from storage import backup, checks, facts
 from storage.database import Transaction
 from storage.migrations import migrate
 from tests.journeys.test_again import run_again, sent_again
@@ -112,7 +112,7 @@ async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp
         await every_kind(world)
         before = await noted(world)
         copy = tmp_path / "copy.db"
-        await world.bot.database.snapshot(copy)
+        backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         for statement in (
             "DROP TABLE facts",

@@ -9,7 +9,7 @@ import sqlite_utils
 
 from bot.domain.reviews import ReviewState
 from bot.review import transitions
-from storage import audit, reviews
+from storage import audit, backup, reviews
 from storage.database import Transaction
 from storage.migrations import migrate
 from tests.journeys.world import journey
@@ -25,7 +25,7 @@ async def test_what_waited_for_a_person_before_the_update_has_an_open_review_aft
         world.smile_id.stories_by_id_number.update(STORIES)
         refs = {story: await world.ask(id_number=number) for number, story in STORIES.items()}
         await world.settle()
-        await world.bot.database.snapshot(copy)
+        backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         for statement in (
             *(f"DROP TABLE {table}" for table in ("review_notes", "decisions", "reviews", "notice_choices")),
@@ -54,7 +54,7 @@ async def test_who_had_run_a_check_again_before_the_update_is_known_after_it(tmp
             await world.bot.database.write(
                 audit.record, at=world.clock(), actor=actor, act="check.run_again", ref=refs[0]
             )
-        await world.bot.database.snapshot(copy)
+        backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.execute("ALTER TABLE verifications DROP COLUMN asked_again")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0009_asked_again'")

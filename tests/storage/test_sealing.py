@@ -63,10 +63,7 @@ def test_after_a_rotation_old_values_open_and_new_ones_use_the_new_key(text: str
     before, after = Sealer([OLD]), Sealer([NEW, OLD])
     old = before.seal(text, place=PLACE)
     assert after.open(old, place=PLACE) == text
-    assert before.is_current(old)
-    assert not after.is_current(old)
     new = after.seal(after.open(old, place=PLACE), place=PLACE)
-    assert after.is_current(new)
     assert Sealer([NEW]).open(new, place=PLACE) == text
     with pytest.raises(WrongKey):
         before.open(new, place=PLACE)

@@ -1,9 +1,9 @@
 """A few JSON endpoints to play a person from the shell: thin wrappers over Person and Modal."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from aiohttp import web
 
@@ -11,15 +11,24 @@ from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.inputs import stateful
 from bot.sandbox.slack.person import HOME_CHANNEL, Person
 from bot.sandbox.slack.reading import plain
-from bot.sandbox.slack.world import JSON, Message
-
-if TYPE_CHECKING:
-    from bot.sandbox.slack.server import SlackSandbox
+from bot.sandbox.slack.world import JSON, Channel, Message, User
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def add_routes(app: web.Application, sandbox: "SlackSandbox") -> None:
+class Workspace(Protocol):
+    """What is played here: `SlackSandbox`, which adds these routes to itself."""
+
+    @property
+    def users(self) -> Mapping[str, User]: ...
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
+    def person(self, user_id: str) -> Person: ...
+    def messages(self, channel_id: str) -> list[Message]: ...
+    def ephemerals(self, user_id: str) -> list[Message]: ...
+
+
+def add_routes(app: web.Application, sandbox: Workspace) -> None:
     desk = _Desk(sandbox)
     app.router.add_post("/sandbox/command", _telling(desk.command))
     app.router.add_post("/sandbox/say", _telling(desk.say))
@@ -45,7 +54,7 @@ def _telling(handler: Handler) -> Handler:
 
 
 class _Desk:
-    def __init__(self, sandbox: "SlackSandbox") -> None:
+    def __init__(self, sandbox: Workspace) -> None:
         self._sandbox = sandbox
 
     def _person(self, wanted: str) -> Person:
