@@ -5,6 +5,7 @@ the clock does.
 """
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -25,10 +26,10 @@ from bot.clock import KEEP_SEEN_EVERY, Clock, ClockWatch, TheirClock
 from bot.decoding import PhotoDecoder
 from bot.desk import Desk
 from bot.domain.applicants import Limits
-from bot.domain.attempt import Attempt
+from bot.domain.attempt import Attempt, Receipt
 from bot.domain.id_types import IDTypes
 from bot.domain.outbox import Post
-from bot.domain.outcomes import ResultCodes
+from bot.domain.outcomes import Reading, ResultCodes
 from bot.exports import Exports
 from bot.finding import Finding
 from bot.holding import LOOK_EVERY, Holding
@@ -39,7 +40,13 @@ from bot.memory import LOOK_UP_SECONDS
 from bot.messages import Messages
 from bot.metrics import Metrics
 from bot.notifying import Notifying
-from bot.outbox import Exporting, Outbox, Reporting, Saying
+from bot.outbox import Outbox
+from bot.outbox.batch_posts import BatchPosts
+from bot.outbox.builders import Builders
+from bot.outbox.calling import ReviewCards
+from bot.outbox.exporting import ExportPosts
+from bot.outbox.reporting import SummaryPosts
+from bot.outbox.saying import ThreadPosts
 from bot.readiness import Readiness
 from bot.results import Results
 from bot.review import Reminding, Reviewing
@@ -58,6 +65,8 @@ from bot.slack.files import SlackFiles
 from bot.slack.signature import SlackSignature
 from bot.slack.web import SlackWeb
 from bot.smile_id.client import TIMEOUT, SmileID
+from bot.smile_id.reading import reading_of
+from bot.smile_id.wire import parse_message
 from bot.submission import PASS_SECONDS, SubmissionWorker
 from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
@@ -470,18 +479,7 @@ def _outbox(ground: _Ground) -> tuple[Outbox, Crew[Post]]:
         database=ground.database,
         slack=ground.worker_slack,
         access=ground.access,
-        saying=Saying(
-            slack=ground.worker_slack,
-            access=ground.access,
-            codes=ground.codes,
-            id_types=ground.id_types,
-            settings=ground.settings,
-            now=ground.now,
-        ),
-        reporting=Reporting(
-            slack=ground.worker_slack, id_types=ground.id_types, settings=ground.settings, now=ground.now
-        ),
-        exporting=Exporting(database=ground.database, slack=ground.worker_slack, access=ground.access, now=ground.now),
+        builders=_builders(ground),
         settings=ground.settings,
         now=ground.now,
         steady=ground.steady,
@@ -492,6 +490,27 @@ def _outbox(ground: _Ground) -> tuple[Outbox, Crew[Post]]:
     crew = Crew("outbox", claim=outgoing.claim, work=outgoing.work, size=8)
     ground.database.subscribe(outbox.OUTBOX, crew.wake)
     return outgoing, crew
+
+
+def _builders(ground: _Ground) -> Builders:
+    """Who builds each kind of post."""
+    database, slack, access, id_types = ground.database, ground.worker_slack, ground.access, ground.id_types
+    settings, now = ground.settings, ground.now
+
+    def read(receipt: Receipt) -> Reading:
+        return reading_of(parse_message(json.loads(receipt.body)), ground.codes)
+
+    threads = ThreadPosts(database=database, access=access, id_types=id_types, read=read, settings=settings, now=now)
+    cards = ReviewCards(database=database, slack=slack, access=access, id_types=id_types, read=read, now=now)
+    summaries = SummaryPosts(database=database, slack=slack, id_types=id_types, settings=settings, now=now)
+    exports = ExportPosts(database=database, slack=slack, access=access, now=now)
+    return {
+        **threads.builders(),
+        **BatchPosts(database=database).builders(),
+        **cards.builders(),
+        **summaries.builders(),
+        **exports.builders(),
+    }
 
 
 def _home(ground: _Ground) -> tuple[Home, Crew[homes.Due]]:

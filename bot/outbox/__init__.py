@@ -1,8 +1,5 @@
-"""Everything the bot says of its own accord: `delivering` brings to Slack what the others build."""
+"""Everything the bot says of its own accord: `delivering` brings to Slack what the builders build."""
 
 from bot.outbox.delivering import Outbox
-from bot.outbox.exporting import Exporting
-from bot.outbox.reporting import Reporting
-from bot.outbox.saying import Saying
 
-__all__ = ["Exporting", "Outbox", "Reporting", "Saying"]
+__all__ = ["Outbox"]

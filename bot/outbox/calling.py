@@ -1,20 +1,24 @@
-"""What reviewers are told: cards, calls below them, and what somebody chose to hear of directly."""
+"""What reviewers are shown: cards, calls below them, and what somebody chose to hear of directly."""
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access import Access, Role, Verdict
 from bot.blocks import review, words
 from bot.blocks.text import person
+from bot.domain.attempt import Receipt
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.outbox import Message, Post, PostKind
+from bot.domain.outcomes import Reading
 from bot.domain.reviews import (
     FOR_REVIEWERS,
     Agreement,
     Choice,
     Decision,
+    Review,
     ReviewState,
     Silence,
     silence_of,
@@ -22,91 +26,141 @@ from bot.domain.reviews import (
     waits_for_smile_id,
 )
 from bot.errors import SlackNotSent, SlackRefused
-from bot.outbox.context import Context
+from bot.outbox.builders import Builders
 from bot.slack.web import SlackWeb
+from storage import checks, outbox, receipts, reviews
+from storage.database import Database, Transaction
 
-REVIEWERS = frozenset({PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL})
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What a post to reviewers is built from."""
+
+    check: Check
+    entry: IDType | None
+    review: Review | None
+    """Of the round that the post is about."""
+    reading: Reading | None
+    is_below_a_card: bool
 
 
-class Calling:
+class ReviewCards:
     """Builds these messages."""
 
-    def __init__(self, *, slack: SlackWeb, access: Access, id_types: IDTypes, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        access: Access,
+        id_types: IDTypes,
+        read: Callable[[Receipt], Reading],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`read` gives the meaning of a stored message of Smile ID's."""
+        self._database = database
         self._slack = slack
         self._access = access
         self._id_types = id_types
+        self._read = read
         self._now = now
 
-    async def say(self, post: Post, context: Context) -> Message | None:
-        """The words of one post; None when there is nothing to say any more."""
-        check = context.check
+    def builders(self) -> Builders:
+        return {
+            PostKind.REVIEW_NOTICE: self._card,
+            PostKind.REVIEW_CARD: self._card,
+            PostKind.REVIEW_CALL: self._call,
+            PostKind.PERSONAL: self._personal,
+        }
+
+    def _facts(self, tx: Transaction, post: Post) -> _Facts | None:
+        check = checks.find(tx, post.ref) if post.ref else None
         if check is None:
             return None
-        entry = self._id_types.find(check.country, check.id_type)
-        match post.kind:
-            case PostKind.PERSONAL:
-                return await self._personal(post, context, check, entry)
-            case PostKind.REVIEW_CALL:
-                return self._call(post, context, check, entry)
-            case _:
-                return await self._card(post, context, check, entry)
+        receipt = receipts.find(tx, post.receipt) if post.receipt else None
+        parent = outbox.find(tx, post.parent_id) if post.parent_id else None
+        return _Facts(
+            check=check,
+            entry=self._id_types.find(check.country, check.id_type),
+            review=reviews.find(tx, check.ref, _round(post, check)),
+            reading=self._read(receipt) if receipt is not None else None,
+            is_below_a_card=parent is not None and parent.ts is not None and parent.channel == post.destination,
+        )
 
-    async def _card(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Message | None:
+    async def _card(self, post: Post) -> Message | None:
         """Everything needed to decide, with a link to the request's message; directly only to who is a reviewer now."""
-        if post.destination[0] in "UW" and not await self._reviews(post.destination):
+        facts = await self._database.read(self._facts, post)
+        if facts is None or (post.destination[0] in "UW" and not await self._reviews(post.destination)):
             return None
         return review.card(
-            check,
-            entry,
-            context.review,
-            round_=int(post.payload.get("round", check.round)),
-            title=_title(post, context),
-            link=await self._link(check),
-            reading=context.reading,
+            facts.check,
+            facts.entry,
+            facts.review,
+            round_=_round(post, facts.check),
+            title=_title(post, facts),
+            link=await self._link(facts.check),
+            reading=facts.reading,
             mentions=self._access.mentions(Role.REVIEWER) if _calls(post) else "",
         )
 
-    async def _personal(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Message | None:
+    async def _personal(self, post: Post) -> Message | None:
         """For one person who chose so, if they may (still) know, and there is (still) something for them to do."""
-        choice, opened = Choice(post.payload["choice"]), context.review
-        if choice in FOR_REVIEWERS:
-            if opened is None or opened.state is not ReviewState.OPEN:
-                return None
-            if (choice is Choice.SECOND and opened.proposal is None) or not await self._reviews(post.destination):
-                return None
-        title = review.PERSONAL.get(choice) or _title(post, context)
+        facts, choice = await self._database.read(self._facts, post), Choice(post.payload["choice"])
+        if facts is None or (choice in FOR_REVIEWERS and not await self._can_act(post, choice, facts.review)):
+            return None
+        title = review.PERSONAL.get(choice) or _title(post, facts)
         if choice is Choice.DECISIONS:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
-        return review.personal(check, entry, title=title, link=await self._link(check))
+        return review.personal(facts.check, facts.entry, title=title, link=await self._link(facts.check))
 
-    def _call(self, post: Post, context: Context, check: Check, entry: IDType | None) -> Message | None:
-        """None when what it calls for has been done meanwhile."""
-        payload, opened = post.payload, context.review
+    async def _can_act(self, post: Post, choice: Choice, opened: Review | None) -> bool:
         if opened is None or opened.state is not ReviewState.OPEN:
-            return None
-        if payload["what"] == "second":
-            if opened.proposal is None:
-                return None
-            whom = payload["whom"] and person(payload["whom"])
-            whom = whom or self._access.mentions(Role.REVIEWER)
-            below = context.below is not None
-            return review.second(check, entry, opened.proposal, whom=whom, below_a_card=below)
-        if payload["what"] == "handed":
-            return (
-                review.handed(check, entry, by=payload["by"], to=payload["whom"])
-                if payload["whom"] == opened.claimed_by
-                else None
-            )
-        silence = Silence(payload["what"])
-        if silence is not silence_of(opened, waits_for_smile_id=waits_for_smile_id(check.state, check.reason)):
-            return None
-        whom = person(payload["whom"]) if payload["whom"] else self._access.mentions(Role.REVIEWER)
-        waited = self._now() - silent_since(opened)
-        return review.reminder(check, entry, silence, whom=whom, claimer=opened.claimed_by, waited=waited)
+            return False
+        if choice is Choice.SECOND and opened.proposal is None:
+            return False
+        return await self._reviews(post.destination)
 
-    async def _reviews(self, person: str) -> bool:
+    async def _call(self, post: Post) -> Message | None:
+        """None when what it calls for has been done meanwhile."""
+        facts = await self._database.read(self._facts, post)
+        if facts is None or facts.review is None or facts.review.state is not ReviewState.OPEN:
+            return None
+        match post.payload["what"]:
+            case "second":
+                return self._second(post, facts, facts.review)
+            case "handed":
+                return _handed(post, facts, facts.review)
+            case what:
+                return self._reminder(post, facts, facts.review, Silence(what))
+
+    def _second(self, post: Post, facts: _Facts, opened: Review) -> Message | None:
+        if opened.proposal is None:
+            return None
+        return review.second(
+            facts.check, facts.entry, opened.proposal, whom=self._whom(post), below_a_card=facts.is_below_a_card
+        )
+
+    def _reminder(self, post: Post, facts: _Facts, opened: Review, silence: Silence) -> Message | None:
+        waits = waits_for_smile_id(facts.check.state, facts.check.reason)
+        if silence is not silence_of(opened, waits_for_smile_id=waits):
+            return None
+        return review.reminder(
+            facts.check,
+            facts.entry,
+            silence,
+            whom=self._whom(post),
+            claimer=opened.claimed_by,
+            waited=self._now() - silent_since(opened),
+        )
+
+    def _whom(self, post: Post) -> str:
+        """How to call the one person that it is for, or else every reviewer."""
+        whom = post.payload["whom"]
+        return person(whom) if whom else self._access.mentions(Role.REVIEWER)
+
+    async def _reviews(self, user: str) -> bool:
         """Raises SlackNotSent while Slack does not say: then it is told later."""
-        is_reviewer = await self._access.has(person, Role.REVIEWER, Role.ADMIN)
+        is_reviewer = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
         if is_reviewer is Verdict.UNKNOWN:
             raise SlackNotSent("who reviews is not known now")
         return is_reviewer is Verdict.YES
@@ -120,11 +174,20 @@ class Calling:
         return None
 
 
+def _handed(post: Post, facts: _Facts, opened: Review) -> Message | None:
+    to = post.payload["whom"]
+    return review.handed(facts.check, facts.entry, by=post.payload["by"], to=to) if to == opened.claimed_by else None
+
+
+def _round(post: Post, check: Check) -> int:
+    return int(post.payload.get("round", check.round))
+
+
 def _calls(post: Post) -> bool:
     """In their channel, of what was not taken up by somebody already."""
     return post.destination[0] in "CG" and post.payload.get("tell") != "again"
 
 
-def _title(post: Post, context: Context) -> str:
+def _title(post: Post, facts: _Facts) -> str:
     tell = "differs" if post.payload.get("agreement") == Agreement.CONTRADICTS else post.payload.get("tell", "")
-    return words.notice_title(tell, context.reading.why if context.reading else None)
+    return words.notice_title(tell, facts.reading.why if facts.reading else None)

@@ -1,35 +1,33 @@
-"""What a post is built from, read in one go."""
+"""What delivery must know of a post beside its row: whose it is, and which message it belongs to."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from bot.blocks.thread import NotifiedParties
-from bot.domain.batches import Batch, Counts
+from bot.domain.batches import Batch
 from bot.domain.checks import Check
-from bot.domain.outbox import Post
-from bot.domain.outcomes import Reading
-from bot.domain.reviews import Decided, Review
+from bot.domain.outbox import Post, PostKind
+from storage import batches, checks, outbox
+from storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a post is built from, read in one go."""
+    """Who may read a post and where it goes depend on these; its words are its builder's affair."""
 
     check: Check | None
-    reading: Reading | None
-    received_at: datetime | None
-    told: NotifiedParties
-    claimed: bool
-    parent: Post | None
-    sent_at: datetime | None
     batch: Batch | None
-    counts: Counts
-    earlier: Sequence[Check]
-    """Checks that a question may name: those of the same channel."""
-    review: Review | None
-    """Of the round that the post is about."""
-    decided: Decided | None
-    """The decision that the post is about."""
-    below: str | None
-    """The card in whose thread it belongs."""
+    parent: Post | None
+
+
+def context_of(tx: Transaction, post: Post) -> Context:
+    return Context(
+        check=checks.find(tx, post.ref) if post.ref else None,
+        batch=batches.find(tx, post.payload["batch"]) if "batch" in post.payload else None,
+        parent=parent_of(tx, post),
+    )
+
+
+def parent_of(tx: Transaction, post: Post) -> Post | None:
+    """The post that this one belongs to: for an update, the message that it changes."""
+    if post.kind is PostKind.PROGRESS and post.ref:
+        return outbox.opening(tx, post.ref)
+    return outbox.find(tx, post.parent_id) if post.parent_id else None

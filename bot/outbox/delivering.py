@@ -16,18 +16,15 @@ from typing import IO
 import structlog
 
 from bot.access import Access, Role, Verdict
-from bot.blocks import thread
 from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
 from bot.domain.exports import ExportState
-from bot.domain.outbox import BATCHES, ELSEWHERE, EXPORTS, FILES, SUMMARIES, UPDATES, Message, Post, PostKind
+from bot.domain.outbox import BATCHES, ELSEWHERE, SUMMARIES, UPDATES, Message, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox import alerts
-from bot.outbox.context import Context
-from bot.outbox.exporting import Exporting
+from bot.outbox.builders import Builders, File
+from bot.outbox.context import Context, context_of
 from bot.outbox.recipients import NOT_MISSED, Recipients
-from bot.outbox.reporting import Reporting
-from bot.outbox.saying import File, Saying
 from bot.settings import Settings
 from bot.slack.web import SHOWN_WITHIN, Found, SlackWeb
 from storage import batches, checks, deliveries, exports, outbox
@@ -76,9 +73,7 @@ class Outbox:
         database: Database,
         slack: SlackWeb,
         access: Access,
-        saying: Saying,
-        reporting: Reporting,
-        exporting: Exporting,
+        builders: Builders,
         settings: Settings,
         now: Callable[[], datetime],
         steady: Callable[[], datetime],
@@ -86,12 +81,12 @@ class Outbox:
         wake_in: Callable[[timedelta], None] = lambda _wait: None,
     ) -> None:
         """`wake_in` is called with the time after which a paused conversation may go on; `steady` is never set."""
+        if missing := set(PostKind) - set(builders):
+            raise ValueError(f"nobody builds {', '.join(sorted(missing))}")
         self._database = database
         self._slack = slack
         self._access = access
-        self._saying = saying
-        self._reporting = reporting
-        self._exporting = exporting
+        self._builders = builders
         self._recipients = Recipients(access)
         self._now = now
         self._steady = steady
@@ -138,7 +133,7 @@ class Outbox:
                 await self._database.write(self._alert, post, words, self._now())
 
     async def _try(self, post: Post) -> None:
-        context = await self._database.read(self._saying.gather, post)
+        context = await self._database.read(context_of, post)
         try:
             await self._deliver(post, context)
         except SlackRateLimited as limited:
@@ -159,12 +154,12 @@ class Outbox:
             case Verdict.NO:
                 await self._not_told(post)
                 return
-        if post.kind in FILES:
-            await self._upload(post)
-            return
-        said = await self._said(post, context)
+        said = await self._builders[post.kind](post)
         if said is None:
             await self._end(post, "dropped", "nothing to say any more")
+            return
+        if isinstance(said, File):
+            await self._upload(post, said)
             return
         deliver = self._update if post.kind in UPDATES else self._post
         try:
@@ -177,25 +172,11 @@ class Outbox:
             self._bare.add(post.id)
             await self._again(post, no.code, self._pace, counts=False)
 
-    async def _said(self, post: Post, context: Context) -> Message | None:
-        if post.kind in EXPORTS:
-            return await self._exporting.say(post)
-        if post.kind in SUMMARIES:
-            return await self._reporting.say(post, await self._database.read(self._reporting.gather, post))
-        return await self._saying.say(post, context)
-
-    async def _file(self, post: Post) -> File | None:
-        if post.kind in EXPORTS:
-            return await self._exporting.file(post)
-        if post.kind in SUMMARIES:
-            return await self._reporting.file(post, await self._database.read(self._reporting.gather, post))
-        return await self._database.read(self._saying.file_of, post)
-
     # Delivering
 
     async def _post(self, post: Post, context: Context, said: Message) -> None:
         check, direct = context.check, post.destination[0] in "UW"
-        thread_ts = context.below if post.kind is PostKind.REVIEW_CALL else None
+        thread_ts = _card_above(post, context.parent) if post.kind is PostKind.REVIEW_CALL else None
         if check is not None and self._is_for_thread(post):
             opens = post.kind is PostKind.REQUEST
             thread_ts = check.thread_ts if opens else check.root_ts
@@ -215,16 +196,14 @@ class Outbox:
         if post.kind is PostKind.REVIEW_CALL and thread_ts and not await self._stands(channel, thread_ts):
             # The card was deleted: what is said below it is for reviewers alone, so it stands by itself.
             thread_ts = None
-            alone = await self._said(post, replace(context, below=None))
-            said = alone or said
+            alone = await self._builders[post.kind](replace(post, parent_id=None))
+            said = alone if isinstance(alone, Message) else said
         if post.in_doubt_since is not None and await self._found_again(post, channel, thread_ts):
             return
         # A reply to nothing would land in the channel itself, in front of everybody.
         if check and thread_ts and not await self._stands(channel, thread_ts):
             await self._redirect(post, check, "the thread's first message is gone")
             return
-        if direct and check is not None and post.kind not in ELSEWHERE:
-            said = thread.directly(said, check)
         said = self._as_taken(post, said)
         await self._database.write(deliveries.intend, post.id, now=self._now())
         try:
@@ -238,14 +217,10 @@ class Outbox:
             self._pause(post.destination, self._pace)
         await self._done(post, found)
 
-    async def _upload(self, post: Post) -> None:
+    async def _upload(self, post: Post, file: File) -> None:
         """A file in a thread or to a person: Slack's answer does not tell where it stands, its name does."""
         if post.kind in BATCHES and await self._is_shared_place(post.destination):
             await self._end(post, "failed", _SHARED)
-            return
-        file = await self._file(post)
-        if file is None:
-            await self._end(post, "dropped", "nothing to say any more")
             return
         if post.in_doubt_since is not None:
             if await self._is_too_early(post):
@@ -347,8 +322,6 @@ class Outbox:
     async def _update(self, post: Post, context: Context, said: Message) -> None:
         """Update a message in place; doing it twice does no harm, so there is no doubt to settle."""
         parent = context.parent
-        if post.kind is PostKind.PROGRESS and post.ref:
-            parent = await self._database.read(outbox.opening, post.ref)
         channel, ts = (parent.channel, parent.ts) if parent else (None, None)
         if channel is None or ts is None:
             await self._no_message(post, context, "no message to update")
@@ -361,8 +334,6 @@ class Outbox:
             # What is decided, and why, is not for another company.
             await self._end(post, "failed", _SHARED)
             return
-        if context.check is not None and post.kind not in ELSEWHERE and channel != context.check.channel:
-            said = thread.directly(said, context.check)
         said = self._as_taken(post, said)
         try:
             await self._slack.update(channel=channel, ts=ts, text=said.text, blocks=said.blocks)
@@ -532,6 +503,10 @@ def _copy_to(tx: Transaction, post: Post, people: Sequence[str], *, now: datetim
             payload=post.payload,
             now=now,
         )
+
+
+def _card_above(post: Post, card: Post | None) -> str | None:
+    return card.ts if card is not None and card.channel == post.destination else None
 
 
 def _since(post: Post) -> datetime:

@@ -8,16 +8,16 @@ from bot import record
 from bot.access import Access, Role, Verdict
 from bot.blocks import export as words
 from bot.domain.exports import Export, ExportState
-from bot.domain.outbox import Message, Post
+from bot.domain.outbox import Message, Post, PostKind
 from bot.errors import SlackNotSent
-from bot.outbox.saying import File
+from bot.outbox.builders import Builders, File
 from bot.slack.web import SlackWeb
 from storage import exports
 from storage.database import Database
 from storage.exports import UPDATE_EVERY, Wanted
 
 
-class Exporting:
+class ExportPosts:
     """Writes exports."""
 
     def __init__(self, *, database: Database, slack: SlackWeb, access: Access, now: Callable[[], datetime]) -> None:
@@ -26,11 +26,18 @@ class Exporting:
         self._access = access
         self._now = now
 
-    async def say(self, post: Post) -> Message | None:
+    def builders(self) -> Builders:
+        return {
+            PostKind.EXPORT: self._message,
+            PostKind.EXPORT_PROGRESS: self._message,
+            PostKind.EXPORT_FILE: self._file,
+        }
+
+    async def _message(self, post: Post) -> Message | None:
         export = await self._database.read(exports.find, post.payload["export"])
         return words.message(export) if export is not None else None
 
-    async def file(self, post: Post) -> File | None:
+    async def _file(self, post: Post) -> File | None:
         """The file, not written yet; None when it is not to be sent any more.
 
         Weeks of Slack's silence may lie between asking and sending, so the right to it is looked at again.

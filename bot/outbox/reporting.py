@@ -21,11 +21,11 @@ from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.periods import Kind, Period, at, name
 from bot.domain.sheets import csv_bytes
 from bot.errors import SlackError
-from bot.outbox.saying import File
+from bot.outbox.builders import Builders, File
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
 from storage import outbox
-from storage.database import Transaction
+from storage.database import Database, Transaction
 
 LATE = timedelta(hours=1)
 """A summary that comes later than this after its hour says so."""
@@ -41,15 +41,32 @@ class Gathered:
     """The summary whose thread a file belongs to."""
 
 
-class Reporting:
+class SummaryPosts:
     """Builds summaries."""
 
-    def __init__(self, *, slack: SlackWeb, id_types: IDTypes, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        id_types: IDTypes,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
         self._slack = slack
         self._id_types = id_types
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
         self._now = now
+
+    def builders(self) -> Builders:
+        return {
+            PostKind.SUMMARY: self._summary,
+            PostKind.SUMMARY_OLDER: self._older,
+            PostKind.SUMMARY_CHART: self._file,
+            PostKind.SUMMARY_CSV: self._file,
+        }
 
     def gather(self, tx: Transaction, post: Post) -> Gathered:
         """The figures of the period that the post names, as they are now."""
@@ -63,14 +80,17 @@ class Reporting:
         )
         return Gathered(report=report, opening=outbox.find(tx, post.parent_id) if post.parent_id else None)
 
-    async def say(self, post: Post, found: Gathered) -> Message:
-        report = found.report
-        if post.kind is PostKind.SUMMARY_OLDER:
-            return summary.older(
-                report, unit=post.payload["unit"], count=int(post.payload["count"]), today=self._today()
-            )
+    async def _summary(self, post: Post) -> Message:
+        report = (await self._database.read(self.gather, post)).report
         called = await self._names(group.key[0] for group in report.figures.by_requester[: summary.GROUPS])
         return summary.message(report, self._called(called), self._told(post, report))
+
+    async def _older(self, post: Post) -> Message:
+        report, payload = (await self._database.read(self.gather, post)).report, post.payload
+        return summary.older(report, unit=payload["unit"], count=int(payload["count"]), today=self._today())
+
+    async def _file(self, post: Post) -> File | None:
+        return await self.file(post, await self._database.read(self.gather, post))
 
     async def file(self, post: Post, found: Gathered) -> File | None:
         """The picture or the table; None when there is no thread for it, or nothing that it could show."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.outbox import Message, PostKind
-from bot.outbox.saying import File
+from bot.outbox.builders import File
 from tests.pictures import drawing
 from tests.pictures.drawing import Canvas, Typed
 

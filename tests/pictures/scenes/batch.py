@@ -14,7 +14,7 @@ from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Why
 from bot.domain.request import FileInfo
 from bot.domain.states import State
-from bot.outbox.saying import File
+from bot.outbox.builders import File
 from tests.blocks.samples import ASKED_AT, ID_TYPES
 from tests.pictures.people import AMINA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet

@@ -10,7 +10,7 @@ from bot.domain.exports import Export, ExportState, Format, period_of_days
 from bot.domain.outbox import PostKind
 from bot.domain.sheets import csv_text
 from bot.errors import Refusal, Refused
-from bot.outbox.saying import File
+from bot.outbox.builders import File
 from storage.exports import FIELDS
 from tests.pictures.people import AMINA, ZOLA
 from tests.pictures.scene import Place, Scene, Sheet

@@ -14,10 +14,11 @@ from bot.domain.outbox import Post, PostKind
 from bot.domain.outcomes import Why
 from bot.domain.periods import day_of, week_of
 from bot.domain.states import ReviewReason, State
-from bot.outbox.reporting import Gathered, Reporting
-from bot.outbox.saying import File
+from bot.outbox.builders import File
+from bot.outbox.reporting import Gathered, SummaryPosts
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
+from storage.database import Database
 from tests.blocks.samples import ID_TYPES
 from tests.pictures.people import AMINA, MUSA, NOW, PEOPLE, REMI, SUMMARIES, ZOLA, ZONE
 from tests.pictures.scene import Place, Scene, Sheet
@@ -88,7 +89,13 @@ def _files(kind: PostKind) -> File:
     """As the outbox builds it: the picture, and the table."""
     settings = Settings.model_construct(timezone="Africa/Lagos", summary_time=time(8))
     # It speaks to Slack for people's names only, and no file holds any.
-    saying = Reporting(slack=cast("SlackWeb", None), id_types=ID_TYPES, settings=settings, now=lambda: MORNING)
+    saying = SummaryPosts(
+        database=cast("Database", None),
+        slack=cast("SlackWeb", None),
+        id_types=ID_TYPES,
+        settings=settings,
+        now=lambda: MORNING,
+    )
     opening = _post(PostKind.SUMMARY)
     found = asyncio.run(saying.file(_post(kind), Gathered(report=of_day(), opening=opening)))
     assert found is not None
