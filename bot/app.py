@@ -43,13 +43,13 @@ from bot.notifying import Notifying
 from bot.outbox import Outbox
 from bot.outbox.batch_posts import BatchPosts
 from bot.outbox.builders import Builders
-from bot.outbox.calling import ReviewCards
-from bot.outbox.exporting import ExportPosts
-from bot.outbox.reporting import SummaryPosts
-from bot.outbox.saying import ThreadPosts
+from bot.outbox.thread_posts import ThreadPosts
 from bot.readiness import Readiness
+from bot.reporting.export_posts import ExportPosts
+from bot.reporting.summary_posts import SummaryPosts
 from bot.results import Results
 from bot.review import Reminding, Reviewing
+from bot.review.cards import ReviewCards
 from bot.schedule import (
     FIRST_BACKUP,
     FIRST_SUMMARIES,

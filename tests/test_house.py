@@ -34,6 +34,7 @@ PROCESSES = frozenset(
         "bot.messages",
         "bot.notifying",
         "bot.outbox",
+        "bot.reporting",
         "bot.results",
         "bot.review",
         "bot.submission",
@@ -184,6 +185,13 @@ def _room(name: str, rooms: frozenset[str]) -> str | None:
 
 def _layer(process: str) -> int:
     return next((n for n, layer in enumerate(LAYERS) if process in layer), len(LAYERS))
+
+
+def test_delivery_knows_no_blocks() -> None:
+    """It hands on what the builders built; only these look inside a message."""
+    builders = {"bot.outbox.thread_posts", "bot.outbox.batch_posts"}
+    importers = {i.importer for i in OUR_IMPORTS if _in(i.importer, "bot.outbox") and _in(i.imported, "bot.blocks")}
+    assert importers == builders
 
 
 def test_every_file_of_the_bot_has_a_known_place() -> None:

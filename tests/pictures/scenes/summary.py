@@ -15,7 +15,7 @@ from bot.domain.outcomes import Why
 from bot.domain.periods import day_of, week_of
 from bot.domain.states import ReviewReason, State
 from bot.outbox.builders import File
-from bot.outbox.reporting import Gathered, SummaryPosts
+from bot.reporting.summary_posts import Gathered, SummaryPosts
 from bot.settings import Settings
 from bot.slack.web import SlackWeb
 from storage.database import Database
