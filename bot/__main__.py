@@ -21,6 +21,7 @@ import click
 import handlers
 from bot import __version__, logs, manifest, reports
 from bot import check as looking
+from bot.app import connect_smile_id
 from bot.blocks import refusals, summary
 from bot.domain.exports import Format
 from bot.domain.figure_tables import record
@@ -161,7 +162,7 @@ def check(*, new_key: bool) -> None:
             click.echo(f"FAIL  settings: {line}")
         sys.exit(2)
     logs.configure(settings.log_format)
-    findings = asyncio.run(looking.look(settings))
+    findings = asyncio.run(looking.look(settings, connect=connect_smile_id))
     for finding in findings:
         click.echo(finding.line())
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

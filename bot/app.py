@@ -5,7 +5,6 @@ the clock does.
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -64,9 +63,9 @@ from bot.settings import Settings
 from bot.slack.files import SlackFiles
 from bot.slack.signature import SlackSignature
 from bot.slack.web import SlackWeb
-from bot.smile_id.client import TIMEOUT, SmileID
-from bot.smile_id.reading import reading_of
-from bot.smile_id.wire import parse_message
+from bot.smile_id.client import CALL_SECONDS, TIMEOUT, V1Client
+from bot.smile_id.interface import SmileID
+from bot.smile_id.v1 import SmileIDV1
 from bot.submission import PASS_SECONDS, SubmissionWorker
 from bot.summary import LOOK_EVERY as LOOK_FOR_SUMMARIES
 from bot.summary import Summary
@@ -295,7 +294,6 @@ class _Ground:
     access: Access
     bundles: Bundles
     decoder: PhotoDecoder
-    codes: ResultCodes
     id_types: IDTypes
     metrics: Metrics
     readiness: Readiness
@@ -331,13 +329,11 @@ async def _lay(
     worker_slack = await _slack(
         settings, stack, timeout=patience.worker, link_seconds=look_up, on_call=heard, time=slack_time
     )
-    smile_id = SmileID(
-        http=await _http(stack, timeout=patience.smile_id),
-        base_url=settings.smile_id_url,
-        partner_id=settings.smile_id_partner_id,
-        api_key=settings.smile_id_api_key.get_secret_value(),
+    smile_id = connect_smile_id(
+        settings,
+        await _http(stack, timeout=patience.smile_id),
+        codes=codes,
         now=now,
-        timeout=patience.smile_id,
         on_call=_both(metrics.smile_id, readiness.smile_id),
         on_date=TheirClock("smile_id", now=now, steady=steady, readiness=readiness).heard,
     )
@@ -368,7 +364,6 @@ async def _lay(
         access=access,
         bundles=bundles,
         decoder=PhotoDecoder(),
-        codes=codes,
         id_types=id_types,
         metrics=metrics,
         readiness=readiness,
@@ -378,6 +373,34 @@ async def _lay(
         dice=dice,
         patience=patience,
     )
+
+
+def connect_smile_id(
+    settings: Settings,
+    http: httpx.AsyncClient,
+    *,
+    now: Callable[[], datetime],
+    codes: ResultCodes | None = None,
+    call_seconds: float = CALL_SECONDS,
+    on_call: Callable[[str, str], None] = lambda _call, _result: None,
+    on_date: Callable[[str | None], None] = lambda _date: None,
+) -> SmileID:
+    """The one place that chooses how Smile ID is spoken to. Without `codes` every result is unknown.
+
+    Raises ValueError for a partner id, key or address that cannot be used.
+    """
+    client = V1Client(
+        http=http,
+        base_url=settings.smile_id_url,
+        partner_id=settings.smile_id_partner_id,
+        api_key=settings.smile_id_api_key.get_secret_value(),
+        now=now,
+        timeout=http.timeout,
+        call_seconds=call_seconds,
+        on_call=on_call,
+        on_date=on_date,
+    )
+    return SmileIDV1(client=client, codes=codes or ResultCodes({}))
 
 
 def _watch(ground: _Ground, clock: Clock) -> ClockWatch:
@@ -446,7 +469,6 @@ def _results(ground: _Ground) -> tuple[Results, Crew[Attempt]]:
     results = Results(
         database=ground.database,
         smile_id=ground.smile_id,
-        codes=ground.codes,
         access=ground.access,
         settings=ground.settings,
         now=ground.now,
@@ -498,7 +520,7 @@ def _builders(ground: _Ground) -> Builders:
     settings, now = ground.settings, ground.now
 
     def read(receipt: Receipt) -> Reading:
-        return reading_of(parse_message(json.loads(receipt.body)), ground.codes)
+        return ground.smile_id.read_message(receipt.body).reading
 
     threads = ThreadPosts(database=database, access=access, id_types=id_types, read=read, settings=settings, now=now)
     cards = ReviewCards(database=database, slack=slack, access=access, id_types=id_types, read=read, now=now)
@@ -563,7 +585,6 @@ def _desk(ground: _Ground) -> Desk:
         slack=ground.listener_slack,
         smile_id=ground.smile_id,
         access=ground.access,
-        codes=ground.codes,
         id_types=ground.id_types,
         now=ground.now,
         look_up_seconds=ground.patience.look_up_seconds,

@@ -14,10 +14,10 @@ from datetime import datetime
 import structlog
 
 from bot.domain.id_types import IDTypes
-from bot.errors import DatabaseFault, SmileIDAnswerInvalid, SmileIDError
+from bot.domain.services import keep_enabled, keep_services, kept_enabled, kept_services
+from bot.errors import DatabaseFault, SmileIDError
 from bot.settings import Settings
-from bot.smile_id import wire
-from bot.smile_id.client import SmileID
+from bot.smile_id.interface import SmileID
 from storage import meta
 from storage.database import Database
 
@@ -52,14 +52,14 @@ class Catalogue:
         services = await self._kept(SERVICES) if self._follows_services else None
         if services is not None:
             try:
-                self._id_types.lay_over(wire.parse_services(services))
-            except SmileIDAnswerInvalid:
+                self._id_types.lay_over(kept_services(services))
+            except ValueError:
                 _damaged(SERVICES)
         products = await self._kept(PRODUCTS)
         if products is not None:
             try:
-                self._id_types.enable_only(wire.parse_products(products).biometric_kyc)
-            except SmileIDAnswerInvalid:
+                self._id_types.enable_only(kept_enabled(products))
+            except ValueError:
                 _damaged(PRODUCTS)
 
     async def refresh(self) -> bool:
@@ -70,22 +70,22 @@ class Catalogue:
         if not self._follows_services:
             return True
         try:
-            services = await self._smile_id.services()
+            services = await self._smile_id.offered_id_types()
         except SmileIDError as fault:
             log.warning("services.unknown", error=str(fault))
             return False
         self._id_types.lay_over(services)
-        await self._keep(SERVICES, wire.dump_services(services) if services else None)
+        await self._keep(SERVICES, keep_services(services) if services else None)
         return True
 
     async def _ask_products(self) -> bool:
         try:
-            products = await self._smile_id.products()
+            enabled = await self._smile_id.enabled_id_types()
         except SmileIDError as fault:
             log.warning("products.unknown", error=str(fault))
             return False
-        self._id_types.enable_only(products.biometric_kyc if products else None)
-        await self._keep(PRODUCTS, wire.dump_products(products) if products else None)
+        self._id_types.enable_only(enabled)
+        await self._keep(PRODUCTS, keep_enabled(enabled) if enabled is not None else None)
         return True
 
     async def _keep(self, name: str, answer: Mapping[str, object] | None) -> None:

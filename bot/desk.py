@@ -1,7 +1,6 @@
 """What a person may look at: where a check stands, their own list, the Details, whose every opening is recorded."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,6 @@ from bot.domain.attempt import Receipt
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.id_types import IDTypes
 from bot.domain.outbox import Message
-from bot.domain.outcomes import ResultCodes
 from bot.domain.record_match import RecordMatch
 from bot.domain.references import parse_reference
 from bot.domain.request import check_file
@@ -24,10 +22,7 @@ from bot.domain.states import FINAL, State
 from bot.errors import IllegalMove, Refusal, Refused, SlackError, SlackRefused, SmileIDError
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
-from bot.smile_id import wire
-from bot.smile_id.client import SmileID
-from bot.smile_id.reading import reading_of, recorded
-from bot.smile_id.wire import Authority, parse_message
+from bot.smile_id.interface import Authority, ResultMessage, SmileID
 from storage import attempts, audit, checks, receipts, reviews
 from storage.database import Database, Transaction
 
@@ -56,7 +51,6 @@ class Desk:
         slack: SlackWeb,
         smile_id: SmileID,
         access: Access,
-        codes: ResultCodes,
         id_types: IDTypes,
         now: Callable[[], datetime],
         look_up_seconds: float = FILE_LOOK_UP_SECONDS,
@@ -66,7 +60,6 @@ class Desk:
         self._slack = slack
         self._smile_id = smile_id
         self._access = access
-        self._codes = codes
         self._id_types = id_types
         self._now = now
 
@@ -161,8 +154,8 @@ class Desk:
         links: Mapping[str, str] = {}
         if attempt is not None and attempt.sent_at is not None:
             try:
-                status = await self._smile_id.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
-                links = {name: url for name, url in status.image_links.items() if _is_link(url)}
+                record = await self._smile_id.ask(attempt)
+                links = {name: url for name, url in record.image_links.items() if _is_link(url)}
             except SmileIDError as fault:
                 log.info("details.no_links", ref=ref, error=str(fault))
         return await self._details(user, check, links=links)
@@ -176,7 +169,7 @@ class Desk:
         if await self._access.has(user, Role.REVIEWER, Role.ADMIN) is Verdict.YES:
             written += await self._database.read(reviews.notes, check.ref)
         entry = self._id_types.find(check.country, check.id_type)
-        read = [(receipt, parse_message(json.loads(receipt.body))) for receipt in kept]
+        read = [(receipt, self._smile_id.read_message(receipt.body)) for receipt in kept]
         told = [
             self._told(receipt, message, check.liveness_images if receipt.job_id == of_this_round else None)
             for receipt, message in read
@@ -186,12 +179,11 @@ class Desk:
             check, entry, told, photo_links=links, compared=compared, reviewers=review.written(written)
         )
 
-    def _told(self, receipt: Receipt, message: wire.Message, liveness_images: int | None) -> private.Told:
-        reading = reading_of(message, self._codes)
+    def _told(self, receipt: Receipt, message: ResultMessage, liveness_images: int | None) -> private.Told:
         return private.Told(
             at=receipt.received_at,
             source=receipt.source,
-            reading=reading,
+            reading=message.reading,
             authority=_shown(message.authority),
             liveness_images=liveness_images,
             suspects=[f"{suspect.user_id} ({', '.join(suspect.reasons)})" for suspect in message.suspects],
@@ -205,7 +197,7 @@ class Desk:
 def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.Compared]:
     """Name, date of birth and phone number, as far as either side tells them."""
     entered, record = check.id_info, check.record
-    persons = [recorded(held) for held in authorities]
+    persons = [held.person for held in authorities]
     names: list[str | None] = [
         p.full_name or " ".join(filter(None, (p.first_name, p.middle_name, p.last_name))) for p in persons
     ]

@@ -30,12 +30,7 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
         reading = asyncio.ensure_future(read())
         try:
             answer = await bot.results.receive(
-                Callback(
-                    token=request.path_params["token"],
-                    body=reading,
-                    header_timestamp=request.headers.get("Response-Timestamp"),
-                    header_signature=request.headers.get("Response-Signature"),
-                )
+                Callback(token=request.path_params["token"], body=reading, headers=request.headers)
             )
         except ClientDisconnect:
             return Response(status_code=400)

@@ -115,16 +115,19 @@ def heard_of(tx: Transaction, job_id: str) -> bool:
     return row is not None
 
 
-def prepared(tx: Transaction, job_id: str, *, smile_job_id: str, answer: Mapping[str, object]) -> None:
-    """(b): Smile ID knows the job and waits for the zip."""
+def prepared(tx: Transaction, job_id: str, *, smile_job_id: str | None, checkpoint: Mapping[str, object]) -> None:
+    """(b): Smile ID knows the job and waits for its photos; a checkpoint that was stored before is replaced.
+
+    `retry_flag` is a column that nothing writes any more.
+    """
     tx.run(
         """
-        UPDATE attempts SET step = 'prepared', smile_job_id = :smile_job_id, upload_sealed = :upload,
-            in_doubt_since = NULL, retry_flag = 0
+        UPDATE attempts SET step = 'prepared', smile_job_id = COALESCE(:smile_job_id, smile_job_id, ''),
+            upload_sealed = :checkpoint, in_doubt_since = NULL
         WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
         """,
         smile_job_id=smile_job_id,
-        upload=tx.sealer.seal(json.dumps(answer), place=f"attempts.upload:{job_id}"),
+        checkpoint=tx.sealer.seal(json.dumps(checkpoint), place=f"attempts.upload:{job_id}"),
         job_id=job_id,
     )
 
@@ -165,20 +168,8 @@ def doubt_open_ones(tx: Transaction, *, since: datetime) -> None:
     )
 
 
-def ask_again(tx: Transaction, job_id: str, *, with_retry_flag: bool) -> None:
-    """The doubt is over, Smile ID has no zip: go back to asking for an upload URL with the same job id."""
-    tx.run(
-        """
-        UPDATE attempts SET step = 'recorded', upload_sealed = NULL, in_doubt_since = NULL, retry_flag = :flag
-        WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
-        """,
-        flag=int(with_retry_flag),
-        job_id=job_id,
-    )
-
-
 def settle_doubt(tx: Transaction, job_id: str) -> None:
-    """The doubt is over, Smile ID has no zip, and the upload URL may still be used."""
+    """The doubt is over, Smile ID has no zip, and sending goes on from its checkpoint."""
     tx.run("UPDATE attempts SET in_doubt_since = NULL WHERE job_id = :job_id", job_id=job_id)
 
 
@@ -313,9 +304,9 @@ def learned_job(tx: Transaction, job_id: str, smile_job_id: str) -> None:
 
 def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
     job_id = row["job_id"]
-    upload = None
+    checkpoint = None
     if row["upload_sealed"] is not None:
-        upload = json.loads(tx.sealer.open(row["upload_sealed"], place=f"attempts.upload:{job_id}"))
+        checkpoint = json.loads(tx.sealer.open(row["upload_sealed"], place=f"attempts.upload:{job_id}"))
     return Attempt(
         job_id=job_id,
         ref=row["ref"],
@@ -324,10 +315,9 @@ def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
         user_id=row["user_id"],
         step=Step(row["step"]),
         in_doubt_since=moment_or_none(row["in_doubt_since"]),
-        retry_flag=bool(row["retry_flag"]),
         smile_job_id=row["smile_job_id"] or None,
         callback_token=tx.sealer.open(row["token_sealed"], place=f"attempts.token:{job_id}"),
-        upload=upload,
+        checkpoint=checkpoint,
         sent_at=moment_or_none(row["sent_at"]),
         polls=row["polls"],
         poll_at=moment_or_none(row["poll_at"]),

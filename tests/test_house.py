@@ -222,6 +222,22 @@ def test_handlers_import_neither_storage_nor_smile_id_nor_the_sandbox() -> None:
     assert _broken(lambda me: _in(me, "handlers"), lambda it: not _in(it, *forbidden)) == []
 
 
+def test_smile_id_is_known_by_its_interface_alone() -> None:
+    """Another of Smile ID's APIs can then be a second implementation: only the composition root chooses one."""
+    assert (
+        _broken(
+            lambda me: not _in(me, "bot.smile_id", "bot.app"),
+            lambda it: not _in(it, "bot.smile_id") or it == "bot.smile_id.interface",
+        )
+        == []
+    )
+    assert "bot.smile_id.v1" in {i.imported for i in OUR_IMPORTS if i.importer == "bot.app"}
+
+
+def test_the_interface_to_smile_id_knows_no_implementation() -> None:
+    assert _broken(lambda me: me == "bot.smile_id.interface", lambda it: _in(it, "bot.domain")) == []
+
+
 def test_only_the_command_line_brings_handlers_and_bot_together() -> None:
     importers = {i.importer for i in OUR_IMPORTS if _in(i.imported, "handlers") and not _in(i.importer, "handlers")}
     assert importers == {"bot.__main__"}

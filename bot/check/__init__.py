@@ -32,7 +32,11 @@ def _utc_now() -> datetime:
 
 
 async def look(
-    settings: Settings, *, now: Callable[[], datetime] = _utc_now, limits: Limits | None = None
+    settings: Settings,
+    *,
+    connect: smile_id.Connect,
+    now: Callable[[], datetime] = _utc_now,
+    limits: Limits | None = None,
 ) -> list[Finding]:
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
     limits = limits or Limits()
@@ -41,7 +45,7 @@ async def look(
     async with httpx.AsyncClient(timeout=httpx.Timeout(limits.call, connect=limits.connect), trust_env=False) as http:
         probes = await asyncio.gather(
             within(limits.probe, "slack", slack.look(settings, known, limits)),
-            within(limits.probe, "smile id", smile_id.look(settings, http, id_types, now, limits)),
+            within(limits.probe, "smile id", smile_id.look(settings, http, connect, id_types, now, limits)),
             within(limits.probe, "callback", callback.look(settings, http, limits)),
             within(limits.part, "clock against Slack", clock.look("Slack", settings.slack_api_url, http, now, limits)),
             within(

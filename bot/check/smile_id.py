@@ -1,8 +1,8 @@
 """Smile ID's side: whether it takes our credentials, and which ID types it lets us use."""
 
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,28 +11,29 @@ from bot.check.findings import Finding, Limits, fail, listed, note, ok
 from bot.domain.id_types import IDTypes
 from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
 from bot.settings import Settings
-from bot.smile_id.client import Products, SmileID
+from bot.smile_id.interface import SmileID
+
+
+class Connect(Protocol):
+    """Makes the bot's own connection to Smile ID, as the composition root does; ValueError where a setting is wrong."""
+
+    def __call__(
+        self, settings: Settings, http: httpx.AsyncClient, *, now: Callable[[], datetime], call_seconds: float
+    ) -> SmileID: ...
 
 
 async def look(
     settings: Settings,
     http: httpx.AsyncClient,
+    connect: Connect,
     id_types: IDTypes | None,
     now: Callable[[], datetime],
     limits: Limits,
 ) -> list[Finding]:
     subject = "smile id credentials"
     try:
-        client = SmileID(
-            http=http,
-            base_url=settings.smile_id_url,
-            partner_id=settings.smile_id_partner_id,
-            api_key=settings.smile_id_api_key.get_secret_value(),
-            now=now,
-            timeout=http.timeout,
-            call_seconds=limits.call,
-        )
-        products, proven = await _try_credentials(client)
+        smile_id = connect(settings, http, now=now, call_seconds=limits.call)
+        enabled, proven = await _try_credentials(smile_id)
     except ValueError as fault:
         return [fail(subject, f"{fault}. See SMILE_ID_API_URL and SMILE_ID_API_KEY.")]
     except SmileIDError as fault:
@@ -43,32 +44,29 @@ async def look(
         if proven
         else note(subject, f"not refused, but nothing that Smile ID answers here proves them ({where})")
     ]
-    return found if id_types is None else [*found, _id_types_in_use(id_types, products)]
+    return found if id_types is None else [*found, _id_types_in_use(id_types, enabled)]
 
 
-async def _try_credentials(client: SmileID) -> tuple[Products | None, bool]:
+async def _try_credentials(smile_id: SmileID) -> tuple[Mapping[str, frozenset[str]] | None, bool]:
     """What this partner may use, if Smile ID tells; and whether the credentials are proven."""
     try:
-        products = await client.products()
+        enabled = await smile_id.enabled_id_types()
     except SmileIDRefused:
-        products = None
-    if products is not None:
-        return products, True
-    # Not every environment has that call. Asking about a job that nobody has is read-only too, and a wrong key is
-    # refused there; but how Smile ID answers for an unknown job is not documented, so only a signed answer is a proof.
-    nobody = f"kyc-bot-check-{secrets.token_hex(8)}"
-    status = await client.job_status(user_id=nobody, job_id=nobody)
-    return None, not status.unknown_job
+        enabled = None
+    if enabled is not None:
+        return enabled, True
+    # not every environment has that list
+    return None, await smile_id.accepts_credentials()
 
 
-def _id_types_in_use(id_types: IDTypes, products: Products | None) -> Finding:
+def _id_types_in_use(id_types: IDTypes, enabled: Mapping[str, frozenset[str]] | None) -> Finding:
     subject = "id types"
     table = list(id_types.offered())
-    if products is None:
+    if enabled is None:
         return note(
             subject, f"Smile ID does not tell which you may use, so the form offers all {len(table)} of the table"
         )
-    usable = [entry for entry in table if entry.id_type in products.biometric_kyc.get(entry.country, frozenset())]
+    usable = [entry for entry in table if entry.id_type in enabled.get(entry.country, frozenset())]
     if not usable:
         return fail(
             subject,

@@ -15,9 +15,9 @@ class Step(StrEnum):
     RECORDED = "recorded"
     """The job id is ours; Smile ID may have been asked."""
     PREPARED = "prepared"
-    """Smile ID gave an upload URL; the zip may have been sent."""
+    """Smile ID knows the job; the photos may have been sent."""
     SENT = "sent"
-    """Smile ID has the zip."""
+    """Smile ID has the photos."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,11 @@ class Attempt:
     user_id: str
     step: Step
     in_doubt_since: datetime | None
-    """An answer was lost: job_status decides before anything is sent again."""
-    retry_flag: bool
-    """Smile ID said 2215 for our own job: the next upload carries `retry`."""
+    """An answer was lost: Smile ID's own record decides before anything is sent again."""
     smile_job_id: str | None
     callback_token: str = field(repr=False)
-    upload: Mapping[str, object] | None = field(repr=False, default=None)
-    """Smile ID's whole answer to the upload request."""
+    checkpoint: Mapping[str, object] | None = field(repr=False, default=None)
+    """From where sending goes on, for `bot.smile_id` alone to read."""
     sent_at: datetime | None = None
     polls: int = 0
     poll_at: datetime | None = None

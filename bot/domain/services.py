@@ -1,7 +1,11 @@
-"""Smile ID's public list of ID types, as it came: how much of it is believed is `id_types`' part."""
+"""Smile ID's lists of ID types, and how they are kept: how much of them is believed is `id_types`' part.
+
+They are kept in the shape in which v1 of Smile ID's API sends them, as databases since the first version hold them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +28,65 @@ class Services:
     biometric_kyc: Mapping[str, Mapping[str, OfferedIdType]]
     country_names: Mapping[str, str] = field(default_factory=dict)
     """As far as they are told."""
+
+
+def keep_services(services: Services) -> dict[str, object]:
+    """As JSON, for `kept_services` to read again."""
+    return {
+        "hosted_web": {
+            "biometric_kyc": {
+                country: {
+                    "name": services.country_names.get(country),
+                    "id_types": {
+                        id_type: {
+                            "label": offered.label,
+                            "required_fields": sorted(offered.required_fields),
+                            "id_number_regex": offered.regex,
+                            "test_data": offered.example,
+                        }
+                        for id_type, offered in id_types.items()
+                    },
+                }
+                for country, id_types in services.biometric_kyc.items()
+            }
+        }
+    }
+
+
+def kept_services(kept: Mapping[str, Any]) -> Services:
+    """Raises ValueError where what was kept is damaged."""
+    try:
+        countries = kept["hosted_web"]["biometric_kyc"]
+        return Services(
+            biometric_kyc={
+                country: {id_type: _kept_id_type(offered) for id_type, offered in listed["id_types"].items()}
+                for country, listed in countries.items()
+            },
+            country_names={country: str(listed["name"]) for country, listed in countries.items() if listed["name"]},
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise ValueError("kept list of ID types on offer") from fault
+
+
+def _kept_id_type(offered: Mapping[str, Any]) -> OfferedIdType:
+    regex = offered["id_number_regex"]
+    return OfferedIdType(
+        label=str(offered["label"]),
+        required_fields=frozenset(str(name) for name in offered["required_fields"]),
+        regex=None if regex is None else str(regex),
+        example=str(offered["test_data"]),
+    )
+
+
+def keep_enabled(enabled: Mapping[str, frozenset[str]]) -> dict[str, object]:
+    """As JSON, for `kept_enabled` to read again."""
+    return {"idSelection": {"biometric_kyc": {country: sorted(id_types) for country, id_types in enabled.items()}}}
+
+
+def kept_enabled(kept: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Raises ValueError where what was kept is damaged."""
+    try:
+        listed = kept["idSelection"]["biometric_kyc"]
+        return {country: frozenset(str(one) for one in id_types) for country, id_types in listed.items()}
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise ValueError("kept list of enabled ID types") from fault

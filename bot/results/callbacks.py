@@ -11,10 +11,9 @@ import structlog
 
 from bot.domain.attempt import Attempt
 from bot.domain.rulings import Fate, Source
-from bot.results.parsing import is_of, json_object, read_timestamp, said_in
 from bot.results.settlement import Settlement
 from bot.settings import Settings
-from bot.smile_id.client import SmileID
+from bot.smile_id.interface import Delivery, SmileID
 from storage import attempts, receipts
 from storage.database import Database, Transaction
 
@@ -47,8 +46,8 @@ class Callback:
     token: str = field(repr=False)
     body: Awaitable[bytes | None]
     """None when it is longer than allowed, and is not read to its end."""
-    header_timestamp: str | None = None
-    header_signature: str | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    """Without regard to upper and lower case."""
 
 
 class Callbacks:
@@ -83,49 +82,31 @@ class Callbacks:
         raw = await callback.body
         if raw is None:
             return await self._refuse(attempt, Answer.TOO_LARGE, b"")
-        body = json_object(raw)
-        if body is None:
+        delivery = self._smile_id.read_callback(raw, callback.headers)
+        if delivery.body is None:
             return await self._refuse(attempt, Answer.NOT_AN_OBJECT, raw)
-        if not self._is_trusted(callback, body):
-            return await self._refuse(attempt, Answer.NOT_TRUSTED, raw, body)
-        said = said_in(body)
-        if said is None:
+        if not self._is_fresh(delivery):
+            return await self._refuse(attempt, Answer.NOT_TRUSTED, raw, delivery.body)
+        message = delivery.message
+        if message is None:
             # Signed, ours, and not a result: kept and marked, and Smile ID's record is asked instead.
-            await self._refuse(attempt, Answer.KEPT, raw, body)
-            return Answer.KEPT
-        if not is_of(said.message, attempt):
-            return await self._refuse(attempt, Answer.ANOTHER_JOB, raw, body)
+            return await self._refuse(attempt, Answer.KEPT, raw, delivery.body)
+        if not message.is_about(attempt):
+            return await self._refuse(attempt, Answer.ANOTHER_JOB, raw, delivery.body)
         now = self._now()
 
         def commit(tx: Transaction) -> Fate | None:
-            return self._settlement.settle(tx, attempt.job_id, said, source=Source.CALLBACK, now=now)
+            return self._settlement.settle(tx, attempt.job_id, message, source=Source.CALLBACK, now=now)
 
         fate = await self._database.write(commit)
         self._on_callback(fate.value if fate else "repeat")
         log.info("callback.kept", ref=attempt.ref, job_id=attempt.job_id, state=fate.value if fate else "repeat")
         return Answer.KEPT
 
-    def _is_trusted(self, callback: Callback, body: Mapping[str, object]) -> bool:
-        """Signed by Smile ID, and lately. The pair in the headers is looked at first, then the one in the body."""
-        pairs = [
-            (callback.header_timestamp, callback.header_signature),
-            (body.get("timestamp"), body.get("signature")),
-        ]
-        for timestamp, signature in pairs:
-            raw = str(timestamp) if isinstance(timestamp, (str, int)) and not isinstance(timestamp, bool) else ""
-            if (
-                raw
-                and isinstance(signature, str)
-                and self._smile_id.signed_by_smile(timestamp=raw, signature=signature)
-                and self._is_fresh(raw)
-            ):
-                return True
-        return False
-
-    def _is_fresh(self, timestamp: str) -> bool:
-        moment = read_timestamp(timestamp)
+    def _is_fresh(self, delivery: Delivery) -> bool:
+        """Signed by Smile ID, and lately: whoever caught an older signature could send anything under it."""
         now = self._now()
-        return moment is not None and now - self._settings.callback_max_age <= moment <= now + AHEAD
+        return any(now - self._settings.callback_max_age <= at <= now + AHEAD for at in delivery.signed_at)
 
     async def _refuse(
         self, attempt: Attempt, answer: Answer, raw: bytes, body: Mapping[str, object] | None = None

@@ -1,29 +1,29 @@
 """What was entered against the authority's record, as Smile ID's messages about one job tell it."""
 
-import json
 from collections.abc import Iterable, Mapping
 
 from bot.domain.record_match import Comparison, RecordMatch, compare, entered_person, lowered_by
-from bot.smile_id.reading import recorded
-from bot.smile_id.wire import Authority, Message, parse_message
+from bot.smile_id.interface import Authority, ResultMessage, SmileID
 from storage import receipts
 from storage.database import Transaction
 
 _WORST_FIRST = (RecordMatch.DIFFERS, RecordMatch.PARTLY, RecordMatch.MATCHES)
 
 
-def tells_of_a_person(message: Message) -> bool:
+def tells_of_a_person(message: ResultMessage) -> bool:
     """Whether a message holds anything that could be compared."""
     return message.authority != Authority()
 
 
-def comparison_of_job(tx: Transaction, job_id: str, id_info: Mapping[str, str], *, country: str) -> Comparison:
+def comparison_of_job(
+    tx: Transaction, smile_id: SmileID, job_id: str, id_info: Mapping[str, str], *, country: str
+) -> Comparison:
     """Field by field the worst word of all trusted messages about a job.
 
     A callback's signature does not cover its body. With the worst word a forged record can call a reviewer, but never
     turn *differs* into *matches*.
     """
-    messages = [parse_message(json.loads(kept.body)) for kept in receipts.of_job(tx, job_id)]
+    messages = [smile_id.read_message(kept.body) for kept in receipts.of_job(tx, job_id)]
     found = [_comparison(message, id_info, country) for message in messages]
     return Comparison(
         name=_worst(one.name for one in found),
@@ -32,9 +32,9 @@ def comparison_of_job(tx: Transaction, job_id: str, id_info: Mapping[str, str], 
     )
 
 
-def _comparison(message: Message, id_info: Mapping[str, str], country: str) -> Comparison:
-    record = recorded(message.authority)
-    return lowered_by(compare(entered_person(id_info), record, country=country), message.actions)
+def _comparison(message: ResultMessage, id_info: Mapping[str, str], country: str) -> Comparison:
+    found = compare(entered_person(id_info), message.authority.person, country=country)
+    return lowered_by(found, message.reading.actions)
 
 
 def _worst(words: Iterable[RecordMatch]) -> RecordMatch:

@@ -1,6 +1,5 @@
 """Asking job_status: polls, confirmations, and everything that waiting brings."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -16,11 +15,9 @@ from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State
 from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts
-from bot.results.parsing import is_of, said_in
 from bot.results.settlement import Heard, Settlement, is_replaced, situation_of
 from bot.settings import Settings
-from bot.smile_id.client import JobStatus, SmileID
-from bot.smile_id.wire import parse_message
+from bot.smile_id.interface import Record, SmileID
 from storage import attempts, checks, outbox, receipts
 from storage.database import Database, Transaction
 
@@ -56,10 +53,10 @@ class StatusPoller:
 
     async def work(self, due: Attempt) -> None:
         """Ask for one job, settle what the record says, and set the time of the next asking."""
-        status: JobStatus | None = None
+        record: Record | None = None
         refusal: SmileIDRefused | None = None
         try:
-            status = await self._smile_id.job_status(user_id=due.user_id, job_id=due.job_id)
+            record = await self._smile_id.ask(due)
         except SmileIDRefused as no:
             refusal = no
             log.warning("job_status.refused", ref=due.ref, job_id=due.job_id, error=str(no))
@@ -72,20 +69,17 @@ class StatusPoller:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
                 payload = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
-            if status is not None:
-                self._digest(tx, due.job_id, status, now)
+            if record is not None:
+                self._digest(tx, due.job_id, record, now)
             self._look_at_the_clock(tx, due.job_id, now)
 
         await self._database.write(commit)
 
-    def _digest(self, tx: Transaction, job_id: str, status: JobStatus, now: datetime) -> None:
+    def _digest(self, tx: Transaction, job_id: str, record: Record, now: datetime) -> None:
         """Settle Smile ID's record: first the message that bears the verdict, then what counts beside it."""
-        if not status.complete:
-            return
         attempt = attempts.get(tx, job_id)
-        bodies = [*([status.result] if status.result else []), *status.history]
-        read = [said for body in bodies if (said := said_in(body)) and is_of(said.message, attempt, strictly=False)]
-        readings = [self._settlement.read(said.message) for said in read]
+        read = [message for message in record.messages if message.is_about(attempt, strictly=False)]
+        readings = [message.reading for message in read]
         chosen = record_of(readings)
         order = list(reversed(range(len(read))))
         if chosen is not None:
@@ -152,7 +146,7 @@ class StatusPoller:
         """The final result that came by callback and waits for confirmation."""
         receipt = receipts.find(tx, attempt.claim_receipt or "")
         assert receipt is not None
-        reading = self._settlement.read(parse_message(json.loads(receipt.body)))
+        reading = self._smile_id.read_message(receipt.body).reading
         return Heard(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)
 
     def _tell_the_waiting(

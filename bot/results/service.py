@@ -9,12 +9,11 @@ from datetime import datetime
 
 from bot.access import Access
 from bot.domain.attempt import Attempt
-from bot.domain.outcomes import ResultCodes
 from bot.results.callbacks import Answer, Callback, Callbacks
 from bot.results.polling import StatusPoller
 from bot.results.settlement import Settlement
 from bot.settings import Settings
-from bot.smile_id.client import SmileID
+from bot.smile_id.interface import SmileID
 from storage.database import Database
 
 
@@ -26,14 +25,13 @@ class Results:
         *,
         database: Database,
         smile_id: SmileID,
-        codes: ResultCodes,
         access: Access,
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
         on_callback: Callable[[str], None] = lambda _fate: None,
     ) -> None:
-        settlement = Settlement(codes=codes, access=access, settings=settings, dice=dice)
+        settlement = Settlement(smile_id=smile_id, access=access, settings=settings, dice=dice)
         self._callbacks = Callbacks(
             database=database,
             smile_id=smile_id,

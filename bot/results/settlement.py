@@ -4,7 +4,6 @@ Everything here runs inside a transaction of the caller: the message is kept, th
 together, or not at all.
 """
 
-import json
 import random
 import uuid
 from collections.abc import Mapping
@@ -18,18 +17,16 @@ from bot.domain.backoff import first_poll_in
 from bot.domain.checks import Check
 from bot.domain.liveness import liveness_of
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, PostKind
-from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, ResultCodes, Why
+from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, Why
 from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import Agreement, Choice, Decision, ReviewState
 from bot.domain.rulings import Fate, Ruling, Situation, Source, rule
 from bot.domain.states import FINAL, POLLED_REASONS, STICKY_REASONS, State
 from bot.outbox import alerts
 from bot.results.comparison import comparison_of_job, tells_of_a_person
-from bot.results.parsing import Said, said_in
 from bot.review import subscriptions, transitions
 from bot.settings import ReviewNotify, Settings
-from bot.smile_id.reading import reading_of
-from bot.smile_id.wire import Message
+from bot.smile_id.interface import ResultMessage, SmileID
 from storage import attempts, checks, facts, outbox, receipts, reviews
 from storage.database import Transaction
 
@@ -50,8 +47,8 @@ class Heard:
 class Settlement:
     """Interprets, moves, tells."""
 
-    def __init__(self, *, codes: ResultCodes, access: Access, settings: Settings, dice: random.Random) -> None:
-        self._codes = codes
+    def __init__(self, *, smile_id: SmileID, access: Access, settings: Settings, dice: random.Random) -> None:
+        self._smile_id = smile_id
         self._access = access
         self._settings = settings
         self._dice = dice
@@ -60,7 +57,7 @@ class Settlement:
         self,
         tx: Transaction,
         job_id: str,
-        said: Said,
+        message: ResultMessage,
         *,
         source: Source,
         now: datetime,
@@ -71,15 +68,15 @@ class Settlement:
         A callback that was here before does nothing. Smile ID's own record is looked at again each time, since the
         very message that a callback claimed is what confirms it. What is `past` is kept and tells nothing.
         """
-        attempt, message = attempts.get(tx, job_id), said.message
+        attempt, reading = attempts.get(tx, job_id), message.reading
         receipt_id, is_new = receipts.keep(
             tx,
             receipt_id=self.new_id(),
             job_id=job_id,
             source=source,
-            code=message.code,
-            body_sha256=said.body_sha256,
-            body=said.body,
+            code=reading.code,
+            body_sha256=message.digest,
+            body=message.body,
             fate=Fate.LATE,
             now=now,
         )
@@ -91,13 +88,11 @@ class Settlement:
         if is_replaced(tx, attempt):
             receipts.set_fate(tx, receipt_id, Fate.OLD_ATTEMPT)
             if attempt.round < check.round:
-                reading = self.read(message)
                 self.tell_of_old(tx, Heard(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now))
             return Fate.OLD_ATTEMPT
         if message.smile_job_id and source is Source.JOB_STATUS:
             attempts.learned_job(tx, job_id, message.smile_job_id)
         before = check.record.outcome
-        reading = self.read(message)
         # With a final result too: what the authority holds may have come before an update that began to compare.
         # A repeat confirms what was claimed, perhaps before that update.
         if reading.is_final or (is_new and tells_of_a_person(message)):
@@ -113,7 +108,7 @@ class Settlement:
 
     def _compare(self, tx: Transaction, check: Check, job_id: str, now: datetime) -> Check:
         """Compare anew with everything that is known of the authority's record by now."""
-        found = comparison_of_job(tx, job_id, check.id_info, country=check.country)
+        found = comparison_of_job(tx, self._smile_id, job_id, check.id_info, country=check.country)
         if found == check.record:
             return check
         checks.compared(tx, check.ref, found)
@@ -284,8 +279,7 @@ class Settlement:
         """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
         job_id, outcome = heard.attempt.job_id, heard.reading.outcome
         # By what each message said, not by its code: 0810 without a verified ID number was told as no approval.
-        bodies = [said_in(json.loads(receipt.body)) for receipt in receipts.told(tx, job_id)]
-        known = {self.read(said.message).outcome for said in bodies if said is not None}
+        known = {self._smile_id.read_message(receipt.body).reading.outcome for receipt in receipts.told(tx, job_id)}
         if not heard.reading.is_final or outcome in known:
             return
         payload = {"tell": PostKind.OLD_RESULT.value, "outcome": outcome.value}
@@ -335,9 +329,6 @@ class Settlement:
         return transitions.call(
             tx, check, key, channel=channel, now=now, payload=payload, receipt=receipt_id, opens=opens
         )
-
-    def read(self, message: Message) -> Reading:
-        return reading_of(message, self._codes)
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))

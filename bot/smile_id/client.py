@@ -33,9 +33,7 @@ from bot.smile_id import wire
 from bot.smile_id.package import FILE_NAME, Job, Photo, build
 from bot.smile_id.refusals import NOT_FOR_US, REFUSALS, UNEXPLAINED
 from bot.smile_id.signature import matches, sign, stamp
-from bot.smile_id.wire import JobStatus, Prepared, Products
-
-__all__ = ["Job", "JobStatus", "Photo", "Prepared", "Products", "Services", "SmileID"]
+from bot.smile_id.wire import JobStatus, Prepared
 
 TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
 CALL_SECONDS = 120.0
@@ -88,7 +86,7 @@ class _Answer:
         return parsed if isinstance(parsed, dict) else None
 
 
-class SmileID:
+class V1Client:
     """One partner at one of Smile ID's environments. Safe to share between tasks."""
 
     def __init__(
@@ -277,8 +275,8 @@ class SmileID:
                 return None
             return wire.parse_services(self._list("services", answer))
 
-    async def products(self) -> Products | None:
-        """ID types enabled for this partner; None when this environment does not have the call (404)."""
+    async def products(self) -> Mapping[str, frozenset[str]] | None:
+        """ID types enabled for this partner, by country; None when this environment does not have the call (404)."""
         with self._counted("products"):
             request = {"partner_id": self._partner_id, **self._signed()}
             answer = await self._post("products_config", request, lost=SmileIDUnavailable)

@@ -34,3 +34,14 @@ def stamp(now: datetime) -> str:
     if now.tzinfo is None:
         raise ValueError("a timestamp needs an aware datetime")
     return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_stamp(raw: str) -> datetime | None:
+    """ISO 8601 with a zone, or epoch milliseconds; None for anything else, which then counts as stale."""
+    try:
+        if raw.isascii() and raw.isdecimal() and len(raw) == 13:
+            return datetime.fromtimestamp(int(raw) / 1000, UTC)
+        moment = datetime.fromisoformat(raw)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None

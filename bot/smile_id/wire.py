@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from bot.domain.services import OfferedIdType, Services
 from bot.errors import SmileIDAnswerInvalid
+from bot.smile_id.interface import Authority, Suspect
 
 NO_ZIP = "2314"
 """job_status: the zip is not there, or not processed yet."""
@@ -63,46 +64,8 @@ class JobStatus:
         return self.code == NO_ZIP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Authority:
-    """What the ID authority holds about the person. Equal to `Authority()` when the message tells nothing.
-
-    Smile ID's "Not Available" is None here.
-    """
-
-    country: str | None = None
-    id_type: str | None = None
-    id_number: str | None = None
-    secondary_id_number: str | None = None
-    full_name: str | None = None
-    dob: str | None = None
-    gender: str | None = None
-    address: str | None = None
-    phone: str | None = None
-    phone2: str | None = None
-    issuance_date: str | None = None
-    expiration_date: str | None = None
-    photo: str | None = None
-    """Base64."""
-    document: str | None = None
-    """Base64."""
-    is_alive: bool | None = None
-    previously_registered: bool | None = None
-    """The same ID number was enrolled before, under `previous_user_ids`."""
-    previous_user_ids: tuple[str, ...] = ()
-    full_data: Mapping[str, object] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
-    """Another user with this face, from Smile Secure."""
-
-    user_id: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class WireMessage:
     """One result message: the body of a callback, or the result or a history entry of job_status."""
 
     code: str
@@ -125,14 +88,6 @@ class Message:
     suspects: tuple[Suspect, ...] = field(repr=False)
     extra: Mapping[str, object] = field(repr=False)
     """Fields that this class has no name for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Products:
-    """ID types enabled for this partner: country -> ID types."""
-
-    biometric_kyc: Mapping[str, frozenset[str]]
-    consent_required: Mapping[str, frozenset[str]]
 
 
 def text_of(value: object) -> str | None:
@@ -292,7 +247,6 @@ class _IdSelection(_Wire):
 
 class _Products(_Wire):
     id_selection: _IdSelection = Field(alias="idSelection")
-    consent_required: Sets = Field(default_factory=dict, alias="consentRequired")
 
 
 _NAMED = frozenset(
@@ -326,7 +280,7 @@ def parse_status(body: Mapping[str, object]) -> JobStatus:
     )
 
 
-def parse_message(body: object) -> Message:
+def parse_message(body: object) -> WireMessage:
     """Read a result message, from a callback or from job_status.
 
     Raises SmileIDAnswerInvalid when it is no object or has no usable ResultCode.
@@ -338,7 +292,7 @@ def parse_message(body: object) -> Message:
         authority = _Authority.model_validate(body)
     except ValidationError as error:
         raise SmileIDAnswerInvalid("result message without a usable ResultCode") from error
-    return Message(
+    return WireMessage(
         code=message.code,
         text=message.text or "",
         smile_job_id=message.smile_job_id,
@@ -408,44 +362,16 @@ def _regex(source: str | None) -> str | None:
     return f"(?i){source.removeprefix('/').removesuffix('/i')}"
 
 
-def dump_services(services: Services) -> dict[str, object]:
-    """In Smile ID's own shape, for `parse_services` to read again."""
-    return {
-        "hosted_web": {
-            "biometric_kyc": {
-                code: {
-                    "name": services.country_names.get(code),
-                    "id_types": {
-                        id_type: {
-                            "label": service.label,
-                            "required_fields": sorted(service.required_fields),
-                            "id_number_regex": service.regex,
-                            "test_data": service.example,
-                        }
-                        for id_type, service in id_types.items()
-                    },
-                }
-                for code, id_types in services.biometric_kyc.items()
-            }
-        }
-    }
+def parse_products(body: Mapping[str, object]) -> Mapping[str, frozenset[str]]:
+    """ID types enabled for this partner, by country; a partner without Biometric KYC has an empty one.
 
-
-def parse_products(body: Mapping[str, object]) -> Products:
-    """Raises SmileIDAnswerInvalid without `idSelection`; a partner without Biometric KYC has an empty one."""
+    Raises SmileIDAnswerInvalid without `idSelection`.
+    """
     try:
         products = _Products.model_validate(body)
     except ValidationError as error:
         raise SmileIDAnswerInvalid("products answer without idSelection") from error
-    return Products(biometric_kyc=products.id_selection.biometric_kyc, consent_required=products.consent_required)
-
-
-def dump_products(products: Products) -> dict[str, object]:
-    """In Smile ID's own shape, for `parse_products` to read again."""
-    return {
-        "idSelection": {"biometric_kyc": {code: sorted(types) for code, types in products.biometric_kyc.items()}},
-        "consentRequired": {code: sorted(types) for code, types in products.consent_required.items()},
-    }
+    return products.id_selection.biometric_kyc
 
 
 def canonical_hash(body: Mapping[str, object]) -> str:

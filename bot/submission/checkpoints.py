@@ -1,7 +1,8 @@
 """The three commits of a check on its way to Smile ID; a crash may fall between any two of them.
 
-(a) our job id, user id and callback token, before any call; (b) Smile ID's job id and the upload URL; (c) the zip is
-there. Each is a plain function inside a transaction of the caller; when they are due is `sender`'s part.
+(a) our job id, user id and callback token, before any call; (b) each checkpoint that Smile ID's interface gives, before
+the next call; (c) Smile ID has the photos. Each is a plain function inside a transaction of the caller; when they are
+due is `sender`'s part.
 """
 
 from datetime import datetime
@@ -11,7 +12,7 @@ from bot.domain.backoff import first_poll_in
 from bot.domain.checks import Check
 from bot.domain.states import State
 from bot.settings import Settings
-from bot.smile_id.client import Prepared
+from bot.smile_id.interface import Checkpoint
 from storage import attempts, checks
 from storage.database import Transaction
 
@@ -19,24 +20,30 @@ from storage.database import Transaction
 def record(tx: Transaction, check: Check, *, replaces: Attempt | None, now: datetime) -> Attempt:
     """(a)."""
     if replaces is None:
+        # Raises IllegalMove where the requester cancelled the check while its photos were loading.
         checks.move(tx, check.ref, State.SUBMITTING, now=now)
     return attempts.record(tx, ref=check.ref, asked_at=check.asked_at, now=now)
 
 
-def prepared(tx: Transaction, check: Check, attempt: Attempt, answer: Prepared) -> Attempt:
-    """(b)."""
-    attempts.prepared(tx, attempt.job_id, smile_job_id=answer.smile_job_id, answer=answer.answer)
-    if attempt.smile_job_id is None:
-        # A second URL is no step forward: with it the tries would never come to an end.
+def reached(tx: Transaction, check: Check, attempt: Attempt, checkpoint: Checkpoint) -> Attempt:
+    """(b). What is stored is opaque to us."""
+    attempts.prepared(tx, attempt.job_id, smile_job_id=checkpoint.smile_job_id, checkpoint=checkpoint.state)
+    if attempt.checkpoint is None and attempt.smile_job_id is None:
+        # Only the first one is a step forward: if each reset the count of tries, they would never come to an end.
         checks.stepped(tx, check.ref)
     return attempts.get(tx, attempt.job_id)
 
 
-def sent(tx: Transaction, ref: str, job_id: str, *, settings: Settings, now: datetime) -> None:
-    """(c). A result may have come before this commit; then the check is already beyond."""
+def sent(
+    tx: Transaction, ref: str, job_id: str, *, settings: Settings, now: datetime, smile_job_id: str | None = None
+) -> None:
+    """(c). `smile_job_id` is Smile ID's own id for the job, where it became known only now."""
+    if smile_job_id is not None:
+        attempts.learned_job(tx, job_id, smile_job_id)
     first = first_poll_in(callbacks=bool(settings.public_url), poll_after=settings.poll_after)
     attempts.sent(tx, job_id, now=now, ask_at=now + first)
     checks.stepped(tx, ref, sent_at=now)
+    # A callback may overtake the answer to the photos: then the check has its result already, and keeps it.
     if checks.get(tx, ref).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)
     else:

@@ -23,7 +23,7 @@ from bot.errors import IllegalMove, PhotoUnusable, SlackError, SlackRateLimited
 from bot.settings import Settings
 from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
-from bot.smile_id.client import SmileID
+from bot.smile_id.interface import SmileID
 from bot.submission.photos import LoadedPhoto, PhotoLoader
 from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
@@ -126,7 +126,7 @@ class SubmissionWorker:
         attempt = await self._database.read(attempts.latest, ref)
         if attempt is not None and await self._database.read(attempts.heard_of, attempt.job_id):
             # A callback came before the answer to the zip: whatever became of that answer, the zip is there.
-            await self._reconciler.learned(check, attempt, "callback")
+            await self._reconciler.received(check, attempt, "callback")
             return
         if attempt is not None and attempt.in_doubt_since is not None:
             attempt = await self._reconciler.settle(check, attempt)

@@ -24,7 +24,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.check import Limits, look
+from bot.app import connect_smile_id
+from bot.check import Finding, Limits, look
 from bot.manifest import SCOPES
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Fault as SlackFault
@@ -77,7 +78,7 @@ class House:
     ) -> list[str]:
         """The lines, by the function that the command calls; no secret may stand in them, whatever is asked."""
         environment = (environment or self.environment()) | more
-        found = [finding.line() for finding in await look(Settings.load(environment), limits=limits)]
+        found = [finding.line() for finding in await _look(Settings.load(environment), limits=limits)]
         assert_silent("\n".join(found), environment)
         return found
 
@@ -92,6 +93,11 @@ class House:
         assert_silent(out.decode(), environment)
         assert process.returncode is not None
         return process.returncode, out.decode().splitlines()
+
+
+async def _look(settings: Settings, *, limits: Limits, ahead: timedelta = timedelta(0)) -> list[Finding]:
+    """What the command calls, on a machine whose clock is `ahead`."""
+    return await look(settings, connect=connect_smile_id, now=lambda: datetime.now(UTC) + ahead, limits=limits)
 
 
 def assert_silent(text: str, environment: dict[str, str]) -> None:
@@ -567,7 +573,7 @@ async def test_a_host_that_is_not_this_machine_is_told(house: House) -> None:
 )
 async def test_a_clock_that_is_off_is_told_by_how_much(house: House, ahead: timedelta, mark: str, words: str) -> None:
     settings = Settings.load(house.environment())
-    lines = [finding.line() for finding in await look(settings, now=lambda: datetime.now(UTC) + ahead, limits=PATIENT)]
+    lines = [finding.line() for finding in await _look(settings, ahead=ahead, limits=PATIENT)]
     for whose in ("Slack", "Smile ID"):
         line = about(lines, f"clock against {whose}")
         assert line.startswith(mark)

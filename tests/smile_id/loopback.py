@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 import httpx
 
-from bot.smile_id.client import SmileID
+from bot.smile_id.client import V1Client
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PARTNER_ID = "0421"
@@ -147,9 +147,9 @@ async def client_of(
     seconds: float = 5.0,
     call_seconds: float = 10.0,
     transport: httpx.AsyncBaseTransport | None = None,
-) -> AsyncIterator[SmileID]:
+) -> AsyncIterator[V1Client]:
     async with httpx.AsyncClient(transport=transport, trust_env=False) as http:
-        yield SmileID(
+        yield V1Client(
             http=http,
             base_url=f"{origin}/v1",
             partner_id=PARTNER_ID,

@@ -24,7 +24,7 @@ from bot.errors import (
     SmileIDUntrusted,
     SmileIDUploadExpired,
 )
-from bot.smile_id.client import MAX_ANSWER_BYTES, SOURCE_SDK_VERSION, SmileID
+from bot.smile_id.client import MAX_ANSWER_BYTES, SOURCE_SDK_VERSION, V1Client
 from bot.smile_id.package import Job, Photo
 from bot.smile_id.signature import sign
 from tests.smile_id.loopback import (
@@ -67,7 +67,7 @@ def signed(body: dict[str, object], *, key: str = API_KEY, timestamp: object = S
     return {"timestamp": timestamp, "signature": pair, **body}
 
 
-Call = Callable[[SmileID, str], Any]
+Call = Callable[[V1Client, str], Any]
 CALLS: dict[str, Call] = {
     "upload": lambda smile, origin: smile.prepare(JOB),
     "put": lambda smile, origin: smile.send(f"{origin}/x?Signature=s3cret", b"zip" * 500_000),
@@ -222,7 +222,7 @@ async def test_a_real_environment_cannot_point_us_at_this_machine() -> None:
 @pytest.mark.parametrize("base_url", ["http://api.example/v1", "api.example/v1", "", "https:///v1", "http://["])
 def test_a_base_url_must_be_https_or_loopback(base_url: str) -> None:
     with pytest.raises(ValueError, match="https"):
-        SmileID(
+        V1Client(
             http=httpx.AsyncClient(), base_url=base_url, partner_id="1", api_key="k", now=lambda: NOW
         )  # fmt: skip
 
@@ -230,7 +230,7 @@ def test_a_base_url_must_be_https_or_loopback(base_url: str) -> None:
 @pytest.mark.parametrize(("partner_id", "api_key"), [("", "k"), ("1", "")])
 def test_a_client_needs_both_credentials(partner_id: str, api_key: str) -> None:
     with pytest.raises(ValueError, match="needs"):
-        SmileID(
+        V1Client(
             http=httpx.AsyncClient(),
             base_url="https://api.example/v1",
             partner_id=partner_id,
@@ -241,7 +241,7 @@ def test_a_client_needs_both_credentials(partner_id: str, api_key: str) -> None:
 
 def test_a_client_that_follows_redirects_is_refused() -> None:
     with pytest.raises(ValueError, match="redirects"):
-        SmileID(
+        V1Client(
             http=httpx.AsyncClient(follow_redirects=True),
             base_url="https://api.example/v1",
             partner_id="1",
@@ -315,7 +315,7 @@ async def test_waiting_in_vain_for_a_free_connection_was_never_sent() -> None:
         loopback(Trouble.SILENCE) as server,
         httpx.AsyncClient(limits=httpx.Limits(max_connections=1)) as http,
     ):
-        smile = SmileID(
+        smile = V1Client(
             http=http,
             base_url=f"{server.origin}/v1",
             partner_id=PARTNER_ID,
@@ -484,8 +484,7 @@ async def test_products_are_this_partners() -> None:
     (request,) = server.requests
     assert request.target == "/v1/products_config"
     assert request.json().keys() == {"partner_id", "timestamp", "signature"}
-    assert products is not None
-    assert products.biometric_kyc == {"NG": {"BVN"}}
+    assert products == {"NG": frozenset({"BVN"})}
 
 
 async def test_lists_that_an_environment_does_not_have_are_unknown() -> None:

@@ -1,0 +1,202 @@
+"""All that the rest of the bot knows of Smile ID: what it can be asked to do, and what comes back, in our own terms.
+
+`SmileID` is the interface; `bot.smile_id.v1` implements it over the v1 API. Upload URLs, zips, signatures and wire
+models stay behind it, so that another of Smile ID's APIs can be a second implementation. Every method raises nothing
+but the `SmileIDError` tree of `bot.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.attempt import Attempt
+from bot.domain.outcomes import Reading
+from bot.domain.record_match import Person, record_person
+from bot.domain.services import Services
+
+# Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPhoto:
+    """One JPEG, ready to be sent."""
+
+    data: bytes = field(repr=False)
+    is_inline: bool = False
+    """It came as base64 in a table, not as a file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """Everything that one Biometric KYC job asks of Smile ID."""
+
+    job_id: str
+    """Ours, made before any call."""
+    user_id: str
+    callback_url: str = field(repr=False)
+    """Holds the secret token of this job; empty when results are only polled for."""
+    id_info: Mapping[str, str] = field(repr=False)
+    """By Smile ID's field names: `country`, `id_type`, `id_number`, `first_name` …"""
+    consent_at: datetime
+    """When the person agreed to the check."""
+    labels: Mapping[str, str] = field(repr=False)
+    """Our own references, which come back with every result."""
+    selfie: JobPhoto
+    liveness: Sequence[JobPhoto] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far a submission has come. It must be stored before the next call: a crash may fall between the two."""
+
+    smile_job_id: str | None
+    """Smile ID's own id for the job, if it is known by now."""
+    state: Mapping[str, object] = field(repr=False)
+    """What the implementation needs to go on from here: JSON, secret, and nobody else's business."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Smile ID has the whole job, photos included."""
+
+    smile_job_id: str | None
+
+
+class Arrival(StrEnum):
+    """Whether Smile ID has a job whose answer was lost."""
+
+    RECEIVED = "received"
+    MISSING = "missing"
+    """As far as Smile ID knows at this moment: its record may lag behind by some seconds."""
+    UNKNOWN = "unknown"
+    """Nobody can tell. Sending again might pay for the job twice."""
+
+
+# Results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Authority:
+    """What the ID authority holds about the person. Equal to `Authority()` when the message tells nothing."""
+
+    country: str | None = None
+    id_type: str | None = None
+    id_number: str | None = None
+    secondary_id_number: str | None = None
+    full_name: str | None = None
+    dob: str | None = None
+    gender: str | None = None
+    address: str | None = None
+    phone: str | None = None
+    phone2: str | None = None
+    issuance_date: str | None = None
+    expiration_date: str | None = None
+    photo: str | None = None
+    """Base64."""
+    document: str | None = None
+    """Base64."""
+    is_alive: bool | None = None
+    previously_registered: bool | None = None
+    """The same ID number was enrolled before, under `previous_user_ids`."""
+    previous_user_ids: tuple[str, ...] = ()
+    full_data: Mapping[str, object] = field(default_factory=dict)
+    """As the authority itself sent it, under the authority's own names."""
+
+    @property
+    def person(self) -> Person:
+        """Whom the record is about, also where only the authority's own fields say so."""
+        return record_person(
+            full_name=self.full_name, dob=self.dob, phones=(self.phone, self.phone2), full_data=self.full_data
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """Another user with the same face."""
+
+    user_id: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultMessage:
+    """One thing that Smile ID said about one job."""
+
+    reading: Reading
+    """What it means."""
+    job_id: str | None
+    smile_job_id: str | None
+    authority: Authority = field(repr=False)
+    suspects: Sequence[Suspect] = field(repr=False)
+    body: Mapping[str, object] = field(repr=False)
+    """As it came, to be kept: `SmileID.read_message` reads it again."""
+    digest: str
+    """SHA-256 (hex); equal for a replay that was only signed anew."""
+
+    def is_about(self, attempt: Attempt, *, strictly: bool = True) -> bool:
+        """Whether this is about the given job. With `strictly` it must name our job id, and not just no other."""
+        if self.job_id != attempt.job_id and (strictly or self.job_id is not None):
+            return False
+        return not (attempt.smile_job_id and self.smile_job_id and self.smile_job_id != attempt.smile_job_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A callback as it was read. Nothing of it is believed yet."""
+
+    body: Mapping[str, object] | None = field(repr=False)
+    """None when it is no JSON object."""
+    signed_at: Sequence[datetime] = ()
+    """The time of each signature that checks out. None covers the body: who caught one can send anything under it."""
+    message: ResultMessage | None = None
+    """None when it is not signed, or no result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What Smile ID itself says of a job, asked by us."""
+
+    messages: Sequence[ResultMessage] = ()
+    """Newest first; empty while there is no result."""
+    image_links: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Name to a link that opens the photo without a password, for a while."""
+
+
+class SmileID(Protocol):
+    """Smile ID for one partner, in one environment. Safe to share between tasks.
+
+    Of the errors, SmileIDNotSent and SmileIDUnavailable may be repeated later, SmileIDRefused may not; after
+    SmileIDUncertain and SmileIDAnswerInvalid nobody knows what Smile ID has, and `was_received` is asked first.
+    """
+
+    async def submit(self, request: JobRequest, checkpoint: Mapping[str, object] | None) -> Checkpoint | Accepted:
+        """Take a job one step on, from the stored `Checkpoint.state`, or from the start.
+
+        Store what comes back, and call again until it is `Accepted`. A step that is repeated from its checkpoint, after
+        a crash or a failure that left no doubt, does not make a second job.
+        """
+
+    async def was_received(self, attempt: Attempt) -> Arrival:
+        """Whether Smile ID has what was sent for this attempt. Harmless to repeat."""
+
+    async def ask(self, attempt: Attempt) -> Record:
+        """Smile ID's own record of a job. Harmless to repeat."""
+
+    def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
+        """Read a callback and check its signatures; never raises. `headers` must not mind upper and lower case."""
+
+    def read_message(self, kept: str) -> ResultMessage:
+        """Read a `ResultMessage.body` that was kept as JSON, without pictures. Raises SmileIDAnswerInvalid."""
+
+    async def offered_id_types(self) -> Services | None:
+        """ID types that Smile ID offers to anyone; None where the environment has no such list."""
+
+    async def enabled_id_types(self) -> Mapping[str, frozenset[str]] | None:
+        """ID types that this partner may use, by country; None where the environment has no such list."""
+
+    async def accepts_credentials(self) -> bool:
+        """Ask something harmless. False: not refused, but no answer that proves the credentials either."""

@@ -1,0 +1,134 @@
+"""Smile ID behind its interface, over the v1 API: a job is announced, then its zip goes to the URL that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+
+from bot.domain.attempt import Attempt
+from bot.domain.outcomes import ResultCodes
+from bot.domain.services import Services
+from bot.errors import Fault, SmileIDRefused, SmileIDUploadExpired
+from bot.smile_id import wire
+from bot.smile_id.client import V1Client
+from bot.smile_id.interface import Accepted, Arrival, Checkpoint, Delivery, JobPhoto, JobRequest, Record, ResultMessage
+from bot.smile_id.messages import find_message, json_object, message_in
+from bot.smile_id.package import Consent, Job, Photo
+from bot.smile_id.signature import read_stamp
+
+
+class SmileIDV1:
+    """Implements `bot.smile_id.interface.SmileID`."""
+
+    def __init__(self, *, client: V1Client, codes: ResultCodes) -> None:
+        self._client = client
+        self._codes = codes
+
+    async def submit(self, request: JobRequest, checkpoint: Mapping[str, object] | None) -> Checkpoint | Accepted:
+        job = _job(request)
+        if checkpoint is None:
+            return await self._announce(job)
+        prepared = wire.parse_prepared(checkpoint)
+        # in a thread: nine photos are copied and summed up, while other checks wait for their answers
+        package = await asyncio.to_thread(
+            self._client.package,
+            job,
+            selfie=_photo(request.selfie),
+            liveness=[_photo(photo) for photo in request.liveness],
+            prepared=prepared,
+        )
+        try:
+            await self._client.send(prepared.upload_url, package)
+        except SmileIDUploadExpired:
+            # The URL died before the zip was taken, so the same job is asked for a new one.
+            return await self._announce(job)
+        return Accepted(smile_job_id=prepared.smile_job_id)
+
+    async def _announce(self, job: Job) -> Checkpoint:
+        """Get the URL to which the zip goes. Whoever calls has made sure that Smile ID has no zip of this job."""
+        try:
+            prepared = await self._client.prepare(job)
+        except SmileIDRefused as no:
+            if no.fault is not Fault.JOB_ID:
+                raise
+            # 2215: an earlier upload request of ours arrived, though its answer was lost or its URL has died. With
+            # `retry` a job that still waits for its zip is opened again (smileidentity/android:BiometricKycViewModel,
+            # 2026-11). Refused once more, somebody has sent the zip: the caller asks for the record.
+            prepared = await self._client.prepare(job, retry=True)
+        return Checkpoint(smile_job_id=prepared.smile_job_id, state=prepared.answer)
+
+    async def was_received(self, attempt: Attempt) -> Arrival:
+        status = await self._client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
+        return Arrival.MISSING if status.no_zip or status.unknown_job else Arrival.RECEIVED
+
+    async def ask(self, attempt: Attempt) -> Record:
+        status = await self._client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
+        if not status.complete:
+            return Record(image_links=status.image_links)
+        # the last result first, and the history behind it holds every message, newest first
+        bodies = [*([status.result] if status.result else []), *status.history]
+        found = [message for body in bodies if (message := find_message(body, self._codes))]
+        return Record(messages=found, image_links=status.image_links)
+
+    def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
+        body = json_object(raw)
+        if body is None:
+            return Delivery(body=None)
+        signed_at = [
+            at
+            for timestamp, signature in _signatures(headers, body)
+            if self._client.signed_by_smile(timestamp=timestamp, signature=signature)
+            if (at := read_stamp(timestamp)) is not None
+        ]
+        return Delivery(body=body, signed_at=signed_at, message=find_message(body, self._codes) if signed_at else None)
+
+    def read_message(self, kept: str) -> ResultMessage:
+        return message_in(json.loads(kept), self._codes)
+
+    async def offered_id_types(self) -> Services | None:
+        return await self._client.services()
+
+    async def enabled_id_types(self) -> Mapping[str, frozenset[str]] | None:
+        return await self._client.products()
+
+    async def accepts_credentials(self) -> bool:
+        # Asking about a job that nobody has is read-only, and a wrong key is refused there; but how Smile ID answers
+        # for an unknown job is not documented, so only a signed answer is a proof.
+        nobody = f"kyc-bot-check-{secrets.token_hex(8)}"
+        status = await self._client.job_status(user_id=nobody, job_id=nobody)
+        return not status.unknown_job
+
+
+def _signatures(headers: Mapping[str, str], body: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Timestamps exactly as received, each with its signature: the pair in the headers first, then the body's."""
+    pairs: list[tuple[object, object]] = [
+        (headers.get("Response-Timestamp"), headers.get("Response-Signature")),
+        (body.get("timestamp"), body.get("signature")),
+    ]
+    for timestamp, signature in pairs:
+        # a number's text is what was signed; a bool or an object was never a timestamp
+        if isinstance(timestamp, (str, int)) and not isinstance(timestamp, bool) and isinstance(signature, str):
+            yield str(timestamp), signature
+
+
+def _job(request: JobRequest) -> Job:
+    return Job(
+        job_id=request.job_id,
+        user_id=request.user_id,
+        callback_url=request.callback_url,
+        id_info=request.id_info,
+        # one box in the form covers all three of Smile ID's kinds of data
+        consent=Consent(
+            granted_at=request.consent_at,
+            personal_details=True,
+            contact_information=True,
+            document_information=True,
+        ),
+        extra=request.labels,
+    )
+
+
+def _photo(photo: JobPhoto) -> Photo:
+    return Photo(data=photo.data, base64=photo.is_inline)
