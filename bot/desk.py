@@ -111,6 +111,8 @@ class Desk:
                 raise self._access.no_access()
             case Verdict.NO:
                 check = None
+            case Verdict.YES:
+                pass
         if check is None:
             raise Refused(Refusal.UNKNOWN_REF, ref=ref)
         return check

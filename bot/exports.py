@@ -75,6 +75,8 @@ class Exports:
                 raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
                 raise Refused(Refusal.EXPORT_NOT_A_MANAGER)
+            case Verdict.YES:
+                pass
         now = self._now()
         asked = parse(typed, today=now.astimezone(self._zone).date())
         since, until = asked.period.span(self._zone) if asked.period else (None, now)

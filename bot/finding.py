@@ -110,6 +110,8 @@ class Finding:
                 if wanted.requester not in (None, user):
                     wanted = replace(wanted, refs=())
                 wanted = replace(wanted, requester=user)
+            case Verdict.YES:
+                pass
         found = await self._found(wanted, cursor)
         await self._record(user, found, kinds)
         return found
@@ -131,6 +133,8 @@ class Finding:
                 raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
                 raise self._access.no_access()
+            case Verdict.YES:
+                pass
 
     async def _require_all(self, user: str) -> None:
         match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
@@ -138,6 +142,8 @@ class Finding:
                 raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
                 raise Refused(Refusal.ALL_IS_FOR_REVIEWERS)
+            case Verdict.YES:
+                pass
 
     async def _wanted(self, sought: Sought) -> Wanted:
         countries = [sought.country] if sought.country else list(self._id_types.known_countries())

@@ -77,7 +77,8 @@ class Holding:
                 return check
             case Verdict.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-        raise self._access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
+            case Verdict.YES | Verdict.NO:
+                raise self._access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
 
 
 LOOK_EVERY = timedelta(minutes=1)

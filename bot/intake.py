@@ -114,6 +114,8 @@ class Intake:
                 raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
                 raise Refused(Refusal.NO_RIGHT, operator=self._access.an_admin())
+            case Verdict.YES:
+                pass
 
     async def place_fault(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Refused | None:
         """Why no check can be asked in this channel, or its result not be posted there, as far as can be known."""

@@ -25,6 +25,8 @@ class Notifying:
                     raise Refused(Refusal.NOT_SURE)
                 case Verdict.NO:
                     raise Refused(Refusal.NOT_SURE if is_reviewer is Verdict.UNKNOWN else Refusal.NO_NOTICES)
+                case Verdict.YES:
+                    pass
         return await self._database.read(notices.chosen, user), is_reviewer is Verdict.YES
 
     async def choose(self, user: str, chosen: Collection[Choice]) -> None:

@@ -50,6 +50,8 @@ async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
             raise Refused(Refusal.NOT_SURE)
         case Verdict.NO:
             raise bot.access.no_access()
+        case Verdict.YES:
+            pass
 
 
 def _is_act(body: Mapping[str, Any]) -> bool:

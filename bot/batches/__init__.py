@@ -139,6 +139,8 @@ class Batches:
                 raise self._access.no_access()
             case Verdict.NO:
                 raise Refused(Refusal.BATCH_NOT_YOURS)
+            case Verdict.YES:
+                pass
         if not await self._database.write(batches.move, batch_id, target, of=of, by=user, now=self._now()):
             raise Refused(Refusal.BATCH_MOVED_ON)
 

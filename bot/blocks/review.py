@@ -122,11 +122,10 @@ def _standing(check: Check, review: Review | None) -> str:
     if review is None or (review.state is ReviewState.SETTLED and check.state not in FINAL):
         return "Nobody is waited for here."
     proposal, decided = review.proposal, review.decided
-    match review.state:
-        case ReviewState.DECIDED if decided is not None:
-            return _decided(decided)
-        case ReviewState.SETTLED:
-            return f"Smile ID's final result has come: *{verdict_name(check)}*. Nothing is left to decide."
+    if review.state is ReviewState.DECIDED and decided is not None:
+        return _decided(decided)
+    if review.state is ReviewState.SETTLED:
+        return f"Smile ID's final result has come: *{verdict_name(check)}*. Nothing is left to decide."
     before = f"{_decided(decided)} Somebody must look again. " if decided is not None else ""
     if proposal is not None:
         return (

@@ -224,7 +224,8 @@ def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
             return replace(story, meaning=meaning, next_step="")
         case Agreement.APART:
             return replace(story, meaning=f"{before} That decision stands.", next_step="")
-    return words.filled(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
+        case Agreement.CONTRADICTS:
+            return words.filled(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
 
 
 def result(

@@ -56,9 +56,10 @@ def period_in(words: list[str], today: date, *, longest: timedelta | None = LONG
             return week_of(today), words[1:]
         case "month", _:
             return month_of(today), words[1:]
-    if not re.match(r"\d", first):
-        return day_of(today), words
-    return _dates(first, today, longest), words[1:]
+        case _ if re.match(r"\d", first):
+            return _dates(first, today, longest), words[1:]
+        case _:
+            return day_of(today), words
 
 
 def _dates(typed: str, today: date, longest: timedelta | None) -> Period:

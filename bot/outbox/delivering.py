@@ -154,6 +154,8 @@ class Outbox:
             case Verdict.NO:
                 await self._not_told(post)
                 return
+            case Verdict.YES:
+                pass
         said = await self._builders[post.kind](post)
         if said is None:
             await self._end(post, "dropped", "nothing to say any more")

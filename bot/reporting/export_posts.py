@@ -51,6 +51,8 @@ class ExportPosts:
             case Verdict.NO:
                 await self._database.write(exports.give_up, export.id, ExportState.REFUSED, now=self._now())
                 return None
+            case Verdict.YES:
+                pass
         return File(
             channel=await self._slack.direct_channel(export.person),
             thread_ts=None,

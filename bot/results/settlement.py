@@ -341,7 +341,8 @@ def _is_to_be_told(check: Check, before: RecordMatch) -> bool:
             return True
         case RecordMatch.PARTLY:
             return before is RecordMatch.MATCHES and check.state is State.APPROVED and check.decision is None
-    return False
+        case RecordMatch.MATCHES | RecordMatch.NOT_COMPARED:
+            return False
 
 
 def is_replaced(tx: Transaction, attempt: Attempt) -> bool:

@@ -111,6 +111,8 @@ class Reviewing:
                 raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
                 raise Refused(Refusal.HAND_TO_NO_REVIEWER)
+            case Verdict.YES:
+                pass
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)
@@ -225,6 +227,8 @@ class Reviewing:
                 return
             case Verdict.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
+            case Verdict.NO:
+                pass
 
         def commit(tx: Transaction, now: datetime) -> None:
             _proposal(tx, ref, None, proposed_at)

@@ -17,6 +17,8 @@ class Rights:
                 raise Refused(Refusal.NOT_SURE)
             case Verdict.NO:
                 raise Refused(Refusal.NOT_A_REVIEWER)
+            case Verdict.YES:
+                pass
 
     async def is_reviewer(self, user: str) -> Verdict:
         return await self._access.has(user, Role.REVIEWER, Role.ADMIN)

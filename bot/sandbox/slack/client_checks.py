@@ -47,7 +47,8 @@ def _fits(element: JSON, text: str) -> bool:
             return re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text) is not None
         case "url_text_input":
             return re.fullmatch(r"https?://\S+", text) is not None
-    return bool(element.get("min_length", 0) <= len(text) <= element.get("max_length", TEXT_MAX_LENGTH))
+        case _:
+            return bool(element.get("min_length", 0) <= len(text) <= element.get("max_length", TEXT_MAX_LENGTH))
 
 
 def _is_number(element: JSON, text: str) -> bool:
