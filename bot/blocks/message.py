@@ -35,7 +35,9 @@ NUMBER_OF_ANOTHER = (
     "This message seems to contain an ID number or other personal details, and everyone in this channel can read "
     "them. I did not use them. Ask its author to delete the message."
 )
-COMPLETE_IN_FORM = "Open the form to complete this check: enter the ID number there, or send me everything directly."
+COMPLETE_IN_FORM = (
+    "Open the form to complete this check: enter the ID number there, or send me all of it in a direct message."
+)
 CHANGED = "Your message was changed since; this is how it reads now."
 GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use /kyc."
 GONE_FROM_CHANNEL = "Your message is no longer there, so its photos are not in this form. Attach them below."
