@@ -44,7 +44,6 @@ from bot.outbox.batch_posts import BatchPosts
 from bot.outbox.builders import Builders
 from bot.outbox.thread_posts import ThreadPosts
 from bot.readiness import Readiness
-from bot.reporting import export_commits
 from bot.reporting.export_posts import ExportPosts
 from bot.reporting.summary_posts import SummaryPosts
 from bot.results import Results
@@ -178,14 +177,17 @@ async def build(
     clock: Clock | None = None,
     dice: random.Random | None = None,
     patience: Patience | None = None,
+    smile_id: SmileID | None = None,
 ) -> Bot:
     """Make everything, opened; `stack` closes it again. Nobody is called yet, nothing runs yet.
 
+    `smile_id` is another way to Smile ID than v1 of its API.
     With `clock`, steps of the machine's clock are watched for; else the time is `now`, which nobody is expected to set.
     """
     patience = patience or Patience()
     now, steady = (clock.now, clock.steady) if clock else (now, now)
-    ground = await _lay(settings, stack, now=now, steady=steady, dice=dice or random.SystemRandom(), patience=patience)
+    dice = dice or random.SystemRandom()
+    ground = await _lay(settings, stack, now=now, steady=steady, dice=dice, patience=patience, smile_id=smile_id)
     watch = _watch(ground, clock) if clock else None
     submission, submitting = _submission(ground, pass_seconds=patience.one_pass_seconds)
     results, asking = _results(ground)
@@ -314,6 +316,7 @@ async def _lay(
     steady: Callable[[], datetime],
     dice: random.Random,
     patience: Patience,
+    smile_id: SmileID | None,
 ) -> _Ground:
     metrics, readiness = Metrics(), Readiness()
     codes, id_types = read_tables(settings)
@@ -330,7 +333,7 @@ async def _lay(
     worker_slack = await _slack(
         settings, stack, timeout=patience.worker, link_seconds=look_up, on_call=heard, time=slack_time
     )
-    smile_id = connect_smile_id(
+    smile_id = smile_id or connect_smile_id(
         settings,
         await _http(stack, timeout=patience.smile_id),
         codes=codes,
@@ -503,7 +506,6 @@ def _outbox(ground: _Ground) -> tuple[Outbox, Crew[Post]]:
         slack=ground.worker_slack,
         access=ground.access,
         builders=_builders(ground),
-        followers=export_commits.followers(),
         settings=ground.settings,
         now=ground.now,
         steady=ground.steady,

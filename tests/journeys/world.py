@@ -23,6 +23,7 @@ from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox, Submi
 from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
 from bot.serve import listen, serve_asgi
 from bot.settings import Settings
+from bot.smile_id.interface import SmileID
 from bot.socket_mode import SocketMode
 from storage import checks
 from storage.sealing import Sealer
@@ -242,6 +243,7 @@ async def journey(
     slack: SlackSandbox | None = None,
     clock: MovedClock | None = None,
     patience: Patience | None = None,
+    transport: SmileID | None = None,
     **settings: str,
 ) -> AsyncIterator[Journey]:
     """A bot between two fresh stand-ins, all on one movable clock; by HTTP, or in Socket Mode.
@@ -270,7 +272,9 @@ async def journey(
             public=public,
             **{"KYC_SLACK_POSTS_PER_SECOND": "1000", **settings},
         )
-        async with bot_between(slack, smile_id, environment, clock=clock, patience=patience) as world:
+        async with bot_between(
+            slack, smile_id, environment, clock=clock, patience=patience, transport=transport
+        ) as world:
             yield world
     finally:
         await smile_id.stop()
@@ -286,11 +290,20 @@ async def bot_between(
     clock: MovedClock,
     patience: Patience | None = None,
     dice: random.Random | None = None,
+    transport: SmileID | None = None,
 ) -> AsyncIterator[Journey]:
-    """A bot between stand-ins that run already; a second one with the same environment is the same bot, restarted."""
+    """A bot between stand-ins that run already; a second one with the same environment is the same bot, restarted.
+
+    With `transport` it speaks to Smile ID in another way than to the stand-in.
+    """
     async with AsyncExitStack() as stack:
         bot = await build(
-            Settings.load(environment), stack, now=clock, dice=dice or random.Random(7), patience=patience or PATIENT
+            Settings.load(environment),
+            stack,
+            now=clock,
+            dice=dice or random.Random(7),
+            patience=patience or PATIENT,
+            smile_id=transport,
         )
         stack.push_async_callback(bot.background.close)
         await bot.access.refresh()
