@@ -44,6 +44,7 @@ from bot.outbox.batch_posts import BatchPosts
 from bot.outbox.builders import Builders
 from bot.outbox.thread_posts import ThreadPosts
 from bot.readiness import Readiness
+from bot.reporting import export_commits
 from bot.reporting.export_posts import ExportPosts
 from bot.reporting.summary_posts import SummaryPosts
 from bot.results import Results
@@ -506,6 +507,7 @@ def _outbox(ground: _Ground) -> tuple[Outbox, Crew[Post]]:
         slack=ground.worker_slack,
         access=ground.access,
         builders=_builders(ground),
+        followers=export_commits.followers(),
         settings=ground.settings,
         now=ground.now,
         steady=ground.steady,

@@ -23,6 +23,7 @@ from bot.errors import IllegalMove, Refusal, Refused, SlackError, SlackRefused, 
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
+from bot.submission import lifecycle
 from storage import attempts, audit, checks, receipts, reviews
 from storage.database import Database, Transaction
 
@@ -93,7 +94,7 @@ class Desk:
         """Withdraw a check that was not sent. Raises Refused."""
         check = await self._seen_by(user, ref)
         try:
-            await self._database.write(checks.cancel, check.ref, by=user, now=self._now())
+            await self._database.write(lifecycle.cancel, check.ref, by=user, now=self._now())
         except IllegalMove:
             now = await self._database.read(checks.get, check.ref)
             why = Refusal.CANCEL_ENDED if now.state in FINAL else Refusal.CANCEL_TOO_LATE

@@ -16,7 +16,8 @@ from bot.access import Access, Role, Verdict
 from bot.domain.exports import Export, ExportState, Format, parse
 from bot.domain.references import export_reference
 from bot.errors import Refusal, Refused
-from storage import exports
+from bot.reporting import export_commits
+from storage import audit, exports
 from storage.database import Database
 from storage.exports import Wanted
 
@@ -45,7 +46,7 @@ async def parts(
         file.seek(0)
         while part := file.read(CHUNK):
             yield part
-    await database.write(exports.record, actor=actor, form=form.value, count=count, now=now())
+    await database.write(audit.record, at=now(), actor=actor, act="export.made", detail=f"{form.value}:{count}")
 
 
 class Exports:
@@ -97,7 +98,7 @@ class Exports:
             total=total,
             written=0,
         )
-        if not await self._database.write(exports.ask, export, now=now):
+        if not await self._database.write(export_commits.ask, export, now=now):
             raise Refused(Refusal.EXPORT_UNDER_WAY)
         log.info("export.asked", export=export.id, rows=total)
         return export

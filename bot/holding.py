@@ -9,6 +9,7 @@ from bot.access import Access, Role, Verdict
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.request import FileInfo, photo_faults
 from bot.errors import IllegalMove, Refusal, Refused
+from bot.submission import lifecycle
 from storage import checks, holds
 from storage.audit import BOT
 from storage.database import Database
@@ -30,7 +31,7 @@ class Holding:
     async def let_pass(self, user: str, ref: str) -> None:
         """Send it all the same. Raises Refused."""
         await self._may_answer(user, ref)
-        if not await self._database.write(holds.let_pass, ref, by=user, now=self._now()):
+        if not await self._database.write(lifecycle.let_pass, ref, by=user, now=self._now()):
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.let_pass", ref=ref)
 
@@ -53,17 +54,17 @@ class Holding:
             *(PhotoRef(kind=PhotoKind.SELFIE, position=n, file_id=file.id) for n, file in enumerate(selfie)),
             *(PhotoRef(kind=PhotoKind.LIVENESS, position=n, file_id=file.id) for n, file in enumerate(liveness)),
         ]
-        if not await self._database.write(holds.replace_photos, ref, photos, by=user, now=self._now()):
+        if not await self._database.write(lifecycle.replace_photos, ref, photos, by=user, now=self._now()):
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.photos_replaced", ref=ref)
         return {}
 
     async def look(self) -> None:
         """Remind once of a question that waits; withdraw a check whose question nobody answered."""
-        for ref in await self._database.read(holds.silent, now=self._now()):
+        for ref in await self._database.read(holds.unanswered, now=self._now()):
             try:
                 # The time of this very write: the clock may have been set since the rows were found.
-                cancelled = await self._database.write(holds.remind_or_cancel, ref, by=BOT, now=self._now())
+                cancelled = await self._database.write(lifecycle.remind_or_cancel, ref, by=BOT, now=self._now())
             except IllegalMove:
                 # Answered in this very moment.
                 continue

@@ -91,7 +91,7 @@ class Home:
 
     async def look(self) -> None:
         """Have every tab that is kept fresh built again; what reads the same is not published."""
-        await self._database.write(homes.everybody, now=self._now())
+        await self._database.write(homes.mark_all_due, now=self._now())
 
     async def claim(self, limit: int) -> Sequence[homes.Due]:
         if self._paused_until is not None and self._steady() < self._paused_until:
@@ -125,13 +125,13 @@ class Home:
         def commit(tx: Transaction, now: datetime) -> None:
             homes.shown(tx, due.person, view_print=prints[0], sees=rights.everybodys, now=now)
             if rights.unsure:
-                homes.look_again(tx, due.person, at=now + UNSURE_AGAIN)
+                homes.reschedule_earlier(tx, due.person, at=now + UNSURE_AGAIN)
 
         await self._database.write(commit, self._now())
 
     async def _again(self, due: homes.Due, wait: timedelta, error: str) -> None:
         log.info("home.not_shown", error=error)
-        await self._database.write(homes.again, due.person, at=self._now() + wait)
+        await self._database.write(homes.reschedule, due.person, at=self._now() + wait)
 
     async def _rights(self, person: str) -> Rights:
         requester, reviewer, manager, admin = await asyncio.gather(

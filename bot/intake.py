@@ -17,10 +17,10 @@ from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
 from bot.domain.searches import EARLIER_NAMED
 from bot.errors import IllegalMove, Refusal, Refused, SlackError, SlackRefused
-from bot.review import transitions
 from bot.settings import Environment, Settings
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
+from bot.submission import lifecycle
 from storage import checks, holds, slack_requests
 from storage.database import Database, Transaction
 
@@ -212,13 +212,10 @@ class Intake:
         if not its_own and await self._access.has(filled.requester, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
             raise Refused(Refusal.NO_DETAILS)
 
-        def commit(tx: Transaction) -> bool:
-            is_new = checks.run_again(tx, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before)
-            transitions.leave_earlier_rounds(tx, ref, now=now)
-            return is_new
-
         try:
-            is_new = await self._database.write(commit)
+            is_new = await self._database.write(
+                lifecycle.run_again, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before
+            )
         except IllegalMove:
             raise Refused(Refusal.RERUN_MOVED_ON, ref=ref) from None
         log.info("check.run_again", ref=ref, new=is_new)
@@ -228,7 +225,7 @@ class Intake:
         for _try in range(20):
             ref = reference(self._dice.getrandbits(40))
             try:
-                stored, is_new = await self._database.write(checks.accept, request, ref=ref, now=now)
+                stored, is_new = await self._database.write(lifecycle.accept, request, ref=ref, now=now)
             except sqlite3.IntegrityError:
                 # The reference is taken, or a second submit of the same form won the race: look again.
                 continue

@@ -1,4 +1,7 @@
-"""Messages to the bot: what one says of a check, read anew each time, since nothing of it is stored but its ids."""
+"""Messages to the bot: what one says of a check, read anew each time, since nothing of it is stored but its ids.
+
+A direct message is read whole. Of a message in a channel, which others read too, only country and ID type are taken.
+"""
 
 import asyncio
 import json
@@ -12,7 +15,8 @@ import structlog
 
 from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDTypes
-from bot.domain.mentions.incoming import Dropped, FileKind, Standing, are_clear, kind_of, proposed
+from bot.domain.mentions.channel import understand_in_channel
+from bot.domain.mentions.incoming import Dropped, FileKind, Standing, are_clear, is_direct, kind_of, proposed
 from bot.domain.mentions.parser import Understood, understand
 from bot.domain.outbox import PostKind
 from bot.domain.request import FileInfo, Form, Parsed, parse
@@ -55,7 +59,7 @@ class Understanding:
     def is_whole(self) -> bool:
         """Nothing is missing, wrong, unclear, or left to choose."""
         is_clear = not self.understood.unclear and not self.thread_is_cut and are_clear(self.photos)
-        return is_clear and not self.parsed.faults
+        return self.dropped.is_direct and is_clear and not self.parsed.faults
 
     @property
     def says_nothing(self) -> bool:
@@ -122,10 +126,13 @@ class Messages:
     async def made_clear(
         self, *, channel: str, ts: str, root_ts: str | None, chosen: tuple[str, str]
     ) -> dict[str, str]:
-        """What a message says now that country and ID type are chosen, by field; nothing if Slack is not quick.
+        """What a direct message says now that country and ID type are chosen, by field; nothing if Slack is not quick.
 
         For a listener: within a second.
         """
+        if not is_direct(channel):
+            # A form that was opened before an upgrade may still ask for what a channel's message says.
+            return {}
         thread_ts = root_ts if root_ts != ts else None
         try:
             async with asyncio.timeout(self._look_up_seconds):
@@ -158,8 +165,10 @@ class Messages:
         return (await self._database.read(under_key))[:32]
 
     async def _understood(self, dropped: Dropped, *, chosen: tuple[str, str] | None = None) -> Understood:
-        """In a thread of its own: what a stranger wrote may take a while to make nothing of."""
+        """In a thread of its own: a long text of no sense can take a while."""
         me = await self._me()
+        if not dropped.is_direct:
+            return await asyncio.to_thread(understand_in_channel, dropped.text, self._id_types, bot_user_id=me)
         return await asyncio.to_thread(
             understand, dropped.text, self._id_types, today=self._today(), bot_user_id=me, chosen=chosen
         )

@@ -23,7 +23,7 @@ from bot.decoding import return_freed_memory
 from bot.errors import SettingsFault, SlackError
 from bot.settings import Settings
 from bot.socket_mode import SocketMode
-from storage import attempts, checks, inspect
+from storage import attempts, inspect, leases
 from storage.database import Transaction
 from storage.lock import DatabaseLock
 
@@ -128,7 +128,7 @@ async def _stop(bot: Bot, doors: AsyncExitStack, sockets: SocketMode | None) -> 
 
 def _recover(tx: Transaction, now: datetime) -> None:
     """Leases of an earlier process are dead, and what it was sending is in doubt."""
-    checks.release_leases(tx, now=now)
+    leases.release_all(tx, now=now)
     attempts.doubt_open_ones(tx, since=now)
 
 

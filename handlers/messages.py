@@ -12,6 +12,7 @@ from bot.batches import applicants_in
 from bot.blocks import form, held, ids, message, private, refusals
 from bot.blocks.form import Attached, Place
 from bot.blocks.message import Pointer
+from bot.domain.mentions.channel import holds_number
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, Dropped, Standing
 from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError, SlackRefused
@@ -28,14 +29,14 @@ _SLACKBOT = "USLACKBOT"
 
 
 async def mentioned(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
-    """`@kyc …` in a channel, with or without photos."""
+    """`@kyc …` in a channel, with or without photos: answered with the form, which takes no number from there."""
     await ack()
     if _is_by_a_person(event, body):
         _answer(bot, event, body)
 
 
 async def direct(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
-    """The same in the conversation with the bot, where nobody need be mentioned."""
+    """A message in the conversation with the bot, read whole: nobody else reads it."""
     await ack()
     if event.get("channel_type") == "im" and _is_by_a_person(event, body):
         _answer(bot, event, body)
@@ -50,7 +51,8 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
         taken = replace(dropped, user=shortcut["user"]["id"])
         _in_background(bot, shortcut, lambda tries: _take(bot, tries, shortcut, taken))
         return
-    said = await _open_form(bot, shortcut, dropped)
+    # Between two people, Slack's id of a conversation looks like one with the bot: only there it can be read anew.
+    said = await _open_form(bot, shortcut, dropped, for_author=dropped.is_direct)
     if said is not None:
         tell(bot, shortcut, said)
 
@@ -117,7 +119,10 @@ def _answer(bot: Bot, event: Mapping[str, Any], body: Mapping[str, Any]) -> None
 
     async def work(tries: Tries) -> None:
         if dropped.user != await tries.of(bot.patient_slack.me):
-            await answering.say(bot, tries, dropped, await _answer_or_refusal(bot, tries, dropped))
+            said = await _answer_or_refusal(bot, tries, dropped)
+            if gives_number_away(dropped):
+                said = message.delete_your_message(said)
+            await answering.say(bot, tries, dropped, said)
 
     # An edit that mentions the bot is another event about the same message.
     about = f"{dropped.channel}:{body.get('event_id') or dropped.ts}"
@@ -144,11 +149,22 @@ async def _answer_to(bot: Bot, tries: Tries, dropped: Dropped) -> Message:
     except SlackError as unread:
         log.warning("messages.not_read", error=str(unread))
         return private.says(message.NOT_READ)
-    return private.says(message.HELP) if understanding.says_nothing else await _shown(bot, understanding)
+    if understanding.says_nothing:
+        return private.says(message.HELP if dropped.is_direct else message.HELP_IN_CHANNEL)
+    return await _shown(bot, understanding)
 
 
 async def _shown(bot: Bot, understanding: Understanding, *, above: str = "") -> Message:
     entry = understanding.parsed.id_type
+    if not understanding.dropped.is_direct:
+        return message.in_channel(
+            understanding.dropped,
+            understanding.understood,
+            entry,
+            understanding.photos,
+            faults=understanding.parsed.faults,
+            left_out=_left_out(understanding),
+        )
     if understanding.is_whole and entry is not None:
         return message.whole(
             understanding.dropped,
@@ -243,6 +259,8 @@ async def _fill(
 ) -> None:
     try:
         await answering.show(bot, tries, view, await _form_or_words(bot, tries, dropped, user=user, author=author))
+        if author is None and dropped.user not in ("", user) and gives_number_away(dropped):
+            await _tell_author(bot, tries, dropped)
     except Exception as fault:
         if isinstance(fault, SlackError) and not isinstance(fault, SlackRefused):
             raise
@@ -264,16 +282,48 @@ async def _form_or_words(
                 tries, channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
             )
         if found is None:
-            return private.closed(message.GONE)
+            return private.closed(message.GONE) if dropped.is_direct else _form_without_message(bot, dropped)
         if author is not None and found.user != author:
             return private.closed(message.NOT_YOURS)
-        return _form(bot, await bot.messages.read(found, tries))
+        # Whoever pressed the button of an answer has read there how to delete the message.
+        warning = _number_warning(found, user) if author is None else None
+        return _form(bot, await bot.messages.read(found, tries), warning=warning)
     except SlackError as unread:
         log.warning("messages.not_read", error=str(unread))
         return private.closed(message.NOT_READ)
 
 
-def _form(bot: Bot, understanding: Understanding) -> form.View:
+def gives_number_away(dropped: Dropped) -> bool:
+    """Whether others can read something there that looks like an ID number."""
+    return not dropped.is_direct and holds_number(dropped.text)
+
+
+def _number_warning(dropped: Dropped, user: str) -> str | None:
+    if not gives_number_away(dropped):
+        return None
+    return message.NUMBER_IN_CHANNEL if dropped.user == user else message.NUMBER_OF_ANOTHER
+
+
+async def _tell_author(bot: Bot, tries: Tries, dropped: Dropped) -> None:
+    """Somebody used the shortcut on another's message: its author, who alone can delete it, hears why they should."""
+    try:
+        await answering.say(bot, tries, dropped, private.says(message.NUMBER_IN_CHANNEL))
+    except SlackError as unheard:
+        # An app has no ears, and whoever left the workspace neither; the form is there all the same.
+        log.info("messages.author_not_told", error=str(unheard))
+
+
+def _form_without_message(bot: Bot, dropped: Dropped) -> form.View:
+    """For an author who deleted the message first, as the answer asks; its thread may still be there."""
+    return form.build(
+        bot.id_types,
+        liveness_required=bot.settings.liveness_required,
+        place=Place(channel=dropped.channel, thread_ts=dropped.thread_ts),
+        warning=message.GONE_FROM_CHANNEL,
+    )
+
+
+def _form(bot: Bot, understanding: Understanding, *, warning: str | None = None) -> form.View:
     understood, dropped = understanding.understood, understanding.dropped
     return form.build(
         bot.id_types,
@@ -281,11 +331,11 @@ def _form(bot: Bot, understanding: Understanding) -> form.View:
         place=Place(
             channel=dropped.channel,
             thread_ts=dropped.root_ts,
-            message_ts=None if understanding.parsed.id_type else dropped.ts,
+            message_ts=dropped.ts if dropped.is_direct and not understanding.parsed.id_type else None,
         ),
         country=understood.country,
         id_type=understood.id_type,
-        warning=_left_out(understanding),
+        warning=" ".join(filter(None, (warning, _left_out(understanding)))) or None,
         attached=[_attached(photo) for photo in understanding.photos],
         texts={**understood.texts, ids.CUSTOMER_REFERENCE: understood.customer_reference},
     )

@@ -3,26 +3,20 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bot.domain.batches import Batch, BatchState, Counts
 from bot.domain.checks import CONSENT_NOTICE
-from bot.domain.outbox import PostKind
-from storage import audit, outbox
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
-UPDATE_EVERY = timedelta(seconds=3)
-"""Slack takes about fifty updates a minute from an app (chat.update, tier 3)."""
 
 _PLACE = "batches.reading"
-_ENDING = (BatchState.SENDING, BatchState.CANCELLED, BatchState.DONE)
-"""States in which the last of a batch's rows may come to its end."""
 
 
-def accept(
+def add(
     tx: Transaction,
     batch_id: str,
     *,
@@ -32,28 +26,32 @@ def accept(
     channel: str,
     files: Sequence[str],
     now: datetime,
-) -> tuple[str, bool]:
-    """Store that a message holds applicants. Gives the id and whether it is new; a taken id raises IntegrityError."""
-    key = f"{channel}:{source['ts']}"
-    known = tx.row("SELECT id FROM batches WHERE source = :key", key=key)
-    if known is not None:
-        return known["id"], False
+) -> None:
+    """Store that a message holds applicants. An id or a message that is known raises sqlite3.IntegrityError."""
     tx.run(
         """
         INSERT INTO batches (id, state, source, requester, team, channel, files, asked_at, due_at)
         VALUES (:id, 'reading', :key, :requester, :team, :channel, :files, :now, :now)
         """,
         id=batch_id,
-        key=key,
+        key=_message_key(channel, source),
         requester=requester,
         team=team,
         channel=channel,
         files=json.dumps({**source, "files": list(files)}),
         now=to_text(now),
     )
-    audit.record(tx, at=now, actor=requester, act="batch.asked", ref=batch_id)
     tx.wake(BATCHES)
-    return batch_id, True
+
+
+def find_by_message(tx: Transaction, channel: str, source: Mapping[str, str | None]) -> str | None:
+    """The batch that a message in Slack was taken for."""
+    row = tx.row("SELECT id FROM batches WHERE source = :key", key=_message_key(channel, source))
+    return row["id"] if row is not None else None
+
+
+def _message_key(channel: str, source: Mapping[str, str | None]) -> str:
+    return f"{channel}:{source['ts']}"
 
 
 def find(tx: Transaction, batch_id: str) -> Batch | None:
@@ -85,7 +83,7 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
     return [row["id"] for row in rows]
 
 
-def again(tx: Transaction, batch_id: str, *, at: datetime) -> None:
+def reschedule(tx: Transaction, batch_id: str, *, at: datetime) -> None:
     tx.run(
         "UPDATE batches SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id",
         at=to_text(at),
@@ -93,10 +91,10 @@ def again(tx: Transaction, batch_id: str, *, at: datetime) -> None:
     )
 
 
-def read(
-    tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, ready: int, repeats: int, now: datetime
+def keep_preview(
+    tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, ready: int, repeats: int
 ) -> None:
-    """The file was read: what is in it stands in the channel, for the requester to confirm."""
+    """Keep what is in the file, for the requester to confirm."""
     sealed = tx.sealer.seal(json.dumps(preview), place=f"{_PLACE}:{batch_id}")
     tx.run(
         """
@@ -110,9 +108,6 @@ def read(
         repeats=repeats,
         id=batch_id,
     )
-    _open(tx, batch_id, now=now)
-    if preview["faults"]:
-        _file(tx, PostKind.BATCH_FAULTS, batch_id, "faults", now=now)
 
 
 def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None:
@@ -126,34 +121,40 @@ def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None
         now=to_text(now),
         id=batch_id,
     )
-    _open(tx, batch_id, now=now)
 
 
-def move(
-    tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], by: str, now: datetime
-) -> bool:
+def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], now: datetime) -> bool:
     """A guarded move; False when the batch is somewhere else by now."""
+    # The message with its buttons may be older than the state: somebody paused, resumed or cancelled it since, or the
+    # last of its rows ended it.
     states = ", ".join(f"'{state.value}'" for state in of)
-    ends = target in (BatchState.CANCELLED, BatchState.DONE)
-    changed = tx.run(
-        f"""
-        UPDATE batches SET state = :target, ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END
-        WHERE id = :id AND state IN ({states})
-        """,
-        target=target.value,
-        ends=int(ends),
+    return bool(
+        tx.run(
+            f"""
+            UPDATE batches SET state = :target, ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END
+            WHERE id = :id AND state IN ({states})
+            """,
+            target=target.value,
+            ends=int(target in (BatchState.CANCELLED, BatchState.DONE)),
+            now=to_text(now),
+            id=batch_id,
+        )
+    )
+
+
+def end(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    """The last of its rows has ended."""
+    # Cancelled in this moment, it stays cancelled.
+    tx.run(
+        "UPDATE batches SET state = 'done', ended_at = :now WHERE id = :id AND state = 'sending'",
         now=to_text(now),
         id=batch_id,
     )
-    if not changed:
-        return False
-    audit.record(tx, at=now, actor=by, act="batch.moved", ref=batch_id, detail=target.value)
-    refresh(tx, batch_id, now=now)
-    return True
 
 
 def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now: datetime) -> bool:
     """Every customer of the file has agreed, says the requester. False when it is no longer to be confirmed."""
+    # Both buttons of a preview may be pressed at once, with and without the repeats: the first one counts.
     changed = tx.run(
         """
         UPDATE batches SET state = 'confirmed', with_repeats = :with_repeats, consent_at = :now, consent_by = :by,
@@ -166,18 +167,14 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now:
         now=to_text(now),
         id=batch_id,
     )
-    if not changed:
-        return False
-    audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)
-    refresh(tx, batch_id, now=now)
-    tx.wake(BATCHES)
-    return True
+    if changed:
+        tx.wake(BATCHES)
+    return bool(changed)
 
 
-def posted(tx: Transaction, batch_id: str, *, ts: str, now: datetime) -> None:
+def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
     """The batch's own message stands in Slack."""
     tx.run("UPDATE batches SET message_ts = :ts WHERE id = :id AND message_ts IS NULL", ts=ts, id=batch_id)
-    refresh(tx, batch_id, now=now)
 
 
 def rows_known(tx: Transaction, batch_id: str) -> frozenset[int]:
@@ -229,7 +226,7 @@ def counts(tx: Transaction, batch_id: str) -> Counts:
     return Counts.of((row["state"], bool(row["held"]), row["n"]) for row in rows)
 
 
-def _is_under_way(tx: Transaction, batch_id: str) -> bool:
+def is_under_way(tx: Transaction, batch_id: str) -> bool:
     """Whether a row waits, is held or is at Smile ID; one look into an index of such rows."""
     row = tx.row(
         """
@@ -239,48 +236,6 @@ def _is_under_way(tx: Transaction, batch_id: str) -> bool:
         id=batch_id,
     )
     return row is not None
-
-
-def refresh(tx: Transaction, batch_id: str, *, now: datetime) -> None:
-    """Have the batch's message brought up to date, no more often than Slack likes; and end it when all has ended."""
-    batch = get(tx, batch_id)
-    # Each move of a row comes here: all rows are counted only when none is under way, not once for every one of them.
-    if batch.state in _ENDING and not _is_under_way(tx, batch_id):
-        found = counts(tx, batch_id)
-        if batch.state is BatchState.SENDING and found.total:
-            tx.run("UPDATE batches SET state = 'done', ended_at = :now WHERE id = :id", now=to_text(now), id=batch_id)
-        if batch.state is not BatchState.DONE and found.total:
-            _file(tx, PostKind.BATCH_RESULTS, batch_id, "open" if found.needs_person else "all", now=now)
-        elif batch.state is BatchState.DONE and not found.needs_person:
-            _file(tx, PostKind.BATCH_RESULTS, batch_id, "all", now=now)
-    outbox.refresh_at_pace(
-        tx,
-        PostKind.BATCH_PROGRESS,
-        key=batch_id,
-        opening=f"{PostKind.BATCH.value}:{batch_id}",
-        destination=batch.channel,
-        payload={"batch": batch_id},
-        every=UPDATE_EVERY,
-        now=now,
-    )
-
-
-def release_leases(tx: Transaction) -> None:
-    tx.run(
-        "UPDATE batches SET leased_until = NULL WHERE state IN ('reading', 'confirmed') AND leased_until IS NOT NULL"
-    )
-
-
-def _open(tx: Transaction, batch_id: str, *, now: datetime) -> None:
-    batch = get(tx, batch_id)
-    outbox.enqueue(tx, PostKind.BATCH, key=batch_id, destination=batch.channel, payload={"batch": batch_id}, now=now)
-    refresh(tx, batch_id, now=now)
-
-
-def _file(tx: Transaction, kind: PostKind, batch_id: str, what: str, *, now: datetime) -> None:
-    batch = get(tx, batch_id)
-    payload = {"batch": batch_id, "what": what}
-    outbox.enqueue(tx, kind, key=f"{batch_id}:{what}", destination=batch.channel, payload=payload, now=now)
 
 
 def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:

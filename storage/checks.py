@@ -3,19 +3,19 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bot.domain.checks import CONSENT_NOTICE, Check, Held, PhotoKind, PhotoRef, Request
 from bot.domain.liveness import Liveness
 from bot.domain.masking import same_number, same_reference
-from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import Comparison, RecordMatch
-from bot.domain.reviews import Decision, Proposal, ReviewState, runs_again
-from bot.domain.states import FINAL, POLLED_REASONS, ReviewReason, State, check_move
+from bot.domain.reviews import Decision, Proposal, ReviewState
+from bot.domain.states import FINAL, ReviewReason, State, check_move
 from bot.errors import IllegalMove
-from storage import attempts, audit, batches, facts, homes, outbox, prints, slack_requests
+from storage import audit, facts, prints
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 SUBMISSION = "submission"
@@ -37,15 +37,8 @@ _COLUMNS = """
 """
 
 
-def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tuple[str, bool]:
-    """Store a request with its audit line and its opening post. Gives the reference and whether it is new.
-
-    A second submit of the same form finds the first one's reference and changes nothing. A `ref` that is taken
-    raises sqlite3.IntegrityError: try another one.
-    """
-    known = find_by_view(tx, request.view_id)
-    if known is not None:
-        return known, False
+def add(tx: Transaction, request: Request, *, ref: str, now: datetime) -> None:
+    """Store a request. A `ref` or a form that is taken raises sqlite3.IntegrityError."""
     tx.run(
         """
         INSERT INTO verifications (
@@ -73,13 +66,6 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
         batch_row=request.batch_row,
     )
     keep_photos(tx, ref, request.photos)
-    audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
-    audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
-    homes.concern(tx, request.requester, now=now)
-    if request.batch is None:
-        outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, destination=request.channel, now=now)
-    tx.wake(SUBMISSION)
-    return ref, True
 
 
 def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
@@ -94,21 +80,8 @@ def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
     }
 
 
-def run_again(
-    tx: Transaction, ref: str, request: Request, *, form_id: str, now: datetime, not_before: datetime | None = None
-) -> bool:
-    """Another attempt at a check that has ended, with what the form holds. False for a second submit of that form.
-
-    The new round begins in the same transaction as the move: no attempt of an earlier one counts any more. What Smile
-    ID said before stays in the receipts. Raises IllegalMove when the check is not to be run again (any more).
-    """
-    if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
-        return False
-    ended = get(tx, ref)
-    if not runs_again(ended.state, ended.decision):
-        raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
-    due_at = max(not_before or now, now)
-    outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
+def begin_round(tx: Transaction, ref: str, request: Request, *, due_at: datetime, now: datetime) -> None:
+    """Have a check begin anew with what the form holds; what it had come to is gone from its row."""
     tx.run(
         """
         UPDATE verifications SET
@@ -136,36 +109,6 @@ def run_again(
         notice=CONSENT_NOTICE,
     )
     keep_photos(tx, ref, request.photos)
-    attempts.leave_behind(tx, ref, in_doubt=ended.failure == "unsettled" or ended.reason in POLLED_REASONS, now=now)
-    audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
-    audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
-    audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=State.REQUESTED.value)
-    progress(tx, ref, now=now)
-    tx.wake(SUBMISSION)
-    return True
-
-
-def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = True) -> None:
-    """Withdraw a check that was not sent, and tell so. Raises IllegalMove when it is too late.
-
-    `tell` is False for the rows of a file: its own message says how many were cancelled.
-    """
-    move(tx, ref, State.CANCELLED, now=now, actor=by)
-    tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
-    check = get(tx, ref)
-    outbox.answer_questions(tx, ref, destination=check.channel, payload={"by": by, "how": "cancelled"}, now=now)
-    outbox.drop_overtaken(tx, ref, now=now, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD})
-    if not tell:
-        return
-    outbox.enqueue(
-        tx,
-        PostKind.CANCELLED,
-        ref=ref,
-        key=f"{ref}:{check.round}",
-        destination=check.channel,
-        now=now,
-        payload={"by": by},
-    )
 
 
 def prints_of(tx: Transaction, country: str, number: str, reference: str) -> list[str]:
@@ -238,8 +181,9 @@ def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
     ]
 
 
-def postpone(tx: Transaction, ref: str, *, until: datetime, now: datetime, counts: bool = True) -> None:
+def postpone(tx: Transaction, ref: str, *, until: datetime, counts: bool = True) -> None:
     """Try again at `until`; `counts` adds to the tries since the last step forward."""
+    # A result may have come meanwhile, or the requester have withdrawn it: then there is nothing to try any more.
     tx.run(
         """
         UPDATE verifications SET due_at = :until, leased_until = NULL, tries = tries + :counts
@@ -249,18 +193,6 @@ def postpone(tx: Transaction, ref: str, *, until: datetime, now: datetime, count
         counts=int(counts),
         ref=ref,
     )
-    if counts:
-        progress(tx, ref, now=now)
-
-
-def release_leases(tx: Transaction, *, now: datetime) -> None:
-    """At start every lease is dead, since only one process uses a database."""
-    tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")
-    tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
-    # A post that has come to its end has given its lease back.
-    tx.run("UPDATE posts SET leased_until = NULL WHERE state = 'due' AND leased_until IS NOT NULL")
-    batches.release_leases(tx)
-    homes.release_leases(tx, now=now)
 
 
 def move(
@@ -273,7 +205,7 @@ def move(
     reading: Reading | None = None,
     actor: str = audit.BOT,
 ) -> None:
-    """Move a check, guarded by the table of states, with its audit line. `reading` is the message that counts.
+    """Move a check, guarded by the table of states. `reading` is the message that counts.
 
     Raises IllegalMove, or LookupError if there is no such check.
     """
@@ -306,13 +238,15 @@ def move(
         ref=ref,
         current=current.value,
     )
+    # The state was read above in this transaction, but whoever called may have read it long before: a callback, an
+    # answer to `job_status` and a click on *Cancel* race each other.
     if changed != 1:
         raise IllegalMove(f"{ref} left {current} meanwhile")
+    # With the row itself, so that whoever moves a check can forget neither its trail nor the managers' figures.
     detail = f"{target.value}:{reason.value}" if reason else target.value
     audit.record(tx, at=now, actor=actor, act="check.moved", ref=ref, detail=detail)
     if target in FINAL or target is State.IN_REVIEW:
         facts.note(tx, ref, now=now)
-    progress(tx, ref, now=now)
 
 
 def decide(tx: Transaction, ref: str, proposal: Proposal, *, now: datetime) -> None:
@@ -360,29 +294,13 @@ def keep_liveness(tx: Transaction, ref: str, found: Liveness) -> None:
     tx.run("UPDATE verifications SET liveness = :found WHERE ref = :ref", found=found.value, ref=ref)
 
 
-def fail(tx: Transaction, ref: str, *, failure: str, words: str | None, now: datetime, told: str | None = None) -> None:
-    """End a check without any result of Smile ID, and tell so. `words` are ours, fit for the channel.
-
-    `told` is the post by which the operators hear of it, so that the thread can say so once it is true.
-    """
-    move(tx, ref, State.FAILED, now=now)
+def keep_failure(tx: Transaction, ref: str, *, failure: str, words: str | None) -> None:
+    """Keep why no verdict will come. `words` are ours, fit for the channel."""
     tx.run(
         "UPDATE verifications SET failure = :failure, failure_words = :words WHERE ref = :ref",
         failure=failure,
         words=words,
         ref=ref,
-    )
-    facts.note(tx, ref, now=now)
-    check = get(tx, ref)
-    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL, now=now)
-    outbox.enqueue(
-        tx,
-        PostKind.FAILURE,
-        ref=ref,
-        key=f"{ref}:{check.round}:{check.attempts}",
-        destination=check.channel,
-        now=now,
-        parent_id=told,
     )
 
 
@@ -408,7 +326,11 @@ def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, i
         now=to_text(now),
         ref=ref,
     )
-    progress(tx, ref, now=now)
+
+
+def forget_photo_checks(tx: Transaction, ref: str) -> None:
+    """Other photos took the place of those that were looked at."""
+    tx.run("UPDATE verifications SET photos_checked_at = NULL WHERE ref = :ref", ref=ref)
 
 
 def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> None:
@@ -425,16 +347,21 @@ def posted(tx: Transaction, ref: str, *, ts: str) -> None:
     tx.run("UPDATE verifications SET message_ts = :ts WHERE ref = :ref AND message_ts IS NULL", ts=ts, ref=ref)
 
 
-def progress(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """Have the request's message and the reviewers' cards updated; updates that wait already are not doubled."""
-    row = tx.row("SELECT channel, batch, requester FROM verifications WHERE ref = :ref", ref=ref)
-    outbox.refresh_cards(tx, ref, now=now)
-    if row is not None:
-        homes.concern(tx, row["requester"], now=now)
-    if row is not None and row["batch"] is not None:
-        batches.refresh(tx, row["batch"], now=now)
-    elif row is not None:
-        outbox.refresh(tx, ref, destination=row["channel"], now=now)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """Where a check is shown."""
+
+    channel: str
+    requester: str
+    batch: str | None
+
+
+def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
+    """Read at each change, so nothing is opened from its seal."""
+    row = tx.row("SELECT channel, requester, batch FROM verifications WHERE ref = :ref", ref=ref)
+    if row is None:
+        raise LookupError(f"no check {ref}")
+    return Whereabouts(channel=row["channel"], requester=row["requester"], batch=row["batch"])
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:

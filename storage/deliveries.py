@@ -93,7 +93,7 @@ def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, 
     tx.wake(OUTBOX)
 
 
-def again(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
+def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
     """Try again at `at`. A doubt stays: failing to look for a message says nothing of the message."""
     tx.run(
         """

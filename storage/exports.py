@@ -4,21 +4,13 @@ And the exports that managers asked for in Slack (table `exports`), until each h
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from bot.domain.exports import Export, ExportState, Format, period_of_days
-from bot.domain.outbox import PostKind
 from bot.domain.record_match import RecordMatch
-from storage import audit, outbox
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 PAGE = 500
-LONG = 5_000
-"""Of more rows than this somebody would wonder where the file is: a message shows how far it is."""
-LANE = "exports"
-"""Their files go out one at a time, whoever asked: the memory and the disk that they take are bounded."""
-UPDATE_EVERY = timedelta(seconds=3)
-"""Slack takes about fifty updates a minute from an app (chat.update, tier 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +80,6 @@ def page(tx: Transaction, wanted: Wanted, after: Line | None) -> list[Line]:
     ]
 
 
-def record(tx: Transaction, *, actor: str, form: str, count: int, now: datetime) -> None:
-    """Who took how many lines out of the bot."""
-    audit.record(tx, at=now, actor=actor, act="export.made", detail=f"{form}:{count}")
-
-
 FIELDS = tuple(Line.__dataclass_fields__)
 
 
@@ -112,8 +99,8 @@ def count(tx: Transaction, wanted: Wanted) -> int:
 # What was asked for in Slack
 
 
-def ask(tx: Transaction, export: Export, *, now: datetime) -> bool:
-    """Store it with the posts that bring it. False when the same is being prepared for the same person already."""
+def add(tx: Transaction, export: Export, *, now: datetime) -> bool:
+    """Store it. False when the same is being prepared for the same person already."""
     first, last = (export.period.first.isoformat(), export.period.last.isoformat()) if export.period else (None, None)
     known = tx.row(
         """
@@ -143,9 +130,6 @@ def ask(tx: Transaction, export: Export, *, now: datetime) -> bool:
         total=export.total,
         now=to_text(now),
     )
-    if export.total > LONG:
-        _message(tx, export, now=now)
-    outbox.enqueue(tx, PostKind.EXPORT_FILE, key=export.id, destination=LANE, payload={"export": export.id}, now=now)
     return True
 
 
@@ -167,54 +151,14 @@ def find(tx: Transaction, export_id: str) -> Export | None:
     )
 
 
-def written(tx: Transaction, export_id: str, count: int, *, now: datetime) -> None:
+def keep_written(tx: Transaction, export_id: str, count: int) -> None:
     """So many rows are in the file by now."""
     tx.run("UPDATE exports SET written = :count WHERE id = :id", count=count, id=export_id)
-    refresh(tx, export_id, now=now)
 
 
-def made(tx: Transaction, export_id: str, *, now: datetime) -> None:
-    """The file stands in Slack; who took how much is recorded."""
-    export = find(tx, export_id)
-    if export is not None and _end(tx, export_id, ExportState.MADE, now=now):
-        record(tx, actor=export.person, form=export.form.value, count=export.written, now=now)
-        refresh(tx, export_id, now=now)
-
-
-def give_up(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> None:
-    """It was refused, or Slack did not take it; whoever asked is told."""
-    export = find(tx, export_id)
-    if export is not None and _end(tx, export_id, state, now=now):
-        _message(tx, export, now=now)
-        refresh(tx, export_id, now=now)
-
-
-def refresh(tx: Transaction, export_id: str, *, now: datetime) -> None:
-    """Have its message brought up to date, no more often than Slack likes; nothing where there is no message."""
-    opening = f"{PostKind.EXPORT.value}:{export_id}"
-    told = outbox.find(tx, opening)
-    if told is None:
-        return
-    outbox.refresh_at_pace(
-        tx,
-        PostKind.EXPORT_PROGRESS,
-        key=export_id,
-        opening=opening,
-        destination=told.destination,
-        payload={"export": export_id},
-        every=UPDATE_EVERY,
-        now=now,
-    )
-
-
-def _message(tx: Transaction, export: Export, *, now: datetime) -> None:
-    outbox.enqueue(
-        tx, PostKind.EXPORT, key=export.id, destination=export.person, payload={"export": export.id}, now=now
-    )
-
-
-def _end(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> bool:
-    """A failed one that an operator released may still be made."""
+def end(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> bool:
+    """False when it has ended before. A failed one that an operator released may still be made."""
+    # Found again in Slack after its answer was lost, a file may have been told as failed before.
     changed = tx.run(
         "UPDATE exports SET state = :state, ended_at = :now WHERE id = :id AND state IN ('asked', 'failed')",
         state=state.value,

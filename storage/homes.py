@@ -45,7 +45,7 @@ def opened(tx: Transaction, person: str, *, now: datetime) -> None:
     tx.wake(HOMES)
 
 
-def concern(tx: Transaction, requester: str, *, now: datetime) -> None:
+def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
     """Something changed about a check: for who asked for it, and for whom everybody's checks are shown."""
     touched = tx.run(
         """
@@ -97,7 +97,7 @@ def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str
     )
 
 
-def look_again(tx: Transaction, person: str, *, at: datetime) -> None:
+def reschedule_earlier(tx: Transaction, person: str, *, at: datetime) -> None:
     """It stands, but not all of it was known: build it once more then, unless it is due earlier by a change."""
     tx.run(
         "UPDATE homes SET due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END "
@@ -107,7 +107,7 @@ def look_again(tx: Transaction, person: str, *, at: datetime) -> None:
     )
 
 
-def again(tx: Transaction, person: str, *, at: datetime) -> None:
+def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:
     """It could not be shown: try again then, unless it is due earlier by a change."""
     tx.run(
         """
@@ -125,7 +125,7 @@ def forget(tx: Transaction, person: str) -> None:
     tx.run("DELETE FROM homes WHERE person = :person", person=person)
 
 
-def everybody(tx: Transaction, *, now: datetime) -> None:
+def mark_all_due(tx: Transaction, *, now: datetime) -> None:
     """A new day, or other roles: every tab that is kept fresh."""
     tx.run(
         "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since",
@@ -133,14 +133,6 @@ def everybody(tx: Transaction, *, now: datetime) -> None:
         since=to_text(now - KEPT_FRESH),
     )
     tx.wake(HOMES)
-
-
-def release_leases(tx: Transaction, *, now: datetime) -> None:
-    """At start every lease is dead; whether it was shown is not known, so it is shown anew at once."""
-    tx.run(
-        "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL",
-        now=to_text(now),
-    )
 
 
 def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:

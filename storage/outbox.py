@@ -8,6 +8,7 @@ was lost can be found again. What becomes of a row then is `deliveries`' part.
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, URGENT, Post, PostKind
@@ -35,14 +36,16 @@ def enqueue(
     parent_id: str | None = None,
     due_at: datetime | None = None,
     in_doubt_since: datetime | None = None,
+    is_silent: bool = False,
 ) -> str:
     """Have one event told; the same event again changes nothing. Gives the post's id.
+
+    One that `is_silent` is kept like one that was told, and never delivered.
 
     About a check that came out of a backup it may have been told before the backup was put back: then it is in doubt
     since then, and looked for before it is posted. So is what the caller says may stand in Slack `in_doubt_since`.
     """
     post_id = f"{kind.value}:{key}"
-    is_quiet = kind is PostKind.RESULT and parent_id is None and _is_quiet(tx, ref, payload or {})
     priority = _FIRST if kind in URGENT else _CARDS if kind is PostKind.REVIEW_NOTICE else _REST
     tx.run(
         """
@@ -64,8 +67,8 @@ def enqueue(
         parent_id=parent_id,
         is_posted=int(kind not in UPDATES),
         in_doubt_since=to_text(in_doubt_since) if in_doubt_since else None,
-        state="dropped" if is_quiet else "due",
-        done_at=to_text(now) if is_quiet else None,
+        state="dropped" if is_silent else "due",
+        done_at=to_text(now) if is_silent else None,
         due_at=to_text(due_at or now),
         now=to_text(now),
     )
@@ -73,26 +76,10 @@ def enqueue(
     return post_id
 
 
-def _is_quiet(tx: Transaction, ref: str | None, payload: Mapping[str, str]) -> bool:
-    """Of a file's rows only those are told that need eyes, or of which something was told before: the plain verdicts
-    stand in its counts and in the file of results. A row that somebody ran again by itself is told like any check.
-    """
-    if payload.get("outcome") not in ("approved", "rejected") or "eyes" in payload:
-        return False
+def awaits_refresh(tx: Transaction, ref: str) -> bool:
+    """Whether the request's message, or an update of it, is still to be built."""
+    # One that is leased or in doubt was built before what changed now.
     row = tx.row(
-        """
-        SELECT 1 FROM verifications v WHERE v.ref = :ref AND v.batch IS NOT NULL AND v.round = 1
-          AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.ref = v.ref AND p.state IN ('due', 'done')
-                          AND p.kind NOT IN ('review_notice', 'review_card', 'review_call', 'personal', 'alert'))
-        """,
-        ref=ref,
-    )
-    return row is not None
-
-
-def refresh(tx: Transaction, ref: str, *, destination: str, now: datetime) -> None:
-    """Have the request's message brought up to date; one waiting update is enough, it is built when it goes out."""
-    waiting = tx.row(
         """
         SELECT 1 FROM posts
         WHERE ref = :ref AND kind IN ('progress', 'request') AND state = 'due' AND leased_until IS NULL
@@ -100,55 +87,43 @@ def refresh(tx: Transaction, ref: str, *, destination: str, now: datetime) -> No
         """,
         ref=ref,
     )
-    if waiting is None:
-        count = tx.row("SELECT COUNT(*) AS n FROM posts WHERE ref = :ref AND kind = 'progress'", ref=ref)
-        assert count is not None
-        enqueue(tx, PostKind.PROGRESS, ref=ref, key=f"{ref}:{count['n'] + 1}", destination=destination, now=now)
+    return row is not None
 
 
-def refresh_at_pace(
-    tx: Transaction,
-    kind: PostKind,
-    *,
-    key: str,
-    opening: str,
-    destination: str,
-    payload: Mapping[str, str],
-    every: timedelta,
-    now: datetime,
-) -> None:
-    """Have a message that stands in Slack brought up to date, once in `every`; one waiting update is enough."""
-    if not delivered(tx, opening):
-        return
-    last = tx.row(
+def count(tx: Transaction, ref: str, kind: PostKind) -> int:
+    """How many posts of one kind there were about a check."""
+    row = tx.row("SELECT COUNT(*) AS n FROM posts WHERE ref = :ref AND kind = :kind", ref=ref, kind=kind.value)
+    assert row is not None
+    return int(row["n"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updates:
+    """Those of one message, of one kind."""
+
+    is_waiting: bool
+    """One is still to be built."""
+    count: int
+    last_at: datetime | None
+    """When the last one went out; of one that is on its way now, when it was due."""
+
+
+def updates_of(tx: Transaction, parent_id: str, kind: PostKind) -> Updates:
+    row = tx.row(
         """
         SELECT SUM(CASE WHEN state = 'due' AND leased_until IS NULL THEN 1 ELSE 0 END) AS waiting, COUNT(*) AS n,
             MAX(COALESCE(done_at, due_at)) AS last_at
-        FROM posts WHERE about = :opening AND kind = :kind
+        FROM posts WHERE about = :parent_id AND kind = :kind
         """,
-        opening=opening,
+        parent_id=parent_id,
         kind=kind.value,
     )
-    assert last is not None
-    if last["waiting"]:
-        return
-    # One that is on its way right now has no end yet: the time when it was due stands for it.
-    # By a clock that was set back since, the last one went out in the future.
-    due_at = min(max(now, from_text(last["last_at"]) + every), now + every) if last["last_at"] else now
-    enqueue(
-        tx,
-        kind,
-        key=f"{key}:{last['n'] + 1}",
-        destination=destination,
-        parent_id=opening,
-        payload=payload,
-        now=now,
-        due_at=due_at,
-    )
+    assert row is not None
+    return Updates(is_waiting=bool(row["waiting"]), count=row["n"], last_at=moment_or_none(row["last_at"]))
 
 
-def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """Have every card of a check brought up to date. One that has not left yet is built when it goes out."""
+def cards_to_refresh(tx: Transaction, ref: str) -> list[tuple[Post, int]]:
+    """Cards of a check that were built already and have no update waiting, each with the number of its updates."""
     rows = tx.rows(
         """
         SELECT c.*, (SELECT COUNT(*) FROM posts u WHERE u.ref = :ref AND u.about = c.id) AS n FROM posts c
@@ -160,19 +135,26 @@ def refresh_cards(tx: Transaction, ref: str, *, now: datetime) -> None:
         """,
         ref=ref,
     )
-    for row in rows:
-        card = post_of(row)
-        enqueue(
-            tx,
-            PostKind.REVIEW_CARD,
-            key=f"{card.id}:{row['n']}",
-            ref=ref,
-            destination=card.destination,
-            parent_id=card.id,
-            receipt=card.receipt,
-            payload=card.payload,
-            now=now,
-        )
+    return [(post_of(row), row["n"]) for row in rows]
+
+
+def questions(tx: Transaction, ref: str) -> list[str]:
+    """Ids of the questions to the requester that stand in Slack."""
+    rows = tx.rows("SELECT id FROM posts WHERE ref = :ref AND kind = 'held' AND state = 'done'", ref=ref)
+    return [row["id"] for row in rows]
+
+
+def has_told(tx: Transaction, ref: str) -> bool:
+    """Whether anything about a check was told in its thread, or will be."""
+    row = tx.row(
+        """
+        SELECT 1 FROM posts WHERE ref = :ref AND state IN ('due', 'done')
+          AND kind NOT IN ('review_notice', 'review_card', 'review_call', 'personal', 'alert')
+        LIMIT 1
+        """,
+        ref=ref,
+    )
+    return row is not None
 
 
 def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], now: datetime) -> None:
@@ -187,22 +169,6 @@ def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], no
             ref=ref,
             kind=kind.value,
             now=to_text(now),
-        )
-
-
-def answer_questions(tx: Transaction, ref: str, *, destination: str, payload: Mapping[str, str], now: datetime) -> None:
-    """Take the buttons off every question that was posted about a check; once for each."""
-    rows = tx.rows("SELECT id FROM posts WHERE ref = :ref AND kind = 'held' AND state = 'done'", ref=ref)
-    for row in rows:
-        enqueue(
-            tx,
-            PostKind.HELD_ANSWERED,
-            ref=ref,
-            key=row["id"],
-            destination=destination,
-            parent_id=row["id"],
-            payload=payload,
-            now=now,
         )
 
 

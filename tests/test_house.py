@@ -41,7 +41,11 @@ PROCESSES = frozenset(
         "bot.summary",
     }
 )
-LAYERS = (frozenset({"bot.outbox"}), frozenset({"bot.review"}), frozenset({"bot.results", "bot.submission"}))
+LAYERS = (
+    frozenset({"bot.outbox"}),
+    frozenset({"bot.review"}),
+    frozenset({"bot.reporting", "bot.results", "bot.submission"}),
+)
 """Of the processes, lowest first; all others stand above these, and none of one layer imports another of it.
 
 One transaction may take several rooms: a final result settles the check, closes its review and has both told. The room

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from bot.access import Access, Verdict
+from bot.batches import commits
 from bot.batches.reading import digest, preview_of
 from bot.blocks import batch as words
 from bot.bundles import Bundles
@@ -22,9 +23,11 @@ from bot.domain.mentions.incoming import Dropped, FileKind, kind_of
 from bot.domain.references import batch_reference, reference
 from bot.domain.request import FileInfo
 from bot.errors import FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
+from bot.outbox import refresh
 from bot.settings import Settings
 from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
+from bot.submission import lifecycle
 from storage import batches, checks
 from storage.audit import BOT
 from storage.database import Database, Transaction
@@ -71,7 +74,7 @@ class Batches:
         for _try in range(20):
             try:
                 stored = await self._database.write(
-                    batches.accept,
+                    commits.accept,
                     batch_reference(self._dice.getrandbits(40)),
                     source={"ts": dropped.ts, "thread_ts": dropped.thread_ts},
                     requester=dropped.user,
@@ -92,7 +95,7 @@ class Batches:
         if batch.requester != user:
             raise Refused(Refusal.BATCH_NOT_YOURS)
         if not await self._database.write(
-            batches.confirm, batch_id, by=user, with_repeats=with_repeats, now=self._now()
+            commits.confirm, batch_id, by=user, with_repeats=with_repeats, now=self._now()
         ):
             raise Refused(Refusal.BATCH_MOVED_ON)
 
@@ -119,7 +122,7 @@ class Batches:
         def some(tx: Transaction) -> int:
             refs = batches.unsent(tx, batch_id, limit=CHUNK)
             for ref in refs:
-                checks.cancel(tx, ref, by=by, now=now, tell=False)
+                lifecycle.cancel(tx, ref, by=by, now=now, tell=False)
             return len(refs)
 
         while await self._database.write(some):
@@ -141,7 +144,7 @@ class Batches:
                 raise Refused(Refusal.BATCH_NOT_YOURS)
             case Verdict.YES:
                 pass
-        if not await self._database.write(batches.move, batch_id, target, of=of, by=user, now=self._now()):
+        if not await self._database.write(commits.move, batch_id, target, of=of, by=user, now=self._now()):
             raise Refused(Refusal.BATCH_MOVED_ON)
 
     async def _known(self, batch_id: str) -> Batch:
@@ -169,14 +172,14 @@ class Batches:
                 await self._begin(batch)
         except (FileUnusable, PhotoUnusable) as unusable:
             log.info("batch.refused", batch=batch_id, error=unusable.reason)
-            await self._database.write(batches.refuse, batch_id, unusable.words, now=self._now())
+            await self._database.write(commits.refuse, batch_id, unusable.words, now=self._now())
         except SlackError as fault:
             log.warning("batch.try_failed", batch=batch_id, error=str(fault))
             if batch.tries + 1 >= MAX_TRIES:
-                await self._database.write(batches.refuse, batch_id, words.SLACK_AWAY, now=self._now())
+                await self._database.write(commits.refuse, batch_id, words.SLACK_AWAY, now=self._now())
                 return
             wait = retry_in(batch.tries + 1, jitter=self._dice.random())
-            await self._database.write(batches.again, batch_id, at=self._now() + wait)
+            await self._database.write(batches.reschedule, batch_id, at=self._now() + wait)
 
     async def _read(self, batch: Batch) -> Reading:
         message = await self._slack.message(channel=batch.channel, ts=batch.source_ts, thread_ts=batch.source_thread_ts)
@@ -198,7 +201,7 @@ class Batches:
         faulty = {fault[0] for fault in preview["faults"]}
         repeats = {row for row, _why in preview["repeats"]} - faulty
         await self._database.write(
-            batches.read,
+            commits.show_preview,
             batch.id,
             preview,
             total=len(reading.applicants),
@@ -218,11 +221,11 @@ class Batches:
         for start in range(0, len(ready), CHUNK):
             await self._database.write(self._insert, batch, ready[start : start + CHUNK], self._now())
         await self._database.write(
-            batches.move, batch.id, BatchState.SENDING, of=[BatchState.CONFIRMED], by=BOT, now=self._now()
+            commits.move, batch.id, BatchState.SENDING, of=[BatchState.CONFIRMED], by=BOT, now=self._now()
         )
 
         def wake(tx: Transaction) -> None:
-            batches.refresh(tx, batch.id, now=self._now())
+            refresh.batch_changed(tx, batch.id, now=self._now())
             tx.wake(checks.SUBMISSION)
 
         await self._database.write(wake)
@@ -241,7 +244,7 @@ class Batches:
                 ref = reference(self._dice.getrandbits(40))
                 if checks.find(tx, ref) is None:
                     break
-            checks.accept(tx, request, ref=ref, now=now)
+            lifecycle.accept(tx, request, ref=ref, now=now)
 
 
 def _request(batch: Batch, applicant: Applicant) -> Request:

@@ -20,18 +20,35 @@ HELP = (
     "`NG BVN 00000000000 Ada Obi 1987-03-24`. Labels help where something is not clear: `first name: Ada`. "
     "The result comes into the same thread. `/kyc` opens the form instead, `/kyc help` shows everything."
 )
-HINT = (
-    "Your message holds an ID number that others here can read. Delete it once the check is sent: "
-    "a bot cannot delete it for you."
+HELP_IN_CHANNEL = (
+    "Mention me with the country and the ID type, with the selfie attached or already in the thread, for example "
+    "`@kyc NG BVN`. I answer with the form, where you enter the rest. Don't write ID numbers or names in a channel. "
+    "In a direct message to me you can write everything at once. `/kyc help` shows more."
+)
+HINT = "Your message contains an ID number. Delete it once the check is sent: a bot cannot delete it for you."
+NUMBER_IN_CHANNEL = (
+    "Your message seems to contain an ID number or other personal details, and everyone in this channel can read "
+    "them. I did not use them, and I can't delete them. Please delete your message: point at it (on a phone, hold "
+    "it), choose More actions (⋯), then Delete message. If Slack does not let you, ask a workspace admin."
+)
+NUMBER_OF_ANOTHER = (
+    "This message seems to contain an ID number or other personal details, and everyone in this channel can read "
+    "them. I did not use them. Ask its author to delete the message."
+)
+COMPLETE_IN_FORM = (
+    "Open the form to complete this check: enter the ID number there, or send me all of it in a direct message."
 )
 CHANGED = "Your message was changed since; this is how it reads now."
 GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use /kyc."
+GONE_FROM_CHANNEL = "Your message is no longer there, so its photos are not in this form. Attach them below."
 NOT_YOURS = "Only the person who wrote the message can use it for a check. Write one of your own to me, or use /kyc."
 SENT = "{ref} is on its way; the result comes into this thread."
 SENT_BEFORE = "This message was sent already, as {ref}. For another check write another message, or use `/kyc`."
 NOT_READ = "Slack did not let me read the message in time. Try again in a moment."
 ONE_MOMENT = "One moment: reading what is there, and its photos …"
+WHICH_IS_THE_SELFIE = "Say in the form which photo is the selfie."
 _UNCLEAR = 8
+_TAKEN_FROM_CHANNEL = (ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS)
 _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
 
 
@@ -115,18 +132,9 @@ def lacking(
     """
     head = f"{above} I could not make a whole check of this message; the form takes the rest.".lstrip()
     known = _facts(understood, entry, photos)
-    kinds = {photo.kind for photo in photos if photo.fault is None}
-    doubtful = None in kinds and PhotoKind.SELFIE not in kinds
-    # A photo that may be the selfie is there: asking for one would be a riddle.
-    settled_below = {ids.CONSENT, ids.SELFIE} if doubtful else {ids.CONSENT}
-    wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name not in settled_below]
-    if understood.unclear:
-        shown = [f"“{quoted(word, 60)}”" for word in understood.unclear[:_UNCLEAR]]
-        more = f" and {len(understood.unclear) - _UNCLEAR} more" if len(understood.unclear) > _UNCLEAR else ""
-        wrong.append(f"Not clear to me: {', '.join(shown)}{more}")
-    wrong += [f"{quoted(photo.file.name, 80) or 'A file'}: {photo.fault}" for photo in photos if photo.fault]
-    if doubtful or not (wrong or left_out):
-        wrong.append("Say in the form which photo is the selfie.")
+    wrong = _wrong(faults, photos, unclear=understood.unclear)
+    if _is_selfie_doubtful(photos) or not (wrong or left_out):
+        wrong.append(WHICH_IS_THE_SELFIE)
     if left_out:
         wrong.append(left_out)
     blocks = [section(head)]
@@ -136,6 +144,39 @@ def lacking(
     if understood.texts.get("id_number"):
         blocks.append(context(plain(HINT)))
     return Message(text=f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}", blocks=blocks)
+
+
+def in_channel(
+    dropped: Dropped,
+    understood: Understood,
+    entry: IDType | None,
+    photos: Sequence[Standing],
+    *,
+    faults: Mapping[str, str],
+    left_out: str | None = None,
+) -> Message:
+    """What the form takes over of a message in a channel: country, ID type and photos, and nothing else.
+
+    `left_out`: which photos of the thread stand neither here nor in the form.
+    """
+    known = _facts(understood, entry, photos)
+    wrong = _wrong({name: words for name, words in faults.items() if name in _TAKEN_FROM_CHANNEL}, photos)
+    if _is_selfie_doubtful(photos):
+        wrong.append(WHICH_IS_THE_SELFIE)
+    if left_out:
+        wrong.append(left_out)
+    blocks = [section(COMPLETE_IN_FORM)]
+    if known:
+        blocks.append(plain_section("From your message\n" + "\n".join(known)))
+    if wrong:
+        blocks.append(plain_section("Missing or unclear\n" + "\n".join(wrong)))
+    blocks.append(_buttons(_open_form(dropped)))
+    return Message(text=f"{COMPLETE_IN_FORM} {foreign(' '.join(map(sentence, wrong)), 900)}".rstrip(), blocks=blocks)
+
+
+def delete_your_message(said: Message) -> Message:
+    """The same answer, and why and how to delete the message that it answers."""
+    return Message(text=f"{said.text} {NUMBER_IN_CHANNEL}", blocks=[*said.blocks, plain_section(NUMBER_IN_CHANNEL)])
 
 
 def left_out(count: int, *, thread_is_cut: bool) -> str | None:
@@ -180,6 +221,24 @@ def _facts(understood: Understood, entry: IDType | None, photos: Sequence[Standi
         if named:
             lines.append(f"{label}{'s' if len(named) > 1 else ''}: {', '.join(named)}")
     return lines
+
+
+def _wrong(faults: Mapping[str, str], photos: Sequence[Standing], *, unclear: Sequence[str] = ()) -> list[str]:
+    """A line for each thing that keeps a message from being a check, whatever the form asks for anyway."""
+    # A photo that may be the selfie is there: to ask for one would contradict that.
+    settled_in_form = {ids.CONSENT, ids.SELFIE} if _is_selfie_doubtful(photos) else {ids.CONSENT}
+    wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name not in settled_in_form]
+    if unclear:
+        shown = [f"“{quoted(word, 60)}”" for word in unclear[:_UNCLEAR]]
+        more = f" and {len(unclear) - _UNCLEAR} more" if len(unclear) > _UNCLEAR else ""
+        wrong.append(f"Not clear to me: {', '.join(shown)}{more}")
+    return wrong + [f"{quoted(photo.file.name, 80) or 'A file'}: {photo.fault}" for photo in photos if photo.fault]
+
+
+def _is_selfie_doubtful(photos: Sequence[Standing]) -> bool:
+    """Whether one of the usable photos may be the selfie, and none is surely it."""
+    kinds = {photo.kind for photo in photos if photo.fault is None}
+    return None in kinds and PhotoKind.SELFIE not in kinds
 
 
 def _label(name: str) -> str:

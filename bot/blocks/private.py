@@ -38,9 +38,11 @@ HELP = """\
 */kyc cancel K-7F3K2Q* withdraws a check that was not sent yet
 */kyc summary* shows managers the figures of today; `yesterday`, `week`, `month` or `2026-11-01..2026-11-15` behind \
 it, then a country and an ID type, choose others
-*@kyc NG BVN 00000000000 Ada Obi 1987-03-24* in a message with a selfie, or in a thread that holds one, asks for \
-a check; a direct message to me does the same
-*A CSV, XLSX, JSON or zip file* of applicants with their photos, sent to me the same way, asks for many checks at once
+*@kyc NG BVN* in a channel, with a selfie or in a thread that holds one, is answered with the form; don't write ID \
+numbers or names in a channel
+*NG BVN 00000000000 Ada Obi 1987-03-24* in a direct message to me, with a selfie, asks for a check
+*A CSV, XLSX, JSON or zip file* of applicants with their photos, in a channel or a direct message, asks for many \
+checks at once
 *Run Biometric KYC* among a message's shortcuts opens the form with the photos of that message or its thread
 */kyc export xlsx month* sends managers the bare record of checks as a file: `csv`, `jsonl` or `xlsx`, of any days
 */kyc help* shows this"""

@@ -6,9 +6,12 @@ a post says.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import IO
 
 from bot.domain.outbox import Message, Post, PostKind
+from storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +37,16 @@ It reads all that it needs in one transaction, so that a message never mixes two
 cannot know what to say; then the post is tried again later.
 """
 Builders = Mapping[PostKind, Builder]
+
+
+class DeliveryResult(StrEnum):
+    """How a post has ended, as far as somebody else must know."""
+
+    DELIVERED = "delivered"
+    """It stands in Slack."""
+    FAILED = "failed"
+    """It never will, unless an operator releases it."""
+
+
+Follower = Callable[[Transaction, Post, DeliveryResult, datetime], None]
+"""What follows once a post has ended, in the transaction that keeps that it has."""

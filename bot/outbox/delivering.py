@@ -8,7 +8,7 @@ what cannot be delivered at all ends where an operator sees it.
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import IO
@@ -18,16 +18,15 @@ import structlog
 from bot.access import Access, Role, Verdict
 from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
-from bot.domain.exports import ExportState
 from bot.domain.outbox import BATCHES, ELSEWHERE, SUMMARIES, UPDATES, Message, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
-from bot.outbox import alerts
-from bot.outbox.builders import Builders, File
+from bot.outbox import alerts, refresh
+from bot.outbox.builders import Builders, DeliveryResult, File, Follower
 from bot.outbox.context import Context, context_of
 from bot.outbox.recipients import NOT_MISSED, Recipients
 from bot.settings import Settings
 from bot.slack.web import SHOWN_WITHIN, Found, SlackWeb
-from storage import batches, checks, deliveries, exports, outbox
+from storage import batches, checks, deliveries, outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -74,6 +73,7 @@ class Outbox:
         slack: SlackWeb,
         access: Access,
         builders: Builders,
+        followers: Mapping[PostKind, Follower],
         settings: Settings,
         now: Callable[[], datetime],
         steady: Callable[[], datetime],
@@ -87,6 +87,7 @@ class Outbox:
         self._slack = slack
         self._access = access
         self._builders = builders
+        self._followers = followers
         self._recipients = Recipients(access)
         self._now = now
         self._steady = steady
@@ -297,7 +298,7 @@ class Outbox:
         wait = min(post.in_doubt_since + SHOWN_WITHIN - now, SHOWN_WITHIN)
         if wait <= timedelta(0):
             return False
-        await self._database.write(deliveries.again, post.id, at=now + wait, error="waiting to look", counts=False)
+        await self._database.write(deliveries.reschedule, post.id, at=now + wait, error="waiting to look", counts=False)
         self._wake_in(wait)
         return True
 
@@ -305,18 +306,15 @@ class Outbox:
         def commit(tx: Transaction, now: datetime) -> None:
             channel, ts = (found.channel, found.ts) if found else (None, None)
             deliveries.done(tx, post.id, channel=channel, ts=ts, now=now)
-            if post.kind is PostKind.EXPORT_FILE:
-                exports.made(tx, post.payload["export"], now=now)
-            if post.kind is PostKind.EXPORT:
-                # What happened while the message was on its way.
-                exports.refresh(tx, post.payload["export"], now=now)
+            self._follow(tx, post, DeliveryResult.DELIVERED, now)
             if post.kind is PostKind.BATCH and found is not None:
-                batches.posted(tx, post.payload["batch"], ts=found.ts, now=now)
+                batches.posted(tx, post.payload["batch"], ts=found.ts)
+                refresh.batch_changed(tx, post.payload["batch"], now=now)
             if post.kind is PostKind.REQUEST and post.ref and found is not None:
                 if post.destination == found.channel:
                     checks.posted(tx, post.ref, ts=found.ts)
                 # What happened while the message was on its way.
-                checks.progress(tx, post.ref, now=now)
+                refresh.check_changed(tx, post.ref, now=now)
 
         await self._database.write(commit, self._now())
         self._forget(post)
@@ -442,7 +440,7 @@ class Outbox:
             return
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
         wait = max(retry_in(post.tries + 1, jitter=self._dice.random()), at_least) if wait is None else wait
-        await self._database.write(deliveries.again, post.id, at=self._now() + wait, error=error, counts=counts)
+        await self._database.write(deliveries.reschedule, post.id, at=self._now() + wait, error=error, counts=counts)
         self._wake_in(wait)
 
     async def _not_told(self, post: Post) -> None:
@@ -467,9 +465,8 @@ class Outbox:
     async def _end(self, post: Post, state: str, error: str) -> None:
         def commit(tx: Transaction, now: datetime) -> None:
             deliveries.end(tx, post.id, state=state, error=error, now=now)
-            if state == "failed" and post.kind is PostKind.EXPORT_FILE:
-                exports.give_up(tx, post.payload["export"], ExportState.FAILED, now=now)
             if state == "failed":
+                self._follow(tx, post, DeliveryResult.FAILED, now)
                 self._alert(tx, post, f"A message could not be delivered in Slack ({error}).", now)
 
         await self._database.write(commit, self._now())
@@ -481,6 +478,10 @@ class Outbox:
         if post.kind is not PostKind.ALERT:
             payload = {"words": words, "ref": post.ref or ""}
             alerts.alert(tx, "undelivered", recipients=self._access.people(Role.ADMIN), now=now, payload=payload)
+
+    def _follow(self, tx: Transaction, post: Post, result: DeliveryResult, now: datetime) -> None:
+        if (follower := self._followers.get(post.kind)) is not None:
+            follower(tx, post, result, now)
 
     def _forget(self, post: Post) -> None:
         self._bare.discard(post.id)

@@ -11,10 +11,12 @@ from bot.domain.exports import Export, ExportState
 from bot.domain.outbox import Message, Post, PostKind
 from bot.errors import SlackNotSent
 from bot.outbox.builders import Builders, File
+from bot.outbox.refresh import UPDATE_EVERY
+from bot.reporting.export_commits import give_up, keep_written
 from bot.slack.web import SlackWeb
 from storage import exports
 from storage.database import Database
-from storage.exports import UPDATE_EVERY, Wanted
+from storage.exports import Wanted
 
 
 class ExportPosts:
@@ -49,7 +51,7 @@ class ExportPosts:
             case Verdict.UNKNOWN:
                 raise SlackNotSent("who may export is not known now")
             case Verdict.NO:
-                await self._database.write(exports.give_up, export.id, ExportState.REFUSED, now=self._now())
+                await self._database.write(give_up, export.id, ExportState.REFUSED, now=self._now())
                 return None
             case Verdict.YES:
                 pass
@@ -69,10 +71,10 @@ class ExportPosts:
             # Set back meanwhile, the clock would leave the message as it stands for as long.
             if abs(self._now() - told_at) >= UPDATE_EVERY:
                 told_at = self._now()
-                await self._database.write(exports.written, export.id, count, now=told_at)
+                await self._database.write(keep_written, export.id, count, now=told_at)
 
         wanted = Wanted(since=export.since, until=export.until)
         count = await record.write(self._database, export.form, wanted, out, on_page=on_page)
-        await self._database.write(exports.written, export.id, count, now=self._now())
+        await self._database.write(keep_written, export.id, count, now=self._now())
         whole = await self._database.read(exports.find, export.id)
         return words.comment(whole or export)

@@ -14,7 +14,7 @@ from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State
 from bot.errors import Fault, SmileIDError, SmileIDRefused
-from bot.outbox import alerts
+from bot.outbox import alerts, refresh
 from bot.results.settlement import Heard, Settlement, is_replaced, situation_of
 from bot.settings import Settings
 from bot.smile_id.interface import Record, SmileID
@@ -154,7 +154,7 @@ class StatusPoller:
     ) -> None:
         level = overdue_level(elapsed, self._settings.poll_after)
         if level and attempts.overdue_told(tx, attempt.job_id, level):
-            checks.progress(tx, check.ref, now=now)
+            refresh.check_changed(tx, check.ref, now=now)
         if elapsed >= POLL_FOR:
             notice = self._settlement.notice(
                 tx, check, f"overdue:{attempt.job_id}", now=now, payload={"tell": PostKind.OVERDUE.value}

@@ -22,7 +22,7 @@ from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import Agreement, Choice, Decision, ReviewState
 from bot.domain.rulings import Fate, Ruling, Situation, Source, rule
 from bot.domain.states import FINAL, POLLED_REASONS, STICKY_REASONS, State
-from bot.outbox import alerts
+from bot.outbox import alerts, refresh
 from bot.results.comparison import comparison_of_job, tells_of_a_person
 from bot.review import subscriptions, transitions
 from bot.settings import ReviewNotify, Settings
@@ -117,7 +117,7 @@ class Settlement:
             reviews.withdraw_proposal(tx, check.ref, now=now)
         if check.state in FINAL or check.state is State.IN_REVIEW:
             facts.note(tx, check.ref, now=now)
-            checks.progress(tx, check.ref, now=now)
+            refresh.check_changed(tx, check.ref, now=now)
         return checks.get(tx, check.ref)
 
     def apply(self, tx: Transaction, ruling: Ruling, heard: Heard) -> None:
@@ -139,6 +139,7 @@ class Settlement:
                 if target in (State.APPROVED, State.REJECTED):
                     checks.keep_liveness(tx, check.ref, liveness_of(check.liveness_images, heard.reading.actions))
                 checks.move(tx, check.ref, target, reason=reason, reading=heard.reading, now=now)
+                refresh.check_changed(tx, check.ref, now=now)
             doubt = self._doubt(tx, check.ref) if ruling.tell is PostKind.RESULT and target is State.APPROVED else None
             calls = ruling.tell is not None and (doubt is not None or self._calls_reviewer(ruling, heard.reading))
             agreement = transitions.settle(tx, check.ref, now=now, needs_eyes=calls)
@@ -157,7 +158,7 @@ class Settlement:
                 now=now,
             )
         if ruling.tell is PostKind.CONFIRMED:
-            checks.progress(tx, check.ref, now=now)
+            refresh.check_changed(tx, check.ref, now=now)
         elif ruling.tell is not None:
             self._tell(tx, ruling, heard, agreement, doubt)
 
@@ -189,9 +190,6 @@ class Settlement:
         calls = doubt is not None or self._calls_reviewer(ruling, reading)
         if doubt is not None:
             payload["doubt"] = doubt.value
-        if calls or check.record.outcome is RecordMatch.DIFFERS:
-            # Of a file's rows too it must stand in the thread, not in the file of results alone.
-            payload["eyes"] = "yes"
         if agreement is not None:
             decided = reviews.decided(tx, check.ref, check.round)
             assert decided is not None
@@ -223,11 +221,29 @@ class Settlement:
             payload=payload,
             parent_id=parent_id,
             now=now,
+            is_silent=parent_id is None and not calls and self._is_told_with_its_file(tx, check, kind, reading),
         )
         is_final = kind in (PostKind.RESULT, PostKind.RESULT_UNCONFIRMED)
         choice = Choice.RESULTS if is_final else Choice.NEWS
         subscriptions.tell(
             tx, check, choice, event=f"{kind.value}:{key}", now=now, payload=payload, receipt=heard.receipt
+        )
+
+    @staticmethod
+    def _is_told_with_its_file(tx: Transaction, check: Check, kind: PostKind, reading: Reading) -> bool:
+        """Whether the file of applicants that the check came with tells its result, so that its thread need not.
+
+        Those are a file's plain verdicts: they stand in its counts and in its file of results. What differs from the
+        authority's record must stand in the thread too, and so must the result of a row of which something was told
+        there before, or that somebody ran again by itself.
+        """
+        return (
+            kind is PostKind.RESULT
+            and reading.outcome in (Outcome.APPROVED, Outcome.REJECTED)
+            and check.record.outcome is not RecordMatch.DIFFERS
+            and check.batch is not None
+            and check.round == 1
+            and not outbox.has_told(tx, check.ref)
         )
 
     def _doubt(self, tx: Transaction, ref: str) -> Doubt | None:

@@ -12,6 +12,7 @@ from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.reviews import Agreement, Audience, Choice, Proposal, Reminder, Review, ReviewState, agreement
 from bot.domain.states import FINAL, State
 from bot.errors import IllegalMove
+from bot.outbox import refresh
 from bot.review import subscriptions
 from storage import audit, checks, facts, outbox, reviews
 from storage.database import Transaction, to_text
@@ -65,7 +66,7 @@ def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
         checks.reopen(tx, check.ref)
         if check.state is State.IN_REVIEW:
             facts.note(tx, check.ref, now=now)
-    checks.progress(tx, check.ref, now=now)
+    refresh.check_changed(tx, check.ref, now=now)
 
 
 def settle(tx: Transaction, ref: str, *, now: datetime, needs_eyes: bool) -> Agreement | None:
@@ -109,7 +110,7 @@ def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
         return False
     if reviews.claim(tx, ref, review.round, by=by, now=now):
         audit.record(tx, at=now, actor=by, act="review.claimed", ref=ref)
-        checks.progress(tx, ref, now=now)
+        refresh.check_changed(tx, ref, now=now)
     return True
 
 
@@ -136,7 +137,7 @@ def hand_on(tx: Transaction, ref: str, *, by: str, before: str, to: str, channel
         return False
     audit.record(tx, at=now, actor=by, act="review.handed_on", ref=ref, detail=to)
     _call_below(tx, ref, what="handed", whom=[to], channel=channel, now=now, payload={"by": by})
-    checks.progress(tx, ref, now=now)
+    refresh.check_changed(tx, ref, now=now)
     return True
 
 
@@ -148,7 +149,7 @@ def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -
     review = reviews.find(tx, ref)
     if review is not None and review.is_by_hand and review.proposal is None:
         _restore(tx, review, now=now)
-    checks.progress(tx, ref, now=now)
+    refresh.check_changed(tx, ref, now=now)
     return True
 
 
@@ -178,14 +179,14 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
     payload = {"by": proposal.by}
     _call_below(tx, ref, what="second", whom=seconds, channel=channel, now=now, payload=payload)
     subscriptions.tell(tx, check, Choice.SECOND, event=event, now=now, payload=payload, but=proposal.by)
-    checks.progress(tx, ref, now=now)
+    refresh.check_changed(tx, ref, now=now)
 
 
 def disagree(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
     """The second person says no: the proposal is gone, the claim stays."""
     reviews.withdraw_proposal(tx, ref, now=now)
     audit.record(tx, at=now, actor=by, act="review.disagreed", ref=ref)
-    checks.progress(tx, ref, now=now)
+    refresh.check_changed(tx, ref, now=now)
 
 
 def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str | None, now: datetime) -> None:
@@ -203,7 +204,7 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str |
         tx, at=now, actor=confirmed_by or proposal.by, act="review.decision", ref=ref, detail=_detail(proposal)
     )
     _tell_decision(tx, check, number, proposal, now=now)
-    checks.progress(tx, ref, now=now)
+    refresh.check_changed(tx, ref, now=now)
 
 
 def _tell_decision(tx: Transaction, check: Check, number: int, proposal: Proposal, *, now: datetime) -> None:
@@ -243,7 +244,7 @@ def add_note(
     if not reviews.add_note(tx, ref, round_, author=author, words=words, source=source, now=now):
         return False
     audit.record(tx, at=now, actor=author, act="review.noted", ref=ref)
-    checks.progress(tx, ref, now=now)
+    refresh.check_changed(tx, ref, now=now)
     return True
 
 

@@ -5,16 +5,24 @@ the next call; (c) Smile ID has the photos. Each is a plain function inside a tr
 due is `sender`'s part.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.attempt import Attempt
 from bot.domain.backoff import first_poll_in
-from bot.domain.checks import Check
+from bot.domain.checks import Check, PhotoRef
 from bot.domain.states import State
+from bot.outbox import refresh
 from bot.settings import Settings
 from bot.smile_id.interface import Checkpoint
 from storage import attempts, checks
 from storage.database import Transaction
+
+
+def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime) -> None:
+    """The photos decode: size and SHA-256 of each are kept."""
+    checks.photos_checked(tx, ref, hashes, now=now)
+    refresh.check_changed(tx, ref, now=now)
 
 
 def record(tx: Transaction, check: Check, *, replaces: Attempt | None, now: datetime) -> Attempt:
@@ -22,6 +30,7 @@ def record(tx: Transaction, check: Check, *, replaces: Attempt | None, now: date
     if replaces is None:
         # Raises IllegalMove where the requester cancelled the check while its photos were loading.
         checks.move(tx, check.ref, State.SUBMITTING, now=now)
+        refresh.check_changed(tx, check.ref, now=now)
     return attempts.record(tx, ref=check.ref, asked_at=check.asked_at, now=now)
 
 
@@ -46,5 +55,4 @@ def sent(
     # A callback may overtake the answer to the photos: then the check has its result already, and keeps it.
     if checks.get(tx, ref).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)
-    else:
-        checks.progress(tx, ref, now=now)
+    refresh.check_changed(tx, ref, now=now)

@@ -10,6 +10,7 @@ from bot.domain.checks import Check, Held, PhotoKind
 from bot.domain.id_types import IDTypes
 from bot.domain.photo_quality import Flaw, same_pictures
 from bot.settings import Environment, Settings
+from bot.submission import lifecycle
 from bot.submission.photos import LoadedPhoto
 from storage import checks, holds
 from storage.database import Database, Transaction
@@ -36,7 +37,7 @@ class Preflight:
         def commit(tx: Transaction, now: datetime) -> bool:
             passed = holds.passed(tx, check.ref)
             if flaws and Held.PHOTOS.value not in passed:
-                holds.hold(tx, check.ref, Held.PHOTOS, {"flaws": flaws}, now=now)
+                lifecycle.hold(tx, check.ref, Held.PHOTOS, {"flaws": flaws}, now=now)
                 return True
             if Held.SELFIE_SEEN.value in passed or not asks_about_selfie:
                 return False
@@ -51,7 +52,7 @@ class Preflight:
                 "others": len(found),
                 "other_number": any(not same for _ref, same in found),
             }
-            holds.hold(tx, check.ref, Held.SELFIE_SEEN, note, now=now)
+            lifecycle.hold(tx, check.ref, Held.SELFIE_SEEN, note, now=now)
             return True
 
         return await self._database.write(commit, self._now())

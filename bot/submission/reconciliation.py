@@ -63,7 +63,7 @@ class Reconciler:
         wait = min(attempt.in_doubt_since + settles_after - asked_at, settles_after)
         if wait > timedelta(0):
             now = self._now()
-            await self._database.write(checks.postpone, check.ref, until=now + wait, now=now, counts=False)
+            await self._database.write(checks.postpone, check.ref, until=now + wait, counts=False)
             return None
         await self._database.write(attempts.settle_doubt, attempt.job_id)
         return await self._database.read(attempts.get, attempt.job_id)

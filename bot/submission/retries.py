@@ -14,9 +14,10 @@ from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
 from bot.domain.states import State
 from bot.errors import SmileIDRefused
-from bot.outbox import alerts
+from bot.outbox import alerts, refresh
 from bot.review import transitions
 from bot.settings import Settings
+from bot.submission import lifecycle
 from storage import attempts, checks
 from storage.database import Database, Transaction
 
@@ -82,7 +83,8 @@ class RetryPolicy:
         operators = self._access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
-            checks.postpone(tx, check.ref, until=now if at_once else now + wait, now=now)
+            checks.postpone(tx, check.ref, until=now if at_once else now + wait)
+            refresh.check_changed(tx, check.ref, now=now)
             if refusal is not None:
                 payload = {"ref": check.ref, "words": f"Smile ID refuses to tell of jobs. {refusal.words}"}
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
@@ -97,17 +99,17 @@ class RetryPolicy:
             if checks.get(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
                 # A result came while we were trying: it says more than our failure.
                 return
-            told = None
+            alerted = None
             if alert:
                 payload = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
-                told = alerts.alert(tx, alert, recipients=operators, now=now, payload=payload)
+                alerted = alerts.alert(tx, alert, recipients=operators, now=now, payload=payload)
             attempt = attempts.latest(tx, check.ref)
             if failure == "unsettled":
                 # Whether it was paid for is for a person to find out, before anybody runs it again.
                 key = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
                 channel, payload = self._settings.review_channel, {"tell": "unsettled"}
                 transitions.call(tx, check, key, channel=channel, now=now, payload=payload)
-            checks.fail(tx, check.ref, failure=failure, words=words, now=now, told=told)
+            lifecycle.fail(tx, check.ref, failure=failure, words=words, now=now, alerted=alerted)
             if failure == "unsettled" and attempt is not None:
                 attempts.ask_soon(tx, attempt.job_id, at=now + LOOK_ONCE_MORE)
 

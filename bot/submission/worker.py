@@ -24,6 +24,7 @@ from bot.settings import Settings
 from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
 from bot.smile_id.interface import SmileID
+from bot.submission import checkpoints
 from bot.submission.photos import LoadedPhoto, PhotoLoader
 from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
@@ -156,7 +157,7 @@ class SubmissionWorker:
             return None
         if check.photos_checked_at is None:
             sizes = [(it.ref, it.size, it.photo.sha256) for it in photos]
-            await self._database.write(checks.photos_checked, check.ref, sizes, now=self._now())
+            await self._database.write(checkpoints.photos_checked, check.ref, sizes, now=self._now())
         if check.state is State.REQUESTED and await self._preflight.hold(check, photos):
             return None
         return photos

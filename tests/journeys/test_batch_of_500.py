@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from bot.blocks import ids
+from bot.outbox.refresh import UPDATE_EVERY
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Message
 from bot.sandbox.slack.world import BOT_USER_ID
-from storage.batches import UPDATE_EVERY
 from tests.conftest import Took
 from tests.journeys.site import site
 from tests.journeys.world import PHOTOS, SELFIE

@@ -14,6 +14,7 @@ import openpyxl
 import pytest
 from PIL import Image, ImageFilter
 
+from bot.batches import commits
 from bot.blocks import ids
 from bot.domain.batches import BatchState
 from bot.domain.states import State
@@ -22,7 +23,6 @@ from bot.sandbox.slack import Message
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
-from storage import batches
 from tests.journeys.world import ADMIN, PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
@@ -307,7 +307,7 @@ async def test_a_cancel_that_a_restart_cut_short_goes_on(tmp_path: Path) -> None
         # The move was committed, and nothing after it.
         sending, cancelled = BatchState.SENDING, BatchState.CANCELLED
         moved = await world.bot.database.write(
-            batches.move, batch_id, cancelled, of=[sending], by=ANALYST, now=world.clock()
+            commits.move, batch_id, cancelled, of=[sending], by=ANALYST, now=world.clock()
         )
         assert moved
         await send_nothing(world)

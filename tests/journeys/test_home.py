@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bot.blocks import ids
+from bot.outbox import refresh
 from bot.sandbox.demo import ANALYST
 from bot.sandbox.slack.block_rules import faults_in_view
 from bot.sandbox.slack.faults import Fault
-from storage import checks
+from storage import leases
 from storage.database import Transaction
 from tests.journeys.smile import call_back, put_on_record, waiting
 from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey
@@ -125,7 +126,7 @@ async def test_a_burst_of_changes_is_one_or_two_publishings(tmp_path: Path) -> N
         before = publishings(world)
 
         def change(tx: Transaction) -> None:
-            checks.progress(tx, ref, now=world.clock())
+            refresh.check_changed(tx, ref, now=world.clock())
 
         for _change in range(50):
             await world.bot.database.write(change)
@@ -185,7 +186,7 @@ async def test_a_restart_in_the_middle_of_a_publishing_shows_the_tab(tmp_path: P
         assert (await world.slack.person(ANALYST).open_home()).ok
         assert await world.bot.home.claim(8)
         # Killed here: the next bot finds the lease of a dead one.
-        await world.bot.database.write(checks.release_leases, now=world.clock())
+        await world.bot.database.write(leases.release_all, now=world.clock())
         await world.work()
         assert ref in shown(world, ANALYST)
 

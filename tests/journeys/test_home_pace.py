@@ -15,6 +15,7 @@ from bot.review import transitions
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
 from bot.sandbox.slack.block_rules import faults_in_view
+from bot.submission import lifecycle
 from storage import checks
 from storage.database import Transaction, to_text
 from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey, patient_slack
@@ -53,7 +54,7 @@ def asked(world: Journey, number: int) -> Request:
 
 async def ask_for(world: Journey, number: int) -> str:
     ref, _new = await world.bot.database.write(
-        checks.accept, asked(world, number), ref=f"K-{number:06d}", now=world.clock()
+        lifecycle.accept, asked(world, number), ref=f"K-{number:06d}", now=world.clock()
     )
     return ref
 

@@ -14,37 +14,19 @@ from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.world import PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
+from tests.journeys.writing import MENTION, NUMBER, WHOLE, filled, mention, said, said_directly, write
 
 pytestmark = pytest.mark.anyio
 
-NUMBER = "00000000000"
 BOTH = pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket"])
-WHOLE = f"<@{BOT_USER_ID}> NG BVN {NUMBER} Ada-Invented Obi-Invented 1990-01-02"
 
 
 async def files(world: Journey, *names: str) -> list[SlackFile]:
     return [await world.analyst.upload(SELFIE, name) for name in names]
 
 
-async def said(world: Journey, count: int = 1) -> Message:
-    """The newest of the messages that the analyst alone sees, once there are so many."""
-    await world.slack.wait_for(lambda: len(world.slack.ephemerals(ANALYST)) >= count)
-    return world.slack.ephemerals(ANALYST)[-1]
-
-
-async def filled(world: Journey) -> Modal:
-    """The form, once it stands in place of *one moment*."""
-    modal = await world.analyst.modal()
-    await world.slack.wait_for(lambda: "One moment" not in modal.text())
-    return modal
-
-
 def photo_fields(modal: Modal) -> dict[str, str]:
     return {b["label"]["text"]: b["block_id"] for b in modal.blocks if b.get("block_id", "").startswith(ids.PHOTO)}
-
-
-async def mention(world: Journey, text: str, *names: str, thread_ts: str | None = None) -> Message:
-    return await world.analyst.say(CHANNEL, text, files=await files(world, *names), thread_ts=thread_ts)
 
 
 def image_types(world: Journey) -> list[int]:
@@ -54,7 +36,7 @@ def image_types(world: Journey) -> list[int]:
 
 
 def replies(world: Journey, root: Message) -> list[str]:
-    return [world.slack.plain(m) for m in world.slack.thread(CHANNEL, root.ts) if m.user == BOT_USER_ID]
+    return [world.slack.plain(m) for m in world.slack.thread(root.channel, root.ts) if m.user == BOT_USER_ID]
 
 
 # The shortcut
@@ -111,16 +93,16 @@ async def test_the_photos_of_the_thread_stand_in_the_form_when_the_message_has_n
         assert list(photo_fields(modal)) == ["ada.jpg"]
 
 
-# Mentions
+# Direct messages, and mentions in channels
 
 
 @BOTH
-async def test_a_mention_that_says_everything_is_shown_back_and_sent_by_one_click(
+async def test_a_direct_message_that_says_everything_is_shown_back_and_sent_by_one_click(
     tmp_path: Path, *, socket_mode: bool
 ) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
-        root = await mention(world, WHOLE, "selfie.jpg")
-        shown = await said(world)
+        root = await write(world, WHOLE, "selfie.jpg")
+        shown = await said_directly(world)
         read = world.slack.plain(shown)
         assert "Nigeria · BVN" in read
         assert "ID number ending 000" in read
@@ -128,7 +110,7 @@ async def test_a_mention_that_says_everything_is_shown_back_and_sent_by_one_clic
         assert "a bot cannot delete it for you" in read
         assert NUMBER not in json.dumps(shown.blocks) + shown.text
         assert (await world.analyst.click(shown, ids.SEND_MESSAGE)).ok
-        await world.slack.wait_for(lambda: "is on its way" in world.slack.ephemerals(ANALYST)[-1].text)
+        await world.slack.wait_for(lambda: "is on its way" in shown.text)
         await world.settle()
         assert "Approved" in replies(world, root)[-1]
         assert all(NUMBER not in text for text in replies(world, root))
@@ -139,7 +121,7 @@ async def test_a_mention_that_says_everything_is_shown_back_and_sent_by_one_clic
 
 
 @BOTH
-async def test_a_direct_message_works_like_a_mention(tmp_path: Path, *, socket_mode: bool) -> None:
+async def test_a_direct_message_is_answered_and_sent_in_its_thread(tmp_path: Path, *, socket_mode: bool) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
         message = await world.analyst.write(f"bvn {NUMBER} Nigeria", files=await files(world, "selfie.jpg"))
         await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) >= 1)
@@ -152,12 +134,12 @@ async def test_a_direct_message_works_like_a_mention(tmp_path: Path, *, socket_m
 
 
 @BOTH
-async def test_a_mention_that_lacks_something_opens_the_form_with_what_it_says(
+async def test_a_direct_message_that_lacks_something_opens_the_form_with_what_it_says(
     tmp_path: Path, *, socket_mode: bool
 ) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
-        root = await mention(world, f"<@{BOT_USER_ID}> bvn {NUMBER} 02/03/1990", "ada.jpg")
-        shown = await said(world)
+        root = await write(world, f"{MENTION} bvn {NUMBER} 02/03/1990", "ada.jpg")
+        shown = await said_directly(world)
         assert "Not clear to me: “02/03/1990”" in world.slack.plain(shown)
         await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
         modal = await filled(world)
@@ -177,16 +159,24 @@ async def test_a_mention_in_a_thread_finds_the_photos_there(tmp_path: Path, *, s
         await mention(world, WHOLE, thread_ts=root.ts)
         shown = await said(world)
         assert shown.thread_ts == root.ts
-        await world.analyst.click(shown, ids.SEND_MESSAGE)
-        await world.slack.wait_for(lambda: "is on its way" in world.slack.ephemerals(ANALYST)[-1].text)
+        assert "Selfie: ada.jpg" in world.slack.plain(shown)
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        await modal.fill("id_number", NUMBER)
+        await modal.choose("consent", ["consented"])
+        assert (await modal.submit()).closed
         await world.settle()
         assert "Approved" in replies(world, root)[-1]
 
 
 async def test_a_greeting_is_answered_with_help(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        await mention(world, f"<@{BOT_USER_ID}> hello")
-        assert "Write what the check needs" in (await said(world)).text
+        await mention(world, f"{MENTION} hello")
+        in_channel = (await said(world)).text
+        assert "Mention me with the country and the ID type" in in_channel
+        assert "Don't write ID numbers or names in a channel" in in_channel
+        await write(world, "hello")
+        assert "Write what the check needs" in (await said_directly(world)).text
 
 
 # Twice, later, changed
@@ -194,12 +184,12 @@ async def test_a_greeting_is_answered_with_help(tmp_path: Path) -> None:
 
 async def test_two_clicks_send_once(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        await mention(world, WHOLE, "selfie.jpg")
-        shown = await said(world)
+        await write(world, WHOLE, "selfie.jpg")
+        shown = await said_directly(world)
         await world.analyst.click(shown, ids.SEND_MESSAGE)
-        await world.slack.wait_for(lambda: "is on its way" in world.slack.ephemerals(ANALYST)[-1].text)
+        await world.slack.wait_for(lambda: "is on its way" in shown.text)
         await world.analyst.click(shown, ids.SEND_MESSAGE, stale=True)
-        await world.slack.wait_for(lambda: "was sent already" in world.slack.ephemerals(ANALYST)[-1].text)
+        await world.slack.wait_for(lambda: "was sent already" in shown.text)
         await world.settle()
         assert len(world.smile_id.jobs) == 1
 
@@ -216,33 +206,33 @@ async def test_the_click_works_after_a_restart(tmp_path: Path) -> None:
             slack, smile_id, database=tmp_path / "kyc.db", socket_mode=False, KYC_SLACK_POSTS_PER_SECOND="1000"
         )
         async with bot_between(slack, smile_id, environment, clock=clock) as world:
-            root = await mention(world, WHOLE, "selfie.jpg")
-            shown = await said(world)
+            root = await write(world, WHOLE, "selfie.jpg")
+            shown = await said_directly(world)
         async with bot_between(slack, smile_id, environment, clock=clock) as world:
             await world.analyst.click(shown, ids.SEND_MESSAGE)
-            await slack.wait_for(lambda: "is on its way" in slack.ephemerals(ANALYST)[-1].text)
+            await slack.wait_for(lambda: "is on its way" in shown.text)
             await world.settle()
             assert "Approved" in replies(world, root)[-1]
 
 
 async def test_a_message_that_was_edited_meanwhile_is_shown_anew_and_not_sent(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        message = await mention(world, WHOLE, "selfie.jpg")
-        shown = await said(world)
-        await world.analyst.edit(message, WHOLE.replace(NUMBER, "22222222222"))
+        message = await write(world, WHOLE, "selfie.jpg")
+        shown = await said_directly(world)
+        await world.analyst.edit(message, message.text.replace(NUMBER, "22222222222"))
         await world.analyst.click(shown, ids.SEND_MESSAGE)
-        await world.slack.wait_for(lambda: any("was changed since" in m.text for m in world.slack.ephemerals(ANALYST)))
+        await world.slack.wait_for(lambda: "was changed since" in shown.text)
         await world.work()
         assert not world.smile_id.jobs
 
 
 async def test_a_message_that_was_deleted_meanwhile_is_not_sent(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        message = await mention(world, WHOLE, "selfie.jpg")
-        shown = await said(world)
+        message = await write(world, WHOLE, "selfie.jpg")
+        shown = await said_directly(world)
         await world.analyst.delete(message)
         await world.analyst.click(shown, ids.SEND_MESSAGE)
-        await world.slack.wait_for(lambda: any("no longer there" in m.text for m in world.slack.ephemerals(ANALYST)))
+        await world.slack.wait_for(lambda: "no longer there" in shown.text)
         await world.work()
         assert not world.smile_id.jobs
 
@@ -287,17 +277,17 @@ async def test_a_photo_of_another_company_that_is_open_is_used(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f"<@{BOT_USER_ID}> NG BVN 123", "ID number: A BVN has 11 digits"),
-        (f"<@{BOT_USER_ID}> Atlantis {NUMBER} NG BVN", "Not clear to me: “Atlantis”"),
-        (f"<@{BOT_USER_ID}> NG BVN", "ID number: A BVN check needs this"),
-        (f"<@{BOT_USER_ID}> {NUMBER}", "Country: Choose the country that issued the ID."),
-        (f"<@{BOT_USER_ID}> NG BVN {NUMBER} 99999999999", "Not clear to me"),
+        (f"{MENTION} NG BVN 123", "ID number: A BVN has 11 digits"),
+        (f"{MENTION} Atlantis {NUMBER} NG BVN", "Not clear to me: “Atlantis”"),
+        (f"{MENTION} NG BVN", "ID number: A BVN check needs this"),
+        (f"{MENTION} {NUMBER}", "Country: Choose the country that issued the ID."),
+        (f"{MENTION} NG BVN {NUMBER} 99999999999", "Not clear to me"),
     ],
 )
 async def test_what_is_wrong_or_missing_is_said_in_words(tmp_path: Path, text: str, words: str) -> None:
     async with journey(tmp_path) as world:
-        await mention(world, text, "selfie.jpg")
-        shown = await said(world)
+        await write(world, text, "selfie.jpg")
+        shown = await said_directly(world)
         assert words in world.slack.plain(shown)
         assert not [b for b in shown.blocks if ids.SEND_MESSAGE in json.dumps(b)]
 
@@ -324,16 +314,16 @@ async def test_where_checks_are_not_asked_a_mention_is_told_where(tmp_path: Path
 
 async def test_texts_of_others_ping_nobody(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        await mention(world, f"<@{BOT_USER_ID}> NG BVN {NUMBER} <!channel> <https://evil.example|click>", "selfie.jpg")
-        shown = await said(world)
+        await write(world, f"{MENTION} NG BVN {NUMBER} <!channel> <https://evil.example|click>", "selfie.jpg")
+        shown = await said_directly(world)
         assert "<!channel>" not in json.dumps(shown.blocks).replace("\\u003c", "<")
         assert "<https://evil" not in json.dumps(shown.blocks)
 
 
 async def test_nothing_personal_is_logged_or_carried_by_a_button(tmp_path: Path, log_lines: io.StringIO) -> None:
     async with journey(tmp_path) as world:
-        await mention(world, WHOLE, "Ada-Invented.jpg")
-        shown = await said(world)
+        await write(world, WHOLE, "Ada-Invented.jpg")
+        shown = await said_directly(world)
         values = [e["value"] for b in shown.blocks if b["type"] == "actions" for e in b["elements"]]
         await world.analyst.click(shown, ids.SEND_MESSAGE)
         await world.settle()

@@ -13,7 +13,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.reading import pings
 from tests.journeys.world import HASTY, SELFIE, journey
-from tests.journeys.writing import LACKING, MENTION, NUMBER, WHOLE, filled, mention, said, said_directly
+from tests.journeys.writing import LACKING, MENTION, NUMBER, WHOLE, filled, mention, said, said_directly, write
 
 SPOKEN = [
     "NG",
@@ -90,16 +90,17 @@ TEXTS = st.lists(WORDS, max_size=12).map(" ".join)
 
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 @given(texts=st.lists(TEXTS, min_size=6, max_size=10))
-def test_whatever_a_mention_says_it_is_answered_once_in_words_that_ping_nobody(texts: list[str]) -> None:
+def test_whatever_a_message_says_it_is_answered_once_in_words_that_ping_nobody(texts: list[str]) -> None:
     async def one_world(folder: Path) -> None:
         async with journey(folder) as world:
             for count, text in enumerate(texts, start=1):
                 await mention(world, f"{MENTION} {text}", "selfie.jpg")
-                shown = await said(world, count)
-                assert not pings(shown)
+                assert not pings(await said(world, count))
+                await write(world, text, "selfie.jpg")
+                assert not pings(await said_directly(world, count))
                 await world.bot.background.done()
                 assert len(world.slack.ephemerals(ANALYST)) == count
-                assert not world.direct(ANALYST)
+                assert len(world.direct(ANALYST)) == count
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(one_world(Path(folder)))
@@ -133,13 +134,13 @@ def test_whatever_a_message_says_its_form_opens_and_follows_every_choice(texts: 
 @pytest.mark.anyio
 async def test_clicks_at_the_same_time_send_once(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        await mention(world, WHOLE, "selfie.jpg")
-        shown = await said(world)
+        await write(world, WHOLE, "selfie.jpg")
+        shown = await said_directly(world)
         await asyncio.gather(*(world.analyst.click(shown, ids.SEND_MESSAGE, stale=True) for _ in range(4)))
         await world.bot.background.done()
         await world.settle()
         assert len(world.smile_id.jobs) == 1
-        assert "K-" in world.slack.plain(world.slack.ephemerals(ANALYST)[-1])
+        assert "K-" in shown.text
 
 
 @pytest.mark.anyio
@@ -148,12 +149,12 @@ async def test_sending_from_the_message_and_from_its_form_are_two_wishes_and_the
 ) -> None:
     number = "22212345678"
     async with journey(tmp_path, KYC_SEEN_BEFORE="30d") as world:
-        await mention(world, WHOLE.replace(NUMBER, number), "selfie.jpg")
-        shown = await said(world)
+        await write(world, WHOLE.replace(NUMBER, number), "selfie.jpg")
+        shown = await said_directly(world)
         await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
         modal = await filled(world)
         await world.analyst.click(shown, ids.SEND_MESSAGE)
-        await world.slack.wait_for(lambda: "is on its way" in world.slack.ephemerals(ANALYST)[-1].text)
+        await world.slack.wait_for(lambda: "is on its way" in shown.text)
         await modal.choose("consent", ["consented"])
         submission = await modal.submit()
         assert not submission.closed
@@ -164,10 +165,10 @@ async def test_sending_from_the_message_and_from_its_form_are_two_wishes_and_the
 
 
 @pytest.mark.anyio
-async def test_the_form_of_a_deleted_message_says_so(tmp_path: Path) -> None:
+async def test_the_form_of_a_deleted_direct_message_says_so(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        message = await mention(world, LACKING, "ada.jpg")
-        shown = await said(world)
+        message = await write(world, LACKING, "ada.jpg")
+        shown = await said_directly(world)
         await world.analyst.delete(message)
         await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
         read = (await filled(world)).text()
@@ -182,15 +183,15 @@ async def test_a_photo_deleted_before_the_click_is_missed_and_nothing_is_sent(
 ) -> None:
     async with journey(tmp_path) as world:
         file = await world.analyst.upload(SELFIE, "selfie.jpg")
-        root = await world.analyst.say(CHANNEL, "Customer" if in_thread else WHOLE, files=[file])
+        root = await world.analyst.write("hello" if in_thread else WHOLE.removeprefix(MENTION), files=[file])
+        shown = await said_directly(world)
         if in_thread:
-            await mention(world, WHOLE, thread_ts=root.ts)
-        shown = await said(world)
+            await write(world, WHOLE, thread_ts=root.ts)
+            shown = await said_directly(world, 2)
         file.is_deleted = True
         await world.analyst.click(shown, ids.SEND_MESSAGE)
-        await world.slack.wait_for(lambda: "was changed since" in world.slack.ephemerals(ANALYST)[-1].text)
-        read = world.slack.plain(world.slack.ephemerals(ANALYST)[-1])
-        assert "Selfie: " in read
+        await world.slack.wait_for(lambda: "was changed since" in shown.text)
+        assert "Selfie: " in world.slack.plain(shown)
         await world.work()
         assert not world.smile_id.jobs
 
@@ -202,6 +203,7 @@ async def test_a_photo_deleted_while_its_form_is_open_is_told_at_the_submit(tmp_
         await world.analyst.say(CHANNEL, LACKING, files=[file])
         await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
         modal = await filled(world)
+        await modal.fill("id_number", NUMBER)
         await modal.choose("consent", ["consented"])
         file.is_deleted = True
         submission = await modal.submit()
@@ -218,8 +220,11 @@ async def test_a_thread_whose_root_was_deleted_still_gives_its_photos_and_hears_
         await mention(world, WHOLE, thread_ts=root.ts)
         shown = await said_directly(world)
         assert "Selfie: selfie.jpg" in world.slack.plain(shown)
-        await world.analyst.click(shown, ids.SEND_MESSAGE)
-        await world.slack.wait_for(lambda: "is on its way" in shown.text)
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        await modal.fill("id_number", NUMBER)
+        await modal.choose("consent", ["consented"])
+        assert (await modal.submit()).closed
         await world.settle()
         assert any("Approved" in words for words in world.direct(ANALYST))
 
@@ -230,6 +235,7 @@ async def test_a_message_deleted_while_its_form_is_open_gets_its_result_directly
         message = await mention(world, LACKING, "ada.jpg")
         await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
         modal = await filled(world)
+        await modal.fill("id_number", NUMBER)
         await modal.choose("consent", ["consented"])
         await world.analyst.delete(message)
         assert (await modal.submit()).closed

@@ -21,7 +21,7 @@ from tests.journeys.test_home import MANAGER, open_home
 from tests.journeys.test_review import STAFF, decide
 from tests.journeys.test_review import press as press_card
 from tests.journeys.world import REVIEWER, Journey, MovedClock, bot_between, journey
-from tests.journeys.writing import NUMBER, WHOLE, mention, said
+from tests.journeys.writing import NUMBER, WHOLE, said_directly, write
 from tests.storage.older import before_prints
 
 pytestmark = pytest.mark.anyio
@@ -120,8 +120,8 @@ async def _every_way_in(world: Journey) -> None:
     await world.work()
     await press(world, ids.SEND_HELD)
     await world.settle()
-    await mention(world, WHOLE, "selfie.jpg")
-    await world.analyst.click(await said(world), ids.SEND_MESSAGE)
+    await write(world, WHOLE, "selfie.jpg")
+    await world.analyst.click(await said_directly(world), ids.SEND_MESSAGE)
     await world.settle()
     rows = [batches.person(0), batches.person(1, "00000000001")]
     await batches.drop(world, {"people.csv": batches.csv_of(rows), "photos.zip": batches.zip_of(batches.photos(2))})
@@ -147,7 +147,7 @@ async def _every_tab(world: Journey) -> None:
 def _everything_known(world: Journey) -> Guesses:
     guesses = Guesses()
     guesses.add_texts({**PERSON, "country": "NG", "id_type": "BVN"})
-    guesses.add_texts({"number of the mention": NUMBER, "date of birth": "1990-01-02", "country": "NG"})
+    guesses.add_texts({"number of the message": NUMBER, "date of birth": "1990-01-02", "country": "NG"})
     for file in world.slack.files.values():
         guesses.add(f"a file ({file.mimetype})", file.content)
     for name, body in _messages(world):

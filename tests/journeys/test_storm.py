@@ -17,7 +17,7 @@ from bot.domain.references import reference
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import BOT_USER_ID, TEAM_ID
 from bot.sandbox.smile_id import SandboxJob
-from storage import checks
+from bot.submission import lifecycle
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
@@ -54,7 +54,7 @@ async def ask_for(world: Site, count: int) -> list[str]:
                 photos=(PhotoRef(kind=PhotoKind.SELFIE, position=0, file_id=selfie.id),),
                 consent_at=now,
             )
-            checks.accept(tx, request, ref=ref, now=now)
+            lifecycle.accept(tx, request, ref=ref, now=now)
 
     sealer = Sealer.from_text([world.environment["KYC_ENCRYPTION_KEYS"]])
     database = await Database.open(world.database, sealer=sealer, migrate=migrate)

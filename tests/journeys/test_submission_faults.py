@@ -17,7 +17,7 @@ from bot.domain.checks import Check
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
 from bot.submission import MAX_TRIES
-from storage import attempts, checks
+from storage import attempts, leases
 from storage.database import Transaction
 from tests.journeys.world import ADMIN, PATIENT, Journey, StoppedClock, journey
 from tests.patience import GIVE_UP_SECONDS
@@ -546,7 +546,7 @@ async def test_a_restart_while_an_answer_was_due_sends_nothing_twice(tmp_path: P
 
 
 def _start_again(tx: Transaction, now: datetime) -> None:
-    checks.release_leases(tx, now=now)
+    leases.release_all(tx, now=now)
     attempts.doubt_open_ones(tx, since=now)
 
 

@@ -18,7 +18,7 @@ from bot import reports
 from bot.domain.figures import Figures
 from bot.domain.periods import day_of
 from bot.domain.reviews import Decision
-from storage import checks
+from bot.submission import lifecycle
 from tests.journeys.test_again import run_again, sent_again
 from tests.journeys.test_summary import go_to
 from tests.journeys.world import REVIEWER, Journey, MovedClock, journey, patient_slack
@@ -78,7 +78,7 @@ class Office:
 
     async def _cancel(self, entry: Entry) -> None:
         by = (await self.world.check(entry["ref"])).requester
-        await self.world.bot.database.write(checks.cancel, entry["ref"], by=by, now=self.world.clock())
+        await self.world.bot.database.write(lifecycle.cancel, entry["ref"], by=by, now=self.world.clock())
         await self.world.work()
         entry.update(outcome="cancelled")
 

@@ -1,4 +1,4 @@
-"""What a journey does to ask for a check by a message: mention the bot, and read what the analyst alone is shown."""
+"""How a journey asks for a check by a message, in a channel or directly, and what the analyst alone is shown."""
 
 from typing import Any
 
@@ -25,9 +25,15 @@ async def said(world: Journey, count: int = 1) -> Message:
     return world.slack.ephemerals(ANALYST)[-1]
 
 
-async def said_directly(world: Journey) -> Message:
-    """Where nothing can be whispered."""
-    await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) >= 1)
+async def write(world: Journey, text: str, *names: str, thread_ts: str | None = None) -> Message:
+    """The same in the analyst's direct messages with the bot, where nobody need be mentioned."""
+    files = [await world.analyst.upload(SELFIE, name) for name in names]
+    return await world.analyst.write(text.removeprefix(MENTION).strip(), files=files, thread_ts=thread_ts)
+
+
+async def said_directly(world: Journey, count: int = 1) -> Message:
+    """The newest of the bot's direct messages to the analyst, once there are so many."""
+    await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) >= count)
     return world.slack.direct_messages(ANALYST)[-1]
 
 

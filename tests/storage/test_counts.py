@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
+from bot.submission import lifecycle
 from storage import backup, checks
 from storage.database import Transaction
 from storage.migrations import migrate, migrations
@@ -48,7 +49,7 @@ async def test_a_write_that_is_taken_back_takes_its_count_back(tmp_path: Path) -
         ref = await world.ask()
 
         def give_up(tx: Transaction) -> None:
-            checks.cancel(tx, ref, by="U0AMINA0001", now=world.clock())
+            lifecycle.cancel(tx, ref, by="U0AMINA0001", now=world.clock())
             raise InterruptedError
 
         with pytest.raises(InterruptedError):

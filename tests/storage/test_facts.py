@@ -13,7 +13,8 @@ from bot.blocks import ids
 from bot.domain.figures import Fact, Final
 from bot.domain.states import State
 from bot.sandbox.demo import ANALYST
-from storage import backup, checks, facts
+from bot.submission import lifecycle
+from storage import backup, facts
 from storage.database import Transaction
 from storage.migrations import migrate
 from tests.journeys.test_again import run_again, sent_again
@@ -45,7 +46,7 @@ async def every_kind(world: Journey) -> dict[str, str]:
     refs["same person"] = await world.ask(id_number="11111111111")
     await world.settle()
     refs["cancelled"] = await world.ask(id_number="99999999999")
-    await world.bot.database.write(checks.cancel, refs["cancelled"], by="U0AMINA0001", now=world.clock())
+    await world.bot.database.write(lifecycle.cancel, refs["cancelled"], by="U0AMINA0001", now=world.clock())
     await world.work()
     return refs
 

@@ -17,7 +17,22 @@ from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.outcomes import Outcome
 from bot.domain.rulings import Fate, Source
 from bot.domain.states import State
-from storage import attempts, batches, checks, deliveries, due, holds, outbox, receipts, reviews, slack_requests, timers
+from bot.outbox import refresh
+from bot.submission import checkpoints, lifecycle
+from storage import (
+    attempts,
+    batches,
+    checks,
+    deliveries,
+    due,
+    holds,
+    leases,
+    outbox,
+    receipts,
+    reviews,
+    slack_requests,
+    timers,
+)
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
@@ -143,7 +158,7 @@ def ask(tx: Transaction) -> None:
     )
     prints = checks.prints_of(tx, "NG", "00000000000", "CUST-invented")
     assert holds.earlier(tx, prints, since=NOW - timedelta(days=30), but=None) is not None
-    checks.accept(tx, form, ref="K-ASKED0", now=NOW)
+    lifecycle.accept(tx, form, ref="K-ASKED0", now=NOW)
     holds.same_selfie(tx, "K-ASKED0", "0" * 64, since=NOW - timedelta(days=30))
 
 
@@ -166,6 +181,7 @@ def hear(tx: Transaction, ref: str) -> None:
     attempts.claim_result(tx, attempt.job_id, receipt="invented", outcome=Outcome.REJECTED, now=NOW)
     attempts.end_claim(tx, attempt.job_id)
     checks.move(tx, ref, State.REJECTED, now=NOW)
+    refresh.check_changed(tx, ref, now=NOW)
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL, now=NOW)
     outbox.enqueue(
         tx, PostKind.RESULT, key=attempt.job_id, ref=ref, destination="C0KYCREQ001", receipt="invented", now=NOW
@@ -186,19 +202,19 @@ EACH_SECOND: Mapping[str, Asked] = {
 EACH_FORM: Mapping[str, Asked] = {
     "a form": lambda tx, _: ask(tx),
     "one of Slack's requests": lambda tx, _: slack_requests.take(tx, "invented", now=NOW),
-    "photos that were checked": lambda tx, some: checks.photos_checked(tx, some.single, [], now=NOW),
+    "photos that were checked": lambda tx, some: checkpoints.photos_checked(tx, some.single, [], now=NOW),
     "a result": lambda tx, some: hear(tx, some.single),
     "a row of a batch that moves": lambda tx, some: checks.move(tx, some.row, State.SUBMITTING, now=NOW),
-    "progress of a row of a batch": lambda tx, some: checks.progress(tx, some.row, now=NOW),
+    "progress of a row of a batch": lambda tx, some: refresh.check_changed(tx, some.row, now=NOW),
 }
 EACH_MINUTE: Mapping[str, Asked] = {
-    "questions without an answer": lambda tx, _: holds.silent(tx, now=NOW),
+    "questions without an answer": lambda tx, _: holds.unanswered(tx, now=NOW),
     "batches half cancelled": lambda tx, _: batches.half_cancelled(tx),
     "checks that Smile ID forgot": lambda tx, _: reviews.waiting_at_smile_id(tx, sent_before=NOW),
     "replies to be read": lambda tx, _: reviews.replies_due(tx),
 }
 AT_THE_START: Mapping[str, Asked] = {
-    "leases of the bot that was": lambda tx, _: checks.release_leases(tx, now=NOW),
+    "leases of the bot that was": lambda tx, _: leases.release_all(tx, now=NOW),
     "attempts in doubt": lambda tx, _: attempts.doubt_open_ones(tx, since=NOW),
     "timers when the machine's clock was set": lambda tx, _: timers.move(
         tx, by=timedelta(hours=1), before=NOW, now=NOW + timedelta(hours=1)

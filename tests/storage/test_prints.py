@@ -20,6 +20,7 @@ import pytest
 from bot.domain.checks import PhotoKind, PhotoRef, Request
 from bot.domain.rulings import Fate, Source
 from bot.errors import WrongKey
+from bot.submission import lifecycle
 from storage import attempts, backup, checks, facts, holds, homes, meta, prints, receipts
 from storage.connection import connect
 from storage.database import Database, Transaction
@@ -76,7 +77,7 @@ def ask(tx: Transaction, ref: str, *, number: str, selfie: str) -> str:
         photos=tuple(photos),
         consent_at=NOON,
     )
-    checks.accept(tx, request, ref=ref, now=NOON)
+    lifecycle.accept(tx, request, ref=ref, now=NOON)
     shas = [(photo, 1, sha256(f"{selfie}:{photo.kind}:{photo.position}")) for photo in photos]
     checks.photos_checked(tx, ref, shas, now=NOON)
     return attempts.record(tx, ref=ref, asked_at=NOON, now=NOON).job_id

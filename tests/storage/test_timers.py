@@ -11,7 +11,8 @@ from bot.domain.checks import Held
 from bot.domain.outbox import PostKind
 from bot.domain.states import State
 from bot.outbox import alerts
-from storage import attempts, deliveries, due, holds, homes, timers
+from bot.submission import lifecycle
+from storage import attempts, deliveries, due, homes, timers
 from storage.database import Transaction, from_text, to_text
 from tests.journeys.smile import waiting
 from tests.journeys.world import ADMIN, Journey, journey
@@ -99,7 +100,7 @@ async def test_a_check_that_was_just_asked_for_is_not_put_off(tmp_path: Path) ->
 async def test_a_question_is_neither_reminded_of_nor_given_up_because_of_a_step(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         ref = await world.ask()
-        await world.bot.database.write(holds.hold, ref, Held.PHOTOS, {"photos": []}, now=world.clock())
+        await world.bot.database.write(lifecycle.hold, ref, Held.PHOTOS, {"photos": []}, now=world.clock())
         await set_clock(world, timedelta(days=365))
         await world.bot.holding.look()
         assert (await world.check(ref)).state is State.REQUESTED

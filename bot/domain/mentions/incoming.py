@@ -24,7 +24,7 @@ WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_messa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """One message in a conversation of the bot's. Of the event itself nothing is stored but its ids."""
+    """One message in a channel, or in somebody's direct messages. Only its ids are stored."""
 
     channel: str
     ts: str
@@ -38,6 +38,18 @@ class Dropped:
     def root_ts(self) -> str:
         """The thread in which it is answered."""
         return self.thread_ts or self.ts
+
+    @property
+    def is_direct(self) -> bool:
+        return is_direct(self.channel)
+
+
+def is_direct(channel: str) -> bool:
+    """Whether Slack's id of a conversation is that of a direct message: only there is a text read whole.
+
+    Two people's own conversation has such an id too. The bot is not in it, so Slack never lets the bot read it.
+    """
+    return channel.startswith("D")
 
 
 class FileKind(Enum):

@@ -74,6 +74,17 @@ def understand(
     return reading.understood(country, id_type, entry, cut=cut)
 
 
+def country_and_id_type(text: str, id_types: IDTypes, *, bot_user_id: str = "") -> tuple[str | None, str | None, bool]:
+    """The country and the ID type of a message, and whether it speaks of a check at all. Never raises."""
+    vocabulary = Vocabulary(id_types)
+    words, cut = read(text, label_ends=vocabulary.label_ends, bot_user_id=bot_user_id)
+    # No date is read here, so it does not matter which day is today.
+    reading = _Reading(words, vocabulary, date.max)
+    reading.scan()
+    country, id_type = reading.settle_country_and_type(id_types)
+    return country, id_type, cut or reading.spoken or any(_has_digit(w) for w in words if w.kind is Kind.WORD)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Item:
     """Some words that were recognised together."""

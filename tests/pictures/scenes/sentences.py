@@ -22,7 +22,7 @@ ROOMS = [
     for found in pkgutil.iter_modules(bot.blocks.__path__)
     if found.name != "ids"
 ]
-SHOWN_ELSEWHERE = {"HELP", "ONE_MOMENT", "TEMPLATE_COMMENT"}
+SHOWN_ELSEWHERE = {"HELP", "HELP_IN_CHANNEL", "ONE_MOMENT", "TEMPLATE_COMMENT"}
 VALUES = {
     "batch": "B-2M4Q8Z",
     "channels": f"<#{REQUESTS}>",

@@ -1,0 +1,106 @@
+"""What stands in Slack follows what it shows: the message of a request or of a file, reviewers' cards, Home tabs.
+
+Called in the transaction of the change itself. An update is built when it goes out, so one that waits is enough.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from bot.domain.batches import BatchState
+from bot.domain.outbox import PostKind
+from storage import batches, checks, homes, outbox
+from storage.database import Transaction
+
+UPDATE_EVERY = timedelta(seconds=3)
+"""Slack takes about fifty updates a minute from an app (chat.update, tier 3)."""
+
+_ENDING = (BatchState.SENDING, BatchState.CANCELLED, BatchState.DONE)
+"""States in which the last of a batch's rows may come to its end."""
+
+
+def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Bring up to date whatever shows this check."""
+    shown = checks.whereabouts(tx, ref)
+    _cards(tx, ref, now=now)
+    homes.mark_due(tx, shown.requester, now=now)
+    if shown.batch is not None:
+        batch_changed(tx, shown.batch, now=now)
+    elif not outbox.awaits_refresh(tx, ref):
+        key = f"{ref}:{outbox.count(tx, ref, PostKind.PROGRESS) + 1}"
+        outbox.enqueue(tx, PostKind.PROGRESS, ref=ref, key=key, destination=shown.channel, now=now)
+
+
+def _cards(tx: Transaction, ref: str, *, now: datetime) -> None:
+    for card, updates in outbox.cards_to_refresh(tx, ref):
+        outbox.enqueue(
+            tx,
+            PostKind.REVIEW_CARD,
+            key=f"{card.id}:{updates}",
+            ref=ref,
+            destination=card.destination,
+            parent_id=card.id,
+            receipt=card.receipt,
+            payload=card.payload,
+            now=now,
+        )
+
+
+def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    """Bring a file's message up to date; and when all its rows have ended, end the batch and post its results."""
+    batch = batches.get(tx, batch_id)
+    # Each move of a row comes here: all rows are counted only when none is under way, not once for every one of them.
+    if batch.state in _ENDING and not batches.is_under_way(tx, batch_id):
+        counts = batches.counts(tx, batch_id)
+        if batch.state is BatchState.SENDING and counts.total:
+            batches.end(tx, batch_id, now=now)
+        if batch.state is not BatchState.DONE and counts.total:
+            _post_results(tx, batch_id, batch.channel, "open" if counts.needs_person else "all", now=now)
+        elif batch.state is BatchState.DONE and not counts.needs_person:
+            _post_results(tx, batch_id, batch.channel, "all", now=now)
+    at_pace(
+        tx,
+        PostKind.BATCH_PROGRESS,
+        key=batch_id,
+        opening=f"{PostKind.BATCH.value}:{batch_id}",
+        destination=batch.channel,
+        payload={"batch": batch_id},
+        now=now,
+    )
+
+
+def _post_results(tx: Transaction, batch_id: str, channel: str, what: str, *, now: datetime) -> None:
+    payload = {"batch": batch_id, "what": what}
+    key = f"{batch_id}:{what}"
+    outbox.enqueue(tx, PostKind.BATCH_RESULTS, key=key, destination=channel, payload=payload, now=now)
+
+
+def at_pace(
+    tx: Transaction,
+    kind: PostKind,
+    *,
+    key: str,
+    opening: str,
+    destination: str,
+    payload: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """Bring a message up to date, no more often than Slack likes; nothing where the message does not stand yet."""
+    if not outbox.delivered(tx, opening):
+        return
+    updates = outbox.updates_of(tx, opening, kind)
+    if updates.is_waiting:
+        return
+    due_at = now
+    if updates.last_at is not None:
+        # By a clock that has been set back since, the last one went out in the future.
+        due_at = min(max(now, updates.last_at + UPDATE_EVERY), now + UPDATE_EVERY)
+    outbox.enqueue(
+        tx,
+        kind,
+        key=f"{key}:{updates.count + 1}",
+        destination=destination,
+        parent_id=opening,
+        payload=payload,
+        now=now,
+        due_at=due_at,
+    )

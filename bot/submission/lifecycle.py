@@ -1,0 +1,202 @@
+"""The moves of a check that Smile ID has no part in: accepted, held, withdrawn, failed, run again.
+
+Each is a plain function inside a transaction of the caller, so that a move, its line in the audit trail and its posts
+stand together or not at all. The steps on the way to Smile ID are `checkpoints`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.checks import CONSENT_NOTICE, Check, Held, PhotoRef, Request
+from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
+from bot.domain.reviews import runs_again
+from bot.domain.states import POLLED_REASONS, State
+from bot.errors import IllegalMove
+from bot.outbox import refresh
+from bot.review import transitions
+from storage import attempts, audit, checks, holds, homes, outbox, slack_requests
+from storage.database import Transaction, from_text
+
+REMIND_AFTER = timedelta(hours=24)
+"""A question that nobody has answered is asked once more."""
+CANCEL_AFTER = timedelta(days=7)
+"""A check whose question nobody has answered by then is withdrawn."""
+
+
+def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tuple[str, bool]:
+    """Store a request, and open its thread. Gives the reference and whether it is new.
+
+    A second submit of the same form finds the first one's reference and changes nothing. A `ref` that is taken
+    raises sqlite3.IntegrityError: try another one.
+    """
+    known = checks.find_by_view(tx, request.view_id)
+    if known is not None:
+        return known, False
+    checks.add(tx, request, ref=ref, now=now)
+    audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
+    _record_consent(tx, ref, request, now=now)
+    homes.mark_due(tx, request.requester, now=now)
+    if request.batch is None:
+        outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, destination=request.channel, now=now)
+    tx.wake(checks.SUBMISSION)
+    return ref, True
+
+
+def run_again(
+    tx: Transaction, ref: str, request: Request, *, form_id: str, now: datetime, not_before: datetime | None = None
+) -> bool:
+    """Another attempt at a check that has ended, with what the form holds. False for a second submit of that form.
+
+    The new round begins in the same transaction as the move: no attempt of an earlier one counts any more, and nobody
+    is waited for in an earlier one. What Smile ID said before stays in the receipts. Raises IllegalMove when the check
+    is not to be run again (any more).
+    """
+    if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
+        return False
+    ended = checks.get(tx, ref)
+    if not runs_again(ended.state, ended.decision):
+        raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
+    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
+    checks.begin_round(tx, ref, request, due_at=max(not_before or now, now), now=now)
+    in_doubt = ended.failure == "unsettled" or ended.reason in POLLED_REASONS
+    attempts.leave_behind(tx, ref, in_doubt=in_doubt, now=now)
+    audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
+    _record_consent(tx, ref, request, now=now)
+    audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=State.REQUESTED.value)
+    refresh.check_changed(tx, ref, now=now)
+    transitions.leave_earlier_rounds(tx, ref, now=now)
+    tx.wake(checks.SUBMISSION)
+    return True
+
+
+def _record_consent(tx: Transaction, ref: str, request: Request, *, now: datetime) -> None:
+    audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
+
+
+def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = True) -> None:
+    """Withdraw a check that was not sent, and tell so. Raises IllegalMove when it is too late.
+
+    `tell` is False for the rows of a file: its own message says how many were cancelled.
+    """
+    checks.move(tx, ref, State.CANCELLED, now=now, actor=by)
+    refresh.check_changed(tx, ref, now=now)
+    holds.drop(tx, ref)
+    check = checks.get(tx, ref)
+    _answer_questions(tx, check, {"by": by, "how": "cancelled"}, now=now)
+    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
+    if tell:
+        key = f"{ref}:{check.round}"
+        outbox.enqueue(tx, PostKind.CANCELLED, ref=ref, key=key, destination=check.channel, now=now, payload={"by": by})
+
+
+def fail(
+    tx: Transaction, ref: str, *, failure: str, words: str | None, now: datetime, alerted: str | None = None
+) -> None:
+    """End a check without any result of Smile ID, and tell so. `words` are ours, fit for the channel.
+
+    `alerted` is the post by which the operators hear of it, so that the thread can say so once it is true.
+    """
+    # Before the move, since the facts that are written with it tell why.
+    checks.keep_failure(tx, ref, failure=failure, words=words)
+    checks.move(tx, ref, State.FAILED, now=now)
+    refresh.check_changed(tx, ref, now=now)
+    check = checks.get(tx, ref)
+    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL, now=now)
+    outbox.enqueue(
+        tx,
+        PostKind.FAILURE,
+        ref=ref,
+        key=f"{ref}:{check.round}:{check.attempts}",
+        destination=check.channel,
+        now=now,
+        parent_id=alerted,
+    )
+
+
+# Questions to the requester
+
+
+def hold(tx: Transaction, ref: str, held: Held, about: Mapping[str, Any], *, now: datetime) -> None:
+    """Ask the requester first. `about` holds names and references, nothing personal."""
+    if not holds.hold(tx, ref, held, about, remind_at=now + REMIND_AFTER, now=now):
+        return
+    check = checks.get(tx, ref)
+    audit.record(tx, at=now, actor=audit.BOT, act="check.held", ref=ref, detail=held.value)
+    _ask(tx, check, key=_key(check), payload={"held": held.value}, now=now)
+    refresh.check_changed(tx, ref, now=now)
+
+
+def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+    """Send it all the same. False when there is no question (any more)."""
+    check = checks.get(tx, ref)
+    if check.held is None or not _release(tx, check, check.held, by=by, how="let_pass", now=now):
+        return False
+    holds.keep_passed(tx, ref, holds.passed(tx, ref) | {check.held.value})
+    return True
+
+
+def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by: str, now: datetime) -> bool:
+    """Send it with other photos, which are looked at anew. False when there is no question (any more)."""
+    check = checks.get(tx, ref)
+    if check.held is None or not _release(tx, check, check.held, by=by, how="other_photos", now=now):
+        return False
+    checks.keep_photos(tx, ref, photos)
+    checks.forget_photo_checks(tx, ref)
+    holds.keep_passed(tx, ref, holds.passed(tx, ref) - {Held.PHOTOS.value, Held.SELFIE_SEEN.value})
+    return True
+
+
+def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+    """The next thing that comes of an unanswered question. True when the check was cancelled."""
+    check = checks.get(tx, ref)
+    if check.held is None:
+        # Answered since the rows were found.
+        return False
+    asked_at = _asked_at(check)
+    if now - asked_at >= CANCEL_AFTER:
+        cancel(tx, ref, by=by, now=now)
+        return True
+    holds.postpone(tx, ref, until=asked_at + CANCEL_AFTER)
+    _ask(tx, check, key=f"{_key(check)}:reminder", payload={"held": check.held.value, "reminder": "1"}, now=now)
+    return False
+
+
+def _release(tx: Transaction, check: Check, held: Held, *, by: str, how: str, now: datetime) -> bool:
+    paused = max(timedelta(0), now - _asked_at(check))
+    if not holds.release(tx, check.ref, paused=paused, now=now):
+        return False
+    audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=check.ref, detail=held.value)
+    _answer_questions(tx, check, {"by": by, "how": how, "held": held.value}, now=now)
+    outbox.drop_overtaken(tx, check.ref, kinds=[PostKind.HELD], now=now)
+    refresh.check_changed(tx, check.ref, now=now)
+    tx.wake(checks.SUBMISSION)
+    return True
+
+
+def _ask(tx: Transaction, check: Check, *, key: str, payload: Mapping[str, str], now: datetime) -> None:
+    outbox.enqueue(tx, PostKind.HELD, ref=check.ref, key=key, destination=check.channel, now=now, payload=payload)
+
+
+def _answer_questions(tx: Transaction, check: Check, payload: Mapping[str, str], *, now: datetime) -> None:
+    """Take the buttons off every question that was posted about the check; once for each."""
+    for question in outbox.questions(tx, check.ref):
+        outbox.enqueue(
+            tx,
+            PostKind.HELD_ANSWERED,
+            ref=check.ref,
+            key=question,
+            destination=check.channel,
+            parent_id=question,
+            payload=payload,
+            now=now,
+        )
+
+
+def _asked_at(check: Check) -> datetime:
+    return from_text(str(check.held_note["since"]))
+
+
+def _key(check: Check) -> str:
+    """One question of one kind at one moment: other photos may raise it again."""
+    return f"{check.ref}:{check.held_note.get('since', '')}"
