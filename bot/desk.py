@@ -10,6 +10,7 @@ import structlog
 from bot.access import Access, Role, Verdict
 from bot.blocks import private, review
 from bot.blocks.form import Attached
+from bot.blocks.refusals import plain_sentence
 from bot.domain.attempt import Receipt
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.id_types import IDTypes
@@ -125,7 +126,8 @@ class Desk:
         if photo.inside is None:
             try:
                 found = await asyncio.wait_for(self._slack.file(photo.file_id), self._look_up_seconds)
-                fault = check_file(file_info(found))
+                seen = check_file(file_info(found))
+                fault = plain_sentence(seen) if seen else None
             except SlackRefused:
                 fault = "it is no longer in Slack, or I may not read it. Attach it again."
             except (SlackError, TimeoutError):

@@ -8,8 +8,8 @@ KycError
 │   └── WrongKey             sealed with a key that is not configured
 ├── IllegalMove              our own code asked for a move that the table of states forbids
 ├── Refused                  a person asked for something that cannot be; `code` says why
-├── PhotoUnusable            a photo cannot be sent; `words` go to the person who sent it
-├── FileUnusable             a file of ID information cannot be read; `words` go to the person who sent it
+├── PhotoUnusable            a photo cannot be sent; whoever sent it can do something about it
+├── FileUnusable             a file of ID information cannot be read; whoever sent it can do something about it
 ├── SmileIDError             anything that went wrong with Smile ID
 │   ├── SmileIDNotSent       never left this machine: may simply be repeated
 │   ├── SmileIDUncertain     sent, answer lost: ask job_status before anything else
@@ -140,22 +140,90 @@ class Refused(KycError):
         self.facts = facts
 
 
-class PhotoUnusable(KycError):
-    """A photo cannot be sent to Smile ID; `words` are for the person who sent it, `reason` for the log."""
+class PhotoCode(StrEnum):
+    """Why a photo cannot be sent to Smile ID. The sentences stand in `bot.blocks.refusals`."""
 
-    def __init__(self, reason: str, words: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.words = words
+    NOT_LET = "photo_not_let"
+    """Slack shows the bot no way to it."""
+    FOREIGN_HOST = "photo_foreign_host"
+    GONE = "photo_gone"
+    GONE_WITH_ITS_FILE = "photo_gone_with_its_file"
+    """The zip or table that holds it is no longer in Slack."""
+    FILE_TOO_LARGE = "photo_file_too_large"
+    TOO_LARGE = "photo_too_large"
+    NEITHER_JPEG_NOR_PNG = "photo_neither_jpeg_nor_png"
+    DAMAGED = "photo_damaged"
+    TOO_SMALL = "photo_too_small"
+    TOO_MANY_SCANS = "photo_too_many_scans"
+    TOO_MANY_PIXELS = "photo_too_many_pixels"
+    NOT_BASE64 = "photo_not_base64"
+    NOT_A_PHOTO_IN_BASE64 = "photo_not_a_photo_in_base64"
+    DAMAGED_IN_ZIP = "photo_damaged_in_zip"
+    NOT_IN_TABLE = "photo_not_in_table"
+
+
+class FileCode(StrEnum):
+    """Why a table or zip of applicants cannot be read. The sentences stand in `bot.blocks.refusals`."""
+
+    NOT_LET = "file_not_let"
+    SLACK_AWAY = "file_slack_away"
+    MESSAGE_GONE = "file_message_gone"
+    CHANGED = "file_changed"
+    NOT_AT_HAND = "file_not_at_hand"
+    TOO_LARGE = "file_too_large"
+
+    NO_TABLE = "file_no_table"
+    SEVERAL_TABLES = "file_several_tables"
+    TABLE_TOO_LARGE = "file_table_too_large"
+    TOO_MANY_ROWS = "file_too_many_rows"
+    TOO_MANY_COLUMNS = "file_too_many_columns"
+    ROW_TOO_LONG = "file_row_too_long"
+    NO_ROWS = "file_no_rows"
+    NO_KNOWN_COLUMNS = "file_no_known_columns"
+    COLUMN_TWICE = "file_column_twice"
+    COLUMNS_MISSING = "file_columns_missing"
+    NOT_UTF8 = "file_not_utf8"
+    CSV_QUOTES = "file_csv_quotes"
+    JSON_SYNTAX = "file_json_syntax"
+    JSON_SHAPE = "file_json_shape"
+    JSON_DEPTH = "file_json_depth"
+    JSON_KEY_TWICE = "file_json_key_twice"
+    WORKBOOK_PROTECTED = "file_workbook_protected"
+    WORKBOOK_DAMAGED = "file_workbook_damaged"
+    SEVERAL_SHEETS = "file_several_sheets"
+
+    ZIP_DAMAGED = "file_zip_damaged"
+    ZIP_TOO_LARGE = "file_zip_too_large"
+    ZIP_IN_PARTS = "file_zip_in_parts"
+    ZIP_TOO_MANY_ENTRIES = "file_zip_too_many_entries"
+    ZIP64 = "file_zip64"
+    ZIP_ENCRYPTED = "file_zip_encrypted"
+    ZIP_LINKS = "file_zip_links"
+    ZIP_COMPRESSION = "file_zip_compression"
+    ZIP_NAME_TWICE = "file_zip_name_twice"
+    ZIP_CONTROL_CHARACTERS = "file_zip_control_characters"
+    ZIP_PATH_LEADS_OUT = "file_zip_path_leads_out"
+    ZIP_RATIO = "file_zip_ratio"
+    ZIP_UNPACKS_TOO_LARGE = "file_zip_unpacks_too_large"
+    ZIP_OVERLAPS = "file_zip_overlaps"
+
+
+class PhotoUnusable(KycError):
+    """A photo cannot be sent to Smile ID: why, and the facts that the sentence for it names."""
+
+    def __init__(self, code: PhotoCode | FileCode, **facts: object) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.facts = facts
 
 
 class FileUnusable(KycError):
-    """A table or zip cannot be read; `words` are for the person who sent it, `reason` (no names) for the log."""
+    """A table or zip cannot be read: why, and the facts that the sentence for it names."""
 
-    def __init__(self, reason: str, words: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.words = words
+    def __init__(self, code: FileCode, **facts: object) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.facts = facts
 
 
 class Fault(StrEnum):

@@ -7,6 +7,7 @@ import structlog
 
 from bot.access import Access, Role, Verdict
 from bot.domain.checks import Check, PhotoKind, PhotoRef
+from bot.domain.field_faults import FieldFault
 from bot.domain.request import FileInfo, photo_faults
 from bot.errors import IllegalMove, Refusal, Refused
 from bot.submission import lifecycle
@@ -44,7 +45,7 @@ class Holding:
 
     async def replace_photos(
         self, user: str, ref: str, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]
-    ) -> dict[str, str]:
+    ) -> dict[str, FieldFault]:
         """Send it with other photos; faults by field, or nothing. Raises Refused."""
         await self.may_replace(user, ref)
         faults = photo_faults(selfie, liveness, liveness_required=self._liveness_required)

@@ -12,6 +12,7 @@ import structlog
 
 from bot.access import FRESH_FOR, Access, Role, Verdict
 from bot.domain.checks import Check, PhotoKind, PhotoRef, Request
+from bot.domain.field_faults import FieldFault
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
@@ -64,8 +65,7 @@ class Accepted:
 class Faults:
     """What must be corrected first; nothing was stored."""
 
-    by_field: Mapping[str, str]
-    """Field to words."""
+    by_field: Mapping[str, FieldFault]
     refused: Sequence[Refused] = ()
     """What concerns where and when, beside the fields of Smile ID's."""
 

@@ -257,7 +257,8 @@ def _chosen_id_type(state: ViewState, country: str) -> str | None:
 
 def by_field(faults: Faults) -> dict[str, str]:
     """Everything that must be corrected, in words."""
-    return {**faults.by_field, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
+    said = {name: refusals.plain_sentence(fault) for name, fault in faults.by_field.items()}
+    return {**said, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
 
 
 def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str, str]:

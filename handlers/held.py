@@ -6,7 +6,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
-from bot.blocks import held, ids, private
+from bot.blocks import held, ids, private, refusals
 from bot.errors import SlackError
 from handlers.private import tell
 from handlers.view_state import ViewState
@@ -43,4 +43,5 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
         selfie=state.files(ids.SELFIE),
         liveness=state.files(ids.LIVENESS),
     )
-    await (ack(response_action="errors", errors=faults) if faults else ack())
+    errors = {name: refusals.plain_sentence(fault) for name, fault in faults.items()}
+    await (ack(response_action="errors", errors=errors) if errors else ack())

@@ -346,4 +346,5 @@ def _left_out(understanding: Understanding) -> str | None:
 
 
 def _attached(photo: Standing) -> Attached:
-    return Attached(file_id=photo.file.id, name=photo.file.name, kind=photo.kind, fault=photo.fault)
+    fault = refusals.plain_sentence(photo.fault) if photo.fault else None
+    return Attached(file_id=photo.file.id, name=photo.file.name, kind=photo.kind, fault=fault)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bot.decoding import LARGE_AT_ONCE, SMALL_AT_ONCE, SMALL_PIXELS, PhotoDecoder, PixelBudget
 from bot.domain import photos
-from bot.errors import PhotoUnusable
+from bot.errors import PhotoCode, PhotoUnusable
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -150,7 +150,7 @@ async def test_a_check_that_is_broken_off_in_the_queue_lets_the_next_one_go() ->
         assert giant.cancelled()
 
 
-@pytest.mark.parametrize("fault", [PhotoUnusable("does not decode", "Damaged."), RuntimeError("unforeseen")])
+@pytest.mark.parametrize("fault", [PhotoUnusable(PhotoCode.DAMAGED), RuntimeError("unforeseen")])
 async def test_a_photo_that_does_not_decode_gives_its_share_back(fault: Exception) -> None:
     async with decoding() as (_decoder, kiln, begin):
         kiln.fault = fault

@@ -12,17 +12,17 @@ import structlog
 from bot.access import Access, Verdict
 from bot.batches import commits
 from bot.batches.reading import digest, preview_of
-from bot.blocks import batch as words
 from bot.bundles import Bundles
 from bot.domain.applicants import Applicant, PhotoSource, Reading, read
 from bot.domain.backoff import retry_in
 from bot.domain.batches import Batch, BatchState
 from bot.domain.checks import PhotoKind, PhotoRef, Request
 from bot.domain.id_types import IDTypes
+from bot.domain.kept_faults import kept
 from bot.domain.mentions.incoming import Dropped, FileKind, kind_of
 from bot.domain.references import batch_reference, reference
 from bot.domain.request import FileInfo
-from bot.errors import FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
+from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.outbox import refresh
 from bot.settings import Settings
 from bot.slack.file_info import file_info
@@ -171,12 +171,12 @@ class Batches:
             elif batch.state is BatchState.CONFIRMED:
                 await self._begin(batch)
         except (FileUnusable, PhotoUnusable) as unusable:
-            log.info("batch.refused", batch=batch_id, error=unusable.reason)
-            await self._database.write(commits.refuse, batch_id, unusable.words, now=self._now())
+            log.info("batch.refused", batch=batch_id, error=unusable.code.value)
+            await self._database.write(commits.refuse, batch_id, kept(unusable.code, unusable.facts), now=self._now())
         except SlackError as fault:
             log.warning("batch.try_failed", batch=batch_id, error=str(fault))
             if batch.tries + 1 >= MAX_TRIES:
-                await self._database.write(commits.refuse, batch_id, words.SLACK_AWAY, now=self._now())
+                await self._database.write(commits.refuse, batch_id, kept(FileCode.SLACK_AWAY, {}), now=self._now())
                 return
             wait = retry_in(batch.tries + 1, jitter=self._dice.random())
             await self._database.write(batches.reschedule, batch_id, at=self._now() + wait)
@@ -184,7 +184,7 @@ class Batches:
     async def _read(self, batch: Batch) -> Reading:
         message = await self._slack.message(channel=batch.channel, ts=batch.source_ts, thread_ts=batch.source_thread_ts)
         if message is None:
-            raise FileUnusable("message gone", words.MESSAGE_GONE)
+            raise FileUnusable(FileCode.MESSAGE_GONE)
         found = [file_info(file) for file in message.get("files") or ()]
         loose = [file for file in found if kind_of(file) is FileKind.PHOTO]
         today = self._now().astimezone(self._zone).date()
@@ -215,7 +215,7 @@ class Batches:
         """Rows become checks, some at a time; begun again after a restart, it goes on where it was."""
         reading = await self._read(batch)
         if digest(reading) != batch.preview["digest"]:
-            raise FileUnusable("changed", words.CHANGED)
+            raise FileUnusable(FileCode.CHANGED)
         left_out = {int(row) for row, _why in batch.preview["repeats"]} if not batch.with_repeats else set()
         ready = [one for one in reading.applicants if not one.faults and one.row not in left_out]
         for start in range(0, len(ready), CHUNK):

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.domain.applicants import Applicant, Reading
 from bot.domain.id_types import IDTypes
+from bot.domain.kept_faults import kept
 from bot.settings import Environment, Settings
 from storage import checks, holds
 from storage.database import Transaction
@@ -24,7 +25,11 @@ def preview_of(
             repeats.append([one.row, "checked before"])
     return {
         "table": reading.table,
-        "faults": [[fault.row, fault.column, fault.words] for one in reading.applicants for fault in one.faults],
+        "faults": [
+            [found.row, found.column, kept(found.fault.code, found.fault.facts)]
+            for one in reading.applicants
+            for found in one.faults
+        ],
         "repeats": repeats,
         "ignored": list(reading.ignored_columns),
         "unused": reading.unused_photos,

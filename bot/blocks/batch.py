@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from bot.blocks import ids, words
+from bot.blocks.refusals import told
+from bot.blocks.status import status_name
 from bot.blocks.text import (
     Block,
     button,
@@ -17,16 +19,12 @@ from bot.blocks.text import (
     spoken,
     when,
 )
-from bot.blocks.thread import status_name
 from bot.domain.batches import Batch, BatchState, Counts
 from bot.domain.checks import Check
 from bot.domain.masking import tail
 from bot.domain.outbox import Message
 from bot.domain.sheets import csv_bytes
 
-MESSAGE_GONE = "The message with the files is no longer there, so nothing was sent. Send the files again."
-CHANGED = "The files have changed since they were shown, so nothing was sent. Send them again."
-SLACK_AWAY = "Slack did not give me the files for a long time, so nothing was sent. Send them again later."
 RECEIVED = "I am reading the file; what is in it will stand in this channel as {batch}."
 RECEIVED_BEFORE = "I have read these files already, as {batch}. To begin anew, send them in a new message."
 TEMPLATE_COMMENT = "Fill in a row for each customer, add the photos (a zip, or beside it), and send both to me."
@@ -50,7 +48,7 @@ def message(batch: Batch, counts: Counts) -> Message:
     head = f"*Biometric KYC · file of applicants* · {batch.id}"
     asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
     if batch.state is BatchState.REFUSED:
-        return _said(head, asked, [f"Nothing was sent. {batch.words or ''}"], [_template()])
+        return _said(head, asked, [f"Nothing was sent. {told(batch.words)}"], [_template()])
     if batch.state is BatchState.PREVIEW:
         return _said(head, asked, _preview(batch), _decide(batch))
     if batch.state is BatchState.CANCELLED and not counts.total:
@@ -59,7 +57,7 @@ def message(batch: Batch, counts: Counts) -> Message:
 
 
 def faults_csv(batch: Batch) -> bytes:
-    rows = [[str(row), str(column), str(fault)] for row, column, fault in batch.preview.get("faults", ())]
+    rows = [[str(row), str(column), told(str(fault))] for row, column, fault in batch.preview.get("faults", ())]
     return csv_bytes(["row", "column", "what is wrong"], rows)
 
 
@@ -95,7 +93,7 @@ def _line(check: Check) -> list[str]:
         tail(check.id_info.get("id_number", "")),
         status_name(check),
         check.verdict or "",
-        ". ".join(filter(None, (why, check.failure_words))),
+        ". ".join(filter(None, (why, told(check.failure_words)))),
         check.asked_at.isoformat(timespec="seconds"),
         check.ended_at.isoformat(timespec="seconds") if check.ended_at else "",
         check.record.outcome.value,
@@ -113,7 +111,8 @@ def _preview(batch: Batch) -> list[str]:
         found.append(_many(batch.repeats, "looks like a repeat", "look like repeats"))
     lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}."]
     lines += [
-        f"Row {row}, {quoted(str(column), 40)}: {quoted(str(fault), 160)}" for row, column, fault in faults[:_FAULTS]
+        f"Row {row}, {quoted(str(column), 40)}: {quoted(told(str(fault)), 160)}"
+        for row, column, fault in faults[:_FAULTS]
     ]
     if len(faults) > _FAULTS:
         lines.append(f"and {len(faults) - _FAULTS} more faults: the file in the thread names all of them")

@@ -7,8 +7,10 @@ from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.form import LABELS
+from bot.blocks.refusals import plain_sentence
 from bot.blocks.text import Block, button, context, foreign, plain, plain_section, quoted, section, sentence
 from bot.domain.checks import PhotoKind
+from bot.domain.field_faults import FieldFault
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail
 from bot.domain.mentions.incoming import Dropped, Standing
@@ -122,7 +124,7 @@ def lacking(
     entry: IDType | None,
     photos: Sequence[Standing],
     *,
-    faults: Mapping[str, str],
+    faults: Mapping[str, FieldFault],
     left_out: str | None = None,
     above: str = "",
 ) -> Message:
@@ -152,7 +154,7 @@ def in_channel(
     entry: IDType | None,
     photos: Sequence[Standing],
     *,
-    faults: Mapping[str, str],
+    faults: Mapping[str, FieldFault],
     left_out: str | None = None,
 ) -> Message:
     """What the form takes over of a message in a channel: country, ID type and photos, and nothing else.
@@ -223,16 +225,20 @@ def _facts(understood: Understood, entry: IDType | None, photos: Sequence[Standi
     return lines
 
 
-def _wrong(faults: Mapping[str, str], photos: Sequence[Standing], *, unclear: Sequence[str] = ()) -> list[str]:
+def _wrong(faults: Mapping[str, FieldFault], photos: Sequence[Standing], *, unclear: Sequence[str] = ()) -> list[str]:
     """A line for each thing that keeps a message from being a check, whatever the form asks for anyway."""
     # A photo that may be the selfie is there: to ask for one would contradict that.
     settled_in_form = {ids.CONSENT, ids.SELFIE} if _is_selfie_doubtful(photos) else {ids.CONSENT}
-    wrong = [f"{_label(name)}: {words}" for name, words in faults.items() if name not in settled_in_form]
+    wrong = [
+        f"{_label(name)}: {plain_sentence(fault)}" for name, fault in faults.items() if name not in settled_in_form
+    ]
     if unclear:
         shown = [f"“{quoted(word, 60)}”" for word in unclear[:_UNCLEAR]]
         more = f" and {len(unclear) - _UNCLEAR} more" if len(unclear) > _UNCLEAR else ""
         wrong.append(f"Not clear to me: {', '.join(shown)}{more}")
-    return wrong + [f"{quoted(photo.file.name, 80) or 'A file'}: {photo.fault}" for photo in photos if photo.fault]
+    return wrong + [
+        f"{quoted(photo.file.name, 80) or 'A file'}: {plain_sentence(photo.fault)}" for photo in photos if photo.fault
+    ]
 
 
 def _is_selfie_doubtful(photos: Sequence[Standing]) -> bool:

@@ -1,21 +1,34 @@
-"""What people read when something cannot be done: one sentence for each code of `bot.errors`.
+"""What people read when something cannot be done or taken: one sentence for each code.
 
-A fact that an error carries is named in its sentence by the same name; `_shown` says how it reads.
+A fact that comes with a code is named in its sentence by the same name; `_SHOWN` says how those read that are no plain
+text or number.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Protocol
 
+from bot.blocks.status import status_name
 from bot.blocks.text import foreign, person, quoted, section
-from bot.blocks.thread import status_name
 from bot.domain.checks import Check
+from bot.domain.field_faults import FieldCode
+from bot.domain.kept_faults import unkept
 from bot.domain.outbox import Message
-from bot.errors import Refusal, Refused
+from bot.errors import FileCode, PhotoCode, Refusal
 
-_AN_ADMIN = "an admin of kyc-bot"
-_AN_OPERATOR = "an operator of kyc-bot"
 
-SENTENCES: Mapping[Refusal, str] = {
+class Coded(Protocol):
+    """An error, or the fault of a field."""
+
+    @property
+    def code(self) -> StrEnum: ...
+
+    @property
+    def facts(self) -> Mapping[str, object]: ...
+
+
+_REFUSALS: Mapping[StrEnum, str] = {
     Refusal.NOT_SURE: "Slack did not tell me in time whether you may do this. Try again in a moment.",
     Refusal.NO_ACCESS: "You don't have access yet. Ask {admin} to add you.",
     Refusal.NO_RIGHT: "You can't start checks here. Ask {operator} to add you to the requesters.",
@@ -104,45 +117,220 @@ SENTENCES: Mapping[Refusal, str] = {
     Refusal.EXPORT_NO_SHEET: "A sheet holds a million checks at most: name fewer days, or use csv or jsonl.",
 }
 
+_PHOTOS: Mapping[StrEnum, str] = {
+    PhotoCode.NOT_LET: "Slack does not let me read this file. Attach it again from your device.",
+    PhotoCode.FOREIGN_HOST: "This file is kept outside Slack. Attach it again from your device.",
+    PhotoCode.GONE: "It is no longer in Slack, or I may not read it.",
+    PhotoCode.GONE_WITH_ITS_FILE: "The file that holds it is no longer in Slack.",
+    PhotoCode.FILE_TOO_LARGE: "The file has more than {megabytes} MB. Attach a smaller one.",
+    PhotoCode.TOO_LARGE: "This photo is larger than {megabytes} MB.",
+    PhotoCode.NEITHER_JPEG_NOR_PNG: "The file is not a JPEG or PNG photo. Attach another one.",
+    PhotoCode.DAMAGED: "The file is damaged or incomplete. Attach it again, or take a new photo.",
+    PhotoCode.TOO_SMALL: "The photo is only {width} × {height} pixels. Attach one as the camera took it.",
+    PhotoCode.TOO_MANY_SCANS: (
+        "The photo is made in a way that takes too long to open. Save it again, or take a new one."
+    ),
+    PhotoCode.TOO_MANY_PIXELS: "The photo has more than {megapixels} megapixels. Attach a smaller one.",
+    PhotoCode.NOT_BASE64: "This is not base64, or not all of it.",
+    PhotoCode.NOT_A_PHOTO_IN_BASE64: "This is not a JPEG or PNG photo in base64.",
+    PhotoCode.DAMAGED_IN_ZIP: "This photo is damaged in the zip. Make the zip again.",
+    PhotoCode.NOT_IN_TABLE: "This photo cannot be read from the table.",
+}
 
-def said(refused: Refused) -> Message:
+_FILES: Mapping[StrEnum, str] = {
+    FileCode.NOT_LET: "Slack does not let me read the file. Send it again.",
+    FileCode.SLACK_AWAY: (
+        "Slack did not give me the files for a long time, so nothing was sent. Send them again later."
+    ),
+    FileCode.MESSAGE_GONE: (
+        "The message with the files is no longer there, so nothing was sent. Send the files again."
+    ),
+    FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
+    FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
+    FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",
+    FileCode.NO_TABLE: (
+        "I found no table of applicants. Send a CSV, XLSX or JSON file; the template shows how it should look."
+        "{unread}{inner_zips}"
+    ),
+    FileCode.SEVERAL_TABLES: "I found {count} tables: {names}{more}. Send one table at a time, with its photos.",
+    FileCode.TABLE_TOO_LARGE: "The table is larger than {megabytes} MB. Split it into several files.",
+    FileCode.TOO_MANY_ROWS: "The table has more than {most:,} rows. Split it into several files.",
+    FileCode.TOO_MANY_COLUMNS: "The table has more than {most} columns. Delete those not needed.",
+    FileCode.ROW_TOO_LONG: "Row {row} of the table is too long. A quote may be missing there.",
+    FileCode.NO_ROWS: "The table has a header and no rows.",
+    FileCode.NO_KNOWN_COLUMNS: (
+        "I found no columns that I know in the table's first row. The template shows how it should look."
+    ),
+    FileCode.COLUMN_TWICE: "The columns {first} and {second} both mean {field}. Delete one of them.",
+    FileCode.COLUMNS_MISSING: "The table has no {columns}. The template shows how it should look.",
+    FileCode.NOT_UTF8: (
+        "Line {line} of {name} holds characters that are not UTF-8. "
+        "Save it again: in Excel choose Save As and the type CSV UTF-8."
+    ),
+    FileCode.CSV_QUOTES: "Row {row} of the table (line {line}) cannot be read: its quotes do not match.",
+    FileCode.JSON_SYNTAX: "The JSON file cannot be read at applicant {number}: it is no valid JSON there.",
+    FileCode.JSON_SHAPE: (
+        "The JSON file must be a list of applicants, or an object with nothing but such a list: "
+        '{{"applicants": [...]}}.'
+    ),
+    FileCode.JSON_DEPTH: "Applicant {number} in the JSON file holds lists within lists.",
+    FileCode.JSON_KEY_TWICE: "Applicant {number} in the JSON file has a key twice.",
+    FileCode.WORKBOOK_PROTECTED: (
+        "{name} is protected by a password or in Excel's old form. Save it as .xlsx without a password."
+    ),
+    FileCode.WORKBOOK_DAMAGED: ("{name} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8."),
+    FileCode.SEVERAL_SHEETS: (
+        "The sheets {first} and {second} both look like a table of applicants. Keep one of them."
+    ),
+    FileCode.ZIP_DAMAGED: "{name} is damaged or incomplete. Make it again and send it once more.",
+    FileCode.ZIP_TOO_LARGE: "{name} is larger than {megabytes} MB. Split it.",
+    FileCode.ZIP_IN_PARTS: "{name} is one part of several. Make one zip of everything.",
+    FileCode.ZIP_TOO_MANY_ENTRIES: "{name} holds more than {most:,} files. Split it.",
+    FileCode.ZIP64: "{name} is a Zip64 archive, which I don't read. Make an ordinary zip of fewer files.",
+    FileCode.ZIP_ENCRYPTED: "{name} is protected by a password. Make it again without one.",
+    FileCode.ZIP_LINKS: "{name} holds links instead of files. Make it again from the files themselves.",
+    FileCode.ZIP_COMPRESSION: "{name} is packed in a way I don't read. Make an ordinary zip (Deflate).",
+    FileCode.ZIP_NAME_TWICE: "{name} holds two files of the same name. Rename one of them.",
+    FileCode.ZIP_CONTROL_CHARACTERS: "{name} holds a file name with control characters. Rename it.",
+    FileCode.ZIP_PATH_LEADS_OUT: "{name} holds file names that lead out of it. Make it again from one folder.",
+    FileCode.ZIP_RATIO: "{name} unpacks to far more than photos and tables do, so I don't open it.",
+    FileCode.ZIP_UNPACKS_TOO_LARGE: "{name} unpacks to more than {megabytes:,} MB. Split it.",
+    FileCode.ZIP_OVERLAPS: "{name} holds files that overlap, as only a zip bomb does.",
+}
+
+_FIELDS: Mapping[StrEnum, str] = {
+    FieldCode.COUNTRY_NEEDED: "Choose the country that issued the ID.",
+    FieldCode.ID_TYPE_NEEDED: "Choose an ID type of this country.",
+    FieldCode.CONSENT_NEEDED: "Smile ID may only be asked with the customer's consent.",
+    FieldCode.NEEDED: "{id_type} check needs this{example}.",
+    FieldCode.TOO_LONG: "At most {most} characters. You typed {length}.",
+    FieldCode.NUMBER_FORM: "This does not have the form of {of_type} number. {looks_like}",
+    FieldCode.NUMBER_NOT_DIGITS: "{id_type} has {digits} digits and nothing else{example}.",
+    FieldCode.NUMBER_LENGTH: "{id_type} has {digits} digits{example}. You typed {length}.",
+    FieldCode.PHONE_NUMBER: "A phone number has 6 to 20 digits{example}.",
+    FieldCode.CITIZENSHIP: "Choose {choices}.",
+    FieldCode.NOT_A_DATE: "This is not a date. Write it like {date}.",
+    FieldCode.DATE_TO_COME: "This date is in the future. A date of birth looks like {date}.",
+    FieldCode.DATE_TOO_OLD: "This date is more than {years} years ago. A date of birth looks like {date}.",
+    FieldCode.DATE_UNCLEAR: ("Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken."),
+    FieldCode.ONE_SELFIE: "Attach one selfie, a JPEG or PNG photo.",
+    FieldCode.LIVENESS_NEEDED: "Your company requires {images} liveness images. Attach them.",
+    FieldCode.LIVENESS_COUNT: "Smile ID takes {images} liveness images or none. You attached {attached}.",
+    FieldCode.FILE_TWICE: "The same file is attached twice.",
+    FieldCode.FILE_NOT_LET: "I may not read this file. Attach it again from your device.",
+    FieldCode.FILE_KIND: "This is {kind}. Attach a JPEG or PNG photo.",
+    FieldCode.FILE_TOO_LARGE: "This file has {size:.1f} MB; at most {most} MB can be sent.",
+    FieldCode.FILE_EMPTY: "This file is empty.",
+    FieldCode.FORMULA: "This cell holds a formula. Paste it as a value.",
+    FieldCode.STORED_AS_NUMBER: (
+        "This is stored as a number, which can lose digits. Format the column as text and enter it again."
+    ),
+    FieldCode.STORED_AS_DATE: "This is stored as a date. Format the column as text and enter it again.",
+    FieldCode.CELL_ERROR: "This cell holds a spreadsheet's error.",
+    FieldCode.CELL_NOT_TEXT: "This cell holds something other than text.",
+    FieldCode.ROW_TOO_WIDE: "This row has more cells than the header has columns. A text with a comma needs quotes.",
+    FieldCode.LIVENESS_NAMED_TWICE: "The liveness images are named in two ways. Keep one of them.",
+    FieldCode.LIVENESS_NAMED_AND_HELD: "The row names liveness images and holds some as well. Keep one of them.",
+    FieldCode.LIVENESS_IN_TWO_FOLDERS: "Liveness images in two folders fit this row.",
+    FieldCode.SELFIE_NAMED_AND_HELD: "The row names a selfie and holds one as well. Keep one of them.",
+    FieldCode.SELFIES_IN_CELL: "This cell holds more than one photo.",
+    FieldCode.NO_PHOTO: (
+        "No photo was found. Name the file in a column selfie, or call it like the ID number or the customer "
+        "reference.{inner_zips}"
+    ),
+    FieldCode.NO_SUCH_PHOTO: "No photo of this name was found.{inner_zips}",
+    FieldCode.IMAGE_NOT_FOUND: "It was not found.{inner_zips}",
+    FieldCode.SEVERAL_PHOTOS: "{several} photos fit this row.",
+    FieldCode.PHOTO_OF_OTHER_ROW: "The same photo stands for row {row} too.",
+}
+
+SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS}
+
+_FILE_KINDS = {
+    "pdf": "a PDF",
+    "heic": "a HEIC picture",
+    "video": "a video",
+    "gif": "a GIF",
+    "webp": "a WebP picture",
+    "picture": "another kind of picture",
+    "other": "not a photo",
+}
+
+
+def _an(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+
+
+_SHOWN: Mapping[str, Callable[[Any], str]] = {
+    "admin": lambda user: person(user) if user else "an admin of kyc-bot",
+    "channel": lambda name: f"#{quoted(name, 80)}" if name else "this conversation",
+    "channels": lambda ids: ", ".join(f"<#{one}>" for one in ids),
+    "choices": " or ".join,
+    "columns": lambda names: f"column {names[0]}" if len(names) == 1 else f"columns {' and '.join(names)}",
+    "digits": lambda span: str(span[0]) if span[0] == span[1] else f"{span[0]} to {span[1]}",
+    "example": lambda text: f", for example {text}" if text else "",
+    "id_type": lambda short: _an(short)[:1].upper() + _an(short)[1:],
+    "inner_zips": lambda there_are: " A zip inside the zip is not opened." if there_are else "",
+    "kind": lambda kind: _FILE_KINDS[kind],
+    "looks_like": lambda text: f"One looks like {text}." if text else "Compare it with the card.",
+    "more": lambda count: f" and {count} more" if count else "",
+    "names": ", ".join,
+    "of_type": _an,
+    "operator": lambda user: person(user) if user else "an operator of kyc-bot",
+    "person": person,
+    "ref": foreign,
+    "several": lambda count: "Two" if count == 2 else str(count),
+    "status": lambda check: status_name(check) if isinstance(check, Check) else str(check),
+    "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],
+    "unread": lambda name: f" I can't read {name}." if name else "",
+}
+_SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
+    **_SHOWN,
+    "admin": lambda _user: "an admin of kyc-bot",
+    "operator": lambda _user: "an operator of kyc-bot",
+    "person": lambda _user: "somebody else",
+    "ref": quoted,
+}
+"""Where a mention would stand as an id, and marks as themselves."""
+
+
+def said(coded: Coded) -> Message:
     """The whole answer to whoever is refused."""
-    text = sentence(refused)
+    text = sentence(coded)
     return Message(text=text, blocks=[section(text)])
 
 
-def sentence(refused: Refused) -> str:
+def sentence(coded: Coded) -> str:
     """For a message of Slack's, in mrkdwn."""
-    return _filled(refused, mentions=True)
+    return _filled(coded.code, coded.facts, _SHOWN)
 
 
-def plain_sentence(refused: Refused) -> str:
-    """For a field of a form or a terminal, where a mention would stand as an id."""
-    return _filled(refused, mentions=False)
+def plain_sentence(coded: Coded) -> str:
+    """For a field of a form, a file or a terminal."""
+    return _filled(coded.code, coded.facts, _SHOWN_PLAINLY)
 
 
-def _filled(refused: Refused, *, mentions: bool) -> str:
-    shown = {name: _shown(name, fact, mentions=mentions) for name, fact in refused.facts.items()}
-    return SENTENCES[refused.code].format(**shown)
+def told(text: str | None) -> str:
+    """What `bot.domain.kept_faults` keeps, in plain words; a sentence that was stored as such stays as it is."""
+    found = unkept(text or "")
+    if found is None:
+        return text or ""
+    value, facts = found
+    return _filled(_CODES[value], facts, _SHOWN_PLAINLY)
 
 
-def _shown(name: str, fact: object, *, mentions: bool) -> object:
-    match name:
-        case "status" if isinstance(fact, Check):
-            return status_name(fact)
-        case "ref":
-            return foreign(str(fact)) if mentions else quoted(str(fact))
-        case "person":
-            return person(str(fact)) if mentions else "somebody else"
-        case "admin":
-            return person(str(fact)) if fact and mentions else _AN_ADMIN
-        case "operator":
-            return person(str(fact)) if fact and mentions else _AN_OPERATOR
-        case "channels" if isinstance(fact, list | tuple):
-            return ", ".join(f"<#{channel}>" for channel in fact)
-        case "channel":
-            return f"#{quoted(str(fact), 80)}" if fact else "this conversation"
-        case "typed":
-            return re.sub(r"[^\w .:/-]", "", str(fact))[:60]
-        case _:
-            return fact
+_CODES = {code.value: code for code in SENTENCES}
+
+
+def _filled(code: StrEnum, facts: Mapping[str, object], shown: Mapping[str, Callable[[Any], str]]) -> str:
+    texts = {name: shown[name](fact) if name in shown else fact for name, fact in facts.items()}
+    return _which(facts) + SENTENCES[code].format(**texts)
+
+
+def _which(facts: Mapping[str, object]) -> str:
+    """Which of several photos it is about, if that was said."""
+    if "liveness_image" in facts:
+        return f"Liveness image {facts['liveness_image']}: "
+    if "image" in facts:
+        return f"Image {facts['image']}: "
+    return "Selfie: " if "selfie" in facts else ""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.blocks import approval, ids, words
+from bot.blocks import approval, ids, refusals, words
+from bot.blocks.status import smile_id_says, status_name, verdict_name
 from bot.blocks.text import Block, button, context, foreign, person, plain, quoted, section, spoken, took, when
 from bot.blocks.words import Story
 from bot.domain.assurance import Doubt
@@ -18,7 +19,7 @@ from bot.domain.masking import tail
 from bot.domain.outbox import Message
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import RecordMatch
-from bot.domain.reviews import OTHER, REASONS, Agreement, Decided, Decision, Proposal, ReviewState, runs_again
+from bot.domain.reviews import OTHER, REASONS, Agreement, Decided, Decision, Proposal, runs_again
 from bot.domain.states import FINAL, POLLED_REASONS, State
 
 _NAME = 75
@@ -60,42 +61,9 @@ def subject(check: Check, entry: IDType | None) -> str:
     return f"{foreign(country, _NAME)} · {foreign(name, _NAME)}" + (f" ending {foreign(last)}" if last else "")
 
 
-def status_name(check: Check) -> str:
-    """The state in one line, the same words wherever it is shown; a reviewer's decision before Smile ID's word."""
-    if check.decision is None:
-        return verdict_name(check)
-    decided, smile_id = words.DECIDED[check.decision], smile_id_says(check, why=False)
-    if check.review is ReviewState.OPEN:
-        return f"Needs a person: a reviewer looks again (decided before: {decided}; {smile_id})"
-    return f"{decided} by a reviewer ({smile_id})"
-
-
-def smile_id_says(check: Check, *, why: bool = True) -> str:
-    """Smile ID's own word alone: what is not its verdict is not called so."""
-    if check.reason is None:
-        word = words.STATE_NAMES[check.state] if check.state in FINAL else "no word yet"
-        return f"Smile ID: {word}"
-    word = "not final" if check.reason in POLLED_REASONS else "no verdict that counts"
-    detail = words.REVIEW_NAMES[check.reason].partition(": ")[2]
-    return f"Smile ID: {word} ({detail})" if why else f"Smile ID: {word}"
-
-
 def against(check: Check) -> str:
     """How a decision that takes two people stands to what Smile ID says."""
     return "against Smile ID's verdict" if check.reason is None else "without a clear word from Smile ID"
-
-
-def verdict_name(check: Check) -> str:
-    """How far Smile ID is, whatever a reviewer decided."""
-    if check.reason is not None:
-        return words.REVIEW_NAMES[check.reason]
-    if check.held is not None and check.state is State.REQUESTED:
-        return "Not sent yet: waiting for an answer in the thread"
-    if check.state is State.PROCESSING and check.sent_at is None:
-        return words.STATE_NAMES[State.SUBMITTING]
-    if check.state is State.APPROVED and check.record.outcome is RecordMatch.DIFFERS:
-        return f"Approved by Smile ID, but the {approval.what_differs(check)} from the authority's record"
-    return words.STATE_NAMES[check.state]
 
 
 def request_message(
@@ -318,7 +286,7 @@ def overdue(check: Check, *, told: NotifiedParties) -> Message:
 def failure(check: Check, *, told: NotifiedParties) -> Message:
     """An end without any result of Smile ID; `failure_words` say what is wrong."""
     story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
-    return _story(check, story, told=told, mention=True, extra=check.failure_words)
+    return _story(check, story, told=told, mention=True, extra=refusals.told(check.failure_words))
 
 
 def cancelled(check: Check, *, by: str) -> Message:

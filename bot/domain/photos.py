@@ -1,4 +1,4 @@
-"""Turns the bytes of an attached file into a JPEG that Smile ID can use, or says in words why it cannot.
+"""Turns the bytes of an attached file into a JPEG that Smile ID can use, or says why it cannot.
 
 An upright JPEG keeps its compressed picture byte for byte: only segments that describe it (place, device, comments,
 thumbnails, appended films) are cut out. What is left is decoded before it is sent. Everything else is encoded anew.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from bot.domain.photo_quality import Look, look
-from bot.errors import PhotoUnusable
+from bot.errors import PhotoCode, PhotoUnusable
 
 MAX_PIXELS = 50_000_000
 """More than any phone's camera in its normal mode; a bomb of 20 kB can claim far more."""
@@ -48,7 +48,6 @@ of the others of its decoders.
 """
 _BAND = 256
 """Rows converted at a time. Whole copies at each step took 16 to 19 bytes per pixel; bands take 8."""
-_DAMAGED = "The file is damaged or incomplete. Attach it again, or take a new photo."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +89,7 @@ def count_pixels(data: bytes) -> int:
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """The picture, its header read and its size allowed. Whatever Pillow raises inside becomes PhotoUnusable."""
     if not data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
-        raise PhotoUnusable("not a JPEG or PNG", "The file is not a JPEG or PNG photo. Attach another one.")
+        raise PhotoUnusable(PhotoCode.NEITHER_JPEG_NOR_PNG)
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             _check_size(image)
@@ -101,7 +100,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
         raise _too_large() from fault
     except _BROKEN as fault:
-        raise PhotoUnusable("does not decode", _DAMAGED) from fault
+        raise PhotoUnusable(PhotoCode.DAMAGED) from fault
 
 
 def _check_size(image: Image.Image) -> None:
@@ -109,24 +108,16 @@ def _check_size(image: Image.Image) -> None:
     if width * height > MAX_PIXELS:
         raise _too_large()
     if min(width, height) < MIN_SIDE:
-        raise PhotoUnusable(
-            "too small", f"The photo is only {width} × {height} pixels. Attach one as the camera took it."
-        )
+        raise PhotoUnusable(PhotoCode.TOO_SMALL, width=width, height=height)
 
 
 def _check_scans(data: bytes) -> None:
     if len(_SCAN.findall(data)) > MAX_SCANS:
-        raise PhotoUnusable(
-            "too many scans",
-            "The photo is made in a way that takes too long to open. Save it again, or take a new one.",
-        )
+        raise PhotoUnusable(PhotoCode.TOO_MANY_SCANS)
 
 
 def _too_large() -> PhotoUnusable:
-    return PhotoUnusable(
-        "too many pixels",
-        f"The photo has more than {MAX_PIXELS // 1_000_000} megapixels. Attach a smaller one.",
-    )
+    return PhotoUnusable(PhotoCode.TOO_MANY_PIXELS, megapixels=MAX_PIXELS // 1_000_000)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

@@ -10,14 +10,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from bot.domain.request import MAX_FILE_BYTES
-from bot.errors import FileUnusable, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
+from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
 
 LARGE_FILE_SECONDS = 15 * 60.0
 """The same for a zip of half a gigabyte."""
 FILE_SECONDS = 120.0
 """Longest that one download may take, however steadily the other side drips."""
-
-_AGAIN = "Attach it again from your device."
 
 
 class SlackFiles:
@@ -39,9 +37,9 @@ class SlackFiles:
         """
         url = file.get("url_private_download") or file.get("url_private")
         if not isinstance(url, str) or not url:
-            raise PhotoUnusable("no address", f"Slack does not let me read this file. {_AGAIN}")
+            raise PhotoUnusable(PhotoCode.NOT_LET)
         if not self._may_see_the_token(url):
-            raise PhotoUnusable("foreign host", f"This file is kept outside Slack. {_AGAIN}")
+            raise PhotoUnusable(PhotoCode.FOREIGN_HOST)
         try:
             async with asyncio.timeout(self._file_seconds):
                 return await self._read(url, file.get("size"))
@@ -54,7 +52,7 @@ class SlackFiles:
         """A table or zip, written to `sink` as it comes. Raises FileUnusable where the person can do something."""
         url = file.get("url_private_download") or file.get("url_private")
         if not isinstance(url, str) or not self._may_see_the_token(url):
-            raise FileUnusable("no address", "Slack does not let me read the file. Send it again.")
+            raise FileUnusable(FileCode.NOT_LET)
         try:
             async with asyncio.timeout(LARGE_FILE_SECONDS):
                 await self._write(url, file.get("size"), sink, most)
@@ -64,13 +62,13 @@ class SlackFiles:
             raise SlackUncertain(f"download: {type(fault).__name__}") from fault
 
     async def _write(self, url: str, size: object, sink: IO[bytes], most: int) -> None:
-        too_large = FileUnusable("too large", f"The file has more than {most // 1024 // 1024} MB. Split it.")
+        too_large = FileUnusable(FileCode.TOO_LARGE, megabytes=most // 1024 // 1024)
         if isinstance(size, int) and size > most:
             raise too_large
         written = 0
         async with self._opened(url) as response:
             if response.status_code != 200 or _is_page(response):
-                raise FileUnusable("not readable", "Slack does not let me read the file. Send it again.")
+                raise FileUnusable(FileCode.NOT_LET)
             async for chunk in response.aiter_raw():
                 written += len(chunk)
                 if written > most:
@@ -103,15 +101,12 @@ class SlackFiles:
     async def _read(self, url: str, size: object) -> bytes:
         async with self._opened(url) as response:
             if response.status_code != 200 or _is_page(response):
-                raise PhotoUnusable("not readable", f"Slack does not let me read this file. {_AGAIN}")
+                raise PhotoUnusable(PhotoCode.NOT_LET)
             data = bytearray()
             async for chunk in response.aiter_raw():
                 data += chunk
                 if len(data) > MAX_FILE_BYTES:
-                    raise PhotoUnusable(
-                        "too large",
-                        f"The file has more than {MAX_FILE_BYTES // 1024 // 1024} MB. Attach a smaller one.",
-                    )
+                    raise PhotoUnusable(PhotoCode.FILE_TOO_LARGE, megabytes=MAX_FILE_BYTES // 1024 // 1024)
         if isinstance(size, int) and size != len(data):
             raise SlackUncertain("download: not all of the file arrived")
         return bytes(data)

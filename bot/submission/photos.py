@@ -13,7 +13,7 @@ from bot.decoding import PhotoDecoder
 from bot.domain.applicants import PhotoSource
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.photos import Photo
-from bot.errors import FileUnusable, PhotoUnusable, SlackRefused
+from bot.errors import FileUnusable, PhotoCode, PhotoUnusable, SlackRefused
 from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
 from storage import batches
@@ -72,10 +72,10 @@ class PhotoLoader:
                     for ref in refs
                 ]
         except FileUnusable as unusable:
-            raise PhotoUnusable(unusable.reason, unusable.words) from unusable
+            raise PhotoUnusable(unusable.code, **unusable.facts) from unusable
         except SlackRefused as no:
             if no.code in _GONE:
-                raise PhotoUnusable(no.code, "The file that holds it is no longer in Slack.") from no
+                raise PhotoUnusable(PhotoCode.GONE_WITH_ITS_FILE) from no
             raise
 
     async def _fetch(self, photo: PhotoRef) -> bytes:
@@ -85,7 +85,7 @@ class PhotoLoader:
             raise _named(photo, unusable) from unusable
         except SlackRefused as no:
             if no.code in _GONE:
-                gone = PhotoUnusable(no.code, "It is no longer in Slack, or I may not read it.")
+                gone = PhotoUnusable(PhotoCode.GONE)
                 raise _named(photo, gone) from no
             raise
 
@@ -109,5 +109,5 @@ async def _all_or_the_first_fault(calls: Sequence[Coroutine[Any, Any, bytes]]) -
 
 def _named(photo: PhotoRef, unusable: PhotoUnusable) -> PhotoUnusable:
     """The same, saying which of the nine photos it is about."""
-    which = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
-    return PhotoUnusable(unusable.reason, f"{which}: {unusable.words}")
+    which = {"selfie": True} if photo.kind is PhotoKind.SELFIE else {"liveness_image": photo.position + 1}
+    return PhotoUnusable(unusable.code, **unusable.facts, **which)

@@ -18,6 +18,7 @@ from bot.decoding import PhotoDecoder
 from bot.domain.attempt import Step
 from bot.domain.checks import Check
 from bot.domain.id_types import IDTypes
+from bot.domain.kept_faults import kept
 from bot.domain.states import State
 from bot.errors import IllegalMove, PhotoUnusable, SlackError, SlackRateLimited
 from bot.settings import Settings
@@ -148,8 +149,8 @@ class SubmissionWorker:
         try:
             photos = await self._photo_loader.load(check, refs, limit=limit)
         except PhotoUnusable as unusable:
-            log.info("check.photo_unusable", ref=check.ref, error=unusable.reason)
-            await self._retries.fail(check, "photo", unusable.words)
+            log.info("check.photo_unusable", ref=check.ref, error=unusable.code.value)
+            await self._retries.fail(check, "photo", kept(unusable.code, unusable.facts))
             return None
         except SlackError as fault:
             asked = fault.retry_after if isinstance(fault, SlackRateLimited) else None

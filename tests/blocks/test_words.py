@@ -10,6 +10,7 @@ from importlib.resources import files
 import pytest
 
 from bot.blocks import private, review, thread, words
+from bot.blocks.status import status_name
 from bot.blocks.thread import NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.outbox import Message, PostKind
@@ -589,7 +590,7 @@ def test_asking_again_is_promised_only_where_we_do(reason: ReviewReason) -> None
 def test_every_state_has_a_name_that_approves_only_what_is_approved(state: State, reason: ReviewReason) -> None:
     check = replace(CHECK, state=state, reason=reason if state is State.IN_REVIEW else None)
 
-    assert thread.status_name(check).startswith("Approved") is (state is State.APPROVED)
+    assert status_name(check).startswith("Approved") is (state is State.APPROVED)
 
 
 def test_what_personal_data_there_is_stays_out_of_every_message() -> None:

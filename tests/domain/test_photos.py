@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
+from bot.blocks.refusals import sentence
 from bot.domain.photos import Photo, prepare
 from bot.errors import PhotoUnusable
 from tests.domain.faulty_photos import end_mark_first
@@ -291,7 +292,7 @@ def test_a_truncated_jpeg_is_refused_wherever_it_ends(kind: dict[str, Any], perc
 def test_a_real_photo_that_lost_its_end_is_refused(missing: int) -> None:
     with pytest.raises(PhotoUnusable) as refusal:
         prepare(SELFIE[:-missing])
-    assert refusal.value.words == "The file is damaged or incomplete. Attach it again, or take a new photo."
+    assert sentence(refusal.value) == "The file is damaged or incomplete. Attach it again, or take a new photo."
 
 
 @pytest.mark.parametrize("percent", [1, 10, 40, 70, 95, 99])
@@ -323,14 +324,14 @@ def test_a_truncated_png_is_refused(percent: int) -> None:
 def test_what_is_no_jpeg_or_png_is_refused_with_words(data: bytes) -> None:
     with pytest.raises(PhotoUnusable) as refusal:
         prepare(data)
-    assert refusal.value.words.endswith(".")
+    assert sentence(refusal.value).endswith(".")
 
 
 @pytest.mark.parametrize(("width", "height"), [(63, 1000), (1000, 63), (1, 1)])
 def test_a_photo_too_small_for_a_face_is_refused_with_its_size(width: int, height: int) -> None:
     with pytest.raises(PhotoUnusable) as refusal:
         prepare(saved(Image.new("RGB", (width, height))))
-    assert f"{width} × {height} pixels" in refusal.value.words
+    assert f"{width} × {height} pixels" in sentence(refusal.value)
 
 
 def claiming(width: int, height: int) -> list[bytes]:
@@ -352,7 +353,7 @@ def test_a_bomb_is_refused_by_the_size_it_claims_before_it_is_opened(side: int) 
         with pytest.raises(PhotoUnusable) as refusal:
             prepare(data)
         assert time.process_time() - began < 0.5
-        assert "more than 50 megapixels" in refusal.value.words
+        assert "more than 50 megapixels" in sentence(refusal.value)
 
 
 @pytest.mark.parametrize("fault", [bytes, end_mark_first])
@@ -364,7 +365,7 @@ def test_a_picture_in_more_passes_than_any_camera_makes_is_refused_unopened(faul
     assert prepare(fault(data[:-2] + last * 50 + data[-2:])).width == 96
     with pytest.raises(PhotoUnusable) as refusal:
         prepare(fault(data[:-2] + last * 100 + data[-2:]))
-    assert "takes too long to open" in refusal.value.words
+    assert "takes too long to open" in sentence(refusal.value)
 
 
 # Any damage at all
@@ -415,7 +416,7 @@ def photo_or_words(data: bytes) -> Photo | str:
     try:
         return prepare(data)
     except PhotoUnusable as refusal:
-        return refusal.words
+        return sentence(refusal)
     finally:
         assert time.process_time() - began < 2
 

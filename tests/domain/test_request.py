@@ -1,5 +1,6 @@
 """What a person typed and attached: each fault beside its field, in words with an example."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from importlib.resources import files
@@ -8,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.blocks.refusals import plain_sentence
+from bot.domain.field_faults import FieldFault
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.request import FileInfo, Form, check_file, check_number, clean, parse
 
@@ -40,7 +43,11 @@ def entry(country: str, id_type: str) -> IDType:
 
 
 def faults(form: Form) -> dict[str, str]:
-    return dict(parse(form, ID_TYPES, today=TODAY).faults)
+    return sentences(parse(form, ID_TYPES, today=TODAY).faults)
+
+
+def sentences(found: Mapping[str, FieldFault]) -> dict[str, str]:
+    return {name: plain_sentence(fault) for name, fault in found.items()}
 
 
 def numbered(country: str, id_type: str, number: str) -> Form:
@@ -133,7 +140,7 @@ def test_a_number_without_a_fault_always_has_the_form_of_its_type(id_type: IDTyp
         assert 0 < len(kept) <= 100
         assert set(kept) <= set(typed) | set(typed.upper())
     else:
-        assert id_type.example in fault
+        assert id_type.example in plain_sentence(fault)
 
 
 @given(st.text(max_size=140))
@@ -193,7 +200,7 @@ def test_every_missing_and_wrong_field_is_told_at_once() -> None:
         customer_reference="C" * 101,
     )
 
-    assert dict(parse(form, WITH_MORE_FIELDS, today=TODAY).faults) == {
+    assert sentences(parse(form, WITH_MORE_FIELDS, today=TODAY).faults) == {
         "id_number": "A KRA PIN check needs this, for example 00000000.",
         "citizenship": "Choose Kenyan or Alien.",
         "dob": "A KRA PIN check needs this, for example 1990-01-02.",
@@ -277,7 +284,9 @@ def test_liveness_images_come_as_eight_or_not_at_all(count: int) -> None:
     ],
 )
 def test_a_file_that_cannot_be_sent_is_refused_in_words(file: FileInfo, words: str) -> None:
-    assert check_file(file) == words
+    found = check_file(file)
+    assert found is not None
+    assert plain_sentence(found) == words
     assert faults(replace(GOOD, selfie=[file])) == {"selfie": words}
 
 
@@ -378,7 +387,7 @@ def test_no_form_however_wild_is_more_than_faults_in_words(
     )
     parsed = parse(form, ID_TYPES, today=TODAY)
 
-    assert all(words and len(words) < 300 for words in parsed.faults.values())
+    assert all(0 < len(plain_sentence(fault)) < 300 for fault in parsed.faults.values())
     if not parsed.faults:
         assert parsed.id_type is not None
         assert set(parsed.id_type.required) <= set(parsed.id_info) <= set(parsed.id_type.fields)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO, BinaryIO
 
 from bot.domain.applicants.model import MIB, Limits, shown
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError,
@@ -56,7 +56,7 @@ class Archive:
 
     @classmethod
     def opened(cls, content: BinaryIO, name: str, limits: Limits) -> "Archive":
-        """Raises FileUnusable in words that name what to do about it. `content` stays open, the caller's."""
+        """Raises FileUnusable. `content` stays open, the caller's."""
         called = shown(name)
         try:
             directory_at = _check_end(content, called, limits)
@@ -85,18 +85,14 @@ class Archive:
 
 
 def damaged(called: str) -> FileUnusable:
-    return FileUnusable("damaged zip", f"{called} is damaged or incomplete. Make it again and send it once more.")
-
-
-def _refuse(reason: str, called: str, words: str) -> FileUnusable:
-    return FileUnusable(reason, f"{called} {words}")
+    return FileUnusable(FileCode.ZIP_DAMAGED, name=called)
 
 
 def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
     """Where the directory begins. Everything `zipfile` would believe without asking is looked at here first."""
     size = content.seek(0, io.SEEK_END)
     if size > limits.zip_bytes:
-        raise _refuse("zip too large", called, f"is larger than {limits.zip_bytes // MIB} MB. Split it.")
+        raise FileUnusable(FileCode.ZIP_TOO_LARGE, name=called, megabytes=limits.zip_bytes // MIB)
     tail_at = max(0, size - _END.size - _MAX_COMMENT)
     content.seek(tail_at)
     tail = content.read()
@@ -106,11 +102,11 @@ def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
         raise damaged(called)
     _, disk, first_disk, here, count, length, start, comment = _END.unpack_from(tail, at)
     if disk or first_disk or here != count:
-        raise _refuse("split zip", called, "is one part of several. Make one zip of everything.")
+        raise FileUnusable(FileCode.ZIP_IN_PARTS, name=called)
     if count > limits.entries:
-        raise _refuse("too many entries", called, f"holds more than {limits.entries:,} files. Split it.")
+        raise FileUnusable(FileCode.ZIP_TOO_MANY_ENTRIES, name=called, most=limits.entries)
     if tail[max(0, at - 20) : at].startswith(_ZIP64_MARK) or 0xFFFFFFFF in {length, start}:
-        raise _refuse("zip64", called, "is a Zip64 archive, which I don't read. Make an ordinary zip of fewer files.")
+        raise FileUnusable(FileCode.ZIP64, name=called)
     if at + _END.size + comment != len(tail) or start + length != tail_at + at:
         raise damaged(called)
     if length > max(1, count) * _DIRECTORY_BYTES_PER_ENTRY:
@@ -123,19 +119,17 @@ def _entries(infos: Sequence[zipfile.ZipInfo], called: str) -> Iterator[Entry]:
     for index, info in enumerate(infos):
         path = _path(info, called)
         if info.flag_bits & _SECRET:
-            raise _refuse("encrypted", called, "is protected by a password. Make it again without one.")
+            raise FileUnusable(FileCode.ZIP_ENCRYPTED, name=called)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-            raise _refuse(
-                "link in zip", called, "holds links instead of files. Make it again from the files themselves."
-            )
+            raise FileUnusable(FileCode.ZIP_LINKS, name=called)
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise _refuse("compression", called, "is packed in a way I don't read. Make an ordinary zip (Deflate).")
+            raise FileUnusable(FileCode.ZIP_COMPRESSION, name=called)
         if path.endswith("/") or not path or ignored(path):
             continue
         key = path_key(path)
         if key in seen:
-            raise _refuse("duplicate names", called, "holds two files of the same name. Rename one of them.")
+            raise FileUnusable(FileCode.ZIP_NAME_TWICE, name=called)
         seen.add(key)
         yield Entry(index, path, info.file_size)
 
@@ -143,7 +137,7 @@ def _entries(infos: Sequence[zipfile.ZipInfo], called: str) -> Iterator[Entry]:
 def _path(info: zipfile.ZipInfo, called: str) -> str:
     name = info.filename
     if name != info.orig_filename or any(unicodedata.category(ch) in {"Cc", "Cs"} for ch in name):
-        raise _refuse("control characters in a name", called, "holds a file name with control characters. Rename it.")
+        raise FileUnusable(FileCode.ZIP_CONTROL_CHARACTERS, name=called)
     if not info.flag_bits & _UTF8_NAME and not name.isascii():
         # macOS writes UTF-8 without saying so; in the old code page these bytes would be no letters in any order.
         try:
@@ -153,7 +147,7 @@ def _path(info: zipfile.ZipInfo, called: str) -> str:
     name = name.replace("\\", "/")
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or name[1:2] == ":":
-        raise _refuse("path trick", called, "holds file names that lead out of it. Make it again from one folder.")
+        raise FileUnusable(FileCode.ZIP_PATH_LEADS_OUT, name=called)
     path = "/".join(part for part in parts if part not in {"", "."})
     return f"{path}/" if path and (parts[-1] in {"", "."}) else path
 
@@ -174,13 +168,11 @@ def ignored(path: str) -> bool:
 def _check_sizes(infos: Sequence[zipfile.ZipInfo], called: str, limits: Limits) -> None:
     for info in infos:
         if info.file_size > MIB and info.file_size > limits.ratio * info.compress_size:
-            raise _refuse("ratio", called, "unpacks to far more than photos and tables do, so I don't open it.")
+            raise FileUnusable(FileCode.ZIP_RATIO, name=called)
         if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
             raise damaged(called)
     if sum(info.file_size for info in infos) > limits.unpacked_bytes:
-        raise _refuse(
-            "unpacks too large", called, f"unpacks to more than {limits.unpacked_bytes // MIB:,} MB. Split it."
-        )
+        raise FileUnusable(FileCode.ZIP_UNPACKS_TOO_LARGE, name=called, megabytes=limits.unpacked_bytes // MIB)
 
 
 def _check_layout(content: BinaryIO, infos: Sequence[zipfile.ZipInfo], directory_at: int, called: str) -> None:
@@ -192,8 +184,8 @@ def _check_layout(content: BinaryIO, infos: Sequence[zipfile.ZipInfo], directory
         if len(header) < _LOCAL.size or not header.startswith(_LOCAL_MARK):
             raise damaged(called)
         if info.header_offset < free_from:
-            raise _refuse("overlapping entries", called, "holds files that overlap, as only a zip bomb does.")
+            raise FileUnusable(FileCode.ZIP_OVERLAPS, name=called)
         fields = _LOCAL.unpack(header)
         free_from = info.header_offset + _LOCAL.size + fields[-2] + fields[-1] + info.compress_size
     if free_from > directory_at:
-        raise _refuse("overlapping entries", called, "holds files that overlap, as only a zip bomb does.")
+        raise FileUnusable(FileCode.ZIP_OVERLAPS, name=called)

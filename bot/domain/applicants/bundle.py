@@ -10,9 +10,10 @@ from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_h
 from bot.domain.applicants.inline import decode, parts_of
 from bot.domain.applicants.model import Limits, PhotoSource, SourceFile
 from bot.domain.applicants.sources import Sources, locate, open_table
+from bot.domain.field_faults import FieldFault
 from bot.domain.id_types import IDTypes
 from bot.domain.request import LIVENESS_IMAGES
-from bot.errors import FileUnusable, PhotoUnusable
+from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable
 
 
 class Bundle:
@@ -83,12 +84,12 @@ class Bundle:
             raise _gone()
         limit = self._limits.photo_bytes
         if size > limit:
-            raise PhotoUnusable("too large", f"This photo is larger than {limit // 1024 // 1024} MB.")
+            raise PhotoUnusable(PhotoCode.TOO_LARGE, megabytes=limit // 1024 // 1024)
         try:
             # zipfile takes turns at the shared file by itself; unpacking goes on side by side.
             return archive.read(index, limit)
         except BROKEN as fault:
-            raise PhotoUnusable("damaged in zip", "This photo is damaged in the zip. Make the zip again.") from fault
+            raise PhotoUnusable(PhotoCode.DAMAGED_IN_ZIP) from fault
 
     def _from_cell(self, source: PhotoSource) -> bytes:
         with self._lock:
@@ -97,7 +98,7 @@ class Bundle:
                 self._cells = self._spool_cells(sources)
             place = self._cells.get(source.inside or "")
             if place is None or source.file_id != sources.table.file.file_id:
-                raise PhotoUnusable("no such cell", "This photo cannot be read from the table.")
+                raise PhotoUnusable(PhotoCode.NOT_IN_TABLE)
             self._spool.seek(place[0])
             return self._spool.read(place[1])
 
@@ -122,11 +123,10 @@ class Bundle:
                 place = at.get(column, len(cells))
                 cell = cells[place] if place < len(cells) else EMPTY
                 for position, part in enumerate(parts_of(cell)[: LIVENESS_IMAGES + 1]):
-                    try:
-                        yield f"cell:{row}:{what}:{position}", decode(part, self._limits.photo_bytes)
-                    except PhotoUnusable:
-                        continue
+                    photo = decode(part, self._limits.photo_bytes)
+                    if not isinstance(photo, FieldFault):
+                        yield f"cell:{row}:{what}:{position}", photo
 
 
 def _gone() -> FileUnusable:
-    return FileUnusable("not in the bundle", "The file that holds this photo is no longer at hand. Send it again.")
+    return FileUnusable(FileCode.NOT_AT_HAND)

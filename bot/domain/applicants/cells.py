@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 MAX_COLUMNS = 200
 """More named columns than this is no list of applicants."""
@@ -49,18 +49,16 @@ class Table:
 
 
 def too_many_rows(limit: int) -> FileUnusable:
-    return FileUnusable("too many rows", f"The table has more than {limit:,} rows. Split it into several files.")
+    return FileUnusable(FileCode.TOO_MANY_ROWS, most=limit)
 
 
 def too_large(limit: int) -> FileUnusable:
-    return FileUnusable(
-        "table too large", f"The table is larger than {limit // 1024 // 1024} MB. Split it into several files."
-    )
+    return FileUnusable(FileCode.TABLE_TOO_LARGE, megabytes=limit // 1024 // 1024)
 
 
 def too_many_columns() -> FileUnusable:
-    return FileUnusable("too many columns", f"The table has more than {MAX_COLUMNS} columns. Delete those not needed.")
+    return FileUnusable(FileCode.TOO_MANY_COLUMNS, most=MAX_COLUMNS)
 
 
 def row_too_long(row: int) -> FileUnusable:
-    return FileUnusable("row too long", f"Row {row} of the table is too long. A quote may be missing there.")
+    return FileUnusable(FileCode.ROW_TOO_LONG, row=row)

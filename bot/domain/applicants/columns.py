@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.domain.applicants.model import shown
 from bot.domain.id_types import IDType, IDTypes
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 SELFIE_BASE64, LIVENESS_BASE64 = "selfie_base64", "liveness_base64"
 INLINE = frozenset({SELFIE_BASE64, LIVENESS_BASE64})
@@ -128,9 +128,7 @@ def read_header(header: Sequence[str], id_types: IDTypes) -> Columns:
             ignored.append(shown(name) if name.strip() else f"column {place + 1} (no name)")
         elif field in at:
             first, second = shown(header[at[field]]), shown(name)
-            raise FileUnusable(
-                "two columns for one field", f"The columns {first} and {second} both mean {field}. Delete one of them."
-            )
+            raise FileUnusable(FileCode.COLUMN_TWICE, first=first, second=second, field=field)
         else:
             at[field] = place
     implied = ""
@@ -149,5 +147,4 @@ def _check_needed(at: Mapping[str, int], implied: str) -> None:
     if "id_type" not in at and not implied:
         missing.append("id_type")
     if missing:
-        what = f"column {missing[0]}" if len(missing) == 1 else f"columns {' and '.join(missing)}"
-        raise FileUnusable("missing columns", f"The table has no {what}. The template shows how it should look.")
+        raise FileUnusable(FileCode.COLUMNS_MISSING, columns=missing)

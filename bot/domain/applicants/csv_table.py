@@ -8,7 +8,7 @@ from typing import BinaryIO
 from bot.domain.applicants.cells import MAX_COLUMNS, Cell, Table, row_too_long, too_many_columns
 from bot.domain.applicants.encoding import not_text, reader
 from bot.domain.applicants.model import Limits
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 _DELIMITERS = (",", ";", "\t")
 
@@ -68,10 +68,7 @@ def read_csv(opened: Opened, name: str, *, limits: Limits, known: Callable[[list
 
 
 def no_header() -> FileUnusable:
-    return FileUnusable(
-        "no known columns",
-        "I found no columns that I know in the table's first row. The template shows how it should look.",
-    )
+    return FileUnusable(FileCode.NO_KNOWN_COLUMNS)
 
 
 def _header(opened: Opened, name: str, limits: Limits, delimiter: str) -> list[str]:
@@ -79,7 +76,7 @@ def _header(opened: Opened, name: str, limits: Limits, delimiter: str) -> list[s
         return next(_records(opened, name, limits, delimiter), (0, []))[1]
     except FileUnusable as fault:
         # Quotes may make no sense under the wrong delimiter; under the right one they are told of.
-        if fault.reason == "csv syntax":
+        if fault.code is FileCode.CSV_QUOTES:
             return next(csv.reader(_first_line(opened), delimiter=delimiter), [])
         raise
 
@@ -107,10 +104,7 @@ def _records(opened: Opened, name: str, limits: Limits, delimiter: str) -> Itera
                 lines.next_row()
             return
         except csv.Error as fault:
-            raise FileUnusable(
-                "csv syntax",
-                f"Row {lines.row} of the table (line {lines.number}) cannot be read: its quotes do not match.",
-            ) from fault
+            raise FileUnusable(FileCode.CSV_QUOTES, row=lines.row, line=lines.number) from fault
         except UnicodeDecodeError as fault:
             unreadable = fault
     with opened() as stream:

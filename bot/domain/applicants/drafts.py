@@ -16,9 +16,10 @@ from bot.domain.applicants.columns import (
 from bot.domain.applicants.inline import decode, parts_of
 from bot.domain.applicants.model import Limits
 from bot.domain.applicants.values import country_of, text_of
+from bot.domain.field_faults import FieldCode, FieldFault
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.request import LIVENESS_IMAGES, check_number
-from bot.errors import PhotoUnusable
+from bot.errors import PhotoCode
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,12 +38,12 @@ class Draft:
     inline_selfie: int | None = None
     """Bytes of the selfie in the cell."""
     inline_liveness: tuple[int, ...] = ()
-    faults: dict[str, str] = field(default_factory=dict)
-    """Our field to words; the first fault of a field stays."""
+    faults: dict[str, FieldFault] = field(default_factory=dict)
+    """By our field; the first fault of a field stays."""
 
-    def fault(self, name: str, words: str | None) -> None:
-        if words is not None:
-            self.faults.setdefault(name, words)
+    def fault(self, name: str, fault: FieldFault | None) -> None:
+        if fault is not None:
+            self.faults.setdefault(name, fault)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -79,8 +80,8 @@ def _draft(
     draft = Draft(row=row)
 
     def text(name: str) -> str:
-        value, words = text_of(name, cell(name), draft.entry)
-        draft.fault(name, words)
+        value, fault = text_of(name, cell(name), draft.entry)
+        draft.fault(name, fault)
         return value
 
     draft.country = country_of(text("country"), id_types)
@@ -92,7 +93,7 @@ def _draft(
     draft.liveness = _liveness(draft, {name: cell(name) for name in ("liveness", *NUMBERED_LIVENESS)})
     _read_inline(draft, cell(SELFIE_BASE64), cell(LIVENESS_BASE64), limits)
     if any(extra != EMPTY and extra.text.strip() for extra in cells[width:]):
-        draft.fault("row", "This row has more cells than the header has columns. A text with a comma needs quotes.")
+        draft.fault("row", FieldFault(FieldCode.ROW_TOO_WIDE))
     return draft
 
 
@@ -100,22 +101,22 @@ def _liveness(draft: Draft, cells: dict[str, Cell]) -> tuple[str, ...]:
     listed = cells.pop("liveness")
     numbered = []
     for name, cell in cells.items():
-        value, words = text_of("selfie", cell, None)
-        draft.fault(name, words)
+        value, fault = text_of("selfie", cell, None)
+        draft.fault(name, fault)
         numbered += [value] if value else []
     names: tuple[str, ...]
     if listed.kind is Kind.LIST:
         names = tuple(part.strip() for part in listed.parts if part.strip())
     else:
-        value, words = text_of("selfie", Cell(listed.text.replace("\n", "|"), listed.kind), None)
-        draft.fault("liveness", words)
+        value, fault = text_of("selfie", Cell(listed.text.replace("\n", "|"), listed.kind), None)
+        draft.fault("liveness", fault)
         for separator in ("|", ";", ","):
             pieces = [piece.strip() for piece in value.split(separator) if piece.strip()]
             if len(pieces) > 1:
                 break
         names = tuple(pieces)
     if names and numbered:
-        draft.fault("liveness", "The liveness images are named in two ways. Keep one of them.")
+        draft.fault("liveness", FieldFault(FieldCode.LIVENESS_NAMED_TWICE))
     return names or tuple(numbered)
 
 
@@ -124,25 +125,25 @@ def _read_inline(draft: Draft, selfie: Cell, liveness: Cell, limits: Limits) -> 
     selfies, images = parts_of(selfie), parts_of(liveness)
     for name, cell in ((SELFIE_BASE64, selfie), (LIVENESS_BASE64, liveness)):
         if cell.kind not in {Kind.TEXT, Kind.LIST}:
-            draft.fault(name, text_of(name, cell, None)[1] or "This is not base64, or not all of it.")
+            draft.fault(name, text_of(name, cell, None)[1] or FieldFault(PhotoCode.NOT_BASE64))
     if len(selfies) > 1:
-        draft.fault(SELFIE_BASE64, "This cell holds more than one photo.")
+        draft.fault(SELFIE_BASE64, FieldFault(FieldCode.SELFIES_IN_CELL))
     elif selfies and draft.selfie:
-        draft.fault(SELFIE_BASE64, "The row names a selfie and holds one as well. Keep one of them.")
+        draft.fault(SELFIE_BASE64, FieldFault(FieldCode.SELFIE_NAMED_AND_HELD))
     if images and draft.liveness:
-        draft.fault(LIVENESS_BASE64, "The row names liveness images and holds some as well. Keep one of them.")
+        draft.fault(LIVENESS_BASE64, FieldFault(FieldCode.LIVENESS_NAMED_AND_HELD))
     for part in selfies[:1]:
-        draft.inline_selfie = _size(draft, SELFIE_BASE64, part, "", limits)
+        draft.inline_selfie = _size(draft, SELFIE_BASE64, part, None, limits)
     # One more than can be sent is enough to tell that there are too many.
     draft.inline_liveness = tuple(
-        _size(draft, LIVENESS_BASE64, part, f"Image {number}: ", limits)
+        _size(draft, LIVENESS_BASE64, part, number, limits)
         for number, part in enumerate(images[: LIVENESS_IMAGES + 1], start=1)
     )
 
 
-def _size(draft: Draft, name: str, part: str, which: str, limits: Limits) -> int:
-    try:
-        return len(decode(part, limits.photo_bytes))
-    except PhotoUnusable as fault:
-        draft.fault(name, which + fault.words)
+def _size(draft: Draft, name: str, part: str, image: int | None, limits: Limits) -> int:
+    photo = decode(part, limits.photo_bytes)
+    if isinstance(photo, FieldFault):
+        draft.fault(name, photo if image is None else photo.of_image(image))
         return 1
+    return len(photo)

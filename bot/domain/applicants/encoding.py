@@ -5,7 +5,7 @@ import io
 from typing import BinaryIO
 
 from bot.domain.applicants.model import shown
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 _CHUNK = 64 * 1024
 
@@ -34,19 +34,15 @@ def encoding_of(start: bytes) -> str:
 def reader(stream: BinaryIO, start: bytes) -> io.TextIOWrapper:
     """Text of a stream that stands at its beginning; `start` are its first bytes, looked at before.
 
-    Reading raises UnicodeDecodeError; `not_text` makes words of it.
+    Reading raises UnicodeDecodeError; `not_text` tells where.
     """
     return io.TextIOWrapper(io.BufferedReader(_Kept(stream), _CHUNK), encoding_of(start), "strict", newline="")  # type: ignore[type-var]
 
 
 def not_text(stream: BinaryIO, name: str, start: bytes) -> FileUnusable:
-    """The words for a stream, standing at its beginning again, that does not decode or holds zero bytes."""
+    """For a stream, standing at its beginning again, that does not decode or holds zero bytes."""
     line = _line_of_fault(stream, encoding_of(start))
-    return FileUnusable(
-        "encoding",
-        f"Line {line} of {shown(name)} holds characters that are not UTF-8. "
-        "Save it again: in Excel choose Save As and the type CSV UTF-8.",
-    )
+    return FileUnusable(FileCode.NOT_UTF8, line=line, name=shown(name))
 
 
 def _line_of_fault(stream: BinaryIO, encoding: str) -> int:

@@ -5,7 +5,8 @@ import json
 import re
 
 from bot.domain.applicants.cells import Cell, Kind
-from bot.errors import PhotoUnusable
+from bot.domain.field_faults import FieldFault
+from bot.errors import PhotoCode
 
 _DATA_URL = re.compile(r"data:image/(?:jpeg|jpg|png);base64,", re.IGNORECASE)
 _BETWEEN = re.compile(r"[|\n]|;(?!base64,)")
@@ -27,17 +28,15 @@ def parts_of(cell: Cell) -> list[str]:
     return [part for part in _BETWEEN.split(text) if part.strip()]
 
 
-def decode(text: str, limit: int) -> bytes:
-    """The photo's bytes. Raises PhotoUnusable for whatever is not one whole base64 text of a JPEG or PNG."""
+def decode(text: str, limit: int) -> bytes | FieldFault:
+    """The photo's bytes, or why the text is not one whole photo, a JPEG or PNG in base64."""
     text = text.strip()
     url = _DATA_URL.match(text)
     text = (text[url.end() :] if url else text).translate(_BLANKS)
     if len(text) > limit * 4 // 3 + 4:
-        raise PhotoUnusable("too large", f"This photo is larger than {limit // 1024 // 1024} MB.")
+        return FieldFault(PhotoCode.TOO_LARGE, megabytes=limit // 1024 // 1024)
     try:
         data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except ValueError as fault:
-        raise PhotoUnusable("not base64", "This is not base64, or not all of it.") from fault
-    if not data.startswith(_PHOTO_MARKS):
-        raise PhotoUnusable("not a JPEG or PNG", "This is not a JPEG or PNG photo in base64.")
-    return data
+    except ValueError:
+        return FieldFault(PhotoCode.NOT_BASE64)
+    return data if data.startswith(_PHOTO_MARKS) else FieldFault(PhotoCode.NOT_A_PHOTO_IN_BASE64)

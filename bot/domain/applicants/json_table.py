@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, Kind, Table, row_too_long, too_many_columns
 from bot.domain.applicants.encoding import not_text, reader
 from bot.domain.applicants.model import Limits
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 _DEPTH = 4
 """An applicant holds lists of names at most."""
@@ -77,7 +77,7 @@ def _object(text: str, number: int) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise FileUnusable("duplicate keys", f"Applicant {number} in the JSON file has a key twice.")
+            raise FileUnusable(FileCode.JSON_KEY_TWICE, number=number)
         return found
 
     try:
@@ -96,9 +96,7 @@ def _no_constant(word: str) -> None:
 
 
 def _broken(number: int) -> FileUnusable:
-    return FileUnusable(
-        "json syntax", f"The JSON file cannot be read at applicant {number}: it is no valid JSON there."
-    )
+    return FileUnusable(FileCode.JSON_SYNTAX, number=number)
 
 
 class _Elements:
@@ -144,11 +142,7 @@ class _Elements:
         self._fill(1024)
         wrapped = _WRAPPED.match(self._text, self._at)
         if not wrapped:
-            raise FileUnusable(
-                "json shape",
-                "The JSON file must be a list of applicants, or an object with nothing but such a list: "
-                '{"applicants": [...]}.',
-            )
+            raise FileUnusable(FileCode.JSON_SHAPE)
         self._at = wrapped.end()
         return True
 
@@ -192,9 +186,7 @@ class _Elements:
                 case "{" | "[":
                     depth += 1
                     if depth > _DEPTH:
-                        raise FileUnusable(
-                            "json depth", f"Applicant {self._number} in the JSON file holds lists within lists."
-                        )
+                        raise FileUnusable(FileCode.JSON_DEPTH, number=self._number)
                 case _:
                     depth -= 1
             if depth == 0 and not inside:

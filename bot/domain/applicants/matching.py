@@ -1,7 +1,7 @@
 """Which photo belongs to which row: exactly, or not at all.
 
 A photo with the wrong person is the worst this room could do. So a photo is given to a row only if the row has no
-other that fits and no other row has any claim to it; everything else is a fault in words.
+other that fits and no other row has any claim to it; everything else is a fault.
 """
 
 import re
@@ -13,6 +13,7 @@ from bot.domain.applicants.archive import Archive, path_key
 from bot.domain.applicants.drafts import Draft
 from bot.domain.applicants.model import PhotoSource
 from bot.domain.applicants.sources import TABLES, ZIPS, Found
+from bot.domain.field_faults import FieldCode, FieldFault
 from bot.domain.request import FileInfo, check_file, clean
 
 _PHOTO_ENDINGS = (".jpg", ".jpeg", ".png")
@@ -48,11 +49,11 @@ class Picture:
 
 @dataclass(slots=True)
 class Match:
-    """The photos of one row; None where words in `faults` say why not."""
+    """The photos of one row; None where `faults` say why not."""
 
     selfie: Picture | None = None
     liveness: tuple[Picture, ...] = ()
-    faults: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, FieldFault] = field(default_factory=dict)
 
 
 def pictures(archives: Mapping[str, Archive], loose: Sequence[FileInfo], table: Found) -> list[Picture]:
@@ -84,13 +85,13 @@ def _looks_like_photo(file: FileInfo) -> bool:
 
 def match(drafts: Sequence[Draft], found: Sequence[Picture], *, inner_zips: bool) -> list[Match]:
     """One match for each draft, in their order."""
-    return _Matching(drafts, found, " A zip inside the zip is not opened." if inner_zips else "").run()
+    return _Matching(drafts, found, inner_zips=inner_zips).run()
 
 
 class _Matching:
-    def __init__(self, drafts: Sequence[Draft], found: Sequence[Picture], hint: str) -> None:
+    def __init__(self, drafts: Sequence[Draft], found: Sequence[Picture], *, inner_zips: bool) -> None:
         self._drafts = drafts
-        self._hint = hint
+        self._inner_zips = inner_zips
         self._claimed: defaultdict[Picture, set[int]] = defaultdict(set)
         """Places of all rows that have any claim to a picture."""
         self._by_base: defaultdict[str, list[Picture]] = defaultdict(list)
@@ -180,38 +181,36 @@ class _Matching:
     def _settle(self, place: int, selfies: Sequence[Picture], liveness: Sequence[Sequence[Picture]]) -> Match:
         draft, result = self._drafts[place], Match()
         if draft.inline_selfie is None:
-            words = self._selfie_fault(place, draft, selfies)
-            if words:
-                result.faults["selfie"] = words
+            fault = self._selfie_fault(place, draft, selfies)
+            if fault:
+                result.faults["selfie"] = fault
             else:
                 result.selfie = selfies[0]
         for number, named in enumerate(liveness, start=1):
-            words = "It was not found." + self._hint if not named else self._doubt(place, named)
-            if words:
-                result.faults["liveness"] = f"Image {number}: {words}"
+            not_found = FieldFault(FieldCode.IMAGE_NOT_FOUND, inner_zips=self._inner_zips)
+            fault = self._doubt(place, named) if named else not_found
+            if fault:
+                result.faults["liveness"] = fault.of_image(number)
                 break
         else:
             if len({one[0].folder for one in liveness}) > 1 and not draft.liveness:
-                result.faults["liveness"] = "Liveness images in two folders fit this row."
+                result.faults["liveness"] = FieldFault(FieldCode.LIVENESS_IN_TWO_FOLDERS)
             else:
                 result.liveness = tuple(named[0] for named in liveness)
         return result
 
-    def _selfie_fault(self, place: int, draft: Draft, selfies: Sequence[Picture]) -> str | None:
+    def _selfie_fault(self, place: int, draft: Draft, selfies: Sequence[Picture]) -> FieldFault | None:
         if selfies:
             return self._doubt(place, selfies)
         if draft.selfie:
-            return "No photo of this name was found." + self._hint
-        return (
-            "No photo was found. Name the file in a column selfie, or call it like the ID number or the customer "
-            "reference." + self._hint
-        )
+            return FieldFault(FieldCode.NO_SUCH_PHOTO, inner_zips=self._inner_zips)
+        return FieldFault(FieldCode.NO_PHOTO, inner_zips=self._inner_zips)
 
-    def _doubt(self, place: int, candidates: Sequence[Picture]) -> str | None:
+    def _doubt(self, place: int, candidates: Sequence[Picture]) -> FieldFault | None:
         if len(candidates) > 1:
-            return f"{'Two' if len(candidates) == 2 else len(candidates)} photos fit this row."
+            return FieldFault(FieldCode.SEVERAL_PHOTOS, several=len(candidates))
         others = sorted(self._claimed[candidates[0]] - {place})
-        return f"The same photo stands for row {self._drafts[others[0]].row} too." if others else None
+        return FieldFault(FieldCode.PHOTO_OF_OTHER_ROW, row=self._drafts[others[0]].row) if others else None
 
 
 _DEEPEST = 20

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from bot.domain.field_faults import FieldFault
 from bot.domain.request import LIVENESS_IMAGES, MAX_FILE_BYTES, clean
 
 MIB = 1024 * 1024
@@ -63,8 +64,8 @@ class RowFault:
     row: int
     column: str
     """As the table calls it; our own name for a column that is missing."""
-    words: str
-    """Plain text without the customer's values."""
+    fault: FieldFault
+    """Its facts hold none of the customer's values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class Reading:
 
 
 def shown(name: str) -> str:
-    """A name that somebody else gave, for words: one line, not too long, never empty."""
+    """A name that somebody else gave, for a sentence: one line, not too long, never empty."""
     name = clean(name)
     if len(name) > _SHOWN:
         name = f"{name[:_SHOWN].rstrip()}…"

@@ -10,7 +10,7 @@ from bot.domain.applicants.model import Applicant, Limits, PhotoSource, Reading,
 from bot.domain.applicants.sources import Found, locate, open_table
 from bot.domain.id_types import IDTypes
 from bot.domain.request import FileInfo, Form, parse
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 
 def read(
@@ -19,14 +19,14 @@ def read(
     """Read names, headers and the table; no photo is unpacked.
 
     `loose` are photos of the same message that were not fetched. Slow for large files: call it in a thread, and let
-    nobody else read `files` meanwhile. Raises FileUnusable with words for the person who sent the files.
+    nobody else read `files` meanwhile. Raises FileUnusable.
     """
     sources = locate(files, limits)
     table = open_table(sources.table, id_types, limits)
     columns = read_header(table.header, id_types)
     rows = list(drafts(table, columns, id_types=id_types, limits=limits))
     if not rows:
-        raise FileUnusable("no rows", "The table has a header and no rows.")
+        raise FileUnusable(FileCode.NO_ROWS)
     found = pictures(sources.archives, loose, sources.table)
     matches = match(rows, found, inner_zips=sources.inner_zips)
     repeats = _Repeats()
@@ -113,7 +113,7 @@ def _applicant(
         selfie=selfie[0][0] if selfie else None,
         liveness=tuple(source for source, _ in liveness),
         faults=tuple(
-            RowFault(row=draft.row, column=columns.called(name), words=words) for name, words in faults.items()
+            RowFault(row=draft.row, column=columns.called(name), fault=fault) for name, fault in faults.items()
         ),
         repeats=repeats.earlier(draft.row, keys),
     )

@@ -14,7 +14,7 @@ from bot.domain.applicants.json_table import read_json
 from bot.domain.applicants.model import Limits, SourceFile, shown
 from bot.domain.applicants.xlsx_table import read_xlsx
 from bot.domain.id_types import IDTypes
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".json")
 _OTHER_TABLES = (".xls", ".xlsb", ".ods", ".numbers")
@@ -72,17 +72,10 @@ def _only(tables: Sequence[Found], others: Sequence[str], *, inner: bool) -> Fou
     if len(tables) == 1:
         return tables[0]
     if tables:
-        names = ", ".join(shown(table.name) for table in tables[:_TOLD])
-        more = f" and {len(tables) - _TOLD} more" if len(tables) > _TOLD else ""
-        raise FileUnusable(
-            "several tables", f"I found {len(tables)} tables: {names}{more}. Send one table at a time, with its photos."
-        )
-    words = "I found no table of applicants. Send a CSV, XLSX or JSON file; the template shows how it should look."
-    if others:
-        words += f" I can't read {shown(others[0])}."
-    if inner:
-        words += " A zip inside the zip is not opened."
-    raise FileUnusable("no table", words)
+        names = [shown(table.name) for table in tables[:_TOLD]]
+        raise FileUnusable(FileCode.SEVERAL_TABLES, count=len(tables), names=names, more=len(tables) - len(names))
+    unread = shown(others[0]) if others else None
+    raise FileUnusable(FileCode.NO_TABLE, unread=unread, inner_zips=inner)
 
 
 def open_table(found: Found, id_types: IDTypes, limits: Limits) -> Table:

@@ -1,19 +1,13 @@
-"""From a cell to the text that a field of the form would hold, or words why it cannot be trusted."""
+"""From a cell to the text that a field of the form would hold, or why it cannot be trusted."""
 
 import re
 from datetime import date
 
 from bot.domain.applicants.cells import Cell, Kind
 from bot.domain.applicants.columns import normal
+from bot.domain.field_faults import FieldCode, FieldFault
 from bot.domain.id_types import IDType, IDTypes
 from bot.domain.request import clean
-
-FORMULA = "This cell holds a formula. Paste it as a value."
-AS_NUMBER = "This is stored as a number, which can lose digits. Format the column as text and enter it again."
-_AS_DATE = "This is stored as a date. Format the column as text and enter it again."
-_ERROR = "This cell holds a spreadsheet's error."
-_OTHER = "This cell holds something other than text."
-_DATE = "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken."
 
 _MONTHS = {
     name: month
@@ -56,7 +50,7 @@ def country_of(name: str, id_types: IDTypes) -> str:
     return code if code in id_types.countries() else ""
 
 
-def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, str | None]:
+def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, FieldFault | None]:
     """The text, and a fault if it cannot be what a person meant. `entry` is the row's ID type, if known."""
     text = clean(cell.text)
     match cell.kind:
@@ -65,23 +59,23 @@ def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, str | No
         case Kind.NUMBER:
             return text, _number_fault(field, text, entry)
         case Kind.DATE:
-            return text, None if field == "dob" else _AS_DATE
+            return text, None if field == "dob" else FieldFault(FieldCode.STORED_AS_DATE)
         case Kind.FORMULA:
-            return "", FORMULA
+            return "", FieldFault(FieldCode.FORMULA)
         case Kind.ERROR:
-            return "", _ERROR
+            return "", FieldFault(FieldCode.CELL_ERROR)
         case Kind.LIST | Kind.OTHER:
-            return "", _OTHER
+            return "", FieldFault(FieldCode.CELL_NOT_TEXT)
 
 
-def _text(field: str, text: str) -> tuple[str, str | None]:
+def _text(field: str, text: str) -> tuple[str, FieldFault | None]:
     if is_formula(text):
-        return text, FORMULA
+        return text, FieldFault(FieldCode.FORMULA)
     if field == "id_number" and _ROUNDED.fullmatch(text):
-        return text, AS_NUMBER
+        return text, FieldFault(FieldCode.STORED_AS_NUMBER)
     if field == "dob" and text:
         born = date_of(text)
-        return (born.isoformat(), None) if born else (text, _DATE)
+        return (born.isoformat(), None) if born else (text, FieldFault(FieldCode.DATE_UNCLEAR))
     return text, None
 
 
@@ -95,7 +89,7 @@ def is_formula(text: str) -> bool:
     return first in {"+", "-", "@"} and bool(_LIKE_FORMULA.search(rest))
 
 
-def _number_fault(field: str, text: str, entry: IDType | None) -> str | None:
+def _number_fault(field: str, text: str, entry: IDType | None) -> FieldFault | None:
     """A number is believed only where it can have lost nothing.
 
     With a leading zero more it must not fit the type's form any longer: where both fit, nobody can tell whether the
@@ -103,11 +97,11 @@ def _number_fault(field: str, text: str, entry: IDType | None) -> str | None:
     """
     exact = text.isascii() and text.isdecimal() and len(text) < _MAX_STORED_DIGITS
     if field in _MAY_BE_NUMBERS:
-        return None if exact else AS_NUMBER
+        return None if exact else FieldFault(FieldCode.STORED_AS_NUMBER)
     if field == "id_number" and entry is not None and entry.pattern is not None and exact:
         fits, fits_longer = entry.pattern.fullmatch(text), entry.pattern.fullmatch("0" + text)
-        return None if fits and not fits_longer else AS_NUMBER
-    return _DATE if field == "dob" else AS_NUMBER
+        return None if fits and not fits_longer else FieldFault(FieldCode.STORED_AS_NUMBER)
+    return FieldFault(FieldCode.DATE_UNCLEAR) if field == "dob" else FieldFault(FieldCode.STORED_AS_NUMBER)
 
 
 def date_of(text: str) -> date | None:

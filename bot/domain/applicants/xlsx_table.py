@@ -14,7 +14,7 @@ from bot.domain.applicants.archive import BROKEN, Archive
 from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, Kind, Table, too_large
 from bot.domain.applicants.csv_table import no_header
 from bot.domain.applicants.model import Limits, shown
-from bot.errors import FileUnusable
+from bot.errors import FileCode, FileUnusable
 
 _BROKEN = (*BROKEN, ParseError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, SyntaxError)
 """What damaged workbooks raise in openpyxl, as fuzzing showed: it trusts the XML to be Excel's."""
@@ -32,9 +32,7 @@ def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Callable[[
         raise no_header()
     if len(found) > 1:
         first, second = shown(found[0][0]), shown(found[1][0])
-        raise FileUnusable(
-            "several sheets", f"The sheets {first} and {second} both look like a table of applicants. Keep one of them."
-        )
+        raise FileUnusable(FileCode.SEVERAL_SHEETS, first=first, second=second)
     title, header = found[0]
 
     def rows() -> Iterator[tuple[int, list[Cell]]]:
@@ -50,10 +48,7 @@ def _guard(content: BinaryIO, name: str, limits: Limits) -> None:
         raise too_large(limits.table_bytes)
     content.seek(0)
     if content.read(4) == _OLD_OR_LOCKED:
-        raise FileUnusable(
-            "old or protected workbook",
-            f"{shown(name)} is protected by a password or in Excel's old form. Save it as .xlsx without a password.",
-        )
+        raise FileUnusable(FileCode.WORKBOOK_PROTECTED, name=shown(name))
     archive = Archive.opened(content, name, limits)
     if sum(entry.size for entry in archive.entries if _parsed(entry.path)) > _UNPACKED_TIMES * limits.table_bytes:
         raise too_large(limits.table_bytes)
@@ -65,10 +60,7 @@ def _parsed(path: str) -> bool:
 
 
 def _unreadable(name: str) -> FileUnusable:
-    return FileUnusable(
-        "damaged workbook",
-        f"{shown(name)} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8.",
-    )
+    return FileUnusable(FileCode.WORKBOOK_DAMAGED, name=shown(name))
 
 
 def _headers(content: BinaryIO, name: str) -> list[tuple[str, tuple[str, ...]]]:

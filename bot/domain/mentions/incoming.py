@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from bot.domain.checks import PhotoKind
+from bot.domain.field_faults import FieldFault
 from bot.domain.request import LIVENESS_IMAGES, FileInfo, check_file
 
 _TABLES = (".csv", ".tsv", ".xlsx", ".json", ".zip")
@@ -71,7 +72,7 @@ class Standing:
 
     file: FileInfo = field(repr=False)
     kind: PhotoKind | None = None
-    fault: str | None = None
+    fault: FieldFault | None = None
 
 
 def proposed(files: Sequence[FileInfo]) -> list[Standing]:

@@ -13,6 +13,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from bot.blocks.refusals import plain_sentence
 from bot.domain.applicants import Applicant, Bundle, Limits, Reading, SourceFile, read
 from bot.domain.id_types import IDTypes
 from bot.domain.request import FileInfo
@@ -89,13 +90,13 @@ def one(*files: SourceFile, loose: Sequence[FileInfo] = (ADAS,)) -> Applicant:
 
 
 def faults(applicant: Applicant) -> dict[str, str]:
-    return {fault.column: fault.words for fault in applicant.faults}
+    return {found.column: plain_sentence(found.fault) for found in applicant.faults}
 
 
 def refusal(*files: SourceFile, limits: Limits | None = None) -> str:
     with pytest.raises(FileUnusable) as caught:
         reading(*files, limits=limits)
-    return caught.value.words
+    return plain_sentence(caught.value)
 
 
 def bundle(*files: SourceFile, limits: Limits | None = None) -> Bundle:

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.blocks.refusals import sentence
 from bot.domain.applicants import Limits, SourceFile
 from bot.domain.photos import prepare
 from bot.errors import FileUnusable, PhotoUnusable
@@ -149,7 +150,7 @@ def within_bounds(act: Callable[[], None]) -> None:
     try:
         act()
     except (FileUnusable, PhotoUnusable) as refused:
-        words = refused.words
+        words = sentence(refused)
     seconds, (_now, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert words

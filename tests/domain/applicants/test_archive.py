@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.blocks.refusals import plain_sentence
 from bot.domain.applicants import Limits
 from tests.domain.applicants.making import ADA, HEADER, JPEG, csv_bytes, one, reading, refusal, table, zip_bytes, zipped
 
@@ -99,7 +100,7 @@ def test_what_computers_leave_behind_is_ignored() -> None:
 def test_a_zip_within_the_zip_is_not_opened_and_told_where_it_is_missed() -> None:
     inner = zip_bytes({"ada.jpg": JPEG})
     applicant = one(zipped({"people.csv": PEOPLE, "photos.zip": inner}), loose=())
-    assert [fault.words for fault in applicant.faults] == [
+    assert [plain_sentence(found.fault) for found in applicant.faults] == [
         "No photo of this name was found. A zip inside the zip is not opened."
     ]
 

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bot.blocks.refusals import sentence
 from bot.domain.applicants import Limits, PhotoSource
-from bot.errors import FileUnusable, PhotoUnusable
+from bot.errors import FileUnusable, PhotoCode, PhotoUnusable
 from tests.domain.applicants.making import ADA, HEADER, JPEG, bundle, csv_bytes, reading, table, zip_bytes, zipped
 
 
@@ -28,7 +29,7 @@ def test_what_the_bundle_does_not_hold_is_told(inside: str | None) -> None:
     opened = bundle(zipped({"people.csv": csv_bytes(HEADER, ADA)}))
     with pytest.raises(FileUnusable) as caught:
         opened.photo(PhotoSource(file_id="FZ", inside=inside))
-    assert caught.value.words == "The file that holds this photo is no longer at hand. Send it again."
+    assert sentence(caught.value) == "The file that holds this photo is no longer at hand. Send it again."
 
 
 def test_a_damaged_and_a_too_large_photo_are_that_photos_fault() -> None:
@@ -36,12 +37,12 @@ def test_a_damaged_and_a_too_large_photo_are_that_photos_fault() -> None:
     data = data.replace(JPEG, JPEG[:-1] + b"X")
     with pytest.raises(PhotoUnusable) as caught:
         bundle(table(data, "all.zip", "FZ")).photo(PhotoSource(file_id="FZ", inside="zip:1"))
-    assert caught.value.words == "This photo is damaged in the zip. Make the zip again."
+    assert sentence(caught.value) == "This photo is damaged in the zip. Make the zip again."
     with pytest.raises(PhotoUnusable) as caught:
         bundle(table(data, "all.zip", "FZ"), limits=Limits(photo_bytes=10)).photo(
             PhotoSource(file_id="FZ", inside="zip:1")
         )
-    assert caught.value.reason == "too large"
+    assert caught.value.code is PhotoCode.TOO_LARGE
 
 
 def test_a_closed_bundle_gives_nothing() -> None:

@@ -10,6 +10,7 @@ from io import BytesIO
 from bot.blocks import batch
 from bot.domain.applicants import Limits, SourceFile, read, template_csv
 from bot.domain.batches import Batch, BatchState, Counts
+from bot.domain.kept_faults import kept
 from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Why
 from bot.domain.request import FileInfo
@@ -74,7 +75,9 @@ def _read() -> Batch:
     table = SourceFile(file_id="F0TABLE", name="applicants.csv", content=BytesIO(out.getvalue().encode()))
     loose = [FileInfo(id=f"F0{n}", name=f"c-{n}.jpg", mimetype="image/jpeg", size=90_000) for n in range(15)]
     found = read([table], loose, id_types=ID_TYPES, today=date(2026, 11, 22), limits=Limits())
-    faults = [[fault.row, fault.column, fault.words] for one in found.applicants for fault in one.faults]
+    faults = [
+        [one.row, one.column, kept(one.fault.code, one.fault.facts)] for row in found.applicants for one in row.faults
+    ]
     repeats = [[one.row, f"the same person as row {one.repeats}"] for one in found.applicants if one.repeats]
     return replace(
         _BATCH,

@@ -116,7 +116,8 @@ def _faults(typed: Mapping[str, Typed], id_type: str, id_types: IDTypes) -> dict
         liveness=files(ids.LIVENESS),
         consent=bool(typed.get(ids.CONSENT)),
     )
-    return dict(parse(filled, id_types, today=date(2026, 11, 22)).faults)
+    found = parse(filled, id_types, today=date(2026, 11, 22)).faults
+    return {name: refusals.plain_sentence(fault) for name, fault in found.items()}
 
 
 def _questions() -> list[Scene]:

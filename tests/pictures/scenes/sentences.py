@@ -12,7 +12,7 @@ import bot.blocks
 from bot.blocks import refusals
 from bot.blocks.private import says
 from bot.domain.states import State
-from bot.errors import Refusal, Refused
+from bot.errors import FileCode, FileUnusable, Refusal, Refused
 from tests.pictures.people import MUSA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN
@@ -69,6 +69,9 @@ def _of(room: ModuleType) -> Iterator[Scene]:
 
 
 def _refusals() -> Iterator[Scene]:
-    for code in Refusal:
+    for refusal in Refusal:
+        caption = f"refusals: {refusal.value.replace('_', ' ')}"
+        yield Scene(caption=caption, shows=refusals.said(Refused(refusal, **FACTS)), place=Place.PRIVATE)
+    for code in (FileCode.MESSAGE_GONE, FileCode.CHANGED, FileCode.SLACK_AWAY):
         caption = f"refusals: {code.value.replace('_', ' ')}"
-        yield Scene(caption=caption, shows=refusals.said(Refused(code, **FACTS)), place=Place.PRIVATE)
+        yield Scene(caption=caption, shows=refusals.said(FileUnusable(code)), place=Place.PRIVATE)
