@@ -8,10 +8,19 @@ from datetime import datetime, timedelta
 
 from bot.domain.attempt import Attempt, Step
 from bot.domain.outcomes import Outcome
+from storage import leases
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 RESULTS = "results"
 """Topic woken when a job is due for job_status."""
+
+_QUEUE = leases.Queue(
+    table="attempts",
+    key="job_id",
+    due=f"ask_at <= :now AND {leases.FREE}",
+    order="ask_at",
+    taken="asked_at = :now",
+)
 
 TOKEN_PURPOSE = "callback-token"  # noqa: S105  a label, not a token
 
@@ -157,6 +166,18 @@ def doubt(tx: Transaction, job_id: str, *, since: datetime) -> None:
     )
 
 
+def doubt_unsent(tx: Transaction, ref: str, *, since: datetime) -> None:
+    """A pass over this check ended without a word: whether Smile ID has its zip is in doubt."""
+    tx.run(
+        """
+        UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since)
+        WHERE ref = :ref AND step IN ('recorded', 'prepared')
+        """,
+        since=to_text(since),
+        ref=ref,
+    )
+
+
 def doubt_open_ones(tx: Transaction, *, since: datetime) -> None:
     """At start: whatever was under way when the process ended is in doubt."""
     tx.run(
@@ -175,22 +196,7 @@ def settle_doubt(tx: Transaction, job_id: str) -> None:
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
     """Jobs due for job_status, ours until the lease ends."""
-    rows = tx.rows(
-        """
-        SELECT * FROM attempts WHERE ask_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
-        ORDER BY ask_at LIMIT :limit
-        """,
-        now=to_text(now),
-        limit=limit,
-    )
-    for row in rows:
-        tx.run(
-            "UPDATE attempts SET leased_until = :until, asked_at = :now WHERE job_id = :job_id",
-            until=to_text(until),
-            now=to_text(now),
-            job_id=row["job_id"],
-        )
-    return [_attempt(tx, row) for row in rows]
+    return [_attempt(tx, row) for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)]
 
 
 def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:

@@ -8,12 +8,20 @@ from typing import Any
 
 from bot.domain.batches import Batch, BatchState, Counts
 from bot.domain.checks import CONSENT_NOTICE
+from storage import leases
 from storage.database import Transaction, from_text, moment_or_none, to_text
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
 
 _PLACE = "batches.reading"
+_QUEUE = leases.Queue(
+    table="batches",
+    key="id",
+    columns="id",
+    due=f"due_at <= :now AND state IN ('reading', 'confirmed') AND {leases.FREE}",
+    order="due_at, id",
+)
 
 
 def add(
@@ -69,18 +77,7 @@ def get(tx: Transaction, batch_id: str) -> Batch:
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[str]:
     """Batches to be read or begun, ours until the lease ends."""
-    rows = tx.rows(
-        """
-        SELECT id FROM batches WHERE due_at <= :now AND state IN ('reading', 'confirmed')
-          AND (leased_until IS NULL OR leased_until <= :now)
-        ORDER BY due_at, id LIMIT :limit
-        """,
-        now=to_text(now),
-        limit=limit,
-    )
-    for row in rows:
-        tx.run("UPDATE batches SET leased_until = :until WHERE id = :id", until=to_text(until), id=row["id"])
-    return [row["id"] for row in rows]
+    return [row["id"] for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)]
 
 
 def reschedule(tx: Transaction, batch_id: str, *, at: datetime) -> None:

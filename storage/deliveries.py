@@ -7,6 +7,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import Post
+from storage import leases
 from storage.database import Transaction, to_text
 from storage.outbox import OUTBOX, post_of
 
@@ -36,8 +37,7 @@ def claim_due(
     free = [row["lane"] for row in lanes if row["lane"] not in paused]
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
     chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
-    for row in chosen:
-        tx.run("UPDATE posts SET leased_until = :until WHERE id = :id", until=to_text(until), id=row["id"])
+    leases.take(tx, "posts", "id", (row["id"] for row in chosen), now=now, until=until)
     return [post_of(row) for row in chosen]
 
 

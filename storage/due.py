@@ -8,15 +8,30 @@ import sqlite3
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from storage import attempts, leases
 from storage.database import Transaction, from_text, to_text
 
 # The planner takes a partial index only where the statement repeats the index's own conditions, word for word.
 _UNSENT = "state IN ('requested', 'submitting') AND held IS NULL"
-_FREE = "due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)"
-_IN_ORDER = "ORDER BY due_at, ref LIMIT :limit"
 
 
-def claim(
+def _queue(which: str) -> leases.Queue:
+    return leases.Queue(
+        table="verifications",
+        key="ref",
+        columns="ref, leased_until, due_at",
+        due=f"{which} AND due_at <= :now AND {leases.FREE}",
+        order="due_at, ref",
+    )
+
+
+_SINGLES = _queue(f"{_UNSENT} AND batch IS NULL")
+_BY_THEMSELVES = _queue(f"{_UNSENT} AND batch IS NOT NULL AND (state = 'submitting' OR round > 1)")
+"""Rows of batches that wait for their batch no longer, or that somebody ran again."""
+_OF_BATCH = _queue("batch = :batch AND held IS NULL AND state = 'requested' AND round = 1")
+
+
+def claim_due(
     tx: Transaction,
     *,
     now: datetime,
@@ -32,55 +47,22 @@ def claim(
     A lease that ran out is taken anew. Of a check that is `under_way` in this process nothing else comes of it, since
     it was the clock that jumped. Any other was left by a pass that could not even write down how far it had come.
     """
-    rows = _singles(tx, now=now, limit=limit)
+    rows = leases.find_due(tx, _SINGLES, now=now, limit=limit)
     room = min(limit - len(rows), of_batches - _leased_of_batches(tx, now=now))
     if room > 0:
         rows += _of_batches(tx, now=now, limit=room)
+    leases.take(tx, "verifications", "ref", (row["ref"] for row in rows), now=now, until=until)
     for row in rows:
-        tx.run("UPDATE verifications SET leased_until = :until WHERE ref = :ref", until=to_text(until), ref=row["ref"])
         if row["leased_until"] is not None and row["ref"] not in under_way:
-            tx.run(
-                """
-                UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :now)
-                WHERE ref = :ref AND step IN ('recorded', 'prepared')
-                """,
-                now=to_text(now),
-                ref=row["ref"],
-            )
+            attempts.doubt_unsent(tx, row["ref"], since=now)
     return [row["ref"] for row in rows if row["ref"] not in under_way]
-
-
-def _singles(tx: Transaction, *, now: datetime, limit: int) -> list[sqlite3.Row]:
-    return tx.rows(
-        f"""
-        SELECT ref, leased_until FROM verifications
-        WHERE {_UNSENT} AND batch IS NULL AND {_FREE} {_IN_ORDER}
-        """,
-        now=to_text(now),
-        limit=limit,
-    )
 
 
 def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[sqlite3.Row]:
     """Rows that go by themselves, and those of every batch that is being sent; of paused ones none is even read."""
-    rows = tx.rows(
-        f"""
-        SELECT ref, leased_until, due_at FROM verifications
-        WHERE {_UNSENT} AND batch IS NOT NULL AND (state = 'submitting' OR round > 1) AND {_FREE} {_IN_ORDER}
-        """,
-        now=to_text(now),
-        limit=limit,
-    )
+    rows = leases.find_due(tx, _BY_THEMSELVES, now=now, limit=limit)
     for batch in tx.rows("SELECT id FROM batches WHERE state = 'sending'"):
-        rows += tx.rows(
-            f"""
-            SELECT ref, leased_until, due_at FROM verifications
-            WHERE batch = :batch AND held IS NULL AND state = 'requested' AND round = 1 AND {_FREE} {_IN_ORDER}
-            """,
-            batch=batch["id"],
-            now=to_text(now),
-            limit=limit,
-        )
+        rows += leases.find_due(tx, _OF_BATCH, now=now, limit=limit, batch=batch["id"])
     return sorted(rows, key=lambda row: (row["due_at"], row["ref"]))[:limit]
 
 

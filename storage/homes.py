@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storage import leases
 from storage.database import Transaction, from_text, to_text
 
 HOMES = "homes"
@@ -13,6 +14,16 @@ KEPT_FRESH = timedelta(days=7)
 """After this long without being opened, a tab waits until it is opened again."""
 GAP = timedelta(seconds=10)
 """However much happens, one person's tab is not published more often."""
+
+_QUEUE = leases.Queue(
+    table="homes",
+    key="person",
+    columns="person, view_print",
+    # A tab that is being shown is due again by a change, but not before it stands: two views would overtake each other.
+    due="((due_at <= :now AND leased_until IS NULL) OR leased_until <= :now)",
+    order="due_at, person",
+    taken="due_at = NULL",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +77,7 @@ def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Due]:
     """Tabs to be shown anew, ours until the lease ends. What changes from here on makes them due again."""
-    rows = tx.rows(
-        """
-        SELECT person, view_print FROM homes
-        WHERE (due_at <= :now AND leased_until IS NULL) OR leased_until <= :now ORDER BY due_at, person LIMIT :limit
-        """,
-        now=to_text(now),
-        limit=limit,
-    )
-    for row in rows:
-        tx.run(
-            "UPDATE homes SET due_at = NULL, leased_until = :until WHERE person = :person",
-            until=to_text(until),
-            person=row["person"],
-        )
+    rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
     return [Due(person=row["person"], view_print=row["view_print"]) for row in rows]
 
 

@@ -1,8 +1,64 @@
-"""Leases: rows that a worker has taken, and that nobody else takes before the lease ends."""
+"""Leases: rows that a worker has taken, and that no other takes before the lease ends.
 
+Of the tables whose rows are worked off, each names its `Queue` in its own module; how one is claimed stands here.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from storage.database import Transaction, to_text
+
+FREE = "(leased_until IS NULL OR leased_until <= :now)"
+"""Nobody is at work on it, or whoever was has taken longer than any worker does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Rows that are worked off, oldest first. All words are ours, and put into statements as they are."""
+
+    table: str
+    key: str
+    columns: str = "*"
+    due: str
+    """Which rows are to be taken at `:now`, in the words of a partial index: the planner compares them."""
+    order: str
+    taken: str = ""
+    """What a lease changes in the row beside `leased_until`."""
+
+
+def claim_due(tx: Transaction, queue: Queue, *, now: datetime, until: datetime, limit: int) -> list[sqlite3.Row]:
+    """Rows that are due, oldest first, ours until the lease ends; as they were before they were taken."""
+    rows = find_due(tx, queue, now=now, limit=limit)
+    keys = (row[queue.key] for row in rows)
+    take(tx, queue.table, queue.key, keys, now=now, until=until, also=queue.taken)
+    return rows
+
+
+def find_due(tx: Transaction, queue: Queue, *, now: datetime, limit: int, **parameters: object) -> list[sqlite3.Row]:
+    """Rows that are due, oldest first, which the caller may `take` in this transaction."""
+    return tx.rows(
+        f"SELECT {queue.columns} FROM {queue.table} WHERE {queue.due} ORDER BY {queue.order} LIMIT :limit",
+        now=to_text(now),
+        limit=limit,
+        **parameters,
+    )
+
+
+def take(
+    tx: Transaction, table: str, key: str, values: Iterable[str], *, now: datetime, until: datetime, also: str = ""
+) -> None:
+    """Lease rows that this very transaction has found to be free."""
+    # No guard: one writer runs one transaction at a time, so nobody has come between the finding and this.
+    assignments = ", ".join(filter(None, ("leased_until = :until", also)))
+    for value in values:
+        tx.run(
+            f"UPDATE {table} SET {assignments} WHERE {key} = :value",
+            until=to_text(until),
+            now=to_text(now),
+            value=value,
+        )
 
 
 def release_all(tx: Transaction, *, now: datetime) -> None:
@@ -19,3 +75,28 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
         "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL",
         now=to_text(now),
     )
+
+
+class UnderWay:
+    """What this process is at work on, by key.
+
+    A lease may run out under its worker, when the machine's clock jumps or the work waits for its turn; the row is then
+    claimed once more, and must not be worked on twice at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._keys)
+
+    async def run(self, key: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it, unless it is being done already."""
+        if key in self._keys:
+            return
+        self._keys.add(key)
+        try:
+            await work()
+        finally:
+            self._keys.remove(key)

@@ -28,6 +28,7 @@ from bot.settings import Settings
 from bot.slack.web import SHOWN_WITHIN, Found, SlackWeb
 from storage import batches, checks, deliveries, outbox
 from storage.database import Database, Transaction
+from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
 
@@ -99,8 +100,7 @@ class Outbox:
         self._bare: set[str] = set()
         """Posts whose blocks Slack refused: their words alone go out."""
         self._refusals: Counter[str] = Counter()
-        self._under_way: set[str] = set()
-        """A lease may run out under a try, when the clock jumps; this does not."""
+        self._under_way = UnderWay()
 
     async def claim(self, limit: int) -> list[Post]:
         """The next post of each conversation that is not paused, ours until the lease ends."""
@@ -114,13 +114,7 @@ class Outbox:
 
     async def work(self, post: Post) -> None:
         """Deliver one post, or settle why not."""
-        if post.id in self._under_way:
-            return
-        self._under_way.add(post.id)
-        try:
-            await self._one_try(post)
-        finally:
-            self._under_way.remove(post.id)
+        await self._under_way.run(post.id, lambda: self._one_try(post))
 
     async def _one_try(self, post: Post) -> None:
         try:

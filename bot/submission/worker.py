@@ -33,6 +33,7 @@ from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
 from storage import attempts, checks, due
 from storage.database import Database
+from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
 
@@ -81,8 +82,7 @@ class SubmissionWorker:
             settings=settings,
             now=now,
         )
-        self._under_way: set[str] = set()
-        """A lease may run out under a pass, when the clock jumps or photos wait for their turn; this does not."""
+        self._under_way = UnderWay()
 
     async def claim(self, limit: int) -> list[str]:
         """References of checks that are due, ours until the lease ends."""
@@ -91,23 +91,17 @@ class SubmissionWorker:
             return []
         now = self._now()
         return await self._database.write(
-            due.claim,
+            due.claim_due,
             now=now,
             until=now + LEASE,
             limit=limit,
-            under_way=frozenset(self._under_way),
+            under_way=self._under_way.keys,
             of_batches=ROWS_AT_ONCE,
         )
 
     async def work(self, ref: str) -> None:
         """Bring one check as far as it will go now; a failure leaves it due for another try."""
-        if ref in self._under_way:
-            return
-        self._under_way.add(ref)
-        try:
-            await self._one_pass(ref)
-        finally:
-            self._under_way.remove(ref)
+        await self._under_way.run(ref, lambda: self._one_pass(ref))
 
     async def _one_pass(self, ref: str) -> None:
         try:

@@ -193,7 +193,7 @@ def hear(tx: Transaction, ref: str) -> None:
 Asked = Callable[[Transaction, Some], object]
 
 EACH_SECOND: Mapping[str, Asked] = {
-    "checks to be sent": lambda tx, _: due.claim(tx, now=NOW, until=SOON, limit=32, of_batches=6),
+    "checks to be sent": lambda tx, _: due.claim_due(tx, now=NOW, until=SOON, limit=32, of_batches=6),
     "results to be asked for": lambda tx, _: attempts.claim_due(tx, now=NOW, until=SOON, limit=8),
     "batches to be read": lambda tx, _: batches.claim_due(tx, now=NOW, until=SOON, limit=2),
     "posts to be delivered": lambda tx, _: deliveries.claim_due(tx, now=NOW, until=SOON, limit=8),

@@ -41,7 +41,7 @@ async def claimed(world: Journey) -> dict[str, int]:
     def claim(tx: Transaction) -> dict[str, int]:
         until = now + LEASE
         return {
-            "checks": len(due.claim(tx, now=now, until=until, limit=9)),
+            "checks": len(due.claim_due(tx, now=now, until=until, limit=9)),
             "attempts": len(attempts.claim_due(tx, now=now, until=until, limit=9)),
             "posts": len(deliveries.claim_due(tx, now=now, until=until, limit=9)),
             "homes": len(homes.claim_due(tx, now=now, until=until, limit=9)),
