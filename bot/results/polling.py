@@ -1,4 +1,4 @@
-"""Asking job_status: polls, confirmations, and everything that waiting brings."""
+"""Asks Smile ID's own record: polls, confirmations, and everything that waiting brings."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -9,21 +9,25 @@ from bot.access import Access, Role
 from bot.domain.attempt import Attempt
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.checks import Check
-from bot.domain.outbox import PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State
 from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts, refresh
-from bot.results.settlement import Heard, Settlement, is_replaced, situation_of
+from bot.results.announcements import ReceivedMessage
+from bot.results.settlement import Settlement, is_replaced, situation_of
 from bot.settings import Settings
 from bot.smile_id.interface import Record, SmileID
-from storage import attempts, checks, outbox, receipts
+from storage import attempts, checks, receipts
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=5)
+"""Longer than one call may take, and void at every start. Two askings at once would do no harm, since a message is kept
+once; the lease saves Smile ID the second one."""
+CONFIRM_EVERY = timedelta(minutes=15)
+"""A claim that nothing else makes due any more: no poll is left, and its time to be confirmed is over."""
 
 
 class StatusPoller:
@@ -70,104 +74,102 @@ class StatusPoller:
                 payload = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
             if record is not None:
-                self._digest(tx, due.job_id, record, now)
+                self._settle(tx, attempts.get(tx, due.job_id), record, now)
             self._look_at_the_clock(tx, due.job_id, now)
 
         await self._database.write(commit)
 
-    def _digest(self, tx: Transaction, job_id: str, record: Record, now: datetime) -> None:
-        """Settle Smile ID's record: first the message that bears the verdict, then what counts beside it."""
-        attempt = attempts.get(tx, job_id)
-        read = [message for message in record.messages if message.is_about(attempt, strictly=False)]
-        readings = [message.reading for message in read]
-        chosen = record_of(readings)
-        order = list(reversed(range(len(read))))
-        if chosen is not None:
-            order.remove(chosen)
-            order.insert(0, chosen)
-        if self._two_verdicts(tx, attempt, readings):
-            # Nobody was told of either: the older one is the first.
-            order.sort(key=lambda number: (not readings[number].is_final, -number))
-        # What the authority holds comes before the verdict, so that the result is told with the comparison.
-        order.sort(key=lambda number: readings[number].why is not Why.ID_DETAILS)
-        past = {n for n in order if n != chosen and chosen is not None and _is_past(readings[n], readings[chosen])}
-        # Kept and not told, but what they hold of the authority's record is compared with the verdict.
-        order.sort(key=lambda number: number not in past)
-        for number in order:
-            self._settlement.settle(tx, job_id, read[number], source=Source.JOB_STATUS, now=now, past=number in past)
-
-    def _two_verdicts(self, tx: Transaction, attempt: Attempt, record: Sequence[Reading]) -> bool:
-        """Whether the record alone, with nothing heard before, holds two results that differ."""
-        verdicts = {reading.outcome for reading in record if reading.is_final and not reading.is_id_message}
-        heard_before = attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome
-        return len(verdicts) > 1 and heard_before is None
+    def _settle(self, tx: Transaction, attempt: Attempt, record: Record, now: datetime) -> None:
+        """Settle everything that Smile ID's record says of this job."""
+        found = [message for message in record.messages if message.is_about(attempt, strictly=False)]
+        has_told = (attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome) is not None
+        for number, past in _order([message.reading for message in found], has_told=has_told):
+            self._settlement.settle(tx, attempt.job_id, found[number], source=Source.JOB_STATUS, now=now, past=past)
 
     def _look_at_the_clock(self, tx: Transaction, job_id: str, now: datetime) -> None:
-        """Whatever waiting brings: an unconfirmed result told as such, long waits told, the next asking."""
+        """Do whatever waiting brings: tell an unconfirmed result as such, tell long waits, set the next asking."""
         attempt = attempts.get(tx, job_id)
         check = checks.get(tx, attempt.ref)
         if is_replaced(tx, attempt):
-            if attempt.claim_receipt is not None:
-                # The check was run again before this result was confirmed, perhaps before anybody had heard of it.
-                self._settlement.tell_of_old(tx, self._claimed(tx, check, attempt, now))
-                attempts.end_claim(tx, job_id)
-            attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
+            self._leave(tx, check, attempt, now)
             return
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self._settings.confirm_wait
         if waited and (ruling := waited_enough(situation_of(check, attempt, frozenset()))) is not None:
             self._settlement.apply(tx, ruling, self._claimed(tx, check, attempt, now))
             check, attempt = checks.get(tx, attempt.ref), attempts.get(tx, job_id)
-        elapsed = now - (attempt.sent_at or now)
-        waits = check.state is State.PROCESSING or check.reason in POLLED_REASONS
-        if waits:
-            self._tell_the_waiting(tx, check, attempt, elapsed, now)
-        polls, poll_at = attempt.polls, attempt.poll_at
+        is_waiting = check.state is State.PROCESSING or check.reason in POLLED_REASONS
+        if is_waiting:
+            self._tell_the_waiting(tx, check, attempt, now)
+        self._set_next(tx, attempt, is_waiting=is_waiting, waited=waited, now=now)
+
+    def _leave(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> None:
+        """Ask no more about a job whose check was run again."""
+        if attempt.claim_receipt is not None:
+            # It was run again before this result was confirmed, perhaps before anybody had heard of it.
+            self._settlement.tell_old(tx, self._claimed(tx, check, attempt, now))
+            attempts.end_claim(tx, attempt.job_id)
+        attempts.next_ask(tx, attempt.job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
+
+    def _set_next(self, tx: Transaction, attempt: Attempt, *, is_waiting: bool, waited: bool, now: datetime) -> None:
+        """Give the lease back with the time of the next asking: to confirm a claim, or to poll, or never."""
+        polls, poll_at, confirms = attempt.polls, attempt.poll_at, attempt.confirm_tries
         if poll_at is not None and poll_at <= now:
             polls += 1
             poll_at = now + next_poll_in(
-                elapsed, polls, callbacks=bool(self._settings.public_url), poll_after=self._settings.poll_after
+                now - (attempt.sent_at or now),
+                polls,
+                callbacks=bool(self._settings.public_url),
+                poll_after=self._settings.poll_after,
             )
-        confirms = attempt.confirm_tries
-        ask_at: datetime | None = None
-        if waits or attempt.claim_receipt is not None:
-            ask_at = poll_at
-        if attempt.claim_at is not None and attempt.claim_receipt is not None:
+        ask_at = poll_at if is_waiting else None
+        if attempt.claim_at is not None:
             confirms += 1
-            times = [poll_at] if poll_at else []
-            if (wait := confirm_in(confirms)) is not None:
-                times.append(now + wait)
-            deadline = attempt.claim_at + self._settings.confirm_wait
-            if not waited:
-                times.append(deadline)
-            ask_at = min(times) if times else now + timedelta(minutes=15)
-        attempts.next_ask(tx, job_id, ask_at=ask_at, poll_at=poll_at, polls=polls, confirms=confirms)
+            wait = confirm_in(confirms)
+            times = (
+                poll_at,
+                now + wait if wait is not None else None,
+                # Then it is told as not confirmed, and that must not wait for a poll.
+                None if waited else attempt.claim_at + self._settings.confirm_wait,
+            )
+            ask_at = min(filter(None, times), default=now + CONFIRM_EVERY)
+        attempts.next_ask(tx, attempt.job_id, ask_at=ask_at, poll_at=poll_at, polls=polls, confirms=confirms)
 
-    def _claimed(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> Heard:
+    def _claimed(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> ReceivedMessage:
         """The final result that came by callback and waits for confirmation."""
         receipt = receipts.find(tx, attempt.claim_receipt or "")
         assert receipt is not None
         reading = self._smile_id.read_message(receipt.body).reading
-        return Heard(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)
+        return ReceivedMessage(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)
 
-    def _tell_the_waiting(
-        self, tx: Transaction, check: Check, attempt: Attempt, elapsed: timedelta, now: datetime
-    ) -> None:
+    def _tell_the_waiting(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> None:
+        """In the request's own message at first; after a week a reviewer is asked to look in Smile ID's portal."""
+        elapsed = now - (attempt.sent_at or now)
         level = overdue_level(elapsed, self._settings.poll_after)
         if level and attempts.overdue_told(tx, attempt.job_id, level):
             refresh.check_changed(tx, check.ref, now=now)
         if elapsed >= POLL_FOR:
-            notice = self._settlement.notice(
-                tx, check, f"overdue:{attempt.job_id}", now=now, payload={"tell": PostKind.OVERDUE.value}
-            )
-            outbox.enqueue(
-                tx,
-                PostKind.OVERDUE,
-                key=attempt.job_id,
-                ref=check.ref,
-                destination=check.channel,
-                now=now,
-                parent_id=notice,
-            )
+            self._settlement.announcements.tell_overdue(tx, check, attempt.job_id, now=now)
+
+
+def _order(record: Sequence[Reading], *, has_told: bool) -> list[tuple[int, bool]]:
+    """In which order the messages of a record are settled, and which of them are past: by their numbers in it.
+
+    The message that bears the verdict goes before what counts beside it, the rest from old to new. Sorting is stable:
+    each rule below goes before those above it.
+    """
+    bearing = record_of(record)
+    verdict = record[bearing] if bearing is not None else None
+    order = sorted(range(len(record)), key=lambda number: (number != bearing, -number))
+    verdicts = {reading.outcome for reading in record if reading.is_final and not reading.is_id_message}
+    if len(verdicts) > 1 and not has_told:
+        # Two results that differ, and nobody was told of either: the older one is the first.
+        order.sort(key=lambda number: (not record[number].is_final, -number))
+    # What the authority holds comes before the verdict, so that the result is told with the comparison.
+    order.sort(key=lambda number: record[number].why is not Why.ID_DETAILS)
+    past = {n for n in order if n != bearing and verdict is not None and _is_past(record[n], verdict)}
+    # Kept and not told, but what they hold of the authority's record is compared with the verdict.
+    order.sort(key=lambda number: number not in past)
+    return [(number, number in past) for number in order]
 
 
 def _is_past(reading: Reading, record: Reading) -> bool:

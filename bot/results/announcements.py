@@ -1,0 +1,278 @@
+"""What people are told of a message: the post in the thread, the card for reviewers, the direct messages beside it.
+
+Everything here runs inside a transaction of the caller. The thread's post is enqueued after the card or alert that it
+speaks of, and names it as its parent: it says that somebody was told only once that is true.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.access import Access, Role
+from bot.domain.assurance import Doubt
+from bot.domain.attempt import Attempt
+from bot.domain.checks import Check
+from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Post, PostKind
+from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, Why
+from bot.domain.record_match import RecordMatch
+from bot.domain.reviews import Agreement, Choice, ReviewState
+from bot.domain.rulings import Ruling
+from bot.domain.states import STICKY_REASONS
+from bot.outbox import alerts
+from bot.review import subscriptions, transitions
+from bot.settings import ReviewNotify, Settings
+from storage import checks, outbox, reviews
+from storage.database import Transaction
+
+_NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
+"""Smile ID still has no final result: no reason to open again what a reviewer has decided."""
+_FINAL = frozenset({PostKind.RESULT, PostKind.RESULT_UNCONFIRMED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage:
+    """One message, with the check and attempt as they were when it came."""
+
+    check: Check
+    attempt: Attempt
+    reading: Reading
+    receipt: str
+    """Id of the receipt that keeps it."""
+    at: datetime
+
+
+def needs_eyes(ruling: Ruling, reading: Reading, doubt: Doubt | None) -> bool:
+    """Whether a reviewer is called for it."""
+    return doubt is not None or ruling.calls_reviewer or reading.why in NEEDS_EYES
+
+
+class Announcements:
+    """Enqueues them."""
+
+    def __init__(self, *, access: Access, settings: Settings) -> None:
+        self._access = access
+        self._settings = settings
+
+    def tell(
+        self,
+        tx: Transaction,
+        ruling: Ruling,
+        received: ReceivedMessage,
+        *,
+        agreement: Agreement | None,
+        doubt: Doubt | None,
+    ) -> None:
+        """Tell what was ruled.
+
+        `agreement` is how a final result stands to what a reviewer had decided, `doubt` why an approval needs one.
+        """
+        assert ruling.tell is not None
+        kind, check, now = ruling.tell, received.check, received.at
+        key = _key(kind, received)
+        outbox.drop_overtaken(tx, check.ref, now=now, kinds=_overtaken_by(ruling))
+        payload = _payload(ruling, received, doubt) | _decided(tx, check, agreement)
+        calls = needs_eyes(ruling, received.reading, doubt)
+        opens = calls or agreement is Agreement.CONTRADICTS
+        event = f"{kind.value}:{key}"
+        if opens or self._informs_reviewers(kind, received.reading):
+            parent_id = self._card(tx, received, event, payload, opens=opens)
+        else:
+            parent_id = self._alert(tx, received)
+        is_silent = parent_id is None and not calls and _is_told_with_its_file(tx, received, kind)
+        self._post(tx, kind, key, received, payload, parent_id=parent_id, is_silent=is_silent)
+        choice = Choice.RESULTS if kind in _FINAL else Choice.NEWS
+        subscriptions.tell(tx, check, choice, event=event, now=now, payload=payload, receipt=received.receipt)
+
+    def amend(self, tx: Transaction, received: ReceivedMessage, unconfirmed: Post) -> None:
+        """Update the message that said *not yet confirmed*."""
+        outbox.enqueue(
+            tx,
+            PostKind.CONFIRMED,
+            key=received.attempt.job_id,
+            ref=received.check.ref,
+            destination=received.check.channel,
+            receipt=unconfirmed.receipt,
+            parent_id=unconfirmed.id,
+            now=received.at,
+        )
+
+    def tell_record(self, tx: Transaction, received: ReceivedMessage, doubt: Doubt | None) -> None:
+        """Tell that the authority's record differs from what was entered, after an approval was told."""
+        outcome, job_id = received.check.record.outcome, received.attempt.job_id
+        # The result is built when it is delivered: it would tell the same, and call nobody.
+        outbox.drop_overtaken(tx, received.check.ref, now=received.at, kinds=frozenset({PostKind.RESULT}))
+        payload = {"tell": f"record_{outcome.value}", "outcome": received.reading.outcome.value}
+        if doubt is not None:
+            payload["doubt"] = doubt.value
+        key, parent_id = f"{job_id}:{outcome.value}", None
+        event = f"{PostKind.RECORD_DIFFERS.value}:{key}"
+        if doubt is Doubt.RECORD_DIFFERS:
+            parent_id = self._card(tx, received, event, payload)
+        elif doubt is not None:
+            # Called already with the result, whose message may have been dropped above: this one says so in its place.
+            card = f"{PostKind.REVIEW_NOTICE.value}:{PostKind.RESULT.value}:{job_id}"
+            parent_id = card if outbox.find(tx, card) is not None else None
+        self._post(tx, PostKind.RECORD_DIFFERS, key, received, payload, parent_id=parent_id)
+        subscriptions.tell(
+            tx,
+            received.check,
+            Choice.RESULTS,
+            event=event,
+            now=received.at,
+            payload=payload,
+            receipt=received.receipt,
+        )
+
+    def tell_old(self, tx: Transaction, received: ReceivedMessage) -> None:
+        """Tell a final result of an attempt that was run again since: it moves nothing."""
+        outcome = received.reading.outcome.value
+        payload = {"tell": PostKind.OLD_RESULT.value, "outcome": outcome}
+        key = f"{received.attempt.job_id}:{outcome}"
+        parent_id = self._card(tx, received, f"{PostKind.OLD_RESULT.value}:{key}", payload)
+        self._post(tx, PostKind.OLD_RESULT, key, received, payload, parent_id=parent_id)
+
+    def tell_overdue(self, tx: Transaction, check: Check, job_id: str, *, now: datetime) -> None:
+        """Ask a reviewer to look in Smile ID's portal: the result is a week late."""
+        payload = {"tell": PostKind.OVERDUE.value}
+        parent_id = self._call(tx, check, f"{PostKind.OVERDUE.value}:{job_id}", payload, now=now)
+        outbox.enqueue(
+            tx,
+            PostKind.OVERDUE,
+            key=job_id,
+            ref=check.ref,
+            destination=check.channel,
+            now=now,
+            parent_id=parent_id,
+        )
+
+    def _post(
+        self,
+        tx: Transaction,
+        kind: PostKind,
+        key: str,
+        received: ReceivedMessage,
+        payload: Mapping[str, str],
+        *,
+        parent_id: str | None,
+        is_silent: bool = False,
+    ) -> None:
+        """In the thread of the check."""
+        outbox.enqueue(
+            tx,
+            kind,
+            key=key,
+            ref=received.check.ref,
+            destination=received.check.channel,
+            receipt=received.receipt,
+            payload=payload,
+            parent_id=parent_id,
+            now=received.at,
+            is_silent=is_silent,
+        )
+
+    def _card(
+        self, tx: Transaction, received: ReceivedMessage, event: str, payload: Mapping[str, str], *, opens: bool = True
+    ) -> str | None:
+        return self._call(tx, received.check, event, payload, now=received.at, receipt=received.receipt, opens=opens)
+
+    def _call(
+        self,
+        tx: Transaction,
+        check: Check,
+        event: str,
+        payload: Mapping[str, str],
+        *,
+        now: datetime,
+        receipt: str | None = None,
+        opens: bool = True,
+    ) -> str | None:
+        """Call the reviewers, with a card in their channel if there is one; gives the card's post."""
+        if payload["tell"] in _NOTHING_NEW and checks.get(tx, check.ref).review is ReviewState.DECIDED:
+            return None
+        channel = self._settings.review_channel
+        return transitions.call(
+            tx, check, event, channel=channel, now=now, payload=payload, receipt=receipt, opens=opens
+        )
+
+    def _alert(self, tx: Transaction, received: ReceivedMessage) -> str | None:
+        """Operators hear where Smile ID does not do for us what the contract should cover."""
+        if received.reading.why is not Why.REFUSED:
+            return None
+        words = "Smile ID says that this ID type is not active for our account."
+        return alerts.alert(
+            tx,
+            f"smile_id:{received.reading.code}",
+            recipients=self._access.people(Role.ADMIN),
+            now=received.at,
+            payload={"ref": received.check.ref, "words": words},
+        )
+
+    def _informs_reviewers(self, kind: PostKind, reading: Reading) -> bool:
+        """Whether they get a card that nobody has to act on (`KYC_REVIEW_NOTIFY`)."""
+        match self._settings.review_notify:
+            case ReviewNotify.ALL:
+                return kind in _FINAL
+            case ReviewNotify.REJECTED:
+                return kind in _FINAL and reading.outcome is Outcome.REJECTED
+            case ReviewNotify.ATTENTION:
+                return False
+
+
+def _key(kind: PostKind, received: ReceivedMessage) -> str:
+    """What makes a second post the same as the first, and so none: the job, and for some kinds what was said of it."""
+    match kind:
+        case PostKind.NOT_FINAL | PostKind.UNKNOWN_CODE | PostKind.ID_UNVERIFIED:
+            return f"{received.attempt.job_id}:{received.reading.code}"
+        case PostKind.SECOND_FINAL:
+            return f"{received.attempt.job_id}:{received.reading.outcome.value}"
+        case _:
+            return received.attempt.job_id
+
+
+def _overtaken_by(ruling: Ruling) -> frozenset[PostKind]:
+    """Posts that must not be delivered any more, since this one says something newer."""
+    if ruling.tell in (PostKind.NOT_FINAL, PostKind.SUSPECTS):
+        return frozenset()
+    is_dispute = ruling.move is not None and ruling.move[1] in STICKY_REASONS
+    return OVERTAKEN_BY_DISPUTE if is_dispute else OVERTAKEN_BY_FINAL
+
+
+def _payload(ruling: Ruling, received: ReceivedMessage, doubt: Doubt | None) -> dict[str, str]:
+    """What builders need besides the receipt; nothing personal."""
+    assert ruling.tell is not None
+    outcome = received.reading.outcome
+    is_differing = (
+        ruling.tell is PostKind.RESULT
+        and outcome is Outcome.APPROVED
+        and received.check.record.outcome is RecordMatch.DIFFERS
+    )
+    title = Doubt.RECORD_DIFFERS if is_differing else doubt or ruling.tell
+    payload = {"tell": title.value, "first": (ruling.against or Outcome.FAILED).value, "outcome": outcome.value}
+    return payload if doubt is None else payload | {"doubt": doubt.value}
+
+
+def _decided(tx: Transaction, check: Check, agreement: Agreement | None) -> dict[str, str]:
+    """How the result stands to the decision of this round."""
+    if agreement is None:
+        return {}
+    decided = reviews.decided(tx, check.ref, check.round)
+    assert decided is not None
+    return {"agreement": agreement.value, "number": str(decided.number), "round": str(check.round)}
+
+
+def _is_told_with_its_file(tx: Transaction, received: ReceivedMessage, kind: PostKind) -> bool:
+    """Whether the file of applicants that the check came with tells its result, so that its thread need not.
+
+    Those are a file's plain verdicts: they stand in its counts and in its file of results. What differs from the
+    authority's record must stand in the thread too, and so must the result of a row of which something was told
+    there before, or that somebody ran again by itself.
+    """
+    check = received.check
+    return (
+        kind is PostKind.RESULT
+        and received.reading.outcome in (Outcome.APPROVED, Outcome.REJECTED)
+        and check.record.outcome is not RecordMatch.DIFFERS
+        and check.batch is not None
+        and check.round == 1
+        and not outbox.has_told(tx, check.ref)
+    )
