@@ -28,6 +28,7 @@ from bot.domain.figure_tables import record
 from bot.domain.periods import day_of
 from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
 from bot.exports import parts
+from bot.results import releases
 from bot.serve import run
 from bot.settings import Settings
 from bot.tables import read_tables
@@ -232,7 +233,7 @@ def list_stuck(*, as_json: bool) -> None:
 def release(stuck_id: str) -> None:
     """Let ID go on: Smile ID's record is asked about that job now, or the post is due again."""
     now = datetime.now(UTC)
-    released = _in_database(lambda database: database.write(stuck.release, stuck_id, now=now))
+    released = _in_database(lambda database: database.write(releases.release, stuck_id, now=now))
     if released is None:
         click.echo(f"nothing that waits is called {stuck_id}; `kyc-bot receipts list` shows what does", err=True)
         sys.exit(1)

@@ -123,6 +123,20 @@ def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, 
     tx.wake(OUTBOX)
 
 
+def release(tx: Transaction, post_id: str, *, now: datetime) -> None:
+    """A post that has failed is due once more, as if it were new: an operator has seen to the cause."""
+    # Released twice at once, it is due once.
+    tx.run(
+        """
+        UPDATE posts SET state = 'due', due_at = :now, tries = 0, done_at = NULL, created_at = :now
+        WHERE id = :id AND state = 'failed'
+        """,
+        now=to_text(now),
+        id=post_id,
+    )
+    tx.wake(OUTBOX)
+
+
 def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:
     """It will not be delivered: `dropped` (nothing to say any more) or `failed` (an operator can see it)."""
     tx.run(

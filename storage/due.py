@@ -54,6 +54,7 @@ def claim_due(
     leases.take(tx, "verifications", "ref", (row["ref"] for row in rows), now=now, until=until)
     for row in rows:
         if row["leased_until"] is not None and row["ref"] not in under_way:
+            # With the lease itself: whoever works on the check now must not send before it has asked.
             attempts.doubt_unsent(tx, row["ref"], since=now)
     return [row["ref"] for row in rows if row["ref"] not in under_way]
 

@@ -148,6 +148,13 @@ def set_fate(tx: Transaction, receipt_id: str, fate: Fate) -> None:
     tx.run("UPDATE receipts SET fate = :fate WHERE id = :id", fate=fate.value, id=receipt_id)
 
 
+def release(tx: Transaction, receipt_id: str) -> str:
+    """Wait for nobody any more with a message that fitted nowhere; it is never believed. Gives its job's id."""
+    row = tx.row("UPDATE receipts SET fate = 'released' WHERE id = :id RETURNING job_id", id=receipt_id)
+    assert row is not None
+    return str(row["job_id"])
+
+
 def find(tx: Transaction, receipt_id: str) -> Receipt | None:
     row = tx.row("SELECT * FROM receipts WHERE id = :id", id=receipt_id)
     return _receipt(tx, row) if row is not None else None

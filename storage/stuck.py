@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage import attempts, audit, outbox
-from storage.database import Transaction, from_text, to_text
-
-OPERATOR = "operator"
-"""The actor of what is released from the command line."""
+from storage.database import Transaction, from_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,31 +35,3 @@ def listing(tx: Transaction) -> list[Stuck]:
     return [
         Stuck(id=row["id"], kind=row["kind"], ref=row["ref"], why=row["why"], at=from_text(row["at"])) for row in rows
     ]
-
-
-def release(tx: Transaction, stuck_id: str, *, now: datetime) -> Stuck | None:
-    """Let one row go on: Smile ID's record is asked about a receipt's job, a post is due again. None: no such row.
-
-    A receipt is never believed because somebody released it; what Smile ID's own record says then is.
-    """
-    found = next((row for row in listing(tx) if row.id == stuck_id), None)
-    if found is None:
-        return None
-    if found.kind == "receipt":
-        job = tx.row("SELECT job_id FROM receipts WHERE id = :id", id=stuck_id)
-        assert job is not None
-        tx.run("UPDATE receipts SET fate = 'released' WHERE id = :id", id=stuck_id)
-        attempts.ask_soon(tx, job["job_id"], at=now)
-    else:
-        tx.run(
-            """
-            UPDATE posts SET state = 'due', due_at = :now, tries = 0, done_at = NULL,
-                created_at = :now
-            WHERE id = :id
-            """,
-            now=to_text(now),
-            id=stuck_id,
-        )
-        tx.wake(outbox.OUTBOX)
-    audit.record(tx, at=now, actor=OPERATOR, act=f"{found.kind}.released", ref=found.ref or None)
-    return found

@@ -284,6 +284,51 @@ def test_every_known_place_is_there() -> None:
     assert [name for name in (*PROCESSES, *BESIDE, *TOP, *ROOMS) if not is_there(name)] == []
 
 
+TABLES = {
+    ("storage.checks", "storage.audit"),
+    ("storage.checks", "storage.facts"),
+    # No move without its line in the trail and its row of figures, whoever moves the check.
+    ("storage.due", "storage.attempts"),
+    # With a lease that ran out goes the doubt whether the zip was sent.
+    ("storage.search", "storage.checks"),
+    # A page of checks is read as checks are.
+    ("storage.deliveries", "storage.outbox"),
+    # One table: what is to be said, and how it fares.
+}
+"""Which module of one family of tables imports another's."""
+MECHANISMS = frozenset({"storage.leases", "storage.meta", "storage.prints", "storage.upkeep"})
+"""What a table is kept with; these know no table's meaning."""
+ENGINE = frozenset(
+    {
+        "storage.backup",
+        "storage.connection",
+        "storage.database",
+        "storage.group",
+        "storage.inspect",
+        "storage.lock",
+        "storage.migrations",
+        "storage.sealing",
+        "storage.transaction",
+    }
+)
+
+
+def test_storage_keeps_and_guards_but_does_not_decide() -> None:
+    """Who hears what and which post follows which move is said in `bot`: a module of tables calls no other one."""
+    calls = {
+        (i.importer, i.imported)
+        for i in OUR_IMPORTS
+        if _in(i.importer, "storage") and i.importer not in ENGINE
+        if _in(i.imported, "storage") and i.imported not in ENGINE | MECHANISMS
+    }
+    assert calls == TABLES
+
+
+def test_only_the_outbox_of_storage_knows_kinds_of_posts() -> None:
+    knowing = {i.importer for i in OUR_IMPORTS if _in(i.importer, "storage") and i.imported == "bot.domain.outbox"}
+    assert knowing == {"storage.outbox", "storage.deliveries"}
+
+
 def test_the_product_imports_no_test() -> None:
     assert [i for i in OUR_IMPORTS if _in(i.imported, "tests")] == []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.blocks import ids
+from bot.results import releases
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
 from storage import stuck, timers
@@ -64,7 +65,7 @@ async def test_a_message_released_after_weeks_is_tried_again_when_slack_is_busy(
         world.clock.move(days=8)
         world.slack.usergroups[GROUP] = {ADMIN, ANALYST}
         await world.bot.access.changed(GROUP)
-        await world.bot.database.write(stuck.release, failed.id, now=world.clock())
+        await world.bot.database.write(releases.release, failed.id, now=world.clock())
         world.slack.fault = lambda method, _n: Fault.status(500) if method == "users.info" else None
         await world.work()
         world.slack.fault = None

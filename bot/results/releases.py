@@ -1,0 +1,26 @@
+"""What an operator lets go on: messages of Smile ID that fit nowhere, posts that could not be delivered."""
+
+from datetime import datetime
+
+from storage import attempts, audit, deliveries, receipts, stuck
+from storage.database import Transaction
+from storage.stuck import Stuck
+
+OPERATOR = "operator"
+"""The actor of what is released from the command line."""
+
+
+def release(tx: Transaction, stuck_id: str, *, now: datetime) -> Stuck | None:
+    """Let one row go on: Smile ID's record is asked about a receipt's job, a post is due again. None: no such row.
+
+    A receipt is never believed because somebody released it; what Smile ID's own record says then is.
+    """
+    found = next((row for row in stuck.listing(tx) if row.id == stuck_id), None)
+    if found is None:
+        return None
+    if found.kind == "receipt":
+        attempts.ask_soon(tx, receipts.release(tx, stuck_id), at=now)
+    else:
+        deliveries.release(tx, stuck_id, now=now)
+    audit.record(tx, at=now, actor=OPERATOR, act=f"{found.kind}.released", ref=found.ref or None)
+    return found
