@@ -38,7 +38,6 @@ from bot.intake import Intake
 from bot.memory import LOOK_UP_SECONDS
 from bot.messages import Messages
 from bot.metrics import Metrics
-from bot.notifying import Notifying
 from bot.outbox import Outbox
 from bot.outbox.batch_posts import BatchPosts
 from bot.outbox.builders import Builders
@@ -50,6 +49,7 @@ from bot.reporting.summary_posts import SummaryPosts
 from bot.results import Results
 from bot.review import Reminding, Reviewing
 from bot.review.cards import ReviewCards
+from bot.review.subscriptions import Notifying
 from bot.schedule import (
     FIRST_BACKUP,
     FIRST_SUMMARIES,

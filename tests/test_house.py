@@ -32,7 +32,6 @@ PROCESSES = frozenset(
         "bot.home",
         "bot.intake",
         "bot.messages",
-        "bot.notifying",
         "bot.outbox",
         "bot.reporting",
         "bot.results",

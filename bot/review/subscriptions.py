@@ -1,13 +1,42 @@
 """Who hears of a check by direct message because they chose to, beside what the threads say."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from bot.access import Access, Role, Verdict
 from bot.domain.checks import Check
 from bot.domain.outbox import PostKind
 from bot.domain.reviews import FOR_REVIEWERS, Choice
+from bot.errors import Refusal, Refused
 from storage import notices, outbox
-from storage.database import Transaction
+from storage.database import Database, Transaction
+
+
+class Notifying:
+    """Keeps the choices."""
+
+    def __init__(self, *, database: Database, access: Access) -> None:
+        self._database = database
+        self._access = access
+
+    async def offered(self, user: str) -> tuple[frozenset[Choice], bool]:
+        """What a person has chosen, and whether what reviewers hear of is theirs to choose. Raises Refused."""
+        is_reviewer = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
+        if is_reviewer is not Verdict.YES:
+            match await self._access.has(user, Role.REQUESTER):
+                case Verdict.UNKNOWN:
+                    raise Refused(Refusal.NOT_SURE)
+                case Verdict.NO:
+                    raise Refused(Refusal.NOT_SURE if is_reviewer is Verdict.UNKNOWN else Refusal.NO_NOTICES)
+                case Verdict.YES:
+                    pass
+        return await self._database.read(notices.chosen, user), is_reviewer is Verdict.YES
+
+    async def choose(self, user: str, chosen: Collection[Choice]) -> None:
+        """These from now on, as far as they are this person's to choose. Raises Refused."""
+        _before, is_reviewer = await self.offered(user)
+        allowed = {choice for choice in chosen if is_reviewer or choice not in FOR_REVIEWERS}
+        await self._database.write(notices.choose, user, allowed)
 
 
 def tell(
