@@ -1,20 +1,19 @@
 """The managers' summary: by the clock once per channel and period, to a manager who asks, and shared by a button.
 
-Only what is due is decided here, and who may see it; the words are built when it is delivered (`bot.outbox`).
+Only what is due is decided here, and who may see it; what it reads like is built where it is shown.
 """
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot import reports
 from bot.access import Access, Role, Verdict
-from bot.blocks import summary as blocks
-from bot.blocks.summary import Names, Told
-from bot.blocks.text import person
+from bot.domain.figures import Report
 from bot.domain.id_types import IDTypes
-from bot.domain.outbox import Message, PostKind
+from bot.domain.outbox import PostKind
 from bot.domain.periods import TOLD_BY_THE_CLOCK, Kind, Period, at, due
 from bot.domain.summary_words import Asked, parse
 from bot.errors import Refusal, Refused
@@ -25,6 +24,16 @@ from storage.database import Database, Transaction, from_text
 LOOK_EVERY = timedelta(minutes=1)
 CAUGHT_UP = {Kind.DAY: 3, Kind.WEEK: 1, Kind.MONTH: 1}
 """As many are told one by one after a long stop; those before in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The figures that a manager asked for."""
+
+    report: Report
+    today: date
+    button: Mapping[str, str]
+    """What the button that shares them holds: the period, and a number that makes it happen once."""
 
 
 class Summary:
@@ -46,7 +55,7 @@ class Summary:
         self._id_types = id_types
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
-        self._with_charts = with_charts
+        self.with_charts = with_charts
         """Whether a picture can be drawn; otherwise none is promised and none is enqueued."""
         self._now = now
         self._dice = dice
@@ -127,13 +136,12 @@ class Summary:
 
     # To a manager
 
-    async def answer(self, user: str, typed: str) -> Message:
-        """The figures that somebody asked for, with a button to share them. Raises Refused."""
+    async def answer(self, user: str, typed: str) -> Answer:
+        """The figures that somebody asked for. Raises Refused."""
         await self._must_be_manager(user)
         asked = parse(typed, today=self._today(), entries=self._id_types.known())
-        said = await self._said(asked)
         once = f"{self._dice.getrandbits(64):016x}"
-        return blocks.with_button(said, value={**_note(asked), "once": once}, with_chart=self._with_charts)
+        return await self._answer(asked, {**_note(asked), "once": once})
 
     async def share(self, user: str, channel: str, payload: Mapping[str, str]) -> None:
         """Post what a button names where it was pressed, once. Raises Refused."""
@@ -149,13 +157,11 @@ class Summary:
         if not await self._database.write(self._share, channel, asked, once=once, by=user, now=self._now()):
             raise Refused(Refusal.SUMMARY_ONCE)
 
-    async def shared(self, channel: str, payload: Mapping[str, str]) -> Message:
-        """The private answer once it was shared: the same figures without the button."""
-        return blocks.with_line(
-            await self._said(_asked_in(payload)), blocks.shared(channel, with_chart=self._with_charts)
-        )
+    async def answer_again(self, payload: Mapping[str, str]) -> Answer:
+        """The figures of an answer that was shared, as they are now; for whoever shared it."""
+        return await self._answer(_asked_in(payload), payload)
 
-    async def _said(self, asked: Asked) -> Message:
+    async def _answer(self, asked: Asked, button: Mapping[str, str]) -> Answer:
         report = await self._database.read(
             reports.read,
             asked.period,
@@ -164,9 +170,7 @@ class Summary:
             country=asked.country,
             id_type=asked.id_type,
         )
-        # Seen by one person alone, a mention calls nobody.
-        names = Names(subject=self._id_types.subject, country=self._id_types.country_name, person=person)
-        return blocks.message(report, names, Told(today=self._today(), zone=self._settings.timezone))
+        return Answer(report=report, today=self._today(), button=button)
 
     def _share(self, tx: Transaction, channel: str, asked: Asked, *, once: str, by: str, now: datetime) -> bool:
         if not slack_requests.take(tx, f"share:{once}", now=now):
@@ -190,7 +194,7 @@ class Summary:
         """The message, and for its thread the file and, where it can be drawn, the picture."""
         payload = _note(asked) | ({"by": by} if by else {})
         opening: str | None = None
-        chart = [PostKind.SUMMARY_CHART] if self._with_charts else []
+        chart = [PostKind.SUMMARY_CHART] if self.with_charts else []
         for kind in (PostKind.SUMMARY, *chart, PostKind.SUMMARY_CSV):
             post = outbox.enqueue(
                 tx,

@@ -9,19 +9,33 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.app import Bot
 from bot.blocks import private, refusals, summary
+from bot.blocks.summary import Names, Told
+from bot.blocks.text import person
 from bot.domain.outbox import Message
 from bot.errors import Refused
+from bot.summary import Answer
 from handlers.private import tell
 
 
 async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
     """The answer to the command, or that it follows: a year of many checks takes longer to add up than Slack waits."""
-    answer = asyncio.ensure_future(bot.summary.answer(command["user_id"], typed))
+    answer = asyncio.ensure_future(_answer(bot, command["user_id"], typed))
     done, _late = await asyncio.wait({answer}, timeout=bot.patience.sum_up_seconds)
     if done:
         return answer.result()
     bot.background.spawn(_follow(bot, command, answer))
     return private.says(summary.SOON)
+
+
+async def _answer(bot: Bot, user: str, typed: str) -> Message:
+    found = await bot.summary.answer(user, typed)
+    return summary.with_button(_figures(bot, found), value=dict(found.button), with_chart=bot.summary.with_charts)
+
+
+def _figures(bot: Bot, answer: Answer) -> Message:
+    # Seen by one person alone, a mention calls nobody.
+    names = Names(subject=bot.id_types.subject, country=bot.id_types.country_name, person=person)
+    return summary.message(answer.report, names, Told(today=answer.today, zone=bot.settings.timezone))
 
 
 async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Message]) -> None:
@@ -42,4 +56,7 @@ async def shared(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 
 
 async def _without_button(bot: Bot, body: Mapping[str, Any], channel: str, payload: Mapping[str, str]) -> None:
-    tell(bot, body, await bot.summary.shared(channel, payload), in_place=True)
+    """The private answer once it was shared: the same figures without the button."""
+    figures = _figures(bot, await bot.summary.answer_again(payload))
+    line = summary.shared(channel, with_chart=bot.summary.with_charts)
+    tell(bot, body, summary.with_line(figures, line), in_place=True)

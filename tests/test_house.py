@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -77,6 +78,22 @@ BESIDE = frozenset(
 
 TOP = frozenset({"bot.app", "bot.serve", "bot.__main__"})
 """Where objects are made, and where handlers and bot are brought together."""
+
+BUILDERS = frozenset(
+    {
+        "bot.desk",
+        "bot.home",
+        "bot.outbox.batch_posts",
+        "bot.outbox.thread_posts",
+        "bot.reporting.export_posts",
+        "bot.reporting.summary_posts",
+        "bot.review.cards",
+    }
+)
+"""Beside the handlers, all that may put something into words and blocks: modules that build what is shown."""
+
+KNOW_IDS_OR_THE_TERMINAL = frozenset({"bot.manifest", "bot.__main__"})
+"""The manifest names commands and shortcuts by the ids of the blocks; the command line prints the same sentences."""
 
 ROOMS = ("bot.domain", "bot.blocks", "bot.slack", "bot.smile_id", "bot.sandbox", "handlers", "storage")
 
@@ -190,11 +207,51 @@ def _layer(process: str) -> int:
     return next((n for n, layer in enumerate(LAYERS) if process in layer), len(LAYERS))
 
 
-def test_delivery_knows_no_blocks() -> None:
-    """It hands on what the builders built; only these look inside a message."""
-    builders = {"bot.outbox.thread_posts", "bot.outbox.batch_posts"}
-    importers = {i.importer for i in OUR_IMPORTS if _in(i.importer, "bot.outbox") and _in(i.imported, "bot.blocks")}
-    assert importers == builders
+def test_what_decides_or_stores_knows_no_blocks() -> None:
+    """It hands on codes, facts and domain types; only what builds what is shown puts them into words."""
+    importers = {i.importer for i in OUR_IMPORTS if _in(i.imported, "bot.blocks") and not _in(i.importer, "handlers")}
+    assert {me for me in importers if not _in(me, "bot.blocks")} == BUILDERS | KNOW_IDS_OR_THE_TERMINAL
+
+
+def test_no_error_carries_a_sentence() -> None:
+    """What is raised for a person, or found wrong in what they sent, holds a code."""
+    made = re.compile(r"\b(Refused|PhotoUnusable|FileUnusable|FieldFault)\(\s*f?[\"']")
+    assert [
+        path for path in _files("bot", "handlers", "storage") if made.search(path.read_text(encoding="utf-8"))
+    ] == []
+
+
+def test_nothing_compares_sentences() -> None:
+    """They are for people: where something depends on why, it depends on the code."""
+    found = [
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
+        for path in _files("bot", "handlers", "storage")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        and any(_is_sentence(part) for operand in (node.left, *node.comparators) for part in ast.walk(operand))
+    ]
+    assert found == []
+
+
+def _is_sentence(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in {"SENTENCES", "sentence", "plain_sentence"}
+    # `private.EXPIRED`, of a module, and not `BatchState.CANCELLED`, of a class.
+    of_module = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id.islower()
+    return of_module and ast.unparse(node).rpartition(".")[2] in _sentences() | {"SENTENCES"}
+
+
+@cache
+def _sentences() -> frozenset[str]:
+    """The names of all whole sentences of the blocks."""
+    return frozenset(
+        target.id
+        for path in _files("bot/blocks")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and str(node.value.value).endswith(".")
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    )
 
 
 def test_every_file_of_the_bot_has_a_known_place() -> None:
