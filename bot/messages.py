@@ -15,9 +15,8 @@ import structlog
 
 from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDTypes
-from bot.domain.mentions.channel import understand_in_channel
 from bot.domain.mentions.incoming import Dropped, FileKind, Standing, are_clear, is_direct, kind_of, proposed
-from bot.domain.mentions.parser import Understood, understand
+from bot.domain.mentions.parser import Understood, understand, understand_in_channel
 from bot.domain.outbox import PostKind
 from bot.domain.request import FileInfo, Form, Parsed, parse
 from bot.errors import SlackError, SlackRefused

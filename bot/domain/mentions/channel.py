@@ -1,26 +1,18 @@
-"""What is read of a message in a channel: the country and the ID type, and whether it gives personal details away.
+"""Whether a message gives away, in a channel, what only a direct message or the form should hold.
 
-Everybody in the channel reads the message, and Slack's search finds it for years. So no number, name or date is ever
-taken from it: such a check is completed in the form, or asked for in a direct message.
+Everybody in the channel reads it, and Slack's search finds it for years. So nothing of it is taken but the country, the
+ID type and the photos (`parser.understand_in_channel`), and its author hears why and how to delete it.
 """
 
 import html
 import re
 
-from bot.domain.id_types import IDTypes
-from bot.domain.mentions.parser import Understood, country_and_id_type
 from bot.domain.request import clean
 
 _FEWEST_DIGITS = 5
 """The shortest numbers on cards that people still hold have six; a year has four."""
 _TELEPHONE = re.compile(r"<tel:([^<>]*)>")
 _OTHER_CONTROL = re.compile(r"<[^<>]*>")
-
-
-def understand_in_channel(text: str, id_types: IDTypes, *, bot_user_id: str = "") -> Understood:
-    """The country and the ID type that a message names; nothing else of it is in the result. Never raises."""
-    country, id_type, spoken = country_and_id_type(text, id_types, bot_user_id=bot_user_id)
-    return Understood(country=country, id_type=id_type, texts={}, customer_reference="", unclear=(), spoken=spoken)
 
 
 def holds_number(text: str) -> bool:

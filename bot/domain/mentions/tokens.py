@@ -6,7 +6,7 @@ What the words mean is left to `vocabulary` and `parser`.
 import html
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -57,34 +57,64 @@ def read(text: str, *, label_ends: Container[str], bot_user_id: str) -> tuple[li
     A word is cut at a colon only where a label can end (`label_ends`, folded): a reference may hold one itself.
     A long text is cut where something ends for sure, so that no half number passes for a whole one.
     """
-    text = text.replace(_JOINT, " ")
-    cut = len(text) > MAX_MENTION
-    if cut:
-        text = text[:MAX_MENTION]
-        text = text[: max(text.rfind("\n"), text.rfind(","), text.rfind(";"), 0)]
-    people = {found[1].partition("|")[0] for found in _CONTROL.finditer(text) if found[1].startswith("@")}
-    own = f"@{bot_user_id}" if bot_user_id else (next(iter(people)) if len(people) == 1 else "")
+    text, cut = _shortened(text.replace(_JOINT, " "))
+    own = _own_mention(text, bot_user_id)
     words: list[Word] = []
     segment = 0
     for number, line in enumerate(text.splitlines()):
-        pieces: list[tuple[str, Kind]] = []
-        at = 0
-        for found in _CONTROL.finditer(line):
-            pieces.append((_plain(line[at : found.start()]), Kind.WORD))
-            pieces.append(_opened(found[1], own))
-            at = found.end()
-        pieces.append((_plain(line[at:]), Kind.WORD))
         segment += 1
-        rest = ""
-        for text_of, kind in pieces:
+        for piece, kind in _pieces(line, own):
             if kind is Kind.WORD:
-                rest += text_of
-                continue
-            segment = _add(words, rest, line=number, segment=segment, label_ends=label_ends)
-            rest = ""
-            words.append(Word(text=clean(text_of), kind=kind, line=number, segment=segment))
-        segment = _add(words, rest, line=number, segment=segment, label_ends=label_ends)
+                segment = _add(words, piece, line=number, segment=segment, label_ends=label_ends)
+            else:
+                words.append(Word(text=clean(piece), kind=kind, line=number, segment=segment))
     return [word for word in words if word.text], cut
+
+
+def has_digit(word: Word) -> bool:
+    return any(ch.isdigit() for ch in word.text)
+
+
+def is_group(word: Word) -> bool:
+    """Whether it may be a group of digits of a longer number."""
+    return word.kind is Kind.WORD and word.text.strip("()-.").replace("-", "").replace(".", "").isdecimal()
+
+
+def is_letters(word: Word) -> bool:
+    """Letters alone, with the signs that stand within names."""
+    kinds = [unicodedata.category(ch)[0] if ch not in "'-.’ʼ‘`" else "-" for ch in word.text]
+    return word.kind is Kind.WORD and "L" in kinds and set(kinds) <= {"L", "M", "-"}
+
+
+def _shortened(text: str) -> tuple[str, bool]:
+    if len(text) <= MAX_MENTION:
+        return text, False
+    text = text[:MAX_MENTION]
+    return text[: max(text.rfind("\n"), text.rfind(","), text.rfind(";"), 0)], True
+
+
+def _own_mention(text: str, bot_user_id: str) -> str:
+    """How the bot itself is mentioned; empty if that cannot be told."""
+    if bot_user_id:
+        return f"@{bot_user_id}"
+    people = {found[1].partition("|")[0] for found in _CONTROL.finditer(text) if found[1].startswith("@")}
+    return people.pop() if len(people) == 1 else ""
+
+
+def _pieces(line: str, own: str) -> Iterator[tuple[str, Kind]]:
+    """Runs of plain text, and the people and links between them."""
+    text, at = "", 0
+    for found in _CONTROL.finditer(line):
+        text += _plain(line[at : found.start()])
+        at = found.end()
+        opened, kind = _opened(found[1], own)
+        if kind is Kind.WORD:
+            text += opened
+            continue
+        yield text, Kind.WORD
+        yield opened, kind
+        text = ""
+    yield text + _plain(line[at:]), Kind.WORD
 
 
 def _plain(text: str) -> str:

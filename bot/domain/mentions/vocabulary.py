@@ -1,19 +1,20 @@
-"""What single words and short runs of words can mean in a mention: labels, countries, ID types, dates.
+"""What words and short runs of words mean in a message: labels, countries, ID types, and what says nothing.
 
-Every meaning is exact; what has two is said to have two.
+Every meaning is exact: a phrase with two meanings is told apart by what stands around it, or it is unclear (`parser`).
 """
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 
 from bot.domain.id_types import IDTypes
-from bot.domain.mentions.tokens import Kind, Word, fold
+from bot.domain.mentions.tokens import Kind, Word, fold, is_letters
 
 COUNTRY, ID_TYPE, NAMES, OTHER = "country", "id_type", "names", "other"
+NUMBER, PHONE, BIRTH, CITIZENSHIP = "id_number", "phone_number", "dob", "citizenship"
+NAME_FIELDS = ("first_name", "middle_name", "last_name")
 REFERENCE = "customer_reference"
 ELSEWHERE = "elsewhere"
 """The code of a country that has nothing to offer."""
@@ -24,15 +25,22 @@ class Sense(StrEnum):
     COUNTRY = "country"
     ID_TYPE = "id type"
     FILLER = "filler"
+    """Says nothing of a check: a greeting, *please*."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
+    """What a phrase stands for."""
+
     sense: Sense
-    values: frozenset[str] | frozenset[tuple[str, str]]
-    """A field's name; a country's code; the (country, ID type) pairs of that name."""
     most_words: int
+    """As many words the phrase has; letters that are spread over more are something else."""
+    name: str = ""
+    """The field that a label is of, or a country's code."""
+    pairs: frozenset[tuple[str, str]] = frozenset()
+    """Country and ID type, of all ID types that are called so."""
     needs_mark: bool = False
+    """Means something only before a colon or an equals sign."""
 
 
 _LABELS = {
@@ -83,64 +91,27 @@ _NO_NAMES = frozenset(
     )
 )
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        ["jan january", "feb february", "mar march", "apr april", "may", "jun june", "jul july", "aug august",
-         "sep sept september", "oct october", "nov november", "dec december"], start=1)
-    for name in names.split()
-}  # fmt: skip
-_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", re.ASCII)
-_YEAR_LAST = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4}|\d{2})", re.ASCII)
-_DAY_MONTH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-/. ]([a-z]{3,9})[-/. ](\d{4}|\d{2})", re.ASCII)
-_MONTH_DAY = re.compile(r"([a-z]{3,9})[-/. ](\d{1,2})(?:st|nd|rd|th)?[-/. ](\d{4}|\d{2})", re.ASCII)
-_YEAR_MONTH = re.compile(r"(\d{4})[-/. ]([a-z]{3,9})[-/. ](\d{1,2})", re.ASCII)
-
 
 class Vocabulary:
-    """Everything that has a fixed meaning, by its letters and digits alone."""
+    """Everything that has a fixed meaning, found by its letters and digits alone."""
 
     def __init__(self, id_types: IDTypes) -> None:
-        self._meanings: dict[str, Meaning] = {}
-        self._phrases: dict[str, Meaning] = {}
-        for filler in _FILLERS:
-            self._put(filler, Sense.FILLER, filler)
-        for needs_mark, labels in ((True, _MARKED_LABELS), (False, _LABELS)):
-            for name, phrases in labels.items():
-                for phrase in phrases:
-                    self._put(phrase, Sense.LABEL, name, needs_mark=needs_mark)
-        for name in _ELSEWHERE:
-            self._put(name, Sense.COUNTRY, ELSEWHERE)
-        for code, name in id_types.countries().items():
-            self._put(code, Sense.COUNTRY, code)
-            self._put(name, Sense.COUNTRY, code)
-        called: dict[str, set[tuple[str, str]]] = {}
-        for entry in id_types.offered():
-            for phrase in (entry.id_type, entry.label):
-                called.setdefault(phrase, set()).add((entry.country, entry.id_type))
-        for phrase, pairs in called.items():
-            known = self._meanings.get(fold(phrase))
-            same = known.values if known and known.sense is Sense.ID_TYPE else frozenset()
-            self._put(phrase, Sense.ID_TYPE, *pairs, *same)
+        entries = list(_entries(id_types))
+        # Of entries with the same letters the last counts: an ID type before a label, a label before a greeting.
+        self._meanings = {fold(phrase): meaning for phrase, meaning in entries}
         self._longest = max(meaning.most_words for meaning in self._meanings.values())
         self.label_ends = frozenset(
             fold(word)
-            for phrase, meaning in self._phrases.items()
+            for phrase, meaning in entries
             if meaning.sense in (Sense.LABEL, Sense.ID_TYPE)
             for word in (re.split(r"[\s_]", phrase)[-1], phrase)
         )
-        self._words = _NO_NAMES | {
+        self._no_names = _NO_NAMES | {
             fold(part)
-            for phrase, meaning in self._phrases.items()
+            for phrase, meaning in entries
             if meaning.sense is not Sense.FILLER and len(phrase) > 2
             for part in re.split(r"[\s_()]", phrase)
         }
-
-    def _put(self, phrase: str, sense: Sense, *values: object, needs_mark: bool = False) -> None:
-        words = len(re.findall(r"[^\W_]+", phrase))
-        meaning = Meaning(sense, frozenset(values), words, needs_mark)  # type: ignore[arg-type]
-        self._phrases[phrase] = meaning
-        self._meanings[fold(phrase)] = meaning
 
     def at(self, words: Sequence[Word], start: int) -> tuple[int, Meaning] | None:
         """The longest run from here that means something, and its number of words."""
@@ -159,74 +130,34 @@ class Vocabulary:
 
     def can_be_name(self, word: Word) -> bool:
         """Letters, with what stands within names, and no word of our own or of everyday messages."""
-        return is_letters(word) and word.text.casefold() not in _NO_NAMES and fold(word.text) not in self._words
+        return is_letters(word) and self._no_names.isdisjoint({word.text.casefold(), fold(word.text)})
 
 
-def is_letters(word: Word) -> bool:
-    kinds = [unicodedata.category(ch)[0] if ch not in "'-.’ʼ‘`" else "-" for ch in word.text]
-    return word.kind is Kind.WORD and "L" in kinds and set(kinds) <= {"L", "M", "-"}
+def _entries(id_types: IDTypes) -> Iterator[tuple[str, Meaning]]:
+    """Phrases and what they mean, the weaker first."""
+    for phrase in _FILLERS:
+        yield phrase, Meaning(Sense.FILLER, _count(phrase))
+    for labels, needs_mark in ((_MARKED_LABELS, True), (_LABELS, False)):
+        for name, phrases in labels.items():
+            for phrase in phrases:
+                yield phrase, Meaning(Sense.LABEL, _count(phrase), name=name, needs_mark=needs_mark)
+    for phrase in _ELSEWHERE:
+        yield phrase, Meaning(Sense.COUNTRY, _count(phrase), name=ELSEWHERE)
+    for code, country in id_types.countries().items():
+        for phrase in (code, country):
+            yield phrase, Meaning(Sense.COUNTRY, _count(phrase), name=code)
+    yield from _id_types(id_types)
 
 
-def is_month(word: Word) -> bool:
-    return word.text.casefold() in _MONTHS
+def _id_types(id_types: IDTypes) -> Iterator[tuple[str, Meaning]]:
+    """By their codes and by their names; *Passport* is one of several countries."""
+    called: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    phrases = [(phrase, entry) for entry in id_types.offered() for phrase in (entry.id_type, entry.label)]
+    for phrase, entry in phrases:
+        called[fold(phrase)].add((entry.country, entry.id_type))
+    for phrase, _ in phrases:
+        yield phrase, Meaning(Sense.ID_TYPE, _count(phrase), pairs=frozenset(called[fold(phrase)]))
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Something written as a date; `day` is None when it cannot be told which."""
-
-    count: int
-    day: date | None
-    impossible: bool = False
-    """No calendar has it, however it is read."""
-
-
-def date_at(words: Sequence[Word], start: int, *, labelled: bool = False) -> Written | None:
-    """A date in one word or three. Three bare numbers are one only behind a label: they may be an ID number."""
-    for count in (1, 3):
-        run = words[start : start + count]
-        if len(run) < count or any(w.kind is not Kind.WORD or w.segment != run[0].segment for w in run):
-            continue
-        if any(word.marked for word in run[:-1]):
-            continue
-        text = " ".join(word.text for word in run).casefold()
-        readings = _readings(text)
-        if readings is None or (not labelled and count == 3 and not any(ch.isalpha() for ch in text)):
-            continue
-        if count == 3 and run[0].text.isdecimal() and _starts_a_date(words, start + 1):
-            # `061 0 October 02, 1993`: the first word is the end of a number before the date.
-            continue
-        days = {day for day in map(_day, readings) if day}
-        return Written(count, days.pop() if len(days) == 1 else None, impossible=bool(readings) and not days)
-    return None
-
-
-def _starts_a_date(words: Sequence[Word], start: int) -> bool:
-    run = words[start : start + 3]
-    if len(run) < 3 or any(word.segment != run[0].segment for word in run) or not is_month(run[0]):
-        return False
-    return any(_day(reading) for reading in _readings(" ".join(word.text for word in run).casefold()) or [])
-
-
-def _readings(text: str) -> list[tuple[int, int, int]] | None:
-    """All the (year, month, day) it may stand for; none for a year of two digits; None if it is no date at all."""
-    if found := _YEAR_FIRST.fullmatch(text):
-        return [(int(found[1]), int(found[3]), int(found[4]))]
-    if found := _YEAR_LAST.fullmatch(text):
-        first, second, year = int(found[1]), int(found[3]), found[4]
-        return [(int(year), second, first), (int(year), first, second)] if len(year) == 4 else []
-    for form, (year_at, month_at, day_at) in (
-        (_DAY_MONTH, (3, 2, 1)),
-        (_MONTH_DAY, (3, 1, 2)),
-        (_YEAR_MONTH, (1, 2, 3)),
-    ):
-        if (found := form.fullmatch(text)) and (month := _MONTHS.get(found[month_at])):
-            return [(int(found[year_at]), month, int(found[day_at]))] if len(found[year_at]) == 4 else []
-    return None
-
-
-def _day(reading: tuple[int, int, int]) -> date | None:
-    try:
-        return date(*reading)
-    except ValueError:
-        return None
+def _count(phrase: str) -> int:
+    return len(re.findall(r"[^\W_]+", phrase))

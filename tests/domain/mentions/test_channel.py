@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.id_types import IDTypes
-from bot.domain.mentions.channel import holds_number, understand_in_channel
-from bot.domain.mentions.parser import Understood
+from bot.domain.mentions.channel import holds_number
+from bot.domain.mentions.parser import Understood, understand_in_channel
 
 ID_TYPES = IDTypes.parse((files("bot") / "data" / "id-types.csv").read_text("utf-8"))
 OFFERED = list(ID_TYPES.offered())

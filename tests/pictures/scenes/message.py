@@ -7,9 +7,9 @@ from bot.blocks import message
 from bot.blocks.message import Pointer
 from bot.blocks.private import says
 from bot.domain.checks import PhotoKind
-from bot.domain.mentions.channel import holds_number, understand_in_channel
+from bot.domain.mentions.channel import holds_number
 from bot.domain.mentions.incoming import Dropped, Standing, are_clear, proposed
-from bot.domain.mentions.parser import Understood, understand
+from bot.domain.mentions.parser import Understood, understand, understand_in_channel
 from bot.domain.request import FileInfo, Form, parse
 from tests.blocks.samples import ID_TYPES
 from tests.pictures.people import AMINA, REQUESTS

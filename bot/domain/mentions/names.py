@@ -1,0 +1,74 @@
+"""The last rule: names. Without labels they get their places only when all that there are fit, in the order given."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from bot.domain.id_types import IDType
+from bot.domain.mentions.draft import Draft
+from bot.domain.mentions.tokens import has_digit, is_letters
+from bot.domain.mentions.vocabulary import NAME_FIELDS, NUMBER
+
+_FIRST, _MIDDLE, _LAST = NAME_FIELDS
+_FEWEST_IN_A_LIST = 3
+
+
+def settle_names(draft: Draft, entry: IDType | None, *, whole: bool) -> None:
+    """Give names their places. `whole`: no part of the text was left unread, where more names may stand."""
+    bare = [at for at in sorted(draft.free) if draft.is_name(at)]
+    draft.names_in_doubt |= any(_is_beside_number(draft, at) for at in bare)
+    # `An` may be an everyday word or the first of three names.
+    draft.names_in_doubt |= any(is_letters(draft.words[at]) for at in draft.free.difference(bare))
+    if draft.labelled_names:
+        _settle_labelled(draft, are_all=not bare)
+    elif whole and _are_sure(draft, bare):
+        for name, at in zip(_places(len(bare), entry), bare, strict=False):
+            draft.put(name, draft.words[at].text, range(at, at + 1))
+
+
+def _settle_labelled(draft: Draft, *, are_all: bool) -> None:
+    labelled = {name.field for name in draft.labelled_names}
+    others_known = are_all and NUMBER in draft.found and labelled >= {_FIRST, _LAST}
+    for name in draft.labelled_names:
+        # `first name: Mary Jane` on a line of its own is one value, once nothing else wants the second word.
+        is_one = len(name.where) == 1 or (name.fills_line and others_known)
+        beside_doubt = not draft.unclear.isdisjoint({name.where.start - 1, name.where.stop})
+        if is_one and not (draft.names_in_doubt and beside_doubt):
+            draft.put(name.field, draft.text(name.where), name.where)
+        else:
+            draft.doubt(name.where)
+
+
+def _are_sure(draft: Draft, bare: Sequence[int]) -> bool:
+    about_a_check = bool(draft.countries or draft.id_types or draft.found)
+    return about_a_check and not draft.names_in_doubt and not _is_surname_first(draft, bare)
+
+
+def _places(count: int, entry: IDType | None) -> Sequence[str]:
+    """The fields of so many names; none if it cannot be told which is which."""
+    if count == 3 and entry and _MIDDLE in entry.fields:
+        return NAME_FIELDS
+    return (_FIRST, _LAST) if count == 2 else ()
+
+
+def _is_beside_number(draft: Draft, at: int) -> bool:
+    """Beside digits that nobody has claimed: it may be a group of the same number."""
+    unclaimed = draft.free | draft.number_doubts
+    return any(near in unclaimed and has_digit(draft.words[near]) for near in draft.beside(range(at, at + 1)))
+
+
+def _is_surname_first(draft: Draft, bare: Sequence[int]) -> bool:
+    """`Obi, Ada` puts the surname first; only in a list of nothing but single items is a comma just a comma."""
+    return any(
+        second == first + 1
+        and draft.words[first].line == draft.words[second].line
+        and draft.segment(first) != draft.segment(second)
+        and not _are_in_a_list(draft, first, second)
+        for first, second in pairwise(bare)
+    )
+
+
+def _are_in_a_list(draft: Draft, first: int, second: int) -> bool:
+    line = draft.words[first].line
+    sizes = Counter(word.segment for word in draft.words if word.line == line)
+    return sizes[draft.segment(first)] == sizes[draft.segment(second)] == 1 and len(sizes) >= _FEWEST_IN_A_LIST
