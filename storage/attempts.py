@@ -129,6 +129,7 @@ def prepared(tx: Transaction, job_id: str, *, smile_job_id: str | None, checkpoi
 
     `retry_flag` is a column that nothing writes any more.
     """
+    # A callback may have told of the job before the answer to our upload came: then it is sent already.
     tx.run(
         """
         UPDATE attempts SET step = 'prepared', smile_job_id = COALESCE(:smile_job_id, smile_job_id, ''),
@@ -143,6 +144,7 @@ def prepared(tx: Transaction, job_id: str, *, smile_job_id: str | None, checkpoi
 
 def sent(tx: Transaction, job_id: str, *, now: datetime, ask_at: datetime) -> None:
     """(c): Smile ID has the zip. The upload URL is forgotten."""
+    # Learned twice, from the answer to the zip and from a callback: the first one sets when it is asked about.
     tx.run(
         """
         UPDATE attempts SET step = 'sent', upload_sealed = NULL, in_doubt_since = NULL, sent_at = :now,
@@ -245,6 +247,7 @@ def ask_soon(tx: Transaction, job_id: str, *, at: datetime, at_most_every: timed
 
 def claim_result(tx: Transaction, job_id: str, *, receipt: str, outcome: Outcome, now: datetime) -> None:
     """A final result came by callback: it waits for confirmation."""
+    # Of two that came at once the first one is the claim; the other is judged against it.
     tx.run(
         """
         UPDATE attempts SET claim_receipt = :receipt, claim_outcome = :outcome, claim_at = :now, confirm_tries = 0
@@ -287,6 +290,7 @@ def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) ->
 
 def overdue_told(tx: Transaction, job_id: str, level: int) -> bool:
     """Note that the waiting was told this many times; False if it was already."""
+    # A lease that ran out under a slow answer lets two workers come here.
     return bool(
         tx.run(
             "UPDATE attempts SET overdue_told = :level WHERE job_id = :job_id AND overdue_told < :level",
@@ -298,6 +302,7 @@ def overdue_told(tx: Transaction, job_id: str, level: int) -> bool:
 
 def learned_job(tx: Transaction, job_id: str, smile_job_id: str) -> None:
     """Smile ID named its own id for the job while we were in doubt."""
+    # The answer to the upload names it too, and stays where it came first.
     tx.run(
         """
         UPDATE attempts SET smile_job_id = :smile_job_id

@@ -92,6 +92,7 @@ def keep_preview(
     tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, ready: int, repeats: int
 ) -> None:
     """Keep what is in the file, for the requester to confirm."""
+    # A reading whose lease ran out may have been overtaken by another one: the first to be written stands.
     sealed = tx.sealer.seal(json.dumps(preview), place=f"{_PLACE}:{batch_id}")
     tx.run(
         """
@@ -109,6 +110,7 @@ def keep_preview(
 
 def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None:
     """Nothing comes of it; `words` are for people."""
+    # Its requester may have cancelled it meanwhile, and hears of that.
     tx.run(
         """
         UPDATE batches SET state = 'refused', words = :words, ended_at = :now, due_at = NULL, leased_until = NULL
@@ -171,6 +173,7 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now:
 
 def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
     """The batch's own message stands in Slack."""
+    # Found again after its answer was lost, it may have been kept before: rows answer in the thread of the first one.
     tx.run("UPDATE batches SET message_ts = :ts WHERE id = :id AND message_ts IS NULL", ts=ts, id=batch_id)
 
 

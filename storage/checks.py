@@ -344,6 +344,7 @@ def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> No
 
 def posted(tx: Transaction, ref: str, *, ts: str) -> None:
     """The request's own message stands in Slack."""
+    # Found again after its answer was lost, it may have been kept by a try before: threads hang on the first one.
     tx.run("UPDATE verifications SET message_ts = :ts WHERE ref = :ref AND message_ts IS NULL", ts=ts, ref=ref)
 
 

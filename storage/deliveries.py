@@ -1,6 +1,7 @@
 """What becomes of a post on its way to Slack: claimed, attempted, told, tried again, sent elsewhere, or ended.
 
-What is to be said, and when, stands in `outbox`; whether Slack took it is known by whoever delivers.
+What is to be said, and when, stands in `outbox`; whether Slack took it is known by whoever delivers. A post is changed
+here by whoever has leased it and is at work on it, so that most statements need no other guard than its id.
 """
 
 import sqlite3

@@ -58,6 +58,7 @@ def opened(tx: Transaction, person: str, *, now: datetime) -> None:
 
 def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
     """Something changed about a check: for who asked for it, and for whom everybody's checks are shown."""
+    # A tab that is due already shows this change too. One that is being shown now is due once more.
     touched = tx.run(
         """
         UPDATE homes SET due_at = CASE

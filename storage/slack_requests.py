@@ -10,6 +10,7 @@ KEPT_FOR = timedelta(days=2)
 
 def take(tx: Transaction, request_id: str, *, now: datetime) -> bool:
     """True for the first request with this id, False for every repeat."""
+    # Slack sends an event again after three seconds, while the first one may still be at work.
     tx.run("DELETE FROM slack_requests WHERE at < :old", old=to_text(now - KEPT_FOR))
     return bool(
         tx.run(

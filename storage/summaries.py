@@ -58,6 +58,7 @@ def last_told(tx: Transaction, channel: str, kind: Kind) -> date | None:
 
 def take(tx: Transaction, channel: str, period: Period, *, how: str, now: datetime) -> bool:
     """Make this period's summary in this channel ours to tell; False if it was taken before."""
+    # The clock and a bot that was put back from a backup, or two ticks of the clock, may both find it due.
     taken = tx.run(
         """
         INSERT INTO summaries (channel, kind, period, how, at) VALUES (:channel, :kind, :period, :how, :now)
