@@ -14,7 +14,7 @@ import structlog
 
 from bot.readiness import Readiness
 from storage import timers
-from storage.database import Database
+from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,7 @@ class ClockWatch:
 
     async def recover(self) -> None:
         """At start: a clock that was set back while the bot was down left its timers too far ahead."""
-        step = await self._database.write(timers.recover, tolerance=TOLERANCE, now=self._clock.now())
+        step = await self._database.write(_recover, self._clock.now())
         if step is not None:
             self._tell(step)
 
@@ -118,6 +118,19 @@ class ClockWatch:
         way = "forth" if step > timedelta(0) else "back"
         at = f"{self._clock.now():%Y-%m-%d %H:%M} UTC"
         self._readiness.note("clock_step", f"set {way} by {spoken(abs(step))}; since then it shows {at}")
+
+
+def _recover(tx: Transaction, now: datetime) -> timedelta | None:
+    """By how much the clock was set back while nobody looked, with all timers moved; None when it was not.
+
+    How long the bot was down is not known then, so nothing counts as waited for meanwhile: late rather than never.
+    """
+    before = timers.last_seen(tx)
+    if before is None or before - now < TOLERANCE:
+        timers.seen(tx, now=now)
+        return None
+    timers.move(tx, by=now - before, before=before, now=now)
+    return now - before
 
 
 class TheirClock:

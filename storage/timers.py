@@ -50,18 +50,10 @@ def seen(tx: Transaction, *, now: datetime) -> None:
     meta.keep(tx, _SEEN, to_text(now))
 
 
-def recover(tx: Transaction, *, tolerance: timedelta, now: datetime) -> timedelta | None:
-    """At start: by how much the clock was set back while nobody looked; None when it was not.
-
-    How long the bot was down is not known then, so nothing counts as waited for meanwhile: late rather than never.
-    """
+def last_seen(tx: Transaction) -> datetime | None:
+    """How late it was when the bot was last alive; None at its first start."""
     kept = meta.kept(tx, _SEEN)
-    before = from_text(kept) if kept else now
-    if before - now < tolerance:
-        seen(tx, now=now)
-        return None
-    move(tx, by=now - before, before=before, now=now)
-    return now - before
+    return from_text(kept) if kept else None
 
 
 def _move_checks(tx: Transaction, by: timedelta, before: datetime) -> None:
