@@ -1,4 +1,4 @@
-"""Callbacks: each is kept before it is answered, and believed only as far as it is signed, fresh and ours."""
+"""Receives callbacks: each is kept before it is answered, and trusted only as far as it is signed, fresh and ours."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ from storage.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 AHEAD = timedelta(minutes=5)
-"""How far Smile ID's clock may be ahead of ours."""
+"""How far Smile ID's clock may be ahead of ours, or ours behind."""
 ASK_AT_MOST_EVERY = timedelta(minutes=1)
-"""A refused callback makes its job due for job_status, but not more often than this."""
+"""A refused callback has Smile ID's record asked, but not more often: a stolen address must not make us flood it."""
 REFUSED_BYTES = 4_096
-"""How much is kept of a refused body that cannot be read: what it is shows at its beginning."""
+"""How much is kept of a refused body that is no JSON: enough to see what it is."""
 
 
 class Answer(IntEnum):
@@ -51,7 +51,7 @@ class Callback:
 
 
 class Callbacks:
-    """Receives."""
+    """Takes deliveries in."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Callbacks:
             return await self._refuse(attempt, Answer.NOT_TRUSTED, raw, delivery.body)
         message = delivery.message
         if message is None:
-            # Signed, ours, and not a result: kept and marked, and Smile ID's record is asked instead.
+            # Signed, for one of our jobs, and not a result: kept and marked, and Smile ID's record is asked instead.
             return await self._refuse(attempt, Answer.KEPT, raw, delivery.body)
         if not message.is_about(attempt):
             return await self._refuse(attempt, Answer.ANOTHER_JOB, raw, delivery.body)
@@ -111,7 +111,7 @@ class Callbacks:
     async def _refuse(
         self, attempt: Attempt, answer: Answer, raw: bytes, body: Mapping[str, object] | None = None
     ) -> Answer:
-        """Not believed, but it came to an address that only Smile ID knows: keep it, and ask Smile ID."""
+        """Keep what is not trusted, and ask Smile ID's record: it came to an address that only Smile ID should know."""
         now, receipt_id = self._now(), self._settlement.new_id()
         why = "not_a_result" if answer is Answer.KEPT else answer.name.lower()
         text = raw[:REFUSED_BYTES].decode("utf-8", "replace")

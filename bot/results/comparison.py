@@ -1,4 +1,4 @@
-"""What was entered against the authority's record, as Smile ID's messages about one job tell it."""
+"""Compares what was entered with the authority's record, as far as Smile ID's messages about one job tell it."""
 
 from collections.abc import Iterable, Mapping
 

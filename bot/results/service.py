@@ -1,4 +1,4 @@
-"""What Smile ID says becomes the state of a check: by callback, by polling, by confirmation, all in one `settle`.
+"""The way in for everything that Smile ID says: by callback, by polling, by confirmation; all end in one `settle`.
 
 A callback is kept before it is answered. What it claims is believed only as far as `bot.domain.rulings` says.
 """
@@ -18,7 +18,7 @@ from storage.database import Database
 
 
 class Results:
-    """Receives, asks and settles."""
+    """Receives callbacks, polls Smile ID, settles both."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Results:
         return await self._callbacks.receive(callback)
 
     async def claim(self, limit: int) -> Sequence[Attempt]:
-        """Jobs due for job_status, ours until the lease ends."""
+        """Jobs whose record is due to be asked, ours until the lease ends."""
         return await self._poller.claim(limit)
 
     async def work(self, due: Attempt) -> None:

@@ -37,7 +37,7 @@ from bot.smile_id.wire import JobStatus, Prepared
 
 TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
 CALL_SECONDS = 120.0
-"""Longest that one call may take, however steadily the other side drips (Java SDK's limit per call)."""
+"""Longest that one call may take: a read time-out never ends an answer that drips (Java SDK's limit, 2026-11)."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_LIST_BYTES = 1024 * 1024
 """Of `services` and `products_config`; the fullest that is known has 57 KB."""
@@ -63,7 +63,7 @@ _RESULTS: Mapping[type[SmileIDError], str] = {
 
 
 def _ignore(call: str, result: str) -> None:
-    """Nobody counts."""
+    """Count nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class _Answer:
 
 
 class V1Client:
-    """One partner at one of Smile ID's environments. Safe to share between tasks."""
+    """Calls v1 for one partner, in one environment. Safe to share between tasks."""
 
     def __init__(
         self,

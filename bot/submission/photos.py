@@ -35,7 +35,7 @@ class LoadedPhoto:
 
 
 class PhotoLoader:
-    """Fetches and prepares them."""
+    """Fetches the photos of a check and prepares them."""
 
     def __init__(
         self, *, database: Database, slack: SlackWeb, files: SlackFiles, bundles: Bundles, decoder: PhotoDecoder
@@ -97,7 +97,7 @@ class PhotoLoader:
 
 
 async def _all_or_the_first_fault(calls: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
-    """All results in order. At the first fault the others are broken off: nobody would look at what they fetch."""
+    """All results in order. At the first error the others are cancelled: nobody would use what they fetch."""
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         return list(await asyncio.gather(*tasks))

@@ -1,9 +1,9 @@
 """What the requester is asked before a check is paid for: photos that look unusable, a selfie that was checked before.
 
-The answers come to `bot.holding`; how the photos look is told by `bot.domain.photo_quality`.
+The answers come in through `bot.holding`; `bot.domain.photo_quality` judges how the photos look.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from bot.domain.checks import Check, Held, PhotoKind
@@ -17,7 +17,7 @@ from storage.database import Database, Transaction
 
 
 class Preflight:
-    """Holds a check where there is something to ask."""
+    """Holds a check while there is something to ask its requester."""
 
     def __init__(
         self, *, database: Database, id_types: IDTypes, settings: Settings, now: Callable[[], datetime]
@@ -28,37 +28,43 @@ class Preflight:
         self._now = now
 
     async def hold(self, check: Check, photos: Sequence[LoadedPhoto]) -> bool:
-        """Whether the check is held now, and its requester asked; what was answered is not asked again."""
+        """Whether the check is held now, and its requester asked. What was answered once is not asked again."""
         selfie = next(it.photo for it in photos if it.ref.kind is PhotoKind.SELFIE)
         flaws = _flaws(photos)
-        since = self._now() - self._settings.seen_before
-        asks_about_selfie = self._settings.asks_about_selfies and not self._stands_for_nobody(check)
 
         def commit(tx: Transaction, now: datetime) -> bool:
+            # Read in the transaction that holds the check: two checks with one selfie cannot miss each other.
             passed = holds.passed(tx, check.ref)
             if flaws and Held.PHOTOS.value not in passed:
                 lifecycle.hold(tx, check.ref, Held.PHOTOS, {"flaws": flaws}, now=now)
                 return True
-            if Held.SELFIE_SEEN.value in passed or not asks_about_selfie:
-                return False
-            found = holds.same_selfie(tx, check.ref, selfie.sha256, since=since)
-            if checks.AGAIN in passed:
-                # Asked and answered with the form, as far as the number is the same.
-                found = [(ref, same) for ref, same in found if not same]
-            if not found:
-                return False
-            note = {
-                "seen": [ref for ref, _same in found[:10]],
-                "others": len(found),
-                "other_number": any(not same for _ref, same in found),
-            }
-            lifecycle.hold(tx, check.ref, Held.SELFIE_SEEN, note, now=now)
-            return True
+            about = None if Held.SELFIE_SEEN.value in passed else self._seen(tx, check, selfie.sha256, passed, now)
+            if about is not None:
+                lifecycle.hold(tx, check.ref, Held.SELFIE_SEEN, about, now=now)
+            return about is not None
 
         return await self._database.write(commit, self._now())
 
+    def _seen(
+        self, tx: Transaction, check: Check, sha256: str, passed: Collection[str], now: datetime
+    ) -> dict[str, object] | None:
+        """In which other checks this selfie was used lately; None where nobody needs to be asked about it."""
+        if not self._settings.asks_about_selfies or self._stands_for_nobody(check):
+            return None
+        found = holds.same_selfie(tx, check.ref, sha256, since=now - self._settings.seen_before)
+        if checks.AGAIN in passed:
+            # Asked and answered with the form, as far as the number is the same.
+            found = [(ref, same) for ref, same in found if not same]
+        if not found:
+            return None
+        return {
+            "seen": [ref for ref, _same in found[:10]],
+            "others": len(found),
+            "other_number": any(not same for _ref, same in found),
+        }
+
     def _stands_for_nobody(self, check: Check) -> bool:
-        """One of Smile ID's test numbers, in its sandbox: any selfie may go with it, as often as one likes."""
+        """One of Smile ID's test numbers, in its sandbox: any selfie may be sent with it, and often is."""
         entry = self._id_types.find(check.country, check.id_type)
         return (
             self._settings.smile_id_environment is Environment.SANDBOX

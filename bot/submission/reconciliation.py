@@ -44,7 +44,7 @@ class Reconciler:
         self._now = now
 
     async def begin(self, check: Check, attempt: Attempt, fault: SmileIDError) -> None:
-        """An answer was lost: nothing is sent before Smile ID's own record was asked, which happens at once."""
+        """Put an attempt in doubt: nothing more is sent before Smile ID's record was asked, which happens at once."""
         await self._database.write(attempts.doubt, attempt.job_id, since=self._now())
         await self._retries.reschedule(check, str(fault), at_once=True, gives_up_as="unsettled")
 

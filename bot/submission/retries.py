@@ -1,6 +1,6 @@
-"""What becomes of a check that could not be sent: another try later, a bounded number of times, or its end.
+"""Retries a failed submission with backoff, a bounded number of times, then ends the check.
 
-Why it could not is known by whoever calls; people are told here, the requester by the check, operators by an alert.
+The caller knows why it failed. People are told here: the requester in the check's thread, operators by an alert.
 """
 
 import random
@@ -24,11 +24,11 @@ from storage.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 MAX_TRIES = 20
-"""With the waits of `retry_in` about an hour."""
+"""Take about an hour with the waits of `retry_in`: longer than most outages, short enough for somebody who waits."""
 LONGEST_WAIT = timedelta(hours=1)
-"""However long the other side asks us to wait: a person does."""
+"""The most that a `Retry-After` makes us wait: a person is waiting too."""
 LOOK_ONCE_MORE = timedelta(hours=1)
-"""After giving up in doubt: without callbacks nobody would hear of a result that comes after all."""
+"""After giving up in doubt the record is asked once more: a site without callbacks would miss a late result."""
 
 _FOR_OPERATORS = {
     "refused": "Smile ID refuses our requests. ",
@@ -40,7 +40,7 @@ _FOR_OPERATORS = {
 
 
 class RetryPolicy:
-    """Postpones and ends."""
+    """Postpones a check, or ends it."""
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class RetryPolicy:
         operators = self._access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
+            # At once only where an answer was lost: the next pass asks Smile ID's record before it sends anything.
             checks.postpone(tx, check.ref, until=now if at_once else now + wait)
             refresh.check_changed(tx, check.ref, now=now)
             if refusal is not None:
@@ -92,12 +93,12 @@ class RetryPolicy:
         await self._database.write(commit, self._now())
 
     async def fail(self, check: Check, failure: str, words: str | None, *, alert: str | None = None) -> None:
-        """End it without a result, unless one has come meanwhile; `alert` is the fault that operators hear of."""
+        """End a check without a result, unless one has come meanwhile. `alert` names the fault for operators."""
         operators = self._access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
             if checks.get(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
-                # A result came while we were trying: it says more than our failure.
+                # A callback or a poll may have won: a result says more than our failure. So may a cancellation.
                 return
             alerted = None
             if alert:
@@ -105,7 +106,7 @@ class RetryPolicy:
                 alerted = alerts.alert(tx, alert, recipients=operators, now=now, payload=payload)
             attempt = attempts.latest(tx, check.ref)
             if failure == "unsettled":
-                # Whether it was paid for is for a person to find out, before anybody runs it again.
+                # A person must find out whether it was paid for, before anybody runs it again.
                 key = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
                 channel, payload = self._settings.review_channel, {"tell": "unsettled"}
                 transitions.call(tx, check, key, channel=channel, now=now, payload=payload)

@@ -117,7 +117,7 @@ class Sender:
             await self._taken(check, attempt)
             return None
         if no.fault is Fault.USER_ID and attempt.smile_job_id is not None:
-            # A zip of this attempt may have been sent, and then it was ours that enrolled the user.
+            # Photos of this attempt may have been sent, and then it was they that enrolled the user.
             await self._reconciler.begin(check, attempt, no)
             return None
         if no.fault is Fault.USER_ID and await self._database.read(attempts.count_of_round, check.ref) < MAX_USER_IDS:
@@ -136,7 +136,7 @@ class Sender:
             case Arrival.MISSING:
                 await self._retries.fail(check, "unsettled", None, alert="unsettled")
             case Arrival.UNKNOWN:
-                pass  # rescheduled
+                pass  # already rescheduled
 
 
 def _of_kind(photos: Sequence[LoadedPhoto], kind: PhotoKind) -> tuple[JobPhoto, ...]:

@@ -1,8 +1,8 @@
-"""From an accepted request to a zip at Smile ID, in steps that a crash can fall between.
+"""Brings an accepted request to Smile ID, in steps that a crash may fall between.
 
 What a pass does, in this order: `reconciliation` asks Smile ID what became of an answer that was lost, `photos` loads
-the photos, `preflight` may ask the requester first, `sender` goes through the three `checkpoints`. Whatever stands in
-the way is a case for `retries`.
+the photos, `preflight` may ask the requester first, `sender` goes through the three `checkpoints`. What fails is left
+to `retries`.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ from storage.leases import UnderWay
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=10)
-"""Longer than one pass takes by itself, and void at every start: two passes over one check would pay for it twice."""
+"""Longer than a pass may take (`PASS_SECONDS`), and void at every start. Two passes over one check would pay twice."""
 PASS_SECONDS = 8 * 60.0
-"""A pass that takes longer is broken off, and what it was sending is in doubt. Waiting to be decoded does not count."""
+"""A pass that takes longer is cancelled, and what it was sending is in doubt. Waiting to be decoded does not count."""
 ROWS_AT_ONCE = 6
-"""Rows of batches under way: each holds up to nine photos of ten megabytes."""
+"""Rows of batches under way at once: each holds up to nine photos of ten megabytes in memory."""
 
 
 class SubmissionWorker:
@@ -87,7 +87,7 @@ class SubmissionWorker:
     async def claim(self, limit: int) -> list[str]:
         """References of checks that are due, ours until the lease ends."""
         if not await self._access.is_settled():
-            # With the token of another workspace every photo would be refused, and the check end for want of photos.
+            # With the token of another workspace Slack would refuse every photo, and checks would end without them.
             return []
         now = self._now()
         return await self._database.write(
@@ -100,7 +100,7 @@ class SubmissionWorker:
         )
 
     async def work(self, ref: str) -> None:
-        """Bring one check as far as it will go now; a failure leaves it due for another try."""
+        """Take one check as far as it goes now; a failure leaves it due for another try."""
         await self._under_way.run(ref, lambda: self._one_pass(ref))
 
     async def _one_pass(self, ref: str) -> None:
@@ -108,7 +108,7 @@ class SubmissionWorker:
             async with asyncio.timeout(self._pass_seconds) as limit:
                 await self._pass(ref, limit)
         except IllegalMove as late:
-            # It was cancelled, or a result came, between our reading and our writing.
+            # Between our reading and our writing it was cancelled, or a callback or poll moved it.
             log.info("check.left", ref=ref, error=str(late))
         except Exception:
             # Nobody knows how far the last call came: the attempt is put in doubt, and the failure counts as a try.
@@ -121,7 +121,7 @@ class SubmissionWorker:
             return
         attempt = await self._database.read(attempts.latest, ref)
         if attempt is not None and await self._database.read(attempts.heard_of, attempt.job_id):
-            # A callback came before the answer to the zip: whatever became of that answer, the zip is there.
+            # A callback came before the answer to our photos: whatever became of that answer, the photos are there.
             await self._reconciler.received(check, attempt, "callback")
             return
         if attempt is not None and attempt.in_doubt_since is not None:
@@ -138,7 +138,7 @@ class SubmissionWorker:
         await self._sender.send(check, attempt, photos)
 
     async def _photos(self, check: Check, limit: asyncio.Timeout) -> Sequence[LoadedPhoto] | None:
-        """All photos, ready to be sent; None when the check ended or waits because of them."""
+        """All photos, ready to be sent; None when the check ended or was put off because of them."""
         refs = await self._database.read(checks.photos, check.ref)
         try:
             photos = await self._photo_loader.load(check, refs, limit=limit)
@@ -158,7 +158,7 @@ class SubmissionWorker:
         return photos
 
     async def _broken_off(self, ref: str) -> None:
-        """A pass failed for no reason we foresaw, so nobody knows how far its last call came."""
+        """A pass failed for a reason that nobody foresaw, perhaps in the middle of a call."""
         check = await self._database.read(checks.get, ref)
         attempt = await self._database.read(attempts.latest, ref)
         if attempt is not None and attempt.step is not Step.SENT:

@@ -393,6 +393,18 @@ async def test_an_undocumented_answer_to_the_question_settles_nothing_by_itself(
         await assert_sent_once_and_approved(world, ref)
 
 
+async def test_an_attempt_that_an_older_version_left_to_be_retried_goes_on(tmp_path: Path) -> None:
+    """Older versions kept in the database that the job id is taken; now Smile ID says so again."""
+    async with journey(tmp_path) as world:
+        world.smile_id.fail_next("upload", Fault.reset_after())
+        ref = await world.ask()
+        await world.work()
+        await world.bot.database.write(lambda tx: tx.run("UPDATE attempts SET retry_flag = 1"))
+        await finish(world, ref)
+        await assert_sent_once_and_approved(world, ref)
+        assert [body.get("retry") for body in uploads(world)] == [None, None, True]
+
+
 # The upload URL
 
 
