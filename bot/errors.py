@@ -12,10 +12,10 @@ KycError
 ├── FileUnusable             a file of ID information cannot be read; whoever sent it can do something about it
 ├── SmileIDError             anything that went wrong with Smile ID
 │   ├── SmileIDNotSent       never left this machine: may simply be repeated
-│   ├── SmileIDUncertain     sent, answer lost: ask job_status before anything else
+│   ├── SmileIDUncertain     sent, answer lost: ask Smile ID's record before anything else
 │   ├── SmileIDUnavailable   an answer says "not now" (5xx, 429, system error): may be repeated
 │   ├── SmileIDRefused       an answer says "no": repeating is no use; `fault` says who must act
-│   ├── SmileIDUploadExpired the upload URL is no longer valid: prepare again, with `retry`, for a new one
+│   ├── SmileIDUploadExpired the upload URL is no longer valid; stays inside `bot.smile_id`, which asks for a new one
 │   ├── SmileIDAnswerInvalid an answer that is not what the API promises
 │   └── SmileIDUntrusted     an answer whose signature does not check out: worth nothing
 └── SlackError               anything that went wrong with Slack
@@ -248,7 +248,7 @@ class SmileIDNotSent(SmileIDError):
 
 
 class SmileIDUncertain(SmileIDError):
-    """The request was sent and its answer lost: ask job_status, never just send again."""
+    """The request was sent and its answer lost: ask Smile ID's record, never just send again."""
 
 
 class SmileIDUnavailable(SmileIDError):
@@ -278,7 +278,10 @@ class SmileIDRefused(SmileIDError):
 
 
 class SmileIDUploadExpired(SmileIDError):
-    """The pre-signed upload URL is no longer valid: prepare the same job again, with `retry`, and send there."""
+    """v1's pre-signed upload URL is no longer valid: the same job is announced again, for a new one.
+
+    Never leaves `bot.smile_id`: who submits gets a new checkpoint instead.
+    """
 
 
 class SmileIDAnswerInvalid(SmileIDError):
