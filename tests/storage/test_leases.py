@@ -1,0 +1,84 @@
+"""Work that is claimed: by one worker at a time, whatever the machine's clock does to its lease."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.submission import checkpoints
+from storage import attempts, due, leases
+from storage.leases import UnderWay
+from tests.journeys.world import journey
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_work_under_way_is_not_begun_twice() -> None:
+    under_way, go_on = UnderWay(), asyncio.Event()
+    begun: list[str] = []
+
+    async def work(name: str) -> None:
+        begun.append(name)
+        await go_on.wait()
+
+    first = asyncio.create_task(under_way.run("K-1", lambda: work("first")))
+    other = asyncio.create_task(under_way.run("K-2", lambda: work("other")))
+    await asyncio.sleep(0)
+    await under_way.run("K-1", lambda: work("second"))
+    assert begun == ["first", "other"]
+    assert under_way.keys == {"K-1", "K-2"}
+    go_on.set()
+    await asyncio.gather(first, other)
+    assert under_way.keys == frozenset()
+
+
+async def test_work_that_failed_may_be_begun_again() -> None:
+    under_way = UnderWay()
+    tries: list[int] = []
+
+    async def work() -> None:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise OSError("invented")
+
+    with pytest.raises(OSError, match="invented"):
+        await under_way.run("K-1", work)
+    await under_way.run("K-1", work)
+    assert tries == [0, 1]
+
+
+async def test_a_lease_that_ran_out_puts_what_was_not_sent_in_doubt(tmp_path: Path) -> None:
+    """Unless its worker is still at it in this process: then the clock jumped, and nothing was lost."""
+    async with journey(tmp_path) as world:
+        ref = await world.ask()
+        (claimed,) = await world.bot.submission.claim(1)
+        assert claimed == ref
+        database, minute = world.bot.database, timedelta(minutes=1)
+        check = await world.check(ref)
+        await database.write(checkpoints.record, check, replaces=None, now=world.clock())
+        late = world.clock() + timedelta(hours=1)
+
+        assert await database.write(due.claim_due, now=late, until=late + minute, limit=9, under_way=[ref]) == []
+        attempt = await database.read(attempts.latest, ref)
+        assert attempt is not None
+        assert attempt.in_doubt_since is None
+
+        later = late + 2 * minute
+        assert await database.write(due.claim_due, now=later, until=later + minute, limit=9) == [ref]
+        attempt = await database.read(attempts.latest, ref)
+        assert attempt is not None
+        assert attempt.in_doubt_since == later
+
+
+async def test_every_lease_is_dead_at_the_start(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        ref = await world.ask()
+        assert await world.bot.submission.claim(9) == [ref]
+        posts = await world.bot.outbox.claim(9)
+        assert posts
+        assert await world.bot.submission.claim(9) == []
+        assert await world.bot.outbox.claim(9) == []
+        await world.bot.database.write(leases.release_all, now=world.clock())
+        assert await world.bot.submission.claim(9) == [ref]
+        assert await world.bot.outbox.claim(9) == posts
