@@ -6,7 +6,8 @@ BIN := .venv/bin
 PREFIX ?= production
 LOCK ?= requirements-charts.lock
 
-.PHONY: demo install wheel test format lint types unit coverage faults bench lock clean soak pictures
+.PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
+.PHONY: faults bench lock clean soak pictures
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -23,7 +24,15 @@ wheel: .venv/ready
 	rm -rf build
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-index --no-build-isolation --no-deps --wheel-dir build/wheel .
 
+# While you work: under a minute, without processes and waiting, a few examples of each property.
+quick: lint
+	$(BIN)/pytest -n 2 -m "not slow" --hypothesis-profile=quick
+
+# Before you land a change: within ten minutes.
 test: lint types unit
+
+# What takes longer. CI runs each of these after `make test`.
+slow: faults-sample installation endurance
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -42,8 +51,12 @@ lint: .venv/ready
 types: .venv/ready
 	$(BIN)/mypy
 
+PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
 unit: .venv/ready
-	$(BIN)/pytest -n 6 --dist worksteal -rs
+	$(PYTEST) -m "not faults and not installation and not endurance"
+
+faults-sample installation endurance: .venv/ready
+	$(PYTEST) -m $(subst -sample,,$@)
 
 # The same tests with their branch coverage, which makes the pure ones twice as slow.
 coverage: .venv/ready
@@ -52,7 +65,7 @@ coverage: .venv/ready
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Every fault, where `make unit` plays a sample; kills at commits need `strace`. About a quarter of an hour.
+# Every fault, where `make faults-sample` plays some; kills at commits need `strace`. About a quarter of an hour.
 faults: .venv/ready
 	$(BIN)/pytest -q -s --all-faults tests/faults
 

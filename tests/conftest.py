@@ -1,8 +1,11 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and which tests are quick."""
 
 from __future__ import annotations
 
 import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -15,18 +18,62 @@ from bot.settings import LogFormat
 # `pytest --hypothesis-profile=explore` looks further, at other examples each time.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
+# `make quick` asks less of each property; `make test` asks all.
+settings.register_profile("quick", settings.get_profile("same"), max_examples=10)
 settings.load_profile("same")
+
+SLOW_FOLDERS = frozenset({"journeys", "faults", "sandbox"})
+"""Here the whole bot runs, or a stand-in on the loopback: marked slow as a whole, as is what borrows their world."""
+STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
+"""Python's names for these audit events."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--benchmarks", action="store_true", help="play the tests with bounds of seconds, and hold them")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make quick` does not even read what is slow as a whole."""
+    return True if config.option.markexpr == "not slow" and collection_path.name in SLOW_FOLDERS else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects by the marks given here
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FOLDERS.intersection(item.path.parts) or _borrows_a_world(item):
+            item.add_marker(pytest.mark.slow)
     if config.getoption("--benchmarks"):
         left_out = [item for item in items if "took" not in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _borrows_a_world(item: pytest.Item) -> bool:
+    """Whether its file imports something of the journeys, which start a bot."""
+    names = vars(item.module).values() if isinstance(item, pytest.Function) else ()
+    return any(str(getattr(it, "__module__", None)).startswith("tests.journeys.") for it in names)
+
+
+class _Guard:
+    """Keeps tests that are not marked slow from starting a process, in `make quick` and everywhere else."""
+
+    def __init__(self) -> None:
+        self.guarded: str | None = None
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, _arguments: tuple[object, ...]) -> None:
+        if self.guarded is not None and event in STARTS_A_PROCESS:
+            pytest.fail(f"{self.guarded} starts a process ({event}): mark it with pytest.mark.slow")
+
+
+_guard = _Guard()
+
+
+@pytest.fixture(autouse=True)
+def _quick_tests_start_no_process(request: pytest.FixtureRequest) -> Iterator[None]:
+    _guard.guarded = None if request.node.get_closest_marker("slow") else request.node.nodeid
+    yield
+    _guard.guarded = None
 
 
 class Took(Protocol):

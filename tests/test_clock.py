@@ -203,6 +203,7 @@ def test_a_year_of_missed_runs_is_one_run() -> None:
     assert trigger.get_next_fire_time(NOON, later) == later + timedelta(seconds=60)
 
 
+@pytest.mark.slow
 async def test_a_job_that_the_wall_clock_keeps_waiting_runs_when_it_is_due_by_the_loops_time() -> None:
     """As if the clock had been set back an hour: by wall time it is due in an hour."""
     ran = asyncio.Event()
@@ -220,6 +221,7 @@ async def test_a_job_that_the_wall_clock_keeps_waiting_runs_when_it_is_due_by_th
         await schedule.stop(timedelta(seconds=1))
 
 
+@pytest.mark.slow
 async def test_late_ticks_are_told_and_none_for_long_is_as_without_scheduler() -> None:
     lags: list[float] = []
     came = asyncio.Event()

@@ -563,6 +563,7 @@ def test_all_locks_pin_the_same_versions() -> None:
 # The sandbox, which production does without
 
 
+@pytest.mark.slow
 def test_nothing_of_the_sandbox_is_imported_before_a_command_of_it_runs() -> None:
     look = "import sys, bot.__main__; print([name for name in sys.modules if name.startswith('bot.sandbox')])"
     ended = subprocess.run([sys.executable, "-c", look], capture_output=True, check=True, text=True, cwd=ROOT)

@@ -33,6 +33,7 @@ async def test_two_who_ask_at_once_share_one_question() -> None:
     assert (asked, known.get("a", within=HOUR)) == (["a"], 1)
 
 
+@pytest.mark.slow
 async def test_a_question_that_hangs_is_not_joined_and_its_late_answer_replaces_no_younger_one() -> None:
     answers = {1: asyncio.Event(), 2: asyncio.Event()}
     times = [NOW, NOW + timedelta(seconds=2)]

@@ -151,6 +151,7 @@ def test_nobody_elses_words_can_call_people_or_lead_away() -> None:
 # The picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bars", [0, 1, 8])
 @pytest.mark.parametrize("most", [0, 1, 123_456])
 def test_a_picture_is_drawn_of_whatever_there_is(bars: int, most: int) -> None:

@@ -166,6 +166,7 @@ VARIED = [
 ]
 
 
+@pytest.mark.slow
 @given(damaged(VARIED, little=True))
 @settings(max_examples=400)
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -24,7 +24,7 @@ from tests.journeys.site import site
 from tests.journeys.world import PHOTOS, SELFIE
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.endurance]
 
 COUNT = 500
 WITH_LIVENESS = 25

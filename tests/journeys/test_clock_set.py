@@ -12,7 +12,7 @@ import pytest
 from tests.journeys.faketime import WallClock, required, why_not
 from tests.journeys.site import Site, site
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.endurance]
 
 HOUR_BACK, TEN_MINUTES_FORTH, YEAR_FORTH = -3600.0, 600.0, 365 * 86_400.0
 APPROVED = "Approved — face and ID number verified"

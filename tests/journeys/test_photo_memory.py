@@ -18,7 +18,7 @@ from tests.journeys.test_batch_of_500 import MIB, resident_kib
 from tests.journeys.test_submission_faults import finish
 from tests.journeys.world import PHOTOS, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.endurance]
 
 COUNT = 8
 SIDE = 7000

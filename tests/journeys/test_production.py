@@ -18,7 +18,7 @@ from tests.journeys.production import build_wheel, install
 from tests.journeys.site import Ended, Site, kyc_bot, site
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.installation]
 
 MANAGER = "U0MUSA00001"
 

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from storage import reviews
 from storage.database import Transaction
 from tests.journeys.test_walks import CODES, UNVERIFIED, Walk
 from tests.journeys.world import ADMIN, REVIEWER
+
+pytestmark = pytest.mark.endurance
 
 WHO = st.sampled_from([REVIEWER, ADMIN, ANALYST])
 

@@ -26,7 +26,7 @@ from tests.journeys.smile import message, written
 from tests.journeys.world import SELFIE
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.endurance]
 
 COPIES = 10
 AT_ONCE = 50

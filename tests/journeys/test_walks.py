@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -19,6 +20,8 @@ from bot.sandbox.demo import settings_for
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.smile import ALL_VERIFIED, Message, message, post, signed, written
 from tests.journeys.world import Journey, MovedClock, bot_between, patient_slack
+
+pytestmark = pytest.mark.endurance
 
 T = TypeVar("T")
 

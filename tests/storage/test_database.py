@@ -556,6 +556,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_a_killed_process_keeps_what_it_acknowledged(path: Path) -> None:
     killed = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False, timeout=GIVE_UP_SECONDS

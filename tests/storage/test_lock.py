@@ -50,17 +50,20 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_told_who_holds_it(path: Path, holder: subprocess.Popen[str]) -> None:
     with pytest.raises(DatabaseInUse, match=f"in use by process {holder.pid}, which holds"):
         DatabaseLock(path).acquire()
 
 
+@pytest.mark.slow
 def test_the_lock_is_free_after_the_other_process_let_go(path: Path, holder: subprocess.Popen[str]) -> None:
     holder.communicate("\n", timeout=GIVE_UP_SECONDS)
     with DatabaseLock(path):
         pass
 
 
+@pytest.mark.slow
 def test_the_lock_is_free_after_the_other_process_was_killed(path: Path, holder: subprocess.Popen[str]) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(30)

@@ -38,7 +38,7 @@ from storage.migrations import migrate
 from storage.sealing import Sealer
 from tests import large_file
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 NOW = datetime.now(UTC)
 SOON = NOW + timedelta(minutes=5)

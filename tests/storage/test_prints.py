@@ -30,7 +30,7 @@ from storage.sealing import Sealer
 from storage.upkeep import BATCH
 from tests.storage.older import before_prints
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 OLD, NEW = b"o" * 32, b"n" * 32

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,6 +159,7 @@ def within_bounds(act: Callable[[], None]) -> None:
     assert peak < BYTES
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.sampled_from(sorted(WHOLE)), st.data())
 def test_a_damaged_file_is_read_or_refused_within_bounds(name: str, data: st.DataObject) -> None:
@@ -177,6 +179,7 @@ PHOTOS = Path(__file__).parents[3] / "bot" / "sandbox" / "data" / "photos"
 PHOTO = (PHOTOS / "liveness_0.jpg").read_bytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_photo_is_used_or_refused_within_bounds(data: st.DataObject) -> None:

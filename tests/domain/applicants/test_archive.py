@@ -112,6 +112,7 @@ def test_limits_of_entries_and_sizes() -> None:
     assert "is larger than" in refusal(table(data, "all.zip"), limits=Limits(zip_bytes=100))
 
 
+@pytest.mark.slow
 def test_as_many_entries_as_a_zip_can_count() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:

@@ -233,6 +233,7 @@ def owners(path: str, rows: Sequence[tuple[str, ...]]) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     paths=st.lists(PATHS, min_size=1, max_size=8, unique_by=str.lower),

@@ -134,6 +134,7 @@ def messages_with_a_number(draw: st.DrawFn) -> tuple[str, str]:
     return draw(st.sampled_from([" ", "\n", ", "])).join([*around[:at], shown, *around[at:]]), number
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages_with_a_number())
 def test_no_digit_of_a_number_reaches_the_result(said: tuple[str, str]) -> None:
@@ -154,6 +155,7 @@ def test_no_digit_of_a_number_reaches_the_result(said: tuple[str, str]) -> None:
     assert number not in repr(found)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages_with_a_number())
 def test_a_number_is_seen_however_it_is_written(said: tuple[str, str]) -> None:

@@ -323,6 +323,7 @@ def means_something(name: str) -> bool:
     return VOCABULARY.at([word], 0) is not None or is_month(word)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mentions())
 def test_each_understood_field_is_the_truth_and_what_is_not_understood_is_unclear(said: Said) -> None:
