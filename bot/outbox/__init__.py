@@ -1,5 +1,5 @@
-"""Everything the bot says of its own accord: `delivering` brings to Slack what the builders build."""
+"""Everything the bot says of its own accord: `delivery` brings to Slack what the builders build."""
 
-from bot.outbox.delivering import Outbox
+from bot.outbox.delivery import Outbox
 
 __all__ = ["Outbox"]

@@ -1,10 +1,11 @@
-"""Whether somebody may still be told directly what a post says: roles are lost between what happens and its telling."""
+"""Who may read what a post says, asked again at delivery: roles are lost, and channels shared, after what happened."""
 
 from collections.abc import Mapping
 
 from bot.access import Access, Role, Verdict
 from bot.domain.outbox import ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
 from bot.domain.reviews import FOR_REVIEWERS, Choice
+from bot.errors import SlackNotSent
 from bot.outbox.context import Context
 
 _ANY_CHECK = (Role.REVIEWER, Role.ADMIN)
@@ -25,6 +26,8 @@ looked at when it is written."""
 NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS | {PostKind.UNANSWERED}
 """Nothing is lost when these are not told to somebody: the event has a message of its own, or was for them alone."""
 
+SHARED = "the channel is shared with another company"
+
 
 class Recipients:
     """Decides about one post at a time."""
@@ -42,6 +45,22 @@ class Recipients:
         if post.kind is PostKind.PERSONAL and Choice(post.payload["choice"]) in FOR_REVIEWERS:
             return await self._access.has(person, *_ANY_CHECK)
         return await self._access.has(person, *_ROLES.get(post.kind, (Role.REQUESTER, *_ANY_CHECK)))
+
+    async def is_shared(self, channel: str, user: str = "") -> bool:
+        """Whether another company reads a channel. Raises SlackNotSent while Slack does not say."""
+        known = await self._access.channel(channel, user)
+        if known is None:
+            raise SlackNotSent("whether another company reads this channel is not known now")
+        return known.shared
+
+    def reviewers(self, post: Post, context: Context) -> list[str]:
+        """Who hears directly what cannot be posted in the reviewers' channel: whom it calls by name, or else everybody
+        who may decide the check. Whoever asked for it may not.
+        """
+        if whom := post.payload.get("whom"):
+            return [whom]
+        askers = context.check.askers if context.check else frozenset()
+        return [user for user in self._access.people(Role.REVIEWER) if user not in askers]
 
 
 def recipient(post: Post, context: Context) -> str | None:

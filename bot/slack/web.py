@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
+from bot.slack.error_codes import THREAD_GONE
 
 Blocks = list[dict[str, Any]]
 Answer = Mapping[str, Any]
@@ -142,7 +143,7 @@ class SlackWeb:
             try:
                 answer = await self._call("conversations.replies", call)
             except SlackRefused as no:
-                if no.code in {"thread_not_found", "message_not_found"}:
+                if no.code in THREAD_GONE:
                     return None
                 raise
         found = next((message for message in answer.get("messages", ()) if message.get("ts") == ts), None)
@@ -159,7 +160,7 @@ class SlackWeb:
         try:
             answer = await self._call("conversations.replies", call)
         except SlackRefused as no:
-            if no.code in {"thread_not_found", "message_not_found"}:
+            if no.code in THREAD_GONE:
                 return Page()
             raise
         following = (answer.get("response_metadata") or {}).get("next_cursor")
@@ -213,7 +214,7 @@ class SlackWeb:
                 "conversations.replies", self.client.conversations_replies(channel=channel, ts=ts, limit=1)
             )
         except SlackRefused as no:
-            if no.code in {"thread_not_found", "message_not_found"}:
+            if no.code in THREAD_GONE:
                 return False
             raise
         first = next(iter(answer.get("messages", ())), None)

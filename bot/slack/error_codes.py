@@ -1,0 +1,27 @@
+"""Slack's error codes, grouped by what the bot does about them.
+
+Source: the list of errors on each method's page at docs.slack.dev/reference/methods (2026-11).
+"""
+
+CONVERSATION_CLOSED = frozenset(
+    {
+        "channel_not_found",
+        "not_in_channel",
+        "is_archived",
+        "restricted_action",
+        "restricted_action_thread_only_channel",
+        "thread_not_found",
+        "cannot_reply_to_message",
+        "team_access_not_granted",
+    }
+)
+"""The bot cannot post there, now or later."""
+
+MESSAGE_FIXED = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+"""The message is gone, or takes no update any more."""
+
+BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
+"""The same message may pass without its blocks."""
+
+THREAD_GONE = frozenset({"thread_not_found", "message_not_found"})
+"""Of conversations.replies: the first message of the thread was deleted."""
