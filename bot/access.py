@@ -14,9 +14,9 @@ import structlog
 
 from bot.domain.installation import NOBODY, Person, gives_roles, is_full_member, is_shared_outside, person_of
 from bot.errors import Refusal, Refused, SlackRefused
-from bot.memory import LOOK_UP_SECONDS, Memory
+from bot.memory import Memory
 from bot.settings import Settings
-from bot.slack.web import SlackWeb
+from bot.slack.web import LOOK_UP_SECONDS, SlackWeb
 from bot.workspace import Workspace
 
 log = structlog.get_logger(__name__)

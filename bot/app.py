@@ -35,7 +35,6 @@ from bot.holding import LOOK_EVERY, Holding
 from bot.home import LOOK_EVERY as LOOK_AT_HOMES
 from bot.home import Home
 from bot.intake import Intake
-from bot.memory import LOOK_UP_SECONDS
 from bot.messages import Messages
 from bot.metrics import Metrics
 from bot.outbox import Outbox
@@ -63,7 +62,7 @@ from bot.schedule import (
 from bot.settings import Settings
 from bot.slack.files import SlackFiles
 from bot.slack.signature import SlackSignature
-from bot.slack.web import SlackWeb
+from bot.slack.web import LOOK_UP_SECONDS, SlackWeb
 from bot.smile_id.client import CALL_SECONDS, TIMEOUT, V1Client
 from bot.smile_id.interface import SmileID
 from bot.smile_id.v1 import SmileIDV1
@@ -329,10 +328,10 @@ async def _lay(
     slack_time = TheirClock("slack", now=now, steady=steady, readiness=readiness)
     look_up = patience.look_up_seconds
     listener_slack = await _slack(
-        settings, stack, timeout=patience.listener, link_seconds=look_up, on_call=heard, time=slack_time
+        settings, stack, timeout=patience.listener, look_up_seconds=look_up, on_call=heard, time=slack_time
     )
     worker_slack = await _slack(
-        settings, stack, timeout=patience.worker, link_seconds=look_up, on_call=heard, time=slack_time
+        settings, stack, timeout=patience.worker, look_up_seconds=look_up, on_call=heard, time=slack_time
     )
     smile_id = smile_id or connect_smile_id(
         settings,
@@ -419,7 +418,7 @@ async def _slack(
     stack: AsyncExitStack,
     *,
     timeout: aiohttp.ClientTimeout,
-    link_seconds: float,
+    look_up_seconds: float,
     on_call: Callable[[str, str], None],
     time: TheirClock,
 ) -> SlackWeb:
@@ -428,7 +427,7 @@ async def _slack(
         base_url=settings.slack_api_url,
         session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
         on_call=on_call,
-        link_seconds=link_seconds,
+        look_up_seconds=look_up_seconds,
         on_date=time.heard,
         theirs=time.theirs,
     )
@@ -569,7 +568,6 @@ def _intake(ground: _Ground) -> Intake:
         settings=ground.settings,
         now=ground.now,
         dice=ground.dice,
-        look_up_seconds=ground.patience.look_up_seconds,
     )
 
 
@@ -593,7 +591,6 @@ def _desk(ground: _Ground) -> Desk:
         access=ground.access,
         id_types=ground.id_types,
         now=ground.now,
-        look_up_seconds=ground.patience.look_up_seconds,
     )
 
 

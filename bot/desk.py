@@ -17,11 +17,10 @@ from bot.domain.id_types import IDTypes
 from bot.domain.outbox import Message
 from bot.domain.record_match import RecordMatch
 from bot.domain.references import parse_reference
-from bot.domain.request import check_file
+from bot.domain.request import FileInfo, check_file
 from bot.domain.reviews import Decided, Decision, Note, runs_again
 from bot.domain.states import FINAL, State
-from bot.errors import IllegalMove, Refusal, Refused, SlackError, SlackRefused, SmileIDError
-from bot.slack.file_info import file_info
+from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
 from bot.slack.web import SlackWeb
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
 from bot.submission import lifecycle
@@ -30,8 +29,7 @@ from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
-FILE_LOOK_UP_SECONDS = 1.0
-
+_GONE = "it is no longer in Slack, or I may not read it. Attach it again."
 _NAMES = ("first_name", "middle_name", "last_name")
 _AUTHORITY = {
     "full_name": "Name at the authority",
@@ -55,9 +53,7 @@ class Desk:
         access: Access,
         id_types: IDTypes,
         now: Callable[[], datetime],
-        look_up_seconds: float = FILE_LOOK_UP_SECONDS,
     ) -> None:
-        self._look_up_seconds = look_up_seconds
         self._database = database
         self._slack = slack
         self._smile_id = smile_id
@@ -124,15 +120,10 @@ class Desk:
         name += " of the last time"
         fault = None
         if photo.inside is None:
-            try:
-                found = await asyncio.wait_for(self._slack.file(photo.file_id), self._look_up_seconds)
-                seen = check_file(file_info(found))
-                fault = plain_sentence(seen) if seen else None
-            except SlackRefused:
-                fault = "it is no longer in Slack, or I may not read it. Attach it again."
-            except (SlackError, TimeoutError):
-                # Not known: sending will tell.
-                fault = None
+            # What Slack does not say in time, sending will tell.
+            found = await self._slack.look_up_file(FileInfo(id=photo.file_id))
+            seen = check_file(found)
+            fault = _GONE if not found.readable else plain_sentence(seen) if seen else None
         return Attached(file_id=photo.file_id, inside=photo.inside, name=name, kind=photo.kind, fault=fault)
 
     async def details(self, user: str, ref: str) -> dict[str, Any]:

@@ -17,9 +17,8 @@ from bot.domain.id_types import IDType, IDTypes
 from bot.domain.references import reference
 from bot.domain.request import FileInfo, Form, parse
 from bot.domain.searches import EARLIER_NAMED
-from bot.errors import IllegalMove, Refusal, Refused, SlackError, SlackRefused
+from bot.errors import IllegalMove, Refusal, Refused
 from bot.settings import Environment, Settings
-from bot.slack.file_info import file_info
 from bot.slack.web import SlackWeb
 from bot.submission import lifecycle
 from storage import checks, holds, slack_requests
@@ -27,13 +26,10 @@ from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
-FILE_LOOK_UP_SECONDS = 1.0
-"""All files are asked about side by side within this; what is unknown then is left to the pre-flight."""
 PLACE_FRESH_FOR = timedelta(minutes=1)
 """A channel may have been archived, left or shared since the form was opened."""
 LATEST = timedelta(days=7)
 """A later time to run a check again would outlive its photos and its purpose."""
-_UNREADABLE = frozenset({"file_not_found", "file_deleted", "not_visible"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +91,7 @@ class Intake:
         settings: Settings,
         now: Callable[[], datetime],
         dice: random.Random,
-        look_up_seconds: float = FILE_LOOK_UP_SECONDS,
     ) -> None:
-        self._look_up_seconds = look_up_seconds
         self._database = database
         self._slack = slack
         self._access = access
@@ -234,22 +228,17 @@ class Intake:
         raise RuntimeError("no free reference found")
 
     async def _with_known_files(self, form: Form) -> Form:
-        """Lay what files.info says over what the form said; what Slack does not say in time stays as it is."""
+        """Lay what Slack says of the files now over what the form said, asked side by side.
+
+        What is not known in time is left to the pre-flight.
+        """
         files = [*form.selfie, *form.liveness]
         found = await asyncio.gather(*(self._look_up(file) for file in files))
         count = len(form.selfie)
         return replace(form, selfie=found[:count], liveness=found[count:])
 
     async def _look_up(self, file: FileInfo) -> FileInfo:
-        if file.inside is not None:
-            return file
-        try:
-            found = await asyncio.wait_for(self._slack.file(file.id), self._look_up_seconds)
-        except SlackRefused as no:
-            return replace(file, readable=False) if no.code in _UNREADABLE else file
-        except (SlackError, TimeoutError):
-            return file
-        return file_info(found, before=file)
+        return file if file.inside is not None else await self._slack.look_up_file(file)
 
 
 def _photos(selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]) -> tuple[PhotoRef, ...]:

@@ -9,14 +9,13 @@ from typing import Generic, TypeVar
 import structlog
 
 from bot.errors import SlackError
+from bot.slack.web import LOOK_UP_SECONDS
 
 log = structlog.get_logger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-LOOK_UP_SECONDS = 1.0
-"""How long anybody who acts waits for Slack."""
 MOST = 20_000
 """Entries kept, the oldest is dropped first: an organization may have many more people than ever act here."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

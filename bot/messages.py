@@ -6,7 +6,7 @@ A direct message is read whole. Of a message in a channel, which others read too
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,14 +21,13 @@ from bot.domain.outbox import PostKind
 from bot.domain.request import FileInfo, Form, Parsed, parse
 from bot.errors import SlackError, SlackRefused
 from bot.slack.file_info import file_info, is_stub
-from bot.slack.web import Answer, Page, SlackWeb
+from bot.slack.web import LOOK_UP_SECONDS, Answer, Page, SlackWeb
 from bot.tries import Tries
 from storage import outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 
-FILE_LOOK_UP_SECONDS = 1.0
 PAGE = 200
 """Messages that are asked for at once, as many as Slack recommends."""
 THREAD_PAGES = 10
@@ -77,7 +76,7 @@ class Messages:
         timezone: str,
         liveness_required: bool,
         now: Callable[[], datetime],
-        look_up_seconds: float = FILE_LOOK_UP_SECONDS,
+        look_up_seconds: float = LOOK_UP_SECONDS,
     ) -> None:
         self._look_up_seconds = look_up_seconds
         self._database = database
@@ -244,12 +243,7 @@ class Messages:
     async def _look_up(self, file: FileInfo) -> FileInfo:
         if file.name or file.mimetype or not file.readable:
             return file
-        try:
-            return file_info(await asyncio.wait_for(self._slack.file(file.id), self._look_up_seconds), before=file)
-        except SlackRefused:
-            return replace(file, readable=False)
-        except (SlackError, TimeoutError):
-            return file
+        return await self._slack.look_up_file(file)
 
 
 def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> Dropped:

@@ -1,4 +1,7 @@
-"""A call to Slack, made again while Slack is away for a moment: a few times, spaced, within a bound."""
+"""Retries a call to Slack that somebody waits for: a few times, spaced, within one bound for all calls of an answer.
+
+Not `stamina`: it bounds each call by itself, has no way to hand in how to wait, and begins a wait that ends too late.
+"""
 
 import asyncio
 import time

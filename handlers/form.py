@@ -27,7 +27,6 @@ _OURS = frozenset(
 )
 """Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
 
-SHOW_AGAIN_AFTER_SECONDS = (0.5, 2.0, 5.0)
 _NO_CHANNEL = "-"
 """A button's value cannot be empty."""
 
@@ -168,16 +167,13 @@ async def show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> 
 
     The hash of the form as it was chosen in keeps this from undoing a later choice.
     """
-    for wait_seconds in SHOW_AGAIN_AFTER_SECONDS:
-        await asyncio.sleep(wait_seconds)
-        try:
-            await bot.slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
-        except SlackRefused as no:
-            log.info("form.changed_meanwhile", error=no.code)
-        except SlackError as fault:
-            log.warning("form.not_updated", error=str(fault))
-            continue
-        return
+    tries = bot.tries()
+    try:
+        await tries.of(lambda: bot.patient_slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash")))
+    except SlackRefused as no:
+        log.info("form.changed_meanwhile", error=no.code)
+    except SlackError as fault:
+        log.warning("form.not_updated", error=str(fault))
 
 
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:

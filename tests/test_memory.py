@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.errors import SlackUncertain
-from bot.memory import LOOK_UP_SECONDS, Memory
+from bot.memory import Memory
+from bot.slack.web import LOOK_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 

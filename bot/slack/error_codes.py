@@ -23,5 +23,8 @@ MESSAGE_FIXED = frozenset({"message_not_found", "cant_update_message", "edit_win
 BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 """The same message may pass without its blocks."""
 
+FILE_GONE = frozenset({"file_not_found", "file_deleted", "not_visible", "access_denied"})
+"""The bot cannot read that file, now or later; any other refusal says nothing of the file."""
+
 THREAD_GONE = frozenset({"thread_not_found", "message_not_found"})
 """Of conversations.replies: the first message of the thread was deleted."""

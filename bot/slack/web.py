@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, Any
 
@@ -17,8 +17,10 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.domain.request import FileInfo
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
-from bot.slack.error_codes import THREAD_GONE
+from bot.slack.error_codes import FILE_GONE, THREAD_GONE
+from bot.slack.file_info import file_info
 
 Blocks = list[dict[str, Any]]
 Answer = Mapping[str, Any]
@@ -29,8 +31,10 @@ _SLACKS_OWN_FAULTS = frozenset(
 """Errors by which Slack says that it failed in the middle: the call may or may not have acted."""
 
 METADATA = "kyc_post"
-LINK_SECONDS = 1.0
-"""Longer than this no answer waits for a link."""
+FOUND_WITHIN_PAGES = 20
+"""Of 200 messages; further back nothing is looked for."""
+LOOK_UP_SECONDS = 1.0
+"""How long somebody's answer waits for what Slack may know; then it is given without. A listener has three seconds."""
 SHOWN_WITHIN = timedelta(seconds=10)
 """How late Slack may still show a message whose answer was lost; whoever looks for it earlier posts it twice.
 
@@ -64,11 +68,11 @@ class SlackWeb:
         base_url: str,
         session: aiohttp.ClientSession,
         on_call: Callable[[str, str], None] = lambda _method, _result: None,
-        link_seconds: float = LINK_SECONDS,
+        look_up_seconds: float = LOOK_UP_SECONDS,
         on_date: Callable[[str | None], None] = lambda _date: None,
         theirs: Callable[[datetime], datetime] = lambda ours: ours,
     ) -> None:
-        """`session` carries the time-out, `link_seconds` is how long an answer waits for a link.
+        """`session` carries the time-out; `look_up_seconds` bounds what an answer can do without.
 
         `on_call` hears of each call's method and result, for the metrics; `on_date` hears the date on each answer;
         `theirs` turns a moment by our clock into one by Slack's.
@@ -77,7 +81,7 @@ class SlackWeb:
         self._session = session
         self._me: str | None = None
         self._on_call = on_call
-        self._link_seconds = link_seconds
+        self._look_up_seconds = look_up_seconds
         self._on_date = on_date
         self._theirs = theirs
 
@@ -163,45 +167,55 @@ class SlackWeb:
             if no.code in THREAD_GONE:
                 return Page()
             raise
-        following = (answer.get("response_metadata") or {}).get("next_cursor")
-        return Page(messages=list(answer.get("messages", ())), cursor=following or None)
+        return _page(answer)
 
     async def update(self, *, channel: str, ts: str, text: str, blocks: Blocks) -> None:
         """chat.update; metadata stays as it is."""
         await self._call("chat.update", self.client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks))
 
     async def find_post(self, *, channel: str, post_id: str, thread_ts: str | None, since: datetime) -> Found | None:
-        """Look for a message of ours by its metadata, in a thread or, without one, in the conversation itself.
+        """Look for a message of ours by its metadata, in a thread or, without one, in the conversation itself."""
 
-        Any app can write such metadata, so the message must be the bot's own.
-        """
-        me, oldest = await self.me(), self._moment(since)
-        cursor = None
-        for _page in range(20):
-            if thread_ts is not None:
-                call = self.client.conversations_replies(
-                    channel=channel,
-                    ts=thread_ts,
-                    oldest=oldest,
-                    limit=200,
-                    cursor=cursor,
-                    include_all_metadata=True,
-                )
-                answer = await self._call("conversations.replies", call)
-            else:
-                call = self.client.conversations_history(
-                    channel=channel, oldest=oldest, limit=200, cursor=cursor, include_all_metadata=True
-                )
-                answer = await self._call("conversations.history", call)
-            for message in answer.get("messages", ()):
-                metadata = message.get("metadata") or {}
-                is_ours = metadata.get("event_type") == METADATA and message.get("user", me) == me
-                if is_ours and (metadata.get("event_payload") or {}).get("post") == post_id:
+        def is_it(message: Answer) -> bool:
+            metadata = message.get("metadata") or {}
+            payload = metadata.get("event_payload") or {}
+            return metadata.get("event_type") == METADATA and payload.get("post") == post_id
+
+        return await self._find(channel, thread_ts, since, is_it)
+
+    async def find_file(self, *, channel: str, thread_ts: str | None, name: str, since: datetime) -> Found | None:
+        """Look for a file of ours by its name: in a thread or, without one, in the conversation itself."""
+
+        def is_it(message: Answer) -> bool:
+            return any(file.get("name") == name for file in message.get("files") or ())
+
+        return await self._find(channel, thread_ts, since, is_it)
+
+    async def _find(
+        self, channel: str, thread_ts: str | None, since: datetime, is_it: Callable[[Answer], bool]
+    ) -> Found | None:
+        """The bot's own message for which `is_it` holds: anybody can write such metadata, or share such a file."""
+        me, oldest, cursor = await self.me(), self._moment(since), None
+        for _page in range(FOUND_WITHIN_PAGES):
+            page = await self._page(channel, thread_ts, oldest=oldest, cursor=cursor)
+            for message in page.messages:
+                if message.get("user", me) == me and is_it(message):
                     return Found(channel=channel, ts=message["ts"])
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            if not (cursor := page.cursor):
                 return None
         return None
+
+    async def _page(self, channel: str, thread_ts: str | None, *, oldest: str, cursor: str | None) -> Page:
+        """Of a thread or, without one, of the conversation itself; with metadata."""
+        if thread_ts is not None:
+            replies = self.client.conversations_replies(
+                channel=channel, ts=thread_ts, oldest=oldest, limit=200, cursor=cursor, include_all_metadata=True
+            )
+            return _page(await self._call("conversations.replies", replies))
+        history = self.client.conversations_history(
+            channel=channel, oldest=oldest, limit=200, cursor=cursor, include_all_metadata=True
+        )
+        return _page(await self._call("conversations.history", history))
 
     def _moment(self, ours: datetime) -> str:
         """As Slack writes moments, by its own clock: by one that is fast, our message would be older than we look."""
@@ -234,7 +248,7 @@ class SlackWeb:
         if ts is None:
             return None
         try:
-            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds or self._link_seconds)
+            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds or self._look_up_seconds)
         except (SlackError, TimeoutError):
             return None
 
@@ -332,30 +346,20 @@ class SlackWeb:
         total = usual.total and usual.total + length / 100_000
         return aiohttp.ClientTimeout(total=total, connect=usual.connect, sock_read=usual.sock_read)
 
-    async def find_file(self, *, channel: str, thread_ts: str | None, name: str, since: datetime) -> Found | None:
-        """A file of ours, by its name: in a thread or, without one, in the conversation itself."""
-        me, oldest = await self.me(), self._moment(since)
-        cursor = None
-        for _page in range(20):
-            if thread_ts is not None:
-                call = self.client.conversations_replies(channel=channel, ts=thread_ts, limit=200, cursor=cursor)
-                answer = await self._call("conversations.replies", call)
-            else:
-                call = self.client.conversations_history(channel=channel, oldest=oldest, limit=200, cursor=cursor)
-                answer = await self._call("conversations.history", call)
-            for message in answer.get("messages", ()):
-                ours = message.get("user", me) == me
-                if ours and any(file.get("name") == name for file in message.get("files") or ()):
-                    return Found(channel=channel, ts=message["ts"])
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return None
-        return None
-
     async def file(self, file_id: str) -> Answer:
         """files.info: what Slack knows of a file now, with the addresses to fetch it from."""
         answer = await self._call("files.info", self.client.files_info(file=file_id))
         return dict(answer["file"])
+
+    async def look_up_file(self, known: FileInfo) -> FileInfo:
+        """What is `known` of a file, brought up to date; as it was where Slack does not say in time."""
+        try:
+            found = await asyncio.wait_for(self.file(known.id), self._look_up_seconds)
+        except SlackRefused as no:
+            return replace(known, readable=False) if no.code in FILE_GONE else known
+        except (SlackError, TimeoutError):
+            return known
+        return file_info(found, before=known)
 
     async def channel(self, channel: str) -> Answer:
         answer = await self._call("conversations.info", self.client.conversations_info(channel=channel))
@@ -375,8 +379,7 @@ class SlackWeb:
                 self.client.conversations_members(channel=channel, limit=200, cursor=cursor),
             )
             found.update(answer.get("members", ()))
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            if not (cursor := _next(answer)):
                 break
         return frozenset(found)
 
@@ -403,6 +406,14 @@ class SlackWeb:
             raise ours from fault
         self._on_call(method, "ok")
         return answer
+
+
+def _page(answer: Answer) -> Page:
+    return Page(messages=list(answer.get("messages", ())), cursor=_next(answer))
+
+
+def _next(answer: Answer) -> str | None:
+    return (answer.get("response_metadata") or {}).get("next_cursor") or None
 
 
 def _ours(method: str, fault: Exception) -> SlackError:

@@ -14,12 +14,11 @@ from bot.domain.applicants import PhotoSource
 from bot.domain.checks import Check, PhotoKind, PhotoRef
 from bot.domain.photos import Photo
 from bot.errors import FileUnusable, PhotoCode, PhotoUnusable, SlackRefused
+from bot.slack.error_codes import FILE_GONE
 from bot.slack.files import SlackFiles
 from bot.slack.web import SlackWeb
 from storage import batches
 from storage.database import Database
-
-_GONE = frozenset({"file_not_found", "file_deleted", "not_visible", "access_denied"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ class PhotoLoader:
         except FileUnusable as unusable:
             raise PhotoUnusable(unusable.code, **unusable.facts) from unusable
         except SlackRefused as no:
-            if no.code in _GONE:
+            if no.code in FILE_GONE:
                 raise PhotoUnusable(PhotoCode.GONE_WITH_ITS_FILE) from no
             raise
 
@@ -84,7 +83,7 @@ class PhotoLoader:
         except PhotoUnusable as unusable:
             raise _named(photo, unusable) from unusable
         except SlackRefused as no:
-            if no.code in _GONE:
+            if no.code in FILE_GONE:
                 gone = PhotoUnusable(PhotoCode.GONE)
                 raise _named(photo, gone) from no
             raise
