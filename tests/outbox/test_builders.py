@@ -1,0 +1,36 @@
+"""Who builds what: a kind of post that nobody builds is found at start, not at night."""
+
+import random
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+
+from bot.access import Access
+from bot.domain.outbox import Message, Post, PostKind
+from bot.outbox import Outbox
+from bot.settings import Settings
+from bot.slack.web import SlackWeb
+from storage.database import Database
+
+
+async def nothing(_post: Post) -> Message | None:
+    return None
+
+
+def test_the_outbox_does_not_start_while_nobody_builds_a_kind_of_post() -> None:
+    def now() -> datetime:
+        return datetime(2026, 11, 27, tzinfo=UTC)
+
+    with pytest.raises(ValueError, match="no builder of held, overdue"):
+        Outbox(
+            database=cast("Database", None),
+            slack=cast("SlackWeb", None),
+            access=cast("Access", None),
+            builders=dict.fromkeys(set(PostKind) - {PostKind.HELD, PostKind.OVERDUE}, nothing),
+            followers={},
+            settings=Settings.model_construct(slack_posts_per_second=1.0),
+            now=now,
+            steady=now,
+            dice=random.Random(1),
+        )
