@@ -247,7 +247,7 @@ def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
     sealer = _sealer(settings)
 
     async def run() -> T:
-        seen = await asyncio.to_thread(inspect.look, settings.database, sealer, patience=timedelta(0))
+        seen = await asyncio.to_thread(inspect.examine, settings.database, sealer, patience=timedelta(0))
         if not seen.exists or seen.pending:
             what = "is not up to date" if seen.exists else "does not exist"
             raise DatabaseFault(f"the database {settings.database} {what}: start the bot once")

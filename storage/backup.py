@@ -16,7 +16,7 @@ from pathlib import Path
 from bot.errors import DatabaseFault
 from storage.connection import explain, sync_folder, unusable_as_fault
 from storage.database import from_text, to_text
-from storage.inspect import look_through
+from storage.inspect import examine_backup
 from storage.lock import DatabaseLock
 from storage.sealing import Sealer
 
@@ -50,7 +50,7 @@ def verify(path: Path, sealer: Sealer) -> Contents:
     Raises DatabaseFault if it is damaged or not ours, DatabaseNewer, WrongKey.
     """
     try:
-        look_through(path, sealer)
+        examine_backup(path, sealer)
         with unusable_as_fault(), closing(_open(path, "ro")) as connection:
             (checks,) = connection.execute("SELECT COUNT(*) FROM verifications").fetchone()
             (newest,) = connection.execute(_LAST_ACT).fetchone()

@@ -1,4 +1,4 @@
-"""A look at the database file that leaves no trace: nothing is created, written, migrated or locked.
+"""Examines a database file without leaving a trace: nothing is created, written, migrated or locked.
 
 For `kyc-bot check`, which also runs beside a bot at work. What its operator should hear of it is `bot.check`'s part.
 """
@@ -45,8 +45,8 @@ class Seen:
     """Files that users other than the owner may read."""
 
 
-def look(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
-    """Look at the file, or at the place where it will be; `patience` bounds the sweep for damage.
+def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
+    """Examine the file, or the place where it will be; `patience` bounds the sweep for damage.
 
     Raises DatabaseFault, DatabaseNewer or WrongKey, worded as at a start of the bot.
     """
@@ -65,8 +65,8 @@ def look(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
     return _read(path, sealer, patience, idle=False)
 
 
-def look_through(path: Path, sealer: Sealer) -> Seen:
-    """Go through all of a file that may lie anywhere, a backup: every page, index, reference, and the key.
+def examine_backup(path: Path, sealer: Sealer) -> Seen:
+    """Examine the whole of a file that may lie anywhere, a backup: every page, index, reference, and the key.
 
     Raises DatabaseFault, also when it is not ours; DatabaseNewer; WrongKey.
     """
@@ -80,7 +80,7 @@ def look_through(path: Path, sealer: Sealer) -> Seen:
 
 
 def installation_in(path: Path) -> Installation | None:
-    """The workspace that a database belongs to; None where it knows of none, or cannot be read, which `look` tells."""
+    """The workspace that a database belongs to; None where it knows of none, or cannot be read, which `examine` tells."""
     path = path.resolve()
     if not path.is_file():
         return None

@@ -77,7 +77,7 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
 async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
     subject, path = "database", settings.database.resolve()
     try:
-        seen = await asyncio.to_thread(inspect.look, path, sealer, patience=SWEEP)
+        seen = await asyncio.to_thread(inspect.examine, path, sealer, patience=SWEEP)
     except WrongKey as fault:
         return [fail(subject, f"{fault}. Put the older key behind the new one: KYC_ENCRYPTION_KEYS=new,old.")]
     except DatabaseFault as fault:

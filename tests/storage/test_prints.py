@@ -24,7 +24,7 @@ from bot.submission import lifecycle
 from storage import attempts, backup, checks, facts, holds, homes, meta, prints, receipts
 from storage.connection import connect
 from storage.database import Database, Transaction
-from storage.inspect import look
+from storage.inspect import examine
 from storage.migrations import migrate
 from storage.sealing import Sealer
 from storage.upkeep import BATCH
@@ -198,7 +198,7 @@ async def test_after_the_upgrade_no_old_digest_stands_in_the_file_or_its_log(old
         await database.read(lambda tx: tx.row("SELECT 1 FROM receipts"))
     assert still_told(path, digests) == {}
     every_print(path, BEFORE)
-    assert not look(path, BEFORE, patience=timedelta(seconds=5)).unfinished
+    assert not examine(path, BEFORE, patience=timedelta(seconds=5)).unfinished
 
 
 async def test_what_a_killed_bot_left_in_the_log_goes_as_well(tmp_path: Path) -> None:
@@ -286,12 +286,12 @@ async def test_a_log_that_somebody_reads_is_emptied_at_the_next_start(tmp_path: 
         reader.execute("BEGIN")
         reader.execute("SELECT COUNT(*) FROM receipts").fetchone()
         async with opened(path):
-            assert look(path, BEFORE, patience=timedelta(seconds=5)).unfinished
+            assert examine(path, BEFORE, patience=timedelta(seconds=5)).unfinished
             assert "kyc.db" in still_told(path, digests)
         reader.execute("ROLLBACK")
     async with opened(path):
         assert still_told(path, digests) == {}
-    assert not look(path, BEFORE, patience=timedelta(seconds=5)).unfinished
+    assert not examine(path, BEFORE, patience=timedelta(seconds=5)).unfinished
 
 
 # Killed in the middle
@@ -352,7 +352,7 @@ async def test_an_upgrade_that_is_killed_goes_on_at_the_next_start(
 ) -> None:
     path = older.copy(tmp_path)
     assert await asyncio.to_thread(upgrade_until, path, beginning, number, steps) == -signal.SIGKILL
-    seen = look(path, BEFORE, patience=timedelta(seconds=5))
+    seen = examine(path, BEFORE, patience=timedelta(seconds=5))
     assert bool(seen.pending) is not seen.unfinished, "one of both says that a start is due"
     async with opened(path) as database:
         assert still_told(path, older.digests) == {}
