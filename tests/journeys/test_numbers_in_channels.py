@@ -227,3 +227,19 @@ async def test_the_shortcut_on_a_deleted_direct_message_says_so(tmp_path: Path) 
         world.slack.fail_next("conversations.history", Fault.call(before=delete))
         await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, message.channel, message.ts)
         assert "no longer there" in (await filled(world)).text()
+
+
+@pytest.mark.parametrize("answer", [None, Fault.status(503)])
+async def test_the_shortcut_reads_nothing_of_what_two_people_write_each_other(
+    tmp_path: Path, answer: Fault | None
+) -> None:
+    """Its id looks like that of a direct message to the bot, and Slack may not say in time that it is none."""
+    async with journey(tmp_path, patience=HASTY) as world:
+        theirs = "D0AMINAREMI"
+        world.slack.add_channel(theirs, "theirs", members=[ANALYST, REVIEWER], private=True, bot_is_member=False)
+        message = await world.analyst.say(theirs, WHOLE.removeprefix(MENTION))
+        world.slack.fault = lambda method, _count: answer if method == "conversations.open" else None
+        await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, theirs, message.ts)
+        modal = await filled(world)
+        assert not any(personal in json.dumps(modal.view) for personal in PERSONAL)
+        assert "country" not in modal.values
