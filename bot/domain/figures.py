@@ -299,14 +299,13 @@ def report(
 
     Nothing is compared with what was before the bot `began`, nor while the period still runs.
     """
-    wanted = [f for f in facts if (not country or f.country == country) and (not id_type or f.id_type == id_type)]
+    wanted = [f for f in facts if country in ("", None, f.country) and id_type in ("", None, f.id_type)]
 
     def of(which: Period) -> Figures:
         return figures(wanted, *which.span(zone), as_of=as_of, review_due=review_due)
 
     ends = period.span(zone)[1]
-    compared = [] if ends > as_of or began is None else _compared(period)
-    known = {p: of(p) for p in compared if began is not None and p.span(zone)[1] > began}
+    known = {p: of(p) for p in _comparable(period, zone=zone, as_of=as_of, began=began)}
     mine, previous = of(period), _previous(period)
     before = [p for p in _mean_of(period) if p in known]
     return Report(
@@ -341,6 +340,13 @@ def _compared(period: Period) -> list[Period]:
     return list(dict.fromkeys([*_mean_of(period), _previous(period)]))
 
 
+def _comparable(period: Period, *, zone: ZoneInfo, as_of: datetime, began: datetime | None) -> list[Period]:
+    """The periods that this one, once it has ended, is compared with; none from before the bot began."""
+    if began is None or period.span(zone)[1] > as_of:
+        return []
+    return [p for p in _compared(period) if p.span(zone)[1] > began]
+
+
 def _mean(before: Sequence[Figures]) -> Mean:
     return Mean(
         periods=len(before),
@@ -356,7 +362,6 @@ def figures(
     facts = list(facts)
     mine = [f for f in facts if begins <= f.asked_at < ends]
     finals = Counter(f.final for f in mine)
-    decided = [f for f in facts if f.final in _DECIDED and f.final_at is not None and begins <= f.final_at < ends]
     return Figures(
         asked=len(mine),
         approved=finals[Final.APPROVED],
@@ -369,24 +374,26 @@ def figures(
         smile_approval=_approval(f.state for f in mine),
         reviewer_approval=_approval(f.decision for f in mine),
         first_pass=_first_pass(mine),
-        decided=len(decided),
-        machine=Took.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None),
+        decided=sum(_is_decided_within(f, begins, ends) for f in facts),
+        machine=_machine_took(mine),
         final=_final_took(mine),
         smile_review=_smile_review(mine),
-        reviewers=Took.of(
-            f.decided_at - f.review_at for f in mine if f.decision and f.decided_at is not None and f.review_at
-        ),
+        reviewers=_reviewers_took(mine),
         reviews=_reviews(mine, as_of=as_of, review_due=review_due),
-        rejections=_top(f.final_why for f in mine if f.final is Final.REJECTED),
-        failures=_top(f.final_why for f in mine if f.final is Final.FAILED),
+        rejections=_reasons(mine, Final.REJECTED),
+        failures=_reasons(mine, Final.FAILED),
         by_type=_groups(mine, lambda f: (f.country, f.id_type)),
         by_requester=_groups(mine, lambda f: (f.requester,)),
-        assurance=_assurance(f for f in mine if f.state is State.APPROVED),
+        assurance=_assurance(mine),
     )
 
 
-def _assurance(approved: Iterable[Fact]) -> Assurance:
-    found = list(approved)
+def _is_decided_within(fact: Fact, begins: datetime, ends: datetime) -> bool:
+    return fact.final in _DECIDED and fact.final_at is not None and begins <= fact.final_at < ends
+
+
+def _assurance(mine: Iterable[Fact]) -> Assurance:
+    found = [f for f in mine if f.state is State.APPROVED]
     records = Counter(f.record for f in found)
     return Assurance(
         record_differs=records[RecordMatch.DIFFERS],
@@ -416,6 +423,14 @@ def _final_took(mine: Iterable[Fact]) -> Took:
     return Took.of(f.took_until(f.final_at) for f in mine if f.final in _TIMED and f.final_at is not None)
 
 
+def _machine_took(mine: Iterable[Fact]) -> Took:
+    return Took.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None)
+
+
+def _reviewers_took(mine: Iterable[Fact]) -> Took:
+    return Took.of(f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at)
+
+
 def _smile_review(mine: Iterable[Fact]) -> Took:
     return Took.of(
         f.ended_at - f.machine_at
@@ -439,8 +454,10 @@ def _reviews(mine: Iterable[Fact], *, as_of: datetime, review_due: timedelta) ->
     return Due(met, breached, at_risk)
 
 
-def _top(reasons: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(Counter(reasons).items(), key=lambda found: (-found[1], found[0])))
+def _reasons(mine: Iterable[Fact], final: Final) -> tuple[tuple[str, int], ...]:
+    """Why checks ended so, the commonest reason first."""
+    counted = Counter(f.final_why for f in mine if f.final is final)
+    return tuple(sorted(counted.items(), key=lambda found: (-found[1], found[0])))
 
 
 def _groups(mine: Iterable[Fact], key: Callable[[Fact], tuple[str, ...]]) -> tuple[Group, ...]:

@@ -96,8 +96,7 @@ def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
     tail_at = max(0, size - _END.size - _MAX_COMMENT)
     content.seek(tail_at)
     tail = content.read()
-    plain = tail[-_END.size :]
-    at = len(tail) - _END.size if plain.startswith(_END_MARK) and plain.endswith(b"\0\0") else tail.rfind(_END_MARK)
+    at = _end_in(tail)
     if at < 0:
         raise damaged(called)
     _, disk, first_disk, here, count, length, start, comment = _END.unpack_from(tail, at)
@@ -112,6 +111,13 @@ def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
     if length > max(1, count) * _DIRECTORY_BYTES_PER_ENTRY:
         raise damaged(called)
     return int(start)
+
+
+def _end_in(tail: bytes) -> int:
+    """Where the record that ends a zip begins; negative if there is none. A comment may stand behind it."""
+    plain = tail[-_END.size :]
+    without_comment = plain.startswith(_END_MARK) and plain.endswith(b"\0\0")
+    return len(tail) - _END.size if without_comment else tail.rfind(_END_MARK)
 
 
 def _entries(infos: Sequence[zipfile.ZipInfo], called: str) -> Iterator[Entry]:
@@ -138,18 +144,22 @@ def _path(info: zipfile.ZipInfo, called: str) -> str:
     name = info.filename
     if name != info.orig_filename or any(unicodedata.category(ch) in {"Cc", "Cs"} for ch in name):
         raise FileUnusable(FileCode.ZIP_CONTROL_CHARACTERS, name=called)
-    if not info.flag_bits & _UTF8_NAME and not name.isascii():
-        # macOS writes UTF-8 without saying so; in the old code page these bytes would be no letters in any order.
-        try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            name = info.filename
+    if not info.flag_bits & _UTF8_NAME:
+        name = _as_utf8(name)
     name = name.replace("\\", "/")
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or name[1:2] == ":":
         raise FileUnusable(FileCode.ZIP_PATH_LEADS_OUT, name=called)
     path = "/".join(part for part in parts if part not in {"", "."})
     return f"{path}/" if path and (parts[-1] in {"", "."}) else path
+
+
+def _as_utf8(name: str) -> str:
+    """macOS writes UTF-8 without saying so; read in the old code page, those bytes are no words of any language."""
+    try:
+        return name.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return name
 
 
 def path_key(path: str) -> str:

@@ -1,6 +1,6 @@
 """From a row of cells to what the form would hold, before photos are looked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.applicants.cells import EMPTY, Cell, Kind, Table, too_large, too_many_rows
@@ -99,25 +99,31 @@ def _draft(
 
 def _liveness(draft: Draft, cells: dict[str, Cell]) -> tuple[str, ...]:
     listed = cells.pop("liveness")
-    numbered = []
-    for name, cell in cells.items():
-        value, fault = text_of("selfie", cell, None)
-        draft.fault(name, fault)
-        numbered += [value] if value else []
-    names: tuple[str, ...]
+    numbered = [name for column, cell in cells.items() if (name := _name_in(draft, column, cell))]
     if listed.kind is Kind.LIST:
-        names = tuple(part.strip() for part in listed.parts if part.strip())
+        names = _pieces(listed.parts)
     else:
-        value, fault = text_of("selfie", Cell(listed.text.replace("\n", "|"), listed.kind), None)
-        draft.fault("liveness", fault)
-        for separator in ("|", ";", ","):
-            pieces = [piece.strip() for piece in value.split(separator) if piece.strip()]
-            if len(pieces) > 1:
-                break
-        names = tuple(pieces)
+        names = _split(_name_in(draft, "liveness", Cell(listed.text.replace("\n", "|"), listed.kind)))
     if names and numbered:
         draft.fault("liveness", FieldFault(FieldCode.LIVENESS_NAMED_TWICE))
-    return names or tuple(numbered)
+    return tuple(names or numbered)
+
+
+def _name_in(draft: Draft, column: str, cell: Cell) -> str:
+    """The name of a photo, or of several."""
+    value, fault = text_of("selfie", cell, None)
+    draft.fault(column, fault)
+    return value
+
+
+def _split(names: str) -> list[str]:
+    """At the first of these separators that parts them: a name may hold one of the others."""
+    parted = [_pieces(names.split(separator)) for separator in ("|", ";", ",")]
+    return next((pieces for pieces in parted if len(pieces) > 1), parted[-1])
+
+
+def _pieces(parts: Iterable[str]) -> list[str]:
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _read_inline(draft: Draft, selfie: Cell, liveness: Cell, limits: Limits) -> None:

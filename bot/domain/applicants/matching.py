@@ -118,20 +118,10 @@ class _Matching:
     def _claims_by_name(
         self, found: Iterable[Picture]
     ) -> tuple[Mapping[int, list[Picture]], Mapping[int, list[Picture]]]:
-        exact: defaultdict[str, set[int]] = defaultdict(set)
-        names: defaultdict[str, set[int]] = defaultdict(set)
-        for place, draft in enumerate(self._drafts):
-            for key in (*draft.numbers, draft.customer_reference):
-                if key:
-                    exact[path_key(key)].add(place)
-            first, last = draft.texts.get("first_name", ""), draft.texts.get("last_name", "")
-            if first and last:
-                names[_name_key(f"{first} {last}")].add(place)
+        exact, names = self._places_by_key()
         selfies: defaultdict[int, list[Picture]] = defaultdict(list)
         liveness: defaultdict[int, list[Picture]] = defaultdict(list)
-        for picture in found:
-            if not picture.likely:
-                continue
+        for picture in (one for one in found if one.likely):
             owners = exact.get(picture.stem, set()) | names.get(_name_key(picture.stem), set())
             of_folder = exact.get(picture.folder.rpartition("/")[2], set()) if picture.folder else set()
             if picture.stem == "selfie":
@@ -147,6 +137,18 @@ class _Matching:
                     liveness[place].append(picture)
                     self._claimed[picture].add(place)
         return selfies, liveness
+
+    def _places_by_key(self) -> tuple[Mapping[str, set[int]], Mapping[str, set[int]]]:
+        """The rows that a file may be called after: by number or customer reference, and by name."""
+        exact: defaultdict[str, set[int]] = defaultdict(set)
+        names: defaultdict[str, set[int]] = defaultdict(set)
+        for place, draft in enumerate(self._drafts):
+            for key in filter(None, (*draft.numbers, draft.customer_reference)):
+                exact[path_key(key)].add(place)
+            first, last = draft.texts.get("first_name", ""), draft.texts.get("last_name", "")
+            if first and last:
+                names[_name_key(f"{first} {last}")].add(place)
+        return exact, names
 
     def _selfies(self, place: int, draft: Draft) -> list[Picture]:
         if draft.selfie:

@@ -1,6 +1,6 @@
 """Files of ID information with photos -> rows that can become checks, each with what is wrong with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, Columns, read_header
@@ -8,8 +8,9 @@ from bot.domain.applicants.drafts import Draft, drafts
 from bot.domain.applicants.matching import Match, Picture, match, pictures
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, Reading, RowFault, SourceFile, shown
 from bot.domain.applicants.sources import Found, locate, open_table
+from bot.domain.field_faults import FieldFault
 from bot.domain.id_types import IDTypes
-from bot.domain.request import FileInfo, Form, parse
+from bot.domain.request import FileInfo, Form, Parsed, parse
 from bot.errors import FileCode, FileUnusable
 
 
@@ -81,9 +82,10 @@ def _applicant(
 ) -> Applicant:
     selfie = list(_infos(draft, matched, table.file.file_id, "selfie"))
     liveness = list(_infos(draft, matched, table.file.file_id, "liveness"))
+    id_type = draft.entry.id_type if draft.entry else ""
     form = Form(
         country=draft.country,
-        id_type=draft.entry.id_type if draft.entry else "",
+        id_type=id_type,
         texts=draft.texts,
         customer_reference=draft.customer_reference,
         selfie=[info for _, info in selfie],
@@ -92,31 +94,39 @@ def _applicant(
         consent=True,
     )
     parsed = parse(form, id_types, today=today, liveness_required=liveness_required)
+    return Applicant(
+        row=draft.row,
+        country=draft.country,
+        id_type=id_type,
+        texts=parsed.id_info,
+        customer_reference=parsed.customer_reference,
+        selfie=selfie[0][0] if selfie else None,
+        liveness=tuple(source for source, _ in liveness),
+        faults=tuple(
+            RowFault(row=draft.row, column=columns.called(name), fault=fault)
+            for name, fault in _faults(draft, matched, parsed).items()
+        ),
+        repeats=repeats.earlier(draft.row, list(_keys(draft, parsed))),
+    )
+
+
+def _faults(draft: Draft, matched: Match, parsed: Parsed) -> Mapping[str, FieldFault]:
+    """By the column that holds what is wrong: a photo may be named in one, or held in another."""
     faults = {**parsed.faults, **matched.faults}
     if draft.inline_selfie is not None and "selfie" in faults:
         faults[SELFIE_BASE64] = faults.pop("selfie")
     if draft.inline_liveness and "liveness" in faults:
         faults[LIVENESS_BASE64] = faults.pop("liveness")
     # What is wrong with the cell itself comes before what is wrong with its text.
-    faults |= draft.faults
-    keys: list[tuple[str, ...]] = []
-    if draft.entry and parsed.id_info.get("id_number"):
-        keys.append(("number", draft.country, draft.entry.id_type, parsed.id_info["id_number"].casefold()))
+    return faults | draft.faults
+
+
+def _keys(draft: Draft, parsed: Parsed) -> Iterator[tuple[str, ...]]:
+    """What would make another row the same check as this one."""
+    if draft.entry and (number := parsed.id_info.get("id_number")):
+        yield "number", draft.country, draft.entry.id_type, number.casefold()
     if parsed.customer_reference:
-        keys.append(("reference", parsed.customer_reference.casefold()))
-    return Applicant(
-        row=draft.row,
-        country=draft.country,
-        id_type=draft.entry.id_type if draft.entry else "",
-        texts=parsed.id_info,
-        customer_reference=parsed.customer_reference,
-        selfie=selfie[0][0] if selfie else None,
-        liveness=tuple(source for source, _ in liveness),
-        faults=tuple(
-            RowFault(row=draft.row, column=columns.called(name), fault=fault) for name, fault in faults.items()
-        ),
-        repeats=repeats.earlier(draft.row, keys),
-    )
+        yield "reference", parsed.customer_reference.casefold()
 
 
 def _infos(draft: Draft, matched: Match, table_id: str, what: str) -> Iterator[tuple[PhotoSource, FileInfo]]:

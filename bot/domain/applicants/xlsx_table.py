@@ -112,22 +112,31 @@ def _cells(row: Sequence[Any]) -> list[Cell]:
 def _cell(cell: Any) -> Cell:
     if isinstance(cell, EmptyCell) or cell.value is None:
         return EMPTY
-    value = cell.value
-    if cell.data_type == "f":
-        return Cell("", Kind.FORMULA)
-    if cell.data_type == "e":
-        return Cell("", Kind.ERROR)
-    if isinstance(value, str):
-        return Cell(value)
-    if isinstance(value, bool):
-        return Cell("", Kind.OTHER)
-    if isinstance(value, datetime):
-        return Cell(value.date().isoformat(), Kind.DATE) if value.time() == time() else Cell("", Kind.OTHER)
-    if isinstance(value, date):
-        return Cell(value.isoformat(), Kind.DATE)
+    kind = {"f": Kind.FORMULA, "e": Kind.ERROR}.get(cell.data_type)
+    return Cell("", kind) if kind else _cell_of(cell.value)
+
+
+def _cell_of(value: object) -> Cell:
+    match value:
+        case str():
+            return Cell(value)
+        case bool():
+            # Before numbers: to Python, true and false are two of them.
+            return Cell("", Kind.OTHER)
+        case int() | float():
+            return Cell(_digits(value), Kind.NUMBER)
+        case datetime() if value.time() != time():
+            return Cell("", Kind.OTHER)
+        case datetime():
+            return Cell(value.date().isoformat(), Kind.DATE)
+        case date():
+            return Cell(value.isoformat(), Kind.DATE)
+        case _:
+            return Cell("", Kind.OTHER)
+
+
+def _digits(value: float) -> str:
+    """As typed, where that is known for sure; a number that no form has is empty."""
     if isinstance(value, int):
-        return Cell(str(value) if abs(value) < 10**40 else "", Kind.NUMBER)
-    if isinstance(value, float):
-        exact = value.is_integer() and abs(value) < 10**15
-        return Cell(str(int(value)) if exact else repr(value), Kind.NUMBER)
-    return Cell("", Kind.OTHER)
+        return str(value) if abs(value) < 10**40 else ""
+    return str(int(value)) if value.is_integer() and abs(value) < 10**15 else repr(value)
