@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.blocks import ids
-from bot.blocks.status import status_name
+from bot.blocks.status import status_name, subject
 from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
-from bot.blocks.thread import subject
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.outbox import Message

@@ -5,9 +5,9 @@ from typing import Any
 
 from bot.blocks import ids
 from bot.blocks.form import photo_inputs
-from bot.blocks.status import status_name
+from bot.blocks.status import label, status_name
 from bot.blocks.text import Block, button, foreign, person, plain, section, spoken, when
-from bot.blocks.thread import cancel_button, label
+from bot.blocks.thread import cancel_button
 from bot.domain.checks import Check, Held, PhotoKind
 from bot.domain.outbox import Message
 from bot.domain.photo_quality import Flaw

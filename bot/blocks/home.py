@@ -7,10 +7,9 @@ from typing import Any
 
 from bot.blocks import find, ids, review
 from bot.blocks.find import Row
-from bot.blocks.status import verdict_name
+from bot.blocks.status import subject, verdict_name
 from bot.blocks.summary import percent
 from bot.blocks.text import Block, button, context, person, plain, plain_section, section, took
-from bot.blocks.thread import subject
 from bot.domain.figures import Rate, Report
 from bot.domain.reviews import Review
 

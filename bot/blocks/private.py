@@ -8,9 +8,10 @@ from typing import Any
 
 from bot.blocks import ids, words
 from bot.blocks.form import LABELS
-from bot.blocks.status import status_name
+from bot.blocks.results import checklist, said_by_smile_id
+from bot.blocks.status import status_name, subject
 from bot.blocks.text import Block, button, context, foreign, person, plain, plain_section, quoted, section, when
-from bot.blocks.thread import buttons, checklist, said_by_smile_id, subject
+from bot.blocks.thread import buttons
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.masking import tail

@@ -10,7 +10,8 @@ from typing import Any
 
 from bot.blocks import ids, words
 from bot.blocks.approval import record_line
-from bot.blocks.status import smile_id_says, status_name, verdict_name
+from bot.blocks.results import checklist
+from bot.blocks.status import against, smile_id_says, status_name, subject, verdict_name
 from bot.blocks.text import (
     Block,
     button,
@@ -26,7 +27,7 @@ from bot.blocks.text import (
     took,
     when,
 )
-from bot.blocks.thread import against, checklist, subject, why_decided
+from bot.blocks.thread import why_decided
 from bot.domain.checks import Check
 from bot.domain.id_types import IDType
 from bot.domain.outbox import Message

@@ -1,10 +1,16 @@
 """Where a check stands, in one line: the same words wherever it is shown."""
 
 from bot.blocks import approval, words
+from bot.blocks.text import foreign
 from bot.domain.checks import Check
+from bot.domain.id_types import IDType
+from bot.domain.masking import tail
 from bot.domain.record_match import RecordMatch
 from bot.domain.reviews import ReviewState
 from bot.domain.states import FINAL, POLLED_REASONS, State
+
+NAME = 75
+"""Longest name of a country or ID type that is shown; Slack's own limit for an option of the form."""
 
 
 def status_name(check: Check) -> str:
@@ -38,3 +44,21 @@ def verdict_name(check: Check) -> str:
     if check.state is State.APPROVED and check.record.outcome is RecordMatch.DIFFERS:
         return f"Approved by Smile ID, but the {approval.what_differs(check)} from the authority's record"
     return words.STATE_NAMES[check.state]
+
+
+def subject(check: Check, entry: IDType | None) -> str:
+    """Nigeria · BVN ending 0000."""
+    country = entry.country_name if entry else check.country
+    name = entry.short if entry else check.id_type
+    last = tail(check.id_info.get("id_number", ""))
+    return f"{foreign(country, NAME)} · {foreign(name, NAME)}" + (f" ending {foreign(last)}" if last else "")
+
+
+def against(check: Check) -> str:
+    """How a decision that takes two people stands to what Smile ID says."""
+    return "against Smile ID's verdict" if check.reason is None else "without a clear word from Smile ID"
+
+
+def label(check: Check) -> str:
+    """The reference, and of a row of a file its number."""
+    return f"row {check.batch_row} · {check.ref}" if check.batch_row is not None else check.ref

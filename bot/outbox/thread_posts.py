@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.access import Access, Role
-from bot.blocks import held, thread
-from bot.blocks.thread import Beside, NotifiedParties
+from bot.blocks import held, notices, results, thread
+from bot.blocks.results import Beside, NotifiedParties
 from bot.domain.assurance import Doubt
 from bot.domain.attempt import Receipt
 from bot.domain.checks import Check
@@ -89,7 +89,7 @@ class ThreadPosts:
         message = self._by_kind[post.kind](tx, post, check) if check is not None else None
         if check is None or message is None:
             return None
-        return thread.directly(message, check) if _is_moved(tx, post, check) else message
+        return notices.directly(message, check) if _is_moved(tx, post, check) else message
 
     def _request(self, tx: Transaction, post: Post, check: Check) -> Message:
         attempt, now = attempts.latest(tx, check.ref), self._now()
@@ -105,10 +105,10 @@ class ThreadPosts:
         )
 
     def _failure(self, tx: Transaction, post: Post, check: Check) -> Message:
-        return thread.failure(check, told=self._notified(tx, post))
+        return results.failure(check, told=self._notified(tx, post))
 
     def _overdue(self, tx: Transaction, post: Post, check: Check) -> Message:
-        return thread.overdue(check, told=self._notified(tx, post))
+        return results.overdue(check, told=self._notified(tx, post))
 
     def _result(self, tx: Transaction, post: Post, check: Check) -> Message | None:
         result = self._result_of(tx, post, check)
@@ -118,7 +118,7 @@ class ThreadPosts:
         """In place of *not yet confirmed*; it says again who was told, as the message that it changes knows."""
         parent = parent_of(tx, post)
         if parent is not None and parent.kind is PostKind.APPROVAL_UNCONFIRMED:
-            return thread.approval_since_confirmed(check)
+            return results.approval_since_confirmed(check)
         result = self._result_of(tx, replace(parent or post, receipt=post.receipt), check)
         return _final(replace(result, doubt=None), confirmed=True) if result is not None else None
 
@@ -152,7 +152,7 @@ class ThreadPosts:
 
 
 def _final(result: _Result, *, confirmed: bool) -> Message:
-    return thread.result(
+    return results.result(
         result.check,
         result.entry,
         result.reading,
@@ -165,30 +165,30 @@ def _final(result: _Result, *, confirmed: bool) -> Message:
 
 
 def _needs_person(result: _Result) -> Message:
-    return thread.needs_person(result.check, result.entry, result.reading, told=result.told)
+    return results.needs_person(result.check, result.entry, result.reading, told=result.told)
 
 
 _RESULTS: Mapping[PostKind, Callable[[_Result], Message]] = {
     PostKind.RESULT: lambda it: _final(it, confirmed=True),
     PostKind.RESULT_UNCONFIRMED: lambda it: _final(it, confirmed=False),
-    PostKind.APPROVAL_UNCONFIRMED: lambda it: thread.approval_unconfirmed(it.check, it.reading, told=it.told),
-    PostKind.CONTRADICTION: lambda it: thread.contradiction(it.check, it.first, it.reading.outcome, told=it.told),
-    PostKind.SECOND_FINAL: lambda it: thread.second_final(it.check, it.first, it.reading, told=it.told),
-    PostKind.OLD_RESULT: lambda it: thread.old_result(it.check, it.reading, told=it.told),
-    PostKind.RECORD_DIFFERS: lambda it: thread.record_differs(it.check, told=it.told, doubt=it.doubt),
-    PostKind.SUSPECTS: lambda it: thread.suspects(it.check, it.reading, told=it.told),
-    PostKind.NOT_FINAL: lambda it: thread.not_final(it.check, it.entry, it.reading, told=it.told),
+    PostKind.APPROVAL_UNCONFIRMED: lambda it: results.approval_unconfirmed(it.check, it.reading, told=it.told),
+    PostKind.CONTRADICTION: lambda it: results.contradiction(it.check, it.first, it.reading.outcome, told=it.told),
+    PostKind.SECOND_FINAL: lambda it: results.second_final(it.check, it.first, it.reading, told=it.told),
+    PostKind.OLD_RESULT: lambda it: results.old_result(it.check, it.reading, told=it.told),
+    PostKind.RECORD_DIFFERS: lambda it: results.record_differs(it.check, told=it.told, doubt=it.doubt),
+    PostKind.SUSPECTS: lambda it: results.suspects(it.check, it.reading, told=it.told),
+    PostKind.NOT_FINAL: lambda it: results.not_final(it.check, it.entry, it.reading, told=it.told),
     PostKind.UNKNOWN_CODE: _needs_person,
     PostKind.ID_UNVERIFIED: _needs_person,
 }
 
 
 async def _alert(post: Post) -> Message:
-    return thread.alert(post.payload.get("fault", ""), post.payload)
+    return notices.alert(post.payload.get("fault", ""), post.payload)
 
 
 async def _unanswered(post: Post) -> Message:
-    return thread.unanswered(post.payload)
+    return notices.unanswered(post.payload)
 
 
 def _question(tx: Transaction, post: Post, check: Check) -> Message | None:

@@ -7,9 +7,9 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.blocks import find, form, home, private, refusals, review, thread
+from bot.blocks import find, form, home, notices, private, refusals, results, review, thread
 from bot.blocks.home import QUEUE, Queue, Queued, Today
-from bot.blocks.thread import Beside, NotifiedParties
+from bot.blocks.results import Beside, NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.figures import Report, report
 from bot.domain.id_types import IDType, IDTypes
@@ -127,19 +127,19 @@ def thread_messages(
         "request": lambda: thread.request_message(check, entry),
         "request, waiting": lambda: thread.request_message(check, entry, waiting=timedelta(minutes=6)),
         "request, unconfirmed": lambda: thread.request_message(check, entry, unconfirmed=True),
-        "result": lambda: thread.result(check, entry, reading, told=told, confirmed=True, at=at),
-        "result, unconfirmed": lambda: thread.result(check, entry, reading, told=told, confirmed=False, at=at),
-        "not final": lambda: thread.not_final(check, entry, reading, told=told),
-        "needs person": lambda: thread.needs_person(check, entry, reading, told=told),
-        "approval unconfirmed": lambda: thread.approval_unconfirmed(check, reading, told=told),
-        "approval since confirmed": lambda: thread.approval_since_confirmed(check),
-        "contradiction": lambda: thread.contradiction(check, first, reading.outcome, told=told),
-        "second final": lambda: thread.second_final(check, first, final, told=told),
-        "suspects": lambda: thread.suspects(check, reading, told=told),
-        "overdue": lambda: thread.overdue(check, told=told),
-        "failure": lambda: thread.failure(check, told=told),
+        "result": lambda: results.result(check, entry, reading, told=told, confirmed=True, at=at),
+        "result, unconfirmed": lambda: results.result(check, entry, reading, told=told, confirmed=False, at=at),
+        "not final": lambda: results.not_final(check, entry, reading, told=told),
+        "needs person": lambda: results.needs_person(check, entry, reading, told=told),
+        "approval unconfirmed": lambda: results.approval_unconfirmed(check, reading, told=told),
+        "approval since confirmed": lambda: results.approval_since_confirmed(check),
+        "contradiction": lambda: results.contradiction(check, first, reading.outcome, told=told),
+        "second final": lambda: results.second_final(check, first, final, told=told),
+        "suspects": lambda: results.suspects(check, reading, told=told),
+        "overdue": lambda: results.overdue(check, told=told),
+        "failure": lambda: results.failure(check, told=told),
         "decided": lambda: thread.decided(check, decided(text)),
-        "result beside a decision": lambda: thread.result(
+        "result beside a decision": lambda: results.result(
             check,
             entry,
             reading,
@@ -149,10 +149,10 @@ def thread_messages(
             beside=Beside(decided=decided(text), agreement=Agreement.AGREES),
         ),
         "cancelled": lambda: thread.cancelled(check, by=check.requester),
-        "old result": lambda: thread.old_result(check, reading, told=told),
-        "alert": lambda: thread.alert(text, {"ref": REF}),
-        "alert with words": lambda: thread.alert("refused", {"ref": REF, "words": text}),
-        "directly": lambda: thread.directly(thread.not_final(check, entry, reading, told=told), check),
+        "old result": lambda: results.old_result(check, reading, told=told),
+        "alert": lambda: notices.alert(text, {"ref": REF}),
+        "alert with words": lambda: notices.alert("refused", {"ref": REF, "words": text}),
+        "directly": lambda: notices.directly(results.not_final(check, entry, reading, told=told), check),
     }
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.blocks import private, thread
+from bot.blocks import private, results
+from bot.blocks.results import NotifiedParties
 from bot.blocks.text import foreign
-from bot.blocks.thread import NotifiedParties
 from bot.domain.outbox import Message
 from bot.domain.outcomes import Outcome, Reading
 from bot.domain.rulings import Source
@@ -209,7 +209,7 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
         confidence=f"3\n{forged}",
     )
     at = CHECK.asked_at
-    said = thread.result(CHECK, bvn(), reading, told=NOBODY_TOLD, confirmed=True, at=at)
+    said = results.result(CHECK, bvn(), reading, told=NOBODY_TOLD, confirmed=True, at=at)
     view = private.details(
         CHECK,
         bvn(),
@@ -231,7 +231,7 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
 
 def test_megabytes_of_text_are_cut_before_anybody_looks_at_them() -> None:
     reading = wild_reading("x" * 4_000_000, Outcome.REJECTED, read("0811"))
-    said = thread.not_final(CHECK, bvn(), reading, told=NOBODY_TOLD)
+    said = results.not_final(CHECK, bvn(), reading, told=NOBODY_TOLD)
 
     assert len(said.text) < 4000
 

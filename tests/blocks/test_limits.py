@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.blocks import form
 from bot.blocks.form import Place
-from bot.blocks.thread import NotifiedParties
+from bot.blocks.results import NotifiedParties
 from bot.domain.id_types import IDType
 from bot.domain.outcomes import Outcome, Reading
 from bot.domain.states import ReviewReason, State

@@ -9,9 +9,9 @@ from importlib.resources import files
 
 import pytest
 
-from bot.blocks import private, review, thread, words
+from bot.blocks import notices, private, results, review, thread, words
+from bot.blocks.results import NotifiedParties
 from bot.blocks.status import status_name
-from bot.blocks.thread import NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.outbox import Message, PostKind
 from bot.domain.outcomes import Outcome, Reading, Why
@@ -54,11 +54,11 @@ def lines(said: Message) -> list[str]:
 
 
 def result(reading: Reading, told: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
-    return thread.result(CHECK, bvn(), reading, told=told, confirmed=confirmed, at=AT)
+    return results.result(CHECK, bvn(), reading, told=told, confirmed=confirmed, at=AT)
 
 
 def progress(reading: Reading, told: NotifiedParties = NOBODY_TOLD) -> Message:
-    return thread.not_final(CHECK, bvn(), reading, told=told)
+    return results.not_final(CHECK, bvn(), reading, told=told)
 
 
 def final(code: str, text: str = "", told: NotifiedParties = NOBODY_TOLD) -> Callable[[], Message]:
@@ -71,7 +71,7 @@ def unverified(code: str) -> Reading:
 
 def failed(key: str, told: NotifiedParties = NOBODY_TOLD, why: str | None = None) -> Callable[[], Message]:
     check = replace(CHECK, state=State.FAILED, failure=key, failure_words=why)
-    return lambda: thread.failure(check, told=told)
+    return lambda: results.failure(check, told=told)
 
 
 ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
@@ -138,14 +138,14 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "0899",
-        lambda: thread.needs_person(CHECK, bvn(), read("0899", text="No idea"), told=REVIEWERS_TOLD),
+        lambda: results.needs_person(CHECK, bvn(), read("0899", text="No idea"), told=REVIEWERS_TOLD),
         "Needs a person — Smile ID answered with a code we do not know (0899)",
         f"This is not approved. {REVIEWER}",
     ),
     *(
         (
             f"{code} unverified",
-            lambda code=code: thread.needs_person(CHECK, bvn(), unverified(code), told=REVIEWERS_TOLD),
+            lambda code=code: results.needs_person(CHECK, bvn(), unverified(code), told=REVIEWERS_TOLD),
             "Needs a person — the selfie was taken, but the ID number was not verified",
             f"This is not approved. {REVIEWER}",
         )
@@ -153,25 +153,25 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "received, not confirmed",
-        lambda: thread.approval_unconfirmed(CHECK, read("0810"), told=REVIEWERS_TOLD),
+        lambda: results.approval_unconfirmed(CHECK, read("0810"), told=REVIEWERS_TOLD),
         "Not final: an approval was received that Smile ID's own record does not show yet",
         f"We keep asking. Do not act on it. {REVIEWER}",
     ),
     (
         "second final",
-        lambda: thread.second_final(CHECK, Outcome.REJECTED, read("0810"), told=REVIEWERS_TOLD),
+        lambda: results.second_final(CHECK, Outcome.REJECTED, read("0810"), told=REVIEWERS_TOLD),
         "Needs a person — Smile ID sent another final result: first Rejected, now Approved",
         f"Both are kept. Act on neither. {REVIEWER}",
     ),
     (
         "contradiction",
-        lambda: thread.contradiction(CHECK, Outcome.APPROVED, Outcome.FAILED, told=REVIEWERS_TOLD),
+        lambda: results.contradiction(CHECK, Outcome.APPROVED, Outcome.FAILED, told=REVIEWERS_TOLD),
         "Needs a person — the result we received and Smile ID's own record differ",
         f"We received Approved, Smile ID's record says No result. Both are kept. Act on neither. {REVIEWER}",
     ),
     (
         "after seven days",
-        lambda: thread.overdue(CHECK, told=REVIEWERS_TOLD),
+        lambda: results.overdue(CHECK, told=REVIEWERS_TOLD),
         "Still waiting after 7 days",
         (
             "We go on asking Smile ID once a day. Somebody with access to Smile ID's portal should look for this job "
@@ -254,7 +254,7 @@ PROGRESS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "5211",
-        lambda: thread.suspects(CHECK, read("5211"), told=REVIEWERS_TOLD),
+        lambda: results.suspects(CHECK, read("5211"), told=REVIEWERS_TOLD),
         "Smile ID reports other accounts with this face",
         f"This is not a verdict on this check. {REVIEWER}",
     ),
@@ -351,7 +351,7 @@ def test_an_approval_that_is_not_confirmed_is_never_told_as_one(code: str) -> No
 
 
 def test_an_approval_that_was_unconfirmed_and_is_confirmed_since_mentions_nobody() -> None:
-    said = thread.approval_since_confirmed(CHECK)
+    said = results.approval_since_confirmed(CHECK)
 
     assert "confirmed since" in said.text
     assert "<@" not in said.text
@@ -360,14 +360,14 @@ def test_an_approval_that_was_unconfirmed_and_is_confirmed_since_mentions_nobody
 @pytest.mark.parametrize("state", [State.APPROVED, State.REJECTED])
 def test_an_unknown_code_after_the_result_does_not_deny_the_result(state: State) -> None:
     check = replace(CHECK, state=state, verdict="0810")
-    said = shown(thread.needs_person(check, bvn(), read("0899"), told=REVIEWERS_TOLD))
+    said = shown(results.needs_person(check, bvn(), read("0899"), told=REVIEWERS_TOLD))
 
     assert "not approved" not in said
     assert f"The result told before, {state.value.capitalize()}, stands until somebody has looked." in said
 
 
 def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
-    said = shown(thread.second_final(CHECK, Outcome.REJECTED, read("0899"), told=NOBODY_TOLD))
+    said = shown(results.second_final(CHECK, Outcome.REJECTED, read("0899"), told=NOBODY_TOLD))
 
     assert "first Rejected, now another result" in said
 
@@ -376,15 +376,15 @@ def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
 
 
 CALLING: list[Callable[[Check, NotifiedParties], Message]] = [
-    lambda check, told: thread.result(check, bvn(), read("0907"), told=told, confirmed=True, at=AT),
-    lambda check, told: thread.not_final(check, bvn(), read("0816", text="Possible Spoof"), told=told),
-    lambda check, told: thread.needs_person(check, bvn(), read("0899"), told=told),
-    lambda check, told: thread.needs_person(check, bvn(), unverified("0810"), told=told),
-    lambda check, told: thread.approval_unconfirmed(check, read("0810"), told=told),
-    lambda check, told: thread.contradiction(check, Outcome.APPROVED, Outcome.REJECTED, told=told),
-    lambda check, told: thread.second_final(check, Outcome.APPROVED, read("0811"), told=told),
-    lambda check, told: thread.suspects(check, read("5211"), told=told),
-    lambda check, told: thread.overdue(check, told=told),
+    lambda check, told: results.result(check, bvn(), read("0907"), told=told, confirmed=True, at=AT),
+    lambda check, told: results.not_final(check, bvn(), read("0816", text="Possible Spoof"), told=told),
+    lambda check, told: results.needs_person(check, bvn(), read("0899"), told=told),
+    lambda check, told: results.needs_person(check, bvn(), unverified("0810"), told=told),
+    lambda check, told: results.approval_unconfirmed(check, read("0810"), told=told),
+    lambda check, told: results.contradiction(check, Outcome.APPROVED, Outcome.REJECTED, told=told),
+    lambda check, told: results.second_final(check, Outcome.APPROVED, read("0811"), told=told),
+    lambda check, told: results.suspects(check, read("5211"), told=told),
+    lambda check, told: results.overdue(check, told=told),
 ]
 
 
@@ -434,7 +434,7 @@ def actions_table() -> list[tuple[str, str, str]]:
 
 
 def one_action(action: str, value: str, outcome: Outcome = Outcome.REJECTED) -> list[str]:
-    return thread.checklist(
+    return results.checklist(
         Reading(code="0811", text="", outcome=outcome, why=Why.FACES_DIFFER, actions={action: value}),
         liveness_images=8,
     )
@@ -493,7 +493,7 @@ def test_actions_without_a_value_and_hundreds_of_them_do_no_harm() -> None:
     many = Reading(
         code="0811", text="", outcome=Outcome.REJECTED, why=Why.FACES_DIFFER, actions={f"A{n}": "x" for n in range(500)}
     )
-    assert thread.checklist(many, liveness_images=8)[-1] == "and 460 more"
+    assert results.checklist(many, liveness_images=8)[-1] == "and 460 more"
 
 
 # The message of a request
@@ -646,7 +646,7 @@ def test_a_card_links_to_the_thread() -> None:
 
 
 def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:
-    said = thread.alert("smile_id:2205", {"ref": REF, "words": "Smile ID refuses our requests."})
+    said = notices.alert("smile_id:2205", {"ref": REF, "words": "Smile ID refuses our requests."})
 
     assert lines(said)[0] == "kyc-bot needs an operator: Smile ID refuses our requests."
     assert REF in lines(said)[1]
@@ -654,7 +654,7 @@ def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:
 
 
 def test_words_that_went_astray_say_where_they_belong() -> None:
-    said = thread.directly(result(read("0810")), CHECK)
+    said = notices.directly(result(read("0810")), CHECK)
 
     assert lines(said)[0].startswith("@amina Approved")
     assert lines(said)[-1] == f"This belongs to {REF}; its thread or channel is no longer there for me."

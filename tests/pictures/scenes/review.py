@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks import ids, private, refusals, review, thread, words
-from bot.blocks.thread import Beside
+from bot.blocks import ids, private, refusals, results, review, thread, words
+from bot.blocks.results import Beside
 from bot.domain.checks import Check
 from bot.domain.outbox import Message, PostKind
 from bot.domain.outcomes import Why
@@ -164,7 +164,7 @@ def _decisions() -> Iterator[Scene]:
         read = reading(why)
         beside = Beside(decided=decision, agreement=agreement(decision.decision, read.outcome))
         check = ended(STATES[read.outcome], read)
-        said = thread.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, beside=beside)
+        said = results.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, beside=beside)
         caption = f"Smile ID's final result after a decision: {beside.agreement.value}"
         yield Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
     standing = replace(REJECTED, decision=Decision.APPROVED, review=ReviewState.DECIDED)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks.thread import NotifiedParties
+from bot.blocks.results import NotifiedParties
 from bot.domain.checks import Check
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.record_match import NOTHING_COMPARED, RecordMatch

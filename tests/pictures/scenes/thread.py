@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks import thread, words
+from bot.blocks import notices, results, thread, words
 from bot.domain.assurance import Doubt
 from bot.domain.checks import Check, Held
 from bot.domain.outbox import Message, PostKind
@@ -107,29 +107,29 @@ def _results() -> Iterator[Scene]:
         read = reading(why)
         check = ended(STATES[read.outcome], read)
         told = OPERATORS_TOLD if words.STORIES[why].calls_operators else REVIEWER_TOLD
-        said = thread.result(check, ENTRY, read, told=told, confirmed=True, at=RECEIVED_AT)
+        said = results.result(check, ENTRY, read, told=told, confirmed=True, at=RECEIVED_AT)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
 
 
 def _confirmation() -> Iterator[Scene]:
     read = reading(Why.SPOOF)
     check = ended(State.REJECTED, read)
-    said = thread.result(check, ENTRY, read, told=REVIEWER_CALLED, confirmed=False, at=RECEIVED_AT)
+    said = results.result(check, ENTRY, read, told=REVIEWER_CALLED, confirmed=False, at=RECEIVED_AT)
     yield Scene(
         caption="A rejection that Smile ID's record does not show yet; reviewers are called in the thread",
         shows=said,
         kinds=[PostKind.RESULT_UNCONFIRMED],
         place=Place.THREAD,
     )
-    said = thread.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    said = results.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
     yield Scene(
         caption="The same message once it is confirmed", shows=said, kinds=[PostKind.CONFIRMED], place=Place.THREAD
     )
     row = replace(check, batch="B-2M4Q8Z", batch_row=17)
-    said = thread.result(row, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    said = results.result(row, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
     yield Scene(caption="A row of a file of applicants", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
     ours = reading(Why.REFUSED)
-    said = thread.result(
+    said = results.result(
         ended(State.FAILED, ours), ENTRY, ours, told=NOBODY_SET_UP, confirmed=True, at=RECEIVED_AT + timedelta(hours=5)
     )
     yield Scene(
@@ -143,7 +143,7 @@ def _assurance() -> Iterator[Scene]:
 
     def scene(caption: str, doubt: Doubt | None = None, **more: Any) -> Scene:
         check = ended(State.APPROVED, read, **more)
-        said = thread.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, doubt=doubt)
+        said = results.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, doubt=doubt)
         return Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
 
     yield scene("Approved, and the record is about somebody else", Doubt.RECORD_DIFFERS, record=DIFFERS)
@@ -159,7 +159,7 @@ def _assurance() -> Iterator[Scene]:
     late = ended(State.APPROVED, read, record=DIFFERS)
     yield Scene(
         caption="The authority's record came after the approval",
-        shows=thread.record_differs(late, told=REVIEWER_TOLD, doubt=Doubt.RECORD_DIFFERS),
+        shows=results.record_differs(late, told=REVIEWER_TOLD, doubt=Doubt.RECORD_DIFFERS),
         kinds=[PostKind.RECORD_DIFFERS],
         place=Place.THREAD,
     )
@@ -167,25 +167,25 @@ def _assurance() -> Iterator[Scene]:
 
 def _not_final() -> Iterator[Scene]:
     for why in (Why.PROVISIONAL, Why.SUSPECTED_SPOOF, Why.INCONCLUSIVE, Why.NOT_FINAL):
-        said = thread.not_final(CHECK_BVN, ENTRY, reading(why), told=REVIEWER_TOLD)
+        said = results.not_final(CHECK_BVN, ENTRY, reading(why), told=REVIEWER_TOLD)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.NOT_FINAL], place=Place.THREAD)
     approved = reading(Why.CONFIRMED)
     unconfirmed = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.UNCONFIRMED)
     yield Scene(
         caption="An approval that Smile ID's record does not show",
-        shows=thread.approval_unconfirmed(unconfirmed, approved, told=REVIEWER_TOLD),
+        shows=results.approval_unconfirmed(unconfirmed, approved, told=REVIEWER_TOLD),
         kinds=[PostKind.APPROVAL_UNCONFIRMED],
         place=Place.THREAD,
     )
     yield Scene(
         caption="The same message once it does; the approval follows as a message of its own",
-        shows=thread.approval_since_confirmed(unconfirmed),
+        shows=results.approval_since_confirmed(unconfirmed),
         kinds=[PostKind.CONFIRMED],
         place=Place.THREAD,
     )
     yield Scene(
         caption=words.STORIES[Why.SUSPECTS].name,
-        shows=thread.suspects(CHECK_BVN, reading(Why.SUSPECTS), told=REVIEWER_TOLD),
+        shows=results.suspects(CHECK_BVN, reading(Why.SUSPECTS), told=REVIEWER_TOLD),
         kinds=[PostKind.SUSPECTS],
         place=Place.THREAD,
     )
@@ -199,39 +199,39 @@ def _needs_person() -> Iterator[Scene]:
     def scene(caption: str, said: Message, kind: PostKind) -> Scene:
         return Scene(caption=caption, shows=said, kinds=[kind], place=Place.THREAD)
 
-    said = thread.needs_person(in_review, ENTRY, unknown, told=REVIEWER_TOLD)
+    said = results.needs_person(in_review, ENTRY, unknown, told=REVIEWER_TOLD)
     yield scene("A code that nobody knows", said, PostKind.UNKNOWN_CODE)
-    said = thread.needs_person(in_review, ENTRY, unknown, told=REVIEWER_CALLED)
+    said = results.needs_person(in_review, ENTRY, unknown, told=REVIEWER_CALLED)
     yield scene("The same without a channel of reviewers: they are called here", said, PostKind.UNKNOWN_CODE)
-    said = thread.needs_person(in_review, ENTRY, unknown, told=REVIEWER_IS_WHO_ASKED)
+    said = results.needs_person(in_review, ENTRY, unknown, told=REVIEWER_IS_WHO_ASKED)
     yield scene("The same when the only reviewer is who asked", said, PostKind.UNKNOWN_CODE)
-    said = thread.needs_person(in_review, ENTRY, unknown, told=NOBODY_SET_UP)
+    said = results.needs_person(in_review, ENTRY, unknown, told=NOBODY_SET_UP)
     yield scene("The same when no reviewers are set up", said, PostKind.UNKNOWN_CODE)
-    said = thread.needs_person(ended(State.APPROVED, approved), ENTRY, unknown, told=REVIEWER_TOLD)
+    said = results.needs_person(ended(State.APPROVED, approved), ENTRY, unknown, told=REVIEWER_TOLD)
     yield scene("An unknown code after a result", said, PostKind.UNKNOWN_CODE)
-    said = thread.needs_person(in_review, ENTRY, unverified, told=REVIEWER_TOLD)
+    said = results.needs_person(in_review, ENTRY, unverified, told=REVIEWER_TOLD)
     yield scene("An approval without a verified ID number", said, PostKind.ID_UNVERIFIED)
-    said = thread.contradiction(in_review, Outcome.APPROVED, Outcome.REJECTED, told=REVIEWER_TOLD)
+    said = results.contradiction(in_review, Outcome.APPROVED, Outcome.REJECTED, told=REVIEWER_TOLD)
     yield scene("What was received and Smile ID's record differ", said, PostKind.CONTRADICTION)
-    said = thread.second_final(ended(State.REJECTED, rejected), Outcome.REJECTED, approved, told=REVIEWER_TOLD)
+    said = results.second_final(ended(State.REJECTED, rejected), Outcome.REJECTED, approved, told=REVIEWER_TOLD)
     yield scene("A second, different final result", said, PostKind.SECOND_FINAL)
-    said = thread.old_result(CHECK_BVN, approved, told=REVIEWER_TOLD)
+    said = results.old_result(CHECK_BVN, approved, told=REVIEWER_TOLD)
     yield scene("A result of an attempt that was run again since", said, PostKind.OLD_RESULT)
-    yield scene("No result for seven days", thread.overdue(CHECK_BVN, told=REVIEWER_TOLD), PostKind.OVERDUE)
+    yield scene("No result for seven days", results.overdue(CHECK_BVN, told=REVIEWER_TOLD), PostKind.OVERDUE)
 
 
 def _elsewhere() -> Iterator[Scene]:
     payload = {"ref": CHECK_BVN.ref, "words": f"Smile ID refuses our requests. {_FAILURE_WORDS['refused']}"}
     yield Scene(
         caption="To an operator: Smile ID refuses our requests",
-        shows=thread.alert("smile_id:2220", payload),
+        shows=notices.alert("smile_id:2220", payload),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
     )
     no_backup = {"words": "No backup could be taken: the folder backups cannot be used: No space left on device."}
     yield Scene(
         caption="To an operator: no backup could be taken",
-        shows=thread.alert("backup", no_backup),
+        shows=notices.alert("backup", no_backup),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
     )
@@ -242,7 +242,7 @@ def _unanswered() -> Iterator[Scene]:
         ("An answer that never reached its person", {"channel": REQUESTS}),
         ("The same, by a fault of ours", {"channel": "D0", "code": "E-41C2"}),
     ):
-        said = thread.unanswered(payload)
+        said = notices.unanswered(payload)
         yield Scene(caption=caption, shows=said, kinds=[PostKind.UNANSWERED], place=Place.DIRECT)
 
 
@@ -252,7 +252,7 @@ def _failures() -> Iterator[Scene]:
         told = OPERATORS_TOLD if story.calls_operators or failure in ("smile_id_away", "fault") else NOBODY_SET_UP
         yield Scene(
             caption=f"{story.name} ({failure})",
-            shows=thread.failure(check, told=told),
+            shows=results.failure(check, told=told),
             kinds=[PostKind.FAILURE],
             place=Place.THREAD,
         )
@@ -267,7 +267,7 @@ def _failures() -> Iterator[Scene]:
     check = replace(_BEGUN, state=State.FAILED, failure="photo", failure_words=_FAILURE_WORDS["photo"])
     yield Scene(
         caption="The same by direct message, since the thread is gone",
-        shows=thread.directly(thread.failure(check, told=NOBODY_SET_UP), check),
+        shows=notices.directly(results.failure(check, told=NOBODY_SET_UP), check),
         kinds=[PostKind.FAILURE],
         place=Place.DIRECT,
     )
