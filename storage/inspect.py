@@ -80,7 +80,7 @@ def examine_backup(path: Path, sealer: Sealer) -> Seen:
 
 
 def installation_in(path: Path) -> Installation | None:
-    """The workspace that a database belongs to; None where it knows of none, or cannot be read, which `examine` tells."""
+    """The workspace that a database belongs to; None where it knows none or cannot be read (see `examine`)."""
     path = path.resolve()
     if not path.is_file():
         return None

@@ -755,8 +755,8 @@ async def test_a_database_too_large_to_search_in_time_is_not_called_whole(tmp_pa
     await a_database(path, Sealer.new_key())
     numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n"
     _sql(path, "CREATE TABLE many (x INTEGER NOT NULL)", f"INSERT INTO many {numbers}")
-    assert inspect.look(path, None, patience=timedelta(seconds=-1)).swept is False
-    assert inspect.look(path, None, patience=timedelta(minutes=1)).swept is True
+    assert inspect.examine(path, None, patience=timedelta(seconds=-1)).swept is False
+    assert inspect.examine(path, None, patience=timedelta(minutes=1)).swept is True
 
 
 def _sql(path: Path, *statements: str) -> None:
