@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.access import Access, Role
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
 from bot.readiness import Readiness
@@ -59,7 +61,7 @@ class Backups:
         if failed is not None:
             log.error("backup.failed", error=failed)
             self._not_before = self._steady() + TRY_AGAIN
-            await self._tell(f"No backup could be taken: {failed}.", now)
+            await self._tell(kept(OperatorAlert.BACKUP, {"failed": failed}), now)
 
     def _take_if_due(self, now: datetime) -> None:
         folder, database = self._settings.backup_dir, self._settings.database

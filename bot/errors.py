@@ -239,6 +239,27 @@ class Fault(StrEnum):
     """This job id was used before: settled as the design says, with `retry` once."""
 
 
+class SmileIDRefusal(StrEnum):
+    """Why Smile ID refuses a request, as far as its error codes say. The sentences stand in `bot.blocks.refusals`."""
+
+    DOWN = "smile_id_down"
+    CREDENTIALS = "smile_id_credentials"
+    FIELD_MISSING = "smile_id_field_missing"
+    NO_MEANING = "smile_id_no_meaning"
+    PACKAGE = "smile_id_package"
+    VALUE_FORM = "smile_id_value_form"
+    USER_DISABLED = "smile_id_user_disabled"
+    USER_DELETED = "smile_id_user_deleted"
+    USER_ENROLLED = "smile_id_user_enrolled"
+    USER_NOT_ENROLLED = "smile_id_user_not_enrolled"
+    USER_TO_REENROL = "smile_id_user_to_reenrol"
+    JOB_TYPE = "smile_id_job_type"
+    JOB_KNOWN = "smile_id_job_known"
+    NO_PHOTO_OF_USER = "smile_id_no_photo_of_user"
+    NO_PRODUCTION = "smile_id_no_production"
+    UNEXPLAINED = "smile_id_unexplained"
+
+
 class SmileIDError(KycError):
     """Something went wrong with Smile ID. Never carries personal data, URLs or secrets in its text."""
 
@@ -262,14 +283,14 @@ class SmileIDUnavailable(SmileIDError):
 
 
 class SmileIDRefused(SmileIDError):
-    """Smile ID answered no. `code` is its four digits if it gave any; `words` are for a person."""
+    """Smile ID answered no. `code` is its four digits if it gave any, `why` what that says."""
 
-    def __init__(self, *, code: str | None, status: int, fault: Fault, words: str) -> None:
+    def __init__(self, *, code: str | None, status: int, fault: Fault, why: SmileIDRefusal) -> None:
         super().__init__(f"refused with code {code or 'none'} (HTTP {status})")
         self.code = code
         self.status = status
         self.fault = fault
-        self.words = words
+        self.why = why
 
     @property
     def alert(self) -> str:

@@ -92,8 +92,8 @@ BUILDERS = frozenset(
 )
 """Beside the handlers, all that may put something into words and blocks: modules that build what is shown."""
 
-KNOW_IDS_OR_THE_TERMINAL = frozenset({"bot.manifest", "bot.__main__"})
-"""The manifest names commands and shortcuts by the ids of the blocks; the command line prints the same sentences."""
+KNOW_IDS_OR_THE_TERMINAL = frozenset({"bot.manifest", "bot.check.smile_id", "bot.__main__"})
+"""The manifest names commands and shortcuts by the ids of the blocks; commands print the same sentences."""
 
 ROOMS = ("bot.domain", "bot.blocks", "bot.slack", "bot.smile_id", "bot.sandbox", "handlers", "storage")
 

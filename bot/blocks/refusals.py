@@ -14,8 +14,9 @@ from bot.blocks.text import foreign, person, quoted, section
 from bot.domain.checks import Check
 from bot.domain.field_faults import FieldCode
 from bot.domain.kept_faults import unkept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.outbox import Message
-from bot.errors import FileCode, PhotoCode, Refusal
+from bot.errors import FileCode, PhotoCode, Refusal, SmileIDRefusal
 
 
 class Coded(Protocol):
@@ -244,7 +245,54 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.PHOTO_OF_OTHER_ROW: "The same photo stands for row {row} too.",
 }
 
-SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS}
+_SMILE_ID: Mapping[StrEnum, str] = {
+    SmileIDRefusal.DOWN: "Smile ID has a fault on its side; we try again by ourselves.",
+    SmileIDRefusal.CREDENTIALS: (
+        "Smile ID does not accept our credentials. Check the partner id (leading zeros matter), the API key, "
+        "and that both belong to the environment in use."
+    ),
+    SmileIDRefusal.FIELD_MISSING: (
+        "Smile ID misses a required field. The table of ID types may be out of date, or this is a fault of ours."
+    ),
+    SmileIDRefusal.NO_MEANING: "Smile ID refused with a code that it does not explain. Ask Smile ID's support.",
+    SmileIDRefusal.PACKAGE: "Smile ID could not read our package (info.json). This is a fault of ours.",
+    SmileIDRefusal.VALUE_FORM: (
+        "Smile ID does not accept the form of a value that we sent, or our credentials. Check the API key and "
+        "the base URL first."
+    ),
+    SmileIDRefusal.USER_DISABLED: (
+        "This user is disabled at Smile ID. Someone must enable it in Smile ID's portal first."
+    ),
+    SmileIDRefusal.USER_DELETED: "This user was deleted at Smile ID; another user id is needed.",
+    SmileIDRefusal.USER_ENROLLED: "This user is already enrolled at Smile ID; another user id is needed.",
+    SmileIDRefusal.USER_NOT_ENROLLED: "Smile ID expected an enrolled user, and there is none.",
+    SmileIDRefusal.USER_TO_REENROL: (
+        "Smile ID has marked this user for re-enrolment. Look the user up in Smile ID's portal."
+    ),
+    SmileIDRefusal.JOB_TYPE: "Smile ID does not offer this kind of job to us.",
+    SmileIDRefusal.JOB_KNOWN: "Smile ID already knows a job with this id.",
+    SmileIDRefusal.NO_PHOTO_OF_USER: "Smile ID holds no photo of this user.",
+    SmileIDRefusal.NO_PRODUCTION: "Smile ID has not enabled production for us. Ask Smile ID, or use the sandbox.",
+    SmileIDRefusal.UNEXPLAINED: (
+        "Smile ID refused our request without a reason that it documents. Check the base URL, then ask its support."
+    ),
+}
+
+_ALERTS: Mapping[StrEnum, str] = {
+    OperatorAlert.REQUESTS_REFUSED: "Smile ID refuses our requests. {why}",
+    OperatorAlert.JOBS_NOT_TOLD: "Smile ID refuses to tell of jobs. {why}",
+    OperatorAlert.RESULTS_NOT_GIVEN: "Smile ID refuses to give results. {why}",
+    OperatorAlert.ID_TYPE_NOT_ACTIVE: "Smile ID says that this ID type is not active for our account.",
+    OperatorAlert.SMILE_ID_AWAY: (
+        "Smile ID has not been reachable for about an hour; checks are ending without a result."
+    ),
+    OperatorAlert.SLACK_AWAY: "Photos cannot be fetched from Slack; checks are ending without a result.",
+    OperatorAlert.UNSETTLED: "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
+    OperatorAlert.FAULT: "Checks cannot be prepared because of a fault of the bot; its log says where.",
+    OperatorAlert.BACKUP: "No backup could be taken: {failed}.",
+}
+
+SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}
 
 _FILE_KINDS = {
     "pdf": "a PDF",
@@ -282,6 +330,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "several": lambda count: "Two" if count == 2 else str(count),
     "status": lambda check: status_name(check) if isinstance(check, Check) else str(check),
     "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],
+    "why": lambda value: _SMILE_ID[SmileIDRefusal(value)],
     "unread": lambda name: f" I can't read {name}." if name else "",
 }
 _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {

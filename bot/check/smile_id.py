@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bot.blocks import refusals
 from bot.check.findings import Finding, Limits, fail, listed, note, ok
 from bot.domain.id_types import IDTypes
 from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
@@ -84,7 +85,8 @@ def _trouble(fault: SmileIDError, settings: Settings) -> str:
             return f"no connection to {host}. This machine must reach it by https: see DNS and firewall."
         case SmileIDRefused():
             why = f"code {fault.code}" if fault.code else f"HTTP {fault.status}"
-            return f"{fault.words} ({why}; SMILE_ID_ENVIRONMENT is {settings.smile_id_environment.value})"
+            environment = f"SMILE_ID_ENVIRONMENT is {settings.smile_id_environment.value}"
+            return f"{refusals.SENTENCES[fault.why]} ({why}; {environment})"
         case SmileIDUntrusted():
             return "the answer is not signed with this API key. Copy key and partner id from Smile ID's portal again."
         case SmileIDAnswerInvalid():

@@ -12,6 +12,8 @@ from bot.access import Access, Role
 from bot.domain.assurance import Doubt
 from bot.domain.attempt import Attempt
 from bot.domain.checks import Check
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Post, PostKind
 from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, Why
 from bot.domain.record_match import RecordMatch
@@ -198,13 +200,12 @@ class Announcements:
         """Operators hear where Smile ID does not do for us what the contract should cover."""
         if received.reading.why is not Why.REFUSED:
             return None
-        words = "Smile ID says that this ID type is not active for our account."
         return alerts.alert(
             tx,
             f"smile_id:{received.reading.code}",
             recipients=self._access.people(Role.ADMIN),
             now=received.at,
-            payload={"ref": received.check.ref, "words": words},
+            payload={"ref": received.check.ref, "words": kept(OperatorAlert.ID_TYPE_NOT_ACTIVE, {})},
         )
 
     def _informs_reviewers(self, kind: PostKind, reading: Reading) -> bool:

@@ -9,6 +9,8 @@ from bot.access import Access, Role
 from bot.domain.attempt import Attempt
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.checks import Check
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.outcomes import Outcome, Reading, Why
 from bot.domain.rulings import Source, record_of, waited_enough
 from bot.domain.states import POLLED_REASONS, State
@@ -71,7 +73,7 @@ class StatusPoller:
 
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
-                payload = {"ref": due.ref, "words": f"Smile ID refuses to give results. {refusal.words}"}
+                payload = {"ref": due.ref, "words": kept(OperatorAlert.RESULTS_NOT_GIVEN, {"why": refusal.why.value})}
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
             if record is not None:
                 self._settle(tx, attempts.get(tx, due.job_id), record, now)

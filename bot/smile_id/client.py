@@ -309,14 +309,14 @@ class V1Client:
     def _no(self, answer: _Answer, body: Mapping[str, object] | None) -> SmileIDError:
         """An answer that is not a success, as an error of ours."""
         code = wire.code_of(body.get("code")) if body is not None else None
-        refusal = REFUSALS.get(code or "", UNEXPLAINED)
-        if answer.status >= 500 or answer.status in _LATER or refusal.retry:
+        meaning = REFUSALS.get(code or "", UNEXPLAINED)
+        if answer.status >= 500 or answer.status in _LATER or meaning.retry:
             return SmileIDUnavailable(
                 f"not now, with code {code or 'none'} (HTTP {answer.status})",
                 code=code,
                 retry_after=self._wait(answer),
             )
-        return SmileIDRefused(code=code, status=answer.status, fault=refusal.fault, words=refusal.words)
+        return SmileIDRefused(code=code, status=answer.status, fault=meaning.fault, why=meaning.why)
 
     def _wait(self, answer: _Answer) -> float | None:
         """`Retry-After` in seconds, given as such or as a date; at most a day."""

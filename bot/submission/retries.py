@@ -12,6 +12,8 @@ import structlog
 from bot.access import Access, Role
 from bot.domain.backoff import retry_in
 from bot.domain.checks import Check
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.states import State
 from bot.errors import SmileIDRefused
 from bot.outbox import alerts, refresh
@@ -31,12 +33,12 @@ LOOK_ONCE_MORE = timedelta(hours=1)
 """After giving up in doubt the record is asked once more: a site without callbacks would miss a late result."""
 
 _FOR_OPERATORS = {
-    "refused": "Smile ID refuses our requests. ",
-    "smile_id_away": "Smile ID has not been reachable for about an hour; checks are ending without a result.",
-    "slack_away": "Photos cannot be fetched from Slack; checks are ending without a result.",
-    "unsettled": "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
-    "fault": "Checks cannot be prepared because of a fault of the bot; its log says where.",
+    "smile_id_away": OperatorAlert.SMILE_ID_AWAY,
+    "slack_away": OperatorAlert.SLACK_AWAY,
+    "unsettled": OperatorAlert.UNSETTLED,
+    "fault": OperatorAlert.FAULT,
 }
+"""By the failure that a check gives up with after its last try."""
 
 
 class RetryPolicy:
@@ -87,13 +89,19 @@ class RetryPolicy:
             checks.postpone(tx, check.ref, until=now if at_once else now + wait)
             refresh.check_changed(tx, check.ref, now=now)
             if refusal is not None:
-                payload = {"ref": check.ref, "words": f"Smile ID refuses to tell of jobs. {refusal.words}"}
+                payload = {"ref": check.ref, "words": kept(OperatorAlert.JOBS_NOT_TOLD, {"why": refusal.why.value})}
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
 
         await self._database.write(commit, self._now())
 
-    async def fail(self, check: Check, failure: str, words: str | None, *, alert: str | None = None) -> None:
-        """End a check without a result, unless one has come meanwhile. `alert` names the fault for operators."""
+    async def fail(
+        self, check: Check, failure: str, words: str | None, *, alert: str | None = None, tell: str | None = None
+    ) -> None:
+        """End a check without a result, unless one has come meanwhile.
+
+        `words` are a code as `kept` keeps it; so is `tell`, what the operators hear of the fault named `alert` if that
+        says more than the failure.
+        """
         operators = self._access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
@@ -102,7 +110,7 @@ class RetryPolicy:
                 return
             alerted = None
             if alert:
-                payload = {"ref": check.ref, "words": _FOR_OPERATORS.get(failure, "") + (words or "")}
+                payload = {"ref": check.ref, "words": tell or kept(_FOR_OPERATORS[failure], {})}
                 alerted = alerts.alert(tx, alert, recipients=operators, now=now, payload=payload)
             attempt = attempts.latest(tx, check.ref)
             if failure == "unsettled":

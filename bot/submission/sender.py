@@ -10,6 +10,8 @@ import structlog
 
 from bot.domain.attempt import Attempt
 from bot.domain.checks import Check, PhotoKind
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.errors import (
     Fault,
     SmileIDAnswerInvalid,
@@ -123,9 +125,10 @@ class Sender:
         if no.fault is Fault.USER_ID and await self._database.read(attempts.count_of_round, check.ref) < MAX_USER_IDS:
             return await self.record(check, replaces=attempt)
         if no.fault is Fault.REQUESTER:
-            await self._retries.fail(check, "input", no.words)
+            await self._retries.fail(check, "input", kept(no.why, {}))
         else:
-            await self._retries.fail(check, "refused", no.words, alert=no.alert)
+            tell = kept(OperatorAlert.REQUESTS_REFUSED, {"why": no.why.value})
+            await self._retries.fail(check, "refused", kept(no.why, {}), alert=no.alert, tell=tell)
         return None
 
     async def _taken(self, check: Check, attempt: Attempt) -> None:

@@ -13,10 +13,11 @@ import pytest
 from bot.blocks.refusals import SENTENCES, plain_sentence, said, sentence, told
 from bot.domain.field_faults import FieldCode, FieldFault
 from bot.domain.kept_faults import kept
-from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, Refusal, Refused
+from bot.domain.operator_alerts import OperatorAlert
+from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, Refusal, Refused, SmileIDRefusal
 
 ROOT = Path(__file__).parents[2]
-CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode)}
+CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode, SmileIDRefusal, OperatorAlert)}
 ALL_CODES = [code for kind in CODES.values() for code in kind]
 MAKERS = {maker.__name__ for maker in (Refused, PhotoUnusable, FileUnusable, FieldFault, kept)}
 
@@ -36,9 +37,15 @@ def _made() -> Iterator[Made]:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
                     where = f"{path.relative_to(ROOT)}:{node.lineno}"
-                    facts = frozenset(keyword.arg or "**" for keyword in node.keywords)
+                    facts = frozenset(keyword.arg or "**" for keyword in node.keywords) | _keys(node)
                     for code in _codes(node.args[0], within=path):
                         yield Made(where, code, facts)
+
+
+def _keys(call: ast.Call) -> frozenset[str]:
+    """Of facts that are handed over as a dictionary."""
+    written = [part for part in call.args if isinstance(part, ast.Dict)]
+    return frozenset(str(ast.literal_eval(key)) for part in written for key in part.keys if key is not None)
 
 
 def _codes(node: ast.expr, *, within: Path) -> Iterator[StrEnum]:
@@ -55,6 +62,13 @@ def _codes(node: ast.expr, *, within: Path) -> Iterator[StrEnum]:
 
 
 MADE = list(_made())
+SAMPLES: dict[str, object] = {
+    **dict.fromkeys(("megabytes", "more", "most", "several", "size", "total"), 2),
+    "digits": [6, 8],
+    "kind": "pdf",
+    "why": "smile_id_down",
+}
+"""Facts that are no text."""
 
 
 def _named_in(code: StrEnum) -> frozenset[str]:
@@ -76,7 +90,11 @@ def test_every_code_has_one_sentence_and_every_sentence_a_code() -> None:
 
 
 def test_every_code_is_used() -> None:
-    assert {one.code for one in MADE} == set(ALL_CODES)
+    named = re.compile(rf"\b({'|'.join(CODES)})\.([A-Z0-9_]+)")
+    rooms = [path for room in ("bot", "handlers") for path in (ROOT / room).rglob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in rooms if path != ROOT / "bot/blocks/refusals.py"]
+    used = {CODES[kind][name] for text in texts for kind, name in named.findall(text)}
+    assert used == set(ALL_CODES)
 
 
 def test_whoever_makes_a_code_supplies_the_facts_of_its_sentence() -> None:
@@ -93,15 +111,7 @@ class Coded:
 
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_every_code_makes_one_whole_text(code: StrEnum) -> None:
-    facts: dict[str, object] = dict.fromkeys(_named_in(code), "x")
-    numbers = {name: 2 for name in ("total", "most", "megabytes", "size", "several", "more") if name in facts}
-    one = Coded(
-        code,
-        facts
-        | numbers
-        | ({"kind": "pdf"} if "kind" in facts else {})
-        | ({"digits": [6, 8]} if "digits" in facts else {}),
-    )
+    one = Coded(code, {name: SAMPLES.get(name, "x") for name in _named_in(code)})
     for text in (sentence(one), plain_sentence(one), told(kept(one.code, one.facts))):
         assert text.endswith(".")
         assert not set("{}") & set(text.replace('{"applicants": [...]}', ""))

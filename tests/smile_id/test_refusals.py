@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.blocks.refusals import SENTENCES
 from bot.errors import (
     Fault,
     SmileIDError,
@@ -80,7 +81,7 @@ def test_the_table_knows_every_documented_error_code_and_no_other() -> None:
     assert REFUSALS.keys() == DOCUMENTED.keys()
 
 
-@pytest.mark.parametrize("words", [refusal.words for refusal in (*REFUSALS.values(), UNEXPLAINED)])
+@pytest.mark.parametrize("words", [SENTENCES[meaning.why] for meaning in (*REFUSALS.values(), UNEXPLAINED)])
 def test_words_are_whole_calm_sentences(words: str) -> None:
     assert words.endswith(".")
     assert "!" not in words
@@ -101,7 +102,7 @@ async def test_a_documented_code_on_upload(
         assert isinstance(error, SmileIDUnavailable)
     else:
         assert isinstance(error, SmileIDRefused)
-        assert (error.fault, error.status, error.words) == (fault, status, REFUSALS[code].words)
+        assert (error.fault, error.status, error.why) == (fault, status, REFUSALS[code].why)
     assert error.code == code
     assert "12345678901" not in str(error)
 
@@ -113,7 +114,7 @@ async def test_a_documented_code_on_upload(
 async def test_an_undocumented_refusal_is_the_operators(status: int, body: object) -> None:
     error = await refused_upload(status, body)
     assert isinstance(error, SmileIDRefused)
-    assert (error.fault, error.status, error.words) == (Fault.OPERATOR, status, UNEXPLAINED.words)
+    assert (error.fault, error.status, error.why) == (Fault.OPERATOR, status, UNEXPLAINED.why)
     assert error.code == ("9999" if body == {"code": "9999"} else None)
 
 
