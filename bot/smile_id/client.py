@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +30,8 @@ from bot.errors import (
     SmileIDUploadExpired,
 )
 from bot.smile_id import wire
-from bot.smile_id.package import FILE_NAME, Job, Photo, build
+from bot.smile_id.interface import JobRequest
+from bot.smile_id.package import FILE_NAME, build, partner_params
 from bot.smile_id.refusals import NOT_FOR_US, REFUSALS, UNEXPLAINED
 from bot.smile_id.signature import matches, sign, stamp
 from bot.smile_id.wire import JobStatus, Prepared
@@ -122,19 +123,19 @@ class V1Client:
         self._on_call = on_call
         self._on_date = on_date
 
-    async def prepare(self, job: Job, *, retry: bool = False) -> Prepared:
+    async def prepare(self, request: JobRequest, *, retry: bool = False) -> Prepared:
         """Announce a job (`POST /v1/upload`); the answer says where its zip goes.
 
         `retry` asks for a new URL for a job id whose zip was never delivered; without it a known job id is
         refused with 2215 (Fault.JOB_ID). Raises SmileIDNotSent, SmileIDUncertain (the job may exist),
         SmileIDUnavailable or SmileIDRefused.
         """
-        request: dict[str, object] = {
+        body: dict[str, object] = {
             "smile_client_id": self._partner_id,
             **self._signed(),
-            "partner_params": job.partner_params,
+            "partner_params": partner_params(request),
             # sent always: the newer documentation requires it, and an empty one is the SDKs' way to say "none"
-            "callback_url": job.callback_url,
+            "callback_url": request.callback_url,
             "source_sdk": "rest_api",
             "source_sdk_version": SOURCE_SDK_VERSION,
             "file_name": FILE_NAME,
@@ -142,13 +143,13 @@ class V1Client:
             "use_enrolled_image": False,
         }
         if retry:
-            request["retry"] = True
+            body["retry"] = True
         with self._counted("upload"):
-            answer = await self._post("upload", request, lost=SmileIDUncertain)
-            body = answer.json()
+            answer = await self._post("upload", body, lost=SmileIDUncertain)
+            found = answer.json()
             if not answer.ok:
-                raise self._no(answer, body)
-            return self._prepared(answer, body)
+                raise self._no(answer, found)
+            return self._prepared(answer, found)
 
     def _prepared(self, answer: _Answer, body: dict[str, object] | None) -> Prepared:
         """A success status: what cannot be used leaves open whether the job exists now."""
@@ -167,13 +168,11 @@ class V1Client:
             raise SmileIDUncertain("upload: answer with an upload URL that is not https")
         return prepared
 
-    def package(self, job: Job, *, selfie: Photo, liveness: Sequence[Photo], prepared: Prepared) -> bytes:
+    def package(self, request: JobRequest, prepared: Prepared) -> bytes:
         """The zip for a prepared job, signed now. CPU only: run it in a thread if photos are many."""
         signed = self._signed()
         return build(
-            job,
-            selfie=selfie,
-            liveness=liveness,
+            request,
             server_information=prepared.answer,
             partner_id=self._partner_id,
             timestamp=signed["timestamp"],

@@ -9,10 +9,10 @@ import base64
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from bot.smile_id.interface import JobPhoto, JobRequest
 from bot.smile_id.signature import stamp
 
 JOB_TYPE = 1
@@ -22,9 +22,9 @@ FILE_NAME = "selfie.zip"
 
 SELFIE_FILE, SELFIE_BASE64 = 0, 2
 LIVENESS_FILE, LIVENESS_BASE64 = 4, 6
+"""`image_type_id`: a file of its own, or base64 inside info.json."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_RESERVED = frozenset({"job_id", "user_id", "job_type"})
 _USER_DATA: Mapping[str, object] = {
     "isVerifiedProcess": False,
     "name": "",
@@ -39,57 +39,16 @@ _USER_DATA: Mapping[str, object] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Photo:
-    """One JPEG."""
-
-    data: bytes = field(repr=False)
-    base64: bool = False
-    """Travel inside info.json (image type 2 or 6) instead of as a file of its own (0 or 4)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
-    """What the person agreed to, and when."""
-
-    granted_at: datetime
-    personal_details: bool
-    contact_information: bool
-    document_information: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What is asked of Smile ID, without the photos."""
-
-    job_id: str
-    user_id: str
-    callback_url: str = field(repr=False)
-    """Holds the secret token of this job; empty when results are only polled for."""
-    id_info: Mapping[str, str] = field(repr=False)
-    """Smile ID's field names: `country`, `id_type`, `id_number`, `first_name` …"""
-    consent: Consent | None = None
-    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Further `partner_params`; they come back in every result."""
-
-    def __post_init__(self) -> None:
-        if taken := _RESERVED & self.extra.keys():
-            raise ValueError(f"extra partner_params may not replace {', '.join(sorted(taken))}")
-
-    @property
-    def partner_params(self) -> dict[str, object]:
-        return {**self.extra, "job_id": self.job_id, "user_id": self.user_id, "job_type": JOB_TYPE}
+def partner_params(request: JobRequest) -> dict[str, object]:
+    """What comes back in every result. Raises ValueError where a label would take the place of the job itself."""
+    own: dict[str, object] = {"job_id": request.job_id, "user_id": request.user_id, "job_type": JOB_TYPE}
+    if taken := own.keys() & request.labels.keys():
+        raise ValueError(f"labels may not replace {', '.join(sorted(taken))}")
+    return {**request.labels, **own}
 
 
 def build(
-    job: Job,
-    *,
-    selfie: Photo,
-    liveness: Sequence[Photo],
-    server_information: Mapping[str, object],
-    partner_id: str,
-    timestamp: str,
-    signature: str,
+    request: JobRequest, *, server_information: Mapping[str, object], partner_id: str, timestamp: str, signature: str
 ) -> bytes:
     """The whole zip in memory; `server_information` is Smile ID's complete answer to the upload request."""
     info = {
@@ -101,49 +60,49 @@ def build(
             "signature": signature,
             "timestamp": timestamp,
             "retry": "false",
-            "partner_params": job.partner_params,
+            "partner_params": partner_params(request),
             "file_name": FILE_NAME,
             "smile_client_id": partner_id,
-            "callback_url": job.callback_url,
+            "callback_url": request.callback_url,
             "userData": _USER_DATA,
         },
         # a string, although some SDKs send a bool: the form that every source shows accepted
-        "id_info": {**job.id_info, "entered": "true"},
-        "images": [_image(name, photo) for name, photo in _named(selfie, liveness)],
+        "id_info": {**request.id_info, "entered": "true"},
+        "images": [_image(name, photo) for name, photo in _named(request)],
         "server_information": dict(server_information),
+        "consent_information": {"consented": _consented(request.consent_at)},
     }
-    if job.consent is not None:
-        info["consent_information"] = {"consented": _consented(job.consent)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         _store(archive, "info.json", json.dumps(info, separators=(",", ":")).encode("ascii"))
-        for name, photo in _named(selfie, liveness):
-            if not photo.base64:
+        for name, photo in _named(request):
+            if not photo.is_inline:
                 _store(archive, name, photo.data)
     return buffer.getvalue()
 
 
-def _named(selfie: Photo, liveness: Sequence[Photo]) -> Iterator[tuple[str, Photo]]:
-    yield "selfie.jpg", selfie
-    for index, photo in enumerate(liveness):
+def _named(request: JobRequest) -> Iterator[tuple[str, JobPhoto]]:
+    yield "selfie.jpg", request.selfie
+    for index, photo in enumerate(request.liveness):
         yield f"liveness_{index}.jpg", photo
 
 
-def _image(name: str, photo: Photo) -> dict[str, object]:
+def _image(name: str, photo: JobPhoto) -> dict[str, object]:
     is_selfie = name == "selfie.jpg"
-    if photo.base64:
+    if photo.is_inline:
         type_id = SELFIE_BASE64 if is_selfie else LIVENESS_BASE64
         return {"image_type_id": type_id, "image": base64.b64encode(photo.data).decode(), "file_name": ""}
     return {"image_type_id": SELFIE_FILE if is_selfie else LIVENESS_FILE, "image": "", "file_name": name}
 
 
-def _consented(consent: Consent) -> dict[str, object]:
+def _consented(at: datetime) -> dict[str, object]:
     """The shape of the mobile SDK (smileidentity/android:lib/…/models/Upload.kt, 2026-11)."""
     return {
-        "consent_granted_date": stamp(consent.granted_at),
-        "personal_details": consent.personal_details,
-        "contact_information": consent.contact_information,
-        "document_information": consent.document_information,
+        "consent_granted_date": stamp(at),
+        # the one box of our form covers all three of Smile ID's kinds of data
+        "personal_details": True,
+        "contact_information": True,
+        "document_information": True,
     }
 
 

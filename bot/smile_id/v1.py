@@ -13,9 +13,8 @@ from bot.domain.services import Services
 from bot.errors import Fault, SmileIDRefused, SmileIDUploadExpired
 from bot.smile_id import wire
 from bot.smile_id.client import V1Client
-from bot.smile_id.interface import Accepted, Arrival, Checkpoint, Delivery, JobPhoto, JobRequest, Record, ResultMessage
+from bot.smile_id.interface import Accepted, Arrival, Checkpoint, Delivery, JobRequest, Record, ResultMessage
 from bot.smile_id.messages import find_message, json_object, message_in
-from bot.smile_id.package import Consent, Job, Photo
 from bot.smile_id.signature import read_stamp
 
 
@@ -27,36 +26,29 @@ class SmileIDV1:
         self._codes = codes
 
     async def submit(self, request: JobRequest, checkpoint: Mapping[str, object] | None) -> Checkpoint | Accepted:
-        job = _job(request)
         if checkpoint is None:
-            return await self._announce(job)
+            return await self._announce(request)
         prepared = wire.parse_prepared(checkpoint)
         # in a thread: nine photos are copied and summed up, while other checks wait for their answers
-        package = await asyncio.to_thread(
-            self._client.package,
-            job,
-            selfie=_photo(request.selfie),
-            liveness=[_photo(photo) for photo in request.liveness],
-            prepared=prepared,
-        )
+        package = await asyncio.to_thread(self._client.package, request, prepared)
         try:
             await self._client.send(prepared.upload_url, package)
         except SmileIDUploadExpired:
             # The URL died before the zip was taken, so the same job is asked for a new one.
-            return await self._announce(job)
+            return await self._announce(request)
         return Accepted(smile_job_id=prepared.smile_job_id)
 
-    async def _announce(self, job: Job) -> Checkpoint:
+    async def _announce(self, request: JobRequest) -> Checkpoint:
         """Get the URL to which the zip goes. Whoever calls has made sure that Smile ID has no zip of this job."""
         try:
-            prepared = await self._client.prepare(job)
+            prepared = await self._client.prepare(request)
         except SmileIDRefused as no:
             if no.fault is not Fault.JOB_ID:
                 raise
             # 2215: an earlier upload request of ours arrived, though its answer was lost or its URL has died. With
             # `retry` a job that still waits for its zip is opened again (smileidentity/android:BiometricKycViewModel,
             # 2026-11). Refused once more, somebody has sent the zip: the caller asks for the record.
-            prepared = await self._client.prepare(job, retry=True)
+            prepared = await self._client.prepare(request, retry=True)
         return Checkpoint(smile_job_id=prepared.smile_job_id, state=prepared.answer)
 
     async def was_received(self, attempt: Attempt) -> Arrival:
@@ -111,24 +103,3 @@ def _signatures(headers: Mapping[str, str], body: Mapping[str, object]) -> Itera
         # a number's text is what was signed; a bool or an object was never a timestamp
         if isinstance(timestamp, (str, int)) and not isinstance(timestamp, bool) and isinstance(signature, str):
             yield str(timestamp), signature
-
-
-def _job(request: JobRequest) -> Job:
-    return Job(
-        job_id=request.job_id,
-        user_id=request.user_id,
-        callback_url=request.callback_url,
-        id_info=request.id_info,
-        # one box in the form covers all three of Smile ID's kinds of data
-        consent=Consent(
-            granted_at=request.consent_at,
-            personal_details=True,
-            contact_information=True,
-            document_information=True,
-        ),
-        extra=request.labels,
-    )
-
-
-def _photo(photo: JobPhoto) -> Photo:
-    return Photo(data=photo.data, base64=photo.is_inline)

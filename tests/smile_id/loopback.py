@@ -11,14 +11,30 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
+from typing import Any
 
 import httpx
 
 from bot.smile_id.client import V1Client
+from bot.smile_id.interface import JobPhoto, JobRequest
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PARTNER_ID = "0421"
 API_KEY = "test-api-key-0000"
+
+
+def request_of(**fields: Any) -> JobRequest:
+    """A small job; `fields` replace its parts."""
+    small: dict[str, Any] = {
+        "job_id": "job-7c1",
+        "user_id": "user-9a2",
+        "callback_url": "",
+        "id_info": {},
+        "consent_at": NOW,
+        "labels": {},
+        "selfie": JobPhoto(data=b"\xff\xd8selfie"),
+    }
+    return JobRequest(**small | fields)
 
 
 class Trouble(Enum):

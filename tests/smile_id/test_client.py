@@ -25,7 +25,6 @@ from bot.errors import (
     SmileIDUploadExpired,
 )
 from bot.smile_id.client import MAX_ANSWER_BYTES, SOURCE_SDK_VERSION, V1Client
-from bot.smile_id.package import Job, Photo
 from bot.smile_id.signature import sign
 from tests.smile_id.loopback import (
     API_KEY,
@@ -38,14 +37,13 @@ from tests.smile_id.loopback import (
     client_of,
     loopback,
     reply,
+    request_of,
 )
 
 pytestmark = pytest.mark.anyio
 
 TOKEN = "callback-token-5f2c"
-JOB = Job(
-    job_id="job-7c1",
-    user_id="user-9a2",
+JOB = request_of(
     callback_url=f"https://kyc.example/{TOKEN}",
     id_info={"country": "NG", "id_type": "NIN_V2", "id_number": "12345678901"},
 )
@@ -111,7 +109,7 @@ async def test_a_job_is_prepared_packed_and_sent() -> None:
 
     async with loopback(answer) as server, client_of(server.origin, calls=told) as smile:
         prepared = await smile.prepare(JOB)
-        zipped = smile.package(JOB, selfie=Photo(data=b"\xff\xd8"), liveness=[], prepared=prepared)
+        zipped = smile.package(JOB, prepared)
         await smile.send(prepared.upload_url, zipped)
 
     post, put = server.requests

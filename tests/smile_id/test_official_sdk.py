@@ -21,9 +21,9 @@ from typing import Any
 
 import pytest
 
-from bot.smile_id.package import Job, Photo
+from bot.smile_id.interface import JobPhoto
 from bot.smile_id.signature import sign
-from tests.smile_id.loopback import API_KEY, PARTNER_ID, client_of
+from tests.smile_id.loopback import API_KEY, PARTNER_ID, client_of, request_of
 
 PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"
 SELFIE = PHOTOS / "selfie.jpg"
@@ -53,6 +53,7 @@ INFO_DIFFERENCES = {
     "misc_information.timestamp": STAMPS["timestamp"],
     "misc_information.signature": STAMPS["signature"],
     "server_information": "the whole answer, as in all other SDKs; the Python one sends the URL alone",
+    "consent_information": "as the mobile SDKs send it; those for servers know no consent",
 }
 
 
@@ -174,21 +175,20 @@ def by_sdk(server: Server, photos: list[Path], *, as_base64: bool) -> Recorded:
 
 def by_us(server: Server, photos: list[Path], *, as_base64: bool) -> Recorded:
     server.recorded = Recorded()
-    job = Job(
-        job_id="job-7c1",
-        user_id="user-9a2",
+    selfie, *liveness = (JobPhoto(data=path.read_bytes(), is_inline=as_base64) for path in photos)
+    request = request_of(
         callback_url=CALLBACK,
         id_info=ID_INFO,
-        extra={"customer_reference": "C-17"},
+        labels={"customer_reference": "C-17"},
+        selfie=selfie,
+        liveness=liveness,
     )
-    selfie, *liveness = (Photo(data=path.read_bytes(), base64=as_base64) for path in photos)
 
     async def submit() -> None:
         async with client_of(server.origin) as smile:
-            prepared = await smile.prepare(job)
-            package = smile.package(job, selfie=selfie, liveness=liveness, prepared=prepared)
-            await smile.send(prepared.upload_url, package)
-            await smile.job_status(user_id=job.user_id, job_id=job.job_id)
+            prepared = await smile.prepare(request)
+            await smile.send(prepared.upload_url, smile.package(request, prepared))
+            await smile.job_status(user_id=request.user_id, job_id=request.job_id)
 
     asyncio.run(submit())
     return server.recorded

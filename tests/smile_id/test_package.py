@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,23 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.smile_id.package import Consent, Job, Photo, build
+from bot.smile_id.interface import JobPhoto, JobRequest
+from bot.smile_id.package import build
+from tests.smile_id.loopback import request_of
 
-JOB = Job(
-    job_id="job-7c1",
-    user_id="user-9a2",
+JOB = request_of(
     callback_url="https://kyc.example/smile-id/callback/secret-token",
     id_info={"country": "NG", "id_type": "NIN_V2", "id_number": "00000000000"},
-    extra={"customer_reference": "C-17"},
+    labels={"customer_reference": "C-17"},
+    consent_at=datetime(2026, 11, 22, 11, 59, tzinfo=UTC),
 )
 PREPARED = {"upload_url": "https://s3.example/x?y=z", "smile_job_id": "0000000583", "code": "2202"}
 
 
-def built(job: Job = JOB, *, selfie: Photo | None = None, liveness: tuple[Photo, ...] = ()) -> bytes:
+def built(request: JobRequest = JOB) -> bytes:
     return build(
-        job,
-        selfie=selfie or Photo(data=b"\xff\xd8selfie"),
-        liveness=liveness,
+        request,
         server_information=PREPARED,
         partner_id="0421",
         timestamp="2026-11-22T12:00:00.000Z",
@@ -50,7 +50,7 @@ def info_of(package: bytes) -> dict[str, Any]:
 
 def test_info_json_holds_every_field_of_the_fact_sheet() -> None:
     partner_params = {"job_id": "job-7c1", "user_id": "user-9a2", "job_type": 1, "customer_reference": "C-17"}
-    assert info_of(built(liveness=(Photo(data=b"one"),))) == {
+    assert info_of(built(replace(JOB, liveness=(JobPhoto(data=b"one"),)))) == {
         "package_information": {
             "apiVersion": {"buildNumber": 0, "majorVersion": 2, "minorVersion": 0},
             "language": "python",
@@ -82,12 +82,20 @@ def test_info_json_holds_every_field_of_the_fact_sheet() -> None:
             {"image_type_id": 4, "image": "", "file_name": "liveness_0.jpg"},
         ],
         "server_information": PREPARED,
+        "consent_information": {
+            "consented": {
+                "consent_granted_date": "2026-11-22T11:59:00.000Z",
+                "personal_details": True,
+                "contact_information": True,
+                "document_information": True,
+            }
+        },
     }
 
 
 def test_photos_travel_byte_for_byte_under_names_of_ours() -> None:
-    photos = tuple(Photo(data=b"\xff\xd8" + bytes([index]) * 100) for index in range(8))
-    with opened(built(liveness=photos)) as archive:
+    photos = tuple(JobPhoto(data=b"\xff\xd8" + bytes([index]) * 100) for index in range(8))
+    with opened(built(replace(JOB, liveness=photos))) as archive:
         names = ["info.json", "selfie.jpg", *(f"liveness_{index}.jpg" for index in range(8))]
         assert archive.namelist() == names
         assert archive.read("selfie.jpg") == b"\xff\xd8selfie"
@@ -95,8 +103,8 @@ def test_photos_travel_byte_for_byte_under_names_of_ours() -> None:
 
 
 def test_base64_photos_are_whole_inside_info_json_and_have_no_entry() -> None:
-    photos = [Photo(data=bytes(range(256)) * 4, base64=True) for _ in range(3)]
-    package = built(selfie=photos[0], liveness=tuple(photos[1:]))
+    photos = [JobPhoto(data=bytes(range(256)) * 4, is_inline=True) for _ in range(3)]
+    package = built(replace(JOB, selfie=photos[0], liveness=photos[1:]))
     images = info_of(package)["images"]
     assert [image["image_type_id"] for image in images] == [2, 6, 6]
     assert all(base64.b64decode(image["image"]) == photos[0].data for image in images)
@@ -106,82 +114,61 @@ def test_base64_photos_are_whole_inside_info_json_and_have_no_entry() -> None:
 
 
 def test_files_and_base64_mix() -> None:
-    package = built(liveness=(Photo(data=b"in", base64=True), Photo(data=b"out")))
+    package = built(replace(JOB, liveness=(JobPhoto(data=b"in", is_inline=True), JobPhoto(data=b"out"))))
     assert [image["image_type_id"] for image in info_of(package)["images"]] == [0, 6, 4]
     with opened(package) as archive:
         assert archive.namelist() == ["info.json", "selfie.jpg", "liveness_1.jpg"]
 
 
-def test_consent_stands_at_the_top_level_when_given() -> None:
-    consent = Consent(
-        granted_at=datetime(2026, 11, 22, 11, 59, tzinfo=UTC),
-        personal_details=True,
-        contact_information=False,
-        document_information=True,
-    )
-    job = Job(job_id="j", user_id="u", callback_url="", id_info={}, consent=consent)
-    assert info_of(built(job))["consent_information"] == {
-        "consented": {
-            "consent_granted_date": "2026-11-22T11:59:00.000Z",
-            "personal_details": True,
-            "contact_information": False,
-            "document_information": True,
-        }
-    }
-    assert "consent_information" not in info_of(built())
-
-
-def test_extra_params_cannot_replace_the_job() -> None:
+def test_labels_cannot_replace_the_job() -> None:
     for name in ("job_id", "user_id", "job_type"):
         with pytest.raises(ValueError, match=name):
-            Job(job_id="j", user_id="u", callback_url="", id_info={}, extra={name: "x"})
+            built(replace(JOB, labels={name: "x"}))
 
 
 def test_an_empty_callback_url_is_still_sent() -> None:
-    job = Job(job_id="j", user_id="u", callback_url="", id_info={})
-    assert info_of(built(job))["misc_information"]["callback_url"] == ""
+    assert info_of(built(replace(JOB, callback_url="")))["misc_information"]["callback_url"] == ""
 
 
 def test_nothing_personal_or_secret_shows_in_a_repr() -> None:
-    job = Job(
-        job_id="j",
-        user_id="u",
+    request = request_of(
         callback_url="https://kyc.example/secret",
         id_info={"id_number": "12345678901"},
-        extra={"customer_reference": "Ada"},
+        labels={"customer_reference": "Ada"},
+        selfie=JobPhoto(data=b"face"),
     )
-    shown = f"{job!r}{Photo(data=b'face')!r}"
-    assert not [leak for leak in ("secret", "12345678901", "Ada", "face") if leak in shown]
+    assert not [leak for leak in ("secret", "12345678901", "Ada", "face") if leak in repr(request)]
 
 
 wild = st.text(st.characters(exclude_categories=()))
 wild_map = st.dictionaries(wild, wild, max_size=5)
-photo = st.builds(Photo, data=st.binary(max_size=64), base64=st.booleans())
-
-
+photo = st.builds(JobPhoto, data=st.binary(max_size=64), is_inline=st.booleans())
 reserved = {"job_id", "user_id", "job_type"}
-job = st.builds(
-    Job,
+requests = st.builds(
+    JobRequest,
     job_id=wild,
     user_id=wild,
     callback_url=wild,
     id_info=wild_map,
-    extra=wild_map.filter(lambda extra: not extra.keys() & reserved),
+    consent_at=st.datetimes(timezones=st.just(UTC)),
+    labels=wild_map.filter(lambda labels: not labels.keys() & reserved),
+    selfie=photo,
+    liveness=st.lists(photo, max_size=9),
 )
 
 
-@given(job, photo, st.lists(photo, max_size=9).map(tuple))
-def test_no_input_changes_entry_names_or_gets_lost(job: Job, selfie: Photo, liveness: tuple[Photo, ...]) -> None:
-    package = built(job, selfie=selfie, liveness=liveness)
+@given(requests)
+def test_no_input_changes_entry_names_or_gets_lost(request: JobRequest) -> None:
+    package = built(request)
     with opened(package) as archive:
-        files = ["selfie.jpg"] * (not selfie.base64)
-        files += [f"liveness_{index}.jpg" for index, photo in enumerate(liveness) if not photo.base64]
+        files = ["selfie.jpg"] * (not request.selfie.is_inline)
+        files += [f"liveness_{index}.jpg" for index, photo in enumerate(request.liveness) if not photo.is_inline]
         assert archive.namelist() == ["info.json", *files]
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
         assert archive.testzip() is None
     info = info_of(package)
-    assert info["id_info"] == {**job.id_info, "entered": "true"}
-    own = {"job_id": job.job_id, "user_id": job.user_id, "job_type": 1}
-    assert info["misc_information"]["partner_params"] == {**job.extra, **own}
-    assert info["misc_information"]["callback_url"] == job.callback_url
-    assert package == built(job, selfie=selfie, liveness=liveness)
+    assert info["id_info"] == {**request.id_info, "entered": "true"}
+    own = {"job_id": request.job_id, "user_id": request.user_id, "job_type": 1}
+    assert info["misc_information"]["partner_params"] == {**request.labels, **own}
+    assert info["misc_information"]["callback_url"] == request.callback_url
+    assert package == built(request)

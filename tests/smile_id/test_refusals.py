@@ -16,10 +16,9 @@ from bot.errors import (
     SmileIDUncertain,
     SmileIDUntrusted,
 )
-from bot.smile_id.package import Job
 from bot.smile_id.refusals import REFUSALS, UNEXPLAINED
 from bot.smile_id.wire import JobStatus
-from tests.smile_id.loopback import client_of, loopback, reply
+from tests.smile_id.loopback import client_of, loopback, reply, request_of
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +46,7 @@ DOCUMENTED = {
     "2413": Fault.OPERATOR,
     "2414": Fault.OPERATOR,
 }
-JOB = Job(job_id="job-7c1", user_id="user-9a2", callback_url="", id_info={"id_number": "12345678901"})
+JOB = request_of(id_info={"id_number": "12345678901"})
 
 
 async def refused_upload(status: int, body: object) -> SmileIDError:

@@ -13,23 +13,25 @@ from hypothesis import strategies as st
 from bot.domain.outcomes import Outcome, ResultCodes, Why
 from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDNotSent, SmileIDRefused
 from bot.smile_id.client import V1Client
-from bot.smile_id.interface import Accepted, Checkpoint, JobPhoto, JobRequest, SmileID
+from bot.smile_id.interface import Accepted, Checkpoint, SmileID
 from bot.smile_id.signature import sign
 from bot.smile_id.v1 import SmileIDV1
-from tests.smile_id.loopback import API_KEY, NOW, PARTNER_ID, Loopback, Reply, Request, client_of, loopback, reply
+from tests.smile_id.loopback import (
+    API_KEY,
+    NOW,
+    PARTNER_ID,
+    Loopback,
+    Reply,
+    Request,
+    client_of,
+    loopback,
+    reply,
+    request_of,
+)
 
 pytestmark = pytest.mark.anyio
 
-JPEG = b"\xff\xd8 a photo \xff\xd9"
-REQUEST = JobRequest(
-    job_id="job-1",
-    user_id="user-1",
-    callback_url="https://kyc.example/smile-id/callback/secret",
-    id_info={"country": "NG", "id_type": "BVN", "id_number": "00000000000"},
-    consent_at=NOW,
-    labels={"reference": "K-1"},
-    selfie=JobPhoto(data=JPEG),
-)
+REQUEST = request_of()
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 TAKEN = reply(400, {"error": "Job already exists", "code": "2215"})
 
