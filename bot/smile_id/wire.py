@@ -48,11 +48,8 @@ class JobStatus:
     code: str
     complete: bool = False
     """A status was reported; *not* that it is final."""
-    success: bool = False
     result: Mapping[str, object] | None = field(default=None, repr=False)
     """The last result message as it was received; None while there is none."""
-    note: str = ""
-    """What stands in place of a result, such as `No zip uploaded yet`."""
     history: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
     """Every message that went to the callback, in Smile ID's order."""
     image_links: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -66,28 +63,19 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireMessage:
-    """One result message: the body of a callback, or the result or a history entry of job_status."""
+    """What counts of a result message: the body of a callback, or the result or a history entry of job_status."""
 
     code: str
     """Four digits, or whatever else Smile ID may come to send."""
     text: str
     smile_job_id: str | None
     job_id: str | None
-    user_id: str | None
-    partner_params: Mapping[str, str] = field(repr=False)
     actions: Mapping[str, str]
     confidence: str | None
     is_final: bool | None
     """`IsFinalResult`; None when the message does not say."""
-    result_type: str | None
-    """`SAIA` machine, `DIVA` human, `ID Verification`."""
-    timestamp: str | None
-    """As received: the signature is checked over exactly this text."""
-    signature: str | None = field(repr=False)
     authority: Authority = field(repr=False)
     suspects: tuple[Suspect, ...] = field(repr=False)
-    extra: Mapping[str, object] = field(repr=False)
-    """Fields that this class has no name for."""
 
 
 def text_of(value: object) -> str | None:
@@ -178,7 +166,6 @@ class _Prepared(_Wire):
 class _Status(_Wire):
     code: Code
     job_complete: Flag = None
-    job_success: Flag = None
     result: object = None
     history: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_objects)] = ()
     image_links: Scalars = Field(default_factory=dict)
@@ -215,9 +202,6 @@ class _Message(_Wire):
     actions: Scalars = Field(default_factory=dict, alias="Actions")
     confidence: Text = Field(None, alias="ConfidenceValue")
     is_final: Flag = Field(None, alias="IsFinalResult")
-    result_type: Text = Field(None, alias="ResultType")
-    timestamp: Text = None
-    signature: Text = None
     antifraud: Object = Field(default_factory=dict, alias="Antifraud")
 
 
@@ -249,11 +233,6 @@ class _Products(_Wire):
     id_selection: _IdSelection = Field(alias="idSelection")
 
 
-_NAMED = frozenset(
-    info.alias or name for model in (_Authority, _Message) for name, info in model.model_fields.items()
-) - {"Antifraud"}
-
-
 def parse_prepared(body: Mapping[str, object]) -> Prepared:
     """Raises SmileIDAnswerInvalid without a job id and an upload URL."""
     try:
@@ -272,9 +251,7 @@ def parse_status(body: Mapping[str, object]) -> JobStatus:
     return JobStatus(
         code=status.code,
         complete=status.job_complete is True,
-        success=status.job_success is True,
         result=_object(status.result) or None,
-        note=status.result if isinstance(status.result, str) else "",
         history=status.history,
         image_links={name: link for name, link in status.image_links.items() if name != "error"},
     )
@@ -297,17 +274,11 @@ def parse_message(body: object) -> WireMessage:
         text=message.text or "",
         smile_job_id=message.smile_job_id,
         job_id=message.partner_params.get("job_id"),
-        user_id=message.partner_params.get("user_id"),
-        partner_params=message.partner_params,
         actions=message.actions,
         confidence=message.confidence,
         is_final=message.is_final,
-        result_type=message.result_type,
-        timestamp=message.timestamp,
-        signature=message.signature,
         authority=Authority(**{name: getattr(authority, name) for name in _Authority.model_fields}),
         suspects=_suspects(message.antifraud),
-        extra={name: value for name, value in body.items() if name not in _NAMED},
     )
 
 

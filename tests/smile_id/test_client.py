@@ -426,7 +426,7 @@ async def test_job_status_asks_for_history_and_links() -> None:
         "image_links": True,
         "history": True,
     }
-    assert (status.code, status.complete, status.success) == ("2302", True, True)
+    assert (status.code, status.complete) == ("2302", True)
     assert status.result == {"ResultCode": "0810"}
 
 
@@ -434,7 +434,7 @@ async def test_job_status_without_zip() -> None:
     body = signed({"code": 2314, "job_complete": False, "job_success": False, "result": "No zip uploaded yet"})
     async with loopback(reply(200, body)) as server, client_of(server.origin) as smile:
         status = await smile.job_status(user_id="u", job_id="j")
-    assert (status.no_zip, status.unknown_job, status.note) == (True, False, "No zip uploaded yet")
+    assert (status.no_zip, status.unknown_job, status.result) == (True, False, None)
 
 
 async def test_the_signature_is_checked_over_the_timestamp_as_received() -> None:
