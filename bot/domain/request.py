@@ -35,6 +35,9 @@ _KINDS = {
     "gif": "gif",
     "webp": "webp",
 }
+_KNOWN_TYPES = {"application/pdf": _KINDS["pdf"]} | {
+    f"image/{ending}": _KINDS[ending] for ending in ("heic", "heif", "gif", "webp")
+}
 _BREAKS = frozenset({"Cc", "Zl", "Zp"})
 _INVISIBLE = frozenset({"Cf", "Cs"})
 _DASHES = re.compile(r"[-‐‑–—.]")
@@ -194,10 +197,9 @@ def photo_faults(
     elif len(liveness) not in (0, LIVENESS_IMAGES):
         faults["liveness"] = FieldFault(FieldCode.LIVENESS_COUNT, images=LIVENESS_IMAGES, attached=len(liveness))
     for name, files in (("selfie", selfie), ("liveness", liveness)):
-        for number, file in enumerate(files, start=1):
-            fault = check_file(file)
-            if fault and name not in faults:
-                faults[name] = fault.of_image(number) if len(files) > 1 else fault
+        fault = _first_fault(files)
+        if fault and name not in faults:
+            faults[name] = fault
     everything = [(file.id, file.inside) for file in (*selfie, *liveness)]
     # Several selfies are a fault of their own; which of them are the same does not matter then.
     if len(selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
@@ -205,30 +207,20 @@ def photo_faults(
     return faults
 
 
+def _first_fault(files: Sequence[FileInfo]) -> FieldFault | None:
+    for number, file in enumerate(files, start=1):
+        if fault := check_file(file):
+            return fault.of_image(number) if len(files) > 1 else fault
+    return None
+
+
 def check_file(file: FileInfo) -> FieldFault | None:
     """A fault that can be told from what Slack says of the file; None if there is none to be seen."""
-    name = file.name.casefold()
-    kind = next((kind for ending, kind in _KINDS.items() if name.endswith("." + ending)), None)
-    known_type = file.mimetype.casefold()
     if file.inside is not None:
         return None
     if not file.readable:
         return FieldFault(FieldCode.FILE_NOT_LET)
-    if kind is None and known_type in {
-        "application/pdf",
-        "image/heic",
-        "image/heif",
-        "image/gif",
-        "image/webp",
-    }:
-        kind = _KINDS[known_type.rsplit("/", 1)[1]]
-    if kind is None and known_type.startswith("video/"):
-        kind = "video"
-    if kind is None and known_type.startswith("image/") and known_type not in _PHOTO_TYPES:
-        kind = "picture"
-    if kind is None and known_type and not known_type.startswith("image/"):
-        kind = None if name.endswith(_PHOTO_NAMES) and known_type == "application/octet-stream" else "other"
-    if kind:
+    if kind := _other_kind(file.name.casefold(), file.mimetype.casefold()):
         return FieldFault(FieldCode.FILE_KIND, kind=kind)
     if file.size is not None and file.size > MAX_FILE_BYTES:
         size = math.ceil(file.size / 1024 / 1024 * 10) / 10
@@ -236,3 +228,16 @@ def check_file(file: FileInfo) -> FieldFault | None:
     if file.size == 0:
         return FieldFault(FieldCode.FILE_EMPTY)
     return None
+
+
+def _other_kind(name: str, mimetype: str) -> str | None:
+    """What a file is that is neither JPEG nor PNG, by its name or else by its type; None if it may be one of them."""
+    by_name = next((kind for ending, kind in _KINDS.items() if name.endswith(f".{ending}")), None)
+    if by_name or not mimetype or mimetype in _PHOTO_TYPES:
+        return by_name
+    if mimetype in _KNOWN_TYPES:
+        return _KNOWN_TYPES[mimetype]
+    if mimetype == "application/octet-stream" and name.endswith(_PHOTO_NAMES):
+        # Nobody told Slack what it is.
+        return None
+    return {"video": "video", "image": "picture"}.get(mimetype.partition("/")[0], "other")
