@@ -290,6 +290,18 @@ _ALERTS: Mapping[StrEnum, str] = {
     OperatorAlert.UNSETTLED: "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
     OperatorAlert.FAULT: "Checks cannot be prepared because of a fault of the bot; its log says where.",
     OperatorAlert.BACKUP: "No backup could be taken: {failed}.",
+    OperatorAlert.NOT_DELIVERED: "A message could not be delivered in Slack ({error}).",
+    OperatorAlert.ACCESS_LOST: (
+        "A direct message was not sent, because the person who asked for the check no longer has access. "
+        "kyc-bot receipts list names every such message."
+    ),
+    OperatorAlert.REDIRECTED: "A result could not be posted where it was asked for ({error}).",
+    OperatorAlert.REVIEWERS_DIRECTLY: "The reviewers' channel cannot be posted in ({error}); they hear directly.",
+    OperatorAlert.NO_REVIEWER_TOLD: (
+        "The reviewers' channel cannot be posted in ({error}); "
+        "and no reviewer is known by name who could hear directly."
+    ),
+    OperatorAlert.FAULT_IN_MESSAGE: "A message cannot be told because of a fault in the bot; the log says where.",
 }
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.outbox import Post, PostKind
 from bot.outbox import alerts, refresh
 from bot.outbox.builders import DeliveryResult, Follower
@@ -12,10 +14,6 @@ from storage import batches, checks, deliveries, outbox
 from storage.database import Transaction
 
 NO_ACCESS = "the person no longer has access"
-_NOT_TOLD = (
-    "A direct message was not sent, because the person who asked for the check no longer has access. "
-    "kyc-bot receipts list names every such message."
-)
 
 
 def delivered(tx: Transaction, post: Post, place: Found | None, *, follow: Follower, now: datetime) -> None:
@@ -44,7 +42,7 @@ def dropped(tx: Transaction, post: Post, why: str, *, now: datetime) -> None:
 def failed(tx: Transaction, post: Post, why: str, *, follow: Follower, operators: Sequence[str], now: datetime) -> None:
     deliveries.end(tx, post.id, state="failed", error=why, now=now)
     follow(tx, post, DeliveryResult.FAILED, now)
-    alert(tx, post, f"A message could not be delivered in Slack ({why}).", operators=operators, now=now)
+    alert(tx, post, kept(OperatorAlert.NOT_DELIVERED, {"error": why}), operators=operators, now=now)
 
 
 def access_lost(tx: Transaction, post: Post, *, operators: Sequence[str], now: datetime) -> None:
@@ -52,13 +50,13 @@ def access_lost(tx: Transaction, post: Post, *, operators: Sequence[str], now: d
     release` sends it once the person has the role again.
     """
     deliveries.end(tx, post.id, state="failed", error=NO_ACCESS, now=now)
-    payload = {"words": _NOT_TOLD, "ref": post.ref or ""}
+    payload = {"words": kept(OperatorAlert.ACCESS_LOST, {}), "ref": post.ref or ""}
     alerts.alert(tx, "no_access", recipients=operators, now=now, payload=payload)
 
 
 def redirected(tx: Transaction, post: Post, to: Redirected, *, operators: Sequence[str], now: datetime) -> None:
     deliveries.redirect(tx, post.id, destination=to.check.requester, now=now, error=to.why)
-    payload = {"ref": to.check.ref, "words": f"A result could not be posted where it was asked for ({to.why})."}
+    payload = {"ref": to.check.ref, "words": kept(OperatorAlert.REDIRECTED, {"error": to.why})}
     alerts.alert(tx, f"undeliverable:{to.check.channel}", recipients=operators, now=now, payload=payload)
 
 
@@ -78,8 +76,8 @@ def spread(
             now=now,
         )
     deliveries.end(tx, post.id, state="failed", error=why, now=now)
-    what = "they hear directly" if people else "and no reviewer is known by name who could hear directly"
-    words = f"The reviewers' channel cannot be posted in ({why}); {what}."
+    code = OperatorAlert.REVIEWERS_DIRECTLY if people else OperatorAlert.NO_REVIEWER_TOLD
+    words = kept(code, {"error": why})
     alert(tx, post, words, operators=operators, now=now)
 
 

@@ -15,6 +15,8 @@ import structlog
 
 from bot.access import Access, Role, Verdict
 from bot.domain.backoff import retry_in
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.outbox import FILES, UPDATES, Message, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox import after_delivery
@@ -124,7 +126,7 @@ class Outbox:
             log.exception("post.fault", ref=post.ref, post=post.id)
             await self._retry(post, "a fault of ours")
             if post.tries + 1 == MAX_FAULTS:
-                words = "A message cannot be told because of a fault in the bot; the log says where."
+                words = kept(OperatorAlert.FAULT_IN_MESSAGE, {})
                 await self._database.write(
                     after_delivery.alert, post, words, operators=self._access.people(Role.ADMIN), now=self._now()
                 )
