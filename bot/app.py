@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,7 @@ import httpx
 
 from bot import charts
 from bot.access import Access
+from bot.answers import Answers
 from bot.backups import Backups
 from bot.batches import Batches
 from bot.bundles import Bundles
@@ -27,13 +29,15 @@ from bot.desk import Desk
 from bot.domain.applicants import Limits
 from bot.domain.attempt import Attempt, Receipt
 from bot.domain.id_types import IDTypes
-from bot.domain.outbox import Post
+from bot.domain.inbox import InboxItem
+from bot.domain.outbox import Post, PostKind
 from bot.domain.outcomes import Reading, ResultCodes
 from bot.exports import Exports
 from bot.finding import Finding
 from bot.holding import LOOK_EVERY, Holding
 from bot.home import LOOK_EVERY as LOOK_AT_HOMES
 from bot.home import Home
+from bot.inbox import Inbox
 from bot.intake import Intake
 from bot.messages import Messages
 from bot.metrics import Metrics
@@ -73,11 +77,14 @@ from bot.tables import read_tables
 from bot.tries import Tries
 from bot.workspace import Workspace
 from storage import attempts, batches, checks, due, homes, meta, outbox
+from storage import inbox as stored_inbox
 from storage.database import Database, Transaction
 from storage.migrations import migrate
 from storage.sealing import Sealer
 
 SUBMISSIONS_AT_ONCE = 32
+ANSWERS_AT_ONCE = 16
+"""Each of them mostly waits for Slack."""
 LATE = timedelta(minutes=5)
 """Work that is due for longer is told at `/readyz`."""
 
@@ -122,6 +129,9 @@ class Bot:
     batches: Batches
     intake: Intake
     messages: Messages
+    inbox: Inbox
+    inbox_pool: Crew[InboxItem]
+    answers: Answers
     submission: SubmissionWorker
     results: Results
     outbox: Outbox
@@ -161,6 +171,7 @@ def gauges(tx: Transaction, now: datetime) -> tuple[dict[str, int], dict[str, ti
         "submission": due.oldest(tx, now=now),
         "results": attempts.oldest_due(tx, now=now),
         "homes": homes.oldest_due(tx, now=now),
+        "inbox": stored_inbox.oldest_due(tx, now=now),
     }
     return checks.count_by_state(tx), oldest, outbox.lag(tx, now=now)
 
@@ -192,7 +203,18 @@ async def build(
     submission, submitting = _submission(ground, pass_seconds=patience.one_pass_seconds)
     results, asking = _results(ground)
     batching, reading = _batches(ground)
-    outgoing, posting = _outbox(ground)
+    intake, messages = _intake(ground), _messages(ground)
+    tries = partial(Tries, sleep=patience.answer_sleep)
+    answers = Answers(
+        database=ground.database,
+        slack=ground.worker_slack,
+        intake=intake,
+        messages=messages,
+        batches=batching,
+        now=now,
+    )
+    inbox, answering = _inbox(ground, answers, tries)
+    outgoing, posting = _outbox(ground, answers)
     home, showing = _home(ground)
     database, access, id_types = ground.database, ground.access, ground.id_types
     review = Reviewing(database=database, access=access, id_types=id_types, settings=settings, now=now)
@@ -230,8 +252,11 @@ async def build(
         access=access,
         id_types=id_types,
         batches=batching,
-        intake=_intake(ground),
-        messages=_messages(ground),
+        intake=intake,
+        messages=messages,
+        inbox=inbox,
+        inbox_pool=answering,
+        answers=answers,
         submission=submission,
         results=results,
         outbox=outgoing,
@@ -247,13 +272,13 @@ async def build(
         exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, dice=ground.dice),
         metrics=ground.metrics,
         schedule=Schedule(
-            [submitting, asking, reading, posting, showing],
+            [submitting, asking, reading, answering, posting, showing],
             look=watch.look if watch else None,
             on_lag=ground.metrics.tick,
         ),
         background=Background(),
         readiness=ground.readiness,
-        tries=lambda: Tries(sleep=patience.answer_sleep),
+        tries=tries,
         refresh=catalogue.refresh,
         now=now,
         recover=watch.recover if watch else _nothing,
@@ -500,12 +525,26 @@ def _batches(ground: _Ground) -> tuple[Batches, Crew[str]]:
     return batching, crew
 
 
-def _outbox(ground: _Ground) -> tuple[Outbox, Crew[Post]]:
+def _inbox(ground: _Ground, answers: Answers, tries: Callable[[], Tries]) -> tuple[Inbox, Crew[InboxItem]]:
+    inbox = Inbox(
+        database=ground.database,
+        slack=ground.worker_slack,
+        answers=answers,
+        tries=tries,
+        now=ground.now,
+        dice=ground.dice,
+    )
+    crew = Crew("inbox", claim=inbox.claim, work=inbox.work, size=ANSWERS_AT_ONCE)
+    ground.database.subscribe(stored_inbox.INBOX, crew.wake)
+    return inbox, crew
+
+
+def _outbox(ground: _Ground, answers: Answers) -> tuple[Outbox, Crew[Post]]:
     outgoing = Outbox(
         database=ground.database,
         slack=ground.worker_slack,
         access=ground.access,
-        builders=_builders(ground),
+        builders={**_builders(ground), PostKind.ANSWER: answers.build},
         followers=export_commits.followers(),
         settings=ground.settings,
         now=ground.now,

@@ -111,6 +111,12 @@ class Intake:
             case Verdict.YES:
                 pass
 
+    async def require_asking(self, user: str, channel: str | None) -> None:
+        """Raises Refused unless this person may ask here, as far as memory knows."""
+        await self.require_requester(user)
+        if channel is not None and not self._access.is_allowed(channel):
+            raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(self._access.channels_allowed))
+
     async def place_fault(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Refused | None:
         """Why no check can be asked in this channel, or its result not be posted there, as far as can be known."""
         if not self._access.is_allowed(channel):

@@ -17,13 +17,11 @@ from bot.domain.checks import PhotoKind
 from bot.domain.id_types import IDTypes
 from bot.domain.mentions.incoming import Dropped, FileKind, Standing, are_clear, is_direct, kind_of, proposed
 from bot.domain.mentions.parser import Understood, understand, understand_in_channel
-from bot.domain.outbox import PostKind
 from bot.domain.request import FileInfo, Form, Parsed, parse
 from bot.errors import SlackError, SlackRefused
 from bot.slack.file_info import file_info, is_stub
 from bot.slack.web import LOOK_UP_SECONDS, Answer, Page, SlackWeb
 from bot.tries import Tries
-from storage import outbox
 from storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -179,18 +177,6 @@ class Messages:
             return await self._slack.me()
         except SlackError:
             return ""
-
-    async def unanswered(self, user: str, about: str, *, channel: str | None, code: str | None = None) -> None:
-        """Have a person told that there was no answer. The same again changes nothing."""
-        payload = {"channel": channel or "", "code": code or ""}
-        await self._database.write(
-            outbox.enqueue,
-            PostKind.UNANSWERED,
-            key=f"{user}:{about}",
-            destination=user,
-            payload={name: text for name, text in payload.items() if text},
-            now=self._now(),
-        )
 
     async def _photos_of_thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Standing], int, bool]:
         """The newest photos, how many older ones there are, and whether part of the thread was not read."""

@@ -10,21 +10,10 @@ from bot.app import Bot
 from bot.blocks import batch as words
 from bot.blocks import ids, private
 from bot.domain.applicants import template_csv
-from bot.domain.mentions.incoming import Dropped
-from bot.domain.outbox import Message
 from bot.errors import SlackError
 from handlers.private import tell
 
 log = structlog.get_logger(__name__)
-
-
-async def dropped(bot: Bot, what: Dropped) -> Message:
-    """The answer to whoever sent the files; the preview comes as a message of its own. Raises Refused."""
-    fault = await bot.intake.place_fault(what.channel, what.user)
-    if fault is not None:
-        raise fault
-    batch_id, is_new = await bot.batches.accept(what)
-    return private.says((words.RECEIVED if is_new else words.RECEIVED_BEFORE).format(batch=batch_id))
 
 
 async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:

@@ -33,7 +33,7 @@ _NO_CHANNEL = "-"
 
 async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Message | None:
     """Open the form at once, since a trigger lives 3 s; words for the person when it must stay closed."""
-    await require_asking(bot, user, channel)
+    await bot.intake.require_asking(user, channel)
     place = Place(channel=channel)
     try:
         view = await bot.slack.open_view(
@@ -46,13 +46,6 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None
     if channel is not None:
         bot.background.spawn(_look_at_the_place(bot, user, view, place))
     return None
-
-
-async def require_asking(bot: Bot, user: str, channel: str | None) -> None:
-    """Raises Refused unless this person may ask here, as far as memory knows."""
-    await bot.intake.require_requester(user)
-    if channel is not None and not bot.access.is_allowed(channel):
-        raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(bot.access.channels_allowed))
 
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from bot.answers import Answer
 from bot.app import Bot
 from bot.domain.outbox import Message
 from bot.errors import SlackError
@@ -18,11 +19,12 @@ log = structlog.get_logger(__name__)
 def tell(bot: Bot, body: Mapping[str, Any], said: Message, *, in_place: bool = False) -> None:
     """Tell whoever sent this request, in the background; `in_place` of the message whose button was pressed."""
 
-    async def work(tries: Tries) -> None:
-        await answering.respond(bot, tries, body, said, in_place=in_place)
+    about = name_of(body)
 
-    channel = (body.get("channel") or {}).get("id")
-    answering.answer(bot, work, user=body["user"]["id"], about=name_of(body), channel=channel)
+    async def work(tries: Tries) -> None:
+        await answering.respond(bot, tries, body, Answer(said=said, in_place=in_place), about=about)
+
+    answering.answer(bot, work, user=body["user"]["id"], about=about, channel=answering.channel_of(body))
 
 
 def name_of(body: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -31,6 +31,7 @@ from handlers import (
     unknown,
 )
 from handlers.errors import failed
+from handlers.repeats import id_of, is_for_inbox
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +84,7 @@ def bolt(bot: Bot) -> AsyncApp:
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
         await door.require_role(bot, body)
-        request_id = id_of(body)
+        request_id = None if is_for_inbox(body) else id_of(body)
         if request_id is not None and not await bot.intake.is_first(request_id):
             log.info("slack.repeat", kind=body.get("type") or "command")
             return BoltResponse(status=200, body="")
@@ -150,18 +151,3 @@ def _listen(app: AsyncApp) -> None:
     app.view_closed(ANY)(unknown.nothing)
     app.options(ANY)(unknown.suggested)
     app.event(ANY)(unknown.nothing)
-
-
-def id_of(body: Mapping[str, Any]) -> str | None:
-    """What a repeat of a request would share with it; None where a repeat must be answered like the first.
-
-    That is a submitted form: its answer closes it, and the check that it asks for is known by the form's own id.
-    """
-    if body.get("type") == "event_callback":
-        if (body.get("event") or {}).get("type") in events.AGING:
-            # They come for every change of anybody's profile, and doing twice what they do does no harm.
-            return None
-        return f"event:{body['event_id']}" if body.get("event_id") else None
-    if body.get("type") in (None, "block_actions", "shortcut", "message_action") and body.get("trigger_id"):
-        return f"trigger:{body['trigger_id']}"
-    return None

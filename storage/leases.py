@@ -70,6 +70,7 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
     tx.run(
         "UPDATE batches SET leased_until = NULL WHERE state IN ('reading', 'confirmed') AND leased_until IS NOT NULL"
     )
+    tx.run("UPDATE inbox SET leased_until = NULL WHERE leased_until IS NOT NULL")
     # Whether a tab was shown is not known: it is shown anew, whatever it showed before.
     tx.run(
         "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL",

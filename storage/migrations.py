@@ -620,3 +620,33 @@ def m0012_prints(db: Database) -> None:
         db.execute(statement)
     if upkeep.left(db.conn) is None:
         db.execute(upkeep.SELFIES)  # else once its rows are keyed, which then need not find their place in it
+
+
+@migrations()
+def m0013_inbox(db: Database) -> None:
+    """Messages to the bot and confirming clicks, by id alone, from before their acknowledgement to their answer.
+
+    What the outbox told of a lost answer becomes one kind with the answers that it brings itself.
+    """
+    for statement in (
+        """
+        CREATE TABLE inbox (
+            id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL CHECK (kind IN ('message', 'confirmation')),
+            channel TEXT NOT NULL,
+            ts TEXT NOT NULL,
+            thread_ts TEXT,
+            person TEXT NOT NULL,
+            team TEXT NOT NULL,
+            fingerprint TEXT NOT NULL CHECK (fingerprint = '' OR kind = 'confirmation'),
+            again INTEGER NOT NULL CHECK (again IN (0, 1)),
+            asked_at TEXT NOT NULL,
+            due_at TEXT NOT NULL,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0)
+        ) STRICT
+        """,
+        "CREATE INDEX inbox_due ON inbox (due_at, id)",
+        "UPDATE posts SET kind = 'answer' WHERE kind = 'unanswered'",
+    ):
+        db.execute(statement)

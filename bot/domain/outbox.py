@@ -70,8 +70,8 @@ class PostKind(StrEnum):
     """The same as a picture and as a file, in that thread."""
     SUMMARY_OLDER = "summary_older"
     """One line for the periods of a long stop that are not told one by one."""
-    UNANSWERED = "unanswered"
-    """To one person, directly: what they wrote or pressed was never answered."""
+    ANSWER = "answer"
+    """To one person: the answer to what they wrote or pressed; where it is not known any more, that it never came."""
     EXPORT = "export"
     """How far a long export is, by direct message to whoever asked for it."""
     EXPORT_PROGRESS = "export_progress"
@@ -106,6 +106,7 @@ EXPORTS = frozenset({PostKind.EXPORT, PostKind.EXPORT_PROGRESS, PostKind.EXPORT_
 
 URGENT = frozenset(
     {
+        PostKind.ANSWER,
         PostKind.REQUEST,
         PostKind.RESULT,
         PostKind.RESULT_UNCONFIRMED,

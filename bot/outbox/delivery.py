@@ -35,6 +35,7 @@ from bot.outbox.outcomes import (
     Redirected,
     Reissued,
     Spread,
+    ToAuthor,
 )
 from bot.outbox.pacing import Pacing
 from bot.outbox.recipients import NOT_MISSED, Recipients
@@ -213,6 +214,8 @@ class Outbox:
             case Redirected(why=why):
                 log.warning("post.redirected", ref=post.ref, post=post.id, error=why)
                 await write(after_delivery.redirected, post, outcome, operators=operators, now=now)
+            case ToAuthor(author=author, why=why):
+                await write(deliveries.redirect, post.id, destination=author, now=now, error=why)
             case Spread(why=why):
                 people = self._recipients.reviewers(post, context)
                 await write(after_delivery.spread, post, people, why, operators=operators, now=now)

@@ -7,7 +7,7 @@ from bot.domain.outbox import BATCHES, ELSEWHERE, SUMMARIES, Message, Post, Post
 from bot.outbox.builders import Builders
 from bot.outbox.context import Context
 from bot.outbox.lost_answers import LostAnswers
-from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed, Redirected, Spread
+from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed, Redirected, Spread, ToAuthor
 from bot.outbox.recipients import SHARED, Recipients
 from bot.slack.web import SlackWeb
 
@@ -42,6 +42,8 @@ class MessageDelivery:
         """What becomes of it when Slack refuses because the conversation is closed to the bot."""
         if context.check is not None and _is_for_thread(post):
             return Redirected(context.check, why)
+        if post.kind is PostKind.ANSWER and not _is_direct(post):
+            return ToAuthor(post.payload["by"], why)
         if post.kind in _FOR_REVIEWERS and post.destination[0] in "CG":
             return Spread(why)
         return Failed(why)
@@ -88,6 +90,8 @@ class MessageDelivery:
 
 
 def _thread(post: Post, context: Context) -> str | None:
+    if post.kind is PostKind.ANSWER and not _is_direct(post):
+        return post.payload.get("thread_ts") or post.payload["ts"]
     if context.check is None or not _is_for_thread(post):
         return None
     # A request's own message opens the thread, unless the request was made inside one.

@@ -49,6 +49,14 @@ class Redirected:
 
 
 @dataclass(frozen=True, slots=True)
+class ToAuthor:
+    """The message that it answers was taken back: its author reads it without a thread."""
+
+    author: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """The reviewers' channel is closed to the bot: each reviewer reads it in a direct message instead."""
 
@@ -64,4 +72,4 @@ class Reissued:
     why: str
 
 
-DeliveryOutcome = Delivered | Postponed | Dropped | Failed | AccessLost | Redirected | Spread | Reissued
+DeliveryOutcome = Delivered | Postponed | Dropped | Failed | AccessLost | Redirected | ToAuthor | Spread | Reissued

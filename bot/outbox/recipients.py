@@ -20,10 +20,7 @@ _ROLES: Mapping[PostKind, tuple[Role, ...]] = {
 }
 """By kind; of everything else the roles that may see the requester's check or file."""
 
-_HOLDS_NOTHING = EXPORTS | {PostKind.UNANSWERED}
-"""That an answer or a file did not come, or how far it is: nothing about any check. Who may have the file itself is
-looked at when it is written."""
-NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS | {PostKind.UNANSWERED}
+NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS
 """Nothing is lost when these are not told to somebody: the event has a message of its own, or was for them alone."""
 
 SHARED = "the channel is shared with another company"
@@ -40,7 +37,12 @@ class Recipients:
         person = recipient(post, context)
         if person is None:
             return Verdict.YES
-        if post.kind in _HOLDS_NOTHING:
+        if post.kind is PostKind.ANSWER:
+            # Whoever asked hears something, a guest too: that they have no rights here. Their rights were looked at as
+            # the answer was built, minutes ago at most.
+            return Verdict.YES
+        if post.kind in EXPORTS:
+            # How far a file is says nothing of any check; who may have the file is looked at when it is written.
             return await self._access.is_member(person)
         if post.kind is PostKind.PERSONAL and Choice(post.payload["choice"]) in FOR_REVIEWERS:
             return await self._access.has(person, *_ANY_CHECK)

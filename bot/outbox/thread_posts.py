@@ -77,7 +77,6 @@ class ThreadPosts:
     def builders(self) -> Builders:
         return {
             PostKind.ALERT: _alert,
-            PostKind.UNANSWERED: _unanswered,
             **dict.fromkeys(self._by_kind, self._build),
         }
 
@@ -185,10 +184,6 @@ _RESULTS: Mapping[PostKind, Callable[[_Result], Message]] = {
 
 async def _alert(post: Post) -> Message:
     return notices.alert(post.payload.get("fault", ""), post.payload)
-
-
-async def _unanswered(post: Post) -> Message:
-    return notices.unanswered(post.payload)
 
 
 def _question(tx: Transaction, post: Post, check: Check) -> Message | None:

@@ -268,6 +268,9 @@ class SlackWeb:
         try:
             async with self._session.post(response_url, json=body, allow_redirects=False) as response:
                 said = await response.read()
+        except aiohttp.ClientConnectorError as fault:
+            self._on_call("response_url", "failed")
+            raise SlackNotSent("response_url: no connection") from fault
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             self._on_call("response_url", "failed")
             raise SlackUncertain(f"response_url: no answer ({type(fault).__name__})") from fault

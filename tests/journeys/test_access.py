@@ -75,6 +75,8 @@ async def test_without_a_right_there_is_a_polite_word_for_that_person_alone_and_
 async def test_the_global_shortcut_without_a_right_answers_by_direct_message(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         assert (await world.slack.person(REVIEWER).shortcut("kyc_check")).ok
+        await world.answered()
+        await world.work()
         await world.slack.wait_for(lambda: bool(world.slack.direct_messages(REVIEWER)))
         assert world.direct(REVIEWER) == [NO_RIGHT]
         assert calls(world, "views.open") == 0

@@ -260,6 +260,8 @@ async def test_a_refusal_finds_its_person_also_where_the_channel_cannot_be_answe
         ben = other(world)
         world.slack.fail_next("response_url", Fault.status(404))
         await ben.click(world.root(), "kyc_details_open")
+        await world.answered()
+        await world.work()
         await world.slack.wait_for(lambda: bool(world.slack.direct_messages(STRANGER)))
         assert world.direct(STRANGER) == [NO_DETAILS]
 
@@ -397,6 +399,8 @@ async def test_a_form_of_another_version_says_that_nothing_was_stored(tmp_path: 
 async def test_a_shortcut_of_another_version_says_so_by_direct_message(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         assert (await world.analyst.shortcut("kyc_of_the_future")).ok
+        await world.answered()
+        await world.work()
         await world.slack.wait_for(lambda: bool(world.slack.direct_messages(world.analyst.user_id)))
         assert "of another version of me" in world.direct(world.analyst.user_id)[0]
 

@@ -124,8 +124,9 @@ async def test_a_direct_message_that_says_everything_is_shown_back_and_sent_by_o
 async def test_a_direct_message_is_answered_and_sent_in_its_thread(tmp_path: Path, *, socket_mode: bool) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
         message = await world.analyst.write(f"bvn {NUMBER} Nigeria", files=await files(world, "selfie.jpg"))
-        await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) >= 1)
-        shown = world.slack.direct_messages(ANALYST)[-1]
+        await world.answered()
+        await world.work()
+        (shown,) = world.slack.direct_messages(ANALYST)
         assert shown.thread_ts == message.ts
         await world.analyst.click(shown, ids.SEND_MESSAGE)
         await world.slack.wait_for(lambda: "is on its way" in shown.text)

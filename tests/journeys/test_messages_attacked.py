@@ -98,7 +98,7 @@ def test_whatever_a_message_says_it_is_answered_once_in_words_that_ping_nobody(t
                 assert not pings(await said(world, count))
                 await write(world, text, "selfie.jpg")
                 assert not pings(await said_directly(world, count))
-                await world.bot.background.done()
+                await world.answered()
                 assert len(world.slack.ephemerals(ANALYST)) == count
                 assert len(world.direct(ANALYST)) == count
 
@@ -137,7 +137,7 @@ async def test_clicks_at_the_same_time_send_once(tmp_path: Path) -> None:
         await write(world, WHOLE, "selfie.jpg")
         shown = await said_directly(world)
         await asyncio.gather(*(world.analyst.click(shown, ids.SEND_MESSAGE, stale=True) for _ in range(4)))
-        await world.bot.background.done()
+        await world.answered()
         await world.settle()
         assert len(world.smile_id.jobs) == 1
         assert "K-" in shown.text
@@ -291,5 +291,5 @@ async def test_a_button_with_a_value_of_no_kind_of_ours_is_told_as_old(tmp_path:
             button = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": "Open"}}
             shown.blocks = [{"type": "actions", "block_id": "b", "elements": [button | {"value": value}]}]
             assert (await world.analyst.click(shown, action_id)).ok
-            await world.bot.background.done()
+            await world.answered()
             assert "This button is of another version" in world.slack.ephemerals(ANALYST)[-1].text

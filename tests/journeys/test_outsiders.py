@@ -336,7 +336,7 @@ async def test_to_an_outsider_nothing_opens_and_nothing_is_sent(
             for number, step in enumerate(steps):
                 heard = private_words(world)
                 answer = await step(walk)
-                await world.bot.background.done()
+                await world.answered()
                 await world.work()
                 told = [*(private_words(world) - heard).elements(), *shown_by(answer)]
                 assert state_of(world) == before, f"{listener} {number}: something changed"
@@ -355,7 +355,7 @@ async def begin(world: Journey) -> Walk:
     selfie = await amina.upload(SELFIE, "selfie.jpg")
     message = await amina.say(CHANNEL, "NG BVN 00000000000 Aisha Inventedname", files=[selfie])
     form = await world.fill(await world.form(), customer_reference="CUST-WALK")
-    await world.bot.background.done()
+    await world.answered()
     shown = {**form.view, "state": form.view["state"]}
     await form.close()
     whispered = world.slack.world.whisper(CHANNEL, ANALYST, text="Try again.")

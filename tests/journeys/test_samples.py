@@ -154,6 +154,8 @@ async def test_a_menu_of_another_version_gets_no_options(world: Journey) -> None
 
 async def test_the_global_shortcut_as_slack_sends_it_reaches_its_person(world: Journey, log_lines: io.StringIO) -> None:
     assert (await send_interaction(world, {**sample("shortcut_global.json"), "callback_id": "kyc_check"})).is_success
+    await world.answered()
+    await world.work()
     await world.slack.wait_for(lambda: bool(world.slack.direct_messages(ANALYST)))
     assert world.direct(ANALYST)[0].startswith("Slack closed the door before the form could open.")
     assert errors(log_lines) == []

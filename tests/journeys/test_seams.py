@@ -79,7 +79,7 @@ async def test_a_choice_is_answered_in_time_although_each_look_up_takes_almost_a
 ) -> None:
     async with journey(tmp_path, patience=IN_EARNEST, KYC_REQUESTERS="*") as world:
         modal = await world.form()
-        await world.bot.background.done()
+        await world.answered()
         world.clock.move(minutes=11)
 
         async def almost_a_second() -> None:

@@ -137,6 +137,8 @@ async def test_after_a_shortcut_the_button_comes_by_direct_message_and_asks_for_
     async with journey(tmp_path, KYC_CHANNELS=CHANNEL) as world:
         world.slack.fail_next("views.open", Fault.error("expired_trigger_id"))
         await world.analyst.shortcut("kyc_check")
+        await world.answered()
+        await world.work()
         await world.slack.wait_for(lambda: bool(world.slack.direct_messages(ANALYST)))
         (message,) = world.slack.direct_messages(ANALYST)
         assert (await world.analyst.click(message, "kyc_open_form")).ok

@@ -109,7 +109,7 @@ async def test_a_warm_decision_asks_slack_nothing_and_ten_minutes_later_once(tmp
         world.slack.add_usergroup(GROUP, [ANALYST])
         await world.bot.access.refresh()
         assert await answer(world) == ""
-        await world.bot.background.done()
+        await world.answered()
         for minutes, asked in ((0, []), (9, []), (2, ["users.info"])):
             world.clock.move(minutes=minutes)
             before = len(world.slack.calls)
@@ -151,14 +151,14 @@ async def test_an_event_makes_memory_old_without_a_write_and_without_a_call(
         world.slack.add_channel(TEAM, "team", private=True, members=[ANALYST])
         await world.bot.access.refresh()
         assert await answer(world) == ""
-        await world.bot.background.done()
+        await world.answered()
         before, called = everything(world), len(world.slack.calls)
         for _again in range(3):
             assert (await world.slack.emit(event)).ok
             # Of somebody and something that nobody ever asked about.
             other = {"user": {"id": "U0UNKNOWN01"}} if "user" in event else {"channel": "C0UNKNOWN01"}
             assert (await world.slack.emit({**event, **other})).ok
-        await world.bot.background.done()
+        await world.answered()
         assert everything(world) == before
         assert len(world.slack.calls) == called
         assert await world.bot.access.has(ANALYST, Role.REQUESTER) is Verdict.YES
@@ -318,7 +318,7 @@ async def test_having_asked_is_no_right_once_the_requesters_role_is_lost(tmp_pat
             for step in STEPS[listener]:
                 heard = private_words(world)
                 answered = await step(walk)
-                await world.bot.background.done()
+                await world.answered()
                 await world.work()
                 told = [*(private_words(world) - heard).elements(), *shown_by(answered)]
                 after = state_of(world)

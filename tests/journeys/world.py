@@ -26,6 +26,7 @@ from bot.settings import Settings
 from bot.smile_id.interface import SmileID
 from bot.socket_mode import SocketMode
 from storage import checks
+from storage.database import Transaction
 from storage.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
 
@@ -198,6 +199,18 @@ class Journey:
                 await asyncio.sleep(0.003)
         raise AssertionError("the workers never came to rest")
 
+    async def answered(self) -> None:
+        """Until everything that was asked is answered where it was asked, or left to the outbox, or given up."""
+
+        def waiting(tx: Transaction) -> int:
+            return len(tx.rows("SELECT 1 FROM inbox WHERE tries = 0"))
+
+        while True:
+            await self.bot.background.done()
+            if not await self.bot.database.read(waiting):
+                return
+            await asyncio.sleep(0.005)
+
     async def settle(self) -> None:
         """Work, hear what Smile ID calls back meanwhile, and work again until both are at rest."""
         for _round in range(50):
@@ -305,7 +318,10 @@ async def bot_between(
             patience=patience or PATIENT,
             smile_id=transport,
         )
+        # Answers come by themselves, as they do where a process runs; all other workers wait for the test.
+        bot.inbox_pool.start()
         stack.push_async_callback(bot.background.close)
+        stack.push_async_callback(bot.inbox_pool.stop, timedelta(0))
         await bot.access.refresh()
         sock = listen("127.0.0.1", bot.settings.port)
         bolt = handlers.bolt(bot)

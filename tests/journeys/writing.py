@@ -33,6 +33,8 @@ async def write(world: Journey, text: str, *names: str, thread_ts: str | None = 
 
 async def said_directly(world: Journey, count: int = 1) -> Message:
     """The newest of the bot's direct messages to the analyst, once there are so many."""
+    await world.answered()
+    await world.work()
     await world.slack.wait_for(lambda: len(world.slack.direct_messages(ANALYST)) >= count)
     return world.slack.direct_messages(ANALYST)[-1]
 

@@ -26,6 +26,7 @@ from storage import (
     deliveries,
     due,
     holds,
+    inbox,
     leases,
     outbox,
     receipts,
@@ -42,8 +43,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 NOW = datetime.now(UTC)
 SOON = NOW + timedelta(minutes=5)
-SMALL = frozenset({"homes", "meta", "check_counts", "notice_choices", "slack_requests"})
-"""Tables with a row for each person, state or setting: no number of checks makes them long."""
+SMALL = frozenset({"homes", "inbox", "meta", "check_counts", "notice_choices", "slack_requests"})
+"""Tables with a row for each person, state, setting or unanswered message: no number of checks makes them long."""
 OF_OPEN_ONES = frozenset(
     {
         "attempts_leased",
@@ -197,6 +198,7 @@ EACH_SECOND: Mapping[str, Asked] = {
     "results to be asked for": lambda tx, _: attempts.claim_due(tx, now=NOW, until=SOON, limit=8),
     "batches to be read": lambda tx, _: batches.claim_due(tx, now=NOW, until=SOON, limit=2),
     "posts to be delivered": lambda tx, _: deliveries.claim_due(tx, now=NOW, until=SOON, limit=8),
+    "messages to be answered": lambda tx, _: inbox.claim_due(tx, now=NOW, until=SOON, limit=8),
     "metrics and readiness": lambda tx, _: gauges(tx, NOW),
 }
 EACH_FORM: Mapping[str, Asked] = {

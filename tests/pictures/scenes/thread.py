@@ -243,7 +243,7 @@ def _unanswered() -> Iterator[Scene]:
         ("The same, by a fault of ours", {"channel": "D0", "code": "E-41C2"}),
     ):
         said = notices.unanswered(payload)
-        yield Scene(caption=caption, shows=said, kinds=[PostKind.UNANSWERED], place=Place.DIRECT)
+        yield Scene(caption=caption, shows=said, kinds=[PostKind.ANSWER], place=Place.DIRECT)
 
 
 def _failures() -> Iterator[Scene]:

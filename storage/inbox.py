@@ -1,0 +1,77 @@
+"""The inbox: messages to the bot and confirming clicks, by id alone, from before their ack until they are answered."""
+
+from datetime import datetime, timedelta
+
+from bot.domain.inbox import InboxItem, InboxKind
+from storage import leases
+from storage.database import Transaction, from_text, to_text
+from storage.leases import FREE, Queue
+
+INBOX = "inbox"
+"""Topic woken when something is to be answered."""
+_QUEUE = Queue(table="inbox", key="id", due=f"due_at <= :now AND {FREE}", order="due_at, id")
+
+
+def keep(tx: Transaction, item: InboxItem, *, now: datetime) -> None:
+    """Store one request of Slack's, to be answered at once."""
+    tx.run(
+        """
+        INSERT INTO inbox (id, kind, channel, ts, thread_ts, person, team, fingerprint, again, asked_at, due_at)
+        VALUES (:id, :kind, :channel, :ts, :thread_ts, :person, :team, :fingerprint, :again, :now, :now)
+        """,
+        id=item.id,
+        kind=item.kind.value,
+        channel=item.channel,
+        ts=item.ts,
+        thread_ts=item.thread_ts,
+        person=item.user,
+        team=item.team,
+        fingerprint=item.fingerprint,
+        again=int(item.again),
+        now=to_text(now),
+    )
+    tx.wake(INBOX)
+
+
+def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[InboxItem]:
+    """Items whose time has come, oldest first, ours until the lease ends.
+
+    A lease that ran out was left by a worker that could not even write that it failed.
+    """
+    rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
+    return [
+        InboxItem(
+            id=row["id"],
+            kind=InboxKind(row["kind"]),
+            channel=row["channel"],
+            ts=row["ts"],
+            thread_ts=row["thread_ts"],
+            user=row["person"],
+            team=row["team"],
+            fingerprint=row["fingerprint"],
+            again=bool(row["again"]),
+            asked_at=from_text(row["asked_at"]),
+            tries=row["tries"],
+        )
+        for row in rows
+    ]
+
+
+def reschedule(tx: Transaction, item_id: str, *, at: datetime) -> None:
+    """It could not be answered now: try again at `at`."""
+    tx.run(
+        "UPDATE inbox SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id",
+        at=to_text(at),
+        id=item_id,
+    )
+
+
+def delete(tx: Transaction, item_id: str) -> None:
+    """It was answered, or its answer stands in the outbox: nothing of it is kept."""
+    tx.run("DELETE FROM inbox WHERE id = :id", id=item_id)
+
+
+def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
+    """How long the item that is due for longest has been waiting."""
+    row = tx.row("SELECT MIN(due_at) AS due FROM inbox WHERE due_at <= :now", now=to_text(now))
+    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
