@@ -1,4 +1,4 @@
-"""Fetching a photo from Slack: only from allowed hosts, never following a redirect, never onto the disk."""
+"""Downloads from Slack: only from allowed hosts, never following a redirect, photos never onto the disk."""
 
 import asyncio
 import ipaddress
@@ -12,10 +12,10 @@ import httpx
 from bot.domain.request import MAX_FILE_BYTES
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
 
-LARGE_FILE_SECONDS = 15 * 60.0
-"""The same for a zip of half a gigabyte."""
 FILE_SECONDS = 120.0
-"""Longest that one download may take, however steadily the other side drips."""
+"""Longest that the download of a photo may take, however steadily the other side drips."""
+LARGE_FILE_SECONDS = 15 * 60.0
+"""The same for a table, or a zip of half a gigabyte."""
 
 
 class SlackFiles:
@@ -40,33 +40,21 @@ class SlackFiles:
             raise PhotoUnusable(PhotoCode.NOT_LET)
         if not self._may_see_the_token(url):
             raise PhotoUnusable(PhotoCode.FOREIGN_HOST)
-        try:
-            async with asyncio.timeout(self._file_seconds):
-                return await self._read(url, file.get("size"))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
-            raise SlackNotSent("download: no connection") from fault
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
-            raise SlackUncertain(f"download: {type(fault).__name__}") from fault
+        return await self._read(url, file.get("size"))
 
     async def fetch_to(self, file: Mapping[str, Any], sink: IO[bytes], *, most: int) -> None:
         """A table or zip, written to `sink` as it comes. Raises FileUnusable where the person can do something."""
         url = file.get("url_private_download") or file.get("url_private")
         if not isinstance(url, str) or not self._may_see_the_token(url):
             raise FileUnusable(FileCode.NOT_LET)
-        try:
-            async with asyncio.timeout(LARGE_FILE_SECONDS):
-                await self._write(url, file.get("size"), sink, most)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
-            raise SlackNotSent("download: no connection") from fault
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
-            raise SlackUncertain(f"download: {type(fault).__name__}") from fault
+        await self._write(url, file.get("size"), sink, most)
 
     async def _write(self, url: str, size: object, sink: IO[bytes], most: int) -> None:
         too_large = FileUnusable(FileCode.TOO_LARGE, megabytes=most // 1024 // 1024)
         if isinstance(size, int) and size > most:
             raise too_large
         written = 0
-        async with self._opened(url) as response:
+        async with self._opened(url, seconds=LARGE_FILE_SECONDS) as response:
             if response.status_code != 200 or _is_page(response):
                 raise FileUnusable(FileCode.NOT_LET)
             async for chunk in response.aiter_raw():
@@ -78,15 +66,23 @@ class SlackFiles:
             raise SlackUncertain("download: not all of the file arrived")
 
     @asynccontextmanager
-    async def _opened(self, url: str) -> AsyncIterator[httpx.Response]:
-        """With the bot's token, and never a step further than this address."""
+    async def _opened(self, url: str, *, seconds: float) -> AsyncIterator[httpx.Response]:
+        """With the bot's token, and never a step further than this address; all that is read must come in time."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
-        async with self._http.stream("GET", url, headers=headers, follow_redirects=False) as response:
-            if response.status_code == 429:
-                raise SlackRateLimited(_seconds(response.headers.get("Retry-After", "")))
-            if response.status_code >= 500 or response.status_code == 408:
-                raise SlackUncertain(f"download: HTTP {response.status_code}")
-            yield response
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._http.stream("GET", url, headers=headers, follow_redirects=False) as response,
+            ):
+                if response.status_code == 429:
+                    raise SlackRateLimited(_seconds(response.headers.get("Retry-After", "")))
+                if response.status_code >= 500 or response.status_code == 408:
+                    raise SlackUncertain(f"download: HTTP {response.status_code}")
+                yield response
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
+            raise SlackNotSent("download: no connection") from fault
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
+            raise SlackUncertain(f"download: {type(fault).__name__}") from fault
 
     def _may_see_the_token(self, url: str) -> bool:
         """An allowed host, and encrypted unless it is this machine."""
@@ -99,7 +95,7 @@ class SlackFiles:
         return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
     async def _read(self, url: str, size: object) -> bytes:
-        async with self._opened(url) as response:
+        async with self._opened(url, seconds=self._file_seconds) as response:
             if response.status_code != 200 or _is_page(response):
                 raise PhotoUnusable(PhotoCode.NOT_LET)
             data = bytearray()
