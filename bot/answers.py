@@ -326,7 +326,7 @@ class _Kept(NamedTuple):
 class _Once(Tries):
     """The outbox itself tries again, and holds up nobody else meanwhile."""
 
-    async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None, look_first: bool = False) -> T:
+    async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:
         return await call()
 
 

@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.errors import SlackError, SlackRateLimited, SlackRefused, SlackUncertain
-from bot.slack.web import SHOWN_WITHIN
+from bot.errors import SlackError, SlackRateLimited, SlackRefused
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +30,10 @@ class Tries:
         self._ends_at = time.monotonic() + BOUND_SECONDS
         self._sleep = sleep
 
-    async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None, look_first: bool = False) -> T:
+    async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:
         """What the call gives, at last. Raises the SlackError of the last try; a no of Slack's at once.
 
-        `most` tries at most. With `look_first` a try whose answer was lost is followed no sooner than Slack would show
-        what it did; the call itself must look then.
+        `most` tries at most. Tried again even where the answer was lost: only for calls that may be repeated.
         """
         for space in SPACES_SECONDS[: None if most is None else most - 1]:
             try:
@@ -46,8 +44,6 @@ class Tries:
                 wait = space
                 if isinstance(fault, SlackRateLimited):
                     wait = max(space, fault.retry_after)
-                elif isinstance(fault, SlackUncertain) and look_first:
-                    wait = max(space, SHOWN_WITHIN.total_seconds())
                 if time.monotonic() + wait > self._ends_at:
                     raise
                 log.info("slack.tried_again", error=str(fault))

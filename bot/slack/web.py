@@ -36,10 +36,7 @@ FOUND_WITHIN_PAGES = 20
 LOOK_UP_SECONDS = 1.0
 """How long somebody's answer waits for what Slack may know; then it is given without. A listener has three seconds."""
 SHOWN_WITHIN = timedelta(seconds=10)
-"""How late Slack may still show a message whose answer was lost; whoever looks for it earlier posts it twice.
-
-Everything that looks for such a message waits this long, the outbox and the answers alike.
-"""
+"""How late Slack may still show a message whose answer was lost; whoever looks for it earlier posts it twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
