@@ -7,7 +7,7 @@ The rooms, downwards:
   before it is paid for, `submission`, `results` and `outbox` do the rest; `review` is what people decide and are
   reminded of; `desk` and `finding` answer.
   `access` says who may, `schedule` when, `app` makes all objects.
-- `storage/` speaks SQL, `bot/smile_id/` Smile ID, `bot/slack/` Slack's Web API, `bot/blocks/` Block Kit.
+- `storage/` speaks SQL, `bot/smile_id/` Smile ID, `bot/slack/` Slack's Web API, `bot/slack/blocks/` Block Kit.
 - `bot/domain/` decides and touches nothing.
 - `bot/sandbox/` plays Slack and Smile ID on the loopback, for the demo and the tests.
 """

@@ -19,23 +19,27 @@ from zoneinfo import ZoneInfo
 import click
 
 import handlers
-from bot import __version__, logs, manifest, reports
-from bot import check as looking
-from bot.app import connect_smile_id
-from bot.blocks import refusals, summary
-from bot.domain.exports import Format
-from bot.domain.figure_tables import record
-from bot.domain.periods import day_of
+from bot import __version__
+from bot.domain.reporting.exports import Format
+from bot.domain.reporting.figure_tables import record
+from bot.domain.reporting.periods import day_of
 from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
-from bot.exports import parts
+from bot.reporting import report_reader
+from bot.reporting.exports import parts
 from bot.results import releases
-from bot.serve import run
+from bot.runtime import doctor as looking
+from bot.runtime import log_config
+from bot.runtime.factory import connect_smile_id
+from bot.runtime.reference_data import read_tables
+from bot.runtime.server import run
 from bot.settings import Settings
-from bot.tables import read_tables
-from storage import backup, inspect, stuck
-from storage.database import Database
+from bot.slack import manifest
+from bot.slack.blocks import refusals, summary
+from storage import dead_letters
+from storage.engine import backup, inspect
+from storage.engine.database import Database
+from storage.engine.sealing import Sealer
 from storage.exports import Wanted, count
-from storage.sealing import Sealer
 
 T = TypeVar("T")
 
@@ -65,7 +69,7 @@ def _settings() -> Settings:
 def serve() -> None:
     """Run the bot until SIGTERM or Ctrl-C."""
     settings = _settings()
-    logs.configure(settings.log_format)
+    log_config.configure(settings.log_format)
     try:
         run(settings, handlers)
     except SettingsFault as fault:
@@ -162,7 +166,7 @@ def check(*, new_key: bool) -> None:
         for line in str(fault).splitlines():
             click.echo(f"FAIL  settings: {line}")
         sys.exit(2)
-    logs.configure(settings.log_format)
+    log_config.configure(settings.log_format)
     findings = asyncio.run(looking.look(settings, connect=connect_smile_id))
     for finding in findings:
         click.echo(finding.line())
@@ -221,7 +225,7 @@ def receipts() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_stuck(*, as_json: bool) -> None:
     """List what waits, oldest first: ids and keys only."""
-    for row in _in_database(lambda database: database.read(stuck.listing)):
+    for row in _in_database(lambda database: database.read(dead_letters.listing)):
         if as_json:
             click.echo(json.dumps({**asdict(row), "at": row.at.isoformat()}))
         else:
@@ -304,7 +308,7 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
     if period.first > today:
         click.echo("that day has not come yet", err=True)
         sys.exit(2)
-    report = _in_database(lambda database: database.read(reports.read, period, settings=settings, as_of=now))
+    report = _in_database(lambda database: database.read(report_reader.read, period, settings=settings, as_of=now))
     if as_json:
         click.echo(json.dumps(record(report)))
         return

@@ -59,7 +59,7 @@ class IllegalMove(KycError):
 
 
 class Refusal(StrEnum):
-    """Why something that a person asked for cannot be done. `bot.blocks.refusals` holds the sentence for each."""
+    """Why something that a person asked for cannot be done. `bot.slack.blocks.refusals` holds the sentence for each."""
 
     NOT_SURE = "not_sure"
     """Slack did not say in time who this person is."""
@@ -141,7 +141,7 @@ class Refused(KycError):
 
 
 class PhotoCode(StrEnum):
-    """Why a photo cannot be sent to Smile ID. The sentences stand in `bot.blocks.refusals`."""
+    """Why a photo cannot be sent to Smile ID. The sentences stand in `bot.slack.blocks.refusals`."""
 
     NOT_LET = "photo_not_let"
     """Slack shows the bot no way to it."""
@@ -163,7 +163,7 @@ class PhotoCode(StrEnum):
 
 
 class FileCode(StrEnum):
-    """Why a table or zip of applicants cannot be read. The sentences stand in `bot.blocks.refusals`."""
+    """Why a table or zip of applicants cannot be read. The sentences stand in `bot.slack.blocks.refusals`."""
 
     NOT_LET = "file_not_let"
     SLACK_AWAY = "file_slack_away"
@@ -240,7 +240,7 @@ class Fault(StrEnum):
 
 
 class SmileIDRefusal(StrEnum):
-    """Why Smile ID refuses a request, as far as its error codes say. The sentences stand in `bot.blocks.refusals`."""
+    """Why Smile ID refuses a request, as far as its error codes say. `bot.slack.blocks.refusals` has the sentences."""
 
     DOWN = "smile_id_down"
     CREDENTIALS = "smile_id_credentials"

@@ -6,12 +6,12 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.app import Bot
-from bot.blocks import batch as words
-from bot.blocks import ids, private
 from bot.domain.applicants import template_csv
 from bot.errors import SlackError
-from handlers.private import tell
+from bot.runtime.factory import Bot
+from bot.slack.blocks import batch as words
+from bot.slack.blocks import ids, private
+from handlers.ephemeral import tell
 
 log = structlog.get_logger(__name__)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.app import Bot
-from bot.blocks import private
 from bot.domain.outbox import Message
-from handlers import again, exports, find, review, summary
-from handlers.form import open_form
+from bot.runtime.factory import Bot
+from bot.slack.blocks import private
+from handlers import exports, rerun, review, search, summary
+from handlers.check_form import open_form
 
 
 async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
@@ -21,15 +21,15 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
         case "status":
             await answer(ack, await bot.desk.status(user, rest))
         case "list":
-            await answer(ack, await find.listing(bot, user, rest))
+            await answer(ack, await search.listing(bot, user, rest))
         case "find":
-            said = await find.open_form(bot, trigger_id=command["trigger_id"], user=user, typed=rest)
+            said = await search.open_form(bot, trigger_id=command["trigger_id"], user=user, typed=rest)
             await (answer(ack, said) if said else ack())
         case "rerun":
-            said = await again.open_form(bot, trigger_id=command["trigger_id"], user=user, ref=rest)
+            said = await rerun.open_form(bot, trigger_id=command["trigger_id"], user=user, ref=rest)
             await (answer(ack, said) if said else ack())
         case "cancel":
-            await answer(ack, await again.cancelled(bot, user, rest))
+            await answer(ack, await rerun.cancelled(bot, user, rest))
         case "review":
             await answer(ack, await review.card(bot, user, rest))
         case "notify":

@@ -5,10 +5,10 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.app import Bot
-from bot.blocks import private, refusals
 from bot.errors import Refused, SlackError
-from handlers.private import tell
+from bot.runtime.factory import Bot
+from bot.slack.blocks import private, refusals
+from handlers.ephemeral import tell
 
 log = structlog.get_logger(__name__)
 

@@ -12,10 +12,10 @@ import structlog
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncBoltContext
 
-from bot.blocks import ids, private, refusals
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused
-from handlers.private import tell
+from bot.slack.blocks import ids, private, refusals
+from handlers.ephemeral import tell
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.app import Bot
+from bot.runtime.factory import Bot
 
 log = structlog.get_logger(__name__)
 

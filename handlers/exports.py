@@ -1,8 +1,8 @@
 """`/kyc export`: answered at once, delivered by direct message."""
 
-from bot.app import Bot
-from bot.blocks import export, private
 from bot.domain.outbox import Message
+from bot.runtime.factory import Bot
+from bot.slack.blocks import export, private
 
 
 async def asked(bot: Bot, user: str, typed: str) -> Message:

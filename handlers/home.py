@@ -4,9 +4,9 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.app import Bot
-from handlers.form import open_form
-from handlers.private import tell
+from bot.runtime.factory import Bot
+from handlers.check_form import open_form
+from handlers.ephemeral import tell
 
 
 async def opened(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:

@@ -7,22 +7,22 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.answers import Answer, gives_number_away
-from bot.app import Bot
-from bot.batches import applicants_in
-from bot.blocks import form, ids, message, private, refusals
-from bot.blocks.form import Attached, Place
-from bot.blocks.message import Pointer
-from bot.domain.inbox import InboxItem, InboxKind
+from bot.domain.mentions.inbox import InboxItem, InboxKind
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, Dropped, Standing
 from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError, SlackRefused
-from bot.inbox import Brought
-from bot.intake import PLACE_FRESH_FOR
-from bot.messages import Understanding, of_message
-from bot.tries import Tries
-from handlers import answering
-from handlers.private import name_of, tell
+from bot.intake.answers import Answer, gives_number_away
+from bot.intake.batches import applicants_in
+from bot.intake.inbox import Brought
+from bot.intake.messages import Understanding, of_message
+from bot.intake.service import PLACE_FRESH_FOR
+from bot.runtime.factory import Bot
+from bot.slack.blocks import form, ids, message, private, refusals
+from bot.slack.blocks.form import Attached, Place
+from bot.slack.blocks.message import Pointer
+from bot.slack.retry import Tries
+from handlers import replies
+from handlers.ephemeral import name_of, tell
 from handlers.repeats import id_of
 
 log = structlog.get_logger(__name__)
@@ -123,13 +123,13 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
 
 
 def _in_background(bot: Bot, body: Mapping[str, Any], work: Callable[[Tries], Awaitable[None]]) -> None:
-    answering.answer(bot, work, user=body["user"]["id"], about=name_of(body), channel=answering.channel_of(body))
+    replies.answer(bot, work, user=body["user"]["id"], about=name_of(body), channel=replies.channel_of(body))
 
 
 async def _answer_file(bot: Bot, tries: Tries, body: Mapping[str, Any], dropped: Dropped) -> None:
     """A message with a table or a zip, whoever wrote it: the file is asked for by whoever used the shortcut."""
     given = await bot.answers.to_file(dropped)
-    await answering.respond(bot, tries, body, given, about=name_of(body))
+    await replies.respond(bot, tries, body, given, about=name_of(body))
 
 
 def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
@@ -170,14 +170,14 @@ async def _fill(
     bot: Bot, tries: Tries, view: Mapping[str, Any], dropped: Dropped, *, user: str, author: str | None
 ) -> None:
     try:
-        await answering.show(bot, tries, view, await _form_or_words(bot, tries, dropped, user=user, author=author))
+        await replies.show(bot, tries, view, await _form_or_words(bot, tries, dropped, user=user, author=author))
         if author is None and dropped.user not in ("", user) and gives_number_away(dropped):
             await _tell_author(bot, tries, dropped)
     except Exception as fault:
         if isinstance(fault, SlackError) and not isinstance(fault, SlackRefused):
             raise
         # Ours: *one moment* must not stand for ever.
-        await answering.show_fault(bot, tries, view, fault)
+        await replies.show_fault(bot, tries, view, fault)
 
 
 async def _form_or_words(

@@ -5,7 +5,7 @@ connection was lost.
 from collections.abc import Mapping
 from typing import Any
 
-from bot.blocks import ids
+from bot.slack.blocks import ids
 from handlers import events
 
 _MESSAGES = frozenset({"app_mention", "message"})

@@ -6,12 +6,12 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.app import Bot
-from bot.blocks import ids, private, review
 from bot.domain.outbox import Message
-from bot.domain.reviews import Choice, Decision
+from bot.domain.review.review import Choice, Decision
 from bot.errors import SlackError
-from handlers.private import tell
+from bot.runtime.factory import Bot
+from bot.slack.blocks import ids, private, review
+from handlers.ephemeral import tell
 from handlers.view_state import ViewState
 
 log = structlog.get_logger(__name__)

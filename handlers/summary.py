@@ -7,14 +7,14 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.app import Bot
-from bot.blocks import private, refusals, summary
-from bot.blocks.summary import Names, Told
-from bot.blocks.text import person
 from bot.domain.outbox import Message
 from bot.errors import Refused
-from bot.summary import Answer
-from handlers.private import tell
+from bot.reporting.summaries import Answer
+from bot.runtime.factory import Bot
+from bot.slack.blocks import private, refusals, summary
+from bot.slack.blocks.summary import Names, Told
+from bot.slack.blocks.text import person
+from handlers.ephemeral import tell
 
 
 async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain.request import FileInfo
+from bot.domain.check.request import FileInfo
 
 
 @dataclass(frozen=True, slots=True)

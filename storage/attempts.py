@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.attempt import Attempt, Step
-from bot.domain.outcomes import Outcome
+from bot.domain.results.attempt import Attempt, Step
+from bot.domain.results.codes import Outcome
 from storage import leases
-from storage.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
 RESULTS = "results"
 """Topic woken when a job is due for job_status."""

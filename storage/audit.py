@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from storage.database import Transaction, to_text
+from storage.engine.database import Transaction, to_text
 
 BOT = "kyc-bot"
 """The actor of what the bot does by itself."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.domain.batches import Batch, BatchState, Counts
-from bot.domain.checks import CONSENT_NOTICE
+from bot.domain.applicants.batch import Batch, BatchState, Counts
+from bot.domain.check.check import CONSENT_NOTICE
 from storage import leases
-from storage.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.domain.checks import CONSENT_NOTICE, Check, Held, PhotoKind, PhotoRef, Request
-from bot.domain.liveness import Liveness
-from bot.domain.masking import same_number, same_reference
-from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.record_match import Comparison, RecordMatch
-from bot.domain.reviews import Decision, Proposal, ReviewState
-from bot.domain.states import FINAL, ReviewReason, State, check_move
+from bot.domain.check.check import (
+    CONSENT_NOTICE,
+    Check,
+    Held,
+    PhotoKind,
+    PhotoRef,
+    Request,
+)
+from bot.domain.check.masking import same_number, same_reference
+from bot.domain.check.states import FINAL, ReviewReason, State, check_move
+from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.liveness import Liveness
+from bot.domain.results.record_match import Comparison, RecordMatch
+from bot.domain.review.review import Decision, Proposal, ReviewState
 from bot.errors import IllegalMove
-from storage import audit, facts, prints
-from storage.database import Transaction, from_text, moment_or_none, to_text
+from storage import audit, blind_index, check_facts
+from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
@@ -74,9 +81,11 @@ def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
     number = request.id_info.get("id_number", "")
     reference = request.customer_reference
     return {
-        "applicant": tx.sealer.seal(json.dumps(applicant), place=prints.applicant_place(ref)),
-        "number_print": number and tx.sealer.fingerprint(same_number(request.country, number), purpose=prints.NUMBER),
-        "reference_print": reference and tx.sealer.fingerprint(same_reference(reference), purpose=prints.REFERENCE),
+        "applicant": tx.sealer.seal(json.dumps(applicant), place=blind_index.applicant_place(ref)),
+        "number_print": number
+        and tx.sealer.fingerprint(same_number(request.country, number), purpose=blind_index.NUMBER),
+        "reference_print": reference
+        and tx.sealer.fingerprint(same_reference(reference), purpose=blind_index.REFERENCE),
     }
 
 
@@ -113,8 +122,11 @@ def begin_round(tx: Transaction, ref: str, request: Request, *, due_at: datetime
 
 def prints_of(tx: Transaction, country: str, number: str, reference: str) -> list[str]:
     """Under every key, how a number and a customer reference are found again."""
-    found = tx.sealer.fingerprints(same_number(country, number), purpose=prints.NUMBER) if number else []
-    return [*found, *(tx.sealer.fingerprints(same_reference(reference), purpose=prints.REFERENCE) if reference else [])]
+    found = tx.sealer.fingerprints(same_number(country, number), purpose=blind_index.NUMBER) if number else []
+    return [
+        *found,
+        *(tx.sealer.fingerprints(same_reference(reference), purpose=blind_index.REFERENCE) if reference else []),
+    ]
 
 
 def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
@@ -246,7 +258,7 @@ def move(
     detail = f"{target.value}:{reason.value}" if reason else target.value
     audit.record(tx, at=now, actor=actor, act="check.moved", ref=ref, detail=detail)
     if target in FINAL or target is State.IN_REVIEW:
-        facts.note(tx, ref, now=now)
+        check_facts.note(tx, ref, now=now)
 
 
 def decide(tx: Transaction, ref: str, proposal: Proposal, *, now: datetime) -> None:
@@ -308,7 +320,7 @@ def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, i
     """The photos decode: keep size and print of each (its SHA-256, keyed), never its bytes."""
     for photo, size, sha256 in hashes:
         row = f"{ref}:{photo.kind.value}:{photo.position}"
-        file_print, sha256_sealed = prints.make(tx.sealer, prints.FILE, sha256, row=row)
+        file_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.FILE, sha256, row=row)
         tx.run(
             """
             UPDATE photos SET size = :size, file_print = :file_print, file_sha256_sealed = :sha256_sealed
@@ -373,7 +385,7 @@ def count_by_state(tx: Transaction) -> dict[str, int]:
 def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
     applicant = {}
     if sealed and row["applicant_sealed"] is not None:
-        applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=prints.applicant_place(row["ref"])))
+        applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=blind_index.applicant_place(row["ref"])))
     return Check(
         ref=row["ref"],
         state=State(row["state"]),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.outbox import Post
 from storage import leases
-from storage.database import Transaction, to_text
+from storage.engine.database import Transaction, to_text
 from storage.outbox import OUTBOX, post_of
 
 

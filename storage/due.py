@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from storage import attempts, leases
-from storage.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction, from_text, to_text
 
 # The planner takes a partial index only where the statement repeats the index's own conditions, word for word.
 _UNSENT = "state IN ('requested', 'submitting') AND held IS NULL"

@@ -6,9 +6,9 @@ And the exports that managers asked for in Slack (table `exports`), until each h
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from bot.domain.exports import Export, ExportState, Format, period_of_days
-from bot.domain.record_match import RecordMatch
-from storage.database import Transaction, from_text, moment_or_none, to_text
+from bot.domain.reporting.exports import Export, ExportState, Format, period_of_days
+from bot.domain.results.record_match import RecordMatch
+from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
 PAGE = 500
 

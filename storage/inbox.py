@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from bot.domain.inbox import InboxItem, InboxKind
+from bot.domain.mentions.inbox import InboxItem, InboxKind
 from storage import leases
-from storage.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction, from_text, to_text
 from storage.leases import FREE, Queue
 
 INBOX = "inbox"

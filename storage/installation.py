@@ -5,7 +5,7 @@ import sqlite3
 
 from bot.domain.installation import Installation
 from storage import meta
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 _NAME = "installation"
 

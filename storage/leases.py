@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.database import Transaction, to_text
+from storage.engine.database import Transaction, to_text
 
 FREE = "(leased_until IS NULL OR leased_until <= :now)"
 """Nobody is at work on it, or whoever was has taken longer than any worker does."""

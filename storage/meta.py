@@ -1,7 +1,7 @@
 """Facts that there is one of: which key the database is sealed with, and what Smile ID last told of its ID types."""
 
 from bot.errors import DatabaseFault, WrongKey
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 _PROOF = "kyc-bot"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, URGENT, Post, PostKind
-from storage.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
 OUTBOX = "outbox"
 """Topic woken when something is to be said."""

@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.domain.attempt import Receipt
-from bot.domain.rulings import Fate, Source
-from storage import prints
-from storage.database import Transaction, from_text, to_text
+from bot.domain.results.attempt import Receipt
+from bot.domain.results.trust_rules import Fate, Source
+from storage import blind_index
+from storage.engine.database import Transaction, from_text, to_text
 
 REFUSED_KEPT = 20
 """How many refused messages are kept per job: enough to see what happened, too few to fill the disk."""
@@ -78,7 +78,7 @@ def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | No
     The schema's UNIQUE sees the prints of one key alone. Nothing comes between this look and the insert after it: both
     run inside one transaction, and there is one writer.
     """
-    for print_ in prints.candidates(tx.sealer, prints.BODY, body_sha256):
+    for print_ in blind_index.candidates(tx.sealer, blind_index.BODY, body_sha256):
         row = tx.row(
             "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print",
             job_id=job_id,
@@ -102,7 +102,7 @@ def _insert(
     fate: Fate,
     now: datetime,
 ) -> None:
-    body_print, sha256_sealed = prints.make(tx.sealer, prints.BODY, body_sha256, row=receipt_id)
+    body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
     tx.run(
         """
         INSERT INTO receipts (

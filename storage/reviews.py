@@ -7,9 +7,17 @@ message, and who hears of it, is decided in `bot.review.transitions`. What peopl
 import sqlite3
 from datetime import datetime
 
-from bot.domain.reviews import Decided, Decision, Note, Proposal, Review, ReviewState, Waiting
-from bot.domain.states import ReviewReason, State
-from storage.database import Transaction, from_text, moment_or_none, to_text
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.review.review import (
+    Decided,
+    Decision,
+    Note,
+    Proposal,
+    Review,
+    ReviewState,
+    Waiting,
+)
+from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
 
 def find(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:

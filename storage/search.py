@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bot.domain.checks import Check
-from bot.domain.masking import same_number, same_reference
-from bot.domain.searches import Cursor, Wanted
-from bot.domain.states import State
-from storage import checks, prints
-from storage.database import Transaction, to_text
+from bot.domain.check.check import Check
+from bot.domain.check.masking import same_number, same_reference
+from bot.domain.check.states import State
+from bot.domain.reporting.searches import Cursor, Wanted
+from storage import blind_index, checks
+from storage.engine.database import Transaction, to_text
 
 MOST_KEYED = 200
 """Checks of one number, reference or job that are looked at; more than any customer has."""
@@ -73,12 +73,12 @@ def newest(tx: Transaction, refs: Collection[str]) -> tuple[str, ...]:
 
 def by_number(tx: Transaction, number: str, countries: Collection[str]) -> set[str]:
     """References of checks of this ID number, however it was written, in any of the countries."""
-    found = [p for c in countries for p in tx.sealer.fingerprints(same_number(c, number), purpose=prints.NUMBER)]
+    found = [p for c in countries for p in tx.sealer.fingerprints(same_number(c, number), purpose=blind_index.NUMBER)]
     return _by(tx, "number_print", found)
 
 
 def by_reference(tx: Transaction, reference: str) -> set[str]:
-    found = tx.sealer.fingerprints(same_reference(reference), purpose=prints.REFERENCE)
+    found = tx.sealer.fingerprints(same_reference(reference), purpose=blind_index.REFERENCE)
     return _by(tx, "reference_print", found)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from storage.database import Transaction, to_text
+from storage.engine.database import Transaction, to_text
 
 KEPT_FOR = timedelta(days=2)
 """Slack repeats an event for a day at most (docs.slack.dev/apis/events-api, *Delayed events*, 2026-11)."""

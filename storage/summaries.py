@@ -2,9 +2,9 @@
 
 from datetime import date, datetime, timedelta
 
-from bot.domain.periods import Kind, Period
+from bot.domain.reporting.periods import Kind, Period
 from storage import meta
-from storage.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction, from_text, to_text
 
 FIRST_START = "first_start"
 _SINCE = "summary_since:"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from storage import meta
-from storage.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction, from_text, to_text
 
 _SEEN = "seen_at"
 """Kept in `meta`: how late it was when the bot was last alive."""

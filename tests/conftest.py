@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
-from bot import logs
+from bot.runtime import log_config
 from bot.settings import LogFormat
 
 # The same examples for everybody and every time: what CI refuses can be played again, and a busy machine is no fault.
@@ -103,5 +103,5 @@ def anyio_backend() -> str:
 def log_lines() -> io.StringIO:
     """What the bot logs in this test; kept out of the test runner's output, which is nobody's place for ids."""
     stream = io.StringIO()
-    logs.configure(LogFormat.JSON, stream)
+    log_config.configure(LogFormat.JSON, stream)
     return stream

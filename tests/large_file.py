@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot import logs
-from bot.blocks import ids
+from bot.runtime import log_config
 from bot.settings import LogFormat
-from storage import backup
-from tests.journeys.test_batches import csv_of, drop, person, photos, send
+from bot.slack.blocks import ids
+from storage.engine import backup
+from tests.journeys.intake.test_batches import csv_of, drop, person, photos, send
 from tests.journeys.world import Journey, journey
 
 KEY = "aW52ZW50ZWQga2V5IGZvciB0ZXN0cywgMzIgYnl0ZXM="
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--checks", type=int, default=1_000_000)
     parser.add_argument("--open", type=int, default=60, dest="open_checks")
     asked = parser.parse_args(arguments)
-    logs.configure(LogFormat.JSON, io.StringIO())
+    log_config.configure(LogFormat.JSON, io.StringIO())
     began = time.monotonic()
     make(asked.file, checks=asked.checks, open_checks=asked.open_checks)
     size = asked.file.stat().st_size / 2**30

@@ -21,86 +21,48 @@ OURS = ("bot", "handlers", "storage", "tests")
 EVERYBODY = frozenset({"bot.errors", "bot"})
 """`bot` itself holds the version and nothing else."""
 
-INTAKE = frozenset({"bot.answers", "bot.batches", "bot.inbox", "bot.intake", "bot.messages"})
-"""One process in several files: from what a person writes to an accepted request, and its answer."""
-PROCESSES = frozenset(
-    {
-        "bot.answers",
-        "bot.backups",
-        "bot.batches",
-        "bot.catalogue",
-        "bot.desk",
-        "bot.exports",
-        "bot.finding",
-        "bot.holding",
-        "bot.home",
-        "bot.inbox",
-        "bot.intake",
-        "bot.messages",
-        "bot.outbox",
-        "bot.reporting",
-        "bot.results",
-        "bot.review",
-        "bot.submission",
-        "bot.summary",
-    }
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("bot.domain",),
+    ("bot.settings",),
+    ("storage", "bot.smile_id", "bot.slack"),
+    ("bot.access",),
+    ("bot.outbox",),
+    ("bot.review",),
+    ("bot.reporting",),
+    ("bot.results",),
+    ("bot.submission",),
+    ("bot.intake", "bot.queries"),
+    ("bot.runtime",),
+    ("handlers",),
+    ("bot.__main__",),
 )
-LAYERS = (
-    frozenset({"bot.outbox"}),
-    frozenset({"bot.review"}),
-    frozenset({"bot.reporting", "bot.results", "bot.submission"}),
-)
-"""Of the processes, lowest first; all others stand above these, and none of one layer imports another of it.
+"""The rooms, lowest first. Each may know those below it; rooms on one layer know nothing of each other.
 
-One transaction may take several rooms: a final result settles the check, closes its review and has both told. The room
-that begins it calls the ones below; those of one layer meet in the database.
+One transaction may take several rooms: a final result moves the check, closes its review and announces both. The room
+that begins it calls the ones below, so no circle can close.
 """
 
-BESIDE = frozenset(
-    {
-        "bot.access",
-        "bot.bundles",
-        "bot.charts",
-        "bot.check",
-        "bot.clock",
-        "bot.decoding",
-        "bot.logs",
-        "bot.manifest",
-        "bot.memory",
-        "bot.metrics",
-        "bot.readiness",
-        "bot.record",
-        "bot.reports",
-        "bot.settings",
-        "bot.socket_mode",
-        "bot.tables",
-        "bot.tries",
-        "bot.workspace",
-    }
-)
-"""What serves the processes or the operator."""
+ROOMS = tuple(room for layer in LAYERS for room in layer)
 
-TOP = frozenset({"bot.app", "bot.serve", "bot.__main__"})
-"""Where objects are made, and where handlers and bot are brought together."""
+BESIDE_THE_LAYERS = frozenset({"bot", "bot.errors", "bot.sandbox"})
+"""The version, the tree of errors, and the stand-ins, which are not in the wheel."""
 
 BUILDERS = frozenset(
     {
-        "bot.answers",
-        "bot.desk",
-        "bot.home",
+        "bot.intake.answers",
         "bot.outbox.batch_posts",
         "bot.outbox.thread_posts",
+        "bot.queries.details",
+        "bot.queries.home",
         "bot.reporting.export_posts",
         "bot.reporting.summary_posts",
         "bot.review.cards",
     }
 )
-"""Beside the handlers, all that may put something into words and blocks: modules that build what is shown."""
+"""The modules below `handlers` that build what is shown, and so may import blocks (docs/architecture.md)."""
 
-KNOW_IDS_OR_THE_TERMINAL = frozenset({"bot.manifest", "bot.check.smile_id", "bot.__main__"})
+KNOW_IDS_OR_THE_TERMINAL = frozenset({"bot.slack.manifest", "bot.runtime.doctor.smile_id", "bot.__main__"})
 """The manifest names commands and shortcuts by the ids of the blocks; commands print the same sentences."""
-
-ROOMS = ("bot.domain", "bot.blocks", "bot.slack", "bot.smile_id", "bot.sandbox", "handlers", "storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,26 +114,22 @@ def _broken(importers: Callable[[str], bool], allowed: Callable[[str], bool]) ->
     )
 
 
-# Who may import whom (DESIGN.md)
+# Who may import whom (docs/architecture.md)
 
 
 def test_the_reader_of_imports_sees_them_all() -> None:
     """The other rules are worth nothing if this finds nothing."""
     seen = {(i.importer, i.imported) for i in ALL_IMPORTS}
     assert {
-        ("handlers.slack", "bot.app"),
-        ("bot.app", "storage.checks"),
-        ("bot.schedule", "apscheduler.schedulers.asyncio"),
+        ("handlers.listeners", "bot.runtime.factory"),
+        ("bot.runtime.factory", "storage.checks"),
+        ("bot.runtime.workers", "apscheduler.schedulers.asyncio"),
         ("bot.sandbox.smile_id.playing", "bot.sandbox.smile_id.stories"),
     } <= seen
 
 
 def test_errors_import_nothing_of_ours() -> None:
     assert _broken(lambda me: me == "bot.errors", lambda _: False) == []
-
-
-def test_the_domain_imports_nothing_of_ours_but_itself() -> None:
-    assert _broken(lambda me: _in(me, "bot.domain"), lambda it: _in(it, "bot.domain")) == []
 
 
 def test_the_domain_touches_nothing() -> None:
@@ -186,37 +144,12 @@ def test_the_domain_touches_nothing() -> None:
         assert not re.search(r"\.(now|utcnow|today)\(|(?<!\.)\bopen\(", path.read_text(encoding="utf-8")), path
 
 
-@pytest.mark.parametrize("room", ["storage", "bot.smile_id", "bot.slack", "bot.blocks"])
-def test_an_edge_knows_the_domain_and_no_other_edge(room: str) -> None:
-    assert _broken(lambda me: _in(me, room), lambda it: _in(it, room, "bot.domain")) == []
-
-
-def test_a_process_imports_only_those_of_a_lower_layer() -> None:
-    """So there is no circle. What stands beside the processes imports none."""
-    rooms = PROCESSES | TOP
-    found = [
-        f"{i.importer} imports {i.imported}"
-        for i in OUR_IMPORTS
-        for me in (_room(i.importer, PROCESSES | BESIDE),)
-        for it in (_room(i.imported, rooms),)
-        if me and it and me != it and not {me, it} <= INTAKE
-        if me in BESIDE or it in TOP or _layer(me) <= _layer(it)
-    ]
-    assert found == []
-
-
-def _room(name: str, rooms: frozenset[str]) -> str | None:
-    return next((room for room in rooms if _in(name, room)), None)
-
-
-def _layer(process: str) -> int:
-    return next((n for n, layer in enumerate(LAYERS) if process in layer), len(LAYERS))
-
-
 def test_what_decides_or_stores_knows_no_blocks() -> None:
     """It hands on codes, facts and domain types; only what builds what is shown puts them into words."""
-    importers = {i.importer for i in OUR_IMPORTS if _in(i.imported, "bot.blocks") and not _in(i.importer, "handlers")}
-    assert {me for me in importers if not _in(me, "bot.blocks")} == BUILDERS | KNOW_IDS_OR_THE_TERMINAL
+    importers = {
+        i.importer for i in OUR_IMPORTS if _in(i.imported, "bot.slack.blocks") and not _in(i.importer, "handlers")
+    }
+    assert {me for me in importers if not _in(me, "bot.slack.blocks")} == BUILDERS | KNOW_IDS_OR_THE_TERMINAL
 
 
 def test_no_error_carries_a_sentence() -> None:
@@ -252,7 +185,7 @@ def _sentences() -> frozenset[str]:
     """The names of all whole sentences of the blocks."""
     return frozenset(
         target.id
-        for path in _files("bot/blocks")
+        for path in _files("bot/slack/blocks")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and str(node.value.value).endswith(".")
         for target in node.targets
@@ -260,44 +193,63 @@ def _sentences() -> frozenset[str]:
     )
 
 
-def test_every_file_of_the_bot_has_a_known_place() -> None:
-    """A new file or folder beside the processes must say here what it is."""
-    known = PROCESSES | TOP | EVERYBODY | BESIDE | {"bot.schedule"} | set(ROOMS)
-    beside = {_module(path) for path in (ROOT / "bot").glob("*.py")}
-    beside |= {_module(path) for path in (ROOT / "bot").glob("*/__init__.py")}
-    assert beside <= known
+def _room(module: str) -> str | None:
+    return next((room for room in ROOMS if _in(module, room)), None)
 
 
-def test_processes_reach_neither_handlers_nor_the_sandbox() -> None:
-    def inner(me: str) -> bool:
-        return _in(me, "bot") and not _in(me, "bot.sandbox") and me != "bot.__main__"
-
-    assert _broken(inner, lambda it: not _in(it, "handlers", "bot.sandbox", "tests")) == []
+def _layer(room: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if room in layer)
 
 
-def test_the_schedule_imports_processes_at_most() -> None:
-    assert _broken(lambda me: me == "bot.schedule", PROCESSES.__contains__) == []
+def test_imports_point_to_lower_layers_alone() -> None:
+    upwards = [
+        f"{i.importer} imports {i.imported}"
+        for i in OUR_IMPORTS
+        for mine, theirs in ((_room(i.importer), _room(i.imported)),)
+        if mine and theirs and mine != theirs and _layer(theirs) >= _layer(mine)
+    ]
+    assert upwards == []
 
 
-def test_only_the_top_imports_the_schedule() -> None:
-    assert {i.importer for i in OUR_IMPORTS if i.imported == "bot.schedule"} <= {"bot.app", "bot.serve"}
+def test_every_module_stands_in_a_room() -> None:
+    """A new room needs its line here and in docs/architecture.md."""
+    modules = [_module(path) for path in _files("bot", "handlers", "storage")]
+    assert [m for m in modules if _room(m) is None and not any(_in(m, b) for b in BESIDE_THE_LAYERS - {"bot"})] == [
+        "bot"
+    ]
+    assert [room for room in ROOMS if not any(_in(module, room) for module in modules)] == []
 
 
-def test_handlers_import_neither_storage_nor_smile_id_nor_the_sandbox() -> None:
-    forbidden = ("storage", "bot.smile_id", "bot.slack", "bot.sandbox", "tests")
-    assert _broken(lambda me: _in(me, "handlers"), lambda it: not _in(it, *forbidden)) == []
+def test_handlers_know_neither_storage_nor_the_outside_world() -> None:
+    """They translate: processes do the work. Blocks are how they answer, retries how they wait."""
+    forbidden = ("storage", "bot.smile_id", "bot.slack", "bot.sandbox")
+    answering = ("bot.slack.blocks", "bot.slack.retry")
+    assert (
+        _broken(
+            lambda me: _in(me, "handlers"),
+            lambda it: not _in(it, *forbidden) or _in(it, *answering),
+        )
+        == []
+    )
+
+
+def test_only_the_command_line_imports_the_sandbox() -> None:
+    importers = {
+        i.importer for i in OUR_IMPORTS if _in(i.imported, "bot.sandbox") and not _in(i.importer, "bot.sandbox")
+    }
+    assert importers == {"bot.__main__"}
 
 
 def test_smile_id_is_known_by_its_interface_alone() -> None:
     """Another of Smile ID's APIs can then be a second implementation: only the composition root chooses one."""
     assert (
         _broken(
-            lambda me: not _in(me, "bot.smile_id", "bot.app"),
+            lambda me: not _in(me, "bot.smile_id", "bot.runtime.factory"),
             lambda it: not _in(it, "bot.smile_id") or it == "bot.smile_id.interface",
         )
         == []
     )
-    assert "bot.smile_id.v1" in {i.imported for i in OUR_IMPORTS if i.importer == "bot.app"}
+    assert "bot.smile_id.v1" in {i.imported for i in OUR_IMPORTS if i.importer == "bot.runtime.factory"}
 
 
 def test_the_interface_to_smile_id_knows_no_implementation() -> None:
@@ -336,19 +288,9 @@ def test_no_import_goes_round_in_a_circle() -> None:
         pytest.fail(" imports ".join(reversed(circle.args[1])))
 
 
-def test_every_known_place_is_there() -> None:
-    """The lists above name no room that is gone."""
-
-    def is_there(name: str) -> bool:
-        place = ROOT.joinpath(*name.split("."))
-        return place.is_dir() or place.with_suffix(".py").exists()
-
-    assert [name for name in (*PROCESSES, *BESIDE, *TOP, *ROOMS) if not is_there(name)] == []
-
-
 TABLES = {
     ("storage.checks", "storage.audit"),
-    ("storage.checks", "storage.facts"),
+    ("storage.checks", "storage.check_facts"),
     # No move without its line in the trail and its row of figures, whoever moves the check.
     ("storage.due", "storage.attempts"),
     # With a lease that ran out goes the doubt whether the zip was sent.
@@ -358,19 +300,19 @@ TABLES = {
     # One table: what is to be said, and how it fares.
 }
 """Which module of one family of tables imports another's."""
-MECHANISMS = frozenset({"storage.leases", "storage.meta", "storage.prints", "storage.upkeep"})
+MECHANISMS = frozenset({"storage.leases", "storage.meta", "storage.blind_index", "storage.engine.upkeep"})
 """What a table is kept with; these know no table's meaning."""
 ENGINE = frozenset(
     {
-        "storage.backup",
-        "storage.connection",
-        "storage.database",
-        "storage.group",
-        "storage.inspect",
-        "storage.lock",
-        "storage.migrations",
-        "storage.sealing",
-        "storage.transaction",
+        "storage.engine.backup",
+        "storage.engine.connection",
+        "storage.engine.database",
+        "storage.engine.group",
+        "storage.engine.inspect",
+        "storage.engine.lock",
+        "storage.engine.migrations",
+        "storage.engine.sealing",
+        "storage.engine.transaction",
     }
 )
 
@@ -398,16 +340,16 @@ def test_the_product_imports_no_test() -> None:
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("apscheduler", ["bot.schedule"]),
+        ("apscheduler", ["bot.runtime.workers"]),
         ("sqlite_utils", ["storage"]),
         ("slack_sdk", ["bot.slack"]),
-        ("slack_bolt", ["handlers", "bot.serve", "bot.socket_mode"]),
+        ("slack_bolt", ["handlers", "bot.runtime.server", "bot.runtime.socket_mode"]),
         ("cryptography", ["storage"]),
-        ("prometheus_client", ["bot.metrics"]),
+        ("prometheus_client", ["bot.runtime.metrics"]),
         ("click", ["bot.__main__"]),
-        ("matplotlib", ["bot.charts"]),
-        ("yaml", ["bot.manifest"]),
-        ("PIL", ["bot.domain.photos", "bot.domain.photo_quality"]),
+        ("matplotlib", ["bot.reporting.chart"]),
+        ("yaml", ["bot.slack.manifest"]),
+        ("PIL", ["bot.domain.check.photos", "bot.domain.check.photo_quality"]),
         ("pydantic_settings", ["bot.settings"]),
     ],
 )
@@ -420,8 +362,8 @@ def test_a_library_is_known_in_its_room_alone(library: str, rooms: list[str]) ->
 def test_every_photo_is_decoded_within_the_one_budget() -> None:
     made, decoding = re.compile(r"\bPhotoDecoder\(\)"), re.compile(r"\bphotos\.prepare\b|\bimport .*\bprepare\b")
     texts = {_module(path): path.read_text(encoding="utf-8") for path in _files("bot", "handlers")}
-    assert [me for me, text in texts.items() for _ in made.findall(text)] == ["bot.app"]
-    assert {me for me, text in texts.items() if decoding.search(text)} == {"bot.decoding"}
+    assert [me for me, text in texts.items() for _ in made.findall(text)] == ["bot.runtime.factory"]
+    assert {me for me, text in texts.items() if decoding.search(text)} == {"bot.submission.photo_decoder"}
 
 
 def test_the_environment_is_read_in_two_files_only() -> None:

@@ -14,10 +14,10 @@ from typing import Any, get_type_hints
 import pytest
 from PIL import Image
 
-import bot.blocks
-from bot.blocks import private
+import bot.slack.blocks
 from bot.domain.outbox import Message, PostKind
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
+from bot.slack.blocks import private
 from tests.pictures import drawing, marks
 from tests.pictures.__main__ import FOLDER, MOST_BYTES, PAGE, page
 from tests.pictures.drawing import Canvas
@@ -50,9 +50,9 @@ def test_every_builder_of_messages_and_views_is_at_work_in_a_picture() -> None:
 
 
 def _builders() -> Iterator[tuple[CodeType, str]]:
-    """Public functions of `bot/blocks` that give a message, a view or a block."""
-    for found in pkgutil.iter_modules(bot.blocks.__path__):
-        module = importlib.import_module(f"bot.blocks.{found.name}")
+    """Public functions of `bot/slack/blocks` that give a message, a view or a block."""
+    for found in pkgutil.iter_modules(bot.slack.blocks.__path__):
+        module = importlib.import_module(f"bot.slack.blocks.{found.name}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
             ours = function.__module__ == module.__name__ and not name.startswith("_")
             if ours and get_type_hints(function).get("return") in (Message, dict[str, Any]):

@@ -12,14 +12,14 @@ from starlette.routing import Route
 
 import handlers
 from bot.__main__ import main
-from bot.blocks import ids, private, words
-from bot.blocks.words import Story
-from bot.domain.outcomes import Code, Outcome, Reading, ResultCodes, Why
-from bot.domain.rulings import Ruling, Situation, Source, rule
-from bot.domain.states import ReviewReason, State
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.results.codes import Code, Outcome, Reading, ResultCodes, Why
+from bot.domain.results.trust_rules import Ruling, Situation, Source, rule
 from bot.errors import SettingsFault
-from bot.metrics import Metrics
+from bot.runtime.metrics import Metrics
 from bot.settings import Settings
+from bot.slack.blocks import ids, private, words
+from bot.slack.blocks.words import Story
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -159,7 +159,7 @@ def test_the_words_of_the_slash_command_are_those_of_its_help() -> None:
 
 
 def _routes(where: str) -> set[str]:
-    source = (ROOT / "handlers/web.py").read_text(encoding="utf-8")
+    source = (ROOT / "handlers/http.py").read_text(encoding="utf-8")
     assert hasattr(handlers, where)
     return set(re.findall(r'Route\("([^"]+)"', source))
 

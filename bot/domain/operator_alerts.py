@@ -1,4 +1,4 @@
-"""What operators are told by direct message: codes, whose sentences stand in `bot.blocks.refusals`."""
+"""What operators are told by direct message: codes, whose sentences stand in `bot.slack.blocks.refusals`."""
 
 from enum import StrEnum
 

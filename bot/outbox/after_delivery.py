@@ -9,9 +9,9 @@ from bot.domain.outbox import Post, PostKind
 from bot.outbox import alerts, refresh
 from bot.outbox.builders import DeliveryResult, Follower
 from bot.outbox.outcomes import Redirected, Reissued
-from bot.slack.web import Found
+from bot.slack.client import Found
 from storage import batches, checks, deliveries, outbox
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 NO_ACCESS = "the person no longer has access"
 

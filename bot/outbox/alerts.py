@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.domain.outbox import PostKind
 from storage import outbox
-from storage.database import Transaction, to_text
+from storage.engine.database import Transaction, to_text
 
 
 def alert(

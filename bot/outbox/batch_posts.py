@@ -1,10 +1,10 @@
 """The posts of a file of applicants: the message that opens its thread, and the files of faults and of results."""
 
-from bot.blocks import batch
 from bot.domain.outbox import Message, Post, PostKind
 from bot.outbox.builders import Builders, File
+from bot.slack.blocks import batch
 from storage import batches, checks
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 
 
 class BatchPosts:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import IO
 
 from bot.domain.outbox import Message, Post, PostKind
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from bot.domain.batches import Batch
-from bot.domain.checks import Check
+from bot.domain.applicants.batch import Batch
+from bot.domain.check.check import Check
 from bot.domain.outbox import Post, PostKind
 from storage import batches, checks, outbox
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

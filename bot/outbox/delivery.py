@@ -13,7 +13,7 @@ from typing import assert_never
 
 import structlog
 
-from bot.access import Access, Role, Verdict
+from bot.access.permissions import Access, Role, Verdict
 from bot.domain.backoff import retry_in
 from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
@@ -41,10 +41,10 @@ from bot.outbox.pacing import Pacing
 from bot.outbox.recipients import NOT_MISSED, Recipients
 from bot.outbox.update_delivery import UpdateDelivery
 from bot.settings import Settings
+from bot.slack.client import SHOWN_WITHIN, SlackWeb
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
-from bot.slack.web import SHOWN_WITHIN, SlackWeb
 from storage import deliveries, outbox
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from bot.outbox.builders import File
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed
 from bot.outbox.recipients import SHARED, Recipients
-from bot.slack.web import SlackWeb
+from bot.slack.client import SlackWeb
 
 
 class FileDelivery:

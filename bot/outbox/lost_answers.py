@@ -10,9 +10,9 @@ from bot.domain.outbox import Post
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused
 from bot.outbox.outcomes import Delivered, Postponed
 from bot.outbox.pacing import Pacing
-from bot.slack.web import SHOWN_WITHIN, Found
+from bot.slack.client import SHOWN_WITHIN, Found
 from storage import deliveries
-from storage.database import Database
+from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 

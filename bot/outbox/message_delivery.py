@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from bot.domain.checks import Check
+from bot.domain.check.check import Check
 from bot.domain.outbox import BATCHES, ELSEWHERE, SUMMARIES, Message, Post, PostKind
 from bot.outbox.builders import Builders
 from bot.outbox.context import Context
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed, Redirected, Spread, ToAuthor
 from bot.outbox.recipients import SHARED, Recipients
-from bot.slack.web import SlackWeb
+from bot.slack.client import SlackWeb
 
 _FOR_REVIEWERS = frozenset({PostKind.REVIEW_NOTICE, PostKind.REVIEW_CALL})
 

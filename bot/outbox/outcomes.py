@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.domain.checks import Check
+from bot.domain.check.check import Check
 from bot.domain.outbox import Post
-from bot.slack.web import Found
+from bot.slack.client import Found
 
 
 @dataclass(frozen=True, slots=True)

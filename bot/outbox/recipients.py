@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from bot.access import Access, Role, Verdict
+from bot.access.permissions import Access, Role, Verdict
 from bot.domain.outbox import ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
-from bot.domain.reviews import FOR_REVIEWERS, Choice
+from bot.domain.review.review import FOR_REVIEWERS, Choice
 from bot.errors import SlackNotSent
 from bot.outbox.context import Context
 

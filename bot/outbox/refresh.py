@@ -6,10 +6,10 @@ Called in the transaction of the change itself. An update is built when it goes 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.batches import BatchState
+from bot.domain.applicants.batch import BatchState
 from bot.domain.outbox import PostKind
-from storage import batches, checks, homes, outbox
-from storage.database import Transaction
+from storage import batches, checks, home_tabs, outbox
+from storage.engine.database import Transaction
 
 UPDATE_EVERY = timedelta(seconds=3)
 """Slack takes about fifty updates a minute from an app (chat.update, tier 3)."""
@@ -22,7 +22,7 @@ def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Bring up to date whatever shows this check."""
     shown = checks.whereabouts(tx, ref)
     _cards(tx, ref, now=now)
-    homes.mark_due(tx, shown.requester, now=now)
+    home_tabs.mark_due(tx, shown.requester, now=now)
     if shown.batch is not None:
         batch_changed(tx, shown.batch, now=now)
     elif not outbox.awaits_refresh(tx, ref):

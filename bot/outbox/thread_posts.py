@@ -4,22 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.access import Access, Role
-from bot.blocks import held, notices, results, thread
-from bot.blocks.results import Beside, NotifiedParties
-from bot.domain.assurance import Doubt
-from bot.domain.attempt import Receipt
-from bot.domain.checks import Check
-from bot.domain.id_types import IDType, IDTypes
+from bot.access.permissions import Access, Role
+from bot.domain.check.check import Check
+from bot.domain.check.states import POLLED_REASONS, ReviewReason, State
+from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.outbox import UPDATES, Message, Post, PostKind
-from bot.domain.outcomes import Outcome, Reading
-from bot.domain.reviews import Agreement, Decided
-from bot.domain.states import POLLED_REASONS, ReviewReason, State
+from bot.domain.results.assurance import Doubt
+from bot.domain.results.attempt import Receipt
+from bot.domain.results.codes import Outcome, Reading
+from bot.domain.review.review import Agreement, Decided
 from bot.outbox.builders import Builders
 from bot.outbox.context import parent_of
 from bot.settings import Settings
+from bot.slack.blocks import held, notices, results, thread
+from bot.slack.blocks.results import Beside, NotifiedParties
 from storage import attempts, checks, outbox, receipts, reviews
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 
 SOON = timedelta(minutes=1)
 """A check that is due later than this, without a failed try, is due at a time that somebody chose."""

@@ -5,7 +5,7 @@ from bot.outbox.context import Context
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Dropped, Failed, Reissued
 from bot.outbox.pacing import Pacing
 from bot.outbox.recipients import SHARED, Recipients
-from bot.slack.web import Found, SlackWeb
+from bot.slack.client import Found, SlackWeb
 
 
 class UpdateDelivery:

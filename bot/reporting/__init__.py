@@ -1,1 +1,1 @@
-"""The managers' figures and exports: what is computed, written and shown of them."""
+"""Managers' figures: summaries by the clock and on request, their charts, and exports."""

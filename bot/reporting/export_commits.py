@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.domain.exports import Export, ExportState
 from bot.domain.outbox import Post, PostKind
+from bot.domain.reporting.exports import Export, ExportState
 from bot.outbox import refresh
 from bot.outbox.builders import DeliveryResult, Follower
 from storage import audit, exports, outbox
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 LONG = 5_000
 """Of more rows than this somebody would wonder where the file is: a message shows how far it is."""

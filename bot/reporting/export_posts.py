@@ -4,18 +4,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import IO
 
-from bot import record
-from bot.access import Access, Role, Verdict
-from bot.blocks import export as words
-from bot.domain.exports import Export, ExportState
+from bot.access.permissions import Access, Role, Verdict
 from bot.domain.outbox import Message, Post, PostKind
+from bot.domain.reporting.exports import Export, ExportState
 from bot.errors import SlackNotSent
 from bot.outbox.builders import Builders, File
 from bot.outbox.refresh import UPDATE_EVERY
+from bot.reporting import export_writer
 from bot.reporting.export_commits import give_up, keep_written
-from bot.slack.web import SlackWeb
+from bot.slack.blocks import export as words
+from bot.slack.client import SlackWeb
 from storage import exports
-from storage.database import Database
+from storage.engine.database import Database
 from storage.exports import Wanted
 
 
@@ -74,7 +74,7 @@ class ExportPosts:
                 await self._database.write(keep_written, export.id, count, now=told_at)
 
         wanted = Wanted(since=export.since, until=export.until)
-        count = await record.write(self._database, export.form, wanted, out, on_page=on_page)
+        count = await export_writer.write(self._database, export.form, wanted, out, on_page=on_page)
         await self._database.write(keep_written, export.id, count, now=self._now())
         whole = await self._database.read(exports.find, export.id)
         return words.comment(whole or export)

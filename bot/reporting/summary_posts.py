@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot import charts, reports
-from bot.blocks import summary
-from bot.blocks.summary import Names, Told
-from bot.blocks.text import foreign
-from bot.charts import Bar, Chart
-from bot.domain.figure_tables import COLUMNS, table
-from bot.domain.figures import Figures, Report
-from bot.domain.id_types import IDTypes
+from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Message, Post, PostKind
-from bot.domain.periods import Kind, Period, at, name
-from bot.domain.sheets import csv_bytes
+from bot.domain.reporting.figure_tables import COLUMNS, table
+from bot.domain.reporting.figures import Figures, Report
+from bot.domain.reporting.periods import Kind, Period, at, name
+from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.errors import SlackError
 from bot.outbox.builders import Builders, File
+from bot.reporting import chart, report_reader
+from bot.reporting.chart import Bar, Chart
 from bot.settings import Settings
-from bot.slack.web import SlackWeb
+from bot.slack.blocks import summary
+from bot.slack.blocks.summary import Names, Told
+from bot.slack.blocks.text import foreign
+from bot.slack.client import SlackWeb
 from storage import outbox
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 
 LATE = timedelta(hours=1)
 """A summary that comes later than this after its hour says so."""
@@ -70,7 +70,7 @@ class SummaryPosts:
 
     def gather(self, tx: Transaction, post: Post) -> Gathered:
         """The figures of the period that the post names, as they are now."""
-        report = reports.read(
+        report = report_reader.read(
             tx,
             period_in(post),
             settings=self._settings,
@@ -97,7 +97,7 @@ class SummaryPosts:
         report, opening = found.report, found.opening
         if opening is None or opening.ts is None or opening.channel is None or not report.figures.asked:
             return None
-        if post.kind is PostKind.SUMMARY_CHART and not charts.can_draw():
+        if post.kind is PostKind.SUMMARY_CHART and not chart.can_draw():
             # Enqueued before the bot was installed anew without the extra `charts`.
             return None
         name_, told = _file_name(report), self._told(post, report)
@@ -106,7 +106,7 @@ class SummaryPosts:
             comment = "The same figures as a table, with every group and reason."
         else:
             # Drawing takes a second of a processor: not on the loop that answers Slack.
-            data, kind = await asyncio.to_thread(charts.draw, self._chart(report)), "png"
+            data, kind = await asyncio.to_thread(chart.draw, self._chart(report)), "png"
             alt_text = summary.alt_text(report, self._called({}), told)
             comment = "The same figures as a picture."
         return File(

@@ -8,23 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.access import Access, Role
-from bot.domain.assurance import Doubt
-from bot.domain.attempt import Attempt
-from bot.domain.checks import Check
+from bot.access.permissions import Access, Role
+from bot.domain.check.check import Check
+from bot.domain.check.states import STICKY_REASONS
 from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Post, PostKind
-from bot.domain.outcomes import NEEDS_EYES, Outcome, Reading, Why
-from bot.domain.record_match import RecordMatch
-from bot.domain.reviews import Agreement, Choice, ReviewState
-from bot.domain.rulings import Ruling
-from bot.domain.states import STICKY_REASONS
+from bot.domain.results.assurance import Doubt
+from bot.domain.results.attempt import Attempt
+from bot.domain.results.codes import NEEDS_EYES, Outcome, Reading, Why
+from bot.domain.results.record_match import RecordMatch
+from bot.domain.results.trust_rules import Ruling
+from bot.domain.review.review import Agreement, Choice, ReviewState
 from bot.outbox import alerts
 from bot.review import subscriptions, transitions
 from bot.settings import ReviewNotify, Settings
 from storage import checks, outbox, reviews
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 _NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
 """Smile ID still has no final result: no reason to open again what a reviewer has decided."""

@@ -9,13 +9,13 @@ from enum import IntEnum
 
 import structlog
 
-from bot.domain.attempt import Attempt
-from bot.domain.rulings import Fate, Source
+from bot.domain.results.attempt import Attempt
+from bot.domain.results.trust_rules import Fate, Source
 from bot.results.settlement import Settlement
 from bot.settings import Settings
 from bot.smile_id.interface import Delivery, SmileID
 from storage import attempts, receipts
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from bot.domain.record_match import Comparison, RecordMatch, compare, entered_person, lowered_by
+from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lowered_by
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
 from storage import receipts
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 _WORST_FIRST = (RecordMatch.DIFFERS, RecordMatch.PARTLY, RecordMatch.MATCHES)
 

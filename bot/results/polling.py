@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access import Access, Role
-from bot.domain.attempt import Attempt
+from bot.access.permissions import Access, Role
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
-from bot.domain.checks import Check
+from bot.domain.check.check import Check
+from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
-from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.rulings import Source, record_of, waited_enough
-from bot.domain.states import POLLED_REASONS, State
+from bot.domain.results.attempt import Attempt
+from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.trust_rules import Source, record_of, waited_enough
 from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts, refresh
 from bot.results.announcements import ReceivedMessage
@@ -21,7 +21,7 @@ from bot.results.settlement import Settlement, is_replaced, situation_of
 from bot.settings import Settings
 from bot.smile_id.interface import Record, SmileID
 from storage import attempts, checks, receipts
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 

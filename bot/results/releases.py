@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from storage import attempts, audit, deliveries, receipts, stuck
-from storage.database import Transaction
-from storage.stuck import Stuck
+from storage import attempts, audit, dead_letters, deliveries, receipts
+from storage.dead_letters import Stuck
+from storage.engine.database import Transaction
 
 OPERATOR = "operator"
 """The actor of what is released from the command line."""
@@ -15,7 +15,7 @@ def release(tx: Transaction, stuck_id: str, *, now: datetime) -> Stuck | None:
 
     A receipt is never believed because somebody released it; what Smile ID's own record says then is.
     """
-    found = next((row for row in stuck.listing(tx) if row.id == stuck_id), None)
+    found = next((row for row in dead_letters.listing(tx) if row.id == stuck_id), None)
     if found is None:
         return None
     if found.kind == "receipt":

@@ -1,20 +1,21 @@
 """The way in for everything that Smile ID says: by callback, by polling, by confirmation; all end in one `settle`.
 
-A callback is kept before it is answered. What it claims is believed only as far as `bot.domain.rulings` says.
+A callback is kept before it is answered. How much of it is believed is decided by
+`bot.domain.results.trust_rules`.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from bot.access import Access
-from bot.domain.attempt import Attempt
+from bot.access.permissions import Access
+from bot.domain.results.attempt import Attempt
 from bot.results.callbacks import Answer, Callback, Callbacks
 from bot.results.polling import StatusPoller
 from bot.results.settlement import Settlement
 from bot.settings import Settings
 from bot.smile_id.interface import SmileID
-from storage.database import Database
+from storage.engine.database import Database
 
 
 class Results:

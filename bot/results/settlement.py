@@ -9,25 +9,32 @@ import uuid
 from dataclasses import replace
 from datetime import datetime
 
-from bot.access import Access
-from bot.domain.assurance import Doubt, doubt_about_approval
-from bot.domain.attempt import Attempt, Step
+from bot.access.permissions import Access
 from bot.domain.backoff import first_poll_in
-from bot.domain.checks import Check
-from bot.domain.liveness import liveness_of
+from bot.domain.check.check import Check
+from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.outbox import Post, PostKind
-from bot.domain.record_match import RecordMatch
-from bot.domain.reviews import Agreement, Decision
-from bot.domain.rulings import Fate, Ruling, Situation, Source, rule
-from bot.domain.states import FINAL, POLLED_REASONS, State
+from bot.domain.results.assurance import Doubt, doubt_about_approval
+from bot.domain.results.attempt import Attempt, Step
+from bot.domain.results.liveness import liveness_of
+from bot.domain.results.record_match import RecordMatch
+from bot.domain.results.trust_rules import Fate, Ruling, Situation, Source, rule
+from bot.domain.review.review import Agreement, Decision
 from bot.outbox import refresh
 from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
 from bot.results.comparison import comparison_of_job, tells_of_a_person
 from bot.review import transitions
 from bot.settings import Settings
 from bot.smile_id.interface import ResultMessage, SmileID
-from storage import attempts, checks, facts, outbox, receipts, reviews
-from storage.database import Transaction
+from storage import (
+    attempts,
+    check_facts,
+    checks,
+    outbox,
+    receipts,
+    reviews,
+)
+from storage.engine.database import Transaction
 
 
 class Settlement:
@@ -136,7 +143,7 @@ class Settlement:
             # What is proposed was proposed in the light of what was known before.
             reviews.withdraw_proposal(tx, check.ref, now=now)
         if check.state in FINAL or check.state is State.IN_REVIEW:
-            facts.note(tx, check.ref, now=now)
+            check_facts.note(tx, check.ref, now=now)
             refresh.check_changed(tx, check.ref, now=now)
         return replace(received, check=checks.get(tx, check.ref))
 

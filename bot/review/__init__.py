@@ -2,7 +2,7 @@
 `replies`, which reads what was written below the cards; `rights` says who may.
 """
 
-from bot.review.deciding import Reviewing
-from bot.review.reminding import Reminding
+from bot.review.decisions import Reviewing
+from bot.review.reminders import Reminding
 
 __all__ = ["Reminding", "Reviewing"]

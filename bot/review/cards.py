@@ -5,15 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.access import Access, Role, Verdict
-from bot.blocks import review, words
-from bot.blocks.text import person
-from bot.domain.attempt import Receipt
-from bot.domain.checks import Check
-from bot.domain.id_types import IDType, IDTypes
+from bot.access.permissions import Access, Role, Verdict
+from bot.domain.check.check import Check
+from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.outbox import Message, Post, PostKind
-from bot.domain.outcomes import Reading
-from bot.domain.reviews import (
+from bot.domain.results.attempt import Receipt
+from bot.domain.results.codes import Reading
+from bot.domain.review.review import (
     FOR_REVIEWERS,
     Agreement,
     Choice,
@@ -27,9 +25,11 @@ from bot.domain.reviews import (
 )
 from bot.errors import SlackNotSent, SlackRefused
 from bot.outbox.builders import Builders
-from bot.slack.web import SlackWeb
+from bot.slack.blocks import review, words
+from bot.slack.blocks.text import person
+from bot.slack.client import SlackWeb
 from storage import checks, outbox, receipts, reviews
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from bot.access import Access, Role, Verdict
-from bot.domain.checks import Check
+from bot.access.permissions import Access, Role, Verdict
+from bot.domain.check.check import Check
 from bot.domain.outbox import PostKind
-from bot.domain.reviews import FOR_REVIEWERS, Choice
+from bot.domain.review.review import FOR_REVIEWERS, Choice
 from bot.errors import Refusal, Refused
-from storage import notices, outbox
-from storage.database import Database, Transaction
+from storage import outbox, subscriptions
+from storage.engine.database import Database, Transaction
 
 
 class Notifying:
@@ -30,13 +30,13 @@ class Notifying:
                     raise Refused(Refusal.NOT_SURE if is_reviewer is Verdict.UNKNOWN else Refusal.NO_NOTICES)
                 case Verdict.YES:
                     pass
-        return await self._database.read(notices.chosen, user), is_reviewer is Verdict.YES
+        return await self._database.read(subscriptions.chosen, user), is_reviewer is Verdict.YES
 
     async def choose(self, user: str, chosen: Collection[Choice]) -> None:
         """These from now on, as far as they are this person's to choose. Raises Refused."""
         _before, is_reviewer = await self.offered(user)
         allowed = {choice for choice in chosen if is_reviewer or choice not in FOR_REVIEWERS}
-        await self._database.write(notices.choose, user, allowed)
+        await self._database.write(subscriptions.choose, user, allowed)
 
 
 def tell(
@@ -55,7 +55,7 @@ def tell(
     Reviewers hear of checks that others asked for, requesters of their own. Whether they still may know is looked at
     when it is delivered: roles change meanwhile.
     """
-    for person in notices.who_chose(tx, choice):
+    for person in subscriptions.who_chose(tx, choice):
         concerns = person not in check.askers if choice in FOR_REVIEWERS else person == check.requester
         if person == but or not concerns:
             continue

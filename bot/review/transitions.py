@@ -7,15 +7,24 @@ stand together or not at all. Who may do it is asked in `deciding`, when somebod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.domain.checks import Check
+from bot.domain.check.check import Check
+from bot.domain.check.states import FINAL, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
-from bot.domain.reviews import Agreement, Audience, Choice, Proposal, Reminder, Review, ReviewState, agreement
-from bot.domain.states import FINAL, State
+from bot.domain.review.review import (
+    Agreement,
+    Audience,
+    Choice,
+    Proposal,
+    Reminder,
+    Review,
+    ReviewState,
+    agreement,
+)
 from bot.errors import IllegalMove
 from bot.outbox import refresh
 from bot.review import subscriptions
-from storage import audit, checks, facts, outbox, reviews
-from storage.database import Transaction, to_text
+from storage import audit, check_facts, checks, outbox, reviews
+from storage.engine.database import Transaction, to_text
 
 # Opening and closing
 
@@ -65,7 +74,7 @@ def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
         audit.record(tx, at=now, actor=audit.BOT, act="review.opened", ref=check.ref)
         checks.reopen(tx, check.ref)
         if check.state is State.IN_REVIEW:
-            facts.note(tx, check.ref, now=now)
+            check_facts.note(tx, check.ref, now=now)
     refresh.check_changed(tx, check.ref, now=now)
 
 
@@ -158,7 +167,7 @@ def _restore(tx: Transaction, review: Review, *, now: datetime) -> None:
     _close(tx, review.ref, review.round, ReviewState.DECIDED if review.decided else ReviewState.SETTLED, now=now)
     if review.decided is not None:
         checks.end_as_decided(tx, review.ref)
-    facts.note(tx, review.ref, now=now)
+    check_facts.note(tx, review.ref, now=now)
 
 
 # Proposals and decisions
@@ -197,7 +206,7 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str |
     _close(tx, ref, check.round, ReviewState.DECIDED, now=now)
     reviews.add_decision(tx, ref, check.round, number, proposal, confirmed_by=confirmed_by, now=now)
     checks.decide(tx, ref, proposal, now=now)
-    facts.note(tx, ref, now=now)
+    check_facts.note(tx, ref, now=now)
     if confirmed_by is None:
         _record_override(tx, ref, proposal.by, is_override=proposal.is_override, now=now)
     audit.record(

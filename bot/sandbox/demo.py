@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot.sandbox.slack import Message, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
-from storage.sealing import Sealer
+from storage.engine.sealing import Sealer
 
 CHANNEL = "C0KYCREQ001"
 REVIEWERS = "C0KYCREV001"

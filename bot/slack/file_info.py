@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.request import FileInfo
+from bot.domain.check.request import FileInfo
 
 _CLOSED = frozenset({"access_denied", "file_not_found"})
 _GONE = frozenset({"tombstone", "hidden_by_limit"})

@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from bot.domain.services import Services
+from bot.domain.id_types.services import Services
 from bot.errors import (
     SmileIDAnswerInvalid,
     SmileIDError,

@@ -13,10 +13,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.attempt import Attempt
-from bot.domain.outcomes import Reading
-from bot.domain.record_match import Person, record_person
-from bot.domain.services import Services
+from bot.domain.id_types.services import Services
+from bot.domain.results.attempt import Attempt
+from bot.domain.results.codes import Reading
+from bot.domain.results.record_match import Person, record_person
 
 # Submission
 

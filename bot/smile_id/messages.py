@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from bot.domain.outcomes import ResultCodes
+from bot.domain.results.codes import ResultCodes
 from bot.errors import SmileIDAnswerInvalid
 from bot.smile_id.interface import ResultMessage
 from bot.smile_id.wire import canonical_hash, parse_message

@@ -7,9 +7,9 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 
-from bot.domain.attempt import Attempt
-from bot.domain.outcomes import ResultCodes
-from bot.domain.services import Services
+from bot.domain.id_types.services import Services
+from bot.domain.results.attempt import Attempt
+from bot.domain.results.codes import ResultCodes
 from bot.errors import Fault, SmileIDRefused, SmileIDUploadExpired
 from bot.smile_id import wire
 from bot.smile_id.client import V1Client

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from bot.domain.services import OfferedIdType, Services
+from bot.domain.id_types.services import OfferedIdType, Services
 from bot.errors import SmileIDAnswerInvalid
 from bot.smile_id.interface import Authority, Suspect
 

@@ -8,15 +8,15 @@ due is `sender`'s part.
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.attempt import Attempt
 from bot.domain.backoff import first_poll_in
-from bot.domain.checks import Check, PhotoRef
-from bot.domain.states import State
+from bot.domain.check.check import Check, PhotoRef
+from bot.domain.check.states import State
+from bot.domain.results.attempt import Attempt
 from bot.outbox import refresh
 from bot.settings import Settings
 from bot.smile_id.interface import Checkpoint
 from storage import attempts, checks
-from storage.database import Transaction
+from storage.engine.database import Transaction
 
 
 def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime) -> None:

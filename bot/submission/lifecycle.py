@@ -8,15 +8,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.checks import CONSENT_NOTICE, Check, Held, PhotoRef, Request
+from bot.domain.check.check import CONSENT_NOTICE, Check, Held, PhotoRef, Request
+from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
-from bot.domain.reviews import runs_again
-from bot.domain.states import POLLED_REASONS, State
+from bot.domain.review.review import runs_again
 from bot.errors import IllegalMove
 from bot.outbox import refresh
 from bot.review import transitions
-from storage import attempts, audit, checks, holds, homes, outbox, slack_requests
-from storage.database import Transaction, from_text
+from storage import (
+    attempts,
+    audit,
+    checks,
+    home_tabs,
+    outbox,
+    preflight_holds,
+    slack_requests,
+)
+from storage.engine.database import Transaction, from_text
 
 REMIND_AFTER = timedelta(hours=24)
 """A question that nobody has answered is asked once more."""
@@ -36,7 +44,7 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
     checks.add(tx, request, ref=ref, now=now)
     audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
     _record_consent(tx, ref, request, now=now)
-    homes.mark_due(tx, request.requester, now=now)
+    home_tabs.mark_due(tx, request.requester, now=now)
     if request.batch is None:
         outbox.enqueue(tx, PostKind.REQUEST, ref=ref, key=ref, destination=request.channel, now=now)
     tx.wake(checks.SUBMISSION)
@@ -81,7 +89,7 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
     """
     checks.move(tx, ref, State.CANCELLED, now=now, actor=by)
     refresh.check_changed(tx, ref, now=now)
-    holds.drop(tx, ref)
+    preflight_holds.drop(tx, ref)
     check = checks.get(tx, ref)
     _answer_questions(tx, check, {"by": by, "how": "cancelled"}, now=now)
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
@@ -119,7 +127,7 @@ def fail(
 
 def hold(tx: Transaction, ref: str, held: Held, about: Mapping[str, Any], *, now: datetime) -> None:
     """Ask the requester first. `about` holds names and references, nothing personal."""
-    if not holds.hold(tx, ref, held, about, remind_at=now + REMIND_AFTER, now=now):
+    if not preflight_holds.hold(tx, ref, held, about, remind_at=now + REMIND_AFTER, now=now):
         return
     check = checks.get(tx, ref)
     audit.record(tx, at=now, actor=audit.BOT, act="check.held", ref=ref, detail=held.value)
@@ -132,7 +140,7 @@ def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     check = checks.get(tx, ref)
     if check.held is None or not _release(tx, check, check.held, by=by, how="let_pass", now=now):
         return False
-    holds.keep_passed(tx, ref, holds.passed(tx, ref) | {check.held.value})
+    preflight_holds.keep_passed(tx, ref, preflight_holds.passed(tx, ref) | {check.held.value})
     return True
 
 
@@ -143,7 +151,7 @@ def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by:
         return False
     checks.keep_photos(tx, ref, photos)
     checks.forget_photo_checks(tx, ref)
-    holds.keep_passed(tx, ref, holds.passed(tx, ref) - {Held.PHOTOS.value, Held.SELFIE_SEEN.value})
+    preflight_holds.keep_passed(tx, ref, preflight_holds.passed(tx, ref) - {Held.PHOTOS.value, Held.SELFIE_SEEN.value})
     return True
 
 
@@ -157,14 +165,14 @@ def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bo
     if now - asked_at >= CANCEL_AFTER:
         cancel(tx, ref, by=by, now=now)
         return True
-    holds.postpone(tx, ref, until=asked_at + CANCEL_AFTER)
+    preflight_holds.postpone(tx, ref, until=asked_at + CANCEL_AFTER)
     _ask(tx, check, key=f"{_key(check)}:reminder", payload={"held": check.held.value, "reminder": "1"}, now=now)
     return False
 
 
 def _release(tx: Transaction, check: Check, held: Held, *, by: str, how: str, now: datetime) -> bool:
     paused = max(timedelta(0), now - _asked_at(check))
-    if not holds.release(tx, check.ref, paused=paused, now=now):
+    if not preflight_holds.release(tx, check.ref, paused=paused, now=now):
         return False
     audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=check.ref, detail=held.value)
     _answer_questions(tx, check, {"by": by, "how": how, "held": held.value}, now=now)

@@ -8,17 +8,17 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.bundles import Bundles
-from bot.decoding import PhotoDecoder
 from bot.domain.applicants import PhotoSource
-from bot.domain.checks import Check, PhotoKind, PhotoRef
-from bot.domain.photos import Photo
+from bot.domain.check.check import Check, PhotoKind, PhotoRef
+from bot.domain.check.photos import Photo
 from bot.errors import FileUnusable, PhotoCode, PhotoUnusable, SlackRefused
+from bot.slack.batch_files import Bundles
+from bot.slack.client import SlackWeb
+from bot.slack.downloads import SlackFiles
 from bot.slack.error_codes import FILE_GONE
-from bot.slack.files import SlackFiles
-from bot.slack.web import SlackWeb
+from bot.submission.photo_decoder import PhotoDecoder
 from storage import batches
-from storage.database import Database
+from storage.engine.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,19 @@
 """What the requester is asked before a check is paid for: photos that look unusable, a selfie that was checked before.
 
-The answers come in through `bot.holding`; `bot.domain.photo_quality` judges how the photos look.
+The answers come in through `bot.intake.preflight_answers`; `bot.domain.check.photo_quality` judges how the photos look.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from bot.domain.checks import Check, Held, PhotoKind
-from bot.domain.id_types import IDTypes
-from bot.domain.photo_quality import Flaw, same_pictures
+from bot.domain.check.check import Check, Held, PhotoKind
+from bot.domain.check.photo_quality import Flaw, same_pictures
+from bot.domain.id_types.id_types import IDTypes
 from bot.settings import Environment, Settings
 from bot.submission import lifecycle
 from bot.submission.photos import LoadedPhoto
-from storage import checks, holds
-from storage.database import Database, Transaction
+from storage import checks, preflight_holds
+from storage.engine.database import Database, Transaction
 
 
 class Preflight:
@@ -34,7 +34,7 @@ class Preflight:
 
         def commit(tx: Transaction, now: datetime) -> bool:
             # Read in the transaction that holds the check: two checks with one selfie cannot miss each other.
-            passed = holds.passed(tx, check.ref)
+            passed = preflight_holds.passed(tx, check.ref)
             if flaws and Held.PHOTOS.value not in passed:
                 lifecycle.hold(tx, check.ref, Held.PHOTOS, {"flaws": flaws}, now=now)
                 return True
@@ -51,7 +51,7 @@ class Preflight:
         """In which other checks this selfie was used lately; None where nobody needs to be asked about it."""
         if not self._settings.asks_about_selfies or self._stands_for_nobody(check):
             return None
-        found = holds.same_selfie(tx, check.ref, sha256, since=now - self._settings.seen_before)
+        found = preflight_holds.same_selfie(tx, check.ref, sha256, since=now - self._settings.seen_before)
         if checks.AGAIN in passed:
             # Asked and answered with the form, as far as the number is the same.
             found = [(ref, same) for ref, same in found if not same]

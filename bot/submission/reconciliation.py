@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.attempt import Attempt
 from bot.domain.backoff import retry_in
-from bot.domain.checks import Check
+from bot.domain.check.check import Check
+from bot.domain.results.attempt import Attempt
 from bot.errors import SmileIDError, SmileIDRefused, SmileIDUnavailable
 from bot.settings import Settings
 from bot.smile_id.interface import Arrival, SmileID
 from bot.submission import checkpoints
 from bot.submission.retries import RetryPolicy
 from storage import attempts, checks
-from storage.database import Database
+from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 

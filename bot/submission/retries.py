@@ -9,19 +9,19 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access import Access, Role
+from bot.access.permissions import Access, Role
 from bot.domain.backoff import retry_in
-from bot.domain.checks import Check
+from bot.domain.check.check import Check
+from bot.domain.check.states import State
 from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
-from bot.domain.states import State
 from bot.errors import SmileIDRefused
 from bot.outbox import alerts, refresh
 from bot.review import transitions
 from bot.settings import Settings
 from bot.submission import lifecycle
 from storage import attempts, checks
-from storage.database import Database, Transaction
+from storage.engine.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
 

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import structlog
 
-from bot.domain.attempt import Attempt
-from bot.domain.checks import Check, PhotoKind
+from bot.domain.check.check import Check, PhotoKind
 from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
+from bot.domain.results.attempt import Attempt
 from bot.errors import (
     Fault,
     SmileIDAnswerInvalid,
@@ -27,7 +27,7 @@ from bot.submission.photos import LoadedPhoto
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from storage import attempts
-from storage.database import Database
+from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 

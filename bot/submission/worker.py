@@ -12,27 +12,27 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access import Access
-from bot.bundles import Bundles
-from bot.decoding import PhotoDecoder
-from bot.domain.attempt import Step
-from bot.domain.checks import Check
-from bot.domain.id_types import IDTypes
+from bot.access.permissions import Access
+from bot.domain.check.check import Check
+from bot.domain.check.states import State
+from bot.domain.id_types.id_types import IDTypes
 from bot.domain.kept_faults import kept
-from bot.domain.states import State
+from bot.domain.results.attempt import Step
 from bot.errors import IllegalMove, PhotoUnusable, SlackError, SlackRateLimited
 from bot.settings import Settings
-from bot.slack.files import SlackFiles
-from bot.slack.web import SlackWeb
+from bot.slack.batch_files import Bundles
+from bot.slack.client import SlackWeb
+from bot.slack.downloads import SlackFiles
 from bot.smile_id.interface import SmileID
 from bot.submission import checkpoints
+from bot.submission.photo_decoder import PhotoDecoder
 from bot.submission.photos import LoadedPhoto, PhotoLoader
 from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
 from storage import attempts, checks, due
-from storage.database import Database
+from storage.engine.database import Database
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)

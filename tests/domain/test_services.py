@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.services import OfferedIdType, Services, kept_enabled, kept_services
+from bot.domain.id_types.services import OfferedIdType, Services, kept_enabled, kept_services
 
 OF_THE_FIRST_VERSION = """{
     "hosted_web": {"biometric_kyc": {

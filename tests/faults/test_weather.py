@@ -11,7 +11,7 @@ import pytest
 
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
-from storage.database import Transaction
+from storage.engine.database import Transaction
 from tests.faults.counts import Counts
 from tests.faults.weather import HANG_SECONDS, Weather, weather
 from tests.patience import GIVE_UP_SECONDS

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 
-from storage.database import Transaction
+from storage.engine.database import Transaction
 from tests.faults.counts import Counts, count
 from tests.journeys.world import PATIENT, Journey, MovedClock, journey, patient_slack
 from tests.patience import GIVE_UP_SECONDS

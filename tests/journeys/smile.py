@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from bot.sandbox.smile_id import Fault, SandboxJob
-from storage.database import Transaction
+from storage.engine.database import Transaction
 from tests.journeys.world import Journey, journey
 
 Message = dict[str, Any]

@@ -17,17 +17,17 @@ import aiohttp
 import httpx
 
 import handlers
-from bot.app import Bot, Patience, build
+from bot.runtime.factory import Bot, Patience, build
+from bot.runtime.server import listen, serve_asgi
+from bot.runtime.socket_mode import SocketMode
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox, Submission
 from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
-from bot.serve import listen, serve_asgi
 from bot.settings import Settings
 from bot.smile_id.interface import SmileID
-from bot.socket_mode import SocketMode
 from storage import checks
-from storage.database import Transaction
-from storage.sealing import Sealer
+from storage.engine.database import Transaction
+from storage.engine.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
 
 PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"

@@ -6,12 +6,12 @@ from typing import cast
 
 import pytest
 
-from bot.access import Access
+from bot.access.permissions import Access
 from bot.domain.outbox import Message, Post, PostKind
 from bot.outbox import Outbox
 from bot.settings import Settings
-from bot.slack.web import SlackWeb
-from storage.database import Database
+from bot.slack.client import SlackWeb
+from storage.engine.database import Database
 
 
 async def nothing(_post: Post) -> Message | None:

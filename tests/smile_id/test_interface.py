@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.domain.attempt import Attempt, Step
-from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.services import Services
+from bot.domain.id_types.services import Services
+from bot.domain.results.attempt import Attempt, Step
+from bot.domain.results.codes import Outcome, Reading, Why
 from bot.errors import SmileIDAnswerInvalid, SmileIDUncertain
 from bot.smile_id.interface import (
     Accepted,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.blocks.refusals import SENTENCES
 from bot.errors import (
     Fault,
     SmileIDError,
@@ -16,6 +15,7 @@ from bot.errors import (
     SmileIDUncertain,
     SmileIDUntrusted,
 )
+from bot.slack.blocks.refusals import SENTENCES
 from bot.smile_id.refusals import REFUSALS, UNEXPLAINED
 from bot.smile_id.wire import JobStatus
 from tests.smile_id.loopback import client_of, loopback, reply, request_of

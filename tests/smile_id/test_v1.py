@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.outcomes import Outcome, ResultCodes, Why
+from bot.domain.results.codes import Outcome, ResultCodes, Why
 from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDNotSent, SmileIDRefused
 from bot.smile_id.client import V1Client
 from bot.smile_id.interface import Accepted, Checkpoint, SmileID

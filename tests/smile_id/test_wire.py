@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.services import OfferedIdType, Services, keep_enabled, keep_services, kept_enabled, kept_services
+from bot.domain.id_types.services import (
+    OfferedIdType,
+    Services,
+    keep_enabled,
+    keep_services,
+    kept_enabled,
+    kept_services,
+)
 from bot.errors import SmileIDAnswerInvalid
 from bot.smile_id.interface import Authority, Suspect
 from bot.smile_id.wire import (

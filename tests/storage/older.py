@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from storage.sealing import Sealer
+from storage.engine.sealing import Sealer
 
 
 def before_prints(path: Path, sealer: Sealer) -> set[str]:

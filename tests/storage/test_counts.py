@@ -9,12 +9,13 @@ import pytest
 import sqlite_utils
 
 from bot.submission import lifecycle
-from storage import backup, checks
-from storage.database import Transaction
-from storage.migrations import migrate, migrations
-from tests.journeys.test_again import run_again, sent_again
+from storage import checks
+from storage.engine import backup
+from storage.engine.database import Transaction
+from storage.engine.migrations import migrate, migrations
+from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.world import Journey, journey
-from tests.storage.test_facts import every_kind
+from tests.storage.test_check_facts import every_kind
 
 pytestmark = pytest.mark.anyio
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.app import gauges
-from bot.domain.checks import PhotoKind, PhotoRef, Request
+from bot.domain.check.check import PhotoKind, PhotoRef, Request
+from bot.domain.check.states import State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
-from bot.domain.outcomes import Outcome
-from bot.domain.rulings import Fate, Source
-from bot.domain.states import State
+from bot.domain.results.codes import Outcome
+from bot.domain.results.trust_rules import Fate, Source
 from bot.outbox import refresh
+from bot.runtime.factory import gauges
 from bot.submission import checkpoints, lifecycle
 from storage import (
     attempts,
@@ -25,18 +25,18 @@ from storage import (
     checks,
     deliveries,
     due,
-    holds,
     inbox,
     leases,
     outbox,
+    preflight_holds,
     receipts,
     reviews,
     slack_requests,
     timers,
 )
-from storage.database import Database, Transaction
-from storage.migrations import migrate
-from storage.sealing import Sealer
+from storage.engine.database import Database, Transaction
+from storage.engine.migrations import migrate
+from storage.engine.sealing import Sealer
 from tests import large_file
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -158,9 +158,9 @@ def ask(tx: Transaction) -> None:
         consent_at=NOW,
     )
     prints = checks.prints_of(tx, "NG", "00000000000", "CUST-invented")
-    assert holds.earlier(tx, prints, since=NOW - timedelta(days=30), but=None) is not None
+    assert preflight_holds.earlier(tx, prints, since=NOW - timedelta(days=30), but=None) is not None
     lifecycle.accept(tx, form, ref="K-ASKED0", now=NOW)
-    holds.same_selfie(tx, "K-ASKED0", "0" * 64, since=NOW - timedelta(days=30))
+    preflight_holds.same_selfie(tx, "K-ASKED0", "0" * 64, since=NOW - timedelta(days=30))
 
 
 def hear(tx: Transaction, ref: str) -> None:
@@ -210,7 +210,7 @@ EACH_FORM: Mapping[str, Asked] = {
     "progress of a row of a batch": lambda tx, some: refresh.check_changed(tx, some.row, now=NOW),
 }
 EACH_MINUTE: Mapping[str, Asked] = {
-    "questions without an answer": lambda tx, _: holds.unanswered(tx, now=NOW),
+    "questions without an answer": lambda tx, _: preflight_holds.unanswered(tx, now=NOW),
     "batches half cancelled": lambda tx, _: batches.half_cancelled(tx),
     "checks that Smile ID forgot": lambda tx, _: reviews.waiting_at_smile_id(tx, sent_before=NOW),
     "replies to be read": lambda tx, _: reviews.replies_due(tx),

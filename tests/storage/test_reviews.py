@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from bot.domain.reviews import ReviewState
+from bot.domain.review.review import ReviewState
 from bot.review import transitions
-from storage import audit, backup, reviews
-from storage.database import Transaction
-from storage.migrations import migrate
+from storage import audit, reviews
+from storage.engine import backup
+from storage.engine.database import Transaction
+from storage.engine.migrations import migrate
 from tests.journeys.world import journey
 
 pytestmark = pytest.mark.anyio

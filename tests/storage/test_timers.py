@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.checks import Held
+from bot.domain.check.check import Held
+from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
-from bot.domain.states import State
 from bot.outbox import alerts
 from bot.submission import lifecycle
-from storage import attempts, deliveries, due, homes, timers
-from storage.database import Transaction, from_text, to_text
+from storage import attempts, deliveries, due, home_tabs, timers
+from storage.engine.database import Transaction, from_text, to_text
 from tests.journeys.smile import waiting
 from tests.journeys.world import ADMIN, Journey, journey
 
@@ -44,7 +44,7 @@ async def claimed(world: Journey) -> dict[str, int]:
             "checks": len(due.claim_due(tx, now=now, until=until, limit=9)),
             "attempts": len(attempts.claim_due(tx, now=now, until=until, limit=9)),
             "posts": len(deliveries.claim_due(tx, now=now, until=until, limit=9)),
-            "homes": len(homes.claim_due(tx, now=now, until=until, limit=9)),
+            "homes": len(home_tabs.claim_due(tx, now=now, until=until, limit=9)),
         }
 
     return await world.bot.database.write(claim)

@@ -10,9 +10,9 @@ from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_h
 from bot.domain.applicants.inline import decode, parts_of
 from bot.domain.applicants.model import Limits, PhotoSource, SourceFile
 from bot.domain.applicants.sources import Sources, locate, open_table
-from bot.domain.field_faults import FieldFault
-from bot.domain.id_types import IDTypes
-from bot.domain.request import LIVENESS_IMAGES
+from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.request import LIVENESS_IMAGES
+from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable
 
 

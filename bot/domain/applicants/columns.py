@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.applicants.model import shown
-from bot.domain.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.errors import FileCode, FileUnusable
 
 SELFIE_BASE64, LIVENESS_BASE64 = "selfie_base64", "liveness_base64"

@@ -16,9 +16,9 @@ from bot.domain.applicants.columns import (
 from bot.domain.applicants.inline import decode, parts_of
 from bot.domain.applicants.model import Limits
 from bot.domain.applicants.values import country_of, text_of
-from bot.domain.field_faults import FieldCode, FieldFault
-from bot.domain.id_types import IDType, IDTypes
-from bot.domain.request import LIVENESS_IMAGES, check_number
+from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.check.request import LIVENESS_IMAGES, check_number
+from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.errors import PhotoCode
 
 

@@ -5,7 +5,7 @@ import json
 import re
 
 from bot.domain.applicants.cells import Cell, Kind
-from bot.domain.field_faults import FieldFault
+from bot.domain.check.field_faults import FieldFault
 from bot.errors import PhotoCode
 
 _DATA_URL = re.compile(r"data:image/(?:jpeg|jpg|png);base64,", re.IGNORECASE)

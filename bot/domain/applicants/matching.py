@@ -13,8 +13,8 @@ from bot.domain.applicants.archive import Archive, path_key
 from bot.domain.applicants.drafts import Draft
 from bot.domain.applicants.model import PhotoSource
 from bot.domain.applicants.sources import TABLES, ZIPS, Found
-from bot.domain.field_faults import FieldCode, FieldFault
-from bot.domain.request import FileInfo, check_file, clean
+from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.check.request import FileInfo, check_file, clean
 
 _PHOTO_ENDINGS = (".jpg", ".jpeg", ".png")
 _LIVENESS_NAME = re.compile(r"liveness[ _-]?[0-9]+")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from bot.domain.field_faults import FieldFault
-from bot.domain.request import LIVENESS_IMAGES, MAX_FILE_BYTES, clean
+from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.request import LIVENESS_IMAGES, MAX_FILE_BYTES, clean
 
 MIB = 1024 * 1024
 _SHOWN = 60

@@ -8,9 +8,9 @@ from bot.domain.applicants.drafts import Draft, drafts
 from bot.domain.applicants.matching import Match, Picture, match, pictures
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, Reading, RowFault, SourceFile, shown
 from bot.domain.applicants.sources import Found, locate, open_table
-from bot.domain.field_faults import FieldFault
-from bot.domain.id_types import IDTypes
-from bot.domain.request import FileInfo, Form, Parsed, parse
+from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.request import FileInfo, Form, Parsed, parse
+from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable
 
 

@@ -13,7 +13,7 @@ from bot.domain.applicants.csv_table import read_csv
 from bot.domain.applicants.json_table import read_json
 from bot.domain.applicants.model import Limits, SourceFile, shown
 from bot.domain.applicants.xlsx_table import read_xlsx
-from bot.domain.id_types import IDTypes
+from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable
 
 TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".json")

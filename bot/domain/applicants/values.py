@@ -5,9 +5,9 @@ from datetime import date
 
 from bot.domain.applicants.cells import Cell, Kind
 from bot.domain.applicants.columns import normal
-from bot.domain.field_faults import FieldCode, FieldFault
-from bot.domain.id_types import IDType, IDTypes
-from bot.domain.request import clean
+from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.check.request import clean
+from bot.domain.id_types.id_types import IDType, IDTypes
 
 _MONTHS = {
     name: month

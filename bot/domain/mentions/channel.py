@@ -7,7 +7,7 @@ ID type and the photos (`parser.understand_in_channel`), and its author hears wh
 import html
 import re
 
-from bot.domain.request import clean
+from bot.domain.check.request import clean
 
 _FEWEST_DIGITS = 5
 """The shortest numbers on cards that people still hold have six; a year has four."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bot.domain.id_types import IDTypes
+from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.draft import Draft, Item
 from bot.domain.mentions.vocabulary import ELSEWHERE
 

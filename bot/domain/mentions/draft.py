@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from bot.domain.id_types import IDType
+from bot.domain.check.request import check_number
+from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.dates import is_month
 from bot.domain.mentions.tokens import Kind, Word
 from bot.domain.mentions.vocabulary import Meaning, Sense, Vocabulary
-from bot.domain.request import check_number
 
 _MOST_GROUPS = 12
 """Of how many words one number can be; nobody writes more, and each more costs time."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from bot.domain.check.request import CITIZENSHIPS
 from bot.domain.mentions.dates import date_at, is_month
 from bot.domain.mentions.draft import Draft, Item, LabelledName
 from bot.domain.mentions.tokens import Kind, is_group, is_letters
@@ -20,7 +21,6 @@ from bot.domain.mentions.vocabulary import (
     Meaning,
     Sense,
 )
-from bot.domain.request import CITIZENSHIPS
 
 _OLDEST_YEARS = 130
 _ANNOUNCED = {COUNTRY: Sense.COUNTRY, ID_TYPE: Sense.ID_TYPE}

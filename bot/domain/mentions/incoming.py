@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from bot.domain.checks import PhotoKind
-from bot.domain.field_faults import FieldFault
-from bot.domain.request import LIVENESS_IMAGES, FileInfo, check_file
+from bot.domain.check.check import PhotoKind
+from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.request import LIVENESS_IMAGES, FileInfo, check_file
 
 _TABLES = (".csv", ".tsv", ".xlsx", ".json", ".zip")
 _TABLE_TYPES = frozenset(

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bot.domain.id_types import IDType
+from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.draft import Draft
 from bot.domain.mentions.tokens import has_digit, is_letters
 from bot.domain.mentions.vocabulary import NAME_FIELDS, NUMBER

@@ -5,11 +5,11 @@ A number may be written in groups. It is taken only where no other reading of th
 
 from collections.abc import Iterator
 
-from bot.domain.id_types import IDType
+from bot.domain.check.request import check_number
+from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.draft import Draft
 from bot.domain.mentions.tokens import has_digit, is_group, is_letters
 from bot.domain.mentions.vocabulary import BIRTH, NUMBER, PHONE
-from bot.domain.request import check_number
 
 _PHONE_DIGITS = range(8, 16)
 """As many digits a telephone number has, with its country's code or without."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from bot.domain.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.country_and_type import settle_country_and_type
 from bot.domain.mentions.draft import Draft
 from bot.domain.mentions.fixed_forms import read_fixed_forms

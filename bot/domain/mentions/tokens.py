@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from bot.domain.request import clean
+from bot.domain.check.request import clean
 
 MAX_MENTION = 1_000
 """Characters of a mention that are read; a message of Slack may have 40,000."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.id_types import IDTypes
+from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.tokens import Kind, Word, fold, is_letters
 
 COUNTRY, ID_TYPE, NAMES, OTHER = "country", "id_type", "names", "other"

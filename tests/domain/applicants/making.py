@@ -13,11 +13,11 @@ from typing import Any
 import openpyxl
 import pytest
 
-from bot.blocks.refusals import plain_sentence
 from bot.domain.applicants import Applicant, Bundle, Limits, Reading, SourceFile, read
-from bot.domain.id_types import IDTypes
-from bot.domain.request import FileInfo
+from bot.domain.check.request import FileInfo
+from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileUnusable
+from bot.slack.blocks.refusals import plain_sentence
 
 TODAY = date(2026, 11, 22)
 ID_TYPES = IDTypes.parse((resources("bot") / "data" / "id-types.csv").read_text("utf-8"))

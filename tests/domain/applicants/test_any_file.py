@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.blocks.refusals import sentence
 from bot.domain.applicants import Limits, SourceFile
-from bot.domain.photos import prepare
+from bot.domain.check.photos import prepare
 from bot.errors import FileUnusable, PhotoUnusable
+from bot.slack.blocks.refusals import sentence
 from tests.domain.applicants.making import JPEG, bundle, csv_bytes, reading, table, xlsx_bytes, zip_bytes
 
 FIELDS = {

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.blocks.refusals import plain_sentence
 from bot.domain.applicants import Limits
+from bot.slack.blocks.refusals import plain_sentence
 from tests.domain.applicants.making import ADA, HEADER, JPEG, csv_bytes, one, reading, refusal, table, zip_bytes, zipped
 
 PEOPLE = csv_bytes(HEADER, ADA)

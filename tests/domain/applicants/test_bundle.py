@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bot.blocks.refusals import sentence
 from bot.domain.applicants import Limits, PhotoSource
 from bot.errors import FileUnusable, PhotoCode, PhotoUnusable
+from bot.slack.blocks.refusals import sentence
 from tests.domain.applicants.making import ADA, HEADER, JPEG, bundle, csv_bytes, reading, table, zip_bytes, zipped
 
 

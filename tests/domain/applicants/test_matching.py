@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.applicants import Applicant
-from bot.domain.request import FileInfo
+from bot.domain.check.request import FileInfo
 from tests.domain.applicants.making import (
     ADA,
     ADAS,

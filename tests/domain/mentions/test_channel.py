@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.id_types import IDTypes
+from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.channel import holds_number
 from bot.domain.mentions.parser import Understood, understand_in_channel
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.id_types import IDType, IDTypes
+from bot.domain.check.request import Form, check_number, parse
+from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.dates import is_month
 from bot.domain.mentions.parser import NOT_READ, Understood, understand
 from bot.domain.mentions.tokens import MAX_MENTION, Word
 from bot.domain.mentions.vocabulary import Vocabulary
-from bot.domain.request import Form, check_number, parse
 
 TODAY = date(2026, 11, 22)
 ID_TYPES = IDTypes.parse((files("bot") / "data" / "id-types.csv").read_text("utf-8"))

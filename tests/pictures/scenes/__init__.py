@@ -1,4 +1,4 @@
-"""What is to be seen, a module for each room of `bot/blocks`: each has a function `sheets()`.
+"""What is to be seen, a module for each room of `bot/slack/blocks`: each has a function `sheets()`.
 
 A new room: a module here, and its name in `ROOMS`.
 """

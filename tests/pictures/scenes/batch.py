@@ -7,19 +7,19 @@ from dataclasses import replace
 from datetime import date, timedelta
 from io import BytesIO
 
-from bot.blocks import batch
 from bot.domain.applicants import Limits, SourceFile, read, template_csv
-from bot.domain.batches import Batch, BatchState, Counts
+from bot.domain.applicants.batch import Batch, BatchState, Counts
+from bot.domain.check.request import FileInfo
+from bot.domain.check.states import State
 from bot.domain.kept_faults import kept
 from bot.domain.outbox import PostKind
-from bot.domain.outcomes import Why
-from bot.domain.request import FileInfo
-from bot.domain.states import State
+from bot.domain.results.codes import Why
 from bot.outbox.builders import File
-from tests.blocks.samples import ASKED_AT, ID_TYPES
+from bot.slack.blocks import batch
 from tests.pictures.people import AMINA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import STATES, ended, reading
+from tests.slack.blocks.samples import ASKED_AT, ID_TYPES
 
 _ID = "B-2M4Q8Z"
 _HEADER = ("country", "id_type", "id_number", "customer_reference", "dob", "photo", "favourite colour")

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from bot.blocks import export, refusals
-from bot.blocks.private import says
-from bot.domain.exports import Export, ExportState, Format, period_of_days
 from bot.domain.outbox import PostKind
-from bot.domain.sheets import csv_text
+from bot.domain.reporting.exports import Export, ExportState, Format, period_of_days
+from bot.domain.reporting.spreadsheets import csv_text
 from bot.errors import Refusal, Refused
 from bot.outbox.builders import File
+from bot.slack.blocks import export, refusals
+from bot.slack.blocks.private import says
 from storage.exports import FIELDS
 from tests.pictures.people import AMINA, ZOLA
 from tests.pictures.scene import Place, Scene, Sheet

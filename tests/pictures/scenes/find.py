@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.blocks import find
-from bot.blocks.private import says
-from bot.domain.outcomes import Why
-from bot.domain.states import ReviewReason, State
-from tests.blocks.samples import ID_TYPES
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.results.codes import Why
+from bot.slack.blocks import find
+from bot.slack.blocks.private import says
 from tests.pictures.people import AMINA, REMI
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, LINK, ended, reading
+from tests.slack.blocks.samples import ID_TYPES
 
 
 def sheets() -> list[Sheet]:

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from bot.blocks import form, ids, private, refusals
-from bot.blocks.form import Attached, Place
-from bot.domain.checks import PhotoKind
-from bot.domain.id_types import IDTypes
-from bot.domain.request import FileInfo, Form, parse
+from bot.domain.check.check import PhotoKind
+from bot.domain.check.request import FileInfo, Form, parse
+from bot.domain.id_types.id_types import IDTypes
 from bot.errors import Refusal, Refused
-from tests.blocks.samples import ID_TYPES
+from bot.slack.blocks import form, ids, private, refusals
+from bot.slack.blocks.form import Attached, Place
 from tests.pictures.drawing import Typed
 from tests.pictures.people import REQUESTS
 from tests.pictures.scene import TWO_MODALS, Scene, Sheet
 from tests.pictures.scenes.held import seen_before
+from tests.slack.blocks.samples import ID_TYPES
 
 _HERE = Place(channel=REQUESTS)
 _MORE = IDTypes(

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.blocks import held
-from bot.domain.checks import Check, Held, PhotoKind
+from bot.domain.check.check import Check, Held, PhotoKind
+from bot.domain.check.photo_quality import Flaw
+from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
-from bot.domain.outcomes import Why
-from bot.domain.photo_quality import Flaw
-from bot.domain.states import State
+from bot.domain.results.codes import Why
+from bot.slack.blocks import held
 from tests.pictures.people import AMINA, REMI
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, LINK, ended, reading

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.blocks import home
-from bot.blocks.home import Queue, Queued, Today
+from bot.slack.blocks import home
+from bot.slack.blocks.home import Queue, Queued, Today
 from tests.pictures.people import MUSA, ZOLA
 from tests.pictures.scene import Scene, Sheet
 from tests.pictures.scenes import find, review, summary

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from datetime import date
 
-from bot.blocks import message
-from bot.blocks.message import Pointer
-from bot.blocks.private import says
-from bot.domain.checks import PhotoKind
+from bot.domain.check.check import PhotoKind
+from bot.domain.check.request import FileInfo, Form, parse
 from bot.domain.mentions.channel import holds_number
 from bot.domain.mentions.incoming import Dropped, Standing, are_clear, proposed
 from bot.domain.mentions.parser import Understood, understand, understand_in_channel
-from bot.domain.request import FileInfo, Form, parse
-from tests.blocks.samples import ID_TYPES
+from bot.slack.blocks import message
+from bot.slack.blocks.message import Pointer
+from bot.slack.blocks.private import says
 from tests.pictures.people import AMINA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.held import seen_before
+from tests.slack.blocks.samples import ID_TYPES
 
 DIRECT = "D0AMINA00001"
 _TODAY = date(2026, 11, 22)
@@ -87,7 +87,7 @@ def _in_channel(caption: str, text: str, names: Sequence[str], *, left_out: str 
 
 
 def _answer(caption: str, text: str, names: Sequence[str], *, above: str = "", left_out: str | None = None) -> Scene:
-    """As `bot.messages` and `handlers.messages` go about it."""
+    """As `bot.intake.messages` and `handlers.messages` go about it."""
     files = _files(names)
     dropped = _dropped(DIRECT, text, files)
     understood = understand(text, ID_TYPES, today=_TODAY)

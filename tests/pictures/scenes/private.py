@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.blocks import private
+from bot.domain.check.states import State
 from bot.domain.outbox import Message
-from bot.domain.outcomes import Why
-from bot.domain.record_match import RecordMatch
-from bot.domain.rulings import Source
-from bot.domain.states import State
+from bot.domain.results.codes import Why
+from bot.domain.results.record_match import RecordMatch
+from bot.domain.results.trust_rules import Source
+from bot.slack.blocks import private
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, DIFFERS, ENTRY, LINK, RECEIVED_AT, ended, reading
 

@@ -5,14 +5,33 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks import ids, private, refusals, results, review, thread, words
-from bot.blocks.results import Beside
-from bot.domain.checks import Check
+from bot.domain.check.check import Check
+from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message, PostKind
-from bot.domain.outcomes import Why
-from bot.domain.reviews import OTHER, Choice, Decided, Decision, Note, Proposal, Review, ReviewState, Silence, agreement
-from bot.domain.states import ReviewReason, State
+from bot.domain.results.codes import Why
+from bot.domain.review.review import (
+    OTHER,
+    Choice,
+    Decided,
+    Decision,
+    Note,
+    Proposal,
+    Review,
+    ReviewState,
+    Silence,
+    agreement,
+)
 from bot.errors import Refusal, Refused
+from bot.slack.blocks import (
+    ids,
+    private,
+    refusals,
+    results,
+    review,
+    thread,
+    words,
+)
+from bot.slack.blocks.results import Beside
 from tests.pictures.people import AMINA, MUSA, NOW, REMI, ZOLA
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import (

@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks.results import NotifiedParties
-from bot.domain.checks import Check
-from bot.domain.outcomes import Outcome, Reading, Why
-from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
-from bot.domain.states import State
-from tests.blocks.samples import ALL_ACTIONS, ASKED_AT, CHECK, CODES, bvn
+from bot.domain.check.check import Check
+from bot.domain.check.states import State
+from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
+from bot.slack.blocks.results import NotifiedParties
 from tests.pictures.people import AMINA, REMI, REQUESTS
+from tests.slack.blocks.samples import ALL_ACTIONS, ASKED_AT, CHECK, CODES, bvn
 
 ENTRY = bvn()
 RECEIVED_AT = ASKED_AT + timedelta(seconds=9)

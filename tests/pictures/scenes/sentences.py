@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from types import ModuleType
 
-import bot.blocks
-from bot.blocks import refusals
-from bot.blocks.private import says
-from bot.domain.states import State
+import bot.slack.blocks
+from bot.domain.check.states import State
 from bot.errors import FileCode, FileUnusable, Refusal, Refused
+from bot.slack.blocks import refusals
+from bot.slack.blocks.private import says
 from tests.pictures.people import MUSA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN
 
 ROOMS = [
-    importlib.import_module(f"bot.blocks.{found.name}")
-    for found in pkgutil.iter_modules(bot.blocks.__path__)
+    importlib.import_module(f"bot.slack.blocks.{found.name}")
+    for found in pkgutil.iter_modules(bot.slack.blocks.__path__)
     if found.name != "ids"
 ]
 SHOWN_ELSEWHERE = {"HELP", "HELP_IN_CHANNEL", "ONE_MOMENT", "TEMPLATE_COMMENT"}

@@ -7,21 +7,21 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import cast
 
-from bot.blocks import summary
-from bot.blocks.summary import Names, Told
-from bot.domain.figures import Fact, Report, report
+from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Post, PostKind
-from bot.domain.outcomes import Why
-from bot.domain.periods import day_of, week_of
-from bot.domain.states import ReviewReason, State
+from bot.domain.reporting.figures import Fact, Report, report
+from bot.domain.reporting.periods import day_of, week_of
+from bot.domain.results.codes import Why
 from bot.outbox.builders import File
 from bot.reporting.summary_posts import Gathered, SummaryPosts
 from bot.settings import Settings
-from bot.slack.web import SlackWeb
-from storage.database import Database
-from tests.blocks.samples import ID_TYPES
+from bot.slack.blocks import summary
+from bot.slack.blocks.summary import Names, Told
+from bot.slack.client import SlackWeb
+from storage.engine.database import Database
 from tests.pictures.people import AMINA, MUSA, NOW, PEOPLE, REMI, SUMMARIES, ZOLA, ZONE
 from tests.pictures.scene import Place, Scene, Sheet
+from tests.slack.blocks.samples import ID_TYPES
 
 DAY = date(2026, 11, 21)
 MORNING = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)

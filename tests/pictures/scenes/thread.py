@@ -5,14 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.blocks import notices, results, thread, words
-from bot.domain.assurance import Doubt
-from bot.domain.checks import Check, Held
+from bot.domain.check.check import Check, Held
+from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message, PostKind
-from bot.domain.outcomes import Outcome, Why
-from bot.domain.record_match import NOTHING_COMPARED, RecordMatch
-from bot.domain.states import ReviewReason, State
-from tests.blocks.samples import ID_TYPES
+from bot.domain.results.assurance import Doubt
+from bot.domain.results.codes import Outcome, Why
+from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
+from bot.slack.blocks import notices, results, thread, words
 from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
@@ -29,6 +28,7 @@ from tests.pictures.scenes.samples import (
     ended,
     reading,
 )
+from tests.slack.blocks.samples import ID_TYPES
 
 FINAL = [why for why in Why if reading(why).is_final]
 _BEGUN = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)

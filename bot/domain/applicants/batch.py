@@ -1,0 +1,118 @@
+"""A file of applicants, as people see it: where it stands, and what came of its rows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bot.domain.check.states import State
+
+
+class BatchState(StrEnum):
+    READING = "reading"
+    REFUSED = "refused"
+    """The file cannot be read, or changed before it was sent."""
+    PREVIEW = "preview"
+    """Read; waits for the requester."""
+    CONFIRMED = "confirmed"
+    """Consent was confirmed; its rows become checks."""
+    SENDING = "sending"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    """What was not sent will not be; what is at Smile ID goes on."""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Rows of a batch that are checks, by what became of them."""
+
+    waiting: int = 0
+    """Not sent yet."""
+    held: int = 0
+    """Wait for an answer of the requester."""
+    sent: int = 0
+    """At Smile ID, without a result."""
+    approved: int = 0
+    rejected: int = 0
+    failed: int = 0
+    differs: int = 0
+    """Approved by Smile ID, but the authority's record is of somebody else than was entered."""
+    decided: int = 0
+    """By a reviewer, whatever Smile ID said."""
+    needs_person: int = 0
+    cancelled: int = 0
+
+    @property
+    def under_way(self) -> int:
+        return self.waiting + self.held + self.sent
+
+    @property
+    def ended(self) -> int:
+        return (
+            self.approved
+            + self.differs
+            + self.rejected
+            + self.failed
+            + self.decided
+            + self.needs_person
+            + self.cancelled
+        )
+
+    @property
+    def total(self) -> int:
+        return self.under_way + self.ended
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, bool, int]]) -> "Counts":
+        """From states (or `decided`), whether held, and how many."""
+        found: dict[str, int] = {}
+        for state, held, count in rows:
+            name = "held" if held and state == State.REQUESTED else _NAMES[state]
+            found[name] = found.get(name, 0) + count
+        return cls(**found)
+
+
+_NAMES: Mapping[str, str] = {
+    "decided": "decided",
+    "differs": "differs",
+    State.REQUESTED: "waiting",
+    State.SUBMITTING: "waiting",
+    State.PROCESSING: "sent",
+    State.IN_REVIEW: "needs_person",
+    State.APPROVED: "approved",
+    State.REJECTED: "rejected",
+    State.FAILED: "failed",
+    State.CANCELLED: "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A batch as stored."""
+
+    id: str
+    state: BatchState
+    requester: str
+    team: str
+    channel: str
+    message_ts: str | None
+    """Its own message, which opens its thread."""
+    source_ts: str
+    """The message that brought the files."""
+    source_thread_ts: str | None
+    files: tuple[str, ...]
+    """Slack's ids of the table and zips."""
+    words: str | None
+    """Why it was refused."""
+    total: int
+    ready: int
+    repeats: int
+    with_repeats: bool
+    consent_at: datetime | None
+    consent_by: str | None
+    asked_at: datetime
+    tries: int
+    preview: Mapping[str, Any] = field(repr=False)
+    """`faults` (row, column, words), `repeats` (row, why), `ignored` columns, `unused` photos, `print` of the rows."""

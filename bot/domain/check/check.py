@@ -1,0 +1,153 @@
+"""What a check is made of, as plain values: shared words between storage, processes and blocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.results.codes import Outcome, Why
+from bot.domain.results.liveness import Liveness
+from bot.domain.results.record_match import NOTHING_COMPARED, Comparison
+from bot.domain.review.review import Decision, ReviewState
+
+CONSENT_NOTICE = "2026-11"
+"""Version of the sentence that the requester confirms; stored with each consent and sent nowhere as text."""
+
+
+class PhotoKind(StrEnum):
+    SELFIE = "selfie"
+    LIVENESS = "liveness"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoRef:
+    """A photo in Slack. Its bytes are fetched when the check is sent, and never kept."""
+
+    kind: PhotoKind
+    position: int
+    file_id: str
+    inside: str | None = None
+    """Where in that file it lies when the file is a zip or a table: `zip:17`, `cell:12:selfie:0`; never a name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A valid request for a check, as a person made it."""
+
+    requester: str
+    """Slack user id."""
+    team: str
+    channel: str
+    thread_ts: str | None
+    """Where the results go; None: below the message that announces the request."""
+    view_id: str
+    """The form, message or row it came from: a second submit of the same one is the same request."""
+    country: str
+    id_type: str
+    id_info: Mapping[str, str] = field(repr=False)
+    """Smile ID's field names to values, without country and id_type."""
+    customer_reference: str = field(repr=False)
+    photos: tuple[PhotoRef, ...]
+    consent_at: datetime
+    again: bool = False
+    """The requester knows that this person was checked before, and wants it checked once more."""
+    batch: str | None = None
+    batch_row: int | None = None
+
+
+class Held(StrEnum):
+    """Why a check is not sent before the requester has answered a question."""
+
+    PHOTOS = "photos"
+    """The photos decode, but look as if Smile ID could not use them."""
+    SELFIE_SEEN = "selfie_seen"
+    """The same selfie was part of an earlier check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check as stored. What is personal is opened from its seal only where it is needed."""
+
+    ref: str
+    state: State
+    reason: ReviewReason | None
+    verdict: str | None
+    """Smile ID's latest result code that counts."""
+    verdict_outcome: Outcome | None
+    verdict_why: Why | None
+    failure: str | None
+    """Why no verdict will come when that is not Smile ID's own message: a key of `words.FAILURES`."""
+    failure_words: str | None
+    country: str
+    id_type: str
+    requester: str
+    channel: str
+    thread_ts: str | None
+    message_ts: str | None
+    """The request's own message, once posted."""
+    asked_at: datetime
+    photos_checked_at: datetime | None
+    sent_at: datetime | None
+    ended_at: datetime | None
+    consent_at: datetime
+    consent_by: str
+    consent_notice: str
+    tries: int
+    """Failed tries of sending since the last step forward."""
+    id_info: Mapping[str, str] = field(repr=False, default_factory=dict)
+    customer_reference: str = field(repr=False, default="")
+    due_at: datetime | None = None
+    """When it will be sent, or be tried again."""
+    attempts: int = 0
+    round: int = 1
+    """Counts from 1; *Run again* adds one, and attempts of earlier rounds do not count any more."""
+    held: Held | None = None
+    held_note: Mapping[str, Any] = field(default_factory=dict)
+    """What the question is about: names of warnings, references of earlier checks; nothing personal."""
+    batch: str | None = None
+    batch_row: int | None = None
+    """Row in the file of applicants, as a spreadsheet counts."""
+    decision: Decision | None = None
+    """A reviewer's, beside Smile ID's verdict."""
+    decided_at: datetime | None = None
+    decision_reason: str | None = None
+    """A key of `REASONS`."""
+    review: ReviewState | None = None
+    """Of this round; None when nobody was ever called."""
+    called: int = 0
+    """Grows with everything that reviewers were called for in this round."""
+    asked_again: frozenset[str] = frozenset()
+    """Who ran it again, in any round."""
+    record: Comparison = NOTHING_COMPARED
+    """What was entered in this round against the authority's record, as far as Smile ID has told it."""
+    liveness: Liveness | None = None
+    """Of the verdict; None before one, and of verdicts from before this was kept."""
+    liveness_images: int = 0
+    """How many go to Smile ID in this round."""
+
+    @property
+    def askers(self) -> frozenset[str]:
+        """Who asked for it, first or by running it again: they may not decide it."""
+        return self.asked_again | {self.requester}
+
+    @property
+    def final_verdict(self) -> Outcome | None:
+        """Smile ID's final word that counts now."""
+        return self.verdict_outcome if self.state in (State.APPROVED, State.REJECTED) else None
+
+    @property
+    def standing(self) -> str:
+        """Changes whenever anything changes that a reviewer's decision rests on."""
+        facts = (
+            *(self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at, self.called),
+            # A reviewer must not approve what they read as a match after the authority's record came to differ.
+            self.record.outcome,
+        )
+        return "|".join(str(fact or "") for fact in facts)
+
+    @property
+    def root_ts(self) -> str | None:
+        """The thread that results go to."""
+        return self.thread_ts or self.message_ts

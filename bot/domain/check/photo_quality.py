@@ -1,0 +1,102 @@
+"""What can be seen of a photo before it costs a check: warnings, never refusals. Pure and slow: call it in a thread.
+
+Smile ID publishes no limits for selfies, so every threshold lies far from the sample photos, and a person decides.
+`tests/domain/check/test_photo_quality.py` holds the thresholds against those photos, and prints what it measured.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from PIL import Image, ImageFilter, ImageStat
+
+SMALL_SIDE = 240
+"""Pixels of the shorter side; below this a face has fewer than a hundred."""
+WIDEST = 2.4
+"""Longer side to shorter one; phones take 16:9 (1.8) and 20:9 (2.2)."""
+DARK_MEAN = 32
+BRIGHT_MEAN = 232
+"""Mean brightness, of 255."""
+SHARP = 12.0
+"""Standard deviation of the edges of the picture at `_WORK` pixels."""
+ALIKE_BITS = 10
+"""Of 256 bits, by which two copies of one picture may differ; frames of a liveness capture differ by far more."""
+SAME_MOST = 4
+"""So many copies of one picture among a check's photos are no accident of a camera."""
+
+_WORK = 384
+_HASH_SIDE = 16
+_EDGES = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128)
+
+
+class Flaw(StrEnum):
+    """Something that may keep Smile ID from using a photo."""
+
+    SMALL = "small"
+    NARROW = "narrow"
+    DARK = "dark"
+    BRIGHT = "bright"
+    BLURRED = "blurred"
+    SAME_PICTURE = "same_picture"
+    """Of the whole set: the same picture several times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One photo, looked at."""
+
+    flaws: tuple[Flaw, ...]
+    picture: int
+    """A hash that copies of one picture share, however they were saved."""
+
+
+def look(image: Image.Image) -> Look:
+    """Look at a decoded picture."""
+    width, height = image.size
+    # Reduced first, by whole factors: of 50 megapixels nothing here needs more than a few hundred thousand.
+    grey = (
+        image.reduce(max(1, max(width, height) // (2 * _WORK))).convert("L")
+        if image.mode != "P"
+        else image.convert("L")
+    )
+    grey.thumbnail((_WORK, _WORK))
+    flaws = []
+    if min(width, height) < SMALL_SIDE:
+        flaws.append(Flaw.SMALL)
+    if max(width, height) > WIDEST * min(width, height):
+        flaws.append(Flaw.NARROW)
+    mean = ImageStat.Stat(grey).mean[0]
+    if mean < DARK_MEAN:
+        flaws.append(Flaw.DARK)
+    elif mean > BRIGHT_MEAN:
+        flaws.append(Flaw.BRIGHT)
+    elif sharpness(grey) < SHARP:
+        # In the dark, and in glaring light, there are no edges to see: that has been said.
+        flaws.append(Flaw.BLURRED)
+    return Look(flaws=tuple(flaws), picture=_hash(grey))
+
+
+def sharpness(grey: Image.Image) -> float:
+    """How much the picture's edges stand out against its own contrast, so that a calm one is not taken for blurred."""
+    contrast = ImageStat.Stat(grey).stddev[0]
+    edges = ImageStat.Stat(grey.filter(_EDGES)).stddev[0]
+    return 100 * edges / contrast if contrast > 4 else 0.0
+
+
+def same_pictures(pictures: Sequence[int]) -> bool:
+    """Whether many of a check's photos are one picture."""
+    if len(pictures) < SAME_MOST:
+        return False
+    alike = [sum((a ^ b).bit_count() <= ALIKE_BITS for b in pictures) for a in pictures]
+    return max(alike) >= SAME_MOST
+
+
+def _hash(grey: Image.Image) -> int:
+    """Whether each of 16 × 16 places is brighter than its right neighbour."""
+    small = grey.resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.LANCZOS).tobytes()
+    bits = 0
+    for row in range(_HASH_SIDE):
+        at = row * (_HASH_SIDE + 1)
+        for column in range(_HASH_SIDE):
+            bits = bits << 1 | (small[at + column] > small[at + column + 1])
+    return bits

@@ -1,0 +1,262 @@
+"""Turns the bytes of an attached file into a JPEG that Smile ID can use, or says why it cannot.
+
+An upright JPEG keeps its compressed picture byte for byte: only segments that describe it (place, device, comments,
+thumbnails, appended films) are cut out. What is left is decoded before it is sent. Everything else is encoded anew.
+Pure, slow and hungry for memory: `bot.submission.photo_decoder` runs it in a thread, within a budget.
+"""
+
+import hashlib
+import io
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from bot.domain.check.photo_quality import Look, look
+from bot.errors import PhotoCode, PhotoUnusable
+
+MAX_PIXELS = 50_000_000
+"""More than any phone's camera in its normal mode; a bomb of 20 kB can claim far more."""
+MIN_SIDE = 64
+"""Smaller than this no face can be found; real advice on size comes with the pre-flight warnings."""
+MAX_SCANS = 100
+"""Progressive JPEGs have about ten. One of 75 bytes costs 0.03 s at 50 megapixels, and 10 MB can hold 130,000: an hour
+in a thread that cannot be stopped.
+"""
+
+_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+"""The start of every scan that libjpeg takes, with its length and number of colours; chance makes no such bytes."""
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_COLOUR_MARKS = {0xE2: b"ICC_PROFILE\x00", 0xEE: b"Adobe"}
+_NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by EXIF orientation; 1, and whatever EXIF does not define, is upright."""
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, MemoryError, Warning)
+"""What damaged files raise. Hundreds of thousands of them raised the first three; Pillow's own `open` expects most
+of the others of its decoders.
+"""
+_BAND = 256
+"""Rows converted at a time. Whole copies at each step took 16 to 19 bytes per pixel; bands take 8."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """A picture ready for Smile ID."""
+
+    jpeg: bytes = field(repr=False)
+    sha256: str
+    """Of the file as it was attached."""
+    width: int
+    height: int
+    look: Look = field(repr=False)
+
+
+def prepare(data: bytes) -> Photo:
+    """An upright JPEG without metadata, of the picture's full size, that is known to decode.
+
+    Raises PhotoUnusable for what is no photo, damaged, too small or too large. Every pixel is decoded, since Pillow's
+    `verify()` lets a truncated JPEG pass. Takes up to 8 MiB of memory per megapixel, 12 for a progressive JPEG in CMYK.
+    """
+    with _opened(data) as image:
+        jpeg, picture = _cut(data, image) or _encoded_anew(image)
+        return Photo(
+            jpeg=jpeg,
+            sha256=hashlib.sha256(data).hexdigest(),
+            width=picture.width,
+            height=picture.height,
+            look=look(picture),
+        )
+
+
+def count_pixels(data: bytes) -> int:
+    """Width times height by the file's header, decoding nothing. Raises PhotoUnusable as `prepare` does."""
+    with _opened(data) as image:
+        return image.width * image.height
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """The picture, its header read and its size allowed. Whatever Pillow raises inside becomes PhotoUnusable."""
+    if not data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
+        raise PhotoUnusable(PhotoCode.NEITHER_JPEG_NOR_PNG)
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            _check_size(image)
+            _check_scans(data)
+            yield image
+    except PhotoUnusable:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
+        raise _too_large() from fault
+    except _BROKEN as fault:
+        raise PhotoUnusable(PhotoCode.DAMAGED) from fault
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large()
+    if min(width, height) < MIN_SIDE:
+        raise PhotoUnusable(PhotoCode.TOO_SMALL, width=width, height=height)
+
+
+def _check_scans(data: bytes) -> None:
+    if len(_SCAN.findall(data)) > MAX_SCANS:
+        raise PhotoUnusable(PhotoCode.TOO_MANY_SCANS)
+
+
+def _too_large() -> PhotoUnusable:
+    return PhotoUnusable(PhotoCode.TOO_MANY_PIXELS, megapixels=MAX_PIXELS // 1_000_000)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    orientation = image.getexif().get(0x0112)
+    return _TURNS.get(orientation) if isinstance(orientation, int) else None
+
+
+# A JPEG whose compressed picture stays
+
+
+def _cut(data: bytes, image: Image.Image) -> tuple[bytes, Image.Image] | None:
+    """An upright JPEG without its metadata, and its picture; None where it must be encoded anew.
+
+    Decoders step over faults that a strict reading of the segments trips on: stray bytes between them, a length that
+    is too short, an end marker before the picture. So only what is left is decoded, and it must have the same size.
+    """
+    # Phones write several pictures into one file (MPO); the first is a JPEG like any other.
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L") or _turn(image) is not None:
+        return None
+    try:
+        jpeg = without_metadata(data)
+        picture = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+        if (picture.size, picture.mode) != (image.size, image.mode):
+            return None
+        picture.load()
+    except _BROKEN:
+        # If the file as it came does not decode either, encoding it anew says so.
+        return None
+    return jpeg, picture
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same JPEG without what describes it, up to its end marker; the picture's own bytes are untouched.
+
+    Kept are JFIF (APP0), colour profiles (APP2 ICC) and Adobe's colour mark (APP14), which change how the picture
+    is decoded. Raises ValueError for a stream that is no JPEG.
+    """
+    out = bytearray(b"\xff\xd8")
+    at = 2
+    while True:
+        at = _to_marker(data, at)
+        marker = data[at + 1]
+        if marker == _EOI:
+            return bytes(out + b"\xff\xd9")
+        if marker in _NO_LENGTH:
+            out += data[at : at + 2]
+            at += 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if length < 2 or marker == _SOI:
+            raise ValueError("segment without length")
+        segment = data[at : at + 2 + length]
+        at += 2 + length
+        out += _kept(marker, segment)
+        if marker == _SOS:
+            end = _end_of_scan(data, at)
+            out += data[at:end]
+            at = end
+
+
+def _kept(marker: int, segment: bytes) -> bytes:
+    """What stays of one segment: all, nothing, or JFIF without its thumbnail."""
+    if marker == 0xE0 and segment[4:].startswith(b"JFIF\x00") and len(segment) >= 18:
+        return b"\xff\xe0\x00\x10" + segment[4:16] + b"\x00\x00"
+    mark = _COLOUR_MARKS.get(marker)
+    if mark is not None:
+        return segment if segment[4:].startswith(mark) else b""
+    return b"" if marker == 0xFE or 0xE0 <= marker <= 0xEF else segment
+
+
+def _to_marker(data: bytes, at: int) -> int:
+    if at + 1 >= len(data) or data[at] != 0xFF:
+        raise ValueError("no marker where one must be")
+    while data[at + 1] == 0xFF:
+        at += 1
+        if at + 1 >= len(data):
+            raise ValueError("ends in fill bytes")
+    return at
+
+
+def _end_of_scan(data: bytes, at: int) -> int:
+    """Where the entropy-coded data stops: at the next marker that is neither stuffing nor a restart."""
+    while True:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 1 >= len(data):
+            raise ValueError("scan without end")
+        following = data[at + 1]
+        if following == 0x00 or 0xD0 <= following <= 0xD7:
+            at += 2
+        elif following == 0xFF:
+            at += 1
+        else:
+            return at
+
+
+# Everything else
+
+
+def _encoded_anew(image: Image.Image) -> tuple[bytes, Image.Image]:
+    """The decoded picture upright and in RGB, as a JPEG of high quality and full colour resolution."""
+    profile, turn = _rgb_profile(image), _turn(image)
+    image.load()
+    picture = _instead_of(image, _in_rgb(image))
+    if turn is not None:
+        picture = _instead_of(picture, picture.transpose(turn))
+    # Pillow would write a comment that it found in the original into the new file.
+    picture.info = {}
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=95, subsampling=0, icc_profile=profile)
+    return out.getvalue(), picture
+
+
+def _instead_of(old: Image.Image, new: Image.Image) -> Image.Image:
+    """The new picture, with the memory of the old one given back at once: each may hold 200 MB."""
+    if new is not old:
+        old.close()
+    return new
+
+
+def _rgb_profile(image: Image.Image) -> bytes | None:
+    """The colour profile, unless it describes the inks or greys that the picture is converted from."""
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) and profile[16:20] == b"RGB " else None
+
+
+def _in_rgb(image: Image.Image) -> Image.Image:
+    """The picture in eight bits a colour; what is transparent becomes white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    rgb = Image.new("RGB", image.size, "white")
+    for top in range(0, image.height, _BAND):
+        band = image.crop((0, top, image.width, min(top + _BAND, image.height)))
+        if band.mode.startswith("I"):
+            # 16 bits of grey, which Pillow would clip to white instead of scaling.
+            band = band.convert("I").point(lambda grey: grey / 256).convert("L")
+            rgb.paste(band, (0, top))
+        elif band.mode in ("RGBA", "LA", "PA") or "transparency" in band.info:
+            band = band.convert("RGBA")
+            rgb.paste(band, (0, top), mask=band)
+        else:
+            rgb.paste(band, (0, top))
+    return rgb

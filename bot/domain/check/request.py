@@ -1,0 +1,243 @@
+"""What a person typed and attached, read and checked: faults come back by field.
+
+Only what can be known without asking anybody is checked here; the pictures themselves are opened when the check
+is sent (`photos`).
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.id_types.id_types import IDType, IDTypes
+
+LIVENESS_IMAGES = 8
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""Slack's own limit for a file dropped into a form (docs.slack.dev, file input element, 2026-11)."""
+MAX_TEXT = 100
+_A_DATE = "1990-01-02"
+_OLDEST_YEARS = 130
+_A_PHONE_NUMBER = "08012345678"
+CITIZENSHIPS = ("Kenyan", "Alien")
+"""What Kenyan types that ask for it accept (id-types.csv, KRA_PIN)."""
+
+_PHOTO_TYPES = frozenset({"image/jpeg", "image/jpg", "image/png"})
+_PHOTO_NAMES = (".jpg", ".jpeg", ".png")
+_KINDS = {
+    "pdf": "pdf",
+    "heic": "heic",
+    "heif": "heic",
+    "mp4": "video",
+    "mov": "video",
+    "gif": "gif",
+    "webp": "webp",
+}
+_KNOWN_TYPES = {"application/pdf": _KINDS["pdf"]} | {
+    f"image/{ending}": _KINDS[ending] for ending in ("heic", "heif", "gif", "webp")
+}
+_BREAKS = frozenset({"Cc", "Zl", "Zp"})
+_INVISIBLE = frozenset({"Cf", "Cs"})
+_DASHES = re.compile(r"[-‐‑–—.]")
+_PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInfo:
+    """What Slack says of a file before anybody has looked into it."""
+
+    id: str
+    name: str = field(repr=False, default="")
+    mimetype: str = ""
+    size: int | None = None
+    readable: bool = True
+    """False when Slack says that the bot may not read it."""
+    inside: str | None = None
+    """Where in that file the photo lies, as `PhotoRef.inside`; its type and size are not known then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The raw contents of the form; keys of `texts` are Smile ID's field names."""
+
+    country: str
+    id_type: str
+    texts: Mapping[str, str] = field(repr=False)
+    customer_reference: str = field(repr=False, default="")
+    selfie: Sequence[FileInfo] = ()
+    liveness: Sequence[FileInfo] = ()
+    consent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """Either `faults`, by field, or the rest."""
+
+    faults: Mapping[str, FieldFault]
+    id_type: IDType | None = None
+    id_info: Mapping[str, str] = field(repr=False, default_factory=dict)
+    customer_reference: str = field(repr=False, default="")
+
+
+def clean(text: str) -> str:
+    """One line without control, direction and invisible characters, which would let a text pose as another.
+
+    Half surrogate pairs go too: no database and no JSON takes them.
+    """
+    if text.isprintable():
+        return " ".join(text.split())
+    kinds = ((ch, unicodedata.category(ch)) for ch in text)
+    shown = (" " if kind in _BREAKS else ch for ch, kind in kinds if kind not in _INVISIBLE)
+    return " ".join("".join(shown).split())
+
+
+def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool = False) -> Parsed:
+    """Check everything at once, so that a person corrects once."""
+    faults: dict[str, FieldFault] = {}
+    entry = id_types.find_offered(form.country, form.id_type)
+    if form.country not in id_types.countries():
+        faults["country"] = FieldFault(FieldCode.COUNTRY_NEEDED)
+    elif entry is None:
+        faults["id_type"] = FieldFault(FieldCode.ID_TYPE_NEEDED)
+    id_info: dict[str, str] = {}
+    for name in entry.fields if entry else ():
+        value = clean(form.texts.get(name, ""))
+        if not value:
+            if entry and name in entry.required:
+                faults[name] = _missing(name, entry)
+            continue
+        assert entry is not None
+        kept, fault = _check_field(name, value, entry, today)
+        if fault:
+            faults[name] = fault
+        id_info[name] = kept
+    reference = clean(form.customer_reference)
+    if len(reference) > MAX_TEXT:
+        faults["customer_reference"] = FieldFault(FieldCode.TOO_LONG, most=MAX_TEXT, length=len(reference))
+    faults |= photo_faults(form.selfie, form.liveness, liveness_required=liveness_required)
+    if not form.consent:
+        faults["consent"] = FieldFault(FieldCode.CONSENT_NEEDED)
+    return Parsed(faults=faults, id_type=entry, id_info=id_info, customer_reference=reference)
+
+
+def _check_field(name: str, value: str, entry: IDType, today: date) -> tuple[str, FieldFault | None]:
+    if name == "id_number":
+        return check_number(value, entry)
+    if name == "dob":
+        return _check_birth(value, today)
+    if name == "citizenship" and value not in CITIZENSHIPS:
+        return value, FieldFault(FieldCode.CITIZENSHIP, choices=CITIZENSHIPS)
+    if name == "phone_number":
+        bare = re.sub(r"[ ().-]", "", value)
+        fits = re.fullmatch(r"\+?[0-9]{6,20}", bare)
+        return (bare, None) if fits else (value, FieldFault(FieldCode.PHONE_NUMBER, example=_A_PHONE_NUMBER))
+    if len(value) > MAX_TEXT:
+        return value, FieldFault(FieldCode.TOO_LONG, most=MAX_TEXT, length=len(value))
+    return value, None
+
+
+def check_number(value: str, entry: IDType) -> tuple[str, FieldFault | None]:
+    """The number as Smile ID wants it, and a fault if it does not have the form of its type.
+
+    Blanks and dashes as printed on cards are taken away where the type's form has no place for them, and small
+    letters become capital ones where it has none for those.
+    """
+    value = clean(value)
+    close = re.sub(r"\s", "", value)
+    bare = _DASHES.sub("", close)
+    for candidate in (value, close, bare, value.upper(), close.upper(), bare.upper()):
+        if 0 < len(candidate) <= MAX_TEXT and (entry.pattern is None or entry.pattern.fullmatch(candidate)):
+            return candidate, None
+    return value, _number_fault(bare, entry)
+
+
+def _number_fault(typed: str, entry: IDType) -> FieldFault:
+    digits = _PLAIN_DIGITS.fullmatch(entry.pattern.pattern) if entry.pattern else None
+    if not digits:
+        return FieldFault(FieldCode.NUMBER_FORM, of_type=entry.short, looks_like=entry.example)
+    low, high = int(digits[1]), int(digits[2] or digits[1])
+    if not (typed.isascii() and typed.isdecimal()):
+        return FieldFault(FieldCode.NUMBER_NOT_DIGITS, id_type=entry.short, digits=(low, high), example=entry.example)
+    return FieldFault(
+        FieldCode.NUMBER_LENGTH, id_type=entry.short, digits=(low, high), example=entry.example, length=len(typed)
+    )
+
+
+def _missing(name: str, entry: IDType) -> FieldFault:
+    example = {"id_number": entry.example, "dob": _A_DATE, "phone_number": _A_PHONE_NUMBER}.get(name, "")
+    return FieldFault(FieldCode.NEEDED, id_type=entry.short, example=example)
+
+
+def _check_birth(value: str, today: date) -> tuple[str, FieldFault | None]:
+    try:
+        born = date.fromisoformat(value)
+    except ValueError:
+        return value, FieldFault(FieldCode.NOT_A_DATE, date=_A_DATE)
+    if born > today:
+        return value, FieldFault(FieldCode.DATE_TO_COME, date=_A_DATE)
+    if today.year - born.year > _OLDEST_YEARS:
+        return value, FieldFault(FieldCode.DATE_TOO_OLD, years=_OLDEST_YEARS, date=_A_DATE)
+    return born.isoformat(), None
+
+
+def photo_faults(
+    selfie: Sequence[FileInfo], liveness: Sequence[FileInfo], *, liveness_required: bool = False
+) -> dict[str, FieldFault]:
+    """What is wrong with the files of a form, by field, as far as Slack's word on them tells.
+
+    `liveness_required`: whether this company accepts no check without liveness images.
+    """
+    faults: dict[str, FieldFault] = {}
+    if len(selfie) != 1:
+        faults["selfie"] = FieldFault(FieldCode.ONE_SELFIE)
+    if liveness_required and not liveness:
+        faults["liveness"] = FieldFault(FieldCode.LIVENESS_NEEDED, images=LIVENESS_IMAGES)
+    elif len(liveness) not in (0, LIVENESS_IMAGES):
+        faults["liveness"] = FieldFault(FieldCode.LIVENESS_COUNT, images=LIVENESS_IMAGES, attached=len(liveness))
+    for name, files in (("selfie", selfie), ("liveness", liveness)):
+        fault = _first_fault(files)
+        if fault and name not in faults:
+            faults[name] = fault
+    everything = [(file.id, file.inside) for file in (*selfie, *liveness)]
+    # Several selfies are a fault of their own; which of them are the same does not matter then.
+    if len(selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
+        faults["liveness"] = FieldFault(FieldCode.FILE_TWICE)
+    return faults
+
+
+def _first_fault(files: Sequence[FileInfo]) -> FieldFault | None:
+    for number, file in enumerate(files, start=1):
+        if fault := check_file(file):
+            return fault.of_image(number) if len(files) > 1 else fault
+    return None
+
+
+def check_file(file: FileInfo) -> FieldFault | None:
+    """A fault that can be told from what Slack says of the file; None if there is none to be seen."""
+    if file.inside is not None:
+        return None
+    if not file.readable:
+        return FieldFault(FieldCode.FILE_NOT_LET)
+    if kind := _other_kind(file.name.casefold(), file.mimetype.casefold()):
+        return FieldFault(FieldCode.FILE_KIND, kind=kind)
+    if file.size is not None and file.size > MAX_FILE_BYTES:
+        size = math.ceil(file.size / 1024 / 1024 * 10) / 10
+        return FieldFault(FieldCode.FILE_TOO_LARGE, size=size, most=MAX_FILE_BYTES // 1024 // 1024)
+    if file.size == 0:
+        return FieldFault(FieldCode.FILE_EMPTY)
+    return None
+
+
+def _other_kind(name: str, mimetype: str) -> str | None:
+    """What a file is that is neither JPEG nor PNG, by its name or else by its type; None if it may be one of them."""
+    by_name = next((kind for ending, kind in _KINDS.items() if name.endswith(f".{ending}")), None)
+    if by_name or not mimetype or mimetype in _PHOTO_TYPES:
+        return by_name
+    if mimetype in _KNOWN_TYPES:
+        return _KNOWN_TYPES[mimetype]
+    if mimetype == "application/octet-stream" and name.endswith(_PHOTO_NAMES):
+        # Nobody told Slack what it is.
+        return None
+    return {"video": "video", "image": "picture"}.get(mimetype.partition("/")[0], "other")

@@ -1,0 +1,1 @@
+"""Figures, periods, exports and searches, as values and pure functions."""

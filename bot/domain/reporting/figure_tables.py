@@ -1,0 +1,215 @@
+"""The managers' figures as a table for spreadsheets and as a record for machines. The names in both are a contract."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.reporting.figures import (
+    Assurance,
+    Figures,
+    Group,
+    Mean,
+    Rate,
+    Report,
+    Took,
+    Waiting,
+)
+
+COLUMNS = (
+    *("section", "name", "asked", "approved", "rejected", "no_result", "cancelled", "new_photos", "open"),
+    *("decided_in_period", "approval_rate", "first_pass_rate"),
+    *("machine_median_seconds", "machine_p95_seconds", "final_median_seconds", "final_p95_seconds"),
+    *("count", "waited_seconds", "over_time"),
+    *Assurance._fields,
+)
+_DEFAULTS = dict.fromkeys(COLUMNS, "")
+
+
+def table(report: Report) -> list[list[str]]:
+    """One line for the period, those that it is compared with, each group, each reason and each check in review."""
+    return [list((_DEFAULTS | line).values()) for line in _lines(report)]
+
+
+def _lines(report: Report) -> Iterator[dict[str, str]]:
+    yield {"section": "period", "name": _days(report.period), **_total(report.figures)}
+    if report.previous:
+        yield {"section": "compared with", "name": _days(report.previous[0]), **_total(report.previous[1])}
+    if mean := report.mean:
+        yield {
+            "section": "mean",
+            "name": f"{mean.periods} before",
+            "asked": f"{mean.asked:.2f}",
+            "approval_rate": _share(mean.approval),
+        }
+    for section, groups in (
+        ("country and ID type", report.figures.by_type),
+        ("requester", report.figures.by_requester),
+    ):
+        for group in groups:
+            yield {"section": section, "name": " ".join(group.key), **_group(group)}
+    for section, reasons in (
+        ("rejected because", report.figures.rejections),
+        ("no result because", report.figures.failures),
+    ):
+        for why, count in reasons:
+            yield {"section": section, "name": why, "count": str(count)}
+    for waiting in report.backlog.review:
+        yield {
+            "section": "in review",
+            "name": waiting.ref,
+            "waited_seconds": _seconds(waiting.waited),
+            "over_time": "yes" if waiting.over else "no",
+        }
+
+
+def _total(figures: Figures) -> dict[str, str]:
+    counts = {
+        "asked": figures.asked,
+        "approved": figures.approved,
+        "rejected": figures.rejected,
+        "no_result": figures.failed,
+        "cancelled": figures.cancelled,
+        "new_photos": figures.new_photos,
+        "open": figures.open,
+        "decided_in_period": figures.decided,
+        **figures.assurance._asdict(),
+    }
+    return {name: str(count) for name, count in counts.items()} | {
+        "approval_rate": _share(figures.approval),
+        "first_pass_rate": _share(figures.first_pass),
+        "machine_median_seconds": _seconds(figures.machine.median),
+        "machine_p95_seconds": _seconds(figures.machine.p95),
+        "final_median_seconds": _seconds(figures.final.median),
+        "final_p95_seconds": _seconds(figures.final.p95),
+    }
+
+
+def _group(group: Group) -> dict[str, str]:
+    return {
+        "asked": str(group.asked),
+        "approved": str(group.approved),
+        "rejected": str(group.rejected),
+        "no_result": str(group.failed),
+        "open": str(group.open),
+        "approval_rate": _share(group.approval),
+        "final_median_seconds": _seconds(group.final.median),
+        "final_p95_seconds": _seconds(group.final.p95),
+    }
+
+
+def _days(period: Any) -> str:
+    first, last = period.first.isoformat(), period.last.isoformat()
+    return first if first == last else f"{first}..{last}"
+
+
+def _share(rate: Rate) -> str:
+    return "" if rate.value is None else f"{rate.value:.4f}"
+
+
+def _seconds(span: timedelta | None) -> str:
+    return "" if span is None else f"{span.total_seconds():.3f}"
+
+
+# For machines
+
+
+def record(report: Report) -> dict[str, Any]:
+    """Times are ISO 8601 in UTC, spans seconds; a rate of fewer than five has no `value`."""
+    period = report.period
+    return {
+        "period": {"kind": period.kind.value, "first": period.first.isoformat(), "last": period.last.isoformat()},
+        "country": report.country,
+        "id_type": report.id_type,
+        "as_of": report.as_of.isoformat(),
+        "running": report.is_running,
+        "figures": _figures(report.figures),
+        "compared_with": _compared(report),
+        "mean": _mean(report.mean) if report.mean else None,
+        "open_now": {
+            "open": report.backlog.open,
+            "by_age": dict(zip(("1h", "4h", "24h", "3d", "older"), report.backlog.ages, strict=True)),
+            "oldest": _waiting(report.backlog.oldest) if report.backlog.oldest else None,
+            "in_review": [_waiting(waiting) for waiting in report.backlog.review],
+            "over_time": report.backlog.over,
+            "review_due_seconds": report.review_due.total_seconds(),
+        },
+    }
+
+
+def _compared(report: Report) -> dict[str, Any] | None:
+    if report.previous is None:
+        return None
+    period, figures = report.previous
+    return {"first": period.first.isoformat(), "last": period.last.isoformat(), "figures": _figures(figures)}
+
+
+def _mean(mean: Mean) -> dict[str, Any]:
+    return {"periods": mean.periods, "asked": mean.asked, "approval_rate": _rate(mean.approval)}
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {
+        "asked": figures.asked,
+        "approved": figures.approved,
+        "rejected": figures.rejected,
+        "no_result": figures.failed,
+        "cancelled": figures.cancelled,
+        "new_photos": figures.new_photos,
+        "open": figures.open,
+        "decided_in_period": figures.decided,
+        "approval_rate": _rate(figures.approval),
+        "smile_id_approval_rate": _rate(figures.smile_approval),
+        "reviewer_approval_rate": _rate(figures.reviewer_approval),
+        "first_pass_rate": _rate(figures.first_pass),
+        "machine_result": _took(figures.machine),
+        "final_result": _took(figures.final),
+        "review_at_smile_id": _took(figures.smile_review),
+        "reviewers": _took(figures.reviewers),
+        "reviews": figures.reviews._asdict() | {"breach_rate": _rate(figures.reviews.breach)},
+        "rejected_because": dict(figures.rejections),
+        "no_result_because": dict(figures.failures),
+        "by_country_and_id_type": [
+            {"country": group.key[0], "id_type": group.key[1], **_group_record(group)} for group in figures.by_type
+        ],
+        "by_requester": [{"requester": group.key[0], **_group_record(group)} for group in figures.by_requester],
+        "approvals": figures.assurance._asdict(),
+    }
+
+
+def _group_record(group: Group) -> dict[str, Any]:
+    return {
+        "asked": group.asked,
+        "approved": group.approved,
+        "rejected": group.rejected,
+        "no_result": group.failed,
+        "open": group.open,
+        "approval_rate": _rate(group.approval),
+        "final_result": _took(group.final),
+        "register_away": group.register_away,
+    }
+
+
+def _rate(rate: Rate) -> dict[str, Any]:
+    return {"part": rate.part, "whole": rate.whole, "value": rate.value}
+
+
+def _took(took: Took) -> dict[str, Any]:
+    def seconds(span: timedelta | None) -> float | None:
+        return None if span is None else span.total_seconds()
+
+    return {"count": took.n, "median_seconds": seconds(took.median), "p95_seconds": seconds(took.p95)}
+
+
+def _waiting(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "ref": waiting.ref,
+        "state": waiting.state.value,
+        "reason": waiting.reason.value if waiting.reason else None,
+        "since": _utc(waiting.since),
+        "waited_seconds": waiting.waited.total_seconds(),
+        "over_time": waiting.over,
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat()

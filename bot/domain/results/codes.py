@@ -1,0 +1,263 @@
+"""What a result message of a Biometric KYC job means.
+
+The codes live in a table that an operator can correct (`bot/data/result-codes.csv`); only rows of job type 1
+count here, since the same numbers mean other things for other products. What is not in the table is unknown,
+and unknown means that a person must look.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.errors import SettingsFault
+
+
+class Outcome(StrEnum):
+    """The class of one message."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    """No verdict will come: bad input, authority down, not authorised."""
+    IN_PROGRESS = "in_progress"
+    """People at Smile ID are looking, or Smile ID says itself that the result is not final."""
+    ID_UNVERIFIED = "id_unverified"
+    """An approving code, but the ID number was not verified: not an approval."""
+    INFORMATION = "information"
+    """ID details or antifraud news beside the verdict; never a verdict."""
+    UNKNOWN = "unknown"
+    """Not in our table."""
+
+
+FINAL_OUTCOMES = frozenset({Outcome.APPROVED, Outcome.REJECTED, Outcome.FAILED})
+
+
+class Why(StrEnum):
+    """Which story a message tells; the words for each are in `bot/slack/blocks/words.py`."""
+
+    CONFIRMED = "confirmed"
+    FACES_DIFFER = "faces_differ"
+    SPOOF = "spoof"
+    ID_NOT_FOUND = "id_not_found"
+    NO_FACE = "no_face"
+    REJECTED_OTHER = "rejected_other"
+    AUTHORITY_DOWN = "authority_down"
+    REFUSED = "refused"
+    PHOTO_UNUSABLE = "photo_unusable"
+    NO_AUTHORITY_PHOTO = "no_authority_photo"
+    NUMBER_FORMAT = "number_format"
+    FAILED_OTHER = "failed_other"
+    PROVISIONAL = "provisional"
+    SUSPECTED_SPOOF = "suspected_spoof"
+    INCONCLUSIVE = "inconclusive"
+    NOT_FINAL = "not_final"
+    ID_UNVERIFIED = "id_unverified"
+    ID_DETAILS = "id_details"
+    SUSPECTS = "suspects"
+    ANTIFRAUD = "antifraud"
+    UNKNOWN_CODE = "unknown_code"
+
+
+NEEDS_EYES = frozenset(
+    {
+        Why.PROVISIONAL,
+        Why.SUSPECTED_SPOOF,
+        Why.INCONCLUSIVE,
+        Why.NOT_FINAL,
+        Why.ID_UNVERIFIED,
+        Why.UNKNOWN_CODE,
+        Why.SUSPECTS,
+        Why.SPOOF,
+        Why.NO_AUTHORITY_PHOTO,
+        Why.FAILED_OTHER,
+    }
+)
+"""What a reviewer hears of in any case: not final, or final and nothing that other photos by chat could mend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """One row of the table, for job type 1 or for the submission and status calls."""
+
+    code: str
+    texts: tuple[str, ...]
+    category: str
+    final: bool
+    meaning: str
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One message, read: what it is, which story it tells."""
+
+    code: str
+    text: str
+    outcome: Outcome
+    why: Why
+    actions: Mapping[str, str] = field(default_factory=dict)
+    confidence: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this message can end a check (approvals only after confirmation)."""
+        return self.outcome in FINAL_OUTCOMES
+
+    @property
+    def is_id_message(self) -> bool:
+        """101x: about the ID number; as the newest record it never contradicts a verdict on the face."""
+        return self.code.startswith("101")
+
+
+_OUTCOMES = {
+    "approved": Outcome.APPROVED,
+    "rejected": Outcome.REJECTED,
+    "error": Outcome.FAILED,
+    "provisional": Outcome.IN_PROGRESS,
+    "suspected_spoof": Outcome.IN_PROGRESS,
+    "inconclusive": Outcome.IN_PROGRESS,
+    "other": Outcome.INFORMATION,
+}
+
+_WHY_BY_CODE = {
+    ("0811", "rejected"): Why.FACES_DIFFER,
+    ("1211", "rejected"): Why.FACES_DIFFER,
+    ("0813", "rejected"): Why.SPOOF,
+    ("0907", "rejected"): Why.SPOOF,
+    ("1212", "rejected"): Why.SPOOF,
+    ("1013", "rejected"): Why.ID_NOT_FOUND,
+    ("0911", "rejected"): Why.NO_FACE,
+    ("1015", "error"): Why.AUTHORITY_DOWN,
+    ("1016", "error"): Why.REFUSED,
+    ("1014", "error"): Why.NUMBER_FORMAT,
+    ("0903", "error"): Why.PHOTO_UNUSABLE,
+    ("1012", "other"): Why.ID_DETAILS,
+    ("5211", "other"): Why.SUSPECTS,
+}
+"""By code and category: when an operator's copy reads a code differently, its usual story would be a lie."""
+
+_WHY_BY_CATEGORY = {
+    "approved": Why.CONFIRMED,
+    "rejected": Why.REJECTED_OTHER,
+    "error": Why.FAILED_OTHER,
+    "provisional": Why.PROVISIONAL,
+    "suspected_spoof": Why.SUSPECTED_SPOOF,
+    "inconclusive": Why.INCONCLUSIVE,
+    "other": Why.ANTIFRAUD,
+}
+
+
+_COLUMNS = ("code", "text", "job_types", "category", "final", "meaning", "confidence")
+_CODE = re.compile(r"[0-9]{4}")
+
+
+class ResultCodes:
+    """The table of result codes, and how to read a message by it."""
+
+    def __init__(self, job_codes: Mapping[str, Code]) -> None:
+        self._job_codes = job_codes
+
+    @classmethod
+    def parse(cls, csv_text: str, *, trusted: "ResultCodes | None" = None) -> "ResultCodes":
+        """Read the table. An operator's copy is checked against the `trusted` one that ships with the bot.
+
+        Raises SettingsFault for a damaged table, and for a copy that turns any code into an approval: whoever
+        can edit a file must not be able to open accounts with it.
+        """
+        rows: dict[str, Code] = {}
+        reader = csv.DictReader(io.StringIO(csv_text.removeprefix("\ufeff"), newline=""), strict=True)
+        read = 1
+        try:
+            for row in reader:
+                read = reader.line_num
+                code = _row(row, read)
+                if code is None:
+                    continue
+                if code.code in rows:
+                    raise SettingsFault(f"result codes, line {read}: a second row for {code.code}")
+                rows[code.code] = code
+        except csv.Error as fault:
+            raise SettingsFault(f"result codes, line {read + 1}: {fault}") from fault
+        if not rows:
+            raise SettingsFault("result codes: the table has no row for job type 1")
+        if trusted is not None:
+            approving = {code.code for code in trusted if code.category == "approved"}
+            added = sorted(c.code for c in rows.values() if c.category == "approved" and c.code not in approving)
+            if added:
+                raise SettingsFault(f"result codes: a copy may not turn codes into approved ({', '.join(added)})")
+        return cls(rows)
+
+    def __iter__(self) -> Iterator[Code]:
+        return iter(self._job_codes.values())
+
+    def read(
+        self,
+        *,
+        code: str,
+        text: str = "",
+        actions: Mapping[str, str] | None = None,
+        said_final: bool | None = None,
+        confidence: str | None = None,
+    ) -> Reading:
+        """Say what a message means; never raises, whatever the code.
+
+        `said_final` is IsFinalResult: False can make a final code non-final, True never makes one final.
+        """
+        actions = dict(actions or {})
+        row = self._job_codes.get(code)
+        if row is None:
+            outcome, why = Outcome.UNKNOWN, Why.UNKNOWN_CODE
+        else:
+            outcome = _OUTCOMES[row.category]
+            why = _WHY_BY_CODE.get((code, row.category)) or _WHY_BY_CATEGORY[row.category]
+            if code == "0001" and outcome is Outcome.FAILED:
+                why = _why_data_invalid(text)
+            if why is Why.SUSPECTED_SPOOF and "spoof" not in text.casefold():
+                # That 0814 and 0816 mean a spoof is an analogy with other job types; only Smile ID's own text says so.
+                why = Why.PROVISIONAL
+            if outcome in FINAL_OUTCOMES and (said_final is False or not row.final):
+                outcome, why = Outcome.IN_PROGRESS, Why.NOT_FINAL
+            # One integrator saw 0810 that was only a selfie registration (result-codes.csv, row 0810).
+            elif outcome is Outcome.APPROVED and actions.get("Verify_ID_Number") != "Verified":
+                outcome, why = Outcome.ID_UNVERIFIED, Why.ID_UNVERIFIED
+        return Reading(code=code, text=text, outcome=outcome, why=why, actions=actions, confidence=confidence)
+
+
+def _row(row: Mapping[str, str], line: int) -> Code | None:
+    """One row, if it is about job type 1. Raises SettingsFault naming the line for one that cannot be read."""
+    where = f"result codes, line {line}"
+    if None in row:
+        raise SettingsFault(f"{where}: more fields than columns; a text with a comma needs quotes")
+    try:
+        fields = {name: row[name].strip() for name in _COLUMNS}
+    except (KeyError, AttributeError) as fault:
+        raise SettingsFault(f"{where}: a column is missing") from fault
+    if "1" not in (kind.strip() for kind in fields["job_types"].split("|")):
+        return None
+    if not _CODE.fullmatch(fields["code"]):
+        raise SettingsFault(f"{where}: {fields['code']!r} is no code of four digits; did a spreadsheet cut its zeros?")
+    if fields["category"] not in _OUTCOMES:
+        raise SettingsFault(f"{where}: category {fields['category']!r} is not known")
+    if fields["final"] not in ("yes", "no"):
+        raise SettingsFault(f"{where}: final is {fields['final']!r}, not yes or no")
+    return Code(
+        code=fields["code"],
+        texts=tuple(text.strip() for text in fields["text"].split("|") if text.strip()),
+        category=fields["category"],
+        final=fields["final"] == "yes",
+        meaning=fields["meaning"],
+        confidence=fields["confidence"],
+    )
+
+
+def _why_data_invalid(text: str) -> Why:
+    """0001 is one code with four texts: branch on the text."""
+    folded = text.casefold()
+    if "authority" in folded:
+        return Why.NO_AUTHORITY_PHOTO
+    if "selfie" in folded or "image" in folded:
+        return Why.PHOTO_UNUSABLE
+    return Why.FAILED_OTHER

@@ -1,0 +1,214 @@
+"""What one message does to one check: the rules of trust, as a function.
+
+A callback's signature covers no body, so a final result that came by callback is only a *claim* until Smile ID's
+own record (`job_status`) says the same. Whatever does not fit is kept and marked, never an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.domain.check.states import FINAL, STICKY_REASONS, ReviewReason, State
+from bot.domain.outbox import PostKind
+from bot.domain.results.codes import Outcome, Reading, Why
+
+
+class Source(StrEnum):
+    """How a message reached us."""
+
+    CALLBACK = "callback"
+    JOB_STATUS = "job_status"
+    """Smile ID's own record, asked by us: needs no confirmation."""
+
+
+class Fate(StrEnum):
+    """What became of a message; kept beside it for operators."""
+
+    COUNTED = "counted"
+    """It moved the check or was told to people."""
+    CLAIMED = "claimed"
+    """A final result that waits for confirmation."""
+    AGREES = "agrees"
+    """Says what we already know."""
+    LATE = "late"
+    """Not final, while a final one is known."""
+    INFORMATION = "information"
+    OLD_ATTEMPT = "old_attempt"
+    """About an attempt that was replaced since."""
+    MISFIT = "misfit"
+    """Fits no move: a check not yet sent, a cancelled one, or one that Smile ID has contradicted."""
+    REFUSED = "refused"
+    """Came with a known token but was not trusted: signature, time, another job, not a message."""
+    RELEASED = "released"
+    """It fitted nowhere, and an operator had Smile ID's own record asked instead; itself it is believed no more."""
+
+
+CALLS_REVIEWER = frozenset(
+    {
+        PostKind.APPROVAL_UNCONFIRMED,
+        PostKind.UNKNOWN_CODE,
+        PostKind.ID_UNVERIFIED,
+        PostKind.CONTRADICTION,
+        PostKind.SECOND_FINAL,
+        PostKind.SUSPECTS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is known of a check when a message comes."""
+
+    state: State
+    reason: ReviewReason | None = None
+    claim: Outcome | None = None
+    """A final outcome received by callback and not confirmed (told or not)."""
+    verdict: Outcome | None = None
+    """The final outcome that was told."""
+    codes_told: frozenset[str] = frozenset()
+    """Codes of this attempt that people were told of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What to do, in one transaction."""
+
+    fate: Fate
+    move: tuple[State, ReviewReason | None] | None = None
+    tell: PostKind | None = None
+    """What people are told because of the message."""
+    claims: bool = False
+    """Remember this message as the claim, and ask job_status now."""
+    ends_claim: bool = False
+    """The claim is confirmed or void."""
+    against: Outcome | None = None
+    """The first of two results that differ, as people know it."""
+
+    @property
+    def calls_reviewer(self) -> bool:
+        return self.tell in CALLS_REVIEWER
+
+
+def rule(message: Reading, source: Source, now: Situation) -> Ruling:
+    """Decide what one message does. The same message twice does nothing the second time."""
+    if message.outcome is Outcome.INFORMATION:
+        if message.why is Why.SUSPECTS and message.code not in now.codes_told:
+            return Ruling(fate=Fate.INFORMATION, tell=PostKind.SUSPECTS)
+        return Ruling(fate=Fate.INFORMATION)
+    if now.state in {State.REQUESTED, State.CANCELLED} or now.reason in STICKY_REASONS:
+        return Ruling(fate=Fate.MISFIT)
+    match message.outcome:
+        case Outcome.UNKNOWN:
+            return _unsettling(message, now, ReviewReason.UNKNOWN_CODE, PostKind.UNKNOWN_CODE)
+        case Outcome.ID_UNVERIFIED:
+            if now.claim is not None or now.verdict is not None:
+                return Ruling(fate=Fate.LATE)
+            return _unsettling(message, now, ReviewReason.ID_UNVERIFIED, PostKind.ID_UNVERIFIED)
+        case Outcome.IN_PROGRESS:
+            return _in_progress(message, now)
+        case _:
+            return _final(message, source, now)
+
+
+def _unsettling(message: Reading, now: Situation, reason: ReviewReason, tell: PostKind) -> Ruling:
+    """People must look. A check that is still asked about, or has its result, keeps its place meanwhile."""
+    if message.code in now.codes_told:
+        return Ruling(fate=Fate.AGREES)
+    moves = now.state in {State.SUBMITTING, State.PROCESSING} and now.claim is None
+    return Ruling(fate=Fate.COUNTED, move=(State.IN_REVIEW, reason) if moves else None, tell=tell)
+
+
+def _in_progress(message: Reading, now: Situation) -> Ruling:
+    if now.claim is not None or now.verdict is not None or now.state in FINAL:
+        return Ruling(fate=Fate.LATE)
+    if message.code in now.codes_told:
+        return Ruling(fate=Fate.AGREES)
+    # Also from a graver cause: Smile ID works on it after all, so its record is asked again.
+    moves = now.reason is not ReviewReason.SMILE_ID
+    return Ruling(
+        fate=Fate.COUNTED,
+        move=(State.IN_REVIEW, ReviewReason.SMILE_ID) if moves else None,
+        tell=PostKind.NOT_FINAL,
+    )
+
+
+def _final(message: Reading, source: Source, now: Situation) -> Ruling:
+    known = now.claim or now.verdict
+    if _gave_up(now):
+        # A result after all must not be mistaken for the first word.
+        if message.outcome is Outcome.FAILED:
+            return Ruling(fate=Fate.AGREES, ends_claim=source is Source.JOB_STATUS)
+        return _second_final(Outcome.FAILED)
+    if known is not None and known is not message.outcome:
+        if source is Source.JOB_STATUS and now.claim is not None:
+            if message.is_id_message:
+                return Ruling(fate=Fate.LATE)
+            return Ruling(
+                fate=Fate.COUNTED,
+                move=(State.IN_REVIEW, ReviewReason.CONTRADICTION),
+                tell=PostKind.CONTRADICTION,
+                ends_claim=True,
+                against=known,
+            )
+        return _second_final(known)
+    if source is Source.CALLBACK:
+        if known is not None:
+            return Ruling(fate=Fate.AGREES)
+        return Ruling(fate=Fate.CLAIMED, claims=True)
+    if now.verdict is None:
+        return Ruling(
+            fate=Fate.COUNTED, move=(State(message.outcome.value), None), tell=PostKind.RESULT, ends_claim=True
+        )
+    if now.claim is not None:
+        return Ruling(fate=Fate.AGREES, tell=PostKind.CONFIRMED, ends_claim=True)
+    return Ruling(fate=Fate.AGREES)
+
+
+def _gave_up(now: Situation) -> bool:
+    """We told *no result* on our own account, perhaps while a claim of Smile ID's was on its way to be confirmed."""
+    return now.state is State.FAILED and now.verdict is None
+
+
+def _second_final(first: Outcome) -> Ruling:
+    return Ruling(
+        fate=Fate.COUNTED,
+        move=(State.IN_REVIEW, ReviewReason.SECOND_FINAL),
+        tell=PostKind.SECOND_FINAL,
+        ends_claim=True,
+        against=first,
+    )
+
+
+def waited_enough(now: Situation) -> Ruling | None:
+    """Confirmation did not come in time: say what was received, as what it is. None if there is nothing to say."""
+    if now.claim is None or now.verdict is not None or now.reason in STICKY_REASONS:
+        return None
+    if now.state in {State.REQUESTED, State.CANCELLED}:
+        return None
+    if _gave_up(now):
+        agrees = now.claim is Outcome.FAILED
+        return Ruling(fate=Fate.AGREES, ends_claim=True) if agrees else _second_final(Outcome.FAILED)
+    if now.claim is not Outcome.APPROVED:
+        return Ruling(fate=Fate.CLAIMED, move=(State(now.claim.value), None), tell=PostKind.RESULT_UNCONFIRMED)
+    if now.reason is ReviewReason.UNCONFIRMED:
+        return None
+    return Ruling(
+        fate=Fate.CLAIMED,
+        move=(State.IN_REVIEW, ReviewReason.UNCONFIRMED),
+        tell=PostKind.APPROVAL_UNCONFIRMED,
+    )
+
+
+def record_of(messages: Sequence[Reading]) -> int | None:
+    """Which of job_status' messages (the result first, then the history, newest first) is Smile ID's record.
+
+    The newest one that bears a verdict. ID messages (101x) are set aside while any other speaks: the newest
+    message of a job is often the ID one, with the verdict behind it in the history. A message that is not final
+    stands back behind a final one, whatever their order.
+    """
+    bearing = [n for n, message in enumerate(messages) if message.outcome is not Outcome.INFORMATION]
+    spoken = [n for n in bearing if not messages[n].is_id_message] or bearing
+    newest = next(iter(spoken), None)
+    if newest is not None and messages[newest].outcome is Outcome.IN_PROGRESS:
+        return next((n for n in spoken if messages[n].is_final), newest)
+    return newest

@@ -1,0 +1,325 @@
+"""What reviewers do: claim, decide, agree; who may not; and when silence is worth a reminder.
+
+A decision is a person's and stands beside Smile ID's verdict, never in its place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from bot.domain.check.states import FINAL, STICKY_REASONS, ReviewReason, State
+from bot.domain.results.codes import Outcome
+
+
+class Decision(StrEnum):
+    """What a reviewer decides about a check."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    NEW_PHOTOS = "new_photos"
+    """Neither: the customer is asked for other photos, and the check is run again with them."""
+
+
+OTHER = "other"
+"""The reason that needs words of its own."""
+
+REASONS: Mapping[Decision, Mapping[str, str]] = {
+    Decision.APPROVED: {
+        "same_person": "the photos show the same person",
+        "other_documents": "identity shown by other documents",
+        "known_customer": "a customer whose identity we know",
+        OTHER: "another reason",
+    },
+    Decision.REJECTED: {
+        "different_person": "the photos show different people",
+        "not_live": "the selfie is not of a live person",
+        "tampered": "a photo or document looks tampered with",
+        "number_of_another": "the ID number belongs to somebody else",
+        "suspected_fraud": "suspected fraud",
+        OTHER: "another reason",
+    },
+    Decision.NEW_PHOTOS: {
+        "hard_to_see": "the face cannot be seen well enough",
+        "covered": "the face is covered or turned away",
+        "not_original": "it looks like a photo of a photo or of a screen",
+        OTHER: "another reason",
+    },
+}
+"""Chosen from a list, so that they can be counted; what each is called."""
+
+
+class ReviewState(StrEnum):
+    OPEN = "open"
+    """Somebody must look, or is looking."""
+    DECIDED = "decided"
+    SETTLED = "settled"
+    """Smile ID gave its final result meanwhile: nothing is left to decide."""
+    LEFT = "left"
+    """The check was run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A decision that waits for a second person."""
+
+    decision: Decision
+    reason: str
+    by: str
+    at: datetime
+    is_override: bool
+    words: str = field(repr=False, default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision, as it was made; a later one does not change it."""
+
+    number: int
+    """Counts from 1 within a round of a check."""
+    decision: Decision
+    reason: str
+    by: str
+    confirmed_by: str | None
+    is_override: bool
+    """By who asked for the check, as an admin."""
+    at: datetime
+    words: str = field(repr=False, default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Why people look at one round of a check, and how far they are."""
+
+    ref: str
+    round: int
+    state: ReviewState
+    opened_at: datetime
+    claimed_by: str | None
+    claimed_at: datetime | None
+    touched_at: datetime | None
+    """When somebody last did something here, or people were called anew."""
+    proposal: Proposal | None
+    decided: Decided | None
+    """The latest decision, also while the review is open again."""
+    reminded: str
+    """The last reminder given: kind and level."""
+    notes: int
+    is_by_hand: bool = False
+    """Nothing called people: somebody looks again of their own accord."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What a reviewer wrote about a check, by *Note* or below its card."""
+
+    author: str
+    at: datetime
+    words: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An open review, and what of its check decides who is reminded when."""
+
+    review: Review
+    state: State
+    reason: ReviewReason | None
+    askers: frozenset[str]
+    """They may not decide it."""
+
+
+class Agreement(StrEnum):
+    """How a decision stands to Smile ID's final result."""
+
+    AGREES = "agrees"
+    CONTRADICTS = "contradicts"
+    APART = "apart"
+    """Neither: Smile ID gave no verdict, or the reviewer asked for other photos of somebody it rejected."""
+
+
+def agreement(decision: Decision, outcome: Outcome) -> Agreement:
+    match decision, outcome:
+        case (Decision.APPROVED, Outcome.APPROVED) | (Decision.REJECTED, Outcome.REJECTED):
+            return Agreement.AGREES
+        case (Decision.APPROVED, Outcome.REJECTED) | (_, Outcome.APPROVED):
+            return Agreement.CONTRADICTS
+        case _:
+            return Agreement.APART
+
+
+def needs_second(decision: Decision, *, reason: ReviewReason | None, verdict: Outcome | None) -> bool:
+    """Whether one person is not enough: the decision goes against what Smile ID says.
+
+    After a contradiction each verdict goes against one of Smile ID's two. An approval that Smile ID's own record does
+    not bear out (not confirmed, or without a verified ID number) goes against that record.
+    """
+    if reason in STICKY_REASONS:
+        return decision is not Decision.NEW_PHOTOS
+    if reason in (ReviewReason.UNCONFIRMED, ReviewReason.ID_UNVERIFIED):
+        return decision is Decision.APPROVED
+    return verdict is not None and agreement(decision, verdict) is Agreement.CONTRADICTS
+
+
+def may_be_claimed(state: State) -> bool:
+    """Whether there is anything to look at: it was sent, and not withdrawn."""
+    return state not in (State.REQUESTED, State.SUBMITTING, State.CANCELLED)
+
+
+def may_be_decided(state: State) -> bool:
+    """Whether Smile ID has said anything that a person could decide on."""
+    return may_be_claimed(state) and state is not State.PROCESSING
+
+
+def runs_again(state: State, decision: Decision | None) -> bool:
+    """Whether a person may begin another attempt: what ended without an approval that counts."""
+    if decision is Decision.APPROVED:
+        return False
+    if state in (State.REJECTED, State.FAILED, State.CANCELLED):
+        return True
+    return decision is not None and state in (State.IN_REVIEW, State.APPROVED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingHours:
+    """When people can be expected to look."""
+
+    days: frozenset[int]
+    """0 is Monday."""
+    begin: time
+    end: time
+    """Not before `begin`; 00:00 is the end of the day."""
+    zone: ZoneInfo
+
+    def between(self, since: datetime, until: datetime) -> timedelta:
+        """How much working time lies between two moments."""
+        total = timedelta(0)
+        day = since.astimezone(self.zone).date()
+        last = until.astimezone(self.zone).date()
+        while day <= last:
+            if day.weekday() in self.days:
+                begins = datetime.combine(day, self.begin, self.zone).astimezone(UTC)
+                ends_on = day if self.end > self.begin else day + timedelta(days=1)
+                ends = datetime.combine(ends_on, self.end, self.zone).astimezone(UTC)
+                total += max(timedelta(0), min(ends, until) - max(begins, since))
+            day += timedelta(days=1)
+        return total
+
+    def is_on(self, now: datetime) -> bool:
+        """Whether this moment is working time."""
+        return self.between(now, now + timedelta(seconds=1)) > timedelta(0)
+
+
+class Silence(StrEnum):
+    """What has been waiting."""
+
+    UNCLAIMED = "unclaimed"
+    IDLE = "idle"
+    """Claimed, and nothing done since."""
+    PROPOSED = "proposed"
+    """Decided by one person, and no second one has agreed or disagreed."""
+    PENDING = "pending"
+    """Smile ID itself has not ended."""
+
+
+class Audience(StrEnum):
+    CLAIMER = "claimer"
+    GROUP = "group"
+    MANAGERS = "managers"
+
+
+_LADDERS: Mapping[Silence, tuple[Audience, ...]] = {
+    Silence.UNCLAIMED: (Audience.GROUP, Audience.MANAGERS),
+    Silence.IDLE: (Audience.CLAIMER, Audience.GROUP, Audience.MANAGERS),
+    Silence.PROPOSED: (Audience.GROUP, Audience.MANAGERS),
+    Silence.PENDING: (Audience.GROUP, Audience.MANAGERS),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminder:
+    """One step of the ladder that a silence has come to."""
+
+    silence: Silence
+    level: int
+    """Counts from 1."""
+    audience: Audience
+
+    @property
+    def mark(self) -> str:
+        """As `Review.reminded` keeps it."""
+        return f"{self.silence.value}:{self.level}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How much working time may pass before the first reminder, and again before each next step."""
+
+    unclaimed: timedelta
+    idle: timedelta
+    pending: timedelta
+    hours: WorkingHours
+
+    def of(self, silence: Silence) -> timedelta:
+        match silence:
+            case Silence.UNCLAIMED:
+                return self.unclaimed
+            case Silence.IDLE | Silence.PROPOSED:
+                return self.idle
+            case Silence.PENDING:
+                return self.pending
+
+
+def silence_of(review: Review, *, waits_for_smile_id: bool) -> Silence:
+    """Whose move an open review waits for."""
+    if review.proposal is not None:
+        return Silence.PROPOSED
+    if review.claimed_by is not None:
+        return Silence.IDLE
+    return Silence.PENDING if waits_for_smile_id else Silence.UNCLAIMED
+
+
+def silent_since(review: Review) -> datetime:
+    """When somebody last did something, or people were called."""
+    # Proposing touches a review too; when it was proposed stays as it was, by whatever clock.
+    return review.touched_at or (review.proposal.at if review.proposal is not None else review.opened_at)
+
+
+def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, patience: Patience) -> Reminder | None:
+    """The step that is due now and was not taken yet; after a long stop the highest one alone."""
+    if review.state is not ReviewState.OPEN or not patience.hours.is_on(now):
+        return None
+    silence = silence_of(review, waits_for_smile_id=waits_for_smile_id)
+    after = patience.of(silence)
+    if not after:
+        return None
+    ladder = _LADDERS[silence]
+    level = min(len(ladder), int(patience.hours.between(silent_since(review), now) / after))
+    before, _, taken = review.reminded.partition(":")
+    if level == 0 or (before == silence and int(taken) >= level):
+        return None
+    return Reminder(silence=silence, level=level, audience=ladder[level - 1])
+
+
+def waits_for_smile_id(state: State, reason: ReviewReason | None) -> bool:
+    """Whether Smile ID itself may still end the check: people need not decide yet."""
+    return state not in FINAL and (state is not State.IN_REVIEW or reason is ReviewReason.SMILE_ID)
+
+
+class Choice(StrEnum):
+    """What a person may choose to be told by direct message."""
+
+    RESULTS = "results"
+    """A final result of a check that I asked for."""
+    DECISIONS = "decisions"
+    """A reviewer's decision about a check that I asked for."""
+    NEWS = "news"
+    """Anything before that which is not final."""
+    CARDS = "cards"
+    """A check that needs eyes; for reviewers."""
+    SECOND = "second"
+    """A decision that needs a second person; for reviewers."""
+
+
+FOR_REVIEWERS = frozenset({Choice.CARDS, Choice.SECOND})

@@ -1,0 +1,81 @@
+"""The moves of a file of applicants, each a plain function inside a transaction of the caller.
+
+A move, its line in the audit trail and what it has posted stand together or not at all. That a batch ends with its
+last row is `bot.outbox.refresh`'s part, since every move of a row may be that.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.domain.applicants.batch import BatchState
+from bot.domain.check.check import CONSENT_NOTICE
+from bot.domain.outbox import PostKind
+from bot.outbox import refresh
+from storage import audit, batches, outbox
+from storage.engine.database import Transaction
+
+
+def accept(
+    tx: Transaction,
+    batch_id: str,
+    *,
+    source: Mapping[str, str | None],
+    requester: str,
+    team: str,
+    channel: str,
+    files: Sequence[str],
+    now: datetime,
+) -> tuple[str, bool]:
+    """Store that a message holds applicants. Gives the id and whether it is new; a taken id raises IntegrityError."""
+    known = batches.find_by_message(tx, channel, source)
+    if known is not None:
+        return known, False
+    batches.add(tx, batch_id, source=source, requester=requester, team=team, channel=channel, files=files, now=now)
+    audit.record(tx, at=now, actor=requester, act="batch.asked", ref=batch_id)
+    return batch_id, True
+
+
+def show_preview(
+    tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, ready: int, repeats: int, now: datetime
+) -> None:
+    """The file was read: what is in it stands in the channel, for the requester to confirm."""
+    batches.keep_preview(tx, batch_id, preview, total=total, ready=ready, repeats=repeats)
+    channel = _open(tx, batch_id, now=now)
+    if preview["faults"]:
+        payload = {"batch": batch_id, "what": "faults"}
+        key = f"{batch_id}:faults"
+        outbox.enqueue(tx, PostKind.BATCH_FAULTS, key=key, destination=channel, payload=payload, now=now)
+
+
+def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None:
+    """Nothing comes of it; `words` are for people."""
+    batches.refuse(tx, batch_id, words, now=now)
+    _open(tx, batch_id, now=now)
+
+
+def _open(tx: Transaction, batch_id: str, *, now: datetime) -> str:
+    channel = batches.get(tx, batch_id).channel
+    outbox.enqueue(tx, PostKind.BATCH, key=batch_id, destination=channel, payload={"batch": batch_id}, now=now)
+    refresh.batch_changed(tx, batch_id, now=now)
+    return channel
+
+
+def move(
+    tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], by: str, now: datetime
+) -> bool:
+    """A guarded move; False when the batch is somewhere else by now."""
+    if not batches.move(tx, batch_id, target, of=of, now=now):
+        return False
+    audit.record(tx, at=now, actor=by, act="batch.moved", ref=batch_id, detail=target.value)
+    refresh.batch_changed(tx, batch_id, now=now)
+    return True
+
+
+def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now: datetime) -> bool:
+    """Every customer of the file has agreed, says the requester. False when it is no longer to be confirmed."""
+    if not batches.confirm(tx, batch_id, by=by, with_repeats=with_repeats, now=now):
+        return False
+    audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)
+    refresh.batch_changed(tx, batch_id, now=now)
+    return True

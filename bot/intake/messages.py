@@ -1,0 +1,250 @@
+"""Messages to the bot: what one says of a check, read anew each time, since nothing of it is stored but its ids.
+
+A direct message is read whole. Of a message in a channel, which others read too, only country and ID type are taken.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from bot.domain.check.check import PhotoKind
+from bot.domain.check.request import FileInfo, Form, Parsed, parse
+from bot.domain.id_types.id_types import IDTypes
+from bot.domain.mentions.incoming import Dropped, FileKind, Standing, are_clear, is_direct, kind_of, proposed
+from bot.domain.mentions.parser import Understood, understand, understand_in_channel
+from bot.errors import SlackError, SlackRefused
+from bot.slack.client import LOOK_UP_SECONDS, Answer, Page, SlackWeb
+from bot.slack.file_info import file_info, is_stub
+from bot.slack.retry import Tries
+from storage.engine.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+PAGE = 200
+"""Messages that are asked for at once, as many as Slack recommends."""
+THREAD_PAGES = 10
+"""As much of a thread is looked through for photos from its beginning on."""
+THREAD_HALVES = 12
+"""Tries to find the newest page of a longer one."""
+MOST_PHOTOS = 20
+"""As many photos stand in the form, the newest; a form holds 100 blocks, and nine photos are a check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understanding:
+    """One message, read: what it says, what it lacks."""
+
+    dropped: Dropped
+    understood: Understood = field(repr=False)
+    photos: Sequence[Standing] = field(repr=False)
+    photos_left_out: int
+    """Older photos of a long thread."""
+    thread_is_cut: bool
+    """The thread is so long that part of it was not read."""
+    parsed: Parsed = field(repr=False)
+    form: Form = field(repr=False)
+    """As the form would hold it, with consent still to be given."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing is missing, wrong, unclear, or left to choose."""
+        is_clear = not self.understood.unclear and not self.thread_is_cut and are_clear(self.photos)
+        return self.dropped.is_direct and is_clear and not self.parsed.faults
+
+    @property
+    def says_nothing(self) -> bool:
+        return self.understood.is_empty and not self.photos
+
+
+class Messages:
+    """Reads them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        slack: SlackWeb,
+        id_types: IDTypes,
+        timezone: str,
+        liveness_required: bool,
+        now: Callable[[], datetime],
+        look_up_seconds: float = LOOK_UP_SECONDS,
+    ) -> None:
+        self._look_up_seconds = look_up_seconds
+        self._database = database
+        self._slack = slack
+        self._id_types = id_types
+        self._zone = ZoneInfo(timezone)
+        self._liveness_required = liveness_required
+        self._now = now
+
+    async def read(self, dropped: Dropped, tries: Tries) -> Understanding:
+        """What a message says, with its photos, or those of its thread if it has none that can be used.
+
+        Raises SlackError when the thread cannot be read now: without its photos the answer would be a wrong one.
+        """
+        photos = proposed(await self._looked_up([f for f in dropped.files if kind_of(f) is FileKind.PHOTO]))
+        left_out, is_cut = 0, False
+        if not any(photo.fault is None for photo in photos):
+            of_thread, left_out, is_cut = await self._photos_of_thread(dropped, tries)
+            photos = of_thread or photos
+        understood = await self._understood(dropped)
+        form = Form(
+            country=understood.country or "",
+            id_type=understood.id_type or "",
+            texts=understood.texts,
+            customer_reference=understood.customer_reference,
+            selfie=[photo.file for photo in photos if photo.kind is PhotoKind.SELFIE],
+            liveness=[photo.file for photo in photos if photo.kind is PhotoKind.LIVENESS],
+            consent=True,
+        )
+        return Understanding(
+            dropped=dropped,
+            understood=understood,
+            photos=photos,
+            photos_left_out=left_out,
+            thread_is_cut=is_cut,
+            parsed=parse(form, self._id_types, today=self._today(), liveness_required=self._liveness_required),
+            form=form,
+        )
+
+    async def find(self, tries: Tries, *, channel: str, ts: str, thread_ts: str | None, team: str) -> Dropped | None:
+        """A message as it reads now; None when it is gone. Raises SlackError."""
+        message = await tries.of(lambda: self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
+        return None if message is None else of_message(message, channel=channel, team=team)
+
+    async def made_clear(
+        self, *, channel: str, ts: str, root_ts: str | None, chosen: tuple[str, str]
+    ) -> dict[str, str]:
+        """What a direct message says now that country and ID type are chosen, by field; nothing if Slack is not quick.
+
+        For a listener: within a second.
+        """
+        if not is_direct(channel):
+            # A form that was opened before an upgrade may still ask for what a channel's message says.
+            return {}
+        thread_ts = root_ts if root_ts != ts else None
+        try:
+            async with asyncio.timeout(self._look_up_seconds):
+                message = await self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
+                if message is None:
+                    return {}
+                understood = await self._understood(of_message(message, channel=channel, team=""), chosen=chosen)
+        except (SlackError, TimeoutError) as fault:
+            log.info("messages.not_made_clear", error=str(fault) or "timeout")
+            return {}
+        return dict(understood.texts)
+
+    async def fingerprint(self, understanding: Understanding) -> str:
+        """Tells whether a message still says what was shown, under the database's key: a bare hash of an ID number
+        could be guessed. After a change of the key it fits no more, and the message is shown anew.
+        """
+        form = understanding.form
+        said = {
+            "country": form.country,
+            "id_type": form.id_type,
+            "id_info": dict(understanding.parsed.id_info),
+            "reference": understanding.parsed.customer_reference,
+            "selfie": [file.id for file in form.selfie],
+            "liveness": [file.id for file in form.liveness],
+        }
+
+        def under_key(tx: Transaction) -> str:
+            return tx.sealer.fingerprint(json.dumps(said, sort_keys=True), purpose="message").rpartition(":")[2]
+
+        return (await self._database.read(under_key))[:32]
+
+    async def _understood(self, dropped: Dropped, *, chosen: tuple[str, str] | None = None) -> Understood:
+        """In a thread of its own: a long text of no sense can take a while."""
+        me = await self._me()
+        if not dropped.is_direct:
+            return await asyncio.to_thread(understand_in_channel, dropped.text, self._id_types, bot_user_id=me)
+        return await asyncio.to_thread(
+            understand, dropped.text, self._id_types, today=self._today(), bot_user_id=me, chosen=chosen
+        )
+
+    def _today(self) -> date:
+        return self._now().astimezone(self._zone).date()
+
+    async def _me(self) -> str:
+        try:
+            return await self._slack.me()
+        except SlackError:
+            return ""
+
+    async def _photos_of_thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Standing], int, bool]:
+        """The newest photos, how many older ones there are, and whether part of the thread was not read."""
+        try:
+            messages, is_cut = await self._thread(dropped, tries)
+        except SlackRefused as no:
+            log.info("messages.thread_not_read", error=no.code)
+            return [], 0, False
+        found: dict[str, FileInfo] = {}
+        for message in messages:
+            for file in of_message(message, channel=dropped.channel, team="").files:
+                if kind_of(file) is FileKind.PHOTO:
+                    found[file.id] = file
+        newest = list(found.values())[-MOST_PHOTOS:]
+        return proposed(await self._looked_up(newest)), len(found) - len(newest), is_cut
+
+    async def _thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Answer], bool]:
+        """Page by page from the first message on; of what is longer than that, the newest page too."""
+
+        async def page(cursor: str | None = None, oldest: str | None = None) -> Page:
+            return await tries.of(
+                lambda: self._slack.thread(
+                    channel=dropped.channel, ts=dropped.root_ts, limit=PAGE, cursor=cursor, oldest=oldest
+                )
+            )
+
+        messages: list[Answer] = []
+        cursor: str | None = None
+        for _page in range(THREAD_PAGES):
+            read = await page(cursor)
+            messages += read.messages
+            cursor = read.cursor
+            if cursor is None:
+                return messages, False
+        # Slack counts from the oldest, and the newest are wanted: their time is come near to by halves.
+        newest = max(float(messages[0].get("latest_reply") or 0), float(dropped.ts))
+        span = newest - float(messages[-1]["ts"])
+        for _half in range(THREAD_HALVES):
+            read = await page(oldest=f"{newest - span:.6f}")
+            if read.cursor is None:
+                messages += read.messages
+                break
+            span /= 2
+        return messages, True
+
+    async def _looked_up(self, files: Sequence[FileInfo]) -> list[FileInfo]:
+        """Files of which the message holds the id alone are asked about, side by side."""
+        return list(await asyncio.gather(*(self._look_up(file) for file in files)))
+
+    async def _look_up(self, file: FileInfo) -> FileInfo:
+        if file.name or file.mimetype or not file.readable:
+            return file
+        return await self._slack.look_up_file(file)
+
+
+def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> Dropped:
+    """A message object of Slack's, from an event, a shortcut or the history."""
+    ts = str(message.get("ts") or "")
+    thread_ts = message.get("thread_ts")
+    return Dropped(
+        channel=channel,
+        ts=ts,
+        thread_ts=str(thread_ts) if thread_ts and thread_ts != ts else None,
+        user=str(message.get("user") or ""),
+        team=str(message.get("team") or message.get("user_team") or team),
+        text=str(message.get("text") or ""),
+        files=[
+            FileInfo(id=str(file.get("id") or "")) if is_stub(file) else file_info(file)
+            for file in message.get("files") or ()
+        ],
+    )

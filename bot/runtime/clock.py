@@ -1,0 +1,194 @@
+"""The bot's time of day: the machine's wall clock, which people and NTP set, made even by the time since boot.
+
+Between two ticks the bot's clock goes on by the time since boot alone. A step of the machine's clock is taken in one
+place, `ClockWatch.look`, in one turn of the event loop with a transaction that moves every timer in the database by as
+much. So a wait ends when it would have ended without the step, and no worker loses its lease to another.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import structlog
+
+from bot.runtime.health import Readiness
+from storage import timers
+from storage.engine.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+TOLERANCE = timedelta(seconds=2)
+"""Less than this is left alone until it adds up: NTP slews, and steps by fractions of a second."""
+CLOCK_OK = timedelta(seconds=60)
+"""Nobody whom we talk to minds less, and operators need not hear of it."""
+TELL_STEP_FOR = timedelta(hours=1)
+"""How long `/readyz` tells of a step."""
+KEEP_SEEN_EVERY = timedelta(minutes=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def _since_boot() -> float:
+    """Seconds that nobody sets. On Linux they go on while a laptop sleeps; elsewhere a sleep looks like a step."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class Clock:
+    """The time of day as the bot lives by it, never more than `TOLERANCE` and one tick from the machine's."""
+
+    def __init__(self, *, wall: Callable[[], datetime] = _wall, since_boot: Callable[[], float] = _since_boot) -> None:
+        self._wall = wall
+        self._since_boot = since_boot
+        self._boot = wall() - timedelta(seconds=since_boot())
+
+    def now(self) -> datetime:
+        return self._boot + timedelta(seconds=self._since_boot())
+
+    def steady(self) -> datetime:
+        """Time that is never set, for what lives in memory. It means nothing but its distance from another one."""
+        return _EPOCH + timedelta(seconds=self._since_boot())
+
+    def step(self) -> timedelta:
+        """How far the machine's clock was set forth, or back when negative, since this one last followed it."""
+        return self._wall() - self.now()
+
+    def move(self, by: timedelta) -> None:
+        self._boot += by
+
+
+class ClockWatch:
+    """Looks at each tick whether the machine's clock was set, and then moves the bot's clock and all timers."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        database: Database,
+        readiness: Readiness,
+        on_step: Callable[[timedelta], None] = lambda _step: None,
+    ) -> None:
+        self._clock = clock
+        self._database = database
+        self._readiness = readiness
+        self._on_step = on_step
+        self._told_at: datetime | None = None
+
+    async def look(self) -> None:
+        """Raises DatabaseFault when the timers cannot be moved now; then the next look tries again."""
+        if self._told_at is not None and self._clock.steady() - self._told_at >= TELL_STEP_FOR:
+            self._told_at = None
+            self._readiness.note("clock_step", None)
+        step = self._clock.step()
+        if abs(step) < TOLERANCE:
+            return
+        before = self._clock.now()
+        # No await between the two: what was queued for the writer before holds the old time and is moved with the
+        # rest, and whatever is queued behind holds the new time already.
+        self._clock.move(step)
+        try:
+            await self._database.write(timers.move, by=step, before=before, now=self._clock.now())
+        except Exception:
+            # Nothing was moved. After a cancellation it was: such a write is stored all the same.
+            self._clock.move(-step)
+            raise
+        self._tell(step)
+
+    async def recover(self) -> None:
+        """At start: a clock that was set back while the bot was down left its timers too far ahead."""
+        step = await self._database.write(_recover, self._clock.now())
+        if step is not None:
+            self._tell(step)
+
+    async def keep_seen(self) -> None:
+        """Once a minute: how late it was when the bot was last alive."""
+        await self._database.write(timers.seen, now=self._clock.now())
+
+    def _tell(self, step: timedelta) -> None:
+        log.warning("clock.set", seconds=round(step.total_seconds(), 3))
+        self._on_step(step)
+        if abs(step) < CLOCK_OK:
+            return
+        self._told_at = self._clock.steady()
+        way = "forth" if step > timedelta(0) else "back"
+        at = f"{self._clock.now():%Y-%m-%d %H:%M} UTC"
+        self._readiness.note("clock_step", f"set {way} by {spoken(abs(step))}; since then it shows {at}")
+
+
+def _recover(tx: Transaction, now: datetime) -> timedelta | None:
+    """By how much the clock was set back while nobody looked, with all timers moved; None when it was not.
+
+    How long the bot was down is not known then, so nothing counts as waited for meanwhile: late rather than never.
+    """
+    before = timers.last_seen(tx)
+    if before is None or before - now < TOLERANCE:
+        timers.seen(tx, now=now)
+        return None
+    timers.move(tx, by=now - before, before=before, now=now)
+    return now - before
+
+
+class TheirClock:
+    """What time it is for somebody we talk to, by the date on their last answer, however our own clock is set since."""
+
+    def __init__(
+        self, whose: str, *, now: Callable[[], datetime], steady: Callable[[], datetime], readiness: Readiness
+    ) -> None:
+        self._whose = whose
+        self._now = now
+        self._steady = steady
+        self._readiness = readiness
+        self._from_steady: timedelta | None = None
+        """Their time less the time that is never set."""
+
+    def heard(self, date: str | None) -> None:
+        """`date` is the header of an answer that has just come."""
+        ahead = ahead_of(date, self._steady())
+        if ahead is None:
+            return
+        self._from_steady = -ahead
+        self._readiness.note(f"clock_against_{self._whose}", apart(self._ahead()) if self._ahead() else None)
+
+    def theirs(self, ours: datetime) -> datetime:
+        """A moment by our clock, by theirs; the same while the two agree."""
+        return ours - self._ahead()
+
+    def _ahead(self) -> timedelta:
+        """How far our clock is ahead; nothing within `CLOCK_OK`, since an answer may have been slow on its way."""
+        if self._from_steady is None:
+            return timedelta(0)
+        ahead = self._now() - (self._steady() + self._from_steady)
+        return ahead if abs(ahead) > CLOCK_OK else timedelta(0)
+
+
+def ahead_of(date: str | None, ours: datetime) -> timedelta | None:
+    """How far our clock is ahead of the one that wrote an HTTP date; None where that is no date."""
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return ours - theirs.replace(tzinfo=theirs.tzinfo or UTC)
+
+
+def apart(ahead: timedelta) -> str:
+    """For operators: what is wrong, and what to do."""
+    return (
+        f"this machine is {spoken(abs(ahead))} {'fast' if ahead > timedelta(0) else 'slow'}. "
+        "Turn on time synchronisation (NTP): requests and results more than 5 minutes off are refused."
+    )
+
+
+def spoken(time: timedelta) -> str:
+    """45 s, 10 min, 3 h or 365 d."""
+    seconds = round(time.total_seconds())
+    if seconds < 180:
+        return f"{seconds} s"
+    for unit, length, end in (("min", 60, 7200), ("h", 3600, 48 * 3600)):
+        if seconds < end:
+            return f"{round(seconds / length)} {unit}"
+    return f"{round(seconds / 86_400)} d"

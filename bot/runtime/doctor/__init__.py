@@ -1,0 +1,105 @@
+"""`kyc-bot check`: does everything that the bot will need work, and what to do where it does not.
+
+Looks and asks, changes nothing: no message is posted, no job sent, no file made. It may run beside the bot it checks.
+All probes run side by side, each within its time, so that an operator waits for the slowest alone.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+import httpx
+
+from bot.domain.id_types.id_types import IDTypes
+from bot.errors import DatabaseFault, SettingsFault, WrongKey
+from bot.reporting import chart
+from bot.runtime.doctor import callback, clock, slack, smile_id
+from bot.runtime.doctor.findings import (
+    Finding,
+    Limits,
+    fail,
+    note,
+    ok,
+    within,
+)
+from bot.runtime.reference_data import read_tables
+from bot.settings import Settings
+from storage.engine import inspect
+from storage.engine.sealing import Sealer
+
+__all__ = ["Finding", "Limits", "look"]
+
+SWEEP = timedelta(seconds=10)
+"""How long the database is searched for damage."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def look(
+    settings: Settings,
+    *,
+    connect: smile_id.Connect,
+    now: Callable[[], datetime] = _utc_now,
+    limits: Limits | None = None,
+) -> list[Finding]:
+    """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
+    limits = limits or Limits()
+    found, id_types, sealer = _own_means(settings)
+    known = await asyncio.to_thread(inspect.installation_in, settings.database)
+    async with httpx.AsyncClient(timeout=httpx.Timeout(limits.call, connect=limits.connect), trust_env=False) as http:
+        probes = await asyncio.gather(
+            within(limits.probe, "slack", slack.look(settings, known, limits)),
+            within(limits.probe, "smile id", smile_id.look(settings, http, connect, id_types, now, limits)),
+            within(limits.probe, "callback", callback.look(settings, http, limits)),
+            within(limits.part, "clock against Slack", clock.look("Slack", settings.slack_api_url, http, now, limits)),
+            within(
+                limits.part, "clock against Smile ID", clock.look("Smile ID", settings.smile_id_url, http, now, limits)
+            ),
+            within(limits.probe, "database", _database(settings, sealer)),
+        )
+    return [*found, *chain.from_iterable(probes)]
+
+
+def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Sealer | None]:
+    """What can be told without asking anybody."""
+    way = "Socket Mode" if settings.socket_mode else "HTTP"
+    found = [ok("settings", f"complete; Slack by {way}, Smile ID's {settings.smile_id_environment.value}")]
+    id_types, sealer = None, None
+    try:
+        _codes, id_types = read_tables(settings)
+    except SettingsFault as fault:
+        found.append(fail("tables", f"{fault}. Correct the copy, or leave KYC_RESULT_CODES and KYC_ID_TYPES unset."))
+    try:
+        sealer = Sealer.from_text(settings.encryption_keys.get_secret_value().replace(",", " ").split())
+    except SettingsFault as fault:
+        found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
+    if settings.summary_channel and not chart.can_draw():
+        found.append(note("charts", "matplotlib is not installed: summaries come without a picture. See the README."))
+    return found, id_types, sealer
+
+
+async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
+    subject, path = "database", settings.database.resolve()
+    try:
+        seen = await asyncio.to_thread(inspect.examine, path, sealer, patience=SWEEP)
+    except WrongKey as fault:
+        return [fail(subject, f"{fault}. Put the older key behind the new one: KYC_ENCRYPTION_KEYS=new,old.")]
+    except DatabaseFault as fault:
+        return [fail(subject, f"{str(fault).rstrip('.')}. See KYC_DATABASE ({path}).")]
+    if not seen.exists:
+        return [ok(subject, f"{path} does not exist yet; the first start makes it")]
+    facts = ["whole" if seen.swept else f"no damage found within {SWEEP.seconds} s"]
+    if seen.proven:
+        facts.append("the key opens it")
+    if seen.pending:
+        facts.append(f"the next start brings it up to date ({', '.join(seen.pending)})")
+    if seen.unfinished:
+        facts.append("its last upgrade is not finished: a running bot works on it, or the next start does")
+    found = [ok(subject, f"{path}: {', '.join(facts)}")]
+    if seen.open_to_others:
+        files = " ".join(str(file) for file in seen.open_to_others)
+        found.append(note("database files", f"other users of this machine may read them. Type chmod 600 {files}"))
+    return found

@@ -1,0 +1,155 @@
+"""Whether Smile ID's results can reach us: a request of our own to the public address must come out here."""
+
+import asyncio
+import errno
+import os
+import secrets
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.runtime.doctor.findings import Finding, Limits, fail, note, ok
+from bot.settings import Settings, is_loopback
+
+
+async def look(settings: Settings, http: httpx.AsyncClient, limits: Limits) -> list[Finding]:
+    """Whether a request to the public address comes out at our listener, where Smile ID's results arrive."""
+    subject, url, at = "callback", settings.public_url, f"{settings.host}:{settings.port}"
+    if url is None:
+        text = (
+            "KYC_PUBLIC_URL is not set: results are asked for every so often instead of being sent, and "
+            "Smile ID may call back the default address set in its portal"
+        )
+        return [note(subject, text)]
+    if settings.port == 0:
+        return [note(subject, "cannot be tried, since KYC_PORT is 0 and any port may be taken at the start")]
+    try:
+        sock = socket.create_server(
+            (settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        )
+    except OSError as fault:
+        if fault.errno != errno.EADDRINUSE:
+            return [fail(subject, f"cannot listen on {at} ({_reason(fault)}). See KYC_HOST and KYC_PORT.")]
+        trouble = await _bot_answers(http, url, at, limits)
+        words = "the running bot answers at"
+    else:
+        trouble = await _door_answers(http, url, at, sock, limits)
+        words = "a request comes through to this machine from"
+    if trouble:
+        return [fail(subject, trouble)]
+    reach = " (this machine alone can reach it)" if is_loopback(urlsplit(url).hostname or "") else ""
+    return [ok(subject, f"{words} {url}{reach}")]
+
+
+async def _bot_answers(http: httpx.AsyncClient, url: str, at: str, limits: Limits) -> str | None:
+    answer = await _ask(http, "GET", f"{url}/healthz", limits)
+    if isinstance(answer, str):
+        return answer
+    if answer == (200, b"alive"):
+        return None
+    return (
+        f"{at} is in use, and {url}/healthz does not answer as the bot does (HTTP {answer[0]}). Point the reverse "
+        f"proxy at {at}; if the bot is not running, another program has its port: see KYC_PORT."
+    )
+
+
+async def _door_answers(http: httpx.AsyncClient, url: str, at: str, sock: socket.socket, limits: Limits) -> str | None:
+    door = _Door(limits)
+    sock.setblocking(False)
+    server = await asyncio.start_server(door.answer, sock=sock)
+    async with server:
+        # Just as Smile ID calls: a proxy may let some paths and methods pass and not others.
+        answer = await _ask(http, "POST", f"{url}{door.path}", limits)
+    if isinstance(answer, str):
+        return answer
+    if answer == (200, door.word):
+        return None
+    if door.strayed:
+        return (
+            f"a request comes through, but with another path. The reverse proxy must hand on /smile-id/callback/… "
+            f"to {at} as such, without the path of KYC_PUBLIC_URL."
+        )
+    return (
+        f"something else answers at {url} (HTTP {answer[0]}). Point the reverse proxy at {at}, for POST to "
+        "/smile-id/callback/ too."
+    )
+
+
+class _Door:
+    """Stands in for the bot's listener, for one request: a path and an answer that nobody else can know."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._seconds = limits.call
+        token = secrets.token_hex(32)
+        self.path = f"/smile-id/callback/{token}"
+        self.word = secrets.token_hex(16).encode()
+        self.strayed = False
+        """A request with our token came, but the way to it was changed."""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                head = await reader.readuntil(b"\r\n\r\n")
+                target = head.split(b" ", 2)[1].decode("ascii", "replace")
+                ours = target == self.path
+                self.strayed = self.strayed or (not ours and self.path.rpartition("/")[2] in target)
+                status, body = (b"200 OK", self.word) if ours else (b"404 Not Found", b"")
+                writer.write(
+                    b"HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+                    % (status, len(body), body)
+                )
+                await writer.drain()
+        except (OSError, EOFError, IndexError, TimeoutError, asyncio.LimitOverrunError):
+            return
+        finally:
+            writer.close()
+
+
+async def _ask(http: httpx.AsyncClient, method: str, url: str, limits: Limits) -> tuple[int, bytes] | str:
+    """Status and the first bytes of the body; a text says why there are none, and what to do."""
+    elsewhere = "If this machine cannot reach its own public address, try from another one."
+    host = urlsplit(url).netloc
+    try:
+        async with (
+            asyncio.timeout(limits.call),
+            http.stream(method, url, headers={"Accept-Encoding": "identity"}) as answer,
+        ):
+            if answer.is_redirect:
+                return (
+                    f"{host} sends the request elsewhere (HTTP {answer.status_code}). Put the final address "
+                    "in KYC_PUBLIC_URL."
+                )
+            body = b""
+            async for chunk in answer.aiter_raw():
+                body += chunk
+                if len(body) > 1024:
+                    break
+            return answer.status_code, body
+    except (httpx.TimeoutException, TimeoutError):
+        return f"no answer from {host} within {limits.call:g} s. See firewall and reverse proxy. {elsewhere}"
+    except httpx.InvalidURL:
+        return "KYC_PUBLIC_URL is not an address that can be called."
+    except httpx.HTTPError as fault:
+        if certificate := _certificate_fault(fault):
+            return (
+                f"the certificate of {host} is not accepted ({certificate}), and Smile ID would not accept it either."
+            )
+        return f"no connection to {host}. See DNS, firewall and reverse proxy. {elsewhere}"
+
+
+def _certificate_fault(fault: BaseException | None) -> str | None:
+    while fault is not None:
+        if isinstance(fault, ssl.SSLCertVerificationError):
+            return fault.verify_message
+        if isinstance(fault, ssl.SSLError):
+            return fault.reason or "TLS failed"
+        fault = fault.__cause__ or fault.__context__
+    return None
+
+
+def _reason(fault: OSError) -> str:
+    number = fault.errno or 0
+    # socket adds the address to the text; a name that was not found has a number below zero.
+    return os.strerror(number) if number > 0 else fault.strerror or type(fault).__name__

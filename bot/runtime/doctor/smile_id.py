@@ -1,0 +1,102 @@
+"""Smile ID's side: whether it takes our credentials, and which ID types it lets us use."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.domain.id_types.id_types import IDTypes
+from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
+from bot.runtime.doctor.findings import (
+    Finding,
+    Limits,
+    fail,
+    listed,
+    note,
+    ok,
+)
+from bot.settings import Settings
+from bot.slack.blocks import refusals
+from bot.smile_id.interface import SmileID
+
+
+class Connect(Protocol):
+    """Makes the bot's own connection to Smile ID, as the composition root does; ValueError where a setting is wrong."""
+
+    def __call__(
+        self, settings: Settings, http: httpx.AsyncClient, *, now: Callable[[], datetime], call_seconds: float
+    ) -> SmileID: ...
+
+
+async def look(
+    settings: Settings,
+    http: httpx.AsyncClient,
+    connect: Connect,
+    id_types: IDTypes | None,
+    now: Callable[[], datetime],
+    limits: Limits,
+) -> list[Finding]:
+    subject = "smile id credentials"
+    try:
+        smile_id = connect(settings, http, now=now, call_seconds=limits.call)
+        enabled, proven = await _try_credentials(smile_id)
+    except ValueError as fault:
+        return [fail(subject, f"{fault}. See SMILE_ID_API_URL and SMILE_ID_API_KEY.")]
+    except SmileIDError as fault:
+        return [fail(subject, _trouble(fault, settings))]
+    where = f"{settings.smile_id_environment.value}, {urlsplit(settings.smile_id_url).hostname}"
+    found = [
+        ok(subject, f"Smile ID takes them ({where})")
+        if proven
+        else note(subject, f"not refused, but nothing that Smile ID answers here proves them ({where})")
+    ]
+    return found if id_types is None else [*found, _id_types_in_use(id_types, enabled)]
+
+
+async def _try_credentials(smile_id: SmileID) -> tuple[Mapping[str, frozenset[str]] | None, bool]:
+    """What this partner may use, if Smile ID tells; and whether the credentials are proven."""
+    try:
+        enabled = await smile_id.enabled_id_types()
+    except SmileIDRefused:
+        enabled = None
+    if enabled is not None:
+        return enabled, True
+    # not every environment has that list
+    return None, await smile_id.accepts_credentials()
+
+
+def _id_types_in_use(id_types: IDTypes, enabled: Mapping[str, frozenset[str]] | None) -> Finding:
+    subject = "id types"
+    table = list(id_types.offered())
+    if enabled is None:
+        return note(
+            subject, f"Smile ID does not tell which you may use, so the form offers all {len(table)} of the table"
+        )
+    usable = [entry for entry in table if entry.id_type in enabled.get(entry.country, frozenset())]
+    if not usable:
+        return fail(
+            subject,
+            f"none of the {len(table)} in the table is enabled for you. "
+            "Ask Smile ID to enable Biometric KYC for your countries.",
+        )
+    countries = listed(sorted({entry.country for entry in usable}))
+    return ok(subject, f"{len(usable)} of the {len(table)} in the table are enabled for you ({countries})")
+
+
+def _trouble(fault: SmileIDError, settings: Settings) -> str:
+    host = urlsplit(settings.smile_id_url).hostname
+    match fault:
+        case SmileIDNotSent():
+            return f"no connection to {host}. This machine must reach it by https: see DNS and firewall."
+        case SmileIDRefused():
+            why = f"code {fault.code}" if fault.code else f"HTTP {fault.status}"
+            environment = f"SMILE_ID_ENVIRONMENT is {settings.smile_id_environment.value}"
+            return f"{refusals.SENTENCES[fault.why]} ({why}; {environment})"
+        case SmileIDUntrusted():
+            return "the answer is not signed with this API key. Copy key and partner id from Smile ID's portal again."
+        case SmileIDAnswerInvalid():
+            return f"{host} does not answer as Smile ID does. See SMILE_ID_API_URL, which ends in /v1."
+        case _:
+            return f"no proper answer from {host} ({fault}). Run the check again; see also Smile ID's status page."

@@ -1,0 +1,177 @@
+"""Running a bot: the order in which its parts start, and in which they stop.
+
+What comes in is `handlers`' part, handed in as `Entrances` by the command line.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+import uvicorn
+from slack_bolt.async_app import AsyncApp
+
+from bot.errors import SettingsFault, SlackError
+from bot.runtime.clock import Clock
+from bot.runtime.factory import Bot, build
+from bot.runtime.socket_mode import SocketMode
+from bot.settings import Settings
+from bot.submission.photo_decoder import return_freed_memory
+from storage import attempts, leases
+from storage.engine import inspect
+from storage.engine.database import Transaction
+from storage.engine.lock import DatabaseLock
+
+log = structlog.get_logger(__name__)
+
+GRACE = timedelta(seconds=8)
+"""How long work under way may finish after a signal; the process ends within ten seconds."""
+LOOK_FOR_DAMAGE = timedelta(seconds=10)
+"""How long the database is searched for damage before it is worked on; a few GB take as long."""
+ASK_FOR_PRODUCTS_AGAIN = timedelta(minutes=1)
+
+
+class Entrances(Protocol):
+    """What comes in from outside, made for a bot by `handlers`."""
+
+    def web(self, bot: Bot, bolt: AsyncApp | None) -> Any:
+        """The public ASGI application; with Slack's requests where `bolt` is given."""
+
+    def admin(self, bot: Bot) -> Any:
+        """The ASGI application of the admin port."""
+
+    def bolt(self, bot: Bot) -> AsyncApp: ...
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: `serve` decides the order of stopping."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[[str], None] = print) -> None:
+    """Run until SIGTERM or SIGINT. Only settings, key and database can keep it from starting."""
+    return_freed_memory()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with DatabaseLock(settings.database):
+        inspect.require_whole(settings.database, patience=LOOK_FOR_DAMAGE)
+        async with AsyncExitStack() as stack:
+            bot = await build(settings, stack, clock=Clock())
+            await bot.recover()
+            await bot.database.write(_recover, bot.now())
+            bolt = entrances.bolt(bot)
+            public = stack.enter_context(listen(settings.host, settings.port))
+            admin = stack.enter_context(listen("127.0.0.1", settings.admin_port))
+            doors = AsyncExitStack()
+            for asgi, sock in (
+                (entrances.web(bot, None if settings.socket_mode else bolt), public),
+                (entrances.admin(bot), admin),
+            ):
+                await doors.enter_async_context(serve_asgi(asgi, sock))
+            sockets = (
+                SocketMode(bolt, settings.slack_app_token.get_secret_value(), bot.readiness)
+                if settings.slack_app_token
+                else None
+            )
+            bot.schedule.start()
+            bot.background.spawn(bot.access.refresh())
+            bot.background.spawn(_learn_products(bot))
+            bot.background.spawn(_hear_slack(bot))
+            if sockets is not None:
+                bot.background.spawn(sockets.keep())
+            bot.readiness.started = True
+            where = f"{settings.host}:{public.getsockname()[1]}, admin on 127.0.0.1:{admin.getsockname()[1]}"
+            announce(f"kyc-bot listens on {where}")
+            log.info("bot.started")
+            await stop.wait()
+            log.info("bot.stopping")
+            bot.readiness.stopping = True
+            await _stop(bot, doors, sockets)
+    log.info("bot.stopped")
+
+
+async def _learn_products(bot: Bot) -> None:
+    """At start, and again until Smile ID answers: the next regular asking is a day away."""
+    while True:
+        if await bot.refresh():
+            return
+        await asyncio.sleep(ASK_FOR_PRODUCTS_AGAIN.total_seconds())
+
+
+async def _hear_slack(bot: Bot) -> None:
+    """Its answer tells Slack's time, by which its first request is judged should our own clock be off."""
+    with suppress(SlackError):
+        await bot.patient_slack.me()
+
+
+async def _stop(bot: Bot, doors: AsyncExitStack, sockets: SocketMode | None) -> None:
+    """Stop accepting and drain what is under way, then close what it stood on.
+
+    All at the same time, since each may take seconds and the whole has ten.
+    """
+    drains = [doors.aclose(), bot.schedule.stop(GRACE)]
+    if sockets is not None:
+        drains.append(sockets.drain())
+    await asyncio.gather(*drains)
+    await bot.background.close()
+
+
+def _recover(tx: Transaction, now: datetime) -> None:
+    """Leases of an earlier process are dead, and what it was sending is in doubt."""
+    leases.release_all(tx, now=now)
+    attempts.doubt_open_ones(tx, since=now)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket of our own, so that a taken port is an error in our hands; raises SettingsFault."""
+    try:
+        sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as fault:
+        # Python adds the address to the words, which stands here already.
+        why = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else fault.strerror
+        raise SettingsFault(f"cannot listen on {host}:{port} ({why})") from fault
+    sock.setblocking(False)
+    return sock
+
+
+@asynccontextmanager
+async def serve_asgi(asgi: Any, sock: socket.socket) -> AsyncIterator[None]:
+    """Serve an ASGI application on a bound socket; at the end stop accepting and let requests finish."""
+    server = _Server(
+        uvicorn.Config(
+            asgi,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=30,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def run(settings: Settings, entrances: Entrances) -> None:
+    """`serve` on the fastest loop there is."""
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - absent on Windows, where the plain loop serves
+
+        uvloop.run(serve(settings, entrances))
+    else:
+        asyncio.run(serve(settings, entrances))

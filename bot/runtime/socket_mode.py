@@ -1,0 +1,85 @@
+"""The Socket Mode connection: kept, watched, and drained before it is closed."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from aiohttp import WSMessage
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+
+from bot.runtime.health import Readiness
+
+log = structlog.get_logger(__name__)
+
+LOOK_AT_SOCKET = timedelta(seconds=5)
+
+
+class SocketMode(AsyncSocketModeHandler):
+    """Knows its listeners in flight, since closing the connection loses their answers; finds its way back."""
+
+    def __init__(self, app: AsyncApp, app_token: str, readiness: Readiness) -> None:
+        super().__init__(app, app_token, ping_interval=5)
+        self._readiness = readiness
+        self._in_flight: set[asyncio.Task[Any]] = set()
+        self._was_connected = False
+        self.client.on_message_listeners.append(self._heard)
+
+    async def keep(self) -> None:
+        """Connect, and see to it that a lost connection does not stay lost.
+
+        The library watches ping and pong and reconnects, but goes on trying the address it was given, and an address
+        is good for one connection: once that one failed, every further try would be refused. Without an address it
+        asks for a new one.
+        """
+        connecting = asyncio.create_task(self.connect_async())  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
+        try:
+            while True:
+                await asyncio.sleep(LOOK_AT_SOCKET.total_seconds())
+                connected = await self.client.is_connected()
+                self._readiness.note("socket_mode", None if connected else "not connected")
+                if not connected:
+                    self.client.wss_uri = None
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+
+    async def handle(self, client: Any, req: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._in_flight.add(task)
+        try:
+            await super().handle(client, req)
+        finally:
+            self._in_flight.discard(task)
+
+    async def drain(self) -> None:
+        """Let listeners answer, then close."""
+        if self._in_flight:
+            await asyncio.wait(set(self._in_flight), timeout=3)
+        await self.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
+
+    async def _heard(self, message: WSMessage) -> None:
+        """Slack says at each hello how many connections this app holds; it gives each request to any one of them.
+
+        One more than ours is another bot with the same app token, a forgotten laptop say, that takes every other
+        request. After a reconnect the old connection may still be counted.
+        """
+        if not isinstance(message.data, str) or '"hello"' not in message.data:
+            return
+        try:
+            hello = json.loads(message.data)
+        except ValueError:
+            return
+        if hello.get("type") != "hello":
+            return
+        self._readiness.note("socket_mode", None)
+        count = hello.get("num_connections")
+        expected = 2 if self._was_connected else 1
+        self._was_connected = True
+        too_many = isinstance(count, int) and count > expected
+        self._readiness.note("socket_mode_connections", f"{count} open, {expected} expected" if too_many else None)
+        if too_many:
+            log.warning("socket_mode.more_connections_than_expected", count=count, expected=expected)

@@ -1,0 +1,223 @@
+"""The message of a batch through its life, and the files in its thread."""
+
+from collections.abc import Sequence
+
+from bot.domain.applicants.batch import Batch, BatchState, Counts
+from bot.domain.check.check import Check
+from bot.domain.check.masking import tail
+from bot.domain.outbox import Message
+from bot.domain.reporting.spreadsheets import csv_bytes
+from bot.slack.blocks import ids, words
+from bot.slack.blocks.refusals import told
+from bot.slack.blocks.status import status_name
+from bot.slack.blocks.text import (
+    Block,
+    button,
+    context,
+    foreign,
+    person,
+    plain,
+    plain_section,
+    quoted,
+    section,
+    sentence,
+    spoken,
+    when,
+)
+
+RECEIVED = "I am reading the file; what is in it will stand in this channel as {batch}."
+RECEIVED_BEFORE = "I have read these files already, as {batch}. To begin anew, send them in a new message."
+TEMPLATE_COMMENT = "Fill in a row for each customer, add the photos (a zip, or beside it), and send both to me."
+TEMPLATE_SENT = "The template is in your direct messages with me."
+
+_FAULTS = 10
+_BAR = 20
+_BAR_MARKS = "█░ "
+"""Nothing that a screen reader could read."""
+_STATES = {
+    BatchState.CONFIRMED: "Preparing",
+    BatchState.SENDING: "Sending",
+    BatchState.PAUSED: "Paused",
+    BatchState.CANCELLED: "Cancelled",
+    BatchState.DONE: "Done",
+}
+
+
+def message(batch: Batch, counts: Counts) -> Message:
+    """The one message of a batch, as it stands now."""
+    head = f"*Biometric KYC · file of applicants* · {batch.id}"
+    asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
+    if batch.state is BatchState.REFUSED:
+        return _said(head, asked, [f"Nothing was sent. {told(batch.words)}"], [_template()])
+    if batch.state is BatchState.PREVIEW:
+        return _said(head, asked, _preview(batch), _decide(batch))
+    if batch.state is BatchState.CANCELLED and not counts.total:
+        return _said(head, asked, ["Cancelled. Nothing was sent and nothing was charged."], [])
+    return _said(f"{head} — {_STATES[batch.state]}", asked, _progress(batch, counts), _steer(batch))
+
+
+def faults_csv(batch: Batch) -> bytes:
+    rows = [[str(row), str(column), told(str(fault))] for row, column, fault in batch.preview.get("faults", ())]
+    return csv_bytes(["row", "column", "what is wrong"], rows)
+
+
+def results_csv(checks: Sequence[Check]) -> bytes:
+    """One line a row that was sent, in the order of the file. The number by its last characters alone."""
+    header = [
+        *("row", "reference", "customer_reference", "country", "id_type", "id_number_ending", "result", "code"),
+        *("why", "asked_at", "ended_at", "record_match", "liveness"),
+    ]
+    return csv_bytes(header, [_line(check) for check in checks])
+
+
+def faults_comment(batch: Batch) -> str:
+    return f"What is wrong with the rows of {batch.id}: correct them and send the file in a new message."
+
+
+def results_comment(batch: Batch, counts: Counts, *, still_open: bool) -> str:
+    waiting = _many(counts.needs_person, "row still waits", "rows still wait")
+    more = f" {waiting} for a person; another file follows at the end." if still_open else ""
+    return f"{person(batch.requester)} Results of {batch.id}: {_in_words(counts)}.{more}"
+
+
+def _line(check: Check) -> list[str]:
+    story = words.STORIES[check.verdict_why].name if check.verdict_why else ""
+    failure = words.FAILURES.get(check.failure or "")
+    why = story or (failure.title if failure else "")
+    return [
+        str(check.batch_row),
+        check.ref,
+        check.customer_reference,
+        check.country,
+        check.id_type,
+        tail(check.id_info.get("id_number", "")),
+        status_name(check),
+        check.verdict or "",
+        ". ".join(filter(None, (why, told(check.failure_words)))),
+        check.asked_at.isoformat(timespec="seconds"),
+        check.ended_at.isoformat(timespec="seconds") if check.ended_at else "",
+        check.record.outcome.value,
+        check.liveness.value if check.liveness else "",
+    ]
+
+
+def _preview(batch: Batch) -> list[str]:
+    faults = batch.preview.get("faults", ())
+    faulty = len({row for row, _column, _words in faults})
+    found = [f"{batch.ready} ready"]
+    if faulty:
+        found.append(f"{faulty} with faults")
+    if batch.repeats:
+        found.append(_many(batch.repeats, "looks like a repeat", "look like repeats"))
+    lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}."]
+    lines += [
+        f"Row {row}, {quoted(str(column), 40)}: {quoted(told(str(fault)), 160)}"
+        for row, column, fault in faults[:_FAULTS]
+    ]
+    if len(faults) > _FAULTS:
+        lines.append(f"and {len(faults) - _FAULTS} more faults: the file in the thread names all of them")
+    repeats = batch.preview.get("repeats", ())
+    lines += [f"Row {row}: {quoted(str(why), 80)}" for row, why in repeats[:5]]
+    if len(repeats) > 5:
+        lines.append(f"and {len(repeats) - 5} more repeats")
+    if ignored := batch.preview.get("ignored"):
+        shown = ", ".join(quoted(str(name), 40) for name in ignored[:8])
+        lines.append(f"Columns that I do not know are left out: {shown}{' …' if len(ignored) > 8 else ''}")
+    if unused := batch.preview.get("unused"):
+        lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
+    if not batch.ready and not batch.repeats:
+        lines.append("No row can be sent. Correct the file and send it in a new message.")
+    return lines
+
+
+def _decide(batch: Batch) -> list[Block]:
+    buttons = []
+    if batch.ready:
+        buttons.append(_send(ids.BATCH_CONFIRM, f"Send {batch.ready} checks", batch, batch.ready, primary=True))
+    if batch.repeats:
+        all_ = batch.ready + batch.repeats
+        buttons.append(_send(ids.BATCH_CONFIRM_ALL, f"Send {all_}, repeats too", batch, all_))
+    buttons.append(_button(ids.BATCH_CANCEL, "Cancel", batch.id))
+    if batch.preview.get("faults"):
+        buttons.append(_template())
+    return buttons
+
+
+def _send(action_id: str, text: str, batch: Batch, count: int, *, primary: bool = False) -> Block:
+    confirm = {
+        "title": plain("Has every customer agreed?", 100),
+        "text": plain(
+            f"{count} checks go to Smile ID and are charged. You confirm that every customer knows that their photo "
+            "and ID information are compared with the authority's record, and has explicitly agreed.",
+            300,
+        ),
+        "confirm": plain("All have agreed: send", 30),
+        "deny": plain("Not yet", 30),
+    }
+    return _button(action_id, text, batch.id, primary=primary) | {"confirm": confirm}
+
+
+def _progress(batch: Batch, counts: Counts) -> list[str]:
+    if not counts.total:
+        return ["Confirmed; the rows are being prepared."]
+    filled = _BAR * counts.ended // counts.total
+    percent = 100 * counts.ended // counts.total
+    bar = "█" * filled + "░" * (_BAR - filled)
+    return [f"{bar} {counts.ended} of {counts.total} ended ({percent} %)", f"{_in_words(counts)}."]
+
+
+def _in_words(counts: Counts) -> str:
+    named = [
+        (counts.approved, "approved"),
+        (counts.differs, "approved by Smile ID although the authority's record differs"),
+        (counts.rejected, "rejected"),
+        (counts.failed, "without result"),
+        (counts.decided, "decided by a reviewer"),
+        (counts.needs_person, "needs a person" if counts.needs_person == 1 else "need a person"),
+        (counts.held, "waits for your answer" if counts.held == 1 else "wait for your answer"),
+        (counts.sent, "at Smile ID"),
+        (counts.waiting, "not sent yet"),
+        (counts.cancelled, "cancelled"),
+    ]
+    return ", ".join(f"{count} {name}" for count, name in named if count) or "nothing yet"
+
+
+def _steer(batch: Batch) -> list[Block]:
+    buttons = []
+    if batch.state is BatchState.SENDING:
+        buttons.append(_button(ids.BATCH_PAUSE, "Pause", batch.id))
+    if batch.state is BatchState.PAUSED:
+        buttons.append(_button(ids.BATCH_RESUME, "Resume", batch.id, primary=True))
+    if batch.state in (BatchState.SENDING, BatchState.PAUSED, BatchState.CONFIRMED):
+        confirm = {
+            "title": plain("Cancel the rest?", 100),
+            "text": plain("What is at Smile ID goes on; what was not sent will not be, and is not charged.", 300),
+            "confirm": plain("Cancel the rest", 30),
+            "deny": plain("Go on", 30),
+        }
+        buttons.append(_button(ids.BATCH_CANCEL, "Cancel the rest", batch.id) | {"confirm": confirm})
+    return buttons
+
+
+def _said(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block]) -> Message:
+    blocks = [
+        section(head),
+        context({"type": "mrkdwn", "text": asked, "verbatim": True}),
+        *(plain_section("\n".join(lines[n : n + 8])) for n in range(0, len(lines), 8)),
+    ]
+    if buttons:
+        blocks.append({"type": "actions", "elements": list(buttons)})
+    heard = " ".join(line.lstrip(_BAR_MARKS) for line in map(sentence, lines))
+    return Message(text=f"{spoken(head)}. {foreign(heard, 1500)}", blocks=blocks)
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
+
+
+def _template() -> Block:
+    return button(ids.BATCH_TEMPLATE, "Download template", "template", aloud="Download a template for such a file")
+
+
+def _button(action_id: str, text: str, value: str, *, primary: bool = False) -> Block:
+    return button(action_id, text, value, aloud=f"{text}: file {value}", primary=primary)

@@ -1,0 +1,122 @@
+"""Questions before a check is paid for: photos that look unusable, people who were checked before."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.domain.check.check import Check, Held, PhotoKind
+from bot.domain.check.photo_quality import Flaw
+from bot.domain.outbox import Message
+from bot.domain.reporting.searches import EARLIER_NAMED
+from bot.slack.blocks import ids
+from bot.slack.blocks.form import photo_inputs
+from bot.slack.blocks.status import label, status_name
+from bot.slack.blocks.text import (
+    Block,
+    button,
+    foreign,
+    person,
+    plain,
+    section,
+    spoken,
+    when,
+)
+from bot.slack.blocks.thread import cancel_button
+
+_ANSWERS = {"let_pass": "sent all the same", "other_photos": "sent with other photos", "cancelled": "cancelled"}
+_FLAWS: Mapping[Flaw, str] = {
+    Flaw.SMALL: "is very small",
+    Flaw.NARROW: "is unusually long and narrow",
+    Flaw.DARK: "is very dark",
+    Flaw.BRIGHT: "is overexposed",
+    Flaw.BLURRED: "looks blurred",
+    Flaw.SAME_PICTURE: "is the same picture as most of the others",
+}
+
+
+def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Message:
+    """Asked in the thread, of who asked for the check. Of earlier checks only those given are named."""
+    head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
+    if is_reminder:
+        head = f"{person(check.requester)} *Still not sent*: a question waits for your answer · {check.ref}"
+    words = _photos(check) if check.held is Held.PHOTOS else _selfie(check, earlier)
+    text = f"{head}. {words} Nothing has been charged."
+    actions = [
+        _button(ids.SEND_HELD, "Send all the same" if check.held is Held.PHOTOS else "Check again", check.ref),
+        _button(ids.OTHER_PHOTOS, "Other photos", check.ref),
+        cancel_button(check),
+    ]
+    return Message(
+        text=spoken(text),
+        blocks=[section(head), section(f"{words} Nothing has been charged."), {"type": "actions", "elements": actions}],
+    )
+
+
+def answered(check: Check, *, by: str, how: str, held: str) -> Message:
+    """What stands in place of the question: without its buttons."""
+    asked = "The selfie was part of an earlier check" if held == Held.SELFIE_SEEN else "The photos looked hard to use"
+    done = _ANSWERS.get(how, "answered")
+    line = f"{asked}; {done}, says {person(by)} · {label(check)}"
+    return Message(text=spoken(line), blocks=[section(line)])
+
+
+def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:
+    """For the form, in mrkdwn that is ours: who checked this person when, with which result, and where.
+
+    `earlier` are those that the asker may see, with a link each; `hidden` is how many more there are.
+    """
+    lines = [
+        f"• {f'<{link}|{check.ref}>' if link else check.ref}, asked by {person(check.requester)} "
+        f"{when(check.asked_at)}: {status_name(check)}"
+        for check, link in earlier[:EARLIER_NAMED]
+    ]
+    if len(earlier) > EARLIER_NAMED:
+        lines.append(f"• and {len(earlier) - EARLIER_NAMED} more that you may see; `/kyc find` shows them")
+    if hidden:
+        lines.append(
+            "• a check in a place that you can't see; a reviewer can tell you more"
+            if hidden == 1
+            else f"• {hidden} checks in places that you can't see; a reviewer can tell you more"
+        )
+    what = "ID number" if by_number else "customer reference"
+    return f"*This {what} was checked before.*\n" + "\n".join(lines)
+
+
+def photos_form(ref: str, *, liveness_required: bool) -> dict[str, Any]:
+    """Other photos for a check that waits."""
+    return {
+        "type": "modal",
+        "callback_id": ids.PHOTOS_FORM,
+        "private_metadata": ref,
+        "title": plain("Other photos", 24),
+        "submit": plain("Send to Smile ID", 24),
+        "close": plain("Cancel", 24),
+        "blocks": photo_inputs(liveness_required=liveness_required),
+    }
+
+
+def _photos(check: Check) -> str:
+    flaws = [_flaw(kind, position, flaw) for kind, position, flaw in check.held_note.get("flaws", ())]
+    shown = "; ".join(flaws[:4]) + (f"; and {len(flaws) - 4} more" if len(flaws) > 4 else "")
+    return f"{shown[:1].upper()}{shown[1:]}. Smile ID may not be able to use {'it' if len(flaws) == 1 else 'them'}."
+
+
+def _flaw(kind: str, position: int, flaw: str) -> str:
+    which = "the selfie" if kind == PhotoKind.SELFIE else f"liveness image {position + 1}"
+    return f"{which} {_FLAWS.get(Flaw(flaw), foreign(flaw))}"
+
+
+def _selfie(check: Check, earlier: Sequence[Check]) -> str:
+    others = int(check.held_note.get("others", 0))
+    named = [
+        f"{e.ref} ({status_name(e)}, asked by {person(e.requester)} {when(e.asked_at)})"
+        for e in earlier[:EARLIER_NAMED]
+    ]
+    where = ", ".join(named) if named else "an earlier check elsewhere"
+    if check.held_note.get("other_number"):
+        return f"This very selfie was used with *another ID number*: {where}. Look closely before you go on."
+    more = f" and {others - len(named)} more" if named and others > len(named) else ""
+    return f"This very selfie was part of {where}{more}."
+
+
+def _button(action_id: str, text: str, ref: str) -> Block:
+    return button(action_id, text, ref, aloud=f"{text}: check {ref}")

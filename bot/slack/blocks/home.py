@@ -1,0 +1,170 @@
+"""The Home tab: a person's own checks, what waits for a reviewer, a manager's figures of today."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.reporting.figures import Rate, Report
+from bot.domain.review.review import Review
+from bot.slack.blocks import find, ids, review
+from bot.slack.blocks.find import Row
+from bot.slack.blocks.status import subject, verdict_name
+from bot.slack.blocks.summary import percent
+from bot.slack.blocks.text import (
+    Block,
+    button,
+    context,
+    person,
+    plain,
+    plain_section,
+    section,
+    took,
+)
+
+NO_ROLE = "You have no part in checks here yet. Ask {person} to add you, if you should have."
+NO_ROLE_HERE = "You have no part in checks here yet. Ask an operator of kyc-bot to add you, if you should have."
+NOT_SURE = "Slack has not told me yet what you may see here. I look again in a moment."
+MINE = 10
+QUEUE = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A check that waits for a reviewer."""
+
+    row: Row
+    review: Review
+    waited: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What waits for the viewer, oldest first, what they have claimed before all else."""
+
+    viewer: str
+    first: Sequence[Queued]
+    more: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Today:
+    """The figures of today so far, and of the last whole day with what it is compared with."""
+
+    today: Report
+    yesterday: Report
+
+
+def home(
+    *,
+    mine: Sequence[Row] | None,
+    queue: Queue | None,
+    today: Today | None,
+    ask: str | None = None,
+    unsure: bool = False,
+) -> dict[str, Any]:
+    """What is None is not this person's to see; `ask` is who can change that, `unsure` that Slack has not answered."""
+    blocks: list[Block] = []
+    if queue is not None:
+        blocks += _queue(queue)
+    if today is not None:
+        blocks += _today(today)
+    if mine is not None:
+        blocks += _mine(mine)
+    if unsure:
+        blocks.append(plain_section(NOT_SURE))
+    elif not blocks:
+        blocks.append(section(NO_ROLE.format(person=person(ask))) if ask else plain_section(NO_ROLE_HERE))
+    return {"type": "home", "blocks": blocks}
+
+
+def _header(text: str) -> Block:
+    return {"type": "header", "text": plain(text, 150)}
+
+
+def _mine(rows: Sequence[Row]) -> list[Block]:
+    start: Block = {
+        "type": "actions",
+        "elements": [
+            button(ids.HOME_START, "Start a check", "start", aloud="Start a check: opens the form", primary=True)
+        ],
+    }
+    if not rows:
+        return [_header("My checks"), plain_section("You have not asked for a check yet."), start]
+    listed = [section(find.line(row, names=False)) | {"accessory": _details(row.check.ref)} for row in rows]
+    return [_header("My checks"), start, *listed, context(plain("The newest of yours; /kyc list shows more."))]
+
+
+def _queue(queue: Queue) -> list[Block]:
+    if not queue.first:
+        return [_header("Waiting for review"), plain_section("Nothing waits for a reviewer.")]
+    blocks = [_header(f"Waiting for review: {len(queue.first) + queue.more}")]
+    for one in queue.first:
+        check = one.row.check
+        where = f"<{one.row.link}|{check.ref}>" if one.row.link else check.ref
+        waiting = f"Waiting for {took(one.waited)}" if one.waited else "Has just come in"
+        line = (
+            f"*{where}* · {subject(check, one.row.entry)} — {verdict_name(check)}\n"
+            f"{waiting} · asked by {person(check.requester)} · {_who(one.review)}"
+        )
+        blocks += [
+            section(line),
+            {"type": "actions", "elements": review.buttons(check, one.review, viewer=queue.viewer)},
+        ]
+    if queue.more:
+        blocks.append(context(plain(f"and {queue.more} more, which come up as these are done")))
+    return blocks
+
+
+def _who(review: Review) -> str:
+    if review.proposal is not None:
+        return f"{person(review.proposal.by)} proposes a decision, a second person is needed"
+    if review.claimed_by:
+        return f"claimed by {person(review.claimed_by)}"
+    return "nobody has claimed it"
+
+
+def _today(today: Today) -> list[Block]:
+    figures, backlog = today.today.figures, today.today.backlog
+    line = (
+        f"*Today so far*: {figures.asked} asked, {figures.approved} approved, {figures.rejected} rejected, "
+        f"{figures.failed} without result, {figures.open} still open. {_rate(figures.approval)}"
+    )
+    lines = [line.strip()]
+    if backlog.review:
+        over = f", {backlog.over} over their time" if backlog.over else ""
+        lines.append(f"In review now: {len(backlog.review)}{over}, {_oldest(backlog.review[0].waited)}.")
+    return [_header("Figures"), section("\n".join(lines)), section(_trend(today.yesterday)), _more()]
+
+
+def _oldest(waited: timedelta) -> str:
+    """By the quarter of an hour, or else the tab would read differently at every look."""
+    step = timedelta(minutes=15)
+    return f"the oldest for {took(waited - waited % step)}" if waited >= step else "all of them new"
+
+
+def _more() -> Block:
+    return context(plain("/kyc summary gives any day, week, month, country or ID type."))
+
+
+def _trend(report: Report) -> str:
+    """The last whole day, beside the same weekday a week before and the mean of the days before it."""
+    figures = report.figures
+    parts = [f"*Yesterday*: {figures.asked} asked. {_rate(figures.approval)}".strip()]
+    if report.previous is not None:
+        before = report.previous[1]
+        parts.append(f"The same weekday last week: {before.asked} asked. {_rate(before.approval)}".strip())
+    if report.mean is not None:
+        days = f"Mean of the {report.mean.periods} days before" if report.mean.periods > 1 else "The day before"
+        parts.append(f"{days}: {report.mean.asked:.1f} asked. {_rate(report.mean.approval)}".strip())
+    if report.previous is None and report.mean is None:
+        parts.append("There is nothing to compare with yet.")
+    return "\n".join(parts)
+
+
+def _rate(rate: Rate) -> str:
+    return f"Approval rate {percent(rate)}." if rate.value is not None else ""
+
+
+def _details(ref: str) -> Block:
+    return button(ids.DETAILS, "Details", ref, aloud=f"Details: check {ref}")

@@ -1,0 +1,271 @@
+"""The answer to a message: what was understood of it, what is missing, and the buttons below. One person reads it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.domain.check.check import PhotoKind
+from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.masking import tail
+from bot.domain.id_types.id_types import IDType
+from bot.domain.mentions.incoming import Dropped, Standing
+from bot.domain.mentions.parser import Understood
+from bot.domain.outbox import Message
+from bot.slack.blocks import ids
+from bot.slack.blocks.form import LABELS
+from bot.slack.blocks.refusals import plain_sentence
+from bot.slack.blocks.text import (
+    Block,
+    button,
+    context,
+    foreign,
+    plain,
+    plain_section,
+    quoted,
+    section,
+    sentence,
+)
+
+HELP = (
+    "Write what the check needs in any order, with the selfie attached or already in the thread, for example: "
+    "`NG BVN 00000000000 Ada Obi 1987-03-24`. Labels help where something is not clear: `first name: Ada`. "
+    "The result comes into the same thread. `/kyc` opens the form instead, `/kyc help` shows everything."
+)
+HELP_IN_CHANNEL = (
+    "Mention me with the country and the ID type, with the selfie attached or already in the thread, for example "
+    "`@kyc NG BVN`. I answer with the form, where you enter the rest. Don't write ID numbers or names in a channel. "
+    "In a direct message to me you can write everything at once. `/kyc help` shows more."
+)
+HINT = "Your message contains an ID number. Delete it once the check is sent: a bot cannot delete it for you."
+NUMBER_IN_CHANNEL = (
+    "Your message seems to contain an ID number or other personal details, and everyone in this channel can read "
+    "them. I did not use them, and I can't delete them. Please delete your message: point at it (on a phone, hold "
+    "it), choose More actions (⋯), then Delete message. If Slack does not let you, ask a workspace admin."
+)
+NUMBER_OF_ANOTHER = (
+    "This message seems to contain an ID number or other personal details, and everyone in this channel can read "
+    "them. I did not use them. Ask its author to delete the message."
+)
+COMPLETE_IN_FORM = (
+    "Open the form to complete this check: enter the ID number there, or send me all of it in a direct message."
+)
+CHANGED = "Your message was changed since; this is how it reads now."
+GONE = "Your message is no longer there, so there is nothing to send. Write it again, or use /kyc."
+GONE_FROM_CHANNEL = "Your message is no longer there, so its photos are not in this form. Attach them below."
+NOT_YOURS = "Only the person who wrote the message can use it for a check. Write one of your own to me, or use /kyc."
+SENT = "{ref} is on its way; the result comes into this thread."
+SENT_BEFORE = "This message was sent already, as {ref}. For another check write another message, or use `/kyc`."
+NOT_READ = "Slack did not let me read the message in time. Try again in a moment."
+ONE_MOMENT = "One moment: reading what is there, and its photos …"
+WHICH_IS_THE_SELFIE = "Say in the form which photo is the selfie."
+_UNCLEAR = 8
+_TAKEN_FROM_CHANNEL = (ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS)
+_MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """A button's value: which message it is about, and under a key what was shown of it; nothing of its text."""
+
+    channel: str
+    ts: str
+    thread_ts: str | None
+    fingerprint: str = ""
+    again: bool = False
+    """The author was told that this person was checked before."""
+
+    def dump(self) -> str:
+        parts = [self.channel, self.ts, self.thread_ts, self.fingerprint, self.again]
+        return json.dumps(parts, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, value: str) -> "Pointer | None":
+        """None if it is not one of ours."""
+        try:
+            channel, ts, thread_ts, fingerprint, again = json.loads(value)
+        except (ValueError, TypeError):
+            return None
+        if not all(isinstance(text, str) for text in (channel, ts, fingerprint)):
+            return None
+        if not isinstance(thread_ts, str | None) or not isinstance(again, bool):
+            return None
+        return cls(channel=channel, ts=ts, thread_ts=thread_ts, fingerprint=fingerprint, again=again)
+
+
+def pointer(dropped: Dropped, fingerprint: str = "") -> str:
+    place = Pointer(channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, fingerprint=fingerprint)
+    return place.dump()
+
+
+def seen(pointer: Pointer, words: str) -> Message:
+    """This person was checked before; `words` are ours, in mrkdwn."""
+    text, value = "Check again: it is charged again", replace(pointer, again=True).dump()
+    return Message(text=words, blocks=[section(words), _buttons(button(ids.SEND_MESSAGE, text, value, aloud=text))])
+
+
+def whole(
+    dropped: Dropped,
+    understood: Understood,
+    entry: IDType,
+    photos: Sequence[Standing],
+    *,
+    fingerprint: str,
+    above: str = "",
+) -> Message:
+    """Everything was said: shown back for one click that confirms consent and sends."""
+    head, agreed = above or "This is what I understood. One click sends it.", "The customer has agreed: send"
+    lines = _facts(understood, entry, photos)
+    blocks = [
+        section(head),
+        plain_section("\n".join(lines)),
+        _buttons(
+            button(ids.SEND_MESSAGE, agreed, pointer(dropped, fingerprint), aloud=f"{agreed} the check", primary=True),
+            _open_form(dropped),
+        ),
+        context(plain(HINT)),
+    ]
+    return Message(text=f"{head} {foreign('; '.join(lines), 900)}. {HINT}", blocks=blocks)
+
+
+def lacking(
+    dropped: Dropped,
+    understood: Understood,
+    entry: IDType | None,
+    photos: Sequence[Standing],
+    *,
+    faults: Mapping[str, FieldFault],
+    left_out: str | None = None,
+    above: str = "",
+) -> Message:
+    """Something is missing, wrong or unclear: said in words, and the form opens with what is known.
+
+    `left_out`: which photos of the thread stand neither here nor in the form.
+    """
+    head = f"{above} I could not make a whole check of this message; the form takes the rest.".lstrip()
+    known = _facts(understood, entry, photos)
+    wrong = _wrong(faults, photos, unclear=understood.unclear)
+    if _is_selfie_doubtful(photos) or not (wrong or left_out):
+        wrong.append(WHICH_IS_THE_SELFIE)
+    if left_out:
+        wrong.append(left_out)
+    blocks = [section(head)]
+    if known:
+        blocks.append(plain_section("Understood\n" + "\n".join(known)))
+    blocks += [plain_section("Missing or unclear\n" + "\n".join(wrong)), _buttons(_open_form(dropped))]
+    if understood.texts.get("id_number"):
+        blocks.append(context(plain(HINT)))
+    return Message(text=f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}", blocks=blocks)
+
+
+def in_channel(
+    dropped: Dropped,
+    understood: Understood,
+    entry: IDType | None,
+    photos: Sequence[Standing],
+    *,
+    faults: Mapping[str, FieldFault],
+    left_out: str | None = None,
+) -> Message:
+    """What the form takes over of a message in a channel: country, ID type and photos, and nothing else.
+
+    `left_out`: which photos of the thread stand neither here nor in the form.
+    """
+    known = _facts(understood, entry, photos)
+    wrong = _wrong({name: words for name, words in faults.items() if name in _TAKEN_FROM_CHANNEL}, photos)
+    if _is_selfie_doubtful(photos):
+        wrong.append(WHICH_IS_THE_SELFIE)
+    if left_out:
+        wrong.append(left_out)
+    blocks = [section(COMPLETE_IN_FORM)]
+    if known:
+        blocks.append(plain_section("From your message\n" + "\n".join(known)))
+    if wrong:
+        blocks.append(plain_section("Missing or unclear\n" + "\n".join(wrong)))
+    blocks.append(_buttons(_open_form(dropped)))
+    return Message(text=f"{COMPLETE_IN_FORM} {foreign(' '.join(map(sentence, wrong)), 900)}".rstrip(), blocks=blocks)
+
+
+def delete_your_message(said: Message) -> Message:
+    """The same answer, and why and how to delete the message that it answers."""
+    return Message(text=f"{said.text} {NUMBER_IN_CHANNEL}", blocks=[*said.blocks, plain_section(NUMBER_IN_CHANNEL)])
+
+
+def left_out(count: int, *, thread_is_cut: bool) -> str | None:
+    """What the form does not offer of a long thread; None when it offers everything."""
+    told = [f"The thread holds {count} older photos that are not offered."] if count else []
+    if thread_is_cut:
+        told.append(
+            "The thread is too long for me to read whole: I looked at its beginning and its newest messages. "
+            "If the photo is missing here, attach it to a message of its own."
+        )
+    return " ".join(told) or None
+
+
+def one_moment(title: str = "Biometric KYC check") -> dict[str, Any]:
+    """The modal that stands while the message is read: a trigger lives three seconds."""
+    return {
+        "type": "modal",
+        "callback_id": "kyc_one_moment",
+        "title": plain(title, 24),
+        "close": plain("Cancel", 24),
+        "blocks": [plain_section(ONE_MOMENT)],
+    }
+
+
+def _facts(understood: Understood, entry: IDType | None, photos: Sequence[Standing]) -> list[str]:
+    lines = []
+    if entry is not None:
+        lines.append(f"{quoted(entry.country_name, 75)} · {quoted(entry.short, 75)}")
+    elif understood.country:
+        lines.append(f"Country: {quoted(understood.country, 75)}")
+    known = [*LABELS, *understood.texts]
+    for name, text in sorted(understood.texts.items(), key=lambda said: known.index(said[0])):
+        if name == "id_number":
+            last = tail(text)
+            lines.append(f"{_label(name)} ending {last}" if last else f"{_label(name)} too short to show")
+        else:
+            lines.append(f"{_label(name)}: {quoted(text, 100)}")
+    if understood.customer_reference:
+        lines.append(f"Customer reference: {quoted(understood.customer_reference, 100)}")
+    for kind, label in _MARK.items():
+        named = [quoted(photo.file.name, 80) for photo in photos if photo.kind is not None and photo.kind.value == kind]
+        if named:
+            lines.append(f"{label}{'s' if len(named) > 1 else ''}: {', '.join(named)}")
+    return lines
+
+
+def _wrong(faults: Mapping[str, FieldFault], photos: Sequence[Standing], *, unclear: Sequence[str] = ()) -> list[str]:
+    """A line for each thing that keeps a message from being a check, whatever the form asks for anyway."""
+    # A photo that may be the selfie is there: to ask for one would contradict that.
+    settled_in_form = {ids.CONSENT, ids.SELFIE} if _is_selfie_doubtful(photos) else {ids.CONSENT}
+    wrong = [
+        f"{_label(name)}: {plain_sentence(fault)}" for name, fault in faults.items() if name not in settled_in_form
+    ]
+    if unclear:
+        shown = [f"“{quoted(word, 60)}”" for word in unclear[:_UNCLEAR]]
+        more = f" and {len(unclear) - _UNCLEAR} more" if len(unclear) > _UNCLEAR else ""
+        wrong.append(f"Not clear to me: {', '.join(shown)}{more}")
+    return wrong + [
+        f"{quoted(photo.file.name, 80) or 'A file'}: {plain_sentence(photo.fault)}" for photo in photos if photo.fault
+    ]
+
+
+def _is_selfie_doubtful(photos: Sequence[Standing]) -> bool:
+    """Whether one of the usable photos may be the selfie, and none is surely it."""
+    kinds = {photo.kind for photo in photos if photo.fault is None}
+    return None in kinds and PhotoKind.SELFIE not in kinds
+
+
+def _label(name: str) -> str:
+    ours = {ids.COUNTRY: "Country", ids.ID_TYPE: "ID type", ids.SELFIE: "Selfie", ids.LIVENESS: "Liveness images"}
+    return ours.get(name) or LABELS.get(name) or name.replace("_", " ").capitalize()
+
+
+def _open_form(dropped: Dropped) -> Block:
+    aloud = "Open the form, with what was understood of the message"
+    return button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(dropped), aloud=aloud)
+
+
+def _buttons(*buttons: Block) -> Block:
+    return {"type": "actions", "elements": list(buttons)}

@@ -1,0 +1,244 @@
+"""What one person sees alone: the Details modal, answers to `/kyc status` and `/kyc list`, help, refusals."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.domain.check.check import Check
+from bot.domain.check.masking import tail
+from bot.domain.id_types.id_types import IDType
+from bot.domain.outbox import Message
+from bot.domain.results.codes import Reading
+from bot.domain.results.record_match import RecordMatch
+from bot.domain.results.trust_rules import Source
+from bot.slack.blocks import ids, words
+from bot.slack.blocks.form import LABELS
+from bot.slack.blocks.results import checklist, said_by_smile_id
+from bot.slack.blocks.status import status_name, subject
+from bot.slack.blocks.text import (
+    Block,
+    button,
+    context,
+    foreign,
+    person,
+    plain,
+    plain_section,
+    quoted,
+    section,
+    when,
+)
+from bot.slack.blocks.thread import buttons
+
+_MESSAGES = 15
+"""The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
+_HELD = 300
+_FIELD = 2_000
+"""Slack takes less in a field of a section than in its text."""
+_PHOTOS = 12
+"""A selfie, an ID card, eight liveness images, and some that we do not know of."""
+_SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
+
+HELP = """\
+*/kyc* or */kyc check* opens the form for a new Biometric KYC check
+*/kyc status K-7F3K2Q* says where a check stands
+*/kyc list* shows your checks; `open`, `review`, `approved`, `rejected`, `failed`, `cancelled` behind it show those
+*/kyc find* opens a form that finds checks by number, reference, person, date or outcome
+*/kyc rerun K-7F3K2Q* runs a check again that was rejected, cancelled or had no result
+*/kyc review K-7F3K2Q* shows a reviewer the card of a check, to claim and decide it
+*/kyc notify* lets you choose what to be told by direct message
+*/kyc cancel K-7F3K2Q* withdraws a check that was not sent yet
+*/kyc summary* shows managers the figures of today; `yesterday`, `week`, `month` or `2026-11-01..2026-11-15` behind \
+it, then a country and an ID type, choose others
+*@kyc NG BVN* in a channel, with a selfie or in a thread that holds one, is answered with the form; don't write ID \
+numbers or names in a channel
+*NG BVN 00000000000 Ada Obi 1987-03-24* in a direct message to me, with a selfie, asks for a check
+*A CSV, XLSX, JSON or zip file* of applicants with their photos, in a channel or a direct message, asks for many \
+checks at once
+*Run Biometric KYC* among a message's shortcuts opens the form with the photos of that message or its thread
+*/kyc export xlsx month* sends managers the bare record of checks as a file: `csv`, `jsonl` or `xlsx`, of any days
+*/kyc help* shows this"""
+
+FOREIGN = "I only work for members of the workspace that I am installed in."
+FAULT = (
+    "Something went wrong on our side; nothing was sent to Smile ID and nothing was charged. "
+    "Reference {code}. The operators can see it."
+)
+FAULT_OF_A_CLICK = (
+    "Something went wrong on our side; your click changed nothing. Reference {code}. The operators can see it."
+)
+EXPIRED = "Slack closed the door before the form could open. Try again."
+EXPIRED_DETAILS = "Slack closed the door before the Details could open. Click again."
+CANCELLED = "{ref} is cancelled; nothing was charged for it."
+NO_REF_RERUN = "Name a check by its reference, for example `/kyc rerun K-7F3K2Q`. `/kyc list` shows yours."
+NO_REF_CANCEL = "Name a check by its reference, for example `/kyc cancel K-7F3K2Q`. `/kyc list` shows yours."
+EXPIRED_TEMPLATE = "Slack did not take the template. Try again in a moment."
+NO_REF = "Name a check by its reference, for example `/kyc status K-7F3K2Q`. `/kyc list` shows yours."
+OLD_BUTTON = "This button is of another version of me and does nothing now. `/kyc help` shows what I understand."
+OLD_FORM = "This form is of another version of me: nothing was stored or sent. Close it and type /kyc."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One message of Smile ID, as the Details show it."""
+
+    at: datetime
+    source: Source
+    reading: Reading
+    authority: Mapping[str, str] = field(repr=False, default_factory=dict)
+    suspects: Sequence[str] = ()
+    liveness_images: int | None = None
+    """Sent with the job that the message is about; None of an earlier round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One thing that was entered beside what the authority holds, both as they were written."""
+
+    name: str
+    entered: str = field(repr=False)
+    recorded: Sequence[str] = field(repr=False)
+    """Once for each way in which Smile ID's messages tell it."""
+    word: RecordMatch
+
+
+def details(
+    check: Check,
+    entry: IDType | None,
+    messages: Sequence[Told],
+    *,
+    photo_links: Mapping[str, str] | None,
+    compared: Sequence[Compared] = (),
+    reviewers: Sequence[Block] = (),
+) -> dict[str, Any]:
+    """Everything we hold of a check. `photo_links` None: still being fetched; empty: none to be had.
+
+    `compared` is what was entered beside the authority's record, `reviewers` what they decided and wrote.
+    """
+    lines = [status_name(check), _number(check)]
+    for name, label in LABELS.items():
+        if name != "id_number" and (value := quoted(check.id_info.get(name, ""))):
+            lines.append(f"{label}: {value}")
+    if reference := quoted(check.customer_reference):
+        lines.append(f"Customer reference: {reference}")
+    blocks: list[Block] = [
+        section(f"*{subject(check, entry)}*"),
+        plain_section("\n".join(lines)),
+        context(
+            {
+                "type": "mrkdwn",
+                "text": f"Asked by {person(check.requester)} {when(check.asked_at)} · consent confirmed by "
+                f"{person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})",
+                "verbatim": True,
+            }
+        ),
+        *_side_by_side(compared),
+        {"type": "divider"},
+    ]
+    shown = messages[-_MESSAGES:]
+    if len(shown) < len(messages):
+        blocks.append(plain_section(f"The newest {len(shown)} of {len(messages)} messages of Smile ID:"))
+    for message in shown:
+        blocks += _message(message)
+    if not messages:
+        blocks.append(plain_section("Smile ID has not said anything yet."))
+    blocks += reviewers
+    blocks += _photos(photo_links)
+    blocks.append(context(plain("That you opened this was recorded.")))
+    return {
+        "type": "modal",
+        "callback_id": ids.DETAILS_VIEW,
+        "private_metadata": check.ref,
+        "title": plain(f"Check {check.ref}", 24),
+        "close": plain("Close", 24),
+        "blocks": blocks,
+    }
+
+
+def _side_by_side(compared: Sequence[Compared]) -> list[Block]:
+    """Two columns; others' text stands in plain_text, and a screen reader reads row by row."""
+    fields = []
+    for one in compared:
+        recorded = "; ".join(quoted(text, _HELD) for text in one.recorded) or "(not told)"
+        fields += [
+            plain(f"{one.name} entered\n{quoted(one.entered, _HELD) or '(nothing)'}", _FIELD),
+            plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}", _FIELD),
+        ]
+    return [{"type": "section", "fields": fields}] if fields else []
+
+
+def _number(check: Check) -> str:
+    number = check.id_info.get("id_number", "")
+    if not number:
+        return "ID number no longer held"
+    last = tail(number)
+    return f"ID number ending {last}" if last else "ID number too short to show"
+
+
+def _message(message: Told) -> list[Block]:
+    reading = message.reading
+    how = "by callback" if message.source is Source.CALLBACK else "from Smile ID's record"
+    blocks = [
+        section(f"*{words.STORIES[reading.why].name}*\n{when(message.at)}, {how}"),
+        plain_section(said_by_smile_id(reading)),
+    ]
+    facts = [f"{quoted(name, 75)}: {quoted(value)}" for name, value in message.authority.items()]
+    facts += [f"Other account: {quoted(name)}" for name in message.suspects]
+    if lines := [*checklist(reading, liveness_images=message.liveness_images), *facts]:
+        blocks.append(plain_section("\n".join(lines)))
+    return blocks
+
+
+def _photos(links: Mapping[str, str] | None) -> list[Block]:
+    """Links, never pictures; a presigned one is long, so each stands in a block of its own."""
+    if links is None:
+        return [context(plain("Fetching links to the photos from Smile ID …"))]
+    marks = [f"<{url.replace('&', '&amp;')}|{foreign(name.replace('_', ' '), 75)}>" for name, url in links.items()]
+    fitting = [mark for mark in marks if _SAFE_LINK.fullmatch(mark) and len(mark) < 3000][:_PHOTOS]
+    if not fitting:
+        return [context(plain("Smile ID gives no links to the photos now."))]
+    return [
+        context(plain("Photos at Smile ID, for a short time:")),
+        *(context({"type": "mrkdwn", "text": mark, "verbatim": True}) for mark in fitting),
+    ]
+
+
+def status(check: Check, entry: IDType | None, *, link: str | None) -> Message:
+    """The answer to `/kyc status`."""
+    where = f" · <{link}|open the thread>" if link else ""
+    line = f"*{check.ref}* · {subject(check, entry)} — {status_name(check)}\nAsked {when(check.asked_at)}{where}"
+    return Message(text=line, blocks=[section(line), buttons(check)])
+
+
+def help_text(unknown: str | None = None) -> Message:
+    """Help; `unknown` is a word that we do not know, shown back."""
+    head = f"I don't know “{foreign(unknown)}”. " if unknown else ""
+    text = f"{head}This is what I understand:\n{HELP}"
+    return Message(text=text, blocks=[section(text)])
+
+
+def says(text: str) -> Message:
+    """One sentence of ours."""
+    return Message(text=text, blocks=[section(text)])
+
+
+def plainly(faults: Iterable[str]) -> str:
+    """Faults of fields, where there are no fields to stand beside."""
+    return " ".join(foreign(words) for words in faults)
+
+
+def try_again(value: str) -> Message:
+    """The form could not open in time; a click brings a new chance. `value` says for which conversation."""
+    opens = button(ids.OPEN_FORM, "Open the form", value, aloud="Open the form for a new check")
+    return Message(text=EXPIRED, blocks=[section(EXPIRED), {"type": "actions", "elements": [opens]}])
+
+
+def closed(text: str) -> dict[str, Any]:
+    """A form that cannot be used, and why."""
+    return {
+        "type": "modal",
+        "title": plain("Biometric KYC check", 24),
+        "close": plain("Close", 24),
+        "blocks": [plain_section(text)],
+    }

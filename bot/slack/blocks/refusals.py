@@ -1,0 +1,397 @@
+"""What people read when something cannot be done or taken: one sentence for each code.
+
+A fact that comes with a code is named in its sentence by the same name; `_SHOWN` says how those read that are no plain
+text or number.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.domain.check.check import Check
+from bot.domain.check.field_faults import FieldCode
+from bot.domain.kept_faults import unkept
+from bot.domain.operator_alerts import OperatorAlert
+from bot.domain.outbox import Message
+from bot.errors import FileCode, PhotoCode, Refusal, SmileIDRefusal
+from bot.slack.blocks.status import status_name
+from bot.slack.blocks.text import foreign, person, quoted, section
+
+
+class Coded(Protocol):
+    """An error, or the fault of a field."""
+
+    @property
+    def code(self) -> StrEnum: ...
+
+    @property
+    def facts(self) -> Mapping[str, object]: ...
+
+
+_REFUSALS: Mapping[StrEnum, str] = {
+    Refusal.NOT_SURE: "Slack did not tell me in time whether you may do this. Try again in a moment.",
+    Refusal.NO_ACCESS: "You don't have access yet. Ask {admin} to add you.",
+    Refusal.NO_RIGHT: "You can't start checks here. Ask {operator} to add you to the requesters.",
+    Refusal.UNKNOWN_REF: "I know no check {ref} that you may see. `/kyc list` shows yours.",
+    Refusal.NO_DETAILS: "Details are for the person who asked, reviewers and admins.",
+    Refusal.ALL_IS_FOR_REVIEWERS: "Everybody's checks are for reviewers and admins. `/kyc list` shows yours.",
+    Refusal.NO_CHANNEL: "Choose the channel for the results.",
+    Refusal.NOT_IN_THIS_CHANNEL: "Checks are not asked in this channel.",
+    Refusal.USE_OTHER_CHANNELS: "Checks are not asked here. Use {channels}.",
+    Refusal.SHARED_CHANNEL: (
+        "Checks are never asked in a channel shared with another company. Use a channel of your own workspace."
+    ),
+    Refusal.CANNOT_POST: (
+        "I can't post in {channel}, so the result would be lost. "
+        "Type /invite @kyc there, or use a channel that I am in, and try again."
+    ),
+    Refusal.RERUN_APPROVED: "{ref} cannot be run again: it is approved.",
+    Refusal.RERUN_DECIDED: "{ref} cannot be run again: a reviewer approved it.",
+    Refusal.RERUN_IN_REVIEW: "{ref} cannot be run again: a person is still looking at it.",
+    Refusal.RERUN_UNDER_WAY: "{ref} cannot be run again: it is still under way.",
+    Refusal.RERUN_MOVED_ON: (
+        "{ref} has moved on meanwhile and cannot be run again now. Its message shows where it stands."
+    ),
+    Refusal.RERUN_TOO_FAR_AHEAD: "At most {days} days from now.",
+    Refusal.CANCEL_TOO_LATE: "{ref} has been sent to Smile ID; it can no longer be cancelled.",
+    Refusal.CANCEL_ENDED: "{ref} has ended; there is nothing to cancel.",
+    Refusal.QUESTION_NOT_YOURS: "This question is for the person who asked for the check.",
+    Refusal.QUESTION_ANSWERED: "{ref} no longer waits for an answer. Its message shows where it stands.",
+    Refusal.BATCH_NOT_YOURS: "Only the person who sent the file decides about it.",
+    Refusal.BATCH_MOVED_ON: "This file has moved on meanwhile; its message shows where it stands.",
+    Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this.",
+    Refusal.REVIEW_UNKNOWN_REF: "I know no check {ref} that you may review.",
+    Refusal.FOUR_EYES: "You asked for {ref} yourself: somebody else must decide it.",
+    Refusal.CLAIMED_BY: "{person} has claimed {ref}. They can hand it on to you or release it.",
+    Refusal.NOT_CLAIMED: "Claim {ref} first, so that everybody sees that you are on it.",
+    Refusal.CLAIM_NOT_YOURS: "{ref} is not yours to hand on: {person} has claimed it.",
+    Refusal.NOBODY_CLAIMED: "Nobody has claimed {ref} any more.",
+    Refusal.NOTHING_TO_DECIDE: "There is nothing to decide about {ref} now: {status}.",
+    Refusal.REVIEW_CLOSED: "{ref} no longer waits for a decision: {status}.",
+    Refusal.REVIEW_CHANGED: (
+        "Something changed while this form was open. {ref} is now: {status}. Close the form and look again."
+    ),
+    Refusal.PROPOSED: "{person} has proposed a decision for {ref}; a second person must agree or disagree first.",
+    Refusal.NO_PROPOSAL: "Nothing waits for a second person at {ref} any more.",
+    Refusal.OTHER_PROPOSAL: "The proposal for {ref} has changed meanwhile. Its card shows what is proposed now.",
+    Refusal.PROPOSER_LEFT: (
+        "{person}, who proposed this, is no reviewer any more: the proposal is void, and {ref} waits again."
+    ),
+    Refusal.OWN_PROPOSAL: "You proposed this decision: somebody else must agree.",
+    Refusal.HAND_TO_REQUESTER: "This person asked for the check and may not decide it.",
+    Refusal.HAND_TO_NO_REVIEWER: "This person is no reviewer.",
+    Refusal.NO_NOTICES: "You can't be told anything directly: you neither ask for checks nor review them.",
+    Refusal.SUMMARY_NOT_A_MANAGER: (
+        "The figures are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
+    ),
+    Refusal.SUMMARY_NOT_HERE: (
+        "I can't post in this conversation. Type /invite @kyc here and try again, or share it elsewhere."
+    ),
+    Refusal.SUMMARY_SHARED_CHANNEL: ("This channel is shared with another company, so I don't post figures here."),
+    Refusal.SUMMARY_ONCE: "This summary was shared already.",
+    Refusal.SUMMARY_NOT_UNDERSTOOD: (
+        "I don't know “{typed}” here. Behind `/kyc summary` I understand `today`, `yesterday`, `week`, `month`, "
+        "`last week`, `last month`, a day or a span such as `2026-11-01..2026-11-15`, then a country and an ID type, "
+        "for example `/kyc summary week NG BVN`."
+    ),
+    Refusal.SPAN_NOT_A_DAY: ("“{typed}” is not a day. Write it as 2026-11-21, and a span as 2026-11-01..2026-11-15."),
+    Refusal.SPAN_BACKWARDS: (
+        "The span ends before it begins. Write the earlier day first, as in 2026-11-01..2026-11-15."
+    ),
+    Refusal.SPAN_TOO_LONG: "A summary covers {days} days at most.",
+    Refusal.SPAN_TO_COME: "That day has not come yet.",
+    Refusal.EXPORT_NOT_A_MANAGER: (
+        "Exports are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
+    ),
+    Refusal.EXPORT_NOT_UNDERSTOOD: (
+        "I don't know “{typed}” here. Behind `/kyc export` I understand `csv`, `jsonl` or `xlsx`, then `today`, "
+        "`yesterday`, `week`, `month`, `last week`, `last month`, a day or a span, for example "
+        "`/kyc export xlsx 2026-11-01..2026-11-15`. Without days it is every check."
+    ),
+    Refusal.EXPORT_EMPTY: "Nobody asked for a check in these days, so there is nothing to export.",
+    Refusal.EXPORT_TOO_MANY: (
+        "That is {total:,} checks, more than the {most:,} that I put into one file for Slack. Name fewer days, for "
+        "example `/kyc export month`, or have an operator run `kyc-bot export`."
+    ),
+    Refusal.EXPORT_UNDER_WAY: "I am preparing that file for you already; it comes by direct message.",
+    Refusal.EXPORT_NO_SHEET: "A sheet holds a million checks at most: name fewer days, or use csv or jsonl.",
+}
+
+_PHOTOS: Mapping[StrEnum, str] = {
+    PhotoCode.NOT_LET: "Slack does not let me read this file. Attach it again from your device.",
+    PhotoCode.FOREIGN_HOST: "This file is kept outside Slack. Attach it again from your device.",
+    PhotoCode.GONE: "It is no longer in Slack, or I may not read it.",
+    PhotoCode.GONE_WITH_ITS_FILE: "The file that holds it is no longer in Slack.",
+    PhotoCode.FILE_TOO_LARGE: "The file has more than {megabytes} MB. Attach a smaller one.",
+    PhotoCode.TOO_LARGE: "This photo is larger than {megabytes} MB.",
+    PhotoCode.NEITHER_JPEG_NOR_PNG: "The file is not a JPEG or PNG photo. Attach another one.",
+    PhotoCode.DAMAGED: "The file is damaged or incomplete. Attach it again, or take a new photo.",
+    PhotoCode.TOO_SMALL: "The photo is only {width} × {height} pixels. Attach one as the camera took it.",
+    PhotoCode.TOO_MANY_SCANS: (
+        "The photo is made in a way that takes too long to open. Save it again, or take a new one."
+    ),
+    PhotoCode.TOO_MANY_PIXELS: "The photo has more than {megapixels} megapixels. Attach a smaller one.",
+    PhotoCode.NOT_BASE64: "This is not base64, or not all of it.",
+    PhotoCode.NOT_A_PHOTO_IN_BASE64: "This is not a JPEG or PNG photo in base64.",
+    PhotoCode.DAMAGED_IN_ZIP: "This photo is damaged in the zip. Make the zip again.",
+    PhotoCode.NOT_IN_TABLE: "This photo cannot be read from the table.",
+}
+
+_FILES: Mapping[StrEnum, str] = {
+    FileCode.NOT_LET: "Slack does not let me read the file. Send it again.",
+    FileCode.SLACK_AWAY: (
+        "Slack did not give me the files for a long time, so nothing was sent. Send them again later."
+    ),
+    FileCode.MESSAGE_GONE: (
+        "The message with the files is no longer there, so nothing was sent. Send the files again."
+    ),
+    FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
+    FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
+    FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",
+    FileCode.NO_TABLE: (
+        "I found no table of applicants. Send a CSV, XLSX or JSON file; the template shows how it should look."
+        "{unread}{inner_zips}"
+    ),
+    FileCode.SEVERAL_TABLES: "I found {count} tables: {names}{more}. Send one table at a time, with its photos.",
+    FileCode.TABLE_TOO_LARGE: "The table is larger than {megabytes} MB. Split it into several files.",
+    FileCode.TOO_MANY_ROWS: "The table has more than {most:,} rows. Split it into several files.",
+    FileCode.TOO_MANY_COLUMNS: "The table has more than {most} columns. Delete those not needed.",
+    FileCode.ROW_TOO_LONG: "Row {row} of the table is too long. A quote may be missing there.",
+    FileCode.NO_ROWS: "The table has a header and no rows.",
+    FileCode.NO_KNOWN_COLUMNS: (
+        "I found no columns that I know in the table's first row. The template shows how it should look."
+    ),
+    FileCode.COLUMN_TWICE: "The columns {first} and {second} both mean {field}. Delete one of them.",
+    FileCode.COLUMNS_MISSING: "The table has no {columns}. The template shows how it should look.",
+    FileCode.NOT_UTF8: (
+        "Line {line} of {name} holds characters that are not UTF-8. "
+        "Save it again: in Excel choose Save As and the type CSV UTF-8."
+    ),
+    FileCode.CSV_QUOTES: "Row {row} of the table (line {line}) cannot be read: its quotes do not match.",
+    FileCode.JSON_SYNTAX: "The JSON file cannot be read at applicant {number}: it is no valid JSON there.",
+    FileCode.JSON_SHAPE: (
+        "The JSON file must be a list of applicants, or an object with nothing but such a list: "
+        '{{"applicants": [...]}}.'
+    ),
+    FileCode.JSON_DEPTH: "Applicant {number} in the JSON file holds lists within lists.",
+    FileCode.JSON_KEY_TWICE: "Applicant {number} in the JSON file has a key twice.",
+    FileCode.WORKBOOK_PROTECTED: (
+        "{name} is protected by a password or in Excel's old form. Save it as .xlsx without a password."
+    ),
+    FileCode.WORKBOOK_DAMAGED: ("{name} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8."),
+    FileCode.SEVERAL_SHEETS: (
+        "The sheets {first} and {second} both look like a table of applicants. Keep one of them."
+    ),
+    FileCode.ZIP_DAMAGED: "{name} is damaged or incomplete. Make it again and send it once more.",
+    FileCode.ZIP_TOO_LARGE: "{name} is larger than {megabytes} MB. Split it.",
+    FileCode.ZIP_IN_PARTS: "{name} is one part of several. Make one zip of everything.",
+    FileCode.ZIP_TOO_MANY_ENTRIES: "{name} holds more than {most:,} files. Split it.",
+    FileCode.ZIP64: "{name} is a Zip64 archive, which I don't read. Make an ordinary zip of fewer files.",
+    FileCode.ZIP_ENCRYPTED: "{name} is protected by a password. Make it again without one.",
+    FileCode.ZIP_LINKS: "{name} holds links instead of files. Make it again from the files themselves.",
+    FileCode.ZIP_COMPRESSION: "{name} is packed in a way I don't read. Make an ordinary zip (Deflate).",
+    FileCode.ZIP_NAME_TWICE: "{name} holds two files of the same name. Rename one of them.",
+    FileCode.ZIP_CONTROL_CHARACTERS: "{name} holds a file name with control characters. Rename it.",
+    FileCode.ZIP_PATH_LEADS_OUT: "{name} holds file names that lead out of it. Make it again from one folder.",
+    FileCode.ZIP_RATIO: "{name} unpacks to far more than photos and tables do, so I don't open it.",
+    FileCode.ZIP_UNPACKS_TOO_LARGE: "{name} unpacks to more than {megabytes:,} MB. Split it.",
+    FileCode.ZIP_OVERLAPS: "{name} holds files that overlap, as only a zip bomb does.",
+}
+
+_FIELDS: Mapping[StrEnum, str] = {
+    FieldCode.COUNTRY_NEEDED: "Choose the country that issued the ID.",
+    FieldCode.ID_TYPE_NEEDED: "Choose an ID type of this country.",
+    FieldCode.CONSENT_NEEDED: "Smile ID may only be asked with the customer's consent.",
+    FieldCode.NEEDED: "{id_type} check needs this{example}.",
+    FieldCode.TOO_LONG: "At most {most} characters. You typed {length}.",
+    FieldCode.NUMBER_FORM: "This does not have the form of {of_type} number. {looks_like}",
+    FieldCode.NUMBER_NOT_DIGITS: "{id_type} has {digits} digits and nothing else{example}.",
+    FieldCode.NUMBER_LENGTH: "{id_type} has {digits} digits{example}. You typed {length}.",
+    FieldCode.PHONE_NUMBER: "A phone number has 6 to 20 digits{example}.",
+    FieldCode.CITIZENSHIP: "Choose {choices}.",
+    FieldCode.NOT_A_DATE: "This is not a date. Write it like {date}.",
+    FieldCode.DATE_TO_COME: "This date is in the future. A date of birth looks like {date}.",
+    FieldCode.DATE_TOO_OLD: "This date is more than {years} years ago. A date of birth looks like {date}.",
+    FieldCode.DATE_UNCLEAR: ("Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken."),
+    FieldCode.ONE_SELFIE: "Attach one selfie, a JPEG or PNG photo.",
+    FieldCode.LIVENESS_NEEDED: "Your company requires {images} liveness images. Attach them.",
+    FieldCode.LIVENESS_COUNT: "Smile ID takes {images} liveness images or none. You attached {attached}.",
+    FieldCode.FILE_TWICE: "The same file is attached twice.",
+    FieldCode.FILE_NOT_LET: "I may not read this file. Attach it again from your device.",
+    FieldCode.FILE_KIND: "This is {kind}. Attach a JPEG or PNG photo.",
+    FieldCode.FILE_TOO_LARGE: "This file has {size:.1f} MB; at most {most} MB can be sent.",
+    FieldCode.FILE_EMPTY: "This file is empty.",
+    FieldCode.FORMULA: "This cell holds a formula. Paste it as a value.",
+    FieldCode.STORED_AS_NUMBER: (
+        "This is stored as a number, which can lose digits. Format the column as text and enter it again."
+    ),
+    FieldCode.STORED_AS_DATE: "This is stored as a date. Format the column as text and enter it again.",
+    FieldCode.CELL_ERROR: "This cell holds a spreadsheet's error.",
+    FieldCode.CELL_NOT_TEXT: "This cell holds something other than text.",
+    FieldCode.ROW_TOO_WIDE: "This row has more cells than the header has columns. A text with a comma needs quotes.",
+    FieldCode.LIVENESS_NAMED_TWICE: "The liveness images are named in two ways. Keep one of them.",
+    FieldCode.LIVENESS_NAMED_AND_HELD: "The row names liveness images and holds some as well. Keep one of them.",
+    FieldCode.LIVENESS_IN_TWO_FOLDERS: "Liveness images in two folders fit this row.",
+    FieldCode.SELFIE_NAMED_AND_HELD: "The row names a selfie and holds one as well. Keep one of them.",
+    FieldCode.SELFIES_IN_CELL: "This cell holds more than one photo.",
+    FieldCode.NO_PHOTO: (
+        "No photo was found. Name the file in a column selfie, or call it like the ID number or the customer "
+        "reference.{inner_zips}"
+    ),
+    FieldCode.NO_SUCH_PHOTO: "No photo of this name was found.{inner_zips}",
+    FieldCode.IMAGE_NOT_FOUND: "It was not found.{inner_zips}",
+    FieldCode.SEVERAL_PHOTOS: "{several} photos fit this row.",
+    FieldCode.PHOTO_OF_OTHER_ROW: "The same photo stands for row {row} too.",
+}
+
+_SMILE_ID: Mapping[StrEnum, str] = {
+    SmileIDRefusal.DOWN: "Smile ID has a fault on its side; we try again by ourselves.",
+    SmileIDRefusal.CREDENTIALS: (
+        "Smile ID does not accept our credentials. Check the partner id (leading zeros matter), the API key, "
+        "and that both belong to the environment in use."
+    ),
+    SmileIDRefusal.FIELD_MISSING: (
+        "Smile ID misses a required field. The table of ID types may be out of date, or this is a fault of ours."
+    ),
+    SmileIDRefusal.NO_MEANING: "Smile ID refused with a code that it does not explain. Ask Smile ID's support.",
+    SmileIDRefusal.PACKAGE: "Smile ID could not read our package (info.json). This is a fault of ours.",
+    SmileIDRefusal.VALUE_FORM: (
+        "Smile ID does not accept the form of a value that we sent, or our credentials. Check the API key and "
+        "the base URL first."
+    ),
+    SmileIDRefusal.USER_DISABLED: (
+        "This user is disabled at Smile ID. Someone must enable it in Smile ID's portal first."
+    ),
+    SmileIDRefusal.USER_DELETED: "This user was deleted at Smile ID; another user id is needed.",
+    SmileIDRefusal.USER_ENROLLED: "This user is already enrolled at Smile ID; another user id is needed.",
+    SmileIDRefusal.USER_NOT_ENROLLED: "Smile ID expected an enrolled user, and there is none.",
+    SmileIDRefusal.USER_TO_REENROL: (
+        "Smile ID has marked this user for re-enrolment. Look the user up in Smile ID's portal."
+    ),
+    SmileIDRefusal.JOB_TYPE: "Smile ID does not offer this kind of job to us.",
+    SmileIDRefusal.JOB_KNOWN: "Smile ID already knows a job with this id.",
+    SmileIDRefusal.NO_PHOTO_OF_USER: "Smile ID holds no photo of this user.",
+    SmileIDRefusal.NO_PRODUCTION: "Smile ID has not enabled production for us. Ask Smile ID, or use the sandbox.",
+    SmileIDRefusal.UNEXPLAINED: (
+        "Smile ID refused our request without a reason that it documents. Check the base URL, then ask its support."
+    ),
+}
+
+_ALERTS: Mapping[StrEnum, str] = {
+    OperatorAlert.REQUESTS_REFUSED: "Smile ID refuses our requests. {why}",
+    OperatorAlert.JOBS_NOT_TOLD: "Smile ID refuses to tell of jobs. {why}",
+    OperatorAlert.RESULTS_NOT_GIVEN: "Smile ID refuses to give results. {why}",
+    OperatorAlert.ID_TYPE_NOT_ACTIVE: "Smile ID says that this ID type is not active for our account.",
+    OperatorAlert.SMILE_ID_AWAY: (
+        "Smile ID has not been reachable for about an hour; checks are ending without a result."
+    ),
+    OperatorAlert.SLACK_AWAY: "Photos cannot be fetched from Slack; checks are ending without a result.",
+    OperatorAlert.UNSETTLED: "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
+    OperatorAlert.FAULT: "Checks cannot be prepared because of a fault of the bot; its log says where.",
+    OperatorAlert.BACKUP: "No backup could be taken: {failed}.",
+    OperatorAlert.NOT_DELIVERED: "A message could not be delivered in Slack ({error}).",
+    OperatorAlert.ACCESS_LOST: (
+        "A direct message was not sent, because the person who asked for the check no longer has access. "
+        "kyc-bot receipts list names every such message."
+    ),
+    OperatorAlert.REDIRECTED: "A result could not be posted where it was asked for ({error}).",
+    OperatorAlert.REVIEWERS_DIRECTLY: "The reviewers' channel cannot be posted in ({error}); they hear directly.",
+    OperatorAlert.NO_REVIEWER_TOLD: (
+        "The reviewers' channel cannot be posted in ({error}); "
+        "and no reviewer is known by name who could hear directly."
+    ),
+    OperatorAlert.FAULT_IN_MESSAGE: "A message cannot be told because of a fault in the bot; the log says where.",
+}
+
+SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}
+
+_FILE_KINDS = {
+    "pdf": "a PDF",
+    "heic": "a HEIC picture",
+    "video": "a video",
+    "gif": "a GIF",
+    "webp": "a WebP picture",
+    "picture": "another kind of picture",
+    "other": "not a photo",
+}
+
+
+def _an(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+
+
+_SHOWN: Mapping[str, Callable[[Any], str]] = {
+    "admin": lambda user: person(user) if user else "an admin of kyc-bot",
+    "channel": lambda name: f"#{quoted(name, 80)}" if name else "this conversation",
+    "channels": lambda ids: ", ".join(f"<#{one}>" for one in ids),
+    "choices": " or ".join,
+    "columns": lambda names: f"column {names[0]}" if len(names) == 1 else f"columns {' and '.join(names)}",
+    "digits": lambda span: str(span[0]) if span[0] == span[1] else f"{span[0]} to {span[1]}",
+    "example": lambda text: f", for example {text}" if text else "",
+    "id_type": lambda short: _an(short)[:1].upper() + _an(short)[1:],
+    "inner_zips": lambda there_are: " A zip inside the zip is not opened." if there_are else "",
+    "kind": lambda kind: _FILE_KINDS[kind],
+    "looks_like": lambda text: f"One looks like {text}." if text else "Compare it with the card.",
+    "more": lambda count: f" and {count} more" if count else "",
+    "names": ", ".join,
+    "of_type": _an,
+    "operator": lambda user: person(user) if user else "an operator of kyc-bot",
+    "person": person,
+    "ref": foreign,
+    "several": lambda count: "Two" if count == 2 else str(count),
+    "status": lambda check: status_name(check) if isinstance(check, Check) else str(check),
+    "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],
+    "why": lambda value: _SMILE_ID[SmileIDRefusal(value)],
+    "unread": lambda name: f" I can't read {name}." if name else "",
+}
+_SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
+    **_SHOWN,
+    "admin": lambda _user: "an admin of kyc-bot",
+    "operator": lambda _user: "an operator of kyc-bot",
+    "person": lambda _user: "somebody else",
+    "ref": quoted,
+}
+"""Where a mention would stand as an id, and marks as themselves."""
+
+
+def said(coded: Coded) -> Message:
+    """The whole answer to whoever is refused."""
+    text = sentence(coded)
+    return Message(text=text, blocks=[section(text)])
+
+
+def sentence(coded: Coded) -> str:
+    """For a message of Slack's, in mrkdwn."""
+    return _filled(coded.code, coded.facts, _SHOWN)
+
+
+def plain_sentence(coded: Coded) -> str:
+    """For a field of a form, a file or a terminal."""
+    return _filled(coded.code, coded.facts, _SHOWN_PLAINLY)
+
+
+def told(text: str | None) -> str:
+    """What `bot.domain.kept_faults` keeps, in plain words; a sentence that was stored as such stays as it is."""
+    found = unkept(text or "")
+    if found is None:
+        return text or ""
+    value, facts = found
+    return _filled(_CODES[value], facts, _SHOWN_PLAINLY)
+
+
+_CODES = {code.value: code for code in SENTENCES}
+
+
+def _filled(code: StrEnum, facts: Mapping[str, object], shown: Mapping[str, Callable[[Any], str]]) -> str:
+    texts = {name: shown[name](fact) if name in shown else fact for name, fact in facts.items()}
+    return _which(facts) + SENTENCES[code].format(**texts)
+
+
+def _which(facts: Mapping[str, object]) -> str:
+    """Which of several photos it is about, if that was said."""
+    if "liveness_image" in facts:
+        return f"Liveness image {facts['liveness_image']}: "
+    if "image" in facts:
+        return f"Image {facts['image']}: "
+    return "Selfie: " if "selfie" in facts else ""

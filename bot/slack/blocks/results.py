@@ -1,0 +1,307 @@
+"""What Smile ID says of a check, told in its thread: verdict first, then why, then what to do.
+
+Everything here is built at delivery from what is stored, and tells one event.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.check.check import Check
+from bot.domain.check.states import FINAL
+from bot.domain.id_types.id_types import IDType
+from bot.domain.outbox import Message
+from bot.domain.results.assurance import Doubt
+from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.liveness import Liveness
+from bot.domain.results.record_match import RecordMatch
+from bot.domain.review.review import Agreement, Decided
+from bot.slack.blocks import approval, refusals, words
+from bot.slack.blocks.status import NAME, label, verdict_name
+from bot.slack.blocks.text import (
+    context,
+    foreign,
+    person,
+    plain,
+    quoted,
+    section,
+    spoken,
+    took,
+)
+from bot.slack.blocks.thread import buttons
+from bot.slack.blocks.words import Story
+
+_QUOTE = 240
+_HEARD = 900
+"""More than all of Smile ID's Actions take when they are read aloud."""
+_ABOUT_A_FACE = frozenset({Outcome.APPROVED, Outcome.REJECTED, Outcome.IN_PROGRESS, Outcome.ID_UNVERIFIED})
+_LINES = 40
+"""More Actions than Smile ID knows of are somebody's game."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a reviewer had decided before Smile ID's final result came, and how the two stand."""
+
+    decided: Decided
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifiedParties:
+    """Who else has been told, as far as it is true at the moment of delivery."""
+
+    reviewers: bool = False
+    """A notice stands in the reviewers' channel."""
+    reviewer_mentions: str = ""
+    """Otherwise: whom to call in the thread; empty if nobody can be called."""
+    operators: bool = False
+
+
+def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
+    """The story of a final result, told beside what a reviewer had decided before."""
+    if beside is None:
+        return story
+    before = f"{person(beside.decided.by)} had decided: {words.DECIDED[beside.decided.decision]}."
+    match beside.agreement:
+        case Agreement.AGREES:
+            leaves_open = reading.outcome is Outcome.APPROVED and story != words.STORIES[Why.CONFIRMED]
+            meaning = f"{before} Smile ID's final result agrees."
+            if leaves_open:
+                return replace(story, meaning=f"{meaning} {story.meaning}".strip())
+            return replace(story, meaning=meaning, next_step="")
+        case Agreement.APART:
+            return replace(story, meaning=f"{before} That decision stands.", next_step="")
+        case Agreement.CONTRADICTS:
+            return words.filled(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
+
+
+def result(
+    check: Check,
+    entry: IDType | None,
+    reading: Reading,
+    *,
+    told: NotifiedParties,
+    confirmed: bool,
+    at: datetime,
+    beside: Beside | None = None,
+    doubt: Doubt | None = None,
+) -> Message:
+    """A final result. `at` is when it was received. An approval without confirmation is not told as one.
+
+    `doubt` is why reviewers were called for an approval.
+    """
+    if reading.outcome is Outcome.APPROVED and not confirmed:
+        return approval_unconfirmed(check, reading, told=told)
+    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    if reading.outcome is Outcome.APPROVED:
+        story = approval.approval_story(check, doubt)
+    story = _beside(story, reading, beside)
+    facts = []
+    if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
+        facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
+    # Run again, perhaps days later and at an hour that somebody chose, it counts from its own sending.
+    begun = check.asked_at if check.round == 1 else check.sent_at or check.consent_at
+    facts.append(f"took {took(at - begun)}")
+    facts.append("confirmed with Smile ID" if confirmed else "not yet confirmed by Smile ID's own record")
+    return _story(check, story, told=told, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed)
+
+
+def record_differs(check: Check, *, told: NotifiedParties, doubt: Doubt | None) -> Message:
+    """The authority's record came after the approval had been told."""
+    differs = check.record.outcome is RecordMatch.DIFFERS
+    story = approval.differing_story(check, doubt) if differs else approval.approval_story(check, doubt)
+    return _story(check, story, told=told, mention=True, small=approval.record_line(check))
+
+
+def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: NotifiedParties) -> Message:
+    """Progress that matters: mentions nobody."""
+    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    return _story(check, story, told=told, reading=reading)
+
+
+def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: NotifiedParties) -> Message:
+    """Unknown code, unverified ID number: not approved, a person must look."""
+    story = _filled(words.STORIES[reading.why], check, entry, reading)
+    if check.state in FINAL and check.verdict is not None:
+        # Said in the thread of a check that has its result: what is not approved is this message, not the check.
+        stands = f"The result told before, {verdict_name(check)}, stands until somebody has looked."
+        story = replace(story, meaning=stands)
+    return _story(check, story, told=told, reading=reading, mention=True)
+
+
+def approval_unconfirmed(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
+    return _story(check, words.APPROVAL_UNCONFIRMED, told=told, reading=reading, mention=True)
+
+
+def approval_since_confirmed(check: Check) -> Message:
+    """What stands in place of *not yet confirmed* once it is; the result follows as a message of its own."""
+    line = f"Smile ID's own record did not show an approval of {check.ref} at first; it has been confirmed since."
+    return Message(text=line, blocks=[section(line)])
+
+
+def contradiction(check: Check, first: Outcome, second: Outcome, *, told: NotifiedParties) -> Message:
+    story = words.filled(words.CONTRADICTION, first=_outcome_name(first), second=_outcome_name(second))
+    return _story(check, story, told=told, mention=True)
+
+
+def second_final(check: Check, first: Outcome, reading: Reading, *, told: NotifiedParties) -> Message:
+    story = words.filled(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
+    return _story(check, story, told=told, reading=reading, mention=True)
+
+
+def _outcome_name(outcome: Outcome) -> str:
+    """Also for an outcome that was final when it was ruled on, and is not by a corrected table of codes."""
+    return words.OUTCOME_NAMES.get(outcome, "another result")
+
+
+def suspects(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
+    return _story(check, words.STORIES[Why.SUSPECTS], told=told, reading=reading)
+
+
+def overdue(check: Check, *, told: NotifiedParties) -> Message:
+    return _story(check, words.OVERDUE, told=told, mention=True)
+
+
+def failure(check: Check, *, told: NotifiedParties) -> Message:
+    """An end without any result of Smile ID; `failure_words` say what is wrong."""
+    story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
+    return _story(check, story, told=told, mention=True, extra=refusals.told(check.failure_words))
+
+
+def old_result(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
+    """About an attempt before *Run again*: it moves nothing, and somebody should know."""
+    # Photos and comparison of the check are those of its present round: nothing of them is about this result.
+    return _story(check, words.OLD_RESULT, told=told, mention=True, small=said_by_smile_id(reading))
+
+
+def checklist(reading: Reading, *, liveness_images: int | None) -> list[str]:
+    """Smile ID's Actions as lines that can be read aloud, for plain_text; what does not apply is left out.
+
+    `liveness_images` is how many were sent with the job, None where that is not known. Without any, whatever the
+    Action says of liveness proves none; only a failure stands.
+    """
+    actions = reading.actions
+    names = (*words.ACTIONS, *sorted(set(actions) - set(words.ACTIONS)))
+    lines = [_line(name, actions.get(name, ""), reading, liveness_images) for name in names]
+    shown = [line for line in lines if line]
+    return shown if len(shown) <= _LINES else [*shown[:_LINES], f"and {len(shown) - _LINES} more"]
+
+
+def _line(action: str, value: str, reading: Reading, liveness_images: int | None) -> str:
+    """One Action; empty where it does not apply."""
+    if action == "Liveness_Check" and liveness_images == 0 and value not in words.BAD:
+        is_about_face = reading.outcome in _ABOUT_A_FACE and not reading.is_id_message
+        return f"• {words.NO_LIVENESS_IMAGES}" if is_about_face else ""
+    if not value or value in words.SILENT:
+        return ""
+    # Names and values that we do not know are text that others wrote.
+    name = words.ACTIONS.get(action) or quoted(action, NAME)
+    said = words.ACTION_VALUES.get(value) or quoted(value, NAME)
+    return f"{_mark(value, reading.outcome)} {name}: {said}"
+
+
+def _mark(value: str, outcome: Outcome) -> str:
+    # *Completed* says only that faces were compared; how that ended stands in the result code.
+    if value in words.GOOD or (value == "Completed" and outcome is Outcome.APPROVED):
+        return "✓"
+    if value in words.BAD:
+        return "✗"
+    return "…" if value in words.PENDING else "•"
+
+
+def _story(
+    check: Check,
+    story: Story,
+    *,
+    told: NotifiedParties,
+    reading: Reading | None = None,
+    facts: Sequence[str] = (),
+    mention: bool = False,
+    unconfirmed: bool = False,
+    extra: str | None = None,
+    small: str = "",
+) -> Message:
+    title = _title(check, story, mention=mention, unconfirmed=unconfirmed)
+    after = _sentences(story.meaning, extra and foreign(extra), story.next_step, _who_was_told(check, story, told))
+    lines = _lines(check, reading) if reading is not None else []
+    source = said_by_smile_id(reading) if reading is not None else ""
+    small = small or " · ".join(filter(None, (*facts, source)))
+    blocks = [section(title)]
+    if after:
+        blocks.append(section(after))
+    blocks += [context(plain(text)) for text in ("\n".join(lines), small) if text]
+    if check.batch is not None:
+        # It has no message of its own that would carry its buttons.
+        blocks.append(buttons(check))
+    heard = foreign("; ".join(lines), _HEARD)
+    everything = _sentences(f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))
+    return Message(text=spoken(everything), blocks=blocks)
+
+
+def _title(check: Check, story: Story, *, mention: bool, unconfirmed: bool) -> str:
+    verdict, dash, rest = story.title.partition(" — ")
+    called = f"{person(check.requester)} " if mention else ""
+    doubt = " (not yet confirmed)" if unconfirmed else ""
+    return f"{called}*{verdict}*{dash}{rest}{doubt} · {label(check)}"
+
+
+def _sentences(*parts: str | None) -> str:
+    return " ".join(filter(None, parts))
+
+
+def _lines(check: Check, reading: Reading) -> list[str]:
+    """What Smile ID looked at, and for an approval what it leaves open."""
+    lines = checklist(reading, liveness_images=check.liveness_images)
+    if reading.outcome is not Outcome.APPROVED:
+        return lines
+    if _passed_over_liveness(check, reading):
+        lines.append(words.LIVENESS_NOT_SAID)
+    return [*lines, approval.record_line(check)]
+
+
+def _passed_over_liveness(check: Check, reading: Reading) -> bool:
+    """Images were sent, and Smile ID says nothing of them: without a line of ours nobody would miss it."""
+    is_silent = reading.actions.get("Liveness_Check", "") in {"", *words.SILENT}
+    return bool(check.liveness_images) and check.liveness is Liveness.NOT_PROVEN and is_silent
+
+
+def said_by_smile_id(reading: Reading) -> str:
+    """Code, text and confidence as Smile ID wrote them, for plain_text."""
+    shown = f"Smile ID: {quoted(reading.code, NAME)}"
+    if text := quoted(reading.text, _QUOTE):
+        shown += f" “{text}”"
+    if reading.confidence:
+        shown += f" · confidence {quoted(reading.confidence, 20)}"
+    return shown
+
+
+def _who_was_told(check: Check, story: Story, told: NotifiedParties) -> str:
+    """Said only when it is true."""
+    if story.calls_operators:
+        done = "The operators have been told; nothing to do for you."
+        return done if told.operators else "Please tell an operator of kyc-bot."
+    if told.operators:
+        return "The operators have been told."
+    if told.reviewers and (story.calls_reviewer or story.tells_reviewer):
+        return "A reviewer has been told."
+    if not story.calls_reviewer:
+        return ""
+    return _call_reviewers(check, told.reviewer_mentions.split())
+
+
+def _call_reviewers(check: Check, mentions: Sequence[str]) -> str:
+    """In the thread itself. Who asked is mentioned already, and should not be the one who looks."""
+    others = [mention for mention in mentions if mention != person(check.requester)]
+    if others:
+        return f"{' '.join(others)} please look at this."
+    if mentions:
+        return "A reviewer must look at this; there is none here besides the one who asked."
+    return "A person must look at this; no reviewers are set up here."
+
+
+def _filled(story: Story, check: Check, entry: IDType | None, reading: Reading) -> Story:
+    name = foreign(entry.short if entry else check.id_type, NAME)
+    article = "an" if name[:1] in "AEIOU" else "a"
+    example = f"For example {foreign(entry.example)}. " if entry and entry.example else ""
+    return words.filled(story, id_type=f"{article} {name}", example=example, code=foreign(reading.code))

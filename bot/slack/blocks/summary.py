@@ -1,0 +1,382 @@
+"""The managers' summary in words: the figures, times, what is open, and short lists; the rest in the file."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from bot.domain.check.states import ReviewReason
+from bot.domain.outbox import Message
+from bot.domain.reporting.figures import (
+    REVIEWER,
+    Figures,
+    Group,
+    Rate,
+    Report,
+    Took,
+    Waiting,
+)
+from bot.domain.reporting.periods import DAY, Kind, Period, name
+from bot.domain.results.codes import Why
+from bot.domain.review.review import REASONS, Decision
+from bot.slack.blocks import ids, words
+from bot.slack.blocks.text import (
+    Block,
+    button,
+    context,
+    cut,
+    foreign,
+    mrkdwn,
+    person,
+    quoted,
+    section,
+    spoken,
+    took,
+    when,
+)
+
+SOON = "Many checks: I am adding them up, the figures follow here in a moment."
+ALT_LENGTH = 1000
+"""Slack takes no more for a picture."""
+
+GROUPS = 6
+"""As many are named; the file names all."""
+_NAME = 75
+_REASONS = 5
+_REVIEWS = 5
+_MOST = 2900
+"""Of a section's 3,000 characters."""
+
+Name = Callable[[tuple[str, ...]], str]
+"""What a country and ID type, or a person, is called in mrkdwn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """How things and people are called."""
+
+    subject: Callable[[str, str], str]
+    """A country and an ID type, as plain text."""
+    country: Callable[[str], str]
+    """A country by its code, as plain text."""
+    person: Callable[[str], str]
+    """A requester, in mrkdwn. In a channel without a mention: nobody is called by a summary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The circumstances in which a report is told."""
+
+    today: date
+    late_since: datetime | None = None
+    """When it was due, if that is long ago."""
+    by: str | None = None
+    """Who shared it."""
+    zone: str = ""
+
+
+def message(report: Report, names: Names, told: Told) -> Message:
+    """The summary as a message."""
+    head = headline(report, names, told)
+    lines = list(_times(report.figures)) if report.figures.asked else []
+    lines += _compared(report, told.today)
+    open_now = _open(report)
+    sections = [head, "\n".join(lines), "\n".join([*open_now, *_reviews(report)]), *_lists(report, names)]
+    blocks = [section(cut(text, _MOST)) for text in sections if text]
+    return Message(
+        text=cut(spoken(" ".join([head, *lines, *open_now])), _MOST), blocks=[*blocks, context(_foot(report, told))]
+    )
+
+
+def headline(report: Report, names: Names, told: Told) -> str:
+    """KYC, Monday 21 November — 48 checks: 39 approved, 5 rejected. Approval rate 89 % (last Monday 84 %)."""
+    f = report.figures
+    so_far = " so far" if report.is_running else ""
+    title = f"*KYC, {name(report.period, told.today)}{so_far}{_only(report, names)}*"
+    decided = f" {checks(f.decided)} of other days decided." if f.decided and not f.asked else ""
+    if not f.asked:
+        return f"{title} — {_quiet(report, told)}{decided}"
+    before = ""
+    if report.previous and (rate := report.previous[1].approval).value is not None:
+        before = f" ({_before(report)} {percent(rate)})"
+    return f"{title} — {checks(f.asked)}: {', '.join(_counts(f))}. {_rate('Approval rate', f.approval)}{before}."
+
+
+def _only(report: Report, names: Names) -> str:
+    only = narrowed(report, names)
+    return f", {foreign(only, _NAME)} alone" if only else ""
+
+
+def narrowed(report: Report, names: Names) -> str:
+    """The country and ID type that alone are told of, by name and as plain text; empty when it is all of them."""
+    match report.country, report.id_type:
+        case str(country), str(id_type):
+            return names.subject(country, id_type)
+        case str(country), None:
+            return names.country(country)
+        case _, id_type:
+            return id_type or ""
+
+
+def _quiet(report: Report, told: Told) -> str:
+    if report.is_running:
+        return "nobody has asked for a check yet."
+    if report.period.kind is Kind.DAY and report.period.last == told.today - DAY:
+        return "Yesterday nobody asked for a check."
+    return "nobody asked for a check."
+
+
+def older(report: Report, *, unit: str, count: int, today: date) -> Message:
+    """One line for the days, weeks or months of a long stop that are not told one by one."""
+    period = report.period
+    dates = f"{period.first.isoformat()}..{period.last.isoformat()}"
+    earlier = f"{count} earlier {unit}{'s are' if count > 1 else ' is'}"
+    text = (
+        f"{earlier} not told one by one: {name(period, today)}, {checks(report.figures.asked)} in all. "
+        f"`/kyc summary {dates}` shows them."
+    )
+    return Message(text=spoken(text), blocks=[section(text)])
+
+
+def checks(count: int) -> str:
+    return f"{count} check" if count == 1 else f"{count} checks"
+
+
+def _counts(f: Figures | Group) -> Iterator[str]:
+    """What became of checks, without what became of none."""
+    for count, what in (
+        (f.approved, "approved"),
+        (f.rejected, "rejected"),
+        (f.failed, "without result"),
+        (f.new_photos if isinstance(f, Figures) else 0, "in need of other photos"),
+        (f.cancelled if isinstance(f, Figures) else 0, "cancelled"),
+        (f.open, "still open"),
+    ):
+        if count:
+            yield f"{count} {what}"
+
+
+def percent(rate: Rate) -> str:
+    """89 %, never broken between lines; nothing of fewer than five."""
+    return "" if rate.value is None else f"{int(rate.value * 100 + 0.5)}\N{NO-BREAK SPACE}%"
+
+
+def _rate(what: str, rate: Rate) -> str:
+    if rate.value is not None:
+        return f"{what} {percent(rate)}"
+    return f"{what} not shown: fewer than 5 decided" if rate.whole else f"{what} not shown: none decided"
+
+
+def _before(report: Report) -> str:
+    assert report.previous is not None
+    return {
+        Kind.DAY: f"last {report.previous[0].first:%A}",
+        Kind.WEEK: "the week before",
+        Kind.MONTH: "the month before",
+        Kind.RANGE: f"the {report.period.days} days before",
+    }[report.period.kind]
+
+
+def _times(f: Figures) -> Iterator[str]:
+    if f.final.n:
+        line = _spread("Half were done", "Done", f.final)
+        reviews = [
+            f"{who} took {_took(span.median)} in the middle"
+            for who, span in (("human review at Smile ID", f.smile_review), ("our reviewers", f.reviewers))
+            if span.n
+        ]
+        yield f"{line}{'; ' if reviews else ''}{', '.join(reviews)}."
+    if f.machine.n:
+        yield f"Smile ID's machine: {_spread('half', 'a result', f.machine)}."
+    if f.first_pass.value is not None:
+        yield f"Approved at the first attempt: {percent(f.first_pass)} of the {f.first_pass.whole} persons decided."
+    if open_questions := list(_assurance(f)):
+        yield f"Among Smile ID's approvals: {', '.join(open_questions)}."
+    if f.reviewer_approval.whole:
+        yield f"Reviewers decided {checks(f.reviewer_approval.whole)}, {f.reviewer_approval.part} of them approved."
+
+
+def _assurance(f: Figures) -> Iterator[str]:
+    for count, what in (
+        (f.assurance.record_differs, "{} where the authority's record differs from what was entered"),
+        (f.assurance.record_partly, "{} where it matches in part"),
+        (f.assurance.record_not_compared, "{} where no name was compared"),
+        (f.assurance.liveness_not_proven, "{} without proof of life"),
+    ):
+        if count:
+            yield what.format(count)
+
+
+def _spread(half: str, single: str, times: Took) -> str:
+    """Of a single check there is no half."""
+    if times.n == 1:
+        return f"{single} within {_took(times.median)}"
+    return f"{half} within {_took(times.median)}, 95 in 100 within {_took(times.p95)}"
+
+
+def _took(span: timedelta | None) -> str:
+    return took(span or timedelta(0))
+
+
+def _compared(report: Report, today: date) -> list[str]:
+    parts = []
+    if report.previous:
+        parts.append(f"{_before(report)} {checks(report.previous[1].asked)}")
+    if mean := report.mean:
+        unit = report.period.kind.value
+        rate = f", approval rate {percent(mean.approval)}" if mean.approval.value is not None else ""
+        before = f"the {mean.periods} {unit}s before" if mean.periods > 1 else f"the {unit} before"
+        parts.append(f"mean of {before} {mean.asked:.1f}{rate}")
+    return [f"For comparison: {'; '.join(parts)}."] if parts else []
+
+
+def _open(report: Report) -> list[str]:
+    backlog = report.backlog
+    if backlog.oldest is None:
+        return ["Nothing is open now."]
+    long = sum(backlog.ages[3:])
+    more = f", {_of(long, backlog.open)}for more than a day" if long else ""
+    return [f"Open now: {backlog.open}{more}. Oldest: {_waiting(backlog.oldest)}."]
+
+
+def _of(part: int, whole: int) -> str:
+    """20, all of them …; 20, 16 of them …; of a single one nothing."""
+    return f"{'all' if part == whole else part} of them " if whole > 1 else ""
+
+
+def _waiting(waiting: Waiting) -> str:
+    return f"{waiting.ref}, {took(waiting.waited)}, {_where(waiting.reason)}"
+
+
+def _where(reason: ReviewReason | None) -> str:
+    """In human review at Smile ID; the two results differ …"""
+    if reason is None:
+        return "not yet decided by Smile ID"
+    return words.REVIEW_NAMES[reason].partition(": ")[2]
+
+
+def _reviews(report: Report) -> list[str]:
+    """In review, oldest first; how many are over their time."""
+    review = report.backlog.review
+    if not review:
+        return []
+    over = report.backlog.over
+    late = f", {_of(over, len(review)) if over else 'none '}over {took(report.review_due)}"
+    lines = [f"*In review*: {len(review)}{late}"]
+    lines += [f"• {_waiting(w)}{' (over its time)' if w.over else ''}" for w in review[:_REVIEWS]]
+    return [*lines, *_more(len(review) - _REVIEWS)]
+
+
+def _lists(report: Report, names: Names) -> Iterator[str]:
+    f = report.figures
+    if f.asked:
+        yield _groups("By country and ID type", f.by_type, lambda key: foreign(names.subject(*key), _NAME))
+    for title, reasons in (("Rejected because", f.rejections), ("Without result because", f.failures)):
+        if reasons:
+            shown = "; ".join(f"{foreign(because(why), 120)} ({n})" for why, n in reasons[:_REASONS])
+            more = f"; {len(reasons) - _REASONS} more reasons in the file" if len(reasons) > _REASONS else ""
+            yield f"*{title}*: {shown}{more}"
+    if f.asked:
+        yield _groups("By requester", f.by_requester, lambda key: names.person(key[0]))
+
+
+def _groups(title: str, groups: Sequence[Group], called: Name) -> str:
+    lines = [f"*{title}*"]
+    for group in groups[:GROUPS]:
+        rate = f"; approval rate {percent(group.approval)}" if group.approval.value is not None else ""
+        # The register belongs to an ID type, and is no matter of who asked.
+        is_type = len(group.key) > 1
+        away = f"; register unavailable {group.register_away} ×" if is_type and group.register_away else ""
+        lines.append(
+            f"• {called(group.key)}: {group.asked} asked, {', '.join(_counts(group)) or 'none kept'}{rate}{away}"
+        )
+    return "\n".join([*lines, *_more(len(groups) - GROUPS)])
+
+
+def _more(count: int) -> list[str]:
+    return [f"and {count} more in the file"] if count > 0 else []
+
+
+def because(why: str) -> str:
+    """A reason in the words of the results, without the verdict before it."""
+    if why.startswith(REVIEWER):
+        key = why.removeprefix(REVIEWER)
+        said = REASONS[Decision.REJECTED].get(key, key.replace("_", " "))
+        return f"a reviewer: {said}" if said else "a reviewer decided so"
+    story = words.STORIES.get(Why(why)) if why in set(Why) else words.FAILURES.get(why)
+    if story is None:
+        return why.replace("_", " ") or "no reason recorded"
+    return story.name.partition(" — ")[2] or story.name
+
+
+def _foot(report: Report, told: Told) -> Block:
+    parts = []
+    if told.late_since is not None:
+        parts.append(f"Told late: it was due {when(told.late_since)}")
+    if told.by:
+        parts.append(f"Shared by {person(told.by)}")
+    parts.append(f"As known {when(report.as_of)}")
+    parts.append(f"Days of {told.zone}")
+    return mrkdwn(" · ".join(parts))
+
+
+# The picture's words
+
+
+def alt_text(report: Report, names: Names, told: Told) -> str:
+    """What the picture shows, for whoever does not see it."""
+    plain_names = Names(subject=names.subject, country=names.country, person=str)
+    lines = [spoken(headline(report, plain_names, told))]
+    if len(report.series) > 1:
+        shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)
+        lines.append(f"Checks asked and approval rate by {report.period.kind.value}: {shown}.")
+    groups = [f"{quoted(names.subject(*g.key), _NAME)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
+    lines.append(f"By country and ID type: {', '.join(groups)}.")
+    return cut(" ".join(lines), ALT_LENGTH)
+
+
+def _bar(figures: Figures) -> str:
+    return f"{figures.asked}, {percent(figures.approval)}" if figures.approval.value is not None else str(figures.asked)
+
+
+def short(period: Period) -> str:
+    """Mon 21; from 16 Nov; Nov."""
+    match period.kind:
+        case Kind.MONTH:
+            return f"{period.first:%b}"
+        case Kind.WEEK:
+            return f"from {period.first.day} {period.first:%b}"
+        case _:
+            return f"{period.first:%a} {period.first.day}"
+
+
+# Sharing
+
+
+def with_button(said: Message, *, value: dict[str, str], with_chart: bool) -> Message:
+    """The private answer, with a button that shares it where it was asked for."""
+    aloud = f"Share this summary in this conversation, with {'picture and file' if with_chart else 'its file'}"
+    share = button(ids.SHARE_SUMMARY, "Share here", json.dumps(value), aloud=aloud)
+    return Message(text=said.text, blocks=[*said.blocks, {"type": "actions", "elements": [share]}])
+
+
+def with_line(said: Message, line: str) -> Message:
+    """The private answer once it was shared: without the button."""
+    return Message(text=said.text, blocks=[*said.blocks, context(mrkdwn(line))])
+
+
+def shared(where: str, *, with_chart: bool) -> str:
+    if not where.startswith("C"):
+        return "Shared here."
+    what = "the picture and the file follow" if with_chart else "the file follows"
+    return f"Shared in <#{where}>; {what} in its thread."
+
+
+def lines_of(said: Message) -> list[str]:
+    """A message as plain lines, for a terminal."""
+    texts: list[Any] = []
+    for block in said.blocks:
+        if block["type"] == "section":
+            texts += spoken(block["text"]["text"]).split("\n")
+    return [str(text) for text in texts]

@@ -1,0 +1,151 @@
+"""The message of a request with its progress, and what people did with the check, told in its thread.
+
+Everything here is built at delivery from what is stored, and tells one event.
+"""
+
+from datetime import datetime, timedelta
+
+from bot.domain.check.check import Check
+from bot.domain.check.states import FINAL, POLLED_REASONS, State
+from bot.domain.id_types.id_types import IDType
+from bot.domain.outbox import Message
+from bot.domain.review.review import (
+    OTHER,
+    REASONS,
+    Decided,
+    Decision,
+    Proposal,
+    runs_again,
+)
+from bot.slack.blocks import ids, words
+from bot.slack.blocks.status import against, label, smile_id_says, status_name, subject
+from bot.slack.blocks.text import (
+    Block,
+    button,
+    context,
+    foreign,
+    person,
+    plain,
+    quoted,
+    section,
+    spoken,
+    took,
+    when,
+)
+
+_REASON = 900
+_WORDS = 500
+"""What a reviewer may write beside a decision."""
+
+
+def request_message(
+    check: Check,
+    entry: IDType | None,
+    *,
+    waiting: timedelta | None = None,
+    unconfirmed: bool = False,
+    later: datetime | None = None,
+) -> Message:
+    """The message that carries reference and progress, updated in place.
+
+    `waiting` is told when it is long; `later` when somebody chose a time for another try.
+    """
+    status = status_name(check)
+    if later is not None and check.state is State.REQUESTED:
+        status = f"Will be sent {when(later)}"
+    if unconfirmed:
+        status += " (not yet confirmed)"
+    if waiting is not None and (check.state is State.PROCESSING or check.reason in POLLED_REASONS):
+        status = f"{status}. Still waiting: {took(waiting)}, we ask Smile ID again {_how_often(waiting)}"
+    elif check.tries > 1 and check.state in (State.REQUESTED, State.SUBMITTING):
+        status += ". It takes longer than usual, we keep trying"
+    head = f"*Biometric KYC · {subject(check, entry)}* — {status}"
+    asked = f"Asked by {person(check.requester)} · {when(check.asked_at)} · {check.ref}"
+    steps = _steps(check)
+    return Message(
+        text=spoken(f"{head}. {check.ref}. {steps}"),
+        blocks=[
+            section(head),
+            context({"type": "mrkdwn", "text": asked, "verbatim": True}, plain(steps)),
+            buttons(check),
+        ],
+    )
+
+
+def buttons(check: Check) -> Block:
+    """*Details*, and what can be done with the check now."""
+    elements = [_button(ids.DETAILS, "Details", check)]
+    if check.state is State.REQUESTED:
+        elements.append(cancel_button(check))
+    if runs_again(check.state, check.decision):
+        elements.append(_button(ids.RUN_AGAIN, "Run again", check))
+    return {"type": "actions", "elements": elements}
+
+
+def cancel_button(check: Check) -> Block:
+    confirm = {
+        "title": plain("Cancel this check?", 100),
+        "text": plain("It has not been sent to Smile ID; nothing will be charged.", 300),
+        "confirm": plain("Cancel the check", 30),
+        "deny": plain("Keep it", 30),
+    }
+    return _button(ids.CANCEL, "Cancel", check) | {"confirm": confirm}
+
+
+def _button(action_id: str, text: str, check: Check) -> Block:
+    return button(action_id, text, check.ref, aloud=f"{text}: check {check.ref}")
+
+
+def _how_often(waiting: timedelta) -> str:
+    if waiting < timedelta(days=1):
+        return "every few minutes"
+    return "every hour" if waiting < timedelta(days=7) else "once a day"
+
+
+def _steps(check: Check) -> str:
+    done = [
+        ("Received", True),
+        ("Photos checked", check.photos_checked_at is not None),
+        ("Sent to Smile ID", check.sent_at is not None or check.verdict is not None),
+    ]
+    parts = [f"✓ {name}" if is_done else f"… {name}" for name, is_done in done]
+    if check.state in FINAL:
+        # What was not reached will not be.
+        parts = [part for part in parts if part.startswith("✓")]
+    ends = {State.FAILED: "✗ No result", State.CANCELLED: "✗ Cancelled"}
+    parts.append(ends.get(check.state, "✓ Result" if check.state in FINAL else "… Result"))
+    return " · ".join(parts)
+
+
+def decided(check: Check, decision: Decided) -> Message:
+    """A reviewer's decision, beside what Smile ID says."""
+    by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
+    why = foreign(why_decided(decision), _REASON).removesuffix(".")
+    title = f"{person(check.requester)} *{by}* — {why} · {label(check)}"
+    facts = [f"{smile_id_says(check)}."]
+    if decision.confirmed_by is not None:
+        facts.append(f"{person(decision.confirmed_by)} agreed, since a decision {against(check)} takes two.")
+    if decision.is_override:
+        facts.append(f"{person(decision.by)} asked for this check too, and decided as an admin.")
+    if decision.decision is Decision.NEW_PHOTOS:
+        facts.append("Ask the customer for new photos, then *Run again*.")
+    if check.batch is None:
+        return Message(text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts))])
+    return Message(
+        text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts)), buttons(check)]
+    )
+
+
+def why_decided(decision: Decided | Proposal) -> str:
+    """The reason from the list, and the reviewer's own words, as they wrote them."""
+    reason = REASONS[decision.decision].get(decision.reason, decision.reason)
+    own = quoted(decision.words, _WORDS)
+    if decision.reason == OTHER:
+        return own or reason
+    return f"{reason}: {own}" if own else reason
+
+
+def cancelled(check: Check, *, by: str) -> Message:
+    line = f"{person(check.requester)} *Cancelled* by {person(by)} before it was sent · {check.ref}"
+    rest = "Nothing was charged for it."
+    return Message(text=spoken(f"{line}. {rest}"), blocks=[section(line), section(rest)])

@@ -1,0 +1,344 @@
+"""What each story is called, what it means, and what to do next: the words of every result, in one place."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.results.codes import Outcome, Why
+from bot.domain.results.liveness import Liveness
+from bot.domain.results.record_match import RecordMatch
+from bot.domain.review.review import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Title first, then why, then what to do."""
+
+    title: str
+    """`Verdict — reason`; the part before the dash is set bold."""
+    meaning: str = ""
+    next_step: str = ""
+    calls_reviewer: bool = False
+    """The next step ends in *a reviewer has been told*, if that is true."""
+    tells_reviewer: bool = False
+    """A card goes to the reviewers' channel, and that is said if it is true; without one, nobody is called for it."""
+    calls_operators: bool = False
+    """Ours to fix: *the operators have been told; nothing to do for you*, if that is true."""
+
+    @property
+    def name(self) -> str:
+        """The title without the details of one check."""
+        return re.sub(r" ?\(\{\w+\}\)|: first \{.*| of \{\w+\}|, \{\w+\},", "", self.title)
+
+
+def filled(story: Story, **values: str) -> Story:
+    """A story with the details of one check."""
+    return replace(
+        story,
+        title=story.title.format(**values) if "{" in story.title else story.title,
+        meaning=story.meaning.format(**values) if "{" in story.meaning else story.meaning,
+    )
+
+
+STORIES: Mapping[Why, Story] = {
+    Why.CONFIRMED: Story(title="Approved — face and ID number verified", next_step="Nothing more to do."),
+    Why.FACES_DIFFER: Story(
+        title="Rejected — the selfie does not match the authority's photo",
+        next_step="Ask the customer for a new selfie, or take it to a reviewer.",
+    ),
+    Why.SPOOF: Story(
+        title="Rejected — the selfie does not look like a live person",
+        next_step="Do not ask for another selfie by chat.",
+        calls_reviewer=True,
+    ),
+    Why.ID_NOT_FOUND: Story(
+        title="Rejected — the authority does not know this ID number",
+        next_step="Check the number with the customer, then *Run again*.",
+    ),
+    Why.NO_FACE: Story(
+        title="Rejected — no usable face in the selfie",
+        next_step="Ask for a photo in daylight, face uncovered, looking at the camera.",
+    ),
+    Why.REJECTED_OTHER: Story(
+        title="Rejected — Smile ID gave no reason",
+        next_step="Look at the Details, or take it to a reviewer.",
+    ),
+    Why.AUTHORITY_DOWN: Story(
+        title="No result — the authority's register is unavailable",
+        meaning="Nothing was decided about the customer.",
+        next_step="*Run again*, now or at a time you choose.",
+    ),
+    Why.REFUSED: Story(
+        title="No result — Smile ID refused our request",
+        meaning="This ID type is not active for our account. Nothing was decided about the customer.",
+        calls_operators=True,
+    ),
+    Why.PHOTO_UNUSABLE: Story(
+        title="No result — Smile ID could not use the photos",
+        meaning="Nothing was decided about the customer.",
+        next_step="*Run again* with other photos.",
+    ),
+    Why.NO_AUTHORITY_PHOTO: Story(
+        title="No result — the authority holds no photo of this person",
+        meaning="Other photos will not help.",
+        next_step="Use another ID type, or wait for a reviewer.",
+        tells_reviewer=True,
+    ),
+    Why.NUMBER_FORMAT: Story(
+        title="No result — the ID number does not have the form of {id_type}",
+        meaning="{example}Sandbox test numbers sent to production look like this too.",
+        next_step="Correct the number and *Run again*.",
+    ),
+    Why.FAILED_OTHER: Story(
+        title="No result — Smile ID could not use what we sent",
+        meaning="Nothing was decided about the customer.",
+        next_step="Look at the Details, then *Run again*.",
+        tells_reviewer=True,
+    ),
+    Why.PROVISIONAL: Story(
+        title="Not final: provisionally approved, in human review at Smile ID",
+        meaning="People at Smile ID decide; do not act on it yet.",
+        next_step="Wait, the final result will be posted here.",
+        tells_reviewer=True,
+    ),
+    Why.SUSPECTED_SPOOF: Story(
+        title="Not final: suspected spoof, in human review at Smile ID",
+        meaning="Smile ID is checking that this is a live photo.",
+        next_step="Wait, the final result will be posted here.",
+        calls_reviewer=True,
+    ),
+    Why.INCONCLUSIVE: Story(
+        title="Not final: inconclusive, in human review at Smile ID",
+        meaning="The selfie and the authority's photo may or may not be the same person.",
+        next_step="Wait, the final result will be posted here.",
+        tells_reviewer=True,
+    ),
+    Why.NOT_FINAL: Story(
+        title="Not final: Smile ID says that this result may still change",
+        next_step="Wait, the final result will be posted here.",
+        tells_reviewer=True,
+    ),
+    Why.ID_UNVERIFIED: Story(
+        title="Needs a person — the selfie was taken, but the ID number was not verified",
+        meaning="This is not approved.",
+        calls_reviewer=True,
+    ),
+    Why.UNKNOWN_CODE: Story(
+        title="Needs a person — Smile ID answered with a code we do not know ({code})",
+        meaning="This is not approved.",
+        calls_reviewer=True,
+    ),
+    Why.SUSPECTS: Story(
+        title="Smile ID reports other accounts with this face",
+        meaning="This is not a verdict on this check.",
+        calls_reviewer=True,
+    ),
+    Why.ID_DETAILS: Story(title="ID details received"),
+    Why.ANTIFRAUD: Story(title="Smile ID's antifraud check, not a verdict"),
+}
+
+APPROVAL_UNCONFIRMED = Story(
+    title="Not final: an approval was received that Smile ID's own record does not show yet",
+    meaning="We keep asking.",
+    next_step="Do not act on it.",
+    calls_reviewer=True,
+)
+CONTRADICTION = Story(
+    title="Needs a person — the result we received and Smile ID's own record differ",
+    meaning="We received {first}, Smile ID's record says {second}. Both are kept.",
+    next_step="Act on neither.",
+    calls_reviewer=True,
+)
+SECOND_FINAL = Story(
+    title="Needs a person — Smile ID sent another final result: first {first}, now {second}",
+    meaning="Both are kept.",
+    next_step="Act on neither.",
+    calls_reviewer=True,
+)
+DIFFERS = Story(
+    title="Needs a person — Smile ID's final result, {second}, differs from the reviewer's decision",
+    meaning="{first}",
+    next_step="Act on neither before a reviewer has looked again.",
+    calls_reviewer=True,
+)
+RECORD_DIFFERS = Story(
+    title="Approved by {by} — but the {what} {differs}",
+    meaning="The {what} entered {is_not} in the authority's record.",
+    next_step="Compare both in *Details* before you go on.",
+)
+LIVENESS_NOT_PROVEN = Story(
+    title="Approved — face and ID number verified",
+    meaning="Liveness is not proven.",
+    next_step="Do not onboard the customer before a reviewer has looked.",
+    calls_reviewer=True,
+)
+OVERDUE = Story(
+    title="Still waiting after 7 days",
+    meaning="We go on asking Smile ID once a day.",
+    next_step="Somebody with access to Smile ID's portal should look for this job there.",
+    calls_reviewer=True,
+)
+
+OLD_RESULT = Story(
+    title="Needs a person — Smile ID reports a result of an earlier attempt",
+    meaning="The check was run again since. What is reported now changes nothing about it, and is kept.",
+    calls_reviewer=True,
+)
+
+_NOTICES: Mapping[str, Story] = {
+    "old_result": OLD_RESULT,
+    "approval_unconfirmed": APPROVAL_UNCONFIRMED,
+    "contradiction": CONTRADICTION,
+    "second_final": SECOND_FINAL,
+    "overdue": OVERDUE,
+    "differs": DIFFERS,
+    "record_differs": Story(title="The authority's record differs from what was entered"),
+    "record_partly": Story(title="The authority's record matches in part what was entered"),
+    "liveness_not_proven": Story(title="Approved by Smile ID — but liveness is not proven"),
+    "again": Story(title="A reviewer takes this up"),
+    "pending": Story(title="Still waiting for Smile ID"),
+    "unsettled": Story(title="No result — we could not learn whether Smile ID has this check"),
+}
+
+
+def notice_title(tell: str, why: Why | None) -> str:
+    """What a reviewer reads first: the story's title without its details."""
+    story = _NOTICES.get(tell) or (STORIES[why] if why else None)
+    if story is None:
+        return "Needs a person"
+    return story.name
+
+
+FAILURES: Mapping[str, Story] = {
+    "photo": Story(
+        title="No result — a photo could not be sent",
+        meaning="Nothing was sent to Smile ID and nothing was charged.",
+        next_step="*Run again* with another photo.",
+    ),
+    "input": Story(
+        title="No result — Smile ID refused the input",
+        meaning="Nothing was decided about the customer.",
+        next_step="Correct it and *Run again*.",
+    ),
+    "refused": Story(
+        title="No result — Smile ID refused our request",
+        meaning="Nothing was decided about the customer.",
+        calls_operators=True,
+    ),
+    "smile_id_away": Story(
+        title="No result — Smile ID could not be reached",
+        meaning="We tried for about an hour. Smile ID did not take the check; nothing was decided.",
+        next_step="*Run again* later.",
+    ),
+    "slack_away": Story(
+        title="No result — the photos could not be fetched from Slack",
+        meaning="We tried for about an hour. Nothing was sent to Smile ID and nothing was charged.",
+        next_step="*Run again* later.",
+    ),
+    "fault": Story(
+        title="No result — a fault of ours kept this check from being sent",
+        meaning="Nothing was sent to Smile ID and nothing was charged.",
+        next_step="*Run again* later.",
+    ),
+    "unsettled": Story(
+        title="No result — we could not learn whether Smile ID has this check",
+        meaning="The connection broke while sending, and Smile ID gave no clear answer since.",
+        next_step="Before you *Run again*, have somebody look for this job in Smile ID's portal. "
+        "Should a result arrive after all, it will be told here.",
+    ),
+}
+"""Ends that are ours to tell, by `Check.failure`."""
+
+OUTCOME_NAMES: Mapping[Outcome, str] = {
+    Outcome.APPROVED: "Approved",
+    Outcome.REJECTED: "Rejected",
+    Outcome.FAILED: "No result",
+}
+
+DECIDED: Mapping[Decision, str] = {
+    Decision.APPROVED: "Approved",
+    Decision.REJECTED: "Rejected",
+    Decision.NEW_PHOTOS: "New photos asked for",
+}
+"""Always with *by a reviewer* or a name: never to be taken for Smile ID's word."""
+
+STATE_NAMES: Mapping[State, str] = {
+    State.REQUESTED: "Received",
+    State.SUBMITTING: "Sending to Smile ID",
+    State.PROCESSING: "Waiting for Smile ID",
+    State.IN_REVIEW: "Not final",
+    State.APPROVED: "Approved",
+    State.REJECTED: "Rejected",
+    State.FAILED: "No result",
+    State.CANCELLED: "Cancelled",
+}
+
+REVIEW_NAMES: Mapping[ReviewReason, str] = {
+    ReviewReason.SMILE_ID: "Not final: in human review at Smile ID",
+    ReviewReason.UNCONFIRMED: "Not final: approval not confirmed",
+    ReviewReason.UNKNOWN_CODE: "Needs a person: unknown code",
+    ReviewReason.CONTRADICTION: "Needs a person: results differ",
+    ReviewReason.ID_UNVERIFIED: "Needs a person: ID number not verified",
+    ReviewReason.SECOND_FINAL: "Needs a person: two final results",
+}
+
+ACTIONS: Mapping[str, str] = {
+    "Verify_ID_Number": "ID number",
+    "Return_Personal_Info": "Authority's data",
+    "Selfie_Provided": "Selfie",
+    "Selfie_Check": "Selfie quality",
+    "Liveness_Check": "Liveness",
+    "Selfie_To_ID_Authority_Compare": "Selfie against the authority's photo",
+    "Selfie_To_ID_Card_Compare": "Selfie against the ID card",
+    "Selfie_To_Registered_Selfie_Compare": "Selfie against the enrolled one",
+    "Register_Selfie": "Enrolment",
+    "Update_Registered_Selfie_On_File": "Update of the enrolled selfie",
+    "Human_Review_Compare": "Human review of the faces",
+    "Human_Review_Liveness_Check": "Human review of liveness",
+    "Human_Review_Selfie_Check": "Human review of the selfie",
+    "Human_Review_Update_Selfie": "Human review of the update",
+    "Document_Check": "Document",
+    "Human_Review_Document_Check": "Human review of the document",
+    "Verify_Document": "Document decision",
+}
+"""Smile ID's Actions (actions.csv) in words."""
+
+ACTION_VALUES: Mapping[str, str] = {
+    "Passed": "passed",
+    "Verified": "exists",
+    "Returned": "returned",
+    "Completed": "compared",
+    "Approved": "done",
+    "Provisionally Approved": "accepted for now",
+    "Under Review": "a person is looking",
+    "Sent to Human Review": "a person will look",
+    "Failed": "failed",
+    "Rejected": "refused",
+    "Not Verified": "not found",
+    "Not Returned": "none returned",
+    "Issuer Unavailable": "authority unavailable",
+    "ID Authority Photo Not Available": "authority has no photo",
+    "Unable To Determine": "not decided",
+    "Not Done": "not done",
+}
+RECORD_MATCHES: Mapping[RecordMatch, str] = {
+    RecordMatch.MATCHES: "matches",
+    RecordMatch.PARTLY: "matches in part",
+    RecordMatch.DIFFERS: "differs",
+    RecordMatch.NOT_COMPARED: "not compared",
+}
+"""What was entered against the authority's record, field by field."""
+
+LIVENESS: Mapping[Liveness, str] = {
+    Liveness.PROVEN: "proven",
+    Liveness.NOT_PROVEN: "not proven",
+}
+NO_LIVENESS_IMAGES = "Liveness: not proven (no liveness images)"
+LIVENESS_NOT_SAID = "• Liveness: not proven (Smile ID does not say that it passed)"
+
+GOOD = frozenset({"Passed", "Verified", "Returned", "Approved"})
+BAD = frozenset({"Failed", "Rejected", "Not Verified", "Issuer Unavailable", "ID Authority Photo Not Available"})
+PENDING = frozenset({"Provisionally Approved", "Under Review", "Sent to Human Review"})
+SILENT = frozenset({"Not Applicable"})
+"""Values that say nothing about this check."""

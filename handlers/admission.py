@@ -1,0 +1,70 @@
+"""In front of every listener: what another workspace or app sends ends here, and what somebody without a role does.
+
+Listeners ask again for the role that they need. This keeps a new one from opening anything to outsiders by mistake.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from slack_bolt import BoltResponse
+
+from bot.access.permissions import Role, Verdict
+from bot.domain.installation import origin_of
+from bot.errors import Refusal, Refused, SlackError
+from bot.runtime.factory import Bot
+from bot.slack.blocks import private
+from handlers.errors import at_once, kind_of
+
+log = structlog.get_logger(__name__)
+
+_ACTS = frozenset({"shortcut", "message_action", "block_actions", "view_submission", "block_suggestion"})
+"""What a person does; so is a command, which has no type. A view that is closed asks for nothing, and listeners of
+events answer to the author of a message alone, if it has one."""
+
+
+async def refuse_foreign(bot: Bot, body: Mapping[str, Any]) -> BoltResponse | None:
+    """The answer to a request that another workspace, organization or app sent; None for one of ours.
+
+    Costs no look-up and no write: nothing of it is for this bot. Whoever acted is told where Slack waits for an answer
+    or gave an address for one; events are taken and dropped.
+    """
+    part = bot.workspace.foreign_part(origin_of(body))
+    if part is None:
+        return None
+    bot.metrics.foreign(part)
+    log.warning("slack.foreign", kind=kind_of(body), error=part.value)
+    if kind_of(body) in ("shortcut", "message_action", "block_actions") and (url := body.get("response_url")):
+        bot.background.spawn(_respond(bot, str(url)))
+    if not _is_act(body):
+        return BoltResponse(status=200, body="")
+    return at_once(body, private.says(private.FOREIGN), plain=private.FOREIGN)
+
+
+async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
+    """Raises Refused for an act of somebody who has no role here, or of whom Slack does not say so in time."""
+    if not _is_act(body):
+        return
+    match await bot.access.has(_user(body), *Role):
+        case Verdict.UNKNOWN:
+            raise Refused(Refusal.NOT_SURE)
+        case Verdict.NO:
+            raise bot.access.no_access()
+        case Verdict.YES:
+            pass
+
+
+def _is_act(body: Mapping[str, Any]) -> bool:
+    return kind_of(body) == "command" or kind_of(body) in _ACTS
+
+
+def _user(body: Mapping[str, Any]) -> str:
+    return str(body.get("user_id") or (body.get("user") or {}).get("id") or "")
+
+
+async def _respond(bot: Bot, url: str) -> None:
+    try:
+        said = private.says(private.FOREIGN)
+        await bot.slack.respond(url, text=said.text, blocks=said.blocks)
+    except SlackError as closed:
+        log.info("slack.foreign_not_told", error=str(closed))

@@ -1,0 +1,285 @@
+"""The form: opened, changed as one chooses, submitted."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncBoltContext
+
+from bot.domain.check.check import PhotoKind
+from bot.domain.check.request import FileInfo, Form
+from bot.domain.outbox import Message
+from bot.errors import Refusal, Refused, SlackError, SlackRefused
+from bot.intake.service import Faults, Filled, Seen
+from bot.runtime.factory import Bot
+from bot.slack.blocks import form, held, ids, private, refusals
+from bot.slack.blocks.form import Place
+from handlers.ephemeral import take_away, tell
+from handlers.errors import FIELDS
+from handlers.view_state import ViewState
+
+log = structlog.get_logger(__name__)
+
+_OURS = frozenset(
+    {ids.CHANNEL, ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS, ids.CONSENT, ids.CUSTOMER_REFERENCE, ids.AGAIN}
+    | {ids.NOT_BEFORE}
+)
+"""Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
+
+_NO_CHANNEL = "-"
+"""A button's value cannot be empty."""
+
+
+async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Message | None:
+    """Open the form at once, since a trigger lives 3 s; words for the person when it must stay closed."""
+    await bot.intake.require_asking(user, channel)
+    place = Place(channel=channel)
+    try:
+        view = await bot.slack.open_view(
+            trigger_id=trigger_id,
+            view=form.build(bot.id_types, place=place, liveness_required=bot.settings.liveness_required),
+        )
+    except SlackError as closed:
+        log.warning("form.not_opened", error=str(closed))
+        return private.try_again(channel or _NO_CHANNEL)
+    if channel is not None:
+        bot.background.spawn(_look_at_the_place(bot, user, view, place))
+    return None
+
+
+async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
+    """The global shortcut: the same form, which asks for the channel too."""
+    await ack()
+    said = await open_form(bot, trigger_id=shortcut["trigger_id"], user=shortcut["user"]["id"], channel=None)
+    if said is not None:
+        tell(bot, shortcut, said)
+
+
+async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """The button under *try again*: a click brings a new trigger."""
+    await ack()
+    channel = action["value"].removeprefix(_NO_CHANNEL) or None
+    try:
+        said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=channel)
+    except Refused as no:
+        # In place of the button, which would only be refused again.
+        said = refusals.said(no)
+    if said is not None:
+        tell(bot, body, said, in_place=True)
+    else:
+        take_away(bot, body)
+
+
+async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBoltContext) -> None:
+    """Channel, country or ID type was chosen: the fields follow; what was typed stays."""
+    await ack()
+    view = body["view"]
+    try:
+        await bot.intake.require_requester(body["user"]["id"])
+    except Refused as no:
+        if no.code is not Refusal.NO_RIGHT:
+            # The form stays as it was filled in: the next choice, or the submit, asks again.
+            raise
+        await _shut(bot, view, no)
+        return
+    state = ViewState.of(view)
+    place = Place.load(view.get("private_metadata", ""))
+    channel = place.channel or state.value(ids.CHANNEL) or None
+    country = state.value(ids.COUNTRY)
+    id_type = _chosen_id_type(state, country)
+    # Each of them waits for Slack for up to a second.
+    warning, said = await asyncio.gather(
+        _fault_of_place(bot, channel, body["user"]["id"]), _made_clear(bot, place, state, country, id_type)
+    )
+    view_now = form.build(
+        bot.id_types,
+        liveness_required=bot.settings.liveness_required,
+        place=place,
+        country=country,
+        id_type=id_type,
+        warning=warning,
+        attached=form.attached_in(view),
+        texts={**said, **_texts(state), ids.CUSTOMER_REFERENCE: state.value(ids.CUSTOMER_REFERENCE)},
+        title=view["title"]["text"],
+        not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
+    )
+    try:
+        # Who may ask and where was looked up before, each for up to a second: this has what is left of Slack's three.
+        left = context["began"] + bot.patience.answer_seconds - asyncio.get_running_loop().time()
+        async with asyncio.timeout(min(left, bot.patience.show_seconds)):
+            await _show(bot, view, view_now)
+    except (SlackError, TimeoutError) as fault:
+        log.warning("form.not_updated", error=str(fault) or "timeout")
+        bot.background.spawn(show_later(bot, view, view_now))
+
+
+async def _shut(bot: Bot, view: Mapping[str, Any], no: Refused) -> None:
+    """Words in place of a form that fills itself from Slack: whoever opened it may not ask any more."""
+    try:
+        await bot.slack.update_view(view_id=view["id"], view=private.closed(refusals.plain_sentence(no)))
+    except SlackError as closed:
+        log.info("form.not_shut", error=str(closed))
+
+
+async def _fault_of_place(bot: Bot, channel: str | None, user: str) -> str | None:
+    fault = await bot.intake.place_fault(channel, user) if channel else None
+    return refusals.plain_sentence(fault) if fault else None
+
+
+async def _made_clear(
+    bot: Bot, place: Place, state: ViewState, country: str | None, id_type: str | None
+) -> Mapping[str, str]:
+    """What the message that asked for this check says, for fields that appear with this choice."""
+    if id_type is None and country and len(only := bot.id_types.of_country(country)) == 1:
+        id_type = only[0].id_type
+    entry = bot.id_types.find_offered(country or "", id_type or "")
+    if entry is None or not (place.channel and place.message_ts) or set(entry.fields) <= set(state):
+        return {}
+    return await bot.messages.made_clear(
+        channel=place.channel,
+        ts=place.message_ts,
+        root_ts=place.thread_ts,
+        chosen=(entry.country, entry.id_type),
+    )
+
+
+async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
+    try:
+        await bot.slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
+    except SlackRefused as no:
+        # The form changed in between, by our own look at the channel: what was chosen now is what counts.
+        if no.code == "hash_conflict":
+            await bot.slack.update_view(view_id=view["id"], view=view_now)
+        elif no.code != "not_found":
+            raise
+
+
+async def show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
+    """Slack was away for a moment: without its fields the form would wait for ever.
+
+    The hash of the form as it was chosen in keeps this from undoing a later choice.
+    """
+    tries = bot.tries()
+    try:
+        await tries.of(lambda: bot.patient_slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash")))
+    except SlackRefused as no:
+        log.info("form.changed_meanwhile", error=no.code)
+    except SlackError as fault:
+        log.warning("form.not_updated", error=str(fault))
+
+
+async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
+    """Stored first, acknowledged second, worked third."""
+    filled = read(body, view)
+    outcome = await bot.intake.accept(filled)
+    if isinstance(outcome, Faults):
+        await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
+    elif isinstance(outcome, Seen):
+        seen = held.seen(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
+        await ack(response_action="update", view=_as_it_stands(bot, view, seen=seen))
+    else:
+        await ack()
+
+
+def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
+    """The same form with a question added; what was typed stays, since its fields keep their ids."""
+    state = ViewState.of(view)
+    country = state.value(ids.COUNTRY)
+    return form.build(
+        bot.id_types,
+        liveness_required=bot.settings.liveness_required,
+        place=Place.load(view.get("private_metadata", "")),
+        country=country,
+        id_type=_chosen_id_type(state, country),
+        attached=form.attached_in(view),
+        title=view["title"]["text"],
+        not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
+        seen=seen,
+    )
+
+
+def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
+    """What the form holds; absent, null and empty are the same."""
+    state = ViewState.of(view)
+    place = Place.load(view.get("private_metadata", ""))
+    country = state.value(ids.COUNTRY)
+    standing = [
+        (state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in form.attached_in(view) if photo.fault is None
+    ]
+    return Filled(
+        requester=body["user"]["id"],
+        team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
+        channel=place.channel or state.value(ids.CHANNEL) or None,
+        thread_ts=place.thread_ts,
+        view_id=view["id"],
+        rerun=place.rerun,
+        not_before=state.moment(ids.NOT_BEFORE),
+        again=ids.CHECK_AGAIN in state.ticked(ids.AGAIN),
+        form=Form(
+            country=country,
+            id_type=_chosen_id_type(state, country) or "",
+            texts=_texts(state),
+            customer_reference=state.value(ids.CUSTOMER_REFERENCE),
+            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
+            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + state.files(ids.LIVENESS),
+            consent=ids.CONSENTED in state.ticked(ids.CONSENT),
+        ),
+    )
+
+
+def _texts(state: ViewState) -> dict[str, str]:
+    """The fields of Smile ID's `id_info`."""
+    return {name: state.value(name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
+
+
+def _file_of(photo: form.Attached) -> FileInfo:
+    return FileInfo(id=photo.file_id, inside=photo.inside, name=photo.name)
+
+
+def _chosen_id_type(state: ViewState, country: str) -> str | None:
+    """The ID type, unless it was chosen in the list of another country: `NATIONAL_ID` stands in many of them."""
+    action_id = state.action_id(ids.ID_TYPE)
+    of_other_country = action_id.startswith(f"{ids.PICK_ID_TYPE}:") and action_id != f"{ids.PICK_ID_TYPE}:{country}"
+    return None if of_other_country else state.value(ids.ID_TYPE) or None
+
+
+def by_field(faults: Faults) -> dict[str, str]:
+    """Everything that must be corrected, in words."""
+    said = {name: refusals.plain_sentence(fault) for name, fault in faults.by_field.items()}
+    return {**said, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
+
+
+def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str, str]:
+    """Slack shows a fault only beside an input that stands in the view.
+
+    What concerns the whole request (who may ask, and where) goes to the first input if there is no field for it.
+    Fields that have not appeared yet are not complained about while there is something to correct.
+    """
+    inputs = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
+    about_all = faults.get(ids.CHANNEL)
+    shown = {name: words for name, words in faults.items() if name in inputs}
+    if about_all is not None and ids.CHANNEL not in inputs:
+        shown[inputs[0]] = about_all
+    return shown or {inputs[0]: " ".join(faults.values())}
+
+
+async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place: Place) -> None:
+    """While the form is open: can the result be posted where it must go? If not, the form says so now."""
+    assert place.channel is not None
+    fault = await bot.intake.place_fault(place.channel, user)
+    if fault is None:
+        return
+    try:
+        await bot.slack.update_view(
+            view_id=view["id"],
+            view=form.build(
+                bot.id_types,
+                place=place,
+                warning=refusals.plain_sentence(fault),
+                liveness_required=bot.settings.liveness_required,
+            ),
+            hash_=view.get("hash"),
+        )
+    except SlackError as closed:
+        log.info("form.warning_not_shown", error=str(closed))

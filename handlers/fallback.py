@@ -1,0 +1,39 @@
+"""What no other listener knows: buttons, forms and shortcuts of another version, events that nobody waits for.
+
+Each gets an answer, since silence would show people a fault of Slack's.
+"""
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.runtime.factory import Bot
+from bot.slack.blocks import private
+from handlers.commands import answer
+from handlers.ephemeral import tell
+
+
+async def command(ack: AsyncAck, command: dict[str, Any]) -> None:
+    """A command that the manifest does not name: an old installation, say."""
+    await answer(ack, private.help_text(command.get("command")))
+
+
+async def pressed(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
+    """A button or shortcut that does nothing any more, or not yet."""
+    await ack()
+    tell(bot, body, private.says(private.OLD_BUTTON))
+
+
+async def submitted(ack: AsyncAck) -> None:
+    """A form whose fields nobody here can read: closing it would look like success."""
+    await ack(response_action="update", view=private.closed(private.OLD_FORM))
+
+
+async def suggested(ack: AsyncAck) -> None:
+    """A menu that asks for options: there are none."""
+    await ack(options=[])
+
+
+async def nothing(ack: AsyncAck) -> None:
+    """A view that was closed, an event that was not asked for."""
+    await ack()

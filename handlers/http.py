@@ -1,0 +1,116 @@
+"""HTTP: Slack's requests, Smile ID's callbacks and liveness in public; readiness and metrics on the loopback."""
+
+import asyncio
+
+from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
+from slack_bolt.async_app import AsyncApp
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.results import Callback
+from bot.runtime.factory import Bot
+
+SLACK_MAX_BYTES = 1024 * 1024
+"""Slack's own views end at 250 kB; nothing that it sends comes near this."""
+BODY_SECONDS = 30.0
+"""Longest that a callback may take to come in: a few kilobytes, or with photos a few megabytes."""
+
+
+def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) -> Starlette:
+    """The public application; with Slack's requests only where there is no Socket Mode."""
+
+    async def callback(request: Request) -> Response:
+        async def read() -> bytes | None:
+            async with asyncio.timeout(body_seconds):
+                return await read_body(request, bot.settings.callback_max_bytes)
+
+        # Read from now on, since a sender may leave right after its last byte; a stranger's is broken off below.
+        reading = asyncio.ensure_future(read())
+        try:
+            answer = await bot.results.receive(
+                Callback(token=request.path_params["token"], body=reading, headers=request.headers)
+            )
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except TimeoutError:
+            return Response(status_code=408, headers={"Connection": "close"})
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+        return Response(status_code=answer.value)
+
+    async def alive(_request: Request) -> Response:
+        return PlainTextResponse("alive")
+
+    routes = [
+        Route("/smile-id/callback/{token}", callback, methods=["POST"]),
+        Route("/healthz", alive),
+    ]
+    if bolt is not None:
+        handler = AsyncSlackRequestHandler(bolt)
+
+        async def slack(request: Request) -> Response:
+            # Read within bounds first; Bolt then finds the body in the request.
+            try:
+                async with asyncio.timeout(body_seconds):
+                    body = await read_body(request, SLACK_MAX_BYTES)
+            except ClientDisconnect:
+                return Response(status_code=400)
+            except TimeoutError:
+                return Response(status_code=408, headers={"Connection": "close"})
+            if body is None:
+                return Response(status_code=413)
+            if not bot.slack_signature.fits(request.headers, body):
+                return Response(status_code=200 if is_ssl_check(body) else 401)
+            return await handler.handle(request)
+
+        routes.append(Route("/slack/events", slack, methods=["POST"]))
+    return Starlette(routes=routes)
+
+
+def admin(bot: Bot) -> Starlette:
+    """For operators' monitors, on the loopback alone."""
+
+    async def ready(_request: Request) -> Response:
+        state = bot.readiness
+        faults = []
+        if not state.started:
+            faults.append("starting")
+        if state.stopping:
+            faults.append("stopping")
+        if not bot.schedule.running:
+            faults.append("scheduler")
+        state.note("ticks", bot.schedule.late)
+        try:
+            figures = await bot.figures()
+        except Exception:  # noqa: BLE001 - whatever is wrong with the database, this page must say so
+            figures = None
+            faults.append("database")
+        body = {"ready": not faults, "faults": faults, "degraded": dict(state.degraded)}
+        return JSONResponse(body, status_code=200 if figures is not None and not faults else 503)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(await bot.figures(), media_type="text/plain; version=0.0.4")
+
+    return Starlette(routes=[Route("/readyz", ready), Route("/metrics", metrics)])
+
+
+def is_ssl_check(body: bytes) -> bool:
+    """Slack looks at the certificate of a command's address from time to time; it wants a 200 and nothing else."""
+    return b"ssl_check=1" in body.split(b"&")
+
+
+async def read_body(request: Request, most: int) -> bytes | None:
+    """The whole body, or None as soon as it is longer than `most`."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            return None
+    request._body = bytes(body)  # noqa: SLF001 - where Starlette itself keeps a body that was read
+    return request._body  # noqa: SLF001

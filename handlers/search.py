@@ -1,0 +1,158 @@
+"""`/kyc list` and `/kyc find`: pages, filters, the search form; rights are looked at again with every click."""
+
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+
+from bot.domain.outbox import Message
+from bot.domain.reporting.searches import Cursor, Wanted
+from bot.errors import Refused, SlackError
+from bot.queries.search import (
+    EVERYBODYS,
+    IN_REVIEW,
+    OWN,
+    STATES,
+    Found,
+    Sought,
+)
+from bot.runtime.factory import Bot
+from bot.slack.blocks import find, ids, private, refusals
+from bot.slack.blocks.find import Row, Turn
+from handlers.ephemeral import tell
+from handlers.view_state import ViewState
+
+log = structlog.get_logger(__name__)
+
+_FILTERS = frozenset({*STATES, EVERYBODYS, OWN})
+
+
+async def listing(bot: Bot, user: str, typed: str) -> Message:
+    """The answer to the command."""
+    word = typed.strip().casefold() or OWN
+    if word not in _FILTERS:
+        return private.says(find.unknown_filter(typed))
+    return await _listing(bot, user, Turn(shown=word))
+
+
+async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """Older, newer, or another filter: the list is replaced in place."""
+    await ack()
+    option = action.get("selected_option")
+    turn = Turn(shown=option["value"]) if option else Turn.load(str(action.get("value") or ""))
+    if turn is None or turn.shown not in _FILTERS:
+        tell(bot, body, private.says(private.OLD_BUTTON))
+        return
+    # Refused, the list stays: with it the menu, to choose something else.
+    tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
+
+
+async def _listing(bot: Bot, user: str, turn: Turn) -> Message:
+    found = await bot.finding.listing(user, turn.shown, _cursor(turn))
+    page = found.page
+    return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
+
+
+async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Message | None:
+    """The search form; words if it could not be opened, or if something was typed that does not belong there."""
+    countries = list(bot.id_types.countries().items())
+    try:
+        await bot.finding.require_search(user)
+        await bot.slack.open_view(trigger_id=trigger_id, view=find.form(countries))
+    except SlackError as closed:
+        log.warning("find.not_opened", error=str(closed))
+        return private.says(private.EXPIRED)
+    return private.says(find.NEVER_AS_TEXT) if typed.strip() else None
+
+
+async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
+    """The first page in place of the form."""
+    sought = _sought(ViewState.of(view))
+    if sought.is_empty:
+        await ack(response_action="errors", errors={ids.FIND_REF: find.NOTHING_SOUGHT})
+        return
+    found = await bot.finding.search(body["user"]["id"], sought)
+    await ack(response_action="update", view=_results(found))
+
+
+async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """Older or newer within what was found: the form's own texts are gone, only references and dates go on."""
+    await ack()
+    turn = Turn.load(str(action.get("value") or ""))
+    wanted = _loaded(body["view"].get("private_metadata", ""))
+    if turn is None or wanted is None:
+        return
+    try:
+        found = await bot.finding.turn(body["user"]["id"], wanted, _cursor(turn))
+        shown = _results(found)
+    except Refused as no:
+        shown = private.closed(refusals.plain_sentence(no))
+    try:
+        await bot.slack.update_view(view_id=body["view"]["id"], view=shown)
+    except SlackError as closed:
+        log.info("find.closed_meanwhile", error=str(closed))
+
+
+def _results(found: Found) -> dict[str, Any]:
+    return find.results(
+        _rows(found),
+        metadata=_dumped(found.wanted),
+        has_older=found.page.has_older,
+        has_newer=found.page.has_newer,
+    )
+
+
+def _rows(found: Found) -> list[Row]:
+    return [
+        Row(check=check, entry=entry, link=link)
+        for check, entry, link in zip(found.page.checks, found.entries, found.links, strict=True)
+    ]
+
+
+def _cursor(turn: Turn) -> Cursor | None:
+    if turn.asked_at is None or turn.ref is None:
+        return None
+    return Cursor(asked_at=turn.asked_at, ref=turn.ref, newer=turn.newer)
+
+
+def _sought(state: ViewState) -> Sought:
+    def value(block_id: str) -> str | None:
+        return state.value(block_id).strip() or None
+
+    first, last = value(ids.FIND_FIRST), value(ids.FIND_LAST)
+    return Sought(
+        ref=value(ids.FIND_REF),
+        reference=value(ids.FIND_REFERENCE),
+        number=value(ids.FIND_NUMBER),
+        country=value(ids.FIND_COUNTRY),
+        job=value(ids.FIND_JOB),
+        requester=value(ids.FIND_REQUESTER),
+        first=date.fromisoformat(first) if first else None,
+        last=date.fromisoformat(last) if last else None,
+        outcome=value(ids.FIND_OUTCOME),
+    )
+
+
+def _dumped(wanted: Wanted) -> str:
+    """What the next page is of: references, a person, a span; nothing that was typed."""
+    outcome = next((name for name, states in STATES.items() if states == wanted.states), None)
+    since, until = (moment.isoformat() if moment else None for moment in (wanted.since, wanted.until))
+    refs = list(wanted.refs) if wanted.refs is not None else None
+    return json.dumps([wanted.requester, outcome, since, until, refs], separators=(",", ":"))
+
+
+def _loaded(metadata: str) -> Wanted | None:
+    try:
+        requester, outcome, since, until, refs = json.loads(metadata)
+        return Wanted(
+            requester=requester,
+            states=STATES.get(outcome or ""),
+            undecided=outcome == IN_REVIEW,
+            since=datetime.fromisoformat(since).astimezone(UTC) if since else None,
+            until=datetime.fromisoformat(until).astimezone(UTC) if until else None,
+            refs=refs,
+        )
+    except (ValueError, TypeError):
+        return None

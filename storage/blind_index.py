@@ -1,0 +1,59 @@
+"""Blind indexes: how a photo, a message or an ID number is found again without being told by the database file.
+
+What the bot does not keep (files of photos, messages as they came) has HMAC(key, SHA-256 of the value) for a print. The
+bare SHA-256 would let anybody who has the file alone try one ID number after the other, since little else in a message
+is unknown. It lies sealed beside its print, so that a print can be made anew under another key although the value is
+gone. Rows keep the print that they were given: look-ups try those of all keys.
+"""
+
+import json
+from dataclasses import dataclass
+
+from bot.domain.check.masking import same_number
+from storage.engine.sealing import Sealer
+from storage.engine.transaction import Transaction
+
+NUMBER, REFERENCE = "id_number", "customer_reference"
+"""Purposes of the prints of what a check itself holds, sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One column of prints."""
+
+    purpose: str
+    """Prints of one value are never equal across purposes."""
+    place: str
+    """`table.column` where the SHA-256 lies sealed, without the ending `_sealed`."""
+
+
+BODY = Kind(purpose="message-body", place="receipts.body_sha256")
+"""A row is a receipt's id."""
+FILE = Kind(purpose="photo-file", place="photos.file_sha256")
+"""A row is `ref:kind:position`."""
+
+
+def make(sealer: Sealer, kind: Kind, sha256: str, *, row: str) -> tuple[str, bytes]:
+    """What to store for a value of this SHA-256 (hex): its print under the newest key, and the SHA-256 sealed."""
+    sealed = sealer.seal(sha256, place=f"{kind.place}:{row}")
+    return sealer.fingerprint(sha256, purpose=kind.purpose), sealed
+
+
+def candidates(sealer: Sealer, kind: Kind, sha256: str) -> list[str]:
+    """What to look for: the prints under all keys, newest first."""
+    return sealer.fingerprints(sha256, purpose=kind.purpose)
+
+
+def applicant_place(ref: str) -> str:
+    """Where a check's applicant lies sealed."""
+    return f"verifications.applicant:{ref}"
+
+
+def of_number(tx: Transaction, ref: str) -> list[str]:
+    """The prints under all keys of a check's own ID number; empty if it has none, or holds it no more."""
+    row = tx.row("SELECT country, applicant_sealed FROM verifications WHERE ref = :ref", ref=ref)
+    if row is None or row["applicant_sealed"] is None:
+        return []
+    applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=applicant_place(ref)))
+    number = applicant["id_info"].get("id_number", "")
+    return tx.sealer.fingerprints(same_number(row["country"], number), purpose=NUMBER) if number else []

@@ -1,0 +1,155 @@
+"""Facts (table `facts`): what the managers' figures are made from, one row a round of a check, nothing personal.
+
+A row is written in the transaction that settles the check, so that figures never need what retention removes later.
+What is still open is read from the checks themselves.
+"""
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.reporting.figures import Fact
+from bot.domain.results.liveness import Liveness
+from bot.domain.results.record_match import RecordMatch
+from storage import blind_index
+from storage.engine.database import Transaction, to_text
+
+# Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
+# approval that people decided counts with them, however it was heard of.
+_OF_A_CHECK = """
+    v.ref, v.round, v.requester, v.country, v.id_type,
+    CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END AS asked_at,
+    v.state, v.reason, COALESCE(v.failure, v.verdict_why) AS why,
+    CASE WHEN v.verdict LIKE '12%' THEN 1 ELSE 0 END AS by_person,
+    v.ended_at, v.decision, v.paused_seconds, v.record_match, v.liveness,
+    CASE WHEN v.decision IS NOT NULL THEN v.decided_at END AS decided_at,
+    CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END AS decision_reason,
+    (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+     WHERE a.ref = v.ref AND a.round = v.round AND r.fate IN ('counted', 'claimed', 'agrees')
+       AND r.code NOT LIKE '12%' AND r.code NOT LIKE '52%') AS machine_at,
+    (SELECT r.opened_at FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS opened_at,
+    (SELECT r.first_claimed_at FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS claimed_at
+"""
+
+
+def note(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Write down what a check has come to: machine result, end, decision. Again changes what has changed.
+
+    What was known first stays: whose check it is, and when the machine spoke and review began.
+    """
+    tx.run(
+        f"""
+        INSERT INTO facts (
+            ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, ended_at,
+            decision, decided_at, decision_reason, machine_at, review_at, claimed_at, paused_seconds, settled_at,
+            record_match, liveness)
+        SELECT
+            c.ref, c.round, :person, c.requester, c.country, c.id_type, c.asked_at, c.state, c.reason, c.why,
+            c.by_person, c.ended_at, c.decision, c.decided_at, c.decision_reason, c.machine_at,
+            CASE WHEN c.state = 'in_review' THEN COALESCE(c.opened_at, :now)
+                 WHEN c.decision IS NOT NULL THEN c.opened_at END,
+            c.claimed_at, c.paused_seconds,
+            CASE WHEN c.ended_at IS NULL THEN NULL
+                 WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at) ELSE c.ended_at END,
+            c.record_match, c.liveness
+        FROM (SELECT {_OF_A_CHECK} FROM verifications v WHERE v.ref = :ref) AS c
+        WHERE 1 = 1
+        ON CONFLICT (ref, round) DO UPDATE SET
+            state = excluded.state, reason = excluded.reason, why = excluded.why, by_person = excluded.by_person,
+            ended_at = excluded.ended_at, decision = excluded.decision, decided_at = excluded.decided_at,
+            decision_reason = excluded.decision_reason, settled_at = excluded.settled_at,
+            paused_seconds = excluded.paused_seconds,
+            record_match = excluded.record_match, liveness = excluded.liveness,
+            machine_at = COALESCE(facts.machine_at, excluded.machine_at),
+            review_at = COALESCE(facts.review_at, excluded.review_at),
+            claimed_at = COALESCE(facts.claimed_at, excluded.claimed_at)
+        """,
+        ref=ref,
+        person=_person(tx, ref),
+        now=to_text(now),
+    )
+
+
+def _person(tx: Transaction, ref: str) -> str:
+    """The first check of the same person: of this one's own earlier rounds, else by ID number.
+
+    By reference and never by the number's print, which does not outlive retention. A person whose number the bot holds
+    no more counts as new; one whose earlier checks have the print of an older key does not.
+    """
+    known = tx.row("SELECT person FROM facts WHERE ref = :ref ORDER BY round LIMIT 1", ref=ref)
+    if known is not None:
+        return str(known["person"])
+    firsts = [
+        row
+        for print_ in blind_index.of_number(tx, ref)
+        for row in tx.rows(
+            """
+            SELECT o.ref, o.asked_at,
+                (SELECT f.person FROM facts f WHERE f.ref = o.ref ORDER BY f.round LIMIT 1) AS person
+            FROM verifications o
+            WHERE o.number_print = :print AND o.country = (SELECT v.country FROM verifications v WHERE v.ref = :ref)
+            ORDER BY o.asked_at, o.ref LIMIT 1
+            """,
+            print=print_,
+            ref=ref,
+        )
+    ]
+    first = min(firsts, key=lambda row: (row["asked_at"], row["ref"]), default=None)
+    return ref if first is None else str(first["person"] or first["ref"])
+
+
+def settled(tx: Transaction, since: datetime, until: datetime) -> list[Fact]:
+    """Rounds that have ended or were decided, and were asked or settled from `since` up to, not including, `until`."""
+    rows = tx.rows(
+        """
+        SELECT * FROM facts
+        WHERE settled_at IS NOT NULL
+          AND ((asked_at >= :since AND asked_at < :until) OR (settled_at >= :since AND settled_at < :until))
+        """,
+        since=to_text(since),
+        until=to_text(until),
+    )
+    return [_fact(row) for row in rows]
+
+
+def still_open(tx: Transaction) -> list[Fact]:
+    """Checks that have neither ended nor been decided, or that somebody looks at again, as they stand now."""
+    rows = tx.rows(
+        f"""
+        SELECT {_OF_A_CHECK}, f.review_at, COALESCE(f.person, v.ref) AS person
+        FROM verifications v LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
+        WHERE v.state IN ('requested', 'submitting', 'processing', 'in_review') AND v.ended_at IS NULL
+        """
+    )
+    return [_fact(row) for row in rows]
+
+
+def _fact(row: sqlite3.Row) -> Fact:
+    return Fact(
+        ref=row["ref"],
+        round=row["round"],
+        person=row["person"],
+        requester=row["requester"],
+        country=row["country"],
+        id_type=row["id_type"],
+        asked_at=datetime.fromisoformat(row["asked_at"]),
+        state=State(row["state"]),
+        reason=ReviewReason(row["reason"]) if row["reason"] else None,
+        why=row["why"],
+        by_person=bool(row["by_person"]),
+        machine_at=_time(row["machine_at"]),
+        review_at=_time(row["review_at"]),
+        claimed_at=_time(row["claimed_at"]),
+        paused=timedelta(seconds=row["paused_seconds"]),
+        ended_at=_time(row["ended_at"]),
+        decision=row["decision"],
+        decision_reason=row["decision_reason"],
+        decided_at=_time(row["decided_at"]),
+        record=RecordMatch(row["record_match"]) if row["record_match"] else RecordMatch.NOT_COMPARED,
+        liveness=Liveness(row["liveness"]) if row["liveness"] else None,
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    # A year's figures read half a million moments: their form is not proved anew each time, as `from_text` does.
+    return datetime.fromisoformat(text) if text is not None else None

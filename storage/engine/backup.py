@@ -1,0 +1,264 @@
+"""Backups: taken from a running bot, verified by opening them, and put back without losing what is newer.
+
+A copy is one self-contained file, sealed like the original: it is worth nothing without the keys, and everything
+with them.
+"""
+
+import os
+import re
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.errors import DatabaseFault
+from storage.engine.connection import explain, sync_folder, unusable_as_fault
+from storage.engine.database import from_text, to_text
+from storage.engine.inspect import examine_backup
+from storage.engine.lock import DatabaseLock
+from storage.engine.sealing import Sealer
+
+SUFFIX = ".backup"
+_TIME = "%Y%m%dT%H%M%SZ"
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+_LAST_ACT = """
+    SELECT MAX(at) FROM (
+        SELECT MAX(at) AS at FROM audit
+        UNION ALL SELECT MAX(done_at) FROM posts
+        UNION ALL SELECT MAX(received_at) FROM receipts
+    ) AS acts
+"""
+"""What people did, what was said to them, what Smile ID said: none of it may be lost unasked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a verified database file holds."""
+
+    checks: int
+    newest: datetime | None
+    """When the last act was recorded."""
+
+
+def verify(path: Path, sealer: Sealer) -> Contents:
+    """Open a database file without writing to it and go through all of it.
+
+    Raises DatabaseFault if it is damaged or not ours, DatabaseNewer, WrongKey.
+    """
+    try:
+        examine_backup(path, sealer)
+        with unusable_as_fault(), closing(_open(path, "ro")) as connection:
+            (checks,) = connection.execute("SELECT COUNT(*) FROM verifications").fetchone()
+            (newest,) = connection.execute(_LAST_ACT).fetchone()
+    except DatabaseFault as fault:
+        raise type(fault)(f"{path}: {fault}") from fault
+    return Contents(checks=checks, newest=from_text(newest) if newest else None)
+
+
+def take(database: Path, target: Path, sealer: Sealer) -> Contents:
+    """Copy a database, in use or not, into one new file, and verify the copy by opening it.
+
+    Raises DatabaseFault if the target exists or the copy does not stand the look; then no file is left.
+    """
+    if not database.is_file():
+        raise DatabaseFault(f"the database {database} does not exist")
+    with unusable_as_fault(), closing(_open(database, "rw")) as source:
+        _copy(source, target)
+    try:
+        return verify(target, sealer)
+    except DatabaseFault:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    """An online, consistent copy into one new private file, in place only when complete. Raises DatabaseFault."""
+    for path in (target, target.with_name(f"{target.name}-wal")):  # SQLite would replay a stray log into it
+        if path.exists():
+            raise DatabaseFault(f"{path} exists already: name a file that does not")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+        os.close(descriptor)
+        partial = Path(name)
+        try:
+            with unusable_as_fault(), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
+            partial.rename(target)
+            sync_folder(target.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise DatabaseFault(f"the copy {target} cannot be written: {error.strerror}") from error
+
+
+def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, force: bool = False) -> Path | None:
+    """Put a verified backup in the database's place; the bot must be stopped. Gives where the old one now lies.
+
+    A crash at any instruction leaves the old database or the new one. Raises DatabaseFault, and changes nothing, when
+    the backup does not stand the look, or the database holds newer acts and `force` is not given; DatabaseInUse.
+
+    What the old bot said and sent after the backup is unknown to the new one. So all that it still has to say about
+    the checks of the backup is looked for in Slack first, and an attempt that it has yet to make is asked about first.
+    """
+    database = database.resolve()
+    with DatabaseLock(database):
+        contents = verify(source, sealer)
+        if source.resolve() == database:
+            raise DatabaseFault(f"{source} is the database itself")
+        newest = _newest(database)
+        if newest is not None and (contents.newest is None or newest > contents.newest) and not force:
+            raise DatabaseFault(
+                f"{database} holds newer acts (until {newest:%Y-%m-%d %H:%M:%S} UTC) than this backup; "
+                "use --force to put the backup in its place all the same"
+            )
+        try:
+            prepared = _prepare(source, database, now)
+            try:
+                aside = _set_aside(database, now)
+                prepared.replace(database)
+            finally:
+                prepared.unlink(missing_ok=True)
+            sync_folder(database.parent)
+        except OSError as error:
+            raise DatabaseFault(f"the backup cannot be put in place: {error.strerror}") from error
+    return aside
+
+
+def rotate(folder: Path, database: Path, *, keep: int) -> list[Path]:
+    """Delete all but the newest `keep` scheduled backups of a database, and pieces of broken-off ones.
+
+    Other files are left alone.
+    """
+    for piece in folder.glob(f".{_prefix(database)}*{SUFFIX}-*"):
+        piece.unlink(missing_ok=True)
+    late = sorted(_scheduled(folder, database), reverse=True)[keep:]
+    for path in late:
+        path.unlink(missing_ok=True)
+    return late
+
+
+def scheduled_name(database: Path, now: datetime) -> str:
+    """A name that sorts by time."""
+    return f"{_prefix(database)}{now.astimezone(UTC).strftime(_TIME)}{SUFFIX}"
+
+
+def newest_scheduled(folder: Path, database: Path, *, now: datetime) -> datetime | None:
+    """When the last scheduled backup was taken; one from a clock that was ahead does not count."""
+    return max((at for at in _scheduled(folder, database).values() if at <= now), default=None)
+
+
+def _prefix(database: Path) -> str:
+    return re.sub(r"[^\w.-]", "_", database.stem) + "-"
+
+
+def _scheduled(folder: Path, database: Path) -> dict[Path, datetime]:
+    found = {}
+    for path in folder.glob(f"{_prefix(database)}*{SUFFIX}"):
+        with suppress(ValueError):  # an operator's own file
+            written = path.name.removeprefix(_prefix(database)).removesuffix(SUFFIX)
+            found[path] = datetime.strptime(written, _TIME).replace(tzinfo=UTC)
+    return found
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    # To read a database with a log beside it, SQLite must be allowed to write that log's index; the last connection
+    # to be closed takes both away.
+    mode = "mode=rw" if mode == "rw" or path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=5, isolation_level=None)
+
+
+def _newest(database: Path) -> datetime | None:
+    """The last act of a database that may be damaged; damaged counts as holding nothing newer."""
+    if not database.exists():
+        return None
+    try:
+        with closing(_open(database, "rw")) as connection:
+            (at,) = connection.execute(_LAST_ACT).fetchone()
+    except sqlite3.Error:
+        return None
+    return from_text(at) if at else None
+
+
+def _prepare(source: Path, database: Path, now: datetime) -> Path:
+    """A copy of the backup beside the database, safe on disk, that knows what it is."""
+    for piece in database.parent.glob(f".{database.name}.restoring-*"):  # of one that was broken off
+        piece.unlink(missing_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=database.parent, prefix=f".{database.name}.restoring-")
+    os.close(descriptor)
+    prepared = Path(name)
+    try:
+        with unusable_as_fault(), closing(_open(source, "ro")) as old, closing(sqlite3.connect(prepared)) as new:
+            old.backup(new)
+            new.execute("PRAGMA journal_mode = DELETE")
+            with new:
+                _mark(new, now)
+        with prepared.open("rb") as file:
+            os.fsync(file.fileno())
+    except BaseException:
+        prepared.unlink(missing_ok=True)
+        raise
+    return prepared
+
+
+def _mark(db: sqlite3.Connection, now: datetime) -> None:
+    """Write into a restored database until when it knows what happened, and what is therefore in doubt."""
+    (known,) = db.execute(
+        "SELECT MAX(at) FROM (SELECT MAX(at) AS at FROM audit UNION ALL SELECT MAX(asked_at) FROM verifications) AS a"
+    ).fetchone()
+    if known is None:
+        return
+    db.execute(
+        "INSERT INTO meta (name, value) VALUES ('restored', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (known,),
+    )
+    db.execute(
+        "INSERT INTO meta (name, value) VALUES ('restored_at', ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (to_text(now),),
+    )
+    db.execute(
+        """
+        UPDATE posts SET in_doubt_since = ?
+        WHERE state = 'due' AND in_doubt_since IS NULL AND kind NOT IN ('progress', 'confirmed')
+        """,
+        (to_text(now),),
+    )
+    db.execute("UPDATE attempts SET ask_at = ? WHERE step = 'sent' AND ask_at IS NOT NULL", (to_text(now),))
+    db.execute(
+        "INSERT INTO audit (at, actor, act, detail) VALUES (?, 'operator', 'database.restored', ?)",
+        (to_text(now), known),
+    )
+
+
+def _set_aside(database: Path, now: datetime) -> Path | None:
+    """Give the old database a second name, and leave it without a log that the new one would be mixed with.
+
+    Its own name stays until the new one takes it, so that there is a database at every instruction.
+    """
+    aside = database.with_name(f"{database.name}.before-restore-{now.astimezone(UTC).strftime(_TIME)}")
+    if aside.exists():
+        raise DatabaseFault(f"{aside} exists already: try again in a second")
+    if database.exists():
+        _fold_log(database)
+        aside.hardlink_to(database)
+    for ending in ("-wal", "-shm"):
+        log = database.with_name(database.name + ending)
+        if log.exists():  # of a file too damaged to take its log in
+            log.replace(aside.with_name(aside.name + ending))
+    sync_folder(database.parent)
+    return aside if aside.exists() else None
+
+
+def _fold_log(database: Path) -> None:
+    """Take the log into the file; a damaged file keeps it beside."""
+    try:
+        with closing(_open(database, "rw")) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+            raise DatabaseFault(f"the old database cannot be set aside: {explain(error)}") from error

@@ -1,0 +1,201 @@
+"""How a connection is set up, what storage functions may not do on it, and how SQLite's errors read.
+
+The rules that hold for the writer and the readers alike; what runs on them is `storage.engine.group`'s part.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakSet
+
+import sqlite_utils
+
+from bot.errors import DatabaseFault
+
+SAVEPOINT = "storage_function"
+"""The savepoint that holds one storage function; functions may have others, with other names."""
+
+_SETTINGS = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "temp_store = MEMORY",
+    "secure_delete = ON",  # what retention deletes must not stay behind in free pages
+    "trusted_schema = OFF",
+)
+
+_UNUSABLE = {
+    sqlite3.SQLITE_PERM: "SQLite may not open it",
+    sqlite3.SQLITE_BUSY: "another program holds its lock",
+    sqlite3.SQLITE_LOCKED: "it is locked",
+    sqlite3.SQLITE_NOMEM: "there is not enough memory",
+    sqlite3.SQLITE_READONLY: "it cannot be written to",
+    sqlite3.SQLITE_IOERR: "reading or writing its file failed",
+    sqlite3.SQLITE_CORRUPT: "its file is damaged",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
+    sqlite3.SQLITE_PROTOCOL: "its locks do not work on this file system",
+    sqlite3.SQLITE_NOLFS: "its file is too large for this system",
+    sqlite3.SQLITE_NOTADB: "its file is not an SQLite database",
+}
+"""Primary result codes that speak of the disk, the file or its lock, not of one statement."""
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file that only its owner can read; SQLite gives -wal and -shm the same mode.
+
+    A file that exists is left alone, and not even opened: closing a second descriptor would drop the locks
+    that SQLite holds on it in this process.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise DatabaseFault(f"the database cannot be created: {error.strerror}") from error
+
+
+def connect(path: Path, *, busy_timeout: timedelta, any_thread: bool = False) -> sqlite_utils.Database:
+    """Open `path` with the settings that all our connections share; transactions are begun by hand."""
+    connection = sqlite3.connect(
+        path,
+        timeout=busy_timeout.total_seconds(),
+        isolation_level=None,
+        check_same_thread=not any_thread,
+        cached_statements=512,
+        factory=TrackedConnection,
+    )
+    try:
+        _write_ahead(connection)
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+        return sqlite_utils.Database(connection, execute_plugins=False)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise DatabaseFault("the database's file system does not support SQLite's write-ahead log")
+
+
+@contextmanager
+def temporary_files_beside(connection: sqlite3.Connection) -> Iterator[None]:
+    """For the upgrade of a large database: what SQLite would hold in memory goes into files beside the database.
+
+    The system's own folder for them is often small, or memory again. SQLite takes the name away from such a file as
+    soon as it is open, so that a kill leaves nothing.
+    """
+    (_number, _name, file) = connection.execute("PRAGMA database_list").fetchone()
+    (before,) = connection.execute("PRAGMA temp_store").fetchone()
+    folder = str(Path(file).parent).replace("'", "''") if file else ""
+    connection.execute("PRAGMA temp_store = FILE")
+    # One for the whole process, and deprecated for that (sqlite.org/pragma.html, 2026-11). Nobody else has opened the
+    # database yet, and an SQLite that does not know it uses the system's folder.
+    connection.execute(f"PRAGMA temp_store_directory = '{folder}'")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA temp_store_directory = ''")
+        connection.execute(f"PRAGMA temp_store = {before}")
+
+
+class TrackedConnection(sqlite3.Connection):
+    """Knows its living cursors, so that none outlives the function that made it.
+
+    One kept in a traceback would do harm: an unread RETURNING blocks every later commit of the writer, an
+    unread SELECT holds a reader at its old snapshot.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        cursor = super().cursor(*args, **kwargs)
+        self._cursors.add(cursor)
+        return cursor
+
+    def execute(self, *args: Any) -> Any:
+        return self.cursor().execute(*args)  # the inherited one makes its cursor behind our back
+
+    def close_cursors(self) -> None:
+        for cursor in list(self._cursors):
+            cursor.close()
+
+
+class Guard:
+    """Around each storage function: closes its cursors, denies it to begin or end its transaction.
+
+    SQLite asks the authorizer when a statement is prepared, and not again for a cached one: the writer's own
+    statements must differ in their text from any that a function might send.
+    """
+
+    def __init__(self, connection: TrackedConnection) -> None:
+        self._connection = connection
+        self._watching = False
+        self._denied = False
+        connection.set_authorizer(self._authorize)
+
+    def __enter__(self) -> Self:
+        self._watching, self._denied = True, False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watching = False
+        self._connection.close_cursors()
+        if self._denied:
+            raise RuntimeError("a storage function may not begin or end the transaction it runs in") from error
+
+    def _authorize(
+        self, action: int, _: str | None, name: str | None, _database: str | None, _trigger: str | None
+    ) -> int:
+        ours = action == sqlite3.SQLITE_SAVEPOINT and (name or "").lower() == SAVEPOINT
+        if self._watching and (ours or action == sqlite3.SQLITE_TRANSACTION):
+            self._denied = True
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def unusable_as_fault() -> Iterator[None]:
+    """SQLite's errors that mean an unusable database become DatabaseFault; all others pass as they are."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if _trouble(error) is None:
+            raise
+        raise DatabaseFault(f"the database cannot be used: {explain(error)}") from error
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong in words for the operator: never a statement or a value."""
+    if isinstance(error, DatabaseFault):
+        return str(error)
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    trouble = _trouble(error)
+    return f"{trouble} ({name})" if trouble else name
+
+
+def _trouble(error: BaseException) -> str | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return _UNUSABLE.get(code & 0xFF) if isinstance(code, int) else None

@@ -1,0 +1,202 @@
+"""The database: one writer thread that commits waiting functions together, and readers beside it.
+
+A storage function is a plain callable that takes a `Transaction` first and returns plain values. It must not
+reach outside the database: no network, no waiting. What the functions say in SQL is the table modules' part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import sqlite_utils
+
+from bot.errors import DatabaseFault
+from storage.engine.connection import connect, create_private, unusable_as_fault
+from storage.engine.group import Connection, Group, Job
+from storage.engine.sealing import Sealer
+from storage.engine.transaction import Transaction, from_text, moment_or_none, to_text
+
+__all__ = ["Database", "Transaction", "from_text", "moment_or_none", "to_text"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GROUP_LIMIT = 256
+"""Most functions in one commit: the first of them waits for the last."""
+
+
+class Database:
+    """The bot's SQLite file. Belongs to the event loop it was opened on; call it from there only."""
+
+    def __init__(
+        self,
+        connections: _Connections,
+        writer_thread: ThreadPoolExecutor,
+        on_commit: Callable[[int, float], None] | None,
+    ) -> None:
+        """Use `open`."""
+        self._connections = connections
+        self._writer_thread = writer_thread
+        self._reader_threads = ThreadPoolExecutor(len(connections.readers), "database-reader")
+        self._on_commit = on_commit
+        self._loop = asyncio.get_running_loop()
+        self._subscribers: dict[str, list[Callable[[], None]]] = {}
+        self._waiting: deque[Job] = deque()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        sealer: Sealer,
+        migrate: Callable[[sqlite_utils.Database, Sealer], None],
+        readers: int = 2,
+        busy_timeout: timedelta = timedelta(seconds=5),
+        on_commit: Callable[[int, float], None] | None = None,
+    ) -> Database:
+        """Open or create the file, and run `migrate` on the writer thread before anything else.
+
+        `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds.
+        Raises DatabaseFault if the file cannot be used, and whatever `migrate` raises.
+        """
+        connections = _Connections(path, sealer, busy_timeout)
+        thread = ThreadPoolExecutor(1, "database-writer")
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, readers)
+            return cls(connections, thread, on_commit)
+        except BaseException as error:
+            thread.submit(connections.close)
+            thread.shutdown(wait=isinstance(error, Exception))  # a cancelled caller waits for no migration
+            raise
+
+    async def write(self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn` on the writer thread; its result or exception comes after the commit.
+
+        A cancelled caller takes nothing back: the function runs, and is stored, all the same.
+        Raises what `fn` raises (it alone is rolled back), and DatabaseFault if the database is closed, cannot be
+        used, or the commit fails: then nothing is stored.
+        """
+        self._refuse_if_closed()
+        answered: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.append(Job(lambda transaction: fn(transaction, *args, **kwargs), answered))
+        if self._idle.is_set():
+            self._idle.clear()
+            # Not at once: whoever else writes in this turn of the loop joins the group.
+            self._loop.call_soon(self._begin_group)
+        return await asyncio.shield(answered)
+
+    async def read(self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn` on a snapshot that holds every write awaited before; it never waits for the writer.
+
+        Raises what `fn` raises, RuntimeError if it tries to write, DatabaseFault as `write` does.
+        """
+        self._refuse_if_closed()
+        return await self._loop.run_in_executor(
+            self._reader_threads, self._read, lambda transaction: fn(transaction, *args, **kwargs)
+        )
+
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> None:
+        """Call back on the event loop, once after each commit that woke the topic."""
+        self._subscribers.setdefault(topic, []).append(callback)
+
+    async def close(self) -> None:
+        """Answer all that was asked before, checkpoint, and end the threads. A repeat is harmless."""
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closing is not None:
+            raise DatabaseFault("the database is closed")
+
+    async def _close(self) -> None:
+        await self._idle.wait()
+        await asyncio.to_thread(self._reader_threads.shutdown)
+        await self._loop.run_in_executor(self._writer_thread, self._connections.close)
+        self._writer_thread.shutdown()
+
+    def _begin_group(self) -> None:
+        group = Group([self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_LIMIT))])
+        self._loop.run_in_executor(self._writer_thread, self._connections.writer.commit, group).add_done_callback(
+            self._answer
+        )
+
+    def _answer(self, done: asyncio.Future[Group]) -> None:
+        group = done.result()
+        for job, outcome in zip(group.jobs, group.outcomes, strict=True):
+            if outcome.error is None:
+                job.answered.set_result(outcome.result)
+            else:
+                job.answered.set_exception(outcome.error)
+                job.answered.exception()  # counts as heard: a caller that was cancelled cannot hear it
+        for topic in dict.fromkeys(group.topics):
+            for callback in self._subscribers.get(topic, ()):
+                self._loop.call_soon(callback)
+        if self._on_commit and group.committed:
+            self._loop.call_soon(self._on_commit, len(group.jobs), group.seconds)
+        if self._waiting:
+            self._begin_group()
+        else:
+            self._idle.set()
+
+    def _read(self, call: Callable[[Transaction], T]) -> T:
+        with unusable_as_fault(), self._connections.lend_reader() as reader:
+            return reader.read(call)
+
+
+class _Connections:
+    """The writer's connection and the readers', opened and closed together on the writer thread."""
+
+    writer: Connection
+
+    def __init__(self, path: Path, sealer: Sealer, busy_timeout: timedelta) -> None:
+        self._path = path
+        self._sealer = sealer
+        self._busy_timeout = busy_timeout
+        self._opened: list[sqlite_utils.Database] = []
+        self.readers: list[Connection] = []
+
+    def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], readers: int) -> None:
+        create_private(self._path)
+        with unusable_as_fault():
+            db = self._connect()
+            migrate(db, self._sealer)
+            if db.conn.in_transaction:
+                raise RuntimeError("the migrations left a transaction open")
+            self.writer = Connection(db, self._sealer)
+            for _ in range(readers):
+                db = self._connect(any_thread=True)
+                db.conn.execute("PRAGMA query_only = ON")
+                self.readers.append(Connection(db, self._sealer))
+
+    @contextmanager
+    def lend_reader(self) -> Iterator[Connection]:
+        reader = self.readers.pop()  # as many connections as threads: one is always there
+        try:
+            yield reader
+        finally:
+            self.readers.append(reader)
+
+    def close(self) -> None:
+        while len(self._opened) > 1:
+            self._opened.pop().close()
+        for db in self._opened:
+            with suppress(sqlite3.Error):  # what stays in the write-ahead log is as safe as in the file
+                db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.close()
+
+    def _connect(self, *, any_thread: bool = False) -> sqlite_utils.Database:
+        db = connect(self._path, busy_timeout=self._busy_timeout, any_thread=any_thread)
+        self._opened.append(db)
+        return db

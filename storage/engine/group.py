@@ -1,0 +1,150 @@
+"""Storage functions on a connection: one alone on a reader's snapshot, or a group in one commit.
+
+Each function of a group has a savepoint, so that one that fails spoils no other. What fails all: a commit that
+fails (disk, or a *deferred* foreign key), and an error that ends the whole transaction inside a function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import sqlite_utils
+
+from bot.errors import DatabaseFault
+from storage.engine.connection import SAVEPOINT, Guard, TrackedConnection, explain, unusable_as_fault
+from storage.engine.sealing import Sealer
+from storage.engine.transaction import Transaction
+
+T = TypeVar("T")
+Call = Callable[[Transaction], object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One function that waits for the writer, and the future of the caller that waits for it."""
+
+    call: Call
+    answered: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one function returned, or the error its caller gets instead."""
+
+    result: object = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Group:
+    """Functions that are committed together, and what came of them."""
+
+    jobs: list[Job]
+    outcomes: list[Outcome] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    committed: bool = False
+    seconds: float = 0.0
+
+
+class Connection:
+    """One connection of the house, with its guard. Stays with one thread at a time."""
+
+    def __init__(self, db: sqlite_utils.Database, sealer: Sealer) -> None:
+        assert isinstance(db.conn, TrackedConnection)
+        self.db = db
+        self._sealer = sealer
+        self._guard = Guard(db.conn)
+
+    def read(self, call: Callable[[Transaction], T]) -> T:
+        """Run one function on a snapshot of its own; RuntimeError if it tries to write."""
+        self._roll_back()
+        self.db.conn.execute("BEGIN /* reader */")
+        try:
+            return self._run(call, Transaction(self.db, self._sealer, None))
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
+                raise RuntimeError("only a function given to write() may change the database") from error
+            raise
+        finally:
+            self._roll_back()
+
+    def commit(self, group: Group) -> Group:
+        """Run the group's functions and commit them together. Raises nothing: errors are in the outcomes."""
+        started = time.perf_counter()
+        try:
+            self._roll_back()
+            self.db.conn.execute("BEGIN IMMEDIATE /* writer */")
+            for job in group.jobs:
+                group.outcomes.append(self._write(job.call, group.topics))
+            self.db.conn.execute("COMMIT /* writer */")
+            group.committed = True
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+            self._give_up(group, error)
+        group.seconds = time.perf_counter() - started
+        return group
+
+    def _write(self, call: Call, topics: list[str]) -> Outcome:
+        woken: list[str] = []
+        self.db.conn.execute(f"SAVEPOINT {SAVEPOINT} /* writer */")
+        try:
+            with unusable_as_fault():
+                result = self._run(call, Transaction(self.db, self._sealer, woken))
+        except BaseException as error:
+            if not self.db.conn.in_transaction:
+                raise _TransactionEnded from error
+            self.db.conn.execute(f"ROLLBACK TO {SAVEPOINT} /* writer */")
+            self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
+            return Outcome(error=error)
+        if not self.db.conn.in_transaction:
+            raise _TransactionEnded
+        self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
+        topics.extend(woken)
+        return Outcome(result)
+
+    def _give_up(self, group: Group, error: BaseException) -> None:
+        """Nothing of the group is stored: a fresh error for each caller, but its own for the culprit's."""
+        culprit = error.__cause__ if isinstance(error, _TransactionEnded) else None
+        at = len(group.outcomes)
+        group.topics = []
+        group.outcomes = [Outcome(error=_nothing_stored(error)) for _ in group.jobs]
+        if culprit is not None:
+            group.outcomes[at] = Outcome(error=culprit)
+        with suppress(sqlite3.Error):  # tried again before the next group, whose callers would hear of it
+            self._roll_back()
+
+    def _run(self, call: Callable[[Transaction], T], transaction: Transaction) -> T:
+        with self._guard:
+            try:
+                result = call(transaction)
+            except StopIteration as error:  # no future can carry it: its caller would wait for ever
+                raise RuntimeError("a storage function raised StopIteration") from error
+        if isinstance(result, Coroutine):
+            result.close()
+        if isinstance(result, sqlite3.Cursor | Iterator | Awaitable):
+            raise TypeError(f"a storage function must return plain values, not a {type(result).__name__}")
+        return result
+
+    def _roll_back(self) -> None:
+        if self.db.conn.in_transaction:
+            self.db.conn.execute("ROLLBACK /* house */")
+
+
+class _TransactionEnded(Exception):
+    """The writer's transaction ended inside a function, and with it went what the group had written."""
+
+
+def _nothing_stored(error: BaseException) -> DatabaseFault:
+    words = explain(error)
+    if isinstance(error, _TransactionEnded):
+        words = "another function, committed together with this one, ended the transaction"
+        if error.__cause__:
+            words += f": {explain(error.__cause__)}"
+    fault = DatabaseFault(f"nothing was stored: {words}")
+    fault.__cause__ = error.__cause__ or error
+    return fault

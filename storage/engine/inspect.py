@@ -1,0 +1,206 @@
+"""Examines a database file without leaving a trace: nothing is created, written, migrated or locked.
+
+For `kyc-bot check`, which also runs beside a bot at work. What to report is up to
+`bot.runtime.doctor`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import sqlite_utils
+
+from bot.domain.installation import Installation
+from bot.errors import DatabaseFault, DatabaseNewer
+from storage import installation, meta
+from storage.engine import upkeep
+from storage.engine.connection import unusable_as_fault
+from storage.engine.migrations import migrations
+from storage.engine.sealing import Sealer
+from storage.engine.transaction import Transaction
+
+_BUSY_SECONDS = 3.0
+_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is to say of a database without fault."""
+
+    exists: bool
+    pending: tuple[str, ...]
+    """Migrations that the next start will apply."""
+    unfinished: bool
+    """A kill interrupted what an upgrade had left to do; the next start goes on with it."""
+    proven: bool
+    """A configured key opened what is stored; false while nothing is sealed yet, and without a sealer."""
+    swept: bool
+    """The whole file was gone through; false if patience ended first."""
+    open_to_others: tuple[Path, ...]
+    """Files that users other than the owner may read."""
+
+
+def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
+    """Examine the file, or the place where it will be; `patience` bounds the sweep for damage.
+
+    Raises DatabaseFault, DatabaseNewer or WrongKey, worded as at a start of the bot.
+    """
+    path = path.resolve()
+    _require_place(path)
+    if not path.exists():
+        return Seen(exists=False, pending=(), unfinished=False, proven=False, swept=True, open_to_others=())
+    log = _beside(path, "-wal")
+    idle = not log.exists()
+    try:
+        return _read(path, sealer, patience, idle=idle)
+    except DatabaseFault:
+        if not idle or not log.exists():
+            raise
+    # A bot began to write while the file was taken for one at rest: what was seen may be half of something.
+    return _read(path, sealer, patience, idle=False)
+
+
+def examine_backup(path: Path, sealer: Sealer) -> Seen:
+    """Examine the whole of a file that may lie anywhere, a backup: every page, index, reference, and the key.
+
+    Raises DatabaseFault, also when it is not ours; DatabaseNewer; WrongKey.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        raise DatabaseFault("there is no such file")
+    seen = _read(path, sealer, timedelta(hours=1), idle=not _beside(path, "-wal").exists(), thorough=True)
+    if not seen.proven:
+        raise DatabaseFault("the file is not a database of kyc-bot")
+    return seen
+
+
+def installation_in(path: Path) -> Installation | None:
+    """The workspace that a database belongs to; None where it knows none or cannot be read (see `examine`)."""
+    path = path.resolve()
+    if not path.is_file():
+        return None
+    mode = "mode=ro" if _beside(path, "-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS)) as connection:
+            return installation.read(connection)
+    except sqlite3.Error:
+        return None
+
+
+def require_whole(path: Path, *, patience: timedelta) -> None:
+    """Refuse a damaged database before a bot works on it; what else is wrong with it is found at opening.
+
+    Raises DatabaseFault with the way out. For the holder of the lock.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        return
+    mode = "mode=ro" if _beside(path, "-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None)) as connection:
+            _sweep(connection, patience)
+    except DatabaseFault as fault:
+        raise _to_be_restored(path) from fault
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise _to_be_restored(path) from error
+
+
+def _to_be_restored(path: Path) -> DatabaseFault:
+    return DatabaseFault(
+        f"the database {path} is damaged, so the bot does not start; `kyc-bot restore FILE` puts a backup in its place "
+        "and keeps the damaged file beside it"
+    )
+
+
+def _require_place(path: Path) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        raise DatabaseFault(f"the folder {folder} does not exist")
+    # SQLite keeps its log and its lock beside the file.
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DatabaseFault(f"the folder {folder} cannot be written to by this user")
+    if path.exists() and not path.is_file():
+        raise DatabaseFault(f"{path} is not a file")
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise DatabaseFault(f"{path} cannot be read and written by this user")
+
+
+def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool, thorough: bool = False) -> Seen:
+    # Even with mode=ro SQLite creates -wal and -shm beside a file at rest, and leaves them there. A file without a
+    # log is whole in itself, so it may be called immutable, and then nothing is created.
+    mode = "immutable=1" if idle else "mode=ro"
+    with (
+        unusable_as_fault(),
+        closing(
+            sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        ) as connection,
+    ):
+        db = sqlite_utils.Database(connection, execute_plugins=False)
+        applied = {migration.name for migration in migrations.applied(db)}
+        pending = tuple(migration.name for migration in migrations.pending(db))
+        _require_ours(db, applied)
+        return Seen(
+            exists=True,
+            pending=pending,
+            unfinished=bool(applied) and upkeep.left(connection) is not None,
+            proven=bool(applied) and sealer is not None and _key_opens(db, sealer),
+            swept=_sweep(connection, patience, thorough=thorough),
+            open_to_others=tuple(_open_to_others(path)),
+        )
+
+
+def _require_ours(db: sqlite_utils.Database, applied: set[str]) -> None:
+    with closing(sqlite3.connect(":memory:")) as empty:
+        known = {migration.name for migration in migrations.pending(sqlite_utils.Database(empty))}
+    if beyond := sorted(applied - known):
+        raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
+    if not applied and set(db.table_names()) - {migrations.migrations_table}:
+        raise DatabaseFault("the file is the database of another program")
+
+
+def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
+    """Raises WrongKey. Without a proof there is nothing to open: the next start stores one."""
+    db.conn.execute("BEGIN")
+    try:
+        transaction = Transaction(db, sealer, None)
+        if transaction.row("SELECT name FROM meta WHERE name = 'key_proof'") is None:
+            return False
+        meta.check_key(transaction)
+        return True
+    finally:
+        db.conn.execute("ROLLBACK")
+
+
+def _sweep(connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False) -> bool:
+    """Raises DatabaseFault for damage; false if the end was not reached in time."""
+    check = "PRAGMA integrity_check" if thorough else "PRAGMA quick_check"
+    until = time.monotonic() + patience.total_seconds()
+    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+    try:
+        faults = [row for (row,) in connection.execute(check) if row != "ok"]
+        orphans = connection.execute("PRAGMA foreign_key_check").fetchone() if thorough else None
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return False
+    if faults or orphans:
+        found_by = check.removeprefix("PRAGMA ") if faults else "foreign_key_check"
+        raise DatabaseFault(f"the database's file is damaged ({found_by})")
+    return True
+
+
+def _open_to_others(path: Path) -> list[Path]:
+    files = [path, *(_beside(path, ending) for ending in ("-wal", "-shm"))]
+    return [file for file in files if file.exists() and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}{ending}")

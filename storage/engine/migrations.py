@@ -1,0 +1,653 @@
+"""The schema, in numbered steps that are never edited once released.
+
+The schema defends itself: STRICT types, CHECK for what is possible, UNIQUE for what must happen once. Columns that
+end in `_sealed` hold personal data or secrets, sealed with table, column and row as associated data; columns that
+end in `_print` hold keyed hashes for look-ups. Times are UTC text of fixed width, so that they sort.
+"""
+
+from contextlib import closing
+
+from sqlite_utils import Database, Migrations
+
+from bot.errors import DatabaseNewer
+from storage import meta
+from storage.engine import upkeep
+from storage.engine.connection import temporary_files_beside
+from storage.engine.sealing import Sealer
+from storage.engine.transaction import Transaction
+
+migrations = Migrations("kyc-bot")
+
+
+def migrate(db: Database, sealer: Sealer) -> None:
+    """Bring the database up to this version, and go on with what a kill has interrupted.
+
+    Raises DatabaseNewer if it is already beyond, WrongKey if it was sealed with another key; then nothing is changed.
+    """
+    with closing(Database(memory=True)) as empty:
+        ours = {migration.name for migration in migrations.pending(empty)}
+    if beyond := sorted({migration.name for migration in migrations.applied(db)} - ours):
+        raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
+    if not db["meta"].exists():
+        migrations.apply(db)
+        return
+    with db.atomic():
+        # Before anything is keyed anew: under another key it would be lost.
+        meta.check_key(Transaction(db, sealer, None))
+    if migrations.pending(db) or upkeep.left(db.conn):
+        with temporary_files_beside(db.conn):
+            migrations.apply(db)
+            upkeep.finish(db, sealer)
+
+
+@migrations()
+def m0001_checks(db: Database) -> None:
+    """Checks, their photos and attempts, what Smile ID said, what is to be posted, who did what."""
+    for statement in (
+        """
+        CREATE TABLE meta (
+            name TEXT PRIMARY KEY,
+            value TEXT,
+            value_sealed BLOB
+        ) STRICT
+        """,
+        """
+        CREATE TABLE verifications (
+            ref TEXT PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN (
+                'requested', 'submitting', 'processing', 'in_review',
+                'approved', 'rejected', 'failed', 'cancelled')),
+            reason TEXT CHECK (reason IN (
+                'smile_id', 'unconfirmed', 'unknown_code', 'contradiction', 'id_unverified', 'second_final')),
+            verdict TEXT,
+            verdict_outcome TEXT CHECK (verdict_outcome IN ('approved', 'rejected', 'failed')),
+            verdict_why TEXT,
+            decision TEXT CHECK (decision IN ('approved', 'rejected', 'new_photos')),
+            failure TEXT,
+            failure_words TEXT,
+            country TEXT NOT NULL,
+            id_type TEXT NOT NULL,
+            applicant_sealed BLOB,
+            number_print TEXT,
+            reference_print TEXT,
+            requester TEXT NOT NULL,
+            team TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            thread_ts TEXT,
+            message_ts TEXT,
+            view_id TEXT NOT NULL UNIQUE,
+            consent_at TEXT NOT NULL,
+            consent_by TEXT NOT NULL,
+            consent_notice TEXT NOT NULL,
+            asked_at TEXT NOT NULL,
+            photos_checked_at TEXT,
+            sent_at TEXT,
+            ended_at TEXT,
+            due_at TEXT,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            CHECK ((state = 'in_review') = (reason IS NOT NULL)),
+            CHECK (state <> 'approved' OR verdict_outcome = 'approved')
+        ) STRICT
+        """,
+        "CREATE INDEX verifications_due ON verifications (due_at) WHERE due_at IS NOT NULL",
+        "CREATE INDEX verifications_requester ON verifications (requester, asked_at)",
+        "CREATE INDEX verifications_number ON verifications (number_print)",
+        """
+        CREATE TABLE photos (
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            kind TEXT NOT NULL CHECK (kind IN ('selfie', 'liveness')),
+            position INTEGER NOT NULL CHECK (position BETWEEN 0 AND 7),
+            file_id TEXT NOT NULL,
+            size INTEGER,
+            sha256 TEXT,
+            PRIMARY KEY (ref, kind, position)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE attempts (
+            job_id TEXT PRIMARY KEY,
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            number INTEGER NOT NULL,
+            user_id TEXT NOT NULL,
+            step TEXT NOT NULL CHECK (step IN ('recorded', 'prepared', 'sent')),
+            in_doubt_since TEXT,
+            retry_flag INTEGER NOT NULL DEFAULT 0 CHECK (retry_flag IN (0, 1)),
+            token_print TEXT NOT NULL UNIQUE,
+            token_sealed BLOB NOT NULL,
+            smile_job_id TEXT,
+            upload_sealed BLOB,
+            created_at TEXT NOT NULL,
+            sent_at TEXT,
+            polls INTEGER NOT NULL DEFAULT 0,
+            poll_at TEXT,
+            ask_at TEXT,
+            asked_at TEXT,
+            leased_until TEXT,
+            overdue_told INTEGER NOT NULL DEFAULT 0,
+            claim_receipt TEXT REFERENCES receipts (id),
+            claim_outcome TEXT CHECK (claim_outcome IN ('approved', 'rejected', 'failed')),
+            claim_at TEXT,
+            confirm_tries INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (ref, number),
+            CHECK ((claim_receipt IS NULL) = (claim_outcome IS NULL)),
+            CHECK (step = 'recorded' OR smile_job_id IS NOT NULL)
+        ) STRICT
+        """,
+        "CREATE INDEX attempts_ask ON attempts (ask_at) WHERE ask_at IS NOT NULL",
+        """
+        CREATE TABLE receipts (
+            id TEXT PRIMARY KEY,
+            job_id TEXT NOT NULL REFERENCES attempts (job_id),
+            source TEXT NOT NULL CHECK (source IN ('callback', 'job_status')),
+            code TEXT NOT NULL,
+            body_hash TEXT NOT NULL,
+            body_sealed BLOB,
+            fate TEXT NOT NULL,
+            received_at TEXT NOT NULL,
+            UNIQUE (job_id, code, body_hash)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE posts (
+            seq INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            ref TEXT REFERENCES verifications (ref),
+            kind TEXT NOT NULL,
+            lane TEXT NOT NULL,
+            priority INTEGER NOT NULL,
+            receipt TEXT REFERENCES receipts (id),
+            note TEXT NOT NULL,
+            about TEXT REFERENCES posts (id),
+            state TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'done', 'dropped', 'failed')),
+            due_at TEXT NOT NULL,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            in_doubt_since TEXT,
+            error TEXT,
+            channel TEXT,
+            ts TEXT,
+            created_at TEXT NOT NULL,
+            done_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX posts_due ON posts (lane, priority, seq) WHERE state = 'due'",
+        "CREATE INDEX posts_ref ON posts (ref, seq)",
+        """
+        CREATE TABLE audit (
+            seq INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            act TEXT NOT NULL,
+            ref TEXT,
+            detail TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """,
+        """
+        CREATE TABLE alerts (
+            kind TEXT PRIMARY KEY,
+            told_at TEXT NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0002_slack_requests(db: Database) -> None:
+    """Which of Slack's requests were already taken, so that a repeat does nothing, whenever it comes."""
+    db.execute(
+        """
+        CREATE TABLE slack_requests (
+            id TEXT PRIMARY KEY,
+            at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX slack_requests_at ON slack_requests (at)")
+
+
+@migrations()
+def m0003_ways_in(db: Database) -> None:
+    """Checks that are run again, held for an answer, or belong to a batch; photos that lie inside another file."""
+    for statement in (
+        """
+        CREATE TABLE batches (
+            id TEXT PRIMARY KEY,
+            state TEXT NOT NULL CHECK (state IN (
+                'reading', 'refused', 'preview', 'confirmed', 'sending', 'paused', 'cancelled', 'done')),
+            source TEXT NOT NULL UNIQUE,
+            requester TEXT NOT NULL,
+            team TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            message_ts TEXT,
+            files TEXT NOT NULL,
+            reading_sealed BLOB,
+            words TEXT,
+            total INTEGER NOT NULL DEFAULT 0,
+            ready INTEGER NOT NULL DEFAULT 0,
+            repeats INTEGER NOT NULL DEFAULT 0,
+            with_repeats INTEGER NOT NULL DEFAULT 0 CHECK (with_repeats IN (0, 1)),
+            consent_at TEXT,
+            consent_by TEXT,
+            consent_notice TEXT,
+            asked_at TEXT NOT NULL,
+            ended_at TEXT,
+            due_at TEXT,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            CHECK ((consent_at IS NULL) = (consent_by IS NULL)),
+            CHECK (consent_at IS NOT NULL OR state NOT IN ('confirmed', 'sending', 'paused', 'done'))
+        ) STRICT
+        """,
+        "CREATE INDEX batches_due ON batches (due_at) WHERE due_at IS NOT NULL",
+        "ALTER TABLE verifications ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE verifications ADD COLUMN held TEXT CHECK (held IN ('photos', 'selfie_seen'))",
+        "ALTER TABLE verifications ADD COLUMN held_note TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE verifications ADD COLUMN let_pass TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE verifications ADD COLUMN batch TEXT REFERENCES batches (id)",
+        "ALTER TABLE verifications ADD COLUMN batch_row INTEGER",
+        "CREATE UNIQUE INDEX verifications_batch ON verifications (batch, batch_row) WHERE batch IS NOT NULL",
+        "CREATE INDEX verifications_reference ON verifications (reference_print)",
+        "CREATE INDEX verifications_asked ON verifications (asked_at)",
+        "ALTER TABLE photos ADD COLUMN inside TEXT",
+        "CREATE INDEX photos_sha256 ON photos (sha256)",
+        "ALTER TABLE attempts ADD COLUMN round INTEGER NOT NULL DEFAULT 1",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0004_reviews(db: Database) -> None:
+    """What people decide: one review for each round of a check that needs eyes, its notes, and who is told what."""
+    for statement in (
+        "ALTER TABLE verifications ADD COLUMN decided_at TEXT",
+        "ALTER TABLE verifications ADD COLUMN decided_by TEXT",
+        "ALTER TABLE verifications ADD COLUMN decision_reason TEXT",
+        """
+        CREATE TABLE reviews (
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            round INTEGER NOT NULL,
+            state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'decided', 'settled', 'left')),
+            opened_at TEXT NOT NULL,
+            claimed_by TEXT,
+            claimed_at TEXT,
+            first_claimed_at TEXT,
+            touched_at TEXT,
+            proposed TEXT CHECK (proposed IN ('approved', 'rejected', 'new_photos')),
+            proposed_reason TEXT,
+            proposed_by TEXT,
+            proposed_at TEXT,
+            proposed_override INTEGER NOT NULL DEFAULT 0 CHECK (proposed_override IN (0, 1)),
+            words_sealed BLOB,
+            reminded TEXT NOT NULL DEFAULT '',
+            events TEXT NOT NULL DEFAULT '',
+            replies_due INTEGER NOT NULL DEFAULT 0 CHECK (replies_due IN (0, 1)),
+            by_hand INTEGER NOT NULL DEFAULT 0 CHECK (by_hand IN (0, 1)),
+            closed_at TEXT,
+            PRIMARY KEY (ref, round),
+            CHECK ((claimed_by IS NULL) = (claimed_at IS NULL)),
+            CHECK ((proposed IS NULL) = (proposed_by IS NULL)),
+            CHECK (proposed IS NULL OR state = 'open'),
+            CHECK ((state = 'open') = (closed_at IS NULL))
+        ) STRICT
+        """,
+        "CREATE INDEX reviews_open ON reviews (opened_at) WHERE state = 'open'",
+        "CREATE INDEX reviews_replies ON reviews (ref) WHERE replies_due = 1",
+        """
+        INSERT INTO reviews (ref, round, opened_at)
+        SELECT v.ref, v.round, COALESCE(
+            (SELECT MAX(a.at) FROM audit a WHERE a.ref = v.ref AND a.act = 'check.moved'), v.asked_at)
+        FROM verifications v WHERE v.state = 'in_review'
+        """,
+        """
+        CREATE TABLE decisions (
+            ref TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            decision TEXT NOT NULL CHECK (decision IN ('approved', 'rejected', 'new_photos')),
+            reason TEXT NOT NULL,
+            words_sealed BLOB,
+            decided_by TEXT NOT NULL,
+            confirmed_by TEXT,
+            override INTEGER NOT NULL CHECK (override IN (0, 1)),
+            at TEXT NOT NULL,
+            PRIMARY KEY (ref, round, number),
+            FOREIGN KEY (ref, round) REFERENCES reviews (ref, round),
+            CHECK (confirmed_by IS NULL OR confirmed_by <> decided_by)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE review_notes (
+            seq INTEGER PRIMARY KEY,
+            ref TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            author TEXT NOT NULL,
+            at TEXT NOT NULL,
+            source TEXT NOT NULL,
+            words_sealed BLOB,
+            UNIQUE (ref, round, source),
+            FOREIGN KEY (ref, round) REFERENCES reviews (ref, round)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE notice_choices (
+            person TEXT PRIMARY KEY,
+            chosen TEXT NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0005_figures(db: Database) -> None:
+    """What the managers' figures are made from, and which summaries were told; filled from what has ended so far."""
+    for statement in (
+        """
+        CREATE TABLE facts (
+            ref TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            person TEXT NOT NULL,
+            requester TEXT NOT NULL,
+            country TEXT NOT NULL,
+            id_type TEXT NOT NULL,
+            asked_at TEXT NOT NULL,
+            state TEXT NOT NULL,
+            reason TEXT,
+            why TEXT,
+            by_person INTEGER NOT NULL CHECK (by_person IN (0, 1)),
+            machine_at TEXT,
+            review_at TEXT,
+            claimed_at TEXT,
+            ended_at TEXT,
+            decision TEXT CHECK (decision IN ('approved', 'rejected', 'new_photos')),
+            decision_reason TEXT,
+            decided_at TEXT,
+            settled_at TEXT,
+            PRIMARY KEY (ref, round),
+            CHECK ((settled_at IS NULL) = (ended_at IS NULL))
+        ) STRICT
+        """,
+        "CREATE INDEX facts_asked ON facts (asked_at) WHERE settled_at IS NOT NULL",
+        "CREATE INDEX facts_settled ON facts (settled_at) WHERE settled_at IS NOT NULL",
+        """
+        CREATE INDEX verifications_open ON verifications (asked_at)
+        WHERE state IN ('requested', 'submitting', 'processing', 'in_review')
+        """,
+        "CREATE INDEX verifications_person ON verifications (number_print, country, asked_at, ref)",
+        """
+        CREATE TABLE summaries (
+            channel TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('day', 'week', 'month')),
+            period TEXT NOT NULL,
+            how TEXT NOT NULL CHECK (how IN ('told', 'in_one_line')),
+            at TEXT NOT NULL,
+            PRIMARY KEY (channel, kind, period)
+        ) STRICT
+        """,
+        """
+        INSERT INTO facts (
+            ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, machine_at,
+            review_at, ended_at, decision, decided_at, decision_reason, settled_at)
+        SELECT
+            v.ref, v.round,
+            COALESCE(
+                (SELECT o.ref FROM verifications o
+                 WHERE o.number_print = v.number_print AND o.country = v.country AND v.number_print <> ''
+                 ORDER BY o.asked_at, o.ref LIMIT 1), v.ref),
+            v.requester, v.country, v.id_type,
+            CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END,
+            v.state, v.reason, COALESCE(v.failure, v.verdict_why),
+            CASE WHEN v.verdict LIKE '12%' THEN 1 ELSE 0 END,
+            (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+             WHERE a.ref = v.ref AND a.round = v.round AND r.fate IN ('counted', 'claimed', 'agrees')
+               AND r.code NOT LIKE '12%' AND r.code NOT LIKE '52%'),
+            CASE WHEN m.at >= (CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END) THEN m.at END,
+            v.ended_at, v.decision, CASE WHEN v.decision IS NOT NULL THEN v.decided_at END,
+            CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END,
+            CASE WHEN v.ended_at IS NULL THEN NULL
+                 WHEN v.decision IS NOT NULL THEN COALESCE(v.decided_at, v.ended_at) ELSE v.ended_at END
+        FROM verifications v
+        LEFT JOIN (
+            SELECT ref, MIN(at) AS at FROM audit
+            WHERE act = 'check.moved' AND detail LIKE 'in_review%' GROUP BY ref) m ON m.ref = v.ref
+        WHERE v.state IN ('in_review', 'approved', 'rejected', 'failed', 'cancelled')
+        """,
+        """
+        INSERT INTO meta (name, value)
+        SELECT 'first_start', MIN(at) FROM audit HAVING MIN(at) IS NOT NULL
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0006_homes(db: Database) -> None:
+    """Whose Home tab is kept fresh, and what it shows."""
+    db.execute(
+        """
+        CREATE TABLE homes (
+            person TEXT PRIMARY KEY,
+            opened_at TEXT NOT NULL,
+            due_at TEXT,
+            leased_until TEXT,
+            published_at TEXT,
+            digest TEXT NOT NULL DEFAULT '',
+            sees TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX homes_due ON homes (due_at) WHERE due_at IS NOT NULL")
+
+
+@migrations()
+def m0007_exports(db: Database) -> None:
+    """What managers asked in Slack to be exported, until each has come to its end."""
+    for statement in (
+        """
+        CREATE TABLE exports (
+            id TEXT PRIMARY KEY,
+            state TEXT NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'made', 'refused', 'failed')),
+            person TEXT NOT NULL,
+            form TEXT NOT NULL CHECK (form IN ('csv', 'jsonl', 'xlsx')),
+            first TEXT,
+            last TEXT,
+            since TEXT,
+            until TEXT NOT NULL,
+            total INTEGER NOT NULL,
+            written INTEGER NOT NULL DEFAULT 0,
+            asked_at TEXT NOT NULL,
+            ended_at TEXT,
+            CHECK ((first IS NULL) = (last IS NULL)),
+            CHECK ((state = 'asked') = (ended_at IS NULL))
+        ) STRICT
+        """,
+        """
+        CREATE UNIQUE INDEX exports_asked ON exports (person, form, COALESCE(first, ''), COALESCE(last, ''))
+        WHERE state = 'asked'
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0008_paused(db: Database) -> None:
+    """How long a round of a check waited for its requester, which counts for nobody's speed."""
+    for table in ("verifications", "facts"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN paused_seconds REAL NOT NULL DEFAULT 0")
+
+
+@migrations()
+def m0009_asked_again(db: Database) -> None:
+    """Everybody who ran a check again, in whichever round: they may not decide it."""
+    db.execute("ALTER TABLE verifications ADD COLUMN asked_again TEXT NOT NULL DEFAULT ''")
+    db.execute(
+        """
+        UPDATE verifications SET asked_again = a.people
+        FROM (SELECT ref, group_concat(actor || ' ', '') AS people FROM audit WHERE act = 'check.run_again'
+              GROUP BY ref) a
+        WHERE a.ref = verifications.ref
+        """
+    )
+
+
+@migrations()
+def m0010_assurance(db: Database) -> None:
+    """How what was entered stands to the authority's record, and whether liveness was proven.
+
+    What came before is not compared: a NULL. Of an earlier verdict only that no liveness images were sent is certain.
+    """
+    words = "('matches', 'partly', 'differs')"
+    for column in ("record_match", "name_match", "dob_match", "phone_match"):
+        db.execute(f"ALTER TABLE verifications ADD COLUMN {column} TEXT CHECK ({column} IN {words})")
+    for table in ("verifications", "facts"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN liveness TEXT CHECK (liveness IN ('proven', 'not_proven'))")
+    db.execute(f"ALTER TABLE facts ADD COLUMN record_match TEXT CHECK (record_match IN {words})")
+    db.execute("ALTER TABLE verifications ADD COLUMN liveness_images INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        """
+        UPDATE verifications SET liveness_images = p.images
+        FROM (SELECT ref, COUNT(*) AS images FROM photos WHERE kind = 'liveness' GROUP BY ref) p
+        WHERE p.ref = verifications.ref
+        """
+    )
+    db.execute(
+        """
+        UPDATE verifications SET liveness = 'not_proven'
+        WHERE liveness_images = 0 AND verdict_outcome IN ('approved', 'rejected')
+        """
+    )
+    db.execute(
+        """
+        UPDATE facts SET liveness = 'not_proven'
+        FROM verifications v
+        WHERE v.ref = facts.ref AND v.round = facts.round AND v.liveness = 'not_proven'
+        """
+    )
+
+
+@migrations()
+def m0011_open_work(db: Database) -> None:
+    """What is asked each second, or with each form, reads open rows alone, however many have ended.
+
+    A partial index holds few rows and stays small, and costs a write only while its row is open. Of what has ended
+    nothing but the number is asked each second: triggers keep it, so that no statement can forget to.
+    """
+    unsent = "state IN ('requested', 'submitting') AND held IS NULL"
+    for statement in (
+        # Due to be sent: single checks, rows of batches that wait for no batch, rows of one batch (`storage.due`).
+        f"CREATE INDEX verifications_singles ON verifications (due_at, ref) WHERE {unsent} AND batch IS NULL",
+        f"""
+        CREATE INDEX verifications_by_themselves ON verifications (due_at, ref)
+        WHERE {unsent} AND batch IS NOT NULL AND (state = 'submitting' OR round > 1)
+        """,
+        """
+        CREATE INDEX verifications_of_batch ON verifications (batch, due_at, ref)
+        WHERE batch IS NOT NULL AND held IS NULL AND state = 'requested' AND round = 1
+        """,
+        "CREATE INDEX verifications_held ON verifications (due_at) WHERE held IS NOT NULL AND state = 'requested'",
+        "DROP INDEX verifications_due",
+        "CREATE INDEX verifications_leased ON verifications (leased_until, batch) WHERE leased_until IS NOT NULL",
+        """
+        CREATE INDEX verifications_under_way ON verifications (batch)
+        WHERE batch IS NOT NULL AND state IN ('requested', 'submitting', 'processing')
+        """,
+        """
+        CREATE INDEX verifications_at_smile_id ON verifications (sent_at)
+        WHERE state = 'processing' AND batch IS NULL
+        """,
+        "DROP INDEX batches_due",
+        "CREATE INDEX batches_due ON batches (due_at, id) WHERE state IN ('reading', 'confirmed')",
+        "CREATE INDEX batches_sending ON batches (id) WHERE state = 'sending'",
+        "CREATE INDEX batches_cancelled ON batches (id) WHERE state = 'cancelled'",
+        "CREATE INDEX attempts_leased ON attempts (leased_until) WHERE leased_until IS NOT NULL",
+        """
+        CREATE INDEX attempts_not_sent ON attempts (job_id)
+        WHERE step IN ('recorded', 'prepared') AND in_doubt_since IS NULL
+        """,
+        "CREATE INDEX posts_about ON posts (about, kind) WHERE about IS NOT NULL",
+        "CREATE INDEX posts_waiting ON posts (due_at) WHERE state = 'due'",
+        """
+        CREATE TABLE check_counts (
+            state TEXT PRIMARY KEY,
+            n INTEGER NOT NULL CHECK (n >= 0)
+        ) STRICT
+        """,
+        "INSERT INTO check_counts (state, n) SELECT state, COUNT(*) FROM verifications GROUP BY state",
+        """
+        CREATE TRIGGER verifications_counted AFTER INSERT ON verifications BEGIN
+            INSERT INTO check_counts (state, n) VALUES (NEW.state, 1)
+            ON CONFLICT (state) DO UPDATE SET n = n + 1;
+        END
+        """,
+        """
+        CREATE TRIGGER verifications_recounted AFTER UPDATE OF state ON verifications WHEN NEW.state <> OLD.state BEGIN
+            UPDATE check_counts SET n = n - 1 WHERE state = OLD.state;
+            INSERT INTO check_counts (state, n) VALUES (NEW.state, 1)
+            ON CONFLICT (state) DO UPDATE SET n = n + 1;
+        END
+        """,
+        """
+        CREATE TRIGGER verifications_uncounted AFTER DELETE ON verifications BEGIN
+            UPDATE check_counts SET n = n - 1 WHERE state = OLD.state;
+        END
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0012_prints(db: Database) -> None:
+    """Keyed prints of photos, messages and Home tabs in place of bare hashes, by which ID numbers could be guessed.
+
+    What the rows still hold is keyed by `storage.engine.upkeep`, in steps that a kill may fall between. A Home tab
+    needs none: it is published once more.
+    """
+    for statement in (
+        """
+        INSERT INTO meta (name, value)
+        SELECT 'upkeep', 'rows' WHERE EXISTS (SELECT 1 FROM verifications) OR EXISTS (SELECT 1 FROM homes)
+        """,
+        # Renamed in place: UNIQUE, references and STRICT stay as they are, and no row is copied.
+        "ALTER TABLE receipts RENAME COLUMN body_hash TO body_print",
+        "ALTER TABLE receipts ADD COLUMN body_sha256_sealed BLOB",
+        "ALTER TABLE photos RENAME COLUMN sha256 TO file_print",
+        "ALTER TABLE photos ADD COLUMN file_sha256_sealed BLOB",
+        "DROP INDEX photos_sha256",
+        "ALTER TABLE homes RENAME COLUMN digest TO view_print",
+        "UPDATE homes SET view_print = ''",
+    ):
+        db.execute(statement)
+    if upkeep.left(db.conn) is None:
+        db.execute(upkeep.SELFIES)  # else once its rows are keyed, which then need not find their place in it
+
+
+@migrations()
+def m0013_inbox(db: Database) -> None:
+    """Messages to the bot and confirming clicks, by id alone, from before their acknowledgement to their answer.
+
+    What the outbox told of a lost answer becomes one kind with the answers that it brings itself.
+    """
+    for statement in (
+        """
+        CREATE TABLE inbox (
+            id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL CHECK (kind IN ('message', 'confirmation')),
+            channel TEXT NOT NULL,
+            ts TEXT NOT NULL,
+            thread_ts TEXT,
+            person TEXT NOT NULL,
+            team TEXT NOT NULL,
+            fingerprint TEXT NOT NULL CHECK (fingerprint = '' OR kind = 'confirmation'),
+            again INTEGER NOT NULL CHECK (again IN (0, 1)),
+            asked_at TEXT NOT NULL,
+            due_at TEXT NOT NULL,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0)
+        ) STRICT
+        """,
+        "CREATE INDEX inbox_due ON inbox (due_at, id)",
+        "UPDATE posts SET kind = 'answer' WHERE kind = 'unanswered'",
+    ):
+        db.execute(statement)

@@ -1,0 +1,77 @@
+"""What a storage function works with: its statements, its sealer, its wake-ups, and moments as text."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+
+import sqlite_utils
+
+from bot.errors import DatabaseFault
+from storage.engine.sealing import Sealer
+
+
+def to_text(moment: datetime) -> str:
+    """UTC with microseconds, always equally wide, so that texts sort as moments do."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment without time zone cannot be stored")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def from_text(text: str) -> datetime:
+    """The aware UTC moment that `to_text` wrote; ValueError for any other form."""
+    moment = datetime.fromisoformat(text)
+    if to_text(moment) != text:
+        raise ValueError("not a stored moment")
+    return moment
+
+
+def moment_or_none(text: str | None) -> datetime | None:
+    """The same of a column that may be empty."""
+    return from_text(text) if text is not None else None
+
+
+class Transaction:
+    """One savepoint of the writer's transaction, or one reader's snapshot.
+
+    Worth nothing once the function that got it has returned.
+    """
+
+    __slots__ = ("_topics", "db", "sealer")
+
+    def __init__(self, db: sqlite_utils.Database, sealer: Sealer, topics: list[str] | None) -> None:
+        """`topics` collects what is woken; a reader has None."""
+        self.db = db
+        self.sealer = sealer
+        self._topics = topics
+
+    def rows(self, sql: str, /, **params: object) -> list[sqlite3.Row]:
+        """All rows of one statement. Parameters are named; a datetime is stored as `to_text` writes it."""
+        with closing(self._execute(sql, params)) as cursor:
+            return cursor.fetchall()
+
+    def row(self, sql: str, /, **params: object) -> sqlite3.Row | None:
+        """The first row of one statement, if there is any."""
+        rows = self.rows(sql, **params)
+        return rows[0] if rows else None
+
+    def run(self, sql: str, /, **params: object) -> int:
+        """How many rows one INSERT, UPDATE or DELETE touched (with RETURNING use `rows`)."""
+        with closing(self._execute(sql, params)) as cursor:
+            return cursor.rowcount
+
+    def wake(self, topic: str) -> None:
+        """Call the topic's subscribers after the commit; forgotten when this function or the commit fails."""
+        if self._topics is None:
+            raise RuntimeError("only a function given to write() may wake a topic")
+        self._topics.append(topic)
+
+    def _execute(self, sql: str, params: dict[str, object]) -> sqlite3.Cursor:
+        # After an `INSERT OR ROLLBACK` whose failure was forgiven, a statement would commit by itself.
+        if not self.db.conn.in_transaction:
+            raise DatabaseFault("the transaction has ended: nothing more can be read or stored in it")
+        stored = {name: to_text(value) if isinstance(value, datetime) else value for name, value in params.items()}
+        cursor: sqlite3.Cursor = self.db.conn.cursor()
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute(sql, stored)

@@ -1,0 +1,140 @@
+"""Home tabs: whose stands open, what it shows, and when it is to be shown anew."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage import leases
+from storage.engine.database import Transaction, from_text, to_text
+
+HOMES = "homes"
+"""Topic woken when a Home tab is to be shown anew."""
+
+KEPT_FRESH = timedelta(days=7)
+"""After this long without being opened, a tab waits until it is opened again."""
+GAP = timedelta(seconds=10)
+"""However much happens, one person's tab is not published more often."""
+
+_QUEUE = leases.Queue(
+    table="homes",
+    key="person",
+    columns="person, view_print",
+    # A tab that is being shown is due again by a change, but not before it stands: two views would overtake each other.
+    due="((due_at <= :now AND leased_until IS NULL) OR leased_until <= :now)",
+    order="due_at, person",
+    taken="due_at = NULL",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A tab to be shown anew."""
+
+    person: str
+    view_print: str
+    """Of what was published last; empty when it must be published in any case."""
+
+
+def prints_of(tx: Transaction, view: str) -> list[str]:
+    """What a tab is recognised by, under every key, newest first. It shows names: its bare hash could be guessed.
+
+    After a change of the keys a tab is published once more, at worst: what it shows can be built at any time.
+    """
+    return tx.sealer.fingerprints(view, purpose="home-tab")
+
+
+def opened(tx: Transaction, person: str, *, now: datetime) -> None:
+    """Somebody looks at it: shown anew at once."""
+    tx.run(
+        """
+        INSERT INTO homes (person, opened_at, due_at) VALUES (:person, :now, :now)
+        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = ''
+        """,
+        person=person,
+        now=to_text(now),
+    )
+    tx.wake(HOMES)
+
+
+def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
+    """Something changed about a check: for who asked for it, and for whom everybody's checks are shown."""
+    # A tab that is due already shows this change too. One that is being shown now is due once more.
+    touched = tx.run(
+        """
+        UPDATE homes SET due_at = CASE
+            WHEN published_at IS NULL OR published_at <= :early THEN :now
+            ELSE :soon END
+        WHERE due_at IS NULL AND opened_at > :since AND (person = :requester OR sees <> '')
+        """,
+        now=to_text(now),
+        early=to_text(now - GAP),
+        soon=to_text(now + GAP),
+        since=to_text(now - KEPT_FRESH),
+        requester=requester,
+    )
+    if touched:
+        tx.wake(HOMES)
+
+
+def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Due]:
+    """Tabs to be shown anew, ours until the lease ends. What changes from here on makes them due again."""
+    rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
+    return [Due(person=row["person"], view_print=row["view_print"]) for row in rows]
+
+
+def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str], now: datetime) -> None:
+    """It stands in Slack, or stood so already."""
+    tx.run(
+        """
+        UPDATE homes SET leased_until = NULL, view_print = :view_print, sees = :sees, published_at = :now
+        WHERE person = :person
+        """,
+        view_print=view_print,
+        sees=",".join(sorted(sees)),
+        now=to_text(now),
+        person=person,
+    )
+
+
+def reschedule_earlier(tx: Transaction, person: str, *, at: datetime) -> None:
+    """It stands, but not all of it was known: build it once more then, unless it is due earlier by a change."""
+    tx.run(
+        "UPDATE homes SET due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END "
+        "WHERE person = :person",
+        at=to_text(at),
+        person=person,
+    )
+
+
+def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:
+    """It could not be shown: try again then, unless it is due earlier by a change."""
+    tx.run(
+        """
+        UPDATE homes SET leased_until = NULL, view_print = '',
+            due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END
+        WHERE person = :person
+        """,
+        at=to_text(at),
+        person=person,
+    )
+
+
+def forget(tx: Transaction, person: str) -> None:
+    """There is nobody to show it to."""
+    tx.run("DELETE FROM homes WHERE person = :person", person=person)
+
+
+def mark_all_due(tx: Transaction, *, now: datetime) -> None:
+    """A new day, or other roles: every tab that is kept fresh."""
+    tx.run(
+        "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since",
+        now=to_text(now),
+        since=to_text(now - KEPT_FRESH),
+    )
+    tx.wake(HOMES)
+
+
+def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
+    """How long the tab that is due for longest has been waiting."""
+    row = tx.row("SELECT MIN(due_at) AS due FROM homes WHERE due_at <= :now", now=to_text(now))
+    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

@@ -1,0 +1,132 @@
+"""Checks that wait for the requester's answer before they are sent, and earlier checks that raise the question."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.check.check import Held
+from storage import blind_index
+from storage.engine.database import Transaction, to_text
+
+_MOST_EARLIER = 50
+
+
+def hold(
+    tx: Transaction, ref: str, held: Held, about: Mapping[str, Any], *, remind_at: datetime, now: datetime
+) -> bool:
+    """Do not send it before a question is answered. False when it is held already, or beyond being held."""
+    # The requester may have withdrawn it while its photos were looked at.
+    return bool(
+        tx.run(
+            """
+            UPDATE verifications SET held = :held, held_note = :note, due_at = :remind_at, leased_until = NULL,
+                tries = 0
+            WHERE ref = :ref AND state = 'requested' AND held IS NULL
+            """,
+            held=held.value,
+            note=json.dumps({**about, "since": to_text(now)}),
+            remind_at=to_text(remind_at),
+            ref=ref,
+        )
+    )
+
+
+def release(tx: Transaction, ref: str, *, paused: timedelta, now: datetime) -> bool:
+    """The question is answered: due to be sent now. False when there is no question any more."""
+    # Two buttons of one question may be pressed at once, and the clock may withdraw the check in that moment.
+    return bool(
+        tx.run(
+            """
+            UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL,
+                paused_seconds = paused_seconds + :paused
+            WHERE ref = :ref AND held IS NOT NULL AND state = 'requested'
+            """,
+            now=to_text(now),
+            paused=paused.total_seconds(),
+            ref=ref,
+        )
+    )
+
+
+def drop(tx: Transaction, ref: str) -> None:
+    """The question has lost its sense: the check is withdrawn."""
+    tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
+
+
+def postpone(tx: Transaction, ref: str, *, until: datetime) -> None:
+    """Nothing comes of the silence before then."""
+    tx.run(
+        "UPDATE verifications SET due_at = :until WHERE ref = :ref AND state = 'requested' AND held IS NOT NULL",
+        until=to_text(until),
+        ref=ref,
+    )
+
+
+def passed(tx: Transaction, ref: str) -> frozenset[str]:
+    """Questions that were answered with *all the same*, and `again` for a person who was checked before."""
+    row = tx.row("SELECT let_pass FROM verifications WHERE ref = :ref", ref=ref)
+    return frozenset(filter(None, row["let_pass"].split(","))) if row is not None else frozenset()
+
+
+def keep_passed(tx: Transaction, ref: str, passed: Collection[str]) -> None:
+    """These questions are not asked again."""
+    tx.run("UPDATE verifications SET let_pass = :passed WHERE ref = :ref", passed=",".join(sorted(passed)), ref=ref)
+
+
+def unanswered(tx: Transaction, *, now: datetime) -> list[str]:
+    """Checks whose question waits for a reminder, or for too long."""
+    rows = tx.rows(
+        "SELECT ref FROM verifications WHERE held IS NOT NULL AND state = 'requested' AND due_at <= :now LIMIT 100",
+        now=to_text(now),
+    )
+    return [row["ref"] for row in rows]
+
+
+def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime, but: str | None) -> list[str]:
+    """Checks of the same number or customer reference since then that were sent, or will be; newest first."""
+    found: dict[str, str] = {}
+    for print_ in request_prints:
+        rows = tx.rows(
+            """
+            SELECT v.ref, v.asked_at FROM verifications v
+            WHERE (v.number_print = :print OR v.reference_print = :print) AND v.asked_at >= :since
+              AND v.state <> 'cancelled' AND (v.verdict IS NOT NULL OR v.ended_at IS NULL
+                OR EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.step = 'sent'))
+            ORDER BY v.asked_at DESC LIMIT :most
+            """,
+            print=print_,
+            since=to_text(since),
+            most=_MOST_EARLIER,
+        )
+        found |= {row["ref"]: row["asked_at"] for row in rows if row["ref"] != but}
+    return sorted(found, key=lambda ref: (found[ref], ref), reverse=True)
+
+
+def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> list[tuple[str, bool]]:
+    """Earlier checks with this selfie that were sent, newest first, and whether they were of the same ID number.
+
+    `sha256` is that of the file as it came. File and number are looked for under every key: an older check keeps the
+    prints that it was given, and nobody is to be suspected because a key was added meanwhile.
+    """
+    my_number = blind_index.of_number(tx, ref) or [""]
+    found = [
+        row
+        for print_ in blind_index.candidates(tx.sealer, blind_index.FILE, sha256)
+        for row in tx.rows(
+            """
+            SELECT v.ref, v.asked_at, v.number_print
+            FROM photos p JOIN verifications v ON v.ref = p.ref
+            WHERE p.file_print = :print AND p.kind = 'selfie' AND p.ref <> :ref AND v.asked_at >= :since
+              AND v.asked_at <= (SELECT me.asked_at FROM verifications me WHERE me.ref = :ref)
+              AND EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref)
+            ORDER BY v.asked_at DESC, v.ref LIMIT :most
+            """,
+            print=print_,
+            ref=ref,
+            since=to_text(since),
+            most=_MOST_EARLIER,
+        )
+    ]
+    newest = sorted(sorted(found, key=lambda row: row["ref"]), key=lambda row: row["asked_at"], reverse=True)
+    return [(row["ref"], row["number_print"] in my_number) for row in newest[:_MOST_EARLIER]]

@@ -1,0 +1,34 @@
+"""What each person chose to be told by direct message (table `notice_choices`)."""
+
+from collections.abc import Collection
+
+from bot.domain.review.review import Choice
+from storage.engine.database import Transaction
+
+
+def choose(tx: Transaction, person: str, chosen: Collection[Choice]) -> None:
+    """These, and nothing else."""
+    tx.run(
+        """
+        INSERT INTO notice_choices (person, chosen) VALUES (:person, :chosen)
+        ON CONFLICT (person) DO UPDATE SET chosen = :chosen
+        """,
+        person=person,
+        chosen=",".join(sorted(chosen)),
+    )
+
+
+def chosen(tx: Transaction, person: str) -> frozenset[Choice]:
+    row = tx.row("SELECT chosen FROM notice_choices WHERE person = :person", person=person)
+    return _read(row["chosen"]) if row is not None else frozenset()
+
+
+def who_chose(tx: Transaction, choice: Choice) -> list[str]:
+    """Everybody who chose to be told of this kind of event."""
+    rows = tx.rows("SELECT person, chosen FROM notice_choices ORDER BY person")
+    return [row["person"] for row in rows if choice in _read(row["chosen"])]
+
+
+def _read(text: str) -> frozenset[Choice]:
+    known = {choice.value for choice in Choice}
+    return frozenset(Choice(one) for one in text.split(",") if one in known)

@@ -1,0 +1,125 @@
+"""What Slack answered is believed for a while: asked for once at a time, aged by events, never more than fits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.access.lookup_cache import Memory
+from bot.errors import SlackUncertain
+from bot.slack.client import LOOK_UP_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def memory(look_up: Callable[[str], Awaitable[int]], *, most: int = 10) -> Memory[str, int]:
+    return Memory("test", look_up, now=lambda: NOW, most=most)
+
+
+async def test_two_who_ask_at_once_share_one_question() -> None:
+    asked: list[str] = []
+
+    async def look_up(key: str) -> int:
+        asked.append(key)
+        return 1
+
+    known = memory(look_up)
+    first, second = known.asking("a"), known.asking("a")
+    assert first is second
+    await first
+    assert (asked, known.get("a", within=HOUR)) == (["a"], 1)
+
+
+@pytest.mark.slow
+async def test_a_question_that_hangs_is_not_joined_and_its_late_answer_replaces_no_younger_one() -> None:
+    answers = {1: asyncio.Event(), 2: asyncio.Event()}
+    times = [NOW, NOW + timedelta(seconds=2)]
+    count = 0
+
+    async def look_up(_key: str) -> int:
+        nonlocal count
+        count += 1
+        mine = count
+        await answers[mine].wait()
+        return mine
+
+    known = Memory("test", look_up, now=lambda: times[min(max(count, 0), 1)])
+    first = known.asking("a")
+    await asyncio.sleep(LOOK_UP_SECONDS + 0.01)
+    second = known.asking("a")
+    assert second is not first
+    answers[2].set()
+    await second
+    answers[1].set()
+    await first
+    assert known.last("a") == 2
+
+
+async def test_what_changed_while_it_was_asked_for_is_asked_again() -> None:
+    asked = 0
+    gate = asyncio.Event()
+
+    async def look_up(_key: str) -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await gate.wait()
+        return asked
+
+    known = memory(look_up)
+    task = known.asking("a")
+    await asyncio.sleep(0)
+    known.age("a")
+    gate.set()
+    await task
+    assert (asked, known.get("a", within=HOUR)) == (2, 2)
+
+
+async def test_aging_asks_nobody_and_keeps_nothing_of_what_nobody_asked_about() -> None:
+    async def look_up(_key: str) -> int:
+        return 1
+
+    known = memory(look_up)
+    for number in range(1000):
+        known.age(f"unknown-{number}")
+    assert not known._known
+    assert not known._under_way
+    await known.asking("a")
+    known.age("a")
+    assert (known.get("a", within=timedelta(days=3650)), known.last("a")) == (None, 1)
+
+
+async def test_no_more_is_kept_than_fits_and_the_oldest_goes_first() -> None:
+    async def look_up(_key: str) -> int:
+        return 1
+
+    known = memory(look_up, most=2)
+    for key in ("a", "b", "a", "c"):
+        await known.asking(key)
+    assert [known.last(key) for key in "abc"] == [1, None, 1]
+
+
+@pytest.mark.parametrize("fault", [SlackUncertain("no answer"), KeyError("an answer of another form")])
+async def test_no_answer_keeps_nothing_and_raises_nothing(fault: Exception) -> None:
+    async def look_up(_key: str) -> int:
+        raise fault
+
+    known = memory(look_up)
+    await known.asking("a")
+    assert known.last("a") is None
+
+
+async def test_closing_ends_what_is_under_way() -> None:
+    async def look_up(_key: str) -> int:
+        await asyncio.Event().wait()
+        return 1
+
+    known = memory(look_up)
+    task = known.asking("a")
+    await asyncio.sleep(0)
+    await known.close()
+    assert task.cancelled()

@@ -1,0 +1,316 @@
+"""Checks and messages for tests of what is said about them, and every message and view that can be built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.domain.check.check import Check
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.outbox import Message
+from bot.domain.reporting.figures import Report, report
+from bot.domain.reporting.periods import Kind, Period
+from bot.domain.results.codes import Outcome, Reading, ResultCodes
+from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
+from bot.domain.results.trust_rules import Source
+from bot.domain.review.review import (
+    Agreement,
+    Choice,
+    Decided,
+    Decision,
+    Note,
+    Proposal,
+    Review,
+    ReviewState,
+    Silence,
+)
+from bot.errors import Refusal, Refused
+from bot.slack.blocks import (
+    find,
+    form,
+    home,
+    notices,
+    private,
+    refusals,
+    results,
+    review,
+    thread,
+)
+from bot.slack.blocks.home import QUEUE, Queue, Queued, Today
+from bot.slack.blocks.results import Beside, NotifiedParties
+
+DATA = files("bot") / "data"
+CODES = ResultCodes.parse((DATA / "result-codes.csv").read_text("utf-8"))
+ID_TYPES = IDTypes.parse((DATA / "id-types.csv").read_text("utf-8"))
+
+ASKED_AT = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
+AMINA, REMI = "U0AMINA00001", "U0REMI00001"
+REF = "K-7F3K2Q"
+
+CHECK = Check(
+    ref=REF,
+    state=State.PROCESSING,
+    reason=None,
+    verdict=None,
+    verdict_outcome=None,
+    verdict_why=None,
+    failure=None,
+    failure_words=None,
+    country="NG",
+    id_type="BVN",
+    requester=AMINA,
+    channel="C0KYC",
+    thread_ts=None,
+    message_ts="1700000000.000100",
+    asked_at=ASKED_AT,
+    photos_checked_at=ASKED_AT,
+    sent_at=ASKED_AT,
+    ended_at=None,
+    consent_at=ASKED_AT,
+    consent_by=AMINA,
+    consent_notice="2026-11",
+    tries=0,
+    id_info={"id_number": "22212340000", "first_name": "Ada", "dob": "1990-01-02"},
+    customer_reference="C-17",
+    liveness_images=8,
+    record=replace(NOTHING_COMPARED, name=RecordMatch.MATCHES, dob=RecordMatch.MATCHES),
+)
+
+NOBODY_TOLD = NotifiedParties()
+REVIEWERS_TOLD = NotifiedParties(reviewers=True, reviewer_mentions=f"<@{REMI}>")
+OPERATORS_TOLD = NotifiedParties(operators=True)
+
+ALL_ACTIONS = {
+    "Liveness_Check": "Passed",
+    "Register_Selfie": "Approved",
+    "Selfie_Provided": "Passed",
+    "Verify_ID_Number": "Verified",
+    "Return_Personal_Info": "Returned",
+    "Selfie_To_ID_Authority_Compare": "Completed",
+    "Selfie_To_ID_Card_Compare": "Not Applicable",
+    "Selfie_To_Registered_Selfie_Compare": "Not Applicable",
+    "Human_Review_Compare": "Not Applicable",
+    "Human_Review_Liveness_Check": "Not Applicable",
+    "Human_Review_Update_Selfie": "Not Applicable",
+    "Update_Registered_Selfie_On_File": "Not Applicable",
+}
+"""The twelve of a real message."""
+
+
+def bvn() -> IDType:
+    found = ID_TYPES.find("NG", "BVN")
+    assert found is not None
+    return found
+
+
+def read(code: str, *, text: str = "", actions: Mapping[str, str] | None = None) -> Reading:
+    """A message with this code, its ID number verified."""
+    return CODES.read(code=code, text=text, actions=ALL_ACTIONS if actions is None else actions, confidence="99")
+
+
+def wild_check(text: str, *, state: State = State.PROCESSING, reason: ReviewReason | None = None) -> Check:
+    """A check in which everything that others write is `text`."""
+    return replace(
+        CHECK,
+        state=state,
+        reason=reason,
+        verdict=text if state in {State.APPROVED, State.REJECTED} else None,
+        country=text,
+        id_type=text,
+        id_info=dict.fromkeys((*form.LABELS, text), text),
+        customer_reference=text,
+        failure_words=text,
+        consent_notice="2026-11",
+    )
+
+
+def wild_entry(text: str) -> IDType:
+    return replace(bvn(), country=text, country_name=text, id_type=text, label=text, example=text)
+
+
+def wild_reading(text: str, outcome: Outcome, like: Reading) -> Reading:
+    """A message in which everything that Smile ID writes is `text`, known Actions among unknown ones."""
+    actions = {text: text, "Liveness_Check": text, "Verify_ID_Number": text, f"{text}x": "Passed"}
+    return replace(like, code=text, text=text, outcome=outcome, actions=actions, confidence=text)
+
+
+def thread_messages(
+    check: Check, entry: IDType | None, reading: Reading, told: NotifiedParties, text: str
+) -> dict[str, Callable[[], Message]]:
+    """Every message that `bot.slack.blocks.thread` can build."""
+    at = ASKED_AT + timedelta(seconds=9)
+    first, final = Outcome.REJECTED, replace(reading, outcome=Outcome.APPROVED)
+    return {
+        "request": lambda: thread.request_message(check, entry),
+        "request, waiting": lambda: thread.request_message(check, entry, waiting=timedelta(minutes=6)),
+        "request, unconfirmed": lambda: thread.request_message(check, entry, unconfirmed=True),
+        "result": lambda: results.result(check, entry, reading, told=told, confirmed=True, at=at),
+        "result, unconfirmed": lambda: results.result(check, entry, reading, told=told, confirmed=False, at=at),
+        "not final": lambda: results.not_final(check, entry, reading, told=told),
+        "needs person": lambda: results.needs_person(check, entry, reading, told=told),
+        "approval unconfirmed": lambda: results.approval_unconfirmed(check, reading, told=told),
+        "approval since confirmed": lambda: results.approval_since_confirmed(check),
+        "contradiction": lambda: results.contradiction(check, first, reading.outcome, told=told),
+        "second final": lambda: results.second_final(check, first, final, told=told),
+        "suspects": lambda: results.suspects(check, reading, told=told),
+        "overdue": lambda: results.overdue(check, told=told),
+        "failure": lambda: results.failure(check, told=told),
+        "decided": lambda: thread.decided(check, decided(text)),
+        "result beside a decision": lambda: results.result(
+            check,
+            entry,
+            reading,
+            told=told,
+            confirmed=True,
+            at=at,
+            beside=Beside(decided=decided(text), agreement=Agreement.AGREES),
+        ),
+        "cancelled": lambda: thread.cancelled(check, by=check.requester),
+        "old result": lambda: results.old_result(check, reading, told=told),
+        "alert": lambda: notices.alert(text, {"ref": REF}),
+        "alert with words": lambda: notices.alert("refused", {"ref": REF, "words": text}),
+        "directly": lambda: notices.directly(results.not_final(check, entry, reading, told=told), check),
+    }
+
+
+def decided(text: str, *, by: str = REMI) -> Decided:
+    return Decided(
+        number=1,
+        decision=Decision.REJECTED,
+        reason="tampered",
+        by=by,
+        confirmed_by=AMINA,
+        is_override=True,
+        at=ASKED_AT,
+        words=text,
+    )
+
+
+def a_review(
+    state: ReviewState = ReviewState.OPEN,
+    *,
+    claimed_by: str | None = None,
+    proposal: Proposal | None = None,
+    decision: Decided | None = None,
+) -> Review:
+    return Review(
+        ref=REF,
+        round=1,
+        state=state,
+        opened_at=ASKED_AT,
+        claimed_by=claimed_by,
+        claimed_at=ASKED_AT if claimed_by else None,
+        touched_at=ASKED_AT if claimed_by else None,
+        proposal=proposal,
+        decided=decision,
+        reminded="",
+        notes=2,
+    )
+
+
+def review_messages(
+    check: Check, entry: IDType | None, reading: Reading, text: str
+) -> dict[str, Callable[[], Message]]:
+    """Every message that `bot.slack.blocks.review` can build."""
+    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
+
+    def card(of: Review, round_: int = 1) -> Message:
+        return review.card(
+            check, entry, of, round_=round_, title="Needs a person", link=None, reading=reading, mentions=f"<@{REMI}>"
+        )
+
+    return {
+        "card": lambda: card(a_review()),
+        "card, claimed": lambda: card(a_review(claimed_by=REMI)),
+        "card, proposed": lambda: card(a_review(claimed_by=REMI, proposal=proposal)),
+        "card, decided": lambda: card(a_review(ReviewState.DECIDED, decision=decided(text))),
+        "card, open again": lambda: card(a_review(decision=decided(text))),
+        "card, settled": lambda: card(a_review(ReviewState.SETTLED)),
+        "card, run again": lambda: card(a_review(), round_=check.round + 1),
+        "second person": lambda: review.second(check, entry, proposal, whom=f"<@{REMI}>"),
+        "handed on": lambda: review.handed(check, entry, by=REMI, to=AMINA),
+        "reminder": lambda: review.reminder(
+            check, entry, Silence.IDLE, whom=f"<@{REMI}>", claimer=REMI, waited=timedelta(hours=5)
+        ),
+        "personal": lambda: review.personal(check, entry, title="Approved", link=None),
+    }
+
+
+def listing(checks: list[Check], entry: IDType | None, shown: str = "mine") -> Message:
+    rows = [find.Row(check=check, entry=entry, link=None) for check in checks]
+    return find.listing(rows, shown=shown, has_older=True, has_newer=True)
+
+
+def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str, Callable[[], Message]]:
+    """Every message that `bot.slack.blocks.private` can build."""
+    return {
+        "status": lambda: private.status(check, entry, link=None),
+        "listing": lambda: listing([check] * 10, entry),
+        "empty listing": lambda: listing([], entry),
+        "help": private.help_text,
+        "help for a word": lambda: private.help_text(text),
+    }
+
+
+def _queued(check: Check, entry: IDType | None, text: str) -> Queued:
+    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
+    row = find.Row(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")
+    return Queued(row=row, review=a_review(claimed_by=REMI, proposal=proposal), waited=timedelta(hours=5))
+
+
+def _report() -> Report:
+    day = ASKED_AT.date()
+    return report(
+        [],
+        Period(kind=Kind.DAY, first=day, last=day),
+        zone=ZoneInfo("Africa/Lagos"),
+        as_of=ASKED_AT + timedelta(days=1),
+        review_due=timedelta(hours=4),
+        began=ASKED_AT - timedelta(days=90),
+    )
+
+
+def views(check: Check, entry: IDType | None, reading: Reading, text: str, many: int) -> dict[str, dict[str, Any]]:
+    """Every view, the form aside."""
+    message = private.Told(
+        at=ASKED_AT,
+        source=Source.CALLBACK,
+        reading=reading,
+        authority={text: text, "Name at the authority": text},
+        suspects=[text] * 3,
+    )
+    links = {f"{text}{n}": f"https://files.example/{n}.jpg?a=1&b={'s' * 1200}" for n in range(many)}
+    note = Note(author=REMI, at=ASKED_AT, words=text)
+    return {
+        "details": private.details(
+            check, entry, [message] * many, photo_links=links, reviewers=review.written([note] * many)
+        ),
+        "decide": review.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
+        "hand on": review.hand_on_form(check),
+        "note": review.note_form(check),
+        "home": home.home(
+            mine=[find.Row(check=check, entry=entry, link=None)] * 10,
+            queue=Queue(viewer=AMINA, first=[_queued(check, entry, text)] * QUEUE, more=many),
+            today=Today(today=_report(), yesterday=_report()),
+        ),
+        "home, nothing": home.home(mine=[], queue=Queue(viewer=AMINA, first=[], more=0), today=None),
+        "home, nobody": home.home(mine=None, queue=None, today=None, ask=REMI),
+        "home, unsure": home.home(mine=None, queue=None, today=None, unsure=True),
+        "notify": review.notify_form(set(Choice), is_reviewer=True),
+        "notify, requester": review.notify_form((), is_reviewer=False),
+        "details, links to come": private.details(check, entry, [], photo_links=None),
+        "details, no links": private.details(check, entry, [message], photo_links={}),
+        "details, bad link": private.details(check, entry, [message], photo_links={text: f"ftp:{text}"}),
+        "closed": private.closed(refusals.plain_sentence(Refused(Refusal.CANNOT_POST, channel=text))),
+        "search": find.form([("NG", text)] * many),
+        "found": find.results(
+            [find.Row(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")] * 10,
+            metadata="",
+            has_older=True,
+            has_newer=True,
+        ),
+        "nothing found": find.results([], metadata="", has_older=False, has_newer=False),
+    }

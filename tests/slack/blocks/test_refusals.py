@@ -1,0 +1,174 @@
+"""Every code has its one sentence, and whoever makes it supplies what that names. Found by reading the code."""
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.kept_faults import kept
+from bot.domain.operator_alerts import OperatorAlert
+from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, Refusal, Refused, SmileIDRefusal
+from bot.slack.blocks.refusals import SENTENCES, plain_sentence, said, sentence, told
+
+ROOT = Path(__file__).parents[3]
+CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode, SmileIDRefusal, OperatorAlert)}
+ALL_CODES = [code for kind in CODES.values() for code in kind]
+MAKERS = {maker.__name__ for maker in (Refused, PhotoUnusable, FileUnusable, FieldFault, kept)}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One place where an error, the fault of a field, or what is kept of one is made."""
+
+    where: str
+    code: StrEnum
+    facts: frozenset[str]
+
+
+def _made() -> Iterator[Made]:
+    for room in ("bot", "handlers"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
+                    where = f"{path.relative_to(ROOT)}:{node.lineno}"
+                    facts = frozenset(keyword.arg or "**" for keyword in node.keywords) | _keys(node)
+                    for code in _codes(node.args[0], within=path):
+                        yield Made(where, code, facts)
+
+
+def _keys(call: ast.Call) -> frozenset[str]:
+    """Of facts that are handed over as a dictionary."""
+    written = [part for part in call.args if isinstance(part, ast.Dict)]
+    return frozenset(str(ast.literal_eval(key)) for part in written for key in part.keys if key is not None)
+
+
+def _codes(node: ast.expr, *, within: Path) -> Iterator[StrEnum]:
+    """The codes that an expression may be: named, one of two, or a local name that was given one before."""
+    if isinstance(node, ast.IfExp):
+        yield from _codes(node.body, within=within)
+        yield from _codes(node.orelse, within=within)
+    elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in CODES:
+        yield CODES[ast.unparse(node.value)][node.attr]
+    elif isinstance(node, ast.Name):
+        for given in ast.walk(ast.parse(within.read_text(encoding="utf-8"))):
+            if isinstance(given, ast.Assign) and [ast.unparse(target) for target in given.targets] == [node.id]:
+                yield from _codes(given.value, within=within)
+
+
+MADE = list(_made())
+SAMPLES: dict[str, object] = {
+    **dict.fromkeys(("megabytes", "more", "most", "several", "size", "total"), 2),
+    "digits": [6, 8],
+    "kind": "pdf",
+    "why": "smile_id_down",
+}
+"""Facts that are no text."""
+
+
+def _named_in(code: StrEnum) -> frozenset[str]:
+    return frozenset(name for _text, name, _form, _kind in string.Formatter().parse(SENTENCES[code]) if name)
+
+
+def test_the_reader_of_codes_sees_them_all() -> None:
+    """The other rules are worth nothing if this finds nothing."""
+    named = re.compile(rf"\b({'|'.join(MAKERS)})\(\s*({'|'.join(CODES)})\.")
+    texts = [path.read_text(encoding="utf-8") for room in ("bot", "handlers") for path in (ROOT / room).rglob("*.py")]
+    calls = sum(len(named.findall(text)) for text in texts)
+    assert len(MADE) >= calls > 150
+
+
+def test_every_code_has_one_sentence_and_every_sentence_a_code() -> None:
+    assert len(SENTENCES) == len(ALL_CODES) == len({code.value for code in ALL_CODES})
+    assert set(SENTENCES) == set(ALL_CODES)
+    assert len(set(SENTENCES.values())) == len(SENTENCES)
+
+
+def test_every_code_is_used() -> None:
+    named = re.compile(rf"\b({'|'.join(CODES)})\.([A-Z0-9_]+)")
+    rooms = [path for room in ("bot", "handlers") for path in (ROOT / room).rglob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in rooms if path != ROOT / "bot/slack/blocks/refusals.py"]
+    used = {CODES[kind][name] for text in texts for kind, name in named.findall(text)}
+    assert used == set(ALL_CODES)
+
+
+def test_whoever_makes_a_code_supplies_the_facts_of_its_sentence() -> None:
+    assert [one for one in MADE if one.facts != _named_in(one.code)] == []
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """As an error or the fault of a field would be."""
+
+    code: StrEnum
+    facts: dict[str, object]
+
+
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_every_code_makes_one_whole_text(code: StrEnum) -> None:
+    one = Coded(code, {name: SAMPLES.get(name, "x") for name in _named_in(code)})
+    for text in (sentence(one), plain_sentence(one), told(kept(one.code, one.facts))):
+        assert text.endswith(".")
+        assert not set("{}") & set(text.replace('{"applicants": [...]}', ""))
+
+
+def test_a_field_of_a_form_shows_no_mention() -> None:
+    claimed = Refused(Refusal.CLAIMED_BY, person="U0REVIEW0001", ref="K-7F3K2Q")
+    assert sentence(claimed).startswith("<@U0REVIEW0001> has claimed K-7F3K2Q.")
+    assert plain_sentence(claimed).startswith("somebody else has claimed K-7F3K2Q.")
+
+
+@pytest.mark.parametrize(("admin", "asked"), [("U0MUSA00001", "<@U0MUSA00001>"), (None, "an admin of kyc-bot")])
+def test_whom_to_ask_is_named_if_it_is_known(admin: str | None, asked: str) -> None:
+    refused = Refused(Refusal.NO_ACCESS, admin=admin)
+    assert sentence(refused) == f"You don't have access yet. Ask {asked} to add you."
+    assert plain_sentence(refused) == "You don't have access yet. Ask an admin of kyc-bot to add you."
+
+
+def test_what_was_typed_is_shown_harmless() -> None:
+    shown = said(Refused(Refusal.UNKNOWN_REF, ref="<!channel> *K*"))
+    assert shown.text.startswith("I know no check &lt;!channel&gt; *\u2060K*\u2060 that")
+    assert shown.blocks[0]["text"]["text"] == shown.text
+    assert "“NG BVN”" in sentence(Refused(Refusal.SUMMARY_NOT_UNDERSTOOD, typed="<NG> *BVN*"))
+
+
+def test_nothing_about_the_facts_stands_in_the_error_itself() -> None:
+    """It may be logged; the facts may name people."""
+    assert str(Refused(Refusal.CLAIMED_BY, person="U0REVIEW0001", ref="K-7F3K2Q")) == "claimed_by"
+
+
+@pytest.mark.parametrize(
+    ("facts", "which"),
+    [
+        ({}, ""),
+        ({"image": 3}, "Image 3: "),
+        ({"selfie": True}, "Selfie: "),
+        ({"liveness_image": 1}, "Liveness image 1: "),
+    ],
+)
+def test_which_of_several_photos_is_meant_comes_first(facts: dict[str, object], which: str) -> None:
+    assert told(kept(PhotoCode.NOT_BASE64, facts)) == f"{which}This is not base64, or not all of it."
+
+
+@pytest.mark.parametrize("old", ["The file is damaged or incomplete.", "", '{"a": 1} is in the file.', "{"])
+def test_a_sentence_of_an_older_version_is_told_as_it_was_stored(old: str) -> None:
+    assert told(old) == old
+    assert told(None) == ""
+
+
+def test_what_is_kept_and_told_later_reads_like_what_is_told_at_once() -> None:
+    for fault in (
+        FieldFault(FieldCode.NUMBER_LENGTH, id_type="BVN", digits=(11, 11), example="", length=3),
+        FieldFault(FieldCode.NUMBER_LENGTH, id_type="SSNIT", digits=(6, 8), example="123456", length=3).of_image(2),
+        FieldFault(FieldCode.CITIZENSHIP, choices=("Kenyan", "Alien")),
+    ):
+        assert told(kept(fault.code, fault.facts)) == plain_sentence(fault)
+
+
+def test_the_fault_of_a_field_shows_no_facts_when_it_is_logged() -> None:
+    assert repr(FieldFault(FieldCode.NUMBER_LENGTH, length=3)) == "FieldFault(field_number_length)"

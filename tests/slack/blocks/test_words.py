@@ -1,0 +1,727 @@
+"""What the thread says: verdict first, then why, then what to do; and nobody is said to be told who was not."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from importlib.resources import files
+
+import pytest
+
+from bot.domain.check.check import Check
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.outbox import Message, PostKind
+from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.review.review import Decided, Decision, Proposal
+from bot.sandbox.slack import plain
+from bot.slack.blocks import (
+    notices,
+    private,
+    results,
+    review,
+    thread,
+    words,
+)
+from bot.slack.blocks.results import NotifiedParties
+from bot.slack.blocks.status import status_name
+from tests.slack.blocks.samples import (
+    ALL_ACTIONS,
+    AMINA,
+    ASKED_AT,
+    CHECK,
+    CODES,
+    NOBODY_TOLD,
+    OPERATORS_TOLD,
+    REF,
+    REMI,
+    REVIEWERS_TOLD,
+    a_review,
+    bvn,
+    listing,
+    private_messages,
+    read,
+    review_messages,
+    thread_messages,
+)
+
+NAMES = {AMINA: "amina", REMI: "remi"}
+AT = ASKED_AT + timedelta(seconds=9)
+REVIEWER = "A reviewer has been told."
+OPERATORS = "The operators have been told; nothing to do for you."
+WAIT = "Wait, the final result will be posted here."
+
+
+def shown(said: Message) -> str:
+    return plain(said.blocks, names=NAMES)
+
+
+def lines(said: Message) -> list[str]:
+    return shown(said).splitlines()
+
+
+def result(reading: Reading, told: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
+    return results.result(CHECK, bvn(), reading, told=told, confirmed=confirmed, at=AT)
+
+
+def progress(reading: Reading, told: NotifiedParties = NOBODY_TOLD) -> Message:
+    return results.not_final(CHECK, bvn(), reading, told=told)
+
+
+def final(code: str, text: str = "", told: NotifiedParties = NOBODY_TOLD) -> Callable[[], Message]:
+    return lambda: result(read(code, text=text), told)
+
+
+def unverified(code: str) -> Reading:
+    return read(code, actions={**ALL_ACTIONS, "Verify_ID_Number": "Not Verified"})
+
+
+def failed(key: str, told: NotifiedParties = NOBODY_TOLD, why: str | None = None) -> Callable[[], Message]:
+    check = replace(CHECK, state=State.FAILED, failure=key, failure_words=why)
+    return lambda: results.failure(check, told=told)
+
+
+ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
+    ("0810", final("0810"), "Approved — face and ID number verified", "Nothing more to do."),
+    ("1210", final("1210"), "Approved — face and ID number verified", "Nothing more to do."),
+    *(
+        (
+            *(code, final(code), "Rejected — the selfie does not match the authority's photo"),
+            "Ask the customer for a new selfie, or take it to a reviewer.",
+        )
+        for code in ("0811", "1211")
+    ),
+    *(
+        (
+            *(code, final(code, told=REVIEWERS_TOLD), "Rejected — the selfie does not look like a live person"),
+            f"Do not ask for another selfie by chat. {REVIEWER}",
+        )
+        for code in ("0813", "0907", "1212")
+    ),
+    (
+        *("1013", final("1013"), "Rejected — the authority does not know this ID number"),
+        "Check the number with the customer, then Run again.",
+    ),
+    (
+        *("0911", final("0911"), "Rejected — no usable face in the selfie"),
+        "Ask for a photo in daylight, face uncovered, looking at the camera.",
+    ),
+    (
+        *("0912", final("0912"), "Rejected — Smile ID gave no reason"),
+        "Look at the Details, or take it to a reviewer.",
+    ),
+    (
+        *("1015", final("1015"), "No result — the authority's register is unavailable"),
+        "Nothing was decided about the customer. Run again, now or at a time you choose.",
+    ),
+    (
+        *("1016", final("1016", told=OPERATORS_TOLD), "No result — Smile ID refused our request"),
+        f"This ID type is not active for our account. Nothing was decided about the customer. {OPERATORS}",
+    ),
+    (
+        *("0001 selfie", final("0001", "Selfie image unusable"), "No result — Smile ID could not use the photos"),
+        "Nothing was decided about the customer. Run again with other photos.",
+    ),
+    (
+        *("0903", final("0903"), "No result — Smile ID could not use the photos"),
+        "Nothing was decided about the customer. Run again with other photos.",
+    ),
+    (
+        "0001 authority",
+        final("0001", "ID Authority image not available"),
+        "No result — the authority holds no photo of this person",
+        "Other photos will not help. Use another ID type, or wait for a reviewer.",
+    ),
+    (
+        *("0001 data", final("0001", "Data Invalid"), "No result — Smile ID could not use what we sent"),
+        "Nothing was decided about the customer. Look at the Details, then Run again.",
+    ),
+    (
+        *("1014", final("1014"), "No result — the ID number does not have the form of a BVN"),
+        (
+            "For example 00000000000. Sandbox test numbers sent to production look like this too. "
+            "Correct the number and Run again."
+        ),
+    ),
+    (
+        "0899",
+        lambda: results.needs_person(CHECK, bvn(), read("0899", text="No idea"), told=REVIEWERS_TOLD),
+        "Needs a person — Smile ID answered with a code we do not know (0899)",
+        f"This is not approved. {REVIEWER}",
+    ),
+    *(
+        (
+            f"{code} unverified",
+            lambda code=code: results.needs_person(CHECK, bvn(), unverified(code), told=REVIEWERS_TOLD),
+            "Needs a person — the selfie was taken, but the ID number was not verified",
+            f"This is not approved. {REVIEWER}",
+        )
+        for code in ("0810", "1210")
+    ),
+    (
+        "received, not confirmed",
+        lambda: results.approval_unconfirmed(CHECK, read("0810"), told=REVIEWERS_TOLD),
+        "Not final: an approval was received that Smile ID's own record does not show yet",
+        f"We keep asking. Do not act on it. {REVIEWER}",
+    ),
+    (
+        "second final",
+        lambda: results.second_final(CHECK, Outcome.REJECTED, read("0810"), told=REVIEWERS_TOLD),
+        "Needs a person — Smile ID sent another final result: first Rejected, now Approved",
+        f"Both are kept. Act on neither. {REVIEWER}",
+    ),
+    (
+        "contradiction",
+        lambda: results.contradiction(CHECK, Outcome.APPROVED, Outcome.FAILED, told=REVIEWERS_TOLD),
+        "Needs a person — the result we received and Smile ID's own record differ",
+        f"We received Approved, Smile ID's record says No result. Both are kept. Act on neither. {REVIEWER}",
+    ),
+    (
+        "after seven days",
+        lambda: results.overdue(CHECK, told=REVIEWERS_TOLD),
+        "Still waiting after 7 days",
+        (
+            "We go on asking Smile ID once a day. Somebody with access to Smile ID's portal should look for this job "
+            f"there. {REVIEWER}"
+        ),
+    ),
+    (
+        *("photo", failed("photo", why="The file is damaged."), "No result — a photo could not be sent"),
+        ("Nothing was sent to Smile ID and nothing was charged. The file is damaged. Run again with another photo."),
+    ),
+    (
+        *("input", failed("input", why="The name is missing."), "No result — Smile ID refused the input"),
+        "Nothing was decided about the customer. The name is missing. Correct it and Run again.",
+    ),
+    (
+        *("refused", failed("refused", OPERATORS_TOLD), "No result — Smile ID refused our request"),
+        f"Nothing was decided about the customer. {OPERATORS}",
+    ),
+    (
+        *("Smile ID away", failed("smile_id_away", OPERATORS_TOLD), "No result — Smile ID could not be reached"),
+        (
+            "We tried for about an hour. Smile ID did not take the check; nothing was decided. "
+            "Run again later. The operators have been told."
+        ),
+    ),
+    (
+        *("Slack away", failed("slack_away"), "No result — the photos could not be fetched from Slack"),
+        "We tried for about an hour. Nothing was sent to Smile ID and nothing was charged. Run again later.",
+    ),
+    (
+        *("fault", failed("fault"), "No result — a fault of ours kept this check from being sent"),
+        "Nothing was sent to Smile ID and nothing was charged. Run again later.",
+    ),
+    (
+        *("unsettled", failed("unsettled"), "No result — we could not learn whether Smile ID has this check"),
+        (
+            "The connection broke while sending, and Smile ID gave no clear answer since. Before you Run again, "
+            "have somebody look for this job in Smile ID's portal. Should a result arrive after all, it will "
+            "be told here."
+        ),
+    ),
+    (
+        *("of a newer version", failed("moon_phase"), "No result — Smile ID refused our request"),
+        "Nothing was decided about the customer. Please tell an operator of kyc-bot.",
+    ),
+]
+
+PROGRESS: list[tuple[str, Callable[[], Message], str, str]] = [
+    *(
+        (
+            *(
+                code,
+                lambda code=code: progress(read(code)),
+                "Not final: provisionally approved, in human review at Smile ID",
+            ),
+            f"People at Smile ID decide; do not act on it yet. {WAIT}",
+        )
+        for code in ("0812", "0814", "0816", "0817")
+    ),
+    *(
+        (
+            code,
+            lambda code=code: progress(CODES.read(code=code, text="Pending Enroll - Possible Spoof"), REVIEWERS_TOLD),
+            "Not final: suspected spoof, in human review at Smile ID",
+            f"Smile ID is checking that this is a live photo. {WAIT} {REVIEWER}",
+        )
+        for code in ("0814", "0816")
+    ),
+    *(
+        (
+            *(code, lambda code=code: progress(read(code)), "Not final: inconclusive, in human review at Smile ID"),
+            f"The selfie and the authority's photo may or may not be the same person. {WAIT}",
+        )
+        for code in ("0815", "1213")
+    ),
+    (
+        "final code, not final",
+        lambda: progress(CODES.read(code="0810", actions=ALL_ACTIONS, said_final=False)),
+        *("Not final: Smile ID says that this result may still change", WAIT),
+    ),
+    (
+        "5211",
+        lambda: results.suspects(CHECK, read("5211"), told=REVIEWERS_TOLD),
+        "Smile ID reports other accounts with this face",
+        f"This is not a verdict on this check. {REVIEWER}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("build", "title", "after"), [pytest.param(*row[1:], id=row[0]) for row in ENDINGS])
+def test_an_ending_calls_who_asked_once_and_says_verdict_why_and_what_to_do(
+    build: Callable[[], Message], title: str, after: str
+) -> None:
+    said = build()
+
+    assert lines(said)[:2] == [f"@amina {title} · {REF}", after]
+    assert str(said.blocks).count(f"<@{AMINA}>") == 1
+    assert said.text.startswith(f"<@{AMINA}> {title} · {REF}. {after}")
+    assert said.text.count("<@") == 1
+
+
+@pytest.mark.parametrize(("build", "title", "after"), [pytest.param(*row[1:], id=row[0]) for row in PROGRESS])
+def test_progress_mentions_nobody_and_says_that_it_is_not_final(
+    build: Callable[[], Message], title: str, after: str
+) -> None:
+    said = build()
+
+    assert lines(said)[:2] == [f"{title} · {REF}", after]
+    assert said.text.startswith(f"{title} · {REF}. {after}")
+    assert "<@" not in said.text + str(said.blocks)
+
+
+@pytest.mark.parametrize("build", [row[1] for row in ENDINGS + PROGRESS])
+def test_the_verdict_alone_is_bold(build: Callable[[], Message]) -> None:
+    title = build().blocks[0]["text"]["text"].removeprefix(f"<@{AMINA}> ")
+    bold = title[1 : title.index("*", 1)]
+
+    assert title.startswith("*")
+    assert title.count("*") == 2
+    assert " — " not in bold
+
+
+@pytest.mark.parametrize("build", [row[1] for row in ENDINGS + PROGRESS])
+def test_nothing_is_shouted_and_no_template_shows_its_braces(build: Callable[[], Message]) -> None:
+    said = build()
+
+    assert "!" not in shown(said)
+    assert not set("{}") & set(said.text + shown(said))
+
+
+def test_no_story_was_forgotten_here() -> None:
+    told = {row[0].split()[0] for row in ENDINGS + PROGRESS}
+
+    assert {code.code for code in CODES} - {"1012", "5210", "5212"} <= told
+    ours = {"photo", "input", "refused", "smile_id_away", "slack_away", "fault", "unsettled"}
+    assert set(words.FAILURES) == ours
+    assert set(words.STORIES) == set(Why)
+
+
+def test_an_approval_says_by_whom_how_long_and_that_it_is_confirmed() -> None:
+    by_machine, by_person = shown(result(read("0810", text="Enroll User"))), shown(result(read("1210")))
+
+    assert "by the machine · took 9 s · confirmed with Smile ID" in by_machine
+    assert "Smile ID: 0810 “Enroll User” · confidence 99" in by_machine
+    assert "by a person at Smile ID" in by_person
+    for line in ("✓ ID number: exists", "✓ Selfie against the authority's photo: compared", "✓ Liveness: passed"):
+        assert line in by_machine.splitlines()
+
+
+def test_an_id_that_was_not_found_was_judged_neither_by_a_machine_nor_by_a_person() -> None:
+    said = shown(result(read("1013", actions={"Verify_ID_Number": "Not Verified"})))
+
+    assert "✗ ID number: not found" in said
+    assert "by the machine" not in said
+    assert "by a person" not in said
+
+
+def test_that_faces_were_compared_is_no_good_news_beside_a_rejection() -> None:
+    assert "• Selfie against the authority's photo: compared" in shown(result(read("0811")))
+
+
+@pytest.mark.parametrize("code", ["0811", "1013", "1015", "0001"])
+def test_a_result_that_is_not_confirmed_says_so_in_its_title(code: str) -> None:
+    said = result(read(code), confirmed=False)
+
+    assert "(not yet confirmed)" in lines(said)[0]
+    assert "not yet confirmed by Smile ID's own record" in shown(said)
+    assert "confirmed with Smile ID" not in shown(said)
+
+
+@pytest.mark.parametrize("code", ["0810", "1210"])
+def test_an_approval_that_is_not_confirmed_is_never_told_as_one(code: str) -> None:
+    said = result(read(code), confirmed=False)
+
+    assert lines(said)[0].startswith("@amina Not final: an approval was received")
+    assert "Approved" not in shown(said)
+
+
+def test_an_approval_that_was_unconfirmed_and_is_confirmed_since_mentions_nobody() -> None:
+    said = results.approval_since_confirmed(CHECK)
+
+    assert "confirmed since" in said.text
+    assert "<@" not in said.text
+
+
+@pytest.mark.parametrize("state", [State.APPROVED, State.REJECTED])
+def test_an_unknown_code_after_the_result_does_not_deny_the_result(state: State) -> None:
+    check = replace(CHECK, state=state, verdict="0810")
+    said = shown(results.needs_person(check, bvn(), read("0899"), told=REVIEWERS_TOLD))
+
+    assert "not approved" not in said
+    assert f"The result told before, {state.value.capitalize()}, stands until somebody has looked." in said
+
+
+def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
+    said = shown(results.second_final(CHECK, Outcome.REJECTED, read("0899"), told=NOBODY_TOLD))
+
+    assert "first Rejected, now another result" in said
+
+
+# Told is said only when it is true
+
+
+CALLING: list[Callable[[Check, NotifiedParties], Message]] = [
+    lambda check, told: results.result(check, bvn(), read("0907"), told=told, confirmed=True, at=AT),
+    lambda check, told: results.not_final(check, bvn(), read("0816", text="Possible Spoof"), told=told),
+    lambda check, told: results.needs_person(check, bvn(), read("0899"), told=told),
+    lambda check, told: results.needs_person(check, bvn(), unverified("0810"), told=told),
+    lambda check, told: results.approval_unconfirmed(check, read("0810"), told=told),
+    lambda check, told: results.contradiction(check, Outcome.APPROVED, Outcome.REJECTED, told=told),
+    lambda check, told: results.second_final(check, Outcome.APPROVED, read("0811"), told=told),
+    lambda check, told: results.suspects(check, read("5211"), told=told),
+    lambda check, told: results.overdue(check, told=told),
+]
+
+
+@pytest.mark.parametrize("build", CALLING)
+def test_a_reviewer_was_told_or_is_called_or_is_missing(build: Callable[[Check, NotifiedParties], Message]) -> None:
+    told, called, nobody = (
+        shown(build(CHECK, t)) for t in (REVIEWERS_TOLD, NotifiedParties(reviewer_mentions=f"<@{REMI}>"), NOBODY_TOLD)
+    )
+
+    assert REVIEWER in told
+    assert "@remi" not in told
+    assert "@remi please look at this." in called
+    assert "has been told" not in called + nobody
+    assert "A person must look at this; no reviewers are set up here." in nobody
+
+
+@pytest.mark.parametrize("build", CALLING)
+def test_who_asked_is_not_called_a_second_time_as_their_own_reviewer(
+    build: Callable[[Check, NotifiedParties], Message],
+) -> None:
+    alone = build(CHECK, NotifiedParties(reviewer_mentions=f"<@{AMINA}>"))
+    among = build(CHECK, NotifiedParties(reviewer_mentions=f"<@{AMINA}> <@{REMI}>"))
+
+    assert str(alone.blocks).count(f"<@{AMINA}>") <= 1
+    assert "there is none here besides the one who asked" in shown(alone)
+    assert str(among.blocks).count(f"<@{AMINA}>") <= 1
+    assert "@remi please look at this." in shown(among)
+
+
+@pytest.mark.parametrize("build", [final("0811"), final("1015"), failed("photo"), failed("slack_away")])
+def test_nobody_is_said_to_be_told_of_what_calls_nobody(build: Callable[[], Message]) -> None:
+    assert "told" not in shown(build())
+
+
+@pytest.mark.parametrize("build", [final("1016"), failed("refused")])
+def test_what_operators_must_fix_is_a_dead_end_for_nobody(build: Callable[[], Message]) -> None:
+    assert "Please tell an operator of kyc-bot." in shown(build())
+    assert "nothing to do for you" not in shown(build())
+
+
+# Actions
+
+
+def actions_table() -> list[tuple[str, str, str]]:
+    rows = csv.DictReader(io.StringIO((files("bot") / "data" / "actions.csv").read_text("utf-8")))
+    return [(row["action"], row["value"], row["value_meaning"]) for row in rows]
+
+
+def one_action(action: str, value: str, outcome: Outcome = Outcome.REJECTED) -> list[str]:
+    return results.checklist(
+        Reading(code="0811", text="", outcome=outcome, why=Why.FACES_DIFFER, actions={action: value}),
+        liveness_images=8,
+    )
+
+
+@pytest.mark.parametrize(("action", "value"), [row[:2] for row in actions_table()])
+def test_every_action_and_value_of_smile_id_is_a_readable_line_or_deliberately_silent(action: str, value: str) -> None:
+    found = one_action(action, value)
+
+    if value == "Not Applicable":
+        assert found == []
+        return
+    (line,) = found
+    mark, _, rest = line.partition(" ")
+    name, _, meaning = rest.partition(": ")
+    assert mark in "✓✗…•"
+    assert name
+    assert "_" not in line
+    assert meaning
+    assert meaning == meaning.lower()
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "line"),
+    [
+        ("Verify_ID_Number", "Verified", "✓ ID number: exists"),
+        ("Verify_ID_Number", "Not Verified", "✗ ID number: not found"),
+        ("Verify_ID_Number", "Issuer Unavailable", "✗ ID number: authority unavailable"),
+        ("Liveness_Check", "Failed", "✗ Liveness: failed"),
+        ("Liveness_Check", "Under Review", "… Liveness: a person is looking"),
+        ("Human_Review_Compare", "Under Review", "… Human review of the faces: a person is looking"),
+        ("Human_Review_Compare", "Unable To Determine", "• Human review of the faces: not decided"),
+        ("Register_Selfie", "Rejected", "✗ Enrolment: refused"),
+        ("Register_Selfie", "Provisionally Approved", "… Enrolment: accepted for now"),
+        ("Return_Personal_Info", "Not Returned", "• Authority's data: none returned"),
+        (
+            *("Selfie_To_ID_Authority_Compare", "ID Authority Photo Not Available"),
+            "✗ Selfie against the authority's photo: authority has no photo",
+        ),
+        ("A_New_Action", "A New Value", "• A_New_Action: A New Value"),
+        ("Liveness_Check", "Maybe", "• Liveness: Maybe"),
+    ],
+)
+def test_an_action_reads_as_a_person_would_say_it(action: str, value: str, line: str) -> None:
+    assert one_action(action, value) == [line]
+
+
+def test_only_what_is_good_gets_the_mark_of_the_good() -> None:
+    good = {value for action, value, _ in actions_table() if "✓" in "".join(one_action(action, value))}
+
+    assert good == {"Passed", "Verified", "Returned", "Approved"}
+
+
+def test_actions_without_a_value_and_hundreds_of_them_do_no_harm() -> None:
+    assert one_action("Liveness_Check", "") == []
+    many = Reading(
+        code="0811", text="", outcome=Outcome.REJECTED, why=Why.FACES_DIFFER, actions={f"A{n}": "x" for n in range(500)}
+    )
+    assert results.checklist(many, liveness_images=8)[-1] == "and 460 more"
+
+
+# The message of a request
+
+
+def request(check: Check, **more: timedelta) -> list[str]:
+    return lines(thread.request_message(check, bvn(), **more))  # type: ignore[arg-type]
+
+
+def test_the_request_carries_reference_progress_and_the_last_digits() -> None:
+    assert request(CHECK) == [
+        "Biometric KYC · Nigeria · BVN ending 000 — Waiting for Smile ID",
+        (
+            f"Asked by @amina · Nov 22, 2026 at 14:02 · {REF} · ✓ Received · ✓ Photos checked · ✓ Sent to Smile ID · "
+            "… Result"
+        ),
+        "[Details]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("check", "status", "steps"),
+    [
+        (
+            replace(CHECK, state=State.REQUESTED, photos_checked_at=None, sent_at=None),
+            *("Received", "✓ Received · … Photos checked · … Sent to Smile ID · … Result"),
+        ),
+        (
+            replace(CHECK, state=State.SUBMITTING, sent_at=None),
+            *("Sending to Smile ID", "✓ Received · ✓ Photos checked · … Sent to Smile ID · … Result"),
+        ),
+        (
+            replace(CHECK, state=State.APPROVED, verdict="0810"),
+            *("Approved", "✓ Received · ✓ Photos checked · ✓ Sent to Smile ID · ✓ Result"),
+        ),
+        (
+            replace(CHECK, state=State.FAILED, photos_checked_at=None, sent_at=None),
+            *("No result", "✓ Received · ✗ No result"),
+        ),
+        (
+            replace(CHECK, state=State.CANCELLED, sent_at=None),
+            *("Cancelled", "✓ Received · ✓ Photos checked · ✗ Cancelled"),
+        ),
+        (
+            replace(CHECK, state=State.IN_REVIEW, reason=ReviewReason.SMILE_ID),
+            "Not final: in human review at Smile ID",
+            "✓ Received · ✓ Photos checked · ✓ Sent to Smile ID · … Result",
+        ),
+    ],
+)
+def test_progress_is_told_as_far_as_it_went(check: Check, status: str, steps: str) -> None:
+    head, about, *_ = request(check)
+
+    assert head.endswith(f" — {status}")
+    assert about.endswith(f"{REF} · {steps}")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "how_often"),
+    [
+        (timedelta(minutes=6), "6 min, we ask Smile ID again every few minutes"),
+        (timedelta(hours=30), "30 h, we ask Smile ID again every hour"),
+        (timedelta(days=9), "9 days, we ask Smile ID again once a day"),
+    ],
+)
+def test_a_long_wait_is_told_with_how_often_we_really_ask(waiting: timedelta, how_often: str) -> None:
+    assert request(CHECK, waiting=waiting)[0].endswith(f"Waiting for Smile ID. Still waiting: {how_often}")
+
+
+@pytest.mark.parametrize(("tries", "told"), [(0, False), (1, False), (2, True)])
+def test_trying_again_is_told_from_the_second_time_on(tries: int, told: bool) -> None:
+    head = request(replace(CHECK, state=State.SUBMITTING, sent_at=None, tries=tries))[0]
+
+    assert head.endswith("It takes longer than usual, we keep trying") is told
+
+
+def test_what_is_told_but_not_confirmed_says_so_in_the_request_too() -> None:
+    check = replace(CHECK, state=State.REJECTED, verdict="0811")
+    said = thread.request_message(check, bvn(), unconfirmed=True)
+
+    assert lines(said)[0].endswith(" — Rejected (not yet confirmed)")
+
+
+@pytest.mark.parametrize("reason", list(ReviewReason))
+def test_asking_again_is_promised_only_where_we_do(reason: ReviewReason) -> None:
+    check = replace(CHECK, state=State.IN_REVIEW, reason=reason)
+    promised = "we ask Smile ID again" in request(check, waiting=timedelta(minutes=6))[0]
+
+    assert promised is (reason in {ReviewReason.SMILE_ID, ReviewReason.UNCONFIRMED})
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("reason", list(ReviewReason))
+def test_every_state_has_a_name_that_approves_only_what_is_approved(state: State, reason: ReviewReason) -> None:
+    check = replace(CHECK, state=state, reason=reason if state is State.IN_REVIEW else None)
+
+    assert status_name(check).startswith("Approved") is (state is State.APPROVED)
+
+
+def test_what_personal_data_there_is_stays_out_of_every_message() -> None:
+    check = replace(
+        CHECK,
+        id_info={"id_number": "22212345678", "first_name": "Adaeze", "last_name": "Okonkwo", "dob": "1990-01-02"},
+        customer_reference="SECRET-REFERENCE",
+    )
+    for reading in map(read, ("0810", "0811", "0814", "0899", "1014")):
+        built = thread_messages(check, bvn(), reading, REVIEWERS_TOLD, "x") | private_messages(check, bvn(), "x")
+        built |= review_messages(check, bvn(), reading, "x")
+        for name, build in built.items():
+            said = build()
+            everything = said.text + str(said.blocks)
+            for secret in ("5678", "2221", "Adaeze", "Okonkwo", "1990-01-02", "SECRET"):
+                assert secret not in everything, name
+
+
+# Others
+
+
+TOLD_OF_SMILE_ID = (
+    PostKind.NOT_FINAL,
+    PostKind.RESULT,
+    PostKind.RESULT_UNCONFIRMED,
+    PostKind.APPROVAL_UNCONFIRMED,
+    PostKind.CONFIRMED,
+    PostKind.UNKNOWN_CODE,
+    PostKind.ID_UNVERIFIED,
+    PostKind.CONTRADICTION,
+    PostKind.SECOND_FINAL,
+    PostKind.SUSPECTS,
+)
+"""What people are told because of a message of Smile ID's."""
+
+
+@pytest.mark.parametrize("tell", [*(kind.value for kind in TOLD_OF_SMILE_ID), "overdue", ""])
+@pytest.mark.parametrize("why", [*Why, None])
+def test_a_reviewers_line_has_a_title_without_gaps(tell: str, why: Why | None) -> None:
+    title = words.notice_title(tell, why)
+
+    assert title
+    assert not set("{}") & set(title)
+    assert title == title.strip()
+    assert not title.endswith((":", " of", "("))
+
+
+def test_a_card_links_to_the_thread() -> None:
+    link = "https://acme.slack.com/archives/C0KYC/p1"
+    said = review.card(CHECK, bvn(), a_review(), round_=1, title="Needs a person", link=link, reading=None)
+
+    assert shown(said).startswith(f"Needs a person · Nigeria · BVN ending 000 · {REF} ({link})")
+
+
+def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:
+    said = notices.alert("smile_id:2205", {"ref": REF, "words": "Smile ID refuses our requests."})
+
+    assert lines(said)[0] == "kyc-bot needs an operator: Smile ID refuses our requests."
+    assert REF in lines(said)[1]
+    assert "kyc-bot check" in lines(said)[1]
+
+
+def test_words_that_went_astray_say_where_they_belong() -> None:
+    said = notices.directly(result(read("0810")), CHECK)
+
+    assert lines(said)[0].startswith("@amina Approved")
+    assert lines(said)[-1] == f"This belongs to {REF}; its thread or channel is no longer there for me."
+
+
+def test_the_details_of_an_empty_and_of_a_forgotten_check_say_so() -> None:
+    forgotten = private.details(replace(CHECK, id_info={}), bvn(), [], photo_links={})
+
+    assert "ID number no longer held" in plain(forgotten)
+    assert "Smile ID has not said anything yet." in plain(forgotten)
+    assert "Smile ID gives no links to the photos now." in plain(forgotten)
+    assert "ID number too short to show" in plain(
+        private.details(replace(CHECK, id_info={"id_number": "12"}), bvn(), [], photo_links=None)
+    )
+
+
+def test_a_list_says_where_each_check_stands_and_an_empty_one_how_to_begin() -> None:
+    one = shown(listing([CHECK], bvn()))
+
+    assert one.startswith(
+        f"Checks: All of mine, newest first\n{REF} · Nigeria · BVN ending 000 — Waiting for Smile ID · "
+    )
+    assert "/kyc opens the form" in shown(listing([], bvn()))
+    assert "No check here: Rejected." in shown(listing([], bvn(), "rejected"))
+
+
+def test_help_names_every_word_it_knows_and_shows_an_unknown_one_back() -> None:
+    said = shown(private.help_text("chekc"))
+
+    assert said.startswith("I don't know “chekc”.")
+    for word in ("/kyc check", "/kyc status", "/kyc list", "/kyc help"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "against"),
+    [
+        (State.REJECTED, None, "against Smile ID's verdict"),
+        (State.IN_REVIEW, ReviewReason.ID_UNVERIFIED, "without a clear word from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.UNCONFIRMED, "without a clear word from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.CONTRADICTION, "without a clear word from Smile ID"),
+    ],
+)
+def test_what_takes_two_people_is_called_against_a_verdict_only_where_there_is_one(
+    state: State, reason: ReviewReason | None, against: str
+) -> None:
+    check = replace(CHECK, state=state, reason=reason)
+    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
+    asked = a_review(claimed_by=REMI, proposal=proposal)
+    card = review.card(check, None, asked, round_=1, title="Needs a person", link=None, reading=None)
+    call = review.second(check, None, proposal, whom="")
+    agreed = Decided(
+        number=1,
+        decision=Decision.APPROVED,
+        reason="other",
+        by=REMI,
+        confirmed_by=AMINA,
+        is_override=False,
+        at=check.asked_at,
+    )
+    assert f"It would stand {against}: a second reviewer must agree." in shown(card)
+    assert f"proposes Approved {against}" in shown(call)
+    assert f"agreed, since a decision {against} takes two." in shown(thread.decided(check, agreed))
