@@ -39,7 +39,7 @@ from storage import dead_letters
 from storage.engine import backup, inspect
 from storage.engine.database import Database
 from storage.engine.sealing import Sealer
-from storage.exports import Wanted, count
+from storage.exports import ExportRange, count
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ def check(*, new_key: bool) -> None:
             click.echo(f"FAIL  settings: {line}")
         sys.exit(2)
     log_config.configure(settings.log_format)
-    findings = asyncio.run(looking.look(settings, connect=connect_smile_id))
+    findings = asyncio.run(looking.probe(settings, connect=connect_smile_id))
     for finding in findings:
         click.echo(finding.line())
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
@@ -272,7 +272,7 @@ def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
 def export_checks(*, form: str, first: datetime | None, last: datetime | None) -> None:
     """Write the bare record of all checks to the output: no ID numbers, no names. Recorded in the audit trail."""
     zone = ZoneInfo(_settings().timezone)
-    wanted = Wanted(
+    wanted = ExportRange(
         since=first.replace(tzinfo=zone) if first else None,
         until=(last + timedelta(days=1)).replace(tzinfo=zone) if last else None,
     )
@@ -313,8 +313,8 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
         click.echo(json.dumps(record(report)))
         return
     _codes, id_types = read_tables(settings)
-    names = summary.Names(subject=id_types.subject, country=id_types.country_name, person=str)
-    said = summary.message(report, names, summary.Told(today=today, zone=settings.timezone))
+    names = summary.DisplayNames(subject=id_types.subject, country=id_types.country_name, person=str)
+    said = summary.message(report, names, summary.SummaryContext(today=today, zone=settings.timezone))
     for line in summary.lines_of(said):
         click.echo(line)
 

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from slack_bolt import BoltResponse
 
-from bot.access.permissions import Role, Verdict
+from bot.access.permissions import Permission, Role
 from bot.domain.installation import origin_of
 from bot.errors import Refusal, Refused, SlackError
 from bot.runtime.factory import Bot
@@ -46,11 +46,11 @@ async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
     if not _is_act(body):
         return
     match await bot.access.has(_user(body), *Role):
-        case Verdict.UNKNOWN:
+        case Permission.UNKNOWN:
             raise Refused(Refusal.NOT_SURE)
-        case Verdict.NO:
+        case Permission.NO:
             raise bot.access.no_access()
-        case Verdict.YES:
+        case Permission.YES:
             pass
 
 

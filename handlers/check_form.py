@@ -11,10 +11,10 @@ from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused, SlackError, SlackRefused
-from bot.intake.service import Faults, Filled, Seen
+from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, held, ids, private, refusals
-from bot.slack.blocks.form import Place
+from bot.slack.blocks.form import ResultPlace
 from handlers.ephemeral import take_away, tell
 from handlers.errors import FIELDS
 from handlers.view_state import ViewState
@@ -34,7 +34,7 @@ _NO_CHANNEL = "-"
 async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Message | None:
     """Open the form at once, since a trigger lives 3 s; words for the person when it must stay closed."""
     await bot.intake.require_asking(user, channel)
-    place = Place(channel=channel)
+    place = ResultPlace(channel=channel)
     try:
         view = await bot.slack.open_view(
             trigger_id=trigger_id,
@@ -84,7 +84,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
         await _shut(bot, view, no)
         return
     state = ViewState.of(view)
-    place = Place.load(view.get("private_metadata", ""))
+    place = ResultPlace.load(view.get("private_metadata", ""))
     channel = place.channel or state.value(ids.CHANNEL) or None
     country = state.value(ids.COUNTRY)
     id_type = _chosen_id_type(state, country)
@@ -106,8 +106,8 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
     )
     try:
         # Who may ask and where was looked up before, each for up to a second: this has what is left of Slack's three.
-        left = context["began"] + bot.patience.answer_seconds - asyncio.get_running_loop().time()
-        async with asyncio.timeout(min(left, bot.patience.show_seconds)):
+        left = context["began"] + bot.timeouts.answer_seconds - asyncio.get_running_loop().time()
+        async with asyncio.timeout(min(left, bot.timeouts.show_seconds)):
             await _show(bot, view, view_now)
     except (SlackError, TimeoutError) as fault:
         log.warning("form.not_updated", error=str(fault) or "timeout")
@@ -128,7 +128,7 @@ async def _fault_of_place(bot: Bot, channel: str | None, user: str) -> str | Non
 
 
 async def _made_clear(
-    bot: Bot, place: Place, state: ViewState, country: str | None, id_type: str | None
+    bot: Bot, place: ResultPlace, state: ViewState, country: str | None, id_type: str | None
 ) -> Mapping[str, str]:
     """What the message that asked for this check says, for fields that appear with this choice."""
     if id_type is None and country and len(only := bot.id_types.of_country(country)) == 1:
@@ -160,9 +160,11 @@ async def show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> 
 
     The hash of the form as it was chosen in keeps this from undoing a later choice.
     """
-    tries = bot.tries()
+    retry = bot.retry()
     try:
-        await tries.of(lambda: bot.patient_slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash")))
+        await retry.call(
+            lambda: bot.patient_slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
+        )
     except SlackRefused as no:
         log.info("form.changed_meanwhile", error=no.code)
     except SlackError as fault:
@@ -173,9 +175,9 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     """Stored first, acknowledged second, worked third."""
     filled = read(body, view)
     outcome = await bot.intake.accept(filled)
-    if isinstance(outcome, Faults):
+    if isinstance(outcome, FieldErrors):
         await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
-    elif isinstance(outcome, Seen):
+    elif isinstance(outcome, CheckedBefore):
         seen = held.seen(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
         await ack(response_action="update", view=_as_it_stands(bot, view, seen=seen))
     else:
@@ -189,7 +191,7 @@ def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
     return form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
-        place=Place.load(view.get("private_metadata", "")),
+        place=ResultPlace.load(view.get("private_metadata", "")),
         country=country,
         id_type=_chosen_id_type(state, country),
         attached=form.attached_in(view),
@@ -199,15 +201,15 @@ def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
     )
 
 
-def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
+def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
     """What the form holds; absent, null and empty are the same."""
     state = ViewState.of(view)
-    place = Place.load(view.get("private_metadata", ""))
+    place = ResultPlace.load(view.get("private_metadata", ""))
     country = state.value(ids.COUNTRY)
-    standing = [
+    version_token = [
         (state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in form.attached_in(view) if photo.fault is None
     ]
-    return Filled(
+    return SubmittedForm(
         requester=body["user"]["id"],
         team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
         channel=place.channel or state.value(ids.CHANNEL) or None,
@@ -221,8 +223,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> Filled:
             id_type=_chosen_id_type(state, country) or "",
             texts=_texts(state),
             customer_reference=state.value(ids.CUSTOMER_REFERENCE),
-            selfie=[file for kind, file in standing if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
-            liveness=[file for kind, file in standing if kind == PhotoKind.LIVENESS] + state.files(ids.LIVENESS),
+            selfie=[file for kind, file in version_token if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
+            liveness=[file for kind, file in version_token if kind == PhotoKind.LIVENESS] + state.files(ids.LIVENESS),
             consent=ids.CONSENTED in state.ticked(ids.CONSENT),
         ),
     )
@@ -233,7 +235,7 @@ def _texts(state: ViewState) -> dict[str, str]:
     return {name: state.value(name) for name in state if name not in _OURS and not name.startswith(ids.PHOTO)}
 
 
-def _file_of(photo: form.Attached) -> FileInfo:
+def _file_of(photo: form.AttachedPhoto) -> FileInfo:
     return FileInfo(id=photo.file_id, inside=photo.inside, name=photo.name)
 
 
@@ -244,7 +246,7 @@ def _chosen_id_type(state: ViewState, country: str) -> str | None:
     return None if of_other_country else state.value(ids.ID_TYPE) or None
 
 
-def by_field(faults: Faults) -> dict[str, str]:
+def by_field(faults: FieldErrors) -> dict[str, str]:
     """Everything that must be corrected, in words."""
     said = {name: refusals.plain_sentence(fault) for name, fault in faults.by_field.items()}
     return {**said, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
@@ -264,7 +266,7 @@ def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str,
     return shown or {inputs[0]: " ".join(faults.values())}
 
 
-async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place: Place) -> None:
+async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place: ResultPlace) -> None:
     """While the form is open: can the result be posted where it must go? If not, the form says so now."""
     assert place.channel is not None
     fault = await bot.intake.place_fault(place.channel, user)

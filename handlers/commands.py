@@ -19,7 +19,7 @@ async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
             said = await open_form(bot, trigger_id=command["trigger_id"], user=user, channel=command.get("channel_id"))
             await (answer(ack, said) if said else ack())
         case "status":
-            await answer(ack, await bot.desk.status(user, rest))
+            await answer(ack, await bot.details.status(user, rest))
         case "list":
             await answer(ack, await search.listing(bot, user, rest))
         case "find":

@@ -17,7 +17,7 @@ async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     ref = action["value"]
     await ack()
     try:
-        view = await bot.desk.details(body["user"]["id"], ref)
+        view = await bot.details.details(body["user"]["id"], ref)
         shown = await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
     except SlackError as closed:
         log.warning("details.not_opened", ref=ref, error=str(closed))
@@ -31,7 +31,7 @@ async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     ref = action["value"]
     await ack()
     try:
-        view = await bot.desk.details(body["user"]["id"], ref)
+        view = await bot.details.details(body["user"]["id"], ref)
     except Refused as no:
         view = private.closed(refusals.plain_sentence(no))
     try:
@@ -44,7 +44,7 @@ async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 
 
 async def _add_links(bot: Bot, user: str, view_id: str, ref: str) -> None:
-    view = await bot.desk.details_with_links(user, ref)
+    view = await bot.details.details_with_links(user, ref)
     try:
         await bot.slack.update_view(view_id=view_id, view=view)
     except SlackError as closed:

@@ -49,7 +49,7 @@ async def sharing_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> Non
 async def _changed(bot: Bot, entry: str) -> None:
     await bot.access.changed(entry)
     # Whoever has lost a role must not go on reading what it showed.
-    await bot.home.look()
+    await bot.home.tick()
 
 
 async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
@@ -57,5 +57,5 @@ async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     await ack()
     if event["type"] == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
         return
-    bot.readiness.degraded["slack"] = event["type"]
+    bot.health.degraded["slack"] = event["type"]
     log.error("slack.access_lost", error=event["type"])

@@ -74,7 +74,7 @@ def admin(bot: Bot) -> Starlette:
     """For operators' monitors, on the loopback alone."""
 
     async def ready(_request: Request) -> Response:
-        state = bot.readiness
+        state = bot.health
         faults = []
         if not state.started:
             faults.append("starting")

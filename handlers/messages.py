@@ -8,19 +8,19 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.mentions.inbox import InboxItem, InboxKind
-from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, Dropped, Standing
+from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, IncomingMessage, ProposedPhoto
 from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError, SlackRefused
 from bot.intake.answers import Answer, gives_number_away
 from bot.intake.batches import applicants_in
 from bot.intake.inbox import Brought
-from bot.intake.messages import Understanding, of_message
+from bot.intake.messages import MessageReading, of_message
 from bot.intake.service import PLACE_FRESH_FOR
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, ids, message, private, refusals
-from bot.slack.blocks.form import Attached, Place
-from bot.slack.blocks.message import Pointer
-from bot.slack.retry import Tries
+from bot.slack.blocks.form import AttachedPhoto, ResultPlace
+from bot.slack.blocks.message import MessagePointer
+from bot.slack.retry import Retry
 from handlers import replies
 from handlers.ephemeral import name_of, tell
 from handlers.repeats import id_of
@@ -70,7 +70,7 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     dropped = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
     if applicants_in(dropped.files):
         taken = replace(dropped, user=shortcut["user"]["id"])
-        _in_background(bot, shortcut, lambda tries: _answer_file(bot, tries, shortcut, taken))
+        _in_background(bot, shortcut, lambda retry: _answer_file(bot, retry, shortcut, taken))
         return
     # Between two people, Slack's id of a conversation looks like one with the bot: only there it can be read anew.
     said = await _open_form(bot, shortcut, dropped, for_author=dropped.is_direct)
@@ -81,12 +81,12 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
 async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The button below an answer: the form with what the message says."""
     await ack()
-    pointed = Pointer.load(action["value"])
+    pointed = MessagePointer.load(action["value"])
     if pointed is None:
         tell(bot, body, private.says(private.OLD_BUTTON))
         return
     user = body["user"]
-    dropped = Dropped(
+    dropped = IncomingMessage(
         channel=pointed.channel,
         ts=pointed.ts,
         thread_ts=pointed.thread_ts,
@@ -101,7 +101,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
 
 async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """Consent confirmed: stored before it is acknowledged, then sent, if the message still says what was shown."""
-    pointed = Pointer.load(action["value"])
+    pointed = MessagePointer.load(action["value"])
     if pointed is None:
         await ack()
         tell(bot, body, private.says(private.OLD_BUTTON))
@@ -122,14 +122,14 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
     await ack()
 
 
-def _in_background(bot: Bot, body: Mapping[str, Any], work: Callable[[Tries], Awaitable[None]]) -> None:
+def _in_background(bot: Bot, body: Mapping[str, Any], work: Callable[[Retry], Awaitable[None]]) -> None:
     replies.answer(bot, work, user=body["user"]["id"], about=name_of(body), channel=replies.channel_of(body))
 
 
-async def _answer_file(bot: Bot, tries: Tries, body: Mapping[str, Any], dropped: Dropped) -> None:
+async def _answer_file(bot: Bot, retry: Retry, body: Mapping[str, Any], dropped: IncomingMessage) -> None:
     """A message with a table or a zip, whoever wrote it: the file is asked for by whoever used the shortcut."""
     given = await bot.answers.to_file(dropped)
-    await replies.respond(bot, tries, body, given, about=name_of(body))
+    await replies.respond(bot, retry, body, given, about=name_of(body))
 
 
 def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
@@ -144,7 +144,7 @@ def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
 
 
 async def _open_form(
-    bot: Bot, body: Mapping[str, Any], dropped: Dropped, *, for_author: bool = False
+    bot: Bot, body: Mapping[str, Any], dropped: IncomingMessage, *, for_author: bool = False
 ) -> Message | None:
     """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed.
 
@@ -157,7 +157,7 @@ async def _open_form(
         log.warning("form.not_opened", error=str(closed))
         return private.says(private.EXPIRED)
     author = body["user"]["id"] if for_author else None
-    _in_background(bot, body, lambda tries: _fill(bot, tries, view, dropped, user=body["user"]["id"], author=author))
+    _in_background(bot, body, lambda retry: _fill(bot, retry, view, dropped, user=body["user"]["id"], author=author))
     return None
 
 
@@ -167,31 +167,31 @@ async def _fault_of_place(bot: Bot, user: str, channel: str) -> Refused | None:
 
 
 async def _fill(
-    bot: Bot, tries: Tries, view: Mapping[str, Any], dropped: Dropped, *, user: str, author: str | None
+    bot: Bot, retry: Retry, view: Mapping[str, Any], dropped: IncomingMessage, *, user: str, author: str | None
 ) -> None:
     try:
-        await replies.show(bot, tries, view, await _form_or_words(bot, tries, dropped, user=user, author=author))
+        await replies.show(bot, retry, view, await _form_or_words(bot, retry, dropped, user=user, author=author))
         if author is None and dropped.user not in ("", user) and gives_number_away(dropped):
-            await _tell_author(bot, tries, dropped)
+            await _tell_author(bot, retry, dropped)
     except Exception as fault:
         if isinstance(fault, SlackError) and not isinstance(fault, SlackRefused):
             raise
         # Ours: *one moment* must not stand for ever.
-        await replies.show_fault(bot, tries, view, fault)
+        await replies.show_fault(bot, retry, view, fault)
 
 
 async def _form_or_words(
-    bot: Bot, tries: Tries, dropped: Dropped, *, user: str, author: str | None
+    bot: Bot, retry: Retry, dropped: IncomingMessage, *, user: str, author: str | None
 ) -> Mapping[str, Any]:
     """`author`: the message is read anew, and shown only to whoever wrote it."""
     fault = await _fault_of_place(bot, user, dropped.channel)
     if fault is not None:
         return private.closed(refusals.plain_sentence(fault))
-    found: Dropped | None = dropped
+    found: IncomingMessage | None = dropped
     try:
         if author is not None:
             found = await bot.messages.find(
-                tries, channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
+                retry, channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
             )
         if found is None:
             return private.closed(message.GONE) if dropped.is_direct else _form_without_message(bot, dropped)
@@ -199,44 +199,44 @@ async def _form_or_words(
             return private.closed(message.NOT_YOURS)
         # Whoever pressed the button of an answer has read there how to delete the message.
         warning = _number_warning(found, user) if author is None else None
-        return _form(bot, await bot.messages.read(found, tries), warning=warning)
+        return _form(bot, await bot.messages.read(found, retry), warning=warning)
     except SlackError as unread:
         log.warning("messages.not_read", error=str(unread))
         return private.closed(message.NOT_READ)
 
 
-def _number_warning(dropped: Dropped, user: str) -> str | None:
+def _number_warning(dropped: IncomingMessage, user: str) -> str | None:
     if not gives_number_away(dropped):
         return None
     return message.NUMBER_IN_CHANNEL if dropped.user == user else message.NUMBER_OF_ANOTHER
 
 
-async def _tell_author(bot: Bot, tries: Tries, dropped: Dropped) -> None:
+async def _tell_author(bot: Bot, retry: Retry, dropped: IncomingMessage) -> None:
     """Somebody used the shortcut on another's message: its author, who alone can delete it, hears why they should."""
     warning, user, channel = Answer(said=private.says(message.NUMBER_IN_CHANNEL)), dropped.user, dropped.channel
     if not user:
         # An app wrote it, and has no ears.
         return
-    if not await bot.answers.whisper(warning, tries, channel=channel, user=user, thread_ts=dropped.thread_ts):
+    if not await bot.answers.whisper(warning, retry, channel=channel, user=user, thread_ts=dropped.thread_ts):
         await bot.answers.directly(user, f"number:{channel}:{dropped.ts}", warning, channel=channel)
 
 
-def _form_without_message(bot: Bot, dropped: Dropped) -> form.View:
+def _form_without_message(bot: Bot, dropped: IncomingMessage) -> form.View:
     """For an author who deleted the message first, as the answer asks; its thread may still be there."""
     return form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
-        place=Place(channel=dropped.channel, thread_ts=dropped.thread_ts),
+        place=ResultPlace(channel=dropped.channel, thread_ts=dropped.thread_ts),
         warning=message.GONE_FROM_CHANNEL,
     )
 
 
-def _form(bot: Bot, understanding: Understanding, *, warning: str | None = None) -> form.View:
+def _form(bot: Bot, understanding: MessageReading, *, warning: str | None = None) -> form.View:
     understood, dropped = understanding.understood, understanding.dropped
     return form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
-        place=Place(
+        place=ResultPlace(
             channel=dropped.channel,
             thread_ts=dropped.root_ts,
             message_ts=dropped.ts if dropped.is_direct and not understanding.parsed.id_type else None,
@@ -249,10 +249,10 @@ def _form(bot: Bot, understanding: Understanding, *, warning: str | None = None)
     )
 
 
-def _left_out(understanding: Understanding) -> str | None:
+def _left_out(understanding: MessageReading) -> str | None:
     return message.left_out(understanding.photos_left_out, thread_is_cut=understanding.thread_is_cut)
 
 
-def _attached(photo: Standing) -> Attached:
+def _attached(photo: ProposedPhoto) -> AttachedPhoto:
     fault = refusals.plain_sentence(photo.fault) if photo.fault else None
-    return Attached(file_id=photo.file.id, name=photo.file.name, kind=photo.kind, fault=fault)
+    return AttachedPhoto(file_id=photo.file.id, name=photo.file.name, kind=photo.kind, fault=fault)

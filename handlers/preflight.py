@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """*Send all the same*; the message in the thread says so by itself."""
     await ack()
-    await bot.holding.let_pass(body["user"]["id"], action["value"])
+    await bot.preflight_answers.let_pass(body["user"]["id"], action["value"])
 
 
 async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -25,7 +25,7 @@ async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
     await ack()
     ref = action["value"]
     try:
-        await bot.holding.may_replace(body["user"]["id"], ref)
+        await bot.preflight_answers.may_replace(body["user"]["id"], ref)
         await bot.slack.open_view(
             trigger_id=body["trigger_id"], view=held.photos_form(ref, liveness_required=bot.settings.liveness_required)
         )
@@ -37,7 +37,7 @@ async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
     """Other photos, in place of those that were held."""
     state = ViewState.of(view)
-    faults = await bot.holding.replace_photos(
+    faults = await bot.preflight_answers.replace_photos(
         body["user"]["id"],
         view["private_metadata"],
         selfie=state.files(ids.SELFIE),

@@ -15,7 +15,7 @@ from bot.errors import SlackError, SlackRefused
 from bot.intake.answers import Answer
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private
-from bot.slack.retry import Tries
+from bot.slack.retry import Retry
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ _NOT_THERE = frozenset({"not_found", "view_not_found", "hash_conflict"})
 
 
 def answer(
-    bot: Bot, work: Callable[[Tries], Awaitable[None]], *, user: str, about: str, channel: str | None = None
+    bot: Bot, work: Callable[[Retry], Awaitable[None]], *, user: str, about: str, channel: str | None = None
 ) -> None:
     """Work on an answer in the background. If it fails, or the bot stops before it was given, the outbox says so.
 
@@ -33,9 +33,9 @@ def answer(
     bot.background.spawn(_answer(bot, work, user=user, about=about, channel=channel))
 
 
-async def respond(bot: Bot, tries: Tries, body: Mapping[str, Any], given: Answer, *, about: str) -> None:
+async def respond(bot: Bot, retry: Retry, body: Mapping[str, Any], given: Answer, *, about: str) -> None:
     """To whoever sent this request, where they acted; by the outbox where that cannot be, or may not have been."""
-    if not await bot.answers.respond(body.get("response_url"), given, tries):
+    if not await bot.answers.respond(body.get("response_url"), given, retry):
         await bot.answers.directly(body["user"]["id"], about, given, channel=channel_of(body))
 
 
@@ -44,21 +44,21 @@ def channel_of(body: Mapping[str, Any]) -> str | None:
     return (body.get("channel") or {}).get("id")
 
 
-async def show(bot: Bot, tries: Tries, view: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
+async def show(bot: Bot, retry: Retry, view: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
     """Put this in place of what stands in a modal, unless it was closed."""
     try:
-        await tries.of(lambda: bot.patient_slack.update_view(view_id=view["id"], view=shown, hash_=view.get("hash")))
+        await retry.call(lambda: bot.patient_slack.update_view(view_id=view["id"], view=shown, hash_=view.get("hash")))
     except SlackRefused as no:
         if no.code not in _NOT_THERE:
             raise
         log.info("form.closed_meanwhile", error=no.code)
 
 
-async def show_fault(bot: Bot, tries: Tries, view: Mapping[str, Any], fault: Exception) -> None:
+async def show_fault(bot: Bot, retry: Retry, view: Mapping[str, Any], fault: Exception) -> None:
     """A fault of ours: the person reads that nothing was sent, and its code stands in the log."""
     code = _code()
     log.error("answer.failed", code=code, exc_info=fault)
-    await show(bot, tries, view, private.closed(private.FAULT.format(code=code)))
+    await show(bot, retry, view, private.closed(private.FAULT.format(code=code)))
 
 
 def _code() -> str:
@@ -66,10 +66,10 @@ def _code() -> str:
 
 
 async def _answer(
-    bot: Bot, work: Callable[[Tries], Awaitable[None]], *, user: str, about: str, channel: str | None
+    bot: Bot, work: Callable[[Retry], Awaitable[None]], *, user: str, about: str, channel: str | None
 ) -> None:
     try:
-        await work(bot.tries())
+        await work(bot.retry())
     except asyncio.CancelledError:
         await bot.answers.directly(user, about, None, channel=channel)
         raise

@@ -9,12 +9,12 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.check.check import Check
 from bot.domain.check.references import parse_reference
 from bot.domain.outbox import Message
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, ids, message, private
-from bot.slack.blocks.form import Place
-from bot.slack.retry import Tries
+from bot.slack.blocks.form import ResultPlace
+from bot.slack.retry import Retry
 from handlers import replies
 from handlers.ephemeral import tell
 
@@ -42,7 +42,7 @@ async def cancelled(bot: Bot, user: str, typed: str) -> Message:
     if not typed.strip():
         return private.says(private.NO_REF_CANCEL)
     ref = parse_reference(typed) or typed
-    await bot.desk.cancel(user, ref)
+    await bot.details.cancel(user, ref)
     return private.says(private.CANCELLED.format(ref=ref))
 
 
@@ -52,7 +52,7 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Messag
         return private.says(private.NO_REF_RERUN)
     await bot.intake.require_requester(user)
     try:
-        check = await bot.desk.to_run_again(user, parse_reference(ref) or ref)
+        check = await bot.details.to_run_again(user, parse_reference(ref) or ref)
         view = await bot.slack.open_view(trigger_id=trigger_id, view=message.one_moment(TITLE))
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
@@ -61,16 +61,16 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Messag
     return None
 
 
-async def _fill(bot: Bot, tries: Tries, view: Mapping[str, Any], check: Check) -> None:
+async def _fill(bot: Bot, tries: Retry, view: Mapping[str, Any], check: Check) -> None:
     shown = form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
-        place=Place(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
+        place=ResultPlace(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
         country=check.country,
         id_type=check.id_type,
-        attached=await bot.desk.photos_of(check),
+        attached=await bot.details.photos_of(check),
         texts={**check.id_info, ids.CUSTOMER_REFERENCE: check.customer_reference},
         title=TITLE,
-        not_before=check.verdict_why is Why.AUTHORITY_DOWN,
+        not_before=check.verdict_why is ResultStory.AUTHORITY_DOWN,
     )
     await replies.show(bot, tries, view, shown)

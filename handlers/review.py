@@ -7,7 +7,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.outbox import Message
-from bot.domain.review.review import Choice, Decision
+from bot.domain.review.review import Decision, Subscription
 from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, review
@@ -60,7 +60,7 @@ async def decide(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     user, ref = body["user"]["id"], action["value"]
     decision = Decision(action["action_id"].partition(":")[2])
     check, entry, overrides = await bot.review.to_decide(user, ref)
-    form = review.decide_form(check, entry, decision, seen=check.standing, may_override=overrides)
+    form = review.decide_form(check, entry, decision, seen=check.version_token, may_override=overrides)
     await _open(bot, body, form)
 
 
@@ -114,7 +114,7 @@ async def noted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: 
 async def notify(bot: Bot, *, trigger_id: str, user: str) -> Message | None:
     """`/kyc notify`: the form; words when it must stay closed."""
     try:
-        chosen, is_reviewer = await bot.notifying.offered(user)
+        chosen, is_reviewer = await bot.subscriptions.offered(user)
         await bot.slack.open_view(trigger_id=trigger_id, view=review.notify_form(chosen, is_reviewer=is_reviewer))
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
@@ -123,8 +123,8 @@ async def notify(bot: Bot, *, trigger_id: str, user: str) -> Message | None:
 
 
 async def notified(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    chosen = {Choice(value) for value in ViewState.of(view).ticked(ids.CHOICES) if value in set(Choice)}
-    await bot.notifying.choose(body["user"]["id"], chosen)
+    chosen = {Subscription(value) for value in ViewState.of(view).ticked(ids.CHOICES) if value in set(Subscription)}
+    await bot.subscriptions.choose(body["user"]["id"], chosen)
     await ack()
 
 

@@ -8,19 +8,19 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.outbox import Message
-from bot.domain.reporting.searches import Cursor, Wanted
+from bot.domain.reporting.searches import Cursor, SearchFilter
 from bot.errors import Refused, SlackError
 from bot.queries.search import (
     EVERYBODYS,
     IN_REVIEW,
     OWN,
     STATES,
-    Found,
-    Sought,
+    SearchForm,
+    SearchResult,
 )
 from bot.runtime.factory import Bot
 from bot.slack.blocks import find, ids, private, refusals
-from bot.slack.blocks.find import Row, Turn
+from bot.slack.blocks.find import CheckRow, PageCursor
 from handlers.ephemeral import tell
 from handlers.view_state import ViewState
 
@@ -34,14 +34,14 @@ async def listing(bot: Bot, user: str, typed: str) -> Message:
     word = typed.strip().casefold() or OWN
     if word not in _FILTERS:
         return private.says(find.unknown_filter(typed))
-    return await _listing(bot, user, Turn(shown=word))
+    return await _listing(bot, user, PageCursor(shown=word))
 
 
 async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """Older, newer, or another filter: the list is replaced in place."""
     await ack()
     option = action.get("selected_option")
-    turn = Turn(shown=option["value"]) if option else Turn.load(str(action.get("value") or ""))
+    turn = PageCursor(shown=option["value"]) if option else PageCursor.load(str(action.get("value") or ""))
     if turn is None or turn.shown not in _FILTERS:
         tell(bot, body, private.says(private.OLD_BUTTON))
         return
@@ -49,8 +49,8 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
 
 
-async def _listing(bot: Bot, user: str, turn: Turn) -> Message:
-    found = await bot.finding.listing(user, turn.shown, _cursor(turn))
+async def _listing(bot: Bot, user: str, turn: PageCursor) -> Message:
+    found = await bot.search.listing(user, turn.shown, _cursor(turn))
     page = found.page
     return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
 
@@ -59,7 +59,7 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Mess
     """The search form; words if it could not be opened, or if something was typed that does not belong there."""
     countries = list(bot.id_types.countries().items())
     try:
-        await bot.finding.require_search(user)
+        await bot.search.require_search(user)
         await bot.slack.open_view(trigger_id=trigger_id, view=find.form(countries))
     except SlackError as closed:
         log.warning("find.not_opened", error=str(closed))
@@ -73,19 +73,19 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     if sought.is_empty:
         await ack(response_action="errors", errors={ids.FIND_REF: find.NOTHING_SOUGHT})
         return
-    found = await bot.finding.search(body["user"]["id"], sought)
+    found = await bot.search.search(body["user"]["id"], sought)
     await ack(response_action="update", view=_results(found))
 
 
 async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """Older or newer within what was found: the form's own texts are gone, only references and dates go on."""
     await ack()
-    turn = Turn.load(str(action.get("value") or ""))
+    turn = PageCursor.load(str(action.get("value") or ""))
     wanted = _loaded(body["view"].get("private_metadata", ""))
     if turn is None or wanted is None:
         return
     try:
-        found = await bot.finding.turn(body["user"]["id"], wanted, _cursor(turn))
+        found = await bot.search.turn(body["user"]["id"], wanted, _cursor(turn))
         shown = _results(found)
     except Refused as no:
         shown = private.closed(refusals.plain_sentence(no))
@@ -95,7 +95,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         log.info("find.closed_meanwhile", error=str(closed))
 
 
-def _results(found: Found) -> dict[str, Any]:
+def _results(found: SearchResult) -> dict[str, Any]:
     return find.results(
         _rows(found),
         metadata=_dumped(found.wanted),
@@ -104,25 +104,25 @@ def _results(found: Found) -> dict[str, Any]:
     )
 
 
-def _rows(found: Found) -> list[Row]:
+def _rows(found: SearchResult) -> list[CheckRow]:
     return [
-        Row(check=check, entry=entry, link=link)
+        CheckRow(check=check, entry=entry, link=link)
         for check, entry, link in zip(found.page.checks, found.entries, found.links, strict=True)
     ]
 
 
-def _cursor(turn: Turn) -> Cursor | None:
+def _cursor(turn: PageCursor) -> Cursor | None:
     if turn.asked_at is None or turn.ref is None:
         return None
     return Cursor(asked_at=turn.asked_at, ref=turn.ref, newer=turn.newer)
 
 
-def _sought(state: ViewState) -> Sought:
+def _sought(state: ViewState) -> SearchForm:
     def value(block_id: str) -> str | None:
         return state.value(block_id).strip() or None
 
     first, last = value(ids.FIND_FIRST), value(ids.FIND_LAST)
-    return Sought(
+    return SearchForm(
         ref=value(ids.FIND_REF),
         reference=value(ids.FIND_REFERENCE),
         number=value(ids.FIND_NUMBER),
@@ -135,7 +135,7 @@ def _sought(state: ViewState) -> Sought:
     )
 
 
-def _dumped(wanted: Wanted) -> str:
+def _dumped(wanted: SearchFilter) -> str:
     """What the next page is of: references, a person, a span; nothing that was typed."""
     outcome = next((name for name, states in STATES.items() if states == wanted.states), None)
     since, until = (moment.isoformat() if moment else None for moment in (wanted.since, wanted.until))
@@ -143,10 +143,10 @@ def _dumped(wanted: Wanted) -> str:
     return json.dumps([wanted.requester, outcome, since, until, refs], separators=(",", ":"))
 
 
-def _loaded(metadata: str) -> Wanted | None:
+def _loaded(metadata: str) -> SearchFilter | None:
     try:
         requester, outcome, since, until, refs = json.loads(metadata)
-        return Wanted(
+        return SearchFilter(
             requester=requester,
             states=STATES.get(outcome or ""),
             undecided=outcome == IN_REVIEW,

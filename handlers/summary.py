@@ -12,7 +12,7 @@ from bot.errors import Refused
 from bot.reporting.summaries import Answer
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private, refusals, summary
-from bot.slack.blocks.summary import Names, Told
+from bot.slack.blocks.summary import DisplayNames, SummaryContext
 from bot.slack.blocks.text import person
 from handlers.ephemeral import tell
 
@@ -20,7 +20,7 @@ from handlers.ephemeral import tell
 async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
     """The answer to the command, or that it follows: a year of many checks takes longer to add up than Slack waits."""
     answer = asyncio.ensure_future(_answer(bot, command["user_id"], typed))
-    done, _late = await asyncio.wait({answer}, timeout=bot.patience.sum_up_seconds)
+    done, _late = await asyncio.wait({answer}, timeout=bot.timeouts.sum_up_seconds)
     if done:
         return answer.result()
     bot.background.spawn(_follow(bot, command, answer))
@@ -34,8 +34,8 @@ async def _answer(bot: Bot, user: str, typed: str) -> Message:
 
 def _figures(bot: Bot, answer: Answer) -> Message:
     # Seen by one person alone, a mention calls nobody.
-    names = Names(subject=bot.id_types.subject, country=bot.id_types.country_name, person=person)
-    return summary.message(answer.report, names, Told(today=answer.today, zone=bot.settings.timezone))
+    names = DisplayNames(subject=bot.id_types.subject, country=bot.id_types.country_name, person=person)
+    return summary.message(answer.report, names, SummaryContext(today=answer.today, zone=bot.settings.timezone))
 
 
 async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Message]) -> None:

@@ -18,7 +18,7 @@ NUMBER, REFERENCE = "id_number", "customer_reference"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class IndexKind:
     """One column of prints."""
 
     purpose: str
@@ -27,19 +27,19 @@ class Kind:
     """`table.column` where the SHA-256 lies sealed, without the ending `_sealed`."""
 
 
-BODY = Kind(purpose="message-body", place="receipts.body_sha256")
+BODY = IndexKind(purpose="message-body", place="receipts.body_sha256")
 """A row is a receipt's id."""
-FILE = Kind(purpose="photo-file", place="photos.file_sha256")
+FILE = IndexKind(purpose="photo-file", place="photos.file_sha256")
 """A row is `ref:kind:position`."""
 
 
-def make(sealer: Sealer, kind: Kind, sha256: str, *, row: str) -> tuple[str, bytes]:
+def make(sealer: Sealer, kind: IndexKind, sha256: str, *, row: str) -> tuple[str, bytes]:
     """What to store for a value of this SHA-256 (hex): its print under the newest key, and the SHA-256 sealed."""
     sealed = sealer.seal(sha256, place=f"{kind.place}:{row}")
     return sealer.fingerprint(sha256, purpose=kind.purpose), sealed
 
 
-def candidates(sealer: Sealer, kind: Kind, sha256: str) -> list[str]:
+def candidates(sealer: Sealer, kind: IndexKind, sha256: str) -> list[str]:
     """What to look for: the prints under all keys, newest first."""
     return sealer.fingerprints(sha256, purpose=kind.purpose)
 

@@ -8,7 +8,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.reporting.figures import Fact
+from bot.domain.reporting.figures import RoundFact
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 from storage import blind_index
@@ -98,7 +98,7 @@ def _person(tx: Transaction, ref: str) -> str:
     return ref if first is None else str(first["person"] or first["ref"])
 
 
-def settled(tx: Transaction, since: datetime, until: datetime) -> list[Fact]:
+def settled(tx: Transaction, since: datetime, until: datetime) -> list[RoundFact]:
     """Rounds that have ended or were decided, and were asked or settled from `since` up to, not including, `until`."""
     rows = tx.rows(
         """
@@ -112,7 +112,7 @@ def settled(tx: Transaction, since: datetime, until: datetime) -> list[Fact]:
     return [_fact(row) for row in rows]
 
 
-def still_open(tx: Transaction) -> list[Fact]:
+def still_open(tx: Transaction) -> list[RoundFact]:
     """Checks that have neither ended nor been decided, or that somebody looks at again, as they stand now."""
     rows = tx.rows(
         f"""
@@ -124,8 +124,8 @@ def still_open(tx: Transaction) -> list[Fact]:
     return [_fact(row) for row in rows]
 
 
-def _fact(row: sqlite3.Row) -> Fact:
-    return Fact(
+def _fact(row: sqlite3.Row) -> RoundFact:
+    return RoundFact(
         ref=row["ref"],
         round=row["round"],
         person=row["person"],

@@ -17,7 +17,7 @@ from bot.domain.check.check import (
 )
 from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import FINAL, ReviewReason, State, check_move
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Decision, Proposal, ReviewState
@@ -214,7 +214,7 @@ def move(
     *,
     now: datetime,
     reason: ReviewReason | None = None,
-    reading: Reading | None = None,
+    reading: ResultMeaning | None = None,
     actor: str = audit.BOT,
 ) -> None:
     """Move a check, guarded by the table of states. `reading` is the message that counts.
@@ -392,7 +392,7 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         reason=ReviewReason(row["reason"]) if row["reason"] else None,
         verdict=row["verdict"],
         verdict_outcome=Outcome(row["verdict_outcome"]) if row["verdict_outcome"] else None,
-        verdict_why=Why(row["verdict_why"]) if row["verdict_why"] else None,
+        verdict_why=ResultStory(row["verdict_why"]) if row["verdict_why"] else None,
         failure=row["failure"],
         failure_words=row["failure_words"],
         country=row["country"],

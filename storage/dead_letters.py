@@ -7,7 +7,7 @@ from storage.engine.database import Transaction, from_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck:
+class DeadLetter:
     """One row, with ids and keys only."""
 
     id: str
@@ -19,7 +19,7 @@ class Stuck:
     at: datetime
 
 
-def listing(tx: Transaction) -> list[Stuck]:
+def listing(tx: Transaction) -> list[DeadLetter]:
     """Everything that waits, oldest first."""
     rows = tx.rows(
         """
@@ -33,5 +33,6 @@ def listing(tx: Transaction) -> list[Stuck]:
         """
     )
     return [
-        Stuck(id=row["id"], kind=row["kind"], ref=row["ref"], why=row["why"], at=from_text(row["at"])) for row in rows
+        DeadLetter(id=row["id"], kind=row["kind"], ref=row["ref"], why=row["why"], at=from_text(row["at"]))
+        for row in rows
     ]

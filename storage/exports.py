@@ -14,7 +14,7 @@ PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ExportLine:
     """One check. The names are a contract (README, *Exports*); times are ISO 8601 in UTC, absent ones empty."""
 
     ref: str
@@ -35,14 +35,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ExportRange:
     """Checks asked from `since` up to, not including, `until`; None: without that bound."""
 
     since: datetime | None = None
     until: datetime | None = None
 
 
-def page(tx: Transaction, wanted: Wanted, after: Line | None) -> list[Line]:
+def page(tx: Transaction, wanted: ExportRange, after: ExportLine | None) -> list[ExportLine]:
     """The next lines in the order of asking, after the given one; empty at the end."""
     rows = tx.rows(
         """
@@ -61,7 +61,7 @@ def page(tx: Transaction, wanted: Wanted, after: Line | None) -> list[Line]:
         limit=PAGE,
     )
     return [
-        Line(
+        ExportLine(
             ref=row["ref"],
             state=row["state"],
             verdict=row["verdict"] or "",
@@ -80,10 +80,10 @@ def page(tx: Transaction, wanted: Wanted, after: Line | None) -> list[Line]:
     ]
 
 
-FIELDS = tuple(Line.__dataclass_fields__)
+FIELDS = tuple(ExportLine.__dataclass_fields__)
 
 
-def count(tx: Transaction, wanted: Wanted) -> int:
+def count(tx: Transaction, wanted: ExportRange) -> int:
     row = tx.row(
         """
         SELECT COUNT(*) AS n FROM verifications v

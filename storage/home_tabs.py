@@ -27,7 +27,7 @@ _QUEUE = leases.Queue(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class DueTab:
     """A tab to be shown anew."""
 
     person: str
@@ -76,10 +76,10 @@ def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
         tx.wake(HOMES)
 
 
-def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Due]:
+def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[DueTab]:
     """Tabs to be shown anew, ours until the lease ends. What changes from here on makes them due again."""
     rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
-    return [Due(person=row["person"], view_print=row["view_print"]) for row in rows]
+    return [DueTab(person=row["person"], view_print=row["view_print"]) for row in rows]
 
 
 def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str], now: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.results.attempt import Receipt
-from bot.domain.results.trust_rules import Fate, Source
+from bot.domain.results.trust_rules import Disposition, Source
 from storage import blind_index
 from storage.engine.database import Transaction, from_text, to_text
 
@@ -28,7 +28,7 @@ def keep(
     code: str,
     body_sha256: str,
     body: Mapping[str, object],
-    fate: Fate,
+    fate: Disposition,
     now: datetime,
 ) -> tuple[str, bool]:
     """Store a message. Gives its receipt's id and whether it is new; a repeat, however signed, is not."""
@@ -66,7 +66,7 @@ def keep_refused(
         code=why,
         body_sha256=body_sha256,
         body=body,
-        fate=Fate.REFUSED,
+        fate=Disposition.REFUSED,
         now=now,
     )
     return True
@@ -99,7 +99,7 @@ def _insert(
     code: str,
     body_sha256: str,
     body: str,
-    fate: Fate,
+    fate: Disposition,
     now: datetime,
 ) -> None:
     body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
@@ -144,7 +144,7 @@ def _is_long(value: object) -> bool:
     return isinstance(value, str) and len(value) > LONGEST_TEXT
 
 
-def set_fate(tx: Transaction, receipt_id: str, fate: Fate) -> None:
+def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:
     tx.run("UPDATE receipts SET fate = :fate WHERE id = :id", fate=fate.value, id=receipt_id)
 
 
@@ -205,7 +205,7 @@ def _receipt(tx: Transaction, row: sqlite3.Row) -> Receipt:
         id=row["id"],
         job_id=row["job_id"],
         source=Source(row["source"]),
-        fate=Fate(row["fate"]),
+        fate=Disposition(row["fate"]),
         code=row["code"],
         received_at=from_text(row["received_at"]),
         body=body,

@@ -15,7 +15,7 @@ from bot.domain.review.review import (
     Proposal,
     Review,
     ReviewState,
-    Waiting,
+    WaitingReview,
 )
 from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
@@ -118,7 +118,7 @@ def open_in_earlier_rounds(tx: Transaction, ref: str) -> list[int]:
     return [row["round"] for row in rows]
 
 
-def waiting(tx: Transaction) -> list[Waiting]:
+def waiting(tx: Transaction) -> list[WaitingReview]:
     """Open reviews, oldest first."""
     rows = tx.rows(
         """
@@ -128,11 +128,11 @@ def waiting(tx: Transaction) -> list[Waiting]:
         """
     )
     return [
-        Waiting(
+        WaitingReview(
             review=review,
             state=State(row["state"]),
             reason=ReviewReason(row["reason"]) if row["reason"] else None,
-            askers=frozenset({row["requester"], *row["asked_again"].split()}),
+            requesters=frozenset({row["requester"], *row["asked_again"].split()}),
         )
         for row in rows
         if (review := find(tx, row["ref"])) is not None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.domain.check.check import Check
 from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import State
-from bot.domain.reporting.searches import Cursor, Wanted
+from bot.domain.reporting.searches import Cursor, SearchFilter
 from storage import blind_index, checks
 from storage.engine.database import Transaction, to_text
 
@@ -15,27 +15,27 @@ MOST_KEYED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class CheckPage:
     checks: Sequence[Check]
     has_older: bool
     has_newer: bool
 
 
-def page(tx: Transaction, wanted: Wanted, *, size: int, cursor: Cursor | None = None) -> Page:
+def page(tx: Transaction, wanted: SearchFilter, *, size: int, cursor: Cursor | None = None) -> CheckPage:
     """One page, opened from its seal; stable while new checks arrive, since it hangs on a check and not on a count."""
     newer = cursor is not None and cursor.newer
     found = _refs(tx, wanted, size + 1, cursor)
     beyond, shown = len(found) > size, found[:size]
     if newer:
         shown.reverse()
-    return Page(
+    return CheckPage(
         checks=[checks.get(tx, ref) for ref in shown],
         has_older=newer or beyond,
         has_newer=beyond if newer else cursor is not None,
     )
 
 
-def _refs(tx: Transaction, wanted: Wanted, limit: int, cursor: Cursor | None) -> list[str]:
+def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | None) -> list[str]:
     newer = cursor is not None and cursor.newer
     # Both are ours: the direction is one of two texts, and a state is a word of the table.
     compare, order = (">", "ASC") if newer else ("<", "DESC")

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from bot.domain.reporting.periods import Kind, Period
+from bot.domain.reporting.periods import Period, PeriodKind
 from storage import meta
 from storage.engine.database import Transaction, from_text, to_text
 
@@ -37,7 +37,7 @@ def is_far_ahead(tx: Transaction, channel: str, *, today: date) -> bool:
 
     Days told by a clock that was ahead by less have been told, and are not told again.
     """
-    last = last_told(tx, channel, Kind.DAY)
+    last = last_told(tx, channel, PeriodKind.DAY)
     return last is not None and last > today + _FAR
 
 
@@ -46,7 +46,7 @@ def untell_ahead(tx: Transaction, channel: str, *, today: date) -> None:
     tx.run("DELETE FROM summaries WHERE channel = :channel AND period > :today", channel=channel, today=str(today))
 
 
-def last_told(tx: Transaction, channel: str, kind: Kind) -> date | None:
+def last_told(tx: Transaction, channel: str, kind: PeriodKind) -> date | None:
     """First day of the latest period that was told, or passed over in one line."""
     row = tx.row(
         "SELECT MAX(period) AS period FROM summaries WHERE channel = :channel AND kind = :kind",

@@ -55,10 +55,10 @@ T = TypeVar("T")
 class Weather:
     """Spoils one in so many requests of the bot while it lasts; counts what it did."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, rng: random.Random) -> None:
         self.counts: Counter[str] = Counter()
         self.calm = False
-        self._dice = dice
+        self._rng = rng
 
     def at_slack(self, method: str, _number: int) -> SlackFault | None:
         # Calls inside a listener fail for the person who waits; those have tests of their own.
@@ -88,9 +88,9 @@ class Weather:
         )
 
     def _strike(self, makers: Mapping[str, Callable[[], T]]) -> T | None:
-        if self.calm or self._dice.randrange(ONE_IN):
+        if self.calm or self._rng.randrange(ONE_IN):
             return None
-        name = self._dice.choice(sorted(makers))
+        name = self._rng.choice(sorted(makers))
         self.counts[name] += 1
         return makers[name]()
 
@@ -112,10 +112,10 @@ class Tally:
 class Load:
     """One site under load: its asker, its weather, and whoever kills its process."""
 
-    def __init__(self, world: Site, dice: random.Random) -> None:
+    def __init__(self, world: Site, rng: random.Random) -> None:
         self.world = world
-        self.dice = dice
-        self.weather = Weather(dice)
+        self.rng = rng
+        self.weather = Weather(rng)
         self.story_of: dict[str, str] = {}
         self.tally = Tally()
 
@@ -136,7 +136,7 @@ class Load:
         while time.monotonic() < until:
             begun = time.monotonic()
             number = f"{len(self.story_of) + 1:010d}0"
-            story = self.dice.choice(sorted(ENDINGS))
+            story = self.rng.choice(sorted(ENDINGS))
             self.world.smile_id.stories_by_id_number[number] = story
             if await self._ask(number):
                 self.story_of[number] = story
@@ -149,7 +149,7 @@ class Load:
             await modal.fill("id_number", number)
         except (AssertionError, TimeoutError, ClientRefuses):
             return False
-        if self.dice.random() < 0.3:
+        if self.rng.random() < 0.3:
             amina = self.world.slack.person(ANALYST)
             names = [f"liveness_{n}.jpg" for n in range(8)]
             await modal.attach("liveness", *[await amina.upload((PHOTOS / name).read_bytes(), name) for name in names])
@@ -161,7 +161,7 @@ class Load:
 
     async def _kill_until(self, until: float) -> None:
         while time.monotonic() + KILL_EVERY_SECONDS < until:
-            await asyncio.sleep(KILL_EVERY_SECONDS * self.dice.uniform(0.5, 1.0))
+            await asyncio.sleep(KILL_EVERY_SECONDS * self.rng.uniform(0.5, 1.0))
             await self.world.kill()
             self.weather.counts["SIGKILL"] += 1
             await self.world.start()

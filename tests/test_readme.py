@@ -13,8 +13,8 @@ from starlette.routing import Route
 import handlers
 from bot.__main__ import main
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.results.codes import Code, Outcome, Reading, ResultCodes, Why
-from bot.domain.results.trust_rules import Ruling, Situation, Source, rule
+from bot.domain.results.codes import Code, Outcome, ResultCodes, ResultMeaning, ResultStory
+from bot.domain.results.trust_rules import Situation, Source, Transition, rule
 from bot.errors import SettingsFault
 from bot.runtime.metrics import Metrics
 from bot.settings import Settings
@@ -215,11 +215,11 @@ def test_every_library_is_accounted_for_in_the_changelog() -> None:
 # The page of results
 
 
-def _read(code: Code, text: str) -> Reading:
+def _read(code: Code, text: str) -> ResultMeaning:
     return CODES.read(code=code.code, text=text, actions={"Verify_ID_Number": "Verified"})
 
 
-def _expected(code: Code, texts: Sequence[str], reading: Reading) -> list[str]:
+def _expected(code: Code, texts: Sequence[str], reading: ResultMeaning) -> list[str]:
     ruling = rule(reading, Source.JOB_STATUS, Situation(state=State.PROCESSING))
     story = words.STORIES[reading.why]
     title = story.title.replace("{id_type}", "a BVN") if ruling.tell else "nothing; it stands in the *Details*"
@@ -240,7 +240,7 @@ def _called(story: Story) -> str:
     )
 
 
-def _place(ruling: Ruling) -> str:
+def _place(ruling: Transition) -> str:
     if ruling.move is None:
         return "unchanged"
     state, reason = ruling.move
@@ -250,7 +250,7 @@ def _place(ruling: Ruling) -> str:
 def test_every_code_of_job_type_1_stands_there_as_the_bot_reads_it() -> None:
     expected = []
     for code in sorted(CODES, key=lambda each: each.code):
-        by_story: dict[Why, list[str]] = {}
+        by_story: dict[ResultStory, list[str]] = {}
         for text in code.texts or ("",):
             by_story.setdefault(_read(code, text).why, []).append(text)
         expected += [_expected(code, texts, _read(code, texts[0])) for texts in by_story.values()]
@@ -295,9 +295,9 @@ def test_ends_of_our_own_are_told_in_the_bots_words() -> None:
     assert [row[:3] for row in rows(RESULTS, "why")] == expected
 
 
-def _title(reading: Reading) -> str:
+def _title(reading: ResultMeaning) -> str:
     return words.STORIES[reading.why].title.replace("{code}", reading.code)
 
 
-def _ruling(reading: Reading) -> Ruling:
+def _ruling(reading: ResultMeaning) -> Transition:
     return rule(reading, Source.JOB_STATUS, Situation(state=State.PROCESSING))

@@ -38,7 +38,7 @@ class _LookUp:
     """Changed meanwhile: the answer may be of before the change."""
 
 
-class Memory(Generic[K, T]):
+class LookupCache(Generic[K, T]):
     """Answers about one kind of thing."""
 
     def __init__(

@@ -12,12 +12,12 @@ from enum import StrEnum
 
 import structlog
 
-from bot.access.lookup_cache import Memory
+from bot.access.lookup_cache import LookupCache
 from bot.access.workspace import Workspace
-from bot.domain.installation import NOBODY, Person, gives_roles, is_full_member, is_shared_outside, person_of
+from bot.domain.installation import NOBODY, WorkspaceMember, gives_roles, is_full_member, is_shared_outside, person_of
 from bot.errors import Refusal, Refused, SlackRefused
 from bot.settings import Settings
-from bot.slack.client import LOOK_UP_SECONDS, SlackWeb
+from bot.slack.client import LOOK_UP_SECONDS, SlackClient
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-class Verdict(StrEnum):
+class Permission(StrEnum):
     """What became of a question about rights."""
 
     YES = "yes"
@@ -65,7 +65,7 @@ class Access:
         self,
         *,
         settings: Settings,
-        slack: SlackWeb,
+        slack: SlackClient,
         workspace: Workspace,
         now: Callable[[], datetime],
         look_up_seconds: float = LOOK_UP_SECONDS,
@@ -80,9 +80,9 @@ class Access:
             Role.ADMIN: settings.admins,
         }
         self._channels_allowed = frozenset(settings.channels)
-        self._people: Memory[str, Person] = Memory("person", self._look_up_person, now=now)
-        self._members: Memory[str, frozenset[str]] = Memory("group", self._look_up_members, now=now)
-        self._channels: Memory[tuple[str, str], Channel] = Memory("channel", self._look_up_channel, now=now)
+        self._people: LookupCache[str, WorkspaceMember] = LookupCache("person", self._look_up_person, now=now)
+        self._members: LookupCache[str, frozenset[str]] = LookupCache("group", self._look_up_members, now=now)
+        self._channels: LookupCache[tuple[str, str], Channel] = LookupCache("channel", self._look_up_channel, now=now)
 
     async def close(self) -> None:
         await asyncio.gather(self._people.close(), self._members.close(), self._channels.close())
@@ -109,15 +109,15 @@ class Access:
         self._members.age(channel)
         self._channels.age(_key(channel, ""))
 
-    async def has(self, user: str, *roles: Role) -> Verdict:
+    async def has(self, user: str, *roles: Role) -> Permission:
         """Whether a person has one of these roles; asks Slack only where memory has nothing, for a second at most."""
         return await self._decide(user, dict.fromkeys(entry for role in roles for entry in self._roles[role]))
 
-    async def is_member(self, user: str) -> Verdict:
+    async def is_member(self, user: str) -> Permission:
         """Whether somebody is an active full member of our workspace, with or without a role."""
         return await self._decide(user, [EVERYBODY])
 
-    async def may_see(self, user: str, requester: str) -> Verdict:
+    async def may_see(self, user: str, requester: str) -> Permission:
         """Whether a person may see a check: reviewers and admins any, its requester as long as they are one."""
         own = (Role.REQUESTER,) if user == requester else ()
         return await self.has(user, Role.REVIEWER, Role.ADMIN, *own)
@@ -180,7 +180,7 @@ class Access:
 
     # Deciding
 
-    async def _decide(self, user: str, entries: Iterable[str]) -> Verdict:
+    async def _decide(self, user: str, entries: Iterable[str]) -> Permission:
         """By memory; else by what Slack answers within the second, as soon as that is enough."""
         entries = list(entries)
         if self._people.last(user) is NOBODY:
@@ -189,8 +189,8 @@ class Access:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._look_up_seconds
         verdict = self._by_memory(user, entries)
-        waiting = self._ask_for_the_missing(user, entries) if verdict is Verdict.UNKNOWN else set()
-        while waiting and verdict is Verdict.UNKNOWN:
+        waiting = self._ask_for_the_missing(user, entries) if verdict is Permission.UNKNOWN else set()
+        while waiting and verdict is Permission.UNKNOWN:
             done, waiting = await asyncio.wait(
                 waiting, timeout=max(0.0, until - loop.time()), return_when=asyncio.FIRST_COMPLETED
             )
@@ -199,26 +199,26 @@ class Access:
                 break
         return verdict
 
-    def _by_memory(self, user: str, entries: list[str]) -> Verdict:
+    def _by_memory(self, user: str, entries: list[str]) -> Permission:
         found = (self._is_named(user, entries), self._is_member(user))
-        if Verdict.NO in found:
-            return Verdict.NO
-        return Verdict.UNKNOWN if Verdict.UNKNOWN in found else Verdict.YES
+        if Permission.NO in found:
+            return Permission.NO
+        return Permission.UNKNOWN if Permission.UNKNOWN in found else Permission.YES
 
-    def _is_named(self, user: str, entries: list[str]) -> Verdict:
+    def _is_named(self, user: str, entries: list[str]) -> Permission:
         """Whether one of these entries of the settings means this person."""
         if user in entries or EVERYBODY in entries:
-            return Verdict.YES
+            return Permission.YES
         groups = [self._members.get(entry, within=KEEP_FOR) for entry in entries if _is_group(entry)]
         if any(members and user in members for members in groups):
-            return Verdict.YES
-        return Verdict.UNKNOWN if None in groups else Verdict.NO
+            return Permission.YES
+        return Permission.UNKNOWN if None in groups else Permission.NO
 
-    def _is_member(self, user: str) -> Verdict:
+    def _is_member(self, user: str) -> Permission:
         ours, person = self._workspace.ours, self._people.get(user, within=FRESH_FOR)
         if ours is None or person is None:
-            return Verdict.UNKNOWN
-        return Verdict.YES if is_full_member(person, ours) else Verdict.NO
+            return Permission.UNKNOWN
+        return Permission.YES if is_full_member(person, ours) else Permission.NO
 
     def _is_outside(self, user: str) -> bool:
         """Known to be no full member, as of the last time that somebody asked.
@@ -237,14 +237,14 @@ class Access:
             asking.add(self._workspace.looking())
         if self._people.get(user, within=FRESH_FOR) is None:
             asking.add(self._people.asking(user))
-        if self._is_named(user, entries) is Verdict.UNKNOWN:
+        if self._is_named(user, entries) is Permission.UNKNOWN:
             cold = (e for e in entries if _is_group(e) and self._members.get(e, within=KEEP_FOR) is None)
             asking |= {self._members.asking(entry) for entry in cold}
         return asking
 
     # Asking Slack
 
-    async def _look_up_person(self, user: str) -> Person:
+    async def _look_up_person(self, user: str) -> WorkspaceMember:
         try:
             return person_of(await self._slack.user(user))
         except SlackRefused as no:

@@ -12,10 +12,10 @@ from typing import Any
 
 import structlog
 
-from bot.access.lookup_cache import Memory
-from bot.domain.installation import Foreign, Installation, Origin, foreign_part, installation_of
+from bot.access.lookup_cache import LookupCache
+from bot.domain.installation import ForeignPart, Installation, RequestOrigin, foreign_part, installation_of
 from bot.errors import SlackError, SlackRateLimited
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from storage import installation
 from storage.engine.database import Database
 
@@ -42,7 +42,7 @@ class Workspace:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         note: Callable[[str, str | None], None],
         now: Callable[[], datetime],
     ) -> None:
@@ -54,7 +54,7 @@ class Workspace:
         self._now = now
         self._wait_until: datetime | None = None
         """Until when Slack asked not to be asked, in time that is never set."""
-        self._answers: Memory[str, None] = Memory("workspace", self._look, now=now)
+        self._answers: LookupCache[str, None] = LookupCache("workspace", self._look, now=now)
         self.fault: str | None = None
         """What an operator must mend before anybody has a role again."""
 
@@ -67,7 +67,7 @@ class Workspace:
         """Read what an earlier process learned."""
         self._remembered = await self._database.read(installation.kept)
 
-    def foreign_part(self, origin: Origin) -> Foreign | None:
+    def foreign_part(self, origin: RequestOrigin) -> ForeignPart | None:
         """What makes a request foreign; None for one of ours, and as long as nothing is known to compare it with."""
         return foreign_part(origin, self._remembered) if self._remembered is not None else None
 

@@ -32,7 +32,7 @@ def installation_of(answer: Mapping[str, Any]) -> Installation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class RequestOrigin:
     """The ids that a request names. An id that is not named says nothing."""
 
     teams: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Origin:
     apps: frozenset[str] = frozenset()
 
 
-class Foreign(StrEnum):
+class ForeignPart(StrEnum):
     """Which of a request's ids is not ours: the label of a metric."""
 
     TEAM = "team"
@@ -48,21 +48,21 @@ class Foreign(StrEnum):
     APP = "app"
 
 
-def foreign_part(origin: Origin, ours: Installation) -> Foreign | None:
+def foreign_part(origin: RequestOrigin, ours: Installation) -> ForeignPart | None:
     """What makes a request foreign; None for one of ours.
 
     An organization where we know of none is foreign too: `auth.test` names it for every workspace that has one.
     """
     if origin.teams - {ours.team}:
-        return Foreign.TEAM
+        return ForeignPart.TEAM
     if origin.enterprises - {ours.enterprise}:
-        return Foreign.ENTERPRISE
+        return ForeignPart.ENTERPRISE
     if ours.app is not None and origin.apps - {ours.app}:
-        return Foreign.APP
+        return ForeignPart.APP
     return None
 
 
-def origin_of(body: Mapping[str, Any]) -> Origin:
+def origin_of(body: Mapping[str, Any]) -> RequestOrigin:
     """The ids in any payload of Slack's: command, interaction or event.
 
     A person of an organization may have their home in another of its workspaces, so `user.team_id` counts only where
@@ -72,7 +72,7 @@ def origin_of(body: Mapping[str, Any]) -> Origin:
     team, view = _mapping(body, "team"), _mapping(body, "view")
     authorizations = [one for one in body.get("authorizations") or () if isinstance(one, Mapping)]
     acted_in = _named(team.get("id"), body.get("team_id")) or _named(_mapping(body, "user").get("team_id"))
-    return Origin(
+    return RequestOrigin(
         teams=acted_in | _named(view.get("app_installed_team_id"), *(one.get("team_id") for one in authorizations)),
         enterprises=_named(
             body.get("enterprise_id"),
@@ -85,7 +85,7 @@ def origin_of(body: Mapping[str, Any]) -> Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class WorkspaceMember:
     """What decides whether somebody is a full member, from `users.info`."""
 
     active: bool
@@ -95,7 +95,7 @@ class Person:
     enterprise_teams: frozenset[str]
 
 
-NOBODY = Person(active=False, team="", enterprise=None, enterprise_teams=frozenset())
+NOBODY = WorkspaceMember(active=False, team="", enterprise=None, enterprise_teams=frozenset())
 """Whom Slack does not know, or does not show."""
 
 _OUTSIDE = (
@@ -109,10 +109,10 @@ _OUTSIDE = (
 )
 
 
-def person_of(user: Mapping[str, Any]) -> Person:
+def person_of(user: Mapping[str, Any]) -> WorkspaceMember:
     """Read the `user` of a `users.info` answer."""
     grid = _mapping(user, "enterprise_user")
-    return Person(
+    return WorkspaceMember(
         active=not any(user.get(flag) for flag in _OUTSIDE),
         team=str(user.get("team_id") or ""),
         enterprise=str(grid["enterprise_id"]) if grid.get("enterprise_id") else None,
@@ -120,7 +120,7 @@ def person_of(user: Mapping[str, Any]) -> Person:
     )
 
 
-def is_full_member(person: Person, ours: Installation) -> bool:
+def is_full_member(person: WorkspaceMember, ours: Installation) -> bool:
     """Whether somebody is an active full member of our workspace; in an organization, of ours among others."""
     if not person.active:
         return False

@@ -20,12 +20,12 @@ import structlog
 
 from bot.domain.mentions.channel import holds_number
 from bot.domain.mentions.inbox import InboxItem, InboxKind, Outcome
-from bot.domain.mentions.incoming import Dropped
+from bot.domain.mentions.incoming import IncomingMessage
 from bot.domain.outbox import Message, Post, PostKind
 from bot.errors import Refused, SlackError, SlackRefused, SlackUncertain
 from bot.intake.batches import Batches, applicants_in
-from bot.intake.messages import Messages, Understanding
-from bot.intake.service import PLACE_FRESH_FOR, Accepted, Filled, Intake, Seen
+from bot.intake.messages import MessageReader, MessageReading
+from bot.intake.service import PLACE_FRESH_FOR, Accepted, CheckedBefore, Intake, SubmittedForm
 from bot.slack.blocks import (
     batch,
     held,
@@ -34,9 +34,9 @@ from bot.slack.blocks import (
     private,
     refusals,
 )
-from bot.slack.blocks.message import Pointer
-from bot.slack.client import SlackWeb
-from bot.slack.retry import Tries
+from bot.slack.blocks.message import MessagePointer
+from bot.slack.client import SlackClient
+from bot.slack.retry import Retry
 from storage import outbox
 from storage.engine.database import Database, Transaction
 
@@ -68,18 +68,18 @@ class Answer:
     """In place of the message whose button was pressed, which has served."""
 
 
-def gives_number_away(dropped: Dropped) -> bool:
+def gives_number_away(dropped: IncomingMessage) -> bool:
     """Whether others can read something there that looks like an ID number."""
     return not dropped.is_direct and holds_number(dropped.text)
 
 
-def not_read(dropped: Dropped | None) -> Answer:
+def not_read(dropped: IncomingMessage | None) -> Answer:
     """Slack did not let a message, or its thread, be read."""
     answer = Answer(said=private.says(message.NOT_READ))
     return answer if dropped is None else _with_warning(answer, dropped)
 
 
-def _with_warning(answer: Answer, dropped: Dropped) -> Answer:
+def _with_warning(answer: Answer, dropped: IncomingMessage) -> Answer:
     """Whatever the answer is, its author hears to delete a number that others can read."""
     return replace(answer, said=message.delete_your_message(answer.said)) if gives_number_away(dropped) else answer
 
@@ -91,9 +91,9 @@ class Answers:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         intake: Intake,
-        messages: Messages,
+        messages: MessageReader,
         batches: Batches,
         now: Callable[[], datetime],
     ) -> None:
@@ -108,7 +108,7 @@ class Answers:
 
     # What is said
 
-    async def to(self, item: InboxItem, tries: Tries, *, dropped: Dropped | None = None) -> Answer:
+    async def to(self, item: InboxItem, retry: Retry, *, dropped: IncomingMessage | None = None) -> Answer:
         """The answer to a message, or to the click that confirms one; the click submits the check.
 
         `dropped` is the message as the request itself brought it; else it is read from Slack. Safe to repeat: a message
@@ -116,13 +116,13 @@ class Answers:
         """
         try:
             dropped = dropped or await self._messages.find(
-                tries, channel=item.channel, ts=item.ts, thread_ts=item.thread_ts, team=item.team
+                retry, channel=item.channel, ts=item.ts, thread_ts=item.thread_ts, team=item.team
             )
             if dropped is None:
                 return Answer(said=private.says(message.GONE), in_place=True)
             if dropped.user != item.user:
                 return Answer(said=private.says(message.NOT_YOURS))
-            return _with_warning(await self._or_refusal(item, dropped, tries), dropped)
+            return _with_warning(await self._or_refusal(item, dropped, retry), dropped)
         except SlackRefused as no:
             if no.refuses_us:
                 raise
@@ -130,7 +130,7 @@ class Answers:
             log.warning("answer.not_read", error=no.code)
             return not_read(dropped)
 
-    async def to_file(self, dropped: Dropped) -> Answer:
+    async def to_file(self, dropped: IncomingMessage) -> Answer:
         """The answer to whoever asks for a file of applicants; its preview comes as a message of its own."""
         try:
             await self._intake.require_asking(dropped.user, dropped.channel)
@@ -138,16 +138,16 @@ class Answers:
         except Refused as no:
             return Answer(said=refusals.said(no))
 
-    async def _or_refusal(self, item: InboxItem, dropped: Dropped, tries: Tries) -> Answer:
+    async def _or_refusal(self, item: InboxItem, dropped: IncomingMessage, retry: Retry) -> Answer:
         try:
             if item.kind is InboxKind.CONFIRMATION:
                 await self._intake.require_requester(item.user)
-                return await self._submitted(item, await self._messages.read(dropped, tries))
-            return await self._shown(dropped, tries)
+                return await self._submitted(item, await self._messages.read(dropped, retry))
+            return await self._shown(dropped, retry)
         except Refused as no:
             return Answer(said=refusals.said(no))
 
-    async def _shown(self, dropped: Dropped, tries: Tries) -> Answer:
+    async def _shown(self, dropped: IncomingMessage, retry: Retry) -> Answer:
         """What a message says, shown back to its author. Raises Refused."""
         await self._intake.require_asking(dropped.user, dropped.channel)
         fault = await self._intake.place_fault(dropped.channel, dropped.user, fresh_for=PLACE_FRESH_FOR)
@@ -155,26 +155,26 @@ class Answers:
             raise fault
         if applicants_in(dropped.files):
             return await self._file(dropped)
-        understanding = await self._messages.read(dropped, tries)
+        understanding = await self._messages.read(dropped, retry)
         if understanding.says_nothing:
             return Answer(said=private.says(message.HELP if dropped.is_direct else message.HELP_IN_CHANNEL))
         return Answer(said=await self._as_understood(understanding))
 
-    async def _file(self, dropped: Dropped) -> Answer:
+    async def _file(self, dropped: IncomingMessage) -> Answer:
         fault = await self._intake.place_fault(dropped.channel, dropped.user)
         if fault is not None:
             raise fault
         batch_id, is_new = await self._batches.accept(dropped)
         return _of(Outcome.FILE if is_new else Outcome.FILE_BEFORE, batch_id)
 
-    async def _submitted(self, item: InboxItem, understanding: Understanding) -> Answer:
+    async def _submitted(self, item: InboxItem, understanding: MessageReading) -> Answer:
         """The check, if the message still says what its author confirmed."""
         fits = understanding.is_whole and await self._messages.fingerprint(understanding) == item.fingerprint
         if not fits:
             return Answer(said=await self._as_understood(understanding, above=message.CHANGED), in_place=True)
         dropped = understanding.dropped
         result = await self._intake.accept(
-            Filled(
+            SubmittedForm(
                 requester=dropped.user,
                 team=dropped.team,
                 channel=item.channel,
@@ -186,14 +186,14 @@ class Answers:
         )
         if isinstance(result, Accepted):
             return _of(Outcome.SENT if result.is_new else Outcome.SENT_BEFORE, result.ref)
-        if isinstance(result, Seen):
+        if isinstance(result, CheckedBefore):
             seen = held.seen(result.earlier, hidden=result.hidden, by_number=result.by_number)
             return Answer(said=message.seen(_pointer(item), seen), in_place=True)
         words = [refusals.plain_sentence(fault) for fault in result.by_field.values()]
         words += [refusals.plain_sentence(no) for no in result.refused]
         return Answer(said=private.says(private.plainly(words)))
 
-    async def _as_understood(self, understanding: Understanding, *, above: str = "") -> Message:
+    async def _as_understood(self, understanding: MessageReading, *, above: str = "") -> Message:
         entry = understanding.parsed.id_type
         left_out = message.left_out(understanding.photos_left_out, thread_is_cut=understanding.thread_is_cut)
         if not understanding.dropped.is_direct:
@@ -226,17 +226,17 @@ class Answers:
 
     # How it reaches its person
 
-    async def whisper(self, answer: Answer, tries: Tries, *, channel: str, user: str, thread_ts: str | None) -> bool:
+    async def whisper(self, answer: Answer, retry: Retry, *, channel: str, user: str, thread_ts: str | None) -> bool:
         """Show it to one person alone, in a conversation. False where Slack does not say that it took it."""
         said = answer.said
         return await self._give(
             lambda: self._slack.whisper(
                 channel=channel, user=user, text=said.text, blocks=said.blocks, thread_ts=thread_ts
             ),
-            tries,
+            retry,
         )
 
-    async def respond(self, response_url: str | None, answer: Answer, tries: Tries) -> bool:
+    async def respond(self, response_url: str | None, answer: Answer, retry: Retry) -> bool:
         """The same by the address that came with a click or command, where they acted."""
         if not response_url:
             return False
@@ -246,16 +246,16 @@ class Answers:
             await self._slack.respond(response_url, text=said.text, blocks=said.blocks, replace=in_place)
 
         if not in_place:
-            return await self._give(way, tries)
+            return await self._give(way, retry)
         try:
             # It replaces the message that was acted on: told twice it does no harm.
-            await tries.of(way, most=RESPONSES)
+            await retry.call(way, most=RESPONSES)
         except SlackError as fault:
             log.info("answer.not_in_place", error=str(fault))
             return False
         return True
 
-    async def _give(self, way: Callable[[], Awaitable[None]], tries: Tries) -> bool:
+    async def _give(self, way: Callable[[], Awaitable[None]], retry: Retry) -> bool:
         """Tried again only while Slack surely did not take it: what was lost on the way may stand there already."""
 
         async def once() -> bool:
@@ -267,7 +267,7 @@ class Answers:
             return True
 
         try:
-            return await tries.of(once)
+            return await retry.call(once)
         except SlackError as fault:
             log.info("answer.not_in_place", error=str(fault))
             return False
@@ -330,8 +330,8 @@ class _Kept(NamedTuple):
     at: datetime
 
 
-class _Once(Tries):
-    """The outbox itself tries again, and holds up nobody else meanwhile."""
+class _Once(Retry):
+    """The outbox itself retry again, and holds up nobody else meanwhile."""
 
     async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:
         return await call()
@@ -345,7 +345,7 @@ def _of(outcome: Outcome, subject: str) -> Answer:
     return Answer(said=private.says(_WORDS[outcome].format(batch=subject)), outcome=outcome, subject=subject)
 
 
-def _pointer(item: InboxItem) -> Pointer:
-    return Pointer(
+def _pointer(item: InboxItem) -> MessagePointer:
+    return MessagePointer(
         channel=item.channel, ts=item.ts, thread_ts=item.thread_ts, fingerprint=item.fingerprint, again=item.again
     )

@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from bot.domain.applicants import Applicant, Reading
+from bot.domain.applicants import Applicant, ReadApplicants
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.kept_faults import kept
 from bot.settings import Environment, Settings
@@ -14,7 +14,7 @@ from storage.engine.database import Transaction
 
 
 def preview_of(
-    tx: Transaction, reading: Reading, id_types: IDTypes, settings: Settings, *, since: datetime | None
+    tx: Transaction, reading: ReadApplicants, id_types: IDTypes, settings: Settings, *, since: datetime | None
 ) -> dict[str, Any]:
     """Faults and repeats by row; `since`: how far back an earlier check counts, None: not at all."""
     repeats = []
@@ -47,7 +47,7 @@ def _seen(tx: Transaction, one: Applicant, id_types: IDTypes, settings: Settings
     return bool(preflight_holds.earlier(tx, prints, since=since, but=None))
 
 
-def digest(reading: Reading) -> str:
+def digest(reading: ReadApplicants) -> str:
     """Tells whether the files still say what was shown. Kept sealed, since an ID number's bare hash can be guessed."""
     rows = [
         [one.row, one.country, one.id_type, dict(one.texts), one.customer_reference, str(one.selfie), str(one.liveness)]

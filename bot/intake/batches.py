@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access, Verdict
-from bot.domain.applicants import Applicant, PhotoSource, Reading, read
+from bot.access.permissions import Access, Permission
+from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import PhotoKind, PhotoRef, Request
@@ -18,14 +18,14 @@ from bot.domain.check.references import batch_reference, reference
 from bot.domain.check.request import FileInfo
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.kept_faults import kept
-from bot.domain.mentions.incoming import Dropped, FileKind, kind_of
+from bot.domain.mentions.incoming import FileKind, IncomingMessage, kind_of
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits
 from bot.intake.batch_preview import digest, preview_of
 from bot.outbox import refresh
 from bot.settings import Settings
-from bot.slack.batch_files import Bundles
-from bot.slack.client import SlackWeb
+from bot.slack.batch_files import BatchFiles
+from bot.slack.client import SlackClient
 from bot.slack.file_info import file_info
 from bot.submission import lifecycle
 from storage import batches, checks
@@ -48,13 +48,13 @@ class Batches:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
-        bundles: Bundles,
+        slack: SlackClient,
+        bundles: BatchFiles,
         access: Access,
         id_types: IDTypes,
         settings: Settings,
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
     ) -> None:
         self._database = database
         self._slack = slack
@@ -64,18 +64,18 @@ class Batches:
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
         self._now = now
-        self._dice = dice
+        self._rng = rng
 
     # What people do
 
-    async def accept(self, dropped: Dropped) -> tuple[str, bool]:
+    async def accept(self, dropped: IncomingMessage) -> tuple[str, bool]:
         """A message with a table or a zip: its id, and whether it is new."""
         files = [file.id for file in dropped.files if kind_of(file) is FileKind.APPLICANTS]
         for _try in range(20):
             try:
                 stored = await self._database.write(
                     batch_commits.accept,
-                    batch_reference(self._dice.getrandbits(40)),
+                    batch_reference(self._rng.getrandbits(40)),
                     source={"ts": dropped.ts, "thread_ts": dropped.thread_ts},
                     requester=dropped.user,
                     team=dropped.team,
@@ -128,7 +128,7 @@ class Batches:
         while await self._database.write(some):
             pass
 
-    async def look(self) -> None:
+    async def tick(self) -> None:
         """Go on with what a restart cut short: rows of cancelled files that are not yet cancelled themselves."""
         for batch_id in await self._database.read(batches.half_cancelled):
             await self.cancel_rows(batch_id)
@@ -136,13 +136,13 @@ class Batches:
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
         batch = await self._known(batch_id)
         match await self._access.may_see(user, batch.requester):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO if batch.requester == user:
+            case Permission.NO if batch.requester == user:
                 raise self._access.no_access()
-            case Verdict.NO:
+            case Permission.NO:
                 raise Refused(Refusal.BATCH_NOT_YOURS)
-            case Verdict.YES:
+            case Permission.YES:
                 pass
         if not await self._database.write(batch_commits.move, batch_id, target, of=of, by=user, now=self._now()):
             raise Refused(Refusal.BATCH_MOVED_ON)
@@ -182,10 +182,10 @@ class Batches:
                     batch_commits.refuse, batch_id, kept(FileCode.SLACK_AWAY, {}), now=self._now()
                 )
                 return
-            wait = retry_in(batch.tries + 1, jitter=self._dice.random())
+            wait = retry_in(batch.tries + 1, jitter=self._rng.random())
             await self._database.write(batches.reschedule, batch_id, at=self._now() + wait)
 
-    async def _read(self, batch: Batch) -> Reading:
+    async def _read(self, batch: Batch) -> ReadApplicants:
         message = await self._slack.message(channel=batch.channel, ts=batch.source_ts, thread_ts=batch.source_thread_ts)
         if message is None:
             raise FileUnusable(FileCode.MESSAGE_GONE)
@@ -245,7 +245,7 @@ class Batches:
                 continue
             request = _request(batch, applicant)
             while True:
-                ref = reference(self._dice.getrandbits(40))
+                ref = reference(self._rng.getrandbits(40))
                 if checks.find(tx, ref) is None:
                     break
             lifecycle.accept(tx, request, ref=ref, now=now)

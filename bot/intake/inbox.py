@@ -15,11 +15,11 @@ import structlog
 
 from bot.domain.backoff import retry_in
 from bot.domain.mentions.inbox import InboxItem, InboxKind
-from bot.domain.mentions.incoming import Dropped
+from bot.domain.mentions.incoming import IncomingMessage
 from bot.errors import SlackError
 from bot.intake.answers import Answer, Answers, not_read
-from bot.slack.client import SlackWeb
-from bot.slack.retry import Tries
+from bot.slack.client import SlackClient
+from bot.slack.retry import Retry
 from storage import inbox, slack_requests
 from storage.engine.database import Database, Transaction
 from storage.leases import UnderWay
@@ -27,7 +27,7 @@ from storage.leases import UnderWay
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""Longer than all tries of one answer together."""
+"""Longer than all retry of one answer together."""
 GIVE_UP_AFTER = timedelta(days=1)
 """Whoever asked has gone another way since: a check is not submitted for a click of the day before."""
 
@@ -36,7 +36,7 @@ GIVE_UP_AFTER = timedelta(days=1)
 class Brought:
     """What came with a request and is never stored."""
 
-    dropped: Dropped | None = field(default=None, repr=False)
+    dropped: IncomingMessage | None = field(default=None, repr=False)
     response_url: str | None = field(default=None, repr=False)
 
 
@@ -47,18 +47,18 @@ class Inbox:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         answers: Answers,
-        tries: Callable[[], Tries],
+        retry: Callable[[], Retry],
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
     ) -> None:
         self._database = database
         self._slack = slack
         self._answers = answers
-        self._tries = tries
+        self._tries = retry
         self._now = now
-        self._dice = dice
+        self._rng = rng
         self._brought: dict[str, Brought] = {}
         self._under_way = UnderWay()
 
@@ -81,9 +81,9 @@ class Inbox:
         """Answer one item: where its author acted, or by the outbox."""
         await self._under_way.run(item.id, lambda: self._answer(item, self._brought.get(item.id), self._tries()))
 
-    async def _answer(self, item: InboxItem, brought: Brought | None, tries: Tries) -> None:
+    async def _answer(self, item: InboxItem, brought: Brought | None, retry: Retry) -> None:
         try:
-            me = await tries.of(self._slack.me)
+            me = await retry.call(self._slack.me)
         except SlackError as fault:
             await self._reschedule(item, fault)
             return
@@ -94,7 +94,7 @@ class Inbox:
         answer, code = None, ""
         try:
             if self._now() - item.asked_at <= GIVE_UP_AFTER:
-                answer = await self._answers.to(item, tries, dropped=brought.dropped if brought else None)
+                answer = await self._answers.to(item, retry, dropped=brought.dropped if brought else None)
         except SlackError as fault:
             if brought is None:
                 await self._reschedule(item, fault)
@@ -105,7 +105,7 @@ class Inbox:
             # The whole of one answer: whoever waits for it hears of the fault, and its code stands in the log.
             code = f"E-{secrets.token_hex(2).upper()}"
             log.exception("answer.failed", code=code)
-        if answer is not None and brought is not None and await self._in_place(item, brought, answer, tries):
+        if answer is not None and brought is not None and await self._in_place(item, brought, answer, retry):
             await self._end(item)
             return
 
@@ -114,19 +114,19 @@ class Inbox:
 
         await self._end(item, by_outbox)
 
-    async def _in_place(self, item: InboxItem, brought: Brought, answer: Answer, tries: Tries) -> bool:
+    async def _in_place(self, item: InboxItem, brought: Brought, answer: Answer, retry: Retry) -> bool:
         """Where its author acted, for them alone; False where that cannot be, or is not known to have been."""
         if item.kind is InboxKind.CONFIRMATION:
-            return await self._answers.respond(brought.response_url, answer, tries)
+            return await self._answers.respond(brought.response_url, answer, retry)
         if item.is_direct:
             return False
         return await self._answers.whisper(
-            answer, tries, channel=item.channel, user=item.user, thread_ts=item.thread_ts
+            answer, retry, channel=item.channel, user=item.user, thread_ts=item.thread_ts
         )
 
     async def _reschedule(self, item: InboxItem, fault: SlackError) -> None:
         log.warning("inbox.try_failed", error=str(fault))
-        at = self._now() + retry_in(item.tries + 1, jitter=self._dice.random())
+        at = self._now() + retry_in(item.tries + 1, jitter=self._rng.random())
         await self._database.write(inbox.reschedule, item.id, at=at)
 
     async def _end(self, item: InboxItem, then: Callable[[Transaction], None] = lambda _tx: None) -> None:

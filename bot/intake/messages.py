@@ -16,12 +16,20 @@ import structlog
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, Parsed, parse
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.mentions.incoming import Dropped, FileKind, Standing, are_clear, is_direct, kind_of, proposed
+from bot.domain.mentions.incoming import (
+    FileKind,
+    IncomingMessage,
+    ProposedPhoto,
+    are_clear,
+    is_direct,
+    kind_of,
+    proposed,
+)
 from bot.domain.mentions.parser import Understood, understand, understand_in_channel
 from bot.errors import SlackError, SlackRefused
-from bot.slack.client import LOOK_UP_SECONDS, Answer, Page, SlackWeb
+from bot.slack.client import LOOK_UP_SECONDS, Answer, MessagePage, SlackClient
 from bot.slack.file_info import file_info, is_stub
-from bot.slack.retry import Tries
+from bot.slack.retry import Retry
 from storage.engine.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -37,12 +45,12 @@ MOST_PHOTOS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Understanding:
+class MessageReading:
     """One message, read: what it says, what it lacks."""
 
-    dropped: Dropped
+    dropped: IncomingMessage
     understood: Understood = field(repr=False)
-    photos: Sequence[Standing] = field(repr=False)
+    photos: Sequence[ProposedPhoto] = field(repr=False)
     photos_left_out: int
     """Older photos of a long thread."""
     thread_is_cut: bool
@@ -62,14 +70,14 @@ class Understanding:
         return self.understood.is_empty and not self.photos
 
 
-class Messages:
+class MessageReader:
     """Reads them."""
 
     def __init__(
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         id_types: IDTypes,
         timezone: str,
         liveness_required: bool,
@@ -84,7 +92,7 @@ class Messages:
         self._liveness_required = liveness_required
         self._now = now
 
-    async def read(self, dropped: Dropped, tries: Tries) -> Understanding:
+    async def read(self, dropped: IncomingMessage, retry: Retry) -> MessageReading:
         """What a message says, with its photos, or those of its thread if it has none that can be used.
 
         Raises SlackError when the thread cannot be read now: without its photos the answer would be a wrong one.
@@ -92,7 +100,7 @@ class Messages:
         photos = proposed(await self._looked_up([f for f in dropped.files if kind_of(f) is FileKind.PHOTO]))
         left_out, is_cut = 0, False
         if not any(photo.fault is None for photo in photos):
-            of_thread, left_out, is_cut = await self._photos_of_thread(dropped, tries)
+            of_thread, left_out, is_cut = await self._photos_of_thread(dropped, retry)
             photos = of_thread or photos
         understood = await self._understood(dropped)
         form = Form(
@@ -104,7 +112,7 @@ class Messages:
             liveness=[photo.file for photo in photos if photo.kind is PhotoKind.LIVENESS],
             consent=True,
         )
-        return Understanding(
+        return MessageReading(
             dropped=dropped,
             understood=understood,
             photos=photos,
@@ -114,9 +122,11 @@ class Messages:
             form=form,
         )
 
-    async def find(self, tries: Tries, *, channel: str, ts: str, thread_ts: str | None, team: str) -> Dropped | None:
+    async def find(
+        self, retry: Retry, *, channel: str, ts: str, thread_ts: str | None, team: str
+    ) -> IncomingMessage | None:
         """A message as it reads now; None when it is gone. Raises SlackError."""
-        message = await tries.of(lambda: self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
+        message = await retry.call(lambda: self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
         return None if message is None else of_message(message, channel=channel, team=team)
 
     async def made_clear(
@@ -141,7 +151,7 @@ class Messages:
             return {}
         return dict(understood.texts)
 
-    async def fingerprint(self, understanding: Understanding) -> str:
+    async def fingerprint(self, understanding: MessageReading) -> str:
         """Tells whether a message still says what was shown, under the database's key: a bare hash of an ID number
         could be guessed. After a change of the key it fits no more, and the message is shown anew.
         """
@@ -160,7 +170,7 @@ class Messages:
 
         return (await self._database.read(under_key))[:32]
 
-    async def _understood(self, dropped: Dropped, *, chosen: tuple[str, str] | None = None) -> Understood:
+    async def _understood(self, dropped: IncomingMessage, *, chosen: tuple[str, str] | None = None) -> Understood:
         """In a thread of its own: a long text of no sense can take a while."""
         me = await self._me()
         if not dropped.is_direct:
@@ -178,10 +188,10 @@ class Messages:
         except SlackError:
             return ""
 
-    async def _photos_of_thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Standing], int, bool]:
+    async def _photos_of_thread(self, dropped: IncomingMessage, retry: Retry) -> tuple[list[ProposedPhoto], int, bool]:
         """The newest photos, how many older ones there are, and whether part of the thread was not read."""
         try:
-            messages, is_cut = await self._thread(dropped, tries)
+            messages, is_cut = await self._thread(dropped, retry)
         except SlackRefused as no:
             log.info("messages.thread_not_read", error=no.code)
             return [], 0, False
@@ -193,11 +203,11 @@ class Messages:
         newest = list(found.values())[-MOST_PHOTOS:]
         return proposed(await self._looked_up(newest)), len(found) - len(newest), is_cut
 
-    async def _thread(self, dropped: Dropped, tries: Tries) -> tuple[list[Answer], bool]:
+    async def _thread(self, dropped: IncomingMessage, retry: Retry) -> tuple[list[Answer], bool]:
         """Page by page from the first message on; of what is longer than that, the newest page too."""
 
-        async def page(cursor: str | None = None, oldest: str | None = None) -> Page:
-            return await tries.of(
+        async def page(cursor: str | None = None, oldest: str | None = None) -> MessagePage:
+            return await retry.call(
                 lambda: self._slack.thread(
                     channel=dropped.channel, ts=dropped.root_ts, limit=PAGE, cursor=cursor, oldest=oldest
                 )
@@ -232,11 +242,11 @@ class Messages:
         return await self._slack.look_up_file(file)
 
 
-def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> Dropped:
+def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> IncomingMessage:
     """A message object of Slack's, from an event, a shortcut or the history."""
     ts = str(message.get("ts") or "")
     thread_ts = message.get("thread_ts")
-    return Dropped(
+    return IncomingMessage(
         channel=channel,
         ts=ts,
         thread_ts=str(thread_ts) if thread_ts and thread_ts != ts else None,

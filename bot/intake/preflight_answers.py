@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.request import FileInfo, photo_faults
@@ -18,7 +18,7 @@ from storage.engine.database import Database
 log = structlog.get_logger(__name__)
 
 
-class Holding:
+class PreflightAnswers:
     """Takes the answers."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Holding:
         log.info("check.photos_replaced", ref=ref)
         return {}
 
-    async def look(self) -> None:
+    async def tick(self) -> None:
         """Remind once of a question that waits; withdraw a check whose question nobody answered."""
         for ref in await self._database.read(preflight_holds.unanswered, now=self._now()):
             try:
@@ -75,11 +75,11 @@ class Holding:
         check = await self._database.read(checks.find, ref)
         is_own = check is not None and check.requester == user
         match await self._access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else [])):
-            case Verdict.YES if check is not None:
+            case Permission.YES if check is not None:
                 return check
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.YES | Verdict.NO:
+            case Permission.YES | Permission.NO:
                 raise self._access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
 
 

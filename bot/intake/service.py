@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import FRESH_FOR, Access, Role, Verdict
+from bot.access.permissions import FRESH_FOR, Access, Permission, Role
 from bot.domain.check.check import Check, PhotoKind, PhotoRef, Request
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
@@ -19,7 +19,7 @@ from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.reporting.searches import EARLIER_NAMED
 from bot.errors import IllegalMove, Refusal, Refused
 from bot.settings import Environment, Settings
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from bot.submission import lifecycle
 from storage import checks, preflight_holds, slack_requests
 from storage.engine.database import Database, Transaction
@@ -33,7 +33,7 @@ LATEST = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
+class SubmittedForm:
     """A submitted form, as the handler read it."""
 
     requester: str
@@ -58,7 +58,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
+class FieldErrors:
     """What must be corrected first; nothing was stored."""
 
     by_field: Mapping[str, FieldFault]
@@ -67,7 +67,7 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class CheckedBefore:
     """This person was checked before, as far as the asker may know. Nothing was stored."""
 
     earlier: Sequence[tuple[Check, str | None]]
@@ -85,12 +85,12 @@ class Intake:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         access: Access,
         id_types: IDTypes,
         settings: Settings,
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
     ) -> None:
         self._database = database
         self._slack = slack
@@ -99,16 +99,16 @@ class Intake:
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
         self._now = now
-        self._dice = dice
+        self._rng = rng
 
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
         match await self._access.has(user, Role.REQUESTER):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 raise Refused(Refusal.NO_RIGHT, operator=self._access.an_admin())
-            case Verdict.YES:
+            case Permission.YES:
                 pass
 
     async def require_asking(self, user: str, channel: str | None) -> None:
@@ -132,7 +132,7 @@ class Intake:
         """False if a request of Slack with this id was taken before, by this process or an earlier one."""
         return await self._database.write(slack_requests.take, request_id, now=self._now())
 
-    async def accept(self, filled: Filled) -> Accepted | Faults | Seen:
+    async def accept(self, filled: SubmittedForm) -> Accepted | FieldErrors | CheckedBefore:
         """Check everything that can be known now and store the request in one transaction. Raises Refused.
 
         A second submit of the same form changes nothing and gives the first one's reference.
@@ -159,7 +159,7 @@ class Intake:
         if filled.not_before is not None and filled.not_before > now + LATEST:
             refused.append(Refused(Refusal.RERUN_TOO_FAR_AHEAD, days=LATEST.days))
         if parsed.faults or refused or parsed.id_type is None:
-            return Faults(by_field=parsed.faults, refused=refused)
+            return FieldErrors(by_field=parsed.faults, refused=refused)
         request = Request(
             requester=filled.requester,
             team=filled.team,
@@ -180,7 +180,7 @@ class Intake:
             return await self._run_again(filled, filled.rerun, request, now)
         return await self._store(request, now)
 
-    async def _seen(self, request: Request, entry: IDType, *, but: str | None, now: datetime) -> Seen | None:
+    async def _seen(self, request: Request, entry: IDType, *, but: str | None, now: datetime) -> CheckedBefore | None:
         """Who was checked before, as far as the asker may know."""
         number = request.id_info.get("id_number", "")
         if self._settings.smile_id_environment is Environment.SANDBOX and entry.is_test_number(number):
@@ -199,17 +199,17 @@ class Intake:
         found, is_number = await self._database.read(look)
         if not found:
             return None
-        sees_all = await self._access.has(request.requester, Role.REVIEWER, Role.ADMIN) is Verdict.YES
+        sees_all = await self._access.has(request.requester, Role.REVIEWER, Role.ADMIN) is Permission.YES
         shown = [c for c in found if sees_all or request.requester == c.requester or request.channel == c.channel]
         named = shown[:EARLIER_NAMED]
         links = await asyncio.gather(*(self._slack.link(channel=check.channel, ts=check.message_ts) for check in named))
         pairs = [*zip(named, links, strict=True), *((check, None) for check in shown[EARLIER_NAMED:])]
-        return Seen(earlier=pairs, hidden=len(found) - len(shown), by_number=is_number)
+        return CheckedBefore(earlier=pairs, hidden=len(found) - len(shown), by_number=is_number)
 
-    async def _run_again(self, filled: Filled, ref: str, request: Request, now: datetime) -> Accepted:
+    async def _run_again(self, filled: SubmittedForm, ref: str, request: Request, now: datetime) -> Accepted:
         check = await self._database.read(checks.find, ref)
         its_own = check is not None and check.requester == filled.requester
-        if not its_own and await self._access.has(filled.requester, Role.REVIEWER, Role.ADMIN) is not Verdict.YES:
+        if not its_own and await self._access.has(filled.requester, Role.REVIEWER, Role.ADMIN) is not Permission.YES:
             raise Refused(Refusal.NO_DETAILS)
 
         try:
@@ -223,7 +223,7 @@ class Intake:
 
     async def _store(self, request: Request, now: datetime) -> Accepted:
         for _try in range(20):
-            ref = reference(self._dice.getrandbits(40))
+            ref = reference(self._rng.getrandbits(40))
             try:
                 stored, is_new = await self._database.write(lifecycle.accept, request, ref=ref, now=now)
             except sqlite3.IntegrityError:

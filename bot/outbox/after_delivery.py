@@ -9,14 +9,14 @@ from bot.domain.outbox import Post, PostKind
 from bot.outbox import alerts, refresh
 from bot.outbox.builders import DeliveryResult, Follower
 from bot.outbox.outcomes import Redirected, Reissued
-from bot.slack.client import Found
+from bot.slack.client import FoundMessage
 from storage import batches, checks, deliveries, outbox
 from storage.engine.database import Transaction
 
 NO_ACCESS = "the person no longer has access"
 
 
-def delivered(tx: Transaction, post: Post, place: Found | None, *, follow: Follower, now: datetime) -> None:
+def delivered(tx: Transaction, post: Post, place: FoundMessage | None, *, follow: Follower, now: datetime) -> None:
     channel, ts = (place.channel, place.ts) if place is not None else (None, None)
     deliveries.done(tx, post.id, channel=channel, ts=ts, now=now)
     follow(tx, post, DeliveryResult.DELIVERED, now)

@@ -13,7 +13,7 @@ from typing import assert_never
 
 import structlog
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.backoff import retry_in
 from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
@@ -41,7 +41,7 @@ from bot.outbox.pacing import Pacing
 from bot.outbox.recipients import NOT_MISSED, Recipients
 from bot.outbox.update_delivery import UpdateDelivery
 from bot.settings import Settings
-from bot.slack.client import SHOWN_WITHIN, SlackWeb
+from bot.slack.client import SHOWN_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
 from storage import deliveries, outbox
 from storage.engine.database import Database, Transaction
@@ -71,14 +71,14 @@ class Outbox:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         access: Access,
         builders: Builders,
         followers: Mapping[PostKind, Follower],
         settings: Settings,
         now: Callable[[], datetime],
         steady: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
         wake_in: Callable[[timedelta], None] = lambda _wait: None,
     ) -> None:
         """`wake_in` is called with the time after which a paused conversation may go on; `steady` is never set."""
@@ -90,7 +90,7 @@ class Outbox:
         self._builders = builders
         self._followers = followers
         self._now = now
-        self._dice = dice
+        self._rng = rng
         self._wake_in = wake_in
         self._recipients = Recipients(access)
         self._pacing = Pacing(per_second=settings.slack_posts_per_second, steady=steady, wake_in=wake_in)
@@ -152,11 +152,11 @@ class Outbox:
 
     async def _deliver(self, post: Post, context: Context) -> DeliveryOutcome:
         match await self._recipients.may_be_told(post, context):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise SlackNotSent("whether this person may be told is not known now")
-            case Verdict.NO:
+            case Permission.NO:
                 return Dropped(after_delivery.NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
-            case Verdict.YES:
+            case Permission.YES:
                 pass
         built = await self._builders[post.kind](post)
         if built is None:
@@ -244,7 +244,7 @@ class Outbox:
             return
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
         if wait is None:
-            wait = max(retry_in(post.tries + 1, jitter=self._dice.random()), at_least)
+            wait = max(retry_in(post.tries + 1, jitter=self._rng.random()), at_least)
         await self._database.write(deliveries.reschedule, post.id, at=self._now() + wait, error=error, counts=counts)
         self._wake_in(wait)
 

@@ -10,11 +10,11 @@ from bot.outbox.builders import File
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed
 from bot.outbox.recipients import SHARED, Recipients
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 
 
 class FileDelivery:
-    def __init__(self, *, slack: SlackWeb, recipients: Recipients, lost_answers: LostAnswers) -> None:
+    def __init__(self, *, slack: SlackClient, recipients: Recipients, lost_answers: LostAnswers) -> None:
         self._slack = slack
         self._recipients = recipients
         self._lost_answers = lost_answers

@@ -10,7 +10,7 @@ from bot.domain.outbox import Post
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused
 from bot.outbox.outcomes import Delivered, Postponed
 from bot.outbox.pacing import Pacing
-from bot.slack.client import SHOWN_WITHIN, Found
+from bot.slack.client import SHOWN_WITHIN, FoundMessage
 from storage import deliveries
 from storage.engine.database import Database
 
@@ -42,7 +42,7 @@ class LostAnswers:
             self._pacing.pause(post.destination)
 
     async def look(
-        self, post: Post, find: Callable[[datetime], Awaitable[Found | None]]
+        self, post: Post, find: Callable[[datetime], Awaitable[FoundMessage | None]]
     ) -> Delivered | Postponed | None:
         """Whether an earlier attempt posted it after all. None: it did not, so it may be posted now.
 

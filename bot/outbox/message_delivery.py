@@ -9,14 +9,14 @@ from bot.outbox.context import Context
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed, Redirected, Spread, ToAuthor
 from bot.outbox.recipients import SHARED, Recipients
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 
 _FOR_REVIEWERS = frozenset({PostKind.REVIEW_NOTICE, PostKind.REVIEW_CALL})
 
 
 class MessageDelivery:
     def __init__(
-        self, *, slack: SlackWeb, recipients: Recipients, lost_answers: LostAnswers, builders: Builders
+        self, *, slack: SlackClient, recipients: Recipients, lost_answers: LostAnswers, builders: Builders
     ) -> None:
         self._slack = slack
         self._recipients = recipients

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from bot.domain.check.check import Check
 from bot.domain.outbox import Post
-from bot.slack.client import Found
+from bot.slack.client import FoundMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    place: Found | None
+    place: FoundMessage | None
     """None for a file: Slack's answer to an upload names no message."""
 
 

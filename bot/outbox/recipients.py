@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.outbox import ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
-from bot.domain.review.review import FOR_REVIEWERS, Choice
+from bot.domain.review.review import FOR_REVIEWERS, Subscription
 from bot.errors import SlackNotSent
 from bot.outbox.context import Context
 
@@ -32,19 +32,19 @@ class Recipients:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def may_be_told(self, post: Post, context: Context) -> Verdict:
+    async def may_be_told(self, post: Post, context: Context) -> Permission:
         """YES also for what goes to a channel: who sits there is Slack's affair, and its thread is told in any case."""
         person = recipient(post, context)
         if person is None:
-            return Verdict.YES
+            return Permission.YES
         if post.kind is PostKind.ANSWER:
             # Whoever asked hears something, a guest too: that they have no rights here. Their rights were looked at as
             # the answer was built, minutes ago at most.
-            return Verdict.YES
+            return Permission.YES
         if post.kind in EXPORTS:
             # How far a file is says nothing of any check; who may have the file is looked at when it is written.
             return await self._access.is_member(person)
-        if post.kind is PostKind.PERSONAL and Choice(post.payload["choice"]) in FOR_REVIEWERS:
+        if post.kind is PostKind.PERSONAL and Subscription(post.payload["choice"]) in FOR_REVIEWERS:
             return await self._access.has(person, *_ANY_CHECK)
         return await self._access.has(person, *_ROLES.get(post.kind, (Role.REQUESTER, *_ANY_CHECK)))
 
@@ -61,8 +61,8 @@ class Recipients:
         """
         if whom := post.payload.get("whom"):
             return [whom]
-        askers = context.check.askers if context.check else frozenset()
-        return [user for user in self._access.people(Role.REVIEWER) if user not in askers]
+        requesters = context.check.requesters if context.check else frozenset()
+        return [user for user in self._access.people(Role.REVIEWER) if user not in requesters]
 
 
 def recipient(post: Post, context: Context) -> str | None:

@@ -11,7 +11,7 @@ from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.outbox import UPDATES, Message, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Receipt
-from bot.domain.results.codes import Outcome, Reading
+from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.review.review import Agreement, Decided
 from bot.outbox.builders import Builders
 from bot.outbox.context import parent_of
@@ -31,7 +31,7 @@ class _Result:
 
     check: Check
     entry: IDType | None
-    reading: Reading
+    reading: ResultMeaning
     at: datetime
     """When the message was received."""
     told: NotifiedParties
@@ -50,7 +50,7 @@ class ThreadPosts:
         database: Database,
         access: Access,
         id_types: IDTypes,
-        read: Callable[[Receipt], Reading],
+        read: Callable[[Receipt], ResultMeaning],
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:

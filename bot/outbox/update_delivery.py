@@ -5,11 +5,11 @@ from bot.outbox.context import Context
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Dropped, Failed, Reissued
 from bot.outbox.pacing import Pacing
 from bot.outbox.recipients import SHARED, Recipients
-from bot.slack.client import Found, SlackWeb
+from bot.slack.client import FoundMessage, SlackClient
 
 
 class UpdateDelivery:
-    def __init__(self, *, slack: SlackWeb, recipients: Recipients, pacing: Pacing) -> None:
+    def __init__(self, *, slack: SlackClient, recipients: Recipients, pacing: Pacing) -> None:
         self._slack = slack
         self._recipients = recipients
         self._pacing = pacing
@@ -27,7 +27,7 @@ class UpdateDelivery:
             await self._slack.update(channel=parent.channel, ts=parent.ts, text=message.text, blocks=message.blocks)
         finally:
             self._pacing.pause(post.destination)
-        return Delivered(Found(channel=parent.channel, ts=parent.ts))
+        return Delivered(FoundMessage(channel=parent.channel, ts=parent.ts))
 
     def closed(self, post: Post, context: Context, why: str) -> DeliveryOutcome:
         """What becomes of it when the message is gone, or takes no update any more.

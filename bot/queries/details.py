@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.references import parse_reference
 from bot.domain.check.request import FileInfo, check_file
@@ -19,9 +19,9 @@ from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decided, Decision, Note, runs_again
 from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
 from bot.slack.blocks import private, review
-from bot.slack.blocks.form import Attached
+from bot.slack.blocks.form import AttachedPhoto
 from bot.slack.blocks.refusals import plain_sentence
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
 from bot.submission import lifecycle
 from storage import attempts, audit, checks, receipts, reviews
@@ -41,14 +41,14 @@ _AUTHORITY = {
 }
 
 
-class Desk:
+class CheckDetails:
     """Answers to people, by right."""
 
     def __init__(
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         smile_id: SmileID,
         access: Access,
         id_types: IDTypes,
@@ -82,7 +82,7 @@ class Desk:
             raise Refused(Refusal.RERUN_IN_REVIEW, ref=check.ref)
         raise Refused(Refusal.RERUN_UNDER_WAY, ref=check.ref)
 
-    async def photos_of(self, check: Check) -> list[Attached]:
+    async def photos_of(self, check: Check) -> list[AttachedPhoto]:
         """The photos of the last time, as they can stand in the form, with the reason where one is gone."""
         found = await self._database.read(checks.photos, check.ref)
         return list(await asyncio.gather(*(self._attached(photo) for photo in found)))
@@ -102,20 +102,20 @@ class Desk:
         """The same refusal for a check that does not exist and one that may not be seen."""
         check = await self._database.read(checks.find, ref)
         match await self._may_see(user, check):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO if check is not None and check.requester == user:
+            case Permission.NO if check is not None and check.requester == user:
                 # They know of it: what they lack since is the role.
                 raise self._access.no_access()
-            case Verdict.NO:
+            case Permission.NO:
                 check = None
-            case Verdict.YES:
+            case Permission.YES:
                 pass
         if check is None:
             raise Refused(Refusal.UNKNOWN_REF, ref=ref)
         return check
 
-    async def _attached(self, photo: PhotoRef) -> Attached:
+    async def _attached(self, photo: PhotoRef) -> AttachedPhoto:
         name = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
         name += " of the last time"
         fault = None
@@ -124,17 +124,17 @@ class Desk:
             found = await self._slack.look_up_file(FileInfo(id=photo.file_id))
             seen = check_file(found)
             fault = _GONE if not found.readable else plain_sentence(seen) if seen else None
-        return Attached(file_id=photo.file_id, inside=photo.inside, name=name, kind=photo.kind, fault=fault)
+        return AttachedPhoto(file_id=photo.file_id, inside=photo.inside, name=name, kind=photo.kind, fault=fault)
 
     async def details(self, user: str, ref: str) -> dict[str, Any]:
         """The Details modal without photo links, the look recorded. Raises Refused."""
         check = await self._database.read(checks.find, ref)
         may = await self._may_see(user, check)
-        if may is Verdict.UNKNOWN:
+        if may is Permission.UNKNOWN:
             raise Refused(Refusal.NOT_SURE)
-        if check is not None and may is Verdict.NO and check.requester == user:
+        if check is not None and may is Permission.NO and check.requester == user:
             raise self._access.no_access()
-        if check is None or may is Verdict.NO:
+        if check is None or may is Permission.NO:
             raise Refused(Refusal.NO_DETAILS)
 
         def commit(tx: Transaction, now: datetime) -> None:
@@ -162,7 +162,7 @@ class Desk:
         of_this_round = attempt.job_id if attempt is not None and attempt.round == check.round else None
         written: list[Decided | Note] = [*await self._database.read(reviews.decisions, check.ref)]
         # What reviewers write among themselves is not for who asked.
-        if await self._access.has(user, Role.REVIEWER, Role.ADMIN) is Verdict.YES:
+        if await self._access.has(user, Role.REVIEWER, Role.ADMIN) is Permission.YES:
             written += await self._database.read(reviews.notes, check.ref)
         entry = self._id_types.find(check.country, check.id_type)
         read = [(receipt, self._smile_id.read_message(receipt.body)) for receipt in kept]
@@ -175,8 +175,8 @@ class Desk:
             check, entry, told, photo_links=links, compared=compared, reviewers=review.written(written)
         )
 
-    def _told(self, receipt: Receipt, message: ResultMessage, liveness_images: int | None) -> private.Told:
-        return private.Told(
+    def _told(self, receipt: Receipt, message: ResultMessage, liveness_images: int | None) -> private.MessageDetails:
+        return private.MessageDetails(
             at=receipt.received_at,
             source=receipt.source,
             reading=message.reading,
@@ -185,12 +185,12 @@ class Desk:
             suspects=[f"{suspect.user_id} ({', '.join(suspect.reasons)})" for suspect in message.suspects],
         )
 
-    async def _may_see(self, user: str, check: Check | None) -> Verdict:
+    async def _may_see(self, user: str, check: Check | None) -> Permission:
         """Asked also where there is no such check, so that not even the time it takes tells of its existence."""
         return await self._access.may_see(user, check.requester if check is not None else "")
 
 
-def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.Compared]:
+def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.ComparedField]:
     """Name, date of birth and phone number, as far as either side tells them."""
     entered, record = check.id_info, check.record
     persons = [held.person for held in authorities]
@@ -204,7 +204,7 @@ def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.Co
         ("Phone number", entered.get("phone_number", ""), phones, record.phone),
     ]
     return [
-        private.Compared(name=name, entered=typed, recorded=list(dict.fromkeys(filter(None, held))), word=word)
+        private.ComparedField(name=name, entered=typed, recorded=list(dict.fromkeys(filter(None, held))), word=word)
         for name, typed, held, word in rows
         if typed or (name == "Name" and any(held))
     ]

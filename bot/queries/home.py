@@ -13,19 +13,19 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.reporting.periods import Kind, Period
+from bot.domain.reporting.periods import Period, PeriodKind
 from bot.domain.review.review import Review
 from bot.errors import SlackError, SlackRateLimited, SlackRefused
 from bot.reporting import report_reader
 from bot.settings import Settings
 from bot.slack.blocks import home
-from bot.slack.blocks.find import Row
-from bot.slack.blocks.home import MINE, QUEUE, Queue, Queued, Today
-from bot.slack.client import SlackWeb
+from bot.slack.blocks.find import CheckRow
+from bot.slack.blocks.home import MINE, QUEUE, HomeFigures, QueuedCheck, ReviewQueue
+from bot.slack.client import SlackClient
 from storage import checks, home_tabs, reviews
 from storage.engine.database import Database, Transaction
 
@@ -41,7 +41,7 @@ _NOBODY = frozenset({"user_not_found", "not_allowed_token_type", "user_disabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rights:
+class HomeRights:
     """Which sections are a person's; `unsure` where Slack has not answered."""
 
     mine: bool
@@ -57,20 +57,20 @@ class Rights:
         return {name for name, seen in (("queue", self.queue), ("today", self.today)) if seen}
 
 
-class Home:
+class HomeTab:
     """Builds and publishes them."""
 
     def __init__(
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         access: Access,
         id_types: IDTypes,
         settings: Settings,
         now: Callable[[], datetime],
         steady: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
     ) -> None:
         self._database = database
         self._slack = slack
@@ -80,7 +80,7 @@ class Home:
         self._zone = ZoneInfo(settings.timezone)
         self._now = now
         self._steady = steady
-        self._dice = dice
+        self._rng = rng
         self._links: dict[str, str] = {}
         self._paused_until: datetime | None = None
         """In time that is never set. Slack counts the publishings of the app, not of a person: all wait for one."""
@@ -89,17 +89,17 @@ class Home:
         """Somebody looks at theirs."""
         await self._database.write(home_tabs.opened, person, now=self._now())
 
-    async def look(self) -> None:
+    async def tick(self) -> None:
         """Have every tab that is kept fresh built again; what reads the same is not published."""
         await self._database.write(home_tabs.mark_all_due, now=self._now())
 
-    async def claim(self, limit: int) -> Sequence[home_tabs.Due]:
+    async def claim(self, limit: int) -> Sequence[home_tabs.DueTab]:
         if self._paused_until is not None and self._steady() < self._paused_until:
             return []
         now = self._now()
         return await self._database.write(home_tabs.claim_due, now=now, until=now + LEASE, limit=limit)
 
-    async def work(self, due: home_tabs.Due) -> None:
+    async def work(self, due: home_tabs.DueTab) -> None:
         """Show one tab anew, if it reads differently; a failure tries again."""
         rights = await self._rights(due.person)
         view = await self._view(due.person, rights)
@@ -119,7 +119,7 @@ class Home:
             await self._again(due, timedelta(minutes=5), no.code)
             return
         except SlackError as fault:
-            await self._again(due, retry_in(1, jitter=self._dice.random()), str(fault))
+            await self._again(due, retry_in(1, jitter=self._rng.random()), str(fault))
             return
 
         def commit(tx: Transaction, now: datetime) -> None:
@@ -129,26 +129,26 @@ class Home:
 
         await self._database.write(commit, self._now())
 
-    async def _again(self, due: home_tabs.Due, wait: timedelta, error: str) -> None:
+    async def _again(self, due: home_tabs.DueTab, wait: timedelta, error: str) -> None:
         log.info("home.not_shown", error=error)
         await self._database.write(home_tabs.reschedule, due.person, at=self._now() + wait)
 
-    async def _rights(self, person: str) -> Rights:
+    async def _rights(self, person: str) -> HomeRights:
         requester, reviewer, manager, admin = await asyncio.gather(
             self._access.has(person, Role.REQUESTER),
             self._access.has(person, Role.REVIEWER, Role.ADMIN),
             self._access.has(person, Role.MANAGER, Role.ADMIN),
             self._access.has(person, Role.ADMIN),
         )
-        return Rights(
-            mine=requester is Verdict.YES,
-            queue=reviewer is Verdict.YES,
-            overrides=admin is Verdict.YES,
-            today=manager is Verdict.YES,
-            unsure=Verdict.UNKNOWN in (requester, reviewer, manager),
+        return HomeRights(
+            mine=requester is Permission.YES,
+            queue=reviewer is Permission.YES,
+            overrides=admin is Permission.YES,
+            today=manager is Permission.YES,
+            unsure=Permission.UNKNOWN in (requester, reviewer, manager),
         )
 
-    async def _view(self, person: str, rights: Rights) -> dict[str, object]:
+    async def _view(self, person: str, rights: HomeRights) -> dict[str, object]:
         mine, queue, today = None, None, None
         if rights.mine:
             mine = await self._rows(await self._database.read(checks.recent, requester=person, limit=MINE))
@@ -160,7 +160,7 @@ class Home:
         ask = operators[0] if operators else None
         return home.home(mine=mine, queue=queue, today=today, ask=ask, unsure=rights.unsure)
 
-    async def _queue(self, person: str, *, overrides: bool) -> Queue:
+    async def _queue(self, person: str, *, overrides: bool) -> ReviewQueue:
         def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
             found, total = reviews.queue(tx, person, overrides=overrides, limit=QUEUE)
             return [(checks.get(tx, review.ref), review) for review in found], total
@@ -169,24 +169,24 @@ class Home:
         rows = await self._rows([check for check, _review in first])
         now = self._now()
         queued = [
-            Queued(row=row, review=review, waited=_coarse(now - review.opened_at))
+            QueuedCheck(row=row, review=review, waited=_coarse(now - review.opened_at))
             for row, (_check, review) in zip(rows, first, strict=True)
         ]
-        return Queue(viewer=person, first=queued, more=total - len(queued))
+        return ReviewQueue(viewer=person, first=queued, more=total - len(queued))
 
-    def _today(self, tx: Transaction) -> Today:
+    def _today(self, tx: Transaction) -> HomeFigures:
         now = self._now()
         day = now.astimezone(self._zone).date()
         today, yesterday = (
-            report_reader.read(tx, Period(kind=Kind.DAY, first=one, last=one), settings=self._settings, as_of=now)
+            report_reader.read(tx, Period(kind=PeriodKind.DAY, first=one, last=one), settings=self._settings, as_of=now)
             for one in (day, day - timedelta(days=1))
         )
-        return Today(today=today, yesterday=yesterday)
+        return HomeFigures(today=today, yesterday=yesterday)
 
-    async def _rows(self, found: Sequence[Check]) -> list[Row]:
+    async def _rows(self, found: Sequence[Check]) -> list[CheckRow]:
         links = await asyncio.gather(*(self._link(check) for check in found))
         return [
-            Row(check=check, entry=self._id_types.find(check.country, check.id_type), link=link)
+            CheckRow(check=check, entry=self._id_types.find(check.country, check.id_type), link=link)
             for check, link in zip(found, links, strict=True)
         ]
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType, IDTypes
-from bot.domain.reporting.searches import Cursor, Wanted
+from bot.domain.reporting.searches import Cursor, SearchFilter
 from bot.errors import Refusal, Refused
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from storage import audit, search
 from storage.engine.database import Database, Transaction
-from storage.search import Page
+from storage.search import CheckPage
 
 PAGE = 10
 
@@ -34,7 +34,7 @@ OWN = "mine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
+class SearchForm:
     """The search form, as filled in; empty fields are None. `number`, `reference` never leave this process."""
 
     ref: str | None = None
@@ -55,23 +55,23 @@ class Sought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SearchResult:
     """One page of checks, with a link to each where Slack gave it in time."""
 
-    page: Page
-    wanted: Wanted
+    page: CheckPage
+    wanted: SearchFilter
     entries: Sequence[IDType | None]
     links: Sequence[str | None]
 
 
-class Finding:
+class CheckSearch:
     """Looks for checks."""
 
     def __init__(
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         access: Access,
         id_types: IDTypes,
         timezone: str,
@@ -84,39 +84,41 @@ class Finding:
         self._zone = ZoneInfo(timezone)
         self._now = now
 
-    async def listing(self, user: str, shown: str, cursor: Cursor | None = None) -> Found:
+    async def listing(self, user: str, shown: str, cursor: Cursor | None = None) -> SearchResult:
         """A person's checks, or with `all` everybody's. Raises Refused."""
         await self.require_search(user)
-        wanted = Wanted(requester=user, states=STATES.get(shown), undecided=shown == IN_REVIEW)
+        wanted = SearchFilter(requester=user, states=STATES.get(shown), undecided=shown == IN_REVIEW)
         if shown == EVERYBODYS:
             await self._require_all(user)
-            wanted = Wanted()
+            wanted = SearchFilter()
         found = await self._found(wanted, cursor)
         await self._record(user, found, "list")
         return found
 
-    async def search(self, user: str, sought: Sought) -> Found:
+    async def search(self, user: str, sought: SearchForm) -> SearchResult:
         """The first page of what fits every field. Others' checks are for reviewers and admins, and recorded."""
         wanted = await self._wanted(sought)
         return await self.turn(user, wanted, None, kinds=_kinds(sought))
 
-    async def turn(self, user: str, wanted: Wanted, cursor: Cursor | None, *, kinds: str = "page") -> Found:
+    async def turn(
+        self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str = "page"
+    ) -> SearchResult:
         """One page; whose rights allow no more sees own checks alone, whatever is wanted."""
         match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 await self.require_search(user)
                 if wanted.requester not in (None, user):
                     wanted = replace(wanted, refs=())
                 wanted = replace(wanted, requester=user)
-            case Verdict.YES:
+            case Permission.YES:
                 pass
         found = await self._found(wanted, cursor)
         await self._record(user, found, kinds)
         return found
 
-    async def _record(self, user: str, found: Found, kinds: str) -> None:
+    async def _record(self, user: str, found: SearchResult, kinds: str) -> None:
         """Who saw others' checks, by which kinds of criteria, and how many; never which values."""
         others = sum(check.requester != user for check in found.page.checks)
         if others:
@@ -129,23 +131,23 @@ class Finding:
     async def require_search(self, user: str) -> None:
         """Own checks are for requesters, and having been one is no right. Raises Refused."""
         match await self._access.may_see(user, user):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 raise self._access.no_access()
-            case Verdict.YES:
+            case Permission.YES:
                 pass
 
     async def _require_all(self, user: str) -> None:
         match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 raise Refused(Refusal.ALL_IS_FOR_REVIEWERS)
-            case Verdict.YES:
+            case Permission.YES:
                 pass
 
-    async def _wanted(self, sought: Sought) -> Wanted:
+    async def _wanted(self, sought: SearchForm) -> SearchFilter:
         countries = [sought.country] if sought.country else list(self._id_types.known_countries())
 
         def keyed(tx: Transaction) -> tuple[str, ...] | None:
@@ -162,7 +164,7 @@ class Finding:
             return search.newest(tx, set.intersection(*sets)) if sets else None
 
         refs = await self._database.read(keyed)
-        return Wanted(
+        return SearchFilter(
             requester=sought.requester,
             states=STATES.get(sought.outcome or ""),
             undecided=sought.outcome == IN_REVIEW,
@@ -174,15 +176,15 @@ class Finding:
     def _begins(self, day: date | None) -> datetime | None:
         return datetime(day.year, day.month, day.day, tzinfo=self._zone).astimezone(UTC) if day else None
 
-    async def _found(self, wanted: Wanted, cursor: Cursor | None) -> Found:
+    async def _found(self, wanted: SearchFilter, cursor: Cursor | None) -> SearchResult:
         page = await self._database.read(search.page, wanted, size=PAGE, cursor=cursor)
         looks = (self._slack.link(channel=check.channel, ts=check.message_ts) for check in page.checks)
         links = await asyncio.gather(*looks)
         entries = [self._id_types.find(check.country, check.id_type) for check in page.checks]
-        return Found(page=page, wanted=wanted, entries=entries, links=links)
+        return SearchResult(page=page, wanted=wanted, entries=entries, links=links)
 
 
-def _kinds(sought: Sought) -> str:
+def _kinds(sought: SearchForm) -> str:
     """Which fields were filled in, never with what: for the audit trail."""
     names = ("ref", "reference", "number", "job", "requester", "first", "last", "outcome")
     return "+".join(name for name in names if getattr(sought, name))

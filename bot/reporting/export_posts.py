@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import IO
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState
 from bot.errors import SlackNotSent
@@ -13,16 +13,16 @@ from bot.outbox.refresh import UPDATE_EVERY
 from bot.reporting import export_writer
 from bot.reporting.export_commits import give_up, keep_written
 from bot.slack.blocks import export as words
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from storage import exports
 from storage.engine.database import Database
-from storage.exports import Wanted
+from storage.exports import ExportRange
 
 
 class ExportPosts:
     """Writes exports."""
 
-    def __init__(self, *, database: Database, slack: SlackWeb, access: Access, now: Callable[[], datetime]) -> None:
+    def __init__(self, *, database: Database, slack: SlackClient, access: Access, now: Callable[[], datetime]) -> None:
         self._database = database
         self._slack = slack
         self._access = access
@@ -48,12 +48,12 @@ class ExportPosts:
         if export is None or export.state not in (ExportState.ASKED, ExportState.FAILED):
             return None
         match await self._access.has(export.person, Role.MANAGER, Role.ADMIN):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise SlackNotSent("who may export is not known now")
-            case Verdict.NO:
+            case Permission.NO:
                 await self._database.write(give_up, export.id, ExportState.REFUSED, now=self._now())
                 return None
-            case Verdict.YES:
+            case Permission.YES:
                 pass
         return File(
             channel=await self._slack.direct_channel(export.person),
@@ -73,7 +73,7 @@ class ExportPosts:
                 told_at = self._now()
                 await self._database.write(keep_written, export.id, count, now=told_at)
 
-        wanted = Wanted(since=export.since, until=export.until)
+        wanted = ExportRange(since=export.since, until=export.until)
         count = await export_writer.write(self._database, export.form, wanted, out, on_page=on_page)
         await self._database.write(keep_written, export.id, count, now=self._now())
         whole = await self._database.read(exports.find, export.id)

@@ -14,7 +14,7 @@ from bot.domain.reporting.spreadsheets import BOM, Sheet, csv_text
 from bot.errors import Refusal, Refused
 from storage import exports
 from storage.engine.database import Database
-from storage.exports import FIELDS, Line, Wanted
+from storage.exports import FIELDS, ExportLine, ExportRange
 
 MOST_IN_A_WORKBOOK = 1_000_000
 """A sheet holds 1,048,576 rows."""
@@ -27,7 +27,7 @@ async def _quietly(_count: int) -> None:
 async def write(
     database: Database,
     form: Format,
-    wanted: Wanted,
+    wanted: ExportRange,
     out: IO[bytes],
     *,
     on_page: Callable[[int], Awaitable[None]] = _quietly,
@@ -64,11 +64,11 @@ def _must_fit(rows: int) -> None:
         raise Refused(Refusal.EXPORT_NO_SHEET)
 
 
-def _bytes(form: Format, lines: list[Line]) -> bytes:
+def _bytes(form: Format, lines: list[ExportLine]) -> bytes:
     if form is Format.CSV:
         return csv_text(_cells(line) for line in lines).encode()
     return "".join(json.dumps(asdict(line)) + "\n" for line in lines).encode()
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: ExportLine) -> list[str]:
     return [str(value) for value in astuple(line)]

@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.check.references import export_reference
 from bot.domain.reporting.exports import Export, ExportState, Format, parse
 from bot.errors import Refusal, Refused
 from bot.reporting import export_commits, export_writer
 from storage import audit, exports
 from storage.engine.database import Database
-from storage.exports import Wanted
+from storage.exports import ExportRange
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ MOST_IN_SLACK = 1_000_000
 async def parts(
     database: Database,
     form: Format,
-    wanted: Wanted,
+    wanted: ExportRange,
     *,
     actor: str,
     on_page: Callable[[int], Awaitable[None]],
@@ -58,36 +58,36 @@ class Exports:
         access: Access,
         timezone: str,
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
         most: int = MOST_IN_SLACK,
     ) -> None:
         self._database = database
         self._access = access
         self._zone = ZoneInfo(timezone)
         self._now = now
-        self._dice = dice
+        self._rng = rng
         self._most = most
 
     async def ask(self, user: str, typed: str) -> Export:
         """Store that somebody wants a file; it comes by direct message. Raises Refused."""
         match await self._access.has(user, Role.MANAGER, Role.ADMIN):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 raise Refused(Refusal.EXPORT_NOT_A_MANAGER)
-            case Verdict.YES:
+            case Permission.YES:
                 pass
         now = self._now()
         asked = parse(typed, today=now.astimezone(self._zone).date())
         since, until = asked.period.span(self._zone) if asked.period else (None, now)
         until = min(until, now)
-        total = await self._database.read(exports.count, Wanted(since=since, until=until))
+        total = await self._database.read(exports.count, ExportRange(since=since, until=until))
         if not total:
             raise Refused(Refusal.EXPORT_EMPTY)
         if total > self._most:
             raise Refused(Refusal.EXPORT_TOO_MANY, total=total, most=self._most)
         export = Export(
-            id=export_reference(self._dice.getrandbits(40)),
+            id=export_reference(self._rng.getrandbits(40)),
             state=ExportState.ASKED,
             person=user,
             form=asked.form,

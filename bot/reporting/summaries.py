@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import PostKind
 from bot.domain.reporting.figures import Report
-from bot.domain.reporting.periods import TOLD_BY_THE_CLOCK, Kind, Period, at, due
-from bot.domain.reporting.summary_command import Asked, parse
+from bot.domain.reporting.periods import TOLD_BY_THE_CLOCK, Period, PeriodKind, at, due
+from bot.domain.reporting.summary_command import SummaryRequest, parse
 from bot.errors import Refusal, Refused
 from bot.reporting import report_reader
 from bot.settings import Settings
@@ -22,7 +22,7 @@ from storage import audit, meta, outbox, slack_requests, summaries
 from storage.engine.database import Database, Transaction, from_text
 
 LOOK_EVERY = timedelta(minutes=1)
-CAUGHT_UP = {Kind.DAY: 3, Kind.WEEK: 1, Kind.MONTH: 1}
+CAUGHT_UP = {PeriodKind.DAY: 3, PeriodKind.WEEK: 1, PeriodKind.MONTH: 1}
 """As many are told one by one after a long stop; those before in one line."""
 
 
@@ -36,7 +36,7 @@ class Answer:
     """What the button that shares them holds: the period, and a number that makes it happen once."""
 
 
-class Summary:
+class Summaries:
     """Decides which summaries there are."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Summary:
         settings: Settings,
         with_charts: bool,
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
     ) -> None:
         self._database = database
         self._access = access
@@ -58,11 +58,11 @@ class Summary:
         self.with_charts = with_charts
         """Whether a picture can be drawn; otherwise none is promised and none is enqueued."""
         self._now = now
-        self._dice = dice
+        self._rng = rng
 
     # By the clock
 
-    async def look(self) -> None:
+    async def tick(self) -> None:
         """Have everything told that is due by now; again, at once or after a restart, changes nothing."""
         now, channel = self._now(), self._settings.summary_channel
         if not await self._database.read(self._has_begun, channel):
@@ -113,7 +113,7 @@ class Summary:
                         # Told before its time, by a clock that was ahead.
                         key = f"{key}@{now:%Y%m%dT%H%M%S}"
                     doubt = self._in_doubt_since(tx, period)
-                    self._enqueue(tx, channel, Asked(period=period), key=key, in_doubt_since=doubt, now=now)
+                    self._enqueue(tx, channel, SummaryRequest(period=period), key=key, in_doubt_since=doubt, now=now)
 
     def _in_doubt_since(self, tx: Transaction, period: Period) -> datetime | None:
         """What fell due before a backup was put back may have been told by the bot that the backup was taken from."""
@@ -129,7 +129,7 @@ class Summary:
             PostKind.SUMMARY_OLDER,
             key=f"{channel}:{first.kind.value}:{first.first.isoformat()}",
             destination=channel,
-            payload=_note(Asked(period=Period(kind=Kind.RANGE, first=first.first, last=last.last)))
+            payload=_note(SummaryRequest(period=Period(kind=PeriodKind.RANGE, first=first.first, last=last.last)))
             | {"unit": first.kind.value, "count": str(len(passed))},
             now=now,
         )
@@ -140,7 +140,7 @@ class Summary:
         """The figures that somebody asked for. Raises Refused."""
         await self._must_be_manager(user)
         asked = parse(typed, today=self._today(), entries=self._id_types.known())
-        once = f"{self._dice.getrandbits(64):016x}"
+        once = f"{self._rng.getrandbits(64):016x}"
         return await self._answer(asked, {**_note(asked), "once": once})
 
     async def share(self, user: str, channel: str, payload: Mapping[str, str]) -> None:
@@ -161,7 +161,7 @@ class Summary:
         """The figures of an answer that was shared, as they are now; for whoever shared it."""
         return await self._answer(_asked_in(payload), payload)
 
-    async def _answer(self, asked: Asked, button: Mapping[str, str]) -> Answer:
+    async def _answer(self, asked: SummaryRequest, button: Mapping[str, str]) -> Answer:
         report = await self._database.read(
             report_reader.read,
             asked.period,
@@ -172,7 +172,9 @@ class Summary:
         )
         return Answer(report=report, today=self._today(), button=button)
 
-    def _share(self, tx: Transaction, channel: str, asked: Asked, *, once: str, by: str, now: datetime) -> bool:
+    def _share(
+        self, tx: Transaction, channel: str, asked: SummaryRequest, *, once: str, by: str, now: datetime
+    ) -> bool:
         if not slack_requests.take(tx, f"share:{once}", now=now):
             return False
         self._enqueue(tx, channel, asked, key=f"{channel}:{once}", by=by, now=now)
@@ -184,7 +186,7 @@ class Summary:
         self,
         tx: Transaction,
         channel: str,
-        asked: Asked,
+        asked: SummaryRequest,
         *,
         key: str,
         now: datetime,
@@ -210,23 +212,23 @@ class Summary:
 
     async def _must_be_manager(self, user: str) -> None:
         verdict = await self._access.has(user, Role.ADMIN, Role.MANAGER)
-        if verdict is not Verdict.YES:
-            raise Refused(Refusal.NOT_SURE if verdict is Verdict.UNKNOWN else Refusal.SUMMARY_NOT_A_MANAGER)
+        if verdict is not Permission.YES:
+            raise Refused(Refusal.NOT_SURE if verdict is Permission.UNKNOWN else Refusal.SUMMARY_NOT_A_MANAGER)
 
     def _today(self) -> date:
         return self._now().astimezone(self._zone).date()
 
 
-def _note(asked: Asked) -> dict[str, str]:
+def _note(asked: SummaryRequest) -> dict[str, str]:
     period = asked.period
     payload = {"kind": period.kind.value, "first": period.first.isoformat(), "last": period.last.isoformat()}
     return payload | {name: value for name, value in (("country", asked.country), ("id_type", asked.id_type)) if value}
 
 
-def _asked_in(payload: Mapping[str, str]) -> Asked:
+def _asked_in(payload: Mapping[str, str]) -> SummaryRequest:
     first, last = date.fromisoformat(payload["first"]), date.fromisoformat(payload["last"])
-    period = Period(kind=Kind(payload["kind"]), first=first, last=last)
-    return Asked(period=period, country=payload.get("country"), id_type=payload.get("id_type"))
+    period = Period(kind=PeriodKind(payload["kind"]), first=first, last=last)
+    return SummaryRequest(period=period, country=payload.get("country"), id_type=payload.get("id_type"))
 
 
 def _dates(period: Period) -> Iterable[str]:

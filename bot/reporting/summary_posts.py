@@ -13,7 +13,7 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reporting.figure_tables import COLUMNS, table
 from bot.domain.reporting.figures import Figures, Report
-from bot.domain.reporting.periods import Kind, Period, at, name
+from bot.domain.reporting.periods import Period, PeriodKind, at, name
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.errors import SlackError
 from bot.outbox.builders import Builders, File
@@ -21,9 +21,9 @@ from bot.reporting import chart, report_reader
 from bot.reporting.chart import Bar, Chart
 from bot.settings import Settings
 from bot.slack.blocks import summary
-from bot.slack.blocks.summary import Names, Told
+from bot.slack.blocks.summary import DisplayNames, SummaryContext
 from bot.slack.blocks.text import foreign
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from storage import outbox
 from storage.engine.database import Database, Transaction
 
@@ -33,7 +33,7 @@ NAMES_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class SummaryPostData:
     """What a post about figures is built from."""
 
     report: Report
@@ -48,7 +48,7 @@ class SummaryPosts:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         id_types: IDTypes,
         settings: Settings,
         now: Callable[[], datetime],
@@ -68,7 +68,7 @@ class SummaryPosts:
             PostKind.SUMMARY_CSV: self._file,
         }
 
-    def gather(self, tx: Transaction, post: Post) -> Gathered:
+    def gather(self, tx: Transaction, post: Post) -> SummaryPostData:
         """The figures of the period that the post names, as they are now."""
         report = report_reader.read(
             tx,
@@ -78,7 +78,7 @@ class SummaryPosts:
             country=post.payload.get("country"),
             id_type=post.payload.get("id_type"),
         )
-        return Gathered(report=report, opening=outbox.find(tx, post.parent_id) if post.parent_id else None)
+        return SummaryPostData(report=report, opening=outbox.find(tx, post.parent_id) if post.parent_id else None)
 
     async def _summary(self, post: Post) -> Message:
         report = (await self._database.read(self.gather, post)).report
@@ -92,7 +92,7 @@ class SummaryPosts:
     async def _file(self, post: Post) -> File | None:
         return await self.file(post, await self._database.read(self.gather, post))
 
-    async def file(self, post: Post, found: Gathered) -> File | None:
+    async def file(self, post: Post, found: SummaryPostData) -> File | None:
         """The picture or the table; None when there is no thread for it, or nothing that it could show."""
         report, opening = found.report, found.opening
         if opening is None or opening.ts is None or opening.channel is None or not report.figures.asked:
@@ -118,17 +118,19 @@ class SummaryPosts:
             alt_text=alt_text,
         )
 
-    def _told(self, post: Post, report: Report) -> Told:
+    def _told(self, post: Post, report: Report) -> SummaryContext:
         due = at(report.period.last + timedelta(days=1), self._settings.summary_time, self._zone)
         by = post.payload.get("by")
         is_late = by is None and self._now() - due > LATE
-        return Told(today=self._today(), late_since=due if is_late else None, by=by, zone=self._settings.timezone)
+        return SummaryContext(
+            today=self._today(), late_since=due if is_late else None, by=by, zone=self._settings.timezone
+        )
 
     def _today(self) -> date:
         return self._now().astimezone(self._zone).date()
 
-    def _called(self, people: dict[str, str]) -> Names:
-        return Names(
+    def _called(self, people: dict[str, str]) -> DisplayNames:
+        return DisplayNames(
             subject=self._id_types.subject,
             country=self._id_types.country_name,
             person=lambda user: people.get(user, user),
@@ -178,7 +180,9 @@ class SummaryPosts:
 def period_in(post: Post) -> Period:
     payload = post.payload
     return Period(
-        kind=Kind(payload["kind"]), first=date.fromisoformat(payload["first"]), last=date.fromisoformat(payload["last"])
+        kind=PeriodKind(payload["kind"]),
+        first=date.fromisoformat(payload["first"]),
+        last=date.fromisoformat(payload["last"]),
     )
 
 

@@ -16,10 +16,10 @@ from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.codes import NEEDS_EYES, Outcome, Reading, Why
+from bot.domain.results.codes import NEEDS_EYES, Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
-from bot.domain.results.trust_rules import Ruling
-from bot.domain.review.review import Agreement, Choice, ReviewState
+from bot.domain.results.trust_rules import Transition
+from bot.domain.review.review import Agreement, ReviewState, Subscription
 from bot.outbox import alerts
 from bot.review import subscriptions, transitions
 from bot.settings import ReviewNotify, Settings
@@ -37,13 +37,13 @@ class ReceivedMessage:
 
     check: Check
     attempt: Attempt
-    reading: Reading
+    reading: ResultMeaning
     receipt: str
     """Id of the receipt that keeps it."""
     at: datetime
 
 
-def needs_eyes(ruling: Ruling, reading: Reading, doubt: Doubt | None) -> bool:
+def needs_eyes(ruling: Transition, reading: ResultMeaning, doubt: Doubt | None) -> bool:
     """Whether a reviewer is called for it."""
     return doubt is not None or ruling.calls_reviewer or reading.why in NEEDS_EYES
 
@@ -58,7 +58,7 @@ class Announcements:
     def tell(
         self,
         tx: Transaction,
-        ruling: Ruling,
+        ruling: Transition,
         received: ReceivedMessage,
         *,
         agreement: Agreement | None,
@@ -82,7 +82,7 @@ class Announcements:
             parent_id = self._alert(tx, received)
         is_silent = parent_id is None and not calls and _is_told_with_its_file(tx, received, kind)
         self._post(tx, kind, key, received, payload, parent_id=parent_id, is_silent=is_silent)
-        choice = Choice.RESULTS if kind in _FINAL else Choice.NEWS
+        choice = Subscription.RESULTS if kind in _FINAL else Subscription.NEWS
         subscriptions.tell(tx, check, choice, event=event, now=now, payload=payload, receipt=received.receipt)
 
     def amend(self, tx: Transaction, received: ReceivedMessage, unconfirmed: Post) -> None:
@@ -118,7 +118,7 @@ class Announcements:
         subscriptions.tell(
             tx,
             received.check,
-            Choice.RESULTS,
+            Subscription.RESULTS,
             event=event,
             now=received.at,
             payload=payload,
@@ -198,7 +198,7 @@ class Announcements:
 
     def _alert(self, tx: Transaction, received: ReceivedMessage) -> str | None:
         """Operators hear where Smile ID does not do for us what the contract should cover."""
-        if received.reading.why is not Why.REFUSED:
+        if received.reading.why is not ResultStory.REFUSED:
             return None
         return alerts.alert(
             tx,
@@ -208,7 +208,7 @@ class Announcements:
             payload={"ref": received.check.ref, "words": kept(OperatorAlert.ID_TYPE_NOT_ACTIVE, {})},
         )
 
-    def _informs_reviewers(self, kind: PostKind, reading: Reading) -> bool:
+    def _informs_reviewers(self, kind: PostKind, reading: ResultMeaning) -> bool:
         """Whether they get a card that nobody has to act on (`KYC_REVIEW_NOTIFY`)."""
         match self._settings.review_notify:
             case ReviewNotify.ALL:
@@ -230,7 +230,7 @@ def _key(kind: PostKind, received: ReceivedMessage) -> str:
             return received.attempt.job_id
 
 
-def _overtaken_by(ruling: Ruling) -> frozenset[PostKind]:
+def _overtaken_by(ruling: Transition) -> frozenset[PostKind]:
     """Posts that must not be delivered any more, since this one says something newer."""
     if ruling.tell in (PostKind.NOT_FINAL, PostKind.SUSPECTS):
         return frozenset()
@@ -238,7 +238,7 @@ def _overtaken_by(ruling: Ruling) -> frozenset[PostKind]:
     return OVERTAKEN_BY_DISPUTE if is_dispute else OVERTAKEN_BY_FINAL
 
 
-def _payload(ruling: Ruling, received: ReceivedMessage, doubt: Doubt | None) -> dict[str, str]:
+def _payload(ruling: Transition, received: ReceivedMessage, doubt: Doubt | None) -> dict[str, str]:
     """What builders need besides the receipt; nothing personal."""
     assert ruling.tell is not None
     outcome = received.reading.outcome

@@ -10,7 +10,7 @@ from enum import IntEnum
 import structlog
 
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.trust_rules import Fate, Source
+from bot.domain.results.trust_rules import Disposition, Source
 from bot.results.settlement import Settlement
 from bot.settings import Settings
 from bot.smile_id.interface import Delivery, SmileID
@@ -95,7 +95,7 @@ class Callbacks:
             return await self._refuse(attempt, Answer.ANOTHER_JOB, raw, delivery.body)
         now = self._now()
 
-        def commit(tx: Transaction) -> Fate | None:
+        def commit(tx: Transaction) -> Disposition | None:
             return self._settlement.settle(tx, attempt.job_id, message, source=Source.CALLBACK, now=now)
 
         fate = await self._database.write(commit)

@@ -12,7 +12,7 @@ from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import Source, record_of, waited_enough
 from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts, refresh
@@ -153,7 +153,7 @@ class StatusPoller:
             self._settlement.announcements.tell_overdue(tx, check, attempt.job_id, now=now)
 
 
-def _order(record: Sequence[Reading], *, has_told: bool) -> list[tuple[int, bool]]:
+def _order(record: Sequence[ResultMeaning], *, has_told: bool) -> list[tuple[int, bool]]:
     """In which order the messages of a record are settled, and which of them are past: by their numbers in it.
 
     The message that bears the verdict goes before what counts beside it, the rest from old to new. Sorting is stable:
@@ -167,14 +167,14 @@ def _order(record: Sequence[Reading], *, has_told: bool) -> list[tuple[int, bool
         # Two results that differ, and nobody was told of either: the older one is the first.
         order.sort(key=lambda number: (not record[number].is_final, -number))
     # What the authority holds comes before the verdict, so that the result is told with the comparison.
-    order.sort(key=lambda number: record[number].why is not Why.ID_DETAILS)
+    order.sort(key=lambda number: record[number].why is not ResultStory.ID_DETAILS)
     past = {n for n in order if n != bearing and verdict is not None and _is_past(record[n], verdict)}
     # Kept and not told, but what they hold of the authority's record is compared with the verdict.
     order.sort(key=lambda number: number not in past)
     return [(number, number in past) for number in order]
 
 
-def _is_past(reading: Reading, record: Reading) -> bool:
+def _is_past(reading: ResultMeaning, record: ResultMeaning) -> bool:
     """Whether a message of the history is only the way to the one that bears the verdict.
 
     Beside a verdict on the face an older word on the ID number is no second verdict.

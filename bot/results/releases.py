@@ -3,14 +3,14 @@
 from datetime import datetime
 
 from storage import attempts, audit, dead_letters, deliveries, receipts
-from storage.dead_letters import Stuck
+from storage.dead_letters import DeadLetter
 from storage.engine.database import Transaction
 
 OPERATOR = "operator"
 """The actor of what is released from the command line."""
 
 
-def release(tx: Transaction, stuck_id: str, *, now: datetime) -> Stuck | None:
+def release(tx: Transaction, stuck_id: str, *, now: datetime) -> DeadLetter | None:
     """Let one row go on: Smile ID's record is asked about a receipt's job, a post is due again. None: no such row.
 
     A receipt is never believed because somebody released it; what Smile ID's own record says then is.

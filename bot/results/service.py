@@ -29,10 +29,10 @@ class Results:
         access: Access,
         settings: Settings,
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
         on_callback: Callable[[str], None] = lambda _fate: None,
     ) -> None:
-        settlement = Settlement(smile_id=smile_id, access=access, settings=settings, dice=dice)
+        settlement = Settlement(smile_id=smile_id, access=access, settings=settings, rng=rng)
         self._callbacks = Callbacks(
             database=database,
             smile_id=smile_id,

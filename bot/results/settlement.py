@@ -18,7 +18,7 @@ from bot.domain.results.assurance import Doubt, doubt_about_approval
 from bot.domain.results.attempt import Attempt, Step
 from bot.domain.results.liveness import liveness_of
 from bot.domain.results.record_match import RecordMatch
-from bot.domain.results.trust_rules import Fate, Ruling, Situation, Source, rule
+from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, rule
 from bot.domain.review.review import Agreement, Decision
 from bot.outbox import refresh
 from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
@@ -40,10 +40,10 @@ from storage.engine.database import Transaction
 class Settlement:
     """Keeps a message, rules on it, moves the check."""
 
-    def __init__(self, *, smile_id: SmileID, access: Access, settings: Settings, dice: random.Random) -> None:
+    def __init__(self, *, smile_id: SmileID, access: Access, settings: Settings, rng: random.Random) -> None:
         self._smile_id = smile_id
         self._settings = settings
-        self._dice = dice
+        self._rng = rng
         self.announcements = Announcements(access=access, settings=settings)
 
     def settle(
@@ -55,7 +55,7 @@ class Settlement:
         source: Source,
         now: datetime,
         past: bool = False,
-    ) -> Fate | None:
+    ) -> Disposition | None:
         """Keep one message and do what it does. None for a repeat.
 
         A callback that was here before does nothing. Smile ID's own record is looked at again each time, since the
@@ -65,15 +65,15 @@ class Settlement:
         if not is_new and source is Source.CALLBACK:
             return None
         if past:
-            return Fate.LATE
+            return Disposition.LATE
         attempt, reading = attempts.get(tx, job_id), message.reading
         check = checks.get(tx, attempt.ref)
         received = ReceivedMessage(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now)
         if is_replaced(tx, attempt):
-            receipts.set_fate(tx, receipt_id, Fate.OLD_ATTEMPT)
+            receipts.set_fate(tx, receipt_id, Disposition.OLD_ATTEMPT)
             if attempt.round < check.round:
                 self.tell_old(tx, received)
-            return Fate.OLD_ATTEMPT
+            return Disposition.OLD_ATTEMPT
         if message.smile_job_id and source is Source.JOB_STATUS:
             # From Smile ID's own record alone: a forged callback could lock the true ones out with a wrong id.
             attempts.learned_job(tx, job_id, message.smile_job_id)
@@ -82,14 +82,14 @@ class Settlement:
         if reading.is_final or (is_new and tells_of_a_person(message)):
             received = self._compare(tx, received)
         ruling = rule(reading, source, situation_of(received.check, attempt, outbox.told_codes(tx, job_id)))
-        if is_new or ruling.fate is Fate.COUNTED:
+        if is_new or ruling.fate is Disposition.COUNTED:
             receipts.set_fate(tx, receipt_id, ruling.fate)
         self.apply(tx, ruling, received)
         if ruling.tell is not PostKind.RESULT and _is_news(received.check, before=check.record.outcome):
             self._tell_record(tx, received)
         return ruling.fate
 
-    def apply(self, tx: Transaction, ruling: Ruling, received: ReceivedMessage) -> None:
+    def apply(self, tx: Transaction, ruling: Transition, received: ReceivedMessage) -> None:
         """Do what was ruled."""
         check, attempt, now = received.check, received.attempt, received.at
         if ruling.claims:
@@ -114,7 +114,7 @@ class Settlement:
 
     def new_id(self) -> str:
         """For a receipt."""
-        return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
     def _keep(
         self, tx: Transaction, job_id: str, message: ResultMessage, *, source: Source, now: datetime
@@ -128,7 +128,7 @@ class Settlement:
             code=message.reading.code,
             body_sha256=message.digest,
             body=message.body,
-            fate=Fate.LATE,
+            fate=Disposition.LATE,
             now=now,
         )
 
@@ -151,12 +151,12 @@ class Settlement:
         """The claim is confirmed or void; gives the post that told it as not yet confirmed, if one did."""
         unconfirmed = outbox.unconfirmed_post(tx, attempt.job_id)
         if attempt.claim_receipt is not None:
-            receipts.set_fate(tx, attempt.claim_receipt, Fate.COUNTED)
+            receipts.set_fate(tx, attempt.claim_receipt, Disposition.COUNTED)
             attempts.end_claim(tx, attempt.job_id)
         return unconfirmed
 
     def _move(
-        self, tx: Transaction, ruling: Ruling, received: ReceivedMessage
+        self, tx: Transaction, ruling: Transition, received: ReceivedMessage
     ) -> tuple[Agreement | None, Doubt | None]:
         """Move the check. How a final result stands to a reviewer's decision, and why an approval needs one."""
         if ruling.move is None:

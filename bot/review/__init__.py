@@ -2,7 +2,7 @@
 `replies`, which reads what was written below the cards; `rights` says who may.
 """
 
-from bot.review.decisions import Reviewing
-from bot.review.reminders import Reminding
+from bot.review.decisions import ReviewDecisions
+from bot.review.reminders import Reminders
 
-__all__ = ["Reminding", "Reviewing"]
+__all__ = ["Reminders", "ReviewDecisions"]

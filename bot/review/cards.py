@@ -5,20 +5,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.check.check import Check
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.results.attempt import Receipt
-from bot.domain.results.codes import Reading
+from bot.domain.results.codes import ResultMeaning
 from bot.domain.review.review import (
     FOR_REVIEWERS,
     Agreement,
-    Choice,
     Decision,
+    ReminderCause,
     Review,
     ReviewState,
-    Silence,
+    Subscription,
     silence_of,
     silent_since,
     waits_for_smile_id,
@@ -27,7 +27,7 @@ from bot.errors import SlackNotSent, SlackRefused
 from bot.outbox.builders import Builders
 from bot.slack.blocks import review, words
 from bot.slack.blocks.text import person
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from storage import checks, outbox, receipts, reviews
 from storage.engine.database import Database, Transaction
 
@@ -40,7 +40,7 @@ class _Facts:
     entry: IDType | None
     review: Review | None
     """Of the round that the post is about."""
-    reading: Reading | None
+    reading: ResultMeaning | None
     is_below_a_card: bool
 
 
@@ -51,10 +51,10 @@ class ReviewCards:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
+        slack: SlackClient,
         access: Access,
         id_types: IDTypes,
-        read: Callable[[Receipt], Reading],
+        read: Callable[[Receipt], ResultMeaning],
         now: Callable[[], datetime],
     ) -> None:
         """`read` gives the meaning of a stored message of Smile ID's."""
@@ -105,18 +105,18 @@ class ReviewCards:
 
     async def _personal(self, post: Post) -> Message | None:
         """For one person who chose so, if they may (still) know, and there is (still) something for them to do."""
-        facts, choice = await self._database.read(self._facts, post), Choice(post.payload["choice"])
+        facts, choice = await self._database.read(self._facts, post), Subscription(post.payload["choice"])
         if facts is None or (choice in FOR_REVIEWERS and not await self._can_act(post, choice, facts.review)):
             return None
         title = review.PERSONAL.get(choice) or _title(post, facts)
-        if choice is Choice.DECISIONS:
+        if choice is Subscription.DECISIONS:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
         return review.personal(facts.check, facts.entry, title=title, link=await self._link(facts.check))
 
-    async def _can_act(self, post: Post, choice: Choice, opened: Review | None) -> bool:
+    async def _can_act(self, post: Post, choice: Subscription, opened: Review | None) -> bool:
         if opened is None or opened.state is not ReviewState.OPEN:
             return False
-        if choice is Choice.SECOND and opened.proposal is None:
+        if choice is Subscription.SECOND and opened.proposal is None:
             return False
         return await self._reviews(post.destination)
 
@@ -131,7 +131,7 @@ class ReviewCards:
             case "handed":
                 return _handed(post, facts, facts.review)
             case what:
-                return self._reminder(post, facts, facts.review, Silence(what))
+                return self._reminder(post, facts, facts.review, ReminderCause(what))
 
     def _second(self, post: Post, facts: _Facts, opened: Review) -> Message | None:
         if opened.proposal is None:
@@ -140,7 +140,7 @@ class ReviewCards:
             facts.check, facts.entry, opened.proposal, whom=self._whom(post), below_a_card=facts.is_below_a_card
         )
 
-    def _reminder(self, post: Post, facts: _Facts, opened: Review, silence: Silence) -> Message | None:
+    def _reminder(self, post: Post, facts: _Facts, opened: Review, silence: ReminderCause) -> Message | None:
         waits = waits_for_smile_id(facts.check.state, facts.check.reason)
         if silence is not silence_of(opened, waits_for_smile_id=waits):
             return None
@@ -161,9 +161,9 @@ class ReviewCards:
     async def _reviews(self, user: str) -> bool:
         """Raises SlackNotSent while Slack does not say: then it is told later."""
         is_reviewer = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
-        if is_reviewer is Verdict.UNKNOWN:
+        if is_reviewer is Permission.UNKNOWN:
             raise SlackNotSent("who reviews is not known now")
-        return is_reviewer is Verdict.YES
+        return is_reviewer is Permission.YES
 
     async def _link(self, check: Check) -> str | None:
         if check.message_ts is None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Access, Verdict
+from bot.access.permissions import Access, Permission
 from bot.domain.check.check import Check
 from bot.domain.check.references import parse_reference
 from bot.domain.id_types.id_types import IDType, IDTypes
@@ -20,7 +20,7 @@ from bot.domain.review.review import (
 )
 from bot.errors import Refusal, Refused
 from bot.review import transitions
-from bot.review.eligibility import Rights
+from bot.review.eligibility import ReviewEligibility
 from bot.settings import Settings
 from storage import checks, reviews, slack_requests
 from storage.audit import BOT
@@ -29,7 +29,7 @@ from storage.engine.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 
-class Reviewing:
+class ReviewDecisions:
     """What reviewers do."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Reviewing:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._rights = Rights(access)
+        self._rights = ReviewEligibility(access)
         self._id_types = id_types
         self._channel = settings.review_channel
         self._now = now
@@ -62,7 +62,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             check = _the(tx, ref)
-            if user in check.askers and not is_admin:
+            if user in check.requesters and not is_admin:
                 raise Refused(Refusal.FOUR_EYES, ref=ref)
             if not may_be_claimed(check.state):
                 raise Refused(Refusal.NOTHING_TO_DECIDE, ref=ref, status=check)
@@ -107,16 +107,16 @@ class Reviewing:
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
         match await self._rights.is_reviewer(to):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 raise Refused(Refusal.HAND_TO_NO_REVIEWER)
-            case Verdict.YES:
+            case Permission.YES:
                 pass
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)
-            if to in _the(tx, ref).askers:
+            if to in _the(tx, ref).requesters:
                 raise Refused(Refusal.HAND_TO_REQUESTER)
             transitions.hand_on(tx, ref, by=user, before=before, to=to, channel=self._channel, now=now)
 
@@ -128,7 +128,7 @@ class Reviewing:
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
         check = await self._database.read(_to_decide, ref, user, is_admin=is_admin)
-        return check, self._entry(check), user in check.askers
+        return check, self._entry(check), user in check.requesters
 
     async def decide(
         self,
@@ -154,7 +154,7 @@ class Reviewing:
             if not slack_requests.take(tx, f"decide:{form_id}", now=now):
                 return True
             check = _to_decide(tx, ref, user, is_admin=is_admin and overrides)
-            if check.standing != seen:
+            if check.version_token != seen:
                 raise Refused(Refusal.REVIEW_CHANGED, ref=ref, status=check)
             proposal = Proposal(
                 decision=decision,
@@ -162,10 +162,10 @@ class Reviewing:
                 words=own_words,
                 by=user,
                 at=now,
-                is_override=user in check.askers,
+                is_override=user in check.requesters,
             )
             if needs_second(decision, reason=check.reason, verdict=check.final_verdict):
-                seconds = self._rights.others({user, *check.askers})
+                seconds = self._rights.others({user, *check.requesters})
                 transitions.propose(tx, ref, proposal, channel=self._channel, seconds=seconds)
                 return False
             transitions.decide(tx, ref, proposal, confirmed_by=None, now=now)
@@ -184,7 +184,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             proposal = _proposal(tx, ref, user, proposed_at)
-            if user in _the(tx, ref).askers:
+            if user in _the(tx, ref).requesters:
                 raise Refused(Refusal.FOUR_EYES, ref=ref)
             transitions.decide(tx, ref, proposal, confirmed_by=user, now=now)
 
@@ -197,7 +197,7 @@ class Reviewing:
 
         def commit(tx: Transaction, now: datetime) -> None:
             proposal = _proposal(tx, ref, None, proposed_at)
-            if user in _the(tx, ref).askers and user != proposal.by:
+            if user in _the(tx, ref).requesters and user != proposal.by:
                 raise Refused(Refusal.FOUR_EYES, ref=ref)
             transitions.disagree(tx, ref, by=user, now=now)
 
@@ -223,11 +223,11 @@ class Reviewing:
     async def _void_if_left(self, ref: str, proposal: Proposal, proposed_at: str) -> None:
         """Whoever proposed must still be somebody who may; of a check that they asked for themselves, as an admin."""
         match await self._rights.may_have(proposal.by, asked=proposal.is_override):
-            case Verdict.YES:
+            case Permission.YES:
                 return
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 pass
 
         def commit(tx: Transaction, now: datetime) -> None:
@@ -267,7 +267,7 @@ def _claimer(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> str:
 
 def _to_decide(tx: Transaction, ref: str, user: str, *, is_admin: bool) -> Check:
     check, review = _the(tx, ref), reviews.find(tx, ref)
-    if user in check.askers and not is_admin:
+    if user in check.requesters and not is_admin:
         raise Refused(Refusal.FOUR_EYES, ref=ref)
     if not may_be_decided(check.state):
         raise Refused(Refusal.NOTHING_TO_DECIDE, ref=ref, status=check)

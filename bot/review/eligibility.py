@@ -1,10 +1,10 @@
 """Who may review: asked anew at every click, since roles change and cards stay."""
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.errors import Refusal, Refused
 
 
-class Rights:
+class ReviewEligibility:
     """Answers about reviewers."""
 
     def __init__(self, access: Access) -> None:
@@ -13,20 +13,20 @@ class Rights:
     async def require_reviewer(self, user: str) -> None:
         """Raises Refused."""
         match await self.is_reviewer(user):
-            case Verdict.UNKNOWN:
+            case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
-            case Verdict.NO:
+            case Permission.NO:
                 raise Refused(Refusal.NOT_A_REVIEWER)
-            case Verdict.YES:
+            case Permission.YES:
                 pass
 
-    async def is_reviewer(self, user: str) -> Verdict:
+    async def is_reviewer(self, user: str) -> Permission:
         return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
 
     async def is_admin(self, user: str) -> bool:
-        return await self._access.has(user, Role.ADMIN) is Verdict.YES
+        return await self._access.has(user, Role.ADMIN) is Permission.YES
 
-    async def may_have(self, user: str, *, asked: bool) -> Verdict:
+    async def may_have(self, user: str, *, asked: bool) -> Permission:
         """Whether somebody may have claimed or proposed; who asked for the check, only as an admin."""
         return await (self._access.has(user, Role.ADMIN) if asked else self.is_reviewer(user))
 

@@ -3,36 +3,36 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from bot.access.permissions import Access, Role, Verdict
+from bot.access.permissions import Access, Permission, Role
 from bot.domain.check.check import Check
 from bot.domain.outbox import PostKind
-from bot.domain.review.review import FOR_REVIEWERS, Choice
+from bot.domain.review.review import FOR_REVIEWERS, Subscription
 from bot.errors import Refusal, Refused
 from storage import outbox, subscriptions
 from storage.engine.database import Database, Transaction
 
 
-class Notifying:
+class Subscriptions:
     """Keeps the choices."""
 
     def __init__(self, *, database: Database, access: Access) -> None:
         self._database = database
         self._access = access
 
-    async def offered(self, user: str) -> tuple[frozenset[Choice], bool]:
+    async def offered(self, user: str) -> tuple[frozenset[Subscription], bool]:
         """What a person has chosen, and whether what reviewers hear of is theirs to choose. Raises Refused."""
         is_reviewer = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
-        if is_reviewer is not Verdict.YES:
+        if is_reviewer is not Permission.YES:
             match await self._access.has(user, Role.REQUESTER):
-                case Verdict.UNKNOWN:
+                case Permission.UNKNOWN:
                     raise Refused(Refusal.NOT_SURE)
-                case Verdict.NO:
-                    raise Refused(Refusal.NOT_SURE if is_reviewer is Verdict.UNKNOWN else Refusal.NO_NOTICES)
-                case Verdict.YES:
+                case Permission.NO:
+                    raise Refused(Refusal.NOT_SURE if is_reviewer is Permission.UNKNOWN else Refusal.NO_NOTICES)
+                case Permission.YES:
                     pass
-        return await self._database.read(subscriptions.chosen, user), is_reviewer is Verdict.YES
+        return await self._database.read(subscriptions.chosen, user), is_reviewer is Permission.YES
 
-    async def choose(self, user: str, chosen: Collection[Choice]) -> None:
+    async def choose(self, user: str, chosen: Collection[Subscription]) -> None:
         """These from now on, as far as they are this person's to choose. Raises Refused."""
         _before, is_reviewer = await self.offered(user)
         allowed = {choice for choice in chosen if is_reviewer or choice not in FOR_REVIEWERS}
@@ -42,7 +42,7 @@ class Notifying:
 def tell(
     tx: Transaction,
     check: Check,
-    choice: Choice,
+    choice: Subscription,
     *,
     event: str,
     now: datetime,
@@ -56,7 +56,7 @@ def tell(
     when it is delivered: roles change meanwhile.
     """
     for person in subscriptions.who_chose(tx, choice):
-        concerns = person not in check.askers if choice in FOR_REVIEWERS else person == check.requester
+        concerns = person not in check.requesters if choice in FOR_REVIEWERS else person == check.requester
         if person == but or not concerns:
             continue
         outbox.enqueue(

@@ -10,7 +10,7 @@ import structlog
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE
 from bot.errors import SlackError, SlackRefused
 from bot.review import transitions
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from storage import outbox, reviews
 from storage.engine.database import Database, Transaction
 
@@ -23,10 +23,10 @@ Reply = tuple[str, str, datetime, str]
 """Where it stands (channel and ts), who wrote it, when, what."""
 
 
-class Replies:
+class ThreadNotes:
     """Reads them."""
 
-    def __init__(self, *, database: Database, slack: SlackWeb) -> None:
+    def __init__(self, *, database: Database, slack: SlackClient) -> None:
         self._database = database
         self._slack = slack
 

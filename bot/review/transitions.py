@@ -13,11 +13,11 @@ from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.review.review import (
     Agreement,
     Audience,
-    Choice,
     Proposal,
     Reminder,
     Review,
     ReviewState,
+    Subscription,
     agreement,
 )
 from bot.errors import IllegalMove
@@ -53,7 +53,7 @@ def call(
         # What is proposed was proposed in the light of what was known before.
         reviews.withdraw_proposal(tx, check.ref, now=now)
         reviews.restart_reminders(tx, check.ref, now=now)
-        subscriptions.tell(tx, check, Choice.CARDS, event=event, now=now, payload=payload)
+        subscriptions.tell(tx, check, Subscription.CARDS, event=event, now=now, payload=payload)
     if channel is None:
         return None
     return outbox.enqueue(
@@ -187,7 +187,7 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
     event = f"{ref}:{check.round}:{to_text(now)}"
     payload = {"by": proposal.by}
     _call_below(tx, ref, what="second", whom=seconds, channel=channel, now=now, payload=payload)
-    subscriptions.tell(tx, check, Choice.SECOND, event=event, now=now, payload=payload, but=proposal.by)
+    subscriptions.tell(tx, check, Subscription.SECOND, event=event, now=now, payload=payload, but=proposal.by)
     refresh.check_changed(tx, ref, now=now)
 
 
@@ -228,7 +228,7 @@ def _tell_decision(tx: Transaction, check: Check, number: int, proposal: Proposa
     outbox.drop_overtaken(tx, check.ref, kinds=OVERTAKEN_BY_FINAL, now=now)
     outbox.enqueue(tx, PostKind.DECIDED, key=event, ref=check.ref, destination=check.channel, now=now, payload=payload)
     payload = {"decision": proposal.decision.value}
-    subscriptions.tell(tx, check, Choice.DECISIONS, event=event, now=now, payload=payload)
+    subscriptions.tell(tx, check, Subscription.DECISIONS, event=event, now=now, payload=payload)
 
 
 def _record_override(tx: Transaction, ref: str, by: str, *, is_override: bool, now: datetime) -> None:

@@ -11,7 +11,7 @@ from bot.domain.kept_faults import kept
 from bot.domain.operator_alerts import OperatorAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
-from bot.runtime.health import Readiness
+from bot.runtime.health import Health
 from bot.settings import Settings
 from storage.engine import backup
 from storage.engine.database import Database
@@ -32,7 +32,7 @@ class Backups:
         database: Database,
         sealer: Sealer,
         access: Access,
-        readiness: Readiness,
+        health: Health,
         settings: Settings,
         now: Callable[[], datetime],
         steady: Callable[[], datetime],
@@ -41,7 +41,7 @@ class Backups:
         self._database = database
         self._sealer = sealer
         self._access = access
-        self._readiness = readiness
+        self._health = health
         self._settings = settings
         self._now = now
         self._steady = steady
@@ -57,7 +57,7 @@ class Backups:
             await asyncio.to_thread(self._take_if_due, now)
         except DatabaseFault as fault:
             failed = str(fault)
-        self._readiness.note("backup", failed)
+        self._health.note("backup", failed)
         if failed is not None:
             log.error("backup.failed", error=failed)
             self._not_before = self._steady() + TRY_AGAIN

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import structlog
 
-from bot.runtime.health import Readiness
+from bot.runtime.health import Health
 from storage import timers
 from storage.engine.database import Database, Transaction
 
@@ -70,20 +70,20 @@ class ClockWatch:
         *,
         clock: Clock,
         database: Database,
-        readiness: Readiness,
+        health: Health,
         on_step: Callable[[timedelta], None] = lambda _step: None,
     ) -> None:
         self._clock = clock
         self._database = database
-        self._readiness = readiness
+        self._health = health
         self._on_step = on_step
         self._told_at: datetime | None = None
 
-    async def look(self) -> None:
+    async def tick(self) -> None:
         """Raises DatabaseFault when the timers cannot be moved now; then the next look tries again."""
         if self._told_at is not None and self._clock.steady() - self._told_at >= TELL_STEP_FOR:
             self._told_at = None
-            self._readiness.note("clock_step", None)
+            self._health.note("clock_step", None)
         step = self._clock.step()
         if abs(step) < TOLERANCE:
             return
@@ -117,7 +117,7 @@ class ClockWatch:
         self._told_at = self._clock.steady()
         way = "forth" if step > timedelta(0) else "back"
         at = f"{self._clock.now():%Y-%m-%d %H:%M} UTC"
-        self._readiness.note("clock_step", f"set {way} by {spoken(abs(step))}; since then it shows {at}")
+        self._health.note("clock_step", f"set {way} by {spoken(abs(step))}; since then it shows {at}")
 
 
 def _recover(tx: Transaction, now: datetime) -> timedelta | None:
@@ -133,16 +133,16 @@ def _recover(tx: Transaction, now: datetime) -> timedelta | None:
     return now - before
 
 
-class TheirClock:
+class RemoteClock:
     """What time it is for somebody we talk to, by the date on their last answer, however our own clock is set since."""
 
     def __init__(
-        self, whose: str, *, now: Callable[[], datetime], steady: Callable[[], datetime], readiness: Readiness
+        self, whose: str, *, now: Callable[[], datetime], steady: Callable[[], datetime], health: Health
     ) -> None:
         self._whose = whose
         self._now = now
         self._steady = steady
-        self._readiness = readiness
+        self._health = health
         self._from_steady: timedelta | None = None
         """Their time less the time that is never set."""
 
@@ -152,7 +152,7 @@ class TheirClock:
         if ahead is None:
             return
         self._from_steady = -ahead
-        self._readiness.note(f"clock_against_{self._whose}", apart(self._ahead()) if self._ahead() else None)
+        self._health.note(f"clock_against_{self._whose}", apart(self._ahead()) if self._ahead() else None)
 
     def theirs(self, ours: datetime) -> datetime:
         """A moment by our clock, by theirs; the same while the two agree."""

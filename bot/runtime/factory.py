@@ -23,35 +23,35 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.inbox import InboxItem
 from bot.domain.outbox import Post, PostKind
 from bot.domain.results.attempt import Attempt, Receipt
-from bot.domain.results.codes import Reading, ResultCodes
+from bot.domain.results.codes import ResultCodes, ResultMeaning
 from bot.intake.answers import Answers
 from bot.intake.batches import Batches
 from bot.intake.inbox import Inbox
-from bot.intake.messages import Messages
-from bot.intake.preflight_answers import LOOK_EVERY, Holding
+from bot.intake.messages import MessageReader
+from bot.intake.preflight_answers import LOOK_EVERY, PreflightAnswers
 from bot.intake.service import Intake
 from bot.outbox import Outbox
 from bot.outbox.batch_posts import BatchPosts
 from bot.outbox.builders import Builders
 from bot.outbox.thread_posts import ThreadPosts
-from bot.queries.details import Desk
+from bot.queries.details import CheckDetails
 from bot.queries.home import LOOK_EVERY as LOOK_AT_HOMES
-from bot.queries.home import Home
-from bot.queries.search import Finding
+from bot.queries.home import HomeTab
+from bot.queries.search import CheckSearch
 from bot.reporting import chart, export_commits
 from bot.reporting.export_posts import ExportPosts
 from bot.reporting.exports import Exports
 from bot.reporting.summaries import LOOK_EVERY as LOOK_FOR_SUMMARIES
-from bot.reporting.summaries import Summary
+from bot.reporting.summaries import Summaries
 from bot.reporting.summary_posts import SummaryPosts
 from bot.results import Results
-from bot.review import Reminding, Reviewing
+from bot.review import Reminders, ReviewDecisions
 from bot.review.cards import ReviewCards
-from bot.review.subscriptions import Notifying
+from bot.review.subscriptions import Subscriptions
 from bot.runtime.backups import Backups
-from bot.runtime.clock import KEEP_SEEN_EVERY, Clock, ClockWatch, TheirClock
-from bot.runtime.health import Readiness
-from bot.runtime.id_type_sync import Catalogue
+from bot.runtime.clock import KEEP_SEEN_EVERY, Clock, ClockWatch, RemoteClock
+from bot.runtime.health import Health
+from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.metrics import Metrics
 from bot.runtime.reference_data import read_tables
 from bot.runtime.workers import (
@@ -60,15 +60,15 @@ from bot.runtime.workers import (
     LOOK_FOR_BACKUPS,
     REFRESH_ACCESS,
     REFRESH_PRODUCTS,
-    Background,
-    Crew,
-    Schedule,
+    BackgroundTasks,
+    WorkerPool,
+    Workers,
 )
 from bot.settings import Settings
-from bot.slack.batch_files import Bundles
-from bot.slack.client import LOOK_UP_SECONDS, SlackWeb
-from bot.slack.downloads import SlackFiles
-from bot.slack.retry import Tries
+from bot.slack.batch_files import BatchFiles
+from bot.slack.client import LOOK_UP_SECONDS, SlackClient
+from bot.slack.downloads import SlackDownloads
+from bot.slack.retry import Retry
 from bot.slack.signature import SlackSignature
 from bot.smile_id.client import CALL_SECONDS, TIMEOUT, V1Client
 from bot.smile_id.interface import SmileID
@@ -97,7 +97,7 @@ LATE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long each kind of call may take; tests have less of it."""
 
     listener: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=1.5))
@@ -115,7 +115,7 @@ class Patience:
     files: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(30, connect=5))
     one_pass_seconds: float = PASS_SECONDS
     answer_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    """How an answer waits between its tries; tests let their own clock pass."""
+    """How an answer waits between retries; tests let their own clock pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +123,11 @@ class Bot:
     """Everything that handlers and tests need, ready made."""
 
     settings: Settings
-    patience: Patience
+    timeouts: Timeouts
     database: Database
-    slack: SlackWeb
+    slack: SlackClient
     """For calls inside a listener: 1.5 s at most."""
-    patient_slack: SlackWeb
+    patient_slack: SlackClient
     """For calls behind it, when nothing waits for them but a person."""
     slack_signature: SlackSignature
     workspace: Workspace
@@ -135,28 +135,28 @@ class Bot:
     id_types: IDTypes
     batches: Batches
     intake: Intake
-    messages: Messages
+    messages: MessageReader
     inbox: Inbox
-    inbox_pool: Crew[InboxItem]
+    inbox_pool: WorkerPool[InboxItem]
     answers: Answers
     submission: SubmissionWorker
     results: Results
     outbox: Outbox
     backups: Backups
-    desk: Desk
-    finding: Finding
-    holding: Holding
-    home: Home
-    review: Reviewing
-    reminding: Reminding
-    notifying: Notifying
-    summary: Summary
+    details: CheckDetails
+    search: CheckSearch
+    preflight_answers: PreflightAnswers
+    home: HomeTab
+    review: ReviewDecisions
+    reminders: Reminders
+    subscriptions: Subscriptions
+    summary: Summaries
     exports: Exports
     metrics: Metrics
-    schedule: Schedule
-    background: Background
-    readiness: Readiness
-    tries: Callable[[], Tries]
+    schedule: Workers
+    background: BackgroundTasks
+    health: Health
+    retry: Callable[[], Retry]
     """Those of one answer that is given in the background, begun now."""
     refresh: Callable[[], Coroutine[Any, Any, bool]]
     """Ask Smile ID which ID types there are and which this partner may use; False when it gave no answer."""
@@ -169,7 +169,7 @@ class Bot:
         now = self.now()
         states, due, lag = await self.database.read(gauges, now)
         late = [kind for kind, wait in {**due, "outbox": lag}.items() if wait > LATE]
-        self.readiness.note("late", ", ".join(late) or None)
+        self.health.note("late", ", ".join(late) or None)
         return self.metrics.render(checks=states, oldest_due=due, outbox_lag=lag)
 
 
@@ -193,8 +193,8 @@ async def build(
     *,
     now: Callable[[], datetime] = utc_now,
     clock: Clock | None = None,
-    dice: random.Random | None = None,
-    patience: Patience | None = None,
+    rng: random.Random | None = None,
+    timeouts: Timeouts | None = None,
     smile_id: SmileID | None = None,
 ) -> Bot:
     """Make everything, opened; `stack` closes it again. Nobody is called yet, nothing runs yet.
@@ -202,60 +202,64 @@ async def build(
     `smile_id` is another way to Smile ID than v1 of its API.
     With `clock`, steps of the machine's clock are watched for; else the time is `now`, which nobody is expected to set.
     """
-    patience = patience or Patience()
+    timeouts = timeouts or Timeouts()
     now, steady = (clock.now, clock.steady) if clock else (now, now)
-    dice = dice or random.SystemRandom()
-    ground = await _lay(settings, stack, now=now, steady=steady, dice=dice, patience=patience, smile_id=smile_id)
-    watch = _watch(ground, clock) if clock else None
-    submission, submitting = _submission(ground, pass_seconds=patience.one_pass_seconds)
-    results, asking = _results(ground)
-    batching, reading = _batches(ground)
-    intake, messages = _intake(ground), _messages(ground)
-    tries = partial(Tries, sleep=patience.answer_sleep)
+    rng = rng or random.SystemRandom()
+    dependencies = await _dependencies(
+        settings, stack, now=now, steady=steady, rng=rng, timeouts=timeouts, smile_id=smile_id
+    )
+    watch = _watch(dependencies, clock) if clock else None
+    submission, submitting = _submission(dependencies, pass_seconds=timeouts.one_pass_seconds)
+    results, asking = _results(dependencies)
+    batching, reading = _batches(dependencies)
+    intake, messages = _intake(dependencies), _messages(dependencies)
+    retry = partial(Retry, sleep=timeouts.answer_sleep)
     answers = Answers(
-        database=ground.database,
-        slack=ground.worker_slack,
+        database=dependencies.database,
+        slack=dependencies.worker_slack,
         intake=intake,
         messages=messages,
         batches=batching,
         now=now,
     )
-    inbox, answering = _inbox(ground, answers, tries)
-    outgoing, posting = _outbox(ground, answers)
-    home, showing = _home(ground)
-    database, access, id_types = ground.database, ground.access, ground.id_types
-    review = Reviewing(database=database, access=access, id_types=id_types, settings=settings, now=now)
-    reminding = Reminding(database=database, slack=ground.worker_slack, access=access, settings=settings, now=now)
-    summary = Summary(
+    inbox, answering = _inbox(dependencies, answers, retry)
+    outgoing, posting = _outbox(dependencies, answers)
+    home, showing = _home(dependencies)
+    database, access, id_types = dependencies.database, dependencies.access, dependencies.id_types
+    review = ReviewDecisions(database=database, access=access, id_types=id_types, settings=settings, now=now)
+    reminders = Reminders(database=database, slack=dependencies.worker_slack, access=access, settings=settings, now=now)
+    summary = Summaries(
         database=database,
         access=access,
         id_types=id_types,
         settings=settings,
         with_charts=chart.can_draw(),
         now=now,
-        dice=ground.dice,
+        rng=dependencies.rng,
     )
     backups = Backups(
         database=database,
-        sealer=ground.sealer,
+        sealer=dependencies.sealer,
         access=access,
-        readiness=ground.readiness,
+        health=dependencies.health,
         settings=settings,
         now=now,
         steady=steady,
     )
-    catalogue = Catalogue(database=database, smile_id=ground.smile_id, id_types=id_types, settings=settings, now=now)
+    catalogue = IDTypeSync(
+        database=database, smile_id=dependencies.smile_id, id_types=id_types, settings=settings, now=now
+    )
     await catalogue.load()
     bot = Bot(
         settings=settings,
-        patience=patience,
+        timeouts=timeouts,
         database=database,
-        slack=ground.listener_slack,
-        patient_slack=ground.worker_slack,
+        slack=dependencies.listener_slack,
+        patient_slack=dependencies.worker_slack,
         slack_signature=SlackSignature(
-            settings.slack_signing_secret, slack_time=lambda: ground.slack_time.theirs(now()).timestamp()
+            settings.slack_signing_secret, slack_time=lambda: dependencies.slack_time.theirs(now()).timestamp()
         ),
-        workspace=ground.workspace,
+        workspace=dependencies.workspace,
         access=access,
         id_types=id_types,
         batches=batching,
@@ -268,29 +272,31 @@ async def build(
         results=results,
         outbox=outgoing,
         backups=backups,
-        desk=_desk(ground),
-        finding=_finding(ground),
-        holding=Holding(database=database, access=access, liveness_required=settings.liveness_required, now=now),
+        details=_details(dependencies),
+        search=_search(dependencies),
+        preflight_answers=PreflightAnswers(
+            database=database, access=access, liveness_required=settings.liveness_required, now=now
+        ),
         home=home,
         review=review,
-        reminding=reminding,
-        notifying=Notifying(database=database, access=access),
+        reminders=reminders,
+        subscriptions=Subscriptions(database=database, access=access),
         summary=summary,
-        exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, dice=ground.dice),
-        metrics=ground.metrics,
-        schedule=Schedule(
+        exports=Exports(database=database, access=access, timezone=settings.timezone, now=now, rng=dependencies.rng),
+        metrics=dependencies.metrics,
+        schedule=Workers(
             [submitting, asking, reading, answering, posting, showing],
-            look=watch.look if watch else None,
-            on_lag=ground.metrics.tick,
+            tick=watch.tick if watch else None,
+            on_lag=dependencies.metrics.tick,
         ),
-        background=Background(),
-        readiness=ground.readiness,
-        tries=tries,
+        background=BackgroundTasks(),
+        health=dependencies.health,
+        retry=retry,
         refresh=catalogue.refresh,
         now=now,
         recover=watch.recover if watch else _nothing,
     )
-    _appoint(bot)
+    _schedule_jobs(bot)
     if watch is not None:
         bot.schedule.every(KEEP_SEEN_EVERY, watch.keep_seen, "clock")
     return bot
@@ -300,95 +306,95 @@ async def _nothing() -> None:
     """There is no clock to be watched."""
 
 
-def _appoint(bot: Bot) -> None:
+def _schedule_jobs(bot: Bot) -> None:
     """What is done by the clock alone."""
     every = bot.schedule.every
     every(REFRESH_ACCESS, bot.access.refresh, "access")
     every(REFRESH_PRODUCTS, bot.refresh, "products")
-    every(LOOK_EVERY, bot.holding.look, "held checks")
-    every(LOOK_EVERY, bot.batches.look, "cancelled batches")
-    every(LOOK_EVERY, bot.reminding.look, "reviews")
-    every(LOOK_AT_HOMES, bot.home.look, "home tabs")
-    every(LOOK_FOR_SUMMARIES, bot.summary.look, "summaries", first_in=FIRST_SUMMARIES)
+    every(LOOK_EVERY, bot.preflight_answers.tick, "held checks")
+    every(LOOK_EVERY, bot.batches.tick, "cancelled batches")
+    every(LOOK_EVERY, bot.reminders.tick, "reviews")
+    every(LOOK_AT_HOMES, bot.home.tick, "home tabs")
+    every(LOOK_FOR_SUMMARIES, bot.summary.tick, "summaries", first_in=FIRST_SUMMARIES)
     if bot.settings.backup_dir is not None:
         every(LOOK_FOR_BACKUPS, bot.backups.run, "backups", first_in=FIRST_BACKUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ground:
+class Dependencies:
     """What all processes stand on."""
 
     settings: Settings
     sealer: Sealer
     database: Database
-    listener_slack: SlackWeb
-    worker_slack: SlackWeb
-    files: SlackFiles
+    listener_slack: SlackClient
+    worker_slack: SlackClient
+    files: SlackDownloads
     smile_id: SmileID
     workspace: Workspace
     access: Access
-    bundles: Bundles
+    bundles: BatchFiles
     decoder: PhotoDecoder
     id_types: IDTypes
     metrics: Metrics
-    readiness: Readiness
+    health: Health
     now: Callable[[], datetime]
     steady: Callable[[], datetime]
     """Time that is never set, for what lives in memory."""
-    slack_time: TheirClock
-    dice: random.Random
-    patience: Patience
+    slack_time: RemoteClock
+    rng: random.Random
+    timeouts: Timeouts
 
 
-async def _lay(
+async def _dependencies(
     settings: Settings,
     stack: AsyncExitStack,
     *,
     now: Callable[[], datetime],
     steady: Callable[[], datetime],
-    dice: random.Random,
-    patience: Patience,
+    rng: random.Random,
+    timeouts: Timeouts,
     smile_id: SmileID | None,
-) -> _Ground:
-    metrics, readiness = Metrics(), Readiness()
+) -> Dependencies:
+    metrics, health = Metrics(), Health()
     codes, id_types = read_tables(settings)
     sealer = Sealer.from_text([k for k in settings.encryption_keys.get_secret_value().replace(",", " ").split() if k])
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
     stack.push_async_callback(database.close)
     await database.write(meta.check_key)
-    heard = _both(metrics.slack, readiness.slack)
-    slack_time = TheirClock("slack", now=now, steady=steady, readiness=readiness)
-    look_up = patience.look_up_seconds
+    heard = _both(metrics.slack, health.slack)
+    slack_time = RemoteClock("slack", now=now, steady=steady, health=health)
+    look_up = timeouts.look_up_seconds
     listener_slack = await _slack(
-        settings, stack, timeout=patience.listener, look_up_seconds=look_up, on_call=heard, time=slack_time
+        settings, stack, timeout=timeouts.listener, look_up_seconds=look_up, on_call=heard, time=slack_time
     )
     worker_slack = await _slack(
-        settings, stack, timeout=patience.worker, look_up_seconds=look_up, on_call=heard, time=slack_time
+        settings, stack, timeout=timeouts.worker, look_up_seconds=look_up, on_call=heard, time=slack_time
     )
     smile_id = smile_id or connect_smile_id(
         settings,
-        await _http(stack, timeout=patience.smile_id),
+        await _http(stack, timeout=timeouts.smile_id),
         codes=codes,
         now=now,
-        on_call=_both(metrics.smile_id, readiness.smile_id),
-        on_date=TheirClock("smile_id", now=now, steady=steady, readiness=readiness).heard,
+        on_call=_both(metrics.smile_id, health.smile_id),
+        on_date=RemoteClock("smile_id", now=now, steady=steady, health=health).heard,
     )
-    files = SlackFiles(
-        http=await _http(stack, timeout=patience.files),
+    files = SlackDownloads(
+        http=await _http(stack, timeout=timeouts.files),
         token=settings.slack_bot_token.get_secret_value(),
         hosts=settings.download_hosts,
     )
     limits = Limits(
         rows=settings.batch_rows, zip_bytes=settings.batch_bytes, liveness_required=settings.liveness_required
     )
-    workspace = Workspace(database=database, slack=listener_slack, note=readiness.note, now=steady)
+    workspace = Workspace(database=database, slack=listener_slack, note=health.note, now=steady)
     await workspace.load()
     stack.push_async_callback(workspace.close)
     access = Access(settings=settings, slack=listener_slack, workspace=workspace, now=steady, look_up_seconds=look_up)
     stack.push_async_callback(access.close)
-    bundles = Bundles(slack=worker_slack, files=files, id_types=id_types, limits=limits)
+    bundles = BatchFiles(slack=worker_slack, files=files, id_types=id_types, limits=limits)
     stack.push_async_callback(bundles.close)
-    return _Ground(
+    return Dependencies(
         settings=settings,
         sealer=sealer,
         database=database,
@@ -402,12 +408,12 @@ async def _lay(
         decoder=PhotoDecoder(),
         id_types=id_types,
         metrics=metrics,
-        readiness=readiness,
+        health=health,
         now=now,
         steady=steady,
         slack_time=slack_time,
-        dice=dice,
-        patience=patience,
+        rng=rng,
+        timeouts=timeouts,
     )
 
 
@@ -439,9 +445,9 @@ def connect_smile_id(
     return SmileIDV1(client=client, codes=codes or ResultCodes({}))
 
 
-def _watch(ground: _Ground, clock: Clock) -> ClockWatch:
+def _watch(dependencies: Dependencies, clock: Clock) -> ClockWatch:
     return ClockWatch(
-        clock=clock, database=ground.database, readiness=ground.readiness, on_step=ground.metrics.clock_step
+        clock=clock, database=dependencies.database, health=dependencies.health, on_step=dependencies.metrics.clock_step
     )
 
 
@@ -452,9 +458,9 @@ async def _slack(
     timeout: aiohttp.ClientTimeout,
     look_up_seconds: float,
     on_call: Callable[[str, str], None],
-    time: TheirClock,
-) -> SlackWeb:
-    return SlackWeb(
+    time: RemoteClock,
+) -> SlackClient:
+    return SlackClient(
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
         session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
@@ -481,97 +487,104 @@ def _both(*hear: Callable[[str, str], None]) -> Callable[[str, str], None]:
 # Processes that claim what is due, each with its crew, and with the topic that wakes it
 
 
-def _submission(ground: _Ground, *, pass_seconds: float) -> tuple[SubmissionWorker, Crew[str]]:
+def _submission(dependencies: Dependencies, *, pass_seconds: float) -> tuple[SubmissionWorker, WorkerPool[str]]:
     submission = SubmissionWorker(
-        database=ground.database,
-        slack=ground.worker_slack,
-        files=ground.files,
-        smile_id=ground.smile_id,
-        access=ground.access,
-        id_types=ground.id_types,
-        bundles=ground.bundles,
-        decoder=ground.decoder,
-        settings=ground.settings,
-        now=ground.now,
-        dice=ground.dice,
+        database=dependencies.database,
+        slack=dependencies.worker_slack,
+        files=dependencies.files,
+        smile_id=dependencies.smile_id,
+        access=dependencies.access,
+        id_types=dependencies.id_types,
+        bundles=dependencies.bundles,
+        decoder=dependencies.decoder,
+        settings=dependencies.settings,
+        now=dependencies.now,
+        rng=dependencies.rng,
         pass_seconds=pass_seconds,
     )
-    crew = Crew("submission", claim=submission.claim, work=submission.work, size=SUBMISSIONS_AT_ONCE)
-    ground.database.subscribe(checks.SUBMISSION, crew.wake)
+    crew = WorkerPool("submission", claim=submission.claim, work=submission.work, size=SUBMISSIONS_AT_ONCE)
+    dependencies.database.subscribe(checks.SUBMISSION, crew.wake)
     return submission, crew
 
 
-def _results(ground: _Ground) -> tuple[Results, Crew[Attempt]]:
+def _results(dependencies: Dependencies) -> tuple[Results, WorkerPool[Attempt]]:
     results = Results(
-        database=ground.database,
-        smile_id=ground.smile_id,
-        access=ground.access,
-        settings=ground.settings,
-        now=ground.now,
-        dice=ground.dice,
-        on_callback=ground.metrics.callback,
+        database=dependencies.database,
+        smile_id=dependencies.smile_id,
+        access=dependencies.access,
+        settings=dependencies.settings,
+        now=dependencies.now,
+        rng=dependencies.rng,
+        on_callback=dependencies.metrics.callback,
     )
-    crew = Crew("results", claim=results.claim, work=results.work, size=8)
-    ground.database.subscribe(attempts.RESULTS, crew.wake)
+    crew = WorkerPool("results", claim=results.claim, work=results.work, size=8)
+    dependencies.database.subscribe(attempts.RESULTS, crew.wake)
     return results, crew
 
 
-def _batches(ground: _Ground) -> tuple[Batches, Crew[str]]:
+def _batches(dependencies: Dependencies) -> tuple[Batches, WorkerPool[str]]:
     batching = Batches(
-        database=ground.database,
-        slack=ground.worker_slack,
-        bundles=ground.bundles,
-        access=ground.access,
-        id_types=ground.id_types,
-        settings=ground.settings,
-        now=ground.now,
-        dice=ground.dice,
+        database=dependencies.database,
+        slack=dependencies.worker_slack,
+        bundles=dependencies.bundles,
+        access=dependencies.access,
+        id_types=dependencies.id_types,
+        settings=dependencies.settings,
+        now=dependencies.now,
+        rng=dependencies.rng,
     )
-    crew = Crew("batches", claim=batching.claim, work=batching.work, size=2)
-    ground.database.subscribe(batches.BATCHES, crew.wake)
+    crew = WorkerPool("batches", claim=batching.claim, work=batching.work, size=2)
+    dependencies.database.subscribe(batches.BATCHES, crew.wake)
     return batching, crew
 
 
-def _inbox(ground: _Ground, answers: Answers, tries: Callable[[], Tries]) -> tuple[Inbox, Crew[InboxItem]]:
+def _inbox(
+    dependencies: Dependencies, answers: Answers, retry: Callable[[], Retry]
+) -> tuple[Inbox, WorkerPool[InboxItem]]:
     inbox = Inbox(
-        database=ground.database,
-        slack=ground.worker_slack,
+        database=dependencies.database,
+        slack=dependencies.worker_slack,
         answers=answers,
-        tries=tries,
-        now=ground.now,
-        dice=ground.dice,
+        retry=retry,
+        now=dependencies.now,
+        rng=dependencies.rng,
     )
-    crew = Crew("inbox", claim=inbox.claim, work=inbox.work, size=ANSWERS_AT_ONCE)
-    ground.database.subscribe(stored_inbox.INBOX, crew.wake)
+    crew = WorkerPool("inbox", claim=inbox.claim, work=inbox.work, size=ANSWERS_AT_ONCE)
+    dependencies.database.subscribe(stored_inbox.INBOX, crew.wake)
     return inbox, crew
 
 
-def _outbox(ground: _Ground, answers: Answers) -> tuple[Outbox, Crew[Post]]:
+def _outbox(dependencies: Dependencies, answers: Answers) -> tuple[Outbox, WorkerPool[Post]]:
     outgoing = Outbox(
-        database=ground.database,
-        slack=ground.worker_slack,
-        access=ground.access,
-        builders={**_builders(ground), PostKind.ANSWER: answers.build},
+        database=dependencies.database,
+        slack=dependencies.worker_slack,
+        access=dependencies.access,
+        builders={**_builders(dependencies), PostKind.ANSWER: answers.build},
         followers=export_commits.followers(),
-        settings=ground.settings,
-        now=ground.now,
-        steady=ground.steady,
-        dice=ground.dice,
+        settings=dependencies.settings,
+        now=dependencies.now,
+        steady=dependencies.steady,
+        rng=dependencies.rng,
         # The crew is made of the outbox, and wakes again when a pause of the outbox ends.
         wake_in=lambda wait: crew.wake_in(wait),  # noqa: PLW0108 - `crew` does not exist yet
     )
-    crew = Crew("outbox", claim=outgoing.claim, work=outgoing.work, size=8)
-    ground.database.subscribe(outbox.OUTBOX, crew.wake)
+    crew = WorkerPool("outbox", claim=outgoing.claim, work=outgoing.work, size=8)
+    dependencies.database.subscribe(outbox.OUTBOX, crew.wake)
     return outgoing, crew
 
 
-def _builders(ground: _Ground) -> Builders:
+def _builders(dependencies: Dependencies) -> Builders:
     """Who builds each kind of post."""
-    database, slack, access, id_types = ground.database, ground.worker_slack, ground.access, ground.id_types
-    settings, now = ground.settings, ground.now
+    database, slack, access, id_types = (
+        dependencies.database,
+        dependencies.worker_slack,
+        dependencies.access,
+        dependencies.id_types,
+    )
+    settings, now = dependencies.settings, dependencies.now
 
-    def read(receipt: Receipt) -> Reading:
-        return ground.smile_id.read_message(receipt.body).reading
+    def read(receipt: Receipt) -> ResultMeaning:
+        return dependencies.smile_id.read_message(receipt.body).reading
 
     threads = ThreadPosts(database=database, access=access, id_types=id_types, read=read, settings=settings, now=now)
     cards = ReviewCards(database=database, slack=slack, access=access, id_types=id_types, read=read, now=now)
@@ -586,66 +599,66 @@ def _builders(ground: _Ground) -> Builders:
     }
 
 
-def _home(ground: _Ground) -> tuple[Home, Crew[home_tabs.Due]]:
-    home = Home(
-        database=ground.database,
-        slack=ground.worker_slack,
-        access=ground.access,
-        id_types=ground.id_types,
-        settings=ground.settings,
-        now=ground.now,
-        steady=ground.steady,
-        dice=ground.dice,
+def _home(dependencies: Dependencies) -> tuple[HomeTab, WorkerPool[home_tabs.DueTab]]:
+    home = HomeTab(
+        database=dependencies.database,
+        slack=dependencies.worker_slack,
+        access=dependencies.access,
+        id_types=dependencies.id_types,
+        settings=dependencies.settings,
+        now=dependencies.now,
+        steady=dependencies.steady,
+        rng=dependencies.rng,
     )
-    crew = Crew("homes", claim=home.claim, work=home.work, size=2)
-    ground.database.subscribe(home_tabs.HOMES, crew.wake)
+    crew = WorkerPool("homes", claim=home.claim, work=home.work, size=2)
+    dependencies.database.subscribe(home_tabs.HOMES, crew.wake)
     return home, crew
 
 
 # Processes that handlers call, and nobody else
 
 
-def _intake(ground: _Ground) -> Intake:
+def _intake(dependencies: Dependencies) -> Intake:
     return Intake(
-        database=ground.database,
-        slack=ground.listener_slack,
-        access=ground.access,
-        id_types=ground.id_types,
-        settings=ground.settings,
-        now=ground.now,
-        dice=ground.dice,
+        database=dependencies.database,
+        slack=dependencies.listener_slack,
+        access=dependencies.access,
+        id_types=dependencies.id_types,
+        settings=dependencies.settings,
+        now=dependencies.now,
+        rng=dependencies.rng,
     )
 
 
-def _messages(ground: _Ground) -> Messages:
-    return Messages(
-        database=ground.database,
-        slack=ground.worker_slack,
-        id_types=ground.id_types,
-        timezone=ground.settings.timezone,
-        liveness_required=ground.settings.liveness_required,
-        now=ground.now,
-        look_up_seconds=ground.patience.look_up_seconds,
+def _messages(dependencies: Dependencies) -> MessageReader:
+    return MessageReader(
+        database=dependencies.database,
+        slack=dependencies.worker_slack,
+        id_types=dependencies.id_types,
+        timezone=dependencies.settings.timezone,
+        liveness_required=dependencies.settings.liveness_required,
+        now=dependencies.now,
+        look_up_seconds=dependencies.timeouts.look_up_seconds,
     )
 
 
-def _desk(ground: _Ground) -> Desk:
-    return Desk(
-        database=ground.database,
-        slack=ground.listener_slack,
-        smile_id=ground.smile_id,
-        access=ground.access,
-        id_types=ground.id_types,
-        now=ground.now,
+def _details(dependencies: Dependencies) -> CheckDetails:
+    return CheckDetails(
+        database=dependencies.database,
+        slack=dependencies.listener_slack,
+        smile_id=dependencies.smile_id,
+        access=dependencies.access,
+        id_types=dependencies.id_types,
+        now=dependencies.now,
     )
 
 
-def _finding(ground: _Ground) -> Finding:
-    return Finding(
-        database=ground.database,
-        slack=ground.listener_slack,
-        access=ground.access,
-        id_types=ground.id_types,
-        timezone=ground.settings.timezone,
-        now=ground.now,
+def _search(dependencies: Dependencies) -> CheckSearch:
+    return CheckSearch(
+        database=dependencies.database,
+        slack=dependencies.listener_slack,
+        access=dependencies.access,
+        id_types=dependencies.id_types,
+        timezone=dependencies.settings.timezone,
+        now=dependencies.now,
     )

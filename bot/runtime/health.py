@@ -7,7 +7,7 @@ _SLACK_IS_CLOSED = frozenset({"failed", "invalid_auth", "not_authed", "token_rev
 
 
 @dataclass(slots=True, kw_only=True)
-class Readiness:
+class Health:
     """What `/readyz` tells."""
 
     started: bool = False

@@ -27,7 +27,7 @@ SERVICES = "smile_id_services"
 PRODUCTS = "smile_id_products"
 
 
-class Catalogue:
+class IDTypeSync:
     """Keeps the ID types on offer up to date."""
 
     def __init__(

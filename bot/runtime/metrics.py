@@ -6,7 +6,7 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bot.domain.check.states import State
-from bot.domain.installation import Foreign
+from bot.domain.installation import ForeignPart
 
 
 class Metrics:
@@ -38,7 +38,7 @@ class Metrics:
         self._foreign = Counter(
             "kyc_foreign_requests", "Requests of another workspace or app", ["named"], registry=self._registry
         )
-        for part in Foreign:
+        for part in ForeignPart:
             # Shown from the start, so that the first one counts as an increase.
             self._foreign.labels(part.value)
         self._commits = Histogram(
@@ -57,7 +57,7 @@ class Metrics:
     def smile_id(self, call: str, result: str) -> None:
         self._smile_id.labels(call, result).inc()
 
-    def foreign(self, named: Foreign) -> None:
+    def foreign(self, named: ForeignPart) -> None:
         """A request was refused because the team, enterprise or app that it names is not ours."""
         self._foreign.labels(named.value).inc()
 

@@ -1,6 +1,6 @@
 """Running a bot: the order in which its parts start, and in which they stop.
 
-What comes in is `handlers`' part, handed in as `Entrances` by the command line.
+What comes in is `handlers`' part, handed in as `Endpoints` by the command line.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ LOOK_FOR_DAMAGE = timedelta(seconds=10)
 ASK_FOR_PRODUCTS_AGAIN = timedelta(minutes=1)
 
 
-class Entrances(Protocol):
+class Endpoints(Protocol):
     """What comes in from outside, made for a bot by `handlers`."""
 
     def web(self, bot: Bot, bolt: AsyncApp | None) -> Any:
@@ -57,7 +57,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[[str], None] = print) -> None:
+async def serve(settings: Settings, entrances: Endpoints, *, announce: Callable[[str], None] = print) -> None:
     """Run until SIGTERM or SIGINT. Only settings, key and database can keep it from starting."""
     return_freed_memory()
     stop = asyncio.Event()
@@ -80,7 +80,7 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
             ):
                 await doors.enter_async_context(serve_asgi(asgi, sock))
             sockets = (
-                SocketMode(bolt, settings.slack_app_token.get_secret_value(), bot.readiness)
+                SocketMode(bolt, settings.slack_app_token.get_secret_value(), bot.health)
                 if settings.slack_app_token
                 else None
             )
@@ -90,13 +90,13 @@ async def serve(settings: Settings, entrances: Entrances, *, announce: Callable[
             bot.background.spawn(_hear_slack(bot))
             if sockets is not None:
                 bot.background.spawn(sockets.keep())
-            bot.readiness.started = True
+            bot.health.started = True
             where = f"{settings.host}:{public.getsockname()[1]}, admin on 127.0.0.1:{admin.getsockname()[1]}"
             announce(f"kyc-bot listens on {where}")
             log.info("bot.started")
             await stop.wait()
             log.info("bot.stopping")
-            bot.readiness.stopping = True
+            bot.health.stopping = True
             await _stop(bot, doors, sockets)
     log.info("bot.stopped")
 
@@ -167,7 +167,7 @@ async def serve_asgi(asgi: Any, sock: socket.socket) -> AsyncIterator[None]:
         await serving
 
 
-def run(settings: Settings, entrances: Entrances) -> None:
+def run(settings: Settings, entrances: Endpoints) -> None:
     """`serve` on the fastest loop there is."""
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - absent on Windows, where the plain loop serves

@@ -10,7 +10,7 @@ from aiohttp import WSMessage
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 
-from bot.runtime.health import Readiness
+from bot.runtime.health import Health
 
 log = structlog.get_logger(__name__)
 
@@ -20,9 +20,9 @@ LOOK_AT_SOCKET = timedelta(seconds=5)
 class SocketMode(AsyncSocketModeHandler):
     """Knows its listeners in flight, since closing the connection loses their answers; finds its way back."""
 
-    def __init__(self, app: AsyncApp, app_token: str, readiness: Readiness) -> None:
+    def __init__(self, app: AsyncApp, app_token: str, health: Health) -> None:
         super().__init__(app, app_token, ping_interval=5)
-        self._readiness = readiness
+        self._health = health
         self._in_flight: set[asyncio.Task[Any]] = set()
         self._was_connected = False
         self.client.on_message_listeners.append(self._heard)
@@ -39,7 +39,7 @@ class SocketMode(AsyncSocketModeHandler):
             while True:
                 await asyncio.sleep(LOOK_AT_SOCKET.total_seconds())
                 connected = await self.client.is_connected()
-                self._readiness.note("socket_mode", None if connected else "not connected")
+                self._health.note("socket_mode", None if connected else "not connected")
                 if not connected:
                     self.client.wss_uri = None
         finally:
@@ -75,11 +75,11 @@ class SocketMode(AsyncSocketModeHandler):
             return
         if hello.get("type") != "hello":
             return
-        self._readiness.note("socket_mode", None)
+        self._health.note("socket_mode", None)
         count = hello.get("num_connections")
         expected = 2 if self._was_connected else 1
         self._was_connected = True
         too_many = isinstance(count, int) and count > expected
-        self._readiness.note("socket_mode_connections", f"{count} open, {expected} expected" if too_many else None)
+        self._health.note("socket_mode_connections", f"{count} open, {expected} expected" if too_many else None)
         if too_many:
             log.warning("socket_mode.more_connections_than_expected", count=count, expected=expected)

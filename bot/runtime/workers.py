@@ -29,7 +29,7 @@ FIRST_BACKUP = timedelta(seconds=2)
 FIRST_SUMMARIES = timedelta(seconds=1)
 
 
-class Crew(Generic[T]):
+class WorkerPool(Generic[T]):
     """Works off one kind of due rows, several at a time, until none is left; then sleeps until woken."""
 
     def __init__(
@@ -126,7 +126,7 @@ class _Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler is untyped
         return due if due > now else now + self.interval
 
 
-class Schedule:
+class Workers:
     """The clock: wakes the crews each second, and runs the jobs that refresh what is kept in memory.
 
     The tick lives on the event loop's monotonic time. APScheduler keeps the jobs, but waits by the wall clock: set
@@ -136,18 +136,18 @@ class Schedule:
 
     def __init__(
         self,
-        crews: Sequence[Crew[Any]],
+        crews: Sequence[WorkerPool[Any]],
         *,
-        look: Callable[[], Awaitable[None]] | None = None,
+        tick: Callable[[], Awaitable[None]] | None = None,
         on_lag: Callable[[float], None] = lambda _seconds: None,
         late_seconds: float = LATE_SECONDS,
         dead_seconds: float = DEAD_SECONDS,
     ) -> None:
-        """`look` is awaited at each tick before the crews wake; `on_lag` hears how many seconds late each one is."""
+        """`tick` is awaited at each tick before the crews wake; `on_lag` hears how many seconds late each one is."""
         self._late_seconds = late_seconds
         self._dead_seconds = dead_seconds
         self._crews = crews
-        self._look = look
+        self._look = tick
         self._on_lag = on_lag
         self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         self._due_at: dict[str, float] = {}
@@ -255,7 +255,7 @@ class Schedule:
             self._due_at[name] = self._now() + interval.total_seconds()
 
 
-class Background:
+class BackgroundTasks:
     """Small tasks that nobody awaits, held until done, cancelled at the end: nothing that must survive."""
 
     def __init__(self) -> None:

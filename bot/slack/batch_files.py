@@ -10,8 +10,8 @@ from typing import IO
 
 from bot.domain.applicants import Bundle, Limits, SourceFile
 from bot.domain.id_types.id_types import IDTypes
-from bot.slack.client import SlackWeb
-from bot.slack.downloads import SlackFiles
+from bot.slack.client import SlackClient
+from bot.slack.downloads import SlackDownloads
 
 MOST_OPEN = 3
 """Bundles kept open when nobody uses them; each may be as large as a zip may be."""
@@ -25,10 +25,10 @@ class _Open:
     temporary: list[IO[bytes]] = field(default_factory=list)
 
 
-class Bundles:
+class BatchFiles:
     """Opens them, side by side with others that use the same."""
 
-    def __init__(self, *, slack: SlackWeb, files: SlackFiles, id_types: IDTypes, limits: Limits) -> None:
+    def __init__(self, *, slack: SlackClient, files: SlackDownloads, id_types: IDTypes, limits: Limits) -> None:
         self._slack = slack
         self._files = files
         self._id_types = id_types

@@ -40,7 +40,7 @@ SHOWN_WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundMessage:
     """A message of ours, found again by its metadata."""
 
     channel: str
@@ -48,14 +48,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class MessagePage:
     """Some messages of a conversation; `cursor` asks for the next ones."""
 
     messages: Sequence[Answer] = field(default=(), repr=False)
     cursor: str | None = None
 
 
-class SlackWeb:
+class SlackClient:
     """Slack's Web API for one workspace."""
 
     def __init__(
@@ -106,7 +106,7 @@ class SlackWeb:
 
     async def post(
         self, *, channel: str, text: str, blocks: Blocks, post_id: str, thread_ts: str | None = None
-    ) -> Found:
+    ) -> FoundMessage:
         """chat.postMessage, marked with the post's id. To a user id it becomes a direct message."""
         answer = await self._call(
             "chat.postMessage",
@@ -120,7 +120,7 @@ class SlackWeb:
                 unfurl_media=False,
             ),
         )
-        return Found(channel=answer["channel"], ts=answer["ts"])
+        return FoundMessage(channel=answer["channel"], ts=answer["ts"])
 
     async def whisper(
         self, *, channel: str, user: str, text: str, blocks: Blocks, thread_ts: str | None = None
@@ -152,7 +152,7 @@ class SlackWeb:
 
     async def thread(
         self, *, channel: str, ts: str, limit: int, cursor: str | None = None, oldest: str | None = None
-    ) -> Page:
+    ) -> MessagePage:
         """The first message of a thread and its replies, oldest first, as far as one page holds.
 
         The first message is there whatever `oldest` says.
@@ -162,7 +162,7 @@ class SlackWeb:
             answer = await self._call("conversations.replies", call)
         except SlackRefused as no:
             if no.code in THREAD_GONE:
-                return Page()
+                return MessagePage()
             raise
         return _page(answer)
 
@@ -170,7 +170,9 @@ class SlackWeb:
         """chat.update; metadata stays as it is."""
         await self._call("chat.update", self.client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks))
 
-    async def find_post(self, *, channel: str, post_id: str, thread_ts: str | None, since: datetime) -> Found | None:
+    async def find_post(
+        self, *, channel: str, post_id: str, thread_ts: str | None, since: datetime
+    ) -> FoundMessage | None:
         """Look for a message of ours by its metadata, in a thread or, without one, in the conversation itself."""
 
         def is_it(message: Answer) -> bool:
@@ -180,7 +182,9 @@ class SlackWeb:
 
         return await self._find(channel, thread_ts, since, is_it)
 
-    async def find_file(self, *, channel: str, thread_ts: str | None, name: str, since: datetime) -> Found | None:
+    async def find_file(
+        self, *, channel: str, thread_ts: str | None, name: str, since: datetime
+    ) -> FoundMessage | None:
         """Look for a file of ours by its name: in a thread or, without one, in the conversation itself."""
 
         def is_it(message: Answer) -> bool:
@@ -190,19 +194,19 @@ class SlackWeb:
 
     async def _find(
         self, channel: str, thread_ts: str | None, since: datetime, is_it: Callable[[Answer], bool]
-    ) -> Found | None:
+    ) -> FoundMessage | None:
         """The bot's own message for which `is_it` holds: anybody can write such metadata, or share such a file."""
         me, oldest, cursor = await self.me(), self._moment(since), None
         for _page in range(FOUND_WITHIN_PAGES):
             page = await self._page(channel, thread_ts, oldest=oldest, cursor=cursor)
             for message in page.messages:
                 if message.get("user", me) == me and is_it(message):
-                    return Found(channel=channel, ts=message["ts"])
+                    return FoundMessage(channel=channel, ts=message["ts"])
             if not (cursor := page.cursor):
                 return None
         return None
 
-    async def _page(self, channel: str, thread_ts: str | None, *, oldest: str, cursor: str | None) -> Page:
+    async def _page(self, channel: str, thread_ts: str | None, *, oldest: str, cursor: str | None) -> MessagePage:
         """Of a thread or, without one, of the conversation itself; with metadata."""
         if thread_ts is not None:
             replies = self.client.conversations_replies(
@@ -408,8 +412,8 @@ class SlackWeb:
         return answer
 
 
-def _page(answer: Answer) -> Page:
-    return Page(messages=list(answer.get("messages", ())), cursor=_next(answer))
+def _page(answer: Answer) -> MessagePage:
+    return MessagePage(messages=list(answer.get("messages", ())), cursor=_next(answer))
 
 
 def _next(answer: Answer) -> str | None:

@@ -18,7 +18,7 @@ LARGE_FILE_SECONDS = 15 * 60.0
 """The same for a table, or a zip of half a gigabyte."""
 
 
-class SlackFiles:
+class SlackDownloads:
     """Downloads with the bot's token, which is shown to `hosts` alone (`host` or `host:port`)."""
 
     def __init__(

@@ -16,13 +16,13 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-SPACES_SECONDS = (0.5, 2.0, 5.0, 10.0, 20.0)
+BACKOFF_SECONDS = (0.5, 2.0, 5.0, 10.0, 20.0)
 """Between the tries of one call."""
 BOUND_SECONDS = 60.0
 """For all calls of one answer together: whoever waits for it has gone away by then."""
 
 
-class Tries:
+class Retry:
     """Those of one answer. Its calls share the bound; the first try of each is always made."""
 
     def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -30,20 +30,20 @@ class Tries:
         self._ends_at = time.monotonic() + BOUND_SECONDS
         self._sleep = sleep
 
-    async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:
+    async def call(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:
         """What the call gives, at last. Raises the SlackError of the last try; a no of Slack's at once.
 
         `most` tries at most. Tried again even where the answer was lost: only for calls that may be repeated.
         """
-        for space in SPACES_SECONDS[: None if most is None else most - 1]:
+        for pause in BACKOFF_SECONDS[: None if most is None else most - 1]:
             try:
                 return await call()
             except SlackRefused:
                 raise
             except SlackError as fault:
-                wait = space
+                wait = pause
                 if isinstance(fault, SlackRateLimited):
-                    wait = max(space, fault.retry_after)
+                    wait = max(pause, fault.retry_after)
                 if time.monotonic() + wait > self._ends_at:
                     raise
                 log.info("slack.tried_again", error=str(fault))

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from bot.domain.id_types.services import Services
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.codes import Reading
-from bot.domain.results.record_match import Person, record_person
+from bot.domain.results.codes import ResultMeaning
+from bot.domain.results.record_match import EnteredPerson, record_person
 
 # Submission
 
@@ -107,7 +107,7 @@ class Authority:
     """As the authority itself sent it, under the authority's own names."""
 
     @property
-    def person(self) -> Person:
+    def person(self) -> EnteredPerson:
         """Whom the record is about, also where only the authority's own fields say so."""
         return record_person(
             full_name=self.full_name, dob=self.dob, phones=(self.phone, self.phone2), full_data=self.full_data
@@ -126,7 +126,7 @@ class Suspect:
 class ResultMessage:
     """One thing that Smile ID said about one job."""
 
-    reading: Reading
+    reading: ResultMeaning
     """What it means."""
     job_id: str | None
     smile_job_id: str | None

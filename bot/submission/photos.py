@@ -12,9 +12,9 @@ from bot.domain.applicants import PhotoSource
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.photos import Photo
 from bot.errors import FileUnusable, PhotoCode, PhotoUnusable, SlackRefused
-from bot.slack.batch_files import Bundles
-from bot.slack.client import SlackWeb
-from bot.slack.downloads import SlackFiles
+from bot.slack.batch_files import BatchFiles
+from bot.slack.client import SlackClient
+from bot.slack.downloads import SlackDownloads
 from bot.slack.error_codes import FILE_GONE
 from bot.submission.photo_decoder import PhotoDecoder
 from storage import batches
@@ -37,7 +37,13 @@ class PhotoLoader:
     """Fetches the photos of a check and prepares them."""
 
     def __init__(
-        self, *, database: Database, slack: SlackWeb, files: SlackFiles, bundles: Bundles, decoder: PhotoDecoder
+        self,
+        *,
+        database: Database,
+        slack: SlackClient,
+        files: SlackDownloads,
+        bundles: BatchFiles,
+        decoder: PhotoDecoder,
     ) -> None:
         self._database = database
         self._slack = slack

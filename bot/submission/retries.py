@@ -51,13 +51,13 @@ class RetryPolicy:
         access: Access,
         settings: Settings,
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
     ) -> None:
         self._database = database
         self._access = access
         self._settings = settings
         self._now = now
-        self._dice = dice
+        self._rng = rng
 
     async def reschedule(
         self,
@@ -79,7 +79,7 @@ class RetryPolicy:
         if tries >= MAX_TRIES:
             await self.fail(check, gives_up_as, None, alert=gives_up_as)
             return
-        wait = retry_in(tries, jitter=self._dice.random())
+        wait = retry_in(tries, jitter=self._rng.random())
         if asked_seconds is not None:
             wait = max(wait, min(timedelta(seconds=asked_seconds), LONGEST_WAIT))
         operators = self._access.people(Role.ADMIN)

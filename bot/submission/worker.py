@@ -20,9 +20,9 @@ from bot.domain.kept_faults import kept
 from bot.domain.results.attempt import Step
 from bot.errors import IllegalMove, PhotoUnusable, SlackError, SlackRateLimited
 from bot.settings import Settings
-from bot.slack.batch_files import Bundles
-from bot.slack.client import SlackWeb
-from bot.slack.downloads import SlackFiles
+from bot.slack.batch_files import BatchFiles
+from bot.slack.client import SlackClient
+from bot.slack.downloads import SlackDownloads
 from bot.smile_id.interface import SmileID
 from bot.submission import checkpoints
 from bot.submission.photo_decoder import PhotoDecoder
@@ -52,16 +52,16 @@ class SubmissionWorker:
         self,
         *,
         database: Database,
-        slack: SlackWeb,
-        files: SlackFiles,
+        slack: SlackClient,
+        files: SlackDownloads,
         smile_id: SmileID,
         access: Access,
         id_types: IDTypes,
-        bundles: Bundles,
+        bundles: BatchFiles,
         decoder: PhotoDecoder,
         settings: Settings,
         now: Callable[[], datetime],
-        dice: random.Random,
+        rng: random.Random,
         pass_seconds: float = PASS_SECONDS,
     ) -> None:
         self._pass_seconds = pass_seconds
@@ -70,7 +70,7 @@ class SubmissionWorker:
         self._now = now
         self._photo_loader = PhotoLoader(database=database, slack=slack, files=files, bundles=bundles, decoder=decoder)
         self._preflight = Preflight(database=database, id_types=id_types, settings=settings, now=now)
-        self._retries = RetryPolicy(database=database, access=access, settings=settings, now=now, dice=dice)
+        self._retries = RetryPolicy(database=database, access=access, settings=settings, now=now, rng=rng)
         self._reconciler = Reconciler(
             database=database, smile_id=smile_id, retries=self._retries, settings=settings, now=now
         )

@@ -132,7 +132,7 @@ class TrackedConnection(sqlite3.Connection):
             cursor.close()
 
 
-class Guard:
+class StatementGuard:
     """Around each storage function: closes its cursors, denies it to begin or end its transaction.
 
     SQLite asks the authorizer when a statement is prepared, and not again for a cached one: the writer's own

@@ -20,7 +20,7 @@ import sqlite_utils
 
 from bot.errors import DatabaseFault
 from storage.engine.connection import connect, create_private, unusable_as_fault
-from storage.engine.group import Connection, Group, Job
+from storage.engine.group import CommitGroup, Connection, WriteJob
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction, from_text, moment_or_none, to_text
 
@@ -49,7 +49,7 @@ class Database:
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[WriteJob] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing: asyncio.Task[None] | None = None
@@ -89,7 +89,7 @@ class Database:
         """
         self._refuse_if_closed()
         answered: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(Job(lambda transaction: fn(transaction, *args, **kwargs), answered))
+        self._waiting.append(WriteJob(lambda transaction: fn(transaction, *args, **kwargs), answered))
         if self._idle.is_set():
             self._idle.clear()
             # Not at once: whoever else writes in this turn of the loop joins the group.
@@ -127,12 +127,12 @@ class Database:
         self._writer_thread.shutdown()
 
     def _begin_group(self) -> None:
-        group = Group([self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_LIMIT))])
+        group = CommitGroup([self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_LIMIT))])
         self._loop.run_in_executor(self._writer_thread, self._connections.writer.commit, group).add_done_callback(
             self._answer
         )
 
-    def _answer(self, done: asyncio.Future[Group]) -> None:
+    def _answer(self, done: asyncio.Future[CommitGroup]) -> None:
         group = done.result()
         for job, outcome in zip(group.jobs, group.outcomes, strict=True):
             if outcome.error is None:

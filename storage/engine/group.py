@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import sqlite_utils
 
 from bot.errors import DatabaseFault
-from storage.engine.connection import SAVEPOINT, Guard, TrackedConnection, explain, unusable_as_fault
+from storage.engine.connection import SAVEPOINT, StatementGuard, TrackedConnection, explain, unusable_as_fault
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
@@ -26,7 +26,7 @@ Call = Callable[[Transaction], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class WriteJob:
     """One function that waits for the writer, and the future of the caller that waits for it."""
 
     call: Call
@@ -34,7 +34,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobOutcome:
     """What one function returned, or the error its caller gets instead."""
 
     result: object = None
@@ -42,11 +42,11 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Group:
+class CommitGroup:
     """Functions that are committed together, and what came of them."""
 
-    jobs: list[Job]
-    outcomes: list[Outcome] = field(default_factory=list)
+    jobs: list[WriteJob]
+    outcomes: list[JobOutcome] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
     committed: bool = False
     seconds: float = 0.0
@@ -59,7 +59,7 @@ class Connection:
         assert isinstance(db.conn, TrackedConnection)
         self.db = db
         self._sealer = sealer
-        self._guard = Guard(db.conn)
+        self._guard = StatementGuard(db.conn)
 
     def read(self, call: Callable[[Transaction], T]) -> T:
         """Run one function on a snapshot of its own; RuntimeError if it tries to write."""
@@ -74,7 +74,7 @@ class Connection:
         finally:
             self._roll_back()
 
-    def commit(self, group: Group) -> Group:
+    def commit(self, group: CommitGroup) -> CommitGroup:
         """Run the group's functions and commit them together. Raises nothing: errors are in the outcomes."""
         started = time.perf_counter()
         try:
@@ -89,7 +89,7 @@ class Connection:
         group.seconds = time.perf_counter() - started
         return group
 
-    def _write(self, call: Call, topics: list[str]) -> Outcome:
+    def _write(self, call: Call, topics: list[str]) -> JobOutcome:
         woken: list[str] = []
         self.db.conn.execute(f"SAVEPOINT {SAVEPOINT} /* writer */")
         try:
@@ -100,21 +100,21 @@ class Connection:
                 raise _TransactionEnded from error
             self.db.conn.execute(f"ROLLBACK TO {SAVEPOINT} /* writer */")
             self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
-            return Outcome(error=error)
+            return JobOutcome(error=error)
         if not self.db.conn.in_transaction:
             raise _TransactionEnded
         self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
         topics.extend(woken)
-        return Outcome(result)
+        return JobOutcome(result)
 
-    def _give_up(self, group: Group, error: BaseException) -> None:
+    def _give_up(self, group: CommitGroup, error: BaseException) -> None:
         """Nothing of the group is stored: a fresh error for each caller, but its own for the culprit's."""
         culprit = error.__cause__ if isinstance(error, _TransactionEnded) else None
         at = len(group.outcomes)
         group.topics = []
-        group.outcomes = [Outcome(error=_nothing_stored(error)) for _ in group.jobs]
+        group.outcomes = [JobOutcome(error=_nothing_stored(error)) for _ in group.jobs]
         if culprit is not None:
-            group.outcomes[at] = Outcome(error=culprit)
+            group.outcomes[at] = JobOutcome(error=culprit)
         with suppress(sqlite3.Error):  # tried again before the next group, whose callers would hear of it
             self._roll_back()
 

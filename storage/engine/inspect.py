@@ -31,7 +31,7 @@ _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Inspection:
     """What is to say of a database without fault."""
 
     exists: bool
@@ -47,7 +47,7 @@ class Seen:
     """Files that users other than the owner may read."""
 
 
-def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
+def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspection:
     """Examine the file, or the place where it will be; `patience` bounds the sweep for damage.
 
     Raises DatabaseFault, DatabaseNewer or WrongKey, worded as at a start of the bot.
@@ -55,7 +55,7 @@ def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
     path = path.resolve()
     _require_place(path)
     if not path.exists():
-        return Seen(exists=False, pending=(), unfinished=False, proven=False, swept=True, open_to_others=())
+        return Inspection(exists=False, pending=(), unfinished=False, proven=False, swept=True, open_to_others=())
     log = _beside(path, "-wal")
     idle = not log.exists()
     try:
@@ -67,7 +67,7 @@ def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Seen:
     return _read(path, sealer, patience, idle=False)
 
 
-def examine_backup(path: Path, sealer: Sealer) -> Seen:
+def examine_backup(path: Path, sealer: Sealer) -> Inspection:
     """Examine the whole of a file that may lie anywhere, a backup: every page, index, reference, and the key.
 
     Raises DatabaseFault, also when it is not ours; DatabaseNewer; WrongKey.
@@ -133,7 +133,7 @@ def _require_place(path: Path) -> None:
         raise DatabaseFault(f"{path} cannot be read and written by this user")
 
 
-def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool, thorough: bool = False) -> Seen:
+def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool, thorough: bool = False) -> Inspection:
     # Even with mode=ro SQLite creates -wal and -shm beside a file at rest, and leaves them there. A file without a
     # log is whole in itself, so it may be called immutable, and then nothing is created.
     mode = "immutable=1" if idle else "mode=ro"
@@ -147,7 +147,7 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool,
         applied = {migration.name for migration in migrations.applied(db)}
         pending = tuple(migration.name for migration in migrations.pending(db))
         _require_ours(db, applied)
-        return Seen(
+        return Inspection(
             exists=True,
             pending=pending,
             unfinished=bool(applied) and upkeep.left(connection) is not None,

@@ -26,7 +26,7 @@ SELFIES = "CREATE INDEX IF NOT EXISTS photos_selfie ON photos (file_print) WHERE
 """Of a check's photos only the selfie is looked for among those of others."""
 
 
-class Stage(StrEnum):
+class UpkeepStage(StrEnum):
     """How far it is (`meta`, name `upkeep`); no entry once all is done."""
 
     ROWS = "rows"
@@ -46,7 +46,7 @@ class _Column:
     sealed: str
     row: str
     """SQL for what the row is called in its seal's place."""
-    kind: blind_index.Kind
+    kind: blind_index.IndexKind
 
 
 _COLUMNS = (
@@ -55,27 +55,27 @@ _COLUMNS = (
 )
 
 
-def left(connection: sqlite3.Connection) -> Stage | None:
+def left(connection: sqlite3.Connection) -> UpkeepStage | None:
     """The stage that the next start goes on with."""
     with closing(connection.execute("SELECT value FROM meta WHERE name = 'upkeep'")) as found:
         row = found.fetchone()
-    return Stage(row[0]) if row is not None else None
+    return UpkeepStage(row[0]) if row is not None else None
 
 
 def finish(db: Database, sealer: Sealer) -> None:
     """Go on until all is done. A log that somebody else is reading stays noted, and is emptied at a later start."""
     connection = db.conn
-    if left(connection) is Stage.ROWS:
-        log.info("database.upkeep", step=Stage.ROWS.value)
+    if left(connection) is UpkeepStage.ROWS:
+        log.info("database.upkeep", step=UpkeepStage.ROWS.value)
         for column in _COLUMNS:
             _key_rows(connection, sealer, column)
         connection.execute(SELFIES)
-        _note(connection, Stage.FILE)
-    if left(connection) is Stage.FILE:
-        log.info("database.upkeep", step=Stage.FILE.value)
+        _note(connection, UpkeepStage.FILE)
+    if left(connection) is UpkeepStage.FILE:
+        log.info("database.upkeep", step=UpkeepStage.FILE.value)
         connection.execute("VACUUM")
-        _note(connection, Stage.LOG)
-    if left(connection) is Stage.LOG and _empty_log(connection):
+        _note(connection, UpkeepStage.LOG)
+    if left(connection) is UpkeepStage.LOG and _empty_log(connection):
         connection.execute("DELETE FROM meta WHERE name = 'upkeep'")
         log.info("database.upkeep", step="done")
 
@@ -103,7 +103,7 @@ def _empty_log(connection: sqlite3.Connection) -> bool:
     return not busy
 
 
-def _note(connection: sqlite3.Connection, stage: Stage) -> None:
+def _note(connection: sqlite3.Connection, stage: UpkeepStage) -> None:
     connection.execute("UPDATE meta SET value = ? WHERE name = 'upkeep'", (stage.value,))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.access.lookup_cache import Memory
+from bot.access.lookup_cache import LookupCache
 from bot.errors import SlackUncertain
 from bot.slack.client import LOOK_UP_SECONDS
 
@@ -16,8 +16,8 @@ NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def memory(look_up: Callable[[str], Awaitable[int]], *, most: int = 10) -> Memory[str, int]:
-    return Memory("test", look_up, now=lambda: NOW, most=most)
+def memory(look_up: Callable[[str], Awaitable[int]], *, most: int = 10) -> LookupCache[str, int]:
+    return LookupCache("test", look_up, now=lambda: NOW, most=most)
 
 
 async def test_two_who_ask_at_once_share_one_question() -> None:
@@ -47,7 +47,7 @@ async def test_a_question_that_hangs_is_not_joined_and_its_late_answer_replaces_
         await answers[mine].wait()
         return mine
 
-    known = Memory("test", look_up, now=lambda: times[min(max(count, 0), 1)])
+    known = LookupCache("test", look_up, now=lambda: times[min(max(count, 0), 1)])
     first = known.asking("a")
     await asyncio.sleep(LOOK_UP_SECONDS + 0.01)
     second = known.asking("a")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.installation import (
-    Foreign,
+    ForeignPart,
     Installation,
-    Origin,
+    RequestOrigin,
     foreign_part,
     gives_roles,
     is_full_member,
@@ -104,7 +104,7 @@ def test_slacks_own_samples_are_ours_and_foreign_to_another_workspace(path: Path
     assert foreign_part(origin_of(body), GRID) is None
     elsewhere = Installation(team="T0OTHER0001", enterprise="E0ACME00001", bot="B0OTHER0001")
     names_no_team = path.name == "event_url_verification.json"
-    assert (foreign_part(origin_of(body), elsewhere) is Foreign.TEAM) is not names_no_team
+    assert (foreign_part(origin_of(body), elsewhere) is ForeignPart.TEAM) is not names_no_team
 
 
 def command(**more: Any) -> dict[str, Any]:
@@ -122,20 +122,20 @@ def event(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "part"),
     [
-        (command(team_id="T0OTHER0001"), Foreign.TEAM),
-        (command(enterprise_id="E0OTHER0001"), Foreign.ENTERPRISE),
-        (command(api_app_id="A0OTHER0001"), Foreign.APP),
-        (click(team={"id": "T0OTHER0001"}), Foreign.TEAM),
-        (click(team=None, user={"id": "U1", "team_id": "T0OTHER0001"}), Foreign.TEAM),
-        (click(team={"id": "T0ACME00001", "enterprise_id": "E0OTHER0001"}), Foreign.ENTERPRISE),
-        (click(enterprise={"id": "E0OTHER0001"}), Foreign.ENTERPRISE),
-        (click(view={"app_installed_team_id": "T0OTHER0001"}), Foreign.TEAM),
-        (click(view={"app_id": "A0OTHER0001"}), Foreign.APP),
-        (click(api_app_id="A0OTHER0001"), Foreign.APP),
-        (event(team_id="T0OTHER0001"), Foreign.TEAM),
-        (event(authorizations=[{"team_id": "T0OTHER0001"}]), Foreign.TEAM),
-        (event(authorizations=[{"team_id": "T0ACME00001", "enterprise_id": "E0OTHER0001"}]), Foreign.ENTERPRISE),
-        (event(api_app_id="A0OTHER0001"), Foreign.APP),
+        (command(team_id="T0OTHER0001"), ForeignPart.TEAM),
+        (command(enterprise_id="E0OTHER0001"), ForeignPart.ENTERPRISE),
+        (command(api_app_id="A0OTHER0001"), ForeignPart.APP),
+        (click(team={"id": "T0OTHER0001"}), ForeignPart.TEAM),
+        (click(team=None, user={"id": "U1", "team_id": "T0OTHER0001"}), ForeignPart.TEAM),
+        (click(team={"id": "T0ACME00001", "enterprise_id": "E0OTHER0001"}), ForeignPart.ENTERPRISE),
+        (click(enterprise={"id": "E0OTHER0001"}), ForeignPart.ENTERPRISE),
+        (click(view={"app_installed_team_id": "T0OTHER0001"}), ForeignPart.TEAM),
+        (click(view={"app_id": "A0OTHER0001"}), ForeignPart.APP),
+        (click(api_app_id="A0OTHER0001"), ForeignPart.APP),
+        (event(team_id="T0OTHER0001"), ForeignPart.TEAM),
+        (event(authorizations=[{"team_id": "T0OTHER0001"}]), ForeignPart.TEAM),
+        (event(authorizations=[{"team_id": "T0ACME00001", "enterprise_id": "E0OTHER0001"}]), ForeignPart.ENTERPRISE),
+        (event(api_app_id="A0OTHER0001"), ForeignPart.APP),
         (command(), None),
         (click(user={"id": "U1", "team_id": "T0SISTER001"}), None),
         (event(), None),
@@ -143,7 +143,7 @@ def event(**more: Any) -> dict[str, Any]:
         (click(team="T0ACME00001", view="odd", user=None), None),
     ],
 )
-def test_each_id_that_a_payload_names_is_looked_at(body: dict[str, Any], part: Foreign | None) -> None:
+def test_each_id_that_a_payload_names_is_looked_at(body: dict[str, Any], part: ForeignPart | None) -> None:
     assert foreign_part(origin_of(body), ALONE) is part
 
 
@@ -159,5 +159,5 @@ IDS = st.frozensets(st.sampled_from(["T0ACME00001", "E0ACME00001", "A0KYCAPP001"
 def test_only_a_request_without_any_other_id_is_ours(
     teams: frozenset[str], enterprises: frozenset[str], apps: frozenset[str]
 ) -> None:
-    ours = foreign_part(Origin(teams=teams, enterprises=enterprises, apps=apps), GRID) is None
+    ours = foreign_part(RequestOrigin(teams=teams, enterprises=enterprises, apps=apps), GRID) is None
     assert ours is (teams <= {GRID.team} and enterprises <= {GRID.enterprise} and apps <= {GRID.app})

@@ -164,13 +164,13 @@ async def test_a_bot_killed_at_any_request_loses_nothing_and_doubles_nothing(whe
     ],
 )
 async def test_a_bot_killed_about_every_tenth_check_loses_nothing_and_doubles_nothing(checks: int, kills: int) -> None:
-    dice = random.Random(20)
-    armed = [dice.choice(MOMENTS) for _ in range(kills)]
+    rng = random.Random(20)
+    armed = [rng.choice(MOMENTS) for _ in range(kills)]
     due = 0
 
     def strike(_call: str) -> str | None:
         """Die at some request after each tenth form."""
-        if armed and due > kills - len(armed) and dice.random() < 0.2:
+        if armed and due > kills - len(armed) and rng.random() < 0.2:
             return armed.pop()
         return None
 

@@ -58,14 +58,14 @@ def tell(what: str, counts: Counts) -> None:
 async def test_smile_id_failing_at_every_third_request_loses_nothing_and_doubles_nothing(
     tmp_path: Path, checks: int, kinds: list[str]
 ) -> None:
-    dice = random.Random(3)
+    rng = random.Random(3)
     async with weather(tmp_path) as it:
 
         def fault(_call: str, _number: int) -> Fault | None:
-            if dice.random() >= 1 / 3:
+            if rng.random() >= 1 / 3:
                 return None
             it.faults += 1
-            return SMILE_ID_FAULTS[dice.choice(kinds)]()
+            return SMILE_ID_FAULTS[rng.choice(kinds)]()
 
         it.world.smile_id.fault = fault
         for _check in range(checks):
@@ -87,14 +87,14 @@ async def test_smile_id_failing_at_every_third_request_loses_nothing_and_doubles
 async def test_slack_failing_at_every_third_request_loses_nothing_and_doubles_nothing(
     tmp_path: Path, checks: int, kinds: list[str]
 ) -> None:
-    dice = random.Random(4)
+    rng = random.Random(4)
     async with weather(tmp_path) as it:
 
         def fault(method: str, _number: int) -> SlackFault | None:
-            if method not in WORK or dice.random() >= 1 / 3:
+            if method not in WORK or rng.random() >= 1 / 3:
                 return None
             it.faults += 1
-            return SLACK_FAULTS[dice.choice(kinds)]()
+            return SLACK_FAULTS[rng.choice(kinds)]()
 
         it.world.slack.fault = fault
         for _check in range(checks):

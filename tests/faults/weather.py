@@ -83,7 +83,7 @@ async def weather(folder: Path) -> AsyncIterator[Weather]:
     """What is asked before `begin` waits for it."""
     clock = MovedClock()
     slack = patient_slack(clock, trigger_seconds=3600)
-    async with journey(folder, clock=clock, slack=slack, patience=SHORT, KYC_SLACK_POSTS_PER_SECOND="200") as world:
+    async with journey(folder, clock=clock, slack=slack, timeouts=SHORT, KYC_SLACK_POSTS_PER_SECOND="200") as world:
         try:
             yield Weather(world)
         finally:

@@ -17,7 +17,7 @@ import aiohttp
 import httpx
 
 import handlers
-from bot.runtime.factory import Bot, Patience, build
+from bot.runtime.factory import Bot, Timeouts, build
 from bot.runtime.server import listen, serve_asgi
 from bot.runtime.socket_mode import SocketMode
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
@@ -80,7 +80,7 @@ async def _a_moment(_seconds: float) -> None:
     await asyncio.sleep(0.01)
 
 
-PATIENT = Patience(
+PATIENT = Timeouts(
     listener=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS),
     worker=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS),
     smile_id=httpx.Timeout(GIVE_UP_SECONDS),
@@ -93,7 +93,7 @@ PATIENT = Patience(
 """A bot that waits for a busy machine. Where it is to lose its patience, a test hands it less."""
 HASTY = replace(PATIENT, answer_sleep=_a_moment)
 """One that tries to answer again sooner than one that gives Slack time."""
-IN_EARNEST = Patience()
+IN_EARNEST = Timeouts()
 """As patient as the bot really is."""
 
 
@@ -255,7 +255,7 @@ async def journey(
     socket_mode: bool = False,
     slack: SlackSandbox | None = None,
     clock: MovedClock | None = None,
-    patience: Patience | None = None,
+    timeouts: Timeouts | None = None,
     transport: SmileID | None = None,
     **settings: str,
 ) -> AsyncIterator[Journey]:
@@ -286,7 +286,7 @@ async def journey(
             **{"KYC_SLACK_POSTS_PER_SECOND": "1000", **settings},
         )
         async with bot_between(
-            slack, smile_id, environment, clock=clock, patience=patience, transport=transport
+            slack, smile_id, environment, clock=clock, timeouts=timeouts, transport=transport
         ) as world:
             yield world
     finally:
@@ -301,8 +301,8 @@ async def bot_between(
     environment: Mapping[str, str],
     *,
     clock: MovedClock,
-    patience: Patience | None = None,
-    dice: random.Random | None = None,
+    timeouts: Timeouts | None = None,
+    rng: random.Random | None = None,
     transport: SmileID | None = None,
 ) -> AsyncIterator[Journey]:
     """A bot between stand-ins that run already; a second one with the same environment is the same bot, restarted.
@@ -314,8 +314,8 @@ async def bot_between(
             Settings.load(environment),
             stack,
             now=clock,
-            dice=dice or random.Random(7),
-            patience=patience or PATIENT,
+            rng=rng or random.Random(7),
+            timeouts=timeouts or PATIENT,
             smile_id=transport,
         )
         # Answers come by themselves, as they do where a process runs; all other workers wait for the test.
@@ -328,7 +328,7 @@ async def bot_between(
         token = bot.settings.slack_app_token
         await stack.enter_async_context(serve_asgi(handlers.web(bot, None if token else bolt), sock))
         if token is not None:
-            sockets = SocketMode(bolt, token.get_secret_value(), bot.readiness)
+            sockets = SocketMode(bolt, token.get_secret_value(), bot.health)
             await sockets.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
             stack.push_async_callback(sockets.drain)
         yield Journey(slack, smile_id, bot, clock)

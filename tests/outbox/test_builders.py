@@ -10,7 +10,7 @@ from bot.access.permissions import Access
 from bot.domain.outbox import Message, Post, PostKind
 from bot.outbox import Outbox
 from bot.settings import Settings
-from bot.slack.client import SlackWeb
+from bot.slack.client import SlackClient
 from storage.engine.database import Database
 
 
@@ -25,12 +25,12 @@ def test_the_outbox_does_not_start_while_nobody_builds_a_kind_of_post() -> None:
     with pytest.raises(ValueError, match="no builder of held, overdue"):
         Outbox(
             database=cast("Database", None),
-            slack=cast("SlackWeb", None),
+            slack=cast("SlackClient", None),
             access=cast("Access", None),
             builders=dict.fromkeys(set(PostKind) - {PostKind.HELD, PostKind.OVERDUE}, nothing),
             followers={},
             settings=Settings.model_construct(slack_posts_per_second=1.0),
             now=now,
             steady=now,
-            dice=random.Random(1),
+            rng=random.Random(1),
         )

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import DatabaseFault
-from bot.runtime.clock import Clock, ClockWatch, TheirClock
-from bot.runtime.health import Readiness
-from bot.runtime.workers import Schedule, _Every
+from bot.runtime.clock import Clock, ClockWatch, RemoteClock
+from bot.runtime.health import Health
+from bot.runtime.workers import Workers, _Every
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
@@ -45,10 +45,8 @@ class Machine:
 class Watched:
     def __init__(self, machine: Machine, database: Database) -> None:
         self.steps: list[timedelta] = []
-        self.readiness = Readiness()
-        self.watch = ClockWatch(
-            clock=machine.clock, database=database, readiness=self.readiness, on_step=self.steps.append
-        )
+        self.health = Health()
+        self.watch = ClockWatch(clock=machine.clock, database=database, health=self.health, on_step=self.steps.append)
 
 
 @asynccontextmanager
@@ -71,9 +69,9 @@ async def test_twenty_small_steps_in_a_row_are_no_step(tmp_path: Path) -> None:
         for number in range(20):
             machine.pass_time(1)
             machine.set_wall(milliseconds=500 if number % 2 else -500)
-            await it.watch.look()
+            await it.watch.tick()
     assert it.steps == []
-    assert it.readiness.degraded == {}
+    assert it.health.degraded == {}
 
 
 async def test_small_steps_in_one_direction_are_followed_once_they_add_up(tmp_path: Path) -> None:
@@ -82,11 +80,11 @@ async def test_small_steps_in_one_direction_are_followed_once_they_add_up(tmp_pa
         for _number in range(20):
             machine.pass_time(1)
             machine.set_wall(milliseconds=-500)
-            await it.watch.look()
+            await it.watch.tick()
             assert abs(machine.clock.step()) < timedelta(seconds=2)
     assert sum(it.steps, timedelta(0)) == timedelta(seconds=-10)
     # Operators need not be called for two seconds.
-    assert it.readiness.degraded == {}
+    assert it.health.degraded == {}
 
 
 async def test_between_two_looks_the_bots_clock_goes_on_evenly(tmp_path: Path) -> None:
@@ -95,7 +93,7 @@ async def test_between_two_looks_the_bots_clock_goes_on_evenly(tmp_path: Path) -
         machine.set_wall(hours=-1)
         machine.pass_time(0.5)
         assert machine.clock.now() == NOON + timedelta(seconds=0.5)
-        await it.watch.look()
+        await it.watch.tick()
         assert machine.clock.now() == machine.wall
         assert it.steps == [timedelta(hours=-1)]
 
@@ -105,7 +103,7 @@ async def test_a_laptop_that_slept_has_no_step(tmp_path: Path) -> None:
     machine = Machine()
     async with watched(tmp_path, machine) as it:
         machine.pass_time(8 * 3600)
-        await it.watch.look()
+        await it.watch.tick()
     assert it.steps == []
     assert machine.clock.now() == NOON + timedelta(hours=8)
 
@@ -114,18 +112,18 @@ async def test_a_year_ahead_and_back_is_told_and_leaves_the_time_right(tmp_path:
     machine = Machine()
     async with watched(tmp_path, machine) as it:
         machine.set_wall(days=365)
-        await it.watch.look()
-        assert it.readiness.degraded["clock_step"] == "set forth by 365 d; since then it shows 2027-11-27 12:00 UTC"
+        await it.watch.tick()
+        assert it.health.degraded["clock_step"] == "set forth by 365 d; since then it shows 2027-11-27 12:00 UTC"
         machine.set_wall(days=-365)
-        await it.watch.look()
-        assert it.readiness.degraded["clock_step"].startswith("set back by 365 d")
+        await it.watch.tick()
+        assert it.health.degraded["clock_step"].startswith("set back by 365 d")
         machine.pass_time(3599)
-        await it.watch.look()
-        assert "clock_step" in it.readiness.degraded
+        await it.watch.tick()
+        assert "clock_step" in it.health.degraded
         machine.pass_time(1)
-        await it.watch.look()
+        await it.watch.tick()
     assert it.steps == [YEAR, -YEAR]
-    assert it.readiness.degraded == {}
+    assert it.health.degraded == {}
 
 
 async def test_a_step_that_cannot_be_written_is_taken_at_a_later_look(tmp_path: Path) -> None:
@@ -136,10 +134,10 @@ async def test_a_step_that_cannot_be_written_is_taken_at_a_later_look(tmp_path: 
         with closing(sqlite3.connect(tmp_path / "kyc.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(DatabaseFault):
-                await it.watch.look()
+                await it.watch.tick()
             assert machine.clock.now() == NOON
             other.execute("ROLLBACK")
-        await it.watch.look()
+        await it.watch.tick()
         assert machine.clock.now() == machine.wall
     assert it.steps == [timedelta(hours=1)]
 
@@ -174,20 +172,20 @@ async def test_only_a_clock_set_back_is_seen_at_the_start(tmp_path: Path, down_f
     ],
 )
 def test_the_date_on_an_answer_says_whose_clock_is_off(date: str | None, words: str | None) -> None:
-    readiness = Readiness()
-    theirs = TheirClock("slack", now=lambda: NOON, steady=lambda: NOON, readiness=readiness)
+    health = Health()
+    theirs = RemoteClock("slack", now=lambda: NOON, steady=lambda: NOON, health=health)
     theirs.heard(date)
-    told = readiness.degraded.get("clock_against_slack")
+    told = health.degraded.get("clock_against_slack")
     assert (told is None) if words is None else (told or "").startswith(words)
     assert (theirs.theirs(NOON) == NOON) is (words is None)
     theirs.heard("Fri, 27 Nov 2026 12:00:00 GMT")
-    assert readiness.degraded == {}
+    assert health.degraded == {}
     assert theirs.theirs(NOON) == NOON
 
 
 def test_their_time_is_known_however_our_clock_is_set_since() -> None:
     machine = Machine()
-    slack = TheirClock("slack", now=machine.clock.now, steady=machine.clock.steady, readiness=Readiness())
+    slack = RemoteClock("slack", now=machine.clock.now, steady=machine.clock.steady, health=Health())
     slack.heard("Fri, 27 Nov 2026 12:00:00 GMT")
     machine.pass_time(300)
     machine.clock.move(timedelta(hours=-1))
@@ -211,7 +209,7 @@ async def test_a_job_that_the_wall_clock_keeps_waiting_runs_when_it_is_due_by_th
     async def job() -> None:
         ran.set()
 
-    schedule = Schedule([])
+    schedule = Workers([])
     schedule.every(timedelta(seconds=0.1), job, "job")
     schedule._scheduler.modify_job("job", next_run_time=datetime.now(UTC) + timedelta(hours=1))
     schedule.start()
@@ -230,7 +228,7 @@ async def test_late_ticks_are_told_and_none_for_long_is_as_without_scheduler() -
         lags.append(lag)
         came.set()
 
-    schedule = Schedule([], on_lag=hear, late_seconds=0.5, dead_seconds=0.8)
+    schedule = Workers([], on_lag=hear, late_seconds=0.5, dead_seconds=0.8)
     assert _told(schedule) == (False, None)
     schedule.start()
     try:
@@ -251,5 +249,5 @@ async def test_late_ticks_are_told_and_none_for_long_is_as_without_scheduler() -
         await schedule.stop(timedelta(seconds=1))
 
 
-def _told(schedule: Schedule) -> tuple[bool, str | None]:
+def _told(schedule: Workers) -> tuple[bool, str | None]:
     return schedule.running, schedule.late

@@ -14,7 +14,7 @@ import pytest
 
 from bot.domain.id_types.services import Services
 from bot.domain.results.attempt import Attempt, Step
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.errors import SmileIDAnswerInvalid, SmileIDUncertain
 from bot.smile_id.interface import (
     Accepted,
@@ -37,9 +37,9 @@ pytestmark = pytest.mark.anyio
 
 WHOSE = {"partner_id": "421", "api_key": "test-api-key-0000"}
 MEANINGS = {
-    "clear": (Outcome.APPROVED, Why.CONFIRMED),
-    "block": (Outcome.REJECTED, Why.FACES_DIFFER),
-    "processing": (Outcome.IN_PROGRESS, Why.NOT_FINAL),
+    "clear": (Outcome.APPROVED, ResultStory.CONFIRMED),
+    "block": (Outcome.REJECTED, ResultStory.FACES_DIFFER),
+    "processing": (Outcome.IN_PROGRESS, ResultStory.NOT_FINAL),
 }
 
 
@@ -84,7 +84,7 @@ class OneCall:
             raise SmileIDAnswerInvalid("a status that is not known")
         outcome, why = MEANINGS[status]
         return ResultMessage(
-            reading=Reading(code=status, text=str(body.get("message", "")), outcome=outcome, why=why),
+            reading=ResultMeaning(code=status, text=str(body.get("message", "")), outcome=outcome, why=why),
             job_id=str(ours["reference"]) if isinstance(ours, dict) else None,
             smile_job_id=None,
             authority=Authority(),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.results.codes import Outcome, ResultCodes, Why
+from bot.domain.results.codes import Outcome, ResultCodes, ResultStory
 from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDNotSent, SmileIDRefused
 from bot.smile_id.client import V1Client
 from bot.smile_id.interface import Accepted, Checkpoint, SmileID
@@ -145,7 +145,10 @@ def test_a_signature_is_taken_from_the_headers_or_the_body(headers: dict[str, st
     assert delivery.signed_at == [datetime(2026, 11, 22, 12, 0, tzinfo=UTC)]
     assert delivery.message is not None
     assert (delivery.message.job_id, delivery.message.smile_job_id) == ("job-1", "0000000007")
-    assert (delivery.message.reading.outcome, delivery.message.reading.why) == (Outcome.UNKNOWN, Why.UNKNOWN_CODE)
+    assert (delivery.message.reading.outcome, delivery.message.reading.why) == (
+        Outcome.UNKNOWN,
+        ResultStory.UNKNOWN_CODE,
+    )
 
 
 @given(

@@ -18,7 +18,7 @@ import anyio
 import pytest
 
 from bot.domain.check.check import PhotoKind, PhotoRef, Request
-from bot.domain.results.trust_rules import Fate, Source
+from bot.domain.results.trust_rules import Disposition, Source
 from bot.errors import WrongKey
 from bot.submission import lifecycle
 from storage import (
@@ -102,7 +102,7 @@ def hear(tx: Transaction, job_id: str, said: str) -> tuple[str, bool]:
         code="0810",
         body_sha256=sha256(said),
         body={"said": said},
-        fate=Fate.COUNTED,
+        fate=Disposition.COUNTED,
         now=NOON,
     )
 

@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from bot.domain.check.states import State
-from bot.domain.reporting.figures import Fact, Final
+from bot.domain.reporting.figures import Final, RoundFact
 from bot.sandbox.demo import ANALYST
 from bot.slack.blocks import ids
 from bot.submission import lifecycle
@@ -167,7 +167,7 @@ async def test_what_waited_for_the_requester_is_nobodys_slowness(tmp_path: Path)
         ref = await world.ask(selfie=blurred())
         await world.work()
         world.clock.move(hours=3)
-        await world.bot.holding.let_pass(ANALYST, ref)
+        await world.bot.preflight_answers.let_pass(ANALYST, ref)
         await world.settle()
         modal = await run_again(world)
         await modal.choose(ids.NOT_BEFORE, world.clock() + timedelta(hours=6))
@@ -176,10 +176,10 @@ async def test_what_waited_for_the_requester_is_nobodys_slowness(tmp_path: Path)
         await world.work()
         # The same photos raise the same question.
         world.clock.move(hours=2)
-        await world.bot.holding.let_pass(ANALYST, ref)
+        await world.bot.preflight_answers.let_pass(ANALYST, ref)
         await world.settle()
 
-        def read(tx: Transaction) -> list[Fact]:
+        def read(tx: Transaction) -> list[RoundFact]:
             day = timedelta(days=1)
             return sorted(
                 check_facts.settled(tx, world.clock() - day, world.clock() + day), key=lambda fact: fact.round

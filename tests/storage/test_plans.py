@@ -15,7 +15,7 @@ from bot.domain.check.check import PhotoKind, PhotoRef, Request
 from bot.domain.check.states import State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.results.codes import Outcome
-from bot.domain.results.trust_rules import Fate, Source
+from bot.domain.results.trust_rules import Disposition, Source
 from bot.outbox import refresh
 from bot.runtime.factory import gauges
 from bot.submission import checkpoints, lifecycle
@@ -176,7 +176,7 @@ def hear(tx: Transaction, ref: str) -> None:
         code="0810",
         body_sha256="0" * 64,
         body={"ResultCode": "0810"},
-        fate=Fate.CLAIMED,
+        fate=Disposition.CLAIMED,
         now=NOW,
     )
     attempts.claim_result(tx, attempt.job_id, receipt="invented", outcome=Outcome.REJECTED, now=NOW)

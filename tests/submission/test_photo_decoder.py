@@ -198,11 +198,11 @@ async def test_the_largest_photos_of_each_kind_fit_into_their_budgets() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 10), st.integers(0, 3), st.booleans()), max_size=30), st.randoms())
-def test_a_budget_is_never_exceeded_and_served_in_order(jobs: list[tuple[int, int, bool]], dice: random.Random) -> None:
-    asyncio.run(_play(jobs, dice))
+def test_a_budget_is_never_exceeded_and_served_in_order(jobs: list[tuple[int, int, bool]], rng: random.Random) -> None:
+    asyncio.run(_play(jobs, rng))
 
 
-async def _play(jobs: list[tuple[int, int, bool]], dice: random.Random) -> None:
+async def _play(jobs: list[tuple[int, int, bool]], rng: random.Random) -> None:
     """Jobs of a weight and a length in turns of the loop; some are cancelled, at any moment."""
     budget = PixelBudget(10)
     out = 0
@@ -224,7 +224,7 @@ async def _play(jobs: list[tuple[int, int, bool]], dice: random.Random) -> None:
     tasks = [asyncio.create_task(one(number, weight, turns)) for number, (weight, turns, _cancelled) in enumerate(jobs)]
     for task, (_weight, _turns, cancelled) in zip(tasks, jobs, strict=True):
         if cancelled:
-            for _ in range(dice.randrange(4)):
+            for _ in range(rng.randrange(4)):
                 await asyncio.sleep(0)
             task.cancel()
     with suppress(asyncio.CancelledError):

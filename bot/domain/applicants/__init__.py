@@ -7,10 +7,10 @@ together.
 """
 
 from bot.domain.applicants.bundle import Bundle
-from bot.domain.applicants.model import Applicant, Limits, PhotoSource, Reading, RowFault, SourceFile
+from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile
 from bot.domain.applicants.reading import read
 from bot.domain.applicants.template import template_csv
 
 __all__ = [
-    "Applicant", "Bundle", "Limits", "PhotoSource", "Reading", "RowFault", "SourceFile", "read", "template_csv",
+    "Applicant", "Bundle", "Limits", "PhotoSource", "ReadApplicants", "RowFault", "SourceFile", "read", "template_csv",
 ]  # fmt: skip

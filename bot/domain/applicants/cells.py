@@ -11,7 +11,7 @@ MAX_COLUMNS = 200
 """More named columns than this is no list of applicants."""
 
 
-class Kind(StrEnum):
+class TableKind(StrEnum):
     """What a cell holds beyond plain text."""
 
     TEXT = "text"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 class Cell(NamedTuple):
     text: str = ""
-    kind: Kind = Kind.TEXT
+    kind: TableKind = TableKind.TEXT
     parts: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.applicants.cells import EMPTY, Cell, Kind, Table, too_large, too_many_rows
+from bot.domain.applicants.cells import EMPTY, Cell, Table, TableKind, too_large, too_many_rows
 from bot.domain.applicants.columns import (
     INLINE,
     LIVENESS_BASE64,
@@ -100,7 +100,7 @@ def _draft(
 def _liveness(draft: Draft, cells: dict[str, Cell]) -> tuple[str, ...]:
     listed = cells.pop("liveness")
     numbered = [name for column, cell in cells.items() if (name := _name_in(draft, column, cell))]
-    if listed.kind is Kind.LIST:
+    if listed.kind is TableKind.LIST:
         names = _pieces(listed.parts)
     else:
         names = _split(_name_in(draft, "liveness", Cell(listed.text.replace("\n", "|"), listed.kind)))
@@ -130,7 +130,7 @@ def _read_inline(draft: Draft, selfie: Cell, liveness: Cell, limits: Limits) -> 
     """Only sizes stay; the bytes are read again when the row is sent."""
     selfies, images = parts_of(selfie), parts_of(liveness)
     for name, cell in ((SELFIE_BASE64, selfie), (LIVENESS_BASE64, liveness)):
-        if cell.kind not in {Kind.TEXT, Kind.LIST}:
+        if cell.kind not in {TableKind.TEXT, TableKind.LIST}:
             draft.fault(name, text_of(name, cell, None)[1] or FieldFault(PhotoCode.NOT_BASE64))
     if len(selfies) > 1:
         draft.fault(SELFIE_BASE64, FieldFault(FieldCode.SELFIES_IN_CELL))

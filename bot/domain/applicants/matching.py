@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from bot.domain.applicants.archive import Archive, path_key
 from bot.domain.applicants.drafts import Draft
 from bot.domain.applicants.model import PhotoSource
-from bot.domain.applicants.sources import TABLES, ZIPS, Found
+from bot.domain.applicants.sources import TABLES, ZIPS, TableLocation
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import FileInfo, check_file, clean
 
@@ -56,7 +56,7 @@ class Match:
     faults: dict[str, FieldFault] = field(default_factory=dict)
 
 
-def pictures(archives: Mapping[str, Archive], loose: Sequence[FileInfo], table: Found) -> list[Picture]:
+def pictures(archives: Mapping[str, Archive], loose: Sequence[FileInfo], table: TableLocation) -> list[Picture]:
     """Everything but the table and zips, told from names alone."""
     found = []
     for file in loose:

@@ -89,7 +89,7 @@ class Applicant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ReadApplicants:
     """Everything that can be told before anything is sent."""
 
     table: str = field(repr=False)

@@ -6,8 +6,8 @@ from datetime import date
 from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, Columns, read_header
 from bot.domain.applicants.drafts import Draft, drafts
 from bot.domain.applicants.matching import Match, Picture, match, pictures
-from bot.domain.applicants.model import Applicant, Limits, PhotoSource, Reading, RowFault, SourceFile, shown
-from bot.domain.applicants.sources import Found, locate, open_table
+from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile, shown
+from bot.domain.applicants.sources import TableLocation, locate, open_table
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.request import FileInfo, Form, Parsed, parse
 from bot.domain.id_types.id_types import IDTypes
@@ -16,7 +16,7 @@ from bot.errors import FileCode, FileUnusable
 
 def read(
     files: Sequence[SourceFile], loose: Sequence[FileInfo], *, id_types: IDTypes, today: date, limits: Limits
-) -> Reading:
+) -> ReadApplicants:
     """Read names, headers and the table; no photo is unpacked.
 
     `loose` are photos of the same message that were not fetched. Slow for large files: call it in a thread, and let
@@ -44,7 +44,7 @@ def read(
         )
         for draft, matched in zip(rows, matches, strict=True)
     )
-    return Reading(
+    return ReadApplicants(
         table=shown(table.name),
         applicants=applicants,
         ignored_columns=columns.ignored,
@@ -72,7 +72,7 @@ class _Repeats:
 def _applicant(
     draft: Draft,
     matched: Match,
-    table: Found,
+    table: TableLocation,
     columns: Columns,
     *,
     repeats: _Repeats,

@@ -23,7 +23,7 @@ _TOLD = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class TableLocation:
     """Where the one table is: a file, or an entry of an archive."""
 
     file: SourceFile
@@ -35,7 +35,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    table: Found
+    table: TableLocation
     archives: Mapping[str, Archive]
     """By the id of the file in Slack."""
     inner_zips: bool
@@ -45,13 +45,13 @@ class Sources:
 def locate(files: Sequence[SourceFile], limits: Limits) -> Sources:
     """Raises FileUnusable unless there is exactly one table in everything."""
     archives: dict[str, Archive] = {}
-    tables: list[Found] = []
+    tables: list[TableLocation] = []
     others: list[str] = []
     inner = False
     for file in files:
         name = file.name.strip().casefold()
         if name.endswith(TABLES):
-            tables.append(Found(file=file, name=file.name, size=file.content.seek(0, io.SEEK_END)))
+            tables.append(TableLocation(file=file, name=file.name, size=file.content.seek(0, io.SEEK_END)))
         elif name.endswith(ZIPS):
             archive = archives[file.file_id] = Archive.opened(file.content, file.name, limits)
             for entry in archive.entries:
@@ -59,7 +59,7 @@ def locate(files: Sequence[SourceFile], limits: Limits) -> Sources:
                 inner = inner or path.endswith(ZIPS)
                 if path.endswith(TABLES):
                     tables.append(
-                        Found(file=file, archive=archive, index=entry.index, name=entry.path, size=entry.size)
+                        TableLocation(file=file, archive=archive, index=entry.index, name=entry.path, size=entry.size)
                     )
                 elif path.endswith(_OTHER_TABLES):
                     others.append(entry.path)
@@ -68,7 +68,7 @@ def locate(files: Sequence[SourceFile], limits: Limits) -> Sources:
     return Sources(table=_only(tables, others, inner=inner), archives=archives, inner_zips=inner)
 
 
-def _only(tables: Sequence[Found], others: Sequence[str], *, inner: bool) -> Found:
+def _only(tables: Sequence[TableLocation], others: Sequence[str], *, inner: bool) -> TableLocation:
     if len(tables) == 1:
         return tables[0]
     if tables:
@@ -78,7 +78,7 @@ def _only(tables: Sequence[Found], others: Sequence[str], *, inner: bool) -> Fou
     raise FileUnusable(FileCode.NO_TABLE, unread=unread, inner_zips=inner)
 
 
-def open_table(found: Found, id_types: IDTypes, limits: Limits) -> Table:
+def open_table(found: TableLocation, id_types: IDTypes, limits: Limits) -> Table:
     """The table, its header read. Raises FileUnusable; so does reading its rows."""
 
     def knows(header: list[str]) -> int:
@@ -101,7 +101,7 @@ def open_table(found: Found, id_types: IDTypes, limits: Limits) -> Table:
     return table
 
 
-def _seekable(found: Found, limits: Limits) -> BinaryIO:
+def _seekable(found: TableLocation, limits: Limits) -> BinaryIO:
     if found.archive is None or found.index is None:
         return found.file.content
     if found.size > limits.table_bytes:
@@ -113,7 +113,7 @@ def _seekable(found: Found, limits: Limits) -> BinaryIO:
 
 
 @contextmanager
-def _opened(found: Found) -> Iterator[BinaryIO]:
+def _opened(found: TableLocation) -> Iterator[BinaryIO]:
     """The table's bytes from their beginning."""
     if found.archive is None or found.index is None:
         found.file.content.seek(0)

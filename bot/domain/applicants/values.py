@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from bot.domain.applicants.cells import Cell, Kind
+from bot.domain.applicants.cells import Cell, TableKind
 from bot.domain.applicants.columns import normal
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import clean
@@ -54,17 +54,17 @@ def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, FieldFau
     """The text, and a fault if it cannot be what a person meant. `entry` is the row's ID type, if known."""
     text = clean(cell.text)
     match cell.kind:
-        case Kind.TEXT:
+        case TableKind.TEXT:
             return _text(field, text)
-        case Kind.NUMBER:
+        case TableKind.NUMBER:
             return text, _number_fault(field, text, entry)
-        case Kind.DATE:
+        case TableKind.DATE:
             return text, None if field == "dob" else FieldFault(FieldCode.STORED_AS_DATE)
-        case Kind.FORMULA:
+        case TableKind.FORMULA:
             return "", FieldFault(FieldCode.FORMULA)
-        case Kind.ERROR:
+        case TableKind.ERROR:
             return "", FieldFault(FieldCode.CELL_ERROR)
-        case Kind.LIST | Kind.OTHER:
+        case TableKind.LIST | TableKind.OTHER:
             return "", FieldFault(FieldCode.CELL_NOT_TEXT)
 
 

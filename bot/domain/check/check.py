@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.results.codes import Outcome, Why
+from bot.domain.results.codes import Outcome, ResultStory
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import NOTHING_COMPARED, Comparison
 from bot.domain.review.review import Decision, ReviewState
@@ -76,7 +76,7 @@ class Check:
     verdict: str | None
     """Smile ID's latest result code that counts."""
     verdict_outcome: Outcome | None
-    verdict_why: Why | None
+    verdict_why: ResultStory | None
     failure: str | None
     """Why no verdict will come when that is not Smile ID's own message: a key of `words.FAILURES`."""
     failure_words: str | None
@@ -128,7 +128,7 @@ class Check:
     """How many go to Smile ID in this round."""
 
     @property
-    def askers(self) -> frozenset[str]:
+    def requesters(self) -> frozenset[str]:
         """Who asked for it, first or by running it again: they may not decide it."""
         return self.asked_again | {self.requester}
 
@@ -138,7 +138,7 @@ class Check:
         return self.verdict_outcome if self.state in (State.APPROVED, State.REJECTED) else None
 
     @property
-    def standing(self) -> str:
+    def version_token(self) -> str:
         """Changes whenever anything changes that a reviewer's decision rests on."""
         facts = (
             *(self.round, self.state, self.reason, self.verdict, self.verdict_outcome, self.decided_at, self.called),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from bot.domain.check.photo_quality import Look, look
+from bot.domain.check.photo_quality import PhotoLook, look
 from bot.errors import PhotoCode, PhotoUnusable
 
 MAX_PIXELS = 50_000_000
@@ -59,7 +59,7 @@ class Photo:
     """Of the file as it was attached."""
     width: int
     height: int
-    look: Look = field(repr=False)
+    look: PhotoLook = field(repr=False)
 
 
 def prepare(data: bytes) -> Photo:

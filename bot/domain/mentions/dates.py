@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bot.domain.mentions.tokens import Kind, Word
+from bot.domain.mentions.tokens import Token, TokenKind
 
 _MONTHS = {
     name: number
@@ -43,16 +43,16 @@ class Written:
     """No calendar has it, however it is read."""
 
 
-def is_month(word: Word) -> bool:
+def is_month(word: Token) -> bool:
     return word.text.casefold() in _MONTHS
 
 
-def date_at(words: Sequence[Word], start: int, *, labelled: bool = False) -> Written | None:
+def date_at(words: Sequence[Token], start: int, *, labelled: bool = False) -> Written | None:
     """A date in one word or three. Three bare numbers are one only behind a label: they may be an ID number."""
     return _written(_unbroken(words, start, 1)) or _in_three_words(words, start, labelled=labelled)
 
 
-def _in_three_words(words: Sequence[Word], start: int, *, labelled: bool) -> Written | None:
+def _in_three_words(words: Sequence[Token], start: int, *, labelled: bool) -> Written | None:
     run = _unbroken(words, start, 3)
     month_in_letters = any(ch.isalpha() for word in run for ch in word.text)
     # `061 0 October 02, 1993`: the first word is the end of a number before the date.
@@ -60,20 +60,20 @@ def _in_three_words(words: Sequence[Word], start: int, *, labelled: bool) -> Wri
     return _written(run) if (labelled or month_in_letters) and not ends_a_number else None
 
 
-def _unbroken(words: Sequence[Word], start: int, count: int) -> Sequence[Word]:
+def _unbroken(words: Sequence[Token], start: int, count: int) -> Sequence[Token]:
     """So many words that may be one date; none if something stands between them."""
     run = words[start : start + count]
-    broken = any(word.kind is not Kind.WORD or word.segment != run[0].segment for word in run)
+    broken = any(word.kind is not TokenKind.WORD or word.segment != run[0].segment for word in run)
     return [] if len(run) < count or broken or any(word.marked for word in run[:-1]) else run
 
 
-def _starts_with_month(run: Sequence[Word]) -> bool:
+def _starts_with_month(run: Sequence[Token]) -> bool:
     if len(run) < 3 or not is_month(run[0]) or any(word.segment != run[0].segment for word in run):
         return False
     return any(_day(reading) for reading in _readings(run) or [])
 
 
-def _written(run: Sequence[Word]) -> Written | None:
+def _written(run: Sequence[Token]) -> Written | None:
     readings = _readings(run)
     if readings is None:
         return None
@@ -81,7 +81,7 @@ def _written(run: Sequence[Word]) -> Written | None:
     return Written(len(run), days.pop() if len(days) == 1 else None, impossible=bool(readings) and not days)
 
 
-def _readings(run: Sequence[Word]) -> list[_Reading] | None:
+def _readings(run: Sequence[Token]) -> list[_Reading] | None:
     """All that it may stand for; nothing for a year of two digits; None if it is no date at all."""
     text = " ".join(word.text for word in run).casefold()
     if found := _YEAR_FIRST.fullmatch(text):

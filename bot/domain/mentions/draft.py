@@ -7,7 +7,7 @@ from datetime import date
 from bot.domain.check.request import check_number
 from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.dates import is_month
-from bot.domain.mentions.tokens import Kind, Word
+from bot.domain.mentions.tokens import Token, TokenKind
 from bot.domain.mentions.vocabulary import Meaning, Sense, Vocabulary
 
 _MOST_GROUPS = 12
@@ -37,7 +37,7 @@ class LabelledName:
 class Draft:
     """What the rules have made of a message so far. Places are indices of `words`."""
 
-    words: Sequence[Word]
+    words: Sequence[Token]
     vocabulary: Vocabulary
     today: date
     free: set[int] = field(init=False)
@@ -113,7 +113,7 @@ class Draft:
     def _may_go_on(self, start: int, at: int) -> bool:
         word = self.words[at]
         ended = at > start and self.words[at - 1].marked
-        return at in self.free and not ended and word.kind is Kind.WORD and not word.text.startswith("+")
+        return at in self.free and not ended and word.kind is TokenKind.WORD and not word.text.startswith("+")
 
     def fits(self, where: range, entry: IDType) -> bool:
         """Whether these words together have the form of this ID type's number."""

@@ -6,7 +6,7 @@ from datetime import date
 from bot.domain.check.request import CITIZENSHIPS
 from bot.domain.mentions.dates import date_at, is_month
 from bot.domain.mentions.draft import Draft, Item, LabelledName
-from bot.domain.mentions.tokens import Kind, is_group, is_letters
+from bot.domain.mentions.tokens import TokenKind, is_group, is_letters
 from bot.domain.mentions.vocabulary import (
     BIRTH,
     CITIZENSHIP,
@@ -39,7 +39,7 @@ def _read(draft: Draft, at: int, label: str) -> tuple[int, str]:
     `label`: the one right before this place.
     """
     met = draft.meaning_at(at)
-    if draft.words[at].kind is not Kind.WORD:
+    if draft.words[at].kind is not TokenKind.WORD:
         return draft.doubt(range(at, at + 1)), ""
     if met and met[1].sense is Sense.LABEL:
         draft.speaks_of_a_check = True
@@ -89,7 +89,7 @@ def _read_label(draft: Draft, name: str, label: range) -> int:
     if not draft.continues(label.start, value) or draft.is_label(value):
         # Nothing follows. A word without a colon may not have been a label at all.
         return value if draft.words[value - 1].marked else draft.doubt(label)
-    if draft.words[value].kind is Kind.PERSON:
+    if draft.words[value].kind is TokenKind.PERSON:
         return draft.doubt(range(label.start, value + 1))
     return _RULES[name](draft, name, label)
 

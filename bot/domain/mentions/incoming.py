@@ -24,7 +24,7 @@ WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_messa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
+class IncomingMessage:
     """One message in a channel, or in somebody's direct messages. Only its ids are stored."""
 
     channel: str
@@ -67,7 +67,7 @@ def kind_of(file: FileInfo) -> FileKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ProposedPhoto:
     """A photo of a message, what it is proposed as, and why it cannot be used."""
 
     file: FileInfo = field(repr=False)
@@ -75,12 +75,12 @@ class Standing:
     fault: FieldFault | None = None
 
 
-def proposed(files: Sequence[FileInfo]) -> list[Standing]:
+def proposed(files: Sequence[FileInfo]) -> list[ProposedPhoto]:
     """What each photo seems to be: by its name, or the selfie if it is the only one. Else a person must say."""
     faults = [check_file(file) for file in files]
     alone = sum(fault is None for fault in faults) == 1
     return [
-        Standing(file=file, kind=None if fault else _named(file.name, alone=alone), fault=fault)
+        ProposedPhoto(file=file, kind=None if fault else _named(file.name, alone=alone), fault=fault)
         for file, fault in zip(files, faults, strict=True)
     ]
 
@@ -93,7 +93,7 @@ def _named(name: str, *, alone: bool) -> PhotoKind | None:
     return PhotoKind.SELFIE if alone and not says else None
 
 
-def are_clear(photos: Sequence[Standing]) -> bool:
+def are_clear(photos: Sequence[ProposedPhoto]) -> bool:
     """Whether the photos of a message need no choice: one selfie, with eight liveness images or none, all usable."""
     kinds = [photo.kind for photo in photos]
     return (

@@ -17,7 +17,7 @@ from bot.domain.mentions.draft import Draft
 from bot.domain.mentions.fixed_forms import read_fixed_forms
 from bot.domain.mentions.names import settle_names
 from bot.domain.mentions.numbers import settle_numbers
-from bot.domain.mentions.tokens import MAX_MENTION, Kind, has_digit, read
+from bot.domain.mentions.tokens import MAX_MENTION, TokenKind, has_digit, read
 from bot.domain.mentions.vocabulary import REFERENCE, Vocabulary
 
 NOT_READ = f"the text after its first {MAX_MENTION:,} characters"
@@ -111,5 +111,5 @@ def _unclear(draft: Draft, *, cut: bool) -> tuple[str, ...]:
 
 
 def _speaks_of_a_check(draft: Draft, *, cut: bool) -> bool:
-    numbers = any(has_digit(word) for word in draft.words if word.kind is Kind.WORD)
+    numbers = any(has_digit(word) for word in draft.words if word.kind is TokenKind.WORD)
     return cut or draft.speaks_of_a_check or numbers

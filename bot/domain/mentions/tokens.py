@@ -25,7 +25,7 @@ _JOINT = "\0"
 """Holds the groups of a telephone link together: Slack has said where the number begins and ends."""
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     WORD = "word"
     LINK = "link"
     """An address; may stand as the value of a label, is nothing without one."""
@@ -34,10 +34,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class Token:
     text: str = field(repr=False)
     """As typed, without the decoration around it."""
-    kind: Kind = Kind.WORD
+    kind: TokenKind = TokenKind.WORD
     line: int
     segment: int
     """Counts what lies between separators; things of different segments are never joined."""
@@ -51,7 +51,7 @@ def fold(text: str) -> str:
     return "".join(ch for ch in plain if ch.isalnum()).casefold()
 
 
-def read(text: str, *, label_ends: Container[str], bot_user_id: str) -> tuple[list[Word], bool]:
+def read(text: str, *, label_ends: Container[str], bot_user_id: str) -> tuple[list[Token], bool]:
     """The words, and whether the text was too long to be read whole.
 
     A word is cut at a colon only where a label can end (`label_ends`, folded): a reference may hold one itself.
@@ -59,31 +59,31 @@ def read(text: str, *, label_ends: Container[str], bot_user_id: str) -> tuple[li
     """
     text, cut = _shortened(text.replace(_JOINT, " "))
     own = _own_mention(text, bot_user_id)
-    words: list[Word] = []
+    words: list[Token] = []
     segment = 0
     for number, line in enumerate(text.splitlines()):
         segment += 1
         for piece, kind in _pieces(line, own):
-            if kind is Kind.WORD:
+            if kind is TokenKind.WORD:
                 segment = _add(words, piece, line=number, segment=segment, label_ends=label_ends)
             else:
-                words.append(Word(text=clean(piece), kind=kind, line=number, segment=segment))
+                words.append(Token(text=clean(piece), kind=kind, line=number, segment=segment))
     return [word for word in words if word.text], cut
 
 
-def has_digit(word: Word) -> bool:
+def has_digit(word: Token) -> bool:
     return any(ch.isdigit() for ch in word.text)
 
 
-def is_group(word: Word) -> bool:
+def is_group(word: Token) -> bool:
     """Whether it may be a group of digits of a longer number."""
-    return word.kind is Kind.WORD and word.text.strip("()-.").replace("-", "").replace(".", "").isdecimal()
+    return word.kind is TokenKind.WORD and word.text.strip("()-.").replace("-", "").replace(".", "").isdecimal()
 
 
-def is_letters(word: Word) -> bool:
+def is_letters(word: Token) -> bool:
     """Letters alone, with the signs that stand within names."""
     kinds = [unicodedata.category(ch)[0] if ch not in "'-.’ʼ‘`" else "-" for ch in word.text]
-    return word.kind is Kind.WORD and "L" in kinds and set(kinds) <= {"L", "M", "-"}
+    return word.kind is TokenKind.WORD and "L" in kinds and set(kinds) <= {"L", "M", "-"}
 
 
 def _shortened(text: str) -> tuple[str, bool]:
@@ -101,20 +101,20 @@ def _own_mention(text: str, bot_user_id: str) -> str:
     return people.pop() if len(people) == 1 else ""
 
 
-def _pieces(line: str, own: str) -> Iterator[tuple[str, Kind]]:
+def _pieces(line: str, own: str) -> Iterator[tuple[str, TokenKind]]:
     """Runs of plain text, and the people and links between them."""
     text, at = "", 0
     for found in _CONTROL.finditer(line):
         text += _plain(line[at : found.start()])
         at = found.end()
         opened, kind = _opened(found[1], own)
-        if kind is Kind.WORD:
+        if kind is TokenKind.WORD:
             text += opened
             continue
-        yield text, Kind.WORD
+        yield text, TokenKind.WORD
         yield opened, kind
         text = ""
-    yield text + _plain(line[at:]), Kind.WORD
+    yield text + _plain(line[at:]), TokenKind.WORD
 
 
 def _plain(text: str) -> str:
@@ -122,27 +122,27 @@ def _plain(text: str) -> str:
     return _MONTH_COMMA.sub(r"\1 ", _EMOJI.sub(" ", text))
 
 
-def _opened(control: str, own: str) -> tuple[str, Kind]:
+def _opened(control: str, own: str) -> tuple[str, TokenKind]:
     """What stands between angle brackets; a telephone link is nothing but the text that was typed."""
     target, _, label = html.unescape(control).partition("|")
     if own and target == own:
-        return " ", Kind.WORD
+        return " ", TokenKind.WORD
     if target.startswith(("@", "#", "!")):
         sign = "" if label.startswith(("@", "#")) else target[:1].replace("!", "")
-        return sign + (label or target[1:]), Kind.PERSON
+        return sign + (label or target[1:]), TokenKind.PERSON
     if target.startswith("tel:"):
-        return _JOINT.join((label or target.removeprefix("tel:")).split()), Kind.WORD
-    return label or target.removeprefix("mailto:"), Kind.LINK
+        return _JOINT.join((label or target.removeprefix("tel:")).split()), TokenKind.WORD
+    return label or target.removeprefix("mailto:"), TokenKind.LINK
 
 
-def _add(words: list[Word], text: str, *, line: int, segment: int, label_ends: Container[str]) -> int:
+def _add(words: list[Token], text: str, *, line: int, segment: int, label_ends: Container[str]) -> int:
     """Put the words of a run behind the others; the number of its last segment comes back."""
     for number, part in enumerate(_SEPARATOR.split(text)):
         segment += number > 0
         for raw in part.split():
             for bare, marked in _halves(raw, label_ends):
                 if bare:
-                    words.append(Word(text=bare, line=line, segment=segment, marked=marked))
+                    words.append(Token(text=bare, line=line, segment=segment, marked=marked))
                 elif marked and words and words[-1].segment == segment:
                     words[-1] = replace(words[-1], marked=True)
                 elif not marked:

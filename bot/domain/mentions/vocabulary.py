@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.mentions.tokens import Kind, Word, fold, is_letters
+from bot.domain.mentions.tokens import Token, TokenKind, fold, is_letters
 
 COUNTRY, ID_TYPE, NAMES, OTHER = "country", "id_type", "names", "other"
 NUMBER, PHONE, BIRTH, CITIZENSHIP = "id_number", "phone_number", "dob", "citizenship"
@@ -113,12 +113,12 @@ class Vocabulary:
             for part in re.split(r"[\s_()]", phrase)
         }
 
-    def at(self, words: Sequence[Word], start: int) -> tuple[int, Meaning] | None:
+    def at(self, words: Sequence[Token], start: int) -> tuple[int, Meaning] | None:
         """The longest run from here that means something, and its number of words."""
         key, best = "", None
         for count in range(1, min(self._longest, len(words) - start) + 1):
             word = words[start + count - 1]
-            if word.kind is not Kind.WORD or word.segment != words[start].segment:
+            if word.kind is not TokenKind.WORD or word.segment != words[start].segment:
                 break
             key += fold(word.text)
             meaning = self._meanings.get(key)
@@ -128,7 +128,7 @@ class Vocabulary:
                 break
         return best
 
-    def can_be_name(self, word: Word) -> bool:
+    def can_be_name(self, word: Token) -> bool:
         """Letters, with what stands within names, and no word of our own or of everyday messages."""
         return is_letters(word) and self._no_names.isdisjoint({word.text.casefold(), fold(word.text)})
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from bot.domain.reporting.periods import Kind, Period
+from bot.domain.reporting.periods import Period, PeriodKind
 from bot.domain.reporting.summary_command import period_in
 from bot.errors import Refusal, Refused
 
@@ -26,7 +26,7 @@ class ExportState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ExportRequest:
     """What a manager typed; without days everything."""
 
     form: Format
@@ -60,7 +60,7 @@ class Export:
         return f"kyc-checks-{days}-{self.id}.{self.form.value}"
 
 
-def parse(typed: str, *, today: date) -> Asked:
+def parse(typed: str, *, today: date) -> ExportRequest:
     """Raises Refused. Without a format it is CSV."""
     words = typed.split()
     forms = [word for word in words if word.casefold() in set(Format)]
@@ -69,12 +69,12 @@ def parse(typed: str, *, today: date) -> Asked:
         raise Refused(Refusal.EXPORT_NOT_UNDERSTOOD, typed=typed)
     form = Format(forms[0].casefold()) if forms else Format.CSV
     if not days:
-        return Asked(form=form, period=None)
+        return ExportRequest(form=form, period=None)
     period, rest = period_in(days, today, longest=None)
     if rest:
         raise Refused(Refusal.EXPORT_NOT_UNDERSTOOD, typed=" ".join(rest))
-    return Asked(form=form, period=period)
+    return ExportRequest(form=form, period=period)
 
 
 def period_of_days(first: date, last: date) -> Period:
-    return Period(kind=Kind.DAY if first == last else Kind.RANGE, first=first, last=last)
+    return Period(kind=PeriodKind.DAY if first == last else PeriodKind.RANGE, first=first, last=last)

@@ -6,13 +6,13 @@ from typing import Any
 
 from bot.domain.reporting.figures import (
     Assurance,
+    Baseline,
+    DurationStats,
+    FigureGroup,
     Figures,
-    Group,
-    Mean,
     Rate,
     Report,
-    Took,
-    Waiting,
+    WaitingCheck,
 )
 
 COLUMNS = (
@@ -84,7 +84,7 @@ def _total(figures: Figures) -> dict[str, str]:
     }
 
 
-def _group(group: Group) -> dict[str, str]:
+def _group(group: FigureGroup) -> dict[str, str]:
     return {
         "asked": str(group.asked),
         "approved": str(group.approved),
@@ -143,7 +143,7 @@ def _compared(report: Report) -> dict[str, Any] | None:
     return {"first": period.first.isoformat(), "last": period.last.isoformat(), "figures": _figures(figures)}
 
 
-def _mean(mean: Mean) -> dict[str, Any]:
+def _mean(mean: Baseline) -> dict[str, Any]:
     return {"periods": mean.periods, "asked": mean.asked, "approval_rate": _rate(mean.approval)}
 
 
@@ -176,7 +176,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
     }
 
 
-def _group_record(group: Group) -> dict[str, Any]:
+def _group_record(group: FigureGroup) -> dict[str, Any]:
     return {
         "asked": group.asked,
         "approved": group.approved,
@@ -193,14 +193,14 @@ def _rate(rate: Rate) -> dict[str, Any]:
     return {"part": rate.part, "whole": rate.whole, "value": rate.value}
 
 
-def _took(took: Took) -> dict[str, Any]:
+def _took(took: DurationStats) -> dict[str, Any]:
     def seconds(span: timedelta | None) -> float | None:
         return None if span is None else span.total_seconds()
 
     return {"count": took.n, "median_seconds": seconds(took.median), "p95_seconds": seconds(took.p95)}
 
 
-def _waiting(waiting: Waiting) -> dict[str, Any]:
+def _waiting(waiting: WaitingCheck) -> dict[str, Any]:
     return {
         "ref": waiting.ref,
         "state": waiting.state.value,

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.domain.check.states import FINAL, ReviewReason, State
-from bot.domain.reporting.periods import Kind, Period
-from bot.domain.results.codes import Why
+from bot.domain.reporting.periods import Period, PeriodKind
+from bot.domain.results.codes import ResultStory
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 
@@ -57,7 +57,7 @@ class Rate(NamedTuple):
         return self.part / self.whole if self.whole >= FEWEST else None
 
 
-class Took(NamedTuple):
+class DurationStats(NamedTuple):
     """How long something took, by the nearest rank: both are times that really occurred. None of nothing."""
 
     n: int
@@ -65,7 +65,7 @@ class Took(NamedTuple):
     p95: timedelta | None
 
     @classmethod
-    def of(cls, spans: Iterable[timedelta]) -> "Took":
+    def of(cls, spans: Iterable[timedelta]) -> "DurationStats":
         found = sorted(spans)
         return cls(len(found), _rank(found, 50), _rank(found, 95))
 
@@ -75,7 +75,7 @@ def _rank(ordered: Sequence[timedelta], percent: int) -> timedelta | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class RoundFact:
     """One round of a check."""
 
     ref: str
@@ -90,7 +90,7 @@ class Fact:
     state: State
     reason: ReviewReason | None = None
     why: str | None = None
-    """Why Smile ID or we ended it so: a `Why`, or a key of our own failures."""
+    """Why Smile ID or we ended it so: a `ResultStory`, or a key of our own failures."""
     by_person: bool = False
     """Smile ID's verdict came from a person there."""
     machine_at: datetime | None = None
@@ -141,7 +141,7 @@ class Fact:
         return self.why or ""
 
 
-class Group(NamedTuple):
+class FigureGroup(NamedTuple):
     """The checks of one country and ID type, or of one requester."""
 
     key: tuple[str, ...]
@@ -151,12 +151,12 @@ class Group(NamedTuple):
     failed: int
     open: int
     approval: Rate
-    final: Took
+    final: DurationStats
     register_away: int
     """No result since the authority's register was unavailable."""
 
 
-class Waiting(NamedTuple):
+class WaitingCheck(NamedTuple):
     """A check that is open now."""
 
     ref: str
@@ -169,7 +169,7 @@ class Waiting(NamedTuple):
     """In review for longer than a review may take."""
 
 
-class Due(NamedTuple):
+class ReviewsDue(NamedTuple):
     """Reviews of the period's checks against the time that one may take."""
 
     met: int
@@ -214,19 +214,19 @@ class Figures:
     """Persons approved at the first attempt among persons decided."""
     decided: int
     """Approved or rejected within the period, whenever asked."""
-    machine: Took
+    machine: DurationStats
     """From request to Smile ID's machine result."""
-    final: Took
+    final: DurationStats
     """From request to final result; cancelled ones and those that need other photos left out."""
-    smile_review: Took
+    smile_review: DurationStats
     """What people at Smile ID took, from the machine's result to theirs."""
-    reviewers: Took
+    reviewers: DurationStats
     """What our reviewers took, from review to decision."""
-    reviews: Due
+    reviews: ReviewsDue
     rejections: tuple[tuple[str, int], ...]
     failures: tuple[tuple[str, int], ...]
-    by_type: tuple[Group, ...]
-    by_requester: tuple[Group, ...]
+    by_type: tuple[FigureGroup, ...]
+    by_requester: tuple[FigureGroup, ...]
     assurance: Assurance
 
 
@@ -237,9 +237,9 @@ class Backlog:
     open: int
     ages: tuple[int, ...]
     """By `AGES`: up to the first bound, up to the second …, beyond the last."""
-    oldest: Waiting | None
+    oldest: WaitingCheck | None
     """The one that was asked first."""
-    review: tuple[Waiting, ...]
+    review: tuple[WaitingCheck, ...]
     """In review, oldest first."""
 
     @property
@@ -248,7 +248,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mean:
+class Baseline:
     """Of the periods before: how many were asked on average, and their approval rate together."""
 
     periods: int
@@ -267,7 +267,7 @@ class Report:
     backlog: Backlog
     previous: tuple[Period, Figures] | None = None
     """The same weekday a week before, or the week, month or days before; None for what was before our time."""
-    mean: Mean | None = None
+    mean: Baseline | None = None
     series: tuple[tuple[Period, Figures], ...] = ()
     """Oldest first, this period last."""
     country: str | None = None
@@ -280,12 +280,12 @@ class Report:
         return self.ends > self.as_of
 
 
-MEAN_OVER = {Kind.DAY: 7, Kind.WEEK: 4, Kind.MONTH: 3, Kind.RANGE: 0}
+MEAN_OVER = {PeriodKind.DAY: 7, PeriodKind.WEEK: 4, PeriodKind.MONTH: 3, PeriodKind.RANGE: 0}
 """How many periods before make the mean."""
 
 
 def report(
-    facts: Sequence[Fact],
+    facts: Sequence[RoundFact],
     period: Period,
     *,
     zone: ZoneInfo,
@@ -329,7 +329,7 @@ def reach(period: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def _previous(period: Period) -> Period:
-    return period.before(7 if period.kind is Kind.DAY else 1)
+    return period.before(7 if period.kind is PeriodKind.DAY else 1)
 
 
 def _mean_of(period: Period) -> list[Period]:
@@ -347,8 +347,8 @@ def _comparable(period: Period, *, zone: ZoneInfo, as_of: datetime, began: datet
     return [p for p in _compared(period) if p.span(zone)[1] > began]
 
 
-def _mean(before: Sequence[Figures]) -> Mean:
-    return Mean(
+def _mean(before: Sequence[Figures]) -> Baseline:
+    return Baseline(
         periods=len(before),
         asked=sum(f.asked for f in before) / len(before),
         approval=Rate(sum(f.approval.part for f in before), sum(f.approval.whole for f in before)),
@@ -356,7 +356,7 @@ def _mean(before: Sequence[Figures]) -> Mean:
 
 
 def figures(
-    facts: Iterable[Fact], begins: datetime, ends: datetime, *, as_of: datetime, review_due: timedelta
+    facts: Iterable[RoundFact], begins: datetime, ends: datetime, *, as_of: datetime, review_due: timedelta
 ) -> Figures:
     """The figures of the checks asked from `begins` up to, not including, `ends`."""
     facts = list(facts)
@@ -388,11 +388,11 @@ def figures(
     )
 
 
-def _is_decided_within(fact: Fact, begins: datetime, ends: datetime) -> bool:
+def _is_decided_within(fact: RoundFact, begins: datetime, ends: datetime) -> bool:
     return fact.final in _DECIDED and fact.final_at is not None and begins <= fact.final_at < ends
 
 
-def _assurance(mine: Iterable[Fact]) -> Assurance:
+def _assurance(mine: Iterable[RoundFact]) -> Assurance:
     found = [f for f in mine if f.state is State.APPROVED]
     records = Counter(f.record for f in found)
     return Assurance(
@@ -413,33 +413,33 @@ def _approval(outcomes: Iterable[str | None]) -> Rate:
     return Rate(approved, approved + found["rejected"])
 
 
-def _first_pass(mine: Sequence[Fact]) -> Rate:
+def _first_pass(mine: Sequence[RoundFact]) -> Rate:
     decided = {f.person for f in mine if f.final in _DECIDED}
     at_once = {f.person for f in mine if f.is_first and f.final is Final.APPROVED}
     return Rate(len(at_once), len(decided))
 
 
-def _final_took(mine: Iterable[Fact]) -> Took:
-    return Took.of(f.took_until(f.final_at) for f in mine if f.final in _TIMED and f.final_at is not None)
+def _final_took(mine: Iterable[RoundFact]) -> DurationStats:
+    return DurationStats.of(f.took_until(f.final_at) for f in mine if f.final in _TIMED and f.final_at is not None)
 
 
-def _machine_took(mine: Iterable[Fact]) -> Took:
-    return Took.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None)
+def _machine_took(mine: Iterable[RoundFact]) -> DurationStats:
+    return DurationStats.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None)
 
 
-def _reviewers_took(mine: Iterable[Fact]) -> Took:
-    return Took.of(f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at)
+def _reviewers_took(mine: Iterable[RoundFact]) -> DurationStats:
+    return DurationStats.of(f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at)
 
 
-def _smile_review(mine: Iterable[Fact]) -> Took:
-    return Took.of(
+def _smile_review(mine: Iterable[RoundFact]) -> DurationStats:
+    return DurationStats.of(
         f.ended_at - f.machine_at
         for f in mine
         if f.by_person and f.state in FINAL and f.ended_at is not None and f.machine_at is not None
     )
 
 
-def _reviews(mine: Iterable[Fact], *, as_of: datetime, review_due: timedelta) -> Due:
+def _reviews(mine: Iterable[RoundFact], *, as_of: datetime, review_due: timedelta) -> ReviewsDue:
     met = breached = at_risk = 0
     for fact in mine:
         if fact.review_at is None:
@@ -451,26 +451,26 @@ def _reviews(mine: Iterable[Fact], *, as_of: datetime, review_due: timedelta) ->
             met += 1
         elif waited >= AT_RISK * review_due:
             at_risk += 1
-    return Due(met, breached, at_risk)
+    return ReviewsDue(met, breached, at_risk)
 
 
-def _reasons(mine: Iterable[Fact], final: Final) -> tuple[tuple[str, int], ...]:
+def _reasons(mine: Iterable[RoundFact], final: Final) -> tuple[tuple[str, int], ...]:
     """Why checks ended so, the commonest reason first."""
     counted = Counter(f.final_why for f in mine if f.final is final)
     return tuple(sorted(counted.items(), key=lambda found: (-found[1], found[0])))
 
 
-def _groups(mine: Iterable[Fact], key: Callable[[Fact], tuple[str, ...]]) -> tuple[Group, ...]:
-    found: dict[tuple[str, ...], list[Fact]] = defaultdict(list)
+def _groups(mine: Iterable[RoundFact], key: Callable[[RoundFact], tuple[str, ...]]) -> tuple[FigureGroup, ...]:
+    found: dict[tuple[str, ...], list[RoundFact]] = defaultdict(list)
     for fact in mine:
         found[key(fact)].append(fact)
     groups = (_group(name, facts) for name, facts in found.items())
     return tuple(sorted(groups, key=lambda group: (-group.asked, group.key)))
 
 
-def _group(key: tuple[str, ...], facts: Sequence[Fact]) -> Group:
+def _group(key: tuple[str, ...], facts: Sequence[RoundFact]) -> FigureGroup:
     finals = Counter(f.final for f in facts)
-    return Group(
+    return FigureGroup(
         key=key,
         asked=len(facts),
         approved=finals[Final.APPROVED],
@@ -479,11 +479,11 @@ def _group(key: tuple[str, ...], facts: Sequence[Fact]) -> Group:
         open=finals[None],
         approval=_approval(f.final for f in facts),
         final=_final_took(facts),
-        register_away=sum(f.final is Final.FAILED and f.why == Why.AUTHORITY_DOWN for f in facts),
+        register_away=sum(f.final is Final.FAILED and f.why == ResultStory.AUTHORITY_DOWN for f in facts),
     )
 
 
-def backlog(facts: Iterable[Fact], *, as_of: datetime, review_due: timedelta) -> Backlog:
+def backlog(facts: Iterable[RoundFact], *, as_of: datetime, review_due: timedelta) -> Backlog:
     """What of these facts is open."""
     open_now = sorted((f for f in facts if f.final is None), key=lambda f: (f.asked_at, f.ref))
     ages = [0] * (len(AGES) + 1)
@@ -498,12 +498,12 @@ def backlog(facts: Iterable[Fact], *, as_of: datetime, review_due: timedelta) ->
     )
 
 
-def _is_in_review(fact: Fact) -> bool:
+def _is_in_review(fact: RoundFact) -> bool:
     return fact.state is State.IN_REVIEW
 
 
-def _waiting(fact: Fact, since: datetime, as_of: datetime, review_due: timedelta) -> Waiting:
-    return Waiting(
+def _waiting(fact: RoundFact, since: datetime, as_of: datetime, review_due: timedelta) -> WaitingCheck:
+    return WaitingCheck(
         ref=fact.ref,
         state=fact.state,
         reason=fact.reason,

@@ -14,7 +14,7 @@ DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
-class Kind(StrEnum):
+class PeriodKind(StrEnum):
     DAY = "day"
     WEEK = "week"
     """Monday to Sunday (ISO 8601)."""
@@ -23,14 +23,14 @@ class Kind(StrEnum):
     """Days that somebody named; never told by the clock."""
 
 
-TOLD_BY_THE_CLOCK = (Kind.DAY, Kind.WEEK, Kind.MONTH)
+TOLD_BY_THE_CLOCK = (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
     """Local days, both ends included."""
 
-    kind: Kind
+    kind: PeriodKind
     first: date
     last: date
 
@@ -44,7 +44,7 @@ class Period:
 
     def before(self, steps: int = 1) -> "Period":
         """As many periods of this kind earlier; of a range, the days just before it."""
-        if self.kind is Kind.MONTH:
+        if self.kind is PeriodKind.MONTH:
             months = self.first.year * 12 + self.first.month - 1 - steps
             return month_of(date(months // 12, months % 12 + 1, 1))
         step = timedelta(days=self.days * steps)
@@ -52,22 +52,22 @@ class Period:
 
 
 def day_of(day: date) -> Period:
-    return Period(kind=Kind.DAY, first=day, last=day)
+    return Period(kind=PeriodKind.DAY, first=day, last=day)
 
 
 def week_of(day: date) -> Period:
     monday = day - timedelta(days=day.weekday())
-    return Period(kind=Kind.WEEK, first=monday, last=monday + 6 * DAY)
+    return Period(kind=PeriodKind.WEEK, first=monday, last=monday + 6 * DAY)
 
 
 def month_of(day: date) -> Period:
     length = calendar.monthrange(day.year, day.month)[1]
-    return Period(kind=Kind.MONTH, first=day.replace(day=1), last=day.replace(day=length))
+    return Period(kind=PeriodKind.MONTH, first=day.replace(day=1), last=day.replace(day=length))
 
 
-def period_of(kind: Kind, day: date) -> Period:
+def period_of(kind: PeriodKind, day: date) -> Period:
     """The day, week or month that a day lies in."""
-    return {Kind.DAY: day_of, Kind.WEEK: week_of, Kind.MONTH: month_of}[kind](day)
+    return {PeriodKind.DAY: day_of, PeriodKind.WEEK: week_of, PeriodKind.MONTH: month_of}[kind](day)
 
 
 def starts(day: date, zone: ZoneInfo) -> datetime:
@@ -95,7 +95,7 @@ def at(day: date, moment: time, zone: ZoneInfo) -> datetime:
 
 
 def due(
-    kind: Kind, *, zone: ZoneInfo, hour: time, now: datetime, since: datetime, after: date | None = None
+    kind: PeriodKind, *, zone: ZoneInfo, hour: time, now: datetime, since: datetime, after: date | None = None
 ) -> Iterator[Period]:
     """Periods that ended after `since` and are to be told by now, oldest first: at the hour of the day after each.
 
@@ -120,7 +120,7 @@ def name(period: Period, today: date) -> str:
     """Monday 21 November; with the year where it is not this one."""
     first, last = period.first, period.last
     year = "" if first.year == last.year == today.year else f" {last.year}"
-    if period.kind is Kind.MONTH:
+    if period.kind is PeriodKind.MONTH:
         return f"{first:%B %Y}"
     if first == last:
         return f"{first:%A} {first.day} {first:%B}{year}"
@@ -130,4 +130,4 @@ def name(period: Period, today: date) -> str:
         days = f"{first.day} {first:%B} to {last.day} {last:%B}"
     else:
         days = f"{first.day} to {last.day} {last:%B}"
-    return f"week of {days}{year}" if period.kind is Kind.WEEK else f"{days}{year}"
+    return f"week of {days}{year}" if period.kind is PeriodKind.WEEK else f"{days}{year}"

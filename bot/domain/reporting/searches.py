@@ -20,7 +20,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SearchFilter:
     """What to show; None: whatever it is."""
 
     requester: str | None = None

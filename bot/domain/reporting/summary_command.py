@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from bot.domain.id_types.id_types import IDType
 from bot.domain.reporting.periods import (
     DAY,
-    Kind,
     Period,
+    PeriodKind,
     day_of,
     month_of,
     week_of,
@@ -21,7 +21,7 @@ _DATES = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.(\d{4}-\d{2}-\d{2}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SummaryRequest:
     """What is to be summed up."""
 
     period: Period
@@ -29,21 +29,21 @@ class Asked:
     id_type: str | None = None
 
 
-def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> Asked:
+def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> SummaryRequest:
     """Raises Refused. Without a period it is today."""
     words = typed.split()
     period, rest = period_in(words, today)
     entries = list(entries)
     country, rest = _country(rest, entries)
     if not rest:
-        return Asked(period=period, country=country)
+        return SummaryRequest(period=period, country=country)
     wanted = _folded(" ".join(rest))
     found = {
         e.id_type for e in entries if country in (None, e.country) and wanted in map(_folded, (e.id_type, e.label))
     }
     if len(found) != 1:
         raise Refused(Refusal.SUMMARY_NOT_UNDERSTOOD, typed=" ".join(rest))
-    return Asked(period=period, country=country, id_type=found.pop())
+    return SummaryRequest(period=period, country=country, id_type=found.pop())
 
 
 def period_in(words: list[str], today: date, *, longest: timedelta | None = LONGEST) -> tuple[Period, list[str]]:
@@ -86,7 +86,7 @@ def _dates(typed: str, today: date, longest: timedelta | None) -> Period:
         raise Refused(Refusal.SPAN_TO_COME)
     if first == last:
         return day_of(first)
-    return Period(kind=Kind.RANGE, first=first, last=last)
+    return Period(kind=PeriodKind.RANGE, first=first, last=last)
 
 
 def _country(words: list[str], entries: Iterable[IDType]) -> tuple[str | None, list[str]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.results.codes import Outcome
-from bot.domain.results.trust_rules import Fate, Source
+from bot.domain.results.trust_rules import Disposition, Source
 
 
 class Step(StrEnum):
@@ -53,7 +53,7 @@ class Receipt:
     id: str
     job_id: str
     source: Source
-    fate: Fate
+    fate: Disposition
     code: str
     received_at: datetime
     body: str = field(repr=False)

@@ -35,7 +35,7 @@ class Outcome(StrEnum):
 FINAL_OUTCOMES = frozenset({Outcome.APPROVED, Outcome.REJECTED, Outcome.FAILED})
 
 
-class Why(StrEnum):
+class ResultStory(StrEnum):
     """Which story a message tells; the words for each are in `bot/slack/blocks/words.py`."""
 
     CONFIRMED = "confirmed"
@@ -63,16 +63,16 @@ class Why(StrEnum):
 
 NEEDS_EYES = frozenset(
     {
-        Why.PROVISIONAL,
-        Why.SUSPECTED_SPOOF,
-        Why.INCONCLUSIVE,
-        Why.NOT_FINAL,
-        Why.ID_UNVERIFIED,
-        Why.UNKNOWN_CODE,
-        Why.SUSPECTS,
-        Why.SPOOF,
-        Why.NO_AUTHORITY_PHOTO,
-        Why.FAILED_OTHER,
+        ResultStory.PROVISIONAL,
+        ResultStory.SUSPECTED_SPOOF,
+        ResultStory.INCONCLUSIVE,
+        ResultStory.NOT_FINAL,
+        ResultStory.ID_UNVERIFIED,
+        ResultStory.UNKNOWN_CODE,
+        ResultStory.SUSPECTS,
+        ResultStory.SPOOF,
+        ResultStory.NO_AUTHORITY_PHOTO,
+        ResultStory.FAILED_OTHER,
     }
 )
 """What a reviewer hears of in any case: not final, or final and nothing that other photos by chat could mend."""
@@ -91,13 +91,13 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ResultMeaning:
     """One message, read: what it is, which story it tells."""
 
     code: str
     text: str
     outcome: Outcome
-    why: Why
+    why: ResultStory
     actions: Mapping[str, str] = field(default_factory=dict)
     confidence: str | None = None
 
@@ -123,30 +123,30 @@ _OUTCOMES = {
 }
 
 _WHY_BY_CODE = {
-    ("0811", "rejected"): Why.FACES_DIFFER,
-    ("1211", "rejected"): Why.FACES_DIFFER,
-    ("0813", "rejected"): Why.SPOOF,
-    ("0907", "rejected"): Why.SPOOF,
-    ("1212", "rejected"): Why.SPOOF,
-    ("1013", "rejected"): Why.ID_NOT_FOUND,
-    ("0911", "rejected"): Why.NO_FACE,
-    ("1015", "error"): Why.AUTHORITY_DOWN,
-    ("1016", "error"): Why.REFUSED,
-    ("1014", "error"): Why.NUMBER_FORMAT,
-    ("0903", "error"): Why.PHOTO_UNUSABLE,
-    ("1012", "other"): Why.ID_DETAILS,
-    ("5211", "other"): Why.SUSPECTS,
+    ("0811", "rejected"): ResultStory.FACES_DIFFER,
+    ("1211", "rejected"): ResultStory.FACES_DIFFER,
+    ("0813", "rejected"): ResultStory.SPOOF,
+    ("0907", "rejected"): ResultStory.SPOOF,
+    ("1212", "rejected"): ResultStory.SPOOF,
+    ("1013", "rejected"): ResultStory.ID_NOT_FOUND,
+    ("0911", "rejected"): ResultStory.NO_FACE,
+    ("1015", "error"): ResultStory.AUTHORITY_DOWN,
+    ("1016", "error"): ResultStory.REFUSED,
+    ("1014", "error"): ResultStory.NUMBER_FORMAT,
+    ("0903", "error"): ResultStory.PHOTO_UNUSABLE,
+    ("1012", "other"): ResultStory.ID_DETAILS,
+    ("5211", "other"): ResultStory.SUSPECTS,
 }
 """By code and category: when an operator's copy reads a code differently, its usual story would be a lie."""
 
 _WHY_BY_CATEGORY = {
-    "approved": Why.CONFIRMED,
-    "rejected": Why.REJECTED_OTHER,
-    "error": Why.FAILED_OTHER,
-    "provisional": Why.PROVISIONAL,
-    "suspected_spoof": Why.SUSPECTED_SPOOF,
-    "inconclusive": Why.INCONCLUSIVE,
-    "other": Why.ANTIFRAUD,
+    "approved": ResultStory.CONFIRMED,
+    "rejected": ResultStory.REJECTED_OTHER,
+    "error": ResultStory.FAILED_OTHER,
+    "provisional": ResultStory.PROVISIONAL,
+    "suspected_spoof": ResultStory.SUSPECTED_SPOOF,
+    "inconclusive": ResultStory.INCONCLUSIVE,
+    "other": ResultStory.ANTIFRAUD,
 }
 
 
@@ -201,7 +201,7 @@ class ResultCodes:
         actions: Mapping[str, str] | None = None,
         said_final: bool | None = None,
         confidence: str | None = None,
-    ) -> Reading:
+    ) -> ResultMeaning:
         """Say what a message means; never raises, whatever the code.
 
         `said_final` is IsFinalResult: False can make a final code non-final, True never makes one final.
@@ -209,21 +209,21 @@ class ResultCodes:
         actions = dict(actions or {})
         row = self._job_codes.get(code)
         if row is None:
-            outcome, why = Outcome.UNKNOWN, Why.UNKNOWN_CODE
+            outcome, why = Outcome.UNKNOWN, ResultStory.UNKNOWN_CODE
         else:
             outcome = _OUTCOMES[row.category]
             why = _WHY_BY_CODE.get((code, row.category)) or _WHY_BY_CATEGORY[row.category]
             if code == "0001" and outcome is Outcome.FAILED:
                 why = _why_data_invalid(text)
-            if why is Why.SUSPECTED_SPOOF and "spoof" not in text.casefold():
+            if why is ResultStory.SUSPECTED_SPOOF and "spoof" not in text.casefold():
                 # That 0814 and 0816 mean a spoof is an analogy with other job types; only Smile ID's own text says so.
-                why = Why.PROVISIONAL
+                why = ResultStory.PROVISIONAL
             if outcome in FINAL_OUTCOMES and (said_final is False or not row.final):
-                outcome, why = Outcome.IN_PROGRESS, Why.NOT_FINAL
+                outcome, why = Outcome.IN_PROGRESS, ResultStory.NOT_FINAL
             # One integrator saw 0810 that was only a selfie registration (result-codes.csv, row 0810).
             elif outcome is Outcome.APPROVED and actions.get("Verify_ID_Number") != "Verified":
-                outcome, why = Outcome.ID_UNVERIFIED, Why.ID_UNVERIFIED
-        return Reading(code=code, text=text, outcome=outcome, why=why, actions=actions, confidence=confidence)
+                outcome, why = Outcome.ID_UNVERIFIED, ResultStory.ID_UNVERIFIED
+        return ResultMeaning(code=code, text=text, outcome=outcome, why=why, actions=actions, confidence=confidence)
 
 
 def _row(row: Mapping[str, str], line: int) -> Code | None:
@@ -253,11 +253,11 @@ def _row(row: Mapping[str, str], line: int) -> Code | None:
     )
 
 
-def _why_data_invalid(text: str) -> Why:
+def _why_data_invalid(text: str) -> ResultStory:
     """0001 is one code with four texts: branch on the text."""
     folded = text.casefold()
     if "authority" in folded:
-        return Why.NO_AUTHORITY_PHOTO
+        return ResultStory.NO_AUTHORITY_PHOTO
     if "selfie" in folded or "image" in folded:
-        return Why.PHOTO_UNUSABLE
-    return Why.FAILED_OTHER
+        return ResultStory.PHOTO_UNUSABLE
+    return ResultStory.FAILED_OTHER

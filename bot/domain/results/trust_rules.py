@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from bot.domain.check.states import FINAL, STICKY_REASONS, ReviewReason, State
 from bot.domain.outbox import PostKind
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 
 
 class Source(StrEnum):
@@ -21,7 +21,7 @@ class Source(StrEnum):
     """Smile ID's own record, asked by us: needs no confirmation."""
 
 
-class Fate(StrEnum):
+class Disposition(StrEnum):
     """What became of a message; kept beside it for operators."""
 
     COUNTED = "counted"
@@ -70,10 +70,10 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class Transition:
     """What to do, in one transaction."""
 
-    fate: Fate
+    fate: Disposition
     move: tuple[State, ReviewReason | None] | None = None
     tell: PostKind | None = None
     """What people are told because of the message."""
@@ -89,20 +89,20 @@ class Ruling:
         return self.tell in CALLS_REVIEWER
 
 
-def rule(message: Reading, source: Source, now: Situation) -> Ruling:
+def rule(message: ResultMeaning, source: Source, now: Situation) -> Transition:
     """Decide what one message does. The same message twice does nothing the second time."""
     if message.outcome is Outcome.INFORMATION:
-        if message.why is Why.SUSPECTS and message.code not in now.codes_told:
-            return Ruling(fate=Fate.INFORMATION, tell=PostKind.SUSPECTS)
-        return Ruling(fate=Fate.INFORMATION)
+        if message.why is ResultStory.SUSPECTS and message.code not in now.codes_told:
+            return Transition(fate=Disposition.INFORMATION, tell=PostKind.SUSPECTS)
+        return Transition(fate=Disposition.INFORMATION)
     if now.state in {State.REQUESTED, State.CANCELLED} or now.reason in STICKY_REASONS:
-        return Ruling(fate=Fate.MISFIT)
+        return Transition(fate=Disposition.MISFIT)
     match message.outcome:
         case Outcome.UNKNOWN:
             return _unsettling(message, now, ReviewReason.UNKNOWN_CODE, PostKind.UNKNOWN_CODE)
         case Outcome.ID_UNVERIFIED:
             if now.claim is not None or now.verdict is not None:
-                return Ruling(fate=Fate.LATE)
+                return Transition(fate=Disposition.LATE)
             return _unsettling(message, now, ReviewReason.ID_UNVERIFIED, PostKind.ID_UNVERIFIED)
         case Outcome.IN_PROGRESS:
             return _in_progress(message, now)
@@ -110,41 +110,41 @@ def rule(message: Reading, source: Source, now: Situation) -> Ruling:
             return _final(message, source, now)
 
 
-def _unsettling(message: Reading, now: Situation, reason: ReviewReason, tell: PostKind) -> Ruling:
+def _unsettling(message: ResultMeaning, now: Situation, reason: ReviewReason, tell: PostKind) -> Transition:
     """People must look. A check that is still asked about, or has its result, keeps its place meanwhile."""
     if message.code in now.codes_told:
-        return Ruling(fate=Fate.AGREES)
+        return Transition(fate=Disposition.AGREES)
     moves = now.state in {State.SUBMITTING, State.PROCESSING} and now.claim is None
-    return Ruling(fate=Fate.COUNTED, move=(State.IN_REVIEW, reason) if moves else None, tell=tell)
+    return Transition(fate=Disposition.COUNTED, move=(State.IN_REVIEW, reason) if moves else None, tell=tell)
 
 
-def _in_progress(message: Reading, now: Situation) -> Ruling:
+def _in_progress(message: ResultMeaning, now: Situation) -> Transition:
     if now.claim is not None or now.verdict is not None or now.state in FINAL:
-        return Ruling(fate=Fate.LATE)
+        return Transition(fate=Disposition.LATE)
     if message.code in now.codes_told:
-        return Ruling(fate=Fate.AGREES)
+        return Transition(fate=Disposition.AGREES)
     # Also from a graver cause: Smile ID works on it after all, so its record is asked again.
     moves = now.reason is not ReviewReason.SMILE_ID
-    return Ruling(
-        fate=Fate.COUNTED,
+    return Transition(
+        fate=Disposition.COUNTED,
         move=(State.IN_REVIEW, ReviewReason.SMILE_ID) if moves else None,
         tell=PostKind.NOT_FINAL,
     )
 
 
-def _final(message: Reading, source: Source, now: Situation) -> Ruling:
+def _final(message: ResultMeaning, source: Source, now: Situation) -> Transition:
     known = now.claim or now.verdict
     if _gave_up(now):
         # A result after all must not be mistaken for the first word.
         if message.outcome is Outcome.FAILED:
-            return Ruling(fate=Fate.AGREES, ends_claim=source is Source.JOB_STATUS)
+            return Transition(fate=Disposition.AGREES, ends_claim=source is Source.JOB_STATUS)
         return _second_final(Outcome.FAILED)
     if known is not None and known is not message.outcome:
         if source is Source.JOB_STATUS and now.claim is not None:
             if message.is_id_message:
-                return Ruling(fate=Fate.LATE)
-            return Ruling(
-                fate=Fate.COUNTED,
+                return Transition(fate=Disposition.LATE)
+            return Transition(
+                fate=Disposition.COUNTED,
                 move=(State.IN_REVIEW, ReviewReason.CONTRADICTION),
                 tell=PostKind.CONTRADICTION,
                 ends_claim=True,
@@ -153,15 +153,15 @@ def _final(message: Reading, source: Source, now: Situation) -> Ruling:
         return _second_final(known)
     if source is Source.CALLBACK:
         if known is not None:
-            return Ruling(fate=Fate.AGREES)
-        return Ruling(fate=Fate.CLAIMED, claims=True)
+            return Transition(fate=Disposition.AGREES)
+        return Transition(fate=Disposition.CLAIMED, claims=True)
     if now.verdict is None:
-        return Ruling(
-            fate=Fate.COUNTED, move=(State(message.outcome.value), None), tell=PostKind.RESULT, ends_claim=True
+        return Transition(
+            fate=Disposition.COUNTED, move=(State(message.outcome.value), None), tell=PostKind.RESULT, ends_claim=True
         )
     if now.claim is not None:
-        return Ruling(fate=Fate.AGREES, tell=PostKind.CONFIRMED, ends_claim=True)
-    return Ruling(fate=Fate.AGREES)
+        return Transition(fate=Disposition.AGREES, tell=PostKind.CONFIRMED, ends_claim=True)
+    return Transition(fate=Disposition.AGREES)
 
 
 def _gave_up(now: Situation) -> bool:
@@ -169,9 +169,9 @@ def _gave_up(now: Situation) -> bool:
     return now.state is State.FAILED and now.verdict is None
 
 
-def _second_final(first: Outcome) -> Ruling:
-    return Ruling(
-        fate=Fate.COUNTED,
+def _second_final(first: Outcome) -> Transition:
+    return Transition(
+        fate=Disposition.COUNTED,
         move=(State.IN_REVIEW, ReviewReason.SECOND_FINAL),
         tell=PostKind.SECOND_FINAL,
         ends_claim=True,
@@ -179,7 +179,7 @@ def _second_final(first: Outcome) -> Ruling:
     )
 
 
-def waited_enough(now: Situation) -> Ruling | None:
+def waited_enough(now: Situation) -> Transition | None:
     """Confirmation did not come in time: say what was received, as what it is. None if there is nothing to say."""
     if now.claim is None or now.verdict is not None or now.reason in STICKY_REASONS:
         return None
@@ -187,19 +187,21 @@ def waited_enough(now: Situation) -> Ruling | None:
         return None
     if _gave_up(now):
         agrees = now.claim is Outcome.FAILED
-        return Ruling(fate=Fate.AGREES, ends_claim=True) if agrees else _second_final(Outcome.FAILED)
+        return Transition(fate=Disposition.AGREES, ends_claim=True) if agrees else _second_final(Outcome.FAILED)
     if now.claim is not Outcome.APPROVED:
-        return Ruling(fate=Fate.CLAIMED, move=(State(now.claim.value), None), tell=PostKind.RESULT_UNCONFIRMED)
+        return Transition(
+            fate=Disposition.CLAIMED, move=(State(now.claim.value), None), tell=PostKind.RESULT_UNCONFIRMED
+        )
     if now.reason is ReviewReason.UNCONFIRMED:
         return None
-    return Ruling(
-        fate=Fate.CLAIMED,
+    return Transition(
+        fate=Disposition.CLAIMED,
         move=(State.IN_REVIEW, ReviewReason.UNCONFIRMED),
         tell=PostKind.APPROVAL_UNCONFIRMED,
     )
 
 
-def record_of(messages: Sequence[Reading]) -> int | None:
+def record_of(messages: Sequence[ResultMeaning]) -> int | None:
     """Which of job_status' messages (the result first, then the history, newest first) is Smile ID's record.
 
     The newest one that bears a verdict. ID messages (101x) are set aside while any other speaks: the newest

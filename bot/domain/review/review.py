@@ -120,13 +120,13 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitingReview:
     """An open review, and what of its check decides who is reminded when."""
 
     review: Review
     state: State
     reason: ReviewReason | None
-    askers: frozenset[str]
+    requesters: frozenset[str]
     """They may not decide it."""
 
 
@@ -211,7 +211,7 @@ class WorkingHours:
         return self.between(now, now + timedelta(seconds=1)) > timedelta(0)
 
 
-class Silence(StrEnum):
+class ReminderCause(StrEnum):
     """What has been waiting."""
 
     UNCLAIMED = "unclaimed"
@@ -229,11 +229,11 @@ class Audience(StrEnum):
     MANAGERS = "managers"
 
 
-_LADDERS: Mapping[Silence, tuple[Audience, ...]] = {
-    Silence.UNCLAIMED: (Audience.GROUP, Audience.MANAGERS),
-    Silence.IDLE: (Audience.CLAIMER, Audience.GROUP, Audience.MANAGERS),
-    Silence.PROPOSED: (Audience.GROUP, Audience.MANAGERS),
-    Silence.PENDING: (Audience.GROUP, Audience.MANAGERS),
+_LADDERS: Mapping[ReminderCause, tuple[Audience, ...]] = {
+    ReminderCause.UNCLAIMED: (Audience.GROUP, Audience.MANAGERS),
+    ReminderCause.IDLE: (Audience.CLAIMER, Audience.GROUP, Audience.MANAGERS),
+    ReminderCause.PROPOSED: (Audience.GROUP, Audience.MANAGERS),
+    ReminderCause.PENDING: (Audience.GROUP, Audience.MANAGERS),
 }
 
 
@@ -241,7 +241,7 @@ _LADDERS: Mapping[Silence, tuple[Audience, ...]] = {
 class Reminder:
     """One step of the ladder that a silence has come to."""
 
-    silence: Silence
+    silence: ReminderCause
     level: int
     """Counts from 1."""
     audience: Audience
@@ -253,7 +253,7 @@ class Reminder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class ReminderPolicy:
     """How much working time may pass before the first reminder, and again before each next step."""
 
     unclaimed: timedelta
@@ -261,23 +261,23 @@ class Patience:
     pending: timedelta
     hours: WorkingHours
 
-    def of(self, silence: Silence) -> timedelta:
+    def of(self, silence: ReminderCause) -> timedelta:
         match silence:
-            case Silence.UNCLAIMED:
+            case ReminderCause.UNCLAIMED:
                 return self.unclaimed
-            case Silence.IDLE | Silence.PROPOSED:
+            case ReminderCause.IDLE | ReminderCause.PROPOSED:
                 return self.idle
-            case Silence.PENDING:
+            case ReminderCause.PENDING:
                 return self.pending
 
 
-def silence_of(review: Review, *, waits_for_smile_id: bool) -> Silence:
+def silence_of(review: Review, *, waits_for_smile_id: bool) -> ReminderCause:
     """Whose move an open review waits for."""
     if review.proposal is not None:
-        return Silence.PROPOSED
+        return ReminderCause.PROPOSED
     if review.claimed_by is not None:
-        return Silence.IDLE
-    return Silence.PENDING if waits_for_smile_id else Silence.UNCLAIMED
+        return ReminderCause.IDLE
+    return ReminderCause.PENDING if waits_for_smile_id else ReminderCause.UNCLAIMED
 
 
 def silent_since(review: Review) -> datetime:
@@ -286,16 +286,16 @@ def silent_since(review: Review) -> datetime:
     return review.touched_at or (review.proposal.at if review.proposal is not None else review.opened_at)
 
 
-def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, patience: Patience) -> Reminder | None:
+def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, policy: ReminderPolicy) -> Reminder | None:
     """The step that is due now and was not taken yet; after a long stop the highest one alone."""
-    if review.state is not ReviewState.OPEN or not patience.hours.is_on(now):
+    if review.state is not ReviewState.OPEN or not policy.hours.is_on(now):
         return None
     silence = silence_of(review, waits_for_smile_id=waits_for_smile_id)
-    after = patience.of(silence)
+    after = policy.of(silence)
     if not after:
         return None
     ladder = _LADDERS[silence]
-    level = min(len(ladder), int(patience.hours.between(silent_since(review), now) / after))
+    level = min(len(ladder), int(policy.hours.between(silent_since(review), now) / after))
     before, _, taken = review.reminded.partition(":")
     if level == 0 or (before == silence and int(taken) >= level):
         return None
@@ -307,7 +307,7 @@ def waits_for_smile_id(state: State, reason: ReviewReason | None) -> bool:
     return state not in FINAL and (state is not State.IN_REVIEW or reason is ReviewReason.SMILE_ID)
 
 
-class Choice(StrEnum):
+class Subscription(StrEnum):
     """What a person may choose to be told by direct message."""
 
     RESULTS = "results"
@@ -322,4 +322,4 @@ class Choice(StrEnum):
     """A decision that needs a second person; for reviewers."""
 
 
-FOR_REVIEWERS = frozenset({Choice.CARDS, Choice.SECOND})
+FOR_REVIEWERS = frozenset({Subscription.CARDS, Subscription.SECOND})

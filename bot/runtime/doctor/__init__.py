@@ -16,8 +16,8 @@ from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
 from bot.runtime.doctor import callback, clock, slack, smile_id
 from bot.runtime.doctor.findings import (
+    DoctorTimeouts,
     Finding,
-    Limits,
     fail,
     note,
     ok,
@@ -28,7 +28,7 @@ from bot.settings import Settings
 from storage.engine import inspect
 from storage.engine.sealing import Sealer
 
-__all__ = ["Finding", "Limits", "look"]
+__all__ = ["DoctorTimeouts", "Finding", "look"]
 
 SWEEP = timedelta(seconds=10)
 """How long the database is searched for damage."""
@@ -38,25 +38,25 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def look(
+async def probe(
     settings: Settings,
     *,
     connect: smile_id.Connect,
     now: Callable[[], datetime] = _utc_now,
-    limits: Limits | None = None,
+    limits: DoctorTimeouts | None = None,
 ) -> list[Finding]:
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
-    limits = limits or Limits()
+    limits = limits or DoctorTimeouts()
     found, id_types, sealer = _own_means(settings)
     known = await asyncio.to_thread(inspect.installation_in, settings.database)
     async with httpx.AsyncClient(timeout=httpx.Timeout(limits.call, connect=limits.connect), trust_env=False) as http:
         probes = await asyncio.gather(
-            within(limits.probe, "slack", slack.look(settings, known, limits)),
-            within(limits.probe, "smile id", smile_id.look(settings, http, connect, id_types, now, limits)),
-            within(limits.probe, "callback", callback.look(settings, http, limits)),
-            within(limits.part, "clock against Slack", clock.look("Slack", settings.slack_api_url, http, now, limits)),
+            within(limits.probe, "slack", slack.probe(settings, known, limits)),
+            within(limits.probe, "smile id", smile_id.probe(settings, http, connect, id_types, now, limits)),
+            within(limits.probe, "callback", callback.probe(settings, http, limits)),
+            within(limits.part, "clock against Slack", clock.probe("Slack", settings.slack_api_url, http, now, limits)),
             within(
-                limits.part, "clock against Smile ID", clock.look("Smile ID", settings.smile_id_url, http, now, limits)
+                limits.part, "clock against Smile ID", clock.probe("Smile ID", settings.smile_id_url, http, now, limits)
             ),
             within(limits.probe, "database", _database(settings, sealer)),
         )

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bot.runtime.doctor.findings import Finding, Limits, fail, note, ok
+from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok
 from bot.settings import Settings, is_loopback
 
 
-async def look(settings: Settings, http: httpx.AsyncClient, limits: Limits) -> list[Finding]:
+async def probe(settings: Settings, http: httpx.AsyncClient, limits: DoctorTimeouts) -> list[Finding]:
     """Whether a request to the public address comes out at our listener, where Smile ID's results arrive."""
     subject, url, at = "callback", settings.public_url, f"{settings.host}:{settings.port}"
     if url is None:
@@ -43,7 +43,7 @@ async def look(settings: Settings, http: httpx.AsyncClient, limits: Limits) -> l
     return [ok(subject, f"{words} {url}{reach}")]
 
 
-async def _bot_answers(http: httpx.AsyncClient, url: str, at: str, limits: Limits) -> str | None:
+async def _bot_answers(http: httpx.AsyncClient, url: str, at: str, limits: DoctorTimeouts) -> str | None:
     answer = await _ask(http, "GET", f"{url}/healthz", limits)
     if isinstance(answer, str):
         return answer
@@ -55,7 +55,9 @@ async def _bot_answers(http: httpx.AsyncClient, url: str, at: str, limits: Limit
     )
 
 
-async def _door_answers(http: httpx.AsyncClient, url: str, at: str, sock: socket.socket, limits: Limits) -> str | None:
+async def _door_answers(
+    http: httpx.AsyncClient, url: str, at: str, sock: socket.socket, limits: DoctorTimeouts
+) -> str | None:
     door = _Door(limits)
     sock.setblocking(False)
     server = await asyncio.start_server(door.answer, sock=sock)
@@ -80,7 +82,7 @@ async def _door_answers(http: httpx.AsyncClient, url: str, at: str, sock: socket
 class _Door:
     """Stands in for the bot's listener, for one request: a path and an answer that nobody else can know."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: DoctorTimeouts) -> None:
         self._seconds = limits.call
         token = secrets.token_hex(32)
         self.path = f"/smile-id/callback/{token}"
@@ -107,7 +109,7 @@ class _Door:
             writer.close()
 
 
-async def _ask(http: httpx.AsyncClient, method: str, url: str, limits: Limits) -> tuple[int, bytes] | str:
+async def _ask(http: httpx.AsyncClient, method: str, url: str, limits: DoctorTimeouts) -> tuple[int, bytes] | str:
     """Status and the first bytes of the body; a text says why there are none, and what to do."""
     elsewhere = "If this machine cannot reach its own public address, try from another one."
     host = urlsplit(url).netloc

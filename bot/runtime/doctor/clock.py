@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 import httpx
 
 from bot.runtime.clock import CLOCK_OK, ahead_of, apart
-from bot.runtime.doctor.findings import Finding, Limits, fail, note, ok
+from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok
 
 CLOCK_WRONG = timedelta(seconds=120)
 """Well before requests are refused: Slack's signed ones at 5 minutes, Smile ID's results 5 minutes ahead."""
 
 
-async def look(
-    whose: str, url: str, http: httpx.AsyncClient, now: Callable[[], datetime], limits: Limits
+async def probe(
+    whose: str, url: str, http: httpx.AsyncClient, now: Callable[[], datetime], limits: DoctorTimeouts
 ) -> list[Finding]:
     subject = f"clock against {whose}"
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class DoctorTimeouts:
     """How long the check waits, in seconds; an operator sits in front of it."""
 
     call: float = 6.0

@@ -8,17 +8,17 @@ from bot.access.workspace import fault_of
 from bot.domain.installation import Installation
 from bot.errors import SlackError, SlackRefused
 from bot.runtime.doctor.findings import (
+    DoctorTimeouts,
     Finding,
-    Limits,
     fail,
     listed,
     note,
     ok,
 )
-from bot.runtime.doctor.workspace import Workspace, slack_trouble
+from bot.runtime.doctor.workspace import WorkspaceProbe, slack_trouble
 from bot.settings import Settings
 from bot.slack import manifest
-from bot.slack.client import Answer, SlackWeb
+from bot.slack.client import Answer, SlackClient
 
 _COPY_IT = "Copy the Bot User OAuth Token (xoxb-…) from the app's page OAuth & Permissions into SLACK_BOT_TOKEN."
 _REINSTALL = "Install the app to the workspace again, then copy the new Bot User OAuth Token into SLACK_BOT_TOKEN."
@@ -41,23 +41,23 @@ _SOCKET_ADVICE = (
 )
 
 
-async def look(settings: Settings, known: Installation | None, limits: Limits) -> list[Finding]:
+async def probe(settings: Settings, known: Installation | None, limits: DoctorTimeouts) -> list[Finding]:
     """`known` is the workspace that the database belongs to, if it has learned of one."""
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=limits.call, connect=limits.connect)
     ) as session:
-        slack = SlackWeb(
+        slack = SlackClient(
             token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
         )
         (found, me), connection = await asyncio.gather(_token(slack, settings, known), _connection(slack, settings))
         found.append(connection)
         if me is None:
             return [*found, note("channels and roles", "not looked at while Slack does not answer to the bot token")]
-        return found + await Workspace(slack, settings, me, limits).look()
+        return found + await WorkspaceProbe(slack, settings, me, limits).probe()
 
 
 async def _token(
-    slack: SlackWeb, settings: Settings, known: Installation | None
+    slack: SlackClient, settings: Settings, known: Installation | None
 ) -> tuple[list[Finding], Answer | None]:
     subject = "slack token"
     try:
@@ -84,7 +84,7 @@ def _scopes(me: Answer) -> Finding:
     return ok(subject, f"all {len(manifest.SCOPES)} that the manifest asks for")
 
 
-async def _connection(slack: SlackWeb, settings: Settings) -> Finding:
+async def _connection(slack: SlackClient, settings: Settings) -> Finding:
     """How Slack's requests come in: the app token can be tried, a signing secret cannot."""
     if settings.slack_app_token is None:
         base = settings.public_url or "https://…"

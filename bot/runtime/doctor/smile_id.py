@@ -10,8 +10,8 @@ import httpx
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
 from bot.runtime.doctor.findings import (
+    DoctorTimeouts,
     Finding,
-    Limits,
     fail,
     listed,
     note,
@@ -30,13 +30,13 @@ class Connect(Protocol):
     ) -> SmileID: ...
 
 
-async def look(
+async def probe(
     settings: Settings,
     http: httpx.AsyncClient,
     connect: Connect,
     id_types: IDTypes | None,
     now: Callable[[], datetime],
-    limits: Limits,
+    limits: DoctorTimeouts,
 ) -> list[Finding]:
     subject = "smile id credentials"
     try:

@@ -9,8 +9,8 @@ from bot.access.permissions import Role
 from bot.domain.installation import gives_roles, installation_of, is_full_member, is_shared_outside, person_of
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused
 from bot.runtime.doctor.findings import (
+    DoctorTimeouts,
     Finding,
-    Limits,
     count,
     fail,
     note,
@@ -18,15 +18,15 @@ from bot.runtime.doctor.findings import (
     within,
 )
 from bot.settings import Settings
-from bot.slack.client import Answer, SlackWeb
+from bot.slack.client import Answer, SlackClient
 
 CALLS_AT_ONCE = 4
 
 
-class Workspace:
+class WorkspaceProbe:
     """Looks at the channels and people that the settings name."""
 
-    def __init__(self, slack: SlackWeb, settings: Settings, me: Answer, limits: Limits) -> None:
+    def __init__(self, slack: SlackClient, settings: Settings, me: Answer, limits: DoctorTimeouts) -> None:
         self._slack = slack
         self._settings = settings
         self._part_seconds = limits.part
@@ -35,7 +35,7 @@ class Workspace:
         self._invite = f"/invite @{me.get('user')}"
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
 
-    async def look(self) -> list[Finding]:
+    async def probe(self) -> list[Finding]:
         uses: dict[str, list[str]] = {}
         for setting, ids in (
             ("KYC_CHANNELS", self._settings.channels),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.results.assurance import Doubt
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.slack.blocks import words
 from bot.slack.blocks.words import Story
@@ -19,7 +19,7 @@ def approval_story(check: Check, doubt: Doubt | None) -> Story:
     if check.record.outcome is RecordMatch.DIFFERS:
         return differing_story(check, doubt)
     is_unproven = doubt is Doubt.LIVENESS_NOT_PROVEN
-    story = words.LIVENESS_NOT_PROVEN if is_unproven else words.STORIES[Why.CONFIRMED]
+    story = words.LIVENESS_NOT_PROVEN if is_unproven else words.STORIES[ResultStory.CONFIRMED]
     if check.record.outcome is not RecordMatch.MATCHES:
         # Whatever else matched: a name that was not compared is for a person to compare.
         doubtful = _parts(check.record, RecordMatch.PARTLY) or ["name"]

@@ -42,7 +42,7 @@ NOTHING_SOUGHT = "Fill in at least one field."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class CheckRow:
     """One check in a list."""
 
     check: Check
@@ -51,7 +51,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class PageCursor:
     """Where a list goes on: what it shows, and from which check on. Ids only."""
 
     shown: str
@@ -64,7 +64,7 @@ class Turn:
         return json.dumps([self.shown, at, self.ref, self.newer], separators=(",", ":"))
 
     @classmethod
-    def load(cls, value: str) -> "Turn | None":
+    def load(cls, value: str) -> "PageCursor | None":
         """What came back with a button; None if it is not one of ours."""
         try:
             shown, at, ref, newer = json.loads(value)
@@ -78,7 +78,7 @@ class Turn:
         return cls(shown=shown, asked_at=asked_at, ref=ref, newer=newer)
 
 
-def listing(rows: Sequence[Row], *, shown: str, has_older: bool, has_newer: bool) -> Message:
+def listing(rows: Sequence[CheckRow], *, shown: str, has_older: bool, has_newer: bool) -> Message:
     """The answer to `/kyc list`: newest first, without anything personal beyond the last characters."""
     lines = [line(row, names=shown == "all") for row in rows]
     if not rows and shown == "mine":
@@ -92,7 +92,7 @@ def listing(rows: Sequence[Row], *, shown: str, has_older: bool, has_newer: bool
     return Message(text="\n".join([head, *lines]), blocks=blocks)
 
 
-def line(row: Row, *, names: bool) -> str:
+def line(row: CheckRow, *, names: bool) -> str:
     """Reference, what, state, when; who asked only where the list is of many."""
     check = row.check
     ref = f"<{row.link}|{check.ref}>" if row.link else check.ref
@@ -127,7 +127,7 @@ def form(countries: Sequence[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def results(rows: Sequence[Row], *, metadata: str, has_older: bool, has_newer: bool) -> dict[str, Any]:
+def results(rows: Sequence[CheckRow], *, metadata: str, has_older: bool, has_newer: bool) -> dict[str, Any]:
     """A page of what was found, each with its Details."""
     blocks: list[Block] = []
     if not rows:
@@ -148,14 +148,14 @@ def results(rows: Sequence[Row], *, metadata: str, has_older: bool, has_newer: b
     }
 
 
-def _turns(rows: Sequence[Row], shown: str, *, has_older: bool, has_newer: bool, action_id: str) -> list[Block]:
+def _turns(rows: Sequence[CheckRow], shown: str, *, has_older: bool, has_newer: bool, action_id: str) -> list[Block]:
     turns = []
     if rows and has_newer:
         first = rows[0].check
-        turns.append(("Newer", Turn(shown=shown, asked_at=first.asked_at, ref=first.ref, newer=True)))
+        turns.append(("Newer", PageCursor(shown=shown, asked_at=first.asked_at, ref=first.ref, newer=True)))
     if rows and has_older:
         last = rows[-1].check
-        turns.append(("Older", Turn(shown=shown, asked_at=last.asked_at, ref=last.ref)))
+        turns.append(("Older", PageCursor(shown=shown, asked_at=last.asked_at, ref=last.ref)))
     return [button(f"{action_id}:{name.lower()}", name, turn.dump(), aloud=f"{name} checks") for name, turn in turns]
 
 

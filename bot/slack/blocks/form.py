@@ -30,7 +30,7 @@ _LEAVE_OUT = ("Leave out", ids.LEAVE_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ResultPlace:
     """Where the results will go; travels with the form, holds ids only."""
 
     channel: str | None
@@ -47,7 +47,7 @@ class Place:
         return json.dumps(ids_, separators=(",", ":"))
 
     @classmethod
-    def load(cls, metadata: str) -> "Place":
+    def load(cls, metadata: str) -> "ResultPlace":
         """What came back with the form; anything unreadable is no place."""
         try:
             found = json.loads(metadata)
@@ -61,7 +61,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
+class AttachedPhoto:
     """A photo that stands in the form by name, since Slack cannot fill a file input."""
 
     file_id: str
@@ -80,11 +80,11 @@ class Attached:
 def build(
     id_types: IDTypes,
     *,
-    place: Place,
+    place: ResultPlace,
     country: str | None = None,
     id_type: str | None = None,
     warning: str | None = None,
-    attached: Sequence[Attached] = (),
+    attached: Sequence[AttachedPhoto] = (),
     texts: Mapping[str, str] | None = None,
     seen: str | None = None,
     title: str = "Biometric KYC check",
@@ -182,7 +182,7 @@ def _liveness_input(label: str = "Liveness images", *, optional: bool) -> Block:
 
 
 def _fields(
-    entry: IDType, attached: Sequence[Attached], texts: Mapping[str, str], *, liveness_required: bool
+    entry: IDType, attached: Sequence[AttachedPhoto], texts: Mapping[str, str], *, liveness_required: bool
 ) -> list[Block]:
     usable = [photo for photo in attached if photo.fault is None]
     return [
@@ -212,7 +212,7 @@ def _fields(
     ]
 
 
-def _attached(attached: Sequence[Attached]) -> list[Block]:
+def _attached(attached: Sequence[AttachedPhoto]) -> list[Block]:
     """A choice for each photo; those that cannot be used are named with the reason."""
     blocks: list[Block] = [
         _select(
@@ -232,17 +232,17 @@ def _attached(attached: Sequence[Attached]) -> list[Block]:
     return blocks
 
 
-def attached_in(view: View) -> list[Attached]:
+def attached_in(view: View) -> list[AttachedPhoto]:
     """The photos that stand in a form which came back, and those of which it says why they cannot be used."""
     found = []
     for block in view["blocks"]:
         kind, mark, key = str(block.get("block_id", "")).partition(":")
         file_id, _, inside = key.partition("/")
         if kind + mark == ids.PHOTO:
-            found.append(Attached(file_id=file_id, inside=inside or None, name=str(block["label"]["text"])))
+            found.append(AttachedPhoto(file_id=file_id, inside=inside or None, name=str(block["label"]["text"])))
         elif kind + mark == ids.UNUSABLE:
             name, _, fault = str(block["text"]["text"]).partition(": ")
-            found.append(Attached(file_id=file_id, inside=inside or None, name=name, fault=fault))
+            found.append(AttachedPhoto(file_id=file_id, inside=inside or None, name=name, fault=fault))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from bot.domain.reporting.figures import Rate, Report
 from bot.domain.review.review import Review
 from bot.slack.blocks import find, ids, review
-from bot.slack.blocks.find import Row
+from bot.slack.blocks.find import CheckRow
 from bot.slack.blocks.status import subject, verdict_name
 from bot.slack.blocks.summary import percent
 from bot.slack.blocks.text import (
@@ -30,25 +30,25 @@ QUEUE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
+class QueuedCheck:
     """A check that waits for a reviewer."""
 
-    row: Row
+    row: CheckRow
     review: Review
     waited: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class ReviewQueue:
     """What waits for the viewer, oldest first, what they have claimed before all else."""
 
     viewer: str
-    first: Sequence[Queued]
+    first: Sequence[QueuedCheck]
     more: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Today:
+class HomeFigures:
     """The figures of today so far, and of the last whole day with what it is compared with."""
 
     today: Report
@@ -57,9 +57,9 @@ class Today:
 
 def home(
     *,
-    mine: Sequence[Row] | None,
-    queue: Queue | None,
-    today: Today | None,
+    mine: Sequence[CheckRow] | None,
+    queue: ReviewQueue | None,
+    today: HomeFigures | None,
     ask: str | None = None,
     unsure: bool = False,
 ) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _header(text: str) -> Block:
     return {"type": "header", "text": plain(text, 150)}
 
 
-def _mine(rows: Sequence[Row]) -> list[Block]:
+def _mine(rows: Sequence[CheckRow]) -> list[Block]:
     start: Block = {
         "type": "actions",
         "elements": [
@@ -95,7 +95,7 @@ def _mine(rows: Sequence[Row]) -> list[Block]:
     return [_header("My checks"), start, *listed, context(plain("The newest of yours; /kyc list shows more."))]
 
 
-def _queue(queue: Queue) -> list[Block]:
+def _queue(queue: ReviewQueue) -> list[Block]:
     if not queue.first:
         return [_header("Waiting for review"), plain_section("Nothing waits for a reviewer.")]
     blocks = [_header(f"Waiting for review: {len(queue.first) + queue.more}")]
@@ -124,7 +124,7 @@ def _who(review: Review) -> str:
     return "nobody has claimed it"
 
 
-def _today(today: Today) -> list[Block]:
+def _today(today: HomeFigures) -> list[Block]:
     figures, backlog = today.today.figures, today.today.backlog
     line = (
         f"*Today so far*: {figures.asked} asked, {figures.approved} approved, {figures.rejected} rejected, "

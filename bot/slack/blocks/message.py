@@ -9,7 +9,7 @@ from bot.domain.check.check import PhotoKind
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.masking import tail
 from bot.domain.id_types.id_types import IDType
-from bot.domain.mentions.incoming import Dropped, Standing
+from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto
 from bot.domain.mentions.parser import Understood
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids
@@ -65,7 +65,7 @@ _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pointer:
+class MessagePointer:
     """A button's value: which message it is about, and under a key what was shown of it; nothing of its text."""
 
     channel: str
@@ -80,7 +80,7 @@ class Pointer:
         return json.dumps(parts, separators=(",", ":"))
 
     @classmethod
-    def load(cls, value: str) -> "Pointer | None":
+    def load(cls, value: str) -> "MessagePointer | None":
         """None if it is not one of ours."""
         try:
             channel, ts, thread_ts, fingerprint, again = json.loads(value)
@@ -93,22 +93,22 @@ class Pointer:
         return cls(channel=channel, ts=ts, thread_ts=thread_ts, fingerprint=fingerprint, again=again)
 
 
-def pointer(dropped: Dropped, fingerprint: str = "") -> str:
-    place = Pointer(channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, fingerprint=fingerprint)
+def pointer(dropped: IncomingMessage, fingerprint: str = "") -> str:
+    place = MessagePointer(channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, fingerprint=fingerprint)
     return place.dump()
 
 
-def seen(pointer: Pointer, words: str) -> Message:
+def seen(pointer: MessagePointer, words: str) -> Message:
     """This person was checked before; `words` are ours, in mrkdwn."""
     text, value = "Check again: it is charged again", replace(pointer, again=True).dump()
     return Message(text=words, blocks=[section(words), _buttons(button(ids.SEND_MESSAGE, text, value, aloud=text))])
 
 
 def whole(
-    dropped: Dropped,
+    dropped: IncomingMessage,
     understood: Understood,
     entry: IDType,
-    photos: Sequence[Standing],
+    photos: Sequence[ProposedPhoto],
     *,
     fingerprint: str,
     above: str = "",
@@ -129,10 +129,10 @@ def whole(
 
 
 def lacking(
-    dropped: Dropped,
+    dropped: IncomingMessage,
     understood: Understood,
     entry: IDType | None,
-    photos: Sequence[Standing],
+    photos: Sequence[ProposedPhoto],
     *,
     faults: Mapping[str, FieldFault],
     left_out: str | None = None,
@@ -159,10 +159,10 @@ def lacking(
 
 
 def in_channel(
-    dropped: Dropped,
+    dropped: IncomingMessage,
     understood: Understood,
     entry: IDType | None,
-    photos: Sequence[Standing],
+    photos: Sequence[ProposedPhoto],
     *,
     faults: Mapping[str, FieldFault],
     left_out: str | None = None,
@@ -213,7 +213,7 @@ def one_moment(title: str = "Biometric KYC check") -> dict[str, Any]:
     }
 
 
-def _facts(understood: Understood, entry: IDType | None, photos: Sequence[Standing]) -> list[str]:
+def _facts(understood: Understood, entry: IDType | None, photos: Sequence[ProposedPhoto]) -> list[str]:
     lines = []
     if entry is not None:
         lines.append(f"{quoted(entry.country_name, 75)} · {quoted(entry.short, 75)}")
@@ -235,7 +235,9 @@ def _facts(understood: Understood, entry: IDType | None, photos: Sequence[Standi
     return lines
 
 
-def _wrong(faults: Mapping[str, FieldFault], photos: Sequence[Standing], *, unclear: Sequence[str] = ()) -> list[str]:
+def _wrong(
+    faults: Mapping[str, FieldFault], photos: Sequence[ProposedPhoto], *, unclear: Sequence[str] = ()
+) -> list[str]:
     """A line for each thing that keeps a message from being a check, whatever the form asks for anyway."""
     # A photo that may be the selfie is there: to ask for one would contradict that.
     settled_in_form = {ids.CONSENT, ids.SELFIE} if _is_selfie_doubtful(photos) else {ids.CONSENT}
@@ -251,7 +253,7 @@ def _wrong(faults: Mapping[str, FieldFault], photos: Sequence[Standing], *, uncl
     ]
 
 
-def _is_selfie_doubtful(photos: Sequence[Standing]) -> bool:
+def _is_selfie_doubtful(photos: Sequence[ProposedPhoto]) -> bool:
     """Whether one of the usable photos may be the selfie, and none is surely it."""
     kinds = {photo.kind for photo in photos if photo.fault is None}
     return None in kinds and PhotoKind.SELFIE not in kinds
@@ -262,7 +264,7 @@ def _label(name: str) -> str:
     return ours.get(name) or LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
-def _open_form(dropped: Dropped) -> Block:
+def _open_form(dropped: IncomingMessage) -> Block:
     aloud = "Open the form, with what was understood of the message"
     return button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(dropped), aloud=aloud)
 

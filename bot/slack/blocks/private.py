@@ -10,7 +10,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
-from bot.domain.results.codes import Reading
+from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Source
 from bot.slack.blocks import ids, words
@@ -80,12 +80,12 @@ OLD_FORM = "This form is of another version of me: nothing was stored or sent. C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class MessageDetails:
     """One message of Smile ID, as the Details show it."""
 
     at: datetime
     source: Source
-    reading: Reading
+    reading: ResultMeaning
     authority: Mapping[str, str] = field(repr=False, default_factory=dict)
     suspects: Sequence[str] = ()
     liveness_images: int | None = None
@@ -93,7 +93,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedField:
     """One thing that was entered beside what the authority holds, both as they were written."""
 
     name: str
@@ -106,10 +106,10 @@ class Compared:
 def details(
     check: Check,
     entry: IDType | None,
-    messages: Sequence[Told],
+    messages: Sequence[MessageDetails],
     *,
     photo_links: Mapping[str, str] | None,
-    compared: Sequence[Compared] = (),
+    compared: Sequence[ComparedField] = (),
     reviewers: Sequence[Block] = (),
 ) -> dict[str, Any]:
     """Everything we hold of a check. `photo_links` None: still being fetched; empty: none to be had.
@@ -156,7 +156,7 @@ def details(
     }
 
 
-def _side_by_side(compared: Sequence[Compared]) -> list[Block]:
+def _side_by_side(compared: Sequence[ComparedField]) -> list[Block]:
     """Two columns; others' text stands in plain_text, and a screen reader reads row by row."""
     fields = []
     for one in compared:
@@ -176,7 +176,7 @@ def _number(check: Check) -> str:
     return f"ID number ending {last}" if last else "ID number too short to show"
 
 
-def _message(message: Told) -> list[Block]:
+def _message(message: MessageDetails) -> list[Block]:
     reading = message.reading
     how = "by callback" if message.source is Source.CALLBACK else "from Smile ID's record"
     blocks = [

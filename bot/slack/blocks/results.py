@@ -12,7 +12,7 @@ from bot.domain.check.states import FINAL
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.assurance import Doubt
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Agreement, Decided
@@ -58,14 +58,14 @@ class NotifiedParties:
     operators: bool = False
 
 
-def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
+def _beside(story: Story, reading: ResultMeaning, beside: Beside | None) -> Story:
     """The story of a final result, told beside what a reviewer had decided before."""
     if beside is None:
         return story
     before = f"{person(beside.decided.by)} had decided: {words.DECIDED[beside.decided.decision]}."
     match beside.agreement:
         case Agreement.AGREES:
-            leaves_open = reading.outcome is Outcome.APPROVED and story != words.STORIES[Why.CONFIRMED]
+            leaves_open = reading.outcome is Outcome.APPROVED and story != words.STORIES[ResultStory.CONFIRMED]
             meaning = f"{before} Smile ID's final result agrees."
             if leaves_open:
                 return replace(story, meaning=f"{meaning} {story.meaning}".strip())
@@ -79,7 +79,7 @@ def _beside(story: Story, reading: Reading, beside: Beside | None) -> Story:
 def result(
     check: Check,
     entry: IDType | None,
-    reading: Reading,
+    reading: ResultMeaning,
     *,
     told: NotifiedParties,
     confirmed: bool,
@@ -114,13 +114,13 @@ def record_differs(check: Check, *, told: NotifiedParties, doubt: Doubt | None) 
     return _story(check, story, told=told, mention=True, small=approval.record_line(check))
 
 
-def not_final(check: Check, entry: IDType | None, reading: Reading, *, told: NotifiedParties) -> Message:
+def not_final(check: Check, entry: IDType | None, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
     """Progress that matters: mentions nobody."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     return _story(check, story, told=told, reading=reading)
 
 
-def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: NotifiedParties) -> Message:
+def needs_person(check: Check, entry: IDType | None, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
     """Unknown code, unverified ID number: not approved, a person must look."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if check.state in FINAL and check.verdict is not None:
@@ -130,7 +130,7 @@ def needs_person(check: Check, entry: IDType | None, reading: Reading, *, told: 
     return _story(check, story, told=told, reading=reading, mention=True)
 
 
-def approval_unconfirmed(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
+def approval_unconfirmed(check: Check, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
     return _story(check, words.APPROVAL_UNCONFIRMED, told=told, reading=reading, mention=True)
 
 
@@ -145,7 +145,7 @@ def contradiction(check: Check, first: Outcome, second: Outcome, *, told: Notifi
     return _story(check, story, told=told, mention=True)
 
 
-def second_final(check: Check, first: Outcome, reading: Reading, *, told: NotifiedParties) -> Message:
+def second_final(check: Check, first: Outcome, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
     story = words.filled(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
     return _story(check, story, told=told, reading=reading, mention=True)
 
@@ -155,8 +155,8 @@ def _outcome_name(outcome: Outcome) -> str:
     return words.OUTCOME_NAMES.get(outcome, "another result")
 
 
-def suspects(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
-    return _story(check, words.STORIES[Why.SUSPECTS], told=told, reading=reading)
+def suspects(check: Check, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
+    return _story(check, words.STORIES[ResultStory.SUSPECTS], told=told, reading=reading)
 
 
 def overdue(check: Check, *, told: NotifiedParties) -> Message:
@@ -169,13 +169,13 @@ def failure(check: Check, *, told: NotifiedParties) -> Message:
     return _story(check, story, told=told, mention=True, extra=refusals.told(check.failure_words))
 
 
-def old_result(check: Check, reading: Reading, *, told: NotifiedParties) -> Message:
+def old_result(check: Check, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
     """About an attempt before *Run again*: it moves nothing, and somebody should know."""
     # Photos and comparison of the check are those of its present round: nothing of them is about this result.
     return _story(check, words.OLD_RESULT, told=told, mention=True, small=said_by_smile_id(reading))
 
 
-def checklist(reading: Reading, *, liveness_images: int | None) -> list[str]:
+def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[str]:
     """Smile ID's Actions as lines that can be read aloud, for plain_text; what does not apply is left out.
 
     `liveness_images` is how many were sent with the job, None where that is not known. Without any, whatever the
@@ -188,7 +188,7 @@ def checklist(reading: Reading, *, liveness_images: int | None) -> list[str]:
     return shown if len(shown) <= _LINES else [*shown[:_LINES], f"and {len(shown) - _LINES} more"]
 
 
-def _line(action: str, value: str, reading: Reading, liveness_images: int | None) -> str:
+def _line(action: str, value: str, reading: ResultMeaning, liveness_images: int | None) -> str:
     """One Action; empty where it does not apply."""
     if action == "Liveness_Check" and liveness_images == 0 and value not in words.BAD:
         is_about_face = reading.outcome in _ABOUT_A_FACE and not reading.is_id_message
@@ -215,7 +215,7 @@ def _story(
     story: Story,
     *,
     told: NotifiedParties,
-    reading: Reading | None = None,
+    reading: ResultMeaning | None = None,
     facts: Sequence[str] = (),
     mention: bool = False,
     unconfirmed: bool = False,
@@ -250,7 +250,7 @@ def _sentences(*parts: str | None) -> str:
     return " ".join(filter(None, parts))
 
 
-def _lines(check: Check, reading: Reading) -> list[str]:
+def _lines(check: Check, reading: ResultMeaning) -> list[str]:
     """What Smile ID looked at, and for an approval what it leaves open."""
     lines = checklist(reading, liveness_images=check.liveness_images)
     if reading.outcome is not Outcome.APPROVED:
@@ -260,13 +260,13 @@ def _lines(check: Check, reading: Reading) -> list[str]:
     return [*lines, approval.record_line(check)]
 
 
-def _passed_over_liveness(check: Check, reading: Reading) -> bool:
+def _passed_over_liveness(check: Check, reading: ResultMeaning) -> bool:
     """Images were sent, and Smile ID says nothing of them: without a line of ours nobody would miss it."""
     is_silent = reading.actions.get("Liveness_Check", "") in {"", *words.SILENT}
     return bool(check.liveness_images) and check.liveness is Liveness.NOT_PROVEN and is_silent
 
 
-def said_by_smile_id(reading: Reading) -> str:
+def said_by_smile_id(reading: ResultMeaning) -> str:
     """Code, text and confidence as Smile ID wrote them, for plain_text."""
     shown = f"Smile ID: {quoted(reading.code, NAME)}"
     if text := quoted(reading.text, _QUOTE):
@@ -300,7 +300,7 @@ def _call_reviewers(check: Check, mentions: Sequence[str]) -> str:
     return "A person must look at this; no reviewers are set up here."
 
 
-def _filled(story: Story, check: Check, entry: IDType | None, reading: Reading) -> Story:
+def _filled(story: Story, check: Check, entry: IDType | None, reading: ResultMeaning) -> Story:
     name = foreign(entry.short if entry else check.id_type, NAME)
     article = "an" if name[:1] in "AEIOU" else "a"
     example = f"For example {foreign(entry.example)}. " if entry and entry.example else ""

@@ -12,20 +12,20 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
-from bot.domain.results.codes import Reading
+from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import (
     FOR_REVIEWERS,
     OTHER,
     REASONS,
-    Choice,
     Decided,
     Decision,
     Note,
     Proposal,
+    ReminderCause,
     Review,
     ReviewState,
-    Silence,
+    Subscription,
     may_be_decided,
 )
 from bot.slack.blocks import ids, words
@@ -65,15 +65,15 @@ _DECIDE: Mapping[Decision, str] = {
     Decision.REJECTED: "Reject",
     Decision.NEW_PHOTOS: "Ask for new photos",
 }
-PERSONAL: Mapping[Choice, str] = {
-    Choice.SECOND: "A decision needs a second person",
+PERSONAL: Mapping[Subscription, str] = {
+    Subscription.SECOND: "A decision needs a second person",
 }
-_CHOICES: Mapping[Choice, str] = {
-    Choice.RESULTS: "A final result of a check I asked for",
-    Choice.DECISIONS: "A reviewer's decision about a check I asked for",
-    Choice.NEWS: "Anything before that, which is not final",
-    Choice.CARDS: "A check that needs eyes",
-    Choice.SECOND: "A decision that needs a second person",
+_CHOICES: Mapping[Subscription, str] = {
+    Subscription.RESULTS: "A final result of a check I asked for",
+    Subscription.DECISIONS: "A reviewer's decision about a check I asked for",
+    Subscription.NEWS: "Anything before that, which is not final",
+    Subscription.CARDS: "A check that needs eyes",
+    Subscription.SECOND: "A decision that needs a second person",
 }
 
 
@@ -85,7 +85,7 @@ def card(
     round_: int,
     title: str,
     link: str | None,
-    reading: Reading | None,
+    reading: ResultMeaning | None,
     mentions: str = "",
 ) -> Message:
     """The card as things stand now. `title` is what called for eyes, `reading` Smile ID's message that did.
@@ -109,14 +109,14 @@ def card(
     asked = f"Asked by {person(check.requester)} {when(check.asked_at)} ({_ago(check.asked_at)})"
     if review is not None and review.notes:
         asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in the Details"
-    standing = _standing(check, review)
+    version_token = _standing(check, review)
     blocks = [section(head), section(smile_id_says(check))]
     if failed:
         blocks.append(context(plain("\n".join(failed))))
-    blocks += [context({"type": "mrkdwn", "text": asked, "verbatim": True}), section(standing)]
+    blocks += [context({"type": "mrkdwn", "text": asked, "verbatim": True}), section(version_token)]
     blocks.append({"type": "actions", "elements": buttons(check, review)})
     heard = f"{foreign('; '.join(failed), 900)}. " if failed else ""
-    return Message(text=spoken(f"{head}. {smile_id_says(check)}. {heard}{asked}. {standing}"), blocks=blocks)
+    return Message(text=spoken(f"{head}. {smile_id_says(check)}. {heard}{asked}. {version_token}"), blocks=blocks)
 
 
 def _standing(check: Check, review: Review | None) -> str:
@@ -303,9 +303,9 @@ def _small_form(check: Check, *, callback_id: str, title: str, field: Block) -> 
     }
 
 
-def notify_form(chosen: Collection[Choice], *, is_reviewer: bool) -> dict[str, Any]:
+def notify_form(chosen: Collection[Subscription], *, is_reviewer: bool) -> dict[str, Any]:
     """What to be told by direct message: nothing, unless it is ticked."""
-    offered = [choice for choice in Choice if is_reviewer or choice not in FOR_REVIEWERS]
+    offered = [choice for choice in Subscription if is_reviewer or choice not in FOR_REVIEWERS]
     options = [{"text": plain(_CHOICES[choice], 75), "value": choice.value} for choice in offered]
     ticked = [option for option, choice in zip(options, offered, strict=True) if choice in chosen]
     element: Block = {"type": "checkboxes", "action_id": ids.VALUE, "options": options}
@@ -371,15 +371,15 @@ def handed(check: Check, entry: IDType | None, *, by: str, to: str) -> Message:
 
 
 def reminder(
-    check: Check, entry: IDType | None, silence: Silence, *, whom: str, claimer: str | None, waited: timedelta
+    check: Check, entry: IDType | None, silence: ReminderCause, *, whom: str, claimer: str | None, waited: timedelta
 ) -> Message:
     """Below the card, or directly. `waited` is the whole time, nights included."""
     who = "You have" if claimer and whom == person(claimer) else f"{person(claimer or '')} has"
     what = {
-        Silence.UNCLAIMED: "Nobody has claimed this",
-        Silence.IDLE: f"{who} claimed this, and nothing was done",
-        Silence.PROPOSED: "A decision has waited for a second person",
-        Silence.PENDING: "Smile ID has given no final result",
+        ReminderCause.UNCLAIMED: "Nobody has claimed this",
+        ReminderCause.IDLE: f"{who} claimed this, and nothing was done",
+        ReminderCause.PROPOSED: "A decision has waited for a second person",
+        ReminderCause.PENDING: "Smile ID has given no final result",
     }[silence]
     line = f"{whom} *{what}* for {took(waited)} · {subject(check, entry)} · {check.ref} · {status_name(check)}".strip()
     return Message(text=spoken(line), blocks=[section(line)])

@@ -10,15 +10,15 @@ from bot.domain.check.states import ReviewReason
 from bot.domain.outbox import Message
 from bot.domain.reporting.figures import (
     REVIEWER,
+    DurationStats,
+    FigureGroup,
     Figures,
-    Group,
     Rate,
     Report,
-    Took,
-    Waiting,
+    WaitingCheck,
 )
-from bot.domain.reporting.periods import DAY, Kind, Period, name
-from bot.domain.results.codes import Why
+from bot.domain.reporting.periods import DAY, Period, PeriodKind, name
+from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import REASONS, Decision
 from bot.slack.blocks import ids, words
 from bot.slack.blocks.text import (
@@ -53,7 +53,7 @@ Name = Callable[[tuple[str, ...]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class DisplayNames:
     """How things and people are called."""
 
     subject: Callable[[str, str], str]
@@ -65,7 +65,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class SummaryContext:
     """The circumstances in which a report is told."""
 
     today: date
@@ -76,7 +76,7 @@ class Told:
     zone: str = ""
 
 
-def message(report: Report, names: Names, told: Told) -> Message:
+def message(report: Report, names: DisplayNames, told: SummaryContext) -> Message:
     """The summary as a message."""
     head = headline(report, names, told)
     lines = list(_times(report.figures)) if report.figures.asked else []
@@ -89,7 +89,7 @@ def message(report: Report, names: Names, told: Told) -> Message:
     )
 
 
-def headline(report: Report, names: Names, told: Told) -> str:
+def headline(report: Report, names: DisplayNames, told: SummaryContext) -> str:
     """KYC, Monday 21 November — 48 checks: 39 approved, 5 rejected. Approval rate 89 % (last Monday 84 %)."""
     f = report.figures
     so_far = " so far" if report.is_running else ""
@@ -103,12 +103,12 @@ def headline(report: Report, names: Names, told: Told) -> str:
     return f"{title} — {checks(f.asked)}: {', '.join(_counts(f))}. {_rate('Approval rate', f.approval)}{before}."
 
 
-def _only(report: Report, names: Names) -> str:
+def _only(report: Report, names: DisplayNames) -> str:
     only = narrowed(report, names)
     return f", {foreign(only, _NAME)} alone" if only else ""
 
 
-def narrowed(report: Report, names: Names) -> str:
+def narrowed(report: Report, names: DisplayNames) -> str:
     """The country and ID type that alone are told of, by name and as plain text; empty when it is all of them."""
     match report.country, report.id_type:
         case str(country), str(id_type):
@@ -119,10 +119,10 @@ def narrowed(report: Report, names: Names) -> str:
             return id_type or ""
 
 
-def _quiet(report: Report, told: Told) -> str:
+def _quiet(report: Report, told: SummaryContext) -> str:
     if report.is_running:
         return "nobody has asked for a check yet."
-    if report.period.kind is Kind.DAY and report.period.last == told.today - DAY:
+    if report.period.kind is PeriodKind.DAY and report.period.last == told.today - DAY:
         return "Yesterday nobody asked for a check."
     return "nobody asked for a check."
 
@@ -143,7 +143,7 @@ def checks(count: int) -> str:
     return f"{count} check" if count == 1 else f"{count} checks"
 
 
-def _counts(f: Figures | Group) -> Iterator[str]:
+def _counts(f: Figures | FigureGroup) -> Iterator[str]:
     """What became of checks, without what became of none."""
     for count, what in (
         (f.approved, "approved"),
@@ -171,10 +171,10 @@ def _rate(what: str, rate: Rate) -> str:
 def _before(report: Report) -> str:
     assert report.previous is not None
     return {
-        Kind.DAY: f"last {report.previous[0].first:%A}",
-        Kind.WEEK: "the week before",
-        Kind.MONTH: "the month before",
-        Kind.RANGE: f"the {report.period.days} days before",
+        PeriodKind.DAY: f"last {report.previous[0].first:%A}",
+        PeriodKind.WEEK: "the week before",
+        PeriodKind.MONTH: "the month before",
+        PeriodKind.RANGE: f"the {report.period.days} days before",
     }[report.period.kind]
 
 
@@ -208,7 +208,7 @@ def _assurance(f: Figures) -> Iterator[str]:
             yield what.format(count)
 
 
-def _spread(half: str, single: str, times: Took) -> str:
+def _spread(half: str, single: str, times: DurationStats) -> str:
     """Of a single check there is no half."""
     if times.n == 1:
         return f"{single} within {_took(times.median)}"
@@ -245,7 +245,7 @@ def _of(part: int, whole: int) -> str:
     return f"{'all' if part == whole else part} of them " if whole > 1 else ""
 
 
-def _waiting(waiting: Waiting) -> str:
+def _waiting(waiting: WaitingCheck) -> str:
     return f"{waiting.ref}, {took(waiting.waited)}, {_where(waiting.reason)}"
 
 
@@ -268,7 +268,7 @@ def _reviews(report: Report) -> list[str]:
     return [*lines, *_more(len(review) - _REVIEWS)]
 
 
-def _lists(report: Report, names: Names) -> Iterator[str]:
+def _lists(report: Report, names: DisplayNames) -> Iterator[str]:
     f = report.figures
     if f.asked:
         yield _groups("By country and ID type", f.by_type, lambda key: foreign(names.subject(*key), _NAME))
@@ -281,7 +281,7 @@ def _lists(report: Report, names: Names) -> Iterator[str]:
         yield _groups("By requester", f.by_requester, lambda key: names.person(key[0]))
 
 
-def _groups(title: str, groups: Sequence[Group], called: Name) -> str:
+def _groups(title: str, groups: Sequence[FigureGroup], called: Name) -> str:
     lines = [f"*{title}*"]
     for group in groups[:GROUPS]:
         rate = f"; approval rate {percent(group.approval)}" if group.approval.value is not None else ""
@@ -304,13 +304,13 @@ def because(why: str) -> str:
         key = why.removeprefix(REVIEWER)
         said = REASONS[Decision.REJECTED].get(key, key.replace("_", " "))
         return f"a reviewer: {said}" if said else "a reviewer decided so"
-    story = words.STORIES.get(Why(why)) if why in set(Why) else words.FAILURES.get(why)
+    story = words.STORIES.get(ResultStory(why)) if why in set(ResultStory) else words.FAILURES.get(why)
     if story is None:
         return why.replace("_", " ") or "no reason recorded"
     return story.name.partition(" — ")[2] or story.name
 
 
-def _foot(report: Report, told: Told) -> Block:
+def _foot(report: Report, told: SummaryContext) -> Block:
     parts = []
     if told.late_since is not None:
         parts.append(f"Told late: it was due {when(told.late_since)}")
@@ -324,9 +324,9 @@ def _foot(report: Report, told: Told) -> Block:
 # The picture's words
 
 
-def alt_text(report: Report, names: Names, told: Told) -> str:
+def alt_text(report: Report, names: DisplayNames, told: SummaryContext) -> str:
     """What the picture shows, for whoever does not see it."""
-    plain_names = Names(subject=names.subject, country=names.country, person=str)
+    plain_names = DisplayNames(subject=names.subject, country=names.country, person=str)
     lines = [spoken(headline(report, plain_names, told))]
     if len(report.series) > 1:
         shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)
@@ -343,9 +343,9 @@ def _bar(figures: Figures) -> str:
 def short(period: Period) -> str:
     """Mon 21; from 16 Nov; Nov."""
     match period.kind:
-        case Kind.MONTH:
+        case PeriodKind.MONTH:
             return f"{period.first:%b}"
-        case Kind.WEEK:
+        case PeriodKind.WEEK:
             return f"from {period.first.day} {period.first:%b}"
         case _:
             return f"{period.first:%a} {period.first.day}"

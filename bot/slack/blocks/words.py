@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.results.codes import Outcome, Why
+from bot.domain.results.codes import Outcome, ResultStory
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision
@@ -41,101 +41,101 @@ def filled(story: Story, **values: str) -> Story:
     )
 
 
-STORIES: Mapping[Why, Story] = {
-    Why.CONFIRMED: Story(title="Approved — face and ID number verified", next_step="Nothing more to do."),
-    Why.FACES_DIFFER: Story(
+STORIES: Mapping[ResultStory, Story] = {
+    ResultStory.CONFIRMED: Story(title="Approved — face and ID number verified", next_step="Nothing more to do."),
+    ResultStory.FACES_DIFFER: Story(
         title="Rejected — the selfie does not match the authority's photo",
         next_step="Ask the customer for a new selfie, or take it to a reviewer.",
     ),
-    Why.SPOOF: Story(
+    ResultStory.SPOOF: Story(
         title="Rejected — the selfie does not look like a live person",
         next_step="Do not ask for another selfie by chat.",
         calls_reviewer=True,
     ),
-    Why.ID_NOT_FOUND: Story(
+    ResultStory.ID_NOT_FOUND: Story(
         title="Rejected — the authority does not know this ID number",
         next_step="Check the number with the customer, then *Run again*.",
     ),
-    Why.NO_FACE: Story(
+    ResultStory.NO_FACE: Story(
         title="Rejected — no usable face in the selfie",
         next_step="Ask for a photo in daylight, face uncovered, looking at the camera.",
     ),
-    Why.REJECTED_OTHER: Story(
+    ResultStory.REJECTED_OTHER: Story(
         title="Rejected — Smile ID gave no reason",
         next_step="Look at the Details, or take it to a reviewer.",
     ),
-    Why.AUTHORITY_DOWN: Story(
+    ResultStory.AUTHORITY_DOWN: Story(
         title="No result — the authority's register is unavailable",
         meaning="Nothing was decided about the customer.",
         next_step="*Run again*, now or at a time you choose.",
     ),
-    Why.REFUSED: Story(
+    ResultStory.REFUSED: Story(
         title="No result — Smile ID refused our request",
         meaning="This ID type is not active for our account. Nothing was decided about the customer.",
         calls_operators=True,
     ),
-    Why.PHOTO_UNUSABLE: Story(
+    ResultStory.PHOTO_UNUSABLE: Story(
         title="No result — Smile ID could not use the photos",
         meaning="Nothing was decided about the customer.",
         next_step="*Run again* with other photos.",
     ),
-    Why.NO_AUTHORITY_PHOTO: Story(
+    ResultStory.NO_AUTHORITY_PHOTO: Story(
         title="No result — the authority holds no photo of this person",
         meaning="Other photos will not help.",
         next_step="Use another ID type, or wait for a reviewer.",
         tells_reviewer=True,
     ),
-    Why.NUMBER_FORMAT: Story(
+    ResultStory.NUMBER_FORMAT: Story(
         title="No result — the ID number does not have the form of {id_type}",
         meaning="{example}Sandbox test numbers sent to production look like this too.",
         next_step="Correct the number and *Run again*.",
     ),
-    Why.FAILED_OTHER: Story(
+    ResultStory.FAILED_OTHER: Story(
         title="No result — Smile ID could not use what we sent",
         meaning="Nothing was decided about the customer.",
         next_step="Look at the Details, then *Run again*.",
         tells_reviewer=True,
     ),
-    Why.PROVISIONAL: Story(
+    ResultStory.PROVISIONAL: Story(
         title="Not final: provisionally approved, in human review at Smile ID",
         meaning="People at Smile ID decide; do not act on it yet.",
         next_step="Wait, the final result will be posted here.",
         tells_reviewer=True,
     ),
-    Why.SUSPECTED_SPOOF: Story(
+    ResultStory.SUSPECTED_SPOOF: Story(
         title="Not final: suspected spoof, in human review at Smile ID",
         meaning="Smile ID is checking that this is a live photo.",
         next_step="Wait, the final result will be posted here.",
         calls_reviewer=True,
     ),
-    Why.INCONCLUSIVE: Story(
+    ResultStory.INCONCLUSIVE: Story(
         title="Not final: inconclusive, in human review at Smile ID",
         meaning="The selfie and the authority's photo may or may not be the same person.",
         next_step="Wait, the final result will be posted here.",
         tells_reviewer=True,
     ),
-    Why.NOT_FINAL: Story(
+    ResultStory.NOT_FINAL: Story(
         title="Not final: Smile ID says that this result may still change",
         next_step="Wait, the final result will be posted here.",
         tells_reviewer=True,
     ),
-    Why.ID_UNVERIFIED: Story(
+    ResultStory.ID_UNVERIFIED: Story(
         title="Needs a person — the selfie was taken, but the ID number was not verified",
         meaning="This is not approved.",
         calls_reviewer=True,
     ),
-    Why.UNKNOWN_CODE: Story(
+    ResultStory.UNKNOWN_CODE: Story(
         title="Needs a person — Smile ID answered with a code we do not know ({code})",
         meaning="This is not approved.",
         calls_reviewer=True,
     ),
-    Why.SUSPECTS: Story(
+    ResultStory.SUSPECTS: Story(
         title="Smile ID reports other accounts with this face",
         meaning="This is not a verdict on this check.",
         calls_reviewer=True,
     ),
-    Why.ID_DETAILS: Story(title="ID details received"),
-    Why.ANTIFRAUD: Story(title="Smile ID's antifraud check, not a verdict"),
+    ResultStory.ID_DETAILS: Story(title="ID details received"),
+    ResultStory.ANTIFRAUD: Story(title="Smile ID's antifraud check, not a verdict"),
 }
 
 APPROVAL_UNCONFIRMED = Story(
@@ -202,7 +202,7 @@ _NOTICES: Mapping[str, Story] = {
 }
 
 
-def notice_title(tell: str, why: Why | None) -> str:
+def notice_title(tell: str, why: ResultStory | None) -> str:
     """What a reviewer reads first: the story's title without its details."""
     story = _NOTICES.get(tell) or (STORIES[why] if why else None)
     if story is None:

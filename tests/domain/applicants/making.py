@@ -13,7 +13,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from bot.domain.applicants import Applicant, Bundle, Limits, Reading, SourceFile, read
+from bot.domain.applicants import Applicant, Bundle, Limits, ReadApplicants, SourceFile, read
 from bot.domain.check.request import FileInfo
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileUnusable
@@ -80,7 +80,7 @@ def photo(name: str, file_id: str = "") -> FileInfo:
 ADAS, BOLAS = photo("ada.jpg"), photo("bola.jpg")
 
 
-def reading(*files: SourceFile, loose: Sequence[FileInfo] = (), limits: Limits | None = None) -> Reading:
+def reading(*files: SourceFile, loose: Sequence[FileInfo] = (), limits: Limits | None = None) -> ReadApplicants:
     return read(files, loose, id_types=ID_TYPES, today=TODAY, limits=limits or Limits())
 
 

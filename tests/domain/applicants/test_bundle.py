@@ -55,8 +55,8 @@ def test_a_closed_bundle_gives_nothing() -> None:
 
 @pytest.mark.parametrize("in_zip", [False, True])
 def test_many_threads_get_their_own_photos(in_zip: bool) -> None:
-    dice = random.Random(7)
-    photos = [JPEG + dice.randbytes(20_000) for _ in range(60)]
+    rng = random.Random(7)
+    photos = [JPEG + rng.randbytes(20_000) for _ in range(60)]
     rows = [
         ("NG", "BVN", f"222123456{n:02}", base64.b64encode(data).decode(), f"{n}.jpg" if n < 0 else "")
         for n, data in enumerate(photos)
@@ -73,7 +73,7 @@ def test_many_threads_get_their_own_photos(in_zip: bool) -> None:
             (PhotoSource(file_id="FT", inside=f"zip:{n}"), (data, False)) for n, data in enumerate(photos, start=1)
         ]
     wanted *= 3
-    dice.shuffle(wanted)
+    rng.shuffle(wanted)
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda pair: pair[0] and opened.photo(pair[0]), wanted))
     assert got == [photo for _, photo in wanted]

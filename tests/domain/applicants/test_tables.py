@@ -81,8 +81,8 @@ SYNONYMS = {
 def test_order_delimiter_encoding_and_quoting_do_not_matter(
     order: list[int], rows: list[tuple[str, ...]], delimiter: str, encoding: str, quoted: bool, seed: int
 ) -> None:
-    dice = random.Random(seed)
-    header = [dice.choice(SYNONYMS[name]) for name in HEADER]
+    rng = random.Random(seed)
+    header = [rng.choice(SYNONYMS[name]) for name in HEADER]
     lines = [[line[place] for place in order] for line in (header, *rows)]
     quote = '"' if quoted else ""
     text = "\r\n".join(delimiter.join(f"{quote}{cell}{quote}" for cell in line) for line in lines)

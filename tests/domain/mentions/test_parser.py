@@ -13,7 +13,7 @@ from bot.domain.check.request import Form, check_number, parse
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.dates import is_month
 from bot.domain.mentions.parser import NOT_READ, Understood, understand
-from bot.domain.mentions.tokens import MAX_MENTION, Word
+from bot.domain.mentions.tokens import MAX_MENTION, Token
 from bot.domain.mentions.vocabulary import Vocabulary
 
 TODAY = date(2026, 11, 22)
@@ -319,7 +319,7 @@ def same(one: str, other: str, entry: IDType) -> bool:
 
 def means_something(name: str) -> bool:
     """Nobody could tell such a name from what it means, so it has a label; no group of a number is such a word."""
-    word = Word(text=name, line=0, segment=0)
+    word = Token(text=name, line=0, segment=0)
     return VOCABULARY.at([word], 0) is not None or is_month(word)
 
 

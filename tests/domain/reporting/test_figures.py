@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from bot.domain.check.states import FINAL, ReviewReason, State
 from bot.domain.reporting.figures import (
-    Fact,
+    DurationStats,
     Rate,
     Report,
-    Took,
+    RoundFact,
     reach,
     report,
 )
-from bot.domain.reporting.periods import Kind, Period, day_of, month_of, week_of
+from bot.domain.reporting.periods import Period, PeriodKind, day_of, month_of, week_of
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 
@@ -85,8 +85,8 @@ def stories(draw: st.DrawFn, around: datetime) -> Story:
     }
 
 
-def fact(story: Story) -> Fact:
-    return Fact(
+def fact(story: Story) -> RoundFact:
+    return RoundFact(
         ref=story["ref"],
         round=story["round"],
         person=story["person"],
@@ -326,7 +326,7 @@ def test_so_are_those_of_longer_periods(world: tuple[ZoneInfo, date, list[Story]
     chosen = {
         "week": week_of(day),
         "month": month_of(day),
-        "range": Period(kind=Kind.RANGE, first=day - timedelta(days=2), last=day),
+        "range": Period(kind=PeriodKind.RANGE, first=day - timedelta(days=2), last=day),
     }
     period = chosen[kind]
     now = datetime(period.last.year, period.last.month, period.last.day, tzinfo=zone) + timedelta(days=5)
@@ -398,9 +398,9 @@ def test_a_rate_of_fewer_than_five_is_hidden() -> None:
 
 def test_the_nearest_rank_is_a_time_that_occurred() -> None:
     spans = [timedelta(seconds=n) for n in range(1, 21)]
-    assert Took.of(spans) == Took(20, timedelta(seconds=10), timedelta(seconds=19))
-    assert Took.of(spans[:1]) == Took(1, timedelta(seconds=1), timedelta(seconds=1))
-    assert Took.of([]) == Took(0, None, None)
+    assert DurationStats.of(spans) == DurationStats(20, timedelta(seconds=10), timedelta(seconds=19))
+    assert DurationStats.of(spans[:1]) == DurationStats(1, timedelta(seconds=1), timedelta(seconds=1))
+    assert DurationStats.of([]) == DurationStats(0, None, None)
 
 
 def test_nothing_is_compared_with_what_was_before_the_first_start() -> None:
@@ -443,10 +443,10 @@ def test_what_is_decided_at_midnight_is_decided_in_the_day_that_begins() -> None
 NOW = datetime(2026, 11, 24, 8, tzinfo=ZoneInfo("Africa/Lagos"))
 
 
-def in_review(ref: str, **ago: float) -> Fact:
+def in_review(ref: str, **ago: float) -> RoundFact:
     """Open, and in review since so long ago; asked a minute before."""
     since = NOW - timedelta(**ago)
-    return Fact(
+    return RoundFact(
         ref=ref,
         round=1,
         person=ref,
@@ -460,11 +460,11 @@ def in_review(ref: str, **ago: float) -> Fact:
     )
 
 
-def of_day(day: date, *facts: Fact) -> Report:
+def of_day(day: date, *facts: RoundFact) -> Report:
     return report(facts, day_of(day), zone=ZoneInfo("Africa/Lagos"), as_of=NOW, review_due=LATE, began=None)
 
 
-def of_today(*facts: Fact) -> Report:
+def of_today(*facts: RoundFact) -> Report:
     return of_day(NOW.date(), *facts)
 
 

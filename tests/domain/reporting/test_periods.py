@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.reporting.periods import (
-    Kind,
     Period,
+    PeriodKind,
     at,
     day_of,
     due,
@@ -63,8 +63,8 @@ def test_an_hour_that_is_jumped_over_is_the_jump_and_one_that_comes_twice_is_the
     assert at(date(2026, 10, 25), time(8), london) == datetime(2026, 10, 25, 8, tzinfo=UTC)
 
 
-@given(day=DAYS, kind=st.sampled_from([Kind.DAY, Kind.WEEK, Kind.MONTH]))
-def test_periods_of_a_kind_follow_each_other_without_gap(day: date, kind: Kind) -> None:
+@given(day=DAYS, kind=st.sampled_from([PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH]))
+def test_periods_of_a_kind_follow_each_other_without_gap(day: date, kind: PeriodKind) -> None:
     mine = period_of(kind, day)
     assert mine.first <= day <= mine.last
     assert mine.before().last == mine.first - timedelta(days=1)
@@ -73,7 +73,7 @@ def test_periods_of_a_kind_follow_each_other_without_gap(day: date, kind: Kind) 
 
 
 def test_the_days_before_a_range_are_as_many() -> None:
-    mine = Period(kind=Kind.RANGE, first=date(2026, 11, 1), last=date(2026, 11, 15))
+    mine = Period(kind=PeriodKind.RANGE, first=date(2026, 11, 1), last=date(2026, 11, 15))
     assert (mine.before().first, mine.before().last) == (date(2026, 10, 17), date(2026, 10, 31))
 
 
@@ -86,7 +86,7 @@ def test_the_days_before_a_range_are_as_many() -> None:
         (week_of(date(2026, 12, 1)), "week of 30 November to 6 December"),
         (week_of(date(2025, 12, 30)), "week of 29 December 2025 to 4 January 2026"),
         (month_of(date(2026, 2, 3)), "February 2026"),
-        (Period(kind=Kind.RANGE, first=date(2026, 11, 1), last=date(2026, 11, 15)), "1 to 15 November"),
+        (Period(kind=PeriodKind.RANGE, first=date(2026, 11, 1), last=date(2026, 11, 15)), "1 to 15 November"),
     ],
 )
 def test_a_period_is_called_as_people_call_it(period: Period, said: str) -> None:
@@ -100,7 +100,9 @@ LAGOS = ZoneInfo("Africa/Lagos")
 HOUR = time(8)
 
 
-def told(kind: Kind, since: datetime, now: datetime, after: date | None = None, zone: ZoneInfo = LAGOS) -> list[date]:
+def told(
+    kind: PeriodKind, since: datetime, now: datetime, after: date | None = None, zone: ZoneInfo = LAGOS
+) -> list[date]:
     return [p.first for p in due(kind, zone=zone, hour=HOUR, now=now, since=since, after=after)]
 
 
@@ -110,29 +112,29 @@ def lagos(day: int, hour: int, minute: int = 0) -> datetime:
 
 def test_a_day_is_due_from_the_hour_of_the_next_day_on() -> None:
     since = lagos(20, 15)
-    assert told(Kind.DAY, since, lagos(21, 7, 59)) == []
-    assert told(Kind.DAY, since, lagos(21, 8)) == [date(2026, 11, 20)]
-    assert told(Kind.DAY, since, lagos(23, 9)) == [date(2026, 11, day) for day in (20, 21, 22)]
-    assert told(Kind.DAY, since, lagos(23, 9), after=date(2026, 11, 21)) == [date(2026, 11, 22)]
+    assert told(PeriodKind.DAY, since, lagos(21, 7, 59)) == []
+    assert told(PeriodKind.DAY, since, lagos(21, 8)) == [date(2026, 11, 20)]
+    assert told(PeriodKind.DAY, since, lagos(23, 9)) == [date(2026, 11, day) for day in (20, 21, 22)]
+    assert told(PeriodKind.DAY, since, lagos(23, 9), after=date(2026, 11, 21)) == [date(2026, 11, 22)]
 
 
 def test_no_day_before_the_first_start_is_due() -> None:
-    assert told(Kind.DAY, lagos(20, 0), lagos(20, 12)) == []
-    assert told(Kind.DAY, lagos(19, 23, 59), lagos(20, 12)) == [date(2026, 11, 19)]
+    assert told(PeriodKind.DAY, lagos(20, 0), lagos(20, 12)) == []
+    assert told(PeriodKind.DAY, lagos(19, 23, 59), lagos(20, 12)) == [date(2026, 11, 19)]
 
 
 def test_a_week_is_due_on_monday_and_a_month_on_the_first() -> None:
     since = datetime(2026, 10, 28, 12, tzinfo=LAGOS)
-    assert told(Kind.WEEK, since, lagos(2, 7)) == []
-    assert told(Kind.WEEK, since, lagos(2, 8)) == [date(2026, 10, 26)]
-    assert told(Kind.MONTH, since, lagos(1, 7)) == []
-    assert told(Kind.MONTH, since, lagos(30, 23)) == [date(2026, 10, 1)]
+    assert told(PeriodKind.WEEK, since, lagos(2, 7)) == []
+    assert told(PeriodKind.WEEK, since, lagos(2, 8)) == [date(2026, 10, 26)]
+    assert told(PeriodKind.MONTH, since, lagos(1, 7)) == []
+    assert told(PeriodKind.MONTH, since, lagos(30, 23)) == [date(2026, 10, 1)]
 
 
 def test_a_day_without_a_moment_is_never_due() -> None:
     apia = ZoneInfo("Pacific/Apia")
     since, now = datetime(2011, 12, 29, 12, tzinfo=apia), datetime(2012, 1, 1, 12, tzinfo=apia)
-    assert told(Kind.DAY, since, now, zone=apia) == [date(2011, 12, 29), date(2011, 12, 31)]
+    assert told(PeriodKind.DAY, since, now, zone=apia) == [date(2011, 12, 29), date(2011, 12, 31)]
 
 
 @given(
@@ -147,8 +149,8 @@ def test_looking_often_or_seldom_finds_each_day_once_and_in_order(
     where, now, found, last = ZoneInfo(zone), since, list[date](), None
     for step in steps:
         now += timedelta(hours=step)
-        for period in due(Kind.DAY, zone=where, hour=hour, now=now, since=since, after=last):
+        for period in due(PeriodKind.DAY, zone=where, hour=hour, now=now, since=since, after=last):
             found.append(period.first)
             last = period.first
-    at_once = [p.first for p in due(Kind.DAY, zone=where, hour=hour, now=now, since=since)]
+    at_once = [p.first for p in due(PeriodKind.DAY, zone=where, hour=hour, now=now, since=since)]
     assert found == at_once == sorted(set(at_once))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.reporting.periods import Kind
-from bot.domain.reporting.summary_command import LONGEST, Asked, parse
+from bot.domain.reporting.periods import PeriodKind
+from bot.domain.reporting.summary_command import LONGEST, SummaryRequest, parse
 from bot.errors import Refused
 from bot.slack.blocks import refusals
 
@@ -18,26 +18,26 @@ ENTRIES = list(IDTypes.parse(TABLE.read_text(encoding="utf-8")).known())
 TODAY = date(2026, 11, 24)
 
 
-def asked(typed: str) -> Asked:
+def asked(typed: str) -> SummaryRequest:
     return parse(typed, today=TODAY, entries=ENTRIES)
 
 
 @pytest.mark.parametrize(
     ("typed", "kind", "first", "last"),
     [
-        ("", Kind.DAY, "2026-11-24", "2026-11-24"),
-        ("TODAY", Kind.DAY, "2026-11-24", "2026-11-24"),
-        ("yesterday", Kind.DAY, "2026-11-23", "2026-11-23"),
-        ("week", Kind.WEEK, "2026-11-23", "2026-11-29"),
-        ("last week", Kind.WEEK, "2026-11-16", "2026-11-22"),
-        ("month", Kind.MONTH, "2026-11-01", "2026-11-30"),
-        ("last month", Kind.MONTH, "2026-10-01", "2026-10-31"),
-        ("2026-11-01", Kind.DAY, "2026-11-01", "2026-11-01"),
-        ("2026-11-01..2026-11-01", Kind.DAY, "2026-11-01", "2026-11-01"),
-        ("2026-11-01..2026-11-15", Kind.RANGE, "2026-11-01", "2026-11-15"),
+        ("", PeriodKind.DAY, "2026-11-24", "2026-11-24"),
+        ("TODAY", PeriodKind.DAY, "2026-11-24", "2026-11-24"),
+        ("yesterday", PeriodKind.DAY, "2026-11-23", "2026-11-23"),
+        ("week", PeriodKind.WEEK, "2026-11-23", "2026-11-29"),
+        ("last week", PeriodKind.WEEK, "2026-11-16", "2026-11-22"),
+        ("month", PeriodKind.MONTH, "2026-11-01", "2026-11-30"),
+        ("last month", PeriodKind.MONTH, "2026-10-01", "2026-10-31"),
+        ("2026-11-01", PeriodKind.DAY, "2026-11-01", "2026-11-01"),
+        ("2026-11-01..2026-11-01", PeriodKind.DAY, "2026-11-01", "2026-11-01"),
+        ("2026-11-01..2026-11-15", PeriodKind.RANGE, "2026-11-01", "2026-11-15"),
     ],
 )
-def test_days_are_named_as_people_name_them(typed: str, kind: Kind, first: str, last: str) -> None:
+def test_days_are_named_as_people_name_them(typed: str, kind: PeriodKind, first: str, last: str) -> None:
     period = asked(typed).period
     assert (period.kind, period.first.isoformat(), period.last.isoformat()) == (kind, first, last)
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_summed_up_is_refused_in_words(typed: str) -> None:
 @given(st.text(max_size=80))
 def test_whatever_is_typed_is_understood_or_refused(typed: str) -> None:
     try:
-        found: Asked | str = asked(typed)
+        found: SummaryRequest | str = asked(typed)
     except Refused as no:
         found = refusals.sentence(no)
     assert len(found) < 500 if isinstance(found, str) else found.period.last - found.period.first < LONGEST

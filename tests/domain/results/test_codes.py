@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.results.codes import FINAL_OUTCOMES, Outcome, ResultCodes, Why
+from bot.domain.results.codes import FINAL_OUTCOMES, Outcome, ResultCodes, ResultStory
 from bot.errors import SettingsFault
 
 TABLE = (files("bot") / "data" / "result-codes.csv").read_text("utf-8")
@@ -16,30 +16,30 @@ CODES = ResultCodes.parse(TABLE)
 VERIFIED = {"Verify_ID_Number": "Verified"}
 
 FACTS = {
-    "0810": (Outcome.APPROVED, Why.CONFIRMED),
-    "0811": (Outcome.REJECTED, Why.FACES_DIFFER),
-    "0812": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
-    "0813": (Outcome.REJECTED, Why.SPOOF),
-    "0814": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
-    "0815": (Outcome.IN_PROGRESS, Why.INCONCLUSIVE),
-    "0816": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
-    "0817": (Outcome.IN_PROGRESS, Why.PROVISIONAL),
-    "0903": (Outcome.FAILED, Why.PHOTO_UNUSABLE),
-    "0907": (Outcome.REJECTED, Why.SPOOF),
-    "0911": (Outcome.REJECTED, Why.NO_FACE),
-    "0912": (Outcome.REJECTED, Why.REJECTED_OTHER),
-    "1012": (Outcome.INFORMATION, Why.ID_DETAILS),
-    "1013": (Outcome.REJECTED, Why.ID_NOT_FOUND),
-    "1014": (Outcome.FAILED, Why.NUMBER_FORMAT),
-    "1015": (Outcome.FAILED, Why.AUTHORITY_DOWN),
-    "1016": (Outcome.FAILED, Why.REFUSED),
-    "1210": (Outcome.APPROVED, Why.CONFIRMED),
-    "1211": (Outcome.REJECTED, Why.FACES_DIFFER),
-    "1212": (Outcome.REJECTED, Why.SPOOF),
-    "1213": (Outcome.IN_PROGRESS, Why.INCONCLUSIVE),
-    "5210": (Outcome.INFORMATION, Why.ANTIFRAUD),
-    "5211": (Outcome.INFORMATION, Why.SUSPECTS),
-    "5212": (Outcome.INFORMATION, Why.ANTIFRAUD),
+    "0810": (Outcome.APPROVED, ResultStory.CONFIRMED),
+    "0811": (Outcome.REJECTED, ResultStory.FACES_DIFFER),
+    "0812": (Outcome.IN_PROGRESS, ResultStory.PROVISIONAL),
+    "0813": (Outcome.REJECTED, ResultStory.SPOOF),
+    "0814": (Outcome.IN_PROGRESS, ResultStory.PROVISIONAL),
+    "0815": (Outcome.IN_PROGRESS, ResultStory.INCONCLUSIVE),
+    "0816": (Outcome.IN_PROGRESS, ResultStory.PROVISIONAL),
+    "0817": (Outcome.IN_PROGRESS, ResultStory.PROVISIONAL),
+    "0903": (Outcome.FAILED, ResultStory.PHOTO_UNUSABLE),
+    "0907": (Outcome.REJECTED, ResultStory.SPOOF),
+    "0911": (Outcome.REJECTED, ResultStory.NO_FACE),
+    "0912": (Outcome.REJECTED, ResultStory.REJECTED_OTHER),
+    "1012": (Outcome.INFORMATION, ResultStory.ID_DETAILS),
+    "1013": (Outcome.REJECTED, ResultStory.ID_NOT_FOUND),
+    "1014": (Outcome.FAILED, ResultStory.NUMBER_FORMAT),
+    "1015": (Outcome.FAILED, ResultStory.AUTHORITY_DOWN),
+    "1016": (Outcome.FAILED, ResultStory.REFUSED),
+    "1210": (Outcome.APPROVED, ResultStory.CONFIRMED),
+    "1211": (Outcome.REJECTED, ResultStory.FACES_DIFFER),
+    "1212": (Outcome.REJECTED, ResultStory.SPOOF),
+    "1213": (Outcome.IN_PROGRESS, ResultStory.INCONCLUSIVE),
+    "5210": (Outcome.INFORMATION, ResultStory.ANTIFRAUD),
+    "5211": (Outcome.INFORMATION, ResultStory.SUSPECTS),
+    "5212": (Outcome.INFORMATION, ResultStory.ANTIFRAUD),
 }
 """Every code that concerns job type 1 but 0001, whose meaning hangs on its text."""
 
@@ -72,7 +72,9 @@ def changed(code: str, **fields: str) -> str:
 
 
 @pytest.mark.parametrize(("code", "expected"), FACTS.items())
-def test_every_code_of_biometric_kyc_has_its_outcome_and_its_story(code: str, expected: tuple[Outcome, Why]) -> None:
+def test_every_code_of_biometric_kyc_has_its_outcome_and_its_story(
+    code: str, expected: tuple[Outcome, ResultStory]
+) -> None:
     reading = CODES.read(code=code, actions=VERIFIED)
 
     assert (reading.outcome, reading.why) == expected
@@ -81,15 +83,15 @@ def test_every_code_of_biometric_kyc_has_its_outcome_and_its_story(code: str, ex
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("Data Invalid", Why.FAILED_OTHER),
-        ("ID Authority image not available", Why.NO_AUTHORITY_PHOTO),
-        ("ID Card image unusable", Why.PHOTO_UNUSABLE),
-        ("Selfie image unusable", Why.PHOTO_UNUSABLE),
-        ("something else that Smile ID may come to say", Why.FAILED_OTHER),
-        ("", Why.FAILED_OTHER),
+        ("Data Invalid", ResultStory.FAILED_OTHER),
+        ("ID Authority image not available", ResultStory.NO_AUTHORITY_PHOTO),
+        ("ID Card image unusable", ResultStory.PHOTO_UNUSABLE),
+        ("Selfie image unusable", ResultStory.PHOTO_UNUSABLE),
+        ("something else that Smile ID may come to say", ResultStory.FAILED_OTHER),
+        ("", ResultStory.FAILED_OTHER),
     ],
 )
-def test_0001_is_told_apart_by_its_text_and_is_never_a_verdict(text: str, why: Why) -> None:
+def test_0001_is_told_apart_by_its_text_and_is_never_a_verdict(text: str, why: ResultStory) -> None:
     reading = CODES.read(code="0001", text=text, actions=VERIFIED)
 
     assert (reading.outcome, reading.why) == (Outcome.FAILED, why)
@@ -106,7 +108,7 @@ def test_no_row_of_job_type_1_was_forgotten_here() -> None:
 def test_a_code_of_another_product_or_call_is_unknown(code: str) -> None:
     reading = CODES.read(code=code, text="PASS", actions=VERIFIED, said_final=True)
 
-    assert (reading.outcome, reading.why) == (Outcome.UNKNOWN, Why.UNKNOWN_CODE)
+    assert (reading.outcome, reading.why) == (Outcome.UNKNOWN, ResultStory.UNKNOWN_CODE)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_an_approving_code_without_a_verified_id_number_is_no_approval(
 ) -> None:
     reading = CODES.read(code=code, text="Enroll User", actions=actions, said_final=True)
 
-    assert (reading.outcome, reading.why) == (Outcome.ID_UNVERIFIED, Why.ID_UNVERIFIED)
+    assert (reading.outcome, reading.why) == (Outcome.ID_UNVERIFIED, ResultStory.ID_UNVERIFIED)
     assert not reading.is_final
 
 
@@ -147,7 +149,7 @@ def test_an_approving_code_without_a_verified_id_number_is_no_approval(
 def test_a_final_code_that_smile_id_calls_not_final_is_in_progress(code: str) -> None:
     reading = CODES.read(code=code, actions=VERIFIED, said_final=False)
 
-    assert (reading.outcome, reading.why) == (Outcome.IN_PROGRESS, Why.NOT_FINAL)
+    assert (reading.outcome, reading.why) == (Outcome.IN_PROGRESS, ResultStory.NOT_FINAL)
 
 
 @pytest.mark.parametrize("code", NOT_FINAL)
@@ -200,21 +202,21 @@ def test_a_copy_may_add_and_correct_codes_that_do_not_approve() -> None:
 
     assert added.read(code="0899").outcome is Outcome.IN_PROGRESS
     assert corrected.read(code="0810", actions=VERIFIED).outcome is Outcome.REJECTED
-    assert corrected.read(code="0810", actions=VERIFIED).why is Why.REJECTED_OTHER
+    assert corrected.read(code="0810", actions=VERIFIED).why is ResultStory.REJECTED_OTHER
 
 
 @pytest.mark.parametrize(
     ("code", "category", "final", "expected"),
     [
-        ("0813", "suspected_spoof", "no", (Outcome.IN_PROGRESS, Why.PROVISIONAL)),
-        ("0811", "error", "yes", (Outcome.FAILED, Why.FAILED_OTHER)),
-        ("1015", "rejected", "yes", (Outcome.REJECTED, Why.REJECTED_OTHER)),
-        ("0001", "rejected", "yes", (Outcome.REJECTED, Why.REJECTED_OTHER)),
-        ("0811", "rejected", "no", (Outcome.IN_PROGRESS, Why.NOT_FINAL)),
+        ("0813", "suspected_spoof", "no", (Outcome.IN_PROGRESS, ResultStory.PROVISIONAL)),
+        ("0811", "error", "yes", (Outcome.FAILED, ResultStory.FAILED_OTHER)),
+        ("1015", "rejected", "yes", (Outcome.REJECTED, ResultStory.REJECTED_OTHER)),
+        ("0001", "rejected", "yes", (Outcome.REJECTED, ResultStory.REJECTED_OTHER)),
+        ("0811", "rejected", "no", (Outcome.IN_PROGRESS, ResultStory.NOT_FINAL)),
     ],
 )
 def test_a_corrected_code_does_not_keep_a_story_of_another_class(
-    code: str, category: str, final: str, expected: tuple[Outcome, Why]
+    code: str, category: str, final: str, expected: tuple[Outcome, ResultStory]
 ) -> None:
     copy = ResultCodes.parse(changed(code, category=category, final=final), trusted=CODES)
     reading = copy.read(code=code, text="Selfie image unusable")
@@ -226,13 +228,15 @@ def test_a_corrected_code_does_not_keep_a_story_of_another_class(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Pending Enroll - Possible Spoof", Why.SUSPECTED_SPOOF),
-        ("PROVISIONAL - POSSIBLE SPOOF, AWAITING HUMAN JUDGEMENT", Why.SUSPECTED_SPOOF),
-        ("Provisional Enroll - Under Review", Why.PROVISIONAL),
-        ("", Why.PROVISIONAL),
+        ("Pending Enroll - Possible Spoof", ResultStory.SUSPECTED_SPOOF),
+        ("PROVISIONAL - POSSIBLE SPOOF, AWAITING HUMAN JUDGEMENT", ResultStory.SUSPECTED_SPOOF),
+        ("Provisional Enroll - Under Review", ResultStory.PROVISIONAL),
+        ("", ResultStory.PROVISIONAL),
     ],
 )
-def test_a_spoof_is_suspected_only_where_the_text_of_smile_id_says_so(code: str, text: str, expected: Why) -> None:
+def test_a_spoof_is_suspected_only_where_the_text_of_smile_id_says_so(
+    code: str, text: str, expected: ResultStory
+) -> None:
     reading = CODES.read(code=code, text=text)
 
     assert (reading.outcome, reading.why) == (Outcome.IN_PROGRESS, expected)

@@ -10,12 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bot.domain.check.states import ReviewReason, State, check_move
 from bot.domain.outbox import PostKind
 from bot.domain.results import trust_rules
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import (
-    Fate,
-    Ruling,
+    Disposition,
     Situation,
     Source,
+    Transition,
     record_of,
     waited_enough,
 )
@@ -23,24 +23,24 @@ from bot.domain.results.trust_rules import (
 CALLBACK, RECORD = Source.CALLBACK, Source.JOB_STATUS
 
 
-def message(code: str, outcome: Outcome, why: Why) -> Reading:
-    return Reading(code=code, text="", outcome=outcome, why=why)
+def message(code: str, outcome: Outcome, why: ResultStory) -> ResultMeaning:
+    return ResultMeaning(code=code, text="", outcome=outcome, why=why)
 
 
-APPROVED = message("0810", Outcome.APPROVED, Why.CONFIRMED)
-APPROVED_BY_PERSON = message("1210", Outcome.APPROVED, Why.CONFIRMED)
-REJECTED = message("0811", Outcome.REJECTED, Why.FACES_DIFFER)
-SPOOF = message("0907", Outcome.REJECTED, Why.SPOOF)
-FAILED = message("0001", Outcome.FAILED, Why.PHOTO_UNUSABLE)
-ID_NOT_FOUND = message("1013", Outcome.REJECTED, Why.ID_NOT_FOUND)
-AUTHORITY_DOWN = message("1015", Outcome.FAILED, Why.AUTHORITY_DOWN)
-PROVISIONAL = message("0814", Outcome.IN_PROGRESS, Why.SUSPECTED_SPOOF)
-INCONCLUSIVE = message("0815", Outcome.IN_PROGRESS, Why.INCONCLUSIVE)
-UNVERIFIED = message("0810", Outcome.ID_UNVERIFIED, Why.ID_UNVERIFIED)
-UNKNOWN = message("0899", Outcome.UNKNOWN, Why.UNKNOWN_CODE)
-ID_DETAILS = message("1012", Outcome.INFORMATION, Why.ID_DETAILS)
-SUSPECTS = message("5211", Outcome.INFORMATION, Why.SUSPECTS)
-NO_SUSPECTS = message("5210", Outcome.INFORMATION, Why.ANTIFRAUD)
+APPROVED = message("0810", Outcome.APPROVED, ResultStory.CONFIRMED)
+APPROVED_BY_PERSON = message("1210", Outcome.APPROVED, ResultStory.CONFIRMED)
+REJECTED = message("0811", Outcome.REJECTED, ResultStory.FACES_DIFFER)
+SPOOF = message("0907", Outcome.REJECTED, ResultStory.SPOOF)
+FAILED = message("0001", Outcome.FAILED, ResultStory.PHOTO_UNUSABLE)
+ID_NOT_FOUND = message("1013", Outcome.REJECTED, ResultStory.ID_NOT_FOUND)
+AUTHORITY_DOWN = message("1015", Outcome.FAILED, ResultStory.AUTHORITY_DOWN)
+PROVISIONAL = message("0814", Outcome.IN_PROGRESS, ResultStory.SUSPECTED_SPOOF)
+INCONCLUSIVE = message("0815", Outcome.IN_PROGRESS, ResultStory.INCONCLUSIVE)
+UNVERIFIED = message("0810", Outcome.ID_UNVERIFIED, ResultStory.ID_UNVERIFIED)
+UNKNOWN = message("0899", Outcome.UNKNOWN, ResultStory.UNKNOWN_CODE)
+ID_DETAILS = message("1012", Outcome.INFORMATION, ResultStory.ID_DETAILS)
+SUSPECTS = message("5211", Outcome.INFORMATION, ResultStory.SUSPECTS)
+NO_SUSPECTS = message("5210", Outcome.INFORMATION, ResultStory.ANTIFRAUD)
 
 MESSAGES = [
     *(APPROVED, APPROVED_BY_PERSON, REJECTED, SPOOF, FAILED, ID_NOT_FOUND, AUTHORITY_DOWN, PROVISIONAL),
@@ -86,101 +86,213 @@ TO_APPROVED, TO_REJECTED, TO_FAILED = ((state, None) for state in (State.APPROVE
 
 Move = tuple[State, ReviewReason | None] | None
 
-CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, PostKind | None]] = [
+CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, PostKind | None]] = [
     # A final result by callback is a claim and moves nothing.
-    ("claim: approval", WAITING, APPROVED, CALLBACK, Fate.CLAIMED, None, None),
-    ("claim: rejection", WAITING, REJECTED, CALLBACK, Fate.CLAIMED, None, None),
-    ("claim: failure", WAITING, FAILED, CALLBACK, Fate.CLAIMED, None, None),
-    ("claim: ID not found", WAITING, ID_NOT_FOUND, CALLBACK, Fate.CLAIMED, None, None),
-    ("claim while sending", SENDING, APPROVED, CALLBACK, Fate.CLAIMED, None, None),
-    ("claim after human review", UNDER_REVIEW, APPROVED_BY_PERSON, CALLBACK, Fate.CLAIMED, None, None),
-    ("claim after an unknown code", CODE_UNKNOWN, REJECTED, CALLBACK, Fate.CLAIMED, None, None),
-    ("claim repeated", CLAIMED_APPROVED, APPROVED, CALLBACK, Fate.AGREES, None, None),
-    ("claim of the same class", CLAIMED_REJECTED, SPOOF, CALLBACK, Fate.AGREES, None, None),
+    ("claim: approval", WAITING, APPROVED, CALLBACK, Disposition.CLAIMED, None, None),
+    ("claim: rejection", WAITING, REJECTED, CALLBACK, Disposition.CLAIMED, None, None),
+    ("claim: failure", WAITING, FAILED, CALLBACK, Disposition.CLAIMED, None, None),
+    ("claim: ID not found", WAITING, ID_NOT_FOUND, CALLBACK, Disposition.CLAIMED, None, None),
+    ("claim while sending", SENDING, APPROVED, CALLBACK, Disposition.CLAIMED, None, None),
+    ("claim after human review", UNDER_REVIEW, APPROVED_BY_PERSON, CALLBACK, Disposition.CLAIMED, None, None),
+    ("claim after an unknown code", CODE_UNKNOWN, REJECTED, CALLBACK, Disposition.CLAIMED, None, None),
+    ("claim repeated", CLAIMED_APPROVED, APPROVED, CALLBACK, Disposition.AGREES, None, None),
+    ("claim of the same class", CLAIMED_REJECTED, SPOOF, CALLBACK, Disposition.AGREES, None, None),
     # Smile ID's own record settles.
-    ("record: approval", WAITING, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
-    ("record: rejection", WAITING, REJECTED, RECORD, Fate.COUNTED, TO_REJECTED, PostKind.RESULT),
-    ("record: failure", WAITING, FAILED, RECORD, Fate.COUNTED, TO_FAILED, PostKind.RESULT),
-    ("record while sending", SENDING, REJECTED, RECORD, Fate.COUNTED, TO_REJECTED, PostKind.RESULT),
-    ("record after human review", UNDER_REVIEW, APPROVED_BY_PERSON, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
-    ("record after an unknown code", CODE_UNKNOWN, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
-    ("record after no ID", ID_NOT_VERIFIED, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
-    ("record confirms approval", CLAIMED_APPROVED, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
-    ("record confirms rejection", CLAIMED_REJECTED, SPOOF, RECORD, Fate.COUNTED, TO_REJECTED, PostKind.RESULT),
-    ("record confirms late", UNCONFIRMED_APPROVAL, APPROVED, RECORD, Fate.COUNTED, TO_APPROVED, PostKind.RESULT),
-    ("record confirms what was told", UNCONFIRMED_REJECTION, REJECTED, RECORD, Fate.AGREES, None, PostKind.CONFIRMED),
-    ("record says it again", ENDED_APPROVED, APPROVED, RECORD, Fate.AGREES, None, None),
+    ("record: approval", WAITING, APPROVED, RECORD, Disposition.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record: rejection", WAITING, REJECTED, RECORD, Disposition.COUNTED, TO_REJECTED, PostKind.RESULT),
+    ("record: failure", WAITING, FAILED, RECORD, Disposition.COUNTED, TO_FAILED, PostKind.RESULT),
+    ("record while sending", SENDING, REJECTED, RECORD, Disposition.COUNTED, TO_REJECTED, PostKind.RESULT),
+    (
+        "record after human review",
+        UNDER_REVIEW,
+        APPROVED_BY_PERSON,
+        RECORD,
+        Disposition.COUNTED,
+        TO_APPROVED,
+        PostKind.RESULT,
+    ),
+    ("record after an unknown code", CODE_UNKNOWN, APPROVED, RECORD, Disposition.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record after no ID", ID_NOT_VERIFIED, APPROVED, RECORD, Disposition.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record confirms approval", CLAIMED_APPROVED, APPROVED, RECORD, Disposition.COUNTED, TO_APPROVED, PostKind.RESULT),
+    ("record confirms rejection", CLAIMED_REJECTED, SPOOF, RECORD, Disposition.COUNTED, TO_REJECTED, PostKind.RESULT),
+    ("record confirms late", UNCONFIRMED_APPROVAL, APPROVED, RECORD, Disposition.COUNTED, TO_APPROVED, PostKind.RESULT),
+    (
+        "record confirms what was told",
+        UNCONFIRMED_REJECTION,
+        REJECTED,
+        RECORD,
+        Disposition.AGREES,
+        None,
+        PostKind.CONFIRMED,
+    ),
+    ("record says it again", ENDED_APPROVED, APPROVED, RECORD, Disposition.AGREES, None, None),
     # Another final class.
-    ("record contradicts", CLAIMED_APPROVED, REJECTED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
-    ("record contradicts too", CLAIMED_REJECTED, APPROVED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
-    ("record: failure instead", CLAIMED_APPROVED, FAILED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
-    ("contradicts late", UNCONFIRMED_APPROVAL, REJECTED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
-    ("contradicts told", UNCONFIRMED_REJECTION, APPROVED, RECORD, Fate.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
-    ("second callback", CLAIMED_APPROVED, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
-    ("second after approved", ENDED_APPROVED, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
-    ("second after rejected", ENDED_REJECTED, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
-    ("second after failed", ENDED_FAILED, APPROVED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
-    ("second after told", UNCONFIRMED_REJECTION, APPROVED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
-    ("same class again", ENDED_REJECTED, SPOOF, CALLBACK, Fate.AGREES, None, None),
+    (
+        "record contradicts",
+        CLAIMED_APPROVED,
+        REJECTED,
+        RECORD,
+        Disposition.COUNTED,
+        CONTRADICTION,
+        PostKind.CONTRADICTION,
+    ),
+    (
+        "record contradicts too",
+        CLAIMED_REJECTED,
+        APPROVED,
+        RECORD,
+        Disposition.COUNTED,
+        CONTRADICTION,
+        PostKind.CONTRADICTION,
+    ),
+    (
+        "record: failure instead",
+        CLAIMED_APPROVED,
+        FAILED,
+        RECORD,
+        Disposition.COUNTED,
+        CONTRADICTION,
+        PostKind.CONTRADICTION,
+    ),
+    (
+        "contradicts late",
+        UNCONFIRMED_APPROVAL,
+        REJECTED,
+        RECORD,
+        Disposition.COUNTED,
+        CONTRADICTION,
+        PostKind.CONTRADICTION,
+    ),
+    (
+        "contradicts told",
+        UNCONFIRMED_REJECTION,
+        APPROVED,
+        RECORD,
+        Disposition.COUNTED,
+        CONTRADICTION,
+        PostKind.CONTRADICTION,
+    ),
+    ("second callback", CLAIMED_APPROVED, REJECTED, CALLBACK, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    (
+        "second after approved",
+        ENDED_APPROVED,
+        REJECTED,
+        CALLBACK,
+        Disposition.COUNTED,
+        SECOND_FINAL,
+        PostKind.SECOND_FINAL,
+    ),
+    (
+        "second after rejected",
+        ENDED_REJECTED,
+        APPROVED,
+        RECORD,
+        Disposition.COUNTED,
+        SECOND_FINAL,
+        PostKind.SECOND_FINAL,
+    ),
+    ("second after failed", ENDED_FAILED, APPROVED, CALLBACK, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    (
+        "second after told",
+        UNCONFIRMED_REJECTION,
+        APPROVED,
+        CALLBACK,
+        Disposition.COUNTED,
+        SECOND_FINAL,
+        PostKind.SECOND_FINAL,
+    ),
+    ("same class again", ENDED_REJECTED, SPOOF, CALLBACK, Disposition.AGREES, None, None),
     # Not there yet is never a contradiction.
-    ("record in progress", CLAIMED_APPROVED, PROVISIONAL, RECORD, Fate.LATE, None, None),
-    ("record has the ID message", CLAIMED_APPROVED, ID_DETAILS, RECORD, Fate.INFORMATION, None, None),
-    ("record knows no ID", CLAIMED_APPROVED, ID_NOT_FOUND, RECORD, Fate.LATE, None, None),
-    ("record: authority down", CLAIMED_REJECTED, AUTHORITY_DOWN, RECORD, Fate.LATE, None, None),
-    ("record unverified", CLAIMED_APPROVED, UNVERIFIED, RECORD, Fate.LATE, None, None),
-    ("record confirms an ID message", CLAIMED_FAILED, AUTHORITY_DOWN, RECORD, Fate.COUNTED, TO_FAILED, PostKind.RESULT),
+    ("record in progress", CLAIMED_APPROVED, PROVISIONAL, RECORD, Disposition.LATE, None, None),
+    ("record has the ID message", CLAIMED_APPROVED, ID_DETAILS, RECORD, Disposition.INFORMATION, None, None),
+    ("record knows no ID", CLAIMED_APPROVED, ID_NOT_FOUND, RECORD, Disposition.LATE, None, None),
+    ("record: authority down", CLAIMED_REJECTED, AUTHORITY_DOWN, RECORD, Disposition.LATE, None, None),
+    ("record unverified", CLAIMED_APPROVED, UNVERIFIED, RECORD, Disposition.LATE, None, None),
+    (
+        "record confirms an ID message",
+        CLAIMED_FAILED,
+        AUTHORITY_DOWN,
+        RECORD,
+        Disposition.COUNTED,
+        TO_FAILED,
+        PostKind.RESULT,
+    ),
     # What is not final.
-    ("provisional", WAITING, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
-    ("provisional in the record", WAITING, PROVISIONAL, RECORD, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
-    ("provisional while sending", SENDING, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
-    ("provisional repeated", UNDER_REVIEW, PROVISIONAL, RECORD, Fate.AGREES, None, None),
-    ("another provisional", UNDER_REVIEW, INCONCLUSIVE, CALLBACK, Fate.COUNTED, None, PostKind.NOT_FINAL),
-    ("provisional after unknown", CODE_UNKNOWN, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
-    ("provisional after no ID", ID_NOT_VERIFIED, PROVISIONAL, CALLBACK, Fate.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
-    ("provisional after a claim", CLAIMED_REJECTED, PROVISIONAL, CALLBACK, Fate.LATE, None, None),
-    ("provisional after the end", ENDED_APPROVED, PROVISIONAL, CALLBACK, Fate.LATE, None, None),
-    ("provisional after giving up", GAVE_UP, PROVISIONAL, RECORD, Fate.LATE, None, None),
+    ("provisional", WAITING, PROVISIONAL, CALLBACK, Disposition.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
+    ("provisional in the record", WAITING, PROVISIONAL, RECORD, Disposition.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
+    ("provisional while sending", SENDING, PROVISIONAL, CALLBACK, Disposition.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
+    ("provisional repeated", UNDER_REVIEW, PROVISIONAL, RECORD, Disposition.AGREES, None, None),
+    ("another provisional", UNDER_REVIEW, INCONCLUSIVE, CALLBACK, Disposition.COUNTED, None, PostKind.NOT_FINAL),
+    (
+        "provisional after unknown",
+        CODE_UNKNOWN,
+        PROVISIONAL,
+        CALLBACK,
+        Disposition.COUNTED,
+        SMILE_ID,
+        PostKind.NOT_FINAL,
+    ),
+    (
+        "provisional after no ID",
+        ID_NOT_VERIFIED,
+        PROVISIONAL,
+        CALLBACK,
+        Disposition.COUNTED,
+        SMILE_ID,
+        PostKind.NOT_FINAL,
+    ),
+    ("provisional after a claim", CLAIMED_REJECTED, PROVISIONAL, CALLBACK, Disposition.LATE, None, None),
+    ("provisional after the end", ENDED_APPROVED, PROVISIONAL, CALLBACK, Disposition.LATE, None, None),
+    ("provisional after giving up", GAVE_UP, PROVISIONAL, RECORD, Disposition.LATE, None, None),
     # Unknown codes and unverified IDs call a person, and never move what is settled.
-    ("unknown", WAITING, UNKNOWN, CALLBACK, Fate.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
-    ("unknown in the record", SENDING, UNKNOWN, RECORD, Fate.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
-    ("unknown repeated", CODE_UNKNOWN, UNKNOWN, CALLBACK, Fate.AGREES, None, None),
-    ("unknown under review", UNDER_REVIEW, UNKNOWN, CALLBACK, Fate.COUNTED, None, PostKind.UNKNOWN_CODE),
-    ("unknown after a claim", CLAIMED_APPROVED, UNKNOWN, CALLBACK, Fate.COUNTED, None, PostKind.UNKNOWN_CODE),
-    ("unknown after the end", ENDED_APPROVED, UNKNOWN, CALLBACK, Fate.COUNTED, None, PostKind.UNKNOWN_CODE),
-    ("unverified", WAITING, UNVERIFIED, CALLBACK, Fate.COUNTED, ID_UNVERIFIED, PostKind.ID_UNVERIFIED),
-    ("unverified in the record", WAITING, UNVERIFIED, RECORD, Fate.COUNTED, ID_UNVERIFIED, PostKind.ID_UNVERIFIED),
-    ("unverified repeated", ID_NOT_VERIFIED, UNVERIFIED, RECORD, Fate.AGREES, None, None),
-    ("unverified under review", UNDER_REVIEW, UNVERIFIED, RECORD, Fate.COUNTED, None, PostKind.ID_UNVERIFIED),
-    ("unverified after a claim", CLAIMED_REJECTED, UNVERIFIED, CALLBACK, Fate.LATE, None, None),
-    ("unverified after the end", ENDED_APPROVED, UNVERIFIED, CALLBACK, Fate.LATE, None, None),
+    ("unknown", WAITING, UNKNOWN, CALLBACK, Disposition.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
+    ("unknown in the record", SENDING, UNKNOWN, RECORD, Disposition.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
+    ("unknown repeated", CODE_UNKNOWN, UNKNOWN, CALLBACK, Disposition.AGREES, None, None),
+    ("unknown under review", UNDER_REVIEW, UNKNOWN, CALLBACK, Disposition.COUNTED, None, PostKind.UNKNOWN_CODE),
+    ("unknown after a claim", CLAIMED_APPROVED, UNKNOWN, CALLBACK, Disposition.COUNTED, None, PostKind.UNKNOWN_CODE),
+    ("unknown after the end", ENDED_APPROVED, UNKNOWN, CALLBACK, Disposition.COUNTED, None, PostKind.UNKNOWN_CODE),
+    ("unverified", WAITING, UNVERIFIED, CALLBACK, Disposition.COUNTED, ID_UNVERIFIED, PostKind.ID_UNVERIFIED),
+    (
+        "unverified in the record",
+        WAITING,
+        UNVERIFIED,
+        RECORD,
+        Disposition.COUNTED,
+        ID_UNVERIFIED,
+        PostKind.ID_UNVERIFIED,
+    ),
+    ("unverified repeated", ID_NOT_VERIFIED, UNVERIFIED, RECORD, Disposition.AGREES, None, None),
+    ("unverified under review", UNDER_REVIEW, UNVERIFIED, RECORD, Disposition.COUNTED, None, PostKind.ID_UNVERIFIED),
+    ("unverified after a claim", CLAIMED_REJECTED, UNVERIFIED, CALLBACK, Disposition.LATE, None, None),
+    ("unverified after the end", ENDED_APPROVED, UNVERIFIED, CALLBACK, Disposition.LATE, None, None),
     # Information beside the verdict.
-    ("ID details", WAITING, ID_DETAILS, CALLBACK, Fate.INFORMATION, None, None),
-    ("ID details after the end", ENDED_REJECTED, ID_DETAILS, RECORD, Fate.INFORMATION, None, None),
-    ("no suspects", WAITING, NO_SUSPECTS, CALLBACK, Fate.INFORMATION, None, None),
-    ("suspects", WAITING, SUSPECTS, CALLBACK, Fate.INFORMATION, None, PostKind.SUSPECTS),
-    ("suspects after the end", ENDED_APPROVED, SUSPECTS, CALLBACK, Fate.INFORMATION, None, PostKind.SUSPECTS),
-    ("suspects beside two finals", TWO_FINALS, SUSPECTS, CALLBACK, Fate.INFORMATION, None, PostKind.SUSPECTS),
+    ("ID details", WAITING, ID_DETAILS, CALLBACK, Disposition.INFORMATION, None, None),
+    ("ID details after the end", ENDED_REJECTED, ID_DETAILS, RECORD, Disposition.INFORMATION, None, None),
+    ("no suspects", WAITING, NO_SUSPECTS, CALLBACK, Disposition.INFORMATION, None, None),
+    ("suspects", WAITING, SUSPECTS, CALLBACK, Disposition.INFORMATION, None, PostKind.SUSPECTS),
+    ("suspects after the end", ENDED_APPROVED, SUSPECTS, CALLBACK, Disposition.INFORMATION, None, PostKind.SUSPECTS),
+    ("suspects beside two finals", TWO_FINALS, SUSPECTS, CALLBACK, Disposition.INFORMATION, None, PostKind.SUSPECTS),
     (
         "suspects repeated",
         replace(ENDED_APPROVED, codes_told=told("5211")),
-        *(SUSPECTS, RECORD, Fate.INFORMATION, None, None),
+        *(SUSPECTS, RECORD, Disposition.INFORMATION, None, None),
     ),
     # We had given up and said so.
-    ("failure after giving up", GAVE_UP, FAILED, CALLBACK, Fate.AGREES, None, None),
-    ("result after giving up", GAVE_UP, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
-    ("claim after giving up", GAVE_UP, REJECTED, CALLBACK, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("failure after giving up", GAVE_UP, FAILED, CALLBACK, Disposition.AGREES, None, None),
+    ("result after giving up", GAVE_UP, APPROVED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("claim after giving up", GAVE_UP, REJECTED, CALLBACK, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
     (
         "an open claim is confirmed after giving up",
-        *(GAVE_UP_CLAIMED_APPROVED, APPROVED, RECORD, Fate.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+        *(GAVE_UP_CLAIMED_APPROVED, APPROVED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
     ),
-    ("an open claim agrees with giving up", GAVE_UP_CLAIMED_FAILED, FAILED, RECORD, Fate.AGREES, None, None),
+    ("an open claim agrees with giving up", GAVE_UP_CLAIMED_FAILED, FAILED, RECORD, Disposition.AGREES, None, None),
     # Fits no move.
-    ("not yet sent", NOT_SENT, APPROVED, RECORD, Fate.MISFIT, None, None),
-    ("cancelled", CANCELLED, APPROVED, RECORD, Fate.MISFIT, None, None),
-    ("after two finals", TWO_FINALS, APPROVED, RECORD, Fate.MISFIT, None, None),
-    ("after a contradiction", CONTRADICTED, REJECTED, CALLBACK, Fate.MISFIT, None, None),
-    ("in progress after a contradiction", CONTRADICTED, PROVISIONAL, RECORD, Fate.MISFIT, None, None),
-    ("unknown after two finals", TWO_FINALS, UNKNOWN, CALLBACK, Fate.MISFIT, None, None),
+    ("not yet sent", NOT_SENT, APPROVED, RECORD, Disposition.MISFIT, None, None),
+    ("cancelled", CANCELLED, APPROVED, RECORD, Disposition.MISFIT, None, None),
+    ("after two finals", TWO_FINALS, APPROVED, RECORD, Disposition.MISFIT, None, None),
+    ("after a contradiction", CONTRADICTED, REJECTED, CALLBACK, Disposition.MISFIT, None, None),
+    ("in progress after a contradiction", CONTRADICTED, PROVISIONAL, RECORD, Disposition.MISFIT, None, None),
+    ("unknown after two finals", TWO_FINALS, UNKNOWN, CALLBACK, Disposition.MISFIT, None, None),
 ]
 
 
@@ -188,22 +300,22 @@ CASES: list[tuple[str, Situation, Reading, Source, Fate, Move, PostKind | None]]
     ("now", "said", "source", "fate", "move", "tell"), [pytest.param(*c[1:], id=c[0]) for c in CASES]
 )
 def test_one_message_does_to_a_check_what_the_rules_of_trust_say(
-    now: Situation, said: Reading, source: Source, fate: Fate, move: Move, tell: PostKind | None
+    now: Situation, said: ResultMeaning, source: Source, fate: Disposition, move: Move, tell: PostKind | None
 ) -> None:
     ruling = trust_rules.rule(said, source, now)
 
     assert (ruling.fate, ruling.move, ruling.tell) == (fate, move, tell)
-    assert ruling.claims is (fate is Fate.CLAIMED)
+    assert ruling.claims is (fate is Disposition.CLAIMED)
 
 
 @pytest.mark.parametrize("now", [CLAIMED_APPROVED, CLAIMED_REJECTED, UNCONFIRMED_APPROVAL, UNCONFIRMED_REJECTION])
 @pytest.mark.parametrize("said", [APPROVED, REJECTED, FAILED])
-def test_a_claim_ends_with_any_final_word_of_the_record_on_the_face(now: Situation, said: Reading) -> None:
+def test_a_claim_ends_with_any_final_word_of_the_record_on_the_face(now: Situation, said: ResultMeaning) -> None:
     assert trust_rules.rule(said, RECORD, now).ends_claim
 
 
 @pytest.mark.parametrize("said", [PROVISIONAL, ID_NOT_FOUND, ID_DETAILS, UNVERIFIED, UNKNOWN])
-def test_a_claim_goes_on_waiting_while_the_record_has_no_final_word(said: Reading) -> None:
+def test_a_claim_goes_on_waiting_while_the_record_has_no_final_word(said: ResultMeaning) -> None:
     assert not trust_rules.rule(said, RECORD, UNCONFIRMED_APPROVAL).ends_claim
 
 
@@ -218,14 +330,14 @@ def test_a_claim_goes_on_waiting_while_the_record_has_no_final_word(said: Readin
     ],
 )
 def test_of_two_results_that_differ_the_first_is_the_one_that_people_know(
-    now: Situation, said: Reading, source: Source, first: Outcome
+    now: Situation, said: ResultMeaning, source: Source, first: Outcome
 ) -> None:
     assert trust_rules.rule(said, source, now).against is first
 
 
 @pytest.mark.parametrize("said", MESSAGES)
 @pytest.mark.parametrize("source", list(Source))
-def test_reviewers_are_called_for_what_only_a_person_can_settle(said: Reading, source: Source) -> None:
+def test_reviewers_are_called_for_what_only_a_person_can_settle(said: ResultMeaning, source: Source) -> None:
     called = trust_rules.rule(said, source, WAITING).calls_reviewer
 
     assert called is (said in (UNVERIFIED, UNKNOWN, SUSPECTS))
@@ -292,7 +404,9 @@ def test_waiting_says_nothing_without_a_claim_or_twice(now: Situation) -> None:
         pytest.param([PROVISIONAL, INCONCLUSIVE], 0, id="the newest that is not final"),
     ],
 )
-def test_the_record_is_the_newest_message_that_bears_a_verdict(messages: list[Reading], chosen: int | None) -> None:
+def test_the_record_is_the_newest_message_that_bears_a_verdict(
+    messages: list[ResultMeaning], chosen: int | None
+) -> None:
     assert record_of(messages) == chosen
 
 
@@ -316,7 +430,7 @@ class Sequence:
             codes_told=frozenset(code for _, code in self.tells),
         )
 
-    def apply(self, ruling: Ruling, said: Reading) -> None:
+    def apply(self, ruling: Transition, said: ResultMeaning) -> None:
         if ruling.claims:
             self.claim, self.claim_code = said.outcome, said.code
         if ruling.ends_claim:
@@ -338,21 +452,21 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
         self.check = Sequence()
         self.record: set[Outcome] = set()
         self.heard: set[Outcome] = set()
-        self.claims: dict[Outcome, Reading] = {}
-        self.last: tuple[Reading, Source] | None = None
+        self.claims: dict[Outcome, ResultMeaning] = {}
+        self.last: tuple[ResultMeaning, Source] | None = None
 
     @initialize(state=st.sampled_from([State.REQUESTED, State.SUBMITTING, State.PROCESSING]))
     def begin(self, state: State) -> None:
         self.check.state = state
 
     @rule(said=st.sampled_from(MESSAGES), source=st.sampled_from(list(Source)))
-    def hear(self, said: Reading, source: Source) -> None:
+    def hear(self, said: ResultMeaning, source: Source) -> None:
         before, known = self.check.state, self._known()
         ruling = trust_rules.rule(said, source, self.check.situation())
         self.check.apply(ruling, said)
         self.last = (said, source)
-        if ruling.fate is Fate.MISFIT:
-            assert ruling == Ruling(fate=Fate.MISFIT)
+        if ruling.fate is Disposition.MISFIT:
+            assert ruling == Transition(fate=Disposition.MISFIT)
             return
         if source is RECORD:
             self.record.add(said.outcome)

@@ -15,11 +15,11 @@ from bot.domain.review.review import (
     Agreement,
     Audience,
     Decision,
-    Patience,
     Proposal,
+    ReminderCause,
+    ReminderPolicy,
     Review,
     ReviewState,
-    Silence,
     WorkingHours,
     agreement,
     needs_second,
@@ -33,7 +33,9 @@ ZONES = [LAGOS, ZoneInfo("Europe/London"), ZoneInfo("America/New_York")]
 OFFICE = WorkingHours(days=frozenset(range(5)), begin=time(8), end=time(18), zone=LAGOS)
 MONDAY = datetime(2026, 11, 16, 7, 0, tzinfo=UTC)
 """08:00 in Lagos."""
-PATIENCE = Patience(unclaimed=timedelta(hours=2), idle=timedelta(hours=4), pending=timedelta(hours=8), hours=OFFICE)
+PATIENCE = ReminderPolicy(
+    unclaimed=timedelta(hours=2), idle=timedelta(hours=4), pending=timedelta(hours=8), hours=OFFICE
+)
 
 
 @pytest.mark.parametrize(
@@ -166,56 +168,56 @@ def review(
     )
 
 
-def due(of: Review, after: timedelta, *, waits: bool = False) -> tuple[Silence, Audience] | None:
-    found = reminder(of, waits_for_smile_id=waits, now=of.opened_at + after, patience=PATIENCE)
+def due(of: Review, after: timedelta, *, waits: bool = False) -> tuple[ReminderCause, Audience] | None:
+    found = reminder(of, waits_for_smile_id=waits, now=of.opened_at + after, policy=PATIENCE)
     return (found.silence, found.audience) if found else None
 
 
 def test_an_unclaimed_review_climbs_from_the_group_to_the_managers() -> None:
     assert due(review(), timedelta(hours=1, minutes=59)) is None
-    assert due(review(), timedelta(hours=2)) == (Silence.UNCLAIMED, Audience.GROUP)
+    assert due(review(), timedelta(hours=2)) == (ReminderCause.UNCLAIMED, Audience.GROUP)
     assert due(review(reminded="unclaimed:1"), timedelta(hours=3, minutes=59)) is None
-    assert due(review(reminded="unclaimed:1"), timedelta(hours=4)) == (Silence.UNCLAIMED, Audience.MANAGERS)
+    assert due(review(reminded="unclaimed:1"), timedelta(hours=4)) == (ReminderCause.UNCLAIMED, Audience.MANAGERS)
     assert due(review(reminded="unclaimed:2"), timedelta(hours=9)) is None
 
 
 def test_a_claim_begins_a_ladder_of_its_own() -> None:
     claimed = review(claimed_after=timedelta(hours=1), reminded="unclaimed:2")
     assert due(claimed, timedelta(hours=4, minutes=59)) is None
-    assert due(claimed, timedelta(hours=5)) == (Silence.IDLE, Audience.CLAIMER)
+    assert due(claimed, timedelta(hours=5)) == (ReminderCause.IDLE, Audience.CLAIMER)
 
 
 def test_who_proposed_has_done_their_part_so_a_proposal_calls_the_group() -> None:
     proposed = review(claimed_after=timedelta(hours=1), proposed_after=timedelta(hours=2), reminded="idle:1")
     assert due(proposed, timedelta(hours=5, minutes=59)) is None
-    assert due(proposed, timedelta(hours=6)) == (Silence.PROPOSED, Audience.GROUP)
+    assert due(proposed, timedelta(hours=6)) == (ReminderCause.PROPOSED, Audience.GROUP)
     handed_back = replace(proposed, claimed_by=None, claimed_at=None, touched_at=None)
-    assert due(handed_back, timedelta(hours=6)) == (Silence.PROPOSED, Audience.GROUP)
+    assert due(handed_back, timedelta(hours=6)) == (ReminderCause.PROPOSED, Audience.GROUP)
 
 
 def test_what_waits_for_smile_id_has_more_time() -> None:
     assert due(review(), timedelta(hours=7), waits=True) is None
-    assert due(review(), timedelta(hours=8), waits=True) == (Silence.PENDING, Audience.GROUP)
+    assert due(review(), timedelta(hours=8), waits=True) == (ReminderCause.PENDING, Audience.GROUP)
 
 
 def test_nobody_is_reminded_at_night_and_the_night_does_not_count() -> None:
     late = review(opened_at=MONDAY + timedelta(hours=9))
     assert due(late, timedelta(hours=2)) is None
     assert due(late, timedelta(hours=15, minutes=59)) is None
-    assert due(late, timedelta(hours=16)) == (Silence.UNCLAIMED, Audience.GROUP)
+    assert due(late, timedelta(hours=16)) == (ReminderCause.UNCLAIMED, Audience.GROUP)
 
 
 def test_after_a_long_stop_the_highest_step_alone_is_taken() -> None:
-    assert due(review(), timedelta(days=2)) == (Silence.UNCLAIMED, Audience.MANAGERS)
-    found = reminder(review(), waits_for_smile_id=False, now=MONDAY + timedelta(days=2), patience=PATIENCE)
+    assert due(review(), timedelta(days=2)) == (ReminderCause.UNCLAIMED, Audience.MANAGERS)
+    found = reminder(review(), waits_for_smile_id=False, now=MONDAY + timedelta(days=2), policy=PATIENCE)
     assert found is not None
     assert due(review(reminded=found.mark), timedelta(days=3)) is None
 
 
 def test_closed_reviews_and_a_patience_of_zero_remind_of_nothing() -> None:
-    never = Patience(unclaimed=timedelta(0), idle=timedelta(0), pending=timedelta(0), hours=OFFICE)
+    never = ReminderPolicy(unclaimed=timedelta(0), idle=timedelta(0), pending=timedelta(0), hours=OFFICE)
     at = MONDAY + timedelta(days=2)
-    assert reminder(review(), waits_for_smile_id=False, now=at, patience=never) is None
+    assert reminder(review(), waits_for_smile_id=False, now=at, policy=never) is None
 
 
 def test_people_wait_for_smile_id_while_it_may_still_speak() -> None:

@@ -226,7 +226,7 @@ async def test_while_slack_is_away_known_members_keep_their_right_for_some_hours
 async def test_on_a_cold_memory_with_slack_hanging_the_answer_is_try_again_within_three_seconds(
     tmp_path: Path, requesters: str, took: Took
 ) -> None:
-    async with journey(tmp_path, patience=IN_EARNEST, KYC_REQUESTERS=requesters) as world:
+    async with journey(tmp_path, timeouts=IN_EARNEST, KYC_REQUESTERS=requesters) as world:
         await world.slack.emit({"type": "member_left_channel", "channel": "C0AAAAAAAA1"})
         world.clock.move(hours=7)
         with hanging(world.slack):

@@ -20,8 +20,8 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import BOT_USER_ID, Message, Person, Reply
 from bot.sandbox.slack.delivery import Delivery
 from bot.slack.blocks import ids
-from bot.slack.blocks.find import Turn
-from bot.slack.blocks.message import Pointer
+from bot.slack.blocks.find import PageCursor
+from bot.slack.blocks.message import MessagePointer
 from tests.journeys.world import ADMIN, SELFIE, Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -134,7 +134,7 @@ def sent(callback_id: str, metadata: str = "", **fields: JSON) -> Step:
 
 
 def pointer(walk: Walk) -> str:
-    return Pointer(channel=CHANNEL, ts=walk.message, thread_ts=None, fingerprint="any").dump()
+    return MessagePointer(channel=CHANNEL, ts=walk.message, thread_ts=None, fingerprint="any").dump()
 
 
 async def form_sent(walk: Walk) -> Delivery:
@@ -222,11 +222,13 @@ STEPS: Mapping[str, list[Step]] = {
         )
     ],
     "handlers.search.turned": [
-        pressed(f"{ids.LIST_TURN}:older", lambda _walk: Turn(shown="mine").dump()),
+        pressed(f"{ids.LIST_TURN}:older", lambda _walk: PageCursor(shown="mine").dump()),
         pressed(ids.LIST_FILTER, selected_option={"value": "all"}),
     ],
     "handlers.search.next_page": [
-        lambda walk: walk.press_in(view(ids.FOUND, FOUND, {}), f"{ids.FIND_TURN}:older", Turn(shown="mine").dump())
+        lambda walk: walk.press_in(
+            view(ids.FOUND, FOUND, {}), f"{ids.FIND_TURN}:older", PageCursor(shown="mine").dump()
+        )
     ],
     "handlers.search.submitted": [sent(ids.FIND, find_number=typed("00000000000"))],
     "handlers.summary.shared": [

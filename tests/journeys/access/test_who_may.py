@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.access.permissions import Role, Verdict
+from bot.access.permissions import Permission, Role
 from bot.outbox import alerts
-from bot.runtime.doctor import look
+from bot.runtime.doctor import probe
 from bot.runtime.factory import connect_smile_id
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, SlackSandbox
@@ -69,7 +69,7 @@ async def test_no_outsider_has_a_role_whatever_names_them(tmp_path: Path, named_
             world.slack.add_user("U0OUTSIDE01", "outside", **kind)
             world.clock.move(minutes=11)
             await world.bot.access.refresh()
-            assert await world.bot.access.has("U0OUTSIDE01", Role.REQUESTER) is Verdict.NO, kind
+            assert await world.bot.access.has("U0OUTSIDE01", Role.REQUESTER) is Permission.NO, kind
         world.slack.add_user("U0OUTSIDE01", "inside")
         world.clock.move(minutes=11)
         assert await answer(world, "U0OUTSIDE01") == ""
@@ -120,7 +120,7 @@ async def test_a_warm_decision_asks_slack_nothing_and_ten_minutes_later_once(tmp
         for minutes, asked in ((0, []), (9, []), (2, ["users.info"])):
             world.clock.move(minutes=minutes)
             before = len(world.slack.calls)
-            assert await world.bot.access.has(ANALYST, *Role) is Verdict.YES
+            assert await world.bot.access.has(ANALYST, *Role) is Permission.YES
             assert [call.method for call in world.slack.calls[before:]] == asked
 
 
@@ -134,7 +134,7 @@ async def test_however_much_is_asked_at_once_slack_is_asked_once(tmp_path: Path)
 
 
 async def test_on_a_cold_memory_no_answer_about_a_person_is_no(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=replace(PATIENT, look_up_seconds=1)) as world:
+    async with journey(tmp_path, timeouts=replace(PATIENT, look_up_seconds=1)) as world:
         world.clock.move(minutes=11)
         world.slack.fault = lambda method, _n: Fault.hang_before(4) if method == "users.info" else None
         assert await answer(world) == NOT_SURE
@@ -168,7 +168,7 @@ async def test_an_event_makes_memory_old_without_a_write_and_without_a_call(
         await world.answered()
         assert everything(world) == before
         assert len(world.slack.calls) == called
-        assert await world.bot.access.has(ANALYST, Role.REQUESTER) is Verdict.YES
+        assert await world.bot.access.has(ANALYST, Role.REQUESTER) is Permission.YES
         asked = {call.method for call in world.slack.calls[called:]}
         assert asked == ({"users.info"} if "user" in event else {"conversations.info", "conversations.members"})
 
@@ -196,7 +196,7 @@ async def test_an_answer_overtaken_by_a_change_is_not_believed(tmp_path: Path) -
         world.slack.users[ANALYST].is_deleted = True
         assert (await world.slack.emit({"type": "user_change", "user": {"id": ANALYST}})).ok
         await first
-        assert await world.bot.access.has(ANALYST, *Role) is Verdict.NO
+        assert await world.bot.access.has(ANALYST, *Role) is Permission.NO
 
 
 async def test_only_who_is_still_a_member_is_named_as_whom_to_ask(tmp_path: Path) -> None:
@@ -242,17 +242,17 @@ async def test_the_token_of_another_workspace_is_a_fault_and_nobody_has_a_role(t
             await world.ask()
         slack.world.team_id = "T0OTHER0001"
         async with start() as world:
-            told = world.bot.readiness.degraded["workspace"]
+            told = world.bot.health.degraded["workspace"]
             assert told == "SLACK_BOT_TOKEN is of workspace T0OTHER0001, the database belongs to T0ACME00001"
             assert await answer(world) == NOT_SURE
             await world.work()
             assert slack.messages(CHANNEL) == [], "what is due waits: there it would go astray"
-            found = await look(world.bot.settings, connect=connect_smile_id)
+            found = await probe(world.bot.settings, connect=connect_smile_id)
             lines = [finding.line() for finding in found if "slack token" in finding.subject]
             assert lines[0].startswith("FAIL  slack token: SLACK_BOT_TOKEN is of workspace T0OTHER0001")
         slack.world.team_id = "T0ACME00001"
         async with start() as world:
-            assert "workspace" not in world.bot.readiness.degraded
+            assert "workspace" not in world.bot.health.degraded
             await world.settle()
             assert "Approved" in world.slack.plain(world.root())
 
@@ -281,7 +281,7 @@ async def test_an_app_installed_for_a_whole_organization_gives_nobody_a_role(tmp
     async with journey(tmp_path) as world:
         world.slack.world.is_enterprise_install = True
         await world.bot.access.refresh()
-        assert "whole organization" in world.bot.readiness.degraded["workspace"]
+        assert "whole organization" in world.bot.health.degraded["workspace"]
         assert await answer(world) == NOT_SURE
 
 

@@ -312,7 +312,7 @@ async def test_a_cancel_that_a_restart_cut_short_goes_on(tmp_path: Path) -> None
         assert moved
         await send_nothing(world)
         assert not world.smile_id.jobs
-        await world.bot.batches.look()
+        await world.bot.batches.tick()
         await send_nothing(world)
         assert "4 cancelled" in world.slack.plain(batch_message(world))
         assert [file for name, file in bots_files(world).items() if "results" in name]

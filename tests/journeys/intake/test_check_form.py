@@ -331,7 +331,7 @@ async def test_two_forms_filled_alike_are_two_checks(tmp_path: Path) -> None:
 
 
 async def test_a_look_at_files_that_hangs_is_given_up_and_the_form_accepted_in_time(tmp_path: Path, took: Took) -> None:
-    async with journey(tmp_path, patience=IN_EARNEST) as world:
+    async with journey(tmp_path, timeouts=IN_EARNEST) as world:
         modal = await world.fill(await world.form(), liveness=8)
         started = asyncio.get_running_loop().time()
         with hanging(world.slack, "files.info"):
@@ -346,7 +346,7 @@ async def test_a_look_at_files_that_hangs_is_given_up_and_the_form_accepted_in_t
 async def test_slack_hanging_in_everything_at_the_submit_still_gets_an_answer_within_its_three_seconds(
     tmp_path: Path, took: Took
 ) -> None:
-    async with journey(tmp_path, patience=IN_EARNEST, KYC_REQUESTERS="*,S0GONE00001") as world:
+    async with journey(tmp_path, timeouts=IN_EARNEST, KYC_REQUESTERS="*,S0GONE00001") as world:
         modal = await world.fill(await world.form())
         world.clock.move(minutes=11)
         started = asyncio.get_running_loop().time()

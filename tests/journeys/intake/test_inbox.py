@@ -20,7 +20,7 @@ from bot.sandbox.slack.faults import Kind
 from bot.sandbox.slack.payloads import event_callback
 from bot.sandbox.slack.world import TEAM_ID
 from bot.slack.blocks import ids
-from bot.slack.blocks.message import Pointer
+from bot.slack.blocks.message import MessagePointer
 from storage import inbox
 from tests.journeys.site import Site, site
 from tests.journeys.world import HASTY, SELFIE, Journey, journey
@@ -59,7 +59,7 @@ async def test_an_answer_in_a_thread_that_slack_shows_eight_seconds_late_is_told
 
     Where the answer is a message of its own, a direct one, it is looked for, and stands there once.
     """
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         shown = asyncio.Event()
         root = await mention(world, "New customer", "selfie.jpg")
         if method == "chat.postMessage":
@@ -77,7 +77,7 @@ async def test_an_answer_in_a_thread_that_slack_shows_eight_seconds_late_is_told
 
 
 async def test_an_answer_in_a_direct_thread_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         shown = asyncio.Event()
         root = await write(world, "New customer", "selfie.jpg")
         await said_directly(world)
@@ -112,7 +112,7 @@ async def test_one_event_that_slack_brings_twice_is_answered_once(tmp_path: Path
 
 
 async def test_the_inbox_holds_ids_alone_and_nothing_once_it_is_answered(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         held, over = asyncio.Event(), asyncio.Event()
 
         async def hold() -> None:
@@ -131,7 +131,7 @@ async def test_the_inbox_holds_ids_alone_and_nothing_once_it_is_answered(tmp_pat
 
 
 async def test_the_row_that_brings_an_answer_quotes_nothing_of_the_message(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         await write(world, WHOLE, "selfie.jpg")
         await delivered(world)
         rows = await world.bot.database.read(
@@ -237,7 +237,7 @@ async def confirmation(world: Journey) -> tuple[Message, dict[str, Any]]:
     message = await write(world, WHOLE, "selfie.jpg")
     shown = await said_directly(world)
     (value,) = re.findall(r'"value": "(\[.*?\])"', json.dumps(shown.blocks).replace('\\"', "'"))[:1]
-    pointer = Pointer.load(value.replace("'", '"'))
+    pointer = MessagePointer.load(value.replace("'", '"'))
     assert pointer is not None
     return message, {
         "id": "trigger:invented",
@@ -300,7 +300,7 @@ async def test_a_click_that_two_processes_found_is_one_check_and_told_as_such(tm
 
 
 async def test_the_next_bot_goes_on_trying_until_slack_lets_it_read(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         message = await mention(world, "New customer NG BVN", "selfie.jpg")
         world.slack.fault = lambda method, _n: Fault.status(503) if method == "conversations.history" else None
         await found(world, message)
@@ -319,7 +319,7 @@ async def test_the_next_bot_goes_on_trying_until_slack_lets_it_read(tmp_path: Pa
 
 
 async def test_an_answer_that_waited_in_the_outbox_says_what_the_message_says_then(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         world.slack.fault = lambda method, _n: Fault.status(503) if method == "chat.postMessage" else None
         message = await write(world, WHOLE, "selfie.jpg")
         await world.answered()

@@ -245,7 +245,7 @@ async def test_a_message_deleted_while_its_form_is_open_gets_its_result_directly
 
 @pytest.mark.anyio
 async def test_a_message_deleted_before_its_answer_is_answered_all_the_same(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         root = await mention(world, "Customer", "selfie.jpg")
         gone: list[Message] = []
 

@@ -226,7 +226,7 @@ AWAY = pytest.mark.parametrize("fault", FAULTS)
 async def test_a_mention_is_answered_although_slack_was_away_for_a_moment(
     tmp_path: Path, fault: str, method: str
 ) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         root = await mention(world, "New customer", "selfie.jpg")
         world.slack.fail_next(method, FAULTS[fault])
         await mention(world, WHOLE, thread_ts=root.ts)
@@ -237,7 +237,7 @@ async def test_a_mention_is_answered_although_slack_was_away_for_a_moment(
 @AWAY
 async def test_an_answer_that_slack_may_have_shown_is_said_once_more_directly(tmp_path: Path, fault: str) -> None:
     """Nobody can look for an answer that one person alone sees: only what surely was not taken is tried again."""
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         root = await mention(world, "New customer", "selfie.jpg")
         world.slack.fail_next("chat.postEphemeral", FAULTS[fault])
         await mention(world, WHOLE, thread_ts=root.ts)
@@ -255,7 +255,7 @@ async def test_an_answer_that_slack_may_have_shown_is_said_once_more_directly(tm
 async def test_a_direct_message_is_answered_once_although_slack_was_away_for_a_moment(
     tmp_path: Path, fault: str
 ) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         world.slack.fail_next("chat.postMessage", FAULTS[fault])
         await world.analyst.write("hello")
         await delivered(world)
@@ -270,7 +270,7 @@ async def test_a_direct_message_is_answered_once_although_slack_was_away_for_a_m
 async def test_the_form_of_a_message_comes_although_slack_was_away_for_a_moment(
     tmp_path: Path, fault: str, method: str
 ) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         await write(world, LACKING, "ada.jpg")
         shown = await said_directly(world)
         world.slack.fail_next(method, FAULTS[fault])
@@ -284,7 +284,7 @@ async def test_the_form_of_a_message_comes_although_slack_was_away_for_a_moment(
 async def test_a_click_that_sends_is_answered_although_slack_was_away_for_a_moment(
     tmp_path: Path, fault: str, method: str
 ) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         await write(world, WHOLE, "selfie.jpg")
         shown = await said_directly(world)
         world.slack.fail_next(method, FAULTS[fault])
@@ -296,7 +296,7 @@ async def test_a_click_that_sends_is_answered_although_slack_was_away_for_a_mome
 
 async def test_slack_is_not_asked_again_before_the_time_that_it_names(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, timeouts=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         world.slack.fail_next("chat.postEphemeral", Fault.rate_limited(2))
         await mention(world, WHOLE, "selfie.jpg")
         await said(world)
@@ -306,7 +306,7 @@ async def test_slack_is_not_asked_again_before_the_time_that_it_names(tmp_path: 
 
 async def test_a_direct_answer_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, timeouts=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         world.slack.fail_next("chat.postMessage", shown_after(clock, seconds=8))
         await world.analyst.write("hello")
         await world.answered()
@@ -318,7 +318,7 @@ async def test_a_direct_answer_that_slack_shows_eight_seconds_late_stands_once(t
 
 async def test_an_answer_to_a_click_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, timeouts=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         await write(world, WHOLE, "selfie.jpg")
         shown = await said_directly(world)
         world.slack.fail_next("response_url", Fault.status(404))
@@ -336,7 +336,7 @@ async def test_an_answer_to_a_click_that_slack_shows_eight_seconds_late_stands_o
 
 async def test_an_answer_in_place_of_its_button_stands_once_however_late_slack_shows_it(tmp_path: Path) -> None:
     clock = StoppedClock()
-    async with journey(tmp_path, clock=clock, patience=replace(PATIENT, answer_sleep=clock.sleep)) as world:
+    async with journey(tmp_path, clock=clock, timeouts=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         await write(world, WHOLE, "selfie.jpg")
         shown = await said_directly(world)
         world.slack.fail_next("response_url", shown_after(clock, seconds=8))
@@ -357,7 +357,7 @@ def shown_after(clock: MovedClock, *, seconds: float) -> Fault:
 
 
 async def test_an_answer_that_slack_takes_only_in_a_minute_is_said_directly(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         world.slack.fail_next("chat.postEphemeral", Fault.rate_limited(600))
         await mention(world, WHOLE, "selfie.jpg")
         told = await said_directly(world)
@@ -366,7 +366,7 @@ async def test_an_answer_that_slack_takes_only_in_a_minute_is_said_directly(tmp_
 
 
 async def test_a_thread_that_cannot_be_read_is_not_called_a_thread_without_photos(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         root = await mention(world, "New customer", "selfie.jpg")
         world.slack.fault = away("conversations.replies")
         await mention(world, WHOLE, thread_ts=root.ts)
@@ -374,7 +374,7 @@ async def test_a_thread_that_cannot_be_read_is_not_called_a_thread_without_photo
 
 
 async def test_words_stand_in_the_modal_when_the_message_cannot_be_read(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         await mention(world, LACKING, "ada.jpg")
         shown = await said(world)
         world.slack.fault = away("conversations.history")
@@ -383,7 +383,7 @@ async def test_words_stand_in_the_modal_when_the_message_cannot_be_read(tmp_path
 
 
 async def test_a_form_that_slack_refuses_is_no_modal_that_waits_for_ever(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         await mention(world, LACKING, "ada.jpg")
         shown = await said(world)
         world.slack.fail_next("views.update", Fault.error("invalid_arguments"))
@@ -392,7 +392,7 @@ async def test_a_form_that_slack_refuses_is_no_modal_that_waits_for_ever(tmp_pat
 
 
 async def test_who_closes_the_modal_meanwhile_hears_no_more_of_it(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         await mention(world, LACKING, "ada.jpg")
         shown = await said(world)
 
@@ -408,7 +408,7 @@ async def test_who_closes_the_modal_meanwhile_hears_no_more_of_it(tmp_path: Path
 
 @pytest.mark.parametrize("method", ["chat.postEphemeral", "views.update", "response_url"])
 async def test_who_could_not_be_answered_hears_directly_once_slack_is_back(tmp_path: Path, method: str) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         if method == "chat.postEphemeral":
             world.slack.fault = away(method, "chat.postMessage")
             await mention(world, WHOLE, "selfie.jpg")
@@ -496,7 +496,7 @@ async def test_the_newest_photo_of_a_long_thread_is_found(tmp_path: Path) -> Non
 
 
 async def test_a_page_of_a_long_thread_is_read_again_alone(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         root = await long_thread(world, 420, photos_at={415: "selfie.jpg"})
         pages = iter((None, Fault.status(503), None, None))
         world.slack.fault = lambda method, _count: next(pages) if method == "conversations.replies" else None
@@ -630,7 +630,7 @@ async def test_what_a_person_typed_or_emptied_is_never_filled_in_again(tmp_path:
 
 @pytest.mark.parametrize("fault", [Fault.status(503), Fault.hang_before(GIVE_UP_SECONDS), Fault.rate_limited(30)])
 async def test_the_fields_follow_in_time_although_the_message_cannot_be_read_then(tmp_path: Path, fault: Fault) -> None:
-    async with journey(tmp_path, patience=IN_EARNEST) as world:
+    async with journey(tmp_path, timeouts=IN_EARNEST) as world:
         await write(world, UNLABELLED, "selfie.jpg")
         await world.analyst.click(await said_directly(world), ids.OPEN_FORM_OF_MESSAGE)
         modal = await filled(world)
@@ -656,7 +656,7 @@ async def test_a_message_that_was_taken_back_fills_in_nothing_more(tmp_path: Pat
 
 @pytest.mark.parametrize("count", [2, 50])
 async def test_the_form_to_run_a_check_again_comes_too_or_its_absence_is_told(tmp_path: Path, count: int) -> None:
-    async with journey(tmp_path, patience=HASTY, story="rejected") as world:
+    async with journey(tmp_path, timeouts=HASTY, story="rejected") as world:
         await world.ask()
         await world.settle()
         world.slack.fail_next("views.update", *[Fault.status(503)] * count)

@@ -12,8 +12,8 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, Modal, Person
 from bot.sandbox.slack.files import SlackFile
 from bot.slack.blocks import ids
-from bot.slack.blocks.form import Place
-from bot.slack.blocks.message import Pointer
+from bot.slack.blocks.form import ResultPlace
+from bot.slack.blocks.message import MessagePointer
 from tests.journeys.world import HASTY, REVIEWER, SELFIE, Journey, journey
 from tests.journeys.writing import MENTION, NUMBER, filled, mention, said, said_directly, write
 
@@ -85,7 +85,7 @@ async def test_a_form_opened_before_an_upgrade_takes_nothing_from_the_channel(tm
         root = await mention(world, f"{MENTION} {WRITTEN} Ada-Invented Obi-Invented", "selfie.jpg")
         await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
         modal = await filled(world)
-        modal.view["private_metadata"] = Place(channel=CHANNEL, thread_ts=root.ts, message_ts=root.ts).dump()
+        modal.view["private_metadata"] = ResultPlace(channel=CHANNEL, thread_ts=root.ts, message_ts=root.ts).dump()
         await modal.choose("country", "NG")
         await modal.choose("id_type", "BVN")
         assert not any(personal in json.dumps(modal.view) for personal in PERSONAL)
@@ -95,7 +95,7 @@ async def test_a_button_to_send_from_before_an_upgrade_sends_nothing_from_a_chan
     async with journey(tmp_path) as world:
         root = await mention(world, WHOLE, "selfie.jpg")
         shown = await said(world)
-        pointer = Pointer(channel=CHANNEL, ts=root.ts, thread_ts=None, fingerprint="0" * 32)
+        pointer = MessagePointer(channel=CHANNEL, ts=root.ts, thread_ts=None, fingerprint="0" * 32)
         button = {"type": "button", "action_id": ids.SEND_MESSAGE, "text": {"type": "plain_text", "text": "Send"}}
         shown.blocks = [{"type": "actions", "block_id": "b", "elements": [button | {"value": pointer.dump()}]}]
         await world.analyst.click(shown, ids.SEND_MESSAGE)
@@ -194,7 +194,7 @@ async def test_an_author_hears_of_the_number_when_somebody_else_uses_the_shortcu
 
 
 async def test_the_form_stands_although_the_author_cannot_be_told(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=HASTY, KYC_REQUESTERS=EVERYBODY) as world:
+    async with journey(tmp_path, timeouts=HASTY, KYC_REQUESTERS=EVERYBODY) as world:
         world.slack.fault = lambda method, _count: Fault.status(503) if method.startswith("chat.post") else None
         remi = world.slack.person(REVIEWER)
         photo = await world.analyst.upload(SELFIE, "ada.jpg")
@@ -234,7 +234,7 @@ async def test_the_shortcut_reads_nothing_of_what_two_people_write_each_other(
     tmp_path: Path, answer: Fault | None
 ) -> None:
     """Its id looks like that of a direct message to the bot, and Slack may not say in time that it is none."""
-    async with journey(tmp_path, patience=HASTY) as world:
+    async with journey(tmp_path, timeouts=HASTY) as world:
         theirs = "D0AMINAREMI"
         world.slack.add_channel(theirs, "theirs", members=[ANALYST, REVIEWER], private=True, bot_is_member=False)
         message = await world.analyst.say(theirs, WHOLE.removeprefix(MENTION))

@@ -35,13 +35,13 @@ def command(trigger_id: str) -> dict[str, Any]:
 async def test_an_event_that_comes_again_is_answered_and_does_nothing(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         assert (await world.slack.deliver("events_api", revoked("Ev0AAA"))).ok
-        assert "slack" in world.bot.readiness.degraded
-        world.bot.readiness.degraded.clear()
+        assert "slack" in world.bot.health.degraded
+        world.bot.health.degraded.clear()
         again = await world.slack.deliver("events_api", revoked("Ev0AAA"), retry_num=1, retry_reason="http_timeout")
         assert again.ok
-        assert world.bot.readiness.degraded == {}
+        assert world.bot.health.degraded == {}
         assert (await world.slack.deliver("events_api", revoked("Ev0BBB"))).ok
-        assert "slack" in world.bot.readiness.degraded
+        assert "slack" in world.bot.health.degraded
 
 
 async def test_a_repeat_is_recognised_after_a_restart(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ async def test_a_repeat_is_recognised_after_a_restart(tmp_path: Path) -> None:
         settings = world.bot.settings
     async with journey(tmp_path, KYC_ENCRYPTION_KEYS=settings.encryption_keys.get_secret_value()) as world:
         await world.slack.deliver("events_api", revoked("Ev0AAA"), retry_num=3, retry_reason="http_timeout")
-        assert world.bot.readiness.degraded == {}
+        assert world.bot.health.degraded == {}
 
 
 async def test_what_was_taken_long_ago_is_forgotten(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ async def test_every_event_is_taken_whether_we_asked_for_it_or_not(
         assert answer.status_code == 200, answer.text
     access_lost = name in ("event_app_uninstalled.json", "event_tokens_revoked.json")
     assert errors(log_lines) == (["slack.access_lost"] if access_lost else [])
-    assert ("slack" in world.bot.readiness.degraded) is access_lost
+    assert ("slack" in world.bot.health.degraded) is access_lost
     assert world.slack.messages(CHANNEL) == []
 
 
@@ -130,7 +130,7 @@ async def test_a_persons_token_that_was_revoked_is_not_ours(world: Journey, log_
     payload["event"]["tokens"] = {"oauth": ["U0AMINA0001"]}
     assert (await send_event(world, payload)).status_code == 200
     assert errors(log_lines) == []
-    assert "slack" not in world.bot.readiness.degraded
+    assert "slack" not in world.bot.health.degraded
 
 
 @pytest.mark.parametrize("name", INTERACTIONS)
@@ -213,7 +213,7 @@ async def test_what_is_not_signed_by_slack_now_is_turned_away(world: Journey) ->
         ):
             answer = await send(world, body, kind, headers(body))
             assert answer.status_code == 401, forgery
-    assert "slack" not in world.bot.readiness.degraded
+    assert "slack" not in world.bot.health.degraded
     assert world.slack.calls == []
 
 

@@ -52,7 +52,7 @@ IMPATIENT = replace(PATIENT, worker=aiohttp.ClientTimeout(total=1.5))
 @asynccontextmanager
 async def impatient(folder: Path, **more: Any) -> AsyncIterator[Journey]:
     """A bot that gives up on a hanging Slack sooner, as far as its workers go."""
-    async with journey(folder, patience=IMPATIENT, **more) as world:
+    async with journey(folder, timeouts=IMPATIENT, **more) as world:
         yield world
 
 
@@ -119,7 +119,7 @@ async def states(world: Journey) -> Counter[str]:
 async def test_a_form_that_could_not_open_leaves_a_button_that_opens_it(
     tmp_path: Path, fault: Fault, took: Took
 ) -> None:
-    async with journey(tmp_path, patience=replace(PATIENT, listener=IN_EARNEST.listener)) as world:
+    async with journey(tmp_path, timeouts=replace(PATIENT, listener=IN_EARNEST.listener)) as world:
         world.slack.fail_next("views.open", fault)
         reply = await world.analyst.command("")
         assert reply.ok

@@ -123,7 +123,7 @@ async def test_status_without_a_reference_says_how_to_name_one(tmp_path: Path) -
 
 
 async def test_status_still_answers_when_slack_gives_no_link(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=IN_EARNEST) as world:
+    async with journey(tmp_path, timeouts=IN_EARNEST) as world:
         ref = await finished(world)
         for fault in (Fault.error("message_not_found"), Fault.status(500), Fault.hang_before(GIVE_UP_SECONDS)):
             world.slack.fail_next("chat.getPermalink", fault)
@@ -267,7 +267,7 @@ async def test_a_refusal_finds_its_person_also_where_the_channel_cannot_be_answe
 
 
 async def test_a_reviewer_is_not_told_no_while_slack_does_not_say_who_reviews(tmp_path: Path, took: Took) -> None:
-    async with journey(tmp_path, patience=IN_EARNEST, KYC_REVIEWERS="S0COLD00001") as world:
+    async with journey(tmp_path, timeouts=IN_EARNEST, KYC_REVIEWERS="S0COLD00001") as world:
         await finished(world)
         world.slack.channels[CHANNEL].members.add(REVIEWER)
         world.clock.move(hours=7)
@@ -304,7 +304,7 @@ async def test_details_open_at_once_although_smile_id_is_away_and_say_that_there
 
 
 async def test_details_that_come_too_late_for_their_trigger_say_so_and_open_at_the_next_click(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=replace(PATIENT, listener=IN_EARNEST.listener)) as world:
+    async with journey(tmp_path, timeouts=replace(PATIENT, listener=IN_EARNEST.listener)) as world:
         await finished(world)
         for fault in (Fault.error("expired_trigger_id"), Fault.status(500), Fault.hang_before(GIVE_UP_SECONDS)):
             before = len(world.slack.ephemerals(world.analyst.user_id))

@@ -144,7 +144,7 @@ async def test_what_reads_the_same_is_not_published_again(tmp_path: Path) -> Non
     async with in_review(tmp_path) as (world, _ref):
         await open_home(world, REVIEWER)
         before = publishings(world)
-        await world.bot.home.look()
+        await world.bot.home.tick()
         await world.work()
         assert publishings(world) == before
         await open_home(world, REVIEWER)
@@ -161,7 +161,7 @@ async def test_whoever_loses_the_role_loses_the_section(tmp_path: Path) -> None:
         await world.slack.emit(event)
         # The event's own work goes on after its answer.
         await world.slack.wait_for(lambda: any(c.method == "usergroups.users.list" for c in world.slack.calls))
-        await world.bot.home.look()
+        await world.bot.home.tick()
         await world.work()
         assert "You have no part in checks here" in shown(world, REVIEWER)
 
@@ -196,7 +196,7 @@ async def test_a_tab_that_nobody_opens_any_more_is_left_alone(tmp_path: Path) ->
         await open_home(world, ADMIN)
         world.clock.move(days=8)
         before = publishings(world)
-        await world.bot.home.look()
+        await world.bot.home.tick()
         put_on_record(world, "1210")
         await call_back(world, "1210")
         await world.work()

@@ -28,7 +28,7 @@ from bot.slack.blocks import export as words
 from bot.slack.blocks.refusals import SENTENCES, sentence
 from storage import exports
 from storage.engine.database import Transaction
-from storage.exports import Line, Wanted
+from storage.exports import ExportLine, ExportRange
 from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, bot_between, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +75,7 @@ def read_back(file: SlackFile) -> list[dict[str, str]]:
 
 
 async def in_the_database(world: Journey) -> list[dict[str, str]]:
-    lines: list[Line] = await world.bot.database.read(exports.page, Wanted(), None)
+    lines: list[ExportLine] = await world.bot.database.read(exports.page, ExportRange(), None)
     return [{name: str(value) for name, value in asdict(line).items()} for line in lines]
 
 
@@ -92,7 +92,7 @@ async def some_checks(world: Journey) -> list[str]:
     refs = [await world.ask(id_number="00000000000", first_name="Ada-Clearly-Invented")]
     await world.settle()
     refs.append(await world.ask(id_number="22222222222"))
-    await world.bot.desk.cancel(ANALYST, refs[-1])
+    await world.bot.details.cancel(ANALYST, refs[-1])
 
     def set_reason(tx: Transaction) -> None:
         tx.run("UPDATE verifications SET failure = :reason WHERE ref = :ref", reason=FORMULA, ref=refs[-1])
@@ -233,7 +233,7 @@ async def test_more_than_a_file_may_hold_is_not_begun(tmp_path: Path) -> None:
             access=world.bot.access,
             timezone="Africa/Lagos",
             now=world.clock,
-            dice=random.Random(1),
+            rng=random.Random(1),
             most=1,
         )
         with pytest.raises(Refused) as refused:

@@ -16,7 +16,7 @@ import pytest
 from bot.domain.reporting.exports import Format
 from bot.reporting.exports import parts as export_parts
 from storage.engine.database import Transaction
-from storage.exports import PAGE, Wanted
+from storage.exports import PAGE, ExportRange
 from tests.journeys.world import Journey, journey
 from tests.patience import GIVE_UP_SECONDS
 
@@ -37,7 +37,7 @@ async def parts(world: Journey, form: Format, **wanted: object) -> bytes:
     written = export_parts(
         world.bot.database,
         form,
-        Wanted(**wanted),  # type: ignore[arg-type]
+        ExportRange(**wanted),  # type: ignore[arg-type]
         actor="operator",
         on_page=on_page,
         now=world.clock,

@@ -22,7 +22,7 @@ from PIL import Image
 from bot.domain.reporting.figure_tables import record
 from bot.domain.reporting.summary_command import parse
 from bot.reporting import report_reader
-from bot.runtime.factory import Patience
+from bot.runtime.factory import Timeouts
 from bot.sandbox.demo import ANALYST, settings_for
 from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.files import SlackFile
@@ -62,7 +62,7 @@ OPENING = "KYC, Tuesday 24 November"
 
 
 @asynccontextmanager
-async def office(folder: Path, *, patience: Patience = PATIENT) -> AsyncIterator[Journey]:
+async def office(folder: Path, *, timeouts: Timeouts = PATIENT) -> AsyncIterator[Journey]:
     """A team with a manager and the managers' channel, on a Tuesday at ten."""
     clock = MovedClock()
     slack = patient_slack(clock)
@@ -73,13 +73,13 @@ async def office(folder: Path, *, patience: Patience = PATIENT) -> AsyncIterator
         folder,
         slack=slack,
         clock=clock,
-        patience=patience,
+        timeouts=timeouts,
         KYC_SUMMARY_CHANNEL=MANAGERS,
         KYC_MANAGERS=MANAGER,
         KYC_ADMINS=ADMIN,
     ) as world:
         world.smile_id.stories_by_id_number.update(STORIES)
-        await world.bot.summary.look()
+        await world.bot.summary.tick()
         yield world
 
 
@@ -96,7 +96,7 @@ async def a_day_of_checks(world: Journey) -> list[str]:
 async def morning(world: Journey, day: int = 25, hour: int = 8) -> None:
     """The hour comes; what is to be said is said."""
     go_to(world.clock, TUESDAY.replace(day=day, hour=hour))
-    await world.bot.summary.look()
+    await world.bot.summary.tick()
     await world.work()
 
 
@@ -172,7 +172,7 @@ async def test_it_stands_once_though_the_bot_restarts_and_answers_are_lost(tmp_p
         await morning(world)
         for _restart in range(2):
             async with restarted(world, tmp_path) as again:
-                await again.bot.summary.look()
+                await again.bot.summary.tick()
                 for _round in range(4):
                     again.clock.move(seconds=10)
                     await again.work()
@@ -226,7 +226,7 @@ async def test_a_week_compares_itself_with_the_week_before(tmp_path: Path) -> No
         assert "KYC, week of 23 to 29 November — 9 checks: 6 approved" in week
         assert "For comparison" not in week
         go_to(world.clock, datetime(2026, 12, 7, 8, tzinfo=LAGOS))
-        await world.bot.summary.look()
+        await world.bot.summary.tick()
         await world.work()
         week = [text for text in map(world.slack.plain, roots(world)) if "week of" in text][-1]
         assert "KYC, week of 30 November to 6 December — nobody asked for a check." in week
@@ -341,7 +341,7 @@ async def test_a_manager_chooses_days_country_and_id_type(tmp_path: Path, typed:
 
 
 async def test_figures_that_take_long_follow_in_a_moment(tmp_path: Path) -> None:
-    async with office(tmp_path, patience=replace(PATIENT, sum_up_seconds=1)) as world:
+    async with office(tmp_path, timeouts=replace(PATIENT, sum_up_seconds=1)) as world:
         await world.ask()
         await world.work()
         free = threading.Event()

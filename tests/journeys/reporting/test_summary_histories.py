@@ -42,23 +42,23 @@ Entry = dict[str, Any]
 class Office:
     """Somebody who asks for checks, and keeps a list of their own."""
 
-    def __init__(self, world: Journey, zone: ZoneInfo, dice: random.Random) -> None:
+    def __init__(self, world: Journey, zone: ZoneInfo, rng: random.Random) -> None:
         self.world = world
         self.zone = zone
-        self.dice = dice
+        self.rng = rng
         self.kept: list[Entry] = []
 
     async def one_step(self) -> None:
         self._pass_time()
-        number = self.dice.choice(NUMBERS)
+        number = self.rng.choice(NUMBERS)
         entry = await self._ask(number)
-        if self.dice.random() < 0.15:
+        if self.rng.random() < 0.15:
             await self._cancel(entry)
             return
         await self._end(entry)
-        if entry["outcome"] == "open" and self.dice.random() < 0.7:
+        if entry["outcome"] == "open" and self.rng.random() < 0.7:
             await self._decide(entry)
-        if entry["outcome"] in ("rejected", "failed", "new_photos") and self.dice.random() < 0.6:
+        if entry["outcome"] in ("rejected", "failed", "new_photos") and self.rng.random() < 0.6:
             await self._run_again(entry)
 
     async def _ask(self, number: str) -> Entry:
@@ -97,7 +97,7 @@ class Office:
 
     async def _decide(self, entry: Entry) -> None:
         self._pass_time()
-        decision = self.dice.choice(list(Decision))
+        decision = self.rng.choice(list(Decision))
         review, ref = self.world.bot.review, entry["ref"]
         await review.claim(REVIEWER, ref)
         check = await self.world.check(ref)
@@ -106,7 +106,7 @@ class Office:
             ref,
             decision,
             form_id=f"V{len(self.kept)}",
-            seen=check.standing,
+            seen=check.version_token,
             reason="other",
             own_words="as I see it",
             overrides=False,
@@ -121,18 +121,18 @@ class Office:
         return entry
 
     def _choose_story(self, number: str) -> str:
-        story = self.dice.choice([*ENDS, "approved"])
+        story = self.rng.choice([*ENDS, "approved"])
         self.world.smile_id.stories_by_id_number[number] = story
         return story
 
     def _pass_time(self) -> None:
         """Up to nine hours, often to just before or after a midnight; never so close that a slow step crosses it."""
         clock, zone = self.world.clock, self.zone
-        clock.move(minutes=self.dice.randint(1, 540))
+        clock.move(minutes=self.rng.randint(1, 540))
         local = clock().astimezone(zone)
-        if self.dice.random() < 0.4:
+        if self.rng.random() < 0.4:
             midnight = datetime.combine(local.date() + timedelta(days=1), time(0), zone)
-            go_to(clock, midnight + timedelta(minutes=self.dice.choice([-5, 5])))
+            go_to(clock, midnight + timedelta(minutes=self.rng.choice([-5, 5])))
         elif min(local.hour * 60 + local.minute, 24 * 60 - local.hour * 60 - local.minute) < 5:
             clock.move(minutes=10)
 

@@ -79,7 +79,7 @@ async def look(folder: Path, clock: Clock, at: datetime, **settings: str) -> lis
     """Start, look once, stop; gives the days told so far."""
     clock.now = at
     async with bot_at(folder, clock, **settings) as bot:
-        await bot.summary.look()
+        await bot.summary.tick()
         return await told(bot)
 
 
@@ -87,19 +87,19 @@ async def test_the_day_before_is_told_at_the_hour_and_once(tmp_path: Path) -> No
     clock = Clock(lagos(20, 15))
     async with bot_at(tmp_path, clock) as bot:
         for hour, minute, expected in ((7, 59, []), (8, 0, ["2026-11-20"]), (8, 1, ["2026-11-20"]), (23, 0, None)):
-            await bot.summary.look()
+            await bot.summary.tick()
             clock.now = lagos(21, hour, minute)
-            await bot.summary.look()
-            await bot.summary.look()
+            await bot.summary.tick()
+            await bot.summary.tick()
             assert await told(bot) == (["2026-11-20"] if expected is None else expected)
 
 
 async def test_a_summary_brings_a_picture_and_a_file_for_its_thread(tmp_path: Path) -> None:
     clock = Clock(lagos(20, 15))
     async with bot_at(tmp_path, clock) as bot:
-        await bot.summary.look()
+        await bot.summary.tick()
         clock.now = lagos(21, 8)
-        await bot.summary.look()
+        await bot.summary.tick()
 
         def posts(tx: Transaction) -> list[tuple[str, str | None]]:
             return [(row["kind"], row["about"]) for row in tx.rows("SELECT kind, about FROM posts ORDER BY seq")]
@@ -130,8 +130,8 @@ async def test_each_channel_hears_once(tmp_path: Path) -> None:
     await look(tmp_path, clock, lagos(21, 9))
     clock.now = lagos(21, 10)
     async with bot_at(tmp_path, clock, KYC_SUMMARY_CHANNEL=other) as bot:
-        await bot.summary.look()
-        await bot.summary.look()
+        await bot.summary.tick()
+        await bot.summary.tick()
         assert (await told(bot), await told(bot, channel=other)) == (["2026-11-20"], ["2026-11-20"])
 
 
@@ -166,8 +166,8 @@ async def test_after_a_long_stop_the_last_three_days_are_told_and_the_older_ones
     await look(tmp_path, clock, lagos(2, 9))
     clock.now = lagos(20, 9)
     async with bot_at(tmp_path, clock) as bot:
-        await bot.summary.look()
-        await bot.summary.look()
+        await bot.summary.tick()
+        await bot.summary.tick()
         assert await told(bot) == ["2026-11-17", "2026-11-18", "2026-11-19"]
         assert await told(bot, "week") == ["2026-11-09"]
         days, weeks = await older(bot)
@@ -179,12 +179,12 @@ async def test_after_a_long_stop_the_last_three_days_are_told_and_the_older_ones
 async def test_a_week_is_told_on_monday_and_a_month_on_the_first(tmp_path: Path) -> None:
     clock = Clock(lagos(18, 9))
     async with bot_at(tmp_path, clock) as bot:
-        await bot.summary.look()
+        await bot.summary.tick()
         for day in range(19, 31):
             clock.now = lagos(day, 8)
-            await bot.summary.look()
+            await bot.summary.tick()
         clock.now = lagos(1, 8, month=12)
-        await bot.summary.look()
+        await bot.summary.tick()
         assert await told(bot, "week") == ["2026-11-16", "2026-11-23"]
         assert await told(bot, "month") == ["2026-11-01"]
         assert len(await told(bot)) == 13
@@ -212,15 +212,15 @@ async def test_where_the_clocks_change_at_the_hour_each_day_is_told_once(
     clock = Clock(changing - timedelta(days=3))
     dates = [(changing + timedelta(days=n)).astimezone(ZoneInfo(zone)).date().isoformat() for n in range(-3, 2)]
     async with bot_at(tmp_path, clock, KYC_TIMEZONE=zone, KYC_SUMMARY_TIME=hour.isoformat()) as bot:
-        await bot.summary.look()
+        await bot.summary.tick()
         clock.now = before
-        await bot.summary.look()
+        await bot.summary.tick()
         assert await told(bot) == dates[:2]
         # Every ten minutes through the change and the day after it.
         seen = []
         clock.now = then
         while clock.now < then + timedelta(hours=50):
-            await bot.summary.look()
+            await bot.summary.tick()
             seen.append(await told(bot))
             clock.now += timedelta(minutes=10)
         assert seen[0] == dates[:3]
@@ -281,7 +281,7 @@ async def test_what_fell_due_before_a_backup_was_put_back_is_looked_for_first(tm
     clock.now = lagos(21, 10)
     async with bot_at(tmp_path, clock) as bot:
         await bot.database.write(meta.keep, "restored_at", to_text(lagos(20, 12)))
-        await bot.summary.look()
+        await bot.summary.tick()
 
         def doubts(tx: Transaction) -> dict[str, str | None]:
             return {row["id"]: row["in_doubt_since"] for row in tx.rows("SELECT id, in_doubt_since FROM posts")}

@@ -15,7 +15,7 @@ from bot.sandbox.slack.world import BOT_USER_ID
 from bot.slack.blocks import ids
 from storage import exports
 from storage.engine.database import Transaction
-from storage.exports import Wanted
+from storage.exports import ExportRange
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.queries.test_commands import details
@@ -57,8 +57,8 @@ def everything_said(world: Journey) -> str:
     return "\n".join(world.slack.plain(message) for message in messages)
 
 
-async def line(world: Journey) -> exports.Line:
-    (found,) = await world.bot.database.read(exports.page, Wanted(), None)
+async def line(world: Journey) -> exports.ExportLine:
+    (found,) = await world.bot.database.read(exports.page, ExportRange(), None)
     return found
 
 

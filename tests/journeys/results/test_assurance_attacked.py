@@ -207,7 +207,7 @@ async def test_details_open_however_many_names_smile_id_told(tmp_path: Path) -> 
         ref = await sent(world)
         for n in range(12):
             await call_back(world, "1012", "ID Validated", FullName=f"{n} " + "INVENTED " * 30)
-        view = await world.bot.desk.details(ANALYST, ref)
+        view = await world.bot.details.details(ANALYST, ref)
         assert faults_in_view(view) == []
 
 

@@ -65,10 +65,10 @@ async def ask_for(world: Site, count: int) -> list[str]:
     return refs
 
 
-async def strike(world: Site, code_of: dict[str, str], dice: random.Random) -> Counter[int]:
+async def strike(world: Site, code_of: dict[str, str], rng: random.Random) -> Counter[int]:
     """Each check's verdict ten times, each time signed anew, all shuffled; the answers by status."""
     letters = [job for job in world.smile_id.jobs.values() for _ in range(COPIES)]
-    dice.shuffle(letters)
+    rng.shuffle(letters)
     waiting = iter(letters)
     answers: Counter[int] = Counter()
 
@@ -98,7 +98,7 @@ async def test_ten_callbacks_for_each_check_make_one_final_post_for_each(
     request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     count = 1_000 if request.config.getoption("--whole-storm") else 200
-    dice = random.Random(count)
+    rng = random.Random(count)
     async with site(story="silent", start=False, pace=1_000, KYC_POLL_AFTER="1h", KYC_CONFIRM_WAIT="30m") as world:
         refs = await ask_for(world, count)
         began = time.monotonic()
@@ -112,11 +112,11 @@ async def test_ten_callbacks_for_each_check_make_one_final_post_for_each(
         await world.wait_for(all_wait, timeout_seconds=GIVE_UP_SECONDS + count * 0.5)
         await world.wait_for_posts(timeout_seconds=GIVE_UP_SECONDS + count * 0.5)
         sent, before = time.monotonic(), megabytes(world.process.pid, "VmRSS")
-        code_of = {job_id: dice.choice(list(VERDICTS)) for job_id in jobs}
+        code_of = {job_id: rng.choice(list(VERDICTS)) for job_id in jobs}
         for job in jobs.values():
             job.record[:] = [message(job, code_of[job.job_id])]
 
-        answers = await strike(world, code_of, dice)
+        answers = await strike(world, code_of, rng)
         struck = time.monotonic()
         await world.wait_for_the_end(timeout_seconds=GIVE_UP_SECONDS + count * 0.5)
         ended, peak = time.monotonic(), megabytes(world.process.pid, "VmHWM")

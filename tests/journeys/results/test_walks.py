@@ -44,7 +44,7 @@ class Walk(RuleBasedStateMachine):
         self.stack = AsyncExitStack()
         self.bots = AsyncExitStack()
         self.clock = MovedClock()
-        self.dice = random.Random(7)
+        self.rng = random.Random(7)
         """One for all starts: the same again would give the same ids again."""
         self.approved_on_record = False
         self.last: Message | None = None
@@ -80,7 +80,7 @@ class Walk(RuleBasedStateMachine):
         await self.smile_id.wait_for(lambda: self.world.job().processed)
 
     async def _start(self) -> None:
-        between = bot_between(self.slack, self.smile_id, self.environment, clock=self.clock, dice=self.dice)
+        between = bot_between(self.slack, self.smile_id, self.environment, clock=self.clock, rng=self.rng)
         self.world: Journey = await self.bots.enter_async_context(between)
 
     def said(self, code: str) -> Message:

@@ -347,7 +347,7 @@ async def test_a_reviewer_who_loses_the_role_meanwhile_decides_nothing(tmp_path:
         await press(world, REVIEWER, f"{ids.REVIEW_DECIDE}:approved")
         assert "Only reviewers and admins can do this." in await whispered(world, REVIEWER)
         assert "Claimed by @remi" in text(world)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert "Nobody has claimed this yet." in text(world)
         assert (await world.check(ref)).decision is None
@@ -411,7 +411,7 @@ async def test_notes_and_replies_below_the_card_are_kept_sealed_and_shown_to_rev
         await decide(world, REVIEWER, "approved", "same_person")
         world.slack.fail_next("conversations.replies", Fault.status(503))
         for _again in range(3):
-            await world.bot.reminding.look()
+            await world.bot.reminders.tick()
             await world.work()
         assert await rows(world, "review_notes") == 2
         assert "2 notes" in text(world)
@@ -461,7 +461,7 @@ async def test_reminders_climb_from_the_group_to_the_managers_once_each(tmp_path
         async def look(**by: float) -> None:
             world.clock.move(**by)
             for _twice in range(2):
-                await world.bot.reminding.look()
+                await world.bot.reminders.tick()
             await world.work()
 
         await look(minutes=119)
@@ -490,7 +490,7 @@ async def test_reminders_climb_from_the_group_to_the_managers_once_each(tmp_path
 async def test_where_nobody_is_a_manager_the_last_reminder_goes_to_the_admins(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0899", KYC_MANAGERS="") as (world, _ref):
         world.clock.move(hours=4.1)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert any("Nobody has claimed this for 4 h" in told for told in world.direct(ADMIN))
 
@@ -502,7 +502,7 @@ async def test_a_decision_that_waits_for_a_second_person_calls_those_who_may_be_
         await decide(world, REVIEWER, "approved", "same_person")
         for _twice in range(2):
             world.clock.move(hours=4, minutes=1)
-            await world.bot.reminding.look()
+            await world.bot.reminders.tick()
             await world.work()
         assert not [n for n in world.notices() if "nothing was done" in n]
         (reminded,) = [n for n in world.notices() if "A decision has waited for a second person for 4 h" in n]
@@ -516,12 +516,12 @@ async def test_a_decision_that_waits_for_a_second_person_calls_those_who_may_be_
 async def test_a_check_that_smile_id_keeps_for_long_gets_a_card(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, ref):
         world.clock.move(hours=7.9)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert cards(world) == []
         world.clock.move(hours=0.2)
         for _twice in range(2):
-            await world.bot.reminding.look()
+            await world.bot.reminders.tick()
             await world.work()
         assert len(cards(world)) == 1
         assert "Still waiting for Smile ID" in text(world)
@@ -564,7 +564,7 @@ async def test_a_channel_archived_after_the_card_was_posted_loses_no_decision(tm
         await pass_time(world, 0, 1)
         assert (await world.check(ref)).decision == "approved"
         assert world.thread()[-1].startswith("@amina Approved by @remi")
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         assert await world.bot.database.read(reviews.replies_due) == []
 
 
@@ -670,7 +670,7 @@ async def test_for_information_a_card_waits_for_nobody(tmp_path: Path) -> None:
         await pass_time(world, 0, 2)
         assert "Nothing is left to decide." in text(world)
         world.clock.move(days=3)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert len(world.notices()) == 1
         assert world.direct(MANAGER) == []
@@ -707,7 +707,7 @@ async def test_what_was_decided_is_not_opened_again_while_smile_id_still_has_no_
         put_on_record(world, "0815")
         await call_back(world, "0815")
         await pass_time(world, 0, 8 * 86400, 60)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         check = await world.check(ref)
         assert (check.review, check.decision) == ("decided", "rejected")
@@ -717,7 +717,7 @@ async def test_what_was_decided_is_not_opened_again_while_smile_id_still_has_no_
 async def test_before_smile_id_has_said_anything_there_is_nothing_to_decide(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, ref):
         world.clock.move(hours=9)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         assert "[Approve]" not in text(world)

@@ -186,7 +186,7 @@ async def test_an_admins_own_proposal_is_void_once_they_are_no_admin(tmp_path: P
         assert (await world.check(ref)).decision is None
         assert "the proposal is void" in await whispered(world, ZOE)
         # A reviewer still, but of this check only its requester: nor may they keep it claimed.
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert "Nobody has claimed this yet." in text(world)
 
@@ -255,7 +255,7 @@ async def test_the_words_below_a_card_belong_to_its_round_and_are_kept_once(tmp_
         await decide(world, REVIEWER, "new_photos", "covered")
         await run_again(world, ANALYST)
         # Run again before the minute had passed: its notes are the first round's all the same.
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert await notes(world, ref) == ["the first round"]
         second = await world.bot.database.read(reviews.find, ref)
@@ -265,7 +265,7 @@ async def test_the_words_below_a_card_belong_to_its_round_and_are_kept_once(tmp_
         await world.work()
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "rejected", "tampered")
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         assert await notes(world, ref) == ["the first round"]
 
 
@@ -275,9 +275,9 @@ async def test_words_below_the_card_wait_for_a_token_that_works(tmp_path: Path) 
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "rejected", "tampered")
         world.slack.fail_next("conversations.replies", Fault.error("token_revoked"))
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         assert await notes(world, ref) == []
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         assert await notes(world, ref) == ["keep me"]
 
 
@@ -285,7 +285,7 @@ async def test_a_note_does_not_keep_a_check_from_its_card_when_smile_id_keeps_it
     async with waiting(tmp_path, **STAFF) as (world, ref):
         await world.bot.review.note(REVIEWER, ref, "the branch asked about it", form_id="V1")
         world.clock.move(hours=8.1)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert len(cards(world)) == 1
         assert "Still waiting for Smile ID" in text(world)
@@ -296,7 +296,7 @@ async def test_a_note_does_not_keep_a_check_from_its_card_when_smile_id_keeps_it
 
 async def look(world: Journey, **by: float) -> None:
     world.clock.move(**by)
-    await world.bot.reminding.look()
+    await world.bot.reminders.tick()
     await world.work()
 
 
@@ -353,7 +353,7 @@ async def test_a_decision_that_is_told_late_says_what_smile_id_had_said_when_it_
             ref,
             Decision.REJECTED,
             form_id="V1",
-            seen=check.standing,
+            seen=check.version_token,
             reason="tampered",
             own_words="",
             overrides=False,

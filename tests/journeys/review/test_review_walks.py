@@ -57,7 +57,7 @@ class ReviewWalk(Walk):
         """From the claim to the second person's word, with Smile ID speaking while the form is open."""
         self._try(lambda: self.world.bot.review.claim(who, self.ref, again=again))
         check = self.run(self.world.check(self.ref))
-        seen = check.standing
+        seen = check.version_token
         if against and check.state is State.REJECTED:
             decision = Decision.APPROVED
         elif against:
@@ -84,7 +84,7 @@ class ReviewWalk(Walk):
         self._try(lambda: self.world.bot.review.release(who, self.ref))
 
     def a_minute_is_looked_at(self) -> None:
-        self.run(self.world.bot.reminding.look())
+        self.run(self.world.bot.reminders.tick())
         self.run(self.world.work())
 
     def _try(self, act: Any) -> None:
@@ -159,8 +159,8 @@ class ReviewWalk(Walk):
         self.run(self.world.work())
         found = [self.slack.plain(m) for m in self.slack.messages("C0KYCREV001") if m.thread_ts in (None, m.ts)]
         found = [text for text in found if "[Details]" in text]
-        standing = {tuple(line for line in text.splitlines()[1:] if "[Details]" in line) for text in found}
-        assert len(standing) <= 1, found
+        version_token = {tuple(line for line in text.splitlines()[1:] if "[Details]" in line) for text in found}
+        assert len(version_token) <= 1, found
 
     def check_everything(self) -> None:
         self.nothing_is_shown_that_smile_ids_record_does_not_hold()

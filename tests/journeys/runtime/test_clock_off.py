@@ -24,4 +24,4 @@ async def test_a_message_whose_answer_was_lost_is_found_again_by_slacks_time(tmp
         assert (
             len([message for message in world.slack.messages(CHANNEL) if message.thread_ts in (None, message.ts)]) == 1
         )
-        assert "clock_against_slack" in world.bot.readiness.degraded
+        assert "clock_against_slack" in world.bot.health.degraded

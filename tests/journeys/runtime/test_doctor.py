@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.runtime.doctor import Finding, Limits, look
+from bot.runtime.doctor import DoctorTimeouts, Finding, probe
 from bot.runtime.factory import connect_smile_id
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Fault as SlackFault
@@ -42,7 +42,7 @@ from tests.conftest import Took
 from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.slack_setup import REVIEW, serving
 
-PATIENT = Limits(call=GIVE_UP_SECONDS, connect=GIVE_UP_SECONDS, part=GIVE_UP_SECONDS, probe=GIVE_UP_SECONDS)
+PATIENT = DoctorTimeouts(call=GIVE_UP_SECONDS, connect=GIVE_UP_SECONDS, part=GIVE_UP_SECONDS, probe=GIVE_UP_SECONDS)
 """A check that waits for a busy machine."""
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +75,7 @@ class House:
         )
 
     async def check(
-        self, environment: dict[str, str] | None = None, *, limits: Limits = PATIENT, **more: str
+        self, environment: dict[str, str] | None = None, *, limits: DoctorTimeouts = PATIENT, **more: str
     ) -> list[str]:
         """The lines, by the function that the command calls; no secret may stand in them, whatever is asked."""
         environment = (environment or self.environment()) | more
@@ -96,9 +96,9 @@ class House:
         return process.returncode, out.decode().splitlines()
 
 
-async def _look(settings: Settings, *, limits: Limits, ahead: timedelta = timedelta(0)) -> list[Finding]:
+async def _look(settings: Settings, *, limits: DoctorTimeouts, ahead: timedelta = timedelta(0)) -> list[Finding]:
     """What the command calls, on a machine whose clock is `ahead`."""
-    return await look(settings, connect=connect_smile_id, now=lambda: datetime.now(UTC) + ahead, limits=limits)
+    return await probe(settings, connect=connect_smile_id, now=lambda: datetime.now(UTC) + ahead, limits=limits)
 
 
 def assert_silent(text: str, environment: dict[str, str]) -> None:
@@ -202,7 +202,10 @@ async def test_a_world_without_answers_is_told_in_less_than_half_a_minute(house:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
         lines = await house.check(
-            limits=Limits(), SLACK_API_URL=f"{address}/api/", SMILE_ID_API_URL=f"{address}/v1", KYC_PUBLIC_URL=address
+            limits=DoctorTimeouts(),
+            SLACK_API_URL=f"{address}/api/",
+            SMILE_ID_API_URL=f"{address}/v1",
+            KYC_PUBLIC_URL=address,
         )
         took(time.monotonic() - began, less_than=30)
     for subject in ("slack token", "slack app token", "smile id credentials", "callback"):

@@ -85,7 +85,7 @@ async def test_a_message_released_after_weeks_is_tried_again_when_slack_is_busy(
 async def test_a_choice_is_answered_in_time_although_each_look_up_takes_almost_a_second(
     tmp_path: Path, took: Took
 ) -> None:
-    async with journey(tmp_path, patience=IN_EARNEST, KYC_REQUESTERS="*") as world:
+    async with journey(tmp_path, timeouts=IN_EARNEST, KYC_REQUESTERS="*") as world:
         modal = await world.form()
         await world.answered()
         world.clock.move(minutes=11)
@@ -126,12 +126,12 @@ async def test_a_second_person_is_reminded_as_if_the_clock_had_not_been_set(tmp_
         before = world.clock()
         world.clock.offset += step
         await world.bot.database.write(timers.move, by=step, before=before, now=before + step)
-        await world.bot.reminding.look()
+        await world.bot.reminders.tick()
         await world.work()
         assert world.direct(MANAGER) == []
         for _twice in range(2):
             world.clock.move(hours=4, minutes=1)
-            await world.bot.reminding.look()
+            await world.bot.reminders.tick()
             await world.work()
         (told,) = world.direct(MANAGER)
         assert "A decision has waited for a second person for 8 h" in told

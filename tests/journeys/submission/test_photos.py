@@ -273,7 +273,7 @@ def _scan(jpeg: bytes) -> bytes:
     ],
 )
 async def test_a_check_outlives_slacks_trouble_with_a_photo(tmp_path: Path, method: str, fault: Fault) -> None:
-    async with journey(tmp_path, patience=IMPATIENT) as world:
+    async with journey(tmp_path, timeouts=IMPATIENT) as world:
         ref = await world.ask(liveness=8)
         world.slack.fail_next(method, fault, fault)
         await approved(world, ref)
@@ -337,7 +337,7 @@ async def test_a_photo_whose_length_is_not_what_slack_says_is_never_sent(tmp_pat
 
 
 async def test_passes_that_never_come_to_an_end_end_the_check_in_words(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=replace(PATIENT, one_pass_seconds=0.1)) as world:
+    async with journey(tmp_path, timeouts=replace(PATIENT, one_pass_seconds=0.1)) as world:
         ref = await world.ask()
         hang = Fault.hang_before(GIVE_UP_SECONDS)
         world.slack.fault = lambda method, _n: hang if method == "files.download" else None

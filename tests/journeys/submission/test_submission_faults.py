@@ -110,7 +110,7 @@ SLOW = {
 @pytest.mark.parametrize("name", [*BROKEN, *SLOW])
 async def test_a_check_is_sent_once_when_smile_id(tmp_path: Path, name: str, call: str) -> None:
     fault = {**BROKEN, **SLOW}[name]
-    async with journey(tmp_path, patience=SHORT if name in SLOW else None) as world:
+    async with journey(tmp_path, timeouts=SHORT if name in SLOW else None) as world:
         world.smile_id.fail_next(call, fault)
         ref = await world.ask()
         await finish(world, ref)
@@ -120,7 +120,7 @@ async def test_a_check_is_sent_once_when_smile_id(tmp_path: Path, name: str, cal
 @pytest.mark.parametrize("name", [*BROKEN, *SLOW])
 async def test_a_lost_answer_is_settled_though_the_question_about_it_fails_too(tmp_path: Path, name: str) -> None:
     fault = {**BROKEN, **SLOW}[name]
-    async with journey(tmp_path, patience=SHORT if name in SLOW else None) as world:
+    async with journey(tmp_path, timeouts=SHORT if name in SLOW else None) as world:
         world.smile_id.fail_next("put", Fault.reset_after())
         world.smile_id.fail_next("job_status", fault, fault)
         ref = await world.ask()
@@ -515,7 +515,7 @@ async def test_a_check_is_not_sent_again_while_nobody_answers_whether_it_is_ther
 
 
 async def test_a_pass_that_never_ends_is_broken_off_and_settled(tmp_path: Path) -> None:
-    async with journey(tmp_path, patience=replace(PATIENT, one_pass_seconds=3)) as world:
+    async with journey(tmp_path, timeouts=replace(PATIENT, one_pass_seconds=3)) as world:
         world.smile_id.fail_next("put", Fault.hang_after(GIVE_UP_SECONDS))
         ref = await world.ask()
         await finish(world, ref)

@@ -13,7 +13,7 @@ from bot.domain.check.request import FileInfo
 from bot.domain.check.states import State
 from bot.domain.kept_faults import kept
 from bot.domain.outbox import PostKind
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
 from bot.slack.blocks import batch
 from tests.pictures.people import AMINA, REQUESTS
@@ -128,7 +128,9 @@ def _files() -> Iterator[Scene]:
             customer_reference=f"C-{row}",
             ended_at=ASKED_AT + timedelta(seconds=40),
         )
-        for row, why in enumerate((Why.CONFIRMED, Why.FACES_DIFFER, Why.AUTHORITY_DOWN), start=2)
+        for row, why in enumerate(
+            (ResultStory.CONFIRMED, ResultStory.FACES_DIFFER, ResultStory.AUTHORITY_DOWN), start=2
+        )
     ]
     failed = replace(rows[0], state=State.FAILED, verdict=None, verdict_why=None, batch_row=5, failure="photo",
                      failure_words="The selfie: The file is damaged. Attach another one.")  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.slack.blocks import find
 from bot.slack.blocks.private import says
 from tests.pictures.people import AMINA, REMI
@@ -51,14 +51,14 @@ def sheets() -> list[Sheet]:
     ]
 
 
-def rows() -> Iterator[find.Row]:
+def rows() -> Iterator[find.CheckRow]:
     checks = [
         CHECK_BVN,
         replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.SMILE_ID),
         replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.ID_UNVERIFIED),
-        ended(State.APPROVED, reading(Why.CONFIRMED)),
-        ended(State.REJECTED, reading(Why.FACES_DIFFER)),
-        replace(ended(State.FAILED, reading(Why.AUTHORITY_DOWN)), country="KE", id_type="NATIONAL_ID"),
+        ended(State.APPROVED, reading(ResultStory.CONFIRMED)),
+        ended(State.REJECTED, reading(ResultStory.FACES_DIFFER)),
+        replace(ended(State.FAILED, reading(ResultStory.AUTHORITY_DOWN)), country="KE", id_type="NATIONAL_ID"),
         replace(CHECK_BVN, state=State.CANCELLED),
     ]
     for number, check in enumerate(checks):
@@ -69,9 +69,11 @@ def rows() -> Iterator[find.Row]:
             asked_at=check.asked_at - timedelta(hours=9 * number),
         )
         entry = ID_TYPES.find(shown.country, shown.id_type)
-        yield find.Row(check=shown, entry=entry, link=LINK if number else None)
+        yield find.CheckRow(check=shown, entry=entry, link=LINK if number else None)
 
 
-def _list(caption: str, rows: list[find.Row], shown: str, *, has_older: bool = False, has_newer: bool = False) -> Scene:
+def _list(
+    caption: str, rows: list[find.CheckRow], shown: str, *, has_older: bool = False, has_newer: bool = False
+) -> Scene:
     said = find.listing(rows, shown=shown, has_older=has_older, has_newer=has_newer)
     return Scene(caption=caption, shows=said, place=Place.PRIVATE)

@@ -9,14 +9,14 @@ from bot.domain.check.request import FileInfo, Form, parse
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import Refusal, Refused
 from bot.slack.blocks import form, ids, private, refusals
-from bot.slack.blocks.form import Attached, Place
+from bot.slack.blocks.form import AttachedPhoto, ResultPlace
 from tests.pictures.drawing import Typed
 from tests.pictures.people import REQUESTS
 from tests.pictures.scene import TWO_MODALS, Scene, Sheet
 from tests.pictures.scenes.held import seen_before
 from tests.slack.blocks.samples import ID_TYPES
 
-_HERE = Place(channel=REQUESTS)
+_HERE = ResultPlace(channel=REQUESTS)
 _MORE = IDTypes(
     {
         (entry.country, entry.id_type): replace(entry, supported=True)
@@ -123,9 +123,9 @@ def _faults(typed: Mapping[str, Typed], id_type: str, id_types: IDTypes) -> dict
 def _questions() -> list[Scene]:
     cannot = refusals.plain_sentence(Refused(Refusal.CANNOT_POST, channel="kyc-private"))
     attached = [
-        Attached(file_id="F1", name="Ada Obi.jpg", kind=PhotoKind.SELFIE),
-        Attached(file_id="F2", name="frame-1.jpg"),
-        Attached(file_id="F3", name="ghana-card.pdf", fault="This is a PDF. Attach a JPEG or PNG photo."),
+        AttachedPhoto(file_id="F1", name="Ada Obi.jpg", kind=PhotoKind.SELFIE),
+        AttachedPhoto(file_id="F2", name="frame-1.jpg"),
+        AttachedPhoto(file_id="F3", name="ghana-card.pdf", fault="This is a PDF. Attach a JPEG or PNG photo."),
     ]
     return [
         Scene(
@@ -149,17 +149,17 @@ def _questions() -> list[Scene]:
             caption="Run again, after the authority's register was away",
             shows=form.build(
                 ID_TYPES,
-                place=Place(channel=REQUESTS, rerun="K-7F3K2Q"),
+                place=ResultPlace(channel=REQUESTS, rerun="K-7F3K2Q"),
                 country="NG",
                 id_type="BVN",
                 title="Run again",
                 not_before=True,
-                attached=[Attached(file_id="F1", name="Selfie of the last time", kind=PhotoKind.SELFIE)],
+                attached=[AttachedPhoto(file_id="F1", name="Selfie of the last time", kind=PhotoKind.SELFIE)],
             ),
         ),
         Scene(
             caption="Opened by the global shortcut, for a channel that I cannot post in",
-            shows=form.build(ID_TYPES, place=Place(channel=None), warning=cannot),
+            shows=form.build(ID_TYPES, place=ResultPlace(channel=None), warning=cannot),
             typed={ids.CHANNEL: REQUESTS},
         ),
         Scene(caption="A form that cannot be used", shows=private.closed(cannot)),

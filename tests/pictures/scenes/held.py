@@ -7,7 +7,7 @@ from bot.domain.check.check import Check, Held, PhotoKind
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.slack.blocks import held
 from tests.pictures.people import AMINA, REMI
 from tests.pictures.scene import Place, Scene, Sheet
@@ -15,7 +15,7 @@ from tests.pictures.scenes.samples import CHECK_BVN, LINK, ended, reading
 
 _WAITS = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
 _EARLIER = replace(
-    ended(State.REJECTED, reading(Why.FACES_DIFFER)),
+    ended(State.REJECTED, reading(ResultStory.FACES_DIFFER)),
     ref="K-3C9T4M",
     requester=REMI,
     asked_at=CHECK_BVN.asked_at - timedelta(days=20),

@@ -6,10 +6,10 @@ from datetime import date
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, parse
 from bot.domain.mentions.channel import holds_number
-from bot.domain.mentions.incoming import Dropped, Standing, are_clear, proposed
+from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto, are_clear, proposed
 from bot.domain.mentions.parser import Understood, understand, understand_in_channel
 from bot.slack.blocks import message
-from bot.slack.blocks.message import Pointer
+from bot.slack.blocks.message import MessagePointer
 from bot.slack.blocks.private import says
 from tests.pictures.people import AMINA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
@@ -59,7 +59,7 @@ def sheets() -> list[Sheet]:
                 _answer("Two photos, none of them named", "NG BVN 22212340000", ["IMG_0001.jpg", "IMG_0002.jpg"]),
                 Scene(
                     caption="This person was checked before",
-                    shows=message.seen(Pointer(channel=DIRECT, ts="1", thread_ts=None), seen_before()),
+                    shows=message.seen(MessagePointer(channel=DIRECT, ts="1", thread_ts=None), seen_before()),
                     place=Place.DIRECT,
                 ),
                 Scene(
@@ -104,11 +104,13 @@ def _files(names: Sequence[str]) -> list[FileInfo]:
     return [FileInfo(id=f"F{name}", name=name, mimetype="", size=90_000) for name in names]
 
 
-def _dropped(channel: str, text: str, files: Sequence[FileInfo]) -> Dropped:
-    return Dropped(channel=channel, ts="1", thread_ts=None, user=AMINA, team="T0EXAMPLE", text=text, files=files)
+def _dropped(channel: str, text: str, files: Sequence[FileInfo]) -> IncomingMessage:
+    return IncomingMessage(
+        channel=channel, ts="1", thread_ts=None, user=AMINA, team="T0EXAMPLE", text=text, files=files
+    )
 
 
-def _form(understood: Understood, photos: Sequence[Standing]) -> Form:
+def _form(understood: Understood, photos: Sequence[ProposedPhoto]) -> Form:
     return Form(
         country=understood.country or "",
         id_type=understood.id_type or "",

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bot.domain.check.states import State
 from bot.domain.outbox import Message
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Source
 from bot.slack.blocks import private
@@ -21,8 +21,8 @@ _AUTHORITY = {
 
 
 def sheets() -> list[Sheet]:
-    approved = ended(State.APPROVED, reading(Why.CONFIRMED))
-    rejected = ended(State.REJECTED, reading(Why.FACES_DIFFER))
+    approved = ended(State.APPROVED, reading(ResultStory.CONFIRMED))
+    rejected = ended(State.REJECTED, reading(ResultStory.FACES_DIFFER))
     waiting = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
     return [
         Sheet(
@@ -53,7 +53,11 @@ def sheets() -> list[Sheet]:
                     shows=private.details(
                         approved,
                         ENTRY,
-                        [_told(Why.ID_DETAILS, 4), _told(Why.CONFIRMED, 9), _told(Why.SUSPECTS, 30)],
+                        [
+                            _told(ResultStory.ID_DETAILS, 4),
+                            _told(ResultStory.CONFIRMED, 9),
+                            _told(ResultStory.SUSPECTS, 30),
+                        ],
                         photo_links={
                             "selfie_image": "https://example.com/selfie?X-Amz-Date=1&X-Amz-Signature=2",
                             "id_card_image": "https://example.com/card?X-Amz-Date=1",
@@ -65,13 +69,13 @@ def sheets() -> list[Sheet]:
                     shows=private.details(
                         replace(approved, record=DIFFERS),
                         ENTRY,
-                        [_told(Why.CONFIRMED, 9)],
+                        [_told(ResultStory.CONFIRMED, 9)],
                         photo_links={},
                         compared=[
-                            private.Compared(
+                            private.ComparedField(
                                 name="Name", entered="Ada Obi", recorded=["EZE CHIDI TEST"], word=RecordMatch.DIFFERS
                             ),
-                            private.Compared(
+                            private.ComparedField(
                                 name="Date of birth",
                                 entered="1990-01-02",
                                 recorded=["1971-05-06"],
@@ -85,7 +89,7 @@ def sheets() -> list[Sheet]:
                     shows=private.details(
                         replace(rejected, customer_reference="<script>alert(1)</script> & <b>C-17</b>", id_info={}),
                         ENTRY,
-                        [_told(Why.ANTIFRAUD, 2), _told(Why.FACES_DIFFER, 9)],
+                        [_told(ResultStory.ANTIFRAUD, 2), _told(ResultStory.FACES_DIFFER, 9)],
                         photo_links={},
                     ),
                 ),
@@ -94,13 +98,13 @@ def sheets() -> list[Sheet]:
     ]
 
 
-def _told(why: Why, seconds: int) -> private.Told:
-    has_suspects = why is Why.SUSPECTS
-    return private.Told(
+def _told(why: ResultStory, seconds: int) -> private.MessageDetails:
+    has_suspects = why is ResultStory.SUSPECTS
+    return private.MessageDetails(
         at=RECEIVED_AT + timedelta(seconds=seconds),
         source=Source.CALLBACK if seconds < 9 else Source.JOB_STATUS,
-        reading=replace(reading(why), actions={}) if why is Why.ID_DETAILS else reading(why),
-        authority=_AUTHORITY if why is Why.ID_DETAILS else {},
+        reading=replace(reading(why), actions={}) if why is ResultStory.ID_DETAILS else reading(why),
+        authority=_AUTHORITY if why is ResultStory.ID_DETAILS else {},
         suspects=["user-7 (same face, other name)"] if has_suspects else [],
     )
 

@@ -8,17 +8,17 @@ from typing import Any
 from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message, PostKind
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import (
     OTHER,
-    Choice,
     Decided,
     Decision,
     Note,
     Proposal,
+    ReminderCause,
     Review,
     ReviewState,
-    Silence,
+    Subscription,
     agreement,
 )
 from bot.errors import Refusal, Refused
@@ -47,7 +47,7 @@ from tests.pictures.scenes.samples import (
 
 _AT = NOW - timedelta(minutes=5)
 IN_REVIEW = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.ID_UNVERIFIED, review=ReviewState.OPEN)
-REJECTED = ended(State.REJECTED, reading(Why.FACES_DIFFER), review=ReviewState.OPEN)
+REJECTED = ended(State.REJECTED, reading(ResultStory.FACES_DIFFER), review=ReviewState.OPEN)
 OPEN = Review(
     ref=CHECK_BVN.ref,
     round=1,
@@ -106,7 +106,12 @@ def sheets() -> list[Sheet]:
 
 def _cards() -> Iterator[Scene]:
     def card(
-        caption: str, check: Check, held: Review | None, why: Why, kind: PostKind = PostKind.REVIEW_CARD, **more: Any
+        caption: str,
+        check: Check,
+        held: Review | None,
+        why: ResultStory,
+        kind: PostKind = PostKind.REVIEW_CARD,
+        **more: Any,
     ) -> Scene:
         given: dict[str, Any] = {
             "round_": 1,
@@ -118,28 +123,33 @@ def _cards() -> Iterator[Scene]:
             caption=caption, shows=review.card(check, ENTRY, held, **given), kinds=[kind], place=Place.REVIEWERS
         )
 
-    yield card("New", IN_REVIEW, OPEN, Why.ID_UNVERIFIED, PostKind.REVIEW_NOTICE)
+    yield card("New", IN_REVIEW, OPEN, ResultStory.ID_UNVERIFIED, PostKind.REVIEW_NOTICE)
     mentions = f"<@{REMI}> <@{ZOLA}>"
-    yield card("New, and reviewers are called by name", REJECTED, OPEN, Why.SPOOF, mentions=mentions)
+    yield card("New, and reviewers are called by name", REJECTED, OPEN, ResultStory.SPOOF, mentions=mentions)
     still = replace(CHECK_BVN, review=ReviewState.OPEN)
-    yield card("New while Smile ID is still looking", still, OPEN, Why.PROVISIONAL, link=None)
-    yield card("For information, nobody is waited for", REJECTED, None, Why.FACES_DIFFER)
-    yield card("Claimed", IN_REVIEW, CLAIMED, Why.ID_UNVERIFIED)
-    yield card("Claimed before Smile ID has said anything", still, CLAIMED, Why.PROVISIONAL, reading=None)
+    yield card("New while Smile ID is still looking", still, OPEN, ResultStory.PROVISIONAL, link=None)
+    yield card("For information, nobody is waited for", REJECTED, None, ResultStory.FACES_DIFFER)
+    yield card("Claimed", IN_REVIEW, CLAIMED, ResultStory.ID_UNVERIFIED)
+    yield card("Claimed before Smile ID has said anything", still, CLAIMED, ResultStory.PROVISIONAL, reading=None)
     proposed = replace(CLAIMED, proposal=PROPOSAL)
-    yield card("A decision against Smile ID's verdict is proposed", REJECTED, proposed, Why.FACES_DIFFER)
+    yield card("A decision against Smile ID's verdict is proposed", REJECTED, proposed, ResultStory.FACES_DIFFER)
     closed = replace(CLAIMED, state=ReviewState.DECIDED)
-    yield card("Decided", IN_REVIEW, replace(closed, decided=_DECIDED), Why.ID_UNVERIFIED)
-    yield card("Decided by two", REJECTED, replace(closed, decided=_BY_TWO), Why.FACES_DIFFER)
-    yield card("Decided by an admin who asked", IN_REVIEW, replace(closed, decided=_BY_ADMIN), Why.ID_UNVERIFIED)
+    yield card("Decided", IN_REVIEW, replace(closed, decided=_DECIDED), ResultStory.ID_UNVERIFIED)
+    yield card("Decided by two", REJECTED, replace(closed, decided=_BY_TWO), ResultStory.FACES_DIFFER)
+    yield card(
+        "Decided by an admin who asked", IN_REVIEW, replace(closed, decided=_BY_ADMIN), ResultStory.ID_UNVERIFIED
+    )
     again = replace(CLAIMED, claimed_by=None, claimed_at=None, decided=_DECIDED)
     title = words.notice_title("differs", None)
-    yield card("Smile ID differs from the decision", REJECTED, again, Why.FACES_DIFFER, title=title)
+    yield card("Smile ID differs from the decision", REJECTED, again, ResultStory.FACES_DIFFER, title=title)
     settled = replace(CLAIMED, state=ReviewState.SETTLED)
     yield card(
-        "Smile ID's final result has come", ended(State.APPROVED, reading(Why.CONFIRMED)), settled, Why.PROVISIONAL
+        "Smile ID's final result has come",
+        ended(State.APPROVED, reading(ResultStory.CONFIRMED)),
+        settled,
+        ResultStory.PROVISIONAL,
     )
-    yield card("The check was run again", replace(CHECK_BVN, round=2), settled, Why.SPOOF)
+    yield card("The check was run again", replace(CHECK_BVN, round=2), settled, ResultStory.SPOOF)
 
 
 def _calls() -> Iterator[Scene]:
@@ -151,16 +161,16 @@ def _calls() -> Iterator[Scene]:
     said = review.handed(IN_REVIEW, ENTRY, by=REMI, to=ZOLA)
     yield scene("Handed on", said, PostKind.REVIEW_CALL)
     for silence, whom in (
-        (Silence.UNCLAIMED, ZOLA),
-        (Silence.IDLE, REMI),
-        (Silence.PROPOSED, ZOLA),
-        (Silence.PENDING, ZOLA),
+        (ReminderCause.UNCLAIMED, ZOLA),
+        (ReminderCause.IDLE, REMI),
+        (ReminderCause.PROPOSED, ZOLA),
+        (ReminderCause.PENDING, ZOLA),
     ):
-        check = CHECK_BVN if silence is Silence.PENDING else IN_REVIEW
+        check = CHECK_BVN if silence is ReminderCause.PENDING else IN_REVIEW
         waited = timedelta(hours=3, minutes=20)
         said = review.reminder(check, ENTRY, silence, whom=f"<@{whom}>", claimer=REMI, waited=waited)
         yield scene(f"Reminder: {silence.value}", said, PostKind.REVIEW_CALL)
-    title = words.notice_title("", Why.FACES_DIFFER)
+    title = words.notice_title("", ResultStory.FACES_DIFFER)
     said = review.personal(REJECTED, ENTRY, title=title, link=LINK)
     yield scene("To somebody who chose to be told directly", said, PostKind.PERSONAL, place=Place.DIRECT)
 
@@ -176,9 +186,9 @@ def _decisions() -> Iterator[Scene]:
     yield decided("New photos asked for", IN_REVIEW, _PHOTOS)
     yield decided("About a row of a file", replace(IN_REVIEW, batch="B-2M4Q8Z", batch_row=17), _DECIDED)
     for decision, why in (
-        (_DECIDED, Why.FACES_DIFFER),
-        (_DECIDED, Why.CONFIRMED),
-        (_DECIDED, Why.AUTHORITY_DOWN),
+        (_DECIDED, ResultStory.FACES_DIFFER),
+        (_DECIDED, ResultStory.CONFIRMED),
+        (_DECIDED, ResultStory.AUTHORITY_DOWN),
     ):
         read = reading(why)
         beside = Beside(decided=decision, agreement=agreement(decision.decision, read.outcome))
@@ -186,10 +196,10 @@ def _decisions() -> Iterator[Scene]:
         said = results.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, beside=beside)
         caption = f"Smile ID's final result after a decision: {beside.agreement.value}"
         yield Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
-    standing = replace(REJECTED, decision=Decision.APPROVED, review=ReviewState.DECIDED)
-    said = thread.request_message(standing, ENTRY)
+    version_token = replace(REJECTED, decision=Decision.APPROVED, review=ReviewState.DECIDED)
+    said = thread.request_message(version_token, ENTRY)
     yield Scene(caption="The request's message after a decision", shows=said, kinds=[PostKind.PROGRESS])
-    said = thread.request_message(replace(standing, review=ReviewState.OPEN), ENTRY)
+    said = thread.request_message(replace(version_token, review=ReviewState.OPEN), ENTRY)
     yield Scene(
         caption="The request's message when a decision is looked at again", shows=said, kinds=[PostKind.PROGRESS]
     )
@@ -215,7 +225,9 @@ def _forms() -> Iterator[Scene]:
         errors={ids.HAND_TO: refusals.SENTENCES[Refusal.HAND_TO_REQUESTER]},
     )
     yield Scene(caption="Note", shows=review.note_form(IN_REVIEW), typed={ids.WORDS: "Called the branch; they look."})
-    yield Scene(caption="/kyc notify, for a reviewer", shows=review.notify_form([Choice.SECOND], is_reviewer=True))
+    yield Scene(
+        caption="/kyc notify, for a reviewer", shows=review.notify_form([Subscription.SECOND], is_reviewer=True)
+    )
     yield Scene(caption="/kyc notify, for a requester", shows=review.notify_form([], is_reviewer=False))
     found: list[Decided | Note] = [
         Note(author=MUSA, at=_AT, words="Called the branch; they look."),

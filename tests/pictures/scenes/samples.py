@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
 from bot.slack.blocks.results import NotifiedParties
 from tests.pictures.people import AMINA, REMI, REQUESTS
@@ -24,32 +24,42 @@ OPERATORS_TOLD = NotifiedParties(operators=True)
 DIFFERS = replace(NOTHING_COMPARED, name=RecordMatch.DIFFERS, dob=RecordMatch.DIFFERS)
 LINK = "https://example.slack.com/archives/C0KYC/p1700000000000100"
 
-_ACTIONS: Mapping[Why, Mapping[str, str]] = {
-    Why.FACES_DIFFER: {"Selfie_To_ID_Authority_Compare": "Failed", "Register_Selfie": "Not Done"},
-    Why.SPOOF: {"Liveness_Check": "Failed", "Register_Selfie": "Not Done"},
-    Why.ID_NOT_FOUND: {"Verify_ID_Number": "Not Verified", "Return_Personal_Info": "Not Returned",
+_ACTIONS: Mapping[ResultStory, Mapping[str, str]] = {
+    ResultStory.FACES_DIFFER: {"Selfie_To_ID_Authority_Compare": "Failed", "Register_Selfie": "Not Done"},
+    ResultStory.SPOOF: {"Liveness_Check": "Failed", "Register_Selfie": "Not Done"},
+    ResultStory.ID_NOT_FOUND: {"Verify_ID_Number": "Not Verified", "Return_Personal_Info": "Not Returned",
                        "Selfie_To_ID_Authority_Compare": "Not Done", "Register_Selfie": "Not Done"},
-    Why.NO_FACE: {"Selfie_Check": "Failed", "Selfie_To_ID_Authority_Compare": "Not Done",
+    ResultStory.NO_FACE: {"Selfie_Check": "Failed", "Selfie_To_ID_Authority_Compare": "Not Done",
                   "Register_Selfie": "Not Done"},
-    Why.AUTHORITY_DOWN: {"Verify_ID_Number": "Issuer Unavailable", "Return_Personal_Info": "Not Returned",
+    ResultStory.AUTHORITY_DOWN: {"Verify_ID_Number": "Issuer Unavailable", "Return_Personal_Info": "Not Returned",
                          "Selfie_To_ID_Authority_Compare": "Not Done", "Register_Selfie": "Not Done"},
-    Why.NO_AUTHORITY_PHOTO: {"Selfie_To_ID_Authority_Compare": "ID Authority Photo Not Available"},
-    Why.PROVISIONAL: {"Selfie_To_ID_Authority_Compare": "Under Review", "Register_Selfie": "Provisionally Approved",
-                      "Human_Review_Compare": "Sent to Human Review"},
-    Why.SUSPECTED_SPOOF: {"Liveness_Check": "Under Review", "Human_Review_Liveness_Check": "Sent to Human Review"},
-    Why.INCONCLUSIVE: {"Selfie_To_ID_Authority_Compare": "Unable To Determine"},
-    Why.ID_UNVERIFIED: {"Verify_ID_Number": "Not Verified", "Selfie_To_ID_Authority_Compare": "Not Done"},
+    ResultStory.NO_AUTHORITY_PHOTO: {"Selfie_To_ID_Authority_Compare": "ID Authority Photo Not Available"},
+    ResultStory.PROVISIONAL: {"Selfie_To_ID_Authority_Compare": "Under Review",
+                              "Register_Selfie": "Provisionally Approved",
+                              "Human_Review_Compare": "Sent to Human Review"},
+    ResultStory.SUSPECTED_SPOOF: {"Liveness_Check": "Under Review",
+                                  "Human_Review_Liveness_Check": "Sent to Human Review"},
+    ResultStory.INCONCLUSIVE: {"Selfie_To_ID_Authority_Compare": "Unable To Determine"},
+    ResultStory.ID_UNVERIFIED: {"Verify_ID_Number": "Not Verified", "Selfie_To_ID_Authority_Compare": "Not Done"},
 }  # fmt: skip
-_WITHOUT_ACTIONS = frozenset({Why.REFUSED, Why.NUMBER_FORMAT, Why.PHOTO_UNUSABLE, Why.FAILED_OTHER, Why.SUSPECTS})
+_WITHOUT_ACTIONS = frozenset(
+    {
+        ResultStory.REFUSED,
+        ResultStory.NUMBER_FORMAT,
+        ResultStory.PHOTO_UNUSABLE,
+        ResultStory.FAILED_OTHER,
+        ResultStory.SUSPECTS,
+    }
+)
 
 
-def readings(code: str) -> list[Reading]:
+def readings(code: str) -> list[ResultMeaning]:
     """What this code of the real table means, a reading for each of its texts."""
     texts = next((row.texts for row in CODES if row.code == code), ())
     return [CODES.read(code=code, text=text, actions=ALL_ACTIONS, confidence="99") for text in texts or ("",)]
 
 
-def reading(why: Why) -> Reading:
+def reading(why: ResultStory) -> ResultMeaning:
     """A message that tells this story, by the first code of the real table that does."""
     found = _reading(why)
     if why in _WITHOUT_ACTIONS:
@@ -57,18 +67,18 @@ def reading(why: Why) -> Reading:
     return replace(found, actions={**ALL_ACTIONS, **_ACTIONS.get(why, {})})
 
 
-def _reading(why: Why) -> Reading:
+def _reading(why: ResultStory) -> ResultMeaning:
     approved = next(iter(readings("0810")))
     match why:
-        case Why.UNKNOWN_CODE:
+        case ResultStory.UNKNOWN_CODE:
             return CODES.read(code="0899", text="Enroll User - New Product", actions=ALL_ACTIONS)
-        case Why.ID_UNVERIFIED:
+        case ResultStory.ID_UNVERIFIED:
             return CODES.read(
                 code="0810", text=approved.text, actions={**ALL_ACTIONS, "Verify_ID_Number": "Not Verified"}
             )
-        case Why.NOT_FINAL:
+        case ResultStory.NOT_FINAL:
             return CODES.read(code="0810", text=approved.text, actions=ALL_ACTIONS, said_final=False)
-        case Why.SUSPECTED_SPOOF:
+        case ResultStory.SUSPECTED_SPOOF:
             # The table knows no text of 0816; only one that says so suspects a spoof.
             return CODES.read(code="0816", text="Pending Enroll - Possible Spoof", actions=ALL_ACTIONS)
         case _:
@@ -77,7 +87,7 @@ def _reading(why: Why) -> Reading:
             return next(one for one in found if "ID Card" not in one.text)
 
 
-def ended(state: State, told: Reading, **more: Any) -> Check:
+def ended(state: State, told: ResultMeaning, **more: Any) -> Check:
     """The check after this message."""
     return replace(
         CHECK_BVN,

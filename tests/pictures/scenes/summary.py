@@ -9,15 +9,15 @@ from typing import cast
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Post, PostKind
-from bot.domain.reporting.figures import Fact, Report, report
+from bot.domain.reporting.figures import Report, RoundFact, report
 from bot.domain.reporting.periods import day_of, week_of
-from bot.domain.results.codes import Why
+from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
-from bot.reporting.summary_posts import Gathered, SummaryPosts
+from bot.reporting.summary_posts import SummaryPostData, SummaryPosts
 from bot.settings import Settings
 from bot.slack.blocks import summary
-from bot.slack.blocks.summary import Names, Told
-from bot.slack.client import SlackWeb
+from bot.slack.blocks.summary import DisplayNames, SummaryContext
+from bot.slack.client import SlackClient
 from storage.engine.database import Database
 from tests.pictures.people import AMINA, MUSA, NOW, PEOPLE, REMI, SUMMARIES, ZOLA, ZONE
 from tests.pictures.scene import Place, Scene, Sheet
@@ -26,30 +26,30 @@ from tests.slack.blocks.samples import ID_TYPES
 DAY = date(2026, 11, 21)
 MORNING = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 _TODAY = date(2026, 11, 22)
-_NAMES = Names(subject=ID_TYPES.subject, country=ID_TYPES.country_name, person=PEOPLE.__getitem__)
-_TOLD = Told(today=_TODAY, zone="Africa/Lagos")
+_NAMES = DisplayNames(subject=ID_TYPES.subject, country=ID_TYPES.country_name, person=PEOPLE.__getitem__)
+_TOLD = SummaryContext(today=_TODAY, zone="Africa/Lagos")
 _TYPES = [("NG", "BVN"), ("NG", "BVN"), ("NG", "NIN_V2"), ("GH", "GHANA_CARD"), ("KE", "NATIONAL_ID"), ("NG", "BVN")]
 _ENDS = [
-    *[(State.APPROVED, Why.CONFIRMED)] * 8,
-    (State.REJECTED, Why.FACES_DIFFER),
-    (State.REJECTED, Why.SPOOF),
-    (State.FAILED, Why.AUTHORITY_DOWN),
-    (State.IN_REVIEW, Why.PROVISIONAL),
+    *[(State.APPROVED, ResultStory.CONFIRMED)] * 8,
+    (State.REJECTED, ResultStory.FACES_DIFFER),
+    (State.REJECTED, ResultStory.SPOOF),
+    (State.FAILED, ResultStory.AUTHORITY_DOWN),
+    (State.IN_REVIEW, ResultStory.PROVISIONAL),
 ]
 
 
-def facts() -> list[Fact]:
+def facts() -> list[RoundFact]:
     """Nine days of invented checks; the same at every call."""
     return [_fact(day, number) for day in range(9) for number in range(48 - 4 * day if day != 2 else 0)]
 
 
-def _fact(day: int, number: int) -> Fact:
+def _fact(day: int, number: int) -> RoundFact:
     asked = datetime(2026, 11, 21, 7, tzinfo=UTC) - timedelta(days=day) + timedelta(minutes=11 * number)
     state, why = _ENDS[(number * 5 + day) % len(_ENDS)]
     ref = f"K-{'234567892'[day]}{number:02}F3K"
     country, id_type = _TYPES[number % len(_TYPES)]
     machine = asked + timedelta(seconds=6 + number % 9)
-    fact = Fact(
+    fact = RoundFact(
         ref=ref,
         round=1,
         person=ref,
@@ -91,13 +91,13 @@ def _files(kind: PostKind) -> File:
     # It speaks to Slack for people's names only, and no file holds any.
     saying = SummaryPosts(
         database=cast("Database", None),
-        slack=cast("SlackWeb", None),
+        slack=cast("SlackClient", None),
         id_types=ID_TYPES,
         settings=settings,
         now=lambda: MORNING,
     )
     opening = _post(PostKind.SUMMARY)
-    found = asyncio.run(saying.file(_post(kind), Gathered(report=of_day(), opening=opening)))
+    found = asyncio.run(saying.file(_post(kind), SummaryPostData(report=of_day(), opening=opening)))
     assert found is not None
     return found
 
@@ -131,7 +131,7 @@ def sheets() -> list[Sheet]:
 
 
 def _told() -> Iterator[Scene]:
-    def scene(caption: str, report_: Report, told: Told) -> Scene:
+    def scene(caption: str, report_: Report, told: SummaryContext) -> Scene:
         said = summary.message(report_, _NAMES, told)
         return Scene(caption=caption, shows=said, kinds=[PostKind.SUMMARY], place=Place.MANAGERS)
 
@@ -143,7 +143,7 @@ def _told() -> Iterator[Scene]:
         yield Scene(caption=caption, shows=_files(kind), kinds=[kind], place=Place.THREAD)
     quiet = replace(of_day(DAY - timedelta(days=2)), as_of=NOW - timedelta(days=2))
     due = (NOW - timedelta(days=2)).replace(hour=7, minute=0)
-    told = Told(today=DAY - timedelta(days=1), zone="Africa/Lagos", late_since=due)
+    told = SummaryContext(today=DAY - timedelta(days=1), zone="Africa/Lagos", late_since=due)
     yield scene("A day without any check, told late", quiet, told)
     week = replace(of_day(), period=week_of(DAY))
     said = summary.older(week, unit="week", count=3, today=_TODAY)
@@ -152,7 +152,7 @@ def _told() -> Iterator[Scene]:
 
 def _asked_for() -> Iterator[Scene]:
     running = of_day(DAY, as_of=datetime(2026, 11, 21, 9, tzinfo=UTC), country="GH")
-    told = Told(today=DAY, zone="Africa/Lagos")
+    told = SummaryContext(today=DAY, zone="Africa/Lagos")
     said = summary.message(running, _NAMES, told)
     yield Scene(
         caption="/kyc summary of a day that still runs, of one country",

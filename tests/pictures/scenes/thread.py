@@ -9,7 +9,7 @@ from bot.domain.check.check import Check, Held
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message, PostKind
 from bot.domain.results.assurance import Doubt
-from bot.domain.results.codes import Outcome, Why
+from bot.domain.results.codes import Outcome, ResultStory
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
 from bot.slack.blocks import notices, results, thread, words
 from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
@@ -30,7 +30,7 @@ from tests.pictures.scenes.samples import (
 )
 from tests.slack.blocks.samples import ID_TYPES
 
-FINAL = [why for why in Why if reading(why).is_final]
+FINAL = [why for why in ResultStory if reading(why).is_final]
 _BEGUN = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
 _FAILURE_WORDS = {
     "photo": "Liveness image 3: The file is not a JPEG or PNG photo. Attach another one.",
@@ -91,14 +91,16 @@ def _request() -> Iterator[Scene]:
         yield scene(
             f"In review: {words.REVIEW_NAMES[reason]}", replace(CHECK_BVN, state=State.IN_REVIEW, reason=reason)
         )
-    yield scene("Approved", ended(State.APPROVED, reading(Why.CONFIRMED)))
-    yield scene("Rejected", ended(State.REJECTED, reading(Why.FACES_DIFFER)))
-    yield scene("Rejected, not yet confirmed", ended(State.REJECTED, reading(Why.FACES_DIFFER)), unconfirmed=True)
-    yield scene("No result", ended(State.FAILED, reading(Why.AUTHORITY_DOWN)))
+    yield scene("Approved", ended(State.APPROVED, reading(ResultStory.CONFIRMED)))
+    yield scene("Rejected", ended(State.REJECTED, reading(ResultStory.FACES_DIFFER)))
+    yield scene(
+        "Rejected, not yet confirmed", ended(State.REJECTED, reading(ResultStory.FACES_DIFFER)), unconfirmed=True
+    )
+    yield scene("No result", ended(State.FAILED, reading(ResultStory.AUTHORITY_DOWN)))
     yield scene("Cancelled", replace(_BEGUN, state=State.CANCELLED))
     ghana = replace(CHECK_BVN, country="GH", id_type="GHANA_CARD", id_info={"id_number": "GHA-000000000-0"})
     yield scene("Another country; a third of the number is never more than four characters", ghana)
-    gone = replace(ended(State.APPROVED, reading(Why.CONFIRMED)), id_info={})
+    gone = replace(ended(State.APPROVED, reading(ResultStory.CONFIRMED)), id_info={})
     yield scene("After its personal data were deleted", gone)
 
 
@@ -112,7 +114,7 @@ def _results() -> Iterator[Scene]:
 
 
 def _confirmation() -> Iterator[Scene]:
-    read = reading(Why.SPOOF)
+    read = reading(ResultStory.SPOOF)
     check = ended(State.REJECTED, read)
     said = results.result(check, ENTRY, read, told=REVIEWER_CALLED, confirmed=False, at=RECEIVED_AT)
     yield Scene(
@@ -128,7 +130,7 @@ def _confirmation() -> Iterator[Scene]:
     row = replace(check, batch="B-2M4Q8Z", batch_row=17)
     said = results.result(row, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
     yield Scene(caption="A row of a file of applicants", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
-    ours = reading(Why.REFUSED)
+    ours = reading(ResultStory.REFUSED)
     said = results.result(
         ended(State.FAILED, ours), ENTRY, ours, told=NOBODY_SET_UP, confirmed=True, at=RECEIVED_AT + timedelta(hours=5)
     )
@@ -139,7 +141,7 @@ def _confirmation() -> Iterator[Scene]:
 
 def _assurance() -> Iterator[Scene]:
     """What an approval leaves open."""
-    read = reading(Why.CONFIRMED)
+    read = reading(ResultStory.CONFIRMED)
 
     def scene(caption: str, doubt: Doubt | None = None, **more: Any) -> Scene:
         check = ended(State.APPROVED, read, **more)
@@ -166,10 +168,10 @@ def _assurance() -> Iterator[Scene]:
 
 
 def _not_final() -> Iterator[Scene]:
-    for why in (Why.PROVISIONAL, Why.SUSPECTED_SPOOF, Why.INCONCLUSIVE, Why.NOT_FINAL):
+    for why in (ResultStory.PROVISIONAL, ResultStory.SUSPECTED_SPOOF, ResultStory.INCONCLUSIVE, ResultStory.NOT_FINAL):
         said = results.not_final(CHECK_BVN, ENTRY, reading(why), told=REVIEWER_TOLD)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.NOT_FINAL], place=Place.THREAD)
-    approved = reading(Why.CONFIRMED)
+    approved = reading(ResultStory.CONFIRMED)
     unconfirmed = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.UNCONFIRMED)
     yield Scene(
         caption="An approval that Smile ID's record does not show",
@@ -184,8 +186,8 @@ def _not_final() -> Iterator[Scene]:
         place=Place.THREAD,
     )
     yield Scene(
-        caption=words.STORIES[Why.SUSPECTS].name,
-        shows=results.suspects(CHECK_BVN, reading(Why.SUSPECTS), told=REVIEWER_TOLD),
+        caption=words.STORIES[ResultStory.SUSPECTS].name,
+        shows=results.suspects(CHECK_BVN, reading(ResultStory.SUSPECTS), told=REVIEWER_TOLD),
         kinds=[PostKind.SUSPECTS],
         place=Place.THREAD,
     )
@@ -193,8 +195,8 @@ def _not_final() -> Iterator[Scene]:
 
 def _needs_person() -> Iterator[Scene]:
     in_review = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.UNKNOWN_CODE)
-    unknown, unverified = reading(Why.UNKNOWN_CODE), reading(Why.ID_UNVERIFIED)
-    approved, rejected = reading(Why.CONFIRMED), reading(Why.FACES_DIFFER)
+    unknown, unverified = reading(ResultStory.UNKNOWN_CODE), reading(ResultStory.ID_UNVERIFIED)
+    approved, rejected = reading(ResultStory.CONFIRMED), reading(ResultStory.FACES_DIFFER)
 
     def scene(caption: str, said: Message, kind: PostKind) -> Scene:
         return Scene(caption=caption, shows=said, kinds=[kind], place=Place.THREAD)

@@ -12,20 +12,20 @@ from bot.domain.check.states import ReviewReason, State
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.outbox import Message
 from bot.domain.reporting.figures import Report, report
-from bot.domain.reporting.periods import Kind, Period
-from bot.domain.results.codes import Outcome, Reading, ResultCodes
+from bot.domain.reporting.periods import Period, PeriodKind
+from bot.domain.results.codes import Outcome, ResultCodes, ResultMeaning
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.results.trust_rules import Source
 from bot.domain.review.review import (
     Agreement,
-    Choice,
     Decided,
     Decision,
     Note,
     Proposal,
+    ReminderCause,
     Review,
     ReviewState,
-    Silence,
+    Subscription,
 )
 from bot.errors import Refusal, Refused
 from bot.slack.blocks import (
@@ -39,7 +39,7 @@ from bot.slack.blocks import (
     review,
     thread,
 )
-from bot.slack.blocks.home import QUEUE, Queue, Queued, Today
+from bot.slack.blocks.home import QUEUE, HomeFigures, QueuedCheck, ReviewQueue
 from bot.slack.blocks.results import Beside, NotifiedParties
 
 DATA = files("bot") / "data"
@@ -106,7 +106,7 @@ def bvn() -> IDType:
     return found
 
 
-def read(code: str, *, text: str = "", actions: Mapping[str, str] | None = None) -> Reading:
+def read(code: str, *, text: str = "", actions: Mapping[str, str] | None = None) -> ResultMeaning:
     """A message with this code, its ID number verified."""
     return CODES.read(code=code, text=text, actions=ALL_ACTIONS if actions is None else actions, confidence="99")
 
@@ -131,14 +131,14 @@ def wild_entry(text: str) -> IDType:
     return replace(bvn(), country=text, country_name=text, id_type=text, label=text, example=text)
 
 
-def wild_reading(text: str, outcome: Outcome, like: Reading) -> Reading:
+def wild_reading(text: str, outcome: Outcome, like: ResultMeaning) -> ResultMeaning:
     """A message in which everything that Smile ID writes is `text`, known Actions among unknown ones."""
     actions = {text: text, "Liveness_Check": text, "Verify_ID_Number": text, f"{text}x": "Passed"}
     return replace(like, code=text, text=text, outcome=outcome, actions=actions, confidence=text)
 
 
 def thread_messages(
-    check: Check, entry: IDType | None, reading: Reading, told: NotifiedParties, text: str
+    check: Check, entry: IDType | None, reading: ResultMeaning, told: NotifiedParties, text: str
 ) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.slack.blocks.thread` can build."""
     at = ASKED_AT + timedelta(seconds=9)
@@ -212,7 +212,7 @@ def a_review(
 
 
 def review_messages(
-    check: Check, entry: IDType | None, reading: Reading, text: str
+    check: Check, entry: IDType | None, reading: ResultMeaning, text: str
 ) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.slack.blocks.review` can build."""
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
@@ -233,14 +233,14 @@ def review_messages(
         "second person": lambda: review.second(check, entry, proposal, whom=f"<@{REMI}>"),
         "handed on": lambda: review.handed(check, entry, by=REMI, to=AMINA),
         "reminder": lambda: review.reminder(
-            check, entry, Silence.IDLE, whom=f"<@{REMI}>", claimer=REMI, waited=timedelta(hours=5)
+            check, entry, ReminderCause.IDLE, whom=f"<@{REMI}>", claimer=REMI, waited=timedelta(hours=5)
         ),
         "personal": lambda: review.personal(check, entry, title="Approved", link=None),
     }
 
 
 def listing(checks: list[Check], entry: IDType | None, shown: str = "mine") -> Message:
-    rows = [find.Row(check=check, entry=entry, link=None) for check in checks]
+    rows = [find.CheckRow(check=check, entry=entry, link=None) for check in checks]
     return find.listing(rows, shown=shown, has_older=True, has_newer=True)
 
 
@@ -255,17 +255,17 @@ def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str,
     }
 
 
-def _queued(check: Check, entry: IDType | None, text: str) -> Queued:
+def _queued(check: Check, entry: IDType | None, text: str) -> QueuedCheck:
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
-    row = find.Row(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")
-    return Queued(row=row, review=a_review(claimed_by=REMI, proposal=proposal), waited=timedelta(hours=5))
+    row = find.CheckRow(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")
+    return QueuedCheck(row=row, review=a_review(claimed_by=REMI, proposal=proposal), waited=timedelta(hours=5))
 
 
 def _report() -> Report:
     day = ASKED_AT.date()
     return report(
         [],
-        Period(kind=Kind.DAY, first=day, last=day),
+        Period(kind=PeriodKind.DAY, first=day, last=day),
         zone=ZoneInfo("Africa/Lagos"),
         as_of=ASKED_AT + timedelta(days=1),
         review_due=timedelta(hours=4),
@@ -273,9 +273,11 @@ def _report() -> Report:
     )
 
 
-def views(check: Check, entry: IDType | None, reading: Reading, text: str, many: int) -> dict[str, dict[str, Any]]:
+def views(
+    check: Check, entry: IDType | None, reading: ResultMeaning, text: str, many: int
+) -> dict[str, dict[str, Any]]:
     """Every view, the form aside."""
-    message = private.Told(
+    message = private.MessageDetails(
         at=ASKED_AT,
         source=Source.CALLBACK,
         reading=reading,
@@ -292,14 +294,14 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         "hand on": review.hand_on_form(check),
         "note": review.note_form(check),
         "home": home.home(
-            mine=[find.Row(check=check, entry=entry, link=None)] * 10,
-            queue=Queue(viewer=AMINA, first=[_queued(check, entry, text)] * QUEUE, more=many),
-            today=Today(today=_report(), yesterday=_report()),
+            mine=[find.CheckRow(check=check, entry=entry, link=None)] * 10,
+            queue=ReviewQueue(viewer=AMINA, first=[_queued(check, entry, text)] * QUEUE, more=many),
+            today=HomeFigures(today=_report(), yesterday=_report()),
         ),
-        "home, nothing": home.home(mine=[], queue=Queue(viewer=AMINA, first=[], more=0), today=None),
+        "home, nothing": home.home(mine=[], queue=ReviewQueue(viewer=AMINA, first=[], more=0), today=None),
         "home, nobody": home.home(mine=None, queue=None, today=None, ask=REMI),
         "home, unsure": home.home(mine=None, queue=None, today=None, unsure=True),
-        "notify": review.notify_form(set(Choice), is_reviewer=True),
+        "notify": review.notify_form(set(Subscription), is_reviewer=True),
         "notify, requester": review.notify_form((), is_reviewer=False),
         "details, links to come": private.details(check, entry, [], photo_links=None),
         "details, no links": private.details(check, entry, [message], photo_links={}),
@@ -307,7 +309,7 @@ def views(check: Check, entry: IDType | None, reading: Reading, text: str, many:
         "closed": private.closed(refusals.plain_sentence(Refused(Refusal.CANNOT_POST, channel=text))),
         "search": find.form([("NG", text)] * many),
         "found": find.results(
-            [find.Row(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")] * 10,
+            [find.CheckRow(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")] * 10,
             metadata="",
             has_older=True,
             has_newer=True,

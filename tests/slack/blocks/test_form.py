@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 from bot.domain.id_types.id_types import IDTypes
 from bot.sandbox.slack import plain
 from bot.slack.blocks import form
-from bot.slack.blocks.form import Place
+from bot.slack.blocks.form import ResultPlace
 from tests.slack.blocks.samples import ID_TYPES, bvn
 
-HERE = Place(channel="C0KYC")
-ANYWHERE = Place(channel=None)
+HERE = ResultPlace(channel="C0KYC")
+ANYWHERE = ResultPlace(channel=None)
 NAMES = ["first_name", "middle_name", "last_name"]
 SMILE_IDS_FIELDS = {"country", "id_type", "id_number", *NAMES, "dob", "phone_number", "bank_code", "citizenship"}
 OURS = {"selfie", "liveness", "consent", "customer_reference", "channel", "warning"}
 
 
-def build(country: str | None = None, id_type: str | None = None, place: Place = HERE, **more: Any) -> dict[str, Any]:
+def build(
+    country: str | None = None, id_type: str | None = None, place: ResultPlace = HERE, **more: Any
+) -> dict[str, Any]:
     return form.build(ID_TYPES, place=place, country=country, id_type=id_type, **more)
 
 
@@ -173,14 +175,14 @@ def test_a_warning_stands_on_top_and_leaves_the_rest_in_place() -> None:
 
 @given(channel=st.none() | st.text(max_size=20), thread_ts=st.none() | st.text(max_size=20))
 def test_the_place_comes_back_as_it_went(channel: str | None, thread_ts: str | None) -> None:
-    place = Place(channel=channel, thread_ts=thread_ts)
+    place = ResultPlace(channel=channel, thread_ts=thread_ts)
 
-    assert Place.load(place.dump()) == place
+    assert ResultPlace.load(place.dump()) == place
 
 
 @pytest.mark.parametrize("metadata", ["", "null", "[]", "1", '"C0KYC"', "{", '{"channel": 5}', '{"channel": {"a": 1}}'])
 def test_a_place_that_cannot_be_read_is_none(metadata: str) -> None:
-    assert Place.load(metadata) == Place(channel=None)
+    assert ResultPlace.load(metadata) == ResultPlace(channel=None)
 
 
 def test_nothing_personal_travels_in_the_metadata() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message
-from bot.domain.results.codes import Outcome, Reading
+from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.results.trust_rules import Source
 from bot.sandbox.slack import pings, plain
 from bot.slack.blocks import private, results
@@ -119,7 +119,9 @@ def assert_balanced(text: str, name: str) -> None:
     assert not set("<>") & set(rest), name
 
 
-def everything(attack: str, reading: Reading, told: NotifiedParties, state: State, reason: ReviewReason | None) -> None:
+def everything(
+    attack: str, reading: ResultMeaning, told: NotifiedParties, state: State, reason: ReviewReason | None
+) -> None:
     check = wild_check(attack, state=state, reason=reason)
     for entry in (wild_entry(attack), None):
         built = thread_messages(check, entry, reading, told, attack) | private_messages(check, entry, attack)
@@ -200,7 +202,7 @@ def test_a_photo_link_opens_what_smile_id_gave() -> None:
 
 def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
     forged = "Maybe\n✓ ID number: exists"
-    reading = Reading(
+    reading = ResultMeaning(
         code="0811",
         text=f"Rejected\n@amina Approved — face and ID number verified {forged}",
         outcome=Outcome.REJECTED,
@@ -214,7 +216,7 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
         CHECK,
         bvn(),
         [
-            private.Told(
+            private.MessageDetails(
                 at=at,
                 source=Source.CALLBACK,
                 reading=reading,

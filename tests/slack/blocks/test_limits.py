@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.id_types.id_types import IDType
-from bot.domain.results.codes import Outcome, Reading
+from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view, view_is_too_large
 from bot.slack.blocks import form
-from bot.slack.blocks.form import Place
+from bot.slack.blocks.form import ResultPlace
 from bot.slack.blocks.results import NotifiedParties
 from tests.slack.blocks.samples import (
     CODES,
@@ -55,7 +55,7 @@ LIKE = st.sampled_from([read(code.code) for code in CODES] + [read("0899")])
     with_entry=st.booleans(),
 )
 def test_every_message_stays_within_the_limits(
-    text: str, like: Reading, outcome: Outcome, told: NotifiedParties, situation: Situation, with_entry: bool
+    text: str, like: ResultMeaning, outcome: Outcome, told: NotifiedParties, situation: Situation, with_entry: bool
 ) -> None:
     check = wild_check(text, state=situation[0], reason=situation[1])
     entry = wild_entry(text) if with_entry else None
@@ -69,7 +69,7 @@ def test_every_message_stays_within_the_limits(
 
 
 @given(text=WILD, like=LIKE, many=st.integers(1, 40), with_entry=st.booleans())
-def test_every_view_stays_within_the_limits(text: str, like: Reading, many: int, with_entry: bool) -> None:
+def test_every_view_stays_within_the_limits(text: str, like: ResultMeaning, many: int, with_entry: bool) -> None:
     reading = wild_reading(text, Outcome.REJECTED, like)
     entry = wild_entry(text) if with_entry else None
     for name, view in views(wild_check(text), entry, reading, text, many).items():
@@ -88,7 +88,7 @@ def test_the_form_stays_within_the_limits_however_it_is_filled(
 ) -> None:
     view = form.build(
         ID_TYPES,
-        place=Place(channel=channel, thread_ts="1700000000.000100"),
+        place=ResultPlace(channel=channel, thread_ts="1700000000.000100"),
         country=chosen.country if chosen else country,
         id_type=chosen.id_type if chosen else country,
         warning=warning,
@@ -100,7 +100,7 @@ def test_the_form_stays_within_the_limits_however_it_is_filled(
 
 def test_the_form_of_every_offered_type_is_one_that_slack_takes() -> None:
     for entry in ID_TYPES.offered():
-        view = form.build(ID_TYPES, place=Place(channel=None), country=entry.country, id_type=entry.id_type)
+        view = form.build(ID_TYPES, place=ResultPlace(channel=None), country=entry.country, id_type=entry.id_type)
         assert faults_in_view(view) == [], entry.id_type
 
 

@@ -13,22 +13,22 @@ from PIL import Image
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.reporting.figure_tables import COLUMNS, record, table
-from bot.domain.reporting.figures import Fact, Report, report
+from bot.domain.reporting.figures import Report, RoundFact, report
 from bot.domain.reporting.periods import Period, day_of, week_of
 from bot.reporting import chart
 from bot.reporting.chart import STYLES, Bar, Chart
 from bot.sandbox.slack.block_rules import faults_in_message
 from bot.slack.blocks import summary
-from bot.slack.blocks.summary import Names, Told
+from bot.slack.blocks.summary import DisplayNames, SummaryContext
 
 ZONE = ZoneInfo("Africa/Lagos")
 DAY = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 12, tzinfo=ZONE)
-NAMES = Names(subject=lambda country, id_type: f"{country} · {id_type}", country=str, person=lambda user: user)
-TOLD = Told(today=date(2026, 11, 24), zone="Africa/Lagos")
+NAMES = DisplayNames(subject=lambda country, id_type: f"{country} · {id_type}", country=str, person=lambda user: user)
+TOLD = SummaryContext(today=date(2026, 11, 24), zone="Africa/Lagos")
 
 
-def facts(state: State, count: int, *, at: datetime = NOON, **more: object) -> list[Fact]:
+def facts(state: State, count: int, *, at: datetime = NOON, **more: object) -> list[RoundFact]:
     ends = at + timedelta(seconds=9) if state not in (State.IN_REVIEW, State.PROCESSING) else None
     plain: dict[str, object] = {
         "requester": "amina",
@@ -38,10 +38,10 @@ def facts(state: State, count: int, *, at: datetime = NOON, **more: object) -> l
         "ended_at": ends,
     }
     refs = [f"K-{state.value[:3]}{at:%d}{n:04d}" for n in range(count)]
-    return [Fact(ref=ref, person=ref, round=1, state=state, **(plain | more)) for ref in refs]  # type: ignore[arg-type]
+    return [RoundFact(ref=ref, person=ref, round=1, state=state, **(plain | more)) for ref in refs]  # type: ignore[arg-type]
 
 
-def reported(found: list[Fact], period: Period | None = None) -> Report:
+def reported(found: list[RoundFact], period: Period | None = None) -> Report:
     return report(
         found,
         period or day_of(DAY),
@@ -128,7 +128,7 @@ def test_whatever_things_are_called_it_stays_within_the_limits(name: str, groups
         )
         found += facts(State.IN_REVIEW, 1, id_type=f"{group}{name}", reason=ReviewReason.CONTRADICTION)
     shown = reported(found)
-    names = Names(
+    names = DisplayNames(
         subject=lambda country, id_type: f"{country} · {id_type}", country=str, person=lambda user: f"<@{user}>"
     )
     said = summary.with_button(summary.message(shown, names, TOLD), value={"once": "1"}, with_chart=True)
@@ -183,7 +183,7 @@ def test_every_outcome_has_a_colour_and_a_pattern_of_its_own() -> None:
     [(None, None, ""), ("KE", None, "Kenya"), (None, "BVN", "BVN"), ("KE", "BVN", "Kenya · BVN")],
 )
 def test_what_a_summary_is_narrowed_to_is_called_by_name(country: str | None, id_type: str | None, said: str) -> None:
-    names = Names(subject=lambda _country, id_type: f"Kenya · {id_type}", country=lambda _: "Kenya", person=str)
+    names = DisplayNames(subject=lambda _country, id_type: f"Kenya · {id_type}", country=lambda _: "Kenya", person=str)
     told = replace(reported(BUSY), country=country, id_type=id_type)
     assert summary.narrowed(told, names) == said
 

@@ -12,7 +12,7 @@ import pytest
 from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message, PostKind
-from bot.domain.results.codes import Outcome, Reading, Why
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.review.review import Decided, Decision, Proposal
 from bot.sandbox.slack import plain
 from bot.slack.blocks import (
@@ -60,11 +60,11 @@ def lines(said: Message) -> list[str]:
     return shown(said).splitlines()
 
 
-def result(reading: Reading, told: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
+def result(reading: ResultMeaning, told: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
     return results.result(CHECK, bvn(), reading, told=told, confirmed=confirmed, at=AT)
 
 
-def progress(reading: Reading, told: NotifiedParties = NOBODY_TOLD) -> Message:
+def progress(reading: ResultMeaning, told: NotifiedParties = NOBODY_TOLD) -> Message:
     return results.not_final(CHECK, bvn(), reading, told=told)
 
 
@@ -72,7 +72,7 @@ def final(code: str, text: str = "", told: NotifiedParties = NOBODY_TOLD) -> Cal
     return lambda: result(read(code, text=text), told)
 
 
-def unverified(code: str) -> Reading:
+def unverified(code: str) -> ResultMeaning:
     return read(code, actions={**ALL_ACTIONS, "Verify_ID_Number": "Not Verified"})
 
 
@@ -315,7 +315,7 @@ def test_no_story_was_forgotten_here() -> None:
     assert {code.code for code in CODES} - {"1012", "5210", "5212"} <= told
     ours = {"photo", "input", "refused", "smile_id_away", "slack_away", "fault", "unsettled"}
     assert set(words.FAILURES) == ours
-    assert set(words.STORIES) == set(Why)
+    assert set(words.STORIES) == set(ResultStory)
 
 
 def test_an_approval_says_by_whom_how_long_and_that_it_is_confirmed() -> None:
@@ -442,7 +442,7 @@ def actions_table() -> list[tuple[str, str, str]]:
 
 def one_action(action: str, value: str, outcome: Outcome = Outcome.REJECTED) -> list[str]:
     return results.checklist(
-        Reading(code="0811", text="", outcome=outcome, why=Why.FACES_DIFFER, actions={action: value}),
+        ResultMeaning(code="0811", text="", outcome=outcome, why=ResultStory.FACES_DIFFER, actions={action: value}),
         liveness_images=8,
     )
 
@@ -497,8 +497,12 @@ def test_only_what_is_good_gets_the_mark_of_the_good() -> None:
 
 def test_actions_without_a_value_and_hundreds_of_them_do_no_harm() -> None:
     assert one_action("Liveness_Check", "") == []
-    many = Reading(
-        code="0811", text="", outcome=Outcome.REJECTED, why=Why.FACES_DIFFER, actions={f"A{n}": "x" for n in range(500)}
+    many = ResultMeaning(
+        code="0811",
+        text="",
+        outcome=Outcome.REJECTED,
+        why=ResultStory.FACES_DIFFER,
+        actions={f"A{n}": "x" for n in range(500)},
     )
     assert results.checklist(many, liveness_images=8)[-1] == "and 460 more"
 
@@ -635,8 +639,8 @@ TOLD_OF_SMILE_ID = (
 
 
 @pytest.mark.parametrize("tell", [*(kind.value for kind in TOLD_OF_SMILE_ID), "overdue", ""])
-@pytest.mark.parametrize("why", [*Why, None])
-def test_a_reviewers_line_has_a_title_without_gaps(tell: str, why: Why | None) -> None:
+@pytest.mark.parametrize("why", [*ResultStory, None])
+def test_a_reviewers_line_has_a_title_without_gaps(tell: str, why: ResultStory | None) -> None:
     title = words.notice_title(tell, why)
 
     assert title

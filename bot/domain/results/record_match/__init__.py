@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from bot.domain.results.record_match.dates_of_birth import compare_births
 from bot.domain.results.record_match.name_match import compare_names
-from bot.domain.results.record_match.person import Person, RecordMatch, entered_person, record_person
+from bot.domain.results.record_match.person import EnteredPerson, RecordMatch, entered_person, record_person
 from bot.domain.results.record_match.phones import compare_phones
 
 __all__ = [
     "NOTHING_COMPARED",
     "Comparison",
-    "Person",
+    "EnteredPerson",
     "RecordMatch",
     "compare",
     "entered_person",
@@ -49,7 +49,7 @@ NOTHING_COMPARED = Comparison(
 """What came before there was a comparison, or came without a record."""
 
 
-def compare(entered: Person, record: Person, *, country: str) -> Comparison:
+def compare(entered: EnteredPerson, record: EnteredPerson, *, country: str) -> Comparison:
     """`country` is the one that issued the ID (ISO 3166, two letters). Never raises, whatever the text."""
     name = compare_names(entered, record, country=country)
     if record.full_name and record.first_name and record.last_name:

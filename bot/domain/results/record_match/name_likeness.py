@@ -11,7 +11,7 @@ from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
 from bot.domain.results.record_match.name_spellings import line_of
-from bot.domain.results.record_match.names import Kind, Word
+from bot.domain.results.record_match.names import NameKind, NameWord
 
 SPELLING = 1
 """Another way to write the name: in another script or language, apart or together, by its short form."""
@@ -45,16 +45,16 @@ _LOOSE = [
 _VOWELS = re.compile("[^a-zS]|[aeiouwy]")
 
 
-def distance(one: Word, other: Word, *, short_forms: bool = False) -> int | None:
+def distance(one: NameWord, other: NameWord, *, short_forms: bool = False) -> int | None:
     """What stands between two words, to be held against `LIMIT`; 0 if they are equal, None for different names.
 
     `short_forms` lets the end of a name stand for it, as first names in Nigeria are used. Symmetric.
     """
     if one.text == other.text:
         return 0
-    if Kind.INITIAL in (one.kind, other.kind):
+    if NameKind.INITIAL in (one.kind, other.kind):
         return INITIAL if one.text[0] == other.text[0] else None
-    if {one.kind, other.kind} != {Kind.NAME}:
+    if {one.kind, other.kind} != {NameKind.NAME}:
         return None
     if one.foreign or other.foreign:
         return SPELLING if _sound_alike_across_scripts(one, other) else None
@@ -89,7 +89,7 @@ def _sound(text: str, *, loose: bool) -> str:
     return text
 
 
-def _sound_alike_across_scripts(one: Word, other: Word) -> bool:
+def _sound_alike_across_scripts(one: NameWord, other: NameWord) -> bool:
     """By consonants alone where the scripts differ: Arabic writes no short vowels, Ge'ez not which letters are long.
 
     Within one script they would make Hassan of Hussein. A word in two scripts is like nothing: a letter of another
@@ -101,7 +101,7 @@ def _sound_alike_across_scripts(one: Word, other: Word) -> bool:
     return consonants != "" and consonants == _consonants(other.text)
 
 
-def _mixed(word: Word) -> bool:
+def _mixed(word: NameWord) -> bool:
     return word.foreign and any(char.isascii() and char.isalpha() for char in word.text)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.domain.results.record_match.name_likeness import LIMIT, SPELLING, distance, parts_of
-from bot.domain.results.record_match.names import Kind, Word, Words, binds, words_of
-from bot.domain.results.record_match.person import Person, RecordMatch
+from bot.domain.results.record_match.names import NameKind, NameWord, NameWords, binds, words_of
+from bot.domain.results.record_match.person import EnteredPerson, RecordMatch
 
 _OWN_NAME_FIRST = frozenset({"DJ", "EG", "ER", "ET", "LY", "SD", "SO", "SS"})
 """Countries where one's own name stands first, then the father's, then the grandfather's.
@@ -29,7 +29,7 @@ class _Role(Enum):
 class _Held:
     """One word of the record."""
 
-    word: Word
+    word: NameWord
     role: _Role = _Role.ANY
     equal: bool = False
     """Typed, letter for letter."""
@@ -38,14 +38,14 @@ class _Held:
 
     @property
     def is_name(self) -> bool:
-        return self.word.kind is Kind.NAME
+        return self.word.kind is NameKind.NAME
 
 
 @dataclass(slots=True, repr=False)
 class _Sought:
     """One word that was typed."""
 
-    word: Word
+    word: NameWord
     held: tuple[_Held, ...] = ()
     gap: int | None = None
     """What stands between it and `held`; 0 for equality, None while nothing of the record fits."""
@@ -71,9 +71,9 @@ class _Field:
     compounds: frozenset[str]
 
     @classmethod
-    def of(cls, role: _Role, words: Words) -> "_Field":
-        names, besides = words.strong, () if words.lone else words.of(Kind.BINDING, Kind.STYLE)
-        spare = (word for word in words.words if word not in names + besides and word.kind is not Kind.GENERATION)
+    def of(cls, role: _Role, words: NameWords) -> "_Field":
+        names, besides = words.strong, () if words.lone else words.of(NameKind.BINDING, NameKind.STYLE)
+        spare = (word for word in words.words if word not in names + besides and word.kind is not NameKind.GENERATION)
         return cls(role, _sought(names), _sought(besides), _sought(spare), words.lone, words.compounds)
 
     @property
@@ -87,7 +87,7 @@ class _Field:
     @property
     def full(self) -> bool:
         """All there, and more than an initial."""
-        return all(sought.gap == 0 for sought in self.words) and self.names[0].word.kind is not Kind.INITIAL
+        return all(sought.gap == 0 for sought in self.words) and self.names[0].word.kind is not NameKind.INITIAL
 
     @property
     def gap(self) -> int | None:
@@ -102,7 +102,7 @@ class _Field:
         return [held for sought in self.words for held in sought.held]
 
 
-def compare_names(entered: Person, record: Person, *, country: str) -> RecordMatch:
+def compare_names(entered: EnteredPerson, record: EnteredPerson, *, country: str) -> RecordMatch:
     """The word for the name alone. Never raises."""
     typed, held = _Typed.of(entered), _read_record(record, country)
     if not typed.fields or not held.words:
@@ -129,7 +129,7 @@ class _Typed:
     unclear: bool
 
     @classmethod
-    def of(cls, entered: Person) -> "_Typed":
+    def of(cls, entered: EnteredPerson) -> "_Typed":
         first, middle, last = (words_of(text) for text in (entered.first_name, entered.middle_name, entered.last_name))
         named = [(_Role.FIRST, first), (_Role.LAST, last)]
         both = bool(first.words and last.words)
@@ -137,15 +137,15 @@ class _Typed:
             whole = words_of(entered.full_name)
             both = len(whole.strong) > 1
             # Nothing but a middle name is looked for all the same, and suffices for nothing.
-            named, middle = [(_Role.ANY, whole if whole.words else middle)], middle if whole.words else Words()
+            named, middle = [(_Role.ANY, whole if whole.words else middle)], middle if whole.words else NameWords()
         everything = [middle, *(words for _role, words in named)]
-        generations = middle.of(Kind.GENERATION)
+        generations = middle.of(NameKind.GENERATION)
         for _role, words in named:
-            generations += () if words.lone else words.of(Kind.GENERATION)
+            generations += () if words.lone else words.of(NameKind.GENERATION)
         return cls(
             tuple(_Field.of(role, words) for role, words in named if words.words),
             both,
-            _sought(middle.of(Kind.NAME, Kind.BINDING, Kind.STYLE, Kind.INITIAL)),
+            _sought(middle.of(NameKind.NAME, NameKind.BINDING, NameKind.STYLE, NameKind.INITIAL)),
             _sought(generations),
             any(words.unclear for words in everything),
         )
@@ -161,15 +161,15 @@ class _Record:
     def names(self) -> list[_Held]:
         return [held for held in self.words if held.is_name]
 
-    def left(self, *kinds: Kind) -> list[_Held]:
+    def left(self, *kinds: NameKind) -> list[_Held]:
         return [held for held in self.words if not held.taken and held.word.kind in kinds]
 
 
-def _sought(words: Iterable[Word]) -> tuple[_Sought, ...]:
+def _sought(words: Iterable[NameWord]) -> tuple[_Sought, ...]:
     return tuple(_Sought(word) for word in words)
 
 
-def _read_record(record: Person, country: str) -> _Record:
+def _read_record(record: EnteredPerson, country: str) -> _Record:
     first, last = words_of(record.first_name), words_of(record.last_name)
     whole = words_of(record.full_name)
     if not whole.words:
@@ -185,7 +185,7 @@ def _read_record(record: Person, country: str) -> _Record:
     return _Record(held, whole.compounds, whole.unclear)
 
 
-def _give_role(role: _Role, word: Word, held: Sequence[_Held]) -> None:
+def _give_role(role: _Role, word: NameWord, held: Sequence[_Held]) -> None:
     for one in held:
         if one.word == word and one.role is _Role.ANY:
             one.role = role
@@ -251,7 +251,7 @@ def _find_alike(typed: _Typed, record: _Record) -> None:
     pairs: list[tuple[int, list[_Sought], list[_Held]]] = []
     for one in typed.fields:
         for sought in (sought for sought in one.names if sought.gap is None):
-            for held in record.left(Kind.NAME, Kind.INITIAL):
+            for held in record.left(NameKind.NAME, NameKind.INITIAL):
                 gap = distance(sought.word, held.word, short_forms=one.role is _Role.FIRST)
                 if gap is not None:
                     pairs.append((gap, [sought], [held]))
@@ -270,21 +270,21 @@ def _texts(words: Iterable[_Sought] | Iterable[_Held]) -> list[str]:
 
 def _one_is_the_other_generation(typed: _Typed, record: _Record) -> bool:
     """Junior against Senior."""
-    return any(sought.gap is None for sought in typed.generations) and bool(record.left(Kind.GENERATION))
+    return any(sought.gap is None for sought in typed.generations) and bool(record.left(NameKind.GENERATION))
 
 
 def _doubts(typed: _Typed, record: _Record) -> bool:
     """What keeps a name from matching whose first name and surname are both in the record."""
-    untold = record.left(Kind.NAME)
+    untold = record.left(NameKind.NAME)
     return (
         typed.unclear
         or record.unclear
         or any(sought.gap is None for sought in typed.generations)
-        or bool(record.left(Kind.GENERATION))
+        or bool(record.left(NameKind.GENERATION))
         # *Prince* may be the title before a first name that was not typed.
         or (bool(untold) and any(one.lone for one in typed.fields))
         # *Rahman* may be Abdul Rahman.
-        or bool(record.left(Kind.BINDING))
+        or bool(record.left(NameKind.BINDING))
         # Of five names two may be a brother's.
         or len(untold) * 2 > len(record.names)
         or _half_of_a_double_name(record)
@@ -295,18 +295,18 @@ def _doubts(typed: _Typed, record: _Record) -> bool:
 
 def _half_of_a_double_name(record: _Record) -> bool:
     """Jean for Jean-Paul, Owusu for Owusu-Ansah. Without a hyphen nobody knows that they are one name."""
-    left = {held.word.compound for held in record.left(Kind.NAME)} - {""}
+    left = {held.word.compound for held in record.left(NameKind.NAME)} - {""}
     return any(held.taken and held.word.compound in left for held in record.words)
 
 
 def _other_middle_name(typed: _Typed, record: _Record) -> bool:
     """Both sides have a middle name that the other lacks. An initial agrees with any name that begins so."""
-    spare = [sought for one in typed.fields for sought in one.spare if sought.word.kind is Kind.INITIAL]
+    spare = [sought for one in typed.fields for sought in one.spare if sought.word.kind is NameKind.INITIAL]
     missing = [sought.word for sought in (*typed.middle, *spare) if sought.gap is None]
-    left = [held.word for held in record.left(Kind.NAME, Kind.INITIAL)]
+    left = [held.word for held in record.left(NameKind.NAME, NameKind.INITIAL)]
     for word in sorted(missing, key=lambda word: word.text):
         for other in sorted(left, key=lambda word: word.text):
-            if Kind.INITIAL in (word.kind, other.kind) and distance(word, other) is not None:
+            if NameKind.INITIAL in (word.kind, other.kind) and distance(word, other) is not None:
                 missing.remove(word)
                 left.remove(other)
                 break

@@ -20,7 +20,7 @@ MAX_LETTERS = 40
 """Letters that are read of one word."""
 
 
-class Kind(Enum):
+class NameKind(Enum):
     """What a word tells about who somebody is."""
 
     NAME = auto()
@@ -75,11 +75,11 @@ _HYPHENS = re.compile(r"[\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Word:
+class NameWord:
     """One word of a name, ready to be compared: two words are the same name if their `text` is equal."""
 
     text: str
-    kind: Kind
+    kind: NameKind
     compound: str = field(default="", compare=False)
     """What it was joined to by a hyphen, run together: `maryjane` for both words of Mary-Jane."""
 
@@ -90,10 +90,10 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Words:
+class NameWords:
     """The words of one field, in its order."""
 
-    words: tuple[Word, ...] = ()
+    words: tuple[NameWord, ...] = ()
     unclear: bool = False
     """There was more than is read, or more than one name, as in *Ada Obi c/o Emeka Nwosu*."""
 
@@ -102,24 +102,24 @@ class Words:
         return frozenset(word.compound for word in self.words if word.compound)
 
     @property
-    def strong(self) -> tuple[Word, ...]:
+    def strong(self) -> tuple[NameWord, ...]:
         """The words that are names, or, where there are none, whatever stands in their place."""
-        return self.of(Kind.NAME) or self.of(Kind.INITIAL) or self.words
+        return self.of(NameKind.NAME) or self.of(NameKind.INITIAL) or self.words
 
     @property
     def lone(self) -> bool:
         """No word is surely a name: *Prince* alone may be one, or a title before a name that was left out."""
-        return bool(self.words) and not self.of(Kind.NAME, Kind.INITIAL)
+        return bool(self.words) and not self.of(NameKind.NAME, NameKind.INITIAL)
 
-    def of(self, *kinds: Kind) -> tuple[Word, ...]:
+    def of(self, *kinds: NameKind) -> tuple[NameWord, ...]:
         return tuple(word for word in self.words if word.kind in kinds)
 
 
-def words_of(*texts: str | None) -> Words:
+def words_of(*texts: str | None) -> NameWords:
     """Read one name from one or several fields. Never raises; a placeholder like `N/A` is no name."""
     read = [_read(text) for text in texts if text and not _is_placeholder(text)]
     words = tuple(word for one in read for word in one.words)
-    return Words(
+    return NameWords(
         words[:MAX_WORDS],
         unclear=len(words) > MAX_WORDS or any(one.unclear for one in read),
     )
@@ -137,30 +137,30 @@ def _is_placeholder(text: str) -> bool:
     return "_".join(text.casefold().split()) in _PLACEHOLDERS
 
 
-def _read(text: str) -> Words:
-    words: list[Word] = []
+def _read(text: str) -> NameWords:
+    words: list[NameWord] = []
     unclear = len(text) > MAX_TEXT or not _SEVERAL.isdisjoint(text)
     for chunk in _plain(text[:MAX_TEXT]).split():
         parts = [part for part in chunk.split("-") if part]
         compound = "".join(parts)[:MAX_LETTERS] if len(parts) > 1 else ""
         words += (replace(_word(part[:MAX_LETTERS]), compound=compound) for part in parts)
         unclear = unclear or any(len(part) > MAX_LETTERS or part in _OTHERWISE for part in parts)
-    told = tuple(word for word in words[:MAX_WORDS] if word.kind is not Kind.TITLE)
-    return Words(told, unclear=unclear or len(words) > MAX_WORDS)
+    told = tuple(word for word in words[:MAX_WORDS] if word.kind is not NameKind.TITLE)
+    return NameWords(told, unclear=unclear or len(words) > MAX_WORDS)
 
 
-def _word(text: str) -> Word:
+def _word(text: str) -> NameWord:
     if text in _GENERATIONS:
-        return Word(_GENERATIONS[text], Kind.GENERATION)
+        return NameWord(_GENERATIONS[text], NameKind.GENERATION)
     if text in _TITLES:
-        return Word(text, Kind.TITLE)
+        return NameWord(text, NameKind.TITLE)
     if text in _OPTIONAL:
-        return Word(text, Kind.OPTIONAL)
+        return NameWord(text, NameKind.OPTIONAL)
     if len(text) == 1:
-        return Word(text, Kind.INITIAL)
+        return NameWord(text, NameKind.INITIAL)
     if text in _BINDING:
-        return Word(text, Kind.BINDING)
-    return Word(text, Kind.STYLE if text in _STYLES else Kind.NAME)
+        return NameWord(text, NameKind.BINDING)
+    return NameWord(text, NameKind.STYLE if text in _STYLES else NameKind.NAME)
 
 
 def _plain(text: str) -> str:

@@ -19,7 +19,7 @@ class RecordMatch(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Person:
+class EnteredPerson:
     """Text as it came, not cleaned. Who has separate names needs no `full_name`, and the other way round."""
 
     first_name: str | None = None
@@ -31,9 +31,9 @@ class Person:
     phones: tuple[str, ...] = ()
 
 
-def entered_person(id_info: Mapping[str, str]) -> Person:
+def entered_person(id_info: Mapping[str, str]) -> EnteredPerson:
     """The person of a request, from Smile ID's `id_info`."""
-    return Person(
+    return EnteredPerson(
         first_name=id_info.get("first_name"),
         middle_name=id_info.get("middle_name"),
         last_name=id_info.get("last_name"),
@@ -58,7 +58,7 @@ def record_person(
     dob: str | None,
     phones: tuple[str | None, ...] = (),
     full_data: Mapping[str, object] | None = None,
-) -> Person:
+) -> EnteredPerson:
     """The person of an authority's record, from the fields of Smile ID's ID message.
 
     `FullData` is what the authority itself sent, its fields called by each authority in its own way (Smile ID
@@ -70,7 +70,7 @@ def record_person(
         field = _FIELDS.get("".join(filter(str.isalnum, name)).casefold())
         if field and isinstance(value, str) and value.strip():
             extra.setdefault(field, value)
-    return Person(
+    return EnteredPerson(
         first_name=extra.get("first_name"),
         middle_name=extra.get("middle_name"),
         last_name=extra.get("last_name"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.results.record_match import (
     NOTHING_COMPARED,
     Comparison,
-    Person,
+    EnteredPerson,
     RecordMatch,
     compare,
     entered_person,
@@ -22,7 +22,7 @@ from bot.domain.results.record_match import (
     record_person,
 )
 from bot.domain.results.record_match.name_likeness import distance, parts_of
-from bot.domain.results.record_match.names import MAX_LETTERS, MAX_WORDS, Kind, words_of
+from bot.domain.results.record_match.names import MAX_LETTERS, MAX_WORDS, NameKind, words_of
 
 MATCHES, PARTLY, DIFFERS, NOT_COMPARED = RecordMatch
 ROOT = Path(__file__).parents[4]
@@ -31,8 +31,8 @@ GOODNESS = {DIFFERS: 0, PARTLY: 1, NOT_COMPARED: 1, MATCHES: 2}
 
 
 def name_word(first: str, last: str, record: str, *, middle: str = "", country: str = "NG") -> RecordMatch:
-    entered = Person(first_name=first, middle_name=middle, last_name=last)
-    return compare(entered, Person(full_name=record), country=country).name
+    entered = EnteredPerson(first_name=first, middle_name=middle, last_name=last)
+    return compare(entered, EnteredPerson(full_name=record), country=country).name
 
 
 # The table
@@ -90,7 +90,7 @@ letters = st.text(st.characters(categories=["Lu", "Ll"], max_codepoint=0x24F), m
 anything = st.text(max_size=60)
 names = st.one_of(given_names, family_names, letters)
 person = st.builds(
-    Person,
+    EnteredPerson,
     first_name=st.none() | names | anything,
     middle_name=st.none() | names | anything,
     last_name=st.none() | names | anything,
@@ -119,9 +119,9 @@ def test_first_name_and_surname_may_be_typed_the_other_way_round(first: str, las
 
 
 @given(entered=person, record=person, country=countries)
-def test_case_never_changes_the_outcome(entered: Person, record: Person, country: str) -> None:
+def test_case_never_changes_the_outcome(entered: EnteredPerson, record: EnteredPerson, country: str) -> None:
     for change in (str.upper, str.lower, str.swapcase, str.title):
-        changed = Person(
+        changed = EnteredPerson(
             first_name=entered.first_name and change(entered.first_name),
             middle_name=entered.middle_name and change(entered.middle_name),
             last_name=entered.last_name and change(entered.last_name),
@@ -161,18 +161,20 @@ def test_punctuation_and_invisible_characters_never_make_it_worse(
 
 @given(first=letters | given_names, last=letters | family_names, middle=st.just("") | given_names)
 def test_a_person_matches_themself(first: str, last: str, middle: str) -> None:
-    assume(all(len(words_of(name).of(Kind.NAME)) == 1 for name in (first, last)))
+    assume(all(len(words_of(name).of(NameKind.NAME)) == 1 for name in (first, last)))
     assume(not words_of(first, last).unclear)
-    themself = Person(first_name=first, middle_name=middle, last_name=last, dob="1990-01-31", phones=("08031234567",))
+    themself = EnteredPerson(
+        first_name=first, middle_name=middle, last_name=last, dob="1990-01-31", phones=("08031234567",)
+    )
     assert compare(themself, themself, country="NG").outcome is MATCHES
-    whole = Person(full_name=f"{last} {first} {middle}", dob="31-JAN-1990", phones=("+234 803 123 4567",))
+    whole = EnteredPerson(full_name=f"{last} {first} {middle}", dob="31-JAN-1990", phones=("+234 803 123 4567",))
     assert compare(themself, whole, country="NG").outcome is MATCHES
     assert compare(whole, whole, country="NG").outcome is MATCHES
 
 
 @pytest.mark.parametrize("row", [row for row in NAMES if row["word"] == "matches"], ids=lambda row: row["record"])
 def test_somebody_whose_name_matches_matches_their_own_record(row: dict[str, str]) -> None:
-    entered = Person(first_name=row["first"], middle_name=row["middle"], last_name=row["last"])
+    entered = EnteredPerson(first_name=row["first"], middle_name=row["middle"], last_name=row["last"])
     assert compare(entered, entered, country=row["country"]).name is MATCHES
 
 
@@ -200,7 +202,7 @@ def _texts(name: str) -> list[str]:
 
 
 @given(entered=person, record=person, country=countries)
-def test_any_text_is_compared_without_an_error(entered: Person, record: Person, country: str) -> None:
+def test_any_text_is_compared_without_an_error(entered: EnteredPerson, record: EnteredPerson, country: str) -> None:
     compared = compare(entered, record, country=country)
     if compared.name is MATCHES:
         assert distinct_names(entered)
@@ -208,7 +210,7 @@ def test_any_text_is_compared_without_an_error(entered: Person, record: Person, 
     assert lowered_by(compared, {}) == compared
 
 
-def distinct_names(someone: Person) -> bool:
+def distinct_names(someone: EnteredPerson) -> bool:
     texts = (someone.first_name, someone.middle_name, someone.last_name, someone.full_name)
     return sum(len(words_of(text).words) for text in texts) > 1
 
@@ -218,10 +220,10 @@ def test_two_people_of_two_names_are_compared_the_same_both_ways(
     first: str, last: str, other_first: str, other_last: str
 ) -> None:
     for name in (first, last, other_first, other_last):
-        assume(len(words_of(name).words) == 1 and words_of(name).words[0].kind is Kind.NAME)
+        assume(len(words_of(name).words) == 1 and words_of(name).words[0].kind is NameKind.NAME)
     one, other = (
-        Person(first_name=first, last_name=last),
-        Person(first_name=other_first, last_name=other_last),
+        EnteredPerson(first_name=first, last_name=last),
+        EnteredPerson(first_name=other_first, last_name=other_last),
     )
     assert compare(one, other, country="NG").name is compare(other, one, country="NG").name
 
@@ -295,32 +297,32 @@ def test_names_of_the_record_that_stand_apart_say_which_is_the_surname(
 ) -> None:
     """With them, a father and his son of the same two names are told apart, and a middle name from the first."""
     first, middle, last = record
-    held = Person(first_name=first, middle_name=middle, last_name=last, full_name=" ".join(record))
-    assert compare(Person(first_name=typed[0], last_name=typed[1]), held, country="NG").name is not MATCHES
-    entered = Person(first_name=first, last_name=last)
+    held = EnteredPerson(first_name=first, middle_name=middle, last_name=last, full_name=" ".join(record))
+    assert compare(EnteredPerson(first_name=typed[0], last_name=typed[1]), held, country="NG").name is not MATCHES
+    entered = EnteredPerson(first_name=first, last_name=last)
     assert compare(entered, held, country="NG").name is MATCHES
     assert compare(entered, replace(held, full_name=None), country="NG").name is MATCHES
 
 
 def test_a_married_name_after_the_records_surname_is_partly_the_same() -> None:
-    held = Person(first_name="Ngozi", middle_name="Chiamaka", last_name="Okafor")
-    married = Person(first_name="Ngozi", middle_name="Okafor", last_name="Adeyemi")
+    held = EnteredPerson(first_name="Ngozi", middle_name="Chiamaka", last_name="Okafor")
+    married = EnteredPerson(first_name="Ngozi", middle_name="Okafor", last_name="Adeyemi")
     assert compare(married, held, country="NG").name is PARTLY
     assert compare(replace(married, first_name="Ifeoma"), held, country="NG").name is DIFFERS
 
 
 def test_a_name_in_one_piece_tells_a_son_from_his_father_where_order_does() -> None:
-    record = Person(full_name="ABEBE BEKELE")
-    assert compare(Person(full_name="Abebe Bekele"), record, country="ET").name is MATCHES
-    assert compare(Person(full_name="Bekele Abebe"), record, country="ET").name is PARTLY
-    assert compare(Person(full_name="Bekele Abebe"), record, country="NG").name is MATCHES
+    record = EnteredPerson(full_name="ABEBE BEKELE")
+    assert compare(EnteredPerson(full_name="Abebe Bekele"), record, country="ET").name is MATCHES
+    assert compare(EnteredPerson(full_name="Bekele Abebe"), record, country="ET").name is PARTLY
+    assert compare(EnteredPerson(full_name="Bekele Abebe"), record, country="NG").name is MATCHES
 
 
 def test_the_same_name_twice_is_told_apart_from_once() -> None:
     assert name_word("Musa", "Musa", "MUSA MUSA") is MATCHES
     assert name_word("Musa", "Musa", "MUSA GARBA") is not MATCHES
-    ada = Person(first_name="Ada", last_name="Musa")
-    assert compare(Person(first_name="Musa", last_name="Musa"), ada, country="NG").name is DIFFERS
+    ada = EnteredPerson(first_name="Ada", last_name="Musa")
+    assert compare(EnteredPerson(first_name="Musa", last_name="Musa"), ada, country="NG").name is DIFFERS
 
 
 def test_what_is_too_long_is_never_a_match_and_costs_little() -> None:
@@ -345,7 +347,9 @@ def test_what_is_too_long_is_never_a_match_and_costs_little() -> None:
 
 
 def test_nothing_of_a_person_is_shown_by_what_holds_them() -> None:
-    someone = Person(first_name="Ada", last_name="Obi", full_name="Ada Obi", dob="1990-01-31", phones=("08031234567",))
+    someone = EnteredPerson(
+        first_name="Ada", last_name="Obi", full_name="Ada Obi", dob="1990-01-31", phones=("08031234567",)
+    )
     compared = compare(someone, someone, country="NG")
     shown = repr(someone) + str(someone) + repr(compared) + repr(words_of("Ada Obi")) + repr(words_of("Ada").words[0])
     assert not any(secret in shown.casefold() for secret in ("ada", "obi", "1990", "0803"))
@@ -384,8 +388,8 @@ def test_another_telephone_number_asks_a_person_and_another_birthday_differs() -
 def test_what_the_authority_sent_itself_says_which_is_the_surname() -> None:
     full_data = {"FirstName": "Ibrahim", "Surname": "Musa", "OtherNames": "Garba", "DateOfBirth": "1990-01-31", "x": {}}
     record = record_person(full_name="IBRAHIM GARBA MUSA", dob=None, full_data=full_data)
-    father = Person(first_name="Musa", last_name="Ibrahim", dob="1990-01-31")
-    son = Person(first_name="Ibrahim", last_name="Musa", dob="1990-01-31")
+    father = EnteredPerson(first_name="Musa", last_name="Ibrahim", dob="1990-01-31")
+    son = EnteredPerson(first_name="Ibrahim", last_name="Musa", dob="1990-01-31")
     assert compare(father, record, country="NG") == Comparison(name=PARTLY, dob=MATCHES, phone=NOT_COMPARED)
     assert compare(son, record, country="NG") == Comparison(name=MATCHES, dob=MATCHES, phone=NOT_COMPARED)
 
