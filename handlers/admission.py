@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from slack_bolt import BoltResponse
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Role
 from bot.domain.installation import origin_of
-from bot.errors import Refusal, Refused, SlackError
+from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private
 from handlers.errors import at_once, kind_of
@@ -45,13 +45,7 @@ async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
     """Raises Refused for an act of somebody who has no role here, or of whom Slack does not say so in time."""
     if not _is_act(body):
         return
-    match await bot.access.has(_user(body), *Role):
-        case Permission.UNKNOWN:
-            raise Refused(Refusal.NOT_SURE)
-        case Permission.NO:
-            raise bot.access.no_access()
-        case Permission.YES:
-            pass
+    (await bot.access.has(_user(body), *Role)).require(bot.access.no_access())
 
 
 def _is_act(body: Mapping[str, Any]) -> bool:

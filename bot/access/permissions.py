@@ -39,12 +39,22 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What became of a question about rights."""
+    """Whether somebody may do something."""
 
     YES = "yes"
     NO = "no"
     UNKNOWN = "unknown"
-    """Slack did not answer in time: treated as no, told as *try again in a moment*."""
+    """Slack did not answer in time: counts as no, and the person reads *try again in a moment*."""
+
+    def require(self, refusal: Refused) -> None:
+        """Raises `refusal` for no, and `NOT_SURE` where Slack did not answer."""
+        match self:
+            case Permission.UNKNOWN:
+                raise Refused(Refusal.NOT_SURE)
+            case Permission.NO:
+                raise refusal
+            case Permission.YES:
+                pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

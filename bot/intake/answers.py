@@ -331,9 +331,9 @@ class _Kept(NamedTuple):
 
 
 class _Once(Retry):
-    """The outbox itself retry again, and holds up nobody else meanwhile."""
+    """No retries: the outbox itself reschedules its post, and holds up nobody else meanwhile."""
 
-    async def of(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:
+    async def call(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:
         return await call()
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access, Permission
+from bot.access.permissions import Access
 from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.backoff import retry_in
@@ -135,15 +135,9 @@ class Batches:
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
         batch = await self._known(batch_id)
-        match await self._access.may_see(user, batch.requester):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO if batch.requester == user:
-                raise self._access.no_access()
-            case Permission.NO:
-                raise Refused(Refusal.BATCH_NOT_YOURS)
-            case Permission.YES:
-                pass
+        permission = await self._access.may_see(user, batch.requester)
+        is_own = batch.requester == user
+        permission.require(self._access.no_access() if is_own else Refused(Refusal.BATCH_NOT_YOURS))
         if not await self._database.write(batch_commits.move, batch_id, target, of=of, by=user, now=self._now()):
             raise Refused(Refusal.BATCH_MOVED_ON)
 

@@ -103,13 +103,8 @@ class Intake:
 
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
-        match await self._access.has(user, Role.REQUESTER):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                raise Refused(Refusal.NO_RIGHT, operator=self._access.an_admin())
-            case Permission.YES:
-                pass
+        permission = await self._access.has(user, Role.REQUESTER)
+        permission.require(Refused(Refusal.NO_RIGHT, operator=self._access.an_admin()))
 
     async def require_asking(self, user: str, channel: str | None) -> None:
         """Raises Refused unless this person may ask here, as far as memory knows."""

@@ -130,22 +130,11 @@ class CheckSearch:
 
     async def require_search(self, user: str) -> None:
         """Own checks are for requesters, and having been one is no right. Raises Refused."""
-        match await self._access.may_see(user, user):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                raise self._access.no_access()
-            case Permission.YES:
-                pass
+        (await self._access.may_see(user, user)).require(self._access.no_access())
 
     async def _require_all(self, user: str) -> None:
-        match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                raise Refused(Refusal.ALL_IS_FOR_REVIEWERS)
-            case Permission.YES:
-                pass
+        permission = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
+        permission.require(Refused(Refusal.ALL_IS_FOR_REVIEWERS))
 
     async def _wanted(self, sought: SearchForm) -> SearchFilter:
         countries = [sought.country] if sought.country else list(self._id_types.known_countries())

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Access, Role
 from bot.domain.check.references import export_reference
 from bot.domain.reporting.exports import Export, ExportState, Format, parse
 from bot.errors import Refusal, Refused
@@ -70,13 +70,8 @@ class Exports:
 
     async def ask(self, user: str, typed: str) -> Export:
         """Store that somebody wants a file; it comes by direct message. Raises Refused."""
-        match await self._access.has(user, Role.MANAGER, Role.ADMIN):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                raise Refused(Refusal.EXPORT_NOT_A_MANAGER)
-            case Permission.YES:
-                pass
+        permission = await self._access.has(user, Role.MANAGER, Role.ADMIN)
+        permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER))
         now = self._now()
         asked = parse(typed, today=now.astimezone(self._zone).date())
         since, until = asked.period.span(self._zone) if asked.period else (None, now)

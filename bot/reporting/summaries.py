@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Access, Role
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import PostKind
 from bot.domain.reporting.figures import Report
@@ -211,9 +211,8 @@ class Summaries:
             opening = opening or post
 
     async def _must_be_manager(self, user: str) -> None:
-        verdict = await self._access.has(user, Role.ADMIN, Role.MANAGER)
-        if verdict is not Permission.YES:
-            raise Refused(Refusal.NOT_SURE if verdict is Permission.UNKNOWN else Refusal.SUMMARY_NOT_A_MANAGER)
+        permission = await self._access.has(user, Role.ADMIN, Role.MANAGER)
+        permission.require(Refused(Refusal.SUMMARY_NOT_A_MANAGER))
 
     def _today(self) -> date:
         return self._now().astimezone(self._zone).date()

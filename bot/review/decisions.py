@@ -106,13 +106,7 @@ class ReviewDecisions:
         """Give it to another reviewer, who is told. Raises Refused."""
         await self._rights.require_reviewer(user)
         is_admin = await self._rights.is_admin(user)
-        match await self._rights.is_reviewer(to):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                raise Refused(Refusal.HAND_TO_NO_REVIEWER)
-            case Permission.YES:
-                pass
+        (await self._rights.is_reviewer(to)).require(Refused(Refusal.HAND_TO_NO_REVIEWER))
 
         def commit(tx: Transaction, now: datetime) -> None:
             before = _claimer(tx, ref, user, is_admin=is_admin)

@@ -12,13 +12,7 @@ class ReviewEligibility:
 
     async def require_reviewer(self, user: str) -> None:
         """Raises Refused."""
-        match await self.is_reviewer(user):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                raise Refused(Refusal.NOT_A_REVIEWER)
-            case Permission.YES:
-                pass
+        (await self.is_reviewer(user)).require(Refused(Refusal.NOT_A_REVIEWER))
 
     async def is_reviewer(self, user: str) -> Permission:
         return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
