@@ -20,7 +20,7 @@ import click
 
 import handlers
 from bot import __version__
-from bot.domain.reporting.exports import Format
+from bot.domain.reporting.exports import ExportFormat
 from bot.domain.reporting.figure_tables import record
 from bot.domain.reporting.periods import day_of
 from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
@@ -266,7 +266,7 @@ def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 @main.command("export")
-@click.option("--format", "form", type=click.Choice([f.value for f in Format]), required=True)
+@click.option("--format", "form", type=click.Choice([f.value for f in ExportFormat]), required=True)
 @click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day, in KYC_TIMEZONE.")
 @click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day, in KYC_TIMEZONE.")
 def export_checks(*, form: str, first: datetime | None, last: datetime | None) -> None:
@@ -286,7 +286,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
             async def on_page(written: int) -> None:
                 bar.update(written - bar.pos)
 
-            async for part in parts(database, Format(form), wanted, actor="operator", on_page=on_page):
+            async for part in parts(database, ExportFormat(form), wanted, actor="operator", on_page=on_page):
                 sys.stdout.buffer.write(part)
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.domain.applicants.batch import Batch, BatchState, Counts
+from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from storage import leases
 from storage.engine.database import Transaction, from_text, moment_or_none, to_text
@@ -211,7 +211,7 @@ def refs(tx: Transaction, batch_id: str) -> list[str]:
     return [row["ref"] for row in rows]
 
 
-def counts(tx: Transaction, batch_id: str) -> Counts:
+def counts(tx: Transaction, batch_id: str) -> BatchCounts:
     rows = tx.rows(
         """
         SELECT CASE WHEN v.decision IS NULL AND v.state = 'approved' AND v.record_match = 'differs' THEN 'differs'
@@ -223,7 +223,7 @@ def counts(tx: Transaction, batch_id: str) -> Counts:
         """,
         id=batch_id,
     )
-    return Counts.of((row["state"], bool(row["held"]), row["n"]) for row in rows)
+    return BatchCounts.of((row["state"], bool(row["held"]), row["n"]) for row in rows)
 
 
 def is_under_way(tx: Transaction, batch_id: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from bot.domain.check.check import (
     CONSENT_NOTICE,
     Check,
-    Held,
+    HoldReason,
     PhotoKind,
     PhotoRef,
     Request,
@@ -414,7 +414,7 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         customer_reference=applicant.get("customer_reference", ""),
         attempts=row["attempts"],
         round=row["round"],
-        held=Held(row["held"]) if row["held"] else None,
+        held=HoldReason(row["held"]) if row["held"] else None,
         held_note=json.loads(row["held_note"]),
         batch=row["batch"],
         batch_row=row["batch_row"],

@@ -6,7 +6,7 @@ And the exports that managers asked for in Slack (table `exports`), until each h
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from bot.domain.reporting.exports import Export, ExportState, Format, period_of_days
+from bot.domain.reporting.exports import Export, ExportFormat, ExportState, period_of_days
 from bot.domain.results.record_match import RecordMatch
 from storage.engine.database import Transaction, from_text, moment_or_none, to_text
 
@@ -142,7 +142,7 @@ def find(tx: Transaction, export_id: str) -> Export | None:
         id=row["id"],
         state=ExportState(row["state"]),
         person=row["person"],
-        form=Format(row["form"]),
+        form=ExportFormat(row["form"]),
         period=period_of_days(*days) if days else None,
         since=moment_or_none(row["since"]),
         until=from_text(row["until"]),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.check.check import Held
+from bot.domain.check.check import HoldReason
 from storage import blind_index
 from storage.engine.database import Transaction, to_text
 
@@ -13,7 +13,7 @@ _MOST_EARLIER = 50
 
 
 def hold(
-    tx: Transaction, ref: str, held: Held, about: Mapping[str, Any], *, remind_at: datetime, now: datetime
+    tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, remind_at: datetime, now: datetime
 ) -> bool:
     """Do not send it before a question is answered. False when it is held already, or beyond being held."""
     # The requester may have withdrawn it while its photos were looked at.

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.review.review import (
-    Decided,
     Decision,
     Note,
     Proposal,
     Review,
+    ReviewDecision,
     ReviewState,
     WaitingReview,
 )
@@ -55,7 +55,7 @@ def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple
     return found, rows[0]["total"] if rows else 0
 
 
-def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -> Decided | None:
+def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -> ReviewDecision | None:
     """One decision, by default the latest of the round."""
     row = tx.row(
         """
@@ -68,7 +68,7 @@ def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -
     )
     if row is None:
         return None
-    return Decided(
+    return ReviewDecision(
         number=row["number"],
         decision=Decision(row["decision"]),
         reason=row["reason"],
@@ -93,7 +93,7 @@ def notes(tx: Transaction, ref: str) -> list[Note]:
     ]
 
 
-def decisions(tx: Transaction, ref: str) -> list[Decided]:
+def decisions(tx: Transaction, ref: str) -> list[ReviewDecision]:
     """Every decision about a check, oldest first."""
     rows = tx.rows("SELECT round, number FROM decisions WHERE ref = :ref ORDER BY round, number", ref=ref)
     found = (decided(tx, ref, row["round"], row["number"]) for row in rows)

@@ -3,6 +3,7 @@
 Which post follows which event is decided by the processes; how each is worded, by the blocks.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -158,3 +159,40 @@ class Message:
     text: str
     """For notifications and screen readers."""
     blocks: list[dict[str, Any]] = field(default_factory=list)
+
+
+class OperatorAlert(StrEnum):
+    """Why operators get a direct message; the sentences are in `bot.slack.blocks.refusals`."""
+
+    REQUESTS_REFUSED = "alert_requests_refused"
+    JOBS_NOT_TOLD = "alert_jobs_not_told"
+    RESULTS_NOT_GIVEN = "alert_results_not_given"
+    ID_TYPE_NOT_ACTIVE = "alert_id_type_not_active"
+    SMILE_ID_AWAY = "alert_smile_id_away"
+    SLACK_AWAY = "alert_slack_away"
+    UNSETTLED = "alert_unsettled"
+    FAULT = "alert_fault"
+    BACKUP = "alert_backup"
+    NOT_DELIVERED = "alert_not_delivered"
+    ACCESS_LOST = "alert_access_lost"
+    """The person who should hear has no role any more."""
+    REDIRECTED = "alert_redirected"
+    REVIEWERS_DIRECTLY = "alert_reviewers_directly"
+    NO_REVIEWER_TOLD = "alert_no_reviewer_told"
+    FAULT_IN_MESSAGE = "alert_fault_in_message"
+
+
+_MARK = '{"code":'
+
+
+def encode_fault(code: StrEnum, facts: Mapping[str, object]) -> str:
+    """A code and its facts as one text, for a column from which the sentence is built later."""
+    return json.dumps({"code": code.value, **facts}, separators=(",", ":"))
+
+
+def decode_fault(text: str) -> tuple[str, dict[str, object]] | None:
+    """The code and its facts; None for a sentence that an older version of the bot wrote."""
+    if not text.startswith(_MARK):
+        return None
+    facts = json.loads(text)
+    return str(facts.pop("code")), facts

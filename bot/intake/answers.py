@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 import structlog
 
 from bot.domain.mentions.channel import holds_number
-from bot.domain.mentions.inbox import InboxItem, InboxKind, Outcome
+from bot.domain.mentions.inbox import InboxItem, InboxKind, InboxOutcome
 from bot.domain.mentions.incoming import IncomingMessage
 from bot.domain.outbox import Message, Post, PostKind
 from bot.errors import Refused, SlackError, SlackRefused, SlackUncertain
@@ -49,10 +49,10 @@ RESPONSES = 3
 KEPT_FOR = timedelta(minutes=2)
 """How long an answer waits in memory for its delivery. Rights are lost meanwhile: later it is built anew."""
 _WORDS = {
-    Outcome.SENT: f"{message.SENT} {message.HINT}",
-    Outcome.SENT_BEFORE: f"{message.SENT_BEFORE} {message.HINT}",
-    Outcome.FILE: batch.RECEIVED,
-    Outcome.FILE_BEFORE: batch.RECEIVED_BEFORE,
+    InboxOutcome.SENT: f"{message.SENT} {message.HINT}",
+    InboxOutcome.SENT_BEFORE: f"{message.SENT_BEFORE} {message.HINT}",
+    InboxOutcome.FILE: batch.RECEIVED,
+    InboxOutcome.FILE_BEFORE: batch.RECEIVED_BEFORE,
 }
 
 
@@ -61,7 +61,7 @@ class Answer:
     """What is said, and in which words it can be said again without the message."""
 
     said: Message = field(repr=False)
-    outcome: Outcome | None = None
+    outcome: InboxOutcome | None = None
     subject: str = ""
     """The reference that the outcome names."""
     in_place: bool = False
@@ -165,7 +165,7 @@ class Answers:
         if fault is not None:
             raise fault
         batch_id, is_new = await self._batches.accept(dropped)
-        return _of(Outcome.FILE if is_new else Outcome.FILE_BEFORE, batch_id)
+        return _of(InboxOutcome.FILE if is_new else InboxOutcome.FILE_BEFORE, batch_id)
 
     async def _submitted(self, item: InboxItem, understanding: MessageReading) -> Answer:
         """The check, if the message still says what its author confirmed."""
@@ -185,7 +185,7 @@ class Answers:
             )
         )
         if isinstance(result, Accepted):
-            return _of(Outcome.SENT if result.is_new else Outcome.SENT_BEFORE, result.ref)
+            return _of(InboxOutcome.SENT if result.is_new else InboxOutcome.SENT_BEFORE, result.ref)
         if isinstance(result, CheckedBefore):
             seen = held.seen(result.earlier, hidden=result.hidden, by_number=result.by_number)
             return Answer(said=message.seen(_pointer(item), seen), in_place=True)
@@ -317,7 +317,7 @@ class Answers:
             return kept.said
         outcome = post.payload.get("outcome")
         if outcome is not None:
-            return _of(Outcome(outcome), post.payload["subject"]).said
+            return _of(InboxOutcome(outcome), post.payload["subject"]).said
         item = InboxItem.of_ids(post.payload, id_=post.id, asked_at=post.created_at)
         if item is None:
             return notices.unanswered(post.payload)
@@ -337,8 +337,8 @@ class _Once(Retry):
         return await call()
 
 
-def _of(outcome: Outcome, subject: str) -> Answer:
-    if outcome in (Outcome.SENT, Outcome.SENT_BEFORE):
+def _of(outcome: InboxOutcome, subject: str) -> Answer:
+    if outcome in (InboxOutcome.SENT, InboxOutcome.SENT_BEFORE):
         return Answer(
             said=private.says(_WORDS[outcome].format(ref=subject)), outcome=outcome, subject=subject, in_place=True
         )

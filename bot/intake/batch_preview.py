@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.applicants import Applicant, ReadApplicants
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.kept_faults import kept
+from bot.domain.outbox import encode_fault
 from bot.settings import Environment, Settings
 from storage import checks, preflight_holds
 from storage.engine.database import Transaction
@@ -26,7 +26,7 @@ def preview_of(
     return {
         "table": reading.table,
         "faults": [
-            [found.row, found.column, kept(found.fault.code, found.fault.facts)]
+            [found.row, found.column, encode_fault(found.fault.code, found.fault.facts)]
             for one in reading.applicants
             for found in one.faults
         ],

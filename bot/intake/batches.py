@@ -17,8 +17,8 @@ from bot.domain.check.check import PhotoKind, PhotoRef, Request
 from bot.domain.check.references import batch_reference, reference
 from bot.domain.check.request import FileInfo
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.kept_faults import kept
 from bot.domain.mentions.incoming import FileKind, IncomingMessage, kind_of
+from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits
 from bot.intake.batch_preview import digest, preview_of
@@ -167,13 +167,13 @@ class Batches:
         except (FileUnusable, PhotoUnusable) as unusable:
             log.info("batch.refused", batch=batch_id, error=unusable.code.value)
             await self._database.write(
-                batch_commits.refuse, batch_id, kept(unusable.code, unusable.facts), now=self._now()
+                batch_commits.refuse, batch_id, encode_fault(unusable.code, unusable.facts), now=self._now()
             )
         except SlackError as fault:
             log.warning("batch.try_failed", batch=batch_id, error=str(fault))
             if batch.tries + 1 >= MAX_TRIES:
                 await self._database.write(
-                    batch_commits.refuse, batch_id, kept(FileCode.SLACK_AWAY, {}), now=self._now()
+                    batch_commits.refuse, batch_id, encode_fault(FileCode.SLACK_AWAY, {}), now=self._now()
                 )
                 return
             wait = retry_in(batch.tries + 1, jitter=self._rng.random())

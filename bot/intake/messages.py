@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from bot.domain.check.check import PhotoKind
-from bot.domain.check.request import FileInfo, Form, Parsed, parse
+from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import (
     FileKind,
@@ -25,7 +25,7 @@ from bot.domain.mentions.incoming import (
     kind_of,
     proposed,
 )
-from bot.domain.mentions.parser import Understood, understand, understand_in_channel
+from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
 from bot.errors import SlackError, SlackRefused
 from bot.slack.client import LOOK_UP_SECONDS, Answer, MessagePage, SlackClient
 from bot.slack.file_info import file_info, is_stub
@@ -49,13 +49,13 @@ class MessageReading:
     """One message, read: what it says, what it lacks."""
 
     dropped: IncomingMessage
-    understood: Understood = field(repr=False)
+    understood: ParsedMessage = field(repr=False)
     photos: Sequence[ProposedPhoto] = field(repr=False)
     photos_left_out: int
     """Older photos of a long thread."""
     thread_is_cut: bool
     """The thread is so long that part of it was not read."""
-    parsed: Parsed = field(repr=False)
+    parsed: ParsedForm = field(repr=False)
     form: Form = field(repr=False)
     """As the form would hold it, with consent still to be given."""
 
@@ -170,7 +170,7 @@ class MessageReader:
 
         return (await self._database.read(under_key))[:32]
 
-    async def _understood(self, dropped: IncomingMessage, *, chosen: tuple[str, str] | None = None) -> Understood:
+    async def _understood(self, dropped: IncomingMessage, *, chosen: tuple[str, str] | None = None) -> ParsedMessage:
         """In a thread of its own: a long text of no sense can take a while."""
         me = await self._me()
         if not dropped.is_direct:

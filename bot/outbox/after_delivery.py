@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
-from bot.domain.outbox import Post, PostKind
+from bot.domain.outbox import OperatorAlert, Post, PostKind, encode_fault
 from bot.outbox import alerts, refresh
 from bot.outbox.builders import DeliveryResult, Follower
 from bot.outbox.outcomes import Redirected, Reissued
@@ -42,7 +40,7 @@ def dropped(tx: Transaction, post: Post, why: str, *, now: datetime) -> None:
 def failed(tx: Transaction, post: Post, why: str, *, follow: Follower, operators: Sequence[str], now: datetime) -> None:
     deliveries.end(tx, post.id, state="failed", error=why, now=now)
     follow(tx, post, DeliveryResult.FAILED, now)
-    alert(tx, post, kept(OperatorAlert.NOT_DELIVERED, {"error": why}), operators=operators, now=now)
+    alert(tx, post, encode_fault(OperatorAlert.NOT_DELIVERED, {"error": why}), operators=operators, now=now)
 
 
 def access_lost(tx: Transaction, post: Post, *, operators: Sequence[str], now: datetime) -> None:
@@ -50,13 +48,13 @@ def access_lost(tx: Transaction, post: Post, *, operators: Sequence[str], now: d
     release` sends it once the person has the role again.
     """
     deliveries.end(tx, post.id, state="failed", error=NO_ACCESS, now=now)
-    payload = {"words": kept(OperatorAlert.ACCESS_LOST, {}), "ref": post.ref or ""}
+    payload = {"words": encode_fault(OperatorAlert.ACCESS_LOST, {}), "ref": post.ref or ""}
     alerts.alert(tx, "no_access", recipients=operators, now=now, payload=payload)
 
 
 def redirected(tx: Transaction, post: Post, to: Redirected, *, operators: Sequence[str], now: datetime) -> None:
     deliveries.redirect(tx, post.id, destination=to.check.requester, now=now, error=to.why)
-    payload = {"ref": to.check.ref, "words": kept(OperatorAlert.REDIRECTED, {"error": to.why})}
+    payload = {"ref": to.check.ref, "words": encode_fault(OperatorAlert.REDIRECTED, {"error": to.why})}
     alerts.alert(tx, f"undeliverable:{to.check.channel}", recipients=operators, now=now, payload=payload)
 
 
@@ -77,7 +75,7 @@ def spread(
         )
     deliveries.end(tx, post.id, state="failed", error=why, now=now)
     code = OperatorAlert.REVIEWERS_DIRECTLY if people else OperatorAlert.NO_REVIEWER_TOLD
-    words = kept(code, {"error": why})
+    words = encode_fault(code, {"error": why})
     alert(tx, post, words, operators=operators, now=now)
 
 

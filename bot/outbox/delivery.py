@@ -15,9 +15,7 @@ import structlog
 
 from bot.access.permissions import Access, Permission, Role
 from bot.domain.backoff import retry_in
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
-from bot.domain.outbox import FILES, UPDATES, Message, Post, PostKind
+from bot.domain.outbox import FILES, UPDATES, Message, OperatorAlert, Post, PostKind, encode_fault
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox import after_delivery
 from bot.outbox.builders import Builders, DeliveryResult, File, Follower
@@ -127,7 +125,7 @@ class Outbox:
             log.exception("post.fault", ref=post.ref, post=post.id)
             await self._retry(post, "a fault of ours")
             if post.tries + 1 == MAX_FAULTS:
-                words = kept(OperatorAlert.FAULT_IN_MESSAGE, {})
+                words = encode_fault(OperatorAlert.FAULT_IN_MESSAGE, {})
                 await self._database.write(
                     after_delivery.alert, post, words, operators=self._access.people(Role.ADMIN), now=self._now()
                 )

@@ -12,7 +12,7 @@ from bot.domain.outbox import UPDATES, Message, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import Outcome, ResultMeaning
-from bot.domain.review.review import Agreement, Decided
+from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders
 from bot.outbox.context import parent_of
 from bot.settings import Settings
@@ -207,7 +207,7 @@ def _decided(tx: Transaction, post: Post, check: Check) -> Message | None:
     return thread.decided(_as_decided(check, post.payload), decided) if decided is not None else None
 
 
-def _decision(tx: Transaction, post: Post, check: Check) -> Decided | None:
+def _decision(tx: Transaction, post: Post, check: Check) -> ReviewDecision | None:
     """The decision that a post names."""
     number = post.payload.get("number")
     return reviews.decided(tx, check.ref, int(post.payload.get("round", check.round)), int(number)) if number else None

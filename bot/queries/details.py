@@ -16,7 +16,7 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Message
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.record_match import RecordMatch
-from bot.domain.review.review import Decided, Decision, Note, runs_again
+from bot.domain.review.review import Decision, Note, ReviewDecision, runs_again
 from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
 from bot.slack.blocks import private, review
 from bot.slack.blocks.form import AttachedPhoto
@@ -160,7 +160,7 @@ class CheckDetails:
         kept = await self._database.read(receipts.of_check, check.ref)
         attempt = await self._database.read(attempts.latest, check.ref)
         of_this_round = attempt.job_id if attempt is not None and attempt.round == check.round else None
-        written: list[Decided | Note] = [*await self._database.read(reviews.decisions, check.ref)]
+        written: list[ReviewDecision | Note] = [*await self._database.read(reviews.decisions, check.ref)]
         # What reviewers write among themselves is not for who asked.
         if await self._access.has(user, Role.REVIEWER, Role.ADMIN) is Permission.YES:
             written += await self._database.read(reviews.notes, check.ref)

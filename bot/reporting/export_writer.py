@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, astuple
 from typing import IO
 
-from bot.domain.reporting.exports import Format
+from bot.domain.reporting.exports import ExportFormat
 from bot.domain.reporting.spreadsheets import BOM, Sheet, csv_text
 from bot.errors import Refusal, Refused
 from storage import exports
@@ -26,7 +26,7 @@ async def _quietly(_count: int) -> None:
 
 async def write(
     database: Database,
-    form: Format,
+    form: ExportFormat,
     wanted: ExportRange,
     out: IO[bytes],
     *,
@@ -37,9 +37,9 @@ async def write(
     Raises Refused when a workbook would be too long.
     """
     count, last = 0, None
-    sheet = Sheet(FIELDS, title="Checks") if form is Format.XLSX else None
+    sheet = Sheet(FIELDS, title="Checks") if form is ExportFormat.XLSX else None
     try:
-        if form is Format.CSV:
+        if form is ExportFormat.CSV:
             out.write((BOM + csv_text([FIELDS])).encode())
         while lines := await database.read(exports.page, wanted, last):
             last = lines[-1]
@@ -64,8 +64,8 @@ def _must_fit(rows: int) -> None:
         raise Refused(Refusal.EXPORT_NO_SHEET)
 
 
-def _bytes(form: Format, lines: list[ExportLine]) -> bytes:
-    if form is Format.CSV:
+def _bytes(form: ExportFormat, lines: list[ExportLine]) -> bytes:
+    if form is ExportFormat.CSV:
         return csv_text(_cells(line) for line in lines).encode()
     return "".join(json.dumps(asdict(line)) + "\n" for line in lines).encode()
 

@@ -13,7 +13,7 @@ import structlog
 
 from bot.access.permissions import Access, Role
 from bot.domain.check.references import export_reference
-from bot.domain.reporting.exports import Export, ExportState, Format, parse
+from bot.domain.reporting.exports import Export, ExportFormat, ExportState, parse
 from bot.errors import Refusal, Refused
 from bot.reporting import export_commits, export_writer
 from storage import audit, exports
@@ -29,7 +29,7 @@ MOST_IN_SLACK = 1_000_000
 
 async def parts(
     database: Database,
-    form: Format,
+    form: ExportFormat,
     wanted: ExportRange,
     *,
     actor: str,

@@ -13,7 +13,7 @@ from bot.access.permissions import Access, Role
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import PostKind
 from bot.domain.reporting.figures import Report
-from bot.domain.reporting.periods import TOLD_BY_THE_CLOCK, Period, PeriodKind, at, due
+from bot.domain.reporting.periods import SCHEDULED_KINDS, Period, PeriodKind, at, due
 from bot.domain.reporting.summary_command import SummaryRequest, parse
 from bot.errors import Refusal, Refused
 from bot.reporting import report_reader
@@ -86,7 +86,7 @@ class Summaries:
             return []
         return [
             period
-            for kind in TOLD_BY_THE_CLOCK
+            for kind in SCHEDULED_KINDS
             for period in due(
                 kind,
                 zone=self._zone,
@@ -100,7 +100,7 @@ class Summaries:
     def tell_due(self, tx: Transaction, channel: str, now: datetime) -> None:
         """Which are due is looked at again: a second schedule may have been here since."""
         found = self._due(tx, channel, now)
-        for kind in TOLD_BY_THE_CLOCK:
+        for kind in SCHEDULED_KINDS:
             mine = [period for period in found if period.kind is kind]
             old, new = mine[: -CAUGHT_UP[kind]], mine[-CAUGHT_UP[kind] :]
             passed = [p for p in old if summaries.take(tx, channel, p, how="in_one_line", now=now)]

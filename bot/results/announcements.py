@@ -11,12 +11,10 @@ from datetime import datetime
 from bot.access.permissions import Access, Role
 from bot.domain.check.check import Check
 from bot.domain.check.states import STICKY_REASONS
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
-from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, Post, PostKind
+from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, OperatorAlert, Post, PostKind, encode_fault
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.codes import NEEDS_EYES, Outcome, ResultMeaning, ResultStory
+from bot.domain.results.codes import NEEDS_REVIEWER, Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Transition
 from bot.domain.review.review import Agreement, ReviewState, Subscription
@@ -45,7 +43,7 @@ class ReceivedMessage:
 
 def needs_eyes(ruling: Transition, reading: ResultMeaning, doubt: Doubt | None) -> bool:
     """Whether a reviewer is called for it."""
-    return doubt is not None or ruling.calls_reviewer or reading.why in NEEDS_EYES
+    return doubt is not None or ruling.calls_reviewer or reading.why in NEEDS_REVIEWER
 
 
 class Announcements:
@@ -205,7 +203,7 @@ class Announcements:
             f"smile_id:{received.reading.code}",
             recipients=self._access.people(Role.ADMIN),
             now=received.at,
-            payload={"ref": received.check.ref, "words": kept(OperatorAlert.ID_TYPE_NOT_ACTIVE, {})},
+            payload={"ref": received.check.ref, "words": encode_fault(OperatorAlert.ID_TYPE_NOT_ACTIVE, {})},
         )
 
     def _informs_reviewers(self, kind: PostKind, reading: ResultMeaning) -> bool:

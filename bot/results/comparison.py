@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lowered_by
+from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lower
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
 from storage import receipts
 from storage.engine.database import Transaction
@@ -34,7 +34,7 @@ def comparison_of_job(
 
 def _comparison(message: ResultMessage, id_info: Mapping[str, str], country: str) -> Comparison:
     found = compare(entered_person(id_info), message.authority.person, country=country)
-    return lowered_by(found, message.reading.actions)
+    return lower(found, message.reading.actions)
 
 
 def _worst(words: Iterable[RecordMatch]) -> RecordMatch:

@@ -9,11 +9,10 @@ from bot.access.permissions import Access, Role
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
+from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
-from bot.domain.results.trust_rules import Source, record_of, waited_enough
+from bot.domain.results.trust_rules import Source, pick_record, settle_unconfirmed
 from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts, refresh
 from bot.results.announcements import ReceivedMessage
@@ -73,7 +72,10 @@ class StatusPoller:
 
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
-                payload = {"ref": due.ref, "words": kept(OperatorAlert.RESULTS_NOT_GIVEN, {"why": refusal.why.value})}
+                payload = {
+                    "ref": due.ref,
+                    "words": encode_fault(OperatorAlert.RESULTS_NOT_GIVEN, {"why": refusal.why.value}),
+                }
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
             if record is not None:
                 self._settle(tx, attempts.get(tx, due.job_id), record, now)
@@ -96,7 +98,7 @@ class StatusPoller:
             self._leave(tx, check, attempt, now)
             return
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self._settings.confirm_wait
-        if waited and (ruling := waited_enough(situation_of(check, attempt, frozenset()))) is not None:
+        if waited and (ruling := settle_unconfirmed(situation_of(check, attempt, frozenset()))) is not None:
             self._settlement.apply(tx, ruling, self._claimed(tx, check, attempt, now))
             check, attempt = checks.get(tx, attempt.ref), attempts.get(tx, job_id)
         is_waiting = check.state is State.PROCESSING or check.reason in POLLED_REASONS
@@ -159,7 +161,7 @@ def _order(record: Sequence[ResultMeaning], *, has_told: bool) -> list[tuple[int
     The message that bears the verdict goes before what counts beside it, the rest from old to new. Sorting is stable:
     each rule below goes before those above it.
     """
-    bearing = record_of(record)
+    bearing = pick_record(record)
     verdict = record[bearing] if bearing is not None else None
     order = sorted(range(len(record)), key=lambda number: (number != bearing, -number))
     verdicts = {reading.outcome for reading in record if reading.is_final and not reading.is_id_message}

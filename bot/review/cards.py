@@ -19,8 +19,8 @@ from bot.domain.review.review import (
     Review,
     ReviewState,
     Subscription,
-    silence_of,
-    silent_since,
+    reminder_cause,
+    waiting_since,
     waits_for_smile_id,
 )
 from bot.errors import SlackNotSent, SlackRefused
@@ -142,7 +142,7 @@ class ReviewCards:
 
     def _reminder(self, post: Post, facts: _Facts, opened: Review, silence: ReminderCause) -> Message | None:
         waits = waits_for_smile_id(facts.check.state, facts.check.reason)
-        if silence is not silence_of(opened, waits_for_smile_id=waits):
+        if silence is not reminder_cause(opened, waits_for_smile_id=waits):
             return None
         return review.reminder(
             facts.check,
@@ -150,7 +150,7 @@ class ReviewCards:
             silence,
             whom=self._whom(post),
             claimer=opened.claimed_by,
-            waited=self._now() - silent_since(opened),
+            waited=self._now() - waiting_since(opened),
         )
 
     def _whom(self, post: Post) -> str:

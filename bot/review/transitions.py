@@ -266,7 +266,7 @@ def remind(
     audit.record(tx, at=now, actor=audit.BOT, act="review.reminded", ref=review.ref, detail=reminder.mark)
     # Managers are no part of the reviewers' channel: they are told directly.
     below = channel if reminder.audience is not Audience.MANAGERS else None
-    _call_below(tx, review.ref, what=reminder.silence.value, whom=whom, channel=below, now=now, payload={})
+    _call_below(tx, review.ref, what=reminder.cause.value, whom=whom, channel=below, now=now, payload={})
     return True
 
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.access.permissions import Access, Role
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
+from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
 from bot.runtime.health import Health
@@ -61,7 +60,7 @@ class Backups:
         if failed is not None:
             log.error("backup.failed", error=failed)
             self._not_before = self._steady() + TRY_AGAIN
-            await self._tell(kept(OperatorAlert.BACKUP, {"failed": failed}), now)
+            await self._tell(encode_fault(OperatorAlert.BACKUP, {"failed": failed}), now)
 
     def _take_if_due(self, now: datetime) -> None:
         folder, database = self._settings.backup_dir, self._settings.database

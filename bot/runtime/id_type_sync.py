@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.id_types.services import keep_enabled, keep_services, kept_enabled, kept_services
+from bot.domain.id_types.services import dump_enabled, dump_services, load_enabled, load_services
 from bot.errors import DatabaseFault, SmileIDError
 from bot.settings import Settings
 from bot.smile_id.interface import SmileID
@@ -52,13 +52,13 @@ class IDTypeSync:
         services = await self._kept(SERVICES) if self._follows_services else None
         if services is not None:
             try:
-                self._id_types.lay_over(kept_services(services))
+                self._id_types.lay_over(load_services(services))
             except ValueError:
                 _damaged(SERVICES)
         products = await self._kept(PRODUCTS)
         if products is not None:
             try:
-                self._id_types.enable_only(kept_enabled(products))
+                self._id_types.enable_only(load_enabled(products))
             except ValueError:
                 _damaged(PRODUCTS)
 
@@ -75,7 +75,7 @@ class IDTypeSync:
             log.warning("services.unknown", error=str(fault))
             return False
         self._id_types.lay_over(services)
-        await self._keep(SERVICES, keep_services(services) if services else None)
+        await self._keep(SERVICES, dump_services(services) if services else None)
         return True
 
     async def _ask_products(self) -> bool:
@@ -85,7 +85,7 @@ class IDTypeSync:
             log.warning("products.unknown", error=str(fault))
             return False
         self._id_types.enable_only(enabled)
-        await self._keep(PRODUCTS, keep_enabled(enabled) if enabled is not None else None)
+        await self._keep(PRODUCTS, dump_enabled(enabled) if enabled is not None else None)
         return True
 
     async def _keep(self, name: str, answer: Mapping[str, object] | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.check.check import CONSENT_NOTICE, Check, Held, PhotoRef, Request
+from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, Request
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.review.review import runs_again
@@ -125,7 +125,7 @@ def fail(
 # Questions to the requester
 
 
-def hold(tx: Transaction, ref: str, held: Held, about: Mapping[str, Any], *, now: datetime) -> None:
+def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, now: datetime) -> None:
     """Ask the requester first. `about` holds names and references, nothing personal."""
     if not preflight_holds.hold(tx, ref, held, about, remind_at=now + REMIND_AFTER, now=now):
         return
@@ -151,7 +151,9 @@ def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by:
         return False
     checks.keep_photos(tx, ref, photos)
     checks.forget_photo_checks(tx, ref)
-    preflight_holds.keep_passed(tx, ref, preflight_holds.passed(tx, ref) - {Held.PHOTOS.value, Held.SELFIE_SEEN.value})
+    preflight_holds.keep_passed(
+        tx, ref, preflight_holds.passed(tx, ref) - {HoldReason.PHOTOS.value, HoldReason.SELFIE_SEEN.value}
+    )
     return True
 
 
@@ -170,7 +172,7 @@ def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bo
     return False
 
 
-def _release(tx: Transaction, check: Check, held: Held, *, by: str, how: str, now: datetime) -> bool:
+def _release(tx: Transaction, check: Check, held: HoldReason, *, by: str, how: str, now: datetime) -> bool:
     paused = max(timedelta(0), now - _asked_at(check))
     if not preflight_holds.release(tx, check.ref, paused=paused, now=now):
         return False

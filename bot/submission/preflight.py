@@ -6,7 +6,7 @@ The answers come in through `bot.intake.preflight_answers`; `bot.domain.check.ph
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from bot.domain.check.check import Check, Held, PhotoKind
+from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.photo_quality import Flaw, same_pictures
 from bot.domain.id_types.id_types import IDTypes
 from bot.settings import Environment, Settings
@@ -35,12 +35,14 @@ class Preflight:
         def commit(tx: Transaction, now: datetime) -> bool:
             # Read in the transaction that holds the check: two checks with one selfie cannot miss each other.
             passed = preflight_holds.passed(tx, check.ref)
-            if flaws and Held.PHOTOS.value not in passed:
-                lifecycle.hold(tx, check.ref, Held.PHOTOS, {"flaws": flaws}, now=now)
+            if flaws and HoldReason.PHOTOS.value not in passed:
+                lifecycle.hold(tx, check.ref, HoldReason.PHOTOS, {"flaws": flaws}, now=now)
                 return True
-            about = None if Held.SELFIE_SEEN.value in passed else self._seen(tx, check, selfie.sha256, passed, now)
+            about = (
+                None if HoldReason.SELFIE_SEEN.value in passed else self._seen(tx, check, selfie.sha256, passed, now)
+            )
             if about is not None:
-                lifecycle.hold(tx, check.ref, Held.SELFIE_SEEN, about, now=now)
+                lifecycle.hold(tx, check.ref, HoldReason.SELFIE_SEEN, about, now=now)
             return about is not None
 
         return await self._database.write(commit, self._now())
@@ -76,8 +78,8 @@ class Preflight:
 def _flaws(photos: Sequence[LoadedPhoto]) -> list[list[str | int]]:
     """Kind and position of the photo, and what is wrong with it."""
     flaws: list[list[str | int]] = [
-        [it.ref.kind.value, it.ref.position, flaw.value] for it in photos for flaw in it.photo.look.flaws
+        [it.ref.kind.value, it.ref.position, flaw.value] for it in photos for flaw in it.photo.quality.flaws
     ]
-    if same_pictures([it.photo.look.picture for it in photos]):
+    if same_pictures([it.photo.quality.picture for it in photos]):
         flaws.append([PhotoKind.SELFIE.value, 0, Flaw.SAME_PICTURE.value])
     return flaws

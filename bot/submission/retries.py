@@ -13,8 +13,7 @@ from bot.access.permissions import Access, Role
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
+from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.errors import SmileIDRefused
 from bot.outbox import alerts, refresh
 from bot.review import transitions
@@ -89,7 +88,10 @@ class RetryPolicy:
             checks.postpone(tx, check.ref, until=now if at_once else now + wait)
             refresh.check_changed(tx, check.ref, now=now)
             if refusal is not None:
-                payload = {"ref": check.ref, "words": kept(OperatorAlert.JOBS_NOT_TOLD, {"why": refusal.why.value})}
+                payload = {
+                    "ref": check.ref,
+                    "words": encode_fault(OperatorAlert.JOBS_NOT_TOLD, {"why": refusal.why.value}),
+                }
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
 
         await self._database.write(commit, self._now())
@@ -99,8 +101,8 @@ class RetryPolicy:
     ) -> None:
         """End a check without a result, unless one has come meanwhile.
 
-        `words` are a code as `kept` keeps it; so is `tell`, what the operators hear of the fault named `alert` if that
-        says more than the failure.
+        `words` are a code as `encode_fault` keeps it; so is `tell`, what the operators hear of the fault named
+        `alert` if that says more than the failure.
         """
         operators = self._access.people(Role.ADMIN)
 
@@ -110,7 +112,7 @@ class RetryPolicy:
                 return
             alerted = None
             if alert:
-                payload = {"ref": check.ref, "words": tell or kept(_FOR_OPERATORS[failure], {})}
+                payload = {"ref": check.ref, "words": tell or encode_fault(_FOR_OPERATORS[failure], {})}
                 alerted = alerts.alert(tx, alert, recipients=operators, now=now, payload=payload)
             attempt = attempts.latest(tx, check.ref)
             if failure == "unsettled":

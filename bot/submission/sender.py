@@ -9,8 +9,7 @@ from datetime import datetime
 import structlog
 
 from bot.domain.check.check import Check, PhotoKind
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
+from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.domain.results.attempt import Attempt
 from bot.errors import (
     Fault,
@@ -125,10 +124,10 @@ class Sender:
         if no.fault is Fault.USER_ID and await self._database.read(attempts.count_of_round, check.ref) < MAX_USER_IDS:
             return await self.record(check, replaces=attempt)
         if no.fault is Fault.REQUESTER:
-            await self._retries.fail(check, "input", kept(no.why, {}))
+            await self._retries.fail(check, "input", encode_fault(no.why, {}))
         else:
-            tell = kept(OperatorAlert.REQUESTS_REFUSED, {"why": no.why.value})
-            await self._retries.fail(check, "refused", kept(no.why, {}), alert=no.alert, tell=tell)
+            tell = encode_fault(OperatorAlert.REQUESTS_REFUSED, {"why": no.why.value})
+            await self._retries.fail(check, "refused", encode_fault(no.why, {}), alert=no.alert, tell=tell)
         return None
 
     async def _taken(self, check: Check, attempt: Attempt) -> None:

@@ -16,7 +16,7 @@ from bot.access.permissions import Access
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.kept_faults import kept
+from bot.domain.outbox import encode_fault
 from bot.domain.results.attempt import Step
 from bot.errors import IllegalMove, PhotoUnusable, SlackError, SlackRateLimited
 from bot.settings import Settings
@@ -144,7 +144,7 @@ class SubmissionWorker:
             photos = await self._photo_loader.load(check, refs, limit=limit)
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.code.value)
-            await self._retries.fail(check, "photo", kept(unusable.code, unusable.facts))
+            await self._retries.fail(check, "photo", encode_fault(unusable.code, unusable.facts))
             return None
         except SlackError as fault:
             asked = fault.retry_after if isinstance(fault, SlackRateLimited) else None

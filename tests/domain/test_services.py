@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.id_types.services import OfferedIdType, Services, kept_enabled, kept_services
+from bot.domain.id_types.services import OfferedIdType, Services, load_enabled, load_services
 
 OF_THE_FIRST_VERSION = """{
     "hosted_web": {"biometric_kyc": {
@@ -42,11 +42,11 @@ def test_what_the_first_version_kept_is_still_read() -> None:
         example="00000000000",
     )
     bare = OfferedIdType(label="X", required_fields=frozenset(), regex=None)
-    assert kept_services(json.loads(OF_THE_FIRST_VERSION)) == Services(
+    assert load_services(json.loads(OF_THE_FIRST_VERSION)) == Services(
         biometric_kyc={"NG": {"BVN": number, "X": bare}, "KE": {}}, country_names={"NG": "Nigeria"}
     )
     kept = {"idSelection": {"biometric_kyc": {"NG": ["BVN"]}}, "consentRequired": {"NG": ["BVN"]}}
-    assert kept_enabled(kept) == {"NG": frozenset({"BVN"})}
+    assert load_enabled(kept) == {"NG": frozenset({"BVN"})}
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_what_the_first_version_kept_is_still_read() -> None:
 )
 def test_a_damaged_list_is_told_by_one_error(damaged: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="kept list"):
-        kept_services(damaged)
+        load_services(damaged)
     with pytest.raises(ValueError, match="kept list"):
-        kept_enabled(damaged)
+        load_enabled(damaged)
 
 
 @given(st.dictionaries(st.sampled_from(["hosted_web", "idSelection"]), json_values))
 def test_no_kept_list_raises_anything_else(kept: dict[str, object]) -> None:
-    for read in (kept_services, kept_enabled):
+    for read in (load_services, load_enabled):
         with suppress(ValueError):
             read(kept)

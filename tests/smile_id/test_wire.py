@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from bot.domain.id_types.services import (
     OfferedIdType,
     Services,
-    keep_enabled,
-    keep_services,
-    kept_enabled,
-    kept_services,
+    dump_enabled,
+    dump_services,
+    load_enabled,
+    load_services,
 )
 from bot.errors import SmileIDAnswerInvalid
 from bot.smile_id.interface import Authority, Suspect
@@ -332,11 +332,11 @@ def test_no_list_makes_the_reader_stumble_and_what_is_read_can_be_kept(listed: d
     for body in (listed, {"hosted_web": listed}, {"hosted_web": {"biometric_kyc": listed}}):
         with suppress(SmileIDAnswerInvalid):
             services = parse_services(body)
-            assert kept_services(json.loads(json.dumps(keep_services(services)))) == services
+            assert load_services(json.loads(json.dumps(dump_services(services)))) == services
     for body in (listed, {"idSelection": {"biometric_kyc": listed}, "consentRequired": listed}):
         with suppress(SmileIDAnswerInvalid):
             products = parse_products(body)
-            assert kept_enabled(json.loads(json.dumps(keep_enabled(products)))) == products
+            assert load_enabled(json.loads(json.dumps(dump_enabled(products)))) == products
 
 
 def test_products_are_the_id_types_of_this_partner() -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from bot.domain.check.states import State
-from bot.domain.reporting.figures import Final, RoundFact
+from bot.domain.reporting.figures import FinalOutcome, RoundFact
 from bot.sandbox.demo import ANALYST
 from bot.slack.blocks import ids
 from bot.submission import lifecycle
@@ -99,14 +99,14 @@ async def test_what_is_open_is_read_from_the_checks_and_the_rest_from_the_facts(
         refs = await every_kind(world)
         now = world.clock()
 
-        def read(tx: Transaction) -> tuple[set[str], dict[str, Final | None]]:
+        def read(tx: Transaction) -> tuple[set[str], dict[str, FinalOutcome | None]]:
             settled = check_facts.settled(tx, now - timedelta(days=1), now + timedelta(days=1))
             return {fact.ref for fact in check_facts.still_open(tx)}, {fact.ref: fact.final for fact in settled}
 
         still_open, settled = await world.bot.database.read(read)
         assert still_open == {refs["provisional"], refs["contradiction"], refs["never"]}
         assert set(settled) == set(refs.values()) - still_open
-        assert settled[refs["cancelled"]] is Final.CANCELLED
+        assert settled[refs["cancelled"]] is FinalOutcome.CANCELLED
 
 
 async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.check.check import Held
+from bot.domain.check.check import HoldReason
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
 from bot.outbox import alerts
@@ -100,7 +100,7 @@ async def test_a_check_that_was_just_asked_for_is_not_put_off(tmp_path: Path) ->
 async def test_a_question_is_neither_reminded_of_nor_given_up_because_of_a_step(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         ref = await world.ask()
-        await world.bot.database.write(lifecycle.hold, ref, Held.PHOTOS, {"photos": []}, now=world.clock())
+        await world.bot.database.write(lifecycle.hold, ref, HoldReason.PHOTOS, {"photos": []}, now=world.clock())
         await set_clock(world, timedelta(days=365))
         await world.bot.preflight_answers.tick()
         assert (await world.check(ref)).state is State.REQUESTED

@@ -25,7 +25,7 @@ class BatchState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class BatchCounts:
     """Rows of a batch that are checks, by what became of them."""
 
     waiting: int = 0
@@ -65,7 +65,7 @@ class Counts:
         return self.under_way + self.ended
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, bool, int]]) -> "Counts":
+    def of(cls, rows: Iterable[tuple[str, bool, int]]) -> "BatchCounts":
         """From states (or `decided`), whether held, and how many."""
         found: dict[str, int] = {}
         for state, held, count in rows:

@@ -11,7 +11,7 @@ MAX_COLUMNS = 200
 """More named columns than this is no list of applicants."""
 
 
-class TableKind(StrEnum):
+class CellKind(StrEnum):
     """What a cell holds beyond plain text."""
 
     TEXT = "text"
@@ -30,7 +30,7 @@ class TableKind(StrEnum):
 
 class Cell(NamedTuple):
     text: str = ""
-    kind: TableKind = TableKind.TEXT
+    kind: CellKind = CellKind.TEXT
     parts: tuple[str, ...] = ()
 
 

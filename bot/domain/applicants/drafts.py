@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.applicants.cells import EMPTY, Cell, Table, TableKind, too_large, too_many_rows
+from bot.domain.applicants.cells import EMPTY, Cell, CellKind, Table, too_large, too_many_rows
 from bot.domain.applicants.columns import (
     INLINE,
     LIVENESS_BASE64,
@@ -23,7 +23,7 @@ from bot.errors import PhotoCode
 
 
 @dataclass(slots=True, kw_only=True)
-class Draft:
+class ApplicantDraft:
     """One row on its way to an applicant."""
 
     row: int
@@ -53,7 +53,7 @@ class Draft:
         return tuple(dict.fromkeys(number for number in (typed, kept) if number))
 
 
-def drafts(table: Table, columns: Columns, *, id_types: IDTypes, limits: Limits) -> Iterator[Draft]:
+def drafts(table: Table, columns: Columns, *, id_types: IDTypes, limits: Limits) -> Iterator[ApplicantDraft]:
     """Raises FileUnusable as soon as there are too many rows, or too much in them."""
     chars = 0
     for count, (row, cells) in enumerate(table.rows(), start=1):
@@ -72,12 +72,12 @@ def _chars_outside_photos(cells: Sequence[Cell], columns: Columns) -> int:
 
 def _draft(
     row: int, cells: Sequence[Cell], columns: Columns, width: int, *, id_types: IDTypes, limits: Limits
-) -> Draft:
+) -> ApplicantDraft:
     def cell(name: str) -> Cell:
         place = columns.at.get(name)
         return cells[place] if place is not None and place < len(cells) else EMPTY
 
-    draft = Draft(row=row)
+    draft = ApplicantDraft(row=row)
 
     def text(name: str) -> str:
         value, fault = text_of(name, cell(name), draft.entry)
@@ -97,10 +97,10 @@ def _draft(
     return draft
 
 
-def _liveness(draft: Draft, cells: dict[str, Cell]) -> tuple[str, ...]:
+def _liveness(draft: ApplicantDraft, cells: dict[str, Cell]) -> tuple[str, ...]:
     listed = cells.pop("liveness")
     numbered = [name for column, cell in cells.items() if (name := _name_in(draft, column, cell))]
-    if listed.kind is TableKind.LIST:
+    if listed.kind is CellKind.LIST:
         names = _pieces(listed.parts)
     else:
         names = _split(_name_in(draft, "liveness", Cell(listed.text.replace("\n", "|"), listed.kind)))
@@ -109,7 +109,7 @@ def _liveness(draft: Draft, cells: dict[str, Cell]) -> tuple[str, ...]:
     return tuple(names or numbered)
 
 
-def _name_in(draft: Draft, column: str, cell: Cell) -> str:
+def _name_in(draft: ApplicantDraft, column: str, cell: Cell) -> str:
     """The name of a photo, or of several."""
     value, fault = text_of("selfie", cell, None)
     draft.fault(column, fault)
@@ -126,11 +126,11 @@ def _pieces(parts: Iterable[str]) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _read_inline(draft: Draft, selfie: Cell, liveness: Cell, limits: Limits) -> None:
+def _read_inline(draft: ApplicantDraft, selfie: Cell, liveness: Cell, limits: Limits) -> None:
     """Only sizes stay; the bytes are read again when the row is sent."""
     selfies, images = parts_of(selfie), parts_of(liveness)
     for name, cell in ((SELFIE_BASE64, selfie), (LIVENESS_BASE64, liveness)):
-        if cell.kind not in {TableKind.TEXT, TableKind.LIST}:
+        if cell.kind not in {CellKind.TEXT, CellKind.LIST}:
             draft.fault(name, text_of(name, cell, None)[1] or FieldFault(PhotoCode.NOT_BASE64))
     if len(selfies) > 1:
         draft.fault(SELFIE_BASE64, FieldFault(FieldCode.SELFIES_IN_CELL))
@@ -147,7 +147,7 @@ def _read_inline(draft: Draft, selfie: Cell, liveness: Cell, limits: Limits) -> 
     )
 
 
-def _size(draft: Draft, name: str, part: str, image: int | None, limits: Limits) -> int:
+def _size(draft: ApplicantDraft, name: str, part: str, image: int | None, limits: Limits) -> int:
     photo = decode(part, limits.photo_bytes)
     if isinstance(photo, FieldFault):
         draft.fault(name, photo if image is None else photo.of_image(image))

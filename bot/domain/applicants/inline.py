@@ -4,7 +4,7 @@ import binascii
 import json
 import re
 
-from bot.domain.applicants.cells import Cell, TableKind
+from bot.domain.applicants.cells import Cell, CellKind
 from bot.domain.check.field_faults import FieldFault
 from bot.errors import PhotoCode
 
@@ -16,7 +16,7 @@ _BLANKS = str.maketrans("", "", " \t\r\n")
 
 def parts_of(cell: Cell) -> list[str]:
     """The texts of all photos in one cell: a list of JSON, or parted by `;`, `|` or new lines."""
-    if cell.kind is TableKind.LIST:
+    if cell.kind is CellKind.LIST:
         return list(cell.parts)
     text = cell.text.strip()
     if text.startswith("["):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
-from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, Table, TableKind, row_too_long, too_many_columns
+from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, CellKind, Table, row_too_long, too_many_columns
 from bot.domain.applicants.encoding import not_text, reader
 from bot.domain.applicants.model import Limits
 from bot.errors import FileCode, FileUnusable
@@ -49,14 +49,14 @@ def read_json(opened: Opened, name: str, *, limits: Limits) -> Table:
 
 def _cell(value: Any) -> Cell:
     if isinstance(value, _Number):
-        return Cell(str(value), TableKind.NUMBER)
+        return Cell(str(value), CellKind.NUMBER)
     if isinstance(value, str):
         return Cell(value)
     if value is None:
         return EMPTY
     if isinstance(value, list) and all(isinstance(part, str) and not isinstance(part, _Number) for part in value):
-        return Cell("", TableKind.LIST, tuple(value)) if value else EMPTY
-    return Cell("", TableKind.OTHER)
+        return Cell("", CellKind.LIST, tuple(value)) if value else EMPTY
+    return Cell("", CellKind.OTHER)
 
 
 def _objects(opened: Opened, name: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:

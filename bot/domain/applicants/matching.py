@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.applicants.archive import Archive, path_key
-from bot.domain.applicants.drafts import Draft
+from bot.domain.applicants.drafts import ApplicantDraft
 from bot.domain.applicants.model import PhotoSource
 from bot.domain.applicants.sources import TABLES, ZIPS, TableLocation
 from bot.domain.check.field_faults import FieldCode, FieldFault
@@ -83,13 +83,13 @@ def _looks_like_photo(file: FileInfo) -> bool:
     return check_file(FileInfo(id=file.id, name=file.name)) is not None
 
 
-def match(drafts: Sequence[Draft], found: Sequence[Picture], *, inner_zips: bool) -> list[Match]:
+def match(drafts: Sequence[ApplicantDraft], found: Sequence[Picture], *, inner_zips: bool) -> list[Match]:
     """One match for each draft, in their order."""
-    return _Matching(drafts, found, inner_zips=inner_zips).run()
+    return _PhotoMatcher(drafts, found, inner_zips=inner_zips).run()
 
 
-class _Matching:
-    def __init__(self, drafts: Sequence[Draft], found: Sequence[Picture], *, inner_zips: bool) -> None:
+class _PhotoMatcher:
+    def __init__(self, drafts: Sequence[ApplicantDraft], found: Sequence[Picture], *, inner_zips: bool) -> None:
         self._drafts = drafts
         self._inner_zips = inner_zips
         self._claimed: defaultdict[Picture, set[int]] = defaultdict(set)
@@ -150,7 +150,7 @@ class _Matching:
                 names[_name_key(f"{first} {last}")].add(place)
         return exact, names
 
-    def _selfies(self, place: int, draft: Draft) -> list[Picture]:
+    def _selfies(self, place: int, draft: ApplicantDraft) -> list[Picture]:
         if draft.selfie:
             return self._named(draft.selfie)
         return [] if draft.inline_selfie is not None else self._own_selfies.get(place, [])
@@ -167,7 +167,7 @@ class _Matching:
         stems = (picture for picture in self._by_stem.get(last, []))
         return [one for one in stems if f"/{one.folder}/{one.stem}".endswith(f"/{key}")]
 
-    def _liveness(self, place: int, draft: Draft, selfies: Sequence[Picture]) -> list[list[Picture]]:
+    def _liveness(self, place: int, draft: ApplicantDraft, selfies: Sequence[Picture]) -> list[list[Picture]]:
         """For each image what it may be."""
         if draft.inline_liveness and not draft.liveness:
             return []
@@ -201,7 +201,7 @@ class _Matching:
                 result.liveness = tuple(named[0] for named in liveness)
         return result
 
-    def _selfie_fault(self, place: int, draft: Draft, selfies: Sequence[Picture]) -> FieldFault | None:
+    def _selfie_fault(self, place: int, draft: ApplicantDraft, selfies: Sequence[Picture]) -> FieldFault | None:
         if selfies:
             return self._doubt(place, selfies)
         if draft.selfie:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, Columns, read_header
-from bot.domain.applicants.drafts import Draft, drafts
+from bot.domain.applicants.drafts import ApplicantDraft, drafts
 from bot.domain.applicants.matching import Match, Picture, match, pictures
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile, shown
 from bot.domain.applicants.sources import TableLocation, locate, open_table
 from bot.domain.check.field_faults import FieldFault
-from bot.domain.check.request import FileInfo, Form, Parsed, parse
+from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable
 
@@ -70,7 +70,7 @@ class _Repeats:
 
 
 def _applicant(
-    draft: Draft,
+    draft: ApplicantDraft,
     matched: Match,
     table: TableLocation,
     columns: Columns,
@@ -110,7 +110,7 @@ def _applicant(
     )
 
 
-def _faults(draft: Draft, matched: Match, parsed: Parsed) -> Mapping[str, FieldFault]:
+def _faults(draft: ApplicantDraft, matched: Match, parsed: ParsedForm) -> Mapping[str, FieldFault]:
     """By the column that holds what is wrong: a photo may be named in one, or held in another."""
     faults = {**parsed.faults, **matched.faults}
     if draft.inline_selfie is not None and "selfie" in faults:
@@ -121,7 +121,7 @@ def _faults(draft: Draft, matched: Match, parsed: Parsed) -> Mapping[str, FieldF
     return faults | draft.faults
 
 
-def _keys(draft: Draft, parsed: Parsed) -> Iterator[tuple[str, ...]]:
+def _keys(draft: ApplicantDraft, parsed: ParsedForm) -> Iterator[tuple[str, ...]]:
     """What would make another row the same check as this one."""
     if draft.entry and (number := parsed.id_info.get("id_number")):
         yield "number", draft.country, draft.entry.id_type, number.casefold()
@@ -129,7 +129,7 @@ def _keys(draft: Draft, parsed: Parsed) -> Iterator[tuple[str, ...]]:
         yield "reference", parsed.customer_reference.casefold()
 
 
-def _infos(draft: Draft, matched: Match, table_id: str, what: str) -> Iterator[tuple[PhotoSource, FileInfo]]:
+def _infos(draft: ApplicantDraft, matched: Match, table_id: str, what: str) -> Iterator[tuple[PhotoSource, FileInfo]]:
     """Each photo with what is known of it without opening it."""
     sizes = (
         ([] if draft.inline_selfie is None else [draft.inline_selfie]) if what == "selfie" else draft.inline_liveness

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from bot.domain.applicants.cells import Cell, TableKind
+from bot.domain.applicants.cells import Cell, CellKind
 from bot.domain.applicants.columns import normal
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import clean
@@ -54,17 +54,17 @@ def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, FieldFau
     """The text, and a fault if it cannot be what a person meant. `entry` is the row's ID type, if known."""
     text = clean(cell.text)
     match cell.kind:
-        case TableKind.TEXT:
+        case CellKind.TEXT:
             return _text(field, text)
-        case TableKind.NUMBER:
+        case CellKind.NUMBER:
             return text, _number_fault(field, text, entry)
-        case TableKind.DATE:
+        case CellKind.DATE:
             return text, None if field == "dob" else FieldFault(FieldCode.STORED_AS_DATE)
-        case TableKind.FORMULA:
+        case CellKind.FORMULA:
             return "", FieldFault(FieldCode.FORMULA)
-        case TableKind.ERROR:
+        case CellKind.ERROR:
             return "", FieldFault(FieldCode.CELL_ERROR)
-        case TableKind.LIST | TableKind.OTHER:
+        case CellKind.LIST | CellKind.OTHER:
             return "", FieldFault(FieldCode.CELL_NOT_TEXT)
 
 

@@ -11,7 +11,7 @@ import openpyxl
 from openpyxl.cell.read_only import EmptyCell
 
 from bot.domain.applicants.archive import BROKEN, Archive
-from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, Table, TableKind, too_large
+from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, CellKind, Table, too_large
 from bot.domain.applicants.csv_table import no_header
 from bot.domain.applicants.model import Limits, shown
 from bot.errors import FileCode, FileUnusable
@@ -104,7 +104,7 @@ def _lines(content: BinaryIO, name: str, title: str) -> Iterator[tuple[int, list
 
 def _cells(row: Sequence[Any]) -> list[Cell]:
     cells = [_cell(cell) for cell in row]
-    while cells and cells[-1].kind is TableKind.TEXT and not cells[-1].text.strip():
+    while cells and cells[-1].kind is CellKind.TEXT and not cells[-1].text.strip():
         cells.pop()
     return cells
 
@@ -112,7 +112,7 @@ def _cells(row: Sequence[Any]) -> list[Cell]:
 def _cell(cell: Any) -> Cell:
     if isinstance(cell, EmptyCell) or cell.value is None:
         return EMPTY
-    kind = {"f": TableKind.FORMULA, "e": TableKind.ERROR}.get(cell.data_type)
+    kind = {"f": CellKind.FORMULA, "e": CellKind.ERROR}.get(cell.data_type)
     return Cell("", kind) if kind else _cell_of(cell.value)
 
 
@@ -122,17 +122,17 @@ def _cell_of(value: object) -> Cell:
             return Cell(value)
         case bool():
             # Before numbers: to Python, true and false are two of them.
-            return Cell("", TableKind.OTHER)
+            return Cell("", CellKind.OTHER)
         case int() | float():
-            return Cell(_digits(value), TableKind.NUMBER)
+            return Cell(_digits(value), CellKind.NUMBER)
         case datetime() if value.time() != time():
-            return Cell("", TableKind.OTHER)
+            return Cell("", CellKind.OTHER)
         case datetime():
-            return Cell(value.date().isoformat(), TableKind.DATE)
+            return Cell(value.date().isoformat(), CellKind.DATE)
         case date():
-            return Cell(value.isoformat(), TableKind.DATE)
+            return Cell(value.isoformat(), CellKind.DATE)
         case _:
-            return Cell("", TableKind.OTHER)
+            return Cell("", CellKind.OTHER)
 
 
 def _digits(value: float) -> str:

@@ -57,7 +57,7 @@ class Request:
     batch_row: int | None = None
 
 
-class Held(StrEnum):
+class HoldReason(StrEnum):
     """Why a check is not sent before the requester has answered a question."""
 
     PHOTOS = "photos"
@@ -103,7 +103,7 @@ class Check:
     attempts: int = 0
     round: int = 1
     """Counts from 1; *Run again* adds one, and attempts of earlier rounds do not count any more."""
-    held: Held | None = None
+    held: HoldReason | None = None
     held_note: Mapping[str, Any] = field(default_factory=dict)
     """What the question is about: names of warnings, references of earlier checks; nothing personal."""
     batch: str | None = None

@@ -42,7 +42,7 @@ class Flaw(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhotoLook:
+class PhotoQuality:
     """One photo, looked at."""
 
     flaws: tuple[Flaw, ...]
@@ -50,7 +50,7 @@ class PhotoLook:
     """A hash that copies of one picture share, however they were saved."""
 
 
-def look(image: Image.Image) -> PhotoLook:
+def assess(image: Image.Image) -> PhotoQuality:
     """Look at a decoded picture."""
     width, height = image.size
     # Reduced first, by whole factors: of 50 megapixels nothing here needs more than a few hundred thousand.
@@ -73,7 +73,7 @@ def look(image: Image.Image) -> PhotoLook:
     elif sharpness(grey) < SHARP:
         # In the dark, and in glaring light, there are no edges to see: that has been said.
         flaws.append(Flaw.BLURRED)
-    return PhotoLook(flaws=tuple(flaws), picture=_hash(grey))
+    return PhotoQuality(flaws=tuple(flaws), picture=_hash(grey))
 
 
 def sharpness(grey: Image.Image) -> float:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from bot.domain.check.photo_quality import PhotoLook, look
+from bot.domain.check.photo_quality import PhotoQuality, assess
 from bot.errors import PhotoCode, PhotoUnusable
 
 MAX_PIXELS = 50_000_000
@@ -59,7 +59,7 @@ class Photo:
     """Of the file as it was attached."""
     width: int
     height: int
-    look: PhotoLook = field(repr=False)
+    quality: PhotoQuality = field(repr=False)
 
 
 def prepare(data: bytes) -> Photo:
@@ -75,7 +75,7 @@ def prepare(data: bytes) -> Photo:
             sha256=hashlib.sha256(data).hexdigest(),
             width=picture.width,
             height=picture.height,
-            look=look(picture),
+            quality=assess(picture),
         )
 
 

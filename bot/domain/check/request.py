@@ -72,7 +72,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class ParsedForm:
     """Either `faults`, by field, or the rest."""
 
     faults: Mapping[str, FieldFault]
@@ -93,7 +93,7 @@ def clean(text: str) -> str:
     return " ".join("".join(shown).split())
 
 
-def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool = False) -> Parsed:
+def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool = False) -> ParsedForm:
     """Check everything at once, so that a person corrects once."""
     faults: dict[str, FieldFault] = {}
     entry = id_types.find_offered(form.country, form.id_type)
@@ -119,7 +119,7 @@ def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool
     faults |= photo_faults(form.selfie, form.liveness, liveness_required=liveness_required)
     if not form.consent:
         faults["consent"] = FieldFault(FieldCode.CONSENT_NEEDED)
-    return Parsed(faults=faults, id_type=entry, id_info=id_info, customer_reference=reference)
+    return ParsedForm(faults=faults, id_type=entry, id_info=id_info, customer_reference=reference)
 
 
 def _check_field(name: str, value: str, entry: IDType, today: date) -> tuple[str, FieldFault | None]:

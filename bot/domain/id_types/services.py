@@ -30,8 +30,8 @@ class Services:
     """As far as they are told."""
 
 
-def keep_services(services: Services) -> dict[str, object]:
-    """As JSON, for `kept_services` to read again."""
+def dump_services(services: Services) -> dict[str, object]:
+    """As JSON, for `load_services` to read again."""
     return {
         "hosted_web": {
             "biometric_kyc": {
@@ -53,7 +53,7 @@ def keep_services(services: Services) -> dict[str, object]:
     }
 
 
-def kept_services(kept: Mapping[str, Any]) -> Services:
+def load_services(kept: Mapping[str, Any]) -> Services:
     """Raises ValueError where what was kept is damaged."""
     try:
         countries = kept["hosted_web"]["biometric_kyc"]
@@ -78,12 +78,12 @@ def _kept_id_type(offered: Mapping[str, Any]) -> OfferedIdType:
     )
 
 
-def keep_enabled(enabled: Mapping[str, frozenset[str]]) -> dict[str, object]:
-    """As JSON, for `kept_enabled` to read again."""
+def dump_enabled(enabled: Mapping[str, frozenset[str]]) -> dict[str, object]:
+    """As JSON, for `load_enabled` to read again."""
     return {"idSelection": {"biometric_kyc": {country: sorted(id_types) for country, id_types in enabled.items()}}}
 
 
-def kept_enabled(kept: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+def load_enabled(kept: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     """Raises ValueError where what was kept is damaged."""
     try:
         listed = kept["idSelection"]["biometric_kyc"]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.mentions.draft import Draft, Item
+from bot.domain.mentions.draft import Item, MessageDraft
 from bot.domain.mentions.vocabulary import ELSEWHERE
 
 
-def settle_country_and_type(draft: Draft, id_types: IDTypes) -> tuple[str | None, str | None]:
+def settle_country_and_type(draft: MessageDraft, id_types: IDTypes) -> tuple[str | None, str | None]:
     """The two as far as they are sure; what contradicts itself is unclear."""
     _doubt_codes_among_names(draft)
     said = {item.meaning.name for item in draft.countries}
@@ -32,7 +32,7 @@ def _possible(named: Sequence[Item], country: str | None) -> frozenset[tuple[str
     return frozenset(pair for pair in shared if country in (None, pair[0]))
 
 
-def _doubt_codes_among_names(draft: Draft) -> None:
+def _doubt_codes_among_names(draft: MessageDraft) -> None:
     """`Ng` beside a name may be a surname; `NG` beside `Ada` is not. Said twice, one may be a name."""
     for item in list(draft.countries):
         if _may_be_surname(draft, item):
@@ -44,7 +44,7 @@ def _doubt_codes_among_names(draft: Draft) -> None:
         draft.names_in_doubt = True
 
 
-def _may_be_surname(draft: Draft, item: Item) -> bool:
+def _may_be_surname(draft: MessageDraft, item: Item) -> bool:
     code = draft.words[item.where.start].text
     if item.labelled or len(code) > 2:
         return False
@@ -52,5 +52,5 @@ def _may_be_surname(draft: Draft, item: Item) -> bool:
     return any(not code.isupper() or name.isupper() for name in names)
 
 
-def _may_be_name(draft: Draft, at: int) -> bool:
+def _may_be_name(draft: MessageDraft, at: int) -> bool:
     return draft.is_name(at) or any(at in name.where for name in draft.labelled_names)

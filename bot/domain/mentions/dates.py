@@ -33,7 +33,7 @@ _Reading = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenDate:
     """Something written as a date; `day` is None when it cannot be told which."""
 
     count: int
@@ -47,12 +47,12 @@ def is_month(word: Token) -> bool:
     return word.text.casefold() in _MONTHS
 
 
-def date_at(words: Sequence[Token], start: int, *, labelled: bool = False) -> Written | None:
+def date_at(words: Sequence[Token], start: int, *, labelled: bool = False) -> WrittenDate | None:
     """A date in one word or three. Three bare numbers are one only behind a label: they may be an ID number."""
     return _written(_unbroken(words, start, 1)) or _in_three_words(words, start, labelled=labelled)
 
 
-def _in_three_words(words: Sequence[Token], start: int, *, labelled: bool) -> Written | None:
+def _in_three_words(words: Sequence[Token], start: int, *, labelled: bool) -> WrittenDate | None:
     run = _unbroken(words, start, 3)
     month_in_letters = any(ch.isalpha() for word in run for ch in word.text)
     # `061 0 October 02, 1993`: the first word is the end of a number before the date.
@@ -73,12 +73,12 @@ def _starts_with_month(run: Sequence[Token]) -> bool:
     return any(_day(reading) for reading in _readings(run) or [])
 
 
-def _written(run: Sequence[Token]) -> Written | None:
+def _written(run: Sequence[Token]) -> WrittenDate | None:
     readings = _readings(run)
     if readings is None:
         return None
     days = {day for day in map(_day, readings) if day}
-    return Written(len(run), days.pop() if len(days) == 1 else None, impossible=bool(readings) and not days)
+    return WrittenDate(len(run), days.pop() if len(days) == 1 else None, impossible=bool(readings) and not days)
 
 
 def _readings(run: Sequence[Token]) -> list[_Reading] | None:

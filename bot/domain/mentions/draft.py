@@ -8,7 +8,7 @@ from bot.domain.check.request import check_number
 from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.dates import is_month
 from bot.domain.mentions.tokens import Token, TokenKind
-from bot.domain.mentions.vocabulary import Meaning, Sense, Vocabulary
+from bot.domain.mentions.vocabulary import PhraseKind, PhraseMeaning, Vocabulary
 
 _MOST_GROUPS = 12
 """Of how many words one number can be; nobody writes more, and each more costs time."""
@@ -19,7 +19,7 @@ class Item:
     """Words that name a country or an ID type."""
 
     where: range
-    meaning: Meaning
+    meaning: PhraseMeaning
     labelled: bool
 
 
@@ -34,7 +34,7 @@ class LabelledName:
 
 
 @dataclass(slots=True, eq=False)
-class Draft:
+class MessageDraft:
     """What the rules have made of a message so far. Places are indices of `words`."""
 
     words: Sequence[Token]
@@ -119,12 +119,12 @@ class Draft:
         """Whether these words together have the form of this ID type's number."""
         return check_number(self.text(where), entry)[1] is None
 
-    def meaning_at(self, at: int) -> tuple[int, Meaning] | None:
+    def meaning_at(self, at: int) -> tuple[int, PhraseMeaning] | None:
         return self.vocabulary.at(self.words, at)
 
     def is_label(self, at: int) -> bool:
         met = self.meaning_at(at)
-        return met is not None and met[1].sense is Sense.LABEL
+        return met is not None and met[1].sense is PhraseKind.LABEL
 
     def is_name(self, at: int) -> bool:
         """Whether this word can be a name: not one that means something, and no month beside a day or a year."""

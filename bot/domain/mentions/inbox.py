@@ -13,7 +13,7 @@ class InboxKind(StrEnum):
     """*Send* below an answer: consent is confirmed, and the check is submitted."""
 
 
-class Outcome(StrEnum):
+class InboxOutcome(StrEnum):
     """What became of an item, where its answer cannot be told from the message alone."""
 
     SENT = "sent"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from bot.domain.id_types.id_types import IDType
-from bot.domain.mentions.draft import Draft
+from bot.domain.mentions.draft import MessageDraft
 from bot.domain.mentions.tokens import has_digit, is_letters
 from bot.domain.mentions.vocabulary import NAME_FIELDS, NUMBER
 
@@ -13,7 +13,7 @@ _FIRST, _MIDDLE, _LAST = NAME_FIELDS
 _FEWEST_IN_A_LIST = 3
 
 
-def settle_names(draft: Draft, entry: IDType | None, *, whole: bool) -> None:
+def settle_names(draft: MessageDraft, entry: IDType | None, *, whole: bool) -> None:
     """Give names their places. `whole`: no part of the text was left unread, where more names may stand."""
     bare = [at for at in sorted(draft.free) if draft.is_name(at)]
     draft.names_in_doubt |= any(_is_beside_number(draft, at) for at in bare)
@@ -26,7 +26,7 @@ def settle_names(draft: Draft, entry: IDType | None, *, whole: bool) -> None:
             draft.put(name, draft.words[at].text, range(at, at + 1))
 
 
-def _settle_labelled(draft: Draft, *, are_all: bool) -> None:
+def _settle_labelled(draft: MessageDraft, *, are_all: bool) -> None:
     labelled = {name.field for name in draft.labelled_names}
     others_known = are_all and NUMBER in draft.found and labelled >= {_FIRST, _LAST}
     for name in draft.labelled_names:
@@ -39,7 +39,7 @@ def _settle_labelled(draft: Draft, *, are_all: bool) -> None:
             draft.doubt(name.where)
 
 
-def _are_sure(draft: Draft, bare: Sequence[int]) -> bool:
+def _are_sure(draft: MessageDraft, bare: Sequence[int]) -> bool:
     about_a_check = bool(draft.countries or draft.id_types or draft.found)
     return about_a_check and not draft.names_in_doubt and not _is_surname_first(draft, bare)
 
@@ -51,13 +51,13 @@ def _places(count: int, entry: IDType | None) -> Sequence[str]:
     return (_FIRST, _LAST) if count == 2 else ()
 
 
-def _is_beside_number(draft: Draft, at: int) -> bool:
+def _is_beside_number(draft: MessageDraft, at: int) -> bool:
     """Beside digits that nobody has claimed: it may be a group of the same number."""
     unclaimed = draft.free | draft.number_doubts
     return any(near in unclaimed and has_digit(draft.words[near]) for near in draft.beside(range(at, at + 1)))
 
 
-def _is_surname_first(draft: Draft, bare: Sequence[int]) -> bool:
+def _is_surname_first(draft: MessageDraft, bare: Sequence[int]) -> bool:
     """`Obi, Ada` puts the surname first; only in a list of nothing but single items is a comma just a comma."""
     return any(
         second == first + 1
@@ -68,7 +68,7 @@ def _is_surname_first(draft: Draft, bare: Sequence[int]) -> bool:
     )
 
 
-def _are_in_a_list(draft: Draft, first: int, second: int) -> bool:
+def _are_in_a_list(draft: MessageDraft, first: int, second: int) -> bool:
     line = draft.words[first].line
     sizes = Counter(word.segment for word in draft.words if word.line == line)
     return sizes[draft.segment(first)] == sizes[draft.segment(second)] == 1 and len(sizes) >= _FEWEST_IN_A_LIST

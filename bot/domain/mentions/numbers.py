@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bot.domain.check.request import check_number
 from bot.domain.id_types.id_types import IDType
-from bot.domain.mentions.draft import Draft
+from bot.domain.mentions.draft import MessageDraft
 from bot.domain.mentions.tokens import has_digit, is_group, is_letters
 from bot.domain.mentions.vocabulary import BIRTH, NUMBER, PHONE
 
@@ -15,7 +15,7 @@ _PHONE_DIGITS = range(8, 16)
 """As many digits a telephone number has, with its country's code or without."""
 
 
-def settle_numbers(draft: Draft, entry: IDType | None) -> None:
+def settle_numbers(draft: MessageDraft, entry: IDType | None) -> None:
     """Find the numbers. Without an ID type no form is known, and only a labelled number is one."""
     unclear_before = set(draft.unclear)
     for start in draft.number_starts:
@@ -33,11 +33,11 @@ def settle_numbers(draft: Draft, entry: IDType | None) -> None:
     draft.names_in_doubt |= any(is_letters(draft.words[at]) for at in draft.number_doubts)
 
 
-def _put(draft: Draft, where: range, entry: IDType) -> None:
+def _put(draft: MessageDraft, where: range, entry: IDType) -> None:
     draft.put(NUMBER, check_number(draft.text(where), entry)[0], where)
 
 
-def _leading_digits(draft: Draft, run: range) -> range:
+def _leading_digits(draft: MessageDraft, run: range) -> range:
     """The words with digits that a run begins with."""
     return run[: next((count for count, at in enumerate(run) if not has_digit(draft.words[at])), len(run))]
 
@@ -45,7 +45,7 @@ def _leading_digits(draft: Draft, run: range) -> range:
 # Behind a label
 
 
-def _settle_labelled_without_type(draft: Draft, run: range) -> None:
+def _settle_labelled_without_type(draft: MessageDraft, run: range) -> None:
     """Where the number ends cannot be told without its form, unless it is one word or all there is."""
     if run == (_leading_digits(draft, run) or run[:1]):
         draft.put(NUMBER, draft.text(run), run)
@@ -53,7 +53,7 @@ def _settle_labelled_without_type(draft: Draft, run: range) -> None:
         draft.doubt(run)
 
 
-def _settle_labelled(draft: Draft, run: range, entry: IDType) -> None:
+def _settle_labelled(draft: MessageDraft, run: range, entry: IDType) -> None:
     digits = _leading_digits(draft, run) or run[:1]
     fitting = [run[:count] for count in range(1, len(run) + 1) if draft.fits(run[:count], entry)]
     if fitting and fitting[-1] == digits and has_digit(draft.words[run.start]):
@@ -74,7 +74,7 @@ def _settle_labelled(draft: Draft, run: range, entry: IDType) -> None:
 # Without a label
 
 
-def _settle_bare(draft: Draft, entry: IDType) -> None:
+def _settle_bare(draft: MessageDraft, entry: IDType) -> None:
     fitting = _runs_that_fit(draft, entry)
     implied = _digits_after_type(draft)
     if implied in fitting and all(set(where) <= set(implied) for where in fitting):
@@ -88,7 +88,7 @@ def _settle_bare(draft: Draft, entry: IDType) -> None:
         draft.doubt_all(fitting)
 
 
-def _settle_without_fit(draft: Draft, implied: range, entry: IDType) -> None:
+def _settle_without_fit(draft: MessageDraft, implied: range, entry: IDType) -> None:
     """Nothing with a digit has the form of the number."""
     # Some words without a digit may have it, and are then a name or the number itself.
     letters_fit = any(draft.fits(where, entry) for where in _runs(draft))
@@ -103,14 +103,14 @@ def _settle_without_fit(draft: Draft, implied: range, entry: IDType) -> None:
     draft.names_in_doubt |= letters_fit
 
 
-def _runs(draft: Draft) -> Iterator[range]:
+def _runs(draft: MessageDraft) -> Iterator[range]:
     """Every run of neighbouring words that may be one number."""
     for at in range(len(draft.words)):
         run = draft.free_run(at)
         yield from (run[:count] for count in range(1, len(run) + 1))
 
 
-def _runs_that_fit(draft: Draft, entry: IDType) -> list[range]:
+def _runs_that_fit(draft: MessageDraft, entry: IDType) -> list[range]:
     # What was called a telephone number is no ID number, however well it fits.
     phones = {at for start in draft.phone_starts for at in _labelled_phone(draft, start)}
     digits = {at for at, word in enumerate(draft.words) if has_digit(word)} - phones
@@ -121,7 +121,7 @@ def _runs_that_fit(draft: Draft, entry: IDType) -> list[range]:
     ]
 
 
-def _digits_after_type(draft: Draft) -> range:
+def _digits_after_type(draft: MessageDraft) -> range:
     """The digits right behind the ID type's name, as in `bvn 123`."""
     for item in draft.id_types:
         if draft.continues(item.where.start, item.where.stop):
@@ -131,7 +131,7 @@ def _digits_after_type(draft: Draft) -> range:
     return range(0)
 
 
-def _goes_on_beside(draft: Draft, where: range) -> bool:
+def _goes_on_beside(draft: MessageDraft, where: range) -> bool:
     """Whether other groups of digits stand beside it: then it may be a part of a longer number."""
     return any(at in draft.free and is_group(draft.words[at]) for at in draft.beside(where))
 
@@ -139,17 +139,17 @@ def _goes_on_beside(draft: Draft, where: range) -> bool:
 # Telephone numbers
 
 
-def _phone_starts(draft: Draft, entry: IDType | None) -> Iterator[int]:
+def _phone_starts(draft: MessageDraft, entry: IDType | None) -> Iterator[int]:
     yield from draft.phone_starts
     if entry and PHONE in entry.fields:
         yield from (at for at, word in enumerate(draft.words) if at in draft.free and word.text.startswith("+"))
 
 
-def _labelled_phone(draft: Draft, start: int) -> range:
+def _labelled_phone(draft: MessageDraft, start: int) -> range:
     return draft.run_while(start, lambda at: at in draft.free and has_digit(draft.words[at]))
 
 
-def _settle_phone(draft: Draft, start: int) -> None:
+def _settle_phone(draft: MessageDraft, start: int) -> None:
     if start not in draft.free:
         return
     where = draft.run_while(start, lambda at: at in draft.free and (at == start or is_group(draft.words[at])))

@@ -13,7 +13,7 @@ from datetime import date
 
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.country_and_type import settle_country_and_type
-from bot.domain.mentions.draft import Draft
+from bot.domain.mentions.draft import MessageDraft
 from bot.domain.mentions.fixed_forms import read_fixed_forms
 from bot.domain.mentions.names import settle_names
 from bot.domain.mentions.numbers import settle_numbers
@@ -24,7 +24,7 @@ NOT_READ = f"the text after its first {MAX_MENTION:,} characters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Understood:
+class ParsedMessage:
     """What was said for sure, and the words of which nothing is sure."""
 
     country: str | None
@@ -45,7 +45,7 @@ class Understood:
 
 def understand(
     text: str, id_types: IDTypes, *, today: date, bot_user_id: str = "", chosen: tuple[str, str] | None = None
-) -> Understood:
+) -> ParsedMessage:
     """Read a message's text as Slack sends it. Never raises.
 
     Without `bot_user_id` the only person mentioned is taken for the bot, and of several none is. `chosen`: the country
@@ -59,7 +59,7 @@ def understand(
     settle_numbers(draft, entry)
     settle_names(draft, entry, whole=not cut)
     texts = _texts(draft, entry)
-    return Understood(
+    return ParsedMessage(
         country=country,
         id_type=id_type,
         customer_reference=texts.pop(REFERENCE, ""),
@@ -69,12 +69,12 @@ def understand(
     )
 
 
-def understand_in_channel(text: str, id_types: IDTypes, *, bot_user_id: str = "") -> Understood:
+def understand_in_channel(text: str, id_types: IDTypes, *, bot_user_id: str = "") -> ParsedMessage:
     """The country and the ID type that a message names; nothing else of it is in the result. Never raises."""
     # Which day is today matters for dates of birth alone, and none is taken.
     draft, cut = _draft(text, id_types, today=date.max, bot_user_id=bot_user_id)
     country, id_type = settle_country_and_type(draft, id_types)
-    return Understood(
+    return ParsedMessage(
         country=country,
         id_type=id_type,
         customer_reference="",
@@ -84,16 +84,16 @@ def understand_in_channel(text: str, id_types: IDTypes, *, bot_user_id: str = ""
     )
 
 
-def _draft(text: str, id_types: IDTypes, *, today: date, bot_user_id: str) -> tuple[Draft, bool]:
+def _draft(text: str, id_types: IDTypes, *, today: date, bot_user_id: str) -> tuple[MessageDraft, bool]:
     """The words with what has a fixed form recognised, and whether the text was too long to be read whole."""
     vocabulary = Vocabulary(id_types)
     words, cut = read(text, label_ends=vocabulary.label_ends, bot_user_id=bot_user_id)
-    draft = Draft(words, vocabulary, today)
+    draft = MessageDraft(words, vocabulary, today)
     read_fixed_forms(draft)
     return draft, cut
 
 
-def _texts(draft: Draft, entry: IDType | None) -> dict[str, str]:
+def _texts(draft: MessageDraft, entry: IDType | None) -> dict[str, str]:
     """Fields with one value that this ID type asks for; the words of the others become unclear."""
     texts: dict[str, str] = {}
     for name, values in draft.found.items():
@@ -105,11 +105,11 @@ def _texts(draft: Draft, entry: IDType | None) -> dict[str, str]:
     return texts
 
 
-def _unclear(draft: Draft, *, cut: bool) -> tuple[str, ...]:
+def _unclear(draft: MessageDraft, *, cut: bool) -> tuple[str, ...]:
     left = [draft.words[at].text for at in sorted(draft.free | draft.unclear)]
     return (*left, NOT_READ) if cut else tuple(left)
 
 
-def _speaks_of_a_check(draft: Draft, *, cut: bool) -> bool:
+def _speaks_of_a_check(draft: MessageDraft, *, cut: bool) -> bool:
     numbers = any(has_digit(word) for word in draft.words if word.kind is TokenKind.WORD)
     return cut or draft.speaks_of_a_check or numbers

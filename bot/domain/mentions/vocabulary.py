@@ -20,7 +20,7 @@ ELSEWHERE = "elsewhere"
 """The code of a country that has nothing to offer."""
 
 
-class Sense(StrEnum):
+class PhraseKind(StrEnum):
     LABEL = "label"
     COUNTRY = "country"
     ID_TYPE = "id type"
@@ -29,10 +29,10 @@ class Sense(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class PhraseMeaning:
     """What a phrase stands for."""
 
-    sense: Sense
+    sense: PhraseKind
     most_words: int
     """As many words the phrase has; letters that are spread over more are something else."""
     name: str = ""
@@ -103,17 +103,17 @@ class Vocabulary:
         self.label_ends = frozenset(
             fold(word)
             for phrase, meaning in entries
-            if meaning.sense in (Sense.LABEL, Sense.ID_TYPE)
+            if meaning.sense in (PhraseKind.LABEL, PhraseKind.ID_TYPE)
             for word in (re.split(r"[\s_]", phrase)[-1], phrase)
         )
         self._no_names = _NO_NAMES | {
             fold(part)
             for phrase, meaning in entries
-            if meaning.sense is not Sense.FILLER and len(phrase) > 2
+            if meaning.sense is not PhraseKind.FILLER and len(phrase) > 2
             for part in re.split(r"[\s_()]", phrase)
         }
 
-    def at(self, words: Sequence[Token], start: int) -> tuple[int, Meaning] | None:
+    def at(self, words: Sequence[Token], start: int) -> tuple[int, PhraseMeaning] | None:
         """The longest run from here that means something, and its number of words."""
         key, best = "", None
         for count in range(1, min(self._longest, len(words) - start) + 1):
@@ -133,30 +133,30 @@ class Vocabulary:
         return is_letters(word) and self._no_names.isdisjoint({word.text.casefold(), fold(word.text)})
 
 
-def _entries(id_types: IDTypes) -> Iterator[tuple[str, Meaning]]:
+def _entries(id_types: IDTypes) -> Iterator[tuple[str, PhraseMeaning]]:
     """Phrases and what they mean, the weaker first."""
     for phrase in _FILLERS:
-        yield phrase, Meaning(Sense.FILLER, _count(phrase))
+        yield phrase, PhraseMeaning(PhraseKind.FILLER, _count(phrase))
     for labels, needs_mark in ((_MARKED_LABELS, True), (_LABELS, False)):
         for name, phrases in labels.items():
             for phrase in phrases:
-                yield phrase, Meaning(Sense.LABEL, _count(phrase), name=name, needs_mark=needs_mark)
+                yield phrase, PhraseMeaning(PhraseKind.LABEL, _count(phrase), name=name, needs_mark=needs_mark)
     for phrase in _ELSEWHERE:
-        yield phrase, Meaning(Sense.COUNTRY, _count(phrase), name=ELSEWHERE)
+        yield phrase, PhraseMeaning(PhraseKind.COUNTRY, _count(phrase), name=ELSEWHERE)
     for code, country in id_types.countries().items():
         for phrase in (code, country):
-            yield phrase, Meaning(Sense.COUNTRY, _count(phrase), name=code)
+            yield phrase, PhraseMeaning(PhraseKind.COUNTRY, _count(phrase), name=code)
     yield from _id_types(id_types)
 
 
-def _id_types(id_types: IDTypes) -> Iterator[tuple[str, Meaning]]:
+def _id_types(id_types: IDTypes) -> Iterator[tuple[str, PhraseMeaning]]:
     """By their codes and by their names; *Passport* is one of several countries."""
     called: dict[str, set[tuple[str, str]]] = defaultdict(set)
     phrases = [(phrase, entry) for entry in id_types.offered() for phrase in (entry.id_type, entry.label)]
     for phrase, entry in phrases:
         called[fold(phrase)].add((entry.country, entry.id_type))
     for phrase, _ in phrases:
-        yield phrase, Meaning(Sense.ID_TYPE, _count(phrase), pairs=frozenset(called[fold(phrase)]))
+        yield phrase, PhraseMeaning(PhraseKind.ID_TYPE, _count(phrase), pairs=frozenset(called[fold(phrase)]))
 
 
 def _count(phrase: str) -> int:

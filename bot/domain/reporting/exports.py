@@ -9,7 +9,7 @@ from bot.domain.reporting.summary_command import period_in
 from bot.errors import Refusal, Refused
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     CSV = "csv"
     JSON_LINES = "jsonl"
     XLSX = "xlsx"
@@ -29,7 +29,7 @@ class ExportState(StrEnum):
 class ExportRequest:
     """What a manager typed; without days everything."""
 
-    form: Format
+    form: ExportFormat
     period: Period | None
 
 
@@ -40,7 +40,7 @@ class Export:
     id: str
     state: ExportState
     person: str
-    form: Format
+    form: ExportFormat
     period: Period | None
     since: datetime | None
     until: datetime
@@ -63,11 +63,11 @@ class Export:
 def parse(typed: str, *, today: date) -> ExportRequest:
     """Raises Refused. Without a format it is CSV."""
     words = typed.split()
-    forms = [word for word in words if word.casefold() in set(Format)]
-    days = [word for word in words if word.casefold() not in set(Format)]
+    forms = [word for word in words if word.casefold() in set(ExportFormat)]
+    days = [word for word in words if word.casefold() not in set(ExportFormat)]
     if len(forms) > 1:
         raise Refused(Refusal.EXPORT_NOT_UNDERSTOOD, typed=typed)
-    form = Format(forms[0].casefold()) if forms else Format.CSV
+    form = ExportFormat(forms[0].casefold()) if forms else ExportFormat.CSV
     if not days:
         return ExportRequest(form=form, period=None)
     period, rest = period_in(days, today, longest=None)

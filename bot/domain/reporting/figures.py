@@ -29,7 +29,7 @@ AGES = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), timedelta(d
 """Bounds between the groups of open checks by age."""
 
 
-class Final(StrEnum):
+class FinalOutcome(StrEnum):
     """What became of a check in the end."""
 
     APPROVED = "approved"
@@ -41,7 +41,7 @@ class Final(StrEnum):
     """A reviewer asked for other photos: neither approved nor rejected."""
 
 
-_FINALS: Mapping[str, Final] = {final.value: final for final in Final}
+_FINALS: Mapping[str, FinalOutcome] = {final.value: final for final in FinalOutcome}
 """States and decisions that end a check, by their names; looked up for each fact many times."""
 
 
@@ -112,7 +112,7 @@ class RoundFact:
     """Of Smile ID's verdict; None without one, or where it was not kept."""
 
     @property
-    def final(self) -> Final | None:
+    def final(self) -> FinalOutcome | None:
         """None while it is open."""
         if self.ended_at is None:
             return None
@@ -364,11 +364,11 @@ def figures(
     finals = Counter(f.final for f in mine)
     return Figures(
         asked=len(mine),
-        approved=finals[Final.APPROVED],
-        rejected=finals[Final.REJECTED],
-        failed=finals[Final.FAILED],
-        cancelled=finals[Final.CANCELLED],
-        new_photos=finals[Final.NEW_PHOTOS],
+        approved=finals[FinalOutcome.APPROVED],
+        rejected=finals[FinalOutcome.REJECTED],
+        failed=finals[FinalOutcome.FAILED],
+        cancelled=finals[FinalOutcome.CANCELLED],
+        new_photos=finals[FinalOutcome.NEW_PHOTOS],
         open=finals[None],
         approval=_approval(f.final for f in mine),
         smile_approval=_approval(f.state for f in mine),
@@ -380,8 +380,8 @@ def figures(
         smile_review=_smile_review(mine),
         reviewers=_reviewers_took(mine),
         reviews=_reviews(mine, as_of=as_of, review_due=review_due),
-        rejections=_reasons(mine, Final.REJECTED),
-        failures=_reasons(mine, Final.FAILED),
+        rejections=_reasons(mine, FinalOutcome.REJECTED),
+        failures=_reasons(mine, FinalOutcome.FAILED),
         by_type=_groups(mine, lambda f: (f.country, f.id_type)),
         by_requester=_groups(mine, lambda f: (f.requester,)),
         assurance=_assurance(mine),
@@ -403,8 +403,8 @@ def _assurance(mine: Iterable[RoundFact]) -> Assurance:
     )
 
 
-_DECIDED = frozenset({Final.APPROVED, Final.REJECTED})
-_TIMED = _DECIDED | {Final.FAILED}
+_DECIDED = frozenset({FinalOutcome.APPROVED, FinalOutcome.REJECTED})
+_TIMED = _DECIDED | {FinalOutcome.FAILED}
 
 
 def _approval(outcomes: Iterable[str | None]) -> Rate:
@@ -415,7 +415,7 @@ def _approval(outcomes: Iterable[str | None]) -> Rate:
 
 def _first_pass(mine: Sequence[RoundFact]) -> Rate:
     decided = {f.person for f in mine if f.final in _DECIDED}
-    at_once = {f.person for f in mine if f.is_first and f.final is Final.APPROVED}
+    at_once = {f.person for f in mine if f.is_first and f.final is FinalOutcome.APPROVED}
     return Rate(len(at_once), len(decided))
 
 
@@ -454,7 +454,7 @@ def _reviews(mine: Iterable[RoundFact], *, as_of: datetime, review_due: timedelt
     return ReviewsDue(met, breached, at_risk)
 
 
-def _reasons(mine: Iterable[RoundFact], final: Final) -> tuple[tuple[str, int], ...]:
+def _reasons(mine: Iterable[RoundFact], final: FinalOutcome) -> tuple[tuple[str, int], ...]:
     """Why checks ended so, the commonest reason first."""
     counted = Counter(f.final_why for f in mine if f.final is final)
     return tuple(sorted(counted.items(), key=lambda found: (-found[1], found[0])))
@@ -473,13 +473,13 @@ def _group(key: tuple[str, ...], facts: Sequence[RoundFact]) -> FigureGroup:
     return FigureGroup(
         key=key,
         asked=len(facts),
-        approved=finals[Final.APPROVED],
-        rejected=finals[Final.REJECTED],
-        failed=finals[Final.FAILED],
+        approved=finals[FinalOutcome.APPROVED],
+        rejected=finals[FinalOutcome.REJECTED],
+        failed=finals[FinalOutcome.FAILED],
         open=finals[None],
         approval=_approval(f.final for f in facts),
         final=_final_took(facts),
-        register_away=sum(f.final is Final.FAILED and f.why == ResultStory.AUTHORITY_DOWN for f in facts),
+        register_away=sum(f.final is FinalOutcome.FAILED and f.why == ResultStory.AUTHORITY_DOWN for f in facts),
     )
 
 

@@ -23,7 +23,7 @@ class PeriodKind(StrEnum):
     """Days that somebody named; never told by the clock."""
 
 
-TOLD_BY_THE_CLOCK = (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
+SCHEDULED_KINDS = (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

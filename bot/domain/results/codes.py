@@ -61,7 +61,7 @@ class ResultStory(StrEnum):
     UNKNOWN_CODE = "unknown_code"
 
 
-NEEDS_EYES = frozenset(
+NEEDS_REVIEWER = frozenset(
     {
         ResultStory.PROVISIONAL,
         ResultStory.SUSPECTED_SPOOF,

@@ -179,7 +179,7 @@ def _second_final(first: Outcome) -> Transition:
     )
 
 
-def waited_enough(now: Situation) -> Transition | None:
+def settle_unconfirmed(now: Situation) -> Transition | None:
     """Confirmation did not come in time: say what was received, as what it is. None if there is nothing to say."""
     if now.claim is None or now.verdict is not None or now.reason in STICKY_REASONS:
         return None
@@ -201,7 +201,7 @@ def waited_enough(now: Situation) -> Transition | None:
     )
 
 
-def record_of(messages: Sequence[ResultMeaning]) -> int | None:
+def pick_record(messages: Sequence[ResultMeaning]) -> int | None:
     """Which of job_status' messages (the result first, then the history, newest first) is Smile ID's record.
 
     The newest one that bears a verdict. ID messages (101x) are set aside while any other speaks: the newest

@@ -73,7 +73,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class ReviewDecision:
     """One decision, as it was made; a later one does not change it."""
 
     number: int
@@ -101,7 +101,7 @@ class Review:
     touched_at: datetime | None
     """When somebody last did something here, or people were called anew."""
     proposal: Proposal | None
-    decided: Decided | None
+    decided: ReviewDecision | None
     """The latest decision, also while the review is open again."""
     reminded: str
     """The last reminder given: kind and level."""
@@ -241,7 +241,7 @@ _LADDERS: Mapping[ReminderCause, tuple[Audience, ...]] = {
 class Reminder:
     """One step of the ladder that a silence has come to."""
 
-    silence: ReminderCause
+    cause: ReminderCause
     level: int
     """Counts from 1."""
     audience: Audience
@@ -249,7 +249,7 @@ class Reminder:
     @property
     def mark(self) -> str:
         """As `Review.reminded` keeps it."""
-        return f"{self.silence.value}:{self.level}"
+        return f"{self.cause.value}:{self.level}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +271,7 @@ class ReminderPolicy:
                 return self.pending
 
 
-def silence_of(review: Review, *, waits_for_smile_id: bool) -> ReminderCause:
+def reminder_cause(review: Review, *, waits_for_smile_id: bool) -> ReminderCause:
     """Whose move an open review waits for."""
     if review.proposal is not None:
         return ReminderCause.PROPOSED
@@ -280,7 +280,7 @@ def silence_of(review: Review, *, waits_for_smile_id: bool) -> ReminderCause:
     return ReminderCause.PENDING if waits_for_smile_id else ReminderCause.UNCLAIMED
 
 
-def silent_since(review: Review) -> datetime:
+def waiting_since(review: Review) -> datetime:
     """When somebody last did something, or people were called."""
     # Proposing touches a review too; when it was proposed stays as it was, by whatever clock.
     return review.touched_at or (review.proposal.at if review.proposal is not None else review.opened_at)
@@ -290,16 +290,16 @@ def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, policy:
     """The step that is due now and was not taken yet; after a long stop the highest one alone."""
     if review.state is not ReviewState.OPEN or not policy.hours.is_on(now):
         return None
-    silence = silence_of(review, waits_for_smile_id=waits_for_smile_id)
-    after = policy.of(silence)
+    cause = reminder_cause(review, waits_for_smile_id=waits_for_smile_id)
+    after = policy.of(cause)
     if not after:
         return None
-    ladder = _LADDERS[silence]
-    level = min(len(ladder), int(policy.hours.between(silent_since(review), now) / after))
+    ladder = _LADDERS[cause]
+    level = min(len(ladder), int(policy.hours.between(waiting_since(review), now) / after))
     before, _, taken = review.reminded.partition(":")
-    if level == 0 or (before == silence and int(taken) >= level):
+    if level == 0 or (before == cause and int(taken) >= level):
         return None
-    return Reminder(silence=silence, level=level, audience=ladder[level - 1])
+    return Reminder(cause=cause, level=level, audience=ladder[level - 1])
 
 
 def waits_for_smile_id(state: State, reason: ReviewReason | None) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.domain.applicants.batch import Batch, BatchState, Counts
+from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
 from bot.domain.outbox import Message
@@ -43,7 +43,7 @@ _STATES = {
 }
 
 
-def message(batch: Batch, counts: Counts) -> Message:
+def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as it stands now."""
     head = f"*Biometric KYC · file of applicants* · {batch.id}"
     asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
@@ -74,7 +74,7 @@ def faults_comment(batch: Batch) -> str:
     return f"What is wrong with the rows of {batch.id}: correct them and send the file in a new message."
 
 
-def results_comment(batch: Batch, counts: Counts, *, still_open: bool) -> str:
+def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool) -> str:
     waiting = _many(counts.needs_person, "row still waits", "rows still wait")
     more = f" {waiting} for a person; another file follows at the end." if still_open else ""
     return f"{person(batch.requester)} Results of {batch.id}: {_in_words(counts)}.{more}"
@@ -157,7 +157,7 @@ def _send(action_id: str, text: str, batch: Batch, count: int, *, primary: bool 
     return _button(action_id, text, batch.id, primary=primary) | {"confirm": confirm}
 
 
-def _progress(batch: Batch, counts: Counts) -> list[str]:
+def _progress(batch: Batch, counts: BatchCounts) -> list[str]:
     if not counts.total:
         return ["Confirmed; the rows are being prepared."]
     filled = _BAR * counts.ended // counts.total
@@ -166,7 +166,7 @@ def _progress(batch: Batch, counts: Counts) -> list[str]:
     return [f"{bar} {counts.ended} of {counts.total} ended ({percent} %)", f"{_in_words(counts)}."]
 
 
-def _in_words(counts: Counts) -> str:
+def _in_words(counts: BatchCounts) -> str:
     named = [
         (counts.approved, "approved"),
         (counts.differs, "approved by Smile ID although the authority's record differs"),

@@ -1,10 +1,10 @@
 """An export as whoever asked for it hears of it: at once, on its way, at its end."""
 
 from bot.domain.outbox import Message
-from bot.domain.reporting.exports import Export, ExportState, Format
+from bot.domain.reporting.exports import Export, ExportFormat, ExportState
 from bot.slack.blocks.text import section
 
-NAMES = {Format.CSV: "CSV", Format.JSON_LINES: "JSON Lines", Format.XLSX: "Excel"}
+NAMES = {ExportFormat.CSV: "CSV", ExportFormat.JSON_LINES: "JSON Lines", ExportFormat.XLSX: "Excel"}
 
 
 def preparing(export: Export) -> str:
@@ -53,4 +53,4 @@ def _days(export: Export) -> str:
 
 
 def _is_for_sheets(export: Export) -> bool:
-    return export.form is not Format.JSON_LINES
+    return export.form is not ExportFormat.JSON_LINES

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.domain.check.check import Check, Held, PhotoKind
+from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.outbox import Message
 from bot.domain.reporting.searches import EARLIER_NAMED
@@ -38,10 +38,10 @@ def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Me
     head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
     if is_reminder:
         head = f"{person(check.requester)} *Still not sent*: a question waits for your answer · {check.ref}"
-    words = _photos(check) if check.held is Held.PHOTOS else _selfie(check, earlier)
+    words = _photos(check) if check.held is HoldReason.PHOTOS else _selfie(check, earlier)
     text = f"{head}. {words} Nothing has been charged."
     actions = [
-        _button(ids.SEND_HELD, "Send all the same" if check.held is Held.PHOTOS else "Check again", check.ref),
+        _button(ids.SEND_HELD, "Send all the same" if check.held is HoldReason.PHOTOS else "Check again", check.ref),
         _button(ids.OTHER_PHOTOS, "Other photos", check.ref),
         cancel_button(check),
     ]
@@ -53,7 +53,9 @@ def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Me
 
 def answered(check: Check, *, by: str, how: str, held: str) -> Message:
     """What stands in place of the question: without its buttons."""
-    asked = "The selfie was part of an earlier check" if held == Held.SELFIE_SEEN else "The photos looked hard to use"
+    asked = (
+        "The selfie was part of an earlier check" if held == HoldReason.SELFIE_SEEN else "The photos looked hard to use"
+    )
     done = _ANSWERS.get(how, "answered")
     line = f"{asked}; {done}, says {person(by)} · {label(check)}"
     return Message(text=spoken(line), blocks=[section(line)])

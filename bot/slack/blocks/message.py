@@ -10,7 +10,7 @@ from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.masking import tail
 from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto
-from bot.domain.mentions.parser import Understood
+from bot.domain.mentions.parser import ParsedMessage
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids
 from bot.slack.blocks.form import LABELS
@@ -106,7 +106,7 @@ def seen(pointer: MessagePointer, words: str) -> Message:
 
 def whole(
     dropped: IncomingMessage,
-    understood: Understood,
+    understood: ParsedMessage,
     entry: IDType,
     photos: Sequence[ProposedPhoto],
     *,
@@ -130,7 +130,7 @@ def whole(
 
 def lacking(
     dropped: IncomingMessage,
-    understood: Understood,
+    understood: ParsedMessage,
     entry: IDType | None,
     photos: Sequence[ProposedPhoto],
     *,
@@ -160,7 +160,7 @@ def lacking(
 
 def in_channel(
     dropped: IncomingMessage,
-    understood: Understood,
+    understood: ParsedMessage,
     entry: IDType | None,
     photos: Sequence[ProposedPhoto],
     *,
@@ -213,7 +213,7 @@ def one_moment(title: str = "Biometric KYC check") -> dict[str, Any]:
     }
 
 
-def _facts(understood: Understood, entry: IDType | None, photos: Sequence[ProposedPhoto]) -> list[str]:
+def _facts(understood: ParsedMessage, entry: IDType | None, photos: Sequence[ProposedPhoto]) -> list[str]:
     lines = []
     if entry is not None:
         lines.append(f"{quoted(entry.country_name, 75)} · {quoted(entry.short, 75)}")

@@ -11,9 +11,7 @@ from typing import Any, Protocol
 
 from bot.domain.check.check import Check
 from bot.domain.check.field_faults import FieldCode
-from bot.domain.kept_faults import unkept
-from bot.domain.operator_alerts import OperatorAlert
-from bot.domain.outbox import Message
+from bot.domain.outbox import Message, OperatorAlert, decode_fault
 from bot.errors import FileCode, PhotoCode, Refusal, SmileIDRefusal
 from bot.slack.blocks.status import status_name
 from bot.slack.blocks.text import foreign, person, quoted, section
@@ -372,8 +370,8 @@ def plain_sentence(coded: Coded) -> str:
 
 
 def told(text: str | None) -> str:
-    """What `bot.domain.kept_faults` keeps, in plain words; a sentence that was stored as such stays as it is."""
-    found = unkept(text or "")
+    """A fault stored by `encode_fault`, in plain words; a sentence that was stored as such stays as it is."""
+    found = decode_fault(text or "")
     if found is None:
         return text or ""
     value, facts = found

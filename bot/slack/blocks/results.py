@@ -15,7 +15,7 @@ from bot.domain.results.assurance import Doubt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
-from bot.domain.review.review import Agreement, Decided
+from bot.domain.review.review import Agreement, ReviewDecision
 from bot.slack.blocks import approval, refusals, words
 from bot.slack.blocks.status import NAME, label, verdict_name
 from bot.slack.blocks.text import (
@@ -43,7 +43,7 @@ _LINES = 40
 class Beside:
     """What a reviewer had decided before Smile ID's final result came, and how the two stand."""
 
-    decided: Decided
+    decided: ReviewDecision
     agreement: Agreement
 
 

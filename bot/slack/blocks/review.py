@@ -18,12 +18,12 @@ from bot.domain.review.review import (
     FOR_REVIEWERS,
     OTHER,
     REASONS,
-    Decided,
     Decision,
     Note,
     Proposal,
     ReminderCause,
     Review,
+    ReviewDecision,
     ReviewState,
     Subscription,
     may_be_decided,
@@ -140,7 +140,7 @@ def _standing(check: Check, review: Review | None) -> str:
     return f"{before}Claimed by {person(review.claimed_by)} {when(review.claimed_at)}."
 
 
-def _decided(decided: Decided) -> str:
+def _decided(decided: ReviewDecision) -> str:
     text = f"*{words.DECIDED[decided.decision]} by {person(decided.by)}* {when(decided.at)} — "
     text += sentence(foreign(why_decided(decided), MAX_WORDS + 100))
     if decided.confirmed_by is not None:
@@ -330,11 +330,13 @@ def notify_form(chosen: Collection[Subscription], *, is_reviewer: bool) -> dict[
     }
 
 
-def written(found: Sequence[Decided | Note]) -> list[Block]:
+def written(found: Sequence[ReviewDecision | Note]) -> list[Block]:
     """Decisions and notes for the Details: who, when, and the words as they were written; the newest, oldest first."""
     blocks: list[Block] = []
     for one in sorted(found, key=lambda one: one.at)[-_WRITTEN:]:
-        author, text = (_deciders(one), _decision(one)) if isinstance(one, Decided) else (person(one.author), one.words)
+        author, text = (
+            (_deciders(one), _decision(one)) if isinstance(one, ReviewDecision) else (person(one.author), one.words)
+        )
         blocks += [
             context({"type": "mrkdwn", "text": f"{author} {when(one.at)}", "verbatim": True}),
             plain_section(quoted(text, 2 * MAX_WORDS) or "(nothing)"),
@@ -344,12 +346,12 @@ def written(found: Sequence[Decided | Note]) -> list[Block]:
     return [section("*Reviewers*"), *blocks] if blocks else []
 
 
-def _deciders(decided: Decided) -> str:
+def _deciders(decided: ReviewDecision) -> str:
     second = f" and {person(decided.confirmed_by)}" if decided.confirmed_by else ""
     return person(decided.by) + (", as an admin who asked too," if decided.is_override else "") + second
 
 
-def _decision(decided: Decided) -> str:
+def _decision(decided: ReviewDecision) -> str:
     """For plain text."""
     return f"Decided: {words.DECIDED[decided.decision]} — {why_decided(decided)}"
 

@@ -12,9 +12,9 @@ from bot.domain.outbox import Message
 from bot.domain.review.review import (
     OTHER,
     REASONS,
-    Decided,
     Decision,
     Proposal,
+    ReviewDecision,
     runs_again,
 )
 from bot.slack.blocks import ids, words
@@ -117,7 +117,7 @@ def _steps(check: Check) -> str:
     return " · ".join(parts)
 
 
-def decided(check: Check, decision: Decided) -> Message:
+def decided(check: Check, decision: ReviewDecision) -> Message:
     """A reviewer's decision, beside what Smile ID says."""
     by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
     why = foreign(why_decided(decision), _REASON).removesuffix(".")
@@ -136,7 +136,7 @@ def decided(check: Check, decision: Decided) -> Message:
     )
 
 
-def why_decided(decision: Decided | Proposal) -> str:
+def why_decided(decision: ReviewDecision | Proposal) -> str:
     """The reason from the list, and the reviewer's own words, as they wrote them."""
     reason = REASONS[decision.decision].get(decision.reason, decision.reason)
     own = quoted(decision.words, _WORDS)

@@ -82,7 +82,7 @@ def test_a_jpeg_that_cannot_be_cut_is_encoded_anew(fault: Callable[[bytes], byte
 def test_a_real_photo_with_such_a_fault_looks_as_good_as_before(fault: Callable[[bytes], bytes]) -> None:
     photo = prepare(fault(SELFIE))
 
-    assert photo.look.flaws == ()
+    assert photo.quality.flaws == ()
     assert difference(opened(photo), as_shown(SELFIE)) < 2
 
 
@@ -110,7 +110,7 @@ def test_a_grey_of_16_bits_is_judged_as_it_is_sent(side: int) -> None:
     grey = Image.open(io.BytesIO(SELFIE)).convert("L").resize((side * 3 // 4, side))
     photo = prepare(saved(sixteen_bits(grey), "PNG"))
 
-    assert photo.look.flaws == ()
+    assert photo.quality.flaws == ()
     assert difference(opened(photo), grey) < 2
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.channel import holds_number
-from bot.domain.mentions.parser import Understood, understand_in_channel
+from bot.domain.mentions.parser import ParsedMessage, understand_in_channel
 
 ID_TYPES = IDTypes.parse((files("bot") / "data" / "id-types.csv").read_text("utf-8"))
 OFFERED = list(ID_TYPES.offered())
@@ -18,7 +18,7 @@ EXAMPLES = sorted({entry.example for entry in OFFERED if entry.example})
 BOT = "<@U0KYCBOT001>"
 
 
-def read(text: str) -> Understood:
+def read(text: str) -> ParsedMessage:
     return understand_in_channel(text, ID_TYPES)
 
 
@@ -144,7 +144,7 @@ def test_no_digit_of_a_number_reaches_the_result(said: tuple[str, str]) -> None:
     known = {(entry.country, entry.id_type) for entry in OFFERED}
     assert found.country in {None, *ID_TYPES.countries()}
     assert found.id_type is None or (found.country, found.id_type) in known
-    assert found == Understood(
+    assert found == ParsedMessage(
         country=found.country,
         id_type=found.id_type,
         texts={},

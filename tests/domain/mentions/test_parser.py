@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.check.request import Form, check_number, parse
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.dates import is_month
-from bot.domain.mentions.parser import NOT_READ, Understood, understand
+from bot.domain.mentions.parser import NOT_READ, ParsedMessage, understand
 from bot.domain.mentions.tokens import MAX_MENTION, Token
 from bot.domain.mentions.vocabulary import Vocabulary
 
@@ -23,7 +23,7 @@ ADA = {"id_number": "00000000000", "first_name": "Ada", "last_name": "Obi", "dob
 NAMED = {"id_number": "00000000000", "first_name": "Ada", "last_name": "Obi"}
 
 
-def read(text: str, *, bot_user_id: str = "") -> Understood:
+def read(text: str, *, bot_user_id: str = "") -> ParsedMessage:
     return understand(text, ID_TYPES, today=TODAY, bot_user_id=bot_user_id)
 
 

@@ -16,8 +16,8 @@ from bot.domain.results.trust_rules import (
     Situation,
     Source,
     Transition,
-    record_of,
-    waited_enough,
+    pick_record,
+    settle_unconfirmed,
 )
 
 CALLBACK, RECORD = Source.CALLBACK, Source.JOB_STATUS
@@ -370,7 +370,7 @@ def test_reviewers_are_called_for_what_only_a_person_can_settle(said: ResultMean
 def test_when_confirmation_does_not_come_what_was_received_is_told_as_what_it_is(
     now: Situation, move: Move, tell: PostKind | None
 ) -> None:
-    ruling = waited_enough(now)
+    ruling = settle_unconfirmed(now)
 
     assert ruling is not None
     assert (ruling.move, ruling.tell) == (move, tell)
@@ -385,7 +385,7 @@ def test_when_confirmation_does_not_come_what_was_received_is_told_as_what_it_is
     ],
 )
 def test_waiting_says_nothing_without_a_claim_or_twice(now: Situation) -> None:
-    assert waited_enough(now) is None
+    assert settle_unconfirmed(now) is None
 
 
 @pytest.mark.parametrize(
@@ -407,7 +407,7 @@ def test_waiting_says_nothing_without_a_claim_or_twice(now: Situation) -> None:
 def test_the_record_is_the_newest_message_that_bears_a_verdict(
     messages: list[ResultMeaning], chosen: int | None
 ) -> None:
-    assert record_of(messages) == chosen
+    assert pick_record(messages) == chosen
 
 
 @dataclass
@@ -499,12 +499,12 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
 
     @rule()
     def wait_for_confirmation_in_vain(self) -> None:
-        ruling = waited_enough(self.check.situation())
+        ruling = settle_unconfirmed(self.check.situation())
         if ruling is not None:
             assert self.check.claim is not None
             said = self.claims[self.check.claim]
             self.check.apply(ruling, said)
-            assert waited_enough(self.check.situation()) is None
+            assert settle_unconfirmed(self.check.situation()) is None
 
     @precondition(lambda self: self.check.state in {State.REQUESTED, State.SUBMITTING})
     @rule()

@@ -170,7 +170,7 @@ def review(
 
 def due(of: Review, after: timedelta, *, waits: bool = False) -> tuple[ReminderCause, Audience] | None:
     found = reminder(of, waits_for_smile_id=waits, now=of.opened_at + after, policy=PATIENCE)
-    return (found.silence, found.audience) if found else None
+    return (found.cause, found.audience) if found else None
 
 
 def test_an_unclaimed_review_climbs_from_the_group_to_the_managers() -> None:

@@ -17,7 +17,7 @@ import openpyxl
 import pytest
 
 from bot.domain.outbox import PostKind
-from bot.domain.reporting.exports import Format
+from bot.domain.reporting.exports import ExportFormat
 from bot.errors import Refusal, Refused
 from bot.reporting.exports import Exports
 from bot.sandbox.demo import ANALYST, settings_for
@@ -118,8 +118,8 @@ async def copies(world: Journey, count: int) -> None:
     await world.bot.database.write(copy)
 
 
-@pytest.mark.parametrize("form", list(Format))
-async def test_a_manager_gets_every_check_as_a_file_and_it_is_recorded(tmp_path: Path, form: Format) -> None:
+@pytest.mark.parametrize("form", list(ExportFormat))
+async def test_a_manager_gets_every_check_as_a_file_and_it_is_recorded(tmp_path: Path, form: ExportFormat) -> None:
     async with office(tmp_path) as world:
         refs = await some_checks(world)
         answer = await say(meera(world), form.value)

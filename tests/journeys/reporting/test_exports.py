@@ -13,7 +13,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from bot.domain.reporting.exports import Format
+from bot.domain.reporting.exports import ExportFormat
 from bot.reporting.exports import parts as export_parts
 from storage.engine.database import Transaction
 from storage.exports import PAGE, ExportRange
@@ -28,7 +28,7 @@ FIELDS = [
 ]
 
 
-async def parts(world: Journey, form: Format, **wanted: object) -> bytes:
+async def parts(world: Journey, form: ExportFormat, **wanted: object) -> bytes:
     pages: list[int] = []
 
     async def on_page(count: int) -> None:
@@ -52,10 +52,10 @@ async def test_every_format_tells_the_same_and_nothing_personal(tmp_path: Path) 
         approved = await world.ask(id_number="00000000000", first_name="Ada-Clearly-Invented")
         await world.settle()
         waiting = await world.ask(id_number="22222222222")
-        as_json = [json.loads(line) for line in (await parts(world, Format.JSON_LINES)).decode().splitlines()]
-        text = (await parts(world, Format.CSV)).decode("utf-8-sig")
+        as_json = [json.loads(line) for line in (await parts(world, ExportFormat.JSON_LINES)).decode().splitlines()]
+        text = (await parts(world, ExportFormat.CSV)).decode("utf-8-sig")
         as_csv = list(csv.DictReader(io.StringIO(text, newline="")))
-        book = openpyxl.load_workbook(io.BytesIO(await parts(world, Format.XLSX)))
+        book = openpyxl.load_workbook(io.BytesIO(await parts(world, ExportFormat.XLSX)))
         as_xlsx = [[cell.value or "" for cell in row] for row in book.worksheets[0].iter_rows()]
 
         assert [list(line) for line in as_json] == [FIELDS, FIELDS]
@@ -95,7 +95,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(tmp_path: Path) -> 
                 )
 
         await world.bot.database.write(many)
-        refs = [json.loads(line)["ref"] for line in (await parts(world, Format.JSON_LINES)).decode().splitlines()]
+        refs = [json.loads(line)["ref"] for line in (await parts(world, ExportFormat.JSON_LINES)).decode().splitlines()]
         assert len(refs) == len(set(refs)) == 2 * PAGE + 1
 
 
@@ -107,7 +107,7 @@ async def test_days_are_local_and_both_ends_belong(tmp_path: Path) -> None:
         await world.ask(id_number="22222222222")
 
         async def refs(**wanted: object) -> int:
-            return len((await parts(world, Format.JSON_LINES, **wanted)).splitlines())
+            return len((await parts(world, ExportFormat.JSON_LINES, **wanted)).splitlines())
 
         assert await refs() == 2
         assert await refs(until=asked) == 0

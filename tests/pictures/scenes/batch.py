@@ -8,11 +8,10 @@ from datetime import date, timedelta
 from io import BytesIO
 
 from bot.domain.applicants import Limits, SourceFile, read, template_csv
-from bot.domain.applicants.batch import Batch, BatchState, Counts
+from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.request import FileInfo
 from bot.domain.check.states import State
-from bot.domain.kept_faults import kept
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import PostKind, encode_fault
 from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
 from bot.slack.blocks import batch
@@ -53,8 +52,8 @@ _BATCH = Batch(
     tries=0,
     preview={},
 )
-_COUNTS = Counts(waiting=6, held=1, sent=3, approved=6, rejected=1, failed=1, needs_person=2)
-_NONE = Counts()
+_COUNTS = BatchCounts(waiting=6, held=1, sent=3, approved=6, rejected=1, failed=1, needs_person=2)
+_NONE = BatchCounts()
 
 
 def sheets() -> list[Sheet]:
@@ -76,7 +75,9 @@ def _read() -> Batch:
     loose = [FileInfo(id=f"F0{n}", name=f"c-{n}.jpg", mimetype="image/jpeg", size=90_000) for n in range(15)]
     found = read([table], loose, id_types=ID_TYPES, today=date(2026, 11, 22), limits=Limits())
     faults = [
-        [one.row, one.column, kept(one.fault.code, one.fault.facts)] for row in found.applicants for one in row.faults
+        [one.row, one.column, encode_fault(one.fault.code, one.fault.facts)]
+        for row in found.applicants
+        for one in row.faults
     ]
     repeats = [[one.row, f"the same person as row {one.repeats}"] for one in found.applicants if one.repeats]
     return replace(
@@ -94,7 +95,9 @@ def _read() -> Batch:
 
 
 def _messages() -> Iterator[Scene]:
-    def scene(caption: str, shown: Batch, counts: Counts = _NONE, kind: PostKind = PostKind.BATCH_PROGRESS) -> Scene:
+    def scene(
+        caption: str, shown: Batch, counts: BatchCounts = _NONE, kind: PostKind = PostKind.BATCH_PROGRESS
+    ) -> Scene:
         return Scene(caption=caption, shows=batch.message(shown, counts), kinds=[kind])
 
     faulty = _read()
@@ -110,7 +113,7 @@ def _messages() -> Iterator[Scene]:
     yield scene("Cancelled before it was sent", replace(_BATCH, state=BatchState.CANCELLED))
     half = replace(_COUNTS, waiting=0, held=0, cancelled=7)
     yield scene("The rest was cancelled", replace(_BATCH, state=BatchState.CANCELLED), half)
-    yield scene("Done", replace(_BATCH, state=BatchState.DONE), Counts(approved=16, rejected=2, failed=2))
+    yield scene("Done", replace(_BATCH, state=BatchState.DONE), BatchCounts(approved=16, rejected=2, failed=2))
 
 
 def _files() -> Iterator[Scene]:
@@ -135,6 +138,8 @@ def _files() -> Iterator[Scene]:
     failed = replace(rows[0], state=State.FAILED, verdict=None, verdict_why=None, batch_row=5, failure="photo",
                      failure_words="The selfie: The file is damaged. Attach another one.")  # fmt: skip
     results = batch.results_csv([*rows, failed])
-    comment = batch.results_comment(_BATCH, Counts(approved=15, rejected=2, failed=1, needs_person=2), still_open=True)
+    comment = batch.results_comment(
+        _BATCH, BatchCounts(approved=15, rejected=2, failed=1, needs_person=2), still_open=True
+    )
     yield file("Results", f"{_ID}-results-open.csv", results, comment, PostKind.BATCH_RESULTS)
     yield file("The template", "applicants-template.csv", template_csv(), batch.TEMPLATE_COMMENT)

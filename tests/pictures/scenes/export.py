@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from bot.domain.outbox import PostKind
-from bot.domain.reporting.exports import Export, ExportState, Format, period_of_days
+from bot.domain.reporting.exports import Export, ExportFormat, ExportState, period_of_days
 from bot.domain.reporting.spreadsheets import csv_text
 from bot.errors import Refusal, Refused
 from bot.outbox.builders import File
@@ -19,7 +19,7 @@ _EXPORT = Export(
     id="X-5P8R2C",
     state=ExportState.ASKED,
     person=ZOLA,
-    form=Format.CSV,
+    form=ExportFormat.CSV,
     period=period_of_days(date(2026, 11, 1), date(2026, 11, 15)),
     since=datetime(2026, 10, 31, 23, tzinfo=UTC),
     until=datetime(2026, 11, 15, 23, tzinfo=UTC),
@@ -55,7 +55,7 @@ def _answers() -> Iterator[Scene]:
         return Scene(caption=caption, shows=says(text), place=Place.PRIVATE)
 
     yield scene("/kyc export 2026-11-01..2026-11-15", export.preparing(_EXPORT))
-    yield scene("/kyc export xlsx", export.preparing(replace(_EXPORT, form=Format.XLSX, period=None, total=1)))
+    yield scene("/kyc export xlsx", export.preparing(replace(_EXPORT, form=ExportFormat.XLSX, period=None, total=1)))
     yield scene(
         "More than Slack is given", refusals.sentence(Refused(Refusal.EXPORT_TOO_MANY, total=120_345, most=100_000))
     )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.check.check import Check, Held, PhotoKind
+from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
@@ -51,9 +51,9 @@ def sheets() -> list[Sheet]:
                         place=Place.THREAD,
                     )
                     for how, why in (
-                        ("let_pass", Held.PHOTOS),
-                        ("other_photos", Held.PHOTOS),
-                        ("cancelled", Held.SELFIE_SEEN),
+                        ("let_pass", HoldReason.PHOTOS),
+                        ("other_photos", HoldReason.PHOTOS),
+                        ("cancelled", HoldReason.SELFIE_SEEN),
                     )
                 ),
                 Scene(
@@ -73,11 +73,11 @@ def seen_before() -> str:
 
 
 def _photos(*flaws: list[object]) -> Check:
-    return replace(_WAITS, held=Held.PHOTOS, held_note={"flaws": flaws})
+    return replace(_WAITS, held=HoldReason.PHOTOS, held_note={"flaws": flaws})
 
 
 def _seen(**note: object) -> Check:
-    return replace(_WAITS, held=Held.SELFIE_SEEN, held_note=note)
+    return replace(_WAITS, held=HoldReason.SELFIE_SEEN, held_note=note)
 
 
 def _question(caption: str, check: Check, earlier: list[Check] | None = None, *, is_reminder: bool = False) -> Scene:

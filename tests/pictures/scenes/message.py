@@ -7,7 +7,7 @@ from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, parse
 from bot.domain.mentions.channel import holds_number
 from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto, are_clear, proposed
-from bot.domain.mentions.parser import Understood, understand, understand_in_channel
+from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
 from bot.slack.blocks import message
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.blocks.private import says
@@ -110,7 +110,7 @@ def _dropped(channel: str, text: str, files: Sequence[FileInfo]) -> IncomingMess
     )
 
 
-def _form(understood: Understood, photos: Sequence[ProposedPhoto]) -> Form:
+def _form(understood: ParsedMessage, photos: Sequence[ProposedPhoto]) -> Form:
     return Form(
         country=understood.country or "",
         id_type=understood.id_type or "",

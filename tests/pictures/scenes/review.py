@@ -11,12 +11,12 @@ from bot.domain.outbox import Message, PostKind
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import (
     OTHER,
-    Decided,
     Decision,
     Note,
     Proposal,
     ReminderCause,
     Review,
+    ReviewDecision,
     ReviewState,
     Subscription,
     agreement,
@@ -66,7 +66,7 @@ _OWN = "His driving licence, seen in the branch, shows the same face & name <b>t
 PROPOSAL = Proposal(
     decision=Decision.APPROVED, reason="other_documents", by=REMI, at=_AT, is_override=False, words=_OWN
 )
-_DECIDED = Decided(
+_DECIDED = ReviewDecision(
     number=1,
     decision=Decision.REJECTED,
     reason="tampered",
@@ -134,10 +134,10 @@ def _cards() -> Iterator[Scene]:
     proposed = replace(CLAIMED, proposal=PROPOSAL)
     yield card("A decision against Smile ID's verdict is proposed", REJECTED, proposed, ResultStory.FACES_DIFFER)
     closed = replace(CLAIMED, state=ReviewState.DECIDED)
-    yield card("Decided", IN_REVIEW, replace(closed, decided=_DECIDED), ResultStory.ID_UNVERIFIED)
-    yield card("Decided by two", REJECTED, replace(closed, decided=_BY_TWO), ResultStory.FACES_DIFFER)
+    yield card("ReviewDecision", IN_REVIEW, replace(closed, decided=_DECIDED), ResultStory.ID_UNVERIFIED)
+    yield card("ReviewDecision by two", REJECTED, replace(closed, decided=_BY_TWO), ResultStory.FACES_DIFFER)
     yield card(
-        "Decided by an admin who asked", IN_REVIEW, replace(closed, decided=_BY_ADMIN), ResultStory.ID_UNVERIFIED
+        "ReviewDecision by an admin who asked", IN_REVIEW, replace(closed, decided=_BY_ADMIN), ResultStory.ID_UNVERIFIED
     )
     again = replace(CLAIMED, claimed_by=None, claimed_at=None, decided=_DECIDED)
     title = words.notice_title("differs", None)
@@ -176,13 +176,13 @@ def _calls() -> Iterator[Scene]:
 
 
 def _decisions() -> Iterator[Scene]:
-    def decided(caption: str, check: Check, decision: Decided) -> Scene:
+    def decided(caption: str, check: Check, decision: ReviewDecision) -> Scene:
         said = thread.decided(check, decision)
         return Scene(caption=caption, shows=said, kinds=[PostKind.DECIDED], place=Place.THREAD)
 
     yield decided("Rejected by a reviewer", IN_REVIEW, _DECIDED)
     yield decided("Approved by two, against Smile ID's verdict", REJECTED, _BY_TWO)
-    yield decided("Decided by an admin who asked", IN_REVIEW, _BY_ADMIN)
+    yield decided("ReviewDecision by an admin who asked", IN_REVIEW, _BY_ADMIN)
     yield decided("New photos asked for", IN_REVIEW, _PHOTOS)
     yield decided("About a row of a file", replace(IN_REVIEW, batch="B-2M4Q8Z", batch_row=17), _DECIDED)
     for decision, why in (
@@ -229,7 +229,7 @@ def _forms() -> Iterator[Scene]:
         caption="/kyc notify, for a reviewer", shows=review.notify_form([Subscription.SECOND], is_reviewer=True)
     )
     yield Scene(caption="/kyc notify, for a requester", shows=review.notify_form([], is_reviewer=False))
-    found: list[Decided | Note] = [
+    found: list[ReviewDecision | Note] = [
         Note(author=MUSA, at=_AT, words="Called the branch; they look."),
         replace(_BY_TWO, at=NOW),
     ]

@@ -18,12 +18,12 @@ from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.results.trust_rules import Source
 from bot.domain.review.review import (
     Agreement,
-    Decided,
     Decision,
     Note,
     Proposal,
     ReminderCause,
     Review,
+    ReviewDecision,
     ReviewState,
     Subscription,
 )
@@ -176,8 +176,8 @@ def thread_messages(
     }
 
 
-def decided(text: str, *, by: str = REMI) -> Decided:
-    return Decided(
+def decided(text: str, *, by: str = REMI) -> ReviewDecision:
+    return ReviewDecision(
         number=1,
         decision=Decision.REJECTED,
         reason="tampered",
@@ -194,7 +194,7 @@ def a_review(
     *,
     claimed_by: str | None = None,
     proposal: Proposal | None = None,
-    decision: Decided | None = None,
+    decision: ReviewDecision | None = None,
 ) -> Review:
     return Review(
         ref=REF,

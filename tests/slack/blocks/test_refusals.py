@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 
 from bot.domain.check.field_faults import FieldCode, FieldFault
-from bot.domain.kept_faults import kept
-from bot.domain.operator_alerts import OperatorAlert
+from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, Refusal, Refused, SmileIDRefusal
 from bot.slack.blocks.refusals import SENTENCES, plain_sentence, said, sentence, told
 
 ROOT = Path(__file__).parents[3]
 CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode, SmileIDRefusal, OperatorAlert)}
 ALL_CODES = [code for kind in CODES.values() for code in kind]
-MAKERS = {maker.__name__ for maker in (Refused, PhotoUnusable, FileUnusable, FieldFault, kept)}
+MAKERS = {maker.__name__ for maker in (Refused, PhotoUnusable, FileUnusable, FieldFault, encode_fault)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class Coded:
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_every_code_makes_one_whole_text(code: StrEnum) -> None:
     one = Coded(code, {name: SAMPLES.get(name, "x") for name in _named_in(code)})
-    for text in (sentence(one), plain_sentence(one), told(kept(one.code, one.facts))):
+    for text in (sentence(one), plain_sentence(one), told(encode_fault(one.code, one.facts))):
         assert text.endswith(".")
         assert not set("{}") & set(text.replace('{"applicants": [...]}', ""))
 
@@ -152,7 +151,7 @@ def test_nothing_about_the_facts_stands_in_the_error_itself() -> None:
     ],
 )
 def test_which_of_several_photos_is_meant_comes_first(facts: dict[str, object], which: str) -> None:
-    assert told(kept(PhotoCode.NOT_BASE64, facts)) == f"{which}This is not base64, or not all of it."
+    assert told(encode_fault(PhotoCode.NOT_BASE64, facts)) == f"{which}This is not base64, or not all of it."
 
 
 @pytest.mark.parametrize("old", ["The file is damaged or incomplete.", "", '{"a": 1} is in the file.', "{"])
@@ -167,7 +166,7 @@ def test_what_is_kept_and_told_later_reads_like_what_is_told_at_once() -> None:
         FieldFault(FieldCode.NUMBER_LENGTH, id_type="SSNIT", digits=(6, 8), example="123456", length=3).of_image(2),
         FieldFault(FieldCode.CITIZENSHIP, choices=("Kenyan", "Alien")),
     ):
-        assert told(kept(fault.code, fault.facts)) == plain_sentence(fault)
+        assert told(encode_fault(fault.code, fault.facts)) == plain_sentence(fault)
 
 
 def test_the_fault_of_a_field_shows_no_facts_when_it_is_logged() -> None:

@@ -13,7 +13,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message, PostKind
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
-from bot.domain.review.review import Decided, Decision, Proposal
+from bot.domain.review.review import Decision, Proposal, ReviewDecision
 from bot.sandbox.slack import plain
 from bot.slack.blocks import (
     notices,
@@ -717,7 +717,7 @@ def test_what_takes_two_people_is_called_against_a_verdict_only_where_there_is_o
     asked = a_review(claimed_by=REMI, proposal=proposal)
     card = review.card(check, None, asked, round_=1, title="Needs a person", link=None, reading=None)
     call = review.second(check, None, proposal, whom="")
-    agreed = Decided(
+    agreed = ReviewDecision(
         number=1,
         decision=Decision.APPROVED,
         reason="other",

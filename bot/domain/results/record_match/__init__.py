@@ -67,7 +67,7 @@ _SILENT = frozenset(
 )
 
 
-def lowered_by(comparison: Comparison, actions: Mapping[str, str]) -> Comparison:
+def lower(comparison: Comparison, actions: Mapping[str, str]) -> Comparison:
     """The comparison after what Smile ID itself found, which can make it worse, never better.
 
     Smile ID compares `Names`, `DOB` and `Phone_Number` in its ID look-up (job type 5). No source shows them for

@@ -17,7 +17,7 @@ from bot.domain.results.record_match import (
     RecordMatch,
     compare,
     entered_person,
-    lowered_by,
+    lower,
     name_spellings,
     record_person,
 )
@@ -207,7 +207,7 @@ def test_any_text_is_compared_without_an_error(entered: EnteredPerson, record: E
     if compared.name is MATCHES:
         assert distinct_names(entered)
         assert distinct_names(record)
-    assert lowered_by(compared, {}) == compared
+    assert lower(compared, {}) == compared
 
 
 def distinct_names(someone: EnteredPerson) -> bool:
@@ -411,7 +411,7 @@ def test_what_smile_id_found_itself_lowers_a_word(
     actions: dict[str, str], lowered: tuple[RecordMatch, RecordMatch, RecordMatch]
 ) -> None:
     ours = Comparison(name=MATCHES, dob=MATCHES, phone=MATCHES)
-    assert lowered_by(ours, actions) == Comparison(name=lowered[0], dob=lowered[1], phone=lowered[2])
+    assert lower(ours, actions) == Comparison(name=lowered[0], dob=lowered[1], phone=lowered[2])
 
 
 @given(
@@ -422,7 +422,7 @@ def test_what_smile_id_found_itself_lowers_a_word(
     ),
 )
 def test_what_smile_id_found_never_makes_a_word_better(ours: Comparison, actions: dict[str, str]) -> None:
-    theirs = lowered_by(ours, actions)
+    theirs = lower(ours, actions)
     for part in ("name", "dob", "phone"):
         assert GOODNESS[getattr(theirs, part)] <= GOODNESS[getattr(ours, part)]
     assert GOODNESS[theirs.outcome] <= GOODNESS[ours.outcome]
