@@ -27,6 +27,8 @@ _OURS = frozenset(
 )
 """Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
 
+SHOW_LATER_AFTER_SECONDS = 0.5
+"""Before a form that could not be updated is updated after all: people often choose again at once."""
 _NO_CHANNEL = "-"
 """A button's value cannot be empty."""
 
@@ -158,8 +160,10 @@ async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
 async def show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
     """Slack was away for a moment: without its fields the form would wait for ever.
 
-    The hash of the form as it was chosen in keeps this from undoing a later choice.
+    Waits first: tried at once, this would race the update of a choice made meanwhile, and the loser of the two gets a
+    hash conflict. The hash of the form as it was chosen in keeps a late update from undoing that newer choice.
     """
+    await asyncio.sleep(SHOW_LATER_AFTER_SECONDS)
     retry = bot.retry()
     try:
         await retry.call(
