@@ -138,7 +138,7 @@ async def _made_clear(
     entry = bot.id_types.find_offered(country or "", id_type or "")
     if entry is None or not (place.channel and place.message_ts) or set(entry.fields) <= set(state):
         return {}
-    return await bot.messages.made_clear(
+    return await bot.messages.read_fields(
         channel=place.channel,
         ts=place.message_ts,
         root_ts=place.thread_ts,

@@ -8,7 +8,7 @@ import structlog
 
 from bot.domain.outbox import Message
 from bot.errors import SlackError
-from bot.intake.answers import Answer
+from bot.intake.answers import PrivateAnswer
 from bot.runtime.factory import Bot
 from bot.slack.retry import Retry
 from handlers import replies
@@ -22,7 +22,7 @@ def tell(bot: Bot, body: Mapping[str, Any], said: Message, *, in_place: bool = F
     about = name_of(body)
 
     async def work(tries: Retry) -> None:
-        await replies.respond(bot, tries, body, Answer(said=said, in_place=in_place), about=about)
+        await replies.respond(bot, tries, body, PrivateAnswer(message=said, in_place=in_place), about=about)
 
     replies.answer(bot, work, user=body["user"]["id"], about=about, channel=replies.channel_of(body))
 

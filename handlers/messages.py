@@ -11,9 +11,9 @@ from bot.domain.mentions.inbox import InboxItem, InboxKind
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, IncomingMessage, ProposedPhoto
 from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError, SlackRefused
-from bot.intake.answers import Answer, gives_number_away
+from bot.intake.answers import PrivateAnswer, gives_number_away
 from bot.intake.batches import applicants_in
-from bot.intake.inbox import Brought
+from bot.intake.inbox import RequestContext
 from bot.intake.messages import MessageReading, of_message
 from bot.intake.service import PLACE_FRESH_FOR
 from bot.runtime.factory import Bot
@@ -60,7 +60,7 @@ async def _take(bot: Bot, event: Mapping[str, Any], body: Mapping[str, Any]) -> 
         team=dropped.team,
         asked_at=bot.now(),
     )
-    await bot.inbox.take(item, Brought(dropped=dropped))
+    await bot.inbox.take(item, RequestContext(incoming=dropped))
 
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
@@ -118,7 +118,7 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
         again=pointed.again,
         asked_at=bot.now(),
     )
-    await bot.inbox.take(item, Brought(response_url=body.get("response_url")))
+    await bot.inbox.take(item, RequestContext(response_url=body.get("response_url")))
     await ack()
 
 
@@ -128,7 +128,7 @@ def _in_background(bot: Bot, body: Mapping[str, Any], work: Callable[[Retry], Aw
 
 async def _answer_file(bot: Bot, retry: Retry, body: Mapping[str, Any], dropped: IncomingMessage) -> None:
     """A message with a table or a zip, whoever wrote it: the file is asked for by whoever used the shortcut."""
-    given = await bot.answers.to_file(dropped)
+    given = await bot.answers.build_for_file(dropped)
     await replies.respond(bot, retry, body, given, about=name_of(body))
 
 
@@ -190,9 +190,7 @@ async def _form_or_words(
     found: IncomingMessage | None = dropped
     try:
         if author is not None:
-            found = await bot.messages.find(
-                retry, channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, team=dropped.team
-            )
+            found = await bot.messages.find(dropped, retry)
         if found is None:
             return private.closed(message.GONE) if dropped.is_direct else _form_without_message(bot, dropped)
         if author is not None and found.user != author:
@@ -213,12 +211,14 @@ def _number_warning(dropped: IncomingMessage, user: str) -> str | None:
 
 async def _tell_author(bot: Bot, retry: Retry, dropped: IncomingMessage) -> None:
     """Somebody used the shortcut on another's message: its author, who alone can delete it, hears why they should."""
-    warning, user, channel = Answer(said=private.says(message.NUMBER_IN_CHANNEL)), dropped.user, dropped.channel
-    if not user:
-        # An app wrote it, and has no ears.
+    if not dropped.user:
+        # An app wrote it, which reads no answers.
         return
-    if not await bot.answers.whisper(warning, retry, channel=channel, user=user, thread_ts=dropped.thread_ts):
-        await bot.answers.directly(user, f"number:{channel}:{dropped.ts}", warning, channel=channel)
+    warning = PrivateAnswer(message=private.says(message.NUMBER_IN_CHANNEL))
+    user, channel = dropped.user, dropped.channel
+    delivery = bot.answer_delivery
+    if not await delivery.send_ephemeral(warning, retry, channel=channel, user=user, thread_ts=dropped.thread_ts):
+        await delivery.send_directly(user, f"number:{channel}:{dropped.ts}", warning, channel=channel)
 
 
 def _form_without_message(bot: Bot, dropped: IncomingMessage) -> form.View:
@@ -232,7 +232,7 @@ def _form_without_message(bot: Bot, dropped: IncomingMessage) -> form.View:
 
 
 def _form(bot: Bot, understanding: MessageReading, *, warning: str | None = None) -> form.View:
-    understood, dropped = understanding.understood, understanding.dropped
+    understood, dropped = understanding.understood, understanding.incoming
     return form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,

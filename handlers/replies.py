@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from bot.errors import SlackError, SlackRefused
-from bot.intake.answers import Answer
+from bot.intake.answers import PrivateAnswer
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private
 from bot.slack.retry import Retry
@@ -33,10 +33,10 @@ def answer(
     bot.background.spawn(_answer(bot, work, user=user, about=about, channel=channel))
 
 
-async def respond(bot: Bot, retry: Retry, body: Mapping[str, Any], given: Answer, *, about: str) -> None:
+async def respond(bot: Bot, retry: Retry, body: Mapping[str, Any], given: PrivateAnswer, *, about: str) -> None:
     """To whoever sent this request, where they acted; by the outbox where that cannot be, or may not have been."""
-    if not await bot.answers.respond(body.get("response_url"), given, retry):
-        await bot.answers.directly(body["user"]["id"], about, given, channel=channel_of(body))
+    if not await bot.answer_delivery.respond(body.get("response_url"), given, retry):
+        await bot.answer_delivery.send_directly(body["user"]["id"], about, given, channel=channel_of(body))
 
 
 def channel_of(body: Mapping[str, Any]) -> str | None:
@@ -71,13 +71,13 @@ async def _answer(
     try:
         await work(bot.retry())
     except asyncio.CancelledError:
-        await bot.answers.directly(user, about, None, channel=channel)
+        await bot.answer_delivery.send_directly(user, about, None, channel=channel)
         raise
     except SlackError as fault:
         log.warning("answer.not_given", error=str(fault))
-        await bot.answers.directly(user, about, None, channel=channel)
+        await bot.answer_delivery.send_directly(user, about, None, channel=channel)
     except Exception:
         # The whole of one answer; whoever waits for it hears of the fault by the outbox.
         code = _code()
         log.exception("answer.failed", code=code)
-        await bot.answers.directly(user, about, None, channel=channel, code=code)
+        await bot.answer_delivery.send_directly(user, about, None, channel=channel, code=code)

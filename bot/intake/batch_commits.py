@@ -1,7 +1,7 @@
-"""The moves of a file of applicants, each a plain function inside a transaction of the caller.
+"""The transitions of a batch, each a plain function inside a transaction of the caller.
 
-A move, its line in the audit trail and what it has posted stand together or not at all. That a batch ends with its
-last row is `bot.outbox.refresh`'s part, since every move of a row may be that.
+A transition, its line in the audit trail and its posts are committed together. `bot.outbox.refresh` ends a batch with
+its last row, since every transition of a row may be the last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def accept(
     files: Sequence[str],
     now: datetime,
 ) -> tuple[str, bool]:
-    """Store that a message holds applicants. Gives the id and whether it is new; a taken id raises IntegrityError."""
+    """Stores that a message holds applicants. Returns the batch's id, and whether it is new."""
     known = batches.find_by_message(tx, channel, source)
     if known is not None:
         return known, False
@@ -39,7 +39,7 @@ def accept(
 def show_preview(
     tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, ready: int, repeats: int, now: datetime
 ) -> None:
-    """The file was read: what is in it stands in the channel, for the requester to confirm."""
+    """The file was read: its content is posted in the channel, for the requester to confirm."""
     batches.keep_preview(tx, batch_id, preview, total=total, ready=ready, repeats=repeats)
     channel = _open(tx, batch_id, now=now)
     if preview["faults"]:
@@ -48,9 +48,9 @@ def show_preview(
         outbox.enqueue(tx, PostKind.BATCH_FAULTS, key=key, destination=channel, payload=payload, now=now)
 
 
-def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None:
-    """Nothing comes of it; `words` are for people."""
-    batches.refuse(tx, batch_id, words, now=now)
+def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
+    """The file cannot be used; `fault` as `encode_fault` writes it."""
+    batches.refuse(tx, batch_id, fault, now=now)
     _open(tx, batch_id, now=now)
 
 
@@ -64,7 +64,7 @@ def _open(tx: Transaction, batch_id: str, *, now: datetime) -> str:
 def move(
     tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], by: str, now: datetime
 ) -> bool:
-    """A guarded move; False when the batch is somewhere else by now."""
+    """False when the batch has left the states `of` meanwhile: another click, or the worker, was first."""
     if not batches.move(tx, batch_id, target, of=of, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="batch.moved", ref=batch_id, detail=target.value)
@@ -73,7 +73,7 @@ def move(
 
 
 def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now: datetime) -> bool:
-    """Every customer of the file has agreed, says the requester. False when it is no longer to be confirmed."""
+    """The requester says that every customer of the file has agreed. False when another click was first."""
     if not batches.confirm(tx, batch_id, by=by, with_repeats=with_repeats, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)

@@ -1,4 +1,4 @@
-"""What of a file of applicants is told, and kept sealed, before anything is sent."""
+"""The preview of a file of applicants: posted, and kept sealed, before anything is sent."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ from storage.engine.database import Transaction
 def preview_of(
     tx: Transaction, reading: ReadApplicants, id_types: IDTypes, settings: Settings, *, since: datetime | None
 ) -> dict[str, Any]:
-    """Faults and repeats by row; `since`: how far back an earlier check counts, None: not at all."""
+    """Faults and repeats by row. Checks since `since` count as earlier ones; None: no check does."""
     repeats = []
     for one in reading.applicants:
         if one.repeats is not None:
             repeats.append([one.row, f"the same person as row {one.repeats}"])
-        elif since is not None and _seen(tx, one, id_types, settings, since):
+        elif since is not None and _checked_before(tx, one, id_types, settings, since):
             repeats.append([one.row, "checked before"])
     return {
         "table": reading.table,
@@ -37,18 +37,17 @@ def preview_of(
     }
 
 
-def _seen(tx: Transaction, one: Applicant, id_types: IDTypes, settings: Settings, since: datetime) -> bool:
+def _checked_before(tx: Transaction, one: Applicant, id_types: IDTypes, settings: Settings, since: datetime) -> bool:
     number = one.texts.get("id_number", "")
     entry = id_types.find(one.country, one.id_type)
-    sandbox = settings.smile_id_environment is Environment.SANDBOX
-    if sandbox and entry is not None and entry.is_test_number(number):
+    if settings.smile_id_environment is Environment.SANDBOX and entry is not None and entry.is_test_number(number):
         number = ""
     prints = checks.prints_of(tx, one.country, number, one.customer_reference)
     return bool(preflight_holds.earlier(tx, prints, since=since, but=None))
 
 
 def digest(reading: ReadApplicants) -> str:
-    """Tells whether the files still say what was shown. Kept sealed, since an ID number's bare hash can be guessed."""
+    """Changes when the files no longer say what was confirmed. Kept sealed: an ID number can be guessed from a hash."""
     rows = [
         [one.row, one.country, one.id_type, dict(one.texts), one.customer_reference, str(one.selfie), str(one.liveness)]
         for one in reading.applicants

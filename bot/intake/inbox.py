@@ -1,8 +1,7 @@
-"""The inbox: messages to the bot and confirming clicks, stored before Slack is acknowledged, answered behind that.
+"""The inbox: messages to the bot and confirming clicks, stored before Slack is acknowledged, answered afterwards.
 
-A kill loses none: the next process reads the message from Slack again and answers. What the request brought along
-besides its ids (the text, the address for an answer in place) stays in memory alone, so that an answer is quick as long
-as the process lives.
+A kill loses none: the next process reads the message from Slack and answers. What the request brought besides its ids
+(the text, the address for an answer in place) stays in memory only, so that an answer is quick while the process lives.
 """
 
 import random
@@ -17,7 +16,8 @@ from bot.domain.backoff import retry_in
 from bot.domain.mentions.inbox import InboxItem, InboxKind
 from bot.domain.mentions.incoming import IncomingMessage
 from bot.errors import SlackError
-from bot.intake.answers import Answer, Answers, not_read
+from bot.intake.answer_delivery import AnswerDelivery
+from bot.intake.answers import AnswerBuilder, PrivateAnswer, not_read
 from bot.slack.client import SlackClient
 from bot.slack.retry import Retry
 from storage import inbox, slack_requests
@@ -27,121 +27,113 @@ from storage.leases import UnderWay
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""Longer than all retry of one answer together."""
+"""Longer than all retries of one answer together."""
 GIVE_UP_AFTER = timedelta(days=1)
-"""Whoever asked has gone another way since: a check is not submitted for a click of the day before."""
+"""The person has found another way since: no check is submitted for a click of the day before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class RequestContext:
     """What came with a request and is never stored."""
 
-    dropped: IncomingMessage | None = field(default=None, repr=False)
+    incoming: IncomingMessage | None = field(default=None, repr=False)
     response_url: str | None = field(default=None, repr=False)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Inbox:
-    """Stores what is asked, and answers it."""
+    """Stores what people ask, and answers it."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        answers: Answers,
-        retry: Callable[[], Retry],
-        now: Callable[[], datetime],
-        rng: random.Random,
-    ) -> None:
-        self._database = database
-        self._slack = slack
-        self._answers = answers
-        self._tries = retry
-        self._now = now
-        self._rng = rng
-        self._brought: dict[str, Brought] = {}
-        self._under_way = UnderWay()
+    database: Database
+    slack: SlackClient
+    answers: AnswerBuilder
+    delivery: AnswerDelivery
+    retry: Callable[[], Retry]
+    now: Callable[[], datetime]
+    rng: random.Random
+    _contexts: dict[str, RequestContext] = field(init=False, default_factory=dict)
+    """By item; until it is answered."""
+    _under_way: UnderWay = field(init=False, default_factory=UnderWay)
 
-    async def take(self, item: InboxItem, brought: Brought) -> None:
-        """Store it, and have it answered at once. A repeat of the same request changes nothing."""
-        # Before the commit, which wakes the worker. A repeat must not take away what the first one brought.
-        mine = self._brought.setdefault(item.id, brought) is brought
+    async def take(self, item: InboxItem, context: RequestContext) -> None:
+        """Stores an item, to be answered at once. A repeat of the same request changes nothing."""
+        # Before the commit, which wakes the worker. A repeat must not remove what the first request brought.
+        is_mine = self._contexts.setdefault(item.id, context) is context
         is_first = False
         try:
-            is_first = await self._database.write(_keep_first, item, self._now())
+            is_first = await self.database.write(_add_first, item, self.now())
         finally:
-            if mine and not is_first:
-                self._brought.pop(item.id, None)
+            if is_mine and not is_first:
+                self._contexts.pop(item.id, None)
 
     async def claim(self, limit: int) -> Sequence[InboxItem]:
-        now = self._now()
-        return await self._database.write(inbox.claim_due, now=now, until=now + LEASE, limit=limit)
+        now = self.now()
+        return await self.database.write(inbox.claim_due, now=now, until=now + LEASE, limit=limit)
 
     async def work(self, item: InboxItem) -> None:
-        """Answer one item: where its author acted, or by the outbox."""
-        await self._under_way.run(item.id, lambda: self._answer(item, self._brought.get(item.id), self._tries()))
+        """Answers one item: where its author acted, or by the outbox."""
+        # A lease that ran out while the answer is still on its way must not bring a second one.
+        await self._under_way.run(item.id, lambda: self._answer(item, self._contexts.get(item.id), self.retry()))
 
-    async def _answer(self, item: InboxItem, brought: Brought | None, retry: Retry) -> None:
+    async def _answer(self, item: InboxItem, context: RequestContext | None, retry: Retry) -> None:
         try:
-            me = await retry.call(self._slack.me)
+            me = await retry.call(self.slack.me)
         except SlackError as fault:
             await self._reschedule(item, fault)
             return
         if item.user == me:
             # Two bots that answer each other never end, least of all one that answers itself.
-            await self._end(item)
+            await self._finish(item)
             return
         answer, code = None, ""
         try:
-            if self._now() - item.asked_at <= GIVE_UP_AFTER:
-                answer = await self._answers.to(item, retry, dropped=brought.dropped if brought else None)
+            if self.now() - item.asked_at <= GIVE_UP_AFTER:
+                answer = await self.answers.build(item, retry, incoming=context.incoming if context else None)
         except SlackError as fault:
-            if brought is None:
+            if context is None:
                 await self._reschedule(item, fault)
                 return
             log.warning("inbox.not_read", error=str(fault))
-            answer = not_read(brought.dropped)
+            answer = not_read(context.incoming)
         except Exception:
-            # The whole of one answer: whoever waits for it hears of the fault, and its code stands in the log.
+            # Around the whole of one answer: its person gets the code of the fault, which the log explains.
             code = f"E-{secrets.token_hex(2).upper()}"
             log.exception("answer.failed", code=code)
-        if answer is not None and brought is not None and await self._in_place(item, brought, answer, retry):
-            await self._end(item)
-            return
+        if answer is not None and context is not None and await self._send_in_place(item, context, answer, retry):
+            await self._finish(item)
+        else:
+            await self._finish(item, lambda tx: self.delivery.enqueue_for_item(tx, item, answer, code=code))
 
-        def by_outbox(tx: Transaction) -> None:
-            self._answers.enqueue(tx, item, answer, now=self._now(), code=code)
-
-        await self._end(item, by_outbox)
-
-    async def _in_place(self, item: InboxItem, brought: Brought, answer: Answer, retry: Retry) -> bool:
-        """Where its author acted, for them alone; False where that cannot be, or is not known to have been."""
+    async def _send_in_place(
+        self, item: InboxItem, context: RequestContext, answer: PrivateAnswer, retry: Retry
+    ) -> bool:
+        """Where its author acted, for them alone; False where that is impossible, or Slack did not confirm it."""
         if item.kind is InboxKind.CONFIRMATION:
-            return await self._answers.respond(brought.response_url, answer, retry)
+            return await self.delivery.respond(context.response_url, answer, retry)
         if item.is_direct:
             return False
-        return await self._answers.whisper(
+        return await self.delivery.send_ephemeral(
             answer, retry, channel=item.channel, user=item.user, thread_ts=item.thread_ts
         )
 
     async def _reschedule(self, item: InboxItem, fault: SlackError) -> None:
         log.warning("inbox.try_failed", error=str(fault))
-        at = self._now() + retry_in(item.tries + 1, jitter=self._rng.random())
-        await self._database.write(inbox.reschedule, item.id, at=at)
+        at = self.now() + retry_in(item.tries + 1, jitter=self.rng.random())
+        await self.database.write(inbox.reschedule, item.id, at=at)
 
-    async def _end(self, item: InboxItem, then: Callable[[Transaction], None] = lambda _tx: None) -> None:
+    async def _finish(self, item: InboxItem, then: Callable[[Transaction], None] = lambda _tx: None) -> None:
         def commit(tx: Transaction) -> None:
             inbox.delete(tx, item.id)
             then(tx)
 
-        await self._database.write(commit)
-        self._brought.pop(item.id, None)
+        await self.database.write(commit)
+        self._contexts.pop(item.id, None)
 
 
-def _keep_first(tx: Transaction, item: InboxItem, now: datetime) -> bool:
+def _add_first(tx: Transaction, item: InboxItem, now: datetime) -> bool:
     """False for a repeat, also of a request that was answered and deleted since.
 
-    In one transaction: after a kill, a repeat may only be taken for one if the first is there to be answered.
+    In one transaction: after a kill, a repeat may count as one only if the first request is there to be answered.
     """
     if not slack_requests.take(tx, item.id, now=now):
         return False

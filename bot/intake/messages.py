@@ -1,6 +1,6 @@
-"""Messages to the bot: what one says of a check, read anew each time, since nothing of it is stored but its ids.
+"""Reads messages to the bot: what one says of a check. It is read each time, since only its ids are stored.
 
-A direct message is read whole. Of a message in a channel, which others read too, only country and ID type are taken.
+A direct message is read whole. From a channel, where others read it too, only country and ID type are taken.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import structlog
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
 from bot.domain.id_types.id_types import IDTypes
+from bot.domain.mentions.inbox import InboxItem
 from bot.domain.mentions.incoming import (
     FileKind,
     IncomingMessage,
@@ -27,7 +28,7 @@ from bot.domain.mentions.incoming import (
 )
 from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
 from bot.errors import SlackError, SlackRefused
-from bot.slack.client import LOOK_UP_SECONDS, Answer, MessagePage, SlackClient
+from bot.slack.client import MessagePage, SlackClient
 from bot.slack.file_info import file_info, is_stub
 from bot.slack.retry import Retry
 from storage.engine.database import Database, Transaction
@@ -35,20 +36,20 @@ from storage.engine.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 PAGE = 200
-"""Messages that are asked for at once, as many as Slack recommends."""
+"""Messages per request, as many as Slack recommends."""
 THREAD_PAGES = 10
-"""As much of a thread is looked through for photos from its beginning on."""
+"""How much of a thread is searched for photos, from its beginning."""
 THREAD_HALVES = 12
-"""Tries to find the newest page of a longer one."""
+"""Attempts to find the newest page of a longer thread."""
 MOST_PHOTOS = 20
-"""As many photos stand in the form, the newest; a form holds 100 blocks, and nine photos are a check."""
+"""The form offers the newest; it holds 100 blocks, and a check has nine photos."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReading:
-    """One message, read: what it says, what it lacks."""
+    """One message, read: what it says and what it lacks."""
 
-    dropped: IncomingMessage
+    incoming: IncomingMessage
     understood: ParsedMessage = field(repr=False)
     photos: Sequence[ProposedPhoto] = field(repr=False)
     photos_left_out: int
@@ -57,52 +58,40 @@ class MessageReading:
     """The thread is so long that part of it was not read."""
     parsed: ParsedForm = field(repr=False)
     form: Form = field(repr=False)
-    """As the form would hold it, with consent still to be given."""
+    """As the form would hold it; consent is still to be confirmed."""
 
     @property
     def is_whole(self) -> bool:
         """Nothing is missing, wrong, unclear, or left to choose."""
         is_clear = not self.understood.unclear and not self.thread_is_cut and are_clear(self.photos)
-        return self.dropped.is_direct and is_clear and not self.parsed.faults
+        return self.incoming.is_direct and is_clear and not self.parsed.faults
 
     @property
     def says_nothing(self) -> bool:
         return self.understood.is_empty and not self.photos
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class MessageReader:
-    """Reads them."""
+    database: Database
+    slack: SlackClient
+    id_types: IDTypes
+    timezone: str
+    liveness_required: bool
+    now: Callable[[], datetime]
+    look_up_seconds: float
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        id_types: IDTypes,
-        timezone: str,
-        liveness_required: bool,
-        now: Callable[[], datetime],
-        look_up_seconds: float = LOOK_UP_SECONDS,
-    ) -> None:
-        self._look_up_seconds = look_up_seconds
-        self._database = database
-        self._slack = slack
-        self._id_types = id_types
-        self._zone = ZoneInfo(timezone)
-        self._liveness_required = liveness_required
-        self._now = now
-
-    async def read(self, dropped: IncomingMessage, retry: Retry) -> MessageReading:
+    async def read(self, incoming: IncomingMessage, retry: Retry) -> MessageReading:
         """What a message says, with its photos, or those of its thread if it has none that can be used.
 
         Raises SlackError when the thread cannot be read now: without its photos the answer would be a wrong one.
         """
-        photos = proposed(await self._looked_up([f for f in dropped.files if kind_of(f) is FileKind.PHOTO]))
+        photos = proposed(await self._looked_up([f for f in incoming.files if kind_of(f) is FileKind.PHOTO]))
         left_out, is_cut = 0, False
         if not any(photo.fault is None for photo in photos):
-            of_thread, left_out, is_cut = await self._photos_of_thread(dropped, retry)
+            of_thread, left_out, is_cut = await self._photos_of_thread(incoming, retry)
             photos = of_thread or photos
-        understood = await self._understood(dropped)
+        understood = await self._understood(incoming)
         form = Form(
             country=understood.country or "",
             id_type=understood.id_type or "",
@@ -113,107 +102,109 @@ class MessageReader:
             consent=True,
         )
         return MessageReading(
-            dropped=dropped,
+            incoming=incoming,
             understood=understood,
             photos=photos,
             photos_left_out=left_out,
             thread_is_cut=is_cut,
-            parsed=parse(form, self._id_types, today=self._today(), liveness_required=self._liveness_required),
+            parsed=parse(form, self.id_types, today=self._today(), liveness_required=self.liveness_required),
             form=form,
         )
 
-    async def find(
-        self, retry: Retry, *, channel: str, ts: str, thread_ts: str | None, team: str
-    ) -> IncomingMessage | None:
+    async def find(self, known: InboxItem | IncomingMessage, retry: Retry) -> IncomingMessage | None:
         """A message as it reads now; None when it is gone. Raises SlackError."""
-        message = await retry.call(lambda: self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
-        return None if message is None else of_message(message, channel=channel, team=team)
+        channel, ts, thread_ts = known.channel, known.ts, known.thread_ts
+        message = await retry.call(lambda: self.slack.message(channel=channel, ts=ts, thread_ts=thread_ts))
+        return None if message is None else of_message(message, channel=channel, team=known.team)
 
-    async def made_clear(
+    async def read_fields(
         self, *, channel: str, ts: str, root_ts: str | None, chosen: tuple[str, str]
-    ) -> dict[str, str]:
-        """What a direct message says now that country and ID type are chosen, by field; nothing if Slack is not quick.
+    ) -> Mapping[str, str]:
+        """What a direct message says by field, once country and ID type are chosen; nothing if Slack is slow.
 
         For a listener: within a second.
         """
         if not is_direct(channel):
-            # A form that was opened before an upgrade may still ask for what a channel's message says.
+            # A form that was opened before an upgrade may still ask for the text of a channel's message.
             return {}
         thread_ts = root_ts if root_ts != ts else None
         try:
-            async with asyncio.timeout(self._look_up_seconds):
-                message = await self._slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
+            async with asyncio.timeout(self.look_up_seconds):
+                message = await self.slack.message(channel=channel, ts=ts, thread_ts=thread_ts)
                 if message is None:
                     return {}
                 understood = await self._understood(of_message(message, channel=channel, team=""), chosen=chosen)
         except (SlackError, TimeoutError) as fault:
-            log.info("messages.not_made_clear", error=str(fault) or "timeout")
+            log.info("messages.fields_not_read", error=str(fault) or "timeout")
             return {}
-        return dict(understood.texts)
+        return understood.texts
 
-    async def fingerprint(self, understanding: MessageReading) -> str:
-        """Tells whether a message still says what was shown, under the database's key: a bare hash of an ID number
-        could be guessed. After a change of the key it fits no more, and the message is shown anew.
+    async def fingerprint(self, reading: MessageReading) -> str:
+        """Changes when the message no longer says what its author confirmed.
+
+        Under the database's key, since an ID number could be guessed from a bare hash. After a change of the key it no
+        longer fits, and the author confirms once more.
         """
-        form = understanding.form
-        said = {
+        form = reading.form
+        content = {
             "country": form.country,
             "id_type": form.id_type,
-            "id_info": dict(understanding.parsed.id_info),
-            "reference": understanding.parsed.customer_reference,
+            "id_info": dict(reading.parsed.id_info),
+            "reference": reading.parsed.customer_reference,
             "selfie": [file.id for file in form.selfie],
             "liveness": [file.id for file in form.liveness],
         }
 
         def under_key(tx: Transaction) -> str:
-            return tx.sealer.fingerprint(json.dumps(said, sort_keys=True), purpose="message").rpartition(":")[2]
+            return tx.sealer.fingerprint(json.dumps(content, sort_keys=True), purpose="message").rpartition(":")[2]
 
-        return (await self._database.read(under_key))[:32]
+        return (await self.database.read(under_key))[:32]
 
-    async def _understood(self, dropped: IncomingMessage, *, chosen: tuple[str, str] | None = None) -> ParsedMessage:
-        """In a thread of its own: a long text of no sense can take a while."""
+    async def _understood(self, incoming: IncomingMessage, *, chosen: tuple[str, str] | None = None) -> ParsedMessage:
+        """In a thread of its own: a long text without sense can take a while."""
         me = await self._me()
-        if not dropped.is_direct:
-            return await asyncio.to_thread(understand_in_channel, dropped.text, self._id_types, bot_user_id=me)
+        if not incoming.is_direct:
+            return await asyncio.to_thread(understand_in_channel, incoming.text, self.id_types, bot_user_id=me)
         return await asyncio.to_thread(
-            understand, dropped.text, self._id_types, today=self._today(), bot_user_id=me, chosen=chosen
+            understand, incoming.text, self.id_types, today=self._today(), bot_user_id=me, chosen=chosen
         )
 
     def _today(self) -> date:
-        return self._now().astimezone(self._zone).date()
+        return self.now().astimezone(ZoneInfo(self.timezone)).date()
 
     async def _me(self) -> str:
         try:
-            return await self._slack.me()
+            return await self.slack.me()
         except SlackError:
             return ""
 
-    async def _photos_of_thread(self, dropped: IncomingMessage, retry: Retry) -> tuple[list[ProposedPhoto], int, bool]:
-        """The newest photos, how many older ones there are, and whether part of the thread was not read."""
+    async def _photos_of_thread(self, incoming: IncomingMessage, retry: Retry) -> tuple[list[ProposedPhoto], int, bool]:
+        """The newest photos, the number of older ones, and whether part of the thread was not read."""
         try:
-            messages, is_cut = await self._thread(dropped, retry)
+            messages, is_cut = await self._thread(incoming, retry)
         except SlackRefused as no:
             log.info("messages.thread_not_read", error=no.code)
             return [], 0, False
-        found: dict[str, FileInfo] = {}
-        for message in messages:
-            for file in of_message(message, channel=dropped.channel, team="").files:
-                if kind_of(file) is FileKind.PHOTO:
-                    found[file.id] = file
+        found = {
+            file.id: file
+            for message in messages
+            for file in of_message(message, channel=incoming.channel, team="").files
+            if kind_of(file) is FileKind.PHOTO
+        }
         newest = list(found.values())[-MOST_PHOTOS:]
         return proposed(await self._looked_up(newest)), len(found) - len(newest), is_cut
 
-    async def _thread(self, dropped: IncomingMessage, retry: Retry) -> tuple[list[Answer], bool]:
-        """Page by page from the first message on; of what is longer than that, the newest page too."""
+    async def _thread(self, incoming: IncomingMessage, retry: Retry) -> tuple[list[Mapping[str, Any]], bool]:
+        """Page by page from the first message; of a longer thread, the newest page too. True if it was cut."""
 
         async def page(cursor: str | None = None, oldest: str | None = None) -> MessagePage:
             return await retry.call(
-                lambda: self._slack.thread(
-                    channel=dropped.channel, ts=dropped.root_ts, limit=PAGE, cursor=cursor, oldest=oldest
+                lambda: self.slack.thread(
+                    channel=incoming.channel, ts=incoming.root_ts, limit=PAGE, cursor=cursor, oldest=oldest
                 )
             )
 
-        messages: list[Answer] = []
+        messages: list[Mapping[str, Any]] = []
         cursor: str | None = None
         for _page in range(THREAD_PAGES):
             read = await page(cursor)
@@ -221,8 +212,8 @@ class MessageReader:
             cursor = read.cursor
             if cursor is None:
                 return messages, False
-        # Slack counts from the oldest, and the newest are wanted: their time is come near to by halves.
-        newest = max(float(messages[0].get("latest_reply") or 0), float(dropped.ts))
+        # Slack counts from the oldest, and the newest are wanted: halve the span until one page holds its end.
+        newest = max(float(messages[0].get("latest_reply") or 0), float(incoming.ts))
         span = newest - float(messages[-1]["ts"])
         for _half in range(THREAD_HALVES):
             read = await page(oldest=f"{newest - span:.6f}")
@@ -233,17 +224,17 @@ class MessageReader:
         return messages, True
 
     async def _looked_up(self, files: Sequence[FileInfo]) -> list[FileInfo]:
-        """Files of which the message holds the id alone are asked about, side by side."""
+        """Asks Slack, side by side, about the files of which the message holds nothing but the id."""
         return list(await asyncio.gather(*(self._look_up(file) for file in files)))
 
     async def _look_up(self, file: FileInfo) -> FileInfo:
         if file.name or file.mimetype or not file.readable:
             return file
-        return await self._slack.look_up_file(file)
+        return await self.slack.look_up_file(file)
 
 
 def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> IncomingMessage:
-    """A message object of Slack's, from an event, a shortcut or the history."""
+    """From a message object of Slack's: of an event, a shortcut or the history."""
     ts = str(message.get("ts") or "")
     thread_ts = message.get("thread_ts")
     return IncomingMessage(

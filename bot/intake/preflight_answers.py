@@ -1,15 +1,17 @@
-"""Checks that wait for an answer: sent all the same, with other photos, or not at all; and what silence brings."""
+"""Answers to a question of the preflight: send anyway, send other photos, withdraw; and reminders without one."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Access, Permission, Role
-from bot.domain.check.check import Check, PhotoKind, PhotoRef
+from bot.access.permissions import Access, Role
+from bot.domain.check.check import Check
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.request import FileInfo, photo_faults
 from bot.errors import IllegalMove, Refusal, Refused
+from bot.intake.service import photos_of
 from bot.submission import lifecycle
 from storage import checks, preflight_holds
 from storage.audit import BOT
@@ -18,21 +20,20 @@ from storage.engine.database import Database
 log = structlog.get_logger(__name__)
 
 
-class PreflightAnswers:
-    """Takes the answers."""
+TICK_EVERY = timedelta(minutes=1)
 
-    def __init__(
-        self, *, database: Database, access: Access, liveness_required: bool, now: Callable[[], datetime]
-    ) -> None:
-        self._database = database
-        self._access = access
-        self._liveness_required = liveness_required
-        self._now = now
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class PreflightAnswers:
+    database: Database
+    access: Access
+    liveness_required: bool
+    now: Callable[[], datetime]
 
     async def let_pass(self, user: str, ref: str) -> None:
-        """Send it all the same. Raises Refused."""
+        """Sends the check anyway. Raises Refused."""
         await self._may_answer(user, ref)
-        if not await self._database.write(lifecycle.let_pass, ref, by=user, now=self._now()):
+        if not await self.database.write(lifecycle.let_pass, ref, by=user, now=self.now()):
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.let_pass", ref=ref)
 
@@ -46,41 +47,33 @@ class PreflightAnswers:
     async def replace_photos(
         self, user: str, ref: str, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]
     ) -> dict[str, FieldFault]:
-        """Send it with other photos; faults by field, or nothing. Raises Refused."""
+        """Sends the check with other photos; returns faults by field. Raises Refused."""
         await self.may_replace(user, ref)
-        faults = photo_faults(selfie, liveness, liveness_required=self._liveness_required)
+        faults = photo_faults(selfie, liveness, liveness_required=self.liveness_required)
         if faults:
             return faults
-        photos = [
-            *(PhotoRef(kind=PhotoKind.SELFIE, position=n, file_id=file.id) for n, file in enumerate(selfie)),
-            *(PhotoRef(kind=PhotoKind.LIVENESS, position=n, file_id=file.id) for n, file in enumerate(liveness)),
-        ]
-        if not await self._database.write(lifecycle.replace_photos, ref, photos, by=user, now=self._now()):
+        photos = photos_of(selfie, liveness)
+        if not await self.database.write(lifecycle.replace_photos, ref, photos, by=user, now=self.now()):
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.photos_replaced", ref=ref)
         return {}
 
     async def tick(self) -> None:
-        """Remind once of a question that waits; withdraw a check whose question nobody answered."""
-        for ref in await self._database.read(preflight_holds.unanswered, now=self._now()):
+        """Reminds once of an open question; cancels a check whose question nobody answered."""
+        for ref in await self.database.read(preflight_holds.unanswered, now=self.now()):
             try:
-                # The time of this very write: the clock may have been set since the rows were found.
-                cancelled = await self._database.write(lifecycle.remind_or_cancel, ref, by=BOT, now=self._now())
+                # The time of this write: the machine's clock may have been set since the rows were found.
+                cancelled = await self.database.write(lifecycle.remind_or_cancel, ref, by=BOT, now=self.now())
             except IllegalMove:
-                # Answered in this very moment.
+                # Somebody answered in between.
                 continue
-            log.info("check.silence", ref=ref, state="cancelled" if cancelled else "reminded")
+            log.info("check.unanswered", ref=ref, state="cancelled" if cancelled else "reminded")
 
     async def _may_answer(self, user: str, ref: str) -> Check:
-        check = await self._database.read(checks.find, ref)
+        check = await self.database.read(checks.find, ref)
         is_own = check is not None and check.requester == user
-        match await self._access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else [])):
-            case Permission.YES if check is not None:
-                return check
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.YES | Permission.NO:
-                raise self._access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
-
-
-LOOK_EVERY = timedelta(minutes=1)
+        refusal = self.access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
+        (await self.access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else []))).require(refusal)
+        if check is None:
+            raise refusal
+        return check

@@ -24,11 +24,12 @@ from bot.domain.mentions.inbox import InboxItem
 from bot.domain.outbox import Post, PostKind
 from bot.domain.results.attempt import Attempt, Receipt
 from bot.domain.results.codes import ResultCodes, ResultMeaning
-from bot.intake.answers import Answers
+from bot.intake.answer_delivery import AnswerDelivery
+from bot.intake.answers import AnswerBuilder
 from bot.intake.batches import Batches
 from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
-from bot.intake.preflight_answers import LOOK_EVERY, PreflightAnswers
+from bot.intake.preflight_answers import TICK_EVERY, PreflightAnswers
 from bot.intake.service import Intake
 from bot.outbox import Outbox
 from bot.outbox.batch_posts import BatchPosts
@@ -138,7 +139,8 @@ class Bot:
     messages: MessageReader
     inbox: Inbox
     inbox_pool: WorkerPool[InboxItem]
-    answers: Answers
+    answers: AnswerBuilder
+    answer_delivery: AnswerDelivery
     submission: SubmissionWorker
     results: Results
     outbox: Outbox
@@ -214,16 +216,10 @@ async def build(
     batching, reading = _batches(dependencies)
     intake, messages = _intake(dependencies), _messages(dependencies)
     retry = partial(Retry, sleep=timeouts.answer_sleep)
-    answers = Answers(
-        database=dependencies.database,
-        slack=dependencies.worker_slack,
-        intake=intake,
-        messages=messages,
-        batches=batching,
-        now=now,
-    )
-    inbox, answering = _inbox(dependencies, answers, retry)
-    outgoing, posting = _outbox(dependencies, answers)
+    answers = AnswerBuilder(intake=intake, messages=messages, batches=batching)
+    delivery = AnswerDelivery(database=dependencies.database, slack=dependencies.worker_slack, builder=answers, now=now)
+    inbox, answering = _inbox(dependencies, answers, delivery, retry)
+    outgoing, posting = _outbox(dependencies, delivery)
     home, showing = _home(dependencies)
     database, access, id_types = dependencies.database, dependencies.access, dependencies.id_types
     review = ReviewDecisions(database=database, access=access, id_types=id_types, settings=settings, now=now)
@@ -268,6 +264,7 @@ async def build(
         inbox=inbox,
         inbox_pool=answering,
         answers=answers,
+        answer_delivery=delivery,
         submission=submission,
         results=results,
         outbox=outgoing,
@@ -311,9 +308,9 @@ def _schedule_jobs(bot: Bot) -> None:
     every = bot.schedule.every
     every(REFRESH_ACCESS, bot.access.refresh, "access")
     every(REFRESH_PRODUCTS, bot.refresh, "products")
-    every(LOOK_EVERY, bot.preflight_answers.tick, "held checks")
-    every(LOOK_EVERY, bot.batches.tick, "cancelled batches")
-    every(LOOK_EVERY, bot.reminders.tick, "reviews")
+    every(TICK_EVERY, bot.preflight_answers.tick, "held checks")
+    every(TICK_EVERY, bot.batches.tick, "cancelled batches")
+    every(TICK_EVERY, bot.reminders.tick, "reviews")
     every(LOOK_AT_HOMES, bot.home.tick, "home tabs")
     every(LOOK_FOR_SUMMARIES, bot.summary.tick, "summaries", first_in=FIRST_SUMMARIES)
     if bot.settings.backup_dir is not None:
@@ -539,12 +536,13 @@ def _batches(dependencies: Dependencies) -> tuple[Batches, WorkerPool[str]]:
 
 
 def _inbox(
-    dependencies: Dependencies, answers: Answers, retry: Callable[[], Retry]
+    dependencies: Dependencies, answers: AnswerBuilder, delivery: AnswerDelivery, retry: Callable[[], Retry]
 ) -> tuple[Inbox, WorkerPool[InboxItem]]:
     inbox = Inbox(
         database=dependencies.database,
         slack=dependencies.worker_slack,
         answers=answers,
+        delivery=delivery,
         retry=retry,
         now=dependencies.now,
         rng=dependencies.rng,
@@ -554,12 +552,12 @@ def _inbox(
     return inbox, crew
 
 
-def _outbox(dependencies: Dependencies, answers: Answers) -> tuple[Outbox, WorkerPool[Post]]:
+def _outbox(dependencies: Dependencies, delivery: AnswerDelivery) -> tuple[Outbox, WorkerPool[Post]]:
     outgoing = Outbox(
         database=dependencies.database,
         slack=dependencies.worker_slack,
         access=dependencies.access,
-        builders={**_builders(dependencies), PostKind.ANSWER: answers.build},
+        builders={**_builders(dependencies), PostKind.ANSWER: delivery.build},
         followers=export_commits.followers(),
         settings=dependencies.settings,
         now=dependencies.now,

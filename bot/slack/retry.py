@@ -25,9 +25,11 @@ BOUND_SECONDS = 60.0
 class Retry:
     """Those of one answer. Its calls share the bound; the first try of each is always made."""
 
-    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """`sleep` waits so many seconds between two tries."""
-        self._ends_at = time.monotonic() + BOUND_SECONDS
+    def __init__(
+        self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, bound_seconds: float = BOUND_SECONDS
+    ) -> None:
+        """`sleep` waits so many seconds between two tries. With a bound of 0 there are no retries."""
+        self._ends_at = time.monotonic() + bound_seconds
         self._sleep = sleep
 
     async def call(self, call: Callable[[], Awaitable[T]], *, most: int | None = None) -> T:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.domain.mentions.inbox import InboxItem, InboxKind
-from bot.intake.answers import KEPT_FOR
+from bot.intake.answer_delivery import KEPT_FOR
 from bot.intake.inbox import GIVE_UP_AFTER
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, Message

@@ -1,0 +1,118 @@
+"""Gets each answer to its person exactly once: where they acted, else by a direct message of the outbox.
+
+Where the person acted only they see an answer, and Slack has no way to search for it afterwards. So it is retried only
+where Slack surely did not take it; in every other case one direct message brings it, a post of the outbox, which
+searches for a post before it repeats one.
+
+A row of the outbox never holds an answer, since that quotes what the message says. It holds the ids of the message,
+and the answer is rebuilt at delivery. An answer in transit is kept in memory only, for minutes; an answer to anything
+but a message is delivered from there alone, and once it is gone its person is notified that it was lost.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.domain.mentions.inbox import InboxItem
+from bot.domain.outbox import Message, Post, PostKind
+from bot.errors import SlackError, SlackUncertain
+from bot.intake.answers import AnswerBuilder, PrivateAnswer
+from bot.slack.client import SlackClient
+from bot.slack.retry import Retry
+from storage import outbox
+from storage.engine.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+RESPONSES = 3
+"""Attempts at a response_url, which takes five answers."""
+KEPT_FOR = timedelta(minutes=2)
+"""How long an answer waits in memory for its delivery. Rights may be lost meanwhile: after that it is rebuilt."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class AnswerDelivery:
+    database: Database
+    slack: SlackClient
+    builder: AnswerBuilder
+    now: Callable[[], datetime]
+    _kept: dict[str, tuple[Message, datetime]] = field(init=False, default_factory=dict)
+    """By post, with when it was given."""
+
+    async def send_ephemeral(
+        self, answer: PrivateAnswer, retry: Retry, *, channel: str, user: str, thread_ts: str | None
+    ) -> bool:
+        """Sends it to one person in a conversation; False where Slack does not confirm that it took it."""
+        text, blocks = answer.message.text, answer.message.blocks
+        return await _send(
+            lambda: self.slack.whisper(channel=channel, user=user, text=text, blocks=blocks, thread_ts=thread_ts),
+            retry,
+        )
+
+    async def respond(self, response_url: str | None, answer: PrivateAnswer, retry: Retry) -> bool:
+        """Sends it to the address that came with a click or command; False as above, or without an address."""
+        if not response_url:
+            return False
+        text, blocks, in_place = answer.message.text, answer.message.blocks, answer.in_place
+        # To replace the same message twice does no harm.
+        return await _send(
+            lambda: self.slack.respond(response_url, text=text, blocks=blocks, replace=in_place),
+            retry,
+            is_repeatable=in_place,
+        )
+
+    def enqueue_for_item(
+        self, tx: Transaction, item: InboxItem, answer: PrivateAnswer | None, *, code: str = ""
+    ) -> None:
+        """Posts the answer to an item by the outbox; without one, a notice of that, with the `code` of a fault."""
+        payload = {"channel": item.channel, "code": code}
+        if answer is not None:
+            payload |= {**item.ids(), "outcome": answer.outcome or "", "subject": answer.subject}
+        destination = item.channel if item.is_direct and answer else item.user
+        self._enqueue(tx, f"{item.user}:{item.id}", destination, payload, answer)
+
+    async def send_directly(
+        self, user: str, about: str, answer: PrivateAnswer | None, *, channel: str | None = None, code: str = ""
+    ) -> None:
+        """Posts any other answer by the outbox. `about` is the same for a repeat of it, which changes nothing."""
+        payload = {"channel": channel or "", "code": code}
+        await self.database.write(self._enqueue, f"{user}:{about}", user, payload, answer)
+
+    def _enqueue(
+        self, tx: Transaction, key: str, destination: str, payload: dict[str, str], answer: PrivateAnswer | None
+    ) -> None:
+        now = self.now()
+        given = {name: text for name, text in payload.items() if text}
+        post_id = outbox.enqueue(tx, PostKind.ANSWER, key=key, destination=destination, payload=given, now=now)
+        self._kept = {id_: kept for id_, kept in self._kept.items() if now - kept[1] < KEPT_FOR}
+        if answer is not None:
+            self._kept[post_id] = answer.message, now
+
+    async def build(self, post: Post) -> Message:
+        """What a row of the outbox brings: the answer as it was given, or rebuilt. Raises SlackError."""
+        kept = self._kept.get(post.id)
+        if kept is not None and self.now() - kept[1] < KEPT_FOR:
+            return kept[0]
+        return await self.builder.build_for_post(post)
+
+
+async def _send(call: Callable[[], Awaitable[None]], retry: Retry, *, is_repeatable: bool = False) -> bool:
+    """Retried only while Slack surely did not take it, unless it may be repeated: a lost one may have arrived."""
+
+    async def once() -> bool:
+        try:
+            await call()
+        except SlackUncertain as lost:
+            if is_repeatable:
+                raise
+            log.info("answer.lost", error=str(lost))
+            return False
+        return True
+
+    try:
+        return await retry.call(once, most=RESPONSES if is_repeatable else None)
+    except SlackError as fault:
+        log.info("answer.not_in_place", error=str(fault))
+        return False
