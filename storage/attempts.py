@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.results.attempt import Attempt, Step
+from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome
 from storage import leases
-from storage.engine.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction, from_text, to_text
+from storage.engine.mapping import load
 
 RESULTS = "results"
 """Topic woken when a job is due for job_status."""
@@ -31,9 +32,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
     They follow from the check under the key: recorded again in a backup that was put back, the attempt has the same
     ones, and Smile ID can be asked whether it has that job. Until then such an attempt is in doubt.
     """
-    counted = tx.row("SELECT COUNT(*) AS n FROM attempts WHERE ref = :ref", ref=ref)
-    assert counted is not None
-    number = counted["n"] + 1
+    number = tx.value("SELECT COUNT(*) FROM attempts WHERE ref = :ref", ref=ref) + 1
     source = f"{ref} {to_text(asked_at)} {number}"
     job_id, user_id = (_id(tx.sealer.fingerprint(source, purpose=purpose)) for purpose in ("job-id", "user-id"))
     user_id = _user_of_last_round(tx, ref) or user_id
@@ -54,7 +53,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
         user_id=user_id,
         token_print=tx.sealer.fingerprint(token, purpose=TOKEN_PURPOSE),
         token_sealed=tx.sealer.seal(token, place=f"attempts.token:{job_id}"),
-        now=to_text(now),
+        now=now,
     )
     return get(tx, job_id)
 
@@ -72,15 +71,14 @@ def _user_of_last_round(tx: Transaction, ref: str) -> str | None:
 
 
 def count_of_round(tx: Transaction, ref: str) -> int:
-    row = tx.row(
+    count: int = tx.value(
         """
-        SELECT COUNT(*) AS n FROM attempts a JOIN verifications v ON v.ref = a.ref AND v.round = a.round
+        SELECT COUNT(*) FROM attempts a JOIN verifications v ON v.ref = a.ref AND v.round = a.round
         WHERE a.ref = :ref
         """,
         ref=ref,
     )
-    assert row is not None
-    return int(row["n"])
+    return count
 
 
 def find(tx: Transaction, job_id: str) -> Attempt | None:
@@ -120,8 +118,7 @@ def by_token(tx: Transaction, token: str) -> Attempt | None:
 def heard_of(tx: Transaction, job_id: str) -> bool:
     """Whether a trusted message about this job was kept: Smile ID speaks only of jobs whose zip it has."""
     known = "SELECT 1 FROM receipts WHERE job_id = :job_id AND fate NOT IN ('refused', 'released') LIMIT 1"
-    row = tx.row(known, job_id=job_id)
-    return row is not None
+    return tx.exists(known, job_id=job_id)
 
 
 def prepared(tx: Transaction, job_id: str, *, smile_job_id: str | None, checkpoint: Mapping[str, object]) -> None:
@@ -152,8 +149,8 @@ def sent(tx: Transaction, job_id: str, *, now: datetime, ask_at: datetime) -> No
             ask_at = CASE WHEN ask_at IS NULL OR ask_at > :ask_at THEN :ask_at ELSE ask_at END
         WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
         """,
-        now=to_text(now),
-        ask_at=to_text(ask_at),
+        now=now,
+        ask_at=ask_at,
         job_id=job_id,
     )
     tx.wake(RESULTS)
@@ -163,7 +160,7 @@ def doubt(tx: Transaction, job_id: str, *, since: datetime) -> None:
     """An answer was lost: nothing is sent again before job_status was asked."""
     tx.run(
         "UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since) WHERE job_id = :job_id",
-        since=to_text(since),
+        since=since,
         job_id=job_id,
     )
 
@@ -175,7 +172,7 @@ def doubt_unsent(tx: Transaction, ref: str, *, since: datetime) -> None:
         UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since)
         WHERE ref = :ref AND step IN ('recorded', 'prepared')
         """,
-        since=to_text(since),
+        since=since,
         ref=ref,
     )
 
@@ -187,7 +184,7 @@ def doubt_open_ones(tx: Transaction, *, since: datetime) -> None:
         UPDATE attempts SET in_doubt_since = :since
         WHERE step IN ('recorded', 'prepared') AND in_doubt_since IS NULL
         """,
-        since=to_text(since),
+        since=since,
     )
 
 
@@ -203,7 +200,7 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
 
 def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
     """How long the oldest job that is due for job_status has been waiting."""
-    row = tx.row("SELECT MIN(ask_at) AS due FROM attempts WHERE ask_at <= :now", now=to_text(now))
+    row = tx.row("SELECT MIN(ask_at) AS due FROM attempts WHERE ask_at <= :now", now=now)
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
 
 
@@ -217,8 +214,8 @@ def next_ask(
             confirm_tries = :confirms
         WHERE job_id = :job_id
         """,
-        ask_at=to_text(ask_at) if ask_at else None,
-        poll_at=to_text(poll_at) if poll_at else None,
+        ask_at=ask_at,
+        poll_at=poll_at,
         polls=polls,
         confirms=confirms,
         job_id=job_id,
@@ -231,15 +228,15 @@ def ask_soon(tx: Transaction, job_id: str, *, at: datetime, at_most_every: timed
     With `at_most_every` no sooner than that after the last asking began: put off, never forgotten.
     """
     if at_most_every is not None:
-        row = tx.row("SELECT asked_at FROM attempts WHERE job_id = :job_id", job_id=job_id)
-        if row is not None and row["asked_at"] is not None:
-            at = max(at, from_text(row["asked_at"]) + at_most_every)
+        asked_at = tx.value("SELECT asked_at FROM attempts WHERE job_id = :job_id", job_id=job_id)
+        if asked_at is not None:
+            at = max(at, from_text(asked_at) + at_most_every)
     tx.run(
         """
         UPDATE attempts SET ask_at = CASE WHEN ask_at IS NULL OR ask_at > :at THEN :at ELSE ask_at END
         WHERE job_id = :job_id
         """,
-        at=to_text(at),
+        at=at,
         job_id=job_id,
     )
     tx.wake(RESULTS)
@@ -254,8 +251,8 @@ def claim_result(tx: Transaction, job_id: str, *, receipt: str, outcome: Outcome
         WHERE job_id = :job_id AND claim_receipt IS NULL
         """,
         receipt=receipt,
-        outcome=outcome.value,
-        now=to_text(now),
+        outcome=outcome,
+        now=now,
         job_id=job_id,
     )
     ask_soon(tx, job_id, at=now)
@@ -281,8 +278,8 @@ def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) ->
             ask_at = CASE WHEN claim_receipt IS NOT NULL THEN :now WHEN :in_doubt = 1 THEN ask_at ELSE NULL END
         WHERE ref = :ref
         """,
-        now=to_text(now),
-        in_doubt=int(in_doubt),
+        now=now,
+        in_doubt=in_doubt,
         ref=ref,
     )
     tx.wake(RESULTS)
@@ -291,13 +288,8 @@ def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) ->
 def overdue_told(tx: Transaction, job_id: str, level: int) -> bool:
     """Note that the waiting was told this many times; False if it was already."""
     # A lease that ran out under a slow answer lets two workers come here.
-    return bool(
-        tx.run(
-            "UPDATE attempts SET overdue_told = :level WHERE job_id = :job_id AND overdue_told < :level",
-            level=level,
-            job_id=job_id,
-        )
-    )
+    guarded = "UPDATE attempts SET overdue_told = :level WHERE job_id = :job_id AND overdue_told < :level"
+    return tx.change(guarded, level=level, job_id=job_id)
 
 
 def learned_job(tx: Transaction, job_id: str, smile_job_id: str) -> None:
@@ -318,25 +310,12 @@ def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
     checkpoint = None
     if row["upload_sealed"] is not None:
         checkpoint = json.loads(tx.sealer.open(row["upload_sealed"], place=f"attempts.upload:{job_id}"))
-    return Attempt(
-        job_id=job_id,
-        ref=row["ref"],
-        number=row["number"],
-        round=row["round"],
-        user_id=row["user_id"],
-        step=Step(row["step"]),
-        in_doubt_since=moment_or_none(row["in_doubt_since"]),
+    return load(
+        Attempt,
+        row,
         smile_job_id=row["smile_job_id"] or None,
         callback_token=tx.sealer.open(row["token_sealed"], place=f"attempts.token:{job_id}"),
         checkpoint=checkpoint,
-        sent_at=moment_or_none(row["sent_at"]),
-        polls=row["polls"],
-        poll_at=moment_or_none(row["poll_at"]),
-        overdue_told=row["overdue_told"],
-        claim_receipt=row["claim_receipt"],
-        claim_outcome=Outcome(row["claim_outcome"]) if row["claim_outcome"] else None,
-        claim_at=moment_or_none(row["claim_at"]),
-        confirm_tries=row["confirm_tries"],
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from storage.engine.database import Transaction, to_text
+from storage.engine.database import Transaction
 
 BOT = "kyc-bot"
 """The actor of what the bot does by itself."""
@@ -13,7 +13,7 @@ def record(tx: Transaction, *, at: datetime, actor: str, act: str, ref: str | No
     """One line. `detail` is a code, a state or an id, never text that a person wrote."""
     tx.run(
         "INSERT INTO audit (at, actor, act, ref, detail) VALUES (:at, :actor, :act, :ref, :detail)",
-        at=to_text(at),
+        at=at,
         actor=actor,
         act=act,
         ref=ref,

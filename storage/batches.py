@@ -9,7 +9,8 @@ from typing import Any
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from storage import leases
-from storage.engine.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction
+from storage.engine.mapping import load
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
@@ -47,15 +48,15 @@ def add(
         team=team,
         channel=channel,
         files=json.dumps({**source, "files": list(files)}),
-        now=to_text(now),
+        now=now,
     )
     tx.wake(BATCHES)
 
 
 def find_by_message(tx: Transaction, channel: str, source: Mapping[str, str | None]) -> str | None:
     """The batch that a message in Slack was taken for."""
-    row = tx.row("SELECT id FROM batches WHERE source = :key", key=_message_key(channel, source))
-    return row["id"] if row is not None else None
+    known: str | None = tx.value("SELECT id FROM batches WHERE source = :key", key=_message_key(channel, source))
+    return known
 
 
 def _message_key(channel: str, source: Mapping[str, str | None]) -> str:
@@ -83,7 +84,7 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
 def reschedule(tx: Transaction, batch_id: str, *, at: datetime) -> None:
     tx.run(
         "UPDATE batches SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id",
-        at=to_text(at),
+        at=at,
         id=batch_id,
     )
 
@@ -117,7 +118,7 @@ def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None
         WHERE id = :id AND state IN ('reading', 'confirmed')
         """,
         words=words,
-        now=to_text(now),
+        now=now,
         id=batch_id,
     )
 
@@ -127,17 +128,15 @@ def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[Bat
     # The message with its buttons may be older than the state: somebody paused, resumed or cancelled it since, or the
     # last of its rows ended it.
     states = ", ".join(f"'{state.value}'" for state in of)
-    return bool(
-        tx.run(
-            f"""
-            UPDATE batches SET state = :target, ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END
-            WHERE id = :id AND state IN ({states})
-            """,
-            target=target.value,
-            ends=int(target in (BatchState.CANCELLED, BatchState.DONE)),
-            now=to_text(now),
-            id=batch_id,
-        )
+    return tx.change(
+        f"""
+        UPDATE batches SET state = :target, ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END
+        WHERE id = :id AND state IN ({states})
+        """,
+        target=target,
+        ends=int(target in (BatchState.CANCELLED, BatchState.DONE)),
+        now=now,
+        id=batch_id,
     )
 
 
@@ -146,7 +145,7 @@ def end(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     # Cancelled in this moment, it stays cancelled.
     tx.run(
         "UPDATE batches SET state = 'done', ended_at = :now WHERE id = :id AND state = 'sending'",
-        now=to_text(now),
+        now=now,
         id=batch_id,
     )
 
@@ -160,10 +159,10 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now:
             consent_notice = :notice, due_at = :now, leased_until = NULL, tries = 0
         WHERE id = :id AND state = 'preview'
         """,
-        with_repeats=int(with_repeats),
+        with_repeats=with_repeats,
         by=by,
         notice=CONSENT_NOTICE,
-        now=to_text(now),
+        now=now,
         id=batch_id,
     )
     if changed:
@@ -179,36 +178,32 @@ def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
 
 def rows_known(tx: Transaction, batch_id: str) -> frozenset[int]:
     """Rows of the file that are checks already."""
-    rows = tx.rows("SELECT batch_row FROM verifications WHERE batch = :id", id=batch_id)
-    return frozenset(row["batch_row"] for row in rows)
+    return frozenset(tx.column("SELECT batch_row FROM verifications WHERE batch = :id", id=batch_id))
 
 
 def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
     """Checks of a batch that can still be cancelled."""
-    rows = tx.rows(
+    return tx.column(
         "SELECT ref FROM verifications WHERE batch = :id AND state = 'requested' ORDER BY batch_row LIMIT :limit",
         id=batch_id,
         limit=limit,
     )
-    return [row["ref"] for row in rows]
 
 
 def half_cancelled(tx: Transaction) -> list[str]:
     """Cancelled batches of which some rows still wait."""
-    rows = tx.rows(
+    return tx.column(
         """
         SELECT b.id FROM batches b WHERE b.state = 'cancelled'
           AND EXISTS (SELECT 1 FROM verifications v WHERE v.batch = b.id
                       AND v.state IN ('requested', 'submitting', 'processing') AND v.state = 'requested')
         """
     )
-    return [row["id"] for row in rows]
 
 
 def refs(tx: Transaction, batch_id: str) -> list[str]:
     """All its checks, in the order of the file."""
-    rows = tx.rows("SELECT ref FROM verifications WHERE batch = :id ORDER BY batch_row", id=batch_id)
-    return [row["ref"] for row in rows]
+    return tx.column("SELECT ref FROM verifications WHERE batch = :id ORDER BY batch_row", id=batch_id)
 
 
 def counts(tx: Transaction, batch_id: str) -> BatchCounts:
@@ -228,14 +223,13 @@ def counts(tx: Transaction, batch_id: str) -> BatchCounts:
 
 def is_under_way(tx: Transaction, batch_id: str) -> bool:
     """Whether a row waits, is held or is at Smile ID; one look into an index of such rows."""
-    row = tx.row(
+    return tx.exists(
         """
         SELECT 1 FROM verifications
         WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND decision IS NULL LIMIT 1
         """,
         id=batch_id,
     )
-    return row is not None
 
 
 def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:
@@ -243,24 +237,11 @@ def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:
     if row["reading_sealed"] is not None:
         preview = json.loads(tx.sealer.open(row["reading_sealed"], place=f"{_PLACE}:{row['id']}"))
     source = json.loads(row["files"])
-    return Batch(
-        id=row["id"],
-        state=BatchState(row["state"]),
-        requester=row["requester"],
-        team=row["team"],
-        channel=row["channel"],
-        message_ts=row["message_ts"],
+    return load(
+        Batch,
+        row,
         source_ts=source["ts"],
         source_thread_ts=source.get("thread_ts"),
         files=tuple(source["files"]),
-        words=row["words"],
-        total=row["total"],
-        ready=row["ready"],
-        repeats=row["repeats"],
-        with_repeats=bool(row["with_repeats"]),
-        consent_at=moment_or_none(row["consent_at"]),
-        consent_by=row["consent_by"],
-        asked_at=from_text(row["asked_at"]),
-        tries=row["tries"],
         preview=preview,
     )

@@ -12,7 +12,7 @@ from bot.domain.reporting.figures import RoundFact
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 from storage import blind_index
-from storage.engine.database import Transaction, to_text
+from storage.engine.database import Transaction
 
 # Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
 # approval that people decided counts with them, however it was heard of.
@@ -66,7 +66,7 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
         """,
         ref=ref,
         person=_person(tx, ref),
-        now=to_text(now),
+        now=now,
     )
 
 
@@ -106,8 +106,8 @@ def settled(tx: Transaction, since: datetime, until: datetime) -> list[RoundFact
         WHERE settled_at IS NOT NULL
           AND ((asked_at >= :since AND asked_at < :until) OR (settled_at >= :since AND settled_at < :until))
         """,
-        since=to_text(since),
-        until=to_text(until),
+        since=since,
+        until=until,
     )
     return [_fact(row) for row in rows]
 

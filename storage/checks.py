@@ -10,20 +10,20 @@ from typing import Any
 from bot.domain.check.check import (
     CONSENT_NOTICE,
     Check,
-    HoldReason,
     PhotoKind,
     PhotoRef,
     Request,
 )
 from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import FINAL, ReviewReason, State, check_move
-from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
+from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import Comparison, RecordMatch
-from bot.domain.review.review import Decision, Proposal, ReviewState
+from bot.domain.review.review import Proposal
 from bot.errors import IllegalMove
 from storage import audit, blind_index, check_facts
-from storage.engine.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction
+from storage.engine.mapping import load, params
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
@@ -40,7 +40,7 @@ _COLUMNS = """
     v.decision, v.decided_at, v.decision_reason,
     v.name_match, v.dob_match, v.phone_match, v.liveness, v.liveness_images,
     (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review,
-    (SELECT LENGTH(r.events) FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS called
+    COALESCE((SELECT LENGTH(r.events) FROM reviews r WHERE r.ref = v.ref AND r.round = v.round), 0) AS called
 """
 
 
@@ -57,20 +57,11 @@ def add(tx: Transaction, request: Request, *, ref: str, now: datetime) -> None:
             :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now, :let_pass, :batch, :batch_row)
         """,
         ref=ref,
-        country=request.country,
-        id_type=request.id_type,
+        **params(request),
         **_applicant(tx, ref, request),
-        requester=request.requester,
-        team=request.team,
-        channel=request.channel,
-        thread_ts=request.thread_ts,
-        view_id=request.view_id,
-        consent_at=to_text(request.consent_at),
         notice=CONSENT_NOTICE,
-        now=to_text(now),
+        now=now,
         let_pass=AGAIN if request.again else "",
-        batch=request.batch,
-        batch_row=request.batch_row,
     )
     keep_photos(tx, ref, request.photos)
 
@@ -106,14 +97,11 @@ def begin_round(tx: Transaction, ref: str, request: Request, *, due_at: datetime
         WHERE ref = :ref
         """,
         ref=ref,
-        country=request.country,
-        id_type=request.id_type,
+        **params(request),
         **_applicant(tx, ref, request),
-        due_at=to_text(due_at),
+        due_at=due_at,
         paused=(due_at - now).total_seconds(),
         let_pass=AGAIN if request.again else "",
-        consent_at=to_text(request.consent_at),
-        requester=request.requester,
         asker=f"{request.requester} ",
         notice=CONSENT_NOTICE,
     )
@@ -139,10 +127,7 @@ def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
             VALUES (:ref, :kind, :position, :file_id, :inside)
             """,
             ref=ref,
-            kind=photo.kind.value,
-            position=photo.position,
-            file_id=photo.file_id,
-            inside=photo.inside,
+            **params(photo),
         )
     tx.run(
         "UPDATE verifications SET liveness_images = :images WHERE ref = :ref",
@@ -153,8 +138,8 @@ def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
 
 def find_by_view(tx: Transaction, view_id: str) -> str | None:
     """The reference that a submitted form was given."""
-    row = tx.row("SELECT ref FROM verifications WHERE view_id = :view_id", view_id=view_id)
-    return row["ref"] if row is not None else None
+    ref: str | None = tx.value("SELECT ref FROM verifications WHERE view_id = :view_id", view_id=view_id)
+    return ref
 
 
 def find(tx: Transaction, ref: str) -> Check | None:
@@ -187,10 +172,7 @@ def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]
 def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
     """Selfie first, then the liveness images in order."""
     rows = tx.rows("SELECT * FROM photos WHERE ref = :ref ORDER BY kind DESC, position", ref=ref)
-    return [
-        PhotoRef(kind=PhotoKind(row["kind"]), position=row["position"], file_id=row["file_id"], inside=row["inside"])
-        for row in rows
-    ]
+    return [load(PhotoRef, row) for row in rows]
 
 
 def postpone(tx: Transaction, ref: str, *, until: datetime, counts: bool = True) -> None:
@@ -201,8 +183,8 @@ def postpone(tx: Transaction, ref: str, *, until: datetime, counts: bool = True)
         UPDATE verifications SET due_at = :until, leased_until = NULL, tries = tries + :counts
         WHERE ref = :ref AND state IN ('requested', 'submitting')
         """,
-        until=to_text(until),
-        counts=int(counts),
+        until=until,
+        counts=counts,
         ref=ref,
     )
 
@@ -240,15 +222,15 @@ def move(
             leased_until = CASE WHEN :target IN ('requested', 'submitting') THEN leased_until ELSE NULL END
         WHERE ref = :ref AND state = :current
         """,
-        target=target.value,
-        reason=reason.value if reason else None,
+        target=target,
+        reason=reason,
         verdict=reading.code if reading and counts else None,
-        outcome=reading.outcome.value if reading and counts and target in FINAL else None,
-        why=reading.why.value if reading and counts else None,
-        ends=int(target in FINAL),
-        now=to_text(now),
+        outcome=reading.outcome if reading and counts and target in FINAL else None,
+        why=reading.why if reading and counts else None,
+        ends=target in FINAL,
+        now=now,
         ref=ref,
-        current=current.value,
+        current=current,
     )
     # The state was read above in this transaction, but whoever called may have read it long before: a callback, an
     # answer to `job_status` and a click on *Cancel* race each other.
@@ -269,8 +251,8 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, now: datetime) -> N
             ended_at = COALESCE(ended_at, :now)
         WHERE ref = :ref
         """,
-        decision=proposal.decision.value,
-        now=to_text(now),
+        decision=proposal.decision,
+        now=now,
         by=proposal.by,
         reason=proposal.reason,
         ref=ref,
@@ -303,7 +285,7 @@ def compared(tx: Transaction, ref: str, found: Comparison) -> None:
 
 def keep_liveness(tx: Transaction, ref: str, found: Liveness) -> None:
     """Keep whether the verdict that is about to count rests on proof of life."""
-    tx.run("UPDATE verifications SET liveness = :found WHERE ref = :ref", found=found.value, ref=ref)
+    tx.run("UPDATE verifications SET liveness = :found WHERE ref = :ref", found=found, ref=ref)
 
 
 def keep_failure(tx: Transaction, ref: str, *, failure: str, words: str | None) -> None:
@@ -330,12 +312,12 @@ def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, i
             file_print=file_print,
             sha256_sealed=sha256_sealed,
             ref=ref,
-            kind=photo.kind.value,
+            kind=photo.kind,
             position=photo.position,
         )
     tx.run(
         "UPDATE verifications SET photos_checked_at = COALESCE(photos_checked_at, :now) WHERE ref = :ref",
-        now=to_text(now),
+        now=now,
         ref=ref,
     )
 
@@ -349,7 +331,7 @@ def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> No
     """A step forward was made: the tries count anew."""
     tx.run(
         "UPDATE verifications SET tries = 0, sent_at = COALESCE(:sent_at, sent_at) WHERE ref = :ref",
-        sent_at=to_text(sent_at) if sent_at else None,
+        sent_at=sent_at,
         ref=ref,
     )
 
@@ -374,7 +356,7 @@ def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
     row = tx.row("SELECT channel, requester, batch FROM verifications WHERE ref = :ref", ref=ref)
     if row is None:
         raise LookupError(f"no check {ref}")
-    return Whereabouts(channel=row["channel"], requester=row["requester"], batch=row["batch"])
+    return load(Whereabouts, row)
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:
@@ -386,49 +368,16 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
     applicant = {}
     if sealed and row["applicant_sealed"] is not None:
         applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=blind_index.applicant_place(row["ref"])))
-    return Check(
-        ref=row["ref"],
-        state=State(row["state"]),
-        reason=ReviewReason(row["reason"]) if row["reason"] else None,
-        verdict=row["verdict"],
-        verdict_outcome=Outcome(row["verdict_outcome"]) if row["verdict_outcome"] else None,
-        verdict_why=ResultStory(row["verdict_why"]) if row["verdict_why"] else None,
-        failure=row["failure"],
-        failure_words=row["failure_words"],
-        country=row["country"],
-        id_type=row["id_type"],
-        requester=row["requester"],
-        channel=row["channel"],
-        thread_ts=row["thread_ts"],
-        message_ts=row["message_ts"],
-        asked_at=from_text(row["asked_at"]),
-        photos_checked_at=moment_or_none(row["photos_checked_at"]),
-        sent_at=moment_or_none(row["sent_at"]),
-        ended_at=moment_or_none(row["ended_at"]),
-        due_at=moment_or_none(row["due_at"]),
-        consent_at=from_text(row["consent_at"]),
-        consent_by=row["consent_by"],
-        consent_notice=row["consent_notice"],
-        tries=row["tries"],
+    return load(
+        Check,
+        row,
         id_info=applicant.get("id_info", {}),
         customer_reference=applicant.get("customer_reference", ""),
-        attempts=row["attempts"],
-        round=row["round"],
-        held=HoldReason(row["held"]) if row["held"] else None,
         held_note=json.loads(row["held_note"]),
-        batch=row["batch"],
-        batch_row=row["batch_row"],
-        decision=Decision(row["decision"]) if row["decision"] else None,
-        decided_at=moment_or_none(row["decided_at"]),
-        decision_reason=row["decision_reason"],
-        review=ReviewState(row["review"]) if row["review"] else None,
-        called=row["called"] or 0,
         asked_again=frozenset(row["asked_again"].split()),
         record=Comparison(
             name=_match(row["name_match"]), dob=_match(row["dob_match"]), phone=_match(row["phone_match"])
         ),
-        liveness=Liveness(row["liveness"]) if row["liveness"] else None,
-        liveness_images=row["liveness_images"],
     )
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.engine.database import Transaction, from_text
+from storage.engine.database import Transaction
+from storage.engine.mapping import load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,4 @@ def listing(tx: Transaction) -> list[DeadLetter]:
         ORDER BY at, id
         """
     )
-    return [
-        DeadLetter(id=row["id"], kind=row["kind"], ref=row["ref"], why=row["why"], at=from_text(row["at"]))
-        for row in rows
-    ]
+    return [load(DeadLetter, row) for row in rows]

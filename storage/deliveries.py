@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.outbox import Post
 from storage import leases
-from storage.engine.database import Transaction, to_text
+from storage.engine.database import Transaction
 from storage.outbox import OUTBOX, post_of
 
 
@@ -33,7 +33,7 @@ def claim_due(
         SELECT lane FROM posts WHERE state = 'due'
         GROUP BY lane HAVING SUM(leased_until IS NOT NULL AND leased_until > :now) = 0
         """,
-        now=to_text(now),
+        now=now,
     )
     free = [row["lane"] for row in lanes if row["lane"] not in paused]
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
@@ -63,14 +63,14 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
         ORDER BY p.priority, p.seq LIMIT 1
         """,
         destination=destination,
-        now=to_text(now),
-        hold=to_text(now - hold),
+        now=now,
+        hold=now - hold,
     )
 
 
 def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
     """Written before the call: from here on the answer may be lost, and then our own message is looked for."""
-    tx.run("UPDATE posts SET in_doubt_since = :now WHERE id = :id", now=to_text(now), id=post_id)
+    tx.run("UPDATE posts SET in_doubt_since = :now WHERE id = :id", now=now, id=post_id)
 
 
 def not_posted(tx: Transaction, post_id: str) -> None:
@@ -88,7 +88,7 @@ def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, 
         """,
         channel=channel,
         ts=ts,
-        now=to_text(now),
+        now=now,
         id=post_id,
     )
     tx.wake(OUTBOX)
@@ -101,9 +101,9 @@ def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, count
         UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts
         WHERE id = :id
         """,
-        at=to_text(at),
+        at=at,
         error=error,
-        counts=int(counts),
+        counts=counts,
         id=post_id,
     )
 
@@ -117,7 +117,7 @@ def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, 
         WHERE id = :id
         """,
         destination=destination,
-        now=to_text(now),
+        now=now,
         error=error,
         id=post_id,
     )
@@ -132,7 +132,7 @@ def release(tx: Transaction, post_id: str, *, now: datetime) -> None:
         UPDATE posts SET state = 'due', due_at = :now, tries = 0, done_at = NULL, created_at = :now
         WHERE id = :id AND state = 'failed'
         """,
-        now=to_text(now),
+        now=now,
         id=post_id,
     )
     tx.wake(OUTBOX)
@@ -144,7 +144,7 @@ def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime)
         "UPDATE posts SET state = :state, leased_until = NULL, error = :error, done_at = :now WHERE id = :id",
         state=state,
         error=error,
-        now=to_text(now),
+        now=now,
         id=post_id,
     )
     tx.wake(OUTBOX)

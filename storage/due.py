@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from storage import attempts, leases
-from storage.engine.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction, from_text
 
 # The planner takes a partial index only where the statement repeats the index's own conditions, word for word.
 _UNSENT = "state IN ('requested', 'submitting') AND held IS NULL"
@@ -68,9 +68,7 @@ def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[sqlite3.R
 
 
 def _leased_of_batches(tx: Transaction, *, now: datetime) -> int:
-    row = tx.row(
-        "SELECT COUNT(*) AS n FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=to_text(now)
-    )
+    row = tx.row("SELECT COUNT(*) AS n FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=now)
     assert row is not None
     return int(row["n"])
 
@@ -79,6 +77,6 @@ def oldest(tx: Transaction, *, now: datetime) -> timedelta:
     """How long the oldest check that is due has been waiting; rows of batches aside, which wait for each other."""
     row = tx.row(
         f"SELECT MIN(due_at) AS due FROM verifications WHERE {_UNSENT} AND batch IS NULL AND due_at <= :now",
-        now=to_text(now),
+        now=now,
     )
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

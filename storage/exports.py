@@ -6,9 +6,9 @@ And the exports that managers asked for in Slack (table `exports`), until each h
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from bot.domain.reporting.exports import Export, ExportFormat, ExportState, period_of_days
-from bot.domain.results.record_match import RecordMatch
-from storage.engine.database import Transaction, from_text, moment_or_none, to_text
+from bot.domain.reporting.exports import Export, ExportState, period_of_days
+from storage.engine.database import Transaction
+from storage.engine.mapping import load, params
 
 PAGE = 500
 
@@ -46,54 +46,38 @@ def page(tx: Transaction, wanted: ExportRange, after: ExportLine | None) -> list
     """The next lines in the order of asking, after the given one; empty at the end."""
     rows = tx.rows(
         """
-        SELECT v.ref, v.state, v.verdict, v.decision, v.country, v.id_type, v.requester, v.asked_at, v.ended_at,
-            COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why) AS why, v.record_match, v.liveness,
+        SELECT v.ref, v.state, COALESCE(v.verdict, '') AS verdict, COALESCE(v.decision, '') AS decision,
+            COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why, '') AS reason, v.country, v.id_type,
+            v.requester, v.asked_at, COALESCE(v.ended_at, '') AS ended_at,
+            COALESCE(v.record_match, 'not_compared') AS record_match, COALESCE(v.liveness, '') AS liveness,
             (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts
         FROM verifications v
         WHERE (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
           AND (:ref IS NULL OR v.asked_at > :asked_at OR (v.asked_at = :asked_at AND v.ref > :ref))
         ORDER BY v.asked_at, v.ref LIMIT :limit
         """,
-        since=to_text(wanted.since) if wanted.since else None,
-        until=to_text(wanted.until) if wanted.until else None,
+        since=wanted.since,
+        until=wanted.until,
         asked_at=after.asked_at if after else None,
         ref=after.ref if after else None,
         limit=PAGE,
     )
-    return [
-        ExportLine(
-            ref=row["ref"],
-            state=row["state"],
-            verdict=row["verdict"] or "",
-            decision=row["decision"] or "",
-            reason=row["why"] or "",
-            country=row["country"],
-            id_type=row["id_type"],
-            requester=row["requester"],
-            asked_at=row["asked_at"],
-            ended_at=row["ended_at"] or "",
-            attempts=row["attempts"],
-            record_match=row["record_match"] or RecordMatch.NOT_COMPARED.value,
-            liveness=row["liveness"] or "",
-        )
-        for row in rows
-    ]
+    return [load(ExportLine, row) for row in rows]
 
 
 FIELDS = tuple(ExportLine.__dataclass_fields__)
 
 
 def count(tx: Transaction, wanted: ExportRange) -> int:
-    row = tx.row(
+    count: int = tx.value(
         """
-        SELECT COUNT(*) AS n FROM verifications v
+        SELECT COUNT(*) FROM verifications v
         WHERE (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
         """,
-        since=to_text(wanted.since) if wanted.since else None,
-        until=to_text(wanted.until) if wanted.until else None,
+        since=wanted.since,
+        until=wanted.until,
     )
-    assert row is not None
-    return int(row["n"])
+    return count
 
 
 # What was asked for in Slack
@@ -102,33 +86,27 @@ def count(tx: Transaction, wanted: ExportRange) -> int:
 def add(tx: Transaction, export: Export, *, now: datetime) -> bool:
     """Store it. False when the same is being prepared for the same person already."""
     first, last = (export.period.first.isoformat(), export.period.last.isoformat()) if export.period else (None, None)
-    known = tx.row(
+    is_known = tx.exists(
         """
         SELECT 1 FROM exports
         WHERE state = 'asked' AND person = :person AND form = :form
           AND COALESCE(first, '') = COALESCE(:first, '') AND COALESCE(last, '') = COALESCE(:last, '')
         """,
-        person=export.person,
-        form=export.form.value,
+        **params(export),
         first=first,
         last=last,
     )
-    if known is not None:
+    if is_known:
         return False
     tx.run(
         """
         INSERT INTO exports (id, person, form, first, last, since, until, total, asked_at)
         VALUES (:id, :person, :form, :first, :last, :since, :until, :total, :now)
         """,
-        id=export.id,
-        person=export.person,
-        form=export.form.value,
+        **params(export),
         first=first,
         last=last,
-        since=to_text(export.since) if export.since else None,
-        until=to_text(export.until),
-        total=export.total,
-        now=to_text(now),
+        now=now,
     )
     return True
 
@@ -138,17 +116,7 @@ def find(tx: Transaction, export_id: str) -> Export | None:
     if row is None:
         return None
     days = (date.fromisoformat(row["first"]), date.fromisoformat(row["last"])) if row["first"] else None
-    return Export(
-        id=row["id"],
-        state=ExportState(row["state"]),
-        person=row["person"],
-        form=ExportFormat(row["form"]),
-        period=period_of_days(*days) if days else None,
-        since=moment_or_none(row["since"]),
-        until=from_text(row["until"]),
-        total=row["total"],
-        written=row["written"],
-    )
+    return load(Export, row, period=period_of_days(*days) if days else None)
 
 
 def keep_written(tx: Transaction, export_id: str, count: int) -> None:
@@ -161,8 +129,8 @@ def end(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -
     # Found again in Slack after its answer was lost, a file may have been told as failed before.
     changed = tx.run(
         "UPDATE exports SET state = :state, ended_at = :now WHERE id = :id AND state IN ('asked', 'failed')",
-        state=state.value,
-        now=to_text(now),
+        state=state,
+        now=now,
         id=export_id,
     )
     return changed == 1

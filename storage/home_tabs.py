@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage import leases
-from storage.engine.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction, from_text
 
 HOMES = "homes"
 """Topic woken when a Home tab is to be shown anew."""
@@ -51,7 +51,7 @@ def opened(tx: Transaction, person: str, *, now: datetime) -> None:
         ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = ''
         """,
         person=person,
-        now=to_text(now),
+        now=now,
     )
     tx.wake(HOMES)
 
@@ -66,10 +66,10 @@ def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
             ELSE :soon END
         WHERE due_at IS NULL AND opened_at > :since AND (person = :requester OR sees <> '')
         """,
-        now=to_text(now),
-        early=to_text(now - GAP),
-        soon=to_text(now + GAP),
-        since=to_text(now - KEPT_FRESH),
+        now=now,
+        early=now - GAP,
+        soon=now + GAP,
+        since=now - KEPT_FRESH,
         requester=requester,
     )
     if touched:
@@ -91,7 +91,7 @@ def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str
         """,
         view_print=view_print,
         sees=",".join(sorted(sees)),
-        now=to_text(now),
+        now=now,
         person=person,
     )
 
@@ -101,7 +101,7 @@ def reschedule_earlier(tx: Transaction, person: str, *, at: datetime) -> None:
     tx.run(
         "UPDATE homes SET due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END "
         "WHERE person = :person",
-        at=to_text(at),
+        at=at,
         person=person,
     )
 
@@ -114,7 +114,7 @@ def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:
             due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END
         WHERE person = :person
         """,
-        at=to_text(at),
+        at=at,
         person=person,
     )
 
@@ -128,13 +128,13 @@ def mark_all_due(tx: Transaction, *, now: datetime) -> None:
     """A new day, or other roles: every tab that is kept fresh."""
     tx.run(
         "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since",
-        now=to_text(now),
-        since=to_text(now - KEPT_FRESH),
+        now=now,
+        since=now - KEPT_FRESH,
     )
     tx.wake(HOMES)
 
 
 def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
     """How long the tab that is due for longest has been waiting."""
-    row = tx.row("SELECT MIN(due_at) AS due FROM homes WHERE due_at <= :now", now=to_text(now))
+    row = tx.row("SELECT MIN(due_at) AS due FROM homes WHERE due_at <= :now", now=now)
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from bot.domain.mentions.inbox import InboxItem, InboxKind
+from bot.domain.mentions.inbox import InboxItem
 from storage import leases
-from storage.engine.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction, from_text
+from storage.engine.mapping import load, params
 from storage.leases import FREE, Queue
 
 INBOX = "inbox"
@@ -17,18 +18,10 @@ def keep(tx: Transaction, item: InboxItem, *, now: datetime) -> None:
     tx.run(
         """
         INSERT INTO inbox (id, kind, channel, ts, thread_ts, person, team, fingerprint, again, asked_at, due_at)
-        VALUES (:id, :kind, :channel, :ts, :thread_ts, :person, :team, :fingerprint, :again, :now, :now)
+        VALUES (:id, :kind, :channel, :ts, :thread_ts, :user, :team, :fingerprint, :again, :now, :now)
         """,
-        id=item.id,
-        kind=item.kind.value,
-        channel=item.channel,
-        ts=item.ts,
-        thread_ts=item.thread_ts,
-        person=item.user,
-        team=item.team,
-        fingerprint=item.fingerprint,
-        again=int(item.again),
-        now=to_text(now),
+        **params(item),
+        now=now,
     )
     tx.wake(INBOX)
 
@@ -39,29 +32,14 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
     A lease that ran out was left by a worker that could not even write that it failed.
     """
     rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
-    return [
-        InboxItem(
-            id=row["id"],
-            kind=InboxKind(row["kind"]),
-            channel=row["channel"],
-            ts=row["ts"],
-            thread_ts=row["thread_ts"],
-            user=row["person"],
-            team=row["team"],
-            fingerprint=row["fingerprint"],
-            again=bool(row["again"]),
-            asked_at=from_text(row["asked_at"]),
-            tries=row["tries"],
-        )
-        for row in rows
-    ]
+    return [load(InboxItem, row, user=row["person"]) for row in rows]
 
 
 def reschedule(tx: Transaction, item_id: str, *, at: datetime) -> None:
     """It could not be answered now: try again at `at`."""
     tx.run(
         "UPDATE inbox SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id",
-        at=to_text(at),
+        at=at,
         id=item_id,
     )
 
@@ -73,5 +51,5 @@ def delete(tx: Transaction, item_id: str) -> None:
 
 def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
     """How long the item that is due for longest has been waiting."""
-    row = tx.row("SELECT MIN(due_at) AS due FROM inbox WHERE due_at <= :now", now=to_text(now))
+    row = tx.row("SELECT MIN(due_at) AS due FROM inbox WHERE due_at <= :now", now=now)
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.engine.database import Transaction, to_text
+from storage.engine.database import Transaction
 
 FREE = "(leased_until IS NULL OR leased_until <= :now)"
 """Nobody is at work on it, or whoever was has taken longer than any worker does."""
@@ -40,7 +40,7 @@ def find_due(tx: Transaction, queue: Queue, *, now: datetime, limit: int, **para
     """Rows that are due, oldest first, which the caller may `take` in this transaction."""
     return tx.rows(
         f"SELECT {queue.columns} FROM {queue.table} WHERE {queue.due} ORDER BY {queue.order} LIMIT :limit",
-        now=to_text(now),
+        now=now,
         limit=limit,
         **parameters,
     )
@@ -55,8 +55,8 @@ def take(
     for value in values:
         tx.run(
             f"UPDATE {table} SET {assignments} WHERE {key} = :value",
-            until=to_text(until),
-            now=to_text(now),
+            until=until,
+            now=now,
             value=value,
         )
 
@@ -74,7 +74,7 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
     # Whether a tab was shown is not known: it is shown anew, whatever it showed before.
     tx.run(
         "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL",
-        now=to_text(now),
+        now=now,
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, URGENT, Post, PostKind
-from storage.engine.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction, from_text, moment_or_none
+from storage.engine.mapping import load
 
 OUTBOX = "outbox"
 """Topic woken when something is to be said."""
@@ -59,18 +60,18 @@ def enqueue(
         """,
         id=post_id,
         ref=ref,
-        kind=kind.value,
+        kind=kind,
         destination=destination,
         priority=priority,
         receipt=receipt,
         payload=json.dumps(dict(payload or {})),
         parent_id=parent_id,
-        is_posted=int(kind not in UPDATES),
-        in_doubt_since=to_text(in_doubt_since) if in_doubt_since else None,
+        is_posted=kind not in UPDATES,
+        in_doubt_since=in_doubt_since,
         state="dropped" if is_silent else "due",
-        done_at=to_text(now) if is_silent else None,
-        due_at=to_text(due_at or now),
-        now=to_text(now),
+        done_at=now if is_silent else None,
+        due_at=due_at or now,
+        now=now,
     )
     tx.wake(OUTBOX)
     return post_id
@@ -79,7 +80,7 @@ def enqueue(
 def awaits_refresh(tx: Transaction, ref: str) -> bool:
     """Whether the request's message, or an update of it, is still to be built."""
     # One that is leased or in doubt was built before what changed now.
-    row = tx.row(
+    return tx.exists(
         """
         SELECT 1 FROM posts
         WHERE ref = :ref AND kind IN ('progress', 'request') AND state = 'due' AND leased_until IS NULL
@@ -87,14 +88,12 @@ def awaits_refresh(tx: Transaction, ref: str) -> bool:
         """,
         ref=ref,
     )
-    return row is not None
 
 
 def count(tx: Transaction, ref: str, kind: PostKind) -> int:
     """How many posts of one kind there were about a check."""
-    row = tx.row("SELECT COUNT(*) AS n FROM posts WHERE ref = :ref AND kind = :kind", ref=ref, kind=kind.value)
-    assert row is not None
-    return int(row["n"])
+    count: int = tx.value("SELECT COUNT(*) FROM posts WHERE ref = :ref AND kind = :kind", ref=ref, kind=kind)
+    return count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +115,7 @@ def updates_of(tx: Transaction, parent_id: str, kind: PostKind) -> Updates:
         FROM posts WHERE about = :parent_id AND kind = :kind
         """,
         parent_id=parent_id,
-        kind=kind.value,
+        kind=kind,
     )
     assert row is not None
     return Updates(is_waiting=bool(row["waiting"]), count=row["n"], last_at=moment_or_none(row["last_at"]))
@@ -140,13 +139,12 @@ def cards_to_refresh(tx: Transaction, ref: str) -> list[tuple[Post, int]]:
 
 def questions(tx: Transaction, ref: str) -> list[str]:
     """Ids of the questions to the requester that stand in Slack."""
-    rows = tx.rows("SELECT id FROM posts WHERE ref = :ref AND kind = 'held' AND state = 'done'", ref=ref)
-    return [row["id"] for row in rows]
+    return tx.column("SELECT id FROM posts WHERE ref = :ref AND kind = 'held' AND state = 'done'", ref=ref)
 
 
 def has_told(tx: Transaction, ref: str) -> bool:
     """Whether anything about a check was told in its thread, or will be."""
-    row = tx.row(
+    return tx.exists(
         """
         SELECT 1 FROM posts WHERE ref = :ref AND state IN ('due', 'done')
           AND kind NOT IN ('review_notice', 'review_card', 'review_call', 'personal', 'alert')
@@ -154,7 +152,6 @@ def has_told(tx: Transaction, ref: str) -> bool:
         """,
         ref=ref,
     )
-    return row is not None
 
 
 def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], now: datetime) -> None:
@@ -167,8 +164,8 @@ def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], no
             WHERE ref = :ref AND kind = :kind AND state = 'due' AND leased_until IS NULL AND in_doubt_since IS NULL
             """,
             ref=ref,
-            kind=kind.value,
-            now=to_text(now),
+            kind=kind,
+            now=now,
         )
 
 
@@ -181,12 +178,10 @@ def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:
         ON CONFLICT (kind) DO UPDATE SET told_at = :now WHERE alerts.told_at <= :hour_ago OR alerts.told_at > :now
         """,
         kind=fault,
-        now=to_text(now),
-        hour_ago=to_text(now - ALERT_EVERY),
+        now=now,
+        hour_ago=now - ALERT_EVERY,
     )
-    row = tx.row("SELECT told_at FROM alerts WHERE kind = :kind", kind=fault)
-    assert row is not None
-    return from_text(row["told_at"])
+    return from_text(tx.value("SELECT told_at FROM alerts WHERE kind = :kind", kind=fault))
 
 
 def opening(tx: Transaction, ref: str) -> Post | None:
@@ -210,20 +205,19 @@ def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
 
 
 def delivered(tx: Transaction, post_id: str) -> bool:
-    row = tx.row("SELECT 1 FROM posts WHERE id = :id AND state = 'done'", id=post_id)
-    return row is not None
+    return tx.exists("SELECT 1 FROM posts WHERE id = :id AND state = 'done'", id=post_id)
 
 
 def told_codes(tx: Transaction, job_id: str) -> frozenset[str]:
     """Result codes of a job that people were told of, or will be."""
-    rows = tx.rows(
+    codes = tx.column(
         """
         SELECT DISTINCT r.code FROM posts p JOIN receipts r ON r.id = p.receipt
         WHERE r.job_id = :job_id AND p.ref = (SELECT ref FROM attempts WHERE job_id = :job_id)
         """,
         job_id=job_id,
     )
-    return frozenset(row["code"] for row in rows)
+    return frozenset(codes)
 
 
 def unconfirmed_post(tx: Transaction, job_id: str) -> Post | None:
@@ -241,23 +235,10 @@ def unconfirmed_post(tx: Transaction, job_id: str) -> Post | None:
 
 def lag(tx: Transaction, *, now: datetime) -> timedelta:
     """How long the oldest post that is due has been waiting."""
-    row = tx.row("SELECT MIN(due_at) AS due FROM posts WHERE state = 'due' AND due_at <= :now", now=to_text(now))
+    row = tx.row("SELECT MIN(due_at) AS due FROM posts WHERE state = 'due' AND due_at <= :now", now=now)
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
 
 
 def post_of(row: sqlite3.Row) -> Post:
     """The columns `lane`, `note` and `about` keep their old names: renaming them buys nothing and costs a migration."""
-    return Post(
-        id=row["id"],
-        ref=row["ref"],
-        kind=PostKind(row["kind"]),
-        destination=row["lane"],
-        receipt=row["receipt"],
-        payload=json.loads(row["note"]),
-        parent_id=row["about"],
-        tries=row["tries"],
-        in_doubt_since=moment_or_none(row["in_doubt_since"]),
-        created_at=from_text(row["created_at"]),
-        ts=row["ts"],
-        channel=row["channel"],
-    )
+    return load(Post, row, destination=row["lane"], payload=json.loads(row["note"]), parent_id=row["about"])

@@ -17,35 +17,31 @@ def hold(
 ) -> bool:
     """Do not send it before a question is answered. False when it is held already, or beyond being held."""
     # The requester may have withdrawn it while its photos were looked at.
-    return bool(
-        tx.run(
-            """
-            UPDATE verifications SET held = :held, held_note = :note, due_at = :remind_at, leased_until = NULL,
-                tries = 0
-            WHERE ref = :ref AND state = 'requested' AND held IS NULL
-            """,
-            held=held.value,
-            note=json.dumps({**about, "since": to_text(now)}),
-            remind_at=to_text(remind_at),
-            ref=ref,
-        )
+    return tx.change(
+        """
+        UPDATE verifications SET held = :held, held_note = :note, due_at = :remind_at, leased_until = NULL,
+            tries = 0
+        WHERE ref = :ref AND state = 'requested' AND held IS NULL
+        """,
+        held=held,
+        note=json.dumps({**about, "since": to_text(now)}),
+        remind_at=remind_at,
+        ref=ref,
     )
 
 
 def release(tx: Transaction, ref: str, *, paused: timedelta, now: datetime) -> bool:
     """The question is answered: due to be sent now. False when there is no question any more."""
     # Two buttons of one question may be pressed at once, and the clock may withdraw the check in that moment.
-    return bool(
-        tx.run(
-            """
-            UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL,
-                paused_seconds = paused_seconds + :paused
-            WHERE ref = :ref AND held IS NOT NULL AND state = 'requested'
-            """,
-            now=to_text(now),
-            paused=paused.total_seconds(),
-            ref=ref,
-        )
+    return tx.change(
+        """
+        UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL,
+            paused_seconds = paused_seconds + :paused
+        WHERE ref = :ref AND held IS NOT NULL AND state = 'requested'
+        """,
+        now=now,
+        paused=paused.total_seconds(),
+        ref=ref,
     )
 
 
@@ -58,7 +54,7 @@ def postpone(tx: Transaction, ref: str, *, until: datetime) -> None:
     """Nothing comes of the silence before then."""
     tx.run(
         "UPDATE verifications SET due_at = :until WHERE ref = :ref AND state = 'requested' AND held IS NOT NULL",
-        until=to_text(until),
+        until=until,
         ref=ref,
     )
 
@@ -76,11 +72,10 @@ def keep_passed(tx: Transaction, ref: str, passed: Collection[str]) -> None:
 
 def unanswered(tx: Transaction, *, now: datetime) -> list[str]:
     """Checks whose question waits for a reminder, or for too long."""
-    rows = tx.rows(
+    return tx.column(
         "SELECT ref FROM verifications WHERE held IS NOT NULL AND state = 'requested' AND due_at <= :now LIMIT 100",
-        now=to_text(now),
+        now=now,
     )
-    return [row["ref"] for row in rows]
 
 
 def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime, but: str | None) -> list[str]:
@@ -96,7 +91,7 @@ def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime
             ORDER BY v.asked_at DESC LIMIT :most
             """,
             print=print_,
-            since=to_text(since),
+            since=since,
             most=_MOST_EARLIER,
         )
         found |= {row["ref"]: row["asked_at"] for row in rows if row["ref"] != but}
@@ -124,7 +119,7 @@ def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> l
             """,
             print=print_,
             ref=ref,
-            since=to_text(since),
+            since=since,
             most=_MOST_EARLIER,
         )
     ]

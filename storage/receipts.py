@@ -8,7 +8,8 @@ from datetime import datetime
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.trust_rules import Disposition, Source
 from storage import blind_index
-from storage.engine.database import Transaction, from_text, to_text
+from storage.engine.database import Transaction
+from storage.engine.mapping import load
 
 REFUSED_KEPT = 20
 """How many refused messages are kept per job: enough to see what happened, too few to fill the disk."""
@@ -53,10 +54,8 @@ def keep_refused(
     tx: Transaction, *, receipt_id: str, job_id: str, why: str, body: str, body_sha256: str, now: datetime
 ) -> bool:
     """Keep what came with a known token and was not trusted; False when it is a repeat or enough are kept."""
-    kept = tx.row("SELECT COUNT(*) AS n FROM receipts WHERE job_id = :job_id AND fate = 'refused'", job_id=job_id)
-    if kept is not None and kept["n"] >= REFUSED_KEPT:
-        return False
-    if _find(tx, job_id, why, body_sha256) is not None:
+    kept = tx.value("SELECT COUNT(*) FROM receipts WHERE job_id = :job_id AND fate = 'refused'", job_id=job_id)
+    if kept >= REFUSED_KEPT or _find(tx, job_id, why, body_sha256) is not None:
         return False
     _insert(
         tx,
@@ -79,14 +78,10 @@ def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | No
     run inside one transaction, and there is one writer.
     """
     for print_ in blind_index.candidates(tx.sealer, blind_index.BODY, body_sha256):
-        row = tx.row(
-            "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print",
-            job_id=job_id,
-            code=code,
-            print=print_,
-        )
-        if row is not None:
-            return str(row["id"])
+        same = "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print"
+        known: str | None = tx.value(same, job_id=job_id, code=code, print=print_)
+        if known is not None:
+            return known
     return None
 
 
@@ -111,13 +106,13 @@ def _insert(
         """,
         id=receipt_id,
         job_id=job_id,
-        source=source.value,
+        source=source,
         code=code,
         body_print=body_print,
         sha256_sealed=sha256_sealed,
         body=tx.sealer.seal(body, place=f"receipts.body:{receipt_id}"),
-        fate=fate.value,
-        now=to_text(now),
+        fate=fate,
+        now=now,
     )
 
 
@@ -145,14 +140,14 @@ def _is_long(value: object) -> bool:
 
 
 def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:
-    tx.run("UPDATE receipts SET fate = :fate WHERE id = :id", fate=fate.value, id=receipt_id)
+    tx.run("UPDATE receipts SET fate = :fate WHERE id = :id", fate=fate, id=receipt_id)
 
 
 def release(tx: Transaction, receipt_id: str) -> str:
     """Wait for nobody any more with a message that fitted nowhere; it is never believed. Gives its job's id."""
-    row = tx.row("UPDATE receipts SET fate = 'released' WHERE id = :id RETURNING job_id", id=receipt_id)
-    assert row is not None
-    return str(row["job_id"])
+    job_id = tx.value("UPDATE receipts SET fate = 'released' WHERE id = :id RETURNING job_id", id=receipt_id)
+    assert job_id is not None
+    return str(job_id)
 
 
 def find(tx: Transaction, receipt_id: str) -> Receipt | None:
@@ -201,12 +196,4 @@ def _receipt(tx: Transaction, row: sqlite3.Row) -> Receipt:
     body = "{}"
     if row["body_sealed"] is not None:
         body = tx.sealer.open(row["body_sealed"], place=f"receipts.body:{row['id']}")
-    return Receipt(
-        id=row["id"],
-        job_id=row["job_id"],
-        source=Source(row["source"]),
-        fate=Disposition(row["fate"]),
-        code=row["code"],
-        received_at=from_text(row["received_at"]),
-        body=body,
-    )
+    return load(Receipt, row, body=body)

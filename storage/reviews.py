@@ -17,7 +17,8 @@ from bot.domain.review.review import (
     ReviewState,
     WaitingReview,
 )
-from storage.engine.database import Transaction, from_text, moment_or_none, to_text
+from storage.engine.database import Transaction, from_text
+from storage.engine.mapping import load, params
 
 
 def find(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
@@ -68,16 +69,8 @@ def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -
     )
     if row is None:
         return None
-    return ReviewDecision(
-        number=row["number"],
-        decision=Decision(row["decision"]),
-        reason=row["reason"],
-        by=row["decided_by"],
-        confirmed_by=row["confirmed_by"],
-        is_override=bool(row["override"]),
-        at=from_text(row["at"]),
-        words=_open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"])),
-    )
+    words = _open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"]))
+    return load(ReviewDecision, row, by=row["decided_by"], is_override=bool(row["override"]), words=words)
 
 
 def notes(tx: Transaction, ref: str) -> list[Note]:
@@ -108,14 +101,13 @@ def replies_due(tx: Transaction) -> list[tuple[str, int]]:
 
 def open_in_earlier_rounds(tx: Transaction, ref: str) -> list[int]:
     """Rounds before the one that counts now, in which somebody is still waited for."""
-    rows = tx.rows(
+    return tx.column(
         """
         SELECT round FROM reviews WHERE ref = :ref AND state = 'open'
           AND round < (SELECT round FROM verifications WHERE ref = :ref)
         """,
         ref=ref,
     )
-    return [row["round"] for row in rows]
 
 
 def waiting(tx: Transaction) -> list[WaitingReview]:
@@ -144,16 +136,15 @@ def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
 
     Rows of a file aside: the file's own message counts them, and a card for each would bury all others.
     """
-    rows = tx.rows(
+    return tx.column(
         """
         SELECT v.ref FROM verifications v
         WHERE v.state = 'processing' AND v.sent_at <= :before AND v.batch IS NULL
           AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round AND r.events <> '')
         ORDER BY v.sent_at LIMIT 100
         """,
-        before=to_text(sent_before),
+        before=sent_before,
     )
-    return [row["ref"] for row in rows]
 
 
 # Opening and closing
@@ -168,40 +159,36 @@ def ensure(tx: Transaction, ref: str, round_: int, *, now: datetime) -> None:
         """,
         ref=ref,
         round=round_,
-        now=to_text(now),
+        now=now,
     )
 
 
 def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
     """Keep what reviewers are called for. False when they were called for it before: a message that came again."""
     # The line is compared inside the UPDATE: a callback and Smile ID's own record may report one event at once.
-    return bool(
-        tx.run(
-            """
-            UPDATE reviews SET events = events || :line
-            WHERE ref = :ref AND round = :round AND events NOT LIKE '%' || :line || '%'
-            """,
-            line=f"\n{event}\n",
-            ref=ref,
-            round=round_,
-        )
+    return tx.change(
+        """
+        UPDATE reviews SET events = events || :line
+        WHERE ref = :ref AND round = :round AND events NOT LIKE '%' || :line || '%'
+        """,
+        line=f"\n{event}\n",
+        ref=ref,
+        round=round_,
     )
 
 
 def reopen(tx: Transaction, ref: str, round_: int, *, now: datetime) -> bool:
     """Open it, claimed by nobody. False when it is open already: whoever has claimed it keeps it."""
     # A reviewer's decision may have closed it since the caller looked. It stays on record, and the review opens anew.
-    return bool(
-        tx.run(
-            """
-            UPDATE reviews SET state = 'open', opened_at = :now, closed_at = NULL, claimed_by = NULL, claimed_at = NULL,
-                touched_at = NULL, reminded = ''
-            WHERE ref = :ref AND round = :round AND state <> 'open'
-            """,
-            ref=ref,
-            round=round_,
-            now=to_text(now),
-        )
+    return tx.change(
+        """
+        UPDATE reviews SET state = 'open', opened_at = :now, closed_at = NULL, claimed_by = NULL, claimed_at = NULL,
+            touched_at = NULL, reminded = ''
+        WHERE ref = :ref AND round = :round AND state <> 'open'
+        """,
+        ref=ref,
+        round=round_,
+        now=now,
     )
 
 
@@ -209,7 +196,7 @@ def mark_by_hand(tx: Transaction, ref: str, round_: int, *, by_hand: bool) -> No
     """Whether somebody opened it of their own accord, without being called."""
     tx.run(
         "UPDATE reviews SET by_hand = :by_hand WHERE ref = :ref AND round = :round",
-        by_hand=int(by_hand),
+        by_hand=by_hand,
         ref=ref,
         round=round_,
     )
@@ -223,8 +210,8 @@ def close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: da
             proposed_by = NULL, proposed_at = NULL, proposed_override = 0, words_sealed = NULL
         WHERE ref = :ref AND round = :round
         """,
-        state=state.value,
-        now=to_text(now),
+        state=state,
+        now=now,
         ref=ref,
         round=round_,
     )
@@ -236,18 +223,16 @@ def close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: da
 def claim(tx: Transaction, ref: str, round_: int, *, by: str, now: datetime) -> bool:
     """Give an open review to one person. False when somebody has it already, perhaps they themselves."""
     # Two people click *Claim* on two copies of a card: the first to be written has it, the other is told who.
-    return bool(
-        tx.run(
-            """
-            UPDATE reviews SET claimed_by = :by, claimed_at = :now, touched_at = :now, reminded = '',
-                first_claimed_at = COALESCE(first_claimed_at, :now)
-            WHERE ref = :ref AND round = :round AND state = 'open' AND claimed_by IS NULL
-            """,
-            by=by,
-            now=to_text(now),
-            ref=ref,
-            round=round_,
-        )
+    return tx.change(
+        """
+        UPDATE reviews SET claimed_by = :by, claimed_at = :now, touched_at = :now, reminded = '',
+            first_claimed_at = COALESCE(first_claimed_at, :now)
+        WHERE ref = :ref AND round = :round AND state = 'open' AND claimed_by IS NULL
+        """,
+        by=by,
+        now=now,
+        ref=ref,
+        round=round_,
     )
 
 
@@ -255,19 +240,17 @@ def change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None,
     """From the one who had it to another, or to nobody. False when it is not theirs any more."""
     # An admin may have handed it on, a decision or Smile ID's final result closed it, or *Run again* begun a new
     # round, since the caller read who had it.
-    return bool(
-        tx.run(
-            """
-            UPDATE reviews SET claimed_by = :after, reminded = '', touched_at = :now,
-                claimed_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END
-            WHERE ref = :ref AND state = 'open' AND claimed_by = :before
-              AND round = (SELECT round FROM verifications WHERE ref = :ref)
-            """,
-            before=before,
-            after=after,
-            now=to_text(now),
-            ref=ref,
-        )
+    return tx.change(
+        """
+        UPDATE reviews SET claimed_by = :after, reminded = '', touched_at = :now,
+            claimed_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END
+        WHERE ref = :ref AND state = 'open' AND claimed_by = :before
+          AND round = (SELECT round FROM verifications WHERE ref = :ref)
+        """,
+        before=before,
+        after=after,
+        now=now,
+        ref=ref,
     )
 
 
@@ -277,22 +260,16 @@ def change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None,
 def propose(tx: Transaction, ref: str, round_: int, proposal: Proposal) -> bool:
     """Keep a decision that waits for a second person. False when the review is not open any more."""
     # Smile ID's final result may have closed it since the form was opened.
-    return bool(
-        tx.run(
-            """
-            UPDATE reviews SET proposed = :decision, proposed_reason = :reason, proposed_by = :by, proposed_at = :at,
-                proposed_override = :override, words_sealed = :words, touched_at = :at, reminded = ''
-            WHERE ref = :ref AND round = :round AND state = 'open'
-            """,
-            decision=proposal.decision.value,
-            reason=proposal.reason,
-            by=proposal.by,
-            at=to_text(proposal.at),
-            override=int(proposal.is_override),
-            words=tx.sealer.seal(proposal.words, place=_place(ref, round_)),
-            ref=ref,
-            round=round_,
-        )
+    return tx.change(
+        """
+        UPDATE reviews SET proposed = :decision, proposed_reason = :reason, proposed_by = :by, proposed_at = :at,
+            proposed_override = :is_override, words_sealed = :sealed, touched_at = :at, reminded = ''
+        WHERE ref = :ref AND round = :round AND state = 'open'
+        """,
+        **params(proposal),
+        sealed=tx.sealer.seal(proposal.words, place=_place(ref, round_)),
+        ref=ref,
+        round=round_,
     )
 
 
@@ -306,7 +283,7 @@ def withdraw_proposal(tx: Transaction, ref: str, *, now: datetime) -> None:
         WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
           AND proposed IS NOT NULL
         """,
-        now=to_text(now),
+        now=now,
         ref=ref,
     )
 
@@ -318,7 +295,7 @@ def restart_reminders(tx: Transaction, ref: str, *, now: datetime) -> None:
         UPDATE reviews SET touched_at = :now, reminded = ''
         WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
         """,
-        now=to_text(now),
+        now=now,
         ref=ref,
     )
 
@@ -341,18 +318,15 @@ def add_decision(
         """
         INSERT INTO decisions (ref, round, number, decision, reason, words_sealed, decided_by, confirmed_by, override,
             at)
-        VALUES (:ref, :round, :number, :decision, :reason, :words, :by, :confirmed_by, :override, :now)
+        VALUES (:ref, :round, :number, :decision, :reason, :sealed, :by, :confirmed_by, :is_override, :now)
         """,
         ref=ref,
         round=round_,
         number=number,
-        decision=proposal.decision.value,
-        reason=proposal.reason,
-        words=tx.sealer.seal(proposal.words, place=_place(ref, round_, number)),
-        by=proposal.by,
+        **params(proposal),
+        sealed=tx.sealer.seal(proposal.words, place=_place(ref, round_, number)),
         confirmed_by=confirmed_by,
-        override=int(proposal.is_override),
-        now=to_text(now),
+        now=now,
     )
     tx.run("UPDATE reviews SET replies_due = 1 WHERE ref = :ref AND round = :round", ref=ref, round=round_)
 
@@ -372,7 +346,7 @@ def add_note(tx: Transaction, ref: str, round_: int, *, author: str, words: str,
         ref=ref,
         round=round_,
         author=author,
-        now=to_text(now),
+        now=now,
         source=source,
         words=tx.sealer.seal(words, place=f"review_notes.words:{ref}:{round_}:{source}"),
     )
@@ -383,7 +357,7 @@ def add_note(tx: Transaction, ref: str, round_: int, *, author: str, words: str,
             UPDATE reviews SET touched_at = :now, reminded = ''
             WHERE ref = :ref AND round = :round AND claimed_by = :author AND state = 'open'
             """,
-            now=to_text(now),
+            now=now,
             author=author,
             ref=ref,
             round=round_,
@@ -399,19 +373,17 @@ def replies_read(tx: Transaction, ref: str, round_: int) -> None:
 def mark_reminded(tx: Transaction, review: Review, mark: str) -> bool:
     """Take one step of the ladder. False when something happened meanwhile, or it was taken before."""
     # Since the review was read, somebody may have claimed, proposed or decided: who is reminded would be wrong.
-    return bool(
-        tx.run(
-            """
-            UPDATE reviews SET reminded = :mark
-            WHERE ref = :ref AND round = :round AND state = 'open' AND reminded = :before
-              AND COALESCE(claimed_by, '') = :claimed_by
-            """,
-            mark=mark,
-            before=review.reminded,
-            claimed_by=review.claimed_by or "",
-            ref=review.ref,
-            round=review.round,
-        )
+    return tx.change(
+        """
+        UPDATE reviews SET reminded = :mark
+        WHERE ref = :ref AND round = :round AND state = 'open' AND reminded = :before
+          AND COALESCE(claimed_by, '') = :claimed_by
+        """,
+        mark=mark,
+        before=review.reminded,
+        claimed_by=review.claimed_by or "",
+        ref=review.ref,
+        round=review.round,
     )
 
 
@@ -434,17 +406,10 @@ def _review(tx: Transaction, row: sqlite3.Row) -> Review:
             is_override=bool(row["proposed_override"]),
             words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])),
         )
-    return Review(
-        ref=row["ref"],
-        round=row["round"],
-        state=ReviewState(row["state"]),
-        opened_at=from_text(row["opened_at"]),
-        claimed_by=row["claimed_by"],
-        claimed_at=moment_or_none(row["claimed_at"]),
-        touched_at=moment_or_none(row["touched_at"]),
+    return load(
+        Review,
+        row,
         proposal=proposal,
         decided=decided(tx, row["ref"], row["round"]),
-        reminded=row["reminded"],
-        notes=row["notes"],
         is_by_hand=bool(row["by_hand"]),
     )

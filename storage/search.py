@@ -8,7 +8,7 @@ from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import State
 from bot.domain.reporting.searches import Cursor, SearchFilter
 from storage import blind_index, checks
-from storage.engine.database import Transaction, to_text
+from storage.engine.database import Transaction
 
 MOST_KEYED = 200
 """Checks of one number, reference or job that are looked at; more than any customer has."""
@@ -42,7 +42,7 @@ def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | No
     states = ", ".join(f"'{state.value}'" for state in (wanted.states if wanted.states is not None else State))
     refs = list(wanted.refs)[:MOST_KEYED] if wanted.refs is not None else None
     among = "" if refs is None else f"AND v.ref IN ({', '.join(f':r{n}' for n in range(len(refs))) or 'NULL'})"
-    rows = tx.rows(
+    return tx.column(
         f"""
         SELECT v.ref FROM verifications v
         WHERE (:requester IS NULL OR v.requester = :requester) AND v.state IN ({states or "NULL"}) {among}
@@ -53,15 +53,14 @@ def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | No
         ORDER BY v.asked_at {order}, v.ref {order} LIMIT :limit
         """,
         requester=wanted.requester,
-        undecided=int(wanted.undecided),
-        since=to_text(wanted.since) if wanted.since else None,
-        until=to_text(wanted.until) if wanted.until else None,
-        at=to_text(cursor.asked_at) if cursor else None,
+        undecided=wanted.undecided,
+        since=wanted.since,
+        until=wanted.until,
+        at=cursor.asked_at if cursor else None,
         ref=cursor.ref if cursor else None,
         limit=limit,
         **{f"r{n}": ref for n, ref in enumerate(refs or ())},
     )
-    return [row["ref"] for row in rows]
 
 
 def newest(tx: Transaction, refs: Collection[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from storage.engine.database import Transaction, to_text
+from storage.engine.database import Transaction
 
 KEPT_FOR = timedelta(days=2)
 """Slack repeats an event for a day at most (docs.slack.dev/apis/events-api, *Delayed events*, 2026-11)."""
@@ -11,11 +11,9 @@ KEPT_FOR = timedelta(days=2)
 def take(tx: Transaction, request_id: str, *, now: datetime) -> bool:
     """True for the first request with this id, False for every repeat."""
     # Slack sends an event again after three seconds, while the first one may still be at work.
-    tx.run("DELETE FROM slack_requests WHERE at < :old", old=to_text(now - KEPT_FOR))
-    return bool(
-        tx.run(
-            "INSERT INTO slack_requests (id, at) VALUES (:id, :now) ON CONFLICT (id) DO NOTHING",
-            id=request_id,
-            now=to_text(now),
-        )
+    tx.run("DELETE FROM slack_requests WHERE at < :old", old=now - KEPT_FOR)
+    return tx.change(
+        "INSERT INTO slack_requests (id, at) VALUES (:id, :now) ON CONFLICT (id) DO NOTHING",
+        id=request_id,
+        now=now,
     )

@@ -51,7 +51,7 @@ def last_told(tx: Transaction, channel: str, kind: PeriodKind) -> date | None:
     row = tx.row(
         "SELECT MAX(period) AS period FROM summaries WHERE channel = :channel AND kind = :kind",
         channel=channel,
-        kind=kind.value,
+        kind=kind,
     )
     return date.fromisoformat(row["period"]) if row is not None and row["period"] else None
 
@@ -65,9 +65,9 @@ def take(tx: Transaction, channel: str, period: Period, *, how: str, now: dateti
         ON CONFLICT (channel, kind, period) DO NOTHING
         """,
         channel=channel,
-        kind=period.kind.value,
+        kind=period.kind,
         period=period.first.isoformat(),
         how=how,
-        now=to_text(now),
+        now=now,
     )
     return taken == 1

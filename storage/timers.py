@@ -42,7 +42,7 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
     tx.run("UPDATE reviews SET touched_at = opened_at WHERE state = 'open' AND touched_at IS NULL")
     _shift(tx, "reviews", ("ref", "round"), ("touched_at",), "state = 'open'", by)
     # Slack repeats a request by its own clock, so its id is kept no shorter for ours.
-    tx.run("UPDATE slack_requests SET at = :now", now=to_text(now))
+    tx.run("UPDATE slack_requests SET at = :now", now=now)
     seen(tx, now=now)
 
 
@@ -61,7 +61,7 @@ def _move_checks(tx: Transaction, by: timedelta, before: datetime) -> None:
     # Due later without a question or a failed try, it waits for a time that a person chose by the calendar.
     waiting = f"""{_OPEN} AND state <> 'in_review'
                   AND NOT (state = 'requested' AND held IS NULL AND tries = 0 AND due_at > :before)"""
-    _shift(tx, "verifications", ("ref",), ("due_at", "leased_until", "sent_at"), waiting, by, before=to_text(before))
+    _shift(tx, "verifications", ("ref",), ("due_at", "leased_until", "sent_at"), waiting, by, before=before)
     for row in tx.rows(f"SELECT ref, held_note FROM verifications WHERE {_OPEN} AND held IS NOT NULL"):
         note = json.loads(row["held_note"])
         note["since"] = to_text(from_text(note["since"]) + by)
@@ -75,7 +75,7 @@ def _shift(
     columns: Sequence[str],
     waiting: str,
     by: timedelta,
-    **parameters: str,
+    **parameters: object,
 ) -> None:
     """Reckoned here and not in SQL, where each database adds to a time in words of its own."""
     update = f"""UPDATE {table} SET {", ".join(f"{column} = :{column}" for column in columns)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlite_utils
 
@@ -47,7 +48,10 @@ class Transaction:
         self._topics = topics
 
     def rows(self, sql: str, /, **params: object) -> list[sqlite3.Row]:
-        """All rows of one statement. Parameters are named; a datetime is stored as `to_text` writes it."""
+        """All rows of one statement.
+
+        Parameters are named: a datetime is stored as `to_text` writes it, an enum member as its value, a bool as 0/1.
+        """
         with closing(self._execute(sql, params)) as cursor:
             return cursor.fetchall()
 
@@ -55,6 +59,23 @@ class Transaction:
         """The first row of one statement, if there is any."""
         rows = self.rows(sql, **params)
         return rows[0] if rows else None
+
+    def column(self, sql: str, /, **params: object) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self.rows(sql, **params)]
+
+    def value(self, sql: str, /, **params: object) -> Any:
+        """The first column of the first row; None where there is no row, too."""
+        row = self.row(sql, **params)
+        return None if row is None else row[0]
+
+    def exists(self, sql: str, /, **params: object) -> bool:
+        """Whether there is any row."""
+        return self.row(sql, **params) is not None
+
+    def change(self, sql: str, /, **params: object) -> bool:
+        """Run one guarded statement; False when its guard kept it from changing anything."""
+        return self.run(sql, **params) > 0
 
     def run(self, sql: str, /, **params: object) -> int:
         """How many rows one INSERT, UPDATE or DELETE touched (with RETURNING use `rows`)."""
