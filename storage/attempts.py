@@ -16,11 +16,7 @@ RESULTS = "results"
 """Topic woken when a job is due for job_status."""
 
 _QUEUE = leases.Queue(
-    table="attempts",
-    key="job_id",
-    due=f"ask_at <= :now AND {leases.FREE}",
-    order="ask_at",
-    taken="asked_at = :now",
+    table="attempts", key="job_id", due=f"ask_at <= :now AND {leases.FREE}", order="ask_at", taken="asked_at = :now"
 )
 
 TOKEN_PURPOSE = "callback-token"  # noqa: S105  a label, not a token

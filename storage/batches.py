@@ -82,11 +82,7 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
 
 
 def reschedule(tx: Transaction, batch_id: str, *, at: datetime) -> None:
-    tx.run(
-        "UPDATE batches SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id",
-        at=at,
-        id=batch_id,
-    )
+    tx.run("UPDATE batches SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id", at=at, id=batch_id)
 
 
 def keep_preview(
@@ -144,9 +140,7 @@ def end(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """The last of its rows has ended."""
     # Cancelled in this moment, it stays cancelled.
     tx.run(
-        "UPDATE batches SET state = 'done', ended_at = :now WHERE id = :id AND state = 'sending'",
-        now=now,
-        id=batch_id,
+        "UPDATE batches SET state = 'done', ended_at = :now WHERE id = :id AND state = 'sending'", now=now, id=batch_id
     )
 
 

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.domain.check.check import (
-    CONSENT_NOTICE,
-    Check,
-    PhotoKind,
-    PhotoRef,
-    Request,
-)
+from bot.domain.check.check import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, Request
 from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import FINAL, ReviewReason, State, check_move
 from bot.domain.results.codes import ResultMeaning

@@ -76,7 +76,6 @@ def _leased_of_batches(tx: Transaction, *, now: datetime) -> int:
 def oldest(tx: Transaction, *, now: datetime) -> timedelta:
     """How long the oldest check that is due has been waiting; rows of batches aside, which wait for each other."""
     row = tx.row(
-        f"SELECT MIN(due_at) AS due FROM verifications WHERE {_UNSENT} AND batch IS NULL AND due_at <= :now",
-        now=now,
+        f"SELECT MIN(due_at) AS due FROM verifications WHERE {_UNSENT} AND batch IS NULL AND due_at <= :now", now=now
     )
     return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

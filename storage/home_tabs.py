@@ -127,9 +127,7 @@ def forget(tx: Transaction, person: str) -> None:
 def mark_all_due(tx: Transaction, *, now: datetime) -> None:
     """A new day, or other roles: every tab that is kept fresh."""
     tx.run(
-        "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since",
-        now=now,
-        since=now - KEPT_FRESH,
+        "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since", now=now, since=now - KEPT_FRESH
     )
     tx.wake(HOMES)
 

@@ -37,11 +37,7 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
 
 def reschedule(tx: Transaction, item_id: str, *, at: datetime) -> None:
     """It could not be answered now: try again at `at`."""
-    tx.run(
-        "UPDATE inbox SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id",
-        at=at,
-        id=item_id,
-    )
+    tx.run("UPDATE inbox SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id", at=at, id=item_id)
 
 
 def delete(tx: Transaction, item_id: str) -> None:

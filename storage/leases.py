@@ -53,12 +53,7 @@ def take(
     # No guard: one writer runs one transaction at a time, so nobody has come between the finding and this.
     assignments = ", ".join(filter(None, ("leased_until = :until", also)))
     for value in values:
-        tx.run(
-            f"UPDATE {table} SET {assignments} WHERE {key} = :value",
-            until=until,
-            now=now,
-            value=value,
-        )
+        tx.run(f"UPDATE {table} SET {assignments} WHERE {key} = :value", until=until, now=now, value=value)
 
 
 def release_all(tx: Transaction, *, now: datetime) -> None:
@@ -73,8 +68,7 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
     tx.run("UPDATE inbox SET leased_until = NULL WHERE leased_until IS NOT NULL")
     # Whether a tab was shown is not known: it is shown anew, whatever it showed before.
     tx.run(
-        "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL",
-        now=now,
+        "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL", now=now
     )
 
 

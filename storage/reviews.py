@@ -8,15 +8,7 @@ import sqlite3
 from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.review.review import (
-    Decision,
-    Note,
-    Proposal,
-    Review,
-    ReviewDecision,
-    ReviewState,
-    WaitingReview,
-)
+from bot.domain.review.review import Decision, Note, Proposal, Review, ReviewDecision, ReviewState, WaitingReview
 from storage.engine.database import Transaction, from_text
 from storage.engine.mapping import load, params
 
@@ -301,14 +293,7 @@ def restart_reminders(tx: Transaction, ref: str, *, now: datetime) -> None:
 
 
 def add_decision(
-    tx: Transaction,
-    ref: str,
-    round_: int,
-    number: int,
-    proposal: Proposal,
-    *,
-    confirmed_by: str | None,
-    now: datetime,
+    tx: Transaction, ref: str, round_: int, number: int, proposal: Proposal, *, confirmed_by: str | None, now: datetime
 ) -> None:
     """Keep a decision beside those before it, and have the replies below the cards read.
 
@@ -407,9 +392,5 @@ def _review(tx: Transaction, row: sqlite3.Row) -> Review:
             words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])),
         )
     return load(
-        Review,
-        row,
-        proposal=proposal,
-        decided=decided(tx, row["ref"], row["round"]),
-        is_by_hand=bool(row["by_hand"]),
+        Review, row, proposal=proposal, decided=decided(tx, row["ref"], row["round"]), is_by_hand=bool(row["by_hand"])
     )

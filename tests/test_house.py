@@ -310,6 +310,7 @@ ENGINE = frozenset(
         "storage.engine.group",
         "storage.engine.inspect",
         "storage.engine.lock",
+        "storage.engine.mapping",
         "storage.engine.migrations",
         "storage.engine.sealing",
         "storage.engine.transaction",
