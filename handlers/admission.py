@@ -38,7 +38,7 @@ async def refuse_foreign(bot: Bot, body: Mapping[str, Any]) -> BoltResponse | No
         bot.background.spawn(_respond(bot, str(url)))
     if not _is_act(body):
         return BoltResponse(status=200, body="")
-    return at_once(body, private.says(private.FOREIGN), plain=private.FOREIGN)
+    return at_once(body, private.answer(private.FOREIGN), plain=private.FOREIGN)
 
 
 async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ def _user(body: Mapping[str, Any]) -> str:
 
 async def _respond(bot: Bot, url: str) -> None:
     try:
-        said = private.says(private.FOREIGN)
+        said = private.answer(private.FOREIGN)
         await bot.slack.respond(url, text=said.text, blocks=said.blocks)
     except SlackError as closed:
         log.info("slack.foreign_not_told", error=str(closed))

@@ -51,6 +51,6 @@ async def _send_template(bot: Bot, body: dict[str, Any]) -> None:
         )
     except SlackError as fault:
         log.warning("template.not_sent", error=str(fault))
-        tell(bot, body, private.says(private.EXPIRED_TEMPLATE))
+        tell(bot, body, private.answer(private.EXPIRED_TEMPLATE))
         return
-    tell(bot, body, private.says(words.TEMPLATE_SENT))
+    tell(bot, body, private.answer(words.TEMPLATE_SENT))

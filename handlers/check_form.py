@@ -66,7 +66,7 @@ async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]
         said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=channel)
     except Refused as no:
         # In place of the button, which would only be refused again.
-        said = refusals.said(no)
+        said = refusals.refusal_message(no)
     if said is not None:
         tell(bot, body, said, in_place=True)
     else:
@@ -119,7 +119,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
 async def _shut(bot: Bot, view: Mapping[str, Any], no: Refused) -> None:
     """Words in place of a form that fills itself from Slack: whoever opened it may not ask any more."""
     try:
-        await bot.slack.update_view(view_id=view["id"], view=private.closed(refusals.plain_sentence(no)))
+        await bot.slack.update_view(view_id=view["id"], view=private.closed_form(refusals.plain_sentence(no)))
     except SlackError as closed:
         log.info("form.not_shut", error=str(closed))
 
@@ -182,7 +182,7 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     if isinstance(outcome, FieldErrors):
         await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
     elif isinstance(outcome, CheckedBefore):
-        seen = held.seen(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
+        seen = held.earlier_checks(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
         await ack(response_action="update", view=_as_it_stands(bot, view, seen=seen))
     else:
         await ack()

@@ -21,7 +21,7 @@ async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
         shown = await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
     except SlackError as closed:
         log.warning("details.not_opened", ref=ref, error=str(closed))
-        tell(bot, body, private.says(private.EXPIRED_DETAILS))
+        tell(bot, body, private.answer(private.EXPIRED_DETAILS))
         return
     bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
 
@@ -33,7 +33,7 @@ async def pushed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     try:
         view = await bot.details.details(body["user"]["id"], ref)
     except Refused as no:
-        view = private.closed(refusals.plain_sentence(no))
+        view = private.closed_form(refusals.plain_sentence(no))
     try:
         shown = await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
     except SlackError as closed:

@@ -41,13 +41,13 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
     kind = kind_of(body)
     if isinstance(error, Refused):
         log.info("listener.refused", code=error.code.value, kind=kind)
-        said, plain, field = refusals.said(error), refusals.plain_sentence(error), FIELDS.get(error.code)
+        said, plain, field = refusals.refusal_message(error), refusals.plain_sentence(error), FIELDS.get(error.code)
     else:
         code = f"E-{secrets.token_hex(2).upper()}"
         log.error("listener.failed", code=code, kind=kind, exc_info=error)
         words = private.FAULT_OF_A_CLICK if kind in _CLICKS else private.FAULT
         plain, field = words.format(code=code), None
-        said = private.says(plain)
+        said = private.answer(plain)
     if kind in _CLICKS:
         tell(context["bot"], body, said)
     if context.ack.response is not None:
@@ -67,7 +67,7 @@ def at_once(body: Mapping[str, Any], said: Message, *, plain: str, field: str | 
                 beside = field if field in inputs else inputs[0]
                 answer = {"response_action": "errors", "errors": {beside: plain}}
             else:
-                answer = {"response_action": "update", "view": private.closed(plain)}
+                answer = {"response_action": "update", "view": private.closed_form(plain)}
         case "block_suggestion":
             answer = {"options": []}
         case _:

@@ -7,4 +7,4 @@ from bot.slack.blocks import export, private
 
 async def asked(bot: Bot, user: str, typed: str) -> Message:
     """The answer to the command."""
-    return private.says(export.preparing(await bot.exports.ask(user, typed)))
+    return private.answer(export.preparing(await bot.exports.ask(user, typed)))

@@ -21,12 +21,12 @@ async def command(ack: AsyncAck, command: dict[str, Any]) -> None:
 async def pressed(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     """A button or shortcut that does nothing any more, or not yet."""
     await ack()
-    tell(bot, body, private.says(private.OLD_BUTTON))
+    tell(bot, body, private.answer(private.OLD_BUTTON))
 
 
 async def submitted(ack: AsyncAck) -> None:
     """A form whose fields nobody here can read: closing it would look like success."""
-    await ack(response_action="update", view=private.closed(private.OLD_FORM))
+    await ack(response_action="update", view=private.closed_form(private.OLD_FORM))
 
 
 async def suggested(ack: AsyncAck) -> None:

@@ -83,7 +83,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
     await ack()
     pointed = MessagePointer.load(action["value"])
     if pointed is None:
-        tell(bot, body, private.says(private.OLD_BUTTON))
+        tell(bot, body, private.answer(private.OLD_BUTTON))
         return
     user = body["user"]
     dropped = IncomingMessage(
@@ -104,7 +104,7 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
     pointed = MessagePointer.load(action["value"])
     if pointed is None:
         await ack()
-        tell(bot, body, private.says(private.OLD_BUTTON))
+        tell(bot, body, private.answer(private.OLD_BUTTON))
         return
     item = InboxItem(
         id=id_of(body) or f"click:{name_of(body)}",
@@ -155,7 +155,7 @@ async def _open_form(
         view = await bot.slack.open_view(trigger_id=body["trigger_id"], view=message.one_moment())
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
-        return private.says(private.EXPIRED)
+        return private.answer(private.EXPIRED)
     author = body["user"]["id"] if for_author else None
     _in_background(bot, body, lambda retry: _fill(bot, retry, view, dropped, user=body["user"]["id"], author=author))
     return None
@@ -186,21 +186,21 @@ async def _form_or_words(
     """`author`: the message is read anew, and shown only to whoever wrote it."""
     fault = await _fault_of_place(bot, user, dropped.channel)
     if fault is not None:
-        return private.closed(refusals.plain_sentence(fault))
+        return private.closed_form(refusals.plain_sentence(fault))
     found: IncomingMessage | None = dropped
     try:
         if author is not None:
             found = await bot.messages.find(dropped, retry)
         if found is None:
-            return private.closed(message.GONE) if dropped.is_direct else _form_without_message(bot, dropped)
+            return private.closed_form(message.GONE) if dropped.is_direct else _form_without_message(bot, dropped)
         if author is not None and found.user != author:
-            return private.closed(message.NOT_YOURS)
+            return private.closed_form(message.NOT_YOURS)
         # Whoever pressed the button of an answer has read there how to delete the message.
         warning = _number_warning(found, user) if author is None else None
         return _form(bot, await bot.messages.read(found, retry), warning=warning)
     except SlackError as unread:
         log.warning("messages.not_read", error=str(unread))
-        return private.closed(message.NOT_READ)
+        return private.closed_form(message.NOT_READ)
 
 
 def _number_warning(dropped: IncomingMessage, user: str) -> str | None:
@@ -214,7 +214,7 @@ async def _tell_author(bot: Bot, retry: Retry, dropped: IncomingMessage) -> None
     if not dropped.user:
         # An app wrote it, which reads no answers.
         return
-    warning = PrivateAnswer(message=private.says(message.NUMBER_IN_CHANNEL))
+    warning = PrivateAnswer(message=private.answer(message.NUMBER_IN_CHANNEL))
     user, channel = dropped.user, dropped.channel
     delivery = bot.answer_delivery
     if not await delivery.send_ephemeral(warning, retry, channel=channel, user=user, thread_ts=dropped.thread_ts):

@@ -31,7 +31,7 @@ async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
         )
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
-        tell(bot, body, private.says(private.EXPIRED))
+        tell(bot, body, private.answer(private.EXPIRED))
 
 
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:

@@ -58,7 +58,7 @@ async def show_fault(bot: Bot, retry: Retry, view: Mapping[str, Any], fault: Exc
     """A fault of ours: the person reads that nothing was sent, and its code stands in the log."""
     code = _code()
     log.error("answer.failed", code=code, exc_info=fault)
-    await show(bot, retry, view, private.closed(private.FAULT.format(code=code)))
+    await show(bot, retry, view, private.closed_form(private.FAULT.format(code=code)))
 
 
 def _code() -> str:

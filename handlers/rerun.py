@@ -40,23 +40,23 @@ async def cancel(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 async def cancelled(bot: Bot, user: str, typed: str) -> Message:
     """The answer to whoever cancels; the thread hears it by itself."""
     if not typed.strip():
-        return private.says(private.NO_REF_CANCEL)
+        return private.answer(private.NO_REF_CANCEL)
     ref = parse_reference(typed) or typed
     await bot.details.cancel(user, ref)
-    return private.says(private.CANCELLED.format(ref=ref))
+    return private.answer(private.CANCELLED.format(ref=ref))
 
 
 async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Message | None:
     """Open at once, since a trigger lives 3 s; photos and texts follow. Words when it must stay closed."""
     if not ref.strip():
-        return private.says(private.NO_REF_RERUN)
+        return private.answer(private.NO_REF_RERUN)
     await bot.intake.require_requester(user)
     try:
         check = await bot.details.to_run_again(user, parse_reference(ref) or ref)
         view = await bot.slack.open_view(trigger_id=trigger_id, view=message.one_moment(TITLE))
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
-        return private.says(private.EXPIRED)
+        return private.answer(private.EXPIRED)
     replies.answer(bot, lambda tries: _fill(bot, tries, view, check), user=user, about=f"rerun:{view['id']}")
     return None
 

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 async def card(bot: Bot, user: str, typed: str) -> Message:
     """The answer to `/kyc review K-…`."""
     if not typed.strip():
-        return private.says(review.NO_REF)
+        return private.answer(review.NO_REF)
     check, entry, found = await bot.review.find(user, typed)
     return review.card(check, entry, found, round_=check.round, title="Review", link=None, reading=None)
 
@@ -28,7 +28,7 @@ async def card(bot: Bot, user: str, typed: str) -> Message:
 async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """*Claim*, or of what is closed *Look again*."""
     await ack()
-    again = action["action_id"] == ids.REVIEW_AGAIN
+    again = action["action_id"] == ids.REVIEW_REOPEN
     await bot.review.claim(body["user"]["id"], action["value"], again=again)
     await _show_again(bot, body, action["value"])
 
@@ -84,7 +84,7 @@ async def decided(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot
     if stands:
         await ack()
     else:
-        await ack(response_action="update", view=private.closed(review.SECOND_NEEDED))
+        await ack(response_action="update", view=private.closed_form(review.SECOND_NEEDED))
 
 
 async def hand_on(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -118,7 +118,7 @@ async def notify(bot: Bot, *, trigger_id: str, user: str) -> Message | None:
         await bot.slack.open_view(trigger_id=trigger_id, view=review.notify_form(chosen, is_reviewer=is_reviewer))
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
-        return private.says(private.EXPIRED)
+        return private.answer(private.EXPIRED)
     return None
 
 
@@ -133,4 +133,4 @@ async def _open(bot: Bot, body: dict[str, Any], view: dict[str, Any]) -> None:
         await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
-        tell(bot, body, private.says(review.EXPIRED))
+        tell(bot, body, private.answer(review.EXPIRED))

@@ -33,7 +33,7 @@ async def listing(bot: Bot, user: str, typed: str) -> Message:
     """The answer to the command."""
     word = typed.strip().casefold() or OWN
     if word not in _FILTERS:
-        return private.says(find.unknown_filter(typed))
+        return private.answer(find.unknown_filter(typed))
     return await _listing(bot, user, PageCursor(shown=word))
 
 
@@ -43,7 +43,7 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     option = action.get("selected_option")
     turn = PageCursor(shown=option["value"]) if option else PageCursor.load(str(action.get("value") or ""))
     if turn is None or turn.shown not in _FILTERS:
-        tell(bot, body, private.says(private.OLD_BUTTON))
+        tell(bot, body, private.answer(private.OLD_BUTTON))
         return
     # Refused, the list stays: with it the menu, to choose something else.
     tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
@@ -63,8 +63,8 @@ async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Mess
         await bot.slack.open_view(trigger_id=trigger_id, view=find.form(countries))
     except SlackError as closed:
         log.warning("find.not_opened", error=str(closed))
-        return private.says(private.EXPIRED)
-    return private.says(find.NEVER_AS_TEXT) if typed.strip() else None
+        return private.answer(private.EXPIRED)
+    return private.answer(find.NEVER_AS_TEXT) if typed.strip() else None
 
 
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
@@ -88,7 +88,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         found = await bot.search.turn(body["user"]["id"], wanted, _cursor(turn))
         shown = _results(found)
     except Refused as no:
-        shown = private.closed(refusals.plain_sentence(no))
+        shown = private.closed_form(refusals.plain_sentence(no))
     try:
         await bot.slack.update_view(view_id=body["view"]["id"], view=shown)
     except SlackError as closed:

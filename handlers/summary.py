@@ -24,7 +24,7 @@ async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
     if done:
         return answer.result()
     bot.background.spawn(_follow(bot, command, answer))
-    return private.says(summary.SOON)
+    return private.answer(summary.SOON)
 
 
 async def _answer(bot: Bot, user: str, typed: str) -> Message:
@@ -43,7 +43,7 @@ async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[M
     try:
         said = await answer
     except Refused as no:
-        said = refusals.said(no)
+        said = refusals.refusal_message(no)
     tell(bot, {"user": {"id": command["user_id"]}, "response_url": command.get("response_url")}, said)
 
 

@@ -269,7 +269,7 @@ class Access:
             if not gives_roles(await self._slack.channel(entry)):
                 return frozenset()
             # The bot sits there too, but is nobody to be asked or told.
-            return await self._slack.members(entry) - {await self._slack.me()}
+            return await self._slack.members(entry) - {await self._slack.bot_user_id()}
         except SlackRefused as no:
             if no.code not in _NO_SUCH_GROUP:
                 raise

@@ -113,7 +113,7 @@ class Workspace:
 
     async def _app_of(self, bot: str) -> str | None:
         try:
-            return await self._slack.app_of(bot)
+            return await self._slack.app_id_of(bot)
         except SlackError as fault:
             log.warning("workspace.app_not_told", error=str(fault))
             return None

@@ -47,7 +47,9 @@ class AnswerDelivery:
         """Sends it to one person in a conversation; False where Slack does not confirm that it took it."""
         text, blocks = answer.message.text, answer.message.blocks
         return await _send(
-            lambda: self.slack.whisper(channel=channel, user=user, text=text, blocks=blocks, thread_ts=thread_ts),
+            lambda: self.slack.post_ephemeral(
+                channel=channel, user=user, text=text, blocks=blocks, thread_ts=thread_ts
+            ),
             retry,
         )
 

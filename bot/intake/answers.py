@@ -89,7 +89,7 @@ class AnswerBuilder:
             await self._require_asking(incoming, fresh_for=FRESH_FOR)
             return await self._accept_file(incoming)
         except Refused as no:
-            return PrivateAnswer(message=refusals.said(no))
+            return PrivateAnswer(message=refusals.refusal_message(no))
 
     async def build_for_post(self, post: Post) -> Message:
         """Rebuilds the answer that a row of the outbox stands for. Raises SlackError."""
@@ -110,7 +110,7 @@ class AnswerBuilder:
                 return await self._submit(item, await self.messages.read(incoming, retry))
             return await self._summarize(incoming, retry)
         except Refused as no:
-            return PrivateAnswer(message=refusals.said(no))
+            return PrivateAnswer(message=refusals.refusal_message(no))
 
     async def _summarize(self, incoming: IncomingMessage, retry: Retry) -> PrivateAnswer:
         """What a message says, for its author to confirm or complete. Raises Refused."""
@@ -151,11 +151,11 @@ class AnswerBuilder:
         if isinstance(result, Accepted):
             return _of_outcome(InboxOutcome.SENT if result.is_new else InboxOutcome.SENT_BEFORE, result.ref)
         if isinstance(result, CheckedBefore):
-            seen = held.seen(result.earlier, hidden=result.hidden, by_number=result.by_number)
-            return PrivateAnswer(message=message.seen(_pointer(item), seen), in_place=True)
+            seen = held.earlier_checks(result.earlier, hidden=result.hidden, by_number=result.by_number)
+            return PrivateAnswer(message=message.checked_before(_pointer(item), seen), in_place=True)
         sentences = [refusals.plain_sentence(fault) for fault in result.by_field.values()]
         sentences += [refusals.plain_sentence(no) for no in result.refused]
-        return _plain(private.plainly(sentences))
+        return _plain(private.joined_faults(sentences))
 
     async def _summary(self, reading: MessageReading, *, above: str = "") -> Message:
         entry, faults = reading.parsed.id_type, reading.parsed.faults
@@ -165,14 +165,14 @@ class AnswerBuilder:
             return message.in_channel(*read, faults=faults, left_out=left_out)
         if reading.is_whole and entry is not None:
             fingerprint = await self.messages.fingerprint(reading)
-            return message.whole(
+            return message.complete(
                 reading.incoming, reading.understood, entry, reading.photos, fingerprint=fingerprint, above=above
             )
-        return message.lacking(*read, faults=faults, left_out=left_out, above=above)
+        return message.incomplete(*read, faults=faults, left_out=left_out, above=above)
 
 
 def _plain(text: str, *, in_place: bool = False) -> PrivateAnswer:
-    return PrivateAnswer(message=private.says(text), in_place=in_place)
+    return PrivateAnswer(message=private.answer(text), in_place=in_place)
 
 
 def _with_warning(answer: PrivateAnswer, incoming: IncomingMessage) -> PrivateAnswer:
@@ -184,7 +184,7 @@ def _with_warning(answer: PrivateAnswer, incoming: IncomingMessage) -> PrivateAn
 
 def _of_outcome(outcome: InboxOutcome, subject: str) -> PrivateAnswer:
     return PrivateAnswer(
-        message=private.says(_TEXTS[outcome].format(ref=subject, batch=subject)),
+        message=private.answer(_TEXTS[outcome].format(ref=subject, batch=subject)),
         outcome=outcome,
         subject=subject,
         in_place=outcome in (InboxOutcome.SENT, InboxOutcome.SENT_BEFORE),

@@ -77,7 +77,7 @@ class Inbox:
 
     async def _answer(self, item: InboxItem, context: RequestContext | None, retry: Retry) -> None:
         try:
-            me = await retry.call(self.slack.me)
+            me = await retry.call(self.slack.bot_user_id)
         except SlackError as fault:
             await self._reschedule(item, fault)
             return

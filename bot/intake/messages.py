@@ -174,7 +174,7 @@ class MessageReader:
 
     async def _me(self) -> str:
         try:
-            return await self.slack.me()
+            return await self.slack.bot_user_id()
         except SlackError:
             return ""
 

@@ -39,7 +39,7 @@ from bot.outbox.pacing import Pacing
 from bot.outbox.recipients import NOT_MISSED, Recipients
 from bot.outbox.update_delivery import UpdateDelivery
 from bot.settings import Settings
-from bot.slack.client import SHOWN_WITHIN, SlackClient
+from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
 from storage import deliveries, outbox
 from storage.engine.database import Database, Transaction
@@ -142,7 +142,7 @@ class Outbox:
             await self._retry(post, str(fault))
         except SlackUncertain as fault:
             # Sooner, the next attempt could only find that it is too early to look.
-            await self._retry(post, str(fault), at_least=SHOWN_WITHIN)
+            await self._retry(post, str(fault), at_least=VISIBLE_WITHIN)
         except SlackRefused as no:
             await self._refused(post, context, no)
         else:

@@ -31,7 +31,7 @@ class FileDelivery:
         )
         if looked is not None:
             return looked
-        if file.thread_ts and not await self._slack.thread_stands(channel=file.channel, ts=file.thread_ts):
+        if file.thread_ts and not await self._slack.thread_exists(channel=file.channel, ts=file.thread_ts):
             return Failed("the thread's first message is gone")
         async with _content(file) as (data, comment), self._lost_answers.intent(post):
             await self._slack.upload(

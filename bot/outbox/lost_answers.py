@@ -10,7 +10,7 @@ from bot.domain.outbox import Post
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused
 from bot.outbox.outcomes import Delivered, Postponed
 from bot.outbox.pacing import Pacing
-from bot.slack.client import SHOWN_WITHIN, FoundMessage
+from bot.slack.client import VISIBLE_WITHIN, FoundMessage
 from storage import deliveries
 from storage.engine.database import Database
 
@@ -51,7 +51,7 @@ class LostAnswers:
         if post.in_doubt_since is None:
             return None
         # Stored before the clock was set back, the doubt lies ahead: it never waits longer than a fresh one.
-        wait = min(post.in_doubt_since + SHOWN_WITHIN - self._now(), SHOWN_WITHIN)
+        wait = min(post.in_doubt_since + VISIBLE_WITHIN - self._now(), VISIBLE_WITHIN)
         if wait > timedelta(0):
             # Slack may still be about to show it: whoever looks now finds nothing, and posts it twice.
             return Postponed(wait)

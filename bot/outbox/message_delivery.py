@@ -33,7 +33,7 @@ class MessageDelivery:
         thread_ts = _thread(post, context)
         if looked := await self._look(post, channel, thread_ts):
             return looked
-        if context.check and thread_ts and not await self._slack.thread_stands(channel=channel, ts=thread_ts):
+        if context.check and thread_ts and not await self._slack.thread_exists(channel=channel, ts=thread_ts):
             # Slack would show a reply to nothing in the channel itself, in front of everybody.
             return Redirected(context.check, "the thread's first message is gone")
         return await self._post(post, message, channel, thread_ts)
@@ -69,7 +69,7 @@ class MessageDelivery:
         """Below its card, or by itself if that was deleted: it is for reviewers alone, never for the requester."""
         card = context.parent
         thread_ts = card.ts if card is not None and card.channel == post.destination else None
-        if thread_ts and not await self._slack.thread_stands(channel=channel, ts=thread_ts):
+        if thread_ts and not await self._slack.thread_exists(channel=channel, ts=thread_ts):
             alone = await self._builders[post.kind](replace(post, parent_id=None))
             thread_ts, message = None, alone if isinstance(alone, Message) else message
         return await self._look(post, channel, thread_ts) or await self._post(post, message, channel, thread_ts)

@@ -17,7 +17,7 @@ from bot.outbox.builders import Builders
 from bot.outbox.context import parent_of
 from bot.settings import Settings
 from bot.slack.blocks import held, notices, results, thread
-from bot.slack.blocks.results import Beside, NotifiedParties
+from bot.slack.blocks.results import EarlierDecision, NotifiedParties
 from storage import attempts, checks, outbox, receipts, reviews
 from storage.engine.database import Database, Transaction
 
@@ -34,11 +34,11 @@ class _Result:
     reading: ResultMeaning
     at: datetime
     """When the message was received."""
-    told: NotifiedParties
+    notified: NotifiedParties
     first: Outcome
     """Of a contradiction: what Smile ID had said before."""
     doubt: Doubt | None
-    beside: Beside | None
+    earlier: EarlierDecision | None
 
 
 class ThreadPosts:
@@ -104,10 +104,10 @@ class ThreadPosts:
         )
 
     def _failure(self, tx: Transaction, post: Post, check: Check) -> Message:
-        return results.failure(check, told=self._notified(tx, post))
+        return results.failure(check, notified=self._notified(tx, post))
 
     def _overdue(self, tx: Transaction, post: Post, check: Check) -> Message:
-        return results.overdue(check, told=self._notified(tx, post))
+        return results.overdue(check, notified=self._notified(tx, post))
 
     def _result(self, tx: Transaction, post: Post, check: Check) -> Message | None:
         result = self._result_of(tx, post, check)
@@ -130,10 +130,10 @@ class ThreadPosts:
             entry=self._entry(check),
             reading=self._read(receipt),
             at=receipt.received_at,
-            told=self._notified(tx, post),
+            notified=self._notified(tx, post),
             first=Outcome(post.payload.get("first", Outcome.FAILED.value)),
             doubt=Doubt(post.payload["doubt"]) if "doubt" in post.payload else None,
-            beside=_beside(tx, post, check),
+            earlier=_earlier_decision(tx, post, check),
         )
 
     def _notified(self, tx: Transaction, post: Post) -> NotifiedParties:
@@ -155,28 +155,30 @@ def _final(result: _Result, *, confirmed: bool) -> Message:
         result.check,
         result.entry,
         result.reading,
-        told=result.told,
+        notified=result.notified,
         confirmed=confirmed,
         at=result.at,
-        beside=result.beside,
+        earlier=result.earlier,
         doubt=result.doubt,
     )
 
 
 def _needs_person(result: _Result) -> Message:
-    return results.needs_person(result.check, result.entry, result.reading, told=result.told)
+    return results.needs_person(result.check, result.entry, result.reading, notified=result.notified)
 
 
 _RESULTS: Mapping[PostKind, Callable[[_Result], Message]] = {
     PostKind.RESULT: lambda it: _final(it, confirmed=True),
     PostKind.RESULT_UNCONFIRMED: lambda it: _final(it, confirmed=False),
-    PostKind.APPROVAL_UNCONFIRMED: lambda it: results.approval_unconfirmed(it.check, it.reading, told=it.told),
-    PostKind.CONTRADICTION: lambda it: results.contradiction(it.check, it.first, it.reading.outcome, told=it.told),
-    PostKind.SECOND_FINAL: lambda it: results.second_final(it.check, it.first, it.reading, told=it.told),
-    PostKind.OLD_RESULT: lambda it: results.old_result(it.check, it.reading, told=it.told),
-    PostKind.RECORD_DIFFERS: lambda it: results.record_differs(it.check, told=it.told, doubt=it.doubt),
-    PostKind.SUSPECTS: lambda it: results.suspects(it.check, it.reading, told=it.told),
-    PostKind.NOT_FINAL: lambda it: results.not_final(it.check, it.entry, it.reading, told=it.told),
+    PostKind.APPROVAL_UNCONFIRMED: lambda it: results.approval_unconfirmed(it.check, it.reading, notified=it.notified),
+    PostKind.CONTRADICTION: lambda it: results.contradiction(
+        it.check, it.first, it.reading.outcome, notified=it.notified
+    ),
+    PostKind.SECOND_FINAL: lambda it: results.second_final(it.check, it.first, it.reading, notified=it.notified),
+    PostKind.OLD_RESULT: lambda it: results.old_result(it.check, it.reading, notified=it.notified),
+    PostKind.RECORD_DIFFERS: lambda it: results.record_differs(it.check, notified=it.notified, doubt=it.doubt),
+    PostKind.SUSPECTS: lambda it: results.suspects(it.check, it.reading, notified=it.notified),
+    PostKind.NOT_FINAL: lambda it: results.not_final(it.check, it.entry, it.reading, notified=it.notified),
     PostKind.UNKNOWN_CODE: _needs_person,
     PostKind.ID_UNVERIFIED: _needs_person,
 }
@@ -221,11 +223,11 @@ def _as_decided(check: Check, payload: Mapping[str, str]) -> Check:
     return replace(check, state=State(payload["state"]), reason=reason)
 
 
-def _beside(tx: Transaction, post: Post, check: Check) -> Beside | None:
+def _earlier_decision(tx: Transaction, post: Post, check: Check) -> EarlierDecision | None:
     decided = _decision(tx, post, check)
     if decided is None or "agreement" not in post.payload:
         return None
-    return Beside(decided=decided, agreement=Agreement(post.payload["agreement"]))
+    return EarlierDecision(decided=decided, agreement=Agreement(post.payload["agreement"]))
 
 
 def _earlier(tx: Transaction, check: Check) -> Sequence[Check]:

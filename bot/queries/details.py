@@ -64,7 +64,7 @@ class CheckDetails:
     async def status(self, user: str, typed: str) -> Message:
         """Where one check stands. Raises Refused."""
         if not typed.strip():
-            return private.says(private.NO_REF)
+            return private.answer(private.NO_REF)
         check = await self._seen_by(user, parse_reference(typed) or typed)
         link = await self._slack.link(channel=check.channel, ts=check.message_ts)
         return private.status(check, self._id_types.find(check.country, check.id_type), link=link)
@@ -172,7 +172,7 @@ class CheckDetails:
         ]
         compared = _compared(check, [message.authority for receipt, message in read if receipt.job_id == of_this_round])
         return private.details(
-            check, entry, told, photo_links=links, compared=compared, reviewers=review.written(written)
+            check, entry, told, photo_links=links, compared=compared, reviewers=review.decisions_and_notes(written)
         )
 
     def _told(self, receipt: Receipt, message: ResultMessage, liveness_images: int | None) -> private.MessageDetails:

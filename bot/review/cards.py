@@ -111,7 +111,7 @@ class ReviewCards:
         title = review.PERSONAL.get(choice) or _title(post, facts)
         if choice is Subscription.DECISIONS:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
-        return review.personal(facts.check, facts.entry, title=title, link=await self._link(facts.check))
+        return review.personal_notice(facts.check, facts.entry, title=title, link=await self._link(facts.check))
 
     async def _can_act(self, post: Post, choice: Subscription, opened: Review | None) -> bool:
         if opened is None or opened.state is not ReviewState.OPEN:
@@ -136,7 +136,7 @@ class ReviewCards:
     def _second(self, post: Post, facts: _Facts, opened: Review) -> Message | None:
         if opened.proposal is None:
             return None
-        return review.second(
+        return review.second_person_request(
             facts.check, facts.entry, opened.proposal, whom=self._whom(post), below_a_card=facts.is_below_a_card
         )
 
@@ -176,7 +176,7 @@ class ReviewCards:
 
 def _handed(post: Post, facts: _Facts, opened: Review) -> Message | None:
     to = post.payload["whom"]
-    return review.handed(facts.check, facts.entry, by=post.payload["by"], to=to) if to == opened.claimed_by else None
+    return review.handover(facts.check, facts.entry, by=post.payload["by"], to=to) if to == opened.claimed_by else None
 
 
 def _round(post: Post, check: Check) -> int:

@@ -464,7 +464,7 @@ async def _slack(
         on_call=on_call,
         look_up_seconds=look_up_seconds,
         on_date=time.heard,
-        theirs=time.theirs,
+        to_slack_time=time.theirs,
     )
 
 

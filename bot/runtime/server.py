@@ -112,7 +112,7 @@ async def _learn_products(bot: Bot) -> None:
 async def _hear_slack(bot: Bot) -> None:
     """Its answer tells Slack's time, by which its first request is judged should our own clock be off."""
     with suppress(SlackError):
-        await bot.patient_slack.me()
+        await bot.patient_slack.bot_user_id()
 
 
 async def _stop(bot: Bot, doors: AsyncExitStack, sockets: SocketMode | None) -> None:

@@ -31,11 +31,11 @@ _SLACKS_OWN_FAULTS = frozenset(
 """Errors by which Slack says that it failed in the middle: the call may or may not have acted."""
 
 METADATA = "kyc_post"
-FOUND_WITHIN_PAGES = 20
+SEARCH_PAGES = 20
 """Of 200 messages; further back nothing is looked for."""
 LOOK_UP_SECONDS = 1.0
 """How long somebody's answer waits for what Slack may know; then it is given without. A listener has three seconds."""
-SHOWN_WITHIN = timedelta(seconds=10)
+VISIBLE_WITHIN = timedelta(seconds=10)
 """How late Slack may still show a message whose answer was lost; whoever looks for it earlier posts it twice."""
 
 
@@ -67,32 +67,32 @@ class SlackClient:
         on_call: Callable[[str, str], None] = lambda _method, _result: None,
         look_up_seconds: float = LOOK_UP_SECONDS,
         on_date: Callable[[str | None], None] = lambda _date: None,
-        theirs: Callable[[datetime], datetime] = lambda ours: ours,
+        to_slack_time: Callable[[datetime], datetime] = lambda ours: ours,
     ) -> None:
         """`session` carries the time-out; `look_up_seconds` bounds what an answer can do without.
 
         `on_call` hears of each call's method and result, for the metrics; `on_date` hears the date on each answer;
-        `theirs` turns a moment by our clock into one by Slack's.
+        `to_slack_time` turns a moment by our clock into one by Slack's.
         """
         self.client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
         self._session = session
-        self._me: str | None = None
+        self._bot_user_id: str | None = None
         self._on_call = on_call
         self._look_up_seconds = look_up_seconds
         self._on_date = on_date
-        self._theirs = theirs
+        self._to_slack_time = to_slack_time
 
     async def whoami(self) -> Answer:
         """auth.test; the answer has `scopes` added, from the header."""
         return await self._call("auth.test", self.client.auth_test())
 
-    async def me(self) -> str:
+    async def bot_user_id(self) -> str:
         """The bot's own user id; asked for once."""
-        if self._me is None:
-            self._me = str((await self.whoami()).get("user_id") or "")
-        return self._me
+        if self._bot_user_id is None:
+            self._bot_user_id = str((await self.whoami()).get("user_id") or "")
+        return self._bot_user_id
 
-    async def app_of(self, bot: str) -> str | None:
+    async def app_id_of(self, bot: str) -> str | None:
         """bots.info: the app that a bot belongs to; `auth.test` does not tell it for a bot's token."""
         answer = await self._call("bots.info", self.client.bots_info(bot=bot))
         return str((answer.get("bot") or {}).get("app_id") or "") or None
@@ -122,7 +122,7 @@ class SlackClient:
         )
         return FoundMessage(channel=answer["channel"], ts=answer["ts"])
 
-    async def whisper(
+    async def post_ephemeral(
         self, *, channel: str, user: str, text: str, blocks: Blocks, thread_ts: str | None = None
     ) -> None:
         """chat.postEphemeral: seen by one person alone, where they are; gone when they reload."""
@@ -196,11 +196,11 @@ class SlackClient:
         self, channel: str, thread_ts: str | None, since: datetime, is_it: Callable[[Answer], bool]
     ) -> FoundMessage | None:
         """The bot's own message for which `is_it` holds: anybody can write such metadata, or share such a file."""
-        me, oldest, cursor = await self.me(), self._moment(since), None
-        for _page in range(FOUND_WITHIN_PAGES):
+        bot_user_id, oldest, cursor = await self.bot_user_id(), self._moment(since), None
+        for _page in range(SEARCH_PAGES):
             page = await self._page(channel, thread_ts, oldest=oldest, cursor=cursor)
             for message in page.messages:
-                if message.get("user", me) == me and is_it(message):
+                if message.get("user", bot_user_id) == bot_user_id and is_it(message):
                     return FoundMessage(channel=channel, ts=message["ts"])
             if not (cursor := page.cursor):
                 return None
@@ -220,9 +220,9 @@ class SlackClient:
 
     def _moment(self, ours: datetime) -> str:
         """As Slack writes moments, by its own clock: by one that is fast, our message would be older than we look."""
-        return f"{self._theirs(ours).timestamp():.6f}"
+        return f"{self._to_slack_time(ours).timestamp():.6f}"
 
-    async def thread_stands(self, *, channel: str, ts: str) -> bool:
+    async def thread_exists(self, *, channel: str, ts: str) -> bool:
         """Whether the first message of a thread is still there."""
         try:
             answer = await self._call(

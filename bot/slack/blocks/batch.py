@@ -8,7 +8,7 @@ from bot.domain.check.masking import tail
 from bot.domain.outbox import Message
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.slack.blocks import ids, words
-from bot.slack.blocks.refusals import told
+from bot.slack.blocks.refusals import stored_sentence
 from bot.slack.blocks.status import status_name
 from bot.slack.blocks.text import (
     Block,
@@ -48,7 +48,7 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
     head = f"*Biometric KYC · file of applicants* · {batch.id}"
     asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
     if batch.state is BatchState.REFUSED:
-        return _said(head, asked, [f"Nothing was sent. {told(batch.words)}"], [_template()])
+        return _said(head, asked, [f"Nothing was sent. {stored_sentence(batch.words)}"], [_template()])
     if batch.state is BatchState.PREVIEW:
         return _said(head, asked, _preview(batch), _decide(batch))
     if batch.state is BatchState.CANCELLED and not counts.total:
@@ -57,7 +57,9 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
 
 
 def faults_csv(batch: Batch) -> bytes:
-    rows = [[str(row), str(column), told(str(fault))] for row, column, fault in batch.preview.get("faults", ())]
+    rows = [
+        [str(row), str(column), stored_sentence(str(fault))] for row, column, fault in batch.preview.get("faults", ())
+    ]
     return csv_bytes(["row", "column", "what is wrong"], rows)
 
 
@@ -93,7 +95,7 @@ def _line(check: Check) -> list[str]:
         tail(check.id_info.get("id_number", "")),
         status_name(check),
         check.verdict or "",
-        ". ".join(filter(None, (why, told(check.failure_words)))),
+        ". ".join(filter(None, (why, stored_sentence(check.failure_words)))),
         check.asked_at.isoformat(timespec="seconds"),
         check.ended_at.isoformat(timespec="seconds") if check.ended_at else "",
         check.record.outcome.value,
@@ -111,7 +113,7 @@ def _preview(batch: Batch) -> list[str]:
         found.append(_many(batch.repeats, "looks like a repeat", "look like repeats"))
     lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}."]
     lines += [
-        f"Row {row}, {quoted(str(column), 40)}: {quoted(told(str(fault)), 160)}"
+        f"Row {row}, {quoted(str(column), 40)}: {quoted(stored_sentence(str(fault)), 160)}"
         for row, column, fault in faults[:_FAULTS]
     ]
     if len(faults) > _FAULTS:

@@ -87,7 +87,7 @@ def listing(rows: Sequence[CheckRow], *, shown: str, has_older: bool, has_newer:
         head = f"No check here: {LABELS.get(shown, shown)}."
     else:
         head = f"Checks: {LABELS.get(shown, shown)}, newest first"
-    turns = _turns(rows, shown, has_older=has_older, has_newer=has_newer, action_id=ids.LIST_TURN)
+    turns = _turns(rows, shown, has_older=has_older, has_newer=has_newer, action_id=ids.LIST_PAGE)
     blocks = [section(f"*{head}*" if rows else head), *_sections(lines), _filter(shown, turns)]
     return Message(text="\n".join([head, *lines]), blocks=blocks)
 
@@ -135,7 +135,7 @@ def results(rows: Sequence[CheckRow], *, metadata: str, has_older: bool, has_new
     for row in rows:
         details = button(ids.FOUND_DETAILS, "Details", row.check.ref, aloud=f"Details: check {row.check.ref}")
         blocks.append(section(line(row, names=True)) | {"accessory": details})
-    turns = _turns(rows, "found", has_older=has_older, has_newer=has_newer, action_id=ids.FIND_TURN)
+    turns = _turns(rows, "found", has_older=has_older, has_newer=has_newer, action_id=ids.FIND_PAGE)
     if turns:
         blocks.append({"type": "actions", "elements": turns})
     return {

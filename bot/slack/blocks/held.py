@@ -61,7 +61,7 @@ def answered(check: Check, *, by: str, how: str, held: str) -> Message:
     return Message(text=spoken(line), blocks=[section(line)])
 
 
-def seen(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:
+def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:
     """For the form, in mrkdwn that is ours: who checked this person when, with which result, and where.
 
     `earlier` are those that the asker may see, with a link each; `hidden` is how many more there are.

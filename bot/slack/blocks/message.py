@@ -98,13 +98,13 @@ def pointer(dropped: IncomingMessage, fingerprint: str = "") -> str:
     return place.dump()
 
 
-def seen(pointer: MessagePointer, words: str) -> Message:
+def checked_before(pointer: MessagePointer, words: str) -> Message:
     """This person was checked before; `words` are ours, in mrkdwn."""
     text, value = "Check again: it is charged again", replace(pointer, again=True).dump()
     return Message(text=words, blocks=[section(words), _buttons(button(ids.SEND_MESSAGE, text, value, aloud=text))])
 
 
-def whole(
+def complete(
     dropped: IncomingMessage,
     understood: ParsedMessage,
     entry: IDType,
@@ -128,7 +128,7 @@ def whole(
     return Message(text=f"{head} {foreign('; '.join(lines), 900)}. {HINT}", blocks=blocks)
 
 
-def lacking(
+def incomplete(
     dropped: IncomingMessage,
     understood: ParsedMessage,
     entry: IDType | None,

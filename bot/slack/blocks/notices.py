@@ -10,7 +10,7 @@ from bot.slack.blocks.text import context, foreign, plain, section, spoken
 
 def alert(fault: str, payload: Mapping[str, str]) -> Message:
     """To an operator, by direct message."""
-    line = f"*kyc-bot needs an operator:* {foreign(refusals.told(payload.get('words')) or fault)}"
+    line = f"*kyc-bot needs an operator:* {foreign(refusals.stored_sentence(payload.get('words')) or fault)}"
     ref = payload.get("ref")
     more = f"First seen with {ref}. " if ref else ""
     rest = f"{more}The same kind of fault is told at most once an hour; `kyc-bot check` looks at everything."

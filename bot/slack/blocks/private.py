@@ -15,7 +15,7 @@ from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Source
 from bot.slack.blocks import ids, words
 from bot.slack.blocks.form import LABELS
-from bot.slack.blocks.results import checklist, said_by_smile_id
+from bot.slack.blocks.results import checklist, smile_id_quote
 from bot.slack.blocks.status import status_name, subject
 from bot.slack.blocks.text import (
     Block,
@@ -181,7 +181,7 @@ def _message(message: MessageDetails) -> list[Block]:
     how = "by callback" if message.source is Source.CALLBACK else "from Smile ID's record"
     blocks = [
         section(f"*{words.STORIES[reading.why].name}*\n{when(message.at)}, {how}"),
-        plain_section(said_by_smile_id(reading)),
+        plain_section(smile_id_quote(reading)),
     ]
     facts = [f"{quoted(name, 75)}: {quoted(value)}" for name, value in message.authority.items()]
     facts += [f"Other account: {quoted(name)}" for name in message.suspects]
@@ -218,12 +218,12 @@ def help_text(unknown: str | None = None) -> Message:
     return Message(text=text, blocks=[section(text)])
 
 
-def says(text: str) -> Message:
+def answer(text: str) -> Message:
     """One sentence of ours."""
     return Message(text=text, blocks=[section(text)])
 
 
-def plainly(faults: Iterable[str]) -> str:
+def joined_faults(faults: Iterable[str]) -> str:
     """Faults of fields, where there are no fields to stand beside."""
     return " ".join(foreign(words) for words in faults)
 
@@ -234,7 +234,7 @@ def try_again(value: str) -> Message:
     return Message(text=EXPIRED, blocks=[section(EXPIRED), {"type": "actions", "elements": [opens]}])
 
 
-def closed(text: str) -> dict[str, Any]:
+def closed_form(text: str) -> dict[str, Any]:
     """A form that cannot be used, and why."""
     return {
         "type": "modal",

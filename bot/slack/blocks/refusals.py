@@ -353,7 +353,7 @@ _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
 """Where a mention would stand as an id, and marks as themselves."""
 
 
-def said(coded: Coded) -> Message:
+def refusal_message(coded: Coded) -> Message:
     """The whole answer to whoever is refused."""
     text = sentence(coded)
     return Message(text=text, blocks=[section(text)])
@@ -369,7 +369,7 @@ def plain_sentence(coded: Coded) -> str:
     return _filled(coded.code, coded.facts, _SHOWN_PLAINLY)
 
 
-def told(text: str | None) -> str:
+def stored_sentence(text: str | None) -> str:
     """A fault stored by `encode_fault`, in plain words; a sentence that was stored as such stays as it is."""
     found = decode_fault(text or "")
     if found is None:

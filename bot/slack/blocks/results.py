@@ -40,7 +40,7 @@ _LINES = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class EarlierDecision:
     """What a reviewer had decided before Smile ID's final result came, and how the two stand."""
 
     decided: ReviewDecision
@@ -58,12 +58,12 @@ class NotifiedParties:
     operators: bool = False
 
 
-def _beside(story: Story, reading: ResultMeaning, beside: Beside | None) -> Story:
+def _with_earlier_decision(story: Story, reading: ResultMeaning, earlier: EarlierDecision | None) -> Story:
     """The story of a final result, told beside what a reviewer had decided before."""
-    if beside is None:
+    if earlier is None:
         return story
-    before = f"{person(beside.decided.by)} had decided: {words.DECIDED[beside.decided.decision]}."
-    match beside.agreement:
+    before = f"{person(earlier.decided.by)} had decided: {words.DECIDED[earlier.decided.decision]}."
+    match earlier.agreement:
         case Agreement.AGREES:
             leaves_open = reading.outcome is Outcome.APPROVED and story != words.STORIES[ResultStory.CONFIRMED]
             meaning = f"{before} Smile ID's final result agrees."
@@ -81,10 +81,10 @@ def result(
     entry: IDType | None,
     reading: ResultMeaning,
     *,
-    told: NotifiedParties,
+    notified: NotifiedParties,
     confirmed: bool,
     at: datetime,
-    beside: Beside | None = None,
+    earlier: EarlierDecision | None = None,
     doubt: Doubt | None = None,
 ) -> Message:
     """A final result. `at` is when it was received. An approval without confirmation is not told as one.
@@ -92,11 +92,11 @@ def result(
     `doubt` is why reviewers were called for an approval.
     """
     if reading.outcome is Outcome.APPROVED and not confirmed:
-        return approval_unconfirmed(check, reading, told=told)
+        return approval_unconfirmed(check, reading, notified=notified)
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if reading.outcome is Outcome.APPROVED:
         story = approval.approval_story(check, doubt)
-    story = _beside(story, reading, beside)
+    story = _with_earlier_decision(story, reading, earlier)
     facts = []
     if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
         facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
@@ -104,34 +104,36 @@ def result(
     begun = check.asked_at if check.round == 1 else check.sent_at or check.consent_at
     facts.append(f"took {took(at - begun)}")
     facts.append("confirmed with Smile ID" if confirmed else "not yet confirmed by Smile ID's own record")
-    return _story(check, story, told=told, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed)
+    return _story(
+        check, story, notified=notified, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed
+    )
 
 
-def record_differs(check: Check, *, told: NotifiedParties, doubt: Doubt | None) -> Message:
+def record_differs(check: Check, *, notified: NotifiedParties, doubt: Doubt | None) -> Message:
     """The authority's record came after the approval had been told."""
     differs = check.record.outcome is RecordMatch.DIFFERS
     story = approval.differing_story(check, doubt) if differs else approval.approval_story(check, doubt)
-    return _story(check, story, told=told, mention=True, small=approval.record_line(check))
+    return _story(check, story, notified=notified, mention=True, small=approval.record_line(check))
 
 
-def not_final(check: Check, entry: IDType | None, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
+def not_final(check: Check, entry: IDType | None, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
     """Progress that matters: mentions nobody."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
-    return _story(check, story, told=told, reading=reading)
+    return _story(check, story, notified=notified, reading=reading)
 
 
-def needs_person(check: Check, entry: IDType | None, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
+def needs_person(check: Check, entry: IDType | None, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
     """Unknown code, unverified ID number: not approved, a person must look."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if check.state in FINAL and check.verdict is not None:
         # Said in the thread of a check that has its result: what is not approved is this message, not the check.
         stands = f"The result told before, {verdict_name(check)}, stands until somebody has looked."
         story = replace(story, meaning=stands)
-    return _story(check, story, told=told, reading=reading, mention=True)
+    return _story(check, story, notified=notified, reading=reading, mention=True)
 
 
-def approval_unconfirmed(check: Check, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
-    return _story(check, words.APPROVAL_UNCONFIRMED, told=told, reading=reading, mention=True)
+def approval_unconfirmed(check: Check, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
+    return _story(check, words.APPROVAL_UNCONFIRMED, notified=notified, reading=reading, mention=True)
 
 
 def approval_since_confirmed(check: Check) -> Message:
@@ -140,14 +142,14 @@ def approval_since_confirmed(check: Check) -> Message:
     return Message(text=line, blocks=[section(line)])
 
 
-def contradiction(check: Check, first: Outcome, second: Outcome, *, told: NotifiedParties) -> Message:
+def contradiction(check: Check, first: Outcome, second: Outcome, *, notified: NotifiedParties) -> Message:
     story = words.filled(words.CONTRADICTION, first=_outcome_name(first), second=_outcome_name(second))
-    return _story(check, story, told=told, mention=True)
+    return _story(check, story, notified=notified, mention=True)
 
 
-def second_final(check: Check, first: Outcome, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
+def second_final(check: Check, first: Outcome, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
     story = words.filled(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
-    return _story(check, story, told=told, reading=reading, mention=True)
+    return _story(check, story, notified=notified, reading=reading, mention=True)
 
 
 def _outcome_name(outcome: Outcome) -> str:
@@ -155,24 +157,24 @@ def _outcome_name(outcome: Outcome) -> str:
     return words.OUTCOME_NAMES.get(outcome, "another result")
 
 
-def suspects(check: Check, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
-    return _story(check, words.STORIES[ResultStory.SUSPECTS], told=told, reading=reading)
+def suspects(check: Check, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
+    return _story(check, words.STORIES[ResultStory.SUSPECTS], notified=notified, reading=reading)
 
 
-def overdue(check: Check, *, told: NotifiedParties) -> Message:
-    return _story(check, words.OVERDUE, told=told, mention=True)
+def overdue(check: Check, *, notified: NotifiedParties) -> Message:
+    return _story(check, words.OVERDUE, notified=notified, mention=True)
 
 
-def failure(check: Check, *, told: NotifiedParties) -> Message:
+def failure(check: Check, *, notified: NotifiedParties) -> Message:
     """An end without any result of Smile ID; `failure_words` say what is wrong."""
     story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
-    return _story(check, story, told=told, mention=True, extra=refusals.told(check.failure_words))
+    return _story(check, story, notified=notified, mention=True, extra=refusals.stored_sentence(check.failure_words))
 
 
-def old_result(check: Check, reading: ResultMeaning, *, told: NotifiedParties) -> Message:
+def old_result(check: Check, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
     """About an attempt before *Run again*: it moves nothing, and somebody should know."""
     # Photos and comparison of the check are those of its present round: nothing of them is about this result.
-    return _story(check, words.OLD_RESULT, told=told, mention=True, small=said_by_smile_id(reading))
+    return _story(check, words.OLD_RESULT, notified=notified, mention=True, small=smile_id_quote(reading))
 
 
 def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[str]:
@@ -214,7 +216,7 @@ def _story(
     check: Check,
     story: Story,
     *,
-    told: NotifiedParties,
+    notified: NotifiedParties,
     reading: ResultMeaning | None = None,
     facts: Sequence[str] = (),
     mention: bool = False,
@@ -223,9 +225,9 @@ def _story(
     small: str = "",
 ) -> Message:
     title = _title(check, story, mention=mention, unconfirmed=unconfirmed)
-    after = _sentences(story.meaning, extra and foreign(extra), story.next_step, _who_was_told(check, story, told))
+    after = _sentences(story.meaning, extra and foreign(extra), story.next_step, _who_was_told(check, story, notified))
     lines = _lines(check, reading) if reading is not None else []
-    source = said_by_smile_id(reading) if reading is not None else ""
+    source = smile_id_quote(reading) if reading is not None else ""
     small = small or " · ".join(filter(None, (*facts, source)))
     blocks = [section(title)]
     if after:
@@ -266,7 +268,7 @@ def _passed_over_liveness(check: Check, reading: ResultMeaning) -> bool:
     return bool(check.liveness_images) and check.liveness is Liveness.NOT_PROVEN and is_silent
 
 
-def said_by_smile_id(reading: ResultMeaning) -> str:
+def smile_id_quote(reading: ResultMeaning) -> str:
     """Code, text and confidence as Smile ID wrote them, for plain_text."""
     shown = f"Smile ID: {quoted(reading.code, NAME)}"
     if text := quoted(reading.text, _QUOTE):
@@ -276,18 +278,18 @@ def said_by_smile_id(reading: ResultMeaning) -> str:
     return shown
 
 
-def _who_was_told(check: Check, story: Story, told: NotifiedParties) -> str:
+def _who_was_told(check: Check, story: Story, notified: NotifiedParties) -> str:
     """Said only when it is true."""
     if story.calls_operators:
         done = "The operators have been told; nothing to do for you."
-        return done if told.operators else "Please tell an operator of kyc-bot."
-    if told.operators:
+        return done if notified.operators else "Please tell an operator of kyc-bot."
+    if notified.operators:
         return "The operators have been told."
-    if told.reviewers and (story.calls_reviewer or story.tells_reviewer):
+    if notified.reviewers and (story.calls_reviewer or story.tells_reviewer):
         return "A reviewer has been told."
     if not story.calls_reviewer:
         return ""
-    return _call_reviewers(check, told.reviewer_mentions.split())
+    return _call_reviewers(check, notified.reviewer_mentions.split())
 
 
 def _call_reviewers(check: Check, mentions: Sequence[str]) -> str:

@@ -158,7 +158,7 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
     details = _button(ids.DETAILS, "Details", check.ref)
     note = _button(ids.REVIEW_NOTE, "Note", check.ref)
     if review is None or review.state is not ReviewState.OPEN:
-        again = _button(ids.REVIEW_AGAIN, "Look again", check.ref) | {
+        again = _button(ids.REVIEW_REOPEN, "Look again", check.ref) | {
             "confirm": {
                 "title": plain("Look at this again?", 100),
                 "text": plain("You claim it. What was decided stands unless you decide anew; releasing ends it.", 300),
@@ -330,7 +330,7 @@ def notify_form(chosen: Collection[Subscription], *, is_reviewer: bool) -> dict[
     }
 
 
-def written(found: Sequence[ReviewDecision | Note]) -> list[Block]:
+def decisions_and_notes(found: Sequence[ReviewDecision | Note]) -> list[Block]:
     """Decisions and notes for the Details: who, when, and the words as they were written; the newest, oldest first."""
     blocks: list[Block] = []
     for one in sorted(found, key=lambda one: one.at)[-_WRITTEN:]:
@@ -356,7 +356,9 @@ def _decision(decided: ReviewDecision) -> str:
     return f"Decided: {words.DECIDED[decided.decision]} — {why_decided(decided)}"
 
 
-def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str, below_a_card: bool = True) -> Message:
+def second_person_request(
+    check: Check, entry: IDType | None, proposal: Proposal, *, whom: str, below_a_card: bool = True
+) -> Message:
     """Who reads it elsewhere than below a card has no buttons there."""
     line = (
         f"{whom} *A second person is needed*: {person(proposal.by)} proposes "
@@ -367,7 +369,7 @@ def second(check: Check, entry: IDType | None, proposal: Proposal, *, whom: str,
     return Message(text=spoken(line), blocks=[section(line)])
 
 
-def handed(check: Check, entry: IDType | None, *, by: str, to: str) -> Message:
+def handover(check: Check, entry: IDType | None, *, by: str, to: str) -> Message:
     line = f"{person(to)}, {person(by)} handed this on to you · {subject(check, entry)} · {check.ref}"
     return Message(text=spoken(line), blocks=[section(line)])
 
@@ -387,7 +389,7 @@ def reminder(
     return Message(text=spoken(line), blocks=[section(line)])
 
 
-def personal(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Message:
+def personal_notice(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Message:
     """By direct message, to somebody who chose so."""
     where = f"<{link}|{check.ref}>" if link else check.ref
     line = f"*{title}* · {subject(check, entry)} · {where}"

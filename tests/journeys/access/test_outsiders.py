@@ -193,7 +193,7 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.preflight.let_pass": [pressed(ids.SEND_HELD)],
     "handlers.preflight.other_photos": [pressed(ids.OTHER_PHOTOS)],
     "handlers.preflight.submitted": [sent(ids.PHOTOS_FORM, "{ref}")],
-    "handlers.review.claimed": [pressed(ids.REVIEW_CLAIM), pressed(ids.REVIEW_AGAIN)],
+    "handlers.review.claimed": [pressed(ids.REVIEW_CLAIM), pressed(ids.REVIEW_REOPEN)],
     "handlers.review.released": [pressed(ids.REVIEW_RELEASE)],
     "handlers.review.judged": [
         pressed(action, lambda walk: f"{walk.ref}|2026-11-27T00:00:00+00:00")
@@ -222,12 +222,12 @@ STEPS: Mapping[str, list[Step]] = {
         )
     ],
     "handlers.search.turned": [
-        pressed(f"{ids.LIST_TURN}:older", lambda _walk: PageCursor(shown="mine").dump()),
+        pressed(f"{ids.LIST_PAGE}:older", lambda _walk: PageCursor(shown="mine").dump()),
         pressed(ids.LIST_FILTER, selected_option={"value": "all"}),
     ],
     "handlers.search.next_page": [
         lambda walk: walk.press_in(
-            view(ids.FOUND, FOUND, {}), f"{ids.FIND_TURN}:older", PageCursor(shown="mine").dump()
+            view(ids.FOUND, FOUND, {}), f"{ids.FIND_PAGE}:older", PageCursor(shown="mine").dump()
         )
     ],
     "handlers.search.submitted": [sent(ids.FIND, find_number=typed("00000000000"))],

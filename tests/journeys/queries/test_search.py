@@ -100,10 +100,10 @@ async def test_what_was_found_has_pages_too(tmp_path: Path) -> None:
         refs = [await world.ask(id_number=f"{n:011d}") for n in range(12)]
         modal = await search(world.analyst, **{ids.FIND_REQUESTER: ANALYST})
         assert [ref for ref in refs if ref in modal.text()] == refs[2:]
-        await modal.click(f"{ids.FIND_TURN}:older")
+        await modal.click(f"{ids.FIND_PAGE}:older")
         await world.slack.wait_for(lambda: refs[0] in modal.text())
         assert [ref for ref in refs if ref in modal.text()] == refs[:2]
-        await modal.click(f"{ids.FIND_TURN}:newer")
+        await modal.click(f"{ids.FIND_PAGE}:newer")
         await world.slack.wait_for(lambda: refs[11] in modal.text())
         assert [ref for ref in refs if ref in modal.text()] == refs[2:]
 
@@ -141,11 +141,11 @@ async def test_pages_are_turned_while_new_checks_arrive(tmp_path: Path, *, socke
         shown = reply.message
         assert [ref for ref in refs if ref in shown.text] == refs[2:]
         await world.ask(id_number="99999999999")
-        await world.analyst.click(shown, f"{ids.LIST_TURN}:older")
+        await world.analyst.click(shown, f"{ids.LIST_PAGE}:older")
         await world.slack.wait_for(lambda: refs[0] in world.slack.ephemerals(ANALYST)[-1].text)
         older = world.slack.ephemerals(ANALYST)[-1]
         assert [ref for ref in refs if ref in older.text] == refs[:2]
-        await world.analyst.click(older, f"{ids.LIST_TURN}:newer")
+        await world.analyst.click(older, f"{ids.LIST_PAGE}:newer")
         await world.slack.wait_for(lambda: refs[11] in world.slack.ephemerals(ANALYST)[-1].text)
         assert [ref for ref in refs if ref in world.slack.ephemerals(ANALYST)[-1].text] == refs[2:]
 

@@ -262,7 +262,7 @@ async def test_a_reviewers_decision_is_the_final_one_until_somebody_looks_anew(t
         assert "a reviewer: a photo or document looks tampered with (1)" in said
         assert "our reviewers took 1 h" in said
         assert "Nothing is open now." in said
-        await press(world, REVIEWER, ids.REVIEW_AGAIN)
+        await press(world, REVIEWER, ids.REVIEW_REOPEN)
         again = await world.slack.person(MANAGER).command("summary today")
         assert "9 checks: 6 approved, 1 rejected, 1 without result, 1 still open." in again.text
 

@@ -675,7 +675,7 @@ async def test_for_information_a_card_waits_for_nobody(tmp_path: Path) -> None:
         assert len(world.notices()) == 1
         assert world.direct(MANAGER) == []
         # Whoever has doubts may look all the same.
-        await press(world, REVIEWER, ids.REVIEW_AGAIN)
+        await press(world, REVIEWER, ids.REVIEW_REOPEN)
         assert "Claimed by @remi" in text(world)
         await press(world, REVIEWER, ids.REVIEW_RELEASE)
         assert "Nothing is left to decide." in text(world)
@@ -689,7 +689,7 @@ async def test_an_old_claim_button_opens_nothing_that_was_decided(tmp_path: Path
         await press(world, ZOE, ids.REVIEW_CLAIM, stale=True)
         assert "no longer waits for a decision" in await whispered(world, ZOE)
         # To look again is another button, and to let it be leaves everything as it was.
-        await press(world, ZOE, ids.REVIEW_AGAIN)
+        await press(world, ZOE, ids.REVIEW_REOPEN)
         check = await world.check(ref)
         assert (check.review, check.decision, check.ended_at) == ("open", "rejected", None)
         assert (await world.analyst.command("list review")).text.count(ref) == 1
@@ -727,7 +727,7 @@ async def test_before_smile_id_has_said_anything_there_is_nothing_to_decide(tmp_
         remi = world.slack.person(REVIEWER)
         shown = await remi.command(f"review {unsent}")
         assert shown.message is not None
-        assert (await remi.click(shown.message, ids.REVIEW_AGAIN)).ok
+        assert (await remi.click(shown.message, ids.REVIEW_REOPEN)).ok
         assert "There is nothing to decide about" in await whispered(world, REVIEWER)
         assert (await world.check(ref)).decision is None
 
@@ -766,7 +766,7 @@ async def test_what_nobody_was_called_for_is_taken_up_on_a_card_that_calls_nobod
         remi = world.slack.person(REVIEWER)
         shown = await remi.command(f"review {ref}")
         assert shown.message is not None
-        assert (await remi.click(shown.message, ids.REVIEW_AGAIN)).ok
+        assert (await remi.click(shown.message, ids.REVIEW_REOPEN)).ok
         await world.work()
         assert text(world).startswith("A reviewer takes this up")
         assert "Claimed by @remi" in text(world)

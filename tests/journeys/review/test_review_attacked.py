@@ -234,7 +234,7 @@ async def test_no_proposal_outlives_a_final_result_that_agrees_with_an_earlier_d
     async with provisional(tmp_path, "0810", actions={"Verify_ID_Number": "Not Done"}) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "rejected", "tampered")
-        await press(world, REVIEWER, ids.REVIEW_AGAIN)
+        await press(world, REVIEWER, ids.REVIEW_REOPEN)
         await decide(world, REVIEWER, "approved", "same_person")
         assert "@remi proposes: Approved" in text(world)
         old = card(world)

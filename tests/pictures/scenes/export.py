@@ -10,7 +10,7 @@ from bot.domain.reporting.spreadsheets import csv_text
 from bot.errors import Refusal, Refused
 from bot.outbox.builders import File
 from bot.slack.blocks import export, refusals
-from bot.slack.blocks.private import says
+from bot.slack.blocks.private import answer
 from storage.exports import FIELDS
 from tests.pictures.people import AMINA, ZOLA
 from tests.pictures.scene import Place, Scene, Sheet
@@ -52,7 +52,7 @@ def sheets() -> list[Sheet]:
 
 def _answers() -> Iterator[Scene]:
     def scene(caption: str, text: str) -> Scene:
-        return Scene(caption=caption, shows=says(text), place=Place.PRIVATE)
+        return Scene(caption=caption, shows=answer(text), place=Place.PRIVATE)
 
     yield scene("/kyc export 2026-11-01..2026-11-15", export.preparing(_EXPORT))
     yield scene("/kyc export xlsx", export.preparing(replace(_EXPORT, form=ExportFormat.XLSX, period=None, total=1)))

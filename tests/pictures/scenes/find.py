@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.results.codes import ResultStory
 from bot.slack.blocks import find
-from bot.slack.blocks.private import says
+from bot.slack.blocks.private import answer
 from tests.pictures.people import AMINA, REMI
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, LINK, ended, reading
@@ -29,7 +29,7 @@ def sheets() -> list[Sheet]:
                 _list("/kyc list review, and there is none", [], "review"),
                 Scene(
                     caption="/kyc list with a filter that I do not know",
-                    shows=says(find.unknown_filter("<b>late</b>")),
+                    shows=answer(find.unknown_filter("<b>late</b>")),
                     place=Place.PRIVATE,
                 ),
                 Scene(caption="/kyc find", shows=find.form(countries)),

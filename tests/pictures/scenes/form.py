@@ -162,5 +162,5 @@ def _questions() -> list[Scene]:
             shows=form.build(ID_TYPES, place=ResultPlace(channel=None), warning=cannot),
             typed={ids.CHANNEL: REQUESTS},
         ),
-        Scene(caption="A form that cannot be used", shows=private.closed(cannot)),
+        Scene(caption="A form that cannot be used", shows=private.closed_form(cannot)),
     ]

@@ -10,7 +10,7 @@ from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto, are_cle
 from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
 from bot.slack.blocks import message
 from bot.slack.blocks.message import MessagePointer
-from bot.slack.blocks.private import says
+from bot.slack.blocks.private import answer
 from tests.pictures.people import AMINA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.held import seen_before
@@ -35,7 +35,7 @@ def sheets() -> list[Sheet]:
                     ["one.jpg", "two.jpg", "card.pdf"],
                     left_out=message.left_out(3, thread_is_cut=True),
                 ),
-                Scene(caption="Said nothing of a check", shows=says(message.HELP_IN_CHANNEL), place=Place.PRIVATE),
+                Scene(caption="Said nothing of a check", shows=answer(message.HELP_IN_CHANNEL), place=Place.PRIVATE),
             ],
         ),
         Sheet(
@@ -59,15 +59,15 @@ def sheets() -> list[Sheet]:
                 _answer("Two photos, none of them named", "NG BVN 22212340000", ["IMG_0001.jpg", "IMG_0002.jpg"]),
                 Scene(
                     caption="This person was checked before",
-                    shows=message.seen(MessagePointer(channel=DIRECT, ts="1", thread_ts=None), seen_before()),
+                    shows=message.checked_before(MessagePointer(channel=DIRECT, ts="1", thread_ts=None), seen_before()),
                     place=Place.DIRECT,
                 ),
                 Scene(
                     caption="Sent",
-                    shows=says(f"{message.SENT.format(ref='K-7F3K2Q')} {message.HINT}"),
+                    shows=answer(f"{message.SENT.format(ref='K-7F3K2Q')} {message.HINT}"),
                     place=Place.DIRECT,
                 ),
-                Scene(caption="Said nothing of a check", shows=says(message.HELP), place=Place.DIRECT),
+                Scene(caption="Said nothing of a check", shows=answer(message.HELP), place=Place.DIRECT),
                 Scene(caption="While a message is read", shows=message.one_moment()),
             ],
         ),
@@ -94,9 +94,9 @@ def _answer(caption: str, text: str, names: Sequence[str], *, above: str = "", l
     photos = proposed(files)
     parsed = parse(_form(understood, photos), ID_TYPES, today=_TODAY)
     if not parsed.faults and not understood.unclear and are_clear(photos) and parsed.id_type is not None:
-        shown = message.whole(dropped, understood, parsed.id_type, photos, fingerprint="f", above=above)
+        shown = message.complete(dropped, understood, parsed.id_type, photos, fingerprint="f", above=above)
     else:
-        shown = message.lacking(dropped, understood, parsed.id_type, photos, faults=parsed.faults, left_out=left_out)
+        shown = message.incomplete(dropped, understood, parsed.id_type, photos, faults=parsed.faults, left_out=left_out)
     return Scene(caption=caption, shows=shown, place=Place.DIRECT)
 
 

@@ -31,7 +31,7 @@ from bot.slack.blocks import (
     thread,
     words,
 )
-from bot.slack.blocks.results import Beside
+from bot.slack.blocks.results import EarlierDecision
 from tests.pictures.people import AMINA, MUSA, NOW, REMI, ZOLA
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
@@ -156,9 +156,9 @@ def _calls() -> Iterator[Scene]:
     def scene(caption: str, said: Message, *kinds: PostKind, place: Place = Place.THREAD) -> Scene:
         return Scene(caption=caption, shows=said, kinds=kinds, place=place)
 
-    said = review.second(REJECTED, ENTRY, PROPOSAL, whom=f"<@{ZOLA}>")
+    said = review.second_person_request(REJECTED, ENTRY, PROPOSAL, whom=f"<@{ZOLA}>")
     yield scene("A second person is needed", said, PostKind.REVIEW_CALL)
-    said = review.handed(IN_REVIEW, ENTRY, by=REMI, to=ZOLA)
+    said = review.handover(IN_REVIEW, ENTRY, by=REMI, to=ZOLA)
     yield scene("Handed on", said, PostKind.REVIEW_CALL)
     for silence, whom in (
         (ReminderCause.UNCLAIMED, ZOLA),
@@ -171,7 +171,7 @@ def _calls() -> Iterator[Scene]:
         said = review.reminder(check, ENTRY, silence, whom=f"<@{whom}>", claimer=REMI, waited=waited)
         yield scene(f"Reminder: {silence.value}", said, PostKind.REVIEW_CALL)
     title = words.notice_title("", ResultStory.FACES_DIFFER)
-    said = review.personal(REJECTED, ENTRY, title=title, link=LINK)
+    said = review.personal_notice(REJECTED, ENTRY, title=title, link=LINK)
     yield scene("To somebody who chose to be told directly", said, PostKind.PERSONAL, place=Place.DIRECT)
 
 
@@ -191,10 +191,12 @@ def _decisions() -> Iterator[Scene]:
         (_DECIDED, ResultStory.AUTHORITY_DOWN),
     ):
         read = reading(why)
-        beside = Beside(decided=decision, agreement=agreement(decision.decision, read.outcome))
+        earlier = EarlierDecision(decided=decision, agreement=agreement(decision.decision, read.outcome))
         check = ended(STATES[read.outcome], read)
-        said = results.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, beside=beside)
-        caption = f"Smile ID's final result after a decision: {beside.agreement.value}"
+        said = results.result(
+            check, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, earlier=earlier
+        )
+        caption = f"Smile ID's final result after a decision: {earlier.agreement.value}"
         yield Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
     version_token = replace(REJECTED, decision=Decision.APPROVED, review=ReviewState.DECIDED)
     said = thread.request_message(version_token, ENTRY)
@@ -233,5 +235,5 @@ def _forms() -> Iterator[Scene]:
         Note(author=MUSA, at=_AT, words="Called the branch; they look."),
         replace(_BY_TWO, at=NOW),
     ]
-    view = private.details(REJECTED, ENTRY, [], photo_links={}, reviewers=review.written(found))
+    view = private.details(REJECTED, ENTRY, [], photo_links={}, reviewers=review.decisions_and_notes(found))
     yield Scene(caption="The Details, with what reviewers wrote", shows=view)

@@ -12,7 +12,7 @@ import bot.slack.blocks
 from bot.domain.check.states import State
 from bot.errors import FileCode, FileUnusable, Refusal, Refused
 from bot.slack.blocks import refusals
-from bot.slack.blocks.private import says
+from bot.slack.blocks.private import answer
 from tests.pictures.people import MUSA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN
@@ -65,13 +65,13 @@ def _of(room: ModuleType) -> Iterator[Scene]:
     for name, words in vars(room).items():
         if name in own and isinstance(words, str):
             caption = f"{room.__name__.rpartition('.')[2]}: {name.replace('_', ' ').lower()}"
-            yield Scene(caption=caption, shows=says(words.format(**VALUES)), place=Place.PRIVATE)
+            yield Scene(caption=caption, shows=answer(words.format(**VALUES)), place=Place.PRIVATE)
 
 
 def _refusals() -> Iterator[Scene]:
     for refusal in Refusal:
         caption = f"refusals: {refusal.value.replace('_', ' ')}"
-        yield Scene(caption=caption, shows=refusals.said(Refused(refusal, **FACTS)), place=Place.PRIVATE)
+        yield Scene(caption=caption, shows=refusals.refusal_message(Refused(refusal, **FACTS)), place=Place.PRIVATE)
     for code in (FileCode.MESSAGE_GONE, FileCode.CHANGED, FileCode.SLACK_AWAY):
         caption = f"refusals: {code.value.replace('_', ' ')}"
-        yield Scene(caption=caption, shows=refusals.said(FileUnusable(code)), place=Place.PRIVATE)
+        yield Scene(caption=caption, shows=refusals.refusal_message(FileUnusable(code)), place=Place.PRIVATE)

@@ -108,31 +108,36 @@ def _results() -> Iterator[Scene]:
     for why in FINAL:
         read = reading(why)
         check = ended(STATES[read.outcome], read)
-        told = OPERATORS_TOLD if words.STORIES[why].calls_operators else REVIEWER_TOLD
-        said = results.result(check, ENTRY, read, told=told, confirmed=True, at=RECEIVED_AT)
+        notified = OPERATORS_TOLD if words.STORIES[why].calls_operators else REVIEWER_TOLD
+        said = results.result(check, ENTRY, read, notified=notified, confirmed=True, at=RECEIVED_AT)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
 
 
 def _confirmation() -> Iterator[Scene]:
     read = reading(ResultStory.SPOOF)
     check = ended(State.REJECTED, read)
-    said = results.result(check, ENTRY, read, told=REVIEWER_CALLED, confirmed=False, at=RECEIVED_AT)
+    said = results.result(check, ENTRY, read, notified=REVIEWER_CALLED, confirmed=False, at=RECEIVED_AT)
     yield Scene(
         caption="A rejection that Smile ID's record does not show yet; reviewers are called in the thread",
         shows=said,
         kinds=[PostKind.RESULT_UNCONFIRMED],
         place=Place.THREAD,
     )
-    said = results.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    said = results.result(check, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
     yield Scene(
         caption="The same message once it is confirmed", shows=said, kinds=[PostKind.CONFIRMED], place=Place.THREAD
     )
     row = replace(check, batch="B-2M4Q8Z", batch_row=17)
-    said = results.result(row, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    said = results.result(row, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
     yield Scene(caption="A row of a file of applicants", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
     ours = reading(ResultStory.REFUSED)
     said = results.result(
-        ended(State.FAILED, ours), ENTRY, ours, told=NOBODY_SET_UP, confirmed=True, at=RECEIVED_AT + timedelta(hours=5)
+        ended(State.FAILED, ours),
+        ENTRY,
+        ours,
+        notified=NOBODY_SET_UP,
+        confirmed=True,
+        at=RECEIVED_AT + timedelta(hours=5),
     )
     yield Scene(
         caption="Ours to mend, and no operator could be told", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD
@@ -145,7 +150,7 @@ def _assurance() -> Iterator[Scene]:
 
     def scene(caption: str, doubt: Doubt | None = None, **more: Any) -> Scene:
         check = ended(State.APPROVED, read, **more)
-        said = results.result(check, ENTRY, read, told=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, doubt=doubt)
+        said = results.result(check, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, doubt=doubt)
         return Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
 
     yield scene("Approved, and the record is about somebody else", Doubt.RECORD_DIFFERS, record=DIFFERS)
@@ -161,7 +166,7 @@ def _assurance() -> Iterator[Scene]:
     late = ended(State.APPROVED, read, record=DIFFERS)
     yield Scene(
         caption="The authority's record came after the approval",
-        shows=results.record_differs(late, told=REVIEWER_TOLD, doubt=Doubt.RECORD_DIFFERS),
+        shows=results.record_differs(late, notified=REVIEWER_TOLD, doubt=Doubt.RECORD_DIFFERS),
         kinds=[PostKind.RECORD_DIFFERS],
         place=Place.THREAD,
     )
@@ -169,13 +174,13 @@ def _assurance() -> Iterator[Scene]:
 
 def _not_final() -> Iterator[Scene]:
     for why in (ResultStory.PROVISIONAL, ResultStory.SUSPECTED_SPOOF, ResultStory.INCONCLUSIVE, ResultStory.NOT_FINAL):
-        said = results.not_final(CHECK_BVN, ENTRY, reading(why), told=REVIEWER_TOLD)
+        said = results.not_final(CHECK_BVN, ENTRY, reading(why), notified=REVIEWER_TOLD)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.NOT_FINAL], place=Place.THREAD)
     approved = reading(ResultStory.CONFIRMED)
     unconfirmed = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.UNCONFIRMED)
     yield Scene(
         caption="An approval that Smile ID's record does not show",
-        shows=results.approval_unconfirmed(unconfirmed, approved, told=REVIEWER_TOLD),
+        shows=results.approval_unconfirmed(unconfirmed, approved, notified=REVIEWER_TOLD),
         kinds=[PostKind.APPROVAL_UNCONFIRMED],
         place=Place.THREAD,
     )
@@ -187,7 +192,7 @@ def _not_final() -> Iterator[Scene]:
     )
     yield Scene(
         caption=words.STORIES[ResultStory.SUSPECTS].name,
-        shows=results.suspects(CHECK_BVN, reading(ResultStory.SUSPECTS), told=REVIEWER_TOLD),
+        shows=results.suspects(CHECK_BVN, reading(ResultStory.SUSPECTS), notified=REVIEWER_TOLD),
         kinds=[PostKind.SUSPECTS],
         place=Place.THREAD,
     )
@@ -201,25 +206,25 @@ def _needs_person() -> Iterator[Scene]:
     def scene(caption: str, said: Message, kind: PostKind) -> Scene:
         return Scene(caption=caption, shows=said, kinds=[kind], place=Place.THREAD)
 
-    said = results.needs_person(in_review, ENTRY, unknown, told=REVIEWER_TOLD)
+    said = results.needs_person(in_review, ENTRY, unknown, notified=REVIEWER_TOLD)
     yield scene("A code that nobody knows", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unknown, told=REVIEWER_CALLED)
+    said = results.needs_person(in_review, ENTRY, unknown, notified=REVIEWER_CALLED)
     yield scene("The same without a channel of reviewers: they are called here", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unknown, told=REVIEWER_IS_WHO_ASKED)
+    said = results.needs_person(in_review, ENTRY, unknown, notified=REVIEWER_IS_WHO_ASKED)
     yield scene("The same when the only reviewer is who asked", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unknown, told=NOBODY_SET_UP)
+    said = results.needs_person(in_review, ENTRY, unknown, notified=NOBODY_SET_UP)
     yield scene("The same when no reviewers are set up", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(ended(State.APPROVED, approved), ENTRY, unknown, told=REVIEWER_TOLD)
+    said = results.needs_person(ended(State.APPROVED, approved), ENTRY, unknown, notified=REVIEWER_TOLD)
     yield scene("An unknown code after a result", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unverified, told=REVIEWER_TOLD)
+    said = results.needs_person(in_review, ENTRY, unverified, notified=REVIEWER_TOLD)
     yield scene("An approval without a verified ID number", said, PostKind.ID_UNVERIFIED)
-    said = results.contradiction(in_review, Outcome.APPROVED, Outcome.REJECTED, told=REVIEWER_TOLD)
+    said = results.contradiction(in_review, Outcome.APPROVED, Outcome.REJECTED, notified=REVIEWER_TOLD)
     yield scene("What was received and Smile ID's record differ", said, PostKind.CONTRADICTION)
-    said = results.second_final(ended(State.REJECTED, rejected), Outcome.REJECTED, approved, told=REVIEWER_TOLD)
+    said = results.second_final(ended(State.REJECTED, rejected), Outcome.REJECTED, approved, notified=REVIEWER_TOLD)
     yield scene("A second, different final result", said, PostKind.SECOND_FINAL)
-    said = results.old_result(CHECK_BVN, approved, told=REVIEWER_TOLD)
+    said = results.old_result(CHECK_BVN, approved, notified=REVIEWER_TOLD)
     yield scene("A result of an attempt that was run again since", said, PostKind.OLD_RESULT)
-    yield scene("No result for seven days", results.overdue(CHECK_BVN, told=REVIEWER_TOLD), PostKind.OVERDUE)
+    yield scene("No result for seven days", results.overdue(CHECK_BVN, notified=REVIEWER_TOLD), PostKind.OVERDUE)
 
 
 def _elsewhere() -> Iterator[Scene]:
@@ -251,10 +256,10 @@ def _unanswered() -> Iterator[Scene]:
 def _failures() -> Iterator[Scene]:
     for failure, story in words.FAILURES.items():
         check = replace(_BEGUN, state=State.FAILED, failure=failure, failure_words=_FAILURE_WORDS.get(failure))
-        told = OPERATORS_TOLD if story.calls_operators or failure in ("smile_id_away", "fault") else NOBODY_SET_UP
+        notified = OPERATORS_TOLD if story.calls_operators or failure in ("smile_id_away", "fault") else NOBODY_SET_UP
         yield Scene(
             caption=f"{story.name} ({failure})",
-            shows=results.failure(check, told=told),
+            shows=results.failure(check, notified=notified),
             kinds=[PostKind.FAILURE],
             place=Place.THREAD,
         )
@@ -269,7 +274,7 @@ def _failures() -> Iterator[Scene]:
     check = replace(_BEGUN, state=State.FAILED, failure="photo", failure_words=_FAILURE_WORDS["photo"])
     yield Scene(
         caption="The same by direct message, since the thread is gone",
-        shows=notices.directly(results.failure(check, told=NOBODY_SET_UP), check),
+        shows=notices.directly(results.failure(check, notified=NOBODY_SET_UP), check),
         kinds=[PostKind.FAILURE],
         place=Place.DIRECT,
     )

@@ -40,7 +40,7 @@ from bot.slack.blocks import (
     thread,
 )
 from bot.slack.blocks.home import QUEUE, HomeFigures, QueuedCheck, ReviewQueue
-from bot.slack.blocks.results import Beside, NotifiedParties
+from bot.slack.blocks.results import EarlierDecision, NotifiedParties
 
 DATA = files("bot") / "data"
 CODES = ResultCodes.parse((DATA / "result-codes.csv").read_text("utf-8"))
@@ -138,7 +138,7 @@ def wild_reading(text: str, outcome: Outcome, like: ResultMeaning) -> ResultMean
 
 
 def thread_messages(
-    check: Check, entry: IDType | None, reading: ResultMeaning, told: NotifiedParties, text: str
+    check: Check, entry: IDType | None, reading: ResultMeaning, notified: NotifiedParties, text: str
 ) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.slack.blocks.thread` can build."""
     at = ASKED_AT + timedelta(seconds=9)
@@ -147,32 +147,32 @@ def thread_messages(
         "request": lambda: thread.request_message(check, entry),
         "request, waiting": lambda: thread.request_message(check, entry, waiting=timedelta(minutes=6)),
         "request, unconfirmed": lambda: thread.request_message(check, entry, unconfirmed=True),
-        "result": lambda: results.result(check, entry, reading, told=told, confirmed=True, at=at),
-        "result, unconfirmed": lambda: results.result(check, entry, reading, told=told, confirmed=False, at=at),
-        "not final": lambda: results.not_final(check, entry, reading, told=told),
-        "needs person": lambda: results.needs_person(check, entry, reading, told=told),
-        "approval unconfirmed": lambda: results.approval_unconfirmed(check, reading, told=told),
+        "result": lambda: results.result(check, entry, reading, notified=notified, confirmed=True, at=at),
+        "result, unconfirmed": lambda: results.result(check, entry, reading, notified=notified, confirmed=False, at=at),
+        "not final": lambda: results.not_final(check, entry, reading, notified=notified),
+        "needs person": lambda: results.needs_person(check, entry, reading, notified=notified),
+        "approval unconfirmed": lambda: results.approval_unconfirmed(check, reading, notified=notified),
         "approval since confirmed": lambda: results.approval_since_confirmed(check),
-        "contradiction": lambda: results.contradiction(check, first, reading.outcome, told=told),
-        "second final": lambda: results.second_final(check, first, final, told=told),
-        "suspects": lambda: results.suspects(check, reading, told=told),
-        "overdue": lambda: results.overdue(check, told=told),
-        "failure": lambda: results.failure(check, told=told),
+        "contradiction": lambda: results.contradiction(check, first, reading.outcome, notified=notified),
+        "second final": lambda: results.second_final(check, first, final, notified=notified),
+        "suspects": lambda: results.suspects(check, reading, notified=notified),
+        "overdue": lambda: results.overdue(check, notified=notified),
+        "failure": lambda: results.failure(check, notified=notified),
         "decided": lambda: thread.decided(check, decided(text)),
         "result beside a decision": lambda: results.result(
             check,
             entry,
             reading,
-            told=told,
+            notified=notified,
             confirmed=True,
             at=at,
-            beside=Beside(decided=decided(text), agreement=Agreement.AGREES),
+            earlier=EarlierDecision(decided=decided(text), agreement=Agreement.AGREES),
         ),
         "cancelled": lambda: thread.cancelled(check, by=check.requester),
-        "old result": lambda: results.old_result(check, reading, told=told),
+        "old result": lambda: results.old_result(check, reading, notified=notified),
         "alert": lambda: notices.alert(text, {"ref": REF}),
         "alert with words": lambda: notices.alert("refused", {"ref": REF, "words": text}),
-        "directly": lambda: notices.directly(results.not_final(check, entry, reading, told=told), check),
+        "directly": lambda: notices.directly(results.not_final(check, entry, reading, notified=notified), check),
     }
 
 
@@ -230,12 +230,12 @@ def review_messages(
         "card, open again": lambda: card(a_review(decision=decided(text))),
         "card, settled": lambda: card(a_review(ReviewState.SETTLED)),
         "card, run again": lambda: card(a_review(), round_=check.round + 1),
-        "second person": lambda: review.second(check, entry, proposal, whom=f"<@{REMI}>"),
-        "handed on": lambda: review.handed(check, entry, by=REMI, to=AMINA),
+        "second person": lambda: review.second_person_request(check, entry, proposal, whom=f"<@{REMI}>"),
+        "handed on": lambda: review.handover(check, entry, by=REMI, to=AMINA),
         "reminder": lambda: review.reminder(
             check, entry, ReminderCause.IDLE, whom=f"<@{REMI}>", claimer=REMI, waited=timedelta(hours=5)
         ),
-        "personal": lambda: review.personal(check, entry, title="Approved", link=None),
+        "personal": lambda: review.personal_notice(check, entry, title="Approved", link=None),
     }
 
 
@@ -288,7 +288,7 @@ def views(
     note = Note(author=REMI, at=ASKED_AT, words=text)
     return {
         "details": private.details(
-            check, entry, [message] * many, photo_links=links, reviewers=review.written([note] * many)
+            check, entry, [message] * many, photo_links=links, reviewers=review.decisions_and_notes([note] * many)
         ),
         "decide": review.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
         "hand on": review.hand_on_form(check),
@@ -306,7 +306,7 @@ def views(
         "details, links to come": private.details(check, entry, [], photo_links=None),
         "details, no links": private.details(check, entry, [message], photo_links={}),
         "details, bad link": private.details(check, entry, [message], photo_links={text: f"ftp:{text}"}),
-        "closed": private.closed(refusals.plain_sentence(Refused(Refusal.CANNOT_POST, channel=text))),
+        "closed": private.closed_form(refusals.plain_sentence(Refused(Refusal.CANNOT_POST, channel=text))),
         "search": find.form([("NG", text)] * many),
         "found": find.results(
             [find.CheckRow(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")] * 10,

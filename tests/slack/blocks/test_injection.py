@@ -120,11 +120,11 @@ def assert_balanced(text: str, name: str) -> None:
 
 
 def everything(
-    attack: str, reading: ResultMeaning, told: NotifiedParties, state: State, reason: ReviewReason | None
+    attack: str, reading: ResultMeaning, notified: NotifiedParties, state: State, reason: ReviewReason | None
 ) -> None:
     check = wild_check(attack, state=state, reason=reason)
     for entry in (wild_entry(attack), None):
-        built = thread_messages(check, entry, reading, told, attack) | private_messages(check, entry, attack)
+        built = thread_messages(check, entry, reading, notified, attack) | private_messages(check, entry, attack)
         built |= review_messages(check, entry, reading, attack)
         for name, build in built.items():
             is_harmless(build(), name)
@@ -211,7 +211,7 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
         confidence=f"3\n{forged}",
     )
     at = CHECK.asked_at
-    said = results.result(CHECK, bvn(), reading, told=NOBODY_TOLD, confirmed=True, at=at)
+    said = results.result(CHECK, bvn(), reading, notified=NOBODY_TOLD, confirmed=True, at=at)
     view = private.details(
         CHECK,
         bvn(),
@@ -233,7 +233,7 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
 
 def test_megabytes_of_text_are_cut_before_anybody_looks_at_them() -> None:
     reading = wild_reading("x" * 4_000_000, Outcome.REJECTED, read("0811"))
-    said = results.not_final(CHECK, bvn(), reading, told=NOBODY_TOLD)
+    said = results.not_final(CHECK, bvn(), reading, notified=NOBODY_TOLD)
 
     assert len(said.text) < 4000
 

@@ -50,17 +50,17 @@ LIKE = st.sampled_from([read(code.code) for code in CODES] + [read("0899")])
     text=WILD,
     like=LIKE,
     outcome=st.sampled_from(list(Outcome)),
-    told=st.sampled_from([NOBODY_TOLD, REVIEWERS_TOLD, OPERATORS_TOLD]),
+    notified=st.sampled_from([NOBODY_TOLD, REVIEWERS_TOLD, OPERATORS_TOLD]),
     situation=st.sampled_from(SITUATIONS),
     with_entry=st.booleans(),
 )
 def test_every_message_stays_within_the_limits(
-    text: str, like: ResultMeaning, outcome: Outcome, told: NotifiedParties, situation: Situation, with_entry: bool
+    text: str, like: ResultMeaning, outcome: Outcome, notified: NotifiedParties, situation: Situation, with_entry: bool
 ) -> None:
     check = wild_check(text, state=situation[0], reason=situation[1])
     entry = wild_entry(text) if with_entry else None
     reading = wild_reading(text, outcome, like)
-    built = thread_messages(check, entry, reading, told, text) | review_messages(check, entry, reading, text)
+    built = thread_messages(check, entry, reading, notified, text) | review_messages(check, entry, reading, text)
     for name, build in itertools.chain(built.items(), private_messages(check, entry, text).items()):
         said = build()
         assert faults_in_message(said.blocks) == [], name

@@ -13,7 +13,7 @@ import pytest
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, Refusal, Refused, SmileIDRefusal
-from bot.slack.blocks.refusals import SENTENCES, plain_sentence, said, sentence, told
+from bot.slack.blocks.refusals import SENTENCES, plain_sentence, refusal_message, sentence, stored_sentence
 
 ROOT = Path(__file__).parents[3]
 CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode, SmileIDRefusal, OperatorAlert)}
@@ -111,7 +111,7 @@ class Coded:
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_every_code_makes_one_whole_text(code: StrEnum) -> None:
     one = Coded(code, {name: SAMPLES.get(name, "x") for name in _named_in(code)})
-    for text in (sentence(one), plain_sentence(one), told(encode_fault(one.code, one.facts))):
+    for text in (sentence(one), plain_sentence(one), stored_sentence(encode_fault(one.code, one.facts))):
         assert text.endswith(".")
         assert not set("{}") & set(text.replace('{"applicants": [...]}', ""))
 
@@ -130,7 +130,7 @@ def test_whom_to_ask_is_named_if_it_is_known(admin: str | None, asked: str) -> N
 
 
 def test_what_was_typed_is_shown_harmless() -> None:
-    shown = said(Refused(Refusal.UNKNOWN_REF, ref="<!channel> *K*"))
+    shown = refusal_message(Refused(Refusal.UNKNOWN_REF, ref="<!channel> *K*"))
     assert shown.text.startswith("I know no check &lt;!channel&gt; *\u2060K*\u2060 that")
     assert shown.blocks[0]["text"]["text"] == shown.text
     assert "“NG BVN”" in sentence(Refused(Refusal.SUMMARY_NOT_UNDERSTOOD, typed="<NG> *BVN*"))
@@ -151,13 +151,13 @@ def test_nothing_about_the_facts_stands_in_the_error_itself() -> None:
     ],
 )
 def test_which_of_several_photos_is_meant_comes_first(facts: dict[str, object], which: str) -> None:
-    assert told(encode_fault(PhotoCode.NOT_BASE64, facts)) == f"{which}This is not base64, or not all of it."
+    assert stored_sentence(encode_fault(PhotoCode.NOT_BASE64, facts)) == f"{which}This is not base64, or not all of it."
 
 
 @pytest.mark.parametrize("old", ["The file is damaged or incomplete.", "", '{"a": 1} is in the file.', "{"])
 def test_a_sentence_of_an_older_version_is_told_as_it_was_stored(old: str) -> None:
-    assert told(old) == old
-    assert told(None) == ""
+    assert stored_sentence(old) == old
+    assert stored_sentence(None) == ""
 
 
 def test_what_is_kept_and_told_later_reads_like_what_is_told_at_once() -> None:
@@ -166,7 +166,7 @@ def test_what_is_kept_and_told_later_reads_like_what_is_told_at_once() -> None:
         FieldFault(FieldCode.NUMBER_LENGTH, id_type="SSNIT", digits=(6, 8), example="123456", length=3).of_image(2),
         FieldFault(FieldCode.CITIZENSHIP, choices=("Kenyan", "Alien")),
     ):
-        assert told(encode_fault(fault.code, fault.facts)) == plain_sentence(fault)
+        assert stored_sentence(encode_fault(fault.code, fault.facts)) == plain_sentence(fault)
 
 
 def test_the_fault_of_a_field_shows_no_facts_when_it_is_logged() -> None:

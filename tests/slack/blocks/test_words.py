@@ -60,25 +60,25 @@ def lines(said: Message) -> list[str]:
     return shown(said).splitlines()
 
 
-def result(reading: ResultMeaning, told: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
-    return results.result(CHECK, bvn(), reading, told=told, confirmed=confirmed, at=AT)
+def result(reading: ResultMeaning, notified: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
+    return results.result(CHECK, bvn(), reading, notified=notified, confirmed=confirmed, at=AT)
 
 
-def progress(reading: ResultMeaning, told: NotifiedParties = NOBODY_TOLD) -> Message:
-    return results.not_final(CHECK, bvn(), reading, told=told)
+def progress(reading: ResultMeaning, notified: NotifiedParties = NOBODY_TOLD) -> Message:
+    return results.not_final(CHECK, bvn(), reading, notified=notified)
 
 
-def final(code: str, text: str = "", told: NotifiedParties = NOBODY_TOLD) -> Callable[[], Message]:
-    return lambda: result(read(code, text=text), told)
+def final(code: str, text: str = "", notified: NotifiedParties = NOBODY_TOLD) -> Callable[[], Message]:
+    return lambda: result(read(code, text=text), notified)
 
 
 def unverified(code: str) -> ResultMeaning:
     return read(code, actions={**ALL_ACTIONS, "Verify_ID_Number": "Not Verified"})
 
 
-def failed(key: str, told: NotifiedParties = NOBODY_TOLD, why: str | None = None) -> Callable[[], Message]:
+def failed(key: str, notified: NotifiedParties = NOBODY_TOLD, why: str | None = None) -> Callable[[], Message]:
     check = replace(CHECK, state=State.FAILED, failure=key, failure_words=why)
-    return lambda: results.failure(check, told=told)
+    return lambda: results.failure(check, notified=notified)
 
 
 ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
@@ -93,7 +93,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     *(
         (
-            *(code, final(code, told=REVIEWERS_TOLD), "Rejected — the selfie does not look like a live person"),
+            *(code, final(code, notified=REVIEWERS_TOLD), "Rejected — the selfie does not look like a live person"),
             f"Do not ask for another selfie by chat. {REVIEWER}",
         )
         for code in ("0813", "0907", "1212")
@@ -115,7 +115,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
         "Nothing was decided about the customer. Run again, now or at a time you choose.",
     ),
     (
-        *("1016", final("1016", told=OPERATORS_TOLD), "No result — Smile ID refused our request"),
+        *("1016", final("1016", notified=OPERATORS_TOLD), "No result — Smile ID refused our request"),
         f"This ID type is not active for our account. Nothing was decided about the customer. {OPERATORS}",
     ),
     (
@@ -145,14 +145,14 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "0899",
-        lambda: results.needs_person(CHECK, bvn(), read("0899", text="No idea"), told=REVIEWERS_TOLD),
+        lambda: results.needs_person(CHECK, bvn(), read("0899", text="No idea"), notified=REVIEWERS_TOLD),
         "Needs a person — Smile ID answered with a code we do not know (0899)",
         f"This is not approved. {REVIEWER}",
     ),
     *(
         (
             f"{code} unverified",
-            lambda code=code: results.needs_person(CHECK, bvn(), unverified(code), told=REVIEWERS_TOLD),
+            lambda code=code: results.needs_person(CHECK, bvn(), unverified(code), notified=REVIEWERS_TOLD),
             "Needs a person — the selfie was taken, but the ID number was not verified",
             f"This is not approved. {REVIEWER}",
         )
@@ -160,25 +160,25 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "received, not confirmed",
-        lambda: results.approval_unconfirmed(CHECK, read("0810"), told=REVIEWERS_TOLD),
+        lambda: results.approval_unconfirmed(CHECK, read("0810"), notified=REVIEWERS_TOLD),
         "Not final: an approval was received that Smile ID's own record does not show yet",
         f"We keep asking. Do not act on it. {REVIEWER}",
     ),
     (
         "second final",
-        lambda: results.second_final(CHECK, Outcome.REJECTED, read("0810"), told=REVIEWERS_TOLD),
+        lambda: results.second_final(CHECK, Outcome.REJECTED, read("0810"), notified=REVIEWERS_TOLD),
         "Needs a person — Smile ID sent another final result: first Rejected, now Approved",
         f"Both are kept. Act on neither. {REVIEWER}",
     ),
     (
         "contradiction",
-        lambda: results.contradiction(CHECK, Outcome.APPROVED, Outcome.FAILED, told=REVIEWERS_TOLD),
+        lambda: results.contradiction(CHECK, Outcome.APPROVED, Outcome.FAILED, notified=REVIEWERS_TOLD),
         "Needs a person — the result we received and Smile ID's own record differ",
         f"We received Approved, Smile ID's record says No result. Both are kept. Act on neither. {REVIEWER}",
     ),
     (
         "after seven days",
-        lambda: results.overdue(CHECK, told=REVIEWERS_TOLD),
+        lambda: results.overdue(CHECK, notified=REVIEWERS_TOLD),
         "Still waiting after 7 days",
         (
             "We go on asking Smile ID once a day. Somebody with access to Smile ID's portal should look for this job "
@@ -261,7 +261,7 @@ PROGRESS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "5211",
-        lambda: results.suspects(CHECK, read("5211"), told=REVIEWERS_TOLD),
+        lambda: results.suspects(CHECK, read("5211"), notified=REVIEWERS_TOLD),
         "Smile ID reports other accounts with this face",
         f"This is not a verdict on this check. {REVIEWER}",
     ),
@@ -310,9 +310,9 @@ def test_nothing_is_shouted_and_no_template_shows_its_braces(build: Callable[[],
 
 
 def test_no_story_was_forgotten_here() -> None:
-    told = {row[0].split()[0] for row in ENDINGS + PROGRESS}
+    notified = {row[0].split()[0] for row in ENDINGS + PROGRESS}
 
-    assert {code.code for code in CODES} - {"1012", "5210", "5212"} <= told
+    assert {code.code for code in CODES} - {"1012", "5210", "5212"} <= notified
     ours = {"photo", "input", "refused", "smile_id_away", "slack_away", "fault", "unsettled"}
     assert set(words.FAILURES) == ours
     assert set(words.STORIES) == set(ResultStory)
@@ -367,14 +367,14 @@ def test_an_approval_that_was_unconfirmed_and_is_confirmed_since_mentions_nobody
 @pytest.mark.parametrize("state", [State.APPROVED, State.REJECTED])
 def test_an_unknown_code_after_the_result_does_not_deny_the_result(state: State) -> None:
     check = replace(CHECK, state=state, verdict="0810")
-    said = shown(results.needs_person(check, bvn(), read("0899"), told=REVIEWERS_TOLD))
+    said = shown(results.needs_person(check, bvn(), read("0899"), notified=REVIEWERS_TOLD))
 
     assert "not approved" not in said
     assert f"The result told before, {state.value.capitalize()}, stands until somebody has looked." in said
 
 
 def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
-    said = shown(results.second_final(CHECK, Outcome.REJECTED, read("0899"), told=NOBODY_TOLD))
+    said = shown(results.second_final(CHECK, Outcome.REJECTED, read("0899"), notified=NOBODY_TOLD))
 
     assert "first Rejected, now another result" in said
 
@@ -383,26 +383,26 @@ def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
 
 
 CALLING: list[Callable[[Check, NotifiedParties], Message]] = [
-    lambda check, told: results.result(check, bvn(), read("0907"), told=told, confirmed=True, at=AT),
-    lambda check, told: results.not_final(check, bvn(), read("0816", text="Possible Spoof"), told=told),
-    lambda check, told: results.needs_person(check, bvn(), read("0899"), told=told),
-    lambda check, told: results.needs_person(check, bvn(), unverified("0810"), told=told),
-    lambda check, told: results.approval_unconfirmed(check, read("0810"), told=told),
-    lambda check, told: results.contradiction(check, Outcome.APPROVED, Outcome.REJECTED, told=told),
-    lambda check, told: results.second_final(check, Outcome.APPROVED, read("0811"), told=told),
-    lambda check, told: results.suspects(check, read("5211"), told=told),
-    lambda check, told: results.overdue(check, told=told),
+    lambda check, notified: results.result(check, bvn(), read("0907"), notified=notified, confirmed=True, at=AT),
+    lambda check, notified: results.not_final(check, bvn(), read("0816", text="Possible Spoof"), notified=notified),
+    lambda check, notified: results.needs_person(check, bvn(), read("0899"), notified=notified),
+    lambda check, notified: results.needs_person(check, bvn(), unverified("0810"), notified=notified),
+    lambda check, notified: results.approval_unconfirmed(check, read("0810"), notified=notified),
+    lambda check, notified: results.contradiction(check, Outcome.APPROVED, Outcome.REJECTED, notified=notified),
+    lambda check, notified: results.second_final(check, Outcome.APPROVED, read("0811"), notified=notified),
+    lambda check, notified: results.suspects(check, read("5211"), notified=notified),
+    lambda check, notified: results.overdue(check, notified=notified),
 ]
 
 
 @pytest.mark.parametrize("build", CALLING)
 def test_a_reviewer_was_told_or_is_called_or_is_missing(build: Callable[[Check, NotifiedParties], Message]) -> None:
-    told, called, nobody = (
+    notified, called, nobody = (
         shown(build(CHECK, t)) for t in (REVIEWERS_TOLD, NotifiedParties(reviewer_mentions=f"<@{REMI}>"), NOBODY_TOLD)
     )
 
-    assert REVIEWER in told
-    assert "@remi" not in told
+    assert REVIEWER in notified
+    assert "@remi" not in notified
     assert "@remi please look at this." in called
     assert "has been told" not in called + nobody
     assert "A person must look at this; no reviewers are set up here." in nobody
@@ -574,11 +574,11 @@ def test_a_long_wait_is_told_with_how_often_we_really_ask(waiting: timedelta, ho
     assert request(CHECK, waiting=waiting)[0].endswith(f"Waiting for Smile ID. Still waiting: {how_often}")
 
 
-@pytest.mark.parametrize(("tries", "told"), [(0, False), (1, False), (2, True)])
-def test_trying_again_is_told_from_the_second_time_on(tries: int, told: bool) -> None:
+@pytest.mark.parametrize(("tries", "notified"), [(0, False), (1, False), (2, True)])
+def test_trying_again_is_told_from_the_second_time_on(tries: int, notified: bool) -> None:
     head = request(replace(CHECK, state=State.SUBMITTING, sent_at=None, tries=tries))[0]
 
-    assert head.endswith("It takes longer than usual, we keep trying") is told
+    assert head.endswith("It takes longer than usual, we keep trying") is notified
 
 
 def test_what_is_told_but_not_confirmed_says_so_in_the_request_too() -> None:
@@ -716,7 +716,7 @@ def test_what_takes_two_people_is_called_against_a_verdict_only_where_there_is_o
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
     asked = a_review(claimed_by=REMI, proposal=proposal)
     card = review.card(check, None, asked, round_=1, title="Needs a person", link=None, reading=None)
-    call = review.second(check, None, proposal, whom="")
+    call = review.second_person_request(check, None, proposal, whom="")
     agreed = ReviewDecision(
         number=1,
         decision=Decision.APPROVED,
