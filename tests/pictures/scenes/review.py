@@ -134,10 +134,10 @@ def _cards() -> Iterator[Scene]:
     proposed = replace(CLAIMED, proposal=PROPOSAL)
     yield card("A decision against Smile ID's verdict is proposed", REJECTED, proposed, ResultStory.FACES_DIFFER)
     closed = replace(CLAIMED, state=ReviewState.DECIDED)
-    yield card("ReviewDecision", IN_REVIEW, replace(closed, decided=_DECIDED), ResultStory.ID_UNVERIFIED)
-    yield card("ReviewDecision by two", REJECTED, replace(closed, decided=_BY_TWO), ResultStory.FACES_DIFFER)
+    yield card("Decided", IN_REVIEW, replace(closed, decided=_DECIDED), ResultStory.ID_UNVERIFIED)
+    yield card("Decided by two", REJECTED, replace(closed, decided=_BY_TWO), ResultStory.FACES_DIFFER)
     yield card(
-        "ReviewDecision by an admin who asked", IN_REVIEW, replace(closed, decided=_BY_ADMIN), ResultStory.ID_UNVERIFIED
+        "Decided by an admin who asked", IN_REVIEW, replace(closed, decided=_BY_ADMIN), ResultStory.ID_UNVERIFIED
     )
     again = replace(CLAIMED, claimed_by=None, claimed_at=None, decided=_DECIDED)
     title = words.notice_title("differs", None)
@@ -182,7 +182,7 @@ def _decisions() -> Iterator[Scene]:
 
     yield decided("Rejected by a reviewer", IN_REVIEW, _DECIDED)
     yield decided("Approved by two, against Smile ID's verdict", REJECTED, _BY_TWO)
-    yield decided("ReviewDecision by an admin who asked", IN_REVIEW, _BY_ADMIN)
+    yield decided("Decided by an admin who asked", IN_REVIEW, _BY_ADMIN)
     yield decided("New photos asked for", IN_REVIEW, _PHOTOS)
     yield decided("About a row of a file", replace(IN_REVIEW, batch="B-2M4Q8Z", batch_row=17), _DECIDED)
     for decision, why in (

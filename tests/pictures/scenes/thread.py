@@ -81,7 +81,7 @@ def _request() -> Iterator[Scene]:
         return Scene(caption=caption, shows=said, kinds=[kind])
 
     yield scene("Received", _BEGUN, PostKind.REQUEST)
-    yield scene("HoldReason by a question", replace(_BEGUN, held=HoldReason.PHOTOS))
+    yield scene("Held by a question", replace(_BEGUN, held=HoldReason.PHOTOS))
     yield scene("To be sent at a time that was chosen", _BEGUN, later=NOW + timedelta(hours=16))
     yield scene("Sending takes several tries", replace(_BEGUN, state=State.SUBMITTING, tries=2, photos_checked_at=NOW))
     yield scene("At Smile ID", CHECK_BVN)
