@@ -7,29 +7,9 @@ from bot.domain.applicants.cells import Cell, CellKind
 from bot.domain.applicants.columns import normal
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import clean
+from bot.domain.dates import MONTHS, date_or_none
 from bot.domain.id_types.id_types import IDType, IDTypes
 
-_MONTHS = {
-    name: month
-    for month, names in enumerate(
-        [
-            "jan january",
-            "feb february",
-            "mar march",
-            "apr april",
-            "may",
-            "jun june",
-            "jul july",
-            "aug august",
-            "sep sept september",
-            "oct october",
-            "nov november",
-            "dec december",
-        ],
-        start=1,
-    )
-    for name in names.split()
-}
 _ISO = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
 _DAY_FIRST = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)?[ .-]+([a-z]+)[ .,-]+([0-9]{4})")
 _MONTH_FIRST = re.compile(r"([a-z]+)[ .-]+([0-9]{1,2})(?:st|nd|rd|th)?[ ,-]+([0-9]{4})")
@@ -108,16 +88,9 @@ def date_of(text: str) -> date | None:
     """A date that can be read in one way alone."""
     text = text.casefold()
     if iso := _ISO.fullmatch(text.upper()):
-        return _date(int(iso[1]), int(iso[3]), int(iso[4]))
+        return date_or_none(int(iso[1]), int(iso[3]), int(iso[4]))
     if day_first := _DAY_FIRST.fullmatch(text):
-        return _date(int(day_first[3]), _MONTHS.get(day_first[2], 0), int(day_first[1]))
+        return date_or_none(int(day_first[3]), MONTHS.get(day_first[2], 0), int(day_first[1]))
     if month_first := _MONTH_FIRST.fullmatch(text):
-        return _date(int(month_first[3]), _MONTHS.get(month_first[1], 0), int(month_first[2]))
+        return date_or_none(int(month_first[3]), MONTHS.get(month_first[1], 0), int(month_first[2]))
     return None
-
-
-def _date(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None

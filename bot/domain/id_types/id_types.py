@@ -4,8 +4,6 @@ The table (`bot/data/id-types.csv`) is Smile ID's as far as it is documented; an
 lies what Smile ID itself tells: its public list of ID types (`lay_over`) and what this partner may use (`enable_only`).
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from dataclasses import dataclass, replace
 from bot.domain.check.masking import same_number
 from bot.domain.id_types.patterns import harmless
 from bot.domain.id_types.services import OfferedIdType, Services
+from bot.domain.reference_csv import parts, rows
 from bot.errors import SettingsFault
 
 
@@ -64,21 +63,15 @@ class IDTypes:
     @classmethod
     def parse(cls, csv_text: str) -> "IDTypes":
         """Read the table; raises SettingsFault naming the line that does not fit."""
-        rows: dict[tuple[str, str], IDType] = {}
-        reader = csv.DictReader(io.StringIO(csv_text.removeprefix("\ufeff"), newline=""), strict=True)
-        read = 1
-        try:
-            for row in reader:
-                read = reader.line_num
-                entry = _row(row, read)
-                if (entry.country, entry.id_type) in rows:
-                    raise SettingsFault(f"ID types, line {read}: a second row for {entry.country} {entry.id_type}")
-                rows[entry.country, entry.id_type] = entry
-        except csv.Error as fault:
-            raise SettingsFault(f"ID types, line {read + 1}: {fault}") from fault
-        if not any(entry.supported for entry in rows.values()):
+        found: dict[tuple[str, str], IDType] = {}
+        for where, fields in rows(csv_text, "ID types", _NEEDED + _OTHER):
+            entry = _id_type(fields, where)
+            if (entry.country, entry.id_type) in found:
+                raise SettingsFault(f"{where}: a second row for {entry.country} {entry.id_type}")
+            found[entry.country, entry.id_type] = entry
+        if not any(entry.supported for entry in found.values()):
             raise SettingsFault("ID types: no row supports Biometric KYC")
-        return cls(rows)
+        return cls(found)
 
     def enable_only(self, enabled: Mapping[str, frozenset[str]] | None) -> None:
         """Narrow what is offered to what this partner may use; None means not known: offer everything.
@@ -105,13 +98,13 @@ class IDTypes:
             key: _followed(entry, service) if (service := listed.get(key[0], {}).get(key[1])) else entry
             for key, entry in self._table.items()
         }
-        names = {entry.country: entry.country_name for entry in self._table.values()}
+        told = services.country_names if services else {}
+        names = {country: _shown(name) for country, name in told.items()}
+        names |= {entry.country: entry.country_name for entry in rows.values()}
         for country, id_types in sorted(listed.items()):
             for id_type, service in sorted(id_types.items()):
                 if (country, id_type) not in rows and _readable(country, id_type, service):
-                    told = services.country_names.get(country, "") if services else ""
-                    name = names.get(country) or _shown(told) or country
-                    rows[country, id_type] = _new(country, name, id_type, service)
+                    rows[country, id_type] = _new(country, names.get(country) or country, id_type, service)
         self._rows = rows if any(entry.supported for entry in rows.values()) else self._table
 
     def offered(self) -> Iterator[IDType]:
@@ -155,37 +148,27 @@ class IDTypes:
         return next((e for e in self.of_country(country) if e.id_type == id_type), None)
 
 
-def _row(row: Mapping[str, str], line: int) -> IDType:
-    where = f"ID types, line {line}"
-    if None in row:
-        raise SettingsFault(f"{where}: more fields than columns; a text with a comma needs quotes")
+def _id_type(fields: Mapping[str, str], where: str) -> IDType:
     try:
-        fields = {name: row[name].strip() for name in _NEEDED + _OTHER}
         pattern = re.compile(fields["id_number_regex"], re.ASCII) if fields["id_number_regex"] else None
-    except (KeyError, AttributeError) as fault:
-        raise SettingsFault(f"{where}: a column is missing") from fault
     except re.error as fault:
         raise SettingsFault(f"{where}: id_number_regex: {fault}") from fault
     empty = [name for name in _NEEDED if not fields[name]]
     if empty:
         raise SettingsFault(f"{where}: {', '.join(empty)} must not be empty")
-    required = _names(fields["required_fields"])
+    required = parts(fields["required_fields"])
     return IDType(
         country=fields["country"],
         country_name=fields["country_name"],
         id_type=fields["id_type"],
         label=fields["label"],
         required=required,
-        optional=tuple(name for name in _names(fields["optional_fields"]) if name not in required),
+        optional=tuple(name for name in parts(fields["optional_fields"]) if name not in required),
         pattern=pattern,
         example=fields["test_id_number"],
         # `session_id` needs a one-time code typed by the person: not possible from here.
         supported=fields["supports_biometric_kyc"] == "yes" and "session_id" not in required,
     )
-
-
-def _names(listed: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in listed.split("|") if name.strip()))
 
 
 _COUNTRY = re.compile(r"[A-Z]{2}")

@@ -1,6 +1,7 @@
 """A message on its way from words to fields: every word ends up in a field, as understood, or as unclear."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -44,12 +45,11 @@ class MessageDraft:
     """Not yet recognised as anything."""
     unclear: set[int] = field(default_factory=set)
     found: dict[str, list[tuple[str, range]]] = field(default_factory=dict)
-    """Field to its values and where they stand; more than one value is a doubt."""
+    """Field to its values and where they are; more than one value is a doubt."""
     countries: list[Item] = field(default_factory=list)
     id_types: list[Item] = field(default_factory=list)
-    number_starts: list[int] = field(default_factory=list)
-    """Where the value of a label for the ID number begins."""
-    phone_starts: list[int] = field(default_factory=list)
+    value_starts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Where values behind the labels of numbers begin, by field."""
     bare_dates: list[range] = field(default_factory=list)
     labelled_names: list[LabelledName] = field(default_factory=list)
     names_in_doubt: bool = False
@@ -61,7 +61,7 @@ class MessageDraft:
     def __post_init__(self) -> None:
         self.free = set(range(len(self.words)))
 
-    # Each of these gives the place behind the words, where reading goes on.
+    # The next three return the place behind the words, where reading continues.
 
     def take(self, where: range) -> int:
         """These words are recognised."""
@@ -78,26 +78,16 @@ class MessageDraft:
         self.found.setdefault(name, []).append((value, where))
         return self.take(where)
 
-    def doubt_all(self, places: Iterable[range]) -> None:
-        for where in places:
-            self.doubt(where)
-
-    # Looking around
-
     def text(self, where: range) -> str:
         return " ".join(self.words[at].text for at in where)
 
-    def segment(self, at: int) -> int:
-        return self.words[at].segment
-
     def continues(self, start: int, at: int) -> bool:
         """Whether there is a word here that no separator keeps apart from the one at `start`."""
-        return at < len(self.words) and self.segment(at) == self.segment(start)
+        return 0 <= at < len(self.words) and self.words[at].segment == self.words[start].segment
 
-    def beside(self, where: range) -> list[int]:
-        """The words right before and right after, if no separator stands between."""
-        near = (where.start - 1, where.stop)
-        return [at for at in near if 0 <= at < len(self.words) and self.segment(at) == self.segment(where.start)]
+    def neighbours(self, where: range) -> list[int]:
+        """The words right before and right after, if no separator is between."""
+        return [at for at in (where.start - 1, where.stop) if self.continues(where.start, at)]
 
     def run_while(self, start: int, belongs: Callable[[int], bool]) -> range:
         """From here on as many words of the segment as belong together."""
@@ -108,28 +98,28 @@ class MessageDraft:
 
     def free_run(self, start: int) -> range:
         """Unrecognised words from here on that may be the groups of one number."""
-        return self.run_while(start, lambda at: at - start < _MOST_GROUPS and self._may_go_on(start, at))
 
-    def _may_go_on(self, start: int, at: int) -> bool:
-        word = self.words[at]
-        ended = at > start and self.words[at - 1].marked
-        return at in self.free and not ended and word.kind is TokenKind.WORD and not word.text.startswith("+")
+        def belongs(at: int) -> bool:
+            word = self.words[at]
+            ended = at > start and self.words[at - 1].marked
+            is_group = word.kind is TokenKind.WORD and not word.text.startswith("+")
+            return at - start < _MOST_GROUPS and at in self.free and not ended and is_group
+
+        return self.run_while(start, belongs)
 
     def fits(self, where: range, entry: IDType) -> bool:
         """Whether these words together have the form of this ID type's number."""
         return check_number(self.text(where), entry)[1] is None
 
-    def meaning_at(self, at: int) -> tuple[int, PhraseMeaning] | None:
-        return self.vocabulary.at(self.words, at)
-
-    def is_label(self, at: int) -> bool:
-        met = self.meaning_at(at)
-        return met is not None and met[1].sense is PhraseKind.LABEL
+    def phrase_kind(self, at: int) -> PhraseKind | None:
+        """What kind of phrase begins here, if any."""
+        phrase = self.vocabulary.at(self.words, at)
+        return phrase[1].kind if phrase else None
 
     def is_name(self, at: int) -> bool:
         """Whether this word can be a name: not one that means something, and no month beside a day or a year."""
         word = self.words[at]
-        numbers = (self.words[n].text for n in self.beside(range(at, at + 1)))
+        numbers = (self.words[near].text for near in self.neighbours(range(at, at + 1)))
         if is_month(word) and any(number.isdecimal() and len(number) <= 4 for number in numbers):
             return False
-        return self.vocabulary.can_be_name(word) and self.meaning_at(at) is None
+        return self.vocabulary.can_be_name(word) and self.phrase_kind(at) is None

@@ -1,4 +1,4 @@
-"""The first rule: labels, dates, countries and ID types, which are known by their form wherever they stand."""
+"""The first rule: labels, dates, countries and ID types, which are known by their form wherever they are."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -28,48 +28,40 @@ _ANNOUNCED = {COUNTRY: PhraseKind.COUNTRY, ID_TYPE: PhraseKind.ID_TYPE}
 
 
 def read_fixed_forms(draft: MessageDraft) -> None:
-    at, label = 0, ""
+    at, announced = 0, False
     while at < len(draft.words):
-        at, label = _read(draft, at, label)
+        at, announced = _read(draft, at, announced=announced)
 
 
-def _read(draft: MessageDraft, at: int, label: str) -> tuple[int, str]:
-    """One word or phrase; where to go on, and the label that announces what stands there.
-
-    `label`: the one right before this place.
-    """
-    met = draft.meaning_at(at)
+def _read(draft: MessageDraft, at: int, *, announced: bool) -> tuple[int, bool]:
+    """Read one word or phrase; returns where to continue, and whether a label announces what follows."""
     if draft.words[at].kind is not TokenKind.WORD:
-        return draft.doubt(range(at, at + 1)), ""
-    if met and met[1].sense is PhraseKind.LABEL:
+        return draft.doubt(range(at, at + 1)), False
+    where, meaning = draft.vocabulary.at(draft.words, at) or (range(0), None)
+    if meaning and meaning.kind is PhraseKind.LABEL:
         draft.speaks_of_a_check = True
-        name = met[1].name
-        return _read_label(draft, name, range(at, at + met[0])), name if name in _ANNOUNCED else ""
+        return _read_label(draft, meaning.name, where), meaning.name in _ANNOUNCED
     if written := date_at(draft.words, at):
-        return _read_bare_date(draft, range(at, at + written.count), written.day), ""
-    if met:
-        return _read_phrase(draft, range(at, at + met[0]), met[1], labelled=bool(label)), ""
-    return at + 1, ""
+        return _read_bare_date(draft, range(at, at + written.count), written.day), False
+    if meaning:
+        return _read_phrase(draft, where, meaning, labelled=announced), False
+    return at + 1, False
 
 
 def _read_phrase(draft: MessageDraft, where: range, meaning: PhraseMeaning, *, labelled: bool) -> int:
-    draft.take(where)
-    if meaning.sense is PhraseKind.FILLER:
-        beside = draft.beside(where)
-        if len(beside) == 2 and all(draft.is_name(at) for at in beside):
+    if meaning.kind is PhraseKind.FILLER:
+        around = draft.neighbours(where)
+        if len(around) == 2 and all(map(draft.is_name, around)):
             # `Ada for Obi`: three names, or two with a word between them.
-            draft.doubt(where)
             draft.names_in_doubt = True
-        return where.stop
+            return draft.doubt(where)
+        return draft.take(where)
     draft.speaks_of_a_check = True
-    item = Item(where, meaning, labelled)
-    if meaning.sense is PhraseKind.COUNTRY:
-        draft.countries.append(item)
-    else:
-        draft.id_types.append(item)
-        if draft.words[where.stop - 1].marked:
-            draft.number_starts.append(where.stop)
-    return where.stop
+    named = draft.countries if meaning.kind is PhraseKind.COUNTRY else draft.id_types
+    named.append(Item(where, meaning, labelled))
+    if meaning.kind is PhraseKind.ID_TYPE and draft.words[where.stop - 1].marked:
+        draft.value_starts[NUMBER].append(where.stop)
+    return draft.take(where)
 
 
 def _read_bare_date(draft: MessageDraft, where: range, day: date | None) -> int:
@@ -86,7 +78,7 @@ def _read_bare_date(draft: MessageDraft, where: range, day: date | None) -> int:
 def _read_label(draft: MessageDraft, name: str, label: range) -> int:
     draft.take(label)
     value = label.stop
-    if not draft.continues(label.start, value) or draft.is_label(value):
+    if not draft.continues(label.start, value) or draft.phrase_kind(value) is PhraseKind.LABEL:
         # Nothing follows. A word without a colon may not have been a label at all.
         return value if draft.words[value - 1].marked else draft.doubt(label)
     if draft.words[value].kind is TokenKind.PERSON:
@@ -95,10 +87,7 @@ def _read_label(draft: MessageDraft, name: str, label: range) -> int:
 
 
 def _announced(draft: MessageDraft, name: str, label: range) -> int:
-    met = draft.meaning_at(label.stop)
-    if not met or met[1].sense is not _ANNOUNCED[name]:
-        draft.doubt(label)
-    return label.stop
+    return label.stop if draft.phrase_kind(label.stop) is _ANNOUNCED[name] else draft.doubt(label)
 
 
 def _names(_draft: MessageDraft, _name: str, label: range) -> int:
@@ -106,46 +95,35 @@ def _names(_draft: MessageDraft, _name: str, label: range) -> int:
     return label.stop
 
 
-def _number(draft: MessageDraft, _name: str, label: range) -> int:
-    draft.number_starts.append(label.stop)
-    return label.stop
-
-
-def _phone(draft: MessageDraft, _name: str, label: range) -> int:
-    draft.phone_starts.append(label.stop)
+def _number(draft: MessageDraft, name: str, label: range) -> int:
+    draft.value_starts[name].append(label.stop)
     return label.stop
 
 
 def _birth(draft: MessageDraft, name: str, label: range) -> int:
     at = label.stop
     written = date_at(draft.words, at, labelled=True)
-    if written is None:
-        return _unreadable_birth(draft, name, range(at, at + 1))
-    where = range(at, at + written.count)
-    if written.day:
+    where = range(at, at + (written.count if written else 1))
+    word = draft.words[at]
+    if written and written.day:
         return draft.put(name, written.day.isoformat(), where)
-    return draft.put(name, draft.text(where), where) if written.impossible else draft.doubt(where)
-
-
-def _unreadable_birth(draft: MessageDraft, name: str, where: range) -> int:
-    """A word that is no date is kept, so that its fault is told beside the field; a part of a date is not."""
-    word = draft.words[where.start]
-    in_parts = is_month(word) or (is_group(word) and draft.continues(where.start, where.stop))
-    return draft.doubt(where) if in_parts else draft.put(name, word.text, where)
+    # What is no date is kept, so that the form shows its fault; what may be two dates, or a part of one, is not.
+    part_of_date = is_month(word) or (is_group(word) and draft.continues(at, where.stop))
+    unclear = not written.impossible if written else part_of_date
+    return draft.doubt(where) if unclear else draft.put(name, draft.text(where), where)
 
 
 def _person_name(draft: MessageDraft, name: str, label: range) -> int:
     start = label.stop
-    where = draft.run_while(start, lambda at: at == start or _goes_on_as_name(draft, at))
+    where = draft.run_while(start, lambda at: at == start or _continues_name(draft, at))
     around = {draft.words[at].line for at in (label.start - 1, where.stop) if 0 <= at < len(draft.words)}
     fills_line = draft.words[start - 1].marked and draft.words[label.start].line not in around
     draft.labelled_names.append(LabelledName(name, where, fills_line))
     return draft.take(where)
 
 
-def _goes_on_as_name(draft: MessageDraft, at: int) -> bool:
-    met = draft.meaning_at(at)
-    return is_letters(draft.words[at]) and (met is None or met[1].sense is PhraseKind.FILLER)
+def _continues_name(draft: MessageDraft, at: int) -> bool:
+    return is_letters(draft.words[at]) and draft.phrase_kind(at) in (None, PhraseKind.FILLER)
 
 
 def _value(draft: MessageDraft, name: str, label: range) -> int:
@@ -160,13 +138,13 @@ def _reference(draft: MessageDraft, name: str, label: range) -> int:
 
 
 def _citizenship(draft: MessageDraft, name: str, label: range) -> int:
-    said = draft.words[label.stop].text
-    known = next((known for known in CITIZENSHIPS if known.casefold() == said.casefold()), said)
+    typed = draft.words[label.stop].text
+    known = next((known for known in CITIZENSHIPS if known.casefold() == typed.casefold()), typed)
     return draft.put(name, known, range(label.stop, label.stop + 1))
 
 
 def _other(draft: MessageDraft, _name: str, label: range) -> int:
-    """A label of something that no check asks for: whatever follows belongs to it."""
+    """A label of something that no check asks for: everything after it belongs to it."""
     return draft.doubt(draft.run_while(label.start, lambda _at: True))
 
 
@@ -174,7 +152,7 @@ _RULES: Mapping[str, Callable[[MessageDraft, str, range], int]] = {
     COUNTRY: _announced,
     ID_TYPE: _announced,
     NUMBER: _number,
-    PHONE: _phone,
+    PHONE: _number,
     BIRTH: _birth,
     **dict.fromkeys(NAME_FIELDS, _person_name),
     NAMES: _names,

@@ -29,10 +29,10 @@ class ParsedMessage:
 
     country: str | None
     id_type: str | None
-    texts: Mapping[str, str] = field(repr=False)
-    """Smile ID's field names to text, as the form would hold it; `request.parse` tells its faults."""
-    customer_reference: str = field(repr=False)
-    unclear: tuple[str, ...] = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """Smile ID's field names to text, as the form would hold it; `request.parse` finds its faults."""
+    customer_reference: str = field(repr=False, default="")
+    unclear: tuple[str, ...] = field(repr=False, default=())
     """Words that fit nothing, or could be more than one thing; written by others: escape them."""
     spoken: bool = field(default=False, repr=False)
     """Something in `unclear` does speak of a check: a number, a date, a country, a label."""
@@ -59,12 +59,13 @@ def understand(
     settle_numbers(draft, entry)
     settle_names(draft, entry, whole=not cut)
     texts = _texts(draft, entry)
+    unclear = [draft.words[at].text for at in sorted(draft.free | draft.unclear)]
     return ParsedMessage(
         country=country,
         id_type=id_type,
         customer_reference=texts.pop(REFERENCE, ""),
         texts=texts,
-        unclear=_unclear(draft, cut=cut),
+        unclear=(*unclear, NOT_READ) if cut else tuple(unclear),
         spoken=_speaks_of_a_check(draft, cut=cut),
     )
 
@@ -74,14 +75,7 @@ def understand_in_channel(text: str, id_types: IDTypes, *, bot_user_id: str = ""
     # Which day is today matters for dates of birth alone, and none is taken.
     draft, cut = _draft(text, id_types, today=date.max, bot_user_id=bot_user_id)
     country, id_type = settle_country_and_type(draft, id_types)
-    return ParsedMessage(
-        country=country,
-        id_type=id_type,
-        customer_reference="",
-        texts={},
-        unclear=(),
-        spoken=_speaks_of_a_check(draft, cut=cut),
-    )
+    return ParsedMessage(country=country, id_type=id_type, spoken=_speaks_of_a_check(draft, cut=cut))
 
 
 def _draft(text: str, id_types: IDTypes, *, today: date, bot_user_id: str) -> tuple[MessageDraft, bool]:
@@ -99,15 +93,11 @@ def _texts(draft: MessageDraft, entry: IDType | None) -> dict[str, str]:
     for name, values in draft.found.items():
         foreign = entry is not None and name not in (*entry.fields, REFERENCE)
         if foreign or len({value for value, _ in values}) > 1:
-            draft.doubt_all(where for _, where in values)
+            for _, where in values:
+                draft.doubt(where)
         elif values[0][0]:
             texts[name] = values[0][0]
     return texts
-
-
-def _unclear(draft: MessageDraft, *, cut: bool) -> tuple[str, ...]:
-    left = [draft.words[at].text for at in sorted(draft.free | draft.unclear)]
-    return (*left, NOT_READ) if cut else tuple(left)
 
 
 def _speaks_of_a_check(draft: MessageDraft, *, cut: bool) -> bool:

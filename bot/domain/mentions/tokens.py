@@ -30,7 +30,7 @@ class TokenKind(StrEnum):
     LINK = "link"
     """An address; may stand as the value of a label, is nothing without one."""
     PERSON = "person"
-    """Somebody, a group or a channel: never a value."""
+    """A person, a group or a channel: never a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +157,9 @@ def _halves(raw: str, label_ends: Container[str]) -> list[tuple[str, bool]]:
     if not found:
         return [(raw if any(ch.isalnum() for ch in raw) or _is_flag(raw) else "", False)]
     left, right = _bare(raw[: found.start()]), _bare(raw[found.end() :])
-    if not left and not right:
-        return [("", True)]
-    if not left:
-        return [("", True), (right, False)]
-    if not right:
-        return [(left, True)]
-    return [(left, True), (right, False)] if fold(left) in label_ends else [(raw, False)]
+    if left and right and fold(left) not in label_ends:
+        return [(raw, False)]
+    return [(left, True), (right, False)] if right else [(left, True)]
 
 
 def _bare(raw: str) -> str:

@@ -6,7 +6,7 @@ Every meaning is exact: a phrase with two meanings is told apart by what stands 
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.domain.id_types.id_types import IDTypes
@@ -32,9 +32,9 @@ class PhraseKind(StrEnum):
 class PhraseMeaning:
     """What a phrase stands for."""
 
-    sense: PhraseKind
+    kind: PhraseKind
     most_words: int
-    """As many words the phrase has; letters that are spread over more are something else."""
+    """Letters that are spread over more words are something else."""
     name: str = ""
     """The field that a label is of, or a country's code."""
     pairs: frozenset[tuple[str, str]] = frozenset()
@@ -103,18 +103,18 @@ class Vocabulary:
         self.label_ends = frozenset(
             fold(word)
             for phrase, meaning in entries
-            if meaning.sense in (PhraseKind.LABEL, PhraseKind.ID_TYPE)
+            if meaning.kind in (PhraseKind.LABEL, PhraseKind.ID_TYPE)
             for word in (re.split(r"[\s_]", phrase)[-1], phrase)
         )
         self._no_names = _NO_NAMES | {
             fold(part)
             for phrase, meaning in entries
-            if meaning.sense is not PhraseKind.FILLER and len(phrase) > 2
+            if meaning.kind is not PhraseKind.FILLER and len(phrase) > 2
             for part in re.split(r"[\s_()]", phrase)
         }
 
-    def at(self, words: Sequence[Token], start: int) -> tuple[int, PhraseMeaning] | None:
-        """The longest run from here that means something, and its number of words."""
+    def at(self, words: Sequence[Token], start: int) -> tuple[range, PhraseMeaning] | None:
+        """The longest phrase that begins here, and what it means."""
         key, best = "", None
         for count in range(1, min(self._longest, len(words) - start) + 1):
             word = words[start + count - 1]
@@ -123,7 +123,7 @@ class Vocabulary:
             key += fold(word.text)
             meaning = self._meanings.get(key)
             if meaning and count <= meaning.most_words and (word.marked or not meaning.needs_mark):
-                best = count, meaning
+                best = range(start, start + count), meaning
             if word.marked:
                 break
         return best
@@ -136,28 +136,24 @@ class Vocabulary:
 def _entries(id_types: IDTypes) -> Iterator[tuple[str, PhraseMeaning]]:
     """Phrases and what they mean, the weaker first."""
     for phrase in _FILLERS:
-        yield phrase, PhraseMeaning(PhraseKind.FILLER, _count(phrase))
+        yield phrase, _meaning(PhraseKind.FILLER, phrase)
     for labels, needs_mark in ((_MARKED_LABELS, True), (_LABELS, False)):
         for name, phrases in labels.items():
             for phrase in phrases:
-                yield phrase, PhraseMeaning(PhraseKind.LABEL, _count(phrase), name=name, needs_mark=needs_mark)
+                yield phrase, replace(_meaning(PhraseKind.LABEL, phrase, name), needs_mark=needs_mark)
     for phrase in _ELSEWHERE:
-        yield phrase, PhraseMeaning(PhraseKind.COUNTRY, _count(phrase), name=ELSEWHERE)
+        yield phrase, _meaning(PhraseKind.COUNTRY, phrase, ELSEWHERE)
     for code, country in id_types.countries().items():
         for phrase in (code, country):
-            yield phrase, PhraseMeaning(PhraseKind.COUNTRY, _count(phrase), name=code)
-    yield from _id_types(id_types)
-
-
-def _id_types(id_types: IDTypes) -> Iterator[tuple[str, PhraseMeaning]]:
-    """By their codes and by their names; *Passport* is one of several countries."""
+            yield phrase, _meaning(PhraseKind.COUNTRY, phrase, code)
+    # By their codes and by their names; *Passport* is one of several countries.
     called: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    phrases = [(phrase, entry) for entry in id_types.offered() for phrase in (entry.id_type, entry.label)]
-    for phrase, entry in phrases:
+    named = [(phrase, entry) for entry in id_types.offered() for phrase in (entry.id_type, entry.label)]
+    for phrase, entry in named:
         called[fold(phrase)].add((entry.country, entry.id_type))
-    for phrase, _ in phrases:
-        yield phrase, PhraseMeaning(PhraseKind.ID_TYPE, _count(phrase), pairs=frozenset(called[fold(phrase)]))
+    for phrase, _ in named:
+        yield phrase, replace(_meaning(PhraseKind.ID_TYPE, phrase), pairs=frozenset(called[fold(phrase)]))
 
 
-def _count(phrase: str) -> int:
-    return len(re.findall(r"[^\W_]+", phrase))
+def _meaning(kind: PhraseKind, phrase: str, name: str = "") -> PhraseMeaning:
+    return PhraseMeaning(kind, len(re.findall(r"[^\W_]+", phrase)), name)

@@ -5,13 +5,12 @@ count here, since the same numbers mean other things for other products. What is
 and unknown means that a person must look.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.domain.reference_csv import parts, rows
 from bot.errors import SettingsFault
 
 
@@ -167,28 +166,21 @@ class ResultCodes:
         Raises SettingsFault for a damaged table, and for a copy that turns any code into an approval: whoever
         can edit a file must not be able to open accounts with it.
         """
-        rows: dict[str, Code] = {}
-        reader = csv.DictReader(io.StringIO(csv_text.removeprefix("\ufeff"), newline=""), strict=True)
-        read = 1
-        try:
-            for row in reader:
-                read = reader.line_num
-                code = _row(row, read)
-                if code is None:
-                    continue
-                if code.code in rows:
-                    raise SettingsFault(f"result codes, line {read}: a second row for {code.code}")
-                rows[code.code] = code
-        except csv.Error as fault:
-            raise SettingsFault(f"result codes, line {read + 1}: {fault}") from fault
-        if not rows:
+        found: dict[str, Code] = {}
+        for where, fields in rows(csv_text, "result codes", _COLUMNS):
+            if (code := _code(fields, where)) is None:
+                continue
+            if code.code in found:
+                raise SettingsFault(f"{where}: a second row for {code.code}")
+            found[code.code] = code
+        if not found:
             raise SettingsFault("result codes: the table has no row for job type 1")
         if trusted is not None:
             approving = {code.code for code in trusted if code.category == "approved"}
-            added = sorted(c.code for c in rows.values() if c.category == "approved" and c.code not in approving)
+            added = sorted(c.code for c in found.values() if c.category == "approved" and c.code not in approving)
             if added:
                 raise SettingsFault(f"result codes: a copy may not turn codes into approved ({', '.join(added)})")
-        return cls(rows)
+        return cls(found)
 
     def __iter__(self) -> Iterator[Code]:
         return iter(self._job_codes.values())
@@ -211,13 +203,7 @@ class ResultCodes:
         if row is None:
             outcome, why = Outcome.UNKNOWN, ResultStory.UNKNOWN_CODE
         else:
-            outcome = _OUTCOMES[row.category]
-            why = _WHY_BY_CODE.get((code, row.category)) or _WHY_BY_CATEGORY[row.category]
-            if code == "0001" and outcome is Outcome.FAILED:
-                why = _why_data_invalid(text)
-            if why is ResultStory.SUSPECTED_SPOOF and "spoof" not in text.casefold():
-                # That 0814 and 0816 mean a spoof is an analogy with other job types; only Smile ID's own text says so.
-                why = ResultStory.PROVISIONAL
+            outcome, why = _OUTCOMES[row.category], _story(row, text)
             if outcome in FINAL_OUTCOMES and (said_final is False or not row.final):
                 outcome, why = Outcome.IN_PROGRESS, ResultStory.NOT_FINAL
             # One integrator saw 0810 that was only a selfie registration (result-codes.csv, row 0810).
@@ -226,16 +212,19 @@ class ResultCodes:
         return ResultMeaning(code=code, text=text, outcome=outcome, why=why, actions=actions, confidence=confidence)
 
 
-def _row(row: Mapping[str, str], line: int) -> Code | None:
-    """One row, if it is about job type 1. Raises SettingsFault naming the line for one that cannot be read."""
-    where = f"result codes, line {line}"
-    if None in row:
-        raise SettingsFault(f"{where}: more fields than columns; a text with a comma needs quotes")
-    try:
-        fields = {name: row[name].strip() for name in _COLUMNS}
-    except (KeyError, AttributeError) as fault:
-        raise SettingsFault(f"{where}: a column is missing") from fault
-    if "1" not in (kind.strip() for kind in fields["job_types"].split("|")):
+def _story(row: Code, text: str) -> ResultStory:
+    why = _WHY_BY_CODE.get((row.code, row.category)) or _WHY_BY_CATEGORY[row.category]
+    if row.code == "0001" and why is ResultStory.FAILED_OTHER:
+        return _why_data_invalid(text)
+    if why is ResultStory.SUSPECTED_SPOOF and "spoof" not in text.casefold():
+        # That 0814 and 0816 mean a spoof is an analogy with other job types; only Smile ID's own text says so.
+        return ResultStory.PROVISIONAL
+    return why
+
+
+def _code(fields: Mapping[str, str], where: str) -> Code | None:
+    """One row, if it is about job type 1. Raises SettingsFault for one that cannot be read."""
+    if "1" not in parts(fields["job_types"]):
         return None
     if not _CODE.fullmatch(fields["code"]):
         raise SettingsFault(f"{where}: {fields['code']!r} is no code of four digits; did a spreadsheet cut its zeros?")
@@ -245,7 +234,7 @@ def _row(row: Mapping[str, str], line: int) -> Code | None:
         raise SettingsFault(f"{where}: final is {fields['final']!r}, not yes or no")
     return Code(
         code=fields["code"],
-        texts=tuple(text.strip() for text in fields["text"].split("|") if text.strip()),
+        texts=parts(fields["text"]),
         category=fields["category"],
         final=fields["final"] == "yes",
         meaning=fields["meaning"],

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from bot.domain.dates import date_or_none
 from bot.domain.results.record_match.person import RecordMatch
 
 _MAX_TEXT = 64
@@ -100,8 +101,4 @@ def _whole(plain: str) -> date | None:
 
 
 def _date(year: str, month: str, day: str) -> date | None:
-    number = _MONTHS.get(month) or (int(month) if month.isdecimal() else 0)
-    try:
-        return date(int(year), number, int(day))
-    except ValueError:
-        return None
+    return date_or_none(int(year), _MONTHS.get(month) or (int(month) if month.isdecimal() else 0), int(day))
