@@ -175,7 +175,7 @@ def check(*, new_key: bool) -> None:
 
 def _sealer(settings: Settings) -> Sealer:
     try:
-        return Sealer.from_text(settings.encryption_keys.get_secret_value().replace(",", " ").split())
+        return Sealer.from_text(settings.sealing_keys)
     except SettingsFault as fault:
         click.echo(str(fault), err=True)
         sys.exit(2)

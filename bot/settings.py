@@ -306,6 +306,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def sealing_keys(self) -> list[str]:
+        """For sealing with the first and opening with any."""
+        return self.encryption_keys.get_secret_value().replace(",", " ").split()
+
+    @property
     def smile_id_url(self) -> str:
         return self.smile_id_api_url or SMILE_ID_URLS[self.smile_id_environment.value]
 

@@ -16,7 +16,7 @@ from bot.domain.check.states import ReviewReason, State
 from bot.domain.results.codes import Code, Outcome, ResultCodes, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import Situation, Source, Transition, rule
 from bot.errors import SettingsFault
-from bot.runtime.metrics import Metrics
+from bot.runtime.metrics import Gauges, Metrics
 from bot.settings import Settings
 from bot.slack.blocks import ids, private, words
 from bot.slack.blocks.words import Story
@@ -177,7 +177,7 @@ def test_every_metric_stands_in_the_table_with_its_labels() -> None:
     metrics.smile_id("upload", "ok")
     metrics.commit(1, 0.0)
     metrics.clock_step(timedelta(hours=1))
-    text = metrics.render(checks={}, oldest_due={"submission": timedelta(0)}, outbox_lag=timedelta(0)).decode()
+    text = metrics.render(Gauges({}, {"submission": timedelta(0)}, timedelta(0))).decode()
     measured = set()
     for name, labels in re.findall(r"^(kyc_[a-z_]+)(?:\{([^}]*)\})? ", text, re.MULTILINE):
         plain = re.sub(r"_(bucket|sum|count)$", "", name)

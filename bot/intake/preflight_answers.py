@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -18,9 +18,6 @@ from storage.audit import BOT
 from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
-
-
-TICK_EVERY = timedelta(minutes=1)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -32,8 +32,6 @@ from storage.engine.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=2)
-LOOK_EVERY = timedelta(minutes=5)
-"""Waiting times grow and days end without any change of a check."""
 UNSURE_AGAIN = timedelta(seconds=30)
 LINK_SECONDS = 2.0
 LINKS_KEPT = 5_000

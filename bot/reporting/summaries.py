@@ -21,7 +21,6 @@ from bot.settings import Settings
 from storage import audit, meta, outbox, slack_requests, summaries
 from storage.engine.database import Database, Transaction, from_text
 
-LOOK_EVERY = timedelta(minutes=1)
 CAUGHT_UP = {PeriodKind.DAY: 3, PeriodKind.WEEK: 1, PeriodKind.MONTH: 1}
 """As many are told one by one after a long stop; those before in one line."""
 

@@ -24,11 +24,10 @@ CLOCK_OK = timedelta(seconds=60)
 """Nobody whom we talk to minds less, and operators need not hear of it."""
 TELL_STEP_FOR = timedelta(hours=1)
 """How long `/readyz` tells of a step."""
-KEEP_SEEN_EVERY = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _wall() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -42,7 +41,9 @@ def _since_boot() -> float:
 class Clock:
     """The time of day as the bot lives by it, never more than `TOLERANCE` and one tick from the machine's."""
 
-    def __init__(self, *, wall: Callable[[], datetime] = _wall, since_boot: Callable[[], float] = _since_boot) -> None:
+    def __init__(
+        self, *, wall: Callable[[], datetime] = utc_now, since_boot: Callable[[], float] = _since_boot
+    ) -> None:
         self._wall = wall
         self._since_boot = since_boot
         self._boot = wall() - timedelta(seconds=since_boot())

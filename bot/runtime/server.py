@@ -68,7 +68,8 @@ async def serve(settings: Settings, entrances: Endpoints, *, announce: Callable[
         inspect.require_whole(settings.database, patience=LOOK_FOR_DAMAGE)
         async with AsyncExitStack() as stack:
             bot = await build(settings, stack, clock=Clock())
-            await bot.recover()
+            if bot.watch is not None:
+                await bot.watch.recover()
             await bot.database.write(_recover, bot.now())
             bolt = entrances.bolt(bot)
             public = stack.enter_context(listen(settings.host, settings.port))

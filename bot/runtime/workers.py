@@ -1,12 +1,12 @@
-"""Which process runs when: crews that work off what is due, and the clock that catches what a wake-up missed.
+"""What runs when: worker pools for what is due, and a scheduler that catches what a wake-up missed.
 
-The only importer of apscheduler. Jobs live in our tables, so the scheduler's own memory store is enough.
+The only importer of apscheduler. Work lives in our tables, so the scheduler's own memory store is enough.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -18,32 +18,28 @@ T = TypeVar("T")
 
 TICK_SECONDS = 1.0
 LATE_SECONDS = 5.0
-"""A tick that comes so much later is told at `/readyz`: the event loop was held up, or the machine was."""
-TELL_LATE_FOR_SECONDS = 300.0
+"""A tick this late is reported at `/readyz`: the event loop was held up, or the machine was."""
+REPORT_LATE_FOR_SECONDS = 300.0
 DEAD_SECONDS = 60.0
-"""Without a tick for so long nothing timed runs: as if there were no scheduler."""
-REFRESH_ACCESS = timedelta(minutes=10)
-REFRESH_PRODUCTS = timedelta(hours=24)
-LOOK_FOR_BACKUPS = timedelta(minutes=1)
-FIRST_BACKUP = timedelta(seconds=2)
-FIRST_SUMMARIES = timedelta(seconds=1)
+"""Without a tick for this long nothing timed runs: as if there were no scheduler."""
+
+
+class Queue(Protocol[T]):
+    """A process whose work is due rows of one kind."""
+
+    async def claim(self, limit: int, /) -> Sequence[T]:
+        """Lease up to `limit` due rows."""
+
+    async def work(self, row: T, /) -> None:
+        """Process one row, and leave it due if that fails."""
 
 
 class WorkerPool(Generic[T]):
-    """Works off one kind of due rows, several at a time, until none is left; then sleeps until woken."""
+    """Works off one queue, several rows at a time, until none is left; then sleeps until woken."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        claim: Callable[[int], Awaitable[Sequence[T]]],
-        work: Callable[[T], Awaitable[None]],
-        size: int,
-    ) -> None:
-        """`claim(n)` leases up to n rows; `work(row)` deals with one and leaves it due if it fails."""
-        self.name = name
-        self._claim = claim
-        self._work = work
+    def __init__(self, name: str, queue: Queue[T], *, size: int) -> None:
+        self._name = name
+        self._queue = queue
         self._size = size
         self._awake = asyncio.Event()
         self._awake.set()
@@ -52,18 +48,13 @@ class WorkerPool(Generic[T]):
         self._stopping = False
 
     def start(self) -> None:
-        self._loop = asyncio.create_task(self._run(), name=f"crew-{self.name}")
+        self._loop = asyncio.create_task(self._run(), name=f"pool-{self._name}")
 
     def wake(self) -> None:
         self._awake.set()
 
     def wake_in(self, wait: timedelta) -> None:
         asyncio.get_running_loop().call_later(max(0.0, wait.total_seconds()) + 0.01, self.wake)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing under way and nothing woken."""
-        return not self._tasks and not self._awake.is_set()
 
     async def stop(self, grace: timedelta) -> None:
         """Take no more work, let what is under way finish within the grace, cancel the rest."""
@@ -84,12 +75,12 @@ class WorkerPool(Generic[T]):
             try:
                 await self._fill()
             except Exception:
-                # The database may be back at the next tick; a crew that died would never look again.
-                log.exception("crew.claim_failed", crew=self.name)
+                # The database may be back at the next tick; a pool that died would never claim again.
+                log.exception("pool.claim_failed", pool=self._name)
 
     async def _fill(self) -> None:
         while not self._stopping and (free := self._size - len(self._tasks)) > 0:
-            rows = await self._claim(free)
+            rows = await self._queue.claim(free)
             for row in rows:
                 task = asyncio.create_task(self._one(row))
                 self._tasks.add(task)
@@ -103,10 +94,10 @@ class WorkerPool(Generic[T]):
 
     async def _one(self, row: T) -> None:
         try:
-            await self._work(row)
+            await self._queue.work(row)
         except Exception:
             # One unit of work: its row stays leased and is due again when the lease ends.
-            log.exception("crew.work_failed", crew=self.name)
+            log.exception("pool.work_failed", pool=self._name)
 
 
 class _Lag(NamedTuple):
@@ -116,7 +107,7 @@ class _Lag(NamedTuple):
 
 
 class _Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler is untyped
-    """One interval after the last time, or after now: runs that were missed are not gone through one by one.
+    """One interval after the last time, or after now: missed runs are not counted one by one.
 
     A clock that jumps a year ahead would have each job count half a million of them, with the event loop waiting.
     """
@@ -126,32 +117,32 @@ class _Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler is untyped
         return due if due > now else now + self.interval
 
 
-class Workers:
-    """The clock: wakes the crews each second, and runs the jobs that refresh what is kept in memory.
+class Scheduler:
+    """Wakes the pools each second, and runs the periodic jobs.
 
-    The tick lives on the event loop's monotonic time. APScheduler keeps the jobs, but waits by the wall clock: set
-    back an hour, it would sleep an hour longer. So the tick knows in monotonic time when each job is due, and calls
-    those that APScheduler leaves waiting.
+    The tick uses the event loop's monotonic time. APScheduler keeps the jobs, but waits by the wall clock: set back an
+    hour, it would sleep an hour longer. So the tick knows in monotonic time when each job is due, and runs those that
+    APScheduler leaves waiting.
     """
 
     def __init__(
         self,
-        crews: Sequence[WorkerPool[Any]],
+        pools: Sequence[WorkerPool[Any]],
         *,
         tick: Callable[[], Awaitable[None]] | None = None,
         on_lag: Callable[[float], None] = lambda _seconds: None,
         late_seconds: float = LATE_SECONDS,
         dead_seconds: float = DEAD_SECONDS,
     ) -> None:
-        """`tick` is awaited at each tick before the crews wake; `on_lag` hears how many seconds late each one is."""
+        """`tick` is awaited at each tick before the pools wake; `on_lag` gets how many seconds late each one is."""
         self._late_seconds = late_seconds
         self._dead_seconds = dead_seconds
-        self._crews = crews
-        self._look = tick
+        self._pools = pools
+        self._on_tick = tick
         self._on_lag = on_lag
         self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         self._due_at: dict[str, float] = {}
-        """By job, in the loop's time, while it is not at work; before the start the wait from then on."""
+        """By job, in the loop's time, unless it is running; before the start, the wait from then on."""
         self._ticking: asyncio.Task[None] | None = None
         self._ticked_at = 0.0
         self._worst = _Lag(0.0, 0.0)
@@ -164,7 +155,7 @@ class Workers:
         *,
         first_in: timedelta | None = None,
     ) -> None:
-        """Run `job` each `interval`, never twice at once; a failure is logged and the next run comes.
+        """Run `job` each `interval`, never twice at once; a failure is logged.
 
         The first time after `first_in`, or else after one interval.
         """
@@ -185,8 +176,8 @@ class Workers:
         self._ticked_at = now
         self._scheduler.start()
         self._ticking = asyncio.create_task(self._keep_ticking(), name="tick")
-        for crew in self._crews:
-            crew.start()
+        for pool in self._pools:
+            pool.start()
 
     @property
     def running(self) -> bool:
@@ -196,19 +187,19 @@ class Workers:
 
     @property
     def late(self) -> str | None:
-        """In few words, when ticks came late in the last minutes or one is late now; None: all is well."""
+        """A few words if ticks came late in the last minutes, or one is late now."""
         worst = max(
-            self._overdue(), self._worst.seconds if self._now() - self._worst.at < TELL_LATE_FOR_SECONDS else 0.0
+            self._overdue(), self._worst.seconds if self._now() - self._worst.at < REPORT_LATE_FOR_SECONDS else 0.0
         )
         return f"ticks up to {worst:.0f} s late" if worst >= self._late_seconds else None
 
     async def stop(self, grace: timedelta) -> None:
-        """Pause the clock, drain the crews, then let the clock go: its own waiting would cancel what runs."""
+        """Pause the scheduler, drain the pools, then shut it down: its own shutdown would cancel what runs."""
         if self._scheduler.running:
             self._scheduler.pause()
         if self._ticking is not None:
             self._ticking.cancel()
-        await asyncio.gather(*(crew.stop(grace) for crew in self._crews))
+        await asyncio.gather(*(pool.stop(grace) for pool in self._pools))
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
@@ -225,7 +216,7 @@ class Workers:
             await asyncio.sleep(max(0.0, self._ticked_at + TICK_SECONDS - self._now()))
             lag, self._ticked_at = self._overdue(), self._now()
             self._on_lag(lag)
-            if lag >= self._worst.seconds or self._ticked_at - self._worst.at >= TELL_LATE_FOR_SECONDS:
+            if lag >= self._worst.seconds or self._ticked_at - self._worst.at >= REPORT_LATE_FOR_SECONDS:
                 self._worst = _Lag(lag, self._ticked_at)
             try:
                 await self._tick()
@@ -235,11 +226,11 @@ class Workers:
 
     async def _tick(self) -> None:
         try:
-            if self._look is not None:
-                await self._look()
+            if self._on_tick is not None:
+                await self._on_tick()
         finally:
-            for crew in self._crews:
-                crew.wake()
+            for pool in self._pools:
+                pool.wake()
         overdue = [name for name, due_at in self._due_at.items() if self._now() >= due_at + TICK_SECONDS]
         for name in overdue:
             self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
@@ -249,7 +240,7 @@ class Workers:
         try:
             await job()
         except Exception:
-            # The next run may find things mended; the scheduler itself must go on.
+            # The next run may succeed; the scheduler itself must continue.
             log.exception("schedule.job_failed", job=name)
         finally:
             self._due_at[name] = self._now() + interval.total_seconds()
@@ -267,7 +258,7 @@ class BackgroundTasks:
         task.add_done_callback(self._tasks.discard)
 
     async def done(self) -> None:
-        """Wait until nothing is under way, what is begun meanwhile included."""
+        """Wait until nothing is running, including what is started meanwhile."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -281,5 +272,5 @@ class BackgroundTasks:
         try:
             await work
         except Exception:
-            # Nobody awaits it, so nobody else would ever hear of its fault.
+            # Nobody awaits it, so nothing else would report its failure.
             log.exception("background.failed")

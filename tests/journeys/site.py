@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.runtime.factory import utc_now
+from bot.runtime.clock import utc_now
 from bot.sandbox.demo import ANALYST, CHANNEL, KYC_BOT, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Modal, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox

@@ -14,7 +14,7 @@ import pytest
 from bot.errors import DatabaseFault
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock
 from bot.runtime.health import Health
-from bot.runtime.workers import Workers, _Every
+from bot.runtime.workers import Scheduler, _Every
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
@@ -209,7 +209,7 @@ async def test_a_job_that_the_wall_clock_keeps_waiting_runs_when_it_is_due_by_th
     async def job() -> None:
         ran.set()
 
-    schedule = Workers([])
+    schedule = Scheduler([])
     schedule.every(timedelta(seconds=0.1), job, "job")
     schedule._scheduler.modify_job("job", next_run_time=datetime.now(UTC) + timedelta(hours=1))
     schedule.start()
@@ -228,7 +228,7 @@ async def test_late_ticks_are_told_and_none_for_long_is_as_without_scheduler() -
         lags.append(lag)
         came.set()
 
-    schedule = Workers([], on_lag=hear, late_seconds=0.5, dead_seconds=0.8)
+    schedule = Scheduler([], on_lag=hear, late_seconds=0.5, dead_seconds=0.8)
     assert _told(schedule) == (False, None)
     schedule.start()
     try:
@@ -249,5 +249,5 @@ async def test_late_ticks_are_told_and_none_for_long_is_as_without_scheduler() -
         await schedule.stop(timedelta(seconds=1))
 
 
-def _told(schedule: Workers) -> tuple[bool, str | None]:
+def _told(schedule: Scheduler) -> tuple[bool, str | None]:
     return schedule.running, schedule.late

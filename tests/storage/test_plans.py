@@ -17,7 +17,7 @@ from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.results.codes import Outcome
 from bot.domain.results.trust_rules import Disposition, Source
 from bot.outbox import refresh
-from bot.runtime.factory import gauges
+from bot.runtime.metrics import read_gauges
 from bot.submission import checkpoints, lifecycle
 from storage import (
     attempts,
@@ -199,7 +199,7 @@ EACH_SECOND: Mapping[str, Asked] = {
     "batches to be read": lambda tx, _: batches.claim_due(tx, now=NOW, until=SOON, limit=2),
     "posts to be delivered": lambda tx, _: deliveries.claim_due(tx, now=NOW, until=SOON, limit=8),
     "messages to be answered": lambda tx, _: inbox.claim_due(tx, now=NOW, until=SOON, limit=8),
-    "metrics and readiness": lambda tx, _: gauges(tx, NOW),
+    "metrics and readiness": lambda tx, _: read_gauges(tx, NOW),
 }
 EACH_FORM: Mapping[str, Asked] = {
     "a form": lambda tx, _: ask(tx),

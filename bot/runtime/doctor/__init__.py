@@ -6,7 +6,7 @@ All probes run side by side, each within its time, so that an operator waits for
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 import httpx
@@ -14,6 +14,7 @@ import httpx
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
+from bot.runtime.clock import utc_now
 from bot.runtime.doctor import callback, clock, slack, smile_id
 from bot.runtime.doctor.findings import (
     DoctorTimeouts,
@@ -28,21 +29,17 @@ from bot.settings import Settings
 from storage.engine import inspect
 from storage.engine.sealing import Sealer
 
-__all__ = ["DoctorTimeouts", "Finding", "look"]
+__all__ = ["DoctorTimeouts", "Finding", "probe"]
 
 SWEEP = timedelta(seconds=10)
 """How long the database is searched for damage."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 async def probe(
     settings: Settings,
     *,
     connect: smile_id.Connect,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
     limits: DoctorTimeouts | None = None,
 ) -> list[Finding]:
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
@@ -73,7 +70,7 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
     except SettingsFault as fault:
         found.append(fail("tables", f"{fault}. Correct the copy, or leave KYC_RESULT_CODES and KYC_ID_TYPES unset."))
     try:
-        sealer = Sealer.from_text(settings.encryption_keys.get_secret_value().replace(",", " ").split())
+        sealer = Sealer.from_text(settings.sealing_keys)
     except SettingsFault as fault:
         found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
     if settings.summary_channel and not chart.can_draw():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.runtime.factory import utc_now
+from bot.runtime.clock import utc_now
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
