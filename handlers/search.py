@@ -50,7 +50,7 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 
 
 async def _listing(bot: Bot, user: str, turn: PageCursor) -> Message:
-    found = await bot.search.listing(user, turn.shown, _cursor(turn))
+    found = await bot.search.list_checks(user, turn.shown, _cursor(turn))
     page = found.page
     return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
 
@@ -85,7 +85,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
     if turn is None or wanted is None:
         return
     try:
-        found = await bot.search.turn(body["user"]["id"], wanted, _cursor(turn))
+        found = await bot.search.page(body["user"]["id"], wanted, _cursor(turn))
         shown = _results(found)
     except Refused as no:
         shown = private.closed_form(refusals.plain_sentence(no))

@@ -1,12 +1,12 @@
 """Who may do what: the settings name people, groups and channels; Slack says who is a full member now.
 
-A role counts only for an active full member of the bot's own workspace, whatever names them. Decided from memory; where
-that is cold one look-up of at most a second is made, and no answer means no. Nobody is ever told who else may.
+A role counts only for an active full member of the bot's own workspace, whatever names them. Decided from memory, else
+by look-ups of at most a second; no answer means no. Nobody ever learns who else may.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,15 +17,15 @@ from bot.access.workspace import Workspace
 from bot.domain.installation import NOBODY, WorkspaceMember, gives_roles, is_full_member, is_shared_outside, person_of
 from bot.errors import Refusal, Refused, SlackRefused
 from bot.settings import Settings
-from bot.slack.client import LOOK_UP_SECONDS, SlackClient
+from bot.slack.client import SlackClient
 
 log = structlog.get_logger(__name__)
 
 FRESH_FOR = timedelta(minutes=10)
-"""How old an answer about a person or channel may be before it is asked anew."""
+"""How old an answer about a person or channel may be before Slack is asked."""
 KEEP_FOR = timedelta(hours=6)
-"""How long a group's members are believed while Slack does not answer: then nobody has the role by it. Whether each of
-them is still a full member is asked anew all the same."""
+"""How long a group's members count while Slack does not answer: after that nobody has the role by it. Whether each of
+them is still a full member is checked every `FRESH_FOR` all the same."""
 _NO_SUCH_GROUP = frozenset({"no_such_subteam", "subteam_not_found", "channel_not_found"})
 _NO_SUCH_PERSON = frozenset({"user_not_found", "user_not_visible"})
 EVERYBODY = "*"
@@ -59,68 +59,68 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """What matters of a conversation."""
+    """A conversation, as far as it matters here."""
 
     id: str
     name: str
     can_post: bool
     shared: bool
-    """With another company: checks are never asked there."""
+    """With another company: no check is ever requested there."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Access:
     """Rights of people and channels."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        slack: SlackClient,
-        workspace: Workspace,
-        now: Callable[[], datetime],
-        look_up_seconds: float = LOOK_UP_SECONDS,
-    ) -> None:
-        self._slack = slack
-        self._workspace = workspace
-        self._look_up_seconds = look_up_seconds
+    settings: Settings
+    slack: SlackClient
+    workspace: Workspace
+    now: InitVar[Callable[[], datetime]]
+    look_up_seconds: float
+    _roles: Mapping[Role, Sequence[str]] = field(init=False)
+    _people: LookupCache[str, WorkspaceMember] = field(init=False)
+    _members: LookupCache[str, frozenset[str]] = field(init=False)
+    """Of groups and channels."""
+    _channels: LookupCache[tuple[str, str], Channel] = field(init=False)
+
+    def __post_init__(self, now: Callable[[], datetime]) -> None:
         self._roles = {
-            Role.REQUESTER: settings.requesters,
-            Role.REVIEWER: settings.reviewers,
-            Role.MANAGER: settings.managers,
-            Role.ADMIN: settings.admins,
+            Role.REQUESTER: self.settings.requesters,
+            Role.REVIEWER: self.settings.reviewers,
+            Role.MANAGER: self.settings.managers,
+            Role.ADMIN: self.settings.admins,
         }
-        self._channels_allowed = frozenset(settings.channels)
-        self._people: LookupCache[str, WorkspaceMember] = LookupCache("person", self._look_up_person, now=now)
-        self._members: LookupCache[str, frozenset[str]] = LookupCache("group", self._look_up_members, now=now)
-        self._channels: LookupCache[tuple[str, str], Channel] = LookupCache("channel", self._look_up_channel, now=now)
+        self._people = LookupCache("person", self._look_up_person, now)
+        self._members = LookupCache("group", self._look_up_members, now)
+        self._channels = LookupCache("channel", self._look_up_channel, now)
 
     async def close(self) -> None:
         await asyncio.gather(self._people.close(), self._members.close(), self._channels.close())
 
     async def refresh(self) -> None:
-        """Fill the memory: our workspace, everybody and every group and private channel that a setting names."""
-        await self._workspace.looking()
+        """Looks up our workspace, and everybody and every group and channel that a setting names."""
+        await self.workspace.verify()
         for entry in sorted({entry for entries in self._roles.values() for entry in entries} - {EVERYBODY}):
-            await (self._members.asking(entry) if _is_group(entry) else self._people.asking(entry))
+            await (self._members.fetch(entry) if _is_group(entry) else self._people.fetch(entry))
 
     async def changed(self, entry: str) -> None:
-        """Members of this group or channel came or went: whoever has a role by it is looked up at once."""
+        """Members of this group or channel came or went: looks up at once those who have a role by it."""
         self.channel_changed(entry)
         if any(entry in entries for entries in self._roles.values()):
-            # Nobody has a role by it until Slack was asked anew; whom to call stays known meanwhile.
-            await self._members.asking(entry)
+            # Nobody has a role by it until Slack answers; whom to mention stays known meanwhile.
+            await self._members.fetch(entry)
 
     def person_changed(self, user: str) -> None:
-        """What was known of them holds no longer; looked at again when they act, or are about to be told something."""
-        self._people.age(user)
+        """What was known of them is outdated; looked up when they act or are about to get a message."""
+        self._people.expire(user)
 
     def channel_changed(self, channel: str) -> None:
-        """What was known of this channel holds no longer, nor what it gave its members."""
-        self._members.age(channel)
-        self._channels.age(_key(channel, ""))
+        """What was known of this channel is outdated, as are the rights it gave its members."""
+        self._members.expire(channel)
+        self._channels.expire(_key(channel, ""))
 
     async def has(self, user: str, *roles: Role) -> Permission:
-        """Whether a person has one of these roles; asks Slack only where memory has nothing, for a second at most."""
+        """Whether a person has one of these roles; asks Slack only for what memory lacks, for a second at most."""
         return await self._decide(user, dict.fromkeys(entry for role in roles for entry in self._roles[role]))
 
     async def is_member(self, user: str) -> Permission:
@@ -132,91 +132,92 @@ class Access:
         own = (Role.REQUESTER,) if user == requester else ()
         return await self.has(user, Role.REVIEWER, Role.ADMIN, *own)
 
-    async def is_settled(self) -> bool:
-        """Whether Slack has named our workspace and the token fits it; asks where it has not said so yet.
+    async def require_to_see(self, user: str, requester: str, refusal: Refused) -> None:
+        """Raises `refusal` where `may_see` is no; a requester without the role reads that they lack it."""
+        permission = await self.may_see(user, requester)
+        permission.require(self.no_access() if user == requester else refusal)
 
-        Until then nothing is posted and no photo fetched: with the token of another workspace it would go astray.
+    async def is_settled(self) -> bool:
+        """Whether Slack has named our workspace and the token fits it; asks where it has not yet.
+
+        Until then nothing is posted and no photo fetched: with another workspace's token it would go astray.
         """
-        if self._workspace.ours is None and self._workspace.fault is None and not self._workspace.waits:
-            await self._workspace.looking()
-        return self._workspace.ours is not None
+        if self.workspace.ours is None and self.workspace.fault is None and not self.workspace.waits:
+            await self.workspace.verify()
+        return self.workspace.ours is not None
 
     def people(self, role: Role) -> list[str]:
         """Everybody known to have a role by name or group, sorted; `*` names nobody."""
         found: set[str] = set()
         for entry in self._roles[role]:
             if _is_group(entry):
-                found |= self._members.last(entry) or frozenset()
+                found |= self._members.get_stale(entry) or frozenset()
             elif entry != EVERYBODY:
                 found.add(entry)
         return sorted(user for user in found if not self._is_outside(user))
 
     def an_admin(self) -> str | None:
-        """Whom somebody without a right may ask for it."""
+        """Whom somebody may ask for a right that they lack."""
         return next(iter(self.people(Role.ADMIN)), None)
 
     def no_access(self) -> Refused:
-        """For somebody without a role, or who has lost the one that this needs."""
+        """For somebody without a role, or without the one that this needs."""
         return Refused(Refusal.NO_ACCESS, admin=self.an_admin())
 
     def mentions(self, role: Role) -> str:
-        """How to call everybody with a role in a message; empty if nobody can be called."""
+        """Mentions everybody with a role in a message; empty if nobody is known."""
         parts: list[str] = []
         for entry in self._roles[role]:
             if entry[0] == "S":
                 parts.append(f"<!subteam^{entry}>")
             elif entry != EVERYBODY:
-                named = sorted(self._members.last(entry) or ()) if _is_group(entry) else [entry]
+                named = sorted(self._members.get_stale(entry) or ()) if _is_group(entry) else [entry]
                 parts += [f"<@{user}>" for user in named if not self._is_outside(user)]
         return " ".join(dict.fromkeys(parts[:20]))
 
     async def channel(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Channel | None:
-        """What is known of a conversation that `user` is in; None when Slack does not answer in time."""
+        """A conversation that `user` is in; None when Slack does not answer in time."""
         key = _key(channel, user)
         known = self._channels.get(key, within=fresh_for)
         # A channel that the bot was just invited to must not stay closed for minutes.
         if known is not None and known.can_post:
             return known
-        await asyncio.wait({self._channels.asking(key)}, timeout=self._look_up_seconds)
+        await asyncio.wait({self._channels.fetch(key)}, timeout=self.look_up_seconds)
         return self._channels.get(key, within=KEEP_FOR)
 
     def is_allowed(self, channel: str) -> bool:
-        """Whether the settings let checks be asked here."""
-        return not self._channels_allowed or channel in self._channels_allowed
-
-    @property
-    def channels_allowed(self) -> frozenset[str]:
-        return self._channels_allowed
+        """Whether the settings let checks be requested here."""
+        return not self.settings.channels or channel in self.settings.channels
 
     # Deciding
 
     async def _decide(self, user: str, entries: Iterable[str]) -> Permission:
         """By memory; else by what Slack answers within the second, as soon as that is enough."""
         entries = list(entries)
-        if self._people.last(user) is NOBODY:
-            # Whom Slack did not know may have joined since.
-            self._people.age(user)
+        if self._people.get_stale(user) is NOBODY:
+            # Somebody whom Slack did not know may have joined since.
+            self._people.expire(user)
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._look_up_seconds
-        verdict = self._by_memory(user, entries)
-        waiting = self._ask_for_the_missing(user, entries) if verdict is Permission.UNKNOWN else set()
-        while waiting and verdict is Permission.UNKNOWN:
+        until = loop.time() + self.look_up_seconds
+        permission = self._from_memory(user, entries)
+        waiting = self._fetch_missing(user, entries) if permission is Permission.UNKNOWN else set()
+        while waiting and permission is Permission.UNKNOWN:
             done, waiting = await asyncio.wait(
                 waiting, timeout=max(0.0, until - loop.time()), return_when=asyncio.FIRST_COMPLETED
             )
-            verdict = self._by_memory(user, entries)
+            permission = self._from_memory(user, entries)
             if not done:
                 break
-        return verdict
+        return permission
 
-    def _by_memory(self, user: str, entries: list[str]) -> Permission:
+    def _from_memory(self, user: str, entries: list[str]) -> Permission:
         found = (self._is_named(user, entries), self._is_member(user))
         if Permission.NO in found:
             return Permission.NO
         return Permission.UNKNOWN if Permission.UNKNOWN in found else Permission.YES
 
     def _is_named(self, user: str, entries: list[str]) -> Permission:
-        """Whether one of these entries of the settings means this person."""
+        """Whether one of these entries of the settings includes this person."""
         if user in entries or EVERYBODY in entries:
             return Permission.YES
         groups = [self._members.get(entry, within=KEEP_FOR) for entry in entries if _is_group(entry)]
@@ -225,38 +226,38 @@ class Access:
         return Permission.UNKNOWN if None in groups else Permission.NO
 
     def _is_member(self, user: str) -> Permission:
-        ours, person = self._workspace.ours, self._people.get(user, within=FRESH_FOR)
+        ours, person = self.workspace.ours, self._people.get(user, within=FRESH_FOR)
         if ours is None or person is None:
             return Permission.UNKNOWN
         return Permission.YES if is_full_member(person, ours) else Permission.NO
 
     def _is_outside(self, user: str) -> bool:
-        """Known to be no full member, as of the last time that somebody asked.
+        """Known to be no full member, as of the last answer, however old.
 
-        Whom Slack did not know then may have joined since: before they are told anything they are looked up anew.
+        Somebody whom Slack did not know then may have joined since: they are looked up before they get any message.
         """
-        ours, person = self._workspace.ours, self._people.last(user)
+        ours, person = self.workspace.ours, self._people.get_stale(user)
         if ours is None or person is None or person is NOBODY:
             return False
         return not is_full_member(person, ours)
 
-    def _ask_for_the_missing(self, user: str, entries: list[str]) -> set[asyncio.Task[None]]:
-        """Look-ups side by side for what memory lacks to decide about one person."""
-        asking: set[asyncio.Task[None]] = set()
-        if self._workspace.ours is None and self._workspace.fault is None:
-            asking.add(self._workspace.looking())
+    def _fetch_missing(self, user: str, entries: list[str]) -> set[asyncio.Task[None]]:
+        """Looks up, side by side, what memory lacks to decide about one person."""
+        tasks: set[asyncio.Task[None]] = set()
+        if self.workspace.ours is None and self.workspace.fault is None:
+            tasks.add(self.workspace.verify())
         if self._people.get(user, within=FRESH_FOR) is None:
-            asking.add(self._people.asking(user))
+            tasks.add(self._people.fetch(user))
         if self._is_named(user, entries) is Permission.UNKNOWN:
             cold = (e for e in entries if _is_group(e) and self._members.get(e, within=KEEP_FOR) is None)
-            asking |= {self._members.asking(entry) for entry in cold}
-        return asking
+            tasks |= {self._members.fetch(entry) for entry in cold}
+        return tasks
 
     # Asking Slack
 
     async def _look_up_person(self, user: str) -> WorkspaceMember:
         try:
-            return person_of(await self._slack.user(user))
+            return person_of(await self.slack.user(user))
         except SlackRefused as no:
             if no.code not in _NO_SUCH_PERSON:
                 raise
@@ -265,30 +266,30 @@ class Access:
     async def _look_up_members(self, entry: str) -> frozenset[str]:
         try:
             if entry[0] == "S":
-                return await self._slack.group_members(entry)
-            if not gives_roles(await self._slack.channel(entry)):
+                return await self.slack.group_members(entry)
+            if not gives_roles(await self.slack.channel(entry)):
                 return frozenset()
-            # The bot sits there too, but is nobody to be asked or told.
-            return await self._slack.members(entry) - {await self._slack.bot_user_id()}
+            # The bot is a member too, but no person to ask or to notify.
+            return await self.slack.members(entry) - {await self.slack.bot_user_id()}
         except SlackRefused as no:
             if no.code not in _NO_SUCH_GROUP:
                 raise
-            # Gone, or the bot was removed from it: that is an answer, and nobody has the role by it.
+            # Deleted, or the bot was removed from it: that is an answer, and nobody has the role by it.
             log.warning("access.no_such_group", group=entry, error=no.code)
             return frozenset()
 
     async def _look_up_channel(self, key: tuple[str, str]) -> Channel:
         channel, user = key
         if user:
-            # The bot may only speak in its own conversations, and reading about others is not its right.
-            own = await self._slack.direct_channel(user)
+            # The bot may only post in its own direct conversations, and may not read about others.
+            own = await self.slack.direct_channel(user)
             return Channel(id=channel, name="", can_post=own == channel, shared=False)
         try:
-            found = await self._slack.channel(channel)
+            found = await self.slack.channel(channel)
         except SlackRefused as no:
             if no.code not in {"channel_not_found", "missing_scope"}:
                 raise
-            # Private channels and other people's conversations hide their existence from the bot.
+            # Slack hides private channels and other people's conversations from the bot.
             return Channel(id=channel, name="", can_post=False, shared=False)
         return Channel(
             id=channel,
@@ -303,5 +304,5 @@ def _is_group(entry: str) -> bool:
 
 
 def _key(channel: str, user: str) -> tuple[str, str]:
-    """A direct conversation is looked up by whose it is."""
+    """A direct conversation is looked up by its person."""
     return (channel, user if channel.startswith("D") else "")

@@ -6,7 +6,7 @@ the bot was down. What the database remembers tells foreign requests from ours i
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 
-ANOTHER_WORKSPACE = "SLACK_BOT_TOKEN is of workspace {told}, the database belongs to {known}"
+ANOTHER_WORKSPACE = "SLACK_BOT_TOKEN is of workspace {team}, the database belongs to {known}"
 ORG_WIDE = "the app is installed for a whole organization, not in one workspace"
 
 
@@ -31,32 +31,29 @@ def fault_of(answer: Mapping[str, Any], known: Installation | None) -> str | Non
     if answer.get("is_enterprise_install") or not team.startswith("T"):
         return ORG_WIDE
     if known is not None and known.team != team:
-        return ANOTHER_WORKSPACE.format(told=team, known=known.team)
+        return ANOTHER_WORKSPACE.format(team=team, known=known.team)
     return None
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Workspace:
     """Knows which workspace, organization and app are ours."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        note: Callable[[str, str | None], None],
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._slack = slack
-        self._note = note
-        self._remembered: Installation | None = None
-        self._confirmed = False
-        self._now = now
-        self._wait_until: datetime | None = None
-        """Until when Slack asked not to be asked, in time that is never set."""
-        self._answers: LookupCache[str, None] = LookupCache("workspace", self._look, now=now)
-        self.fault: str | None = None
-        """What an operator must mend before anybody has a role again."""
+    database: Database
+    slack: SlackClient
+    note: Callable[[str, str | None], None]
+    now: Callable[[], datetime]
+    """Time that is never set."""
+    fault: str | None = field(init=False, default=None)
+    """What an operator must fix before anybody has a role again."""
+    _remembered: Installation | None = field(init=False, default=None)
+    _confirmed: bool = field(init=False, default=False)
+    _wait_until: datetime | None = field(init=False, default=None)
+    """Slack's rate limit."""
+    _answers: LookupCache[str, None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._answers = LookupCache("workspace", self._verify, self.now)
 
     @property
     def ours(self) -> Installation | None:
@@ -65,55 +62,55 @@ class Workspace:
 
     async def load(self) -> None:
         """Read what an earlier process learned."""
-        self._remembered = await self._database.read(installation.kept)
+        self._remembered = await self.database.read(installation.kept)
 
     def foreign_part(self, origin: RequestOrigin) -> ForeignPart | None:
-        """What makes a request foreign; None for one of ours, and as long as nothing is known to compare it with."""
+        """What makes a request foreign; None for one of ours, and while nothing is known to compare it with."""
         return foreign_part(origin, self._remembered) if self._remembered is not None else None
 
-    def looking(self) -> asyncio.Task[None]:
-        """Ask Slack, or join whoever asks already; never fails."""
-        return self._answers.asking("auth.test")
+    def verify(self) -> asyncio.Task[None]:
+        """Asks Slack, or joins a request under way; never fails."""
+        return self._answers.fetch("auth.test")
 
     @property
     def waits(self) -> bool:
-        """Whether Slack has asked for a wait that is not over. Workers heed it; a person who acts asks all the same."""
-        return self._wait_until is not None and self._now() < self._wait_until
+        """Whether Slack's rate limit still holds. Workers wait; for a person who acts, Slack is asked anyway."""
+        return self._wait_until is not None and self.now() < self._wait_until
 
     async def close(self) -> None:
         await self._answers.close()
 
-    async def _look(self, _method: str) -> None:
+    async def _verify(self, _method: str) -> None:
         try:
-            answer = await self._slack.whoami()
+            answer = await self.slack.whoami()
         except SlackRateLimited as limited:
-            self._wait_until = self._now() + timedelta(seconds=limited.retry_after)
+            self._wait_until = self.now() + timedelta(seconds=limited.retry_after)
             raise
         self._wait_until = None
-        fault_ = fault_of(answer, self._remembered)
-        if fault_ is not None and fault_ != self.fault:
-            log.error("workspace.does_not_fit", error=fault_)
-        self.fault = fault_
-        self._note("workspace", fault_)
-        if fault_ is None:
+        fault = fault_of(answer, self._remembered)
+        if fault is not None and fault != self.fault:
+            log.error("workspace.does_not_fit", error=fault)
+        self.fault = fault
+        self.note("workspace", fault)
+        if fault is None:
             await self._confirm(answer)
 
     async def _confirm(self, answer: Mapping[str, Any]) -> None:
-        """Roles count from here on; what is new is written down, and the app's id looked up where it is not known."""
+        """Roles count from here on. Stores what is new, and looks up the app's id where it is not known."""
         known = self._remembered
-        told = installation_of(answer)
-        if known is not None and known.bot == told.bot:
-            told = replace(told, app=known.app)
-        self._remembered, self._confirmed = told, True
-        if told.app is None:
-            told = self._remembered = replace(told, app=await self._app_of(told.bot))
-        if told != known:
-            await self._database.write(installation.keep, told)
+        current = installation_of(answer)
+        if known is not None and known.bot == current.bot:
+            current = replace(current, app=known.app)
+        self._remembered, self._confirmed = current, True
+        if current.app is None:
+            current = self._remembered = replace(current, app=await self._app_of(current.bot))
+        if current != known:
+            await self.database.write(installation.keep, current)
             log.info("workspace.learned")
 
     async def _app_of(self, bot: str) -> str | None:
         try:
-            return await self._slack.app_id_of(bot)
+            return await self.slack.app_id_of(bot)
         except SlackError as fault:
-            log.warning("workspace.app_not_told", error=str(fault))
+            log.warning("workspace.app_unknown", error=str(fault))
             return None

@@ -120,9 +120,7 @@ class Batches:
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
         batch = await self._known(batch_id)
-        permission = await self.access.may_see(user, batch.requester)
-        is_own = batch.requester == user
-        permission.require(self.access.no_access() if is_own else Refused(Refusal.BATCH_NOT_YOURS))
+        await self.access.require_to_see(user, batch.requester, Refused(Refusal.BATCH_NOT_YOURS))
         if not await self.database.write(batch_commits.move, batch_id, target, of=of, by=user, now=self.now()):
             raise Refused(Refusal.BATCH_MOVED_ON)
 

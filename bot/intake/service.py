@@ -98,7 +98,7 @@ class Intake:
         """Raises Refused unless this person may ask here, without asking Slack about the channel."""
         await self.require_requester(user)
         if channel is not None and not self.access.is_allowed(channel):
-            raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(self.access.channels_allowed))
+            raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(self.settings.channels))
 
     async def place_fault(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Refused | None:
         """Why no check can be requested in this channel, or no result posted there; None as far as is known."""

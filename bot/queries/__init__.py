@@ -1,1 +1,1 @@
-"""What people look at: details of a check, searches, the Home tab. Nothing here changes a check."""
+"""What people look up: details of a check, searches, the Home tab. Nothing here changes a check but `cancel`."""

@@ -1,4 +1,4 @@
-"""Finding checks again: a person's list, and the search form; everybody sees no more than they may."""
+"""Searches among checks: a person's list, and the search form. Nobody sees more than they may."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ STATES: Mapping[str, frozenset[State]] = {
 }
 EVERYBODYS = "all"
 IN_REVIEW = "review"
-"""What needs a person: what one has decided does not."""
+"""What needs a person, which leaves out what one has decided."""
 OWN = "mine"
 
 
@@ -49,9 +49,7 @@ class SearchForm:
 
     @property
     def is_empty(self) -> bool:
-        return not any(
-            (self.ref, self.reference, self.number, self.job, self.requester, self.first, self.last, self.outcome)
-        )
+        return not _kinds(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,47 +62,34 @@ class SearchResult:
     links: Sequence[str | None]
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class CheckSearch:
-    """Looks for checks."""
+    database: Database
+    slack: SlackClient
+    access: Access
+    id_types: IDTypes
+    timezone: str
+    now: Callable[[], datetime]
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        access: Access,
-        id_types: IDTypes,
-        timezone: str,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._slack = slack
-        self._access = access
-        self._id_types = id_types
-        self._zone = ZoneInfo(timezone)
-        self._now = now
-
-    async def listing(self, user: str, shown: str, cursor: Cursor | None = None) -> SearchResult:
-        """A person's checks, or with `all` everybody's. Raises Refused."""
+    async def list_checks(self, user: str, filter_: str, cursor: Cursor | None = None) -> SearchResult:
+        """A page of a person's checks, or with `all` of everybody's. Raises Refused."""
         await self.require_search(user)
-        wanted = SearchFilter(requester=user, states=STATES.get(shown), undecided=shown == IN_REVIEW)
-        if shown == EVERYBODYS:
-            await self._require_all(user)
+        wanted = SearchFilter(requester=user, states=STATES.get(filter_), undecided=filter_ == IN_REVIEW)
+        if filter_ == EVERYBODYS:
+            permission = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
+            permission.require(Refused(Refusal.ALL_IS_FOR_REVIEWERS))
             wanted = SearchFilter()
-        found = await self._found(wanted, cursor)
-        await self._record(user, found, "list")
-        return found
+        return await self._found(user, wanted, cursor, kinds="list")
 
     async def search(self, user: str, sought: SearchForm) -> SearchResult:
-        """The first page of what fits every field. Others' checks are for reviewers and admins, and recorded."""
-        wanted = await self._wanted(sought)
-        return await self.turn(user, wanted, None, kinds=_kinds(sought))
+        """The first page of checks that match every field. Others' checks are for reviewers and admins, and audited."""
+        return await self.page(user, await self._wanted(sought), None, kinds=_kinds(sought))
 
-    async def turn(
+    async def page(
         self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str = "page"
     ) -> SearchResult:
-        """One page; whose rights allow no more sees own checks alone, whatever is wanted."""
-        match await self._access.has(user, Role.REVIEWER, Role.ADMIN):
+        """One page. Without the right to see others' checks a person gets their own alone, whatever is wanted."""
+        match await self.access.has(user, Role.REVIEWER, Role.ADMIN):
             case Permission.UNKNOWN:
                 raise Refused(Refusal.NOT_SURE)
             case Permission.NO:
@@ -114,30 +99,14 @@ class CheckSearch:
                 wanted = replace(wanted, requester=user)
             case Permission.YES:
                 pass
-        found = await self._found(wanted, cursor)
-        await self._record(user, found, kinds)
-        return found
-
-    async def _record(self, user: str, found: SearchResult, kinds: str) -> None:
-        """Who saw others' checks, by which kinds of criteria, and how many; never which values."""
-        others = sum(check.requester != user for check in found.page.checks)
-        if others:
-
-            def record(tx: Transaction) -> None:
-                audit.record(tx, at=self._now(), actor=user, act="checks.found", detail=f"{kinds}:{others}")
-
-            await self._database.write(record)
+        return await self._found(user, wanted, cursor, kinds=kinds)
 
     async def require_search(self, user: str) -> None:
-        """Own checks are for requesters, and having been one is no right. Raises Refused."""
-        (await self._access.may_see(user, user)).require(self._access.no_access())
-
-    async def _require_all(self, user: str) -> None:
-        permission = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
-        permission.require(Refused(Refusal.ALL_IS_FOR_REVIEWERS))
+        """Own checks are for requesters, and having been one gives no right. Raises Refused."""
+        await self.access.require_to_see(user, user, self.access.no_access())
 
     async def _wanted(self, sought: SearchForm) -> SearchFilter:
-        countries = [sought.country] if sought.country else list(self._id_types.known_countries())
+        countries = [sought.country] if sought.country else list(self.id_types.known_countries())
 
         def keyed(tx: Transaction) -> tuple[str, ...] | None:
             sets: list[set[str]] = []
@@ -152,7 +121,7 @@ class CheckSearch:
                 sets.append(search.by_job(tx, sought.job))
             return search.newest(tx, set.intersection(*sets)) if sets else None
 
-        refs = await self._database.read(keyed)
+        refs = await self.database.read(keyed)
         return SearchFilter(
             requester=sought.requester,
             states=STATES.get(sought.outcome or ""),
@@ -163,13 +132,17 @@ class CheckSearch:
         )
 
     def _begins(self, day: date | None) -> datetime | None:
-        return datetime(day.year, day.month, day.day, tzinfo=self._zone).astimezone(UTC) if day else None
+        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.timezone)).astimezone(UTC) if day else None
 
-    async def _found(self, wanted: SearchFilter, cursor: Cursor | None) -> SearchResult:
-        page = await self._database.read(search.page, wanted, size=PAGE, cursor=cursor)
-        looks = (self._slack.link(channel=check.channel, ts=check.message_ts) for check in page.checks)
-        links = await asyncio.gather(*looks)
-        entries = [self._id_types.find(check.country, check.id_type) for check in page.checks]
+    async def _found(self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str) -> SearchResult:
+        page = await self.database.read(search.page, wanted, size=PAGE, cursor=cursor)
+        links = await asyncio.gather(*(self.slack.link(channel=c.channel, ts=c.message_ts) for c in page.checks))
+        entries = [self.id_types.find(check.country, check.id_type) for check in page.checks]
+        others = sum(check.requester != user for check in page.checks)
+        if others:
+            # Who saw others' checks, by which kinds of criteria, and how many; never by which values.
+            detail = f"{kinds}:{others}"
+            await self.database.write(audit.record, at=self.now(), actor=user, act="checks.found", detail=detail)
         return SearchResult(page=page, wanted=wanted, entries=entries, links=links)
 
 

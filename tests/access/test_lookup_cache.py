@@ -28,7 +28,7 @@ async def test_two_who_ask_at_once_share_one_question() -> None:
         return 1
 
     known = memory(look_up)
-    first, second = known.asking("a"), known.asking("a")
+    first, second = known.fetch("a"), known.fetch("a")
     assert first is second
     await first
     assert (asked, known.get("a", within=HOUR)) == (["a"], 1)
@@ -48,15 +48,15 @@ async def test_a_question_that_hangs_is_not_joined_and_its_late_answer_replaces_
         return mine
 
     known = LookupCache("test", look_up, now=lambda: times[min(max(count, 0), 1)])
-    first = known.asking("a")
+    first = known.fetch("a")
     await asyncio.sleep(LOOK_UP_SECONDS + 0.01)
-    second = known.asking("a")
+    second = known.fetch("a")
     assert second is not first
     answers[2].set()
     await second
     answers[1].set()
     await first
-    assert known.last("a") == 2
+    assert known.get_stale("a") == 2
 
 
 async def test_what_changed_while_it_was_asked_for_is_asked_again() -> None:
@@ -71,9 +71,9 @@ async def test_what_changed_while_it_was_asked_for_is_asked_again() -> None:
         return asked
 
     known = memory(look_up)
-    task = known.asking("a")
+    task = known.fetch("a")
     await asyncio.sleep(0)
-    known.age("a")
+    known.expire("a")
     gate.set()
     await task
     assert (asked, known.get("a", within=HOUR)) == (2, 2)
@@ -85,12 +85,12 @@ async def test_aging_asks_nobody_and_keeps_nothing_of_what_nobody_asked_about() 
 
     known = memory(look_up)
     for number in range(1000):
-        known.age(f"unknown-{number}")
+        known.expire(f"unknown-{number}")
     assert not known._known
     assert not known._under_way
-    await known.asking("a")
-    known.age("a")
-    assert (known.get("a", within=timedelta(days=3650)), known.last("a")) == (None, 1)
+    await known.fetch("a")
+    known.expire("a")
+    assert (known.get("a", within=timedelta(days=3650)), known.get_stale("a")) == (None, 1)
 
 
 async def test_no_more_is_kept_than_fits_and_the_oldest_goes_first() -> None:
@@ -99,8 +99,8 @@ async def test_no_more_is_kept_than_fits_and_the_oldest_goes_first() -> None:
 
     known = memory(look_up, most=2)
     for key in ("a", "b", "a", "c"):
-        await known.asking(key)
-    assert [known.last(key) for key in "abc"] == [1, None, 1]
+        await known.fetch(key)
+    assert [known.get_stale(key) for key in "abc"] == [1, None, 1]
 
 
 @pytest.mark.parametrize("fault", [SlackUncertain("no answer"), KeyError("an answer of another form")])
@@ -109,8 +109,8 @@ async def test_no_answer_keeps_nothing_and_raises_nothing(fault: Exception) -> N
         raise fault
 
     known = memory(look_up)
-    await known.asking("a")
-    assert known.last("a") is None
+    await known.fetch("a")
+    assert known.get_stale("a") is None
 
 
 async def test_closing_ends_what_is_under_way() -> None:
@@ -119,7 +119,7 @@ async def test_closing_ends_what_is_under_way() -> None:
         return 1
 
     known = memory(look_up)
-    task = known.asking("a")
+    task = known.fetch("a")
     await asyncio.sleep(0)
     await known.close()
     assert task.cancelled()

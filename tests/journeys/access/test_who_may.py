@@ -191,7 +191,7 @@ async def test_an_answer_overtaken_by_a_change_is_not_believed(tmp_path: Path) -
     async with journey(tmp_path) as world:
         world.clock.move(minutes=11)
         world.slack.fail_next("users.info", Fault.hang_after(0.3))
-        first = world.bot.access._people.asking(ANALYST)
+        first = world.bot.access._people.fetch(ANALYST)
         await world.slack.wait_for(lambda: world.slack.calls[-1].method == "users.info")
         world.slack.users[ANALYST].is_deleted = True
         assert (await world.slack.emit({"type": "user_change", "user": {"id": ANALYST}})).ok
