@@ -17,9 +17,9 @@ class Installation:
     enterprise: str | None
     """The organization (Enterprise Grid) that the workspace belongs to; None where it stands alone."""
     bot: str
-    """The bot id of the token. Another one means that the app was installed anew, perhaps from another app."""
+    """The bot id of the token. Another one means that the app was reinstalled, perhaps from another app."""
     app: str | None = None
-    """None until Slack has named it: requests are then told apart by workspace and signature alone."""
+    """None until Slack has named it: requests are then recognised by workspace and signature alone."""
 
 
 def installation_of(answer: Mapping[str, Any]) -> Installation:
@@ -96,7 +96,7 @@ class WorkspaceMember:
 
 
 NOBODY = WorkspaceMember(active=False, team="", enterprise=None, enterprise_teams=frozenset())
-"""Whom Slack does not know, or does not show."""
+"""Somebody whom Slack does not know, or does not show."""
 
 _OUTSIDE = (
     "deleted",
@@ -113,7 +113,7 @@ def person_of(user: Mapping[str, Any]) -> WorkspaceMember:
     """Read the `user` of a `users.info` answer."""
     grid = _mapping(user, "enterprise_user")
     return WorkspaceMember(
-        active=not any(user.get(flag) for flag in _OUTSIDE),
+        active=not any(map(user.get, _OUTSIDE)),
         team=str(user.get("team_id") or ""),
         enterprise=str(grid["enterprise_id"]) if grid.get("enterprise_id") else None,
         enterprise_teams=_named(*(grid.get("teams") or ())),
@@ -130,29 +130,22 @@ def is_full_member(person: WorkspaceMember, ours: Installation) -> bool:
     return same_enterprise and ours.team in person.enterprise_teams
 
 
-_SHARED = (
-    "is_shared",
-    "is_ext_shared",
-    "is_org_shared",
-    "is_pending_ext_shared",
-    "pending_shared",
-    "pending_connected_team_ids",
-)
+_SHARED_OUTSIDE = ("is_ext_shared", "is_pending_ext_shared", "pending_shared", "pending_connected_team_ids")
+_SHARED = ("is_shared", "is_org_shared", *_SHARED_OUTSIDE)
 
 
 def gives_roles(channel: Mapping[str, Any]) -> bool:
     """Whether the members of a channel may have a role by it, from `conversations.info`.
 
     Anybody can walk into a public channel, and into a shared one the other side brings whom it likes: before its
-    invitation is accepted as well, since nobody tells us of the moment when it is.
+    invitation is accepted as well, since Slack does not say when it is.
     """
-    return bool(channel.get("is_private")) and not any(channel.get(flag) for flag in _SHARED)
+    return bool(channel.get("is_private")) and not any(map(channel.get, _SHARED))
 
 
 def is_shared_outside(channel: Mapping[str, Any]) -> bool:
     """Whether another company reads along, or was invited to; another workspace of our own organization may."""
-    flags = ("is_ext_shared", "is_pending_ext_shared", "pending_shared", "pending_connected_team_ids")
-    return any(channel.get(flag) for flag in flags)
+    return any(map(channel.get, _SHARED_OUTSIDE))
 
 
 def _mapping(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What the bot says of its own accord: every kind of post, and which kinds behave alike.
+"""What the bot posts: every kind of post, and which kinds behave alike.
 
 Which post follows which event is decided by the processes; how each is worded, by the blocks.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class PostKind(StrEnum):
-    """Every thing the bot says of its own accord. A row holds the kind and ids; blocks are built at delivery."""
+    """Everything the bot posts. A row holds the kind and ids; blocks are built at delivery."""
 
     REQUEST = "request"
     """Opens the thread; carries reference and progress."""
@@ -27,7 +27,7 @@ class PostKind(StrEnum):
     CONFIRMED = "confirmed"
     """Updates a message that said *not yet confirmed*."""
     FAILURE = "failure"
-    """No result, told by us: photos, refusals, Smile ID out of reach."""
+    """No result, for reasons of ours: photos, refusals, Smile ID out of reach."""
     UNKNOWN_CODE = "unknown_code"
     ID_UNVERIFIED = "id_unverified"
     CONTRADICTION = "contradiction"
@@ -42,11 +42,11 @@ class PostKind(StrEnum):
     REVIEW_CARD = "review_card"
     """Updates a card in place."""
     REVIEW_CALL = "review_call"
-    """Below a card, or directly: a second person is needed, it was handed on, it has been waiting."""
+    """Below a card, or directly: a second person is needed, it was reassigned, it has been waiting."""
     DECIDED = "decided"
     """A reviewer's decision."""
     PERSONAL = "personal"
-    """To somebody who chose to be told of this, by direct message."""
+    """To a subscriber, by direct message."""
     ALERT = "alert"
     """To one operator, by direct message."""
     HELD = "held"
@@ -65,16 +65,16 @@ class PostKind(StrEnum):
     BATCH_RESULTS = "batch_results"
     """The file of results, when the last row has ended."""
     SUMMARY = "summary"
-    """The managers' figures of a period, by the clock or shared by somebody; opens a thread."""
+    """The managers' figures of a period, on schedule or shared by somebody; opens a thread."""
     SUMMARY_CHART = "summary_chart"
     SUMMARY_CSV = "summary_csv"
     """The same as a picture and as a file, in that thread."""
     SUMMARY_OLDER = "summary_older"
-    """One line for the periods of a long stop that are not told one by one."""
+    """One line for the periods of a long stop that are not posted one by one."""
     ANSWER = "answer"
-    """To one person: the answer to what they wrote or pressed; where it is not known any more, that it never came."""
+    """To one person: the answer to what they wrote or pressed, or that it was lost."""
     EXPORT = "export"
-    """How far a long export is, by direct message to whoever asked for it."""
+    """How far a long export is, by direct message to its requester."""
     EXPORT_PROGRESS = "export_progress"
     """Updates that message in place."""
     EXPORT_FILE = "export_file"
@@ -82,17 +82,23 @@ class PostKind(StrEnum):
 
 
 UPDATES = frozenset(
-    {PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS, PostKind.REVIEW_CARD}
+    {
+        *(PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS),
+        *(PostKind.REVIEW_CARD, PostKind.EXPORT_PROGRESS),
+    }
 )
-UPDATES |= {PostKind.EXPORT_PROGRESS}
-"""Change a message that stands already; told twice they do no harm."""
+"""Change a message that was posted before; repeating one does no harm."""
 
-FILES = frozenset({PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV})
-FILES |= {PostKind.EXPORT_FILE}
+FILES = frozenset(
+    {
+        *(PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV),
+        PostKind.EXPORT_FILE,
+    }
+)
 """Bring a file to a thread, or to a person."""
 
 BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS})
-"""Tell of a file of applicants where it was dropped; results of many people at once."""
+"""About a file of applicants, where it was dropped; results of many people at once."""
 
 ELSEWHERE = frozenset(
     {PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT}
@@ -125,7 +131,7 @@ URGENT = frozenset(
 """Opening and final posts go first."""
 
 OVERTAKEN_BY_FINAL = frozenset({PostKind.NOT_FINAL, PostKind.APPROVAL_UNCONFIRMED})
-"""Dropped when a newer event is told before they were delivered; never re-told in newer words."""
+"""Dropped when a newer event is posted before they were delivered; never rephrased."""
 
 OVERTAKEN_BY_DISPUTE = OVERTAKEN_BY_FINAL | {PostKind.RESULT, PostKind.RESULT_UNCONFIRMED}
 """Dropped when Smile ID contradicted itself: a result that nobody has read yet must not appear as one any more."""
@@ -154,7 +160,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as Slack takes it; built by the blocks, and opaque to everybody else."""
+    """A message as Slack takes it; built by the blocks, and opaque to everything else."""
 
     text: str
     """For notifications and screen readers."""

@@ -1,5 +1,6 @@
-"""A file of applicants, as people see it: where it stands, and what came of its rows."""
+"""A file of applicants, as people see it: its state, and the results of its rows."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,13 +21,13 @@ class BatchState(StrEnum):
     SENDING = "sending"
     PAUSED = "paused"
     CANCELLED = "cancelled"
-    """What was not sent will not be; what is at Smile ID goes on."""
+    """What was not sent stays unsent; what is at Smile ID continues."""
     DONE = "done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCounts:
-    """Rows of a batch that are checks, by what became of them."""
+    """Rows of a batch that are checks, by result."""
 
     waiting: int = 0
     """Not sent yet."""
@@ -50,15 +51,8 @@ class BatchCounts:
 
     @property
     def ended(self) -> int:
-        return (
-            self.approved
-            + self.differs
-            + self.rejected
-            + self.failed
-            + self.decided
-            + self.needs_person
-            + self.cancelled
-        )
+        with_verdict = self.approved + self.differs + self.rejected + self.failed
+        return with_verdict + self.decided + self.needs_person + self.cancelled
 
     @property
     def total(self) -> int:
@@ -67,10 +61,9 @@ class BatchCounts:
     @classmethod
     def of(cls, rows: Iterable[tuple[str, bool, int]]) -> "BatchCounts":
         """From states (or `decided`), whether held, and how many."""
-        found: dict[str, int] = {}
+        found: Counter[str] = Counter()
         for state, held, count in rows:
-            name = "held" if held and state == State.REQUESTED else _NAMES[state]
-            found[name] = found.get(name, 0) + count
+            found["held" if held and state == State.REQUESTED else _NAMES[state]] += count
         return cls(**found)
 
 

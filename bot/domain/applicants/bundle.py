@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import KW_ONLY, dataclass, field
 from typing import BinaryIO
 
 from bot.domain.applicants.archive import BROKEN
@@ -16,33 +17,26 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Bundle:
     """The files that `read` read, opened again.
 
     `spool` is a temporary file that nobody else can open: photos inside cells are decoded into it once, when the
-    first of them is asked for. `lock` is an ordinary lock (`threading.Lock()`). Both are handed in because the domain
+    first of them is needed. `lock` is an ordinary lock (`threading.Lock()`). Both are handed in because the domain
     touches neither disk nor threads by itself. While a bundle is open, nobody else may read `files`.
     """
 
-    def __init__(
-        self,
-        files: Sequence[SourceFile],
-        limits: Limits,
-        *,
-        id_types: IDTypes,
-        spool: BinaryIO,
-        lock: AbstractContextManager[object],
-    ) -> None:
-        self._files = files
-        self._limits = limits
-        self._id_types = id_types
-        self._spool = spool
-        self._lock = lock
-        self._sources: Sources | None = None
-        self._sizes: dict[tuple[str, int], int] = {}
-        self._cells: dict[str, tuple[int, int]] | None = None
-        """Photo inside a cell to where it stands in the spool: offset and length."""
-        self._closed = False
+    files: Sequence[SourceFile]
+    limits: Limits
+    _: KW_ONLY
+    id_types: IDTypes
+    spool: BinaryIO
+    lock: AbstractContextManager[object]
+    _sources: Sources | None = field(init=False, default=None)
+    _sizes: dict[tuple[str, int], int] = field(init=False, default_factory=dict)
+    _cells: dict[str, tuple[int, int]] | None = field(init=False, default=None)
+    """Photo inside a cell to where it is in the spool: offset and length."""
+    _closed: bool = field(init=False, default=False)
 
     def photo(self, source: PhotoSource) -> tuple[bytes, bool]:
         """The photo's bytes, and whether they came as base64 in a cell (such go out as image types 2 and 6).
@@ -59,16 +53,16 @@ class Bundle:
 
     def close(self) -> None:
         """Give the spool back. The files stay the caller's. Harmless twice."""
-        with self._lock:
+        with self.lock:
             self._closed = True
-            self._spool.close()
+            self.spool.close()
 
     def _open(self) -> Sources:
-        """Under the lock. One archive per zip: two on the same file would not know of each other's reading."""
+        """Under the lock. One archive per zip: two on the same file would disturb each other's reading."""
         if self._closed:
             raise _gone()
         if self._sources is None:
-            self._sources = locate(self._files, self._limits)
+            self._sources = locate(self.files, self.limits)
             self._sizes = {
                 (file_id, entry.index): entry.size
                 for file_id, archive in self._sources.archives.items()
@@ -77,12 +71,12 @@ class Bundle:
         return self._sources
 
     def _from_zip(self, file_id: str, index: int) -> bytes:
-        with self._lock:
+        with self.lock:
             archive = self._open().archives.get(file_id)
         size = self._sizes.get((file_id, index))
         if archive is None or size is None:
             raise _gone()
-        limit = self._limits.photo_bytes
+        limit = self.limits.photo_bytes
         if size > limit:
             raise PhotoUnusable(PhotoCode.TOO_LARGE, megabytes=limit // 1024 // 1024)
         try:
@@ -92,38 +86,38 @@ class Bundle:
             raise PhotoUnusable(PhotoCode.DAMAGED_IN_ZIP) from fault
 
     def _from_cell(self, source: PhotoSource) -> bytes:
-        with self._lock:
+        with self.lock:
             sources = self._open()
             if self._cells is None:
                 self._cells = self._spool_cells(sources)
             place = self._cells.get(source.inside or "")
             if place is None or source.file_id != sources.table.file.file_id:
                 raise PhotoUnusable(PhotoCode.NOT_IN_TABLE)
-            self._spool.seek(place[0])
-            return self._spool.read(place[1])
+            self.spool.seek(place[0])
+            return self.spool.read(place[1])
 
     def _spool_cells(self, sources: Sources) -> dict[str, tuple[int, int]]:
         places: dict[str, tuple[int, int]] = {}
         at = 0
-        self._spool.seek(0)
+        self.spool.seek(0)
         for name, data in self._decoded(sources):
-            self._spool.write(data)
+            self.spool.write(data)
             places[name] = (at, len(data))
             at += len(data)
         return places
 
     def _decoded(self, sources: Sources) -> Iterator[tuple[str, bytes]]:
-        """Every photo inside a cell that is one; the others were told of as faults of their rows."""
-        table = open_table(sources.table, self._id_types, self._limits)
-        at = read_header(table.header, self._id_types).at
+        """Every photo inside a cell that is one; the others are faults of their rows."""
+        table = open_table(sources.table, self.id_types, self.limits)
+        at = read_header(table.header, self.id_types).at
         for count, (row, cells) in enumerate(table.rows()):
-            if count >= self._limits.rows:
+            if count >= self.limits.rows:
                 return
             for what, column in (("selfie", SELFIE_BASE64), ("liveness", LIVENESS_BASE64)):
                 place = at.get(column, len(cells))
                 cell = cells[place] if place < len(cells) else EMPTY
                 for position, part in enumerate(parts_of(cell)[: LIVENESS_IMAGES + 1]):
-                    photo = decode(part, self._limits.photo_bytes)
+                    photo = decode(part, self.limits.photo_bytes)
                     if not isinstance(photo, FieldFault):
                         yield f"cell:{row}:{what}:{position}", photo
 

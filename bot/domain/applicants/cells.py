@@ -48,16 +48,13 @@ class Table:
     Raises FileUnusable while it is read."""
 
 
-def too_many_rows(limit: int) -> FileUnusable:
-    return FileUnusable(FileCode.TOO_MANY_ROWS, most=limit)
+def check_width(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise FileUnusable(FileCode.TOO_MANY_COLUMNS, most=MAX_COLUMNS)
 
 
 def too_large(limit: int) -> FileUnusable:
     return FileUnusable(FileCode.TABLE_TOO_LARGE, megabytes=limit // 1024 // 1024)
-
-
-def too_many_columns() -> FileUnusable:
-    return FileUnusable(FileCode.TOO_MANY_COLUMNS, most=MAX_COLUMNS)
 
 
 def row_too_long(row: int) -> FileUnusable:

@@ -2,11 +2,10 @@
 
 import csv
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import BinaryIO
+from typing import TextIO
 
-from bot.domain.applicants.cells import MAX_COLUMNS, Cell, Table, row_too_long, too_many_columns
-from bot.domain.applicants.encoding import not_text, reader
+from bot.domain.applicants.cells import Cell, Table, check_width, row_too_long
+from bot.domain.applicants.encoding import OpenTable, table_text, zero_byte
 from bot.domain.applicants.model import Limits
 from bot.errors import FileCode, FileUnusable
 
@@ -16,14 +15,12 @@ _DELIMITERS = (",", ";", "\t")
 # bound that counts; nothing else in this program relies on a smaller one.
 csv.field_size_limit(max(csv.field_size_limit(), 8 * Limits().row_chars))
 
-Opened = Callable[[], AbstractContextManager[BinaryIO]]
-
 
 class _Lines:
     """Lines for csv.reader; counts what one row takes, since a missing quote would make one row of the whole file."""
 
-    def __init__(self, stream: BinaryIO, start: bytes, limit: int) -> None:
-        self._text = reader(stream, start)
+    def __init__(self, text: TextIO, limit: int) -> None:
+        self._text = text
         self._limit = limit
         self._left = limit
         self.row = 1
@@ -45,18 +42,17 @@ class _Lines:
         if self._left < 0:
             raise row_too_long(self.row)
         if "\0" in line:
-            raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "zero byte")
+            raise zero_byte()
         return line
 
 
-def read_csv(opened: Opened, name: str, *, limits: Limits, known: Callable[[list[str]], int]) -> Table:
+def read_csv(opened: OpenTable, name: str, *, limits: Limits, known: Callable[[list[str]], int]) -> Table:
     """`known` counts the columns of a header that mean something. Raises FileUnusable."""
     found = [(header, delimiter) for delimiter in _DELIMITERS for header in [_header(opened, name, limits, delimiter)]]
     header, delimiter = max(found, key=lambda pair: known(pair[0]))
     if not known(header):
-        raise no_header()
-    if len(header) > MAX_COLUMNS:
-        raise too_many_columns()
+        raise FileUnusable(FileCode.NO_KNOWN_COLUMNS)
+    check_width(len(header))
 
     def rows() -> Iterator[tuple[int, list[Cell]]]:
         records = _records(opened, name, limits, delimiter)
@@ -67,45 +63,25 @@ def read_csv(opened: Opened, name: str, *, limits: Limits, known: Callable[[list
     return Table(name=name, header=tuple(header), rows=rows)
 
 
-def no_header() -> FileUnusable:
-    return FileUnusable(FileCode.NO_KNOWN_COLUMNS)
-
-
-def _header(opened: Opened, name: str, limits: Limits, delimiter: str) -> list[str]:
+def _header(opened: OpenTable, name: str, limits: Limits, delimiter: str) -> list[str]:
     try:
         return next(_records(opened, name, limits, delimiter), (0, []))[1]
     except FileUnusable as fault:
-        # Quotes may make no sense under the wrong delimiter; under the right one they are told of.
+        # Quotes may make no sense under the wrong delimiter; under the right one they are a fault.
         if fault.code is FileCode.CSV_QUOTES:
-            return next(csv.reader(_first_line(opened), delimiter=delimiter), [])
+            with table_text(opened, name) as text:
+                return next(csv.reader([text.readline(Limits().table_bytes)], delimiter=delimiter), [])
         raise
 
 
-def _first_line(opened: Opened) -> Iterator[str]:
-    with opened() as stream:
-        start = stream.read(4)
-    with opened() as stream:
-        try:
-            yield reader(stream, start).readline(Limits().table_bytes)
-        except UnicodeDecodeError:
-            return
-
-
-def _records(opened: Opened, name: str, limits: Limits, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(opened: OpenTable, name: str, limits: Limits, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank, with their number."""
-    with opened() as stream:
-        start = stream.read(4)
-    with opened() as stream:
-        lines = _Lines(stream, start, limits.row_chars)
+    with table_text(opened, name) as text:
+        lines = _Lines(text, limits.row_chars)
         try:
             for record in csv.reader(lines, delimiter=delimiter, strict=True):
-                if any(text and not text.isspace() for text in record):
+                if any(field and not field.isspace() for field in record):
                     yield lines.row, record
                 lines.next_row()
-            return
         except csv.Error as fault:
             raise FileUnusable(FileCode.CSV_QUOTES, row=lines.row, line=lines.number) from fault
-        except UnicodeDecodeError as fault:
-            unreadable = fault
-    with opened() as stream:
-        raise not_text(stream, name, start) from unreadable

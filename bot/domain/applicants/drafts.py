@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.applicants.cells import EMPTY, Cell, CellKind, Table, too_large, too_many_rows
+from bot.domain.applicants.cells import EMPTY, Cell, CellKind, Table, too_large
 from bot.domain.applicants.columns import (
     INLINE,
     LIVENESS_BASE64,
@@ -19,7 +19,7 @@ from bot.domain.applicants.values import country_of, text_of
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import LIVENESS_IMAGES, check_number
 from bot.domain.id_types.id_types import IDType, IDTypes
-from bot.errors import PhotoCode
+from bot.errors import FileCode, FileUnusable, PhotoCode
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def drafts(table: Table, columns: Columns, *, id_types: IDTypes, limits: Limits)
     chars = 0
     for count, (row, cells) in enumerate(table.rows(), start=1):
         if count > limits.rows:
-            raise too_many_rows(limits.rows)
+            raise FileUnusable(FileCode.TOO_MANY_ROWS, most=limits.rows)
         chars += _chars_outside_photos(cells, columns)
         if chars > limits.table_bytes:
             raise too_large(limits.table_bytes)

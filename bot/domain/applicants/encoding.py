@@ -2,11 +2,15 @@
 
 import codecs
 import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO
 
 from bot.domain.applicants.model import shown
 from bot.errors import FileCode, FileUnusable
 
+OpenTable = Callable[[], AbstractContextManager[BinaryIO]]
+"""Opens a table's bytes from their beginning."""
 _CHUNK = 64 * 1024
 
 
@@ -19,33 +23,38 @@ class _Kept(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         data = self._stream.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
 
-def encoding_of(start: bytes) -> str:
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return "utf-8-sig"
+@contextmanager
+def table_text(open_table: OpenTable, name: str) -> Iterator[io.TextIOWrapper]:
+    """The text of a table. Raises FileUnusable naming the line that does not decode or holds a zero byte."""
+    try:
+        with open_table() as stream:
+            buffered, encoding = _buffered(stream)
+            yield io.TextIOWrapper(buffered, encoding, "strict", newline="")
+    except UnicodeDecodeError as fault:
+        with open_table() as stream:
+            line = _line_of_fault(*_buffered(stream))
+        raise FileUnusable(FileCode.NOT_UTF8, line=line, name=shown(name)) from fault
 
 
-def reader(stream: BinaryIO, start: bytes) -> io.TextIOWrapper:
-    """Text of a stream that stands at its beginning; `start` are its first bytes, looked at before.
-
-    Reading raises UnicodeDecodeError; `not_text` tells where.
-    """
-    return io.TextIOWrapper(io.BufferedReader(_Kept(stream), _CHUNK), encoding_of(start), "strict", newline="")  # type: ignore[type-var]
+def zero_byte() -> UnicodeDecodeError:
+    """No text has one; treated like bytes that do not decode."""
+    return UnicodeDecodeError("utf-8", b"\0", 0, 1, "zero byte")
 
 
-def not_text(stream: BinaryIO, name: str, start: bytes) -> FileUnusable:
-    """For a stream, standing at its beginning again, that does not decode or holds zero bytes."""
-    line = _line_of_fault(stream, encoding_of(start))
-    return FileUnusable(FileCode.NOT_UTF8, line=line, name=shown(name))
+def _buffered(stream: BinaryIO) -> tuple["io.BufferedReader[_Kept]", str]:
+    """The stream and the encoding that its first bytes name."""
+    buffered = io.BufferedReader(_Kept(stream), _CHUNK)
+    marked = buffered.peek(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return buffered, "utf-16" if marked else "utf-8-sig"
 
 
-def _line_of_fault(stream: BinaryIO, encoding: str) -> int:
+def _line_of_fault(stream: "io.BufferedReader[_Kept]", encoding: str) -> int:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     line = 1
     while True:

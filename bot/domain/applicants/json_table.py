@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import Any
 
-from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, CellKind, Table, row_too_long, too_many_columns
-from bot.domain.applicants.encoding import not_text, reader
+from bot.domain.applicants.cells import EMPTY, Cell, CellKind, Table, check_width, row_too_long
+from bot.domain.applicants.encoding import OpenTable, table_text, zero_byte
 from bot.domain.applicants.model import Limits
 from bot.errors import FileCode, FileUnusable
 
@@ -19,8 +18,6 @@ _INSIDE = re.compile(r'["\\]')
 _BLANK = re.compile(r"[ \t\r\n]*")
 _WRAPPED = re.compile(r'\{[ \t\r\n]*"applicants"[ \t\r\n]*:[ \t\r\n]*\[')
 
-Opened = Callable[[], AbstractContextManager[BinaryIO]]
-
 
 class _Number(str):
     """A number as it was written; no value is lost by turning it into a float."""
@@ -28,13 +25,12 @@ class _Number(str):
     __slots__ = ()
 
 
-def read_json(opened: Opened, name: str, *, limits: Limits) -> Table:
+def read_json(opened: OpenTable, name: str, *, limits: Limits) -> Table:
     """Raises FileUnusable. The whole file is parsed once to know its keys, and again for its rows."""
     keys: dict[str, None] = {}
     for number, found in _objects(opened, name, limits):
         keys.update(dict.fromkeys(found))
-        if len(keys) > MAX_COLUMNS:
-            raise too_many_columns()
+        check_width(len(keys))
         if number > limits.rows:
             # The rows are refused where they are counted; keys of the first ones are enough until then.
             break
@@ -59,18 +55,10 @@ def _cell(value: Any) -> Cell:
     return Cell("", CellKind.OTHER)
 
 
-def _objects(opened: Opened, name: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
-    with opened() as stream:
-        start = stream.read(4)
-    with opened() as stream:
-        try:
-            for number, text in enumerate(_Elements(reader(stream, start), limits.row_chars).texts(), start=1):
-                yield number, _object(text, number)
-            return
-        except UnicodeDecodeError as fault:
-            unreadable = fault
-    with opened() as stream:
-        raise not_text(stream, name, start) from unreadable
+def _objects(opened: OpenTable, name: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
+    with table_text(opened, name) as source:
+        for number, text in enumerate(_Elements(source, limits.row_chars).texts(), start=1):
+            yield number, _object(text, number)
 
 
 def _object(text: str, number: int) -> dict[str, Any]:
@@ -166,7 +154,7 @@ class _Elements:
         held = self._text[self._at :]
         more = self._source.read(max(_CHUNK, wanted, len(held)))
         if "\0" in more:
-            raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "zero byte")
+            raise zero_byte()
         self._text, self._at = held + more, 0
         return bool(more)
 

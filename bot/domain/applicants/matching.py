@@ -7,7 +7,7 @@ other that fits and no other row has any claim to it; everything else is a fault
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.domain.applicants.archive import Archive, path_key
 from bot.domain.applicants.drafts import ApplicantDraft
@@ -57,7 +57,7 @@ class Match:
 
 
 def pictures(archives: Mapping[str, Archive], loose: Sequence[FileInfo], table: TableLocation) -> list[Picture]:
-    """Everything but the table and zips, told from names alone."""
+    """Everything but the table and zips, by names alone."""
     found = []
     for file in loose:
         if not file.name.casefold().endswith((*TABLES, *ZIPS)):
@@ -72,7 +72,7 @@ def pictures(archives: Mapping[str, Archive], loose: Sequence[FileInfo], table: 
             name = entry.path.rpartition("/")[2]
             plain = FileInfo(id=f"{file_id}/{source.inside}", name=name, size=entry.size)
             likely = _looks_like_photo(plain)
-            info = plain if likely else FileInfo(id=plain.id, name=name, size=entry.size, mimetype="application/other")
+            info = plain if likely else replace(plain, mimetype="application/other")
             found.append(Picture(source, info, path_key(entry.path), likely))
     return found
 
@@ -161,11 +161,8 @@ class _PhotoMatcher:
         last = key.rpartition("/")[2]
         if not last:
             return []
-        found = [picture for picture in self._by_base.get(last, []) if f"/{picture.path}".endswith(f"/{key}")]
-        if found:
-            return found
-        stems = (picture for picture in self._by_stem.get(last, []))
-        return [one for one in stems if f"/{one.folder}/{one.stem}".endswith(f"/{key}")]
+        found = [one for one in self._by_base.get(last, []) if f"/{one.path}".endswith(f"/{key}")]
+        return found or [one for one in self._by_stem.get(last, []) if f"/{one.folder}/{one.stem}".endswith(f"/{key}")]
 
     def _liveness(self, place: int, draft: ApplicantDraft, selfies: Sequence[Picture]) -> list[list[Picture]]:
         """For each image what it may be."""
@@ -204,9 +201,8 @@ class _PhotoMatcher:
     def _selfie_fault(self, place: int, draft: ApplicantDraft, selfies: Sequence[Picture]) -> FieldFault | None:
         if selfies:
             return self._doubt(place, selfies)
-        if draft.selfie:
-            return FieldFault(FieldCode.NO_SUCH_PHOTO, inner_zips=self._inner_zips)
-        return FieldFault(FieldCode.NO_PHOTO, inner_zips=self._inner_zips)
+        code = FieldCode.NO_SUCH_PHOTO if draft.selfie else FieldCode.NO_PHOTO
+        return FieldFault(code, inner_zips=self._inner_zips)
 
     def _doubt(self, place: int, candidates: Sequence[Picture]) -> FieldFault | None:
         if len(candidates) > 1:

@@ -1,4 +1,4 @@
-"""Files of ID information with photos -> rows that can become checks, each with what is wrong with it."""
+"""Files of ID information with photos become rows that can become checks, each with what is wrong with it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -30,14 +30,14 @@ def read(
         raise FileUnusable(FileCode.NO_ROWS)
     found = pictures(sources.archives, loose, sources.table)
     matches = match(rows, found, inner_zips=sources.inner_zips)
-    repeats = _Repeats()
+    seen: dict[tuple[str, ...], int] = {}
     applicants = tuple(
         _applicant(
             draft,
             matched,
             sources.table,
             columns,
-            repeats=repeats,
+            seen=seen,
             id_types=id_types,
             today=today,
             liveness_required=limits.liveness_required,
@@ -57,25 +57,13 @@ def _unused(found: Sequence[Picture], matches: Sequence[Match]) -> int:
     return sum(picture.likely and picture not in used for picture in found)
 
 
-class _Repeats:
-    """Rows seen so far, by what would make a later one the same."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, ...], int] = {}
-
-    def earlier(self, row: int, keys: Sequence[tuple[str, ...]]) -> int | None:
-        """The first row with any of these keys."""
-        known = [self._seen.setdefault(key, row) for key in keys]
-        return min((other for other in known if other != row), default=None)
-
-
 def _applicant(
     draft: ApplicantDraft,
     matched: Match,
     table: TableLocation,
     columns: Columns,
     *,
-    repeats: _Repeats,
+    seen: dict[tuple[str, ...], int],
     id_types: IDTypes,
     today: date,
     liveness_required: bool,
@@ -94,6 +82,7 @@ def _applicant(
         consent=True,
     )
     parsed = parse(form, id_types, today=today, liveness_required=liveness_required)
+    same = [seen.setdefault(key, draft.row) for key in _keys(draft, parsed)]
     return Applicant(
         row=draft.row,
         country=draft.country,
@@ -106,7 +95,7 @@ def _applicant(
             RowFault(row=draft.row, column=columns.called(name), fault=fault)
             for name, fault in _faults(draft, matched, parsed).items()
         ),
-        repeats=repeats.earlier(draft.row, list(_keys(draft, parsed))),
+        repeats=min((row for row in same if row != draft.row), default=None),
     )
 
 
@@ -122,7 +111,7 @@ def _faults(draft: ApplicantDraft, matched: Match, parsed: ParsedForm) -> Mappin
 
 
 def _keys(draft: ApplicantDraft, parsed: ParsedForm) -> Iterator[tuple[str, ...]]:
-    """What would make another row the same check as this one."""
+    """What makes another row the same check as this one."""
     if draft.entry and (number := parsed.id_info.get("id_number")):
         yield "number", draft.country, draft.entry.id_type, number.casefold()
     if parsed.customer_reference:
@@ -131,9 +120,8 @@ def _keys(draft: ApplicantDraft, parsed: ParsedForm) -> Iterator[tuple[str, ...]
 
 def _infos(draft: ApplicantDraft, matched: Match, table_id: str, what: str) -> Iterator[tuple[PhotoSource, FileInfo]]:
     """Each photo with what is known of it without opening it."""
-    sizes = (
-        ([] if draft.inline_selfie is None else [draft.inline_selfie]) if what == "selfie" else draft.inline_liveness
-    )
+    selfies = () if draft.inline_selfie is None else (draft.inline_selfie,)
+    sizes = selfies if what == "selfie" else draft.inline_liveness
     for position, size in enumerate(sizes):
         inside = f"cell:{draft.row}:{what}:{position}"
         info = FileInfo(id=inside, name="photo.jpg", mimetype="image/jpeg", size=size)

@@ -1,9 +1,10 @@
-"""Which of the files is the table, and which zips lie beside it or around it."""
+"""Which of the files is the table, and which zips come with it or hold it."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO, cast
 
 from bot.domain.applicants.archive import BROKEN, Archive, damaged
@@ -19,7 +20,7 @@ from bot.errors import FileCode, FileUnusable
 TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".json")
 _OTHER_TABLES = (".xls", ".xlsb", ".ods", ".numbers")
 ZIPS = (".zip",)
-_TOLD = 5
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def _only(tables: Sequence[TableLocation], others: Sequence[str], *, inner: bool
     if len(tables) == 1:
         return tables[0]
     if tables:
-        names = [shown(table.name) for table in tables[:_TOLD]]
+        names = [shown(table.name) for table in tables[:_MOST_NAMED]]
         raise FileUnusable(FileCode.SEVERAL_TABLES, count=len(tables), names=names, more=len(tables) - len(names))
     unread = shown(others[0]) if others else None
     raise FileUnusable(FileCode.NO_TABLE, unread=unread, inner_zips=inner)
@@ -80,19 +81,13 @@ def _only(tables: Sequence[TableLocation], others: Sequence[str], *, inner: bool
 
 def open_table(found: TableLocation, id_types: IDTypes, limits: Limits) -> Table:
     """The table, its header read. Raises FileUnusable; so does reading its rows."""
-
-    def knows(header: list[str]) -> int:
-        return known(header, id_types)
-
+    knows = partial(known, id_types=id_types)
     if found.size > limits.zip_bytes:
         raise too_large(limits.table_bytes)
     name = found.name.strip().casefold()
     if name.endswith((".xlsx", ".xlsm")):
         return read_xlsx(_seekable(found, limits), found.name, limits=limits, known=knows)
-
-    def opened() -> AbstractContextManager[BinaryIO]:
-        return _opened(found)
-
+    opened = partial(_opened, found)
     if name.endswith(".json"):
         return read_json(opened, found.name, limits=limits)
     table = read_csv(opened, found.name, limits=limits, known=knows)

@@ -1,4 +1,4 @@
-"""An Excel workbook as a table, through openpyxl; looked at as a zip before openpyxl sees it."""
+"""An Excel workbook as a table, through openpyxl; checked as a zip before openpyxl sees it."""
 
 import io
 import warnings
@@ -12,7 +12,6 @@ from openpyxl.cell.read_only import EmptyCell
 
 from bot.domain.applicants.archive import BROKEN, Archive
 from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, CellKind, Table, too_large
-from bot.domain.applicants.csv_table import no_header
 from bot.domain.applicants.model import Limits, shown
 from bot.errors import FileCode, FileUnusable
 
@@ -29,7 +28,7 @@ def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Callable[[
     _guard(content, name, limits)
     found = [(title, header) for title, header in _headers(content, name) if known(list(header))]
     if not found:
-        raise no_header()
+        raise FileUnusable(FileCode.NO_KNOWN_COLUMNS)
     if len(found) > 1:
         first, second = shown(found[0][0]), shown(found[1][0])
         raise FileUnusable(FileCode.SEVERAL_SHEETS, first=first, second=second)

@@ -1,7 +1,7 @@
 """The managers' figures as a table for spreadsheets and as a record for machines. The names in both are a contract."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bot.domain.reporting.figures import (
@@ -14,6 +14,7 @@ from bot.domain.reporting.figures import (
     Report,
     WaitingCheck,
 )
+from bot.domain.reporting.periods import Period
 
 COLUMNS = (
     *("section", "name", "asked", "approved", "rejected", "no_result", "cancelled", "new_photos", "open"),
@@ -62,8 +63,8 @@ def _lines(report: Report) -> Iterator[dict[str, str]]:
         }
 
 
-def _total(figures: Figures) -> dict[str, str]:
-    counts = {
+def _counts(figures: Figures) -> dict[str, int]:
+    return {
         "asked": figures.asked,
         "approved": figures.approved,
         "rejected": figures.rejected,
@@ -72,8 +73,21 @@ def _total(figures: Figures) -> dict[str, str]:
         "new_photos": figures.new_photos,
         "open": figures.open,
         "decided_in_period": figures.decided,
-        **figures.assurance._asdict(),
     }
+
+
+def _group_counts(group: FigureGroup) -> dict[str, int]:
+    return {
+        "asked": group.asked,
+        "approved": group.approved,
+        "rejected": group.rejected,
+        "no_result": group.failed,
+        "open": group.open,
+    }
+
+
+def _total(figures: Figures) -> dict[str, str]:
+    counts = _counts(figures) | figures.assurance._asdict()
     return {name: str(count) for name, count in counts.items()} | {
         "approval_rate": _share(figures.approval),
         "first_pass_rate": _share(figures.first_pass),
@@ -85,19 +99,14 @@ def _total(figures: Figures) -> dict[str, str]:
 
 
 def _group(group: FigureGroup) -> dict[str, str]:
-    return {
-        "asked": str(group.asked),
-        "approved": str(group.approved),
-        "rejected": str(group.rejected),
-        "no_result": str(group.failed),
-        "open": str(group.open),
+    return {name: str(count) for name, count in _group_counts(group).items()} | {
         "approval_rate": _share(group.approval),
         "final_median_seconds": _seconds(group.final.median),
         "final_p95_seconds": _seconds(group.final.p95),
     }
 
 
-def _days(period: Any) -> str:
+def _days(period: Period) -> str:
     first, last = period.first.isoformat(), period.last.isoformat()
     return first if first == last else f"{first}..{last}"
 
@@ -149,14 +158,7 @@ def _mean(mean: Baseline) -> dict[str, Any]:
 
 def _figures(figures: Figures) -> dict[str, Any]:
     return {
-        "asked": figures.asked,
-        "approved": figures.approved,
-        "rejected": figures.rejected,
-        "no_result": figures.failed,
-        "cancelled": figures.cancelled,
-        "new_photos": figures.new_photos,
-        "open": figures.open,
-        "decided_in_period": figures.decided,
+        **_counts(figures),
         "approval_rate": _rate(figures.approval),
         "smile_id_approval_rate": _rate(figures.smile_approval),
         "reviewer_approval_rate": _rate(figures.reviewer_approval),
@@ -178,11 +180,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
 
 def _group_record(group: FigureGroup) -> dict[str, Any]:
     return {
-        "asked": group.asked,
-        "approved": group.approved,
-        "rejected": group.rejected,
-        "no_result": group.failed,
-        "open": group.open,
+        **_group_counts(group),
         "approval_rate": _rate(group.approval),
         "final_result": _took(group.final),
         "register_away": group.register_away,
@@ -205,11 +203,7 @@ def _waiting(waiting: WaitingCheck) -> dict[str, Any]:
         "ref": waiting.ref,
         "state": waiting.state.value,
         "reason": waiting.reason.value if waiting.reason else None,
-        "since": _utc(waiting.since),
+        "since": waiting.since.isoformat(),
         "waited_seconds": waiting.waited.total_seconds(),
         "over_time": waiting.over,
     }
-
-
-def _utc(moment: datetime) -> str:
-    return moment.isoformat()

@@ -30,7 +30,7 @@ AGES = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), timedelta(d
 
 
 class FinalOutcome(StrEnum):
-    """What became of a check in the end."""
+    """How a check ended."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -102,7 +102,7 @@ class RoundFact:
     """What it waited for its requester before it was sent: for an answer about the photos, or for a chosen time."""
     ended_at: datetime | None = None
     """When Smile ID's result became final, or a reviewer decided before that, or the check failed or was cancelled
-    here. None while it is open, and again while somebody looks at a decided one anew."""
+    here. None while it is open, and while a decided one is reviewed once more."""
     decision: str | None = None
     decision_reason: str | None = None
     decided_at: datetime | None = None
@@ -195,7 +195,7 @@ class Assurance(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What is told of the checks that were asked in one period."""
+    """The figures of the checks that were asked in one period."""
 
     asked: int
     approved: int
@@ -266,7 +266,7 @@ class Report:
     figures: Figures
     backlog: Backlog
     previous: tuple[Period, Figures] | None = None
-    """The same weekday a week before, or the week, month or days before; None for what was before our time."""
+    """The same weekday a week before, or the week, month or days before; None for what was before the bot began."""
     mean: Baseline | None = None
     series: tuple[tuple[Period, Figures], ...] = ()
     """Oldest first, this period last."""
@@ -276,7 +276,7 @@ class Report:
 
     @property
     def is_running(self) -> bool:
-        """Told before it ended."""
+        """Made before the period ended."""
         return self.ends > self.as_of
 
 
@@ -295,17 +295,16 @@ def report(
     country: str | None = None,
     id_type: str | None = None,
 ) -> Report:
-    """Everything that is told of a period. `facts` reach as far back as `reach` says, and hold all that is open.
-
-    Nothing is compared with what was before the bot `began`, nor while the period still runs.
-    """
+    """Every figure of a period. `facts` reach as far back as `reach` says, and hold all that is open."""
     wanted = [f for f in facts if country in ("", None, f.country) and id_type in ("", None, f.id_type)]
 
     def of(which: Period) -> Figures:
         return figures(wanted, *which.span(zone), as_of=as_of, review_due=review_due)
 
     ends = period.span(zone)[1]
-    known = {p: of(p) for p in _comparable(period, zone=zone, as_of=as_of, began=began)}
+    # Nothing is compared with a time before the bot began, nor a period that has not ended.
+    compared = _compared(period) if began is not None and ends <= as_of else []
+    known = {p: of(p) for p in compared if began is not None and p.span(zone)[1] > began}
     mine, previous = of(period), _previous(period)
     before = [p for p in _mean_of(period) if p in known]
     return Report(
@@ -340,13 +339,6 @@ def _compared(period: Period) -> list[Period]:
     return list(dict.fromkeys([*_mean_of(period), _previous(period)]))
 
 
-def _comparable(period: Period, *, zone: ZoneInfo, as_of: datetime, began: datetime | None) -> list[Period]:
-    """The periods that this one, once it has ended, is compared with; none from before the bot began."""
-    if began is None or period.span(zone)[1] > as_of:
-        return []
-    return [p for p in _compared(period) if p.span(zone)[1] > began]
-
-
 def _mean(before: Sequence[Figures]) -> Baseline:
     return Baseline(
         periods=len(before),
@@ -356,10 +348,9 @@ def _mean(before: Sequence[Figures]) -> Baseline:
 
 
 def figures(
-    facts: Iterable[RoundFact], begins: datetime, ends: datetime, *, as_of: datetime, review_due: timedelta
+    facts: Sequence[RoundFact], begins: datetime, ends: datetime, *, as_of: datetime, review_due: timedelta
 ) -> Figures:
     """The figures of the checks asked from `begins` up to, not including, `ends`."""
-    facts = list(facts)
     mine = [f for f in facts if begins <= f.asked_at < ends]
     finals = Counter(f.final for f in mine)
     return Figures(
@@ -374,11 +365,17 @@ def figures(
         smile_approval=_approval(f.state for f in mine),
         reviewer_approval=_approval(f.decision for f in mine),
         first_pass=_first_pass(mine),
-        decided=sum(_is_decided_within(f, begins, ends) for f in facts),
-        machine=_machine_took(mine),
+        decided=sum(f.final_at is not None and begins <= f.final_at < ends for f in facts if f.final in _DECIDED),
+        machine=DurationStats.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None),
         final=_final_took(mine),
-        smile_review=_smile_review(mine),
-        reviewers=_reviewers_took(mine),
+        smile_review=DurationStats.of(
+            f.ended_at - f.machine_at
+            for f in mine
+            if f.by_person and f.state in FINAL and f.ended_at is not None and f.machine_at is not None
+        ),
+        reviewers=DurationStats.of(
+            f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at
+        ),
         reviews=_reviews(mine, as_of=as_of, review_due=review_due),
         rejections=_reasons(mine, FinalOutcome.REJECTED),
         failures=_reasons(mine, FinalOutcome.FAILED),
@@ -386,10 +383,6 @@ def figures(
         by_requester=_groups(mine, lambda f: (f.requester,)),
         assurance=_assurance(mine),
     )
-
-
-def _is_decided_within(fact: RoundFact, begins: datetime, ends: datetime) -> bool:
-    return fact.final in _DECIDED and fact.final_at is not None and begins <= fact.final_at < ends
 
 
 def _assurance(mine: Iterable[RoundFact]) -> Assurance:
@@ -421,22 +414,6 @@ def _first_pass(mine: Sequence[RoundFact]) -> Rate:
 
 def _final_took(mine: Iterable[RoundFact]) -> DurationStats:
     return DurationStats.of(f.took_until(f.final_at) for f in mine if f.final in _TIMED and f.final_at is not None)
-
-
-def _machine_took(mine: Iterable[RoundFact]) -> DurationStats:
-    return DurationStats.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None)
-
-
-def _reviewers_took(mine: Iterable[RoundFact]) -> DurationStats:
-    return DurationStats.of(f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at)
-
-
-def _smile_review(mine: Iterable[RoundFact]) -> DurationStats:
-    return DurationStats.of(
-        f.ended_at - f.machine_at
-        for f in mine
-        if f.by_person and f.state in FINAL and f.ended_at is not None and f.machine_at is not None
-    )
 
 
 def _reviews(mine: Iterable[RoundFact], *, as_of: datetime, review_due: timedelta) -> ReviewsDue:
@@ -489,17 +466,13 @@ def backlog(facts: Iterable[RoundFact], *, as_of: datetime, review_due: timedelt
     ages = [0] * (len(AGES) + 1)
     for fact in open_now:
         ages[sum(as_of - fact.asked_at >= bound for bound in AGES)] += 1
-    review = [_waiting(f, f.review_at or f.asked_at, as_of, review_due) for f in open_now if _is_in_review(f)]
+    review = [_waiting(f, f.review_at or f.asked_at, as_of, review_due) for f in open_now if f.state is State.IN_REVIEW]
     return Backlog(
         open=len(open_now),
         ages=tuple(ages),
         oldest=_waiting(open_now[0], open_now[0].asked_at, as_of, review_due) if open_now else None,
         review=tuple(sorted(review, key=lambda waiting: (waiting.since, waiting.ref))),
     )
-
-
-def _is_in_review(fact: RoundFact) -> bool:
-    return fact.state is State.IN_REVIEW
 
 
 def _waiting(fact: RoundFact, since: datetime, as_of: datetime, review_due: timedelta) -> WaitingCheck:
@@ -509,5 +482,5 @@ def _waiting(fact: RoundFact, since: datetime, as_of: datetime, review_due: time
         reason=fact.reason,
         since=since,
         waited=as_of - since,
-        over=_is_in_review(fact) and as_of - (fact.review_at or fact.asked_at) > review_due,
+        over=fact.state is State.IN_REVIEW and as_of - (fact.review_at or fact.asked_at) > review_due,
     )
