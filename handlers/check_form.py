@@ -13,7 +13,7 @@ from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused, SlackError, SlackRefused
 from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm
 from bot.runtime.factory import Bot
-from bot.slack.blocks import form, held, ids, private, refusals
+from bot.slack.blocks import form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import ResultPlace
 from handlers.ephemeral import take_away, tell
 from handlers.errors import FIELDS
@@ -146,7 +146,7 @@ async def _made_clear(
     )
 
 
-async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
+async def _show(bot: Bot, view: Mapping[str, Any], view_now: kit.View) -> None:
     try:
         await bot.slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
     except SlackRefused as no:
@@ -157,7 +157,7 @@ async def _show(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
             raise
 
 
-async def show_later(bot: Bot, view: Mapping[str, Any], view_now: form.View) -> None:
+async def show_later(bot: Bot, view: Mapping[str, Any], view_now: kit.View) -> None:
     """Slack was away for a moment: without its fields the form would wait for ever.
 
     Waits first: tried at once, this would race the update of a choice made meanwhile, and the loser of the two gets a
@@ -188,7 +188,7 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
         await ack()
 
 
-def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> form.View:
+def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> kit.View:
     """The same form with a question added; what was typed stays, since its fields keep their ids."""
     state = ViewState.of(view)
     country = state.value(ids.COUNTRY)

@@ -17,7 +17,7 @@ from bot.intake.inbox import RequestContext
 from bot.intake.messages import MessageReading, of_message
 from bot.intake.service import PLACE_FRESH_FOR
 from bot.runtime.factory import Bot
-from bot.slack.blocks import form, ids, message, private, refusals
+from bot.slack.blocks import form, ids, kit, message, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, ResultPlace
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.retry import Retry
@@ -221,7 +221,7 @@ async def _tell_author(bot: Bot, retry: Retry, dropped: IncomingMessage) -> None
         await delivery.send_directly(user, f"number:{channel}:{dropped.ts}", warning, channel=channel)
 
 
-def _form_without_message(bot: Bot, dropped: IncomingMessage) -> form.View:
+def _form_without_message(bot: Bot, dropped: IncomingMessage) -> kit.View:
     """For an author who deleted the message first, as the answer asks; its thread may still be there."""
     return form.build(
         bot.id_types,
@@ -231,7 +231,7 @@ def _form_without_message(bot: Bot, dropped: IncomingMessage) -> form.View:
     )
 
 
-def _form(bot: Bot, understanding: MessageReading, *, warning: str | None = None) -> form.View:
+def _form(bot: Bot, understanding: MessageReading, *, warning: str | None = None) -> kit.View:
     understood, dropped = understanding.understood, understanding.incoming
     return form.build(
         bot.id_types,

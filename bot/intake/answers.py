@@ -18,7 +18,7 @@ from bot.errors import Refused, SlackRefused
 from bot.intake.batches import Batches, applicants_in
 from bot.intake.messages import MessageReader, MessageReading
 from bot.intake.service import PLACE_FRESH_FOR, Accepted, CheckedBefore, Intake, SubmittedForm
-from bot.slack.blocks import batch, held, message, notices, private, refusals
+from bot.slack.blocks import batch, held, message, private, refusals
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.retry import Retry
 
@@ -98,7 +98,7 @@ class AnswerBuilder:
             return _of_outcome(InboxOutcome(outcome), post.payload["subject"]).message
         item = InboxItem.of_ids(post.payload, id_=post.id, asked_at=post.created_at)
         if item is None:
-            return notices.unanswered(post.payload)
+            return private.unanswered(post.payload)
         # As a message even where it was a click: nothing is submitted later than the person who pressed would expect.
         # No retries: the outbox reschedules its post, and holds up nobody else meanwhile.
         return (await self.build(replace(item, kind=InboxKind.MESSAGE), Retry(bound_seconds=0))).message

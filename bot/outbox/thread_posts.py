@@ -16,7 +16,7 @@ from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders
 from bot.outbox.context import parent_of
 from bot.settings import Settings
-from bot.slack.blocks import held, notices, results, thread
+from bot.slack.blocks import held, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties
 from storage import attempts, checks, outbox, receipts, reviews
 from storage.engine.database import Database, Transaction
@@ -88,7 +88,7 @@ class ThreadPosts:
         message = self._by_kind[post.kind](tx, post, check) if check is not None else None
         if check is None or message is None:
             return None
-        return notices.directly(message, check) if _is_moved(tx, post, check) else message
+        return private.directly(message, check) if _is_moved(tx, post, check) else message
 
     def _request(self, tx: Transaction, post: Post, check: Check) -> Message:
         attempt, now = attempts.latest(tx, check.ref), self._now()
@@ -185,7 +185,7 @@ _RESULTS: Mapping[PostKind, Callable[[_Result], Message]] = {
 
 
 async def _alert(post: Post) -> Message:
-    return notices.alert(post.payload.get("fault", ""), post.payload)
+    return private.alert(post.payload.get("fault", ""), post.payload)
 
 
 def _question(tx: Transaction, post: Post, check: Check) -> Message | None:

@@ -1,4 +1,4 @@
-"""What an approval of Smile ID's leaves open, in words: whose name was entered, and whether liveness is proven."""
+"""What an approval of Smile ID leaves open: whether the name matches, and whether liveness is proven."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ _MARKS: Mapping[RecordMatch, str] = {RecordMatch.MATCHES: "✓", RecordMatch.DIF
 
 
 def approval_story(check: Check, doubt: Doubt | None) -> Story:
-    """Smile ID compared a face with a number. Whose name was entered decides what is to be done now."""
+    """Smile ID compared a face with an ID number. The next step depends on whether the entered name matches."""
     if check.record.outcome is RecordMatch.DIFFERS:
         return differing_story(check, doubt)
     is_unproven = doubt is Doubt.LIVENESS_NOT_PROVEN
@@ -31,7 +31,7 @@ def approval_story(check: Check, doubt: Doubt | None) -> Story:
 
 
 def differing_story(check: Check, doubt: Doubt | None) -> Story:
-    """An approval of somebody else than was entered; reviewers are called for it where `doubt` says so."""
+    """An approval of another person than the one entered; with a `doubt` it calls reviewers."""
     parts = _parts(check.record, RecordMatch.DIFFERS)
     is_one = len(parts) == 1
     story = words.filled(
@@ -52,21 +52,21 @@ def what_differs(check: Check) -> str:
 
 
 def record_line(check: Check) -> str:
-    """How what was entered stands to the authority's record, in one line and without anything of that record."""
+    """Whether what was entered matches the authority's record, in one line that reveals nothing of that record."""
     compared = [
         f"{part} {words.RECORD_MATCHES[word]}"
-        for part, word in _words(check.record)
+        for part, word in _fields(check.record)
         if word is not RecordMatch.NOT_COMPARED or part == "name"
     ]
     return f"{_MARKS.get(check.record.outcome, '•')} Compared with the authority's record: {', '.join(compared)}"
 
 
-def _words(record: Comparison) -> Sequence[tuple[str, RecordMatch]]:
+def _fields(record: Comparison) -> Sequence[tuple[str, RecordMatch]]:
     return (("name", record.name), ("date of birth", record.dob), ("phone number", record.phone))
 
 
 def _parts(record: Comparison, word: RecordMatch) -> list[str]:
-    return [part for part, found in _words(record) if found is word]
+    return [part for part, found in _fields(record) if found is word]
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -7,23 +7,11 @@ from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
 from bot.domain.outbox import Message
 from bot.domain.reporting.spreadsheets import csv_bytes
-from bot.slack.blocks import ids, words
+from bot.slack.blocks import ids, kit, words
+from bot.slack.blocks.kit import Block
 from bot.slack.blocks.refusals import stored_sentence
 from bot.slack.blocks.status import status_name
-from bot.slack.blocks.text import (
-    Block,
-    button,
-    context,
-    foreign,
-    person,
-    plain,
-    plain_section,
-    quoted,
-    section,
-    sentence,
-    spoken,
-    when,
-)
+from bot.slack.blocks.text import foreign, person, quoted, sentence, spoken, when
 
 RECEIVED = "I am reading the file; what is in it will stand in this channel as {batch}."
 RECEIVED_BEFORE = "I have read these files already, as {batch}. To begin anew, send them in a new message."
@@ -33,7 +21,7 @@ TEMPLATE_SENT = "The template is in your direct messages with me."
 _FAULTS = 10
 _BAR = 20
 _BAR_MARKS = "█░ "
-"""Nothing that a screen reader could read."""
+"""What a screen reader cannot read."""
 _STATES = {
     BatchState.CONFIRMED: "Preparing",
     BatchState.SENDING: "Sending",
@@ -44,16 +32,16 @@ _STATES = {
 
 
 def message(batch: Batch, counts: BatchCounts) -> Message:
-    """The one message of a batch, as it stands now."""
+    """The one message of a batch, as of now."""
     head = f"*Biometric KYC · file of applicants* · {batch.id}"
     asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
     if batch.state is BatchState.REFUSED:
-        return _said(head, asked, [f"Nothing was sent. {stored_sentence(batch.words)}"], [_template()])
+        return _message(head, asked, [f"Nothing was sent. {stored_sentence(batch.words)}"], [_template()])
     if batch.state is BatchState.PREVIEW:
-        return _said(head, asked, _preview(batch), _decide(batch))
+        return _message(head, asked, _preview(batch), _decide(batch))
     if batch.state is BatchState.CANCELLED and not counts.total:
-        return _said(head, asked, ["Cancelled. Nothing was sent and nothing was charged."], [])
-    return _said(f"{head} — {_STATES[batch.state]}", asked, _progress(batch, counts), _steer(batch))
+        return _message(head, asked, ["Cancelled. Nothing was sent and nothing was charged."], [])
+    return _message(f"{head} — {_STATES[batch.state]}", asked, _progress(batch, counts), _steer(batch))
 
 
 def faults_csv(batch: Batch) -> bytes:
@@ -64,7 +52,7 @@ def faults_csv(batch: Batch) -> bytes:
 
 
 def results_csv(checks: Sequence[Check]) -> bytes:
-    """One line a row that was sent, in the order of the file. The number by its last characters alone."""
+    """One line for each row that was sent, in the order of the file. Of ID numbers only the last characters."""
     header = [
         *("row", "reference", "customer_reference", "country", "id_type", "id_number_ending", "result", "code"),
         *("why", "asked_at", "ended_at", "record_match", "liveness"),
@@ -79,7 +67,7 @@ def faults_comment(batch: Batch) -> str:
 def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool) -> str:
     waiting = _many(counts.needs_person, "row still waits", "rows still wait")
     more = f" {waiting} for a person; another file follows at the end." if still_open else ""
-    return f"{person(batch.requester)} Results of {batch.id}: {_in_words(counts)}.{more}"
+    return f"{person(batch.requester)} Results of {batch.id}: {_listed(counts)}.{more}"
 
 
 def _line(check: Check) -> list[str]:
@@ -146,17 +134,14 @@ def _decide(batch: Batch) -> list[Block]:
 
 
 def _send(action_id: str, text: str, batch: Batch, count: int, *, primary: bool = False) -> Block:
-    confirm = {
-        "title": plain("Has every customer agreed?", 100),
-        "text": plain(
-            f"{count} checks go to Smile ID and are charged. You confirm that every customer knows that their photo "
-            "and ID information are compared with the authority's record, and has explicitly agreed.",
-            300,
-        ),
-        "confirm": plain("All have agreed: send", 30),
-        "deny": plain("Not yet", 30),
-    }
-    return _button(action_id, text, batch.id, primary=primary) | {"confirm": confirm}
+    return kit.confirmed(
+        _button(action_id, text, batch.id, primary=primary),
+        title="Has every customer agreed?",
+        text=f"{count} checks go to Smile ID and are charged. You confirm that every customer knows that their photo "
+        "and ID information are compared with the authority's record, and has explicitly agreed.",
+        confirm="All have agreed: send",
+        deny="Not yet",
+    )
 
 
 def _progress(batch: Batch, counts: BatchCounts) -> list[str]:
@@ -165,10 +150,10 @@ def _progress(batch: Batch, counts: BatchCounts) -> list[str]:
     filled = _BAR * counts.ended // counts.total
     percent = 100 * counts.ended // counts.total
     bar = "█" * filled + "░" * (_BAR - filled)
-    return [f"{bar} {counts.ended} of {counts.total} ended ({percent} %)", f"{_in_words(counts)}."]
+    return [f"{bar} {counts.ended} of {counts.total} ended ({percent} %)", f"{_listed(counts)}."]
 
 
-def _in_words(counts: BatchCounts) -> str:
+def _listed(counts: BatchCounts) -> str:
     named = [
         (counts.approved, "approved"),
         (counts.differs, "approved by Smile ID although the authority's record differs"),
@@ -191,24 +176,25 @@ def _steer(batch: Batch) -> list[Block]:
     if batch.state is BatchState.PAUSED:
         buttons.append(_button(ids.BATCH_RESUME, "Resume", batch.id, primary=True))
     if batch.state in (BatchState.SENDING, BatchState.PAUSED, BatchState.CONFIRMED):
-        confirm = {
-            "title": plain("Cancel the rest?", 100),
-            "text": plain("What is at Smile ID goes on; what was not sent will not be, and is not charged.", 300),
-            "confirm": plain("Cancel the rest", 30),
-            "deny": plain("Go on", 30),
-        }
-        buttons.append(_button(ids.BATCH_CANCEL, "Cancel the rest", batch.id) | {"confirm": confirm})
+        cancel = kit.confirmed(
+            _button(ids.BATCH_CANCEL, "Cancel the rest", batch.id),
+            title="Cancel the rest?",
+            text="What is at Smile ID goes on; what was not sent will not be, and is not charged.",
+            confirm="Cancel the rest",
+            deny="Go on",
+        )
+        buttons.append(cancel)
     return buttons
 
 
-def _said(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block]) -> Message:
+def _message(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block]) -> Message:
     blocks = [
-        section(head),
-        context({"type": "mrkdwn", "text": asked, "verbatim": True}),
-        *(plain_section("\n".join(lines[n : n + 8])) for n in range(0, len(lines), 8)),
+        kit.section(head),
+        kit.small_mrkdwn(asked),
+        *(kit.plain_section("\n".join(lines[n : n + 8])) for n in range(0, len(lines), 8)),
     ]
     if buttons:
-        blocks.append({"type": "actions", "elements": list(buttons)})
+        blocks.append(kit.actions(*buttons))
     heard = " ".join(line.lstrip(_BAR_MARKS) for line in map(sentence, lines))
     return Message(text=f"{spoken(head)}. {foreign(heard, 1500)}", blocks=blocks)
 
@@ -218,8 +204,8 @@ def _many(count: int, one: str, more: str) -> str:
 
 
 def _template() -> Block:
-    return button(ids.BATCH_TEMPLATE, "Download template", "template", aloud="Download a template for such a file")
+    return kit.button(ids.BATCH_TEMPLATE, "Download template", "template", label="Download a template for such a file")
 
 
 def _button(action_id: str, text: str, value: str, *, primary: bool = False) -> Block:
-    return button(action_id, text, value, aloud=f"{text}: file {value}", primary=primary)
+    return kit.button(action_id, text, value, label=f"{text}: file {value}", primary=primary)

@@ -1,8 +1,8 @@
-"""An export as whoever asked for it hears of it: at once, on its way, at its end."""
+"""Messages about an export to who requested it: accepted, in progress, done."""
 
 from bot.domain.outbox import Message
 from bot.domain.reporting.exports import Export, ExportFormat, ExportState
-from bot.slack.blocks.text import section
+from bot.slack.blocks import kit
 
 NAMES = {ExportFormat.CSV: "CSV", ExportFormat.JSON_LINES: "JSON Lines", ExportFormat.XLSX: "Excel"}
 
@@ -13,13 +13,14 @@ def preparing(export: Export) -> str:
 
 
 def comment(export: Export) -> str:
-    """What stands above the file. Mentions nobody: it is their own conversation."""
-    neutral = " Cells that a spreadsheet would calculate begin with an apostrophe." if _is_for_sheets(export) else ""
+    """The text above the file. Mentions nobody: it is a direct message."""
+    is_for_sheets = export.form is not ExportFormat.JSON_LINES
+    neutral = " Cells that a spreadsheet would calculate begin with an apostrophe." if is_for_sheets else ""
     return f"Export {export.id}: {_what(export, export.written)}, times in UTC.{neutral} That you took it was recorded."
 
 
 def message(export: Export) -> Message:
-    """The one message of a long export, as it stands now; or of one that came to nothing."""
+    """The one message of a long export as of now, or of one that failed."""
     match export.state:
         case ExportState.ASKED:
             done = min(export.written, export.total)
@@ -33,7 +34,7 @@ def message(export: Export) -> Message:
             text = f"*Export {export.id}* — not sent: you are no longer among the managers or admins"
         case ExportState.FAILED:
             text = f"*Export {export.id}* — not sent: Slack did not take the file. The operators have been told"
-    return Message(text=text.replace("*", ""), blocks=[section(f"{text}.")])
+    return Message(text=text.replace("*", ""), blocks=[kit.section(f"{text}.")])
 
 
 def _what(export: Export, count: int) -> str:
@@ -50,7 +51,3 @@ def _days(export: Export) -> str:
         return "all there are"
     first, last = export.period.first.isoformat(), export.period.last.isoformat()
     return f"of {first}" if first == last else f"of {first} to {last}"
-
-
-def _is_for_sheets(export: Export) -> bool:
-    return export.form is not ExportFormat.JSON_LINES

@@ -4,15 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import CITIZENSHIPS, LIVENESS_IMAGES, MAX_FILE_BYTES, MAX_TEXT
 from bot.domain.id_types.id_types import IDType, IDTypes
-from bot.slack.blocks import ids
-from bot.slack.blocks.text import Block, cut, mrkdwn, plain, plain_section
-
-View = dict[str, Any]
+from bot.slack.blocks import ids, kit
+from bot.slack.blocks.kit import Block, View
+from bot.slack.blocks.text import cut
 
 LABELS = {
     "id_number": "ID number",
@@ -25,13 +23,21 @@ LABELS = {
     "citizenship": "Citizenship",
 }
 _MB = MAX_FILE_BYTES // 1024 // 1024
-_PHOTO_ENDINGS = ["jpg", "jpeg", "png"]
-_LEAVE_OUT = ("Leave out", ids.LEAVE_OUT)
+_CONSENT_NOTICE = (
+    "The customer knows that their photo and ID information go to Smile ID and are compared with the ID authority's "
+    "record, and has explicitly agreed. Your confirmation is recorded."
+)
+_USES = (
+    ("Selfie", PhotoKind.SELFIE.value),
+    ("Liveness image", PhotoKind.LIVENESS.value),
+    ("Leave out", ids.LEAVE_OUT),
+)
+"""What a photo of a message can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultPlace:
-    """Where the results will go; travels with the form, holds ids only."""
+    """Where the results will go; ids only, kept in the form's private metadata."""
 
     channel: str | None
     """None: the form asks for it."""
@@ -39,7 +45,7 @@ class ResultPlace:
     rerun: str | None = None
     """The check that is run again with what the form holds; None: a new one."""
     message_ts: str | None = None
-    """The message that asked for it, if choices in the form may make more of its words clear."""
+    """The message that started the form, where choices in the form may make more of its text clear."""
 
     def dump(self) -> str:
         optional = {"rerun": self.rerun, "message": self.message_ts}
@@ -48,7 +54,7 @@ class ResultPlace:
 
     @classmethod
     def load(cls, metadata: str) -> "ResultPlace":
-        """What came back with the form; anything unreadable is no place."""
+        """Read a submitted form's metadata; unreadable metadata names no place."""
         try:
             found = json.loads(metadata)
             known = [found.get(name) for name in ("channel", "thread", "rerun", "message")]
@@ -62,15 +68,15 @@ class ResultPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedPhoto:
-    """A photo that stands in the form by name, since Slack cannot fill a file input."""
+    """A photo that the form lists by name, since Slack cannot fill a file input."""
 
     file_id: str
     name: str
     inside: str | None = None
     kind: PhotoKind | None = None
-    """What it is proposed as; None: the person must choose."""
+    """The proposed use; None: the person must choose."""
     fault: str | None = None
-    """Why it cannot be used; then it is only told of."""
+    """Why it cannot be used; then it is only listed."""
 
     @property
     def key(self) -> str:
@@ -91,10 +97,10 @@ def build(
     not_before: bool = False,
     liveness_required: bool = False,
 ) -> View:
-    """The form as far as it is chosen. `warning` stands on top: why a result could not be posted.
+    """The form for what is chosen so far. `warning` on top says why a result could not be posted.
 
-    `attached` photos stand in it with a choice each. `texts` fill fields that nobody has touched yet. `seen` says who
-    was checked before, and asks whether to pay once more. `not_before` offers to choose a time. `liveness_required`: no
+    `attached` photos get a choice each. `texts` fill fields that nobody has touched yet. `seen` names earlier checks of
+    the same person, and asks whether to pay once more. `not_before` offers to choose a time. `liveness_required`: no
     check is accepted without liveness images.
     """
     texts = texts or {}
@@ -104,58 +110,40 @@ def build(
         entry = of_country[0]
     blocks: list[Block] = []
     if warning:
-        blocks.append({"type": "section", "block_id": "warning", "text": plain(warning)})
+        blocks.append(kit.named("warning", kit.plain_section(warning)))
     if place.channel is None:
         blocks.append(_channel())
     blocks += _attached(attached)
+    countries = [(name, code) for code, name in id_types.countries().items()]
     blocks.append(
-        _select(
-            ids.COUNTRY,
-            "Country that issued the ID",
-            [(name, code) for code, name in id_types.countries().items()],
-            action_id=ids.PICK_COUNTRY,
-            dispatch=True,
-            chosen=country,
-        )
+        _menu(ids.COUNTRY, "Country that issued the ID", countries, action_id=ids.PICK_COUNTRY, chosen=country)
     )
     if of_country:
-        blocks.append(
-            _select(
-                ids.ID_TYPE,
-                "ID type",
-                [(f"{t.label} ({t.id_type})", t.id_type) for t in of_country],
-                action_id=f"{ids.PICK_ID_TYPE}:{country}",
-                dispatch=True,
-                chosen=entry.id_type if entry else None,
-            )
-        )
+        types = [(f"{t.label} ({t.id_type})", t.id_type) for t in of_country]
+        chosen = entry.id_type if entry else None
+        blocks.append(_menu(ids.ID_TYPE, "ID type", types, action_id=f"{ids.PICK_ID_TYPE}:{country}", chosen=chosen))
     if entry:
         blocks += _fields(entry, attached, texts, liveness_required=liveness_required)
         if not_before:
-            blocks.append(_not_before())
+            hint = "Left empty, it is sent at once. The authority's register was away the last time."
+            time = kit.picker("datetimepicker")
+            blocks.append(kit.input_field(ids.NOT_BEFORE, "Not before", time, hint=hint, optional=True))
         if seen:
-            blocks += _again(seen)
+            again = kit.option("Check again all the same; it is charged again", ids.CHECK_AGAIN)
+            blocks += [
+                kit.named("seen", kit.section(seen)),
+                kit.input_field(ids.AGAIN, "Checked before", kit.checkboxes(again)),
+            ]
     else:
-        blocks.append(plain_section("Choose the country and the ID type; the fields follow."))
+        blocks.append(kit.plain_section("Choose the country and the ID type; the fields follow."))
         blocks += _carried(texts)
-    return {
-        "type": "modal",
-        "callback_id": ids.FORM,
-        "private_metadata": place.dump(),
-        "title": plain(title, 24),
-        "submit": plain("Send to Smile ID", 24),
-        "close": plain("Cancel", 24),
-        "blocks": blocks,
-    }
+    return kit.modal(title, blocks, callback_id=ids.FORM, submit="Send to Smile ID", metadata=place.dump())
 
 
 def _carried(texts: Mapping[str, str]) -> list[Block]:
-    """What is known already, in fields that keep it: those of the ID type will bear the same ids."""
-    known = [name for name in LABELS if texts.get(name)]
-    return [
-        *(_field(name, None, texts, optional=True) for name in known),
-        *([_reference(texts)] if texts.get(ids.CUSTOMER_REFERENCE) else []),
-    ]
+    """Fields for what is known already. Those of the ID type will have the same ids, and so keep what they hold."""
+    known = [_text_or_choice(name, None, texts, optional=True) for name in LABELS if texts.get(name)]
+    return [*known, *([_reference(texts)] if texts.get(ids.CUSTOMER_REFERENCE) else [])]
 
 
 def photo_inputs(*, liveness_required: bool) -> list[Block]:
@@ -164,13 +152,8 @@ def photo_inputs(*, liveness_required: bool) -> list[Block]:
 
 
 def _selfie_input(*, optional: bool) -> Block:
-    return _files(
-        ids.SELFIE,
-        "Another selfie" if optional else "Selfie",
-        f"One face, looking at the camera. JPEG or PNG, at most {_MB} MB.",
-        most=1,
-        optional=optional,
-    )
+    hint = f"One face, looking at the camera. JPEG or PNG, at most {_MB} MB."
+    return _files(ids.SELFIE, "Another selfie" if optional else "Selfie", hint, most=1, optional=optional)
 
 
 def _liveness_input(label: str = "Liveness images", *, optional: bool) -> Block:
@@ -181,59 +164,51 @@ def _liveness_input(label: str = "Liveness images", *, optional: bool) -> Block:
     return _files(ids.LIVENESS, label, hint, most=LIVENESS_IMAGES, optional=optional)
 
 
+def _files(block_id: str, label: str, hint: str, *, most: int, optional: bool) -> Block:
+    element = kit.picker("file_input", filetypes=["jpg", "jpeg", "png"], max_files=most)
+    return kit.input_field(block_id, label, element, hint=hint, optional=optional)
+
+
 def _fields(
     entry: IDType, attached: Sequence[AttachedPhoto], texts: Mapping[str, str], *, liveness_required: bool
 ) -> list[Block]:
-    usable = [photo for photo in attached if photo.fault is None]
+    has_photos = any(photo.fault is None for photo in attached)
+    consent = kit.checkboxes(kit.option("The customer has agreed to this check", ids.CONSENTED))
     return [
-        *(_field(name, entry, texts, optional=False) for name in entry.required),
-        _selfie_input(optional=bool(usable)),
+        *(_text_or_choice(name, entry, texts, optional=False) for name in entry.required),
+        _selfie_input(optional=has_photos),
         _liveness_input(
-            "More liveness images" if usable else "Liveness images",
-            # Photos that stand in the form by name may be the liveness images.
-            optional=bool(usable) or not liveness_required,
+            "More liveness images" if has_photos else "Liveness images",
+            # The photos of the message may be the liveness images.
+            optional=has_photos or not liveness_required,
         ),
         _reference(texts),
-        *(_field(name, entry, texts, optional=True) for name in entry.optional),
-        {
-            "type": "input",
-            "block_id": ids.CONSENT,
-            "label": plain("Consent"),
-            "hint": plain(
-                "The customer knows that their photo and ID information go to Smile ID and are compared with "
-                "the ID authority's record, and has explicitly agreed. Your confirmation is recorded."
-            ),
-            "element": {
-                "type": "checkboxes",
-                "action_id": ids.VALUE,
-                "options": [_option("The customer has agreed to this check", ids.CONSENTED)],
-            },
-        },
+        *(_text_or_choice(name, entry, texts, optional=True) for name in entry.optional),
+        kit.input_field(ids.CONSENT, "Consent", consent, hint=_CONSENT_NOTICE),
     ]
 
 
 def _attached(attached: Sequence[AttachedPhoto]) -> list[Block]:
-    """A choice for each photo; those that cannot be used are named with the reason."""
-    blocks: list[Block] = [
-        _select(
+    """A choice for each photo; then those that cannot be used, with the reason."""
+    usable = [
+        kit.input_field(
             ids.PHOTO + photo.key,
             cut(photo.name, 150) or "Photo",
-            [("Selfie", PhotoKind.SELFIE.value), ("Liveness image", PhotoKind.LIVENESS.value), _LEAVE_OUT],
-            action_id=ids.VALUE,
-            chosen=photo.kind.value if photo.kind else None,
+            kit.select(_USES, chosen=photo.kind.value if photo.kind else None, placeholder="Choose"),
         )
         for photo in attached
         if photo.fault is None
     ]
-    for photo in attached:
-        if photo.fault is not None:
-            told = plain(f"{cut(photo.name, 80) or 'A file'}: {photo.fault}")
-            blocks.append({"type": "section", "block_id": ids.UNUSABLE + photo.key, "text": told})
-    return blocks
+    unusable = [
+        kit.named(ids.UNUSABLE + photo.key, kit.plain_section(f"{cut(photo.name, 80) or 'A file'}: {photo.fault}"))
+        for photo in attached
+        if photo.fault is not None
+    ]
+    return usable + unusable
 
 
 def attached_in(view: View) -> list[AttachedPhoto]:
-    """The photos that stand in a form which came back, and those of which it says why they cannot be used."""
+    """The photos that a submitted form lists, usable or not."""
     found = []
     for block in view["blocks"]:
         kind, mark, key = str(block.get("block_id", "")).partition(":")
@@ -246,69 +221,25 @@ def attached_in(view: View) -> list[AttachedPhoto]:
     return found
 
 
-def _not_before() -> Block:
-    return {
-        "type": "input",
-        "block_id": ids.NOT_BEFORE,
-        "optional": True,
-        "label": plain("Not before"),
-        "hint": plain("Left empty, it is sent at once. The authority's register was away the last time."),
-        "element": {"type": "datetimepicker", "action_id": ids.VALUE},
-    }
-
-
-def _again(seen: str) -> list[Block]:
-    return [
-        {"type": "section", "block_id": "seen", "text": mrkdwn(seen)},
-        {
-            "type": "input",
-            "block_id": ids.AGAIN,
-            "label": plain("Checked before"),
-            "element": {
-                "type": "checkboxes",
-                "action_id": ids.VALUE,
-                "options": [_option("Check again all the same; it is charged again", ids.CHECK_AGAIN)],
-            },
-        },
-    ]
-
-
 def _reference(texts: Mapping[str, str]) -> Block:
-    return _text(
-        ids.CUSTOMER_REFERENCE,
-        "Customer reference",
-        "Your own number for this customer.",
-        optional=True,
-        value=texts.get(ids.CUSTOMER_REFERENCE, ""),
-    )
+    element = kit.text_input(2 * MAX_TEXT, value=texts.get(ids.CUSTOMER_REFERENCE, ""))
+    hint = "Your own number for this customer."
+    return kit.input_field(ids.CUSTOMER_REFERENCE, "Customer reference", element, hint=hint, optional=True)
 
 
-def _field(name: str, entry: IDType | None, texts: Mapping[str, str], *, optional: bool) -> Block:
+def _text_or_choice(name: str, entry: IDType | None, texts: Mapping[str, str], *, optional: bool) -> Block:
     value = texts.get(name, "")
-    label = LABELS.get(name, name.replace("_", " ").capitalize())
+    label, hint = LABELS.get(name, name.replace("_", " ").capitalize()), ""
     if name == "dob":
-        return {
-            "type": "input",
-            "block_id": name,
-            "optional": optional,
-            "label": plain(label),
-            "element": {"type": "datepicker", "action_id": ids.VALUE}
-            | ({"initial_date": value} if _is_date(value) else {}),
-        }
-    if name == "citizenship":
-        return _select(
-            name,
-            label,
-            [(c, c) for c in CITIZENSHIPS],
-            action_id=ids.VALUE,
-            optional=optional,
-            chosen=value if value in CITIZENSHIPS else None,
-        )
-    hint = ""
+        element = kit.picker("datepicker", **({"initial_date": value} if _is_date(value) else {}))
+    elif name == "citizenship":
+        element = kit.select([(c, c) for c in CITIZENSHIPS], chosen=value, placeholder="Choose")
+    else:
+        element = kit.text_input(2 * MAX_TEXT, value=value)
     if name == "id_number" and entry is not None:
         label = f"{entry.label} number" if "number" not in entry.label.casefold() else entry.label
         hint = f"For example {entry.example}" if entry.example else ""
-    return _text(name, label, hint, optional=optional, value=value)
+    return kit.input_field(name, label, element, hint=hint, optional=optional)
 
 
 def _is_date(text: str) -> bool:
@@ -318,83 +249,23 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _text(block_id: str, label: str, hint: str, *, optional: bool, value: str = "") -> Block:
-    element: Block = {"type": "plain_text_input", "action_id": ids.VALUE, "max_length": 2 * MAX_TEXT}
-    if value:
-        element["initial_value"] = value[: 2 * MAX_TEXT]
-    block: Block = {
-        "type": "input",
-        "block_id": block_id,
-        "optional": optional,
-        "label": plain(label),
-        "element": element,
-    }
-    return block | {"hint": plain(hint)} if hint else block
-
-
-def _files(block_id: str, label: str, hint: str, *, most: int, optional: bool) -> Block:
-    return {
-        "type": "input",
-        "block_id": block_id,
-        "optional": optional,
-        "label": plain(label),
-        "hint": plain(hint),
-        "element": {
-            "type": "file_input",
-            "action_id": ids.VALUE,
-            "filetypes": _PHOTO_ENDINGS,
-            "max_files": most,
-        },
-    }
-
-
 def _channel() -> Block:
-    return {
-        "type": "input",
-        "block_id": ids.CHANNEL,
-        "dispatch_action": True,
-        "label": plain("Channel for the results"),
-        "element": {
-            "type": "conversations_select",
-            "action_id": ids.PICK_CHANNEL,
-            "placeholder": plain("Choose a channel that I am in", 150),
-            "filter": {
-                "include": ["public", "private"],
-                "exclude_external_shared_channels": True,
-                "exclude_bot_users": True,
-            },
+    element = {
+        "type": "conversations_select",
+        "action_id": ids.PICK_CHANNEL,
+        "placeholder": kit.plain("Choose a channel that I am in", 150),
+        "filter": {
+            "include": ["public", "private"],
+            "exclude_external_shared_channels": True,
+            "exclude_bot_users": True,
         },
     }
+    return kit.input_field(ids.CHANNEL, "Channel for the results", element, dispatch=True)
 
 
-def _select(
-    block_id: str,
-    label: str,
-    options: Sequence[tuple[str, str]],
-    *,
-    action_id: str,
-    dispatch: bool = False,
-    optional: bool = False,
-    chosen: str | None = None,
+def _menu(
+    block_id: str, label: str, options: Sequence[tuple[str, str]], *, action_id: str, chosen: str | None
 ) -> Block:
-    offered = [_option(text, value) for text, value in options[:100]]
-    element: Block = {
-        "type": "static_select",
-        "action_id": action_id,
-        "placeholder": plain("Choose", 150),
-        "options": offered,
-    }
-    if initial := next((option for option in offered if option["value"] == chosen), None):
-        element["initial_option"] = initial
-    return {
-        "type": "input",
-        "block_id": block_id,
-        "optional": optional,
-        "dispatch_action": dispatch,
-        "label": plain(label),
-        "element": element,
-    }
-
-
-def _option(text: str, value: str) -> Block:
-    return {"text": plain(cut(text, 75), 75), "value": value}
+    """A menu that changes the form at once."""
+    element = kit.select(options, action_id=action_id, chosen=chosen, placeholder="Choose")
+    return kit.input_field(block_id, label, element, dispatch=True)

@@ -1,25 +1,16 @@
-"""Questions before a check is paid for: photos that look unusable, people who were checked before."""
+"""Questions before a check is charged: photos that look unusable, people who were checked before."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.outbox import Message
 from bot.domain.reporting.searches import EARLIER_NAMED
-from bot.slack.blocks import ids
+from bot.slack.blocks import ids, kit
 from bot.slack.blocks.form import photo_inputs
+from bot.slack.blocks.kit import View
 from bot.slack.blocks.status import label, status_name
-from bot.slack.blocks.text import (
-    Block,
-    button,
-    foreign,
-    person,
-    plain,
-    section,
-    spoken,
-    when,
-)
+from bot.slack.blocks.text import foreign, link_to, person, spoken, when
 from bot.slack.blocks.thread import cancel_button
 
 _ANSWERS = {"let_pass": "sent all the same", "other_photos": "sent with other photos", "cancelled": "cancelled"}
@@ -34,41 +25,40 @@ _FLAWS: Mapping[Flaw, str] = {
 
 
 def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Message:
-    """Asked in the thread, of who asked for the check. Of earlier checks only those given are named."""
+    """Asks the requester in the thread. Of earlier checks it names only those given."""
     head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
     if is_reminder:
         head = f"{person(check.requester)} *Still not sent*: a question waits for your answer · {check.ref}"
     words = _photos(check) if check.held is HoldReason.PHOTOS else _selfie(check, earlier)
-    text = f"{head}. {words} Nothing has been charged."
-    actions = [
-        _button(ids.SEND_HELD, "Send all the same" if check.held is HoldReason.PHOTOS else "Check again", check.ref),
-        _button(ids.OTHER_PHOTOS, "Other photos", check.ref),
+    words += " Nothing has been charged."
+    send = "Send all the same" if check.held is HoldReason.PHOTOS else "Check again"
+    buttons = kit.actions(
+        kit.check_button(ids.SEND_HELD, send, check.ref),
+        kit.check_button(ids.OTHER_PHOTOS, "Other photos", check.ref),
         cancel_button(check),
-    ]
+    )
     return Message(
-        text=spoken(text),
-        blocks=[section(head), section(f"{words} Nothing has been charged."), {"type": "actions", "elements": actions}],
+        text=spoken(f"{head}. {words}"),
+        blocks=[kit.section(head), kit.section(words), buttons],
     )
 
 
 def answered(check: Check, *, by: str, how: str, held: str) -> Message:
-    """What stands in place of the question: without its buttons."""
+    """Replaces the question once it is answered: no buttons."""
     asked = (
         "The selfie was part of an earlier check" if held == HoldReason.SELFIE_SEEN else "The photos looked hard to use"
     )
     done = _ANSWERS.get(how, "answered")
-    line = f"{asked}; {done}, says {person(by)} · {label(check)}"
-    return Message(text=spoken(line), blocks=[section(line)])
+    return kit.text_message(f"{asked}; {done}, says {person(by)} · {label(check)}")
 
 
 def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:
-    """For the form, in mrkdwn that is ours: who checked this person when, with which result, and where.
+    """For the form, in our own mrkdwn: who checked this person when, with which result, and where.
 
-    `earlier` are those that the asker may see, with a link each; `hidden` is how many more there are.
+    `earlier` are those that the reader may see, with links; `hidden` counts the others.
     """
     lines = [
-        f"• {f'<{link}|{check.ref}>' if link else check.ref}, asked by {person(check.requester)} "
-        f"{when(check.asked_at)}: {status_name(check)}"
+        f"• {link_to(check.ref, link)}, asked by {person(check.requester)} {when(check.asked_at)}: {status_name(check)}"
         for check, link in earlier[:EARLIER_NAMED]
     ]
     if len(earlier) > EARLIER_NAMED:
@@ -83,17 +73,10 @@ def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, 
     return f"*This {what} was checked before.*\n" + "\n".join(lines)
 
 
-def photos_form(ref: str, *, liveness_required: bool) -> dict[str, Any]:
-    """Other photos for a check that waits."""
-    return {
-        "type": "modal",
-        "callback_id": ids.PHOTOS_FORM,
-        "private_metadata": ref,
-        "title": plain("Other photos", 24),
-        "submit": plain("Send to Smile ID", 24),
-        "close": plain("Cancel", 24),
-        "blocks": photo_inputs(liveness_required=liveness_required),
-    }
+def photos_form(ref: str, *, liveness_required: bool) -> View:
+    """Other photos for a check on hold."""
+    blocks = photo_inputs(liveness_required=liveness_required)
+    return kit.modal("Other photos", blocks, callback_id=ids.PHOTOS_FORM, submit="Send to Smile ID", metadata=ref)
 
 
 def _photos(check: Check) -> str:
@@ -118,7 +101,3 @@ def _selfie(check: Check, earlier: Sequence[Check]) -> str:
         return f"This very selfie was used with *another ID number*: {where}. Look closely before you go on."
     more = f" and {others - len(named)} more" if named and others > len(named) else ""
     return f"This very selfie was part of {where}{more}."
-
-
-def _button(action_id: str, text: str, ref: str) -> Block:
-    return button(action_id, text, ref, aloud=f"{text}: check {ref}")

@@ -7,20 +7,12 @@ from typing import Any
 
 from bot.domain.reporting.figures import Rate, Report
 from bot.domain.review.review import Review
-from bot.slack.blocks import find, ids, review
+from bot.slack.blocks import find, ids, kit, review
 from bot.slack.blocks.find import CheckRow
+from bot.slack.blocks.kit import Block
 from bot.slack.blocks.status import subject, verdict_name
 from bot.slack.blocks.summary import percent
-from bot.slack.blocks.text import (
-    Block,
-    button,
-    context,
-    person,
-    plain,
-    plain_section,
-    section,
-    took,
-)
+from bot.slack.blocks.text import link_to, person, took
 
 NO_ROLE = "You have no part in checks here yet. Ask {person} to add you, if you should have."
 NO_ROLE_HERE = "You have no part in checks here yet. Ask an operator of kyc-bot to add you, if you should have."
@@ -40,7 +32,7 @@ class QueuedCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewQueue:
-    """What waits for the viewer, oldest first, what they have claimed before all else."""
+    """What waits for the viewer: their claims first, then the oldest."""
 
     viewer: str
     first: Sequence[QueuedCheck]
@@ -63,7 +55,7 @@ def home(
     ask: str | None = None,
     unsure: bool = False,
 ) -> dict[str, Any]:
-    """What is None is not this person's to see; `ask` is who can change that, `unsure` that Slack has not answered."""
+    """None: not for this person. `ask` is who can change that; `unsure`: Slack has not answered yet."""
     blocks: list[Block] = []
     if queue is not None:
         blocks += _queue(queue)
@@ -72,47 +64,36 @@ def home(
     if mine is not None:
         blocks += _mine(mine)
     if unsure:
-        blocks.append(plain_section(NOT_SURE))
+        blocks.append(kit.plain_section(NOT_SURE))
     elif not blocks:
-        blocks.append(section(NO_ROLE.format(person=person(ask))) if ask else plain_section(NO_ROLE_HERE))
+        blocks.append(kit.section(NO_ROLE.format(person=person(ask))) if ask else kit.plain_section(NO_ROLE_HERE))
     return {"type": "home", "blocks": blocks}
 
 
-def _header(text: str) -> Block:
-    return {"type": "header", "text": plain(text, 150)}
-
-
 def _mine(rows: Sequence[CheckRow]) -> list[Block]:
-    start: Block = {
-        "type": "actions",
-        "elements": [
-            button(ids.HOME_START, "Start a check", "start", aloud="Start a check: opens the form", primary=True)
-        ],
-    }
+    start = kit.actions(
+        kit.button(ids.HOME_START, "Start a check", "start", label="Start a check: opens the form", primary=True)
+    )
     if not rows:
-        return [_header("My checks"), plain_section("You have not asked for a check yet."), start]
-    listed = [section(find.line(row, names=False)) | {"accessory": _details(row.check.ref)} for row in rows]
-    return [_header("My checks"), start, *listed, context(plain("The newest of yours; /kyc list shows more."))]
+        return [kit.header("My checks"), kit.plain_section("You have not asked for a check yet."), start]
+    listed = [kit.row(find.line(row, names=False), row.check.ref) for row in rows]
+    return [kit.header("My checks"), start, *listed, kit.small("The newest of yours; /kyc list shows more.")]
 
 
 def _queue(queue: ReviewQueue) -> list[Block]:
     if not queue.first:
-        return [_header("Waiting for review"), plain_section("Nothing waits for a reviewer.")]
-    blocks = [_header(f"Waiting for review: {len(queue.first) + queue.more}")]
+        return [kit.header("Waiting for review"), kit.plain_section("Nothing waits for a reviewer.")]
+    blocks = [kit.header(f"Waiting for review: {len(queue.first) + queue.more}")]
     for one in queue.first:
         check = one.row.check
-        where = f"<{one.row.link}|{check.ref}>" if one.row.link else check.ref
         waiting = f"Waiting for {took(one.waited)}" if one.waited else "Has just come in"
         line = (
-            f"*{where}* · {subject(check, one.row.entry)} — {verdict_name(check)}\n"
+            f"*{link_to(check.ref, one.row.link)}* · {subject(check, one.row.entry)} — {verdict_name(check)}\n"
             f"{waiting} · asked by {person(check.requester)} · {_who(one.review)}"
         )
-        blocks += [
-            section(line),
-            {"type": "actions", "elements": review.buttons(check, one.review, viewer=queue.viewer)},
-        ]
+        blocks += [kit.section(line), kit.actions(*review.buttons(check, one.review, viewer=queue.viewer))]
     if queue.more:
-        blocks.append(context(plain(f"and {queue.more} more, which come up as these are done")))
+        blocks.append(kit.small(f"and {queue.more} more, which come up as these are done"))
     return blocks
 
 
@@ -134,21 +115,18 @@ def _today(today: HomeFigures) -> list[Block]:
     if backlog.review:
         over = f", {backlog.over} over their time" if backlog.over else ""
         lines.append(f"In review now: {len(backlog.review)}{over}, {_oldest(backlog.review[0].waited)}.")
-    return [_header("Figures"), section("\n".join(lines)), section(_trend(today.yesterday)), _more()]
+    sections = [kit.section("\n".join(lines)), kit.section(_trend(today.yesterday))]
+    return [kit.header("Figures"), *sections, kit.small("/kyc summary gives any day, week, month, country or ID type.")]
 
 
 def _oldest(waited: timedelta) -> str:
-    """By the quarter of an hour, or else the tab would read differently at every look."""
+    """Rounded to quarters of an hour, so that the tab does not change each time it is built."""
     step = timedelta(minutes=15)
     return f"the oldest for {took(waited - waited % step)}" if waited >= step else "all of them new"
 
 
-def _more() -> Block:
-    return context(plain("/kyc summary gives any day, week, month, country or ID type."))
-
-
 def _trend(report: Report) -> str:
-    """The last whole day, beside the same weekday a week before and the mean of the days before it."""
+    """The last whole day, the same weekday a week before, and the mean of the days before."""
     figures = report.figures
     parts = [f"*Yesterday*: {figures.asked} asked. {_rate(figures.approval)}".strip()]
     if report.previous is not None:
@@ -164,7 +142,3 @@ def _trend(report: Report) -> str:
 
 def _rate(rate: Rate) -> str:
     return f"Approval rate {percent(rate)}." if rate.value is not None else ""
-
-
-def _details(ref: str) -> Block:
-    return button(ids.DETAILS, "Details", ref, aloud=f"Details: check {ref}")

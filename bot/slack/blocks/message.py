@@ -1,9 +1,8 @@
-"""The answer to a message: what was understood of it, what is missing, and the buttons below. One person reads it."""
+"""The answer to a message: what was understood, what is missing, and the buttons below. One person sees it."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.field_faults import FieldFault
@@ -12,20 +11,11 @@ from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto
 from bot.domain.mentions.parser import ParsedMessage
 from bot.domain.outbox import Message
-from bot.slack.blocks import ids
+from bot.slack.blocks import ids, kit
 from bot.slack.blocks.form import LABELS
+from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.refusals import plain_sentence
-from bot.slack.blocks.text import (
-    Block,
-    button,
-    context,
-    foreign,
-    plain,
-    plain_section,
-    quoted,
-    section,
-    sentence,
-)
+from bot.slack.blocks.text import foreign, quoted, sentence
 
 HELP = (
     "Write what the check needs in any order, with the selfie attached or already in the thread, for example: "
@@ -66,14 +56,14 @@ _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePointer:
-    """A button's value: which message it is about, and under a key what was shown of it; nothing of its text."""
+    """A button's value: the message, and a keyed fingerprint of what was displayed of it; none of its text."""
 
     channel: str
     ts: str
     thread_ts: str | None
     fingerprint: str = ""
     again: bool = False
-    """The author was told that this person was checked before."""
+    """The author has seen that this person was checked before."""
 
     def dump(self) -> str:
         parts = [self.channel, self.ts, self.thread_ts, self.fingerprint, self.again]
@@ -93,19 +83,22 @@ class MessagePointer:
         return cls(channel=channel, ts=ts, thread_ts=thread_ts, fingerprint=fingerprint, again=again)
 
 
-def pointer(dropped: IncomingMessage, fingerprint: str = "") -> str:
-    place = MessagePointer(channel=dropped.channel, ts=dropped.ts, thread_ts=dropped.thread_ts, fingerprint=fingerprint)
+def pointer(incoming: IncomingMessage, fingerprint: str = "") -> str:
+    place = MessagePointer(
+        channel=incoming.channel, ts=incoming.ts, thread_ts=incoming.thread_ts, fingerprint=fingerprint
+    )
     return place.dump()
 
 
 def checked_before(pointer: MessagePointer, words: str) -> Message:
-    """This person was checked before; `words` are ours, in mrkdwn."""
+    """This person was checked before; `words` are our own mrkdwn."""
     text, value = "Check again: it is charged again", replace(pointer, again=True).dump()
-    return Message(text=words, blocks=[section(words), _buttons(button(ids.SEND_MESSAGE, text, value, aloud=text))])
+    send = kit.button(ids.SEND_MESSAGE, text, value, label=text)
+    return Message(text=words, blocks=[kit.section(words), kit.actions(send)])
 
 
 def complete(
-    dropped: IncomingMessage,
+    incoming: IncomingMessage,
     understood: ParsedMessage,
     entry: IDType,
     photos: Sequence[ProposedPhoto],
@@ -113,23 +106,22 @@ def complete(
     fingerprint: str,
     above: str = "",
 ) -> Message:
-    """Everything was said: shown back for one click that confirms consent and sends."""
+    """Nothing is missing: one click confirms consent and sends."""
     head, agreed = above or "This is what I understood. One click sends it.", "The customer has agreed: send"
     lines = _facts(understood, entry, photos)
+    value, label = pointer(incoming, fingerprint), f"{agreed} the check"
+    send = kit.button(ids.SEND_MESSAGE, agreed, value, label=label, primary=True)
     blocks = [
-        section(head),
-        plain_section("\n".join(lines)),
-        _buttons(
-            button(ids.SEND_MESSAGE, agreed, pointer(dropped, fingerprint), aloud=f"{agreed} the check", primary=True),
-            _open_form(dropped),
-        ),
-        context(plain(HINT)),
+        kit.section(head),
+        kit.plain_section("\n".join(lines)),
+        kit.actions(send, _open_form(incoming)),
+        kit.small(HINT),
     ]
     return Message(text=f"{head} {foreign('; '.join(lines), 900)}. {HINT}", blocks=blocks)
 
 
 def incomplete(
-    dropped: IncomingMessage,
+    incoming: IncomingMessage,
     understood: ParsedMessage,
     entry: IDType | None,
     photos: Sequence[ProposedPhoto],
@@ -138,28 +130,23 @@ def incomplete(
     left_out: str | None = None,
     above: str = "",
 ) -> Message:
-    """Something is missing, wrong or unclear: said in words, and the form opens with what is known.
+    """Something is missing, wrong or unclear; the form opens with what is known.
 
-    `left_out`: which photos of the thread stand neither here nor in the form.
+    `left_out`: which photos of the thread neither this answer nor the form offers.
     """
     head = f"{above} I could not make a whole check of this message; the form takes the rest.".lstrip()
     known = _facts(understood, entry, photos)
     wrong = _wrong(faults, photos, unclear=understood.unclear)
     if _is_selfie_doubtful(photos) or not (wrong or left_out):
         wrong.append(WHICH_IS_THE_SELFIE)
-    if left_out:
-        wrong.append(left_out)
-    blocks = [section(head)]
-    if known:
-        blocks.append(plain_section("Understood\n" + "\n".join(known)))
-    blocks += [plain_section("Missing or unclear\n" + "\n".join(wrong)), _buttons(_open_form(dropped))]
+    answer = _to_form(incoming, head, {"Understood": known, "Missing or unclear": [*wrong, *filter(None, [left_out])]})
     if understood.texts.get("id_number"):
-        blocks.append(context(plain(HINT)))
-    return Message(text=f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}", blocks=blocks)
+        answer.blocks.append(kit.small(HINT))
+    return answer
 
 
 def in_channel(
-    dropped: IncomingMessage,
+    incoming: IncomingMessage,
     understood: ParsedMessage,
     entry: IDType | None,
     photos: Sequence[ProposedPhoto],
@@ -167,50 +154,43 @@ def in_channel(
     faults: Mapping[str, FieldFault],
     left_out: str | None = None,
 ) -> Message:
-    """What the form takes over of a message in a channel: country, ID type and photos, and nothing else.
-
-    `left_out`: which photos of the thread stand neither here nor in the form.
-    """
+    """What the form takes from a message in a channel: country, ID type and photos, nothing else."""
     known = _facts(understood, entry, photos)
     wrong = _wrong({name: words for name, words in faults.items() if name in _TAKEN_FROM_CHANNEL}, photos)
     if _is_selfie_doubtful(photos):
         wrong.append(WHICH_IS_THE_SELFIE)
-    if left_out:
-        wrong.append(left_out)
-    blocks = [section(COMPLETE_IN_FORM)]
-    if known:
-        blocks.append(plain_section("From your message\n" + "\n".join(known)))
-    if wrong:
-        blocks.append(plain_section("Missing or unclear\n" + "\n".join(wrong)))
-    blocks.append(_buttons(_open_form(dropped)))
-    return Message(text=f"{COMPLETE_IN_FORM} {foreign(' '.join(map(sentence, wrong)), 900)}".rstrip(), blocks=blocks)
+    lists = {"From your message": known, "Missing or unclear": [*wrong, *filter(None, [left_out])]}
+    return _to_form(incoming, COMPLETE_IN_FORM, lists)
 
 
-def delete_your_message(said: Message) -> Message:
-    """The same answer, and why and how to delete the message that it answers."""
-    return Message(text=f"{said.text} {NUMBER_IN_CHANNEL}", blocks=[*said.blocks, plain_section(NUMBER_IN_CHANNEL)])
+def _to_form(incoming: IncomingMessage, head: str, lists: Mapping[str, Sequence[str]]) -> Message:
+    """Head, lists that are not empty, and the button to the form. The notification reads head and last list."""
+    *_, wrong = lists.values()
+    listed = [kit.plain_section("\n".join((title, *lines))) for title, lines in lists.items() if lines]
+    text = f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}".rstrip()
+    return Message(text=text, blocks=[kit.section(head), *listed, kit.actions(_open_form(incoming))])
+
+
+def delete_your_message(answer: Message) -> Message:
+    """Adds why and how to delete the message that it answers."""
+    blocks = [*answer.blocks, kit.plain_section(NUMBER_IN_CHANNEL)]
+    return Message(text=f"{answer.text} {NUMBER_IN_CHANNEL}", blocks=blocks)
 
 
 def left_out(count: int, *, thread_is_cut: bool) -> str | None:
-    """What the form does not offer of a long thread; None when it offers everything."""
-    told = [f"The thread holds {count} older photos that are not offered."] if count else []
+    """What the form leaves out of a long thread; None when it offers everything."""
+    lines = [f"The thread holds {count} older photos that are not offered."] if count else []
     if thread_is_cut:
-        told.append(
+        lines.append(
             "The thread is too long for me to read whole: I looked at its beginning and its newest messages. "
             "If the photo is missing here, attach it to a message of its own."
         )
-    return " ".join(told) or None
+    return " ".join(lines) or None
 
 
-def one_moment(title: str = "Biometric KYC check") -> dict[str, Any]:
-    """The modal that stands while the message is read: a trigger lives three seconds."""
-    return {
-        "type": "modal",
-        "callback_id": "kyc_one_moment",
-        "title": plain(title, 24),
-        "close": plain("Cancel", 24),
-        "blocks": [plain_section(ONE_MOMENT)],
-    }
+def one_moment(title: str = "Biometric KYC check") -> View:
+    """The modal while the message is read, since a trigger lives three seconds."""
+    return kit.modal(title, [kit.plain_section(ONE_MOMENT)], callback_id="kyc_one_moment")
 
 
 def _facts(understood: ParsedMessage, entry: IDType | None, photos: Sequence[ProposedPhoto]) -> list[str]:
@@ -238,7 +218,7 @@ def _facts(understood: ParsedMessage, entry: IDType | None, photos: Sequence[Pro
 def _wrong(
     faults: Mapping[str, FieldFault], photos: Sequence[ProposedPhoto], *, unclear: Sequence[str] = ()
 ) -> list[str]:
-    """A line for each thing that keeps a message from being a check, whatever the form asks for anyway."""
+    """A line for each fault, except what the form asks for anyway."""
     # A photo that may be the selfie is there: to ask for one would contradict that.
     settled_in_form = {ids.CONSENT, ids.SELFIE} if _is_selfie_doubtful(photos) else {ids.CONSENT}
     wrong = [
@@ -254,7 +234,7 @@ def _wrong(
 
 
 def _is_selfie_doubtful(photos: Sequence[ProposedPhoto]) -> bool:
-    """Whether one of the usable photos may be the selfie, and none is surely it."""
+    """Whether some usable photo may be the selfie, but none certainly is."""
     kinds = {photo.kind for photo in photos if photo.fault is None}
     return None in kinds and PhotoKind.SELFIE not in kinds
 
@@ -264,10 +244,6 @@ def _label(name: str) -> str:
     return ours.get(name) or LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
-def _open_form(dropped: IncomingMessage) -> Block:
+def _open_form(incoming: IncomingMessage) -> Block:
     aloud = "Open the form, with what was understood of the message"
-    return button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(dropped), aloud=aloud)
-
-
-def _buttons(*buttons: Block) -> Block:
-    return {"type": "actions", "elements": list(buttons)}
+    return kit.button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(incoming), label=aloud)

@@ -1,10 +1,9 @@
-"""What one person sees alone: the Details modal, answers to `/kyc status` and `/kyc list`, help, refusals."""
+"""What only one person sees: the Details, answers to commands, help, and direct messages outside any thread."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
@@ -13,26 +12,16 @@ from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Source
-from bot.slack.blocks import ids, words
+from bot.slack.blocks import ids, kit, refusals, words
 from bot.slack.blocks.form import LABELS
+from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.results import checklist, smile_id_quote
 from bot.slack.blocks.status import status_name, subject
-from bot.slack.blocks.text import (
-    Block,
-    button,
-    context,
-    foreign,
-    person,
-    plain,
-    plain_section,
-    quoted,
-    section,
-    when,
-)
+from bot.slack.blocks.text import foreign, person, quoted, spoken, when
 from bot.slack.blocks.thread import buttons
 
 _MESSAGES = 15
-"""The newest messages shown; Slack takes 100 blocks and 250 kB in a view."""
+"""The newest messages; Slack takes 100 blocks and 250 kB in a view."""
 _HELD = 300
 _FIELD = 2_000
 """Slack takes less in a field of a section than in its text."""
@@ -81,7 +70,7 @@ OLD_FORM = "This form is of another version of me: nothing was stored or sent. C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDetails:
-    """One message of Smile ID, as the Details show it."""
+    """A message of Smile ID in the Details."""
 
     at: datetime
     source: Source
@@ -94,12 +83,12 @@ class MessageDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedField:
-    """One thing that was entered beside what the authority holds, both as they were written."""
+    """What was entered and what the authority holds, both as written."""
 
     name: str
     entered: str = field(repr=False)
     recorded: Sequence[str] = field(repr=False)
-    """Once for each way in which Smile ID's messages tell it."""
+    """Each way in which Smile ID's messages write it."""
     word: RecordMatch
 
 
@@ -111,11 +100,8 @@ def details(
     photo_links: Mapping[str, str] | None,
     compared: Sequence[ComparedField] = (),
     reviewers: Sequence[Block] = (),
-) -> dict[str, Any]:
-    """Everything we hold of a check. `photo_links` None: still being fetched; empty: none to be had.
-
-    `compared` is what was entered beside the authority's record, `reviewers` what they decided and wrote.
-    """
+) -> View:
+    """Everything we hold of a check. `photo_links` None: still being fetched; empty: none available."""
     lines = [status_name(check), _number(check)]
     for name, label in LABELS.items():
         if name != "id_number" and (value := quoted(check.id_info.get(name, ""))):
@@ -123,47 +109,36 @@ def details(
     if reference := quoted(check.customer_reference):
         lines.append(f"Customer reference: {reference}")
     blocks: list[Block] = [
-        section(f"*{subject(check, entry)}*"),
-        plain_section("\n".join(lines)),
-        context(
-            {
-                "type": "mrkdwn",
-                "text": f"Asked by {person(check.requester)} {when(check.asked_at)} · consent confirmed by "
-                f"{person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})",
-                "verbatim": True,
-            }
+        kit.section(f"*{subject(check, entry)}*"),
+        kit.plain_section("\n".join(lines)),
+        kit.small_mrkdwn(
+            f"Asked by {person(check.requester)} {when(check.asked_at)} · consent confirmed by "
+            f"{person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})"
         ),
         *_side_by_side(compared),
         {"type": "divider"},
     ]
     shown = messages[-_MESSAGES:]
     if len(shown) < len(messages):
-        blocks.append(plain_section(f"The newest {len(shown)} of {len(messages)} messages of Smile ID:"))
+        blocks.append(kit.plain_section(f"The newest {len(shown)} of {len(messages)} messages of Smile ID:"))
     for message in shown:
         blocks += _message(message)
     if not messages:
-        blocks.append(plain_section("Smile ID has not said anything yet."))
+        blocks.append(kit.plain_section("Smile ID has not said anything yet."))
     blocks += reviewers
-    blocks += _photos(photo_links)
-    blocks.append(context(plain("That you opened this was recorded.")))
-    return {
-        "type": "modal",
-        "callback_id": ids.DETAILS_VIEW,
-        "private_metadata": check.ref,
-        "title": plain(f"Check {check.ref}", 24),
-        "close": plain("Close", 24),
-        "blocks": blocks,
-    }
+    blocks += _photo_links(photo_links)
+    blocks.append(kit.small("That you opened this was recorded."))
+    return kit.modal(f"Check {check.ref}", blocks, callback_id=ids.DETAILS_VIEW, close="Close", metadata=check.ref)
 
 
 def _side_by_side(compared: Sequence[ComparedField]) -> list[Block]:
-    """Two columns; others' text stands in plain_text, and a screen reader reads row by row."""
+    """Two columns in plain_text, which a screen reader reads row by row."""
     fields = []
     for one in compared:
         recorded = "; ".join(quoted(text, _HELD) for text in one.recorded) or "(not told)"
         fields += [
-            plain(f"{one.name} entered\n{quoted(one.entered, _HELD) or '(nothing)'}", _FIELD),
-            plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}", _FIELD),
+            kit.plain(f"{one.name} entered\n{quoted(one.entered, _HELD) or '(nothing)'}", _FIELD),
+            kit.plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}", _FIELD),
         ]
     return [{"type": "section", "fields": fields}] if fields else []
 
@@ -180,65 +155,83 @@ def _message(message: MessageDetails) -> list[Block]:
     reading = message.reading
     how = "by callback" if message.source is Source.CALLBACK else "from Smile ID's record"
     blocks = [
-        section(f"*{words.STORIES[reading.why].name}*\n{when(message.at)}, {how}"),
-        plain_section(smile_id_quote(reading)),
+        kit.section(f"*{words.STORIES[reading.why].name}*\n{when(message.at)}, {how}"),
+        kit.plain_section(smile_id_quote(reading)),
     ]
     facts = [f"{quoted(name, 75)}: {quoted(value)}" for name, value in message.authority.items()]
     facts += [f"Other account: {quoted(name)}" for name in message.suspects]
     if lines := [*checklist(reading, liveness_images=message.liveness_images), *facts]:
-        blocks.append(plain_section("\n".join(lines)))
+        blocks.append(kit.plain_section("\n".join(lines)))
     return blocks
 
 
-def _photos(links: Mapping[str, str] | None) -> list[Block]:
-    """Links, never pictures; a presigned one is long, so each stands in a block of its own."""
+def _photo_links(links: Mapping[str, str] | None) -> list[Block]:
+    """Links, never pictures. A presigned link is long, so each gets a block of its own."""
     if links is None:
-        return [context(plain("Fetching links to the photos from Smile ID …"))]
+        return [kit.small("Fetching links to the photos from Smile ID …")]
     marks = [f"<{url.replace('&', '&amp;')}|{foreign(name.replace('_', ' '), 75)}>" for name, url in links.items()]
     fitting = [mark for mark in marks if _SAFE_LINK.fullmatch(mark) and len(mark) < 3000][:_PHOTOS]
     if not fitting:
-        return [context(plain("Smile ID gives no links to the photos now."))]
-    return [
-        context(plain("Photos at Smile ID, for a short time:")),
-        *(context({"type": "mrkdwn", "text": mark, "verbatim": True}) for mark in fitting),
-    ]
+        return [kit.small("Smile ID gives no links to the photos now.")]
+    return [kit.small("Photos at Smile ID, for a short time:"), *map(kit.small_mrkdwn, fitting)]
 
 
 def status(check: Check, entry: IDType | None, *, link: str | None) -> Message:
     """The answer to `/kyc status`."""
     where = f" · <{link}|open the thread>" if link else ""
     line = f"*{check.ref}* · {subject(check, entry)} — {status_name(check)}\nAsked {when(check.asked_at)}{where}"
-    return Message(text=line, blocks=[section(line), buttons(check)])
+    return Message(text=line, blocks=[kit.section(line), buttons(check)])
 
 
 def help_text(unknown: str | None = None) -> Message:
-    """Help; `unknown` is a word that we do not know, shown back."""
+    """Help; `unknown` is a typed word that we do not know."""
     head = f"I don't know “{foreign(unknown)}”. " if unknown else ""
-    text = f"{head}This is what I understand:\n{HELP}"
-    return Message(text=text, blocks=[section(text)])
+    return answer(f"{head}This is what I understand:\n{HELP}")
 
 
 def answer(text: str) -> Message:
     """One sentence of ours."""
-    return Message(text=text, blocks=[section(text)])
+    return Message(text=text, blocks=[kit.section(text)])
 
 
 def joined_faults(faults: Iterable[str]) -> str:
-    """Faults of fields, where there are no fields to stand beside."""
+    """Faults of fields, where no form can show them."""
     return " ".join(foreign(words) for words in faults)
 
 
 def try_again(value: str) -> Message:
-    """The form could not open in time; a click brings a new chance. `value` says for which conversation."""
-    opens = button(ids.OPEN_FORM, "Open the form", value, aloud="Open the form for a new check")
-    return Message(text=EXPIRED, blocks=[section(EXPIRED), {"type": "actions", "elements": [opens]}])
+    """The form could not open in time: a button to retry. `value` names the conversation."""
+    opens = kit.button(ids.OPEN_FORM, "Open the form", value, label="Open the form for a new check")
+    return Message(text=EXPIRED, blocks=[kit.section(EXPIRED), kit.actions(opens)])
 
 
-def closed_form(text: str) -> dict[str, Any]:
+def closed_form(text: str) -> View:
     """A form that cannot be used, and why."""
-    return {
-        "type": "modal",
-        "title": plain("Biometric KYC check", 24),
-        "close": plain("Close", 24),
-        "blocks": [plain_section(text)],
-    }
+    return kit.modal("Biometric KYC check", [kit.plain_section(text)], close="Close")
+
+
+def alert(fault: str, payload: Mapping[str, str]) -> Message:
+    """A direct message to an operator."""
+    line = f"*kyc-bot needs an operator:* {foreign(refusals.stored_sentence(payload.get('words')) or fault)}"
+    ref = payload.get("ref")
+    more = f"First seen with {ref}. " if ref else ""
+    rest = f"{more}The same kind of fault is told at most once an hour; `kyc-bot check` looks at everything."
+    return Message(text=spoken(f"{line} {rest}"), blocks=[kit.section(line), kit.small(rest.replace("`", ""))])
+
+
+def unanswered(payload: Mapping[str, str]) -> Message:
+    """A direct message to somebody whom the answer to their message or click never reached."""
+    where = f" in <#{payload['channel']}>" if payload.get("channel", "D")[0] in "CG" else ""
+    code = payload.get("code")
+    why = f" Something went wrong on our side: reference {code}. The operators can see it." if code else ""
+    line = (
+        f"I could not answer what you last wrote or pressed{where}.{why} Unless a message of a check has appeared, "
+        "nothing was sent or changed: try again, or use `/kyc`."
+    )
+    return kit.text_message(line)
+
+
+def directly(message: Message, check: Check) -> Message:
+    """The same message, sent directly because its thread is gone."""
+    line = f"This belongs to {check.ref}; its thread or channel is no longer there for me."
+    return Message(text=f"{message.text} {line}", blocks=[*message.blocks, kit.small(line)])

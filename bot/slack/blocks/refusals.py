@@ -1,7 +1,6 @@
-"""What people read when something cannot be done or taken: one sentence for each code.
+"""What people read when something is refused: one sentence for each code.
 
-A fact that comes with a code is named in its sentence by the same name; `_SHOWN` says how those read that are no plain
-text or number.
+A sentence names the facts of its code; `_SHOWN` formats those that are not plain text or a number.
 """
 
 import re
@@ -13,8 +12,9 @@ from bot.domain.check.check import Check
 from bot.domain.check.field_faults import FieldCode
 from bot.domain.outbox import Message, OperatorAlert, decode_fault
 from bot.errors import FileCode, PhotoCode, Refusal, SmileIDRefusal
+from bot.slack.blocks import kit
 from bot.slack.blocks.status import status_name
-from bot.slack.blocks.text import foreign, person, quoted, section
+from bot.slack.blocks.text import foreign, person, quoted
 
 
 class Coded(Protocol):
@@ -350,13 +350,13 @@ _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
     "person": lambda _user: "somebody else",
     "ref": quoted,
 }
-"""Where a mention would stand as an id, and marks as themselves."""
+"""Where Slack renders neither mentions nor formatting marks."""
 
 
 def refusal_message(coded: Coded) -> Message:
-    """The whole answer to whoever is refused."""
+    """The whole answer to somebody who is refused."""
     text = sentence(coded)
-    return Message(text=text, blocks=[section(text)])
+    return Message(text=text, blocks=[kit.section(text)])
 
 
 def sentence(coded: Coded) -> str:
@@ -387,7 +387,7 @@ def _filled(code: StrEnum, facts: Mapping[str, object], shown: Mapping[str, Call
 
 
 def _which(facts: Mapping[str, object]) -> str:
-    """Which of several photos it is about, if that was said."""
+    """Which of several photos it is about, if known."""
     if "liveness_image" in facts:
         return f"Liveness image {facts['liveness_image']}: "
     if "image" in facts:

@@ -1,6 +1,6 @@
-"""What Smile ID says of a check, told in its thread: verdict first, then why, then what to do.
+"""Smile ID's results in the thread of a check: verdict first, then why, then what to do.
 
-Everything here is built at delivery from what is stored, and tells one event.
+Built at delivery from what is stored; each message reports one event.
 """
 
 from collections.abc import Sequence
@@ -16,24 +16,15 @@ from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Agreement, ReviewDecision
-from bot.slack.blocks import approval, refusals, words
+from bot.slack.blocks import approval, kit, refusals, words
 from bot.slack.blocks.status import NAME, label, verdict_name
-from bot.slack.blocks.text import (
-    context,
-    foreign,
-    person,
-    plain,
-    quoted,
-    section,
-    spoken,
-    took,
-)
+from bot.slack.blocks.text import foreign, person, quoted, spoken, took
 from bot.slack.blocks.thread import buttons
 from bot.slack.blocks.words import Story
 
 _QUOTE = 240
-_HEARD = 900
-"""More than all of Smile ID's Actions take when they are read aloud."""
+_SPOKEN_LENGTH = 900
+"""Longer than all of Smile ID's Actions together."""
 _ABOUT_A_FACE = frozenset({Outcome.APPROVED, Outcome.REJECTED, Outcome.IN_PROGRESS, Outcome.ID_UNVERIFIED})
 _LINES = 40
 """More Actions than Smile ID knows of are somebody's game."""
@@ -41,7 +32,7 @@ _LINES = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierDecision:
-    """What a reviewer had decided before Smile ID's final result came, and how the two stand."""
+    """What a reviewer decided before Smile ID's final result came, and whether the two agree."""
 
     decided: ReviewDecision
     agreement: Agreement
@@ -49,17 +40,17 @@ class EarlierDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifiedParties:
-    """Who else has been told, as far as it is true at the moment of delivery."""
+    """Who else has been notified, as of delivery."""
 
     reviewers: bool = False
-    """A notice stands in the reviewers' channel."""
+    """The reviewers' channel has a notice."""
     reviewer_mentions: str = ""
     """Otherwise: whom to call in the thread; empty if nobody can be called."""
     operators: bool = False
 
 
 def _with_earlier_decision(story: Story, reading: ResultMeaning, earlier: EarlierDecision | None) -> Story:
-    """The story of a final result, told beside what a reviewer had decided before."""
+    """The story of a final result, together with an earlier decision of a reviewer."""
     if earlier is None:
         return story
     before = f"{person(earlier.decided.by)} had decided: {words.DECIDED[earlier.decided.decision]}."
@@ -87,7 +78,7 @@ def result(
     earlier: EarlierDecision | None = None,
     doubt: Doubt | None = None,
 ) -> Message:
-    """A final result. `at` is when it was received. An approval without confirmation is not told as one.
+    """A final result, received `at`. An unconfirmed approval is not reported as one.
 
     `doubt` is why reviewers were called for an approval.
     """
@@ -110,7 +101,7 @@ def result(
 
 
 def record_differs(check: Check, *, notified: NotifiedParties, doubt: Doubt | None) -> Message:
-    """The authority's record came after the approval had been told."""
+    """The authority's record came after the approval was posted."""
     differs = check.record.outcome is RecordMatch.DIFFERS
     story = approval.differing_story(check, doubt) if differs else approval.approval_story(check, doubt)
     return _story(check, story, notified=notified, mention=True, small=approval.record_line(check))
@@ -123,10 +114,10 @@ def not_final(check: Check, entry: IDType | None, reading: ResultMeaning, *, not
 
 
 def needs_person(check: Check, entry: IDType | None, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
-    """Unknown code, unverified ID number: not approved, a person must look."""
+    """Unknown code, unverified ID number: not approved, needs review."""
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if check.state in FINAL and check.verdict is not None:
-        # Said in the thread of a check that has its result: what is not approved is this message, not the check.
+        # The check has its result already: what is not approved is this message, not the check.
         stands = f"The result told before, {verdict_name(check)}, stands until somebody has looked."
         story = replace(story, meaning=stands)
     return _story(check, story, notified=notified, reading=reading, mention=True)
@@ -137,9 +128,9 @@ def approval_unconfirmed(check: Check, reading: ResultMeaning, *, notified: Noti
 
 
 def approval_since_confirmed(check: Check) -> Message:
-    """What stands in place of *not yet confirmed* once it is; the result follows as a message of its own."""
+    """Replaces *not yet confirmed* once it is confirmed; the result follows as its own message."""
     line = f"Smile ID's own record did not show an approval of {check.ref} at first; it has been confirmed since."
-    return Message(text=line, blocks=[section(line)])
+    return Message(text=line, blocks=[kit.section(line)])
 
 
 def contradiction(check: Check, first: Outcome, second: Outcome, *, notified: NotifiedParties) -> Message:
@@ -153,7 +144,7 @@ def second_final(check: Check, first: Outcome, reading: ResultMeaning, *, notifi
 
 
 def _outcome_name(outcome: Outcome) -> str:
-    """Also for an outcome that was final when it was ruled on, and is not by a corrected table of codes."""
+    """Also for an outcome that was final when stored, and is not by a corrected table of codes."""
     return words.OUTCOME_NAMES.get(outcome, "another result")
 
 
@@ -172,13 +163,13 @@ def failure(check: Check, *, notified: NotifiedParties) -> Message:
 
 
 def old_result(check: Check, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
-    """About an attempt before *Run again*: it moves nothing, and somebody should know."""
+    """A result of an attempt before *Run again*: it changes nothing, but reviewers should know."""
     # Photos and comparison of the check are those of its present round: nothing of them is about this result.
     return _story(check, words.OLD_RESULT, notified=notified, mention=True, small=smile_id_quote(reading))
 
 
 def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[str]:
-    """Smile ID's Actions as lines that can be read aloud, for plain_text; what does not apply is left out.
+    """Smile ID's Actions as plain_text lines for a screen reader, without those that do not apply.
 
     `liveness_images` is how many were sent with the job, None where that is not known. Without any, whatever the
     Action says of liveness proves none; only a failure stands.
@@ -225,18 +216,20 @@ def _story(
     small: str = "",
 ) -> Message:
     title = _title(check, story, mention=mention, unconfirmed=unconfirmed)
-    after = _sentences(story.meaning, extra and foreign(extra), story.next_step, _who_was_told(check, story, notified))
+    after = _sentences(
+        story.meaning, extra and foreign(extra), story.next_step, _who_was_notified(check, story, notified)
+    )
     lines = _lines(check, reading) if reading is not None else []
     source = smile_id_quote(reading) if reading is not None else ""
     small = small or " · ".join(filter(None, (*facts, source)))
-    blocks = [section(title)]
+    blocks = [kit.section(title)]
     if after:
-        blocks.append(section(after))
-    blocks += [context(plain(text)) for text in ("\n".join(lines), small) if text]
+        blocks.append(kit.section(after))
+    blocks += [kit.small(text) for text in ("\n".join(lines), small) if text]
     if check.batch is not None:
         # It has no message of its own that would carry its buttons.
         blocks.append(buttons(check))
-    heard = foreign("; ".join(lines), _HEARD)
+    heard = foreign("; ".join(lines), _SPOKEN_LENGTH)
     everything = _sentences(f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))
     return Message(text=spoken(everything), blocks=blocks)
 
@@ -253,17 +246,17 @@ def _sentences(*parts: str | None) -> str:
 
 
 def _lines(check: Check, reading: ResultMeaning) -> list[str]:
-    """What Smile ID looked at, and for an approval what it leaves open."""
+    """What Smile ID checked, and for an approval what it leaves open."""
     lines = checklist(reading, liveness_images=check.liveness_images)
     if reading.outcome is not Outcome.APPROVED:
         return lines
-    if _passed_over_liveness(check, reading):
+    if _ignores_liveness(check, reading):
         lines.append(words.LIVENESS_NOT_SAID)
     return [*lines, approval.record_line(check)]
 
 
-def _passed_over_liveness(check: Check, reading: ResultMeaning) -> bool:
-    """Images were sent, and Smile ID says nothing of them: without a line of ours nobody would miss it."""
+def _ignores_liveness(check: Check, reading: ResultMeaning) -> bool:
+    """Images were sent and Smile ID does not mention them: without our line nobody would notice."""
     is_silent = reading.actions.get("Liveness_Check", "") in {"", *words.SILENT}
     return bool(check.liveness_images) and check.liveness is Liveness.NOT_PROVEN and is_silent
 
@@ -278,8 +271,8 @@ def smile_id_quote(reading: ResultMeaning) -> str:
     return shown
 
 
-def _who_was_told(check: Check, story: Story, notified: NotifiedParties) -> str:
-    """Said only when it is true."""
+def _who_was_notified(check: Check, story: Story, notified: NotifiedParties) -> str:
+    """Only what is true at delivery."""
     if story.calls_operators:
         done = "The operators have been told; nothing to do for you."
         return done if notified.operators else "Please tell an operator of kyc-bot."
@@ -293,7 +286,7 @@ def _who_was_told(check: Check, story: Story, notified: NotifiedParties) -> str:
 
 
 def _call_reviewers(check: Check, mentions: Sequence[str]) -> str:
-    """In the thread itself. Who asked is mentioned already, and should not be the one who looks."""
+    """Mentions reviewers in the thread; not the requester, who is mentioned already and should not review."""
     others = [mention for mention in mentions if mention != person(check.requester)]
     if others:
         return f"{' '.join(others)} please look at this."

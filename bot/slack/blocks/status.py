@@ -1,4 +1,4 @@
-"""Where a check stands, in one line: the same words wherever it is shown."""
+"""The status of a check in one line, the same wherever it appears."""
 
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
@@ -10,11 +10,11 @@ from bot.slack.blocks import approval, words
 from bot.slack.blocks.text import foreign
 
 NAME = 75
-"""Longest name of a country or ID type that is shown; Slack's own limit for an option of the form."""
+"""Longest name of a country or ID type; Slack's limit for an option of the form."""
 
 
 def status_name(check: Check) -> str:
-    """A reviewer's decision before Smile ID's word."""
+    """A reviewer's decision first, then Smile ID's status."""
     if check.decision is None:
         return verdict_name(check)
     decided, smile_id = words.DECIDED[check.decision], smile_id_says(check, why=False)
@@ -24,7 +24,7 @@ def status_name(check: Check) -> str:
 
 
 def smile_id_says(check: Check, *, why: bool = True) -> str:
-    """Smile ID's own word alone: what is not its verdict is not called so."""
+    """Smile ID's own status; only its verdict is called one."""
     if check.reason is None:
         word = words.STATE_NAMES[check.state] if check.state in FINAL else "no word yet"
         return f"Smile ID: {word}"
@@ -34,7 +34,7 @@ def smile_id_says(check: Check, *, why: bool = True) -> str:
 
 
 def verdict_name(check: Check) -> str:
-    """How far Smile ID is, whatever a reviewer decided."""
+    """Smile ID's progress or verdict, whatever a reviewer decided."""
     if check.reason is not None:
         return words.REVIEW_NAMES[check.reason]
     if check.held is not None and check.state is State.REQUESTED:
@@ -55,7 +55,7 @@ def subject(check: Check, entry: IDType | None) -> str:
 
 
 def against(check: Check) -> str:
-    """How a decision that takes two people stands to what Smile ID says."""
+    """How a decision that takes two people relates to what Smile ID says."""
     return "against Smile ID's verdict" if check.reason is None else "without a clear word from Smile ID"
 
 

@@ -1,50 +1,28 @@
-"""The managers' summary in words: the figures, times, what is open, and short lists; the rest in the file."""
+"""The text of the managers' summary: figures, times, what is open, and short lists; the file has the rest."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from bot.domain.check.states import ReviewReason
 from bot.domain.outbox import Message
-from bot.domain.reporting.figures import (
-    REVIEWER,
-    DurationStats,
-    FigureGroup,
-    Figures,
-    Rate,
-    Report,
-    WaitingCheck,
-)
+from bot.domain.reporting.figures import REVIEWER, DurationStats, FigureGroup, Figures, Rate, Report, WaitingCheck
 from bot.domain.reporting.periods import DAY, Period, PeriodKind, name
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import REASONS, Decision
-from bot.slack.blocks import ids, words
-from bot.slack.blocks.text import (
-    Block,
-    button,
-    context,
-    cut,
-    foreign,
-    mrkdwn,
-    person,
-    quoted,
-    section,
-    spoken,
-    took,
-    when,
-)
+from bot.slack.blocks import ids, kit, words
+from bot.slack.blocks.text import cut, foreign, person, quoted, spoken, took, when
 
 SOON = "Many checks: I am adding them up, the figures follow here in a moment."
 ALT_LENGTH = 1000
-"""Slack takes no more for a picture."""
+"""Slack's limit for a picture."""
 
 GROUPS = 6
 """As many are named; the file names all."""
 _NAME = 75
 _REASONS = 5
 _REVIEWS = 5
+_ZERO = timedelta(0)
 _MOST = 2900
 """Of a section's 3,000 characters."""
 
@@ -66,7 +44,7 @@ class DisplayNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryContext:
-    """The circumstances in which a report is told."""
+    """When, where and by whom a report is posted."""
 
     today: date
     late_since: datetime | None = None
@@ -76,40 +54,42 @@ class SummaryContext:
     zone: str = ""
 
 
-def message(report: Report, names: DisplayNames, told: SummaryContext) -> Message:
+def message(report: Report, names: DisplayNames, about: SummaryContext) -> Message:
     """The summary as a message."""
-    head = headline(report, names, told)
+    head = headline(report, names, about)
     lines = list(_times(report.figures)) if report.figures.asked else []
-    lines += _compared(report, told.today)
+    lines += _compared(report, about.today)
     open_now = _open(report)
     sections = [head, "\n".join(lines), "\n".join([*open_now, *_reviews(report)]), *_lists(report, names)]
-    blocks = [section(cut(text, _MOST)) for text in sections if text]
+    blocks = [kit.section(cut(text, _MOST)) for text in sections if text]
     return Message(
-        text=cut(spoken(" ".join([head, *lines, *open_now])), _MOST), blocks=[*blocks, context(_foot(report, told))]
+        text=cut(spoken(" ".join([head, *lines, *open_now])), _MOST),
+        blocks=[*blocks, kit.small_mrkdwn(_foot(report, about))],
     )
 
 
-def headline(report: Report, names: DisplayNames, told: SummaryContext) -> str:
+def headline(report: Report, names: DisplayNames, about: SummaryContext) -> str:
     """KYC, Monday 21 November — 48 checks: 39 approved, 5 rejected. Approval rate 89 % (last Monday 84 %)."""
     f = report.figures
     so_far = " so far" if report.is_running else ""
-    title = f"*KYC, {name(report.period, told.today)}{so_far}{_only(report, names)}*"
+    only = f", {foreign(filtered, _NAME)} alone" if (filtered := narrowed(report, names)) else ""
+    title = f"*KYC, {name(report.period, about.today)}{so_far}{only}*"
     decided = f" {checks(f.decided)} of other days decided." if f.decided and not f.asked else ""
     if not f.asked:
-        return f"{title} — {_quiet(report, told)}{decided}"
+        return f"{title} — {_quiet(report, about)}{decided}"
     before = ""
     if report.previous and (rate := report.previous[1].approval).value is not None:
         before = f" ({_before(report)} {percent(rate)})"
-    return f"{title} — {checks(f.asked)}: {', '.join(_counts(f))}. {_rate('Approval rate', f.approval)}{before}."
-
-
-def _only(report: Report, names: DisplayNames) -> str:
-    only = narrowed(report, names)
-    return f", {foreign(only, _NAME)} alone" if only else ""
+    rate_text = "Approval rate " + (
+        percent(f.approval)
+        if f.approval.value is not None
+        else f"not shown: {'fewer than 5' if f.approval.whole else 'none'} decided"
+    )
+    return f"{title} — {checks(f.asked)}: {', '.join(_counts(f))}. {rate_text}{before}."
 
 
 def narrowed(report: Report, names: DisplayNames) -> str:
-    """The country and ID type that alone are told of, by name and as plain text; empty when it is all of them."""
+    """The country and ID type that the report is limited to, as plain text; empty without a limit."""
     match report.country, report.id_type:
         case str(country), str(id_type):
             return names.subject(country, id_type)
@@ -119,16 +99,16 @@ def narrowed(report: Report, names: DisplayNames) -> str:
             return id_type or ""
 
 
-def _quiet(report: Report, told: SummaryContext) -> str:
+def _quiet(report: Report, about: SummaryContext) -> str:
     if report.is_running:
         return "nobody has asked for a check yet."
-    if report.period.kind is PeriodKind.DAY and report.period.last == told.today - DAY:
+    if report.period.kind is PeriodKind.DAY and report.period.last == about.today - DAY:
         return "Yesterday nobody asked for a check."
     return "nobody asked for a check."
 
 
 def older(report: Report, *, unit: str, count: int, today: date) -> Message:
-    """One line for the days, weeks or months of a long stop that are not told one by one."""
+    """One line for the days, weeks or months of a long stop, instead of a summary for each."""
     period = report.period
     dates = f"{period.first.isoformat()}..{period.last.isoformat()}"
     earlier = f"{count} earlier {unit}{'s are' if count > 1 else ' is'}"
@@ -136,7 +116,7 @@ def older(report: Report, *, unit: str, count: int, today: date) -> Message:
         f"{earlier} not told one by one: {name(period, today)}, {checks(report.figures.asked)} in all. "
         f"`/kyc summary {dates}` shows them."
     )
-    return Message(text=spoken(text), blocks=[section(text)])
+    return Message(text=spoken(text), blocks=[kit.section(text)])
 
 
 def checks(count: int) -> str:
@@ -144,7 +124,7 @@ def checks(count: int) -> str:
 
 
 def _counts(f: Figures | FigureGroup) -> Iterator[str]:
-    """What became of checks, without what became of none."""
+    """Checks by outcome, without zeros."""
     for count, what in (
         (f.approved, "approved"),
         (f.rejected, "rejected"),
@@ -162,12 +142,6 @@ def percent(rate: Rate) -> str:
     return "" if rate.value is None else f"{int(rate.value * 100 + 0.5)}\N{NO-BREAK SPACE}%"
 
 
-def _rate(what: str, rate: Rate) -> str:
-    if rate.value is not None:
-        return f"{what} {percent(rate)}"
-    return f"{what} not shown: fewer than 5 decided" if rate.whole else f"{what} not shown: none decided"
-
-
 def _before(report: Report) -> str:
     assert report.previous is not None
     return {
@@ -182,7 +156,7 @@ def _times(f: Figures) -> Iterator[str]:
     if f.final.n:
         line = _spread("Half were done", "Done", f.final)
         reviews = [
-            f"{who} took {_took(span.median)} in the middle"
+            f"{who} took {took(span.median or _ZERO)} in the middle"
             for who, span in (("human review at Smile ID", f.smile_review), ("our reviewers", f.reviewers))
             if span.n
         ]
@@ -209,14 +183,10 @@ def _assurance(f: Figures) -> Iterator[str]:
 
 
 def _spread(half: str, single: str, times: DurationStats) -> str:
-    """Of a single check there is no half."""
+    """A single check has no half."""
     if times.n == 1:
-        return f"{single} within {_took(times.median)}"
-    return f"{half} within {_took(times.median)}, 95 in 100 within {_took(times.p95)}"
-
-
-def _took(span: timedelta | None) -> str:
-    return took(span or timedelta(0))
+        return f"{single} within {took(times.median or _ZERO)}"
+    return f"{half} within {took(times.median or _ZERO)}, 95 in 100 within {took(times.p95 or _ZERO)}"
 
 
 def _compared(report: Report, today: date) -> list[str]:
@@ -241,19 +211,15 @@ def _open(report: Report) -> list[str]:
 
 
 def _of(part: int, whole: int) -> str:
-    """20, all of them …; 20, 16 of them …; of a single one nothing."""
+    """*all of them*, *16 of them*; nothing for a single one."""
     return f"{'all' if part == whole else part} of them " if whole > 1 else ""
 
 
 def _waiting(waiting: WaitingCheck) -> str:
-    return f"{waiting.ref}, {took(waiting.waited)}, {_where(waiting.reason)}"
-
-
-def _where(reason: ReviewReason | None) -> str:
-    """In human review at Smile ID; the two results differ …"""
-    if reason is None:
-        return "not yet decided by Smile ID"
-    return words.REVIEW_NAMES[reason].partition(": ")[2]
+    """Reference, how long, and *in human review at Smile ID*, *results differ* …"""
+    reason = waiting.reason
+    where = words.REVIEW_NAMES[reason].partition(": ")[2] if reason else "not yet decided by Smile ID"
+    return f"{waiting.ref}, {took(waiting.waited)}, {where}"
 
 
 def _reviews(report: Report) -> list[str]:
@@ -310,24 +276,24 @@ def because(why: str) -> str:
     return story.name.partition(" — ")[2] or story.name
 
 
-def _foot(report: Report, told: SummaryContext) -> Block:
+def _foot(report: Report, about: SummaryContext) -> str:
     parts = []
-    if told.late_since is not None:
-        parts.append(f"Told late: it was due {when(told.late_since)}")
-    if told.by:
-        parts.append(f"Shared by {person(told.by)}")
+    if about.late_since is not None:
+        parts.append(f"Told late: it was due {when(about.late_since)}")
+    if about.by:
+        parts.append(f"Shared by {person(about.by)}")
     parts.append(f"As known {when(report.as_of)}")
-    parts.append(f"Days of {told.zone}")
-    return mrkdwn(" · ".join(parts))
+    parts.append(f"Days of {about.zone}")
+    return " · ".join(parts)
 
 
-# The picture's words
+# The picture's text
 
 
-def alt_text(report: Report, names: DisplayNames, told: SummaryContext) -> str:
-    """What the picture shows, for whoever does not see it."""
+def alt_text(report: Report, names: DisplayNames, about: SummaryContext) -> str:
+    """A description of the picture for people who cannot see it."""
     plain_names = DisplayNames(subject=names.subject, country=names.country, person=str)
-    lines = [spoken(headline(report, plain_names, told))]
+    lines = [spoken(headline(report, plain_names, about))]
     if len(report.series) > 1:
         shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)
         lines.append(f"Checks asked and approval rate by {report.period.kind.value}: {shown}.")
@@ -355,15 +321,15 @@ def short(period: Period) -> str:
 
 
 def with_button(said: Message, *, value: dict[str, str], with_chart: bool) -> Message:
-    """The private answer, with a button that shares it where it was asked for."""
-    aloud = f"Share this summary in this conversation, with {'picture and file' if with_chart else 'its file'}"
-    share = button(ids.SHARE_SUMMARY, "Share here", json.dumps(value), aloud=aloud)
-    return Message(text=said.text, blocks=[*said.blocks, {"type": "actions", "elements": [share]}])
+    """The private answer, with a button that shares it in the same conversation."""
+    label = f"Share this summary in this conversation, with {'picture and file' if with_chart else 'its file'}"
+    share = kit.button(ids.SHARE_SUMMARY, "Share here", json.dumps(value), label=label)
+    return Message(text=said.text, blocks=[*said.blocks, kit.actions(share)])
 
 
 def with_line(said: Message, line: str) -> Message:
     """The private answer once it was shared: without the button."""
-    return Message(text=said.text, blocks=[*said.blocks, context(mrkdwn(line))])
+    return Message(text=said.text, blocks=[*said.blocks, kit.small_mrkdwn(line)])
 
 
 def shared(where: str, *, with_chart: bool) -> str:
@@ -375,8 +341,5 @@ def shared(where: str, *, with_chart: bool) -> str:
 
 def lines_of(said: Message) -> list[str]:
     """A message as plain lines, for a terminal."""
-    texts: list[Any] = []
-    for block in said.blocks:
-        if block["type"] == "section":
-            texts += spoken(block["text"]["text"]).split("\n")
-    return [str(text) for text in texts]
+    texts = [str(block["text"]["text"]) for block in said.blocks if block["type"] == "section"]
+    return [line for text in texts for line in spoken(text).split("\n")]

@@ -1,15 +1,11 @@
-"""Text in blocks: ours as mrkdwn, other people's made harmless, all of it within Slack's limits."""
+"""The texts inside blocks: other people's made harmless, moments and durations as people read them."""
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
 
 from bot.domain.check.request import clean
 
-Block = dict[str, Any]
-
 FOREIGN_LENGTH = 300
-_SECTION = 3000
 _LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")
 
 
@@ -18,19 +14,18 @@ def cut(text: str, length: int = FOREIGN_LENGTH) -> str:
 
 
 def quoted(text: str, length: int = FOREIGN_LENGTH) -> str:
-    """Text that others wrote, fit to stand inside plain_text: one line, nothing invisible, cut."""
-    # Cleaning looks at every character: of megabytes, only what could be shown is looked at.
+    """Other people's text for plain_text: one line, nothing invisible, cut."""
+    # Cleaning takes time for each character: of megabytes, only what could be displayed is cleaned.
     return cut(clean(text[: 8 * length]), length)
 
 
 def foreign(text: str, length: int = FOREIGN_LENGTH) -> str:
-    """Text that others wrote, fit to stand inside mrkdwn: one line, cut, escaped, with no link left to follow.
+    """Other people's text for mrkdwn: one line, cut, escaped, with no link left to follow.
 
     Only `&`, `<` and `>` are special to Slack (docs.slack.dev/messaging/formatting-message-text, 2026-11);
     formatting marks are harmless but could pose as ours, so they lose their effect too.
     """
-    shown = quoted(text, length)
-    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = quoted(text, length).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _LINKING.sub(lambda found: "\u2060" + found[0], shown)
     return re.sub(r"([*_~`@#])", "\\1\u2060", shown)
 
@@ -40,46 +35,18 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "?", ":", "…")) else f"{text}."
 
 
-def mrkdwn(text: str) -> Block:
-    return {"type": "mrkdwn", "text": cut(text, _SECTION), "verbatim": True}
-
-
-def plain(text: str, length: int = _SECTION) -> Block:
-    return {"type": "plain_text", "text": cut(text, length), "emoji": False}
-
-
-def section(text: str) -> Block:
-    return {"type": "section", "text": mrkdwn(text)}
-
-
-def plain_section(text: str) -> Block:
-    return {"type": "section", "text": plain(text)}
-
-
-def context(*texts: Block) -> Block:
-    return {"type": "context", "elements": list(texts)}
-
-
-def button(action_id: str, text: str, value: str, *, aloud: str, primary: bool = False) -> Block:
-    """`aloud` is what a screen reader says, of which only the first 75 characters are heard."""
-    made: Block = {
-        "type": "button",
-        "action_id": action_id,
-        "text": plain(text, 75),
-        "value": value,
-        "accessibility_label": cut(aloud, 75),
-    }
-    return made | ({"style": "primary"} if primary else {})
-
-
 def person(user: str) -> str:
     return f"<@{user}>"
 
 
-def when(moment: datetime) -> str:
+def link_to(ref: str, link: str | None) -> str:
+    """The reference, as a link where there is one."""
+    return f"<{link}|{ref}>" if link else ref
+
+
+def when(moment: datetime, form: str = "{date_short_pretty} at {time}") -> str:
     """A moment in the reader's own time zone."""
-    fallback = moment.strftime("%Y-%m-%d %H:%M UTC")
-    return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+    return f"<!date^{int(moment.timestamp())}^{form}|{moment:%Y-%m-%d %H:%M UTC}>"
 
 
 def took(span: timedelta) -> str:
@@ -97,5 +64,5 @@ def took(span: timedelta) -> str:
 
 
 def spoken(mrkdwn_text: str) -> str:
-    """The same for a notification or a screen reader: no marks, mentions and dates left as Slack reads them."""
+    """The text without formatting marks, for a notification or a screen reader; mentions and dates stay."""
     return re.sub(r"(?<![\w\u2060])[*_](?!\u2060)|(?<=\S)[*_](?![\w\u2060])", "", mrkdwn_text)

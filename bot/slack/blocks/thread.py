@@ -1,6 +1,6 @@
-"""The message of a request with its progress, and what people did with the check, told in its thread.
+"""The message of a request with its progress, and what people did with the check, posted in its thread.
 
-Everything here is built at delivery from what is stored, and tells one event.
+Built at delivery from what is stored; each message reports one event.
 """
 
 from datetime import datetime, timedelta
@@ -9,33 +9,15 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
-from bot.domain.review.review import (
-    OTHER,
-    REASONS,
-    Decision,
-    Proposal,
-    ReviewDecision,
-    runs_again,
-)
-from bot.slack.blocks import ids, words
+from bot.domain.review.review import OTHER, REASONS, Decision, Proposal, ReviewDecision, runs_again
+from bot.slack.blocks import ids, kit, words
+from bot.slack.blocks.kit import Block
 from bot.slack.blocks.status import against, label, smile_id_says, status_name, subject
-from bot.slack.blocks.text import (
-    Block,
-    button,
-    context,
-    foreign,
-    person,
-    plain,
-    quoted,
-    section,
-    spoken,
-    took,
-    when,
-)
+from bot.slack.blocks.text import foreign, person, quoted, spoken, took, when
 
 _REASON = 900
 _WORDS = 500
-"""What a reviewer may write beside a decision."""
+"""What a reviewer may write with a decision."""
 
 
 def request_message(
@@ -46,9 +28,9 @@ def request_message(
     unconfirmed: bool = False,
     later: datetime | None = None,
 ) -> Message:
-    """The message that carries reference and progress, updated in place.
+    """The message with reference and progress, updated in place.
 
-    `waiting` is told when it is long; `later` when somebody chose a time for another try.
+    `waiting` is given once it is long; `later` is when somebody chose to send it.
     """
     status = status_name(check)
     if later is not None and check.state is State.REQUESTED:
@@ -65,8 +47,8 @@ def request_message(
     return Message(
         text=spoken(f"{head}. {check.ref}. {steps}"),
         blocks=[
-            section(head),
-            context({"type": "mrkdwn", "text": asked, "verbatim": True}, plain(steps)),
+            kit.section(head),
+            kit.context(kit.mrkdwn(asked), kit.plain(steps)),
             buttons(check),
         ],
     )
@@ -74,26 +56,22 @@ def request_message(
 
 def buttons(check: Check) -> Block:
     """*Details*, and what can be done with the check now."""
-    elements = [_button(ids.DETAILS, "Details", check)]
+    elements = [kit.details_button(check.ref)]
     if check.state is State.REQUESTED:
         elements.append(cancel_button(check))
     if runs_again(check.state, check.decision):
-        elements.append(_button(ids.RUN_AGAIN, "Run again", check))
-    return {"type": "actions", "elements": elements}
+        elements.append(kit.check_button(ids.RUN_AGAIN, "Run again", check.ref))
+    return kit.actions(*elements)
 
 
 def cancel_button(check: Check) -> Block:
-    confirm = {
-        "title": plain("Cancel this check?", 100),
-        "text": plain("It has not been sent to Smile ID; nothing will be charged.", 300),
-        "confirm": plain("Cancel the check", 30),
-        "deny": plain("Keep it", 30),
-    }
-    return _button(ids.CANCEL, "Cancel", check) | {"confirm": confirm}
-
-
-def _button(action_id: str, text: str, check: Check) -> Block:
-    return button(action_id, text, check.ref, aloud=f"{text}: check {check.ref}")
+    return kit.confirmed(
+        kit.check_button(ids.CANCEL, "Cancel", check.ref),
+        title="Cancel this check?",
+        text="It has not been sent to Smile ID; nothing will be charged.",
+        confirm="Cancel the check",
+        deny="Keep it",
+    )
 
 
 def _how_often(waiting: timedelta) -> str:
@@ -118,7 +96,7 @@ def _steps(check: Check) -> str:
 
 
 def decided(check: Check, decision: ReviewDecision) -> Message:
-    """A reviewer's decision, beside what Smile ID says."""
+    """A reviewer's decision, with what Smile ID says."""
     by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
     why = foreign(why_decided(decision), _REASON).removesuffix(".")
     title = f"{person(check.requester)} *{by}* — {why} · {label(check)}"
@@ -129,15 +107,15 @@ def decided(check: Check, decision: ReviewDecision) -> Message:
         facts.append(f"{person(decision.by)} asked for this check too, and decided as an admin.")
     if decision.decision is Decision.NEW_PHOTOS:
         facts.append("Ask the customer for new photos, then *Run again*.")
-    if check.batch is None:
-        return Message(text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts))])
-    return Message(
-        text=spoken(f"{title}. {' '.join(facts)}"), blocks=[section(title), section(" ".join(facts)), buttons(check)]
-    )
+    blocks = [kit.section(title), kit.section(" ".join(facts))]
+    if check.batch is not None:
+        # It has no message of its own that would carry its buttons.
+        blocks.append(buttons(check))
+    return Message(text=spoken(f"{title}. {' '.join(facts)}"), blocks=blocks)
 
 
 def why_decided(decision: ReviewDecision | Proposal) -> str:
-    """The reason from the list, and the reviewer's own words, as they wrote them."""
+    """The reason from the list, and the reviewer's own words."""
     reason = REASONS[decision.decision].get(decision.reason, decision.reason)
     own = quoted(decision.words, _WORDS)
     if decision.reason == OTHER:
@@ -148,4 +126,4 @@ def why_decided(decision: ReviewDecision | Proposal) -> str:
 def cancelled(check: Check, *, by: str) -> Message:
     line = f"{person(check.requester)} *Cancelled* by {person(by)} before it was sent · {check.ref}"
     rest = "Nothing was charged for it."
-    return Message(text=spoken(f"{line}. {rest}"), blocks=[section(line), section(rest)])
+    return Message(text=spoken(f"{line}. {rest}"), blocks=[kit.section(line), kit.section(rest)])

@@ -1,4 +1,4 @@
-"""What each story is called, what it means, and what to do next: the words of every result, in one place."""
+"""Every result's title, meaning and next step, in one place."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from bot.domain.review.review import Decision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Title first, then why, then what to do."""
+    """What people read about one result."""
 
     title: str
-    """`Verdict — reason`; the part before the dash is set bold."""
+    """`Verdict — reason`; the part before the dash is bold."""
     meaning: str = ""
     next_step: str = ""
     calls_reviewer: bool = False
     """The next step ends in *a reviewer has been told*, if that is true."""
     tells_reviewer: bool = False
-    """A card goes to the reviewers' channel, and that is said if it is true; without one, nobody is called for it."""
+    """A card goes to the reviewers' channel, which the message mentions; without one, nobody is called."""
     calls_operators: bool = False
     """Ours to fix: *the operators have been told; nothing to do for you*, if that is true."""
 
@@ -203,7 +203,7 @@ _NOTICES: Mapping[str, Story] = {
 
 
 def notice_title(tell: str, why: ResultStory | None) -> str:
-    """What a reviewer reads first: the story's title without its details."""
+    """The title of a reviewer's card: the story's, without details."""
     story = _NOTICES.get(tell) or (STORIES[why] if why else None)
     if story is None:
         return "Needs a person"
@@ -248,7 +248,7 @@ FAILURES: Mapping[str, Story] = {
         "Should a result arrive after all, it will be told here.",
     ),
 }
-"""Ends that are ours to tell, by `Check.failure`."""
+"""Ends without a result of Smile ID, by `Check.failure`."""
 
 OUTCOME_NAMES: Mapping[Outcome, str] = {
     Outcome.APPROVED: "Approved",
@@ -261,7 +261,7 @@ DECIDED: Mapping[Decision, str] = {
     Decision.REJECTED: "Rejected",
     Decision.NEW_PHOTOS: "New photos asked for",
 }
-"""Always with *by a reviewer* or a name: never to be taken for Smile ID's word."""
+"""Always with *by a reviewer* or a name, so that nobody mistakes it for Smile ID's verdict."""
 
 STATE_NAMES: Mapping[State, str] = {
     State.REQUESTED: "Received",

@@ -8,7 +8,7 @@ from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, parse
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import Refusal, Refused
-from bot.slack.blocks import form, ids, private, refusals
+from bot.slack.blocks import form, ids, kit, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, ResultPlace
 from tests.pictures.drawing import Typed
 from tests.pictures.people import REQUESTS
@@ -74,7 +74,7 @@ def sheets() -> list[Sheet]:
     ]
 
 
-def _bvn() -> form.View:
+def _bvn() -> kit.View:
     return form.build(ID_TYPES, place=_HERE, country="NG", id_type="BVN")
 
 

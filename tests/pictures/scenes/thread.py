@@ -11,7 +11,7 @@ from bot.domain.outbox import Message, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.codes import Outcome, ResultStory
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
-from bot.slack.blocks import notices, results, thread, words
+from bot.slack.blocks import private, results, thread, words
 from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
@@ -231,14 +231,14 @@ def _elsewhere() -> Iterator[Scene]:
     payload = {"ref": CHECK_BVN.ref, "words": f"Smile ID refuses our requests. {_FAILURE_WORDS['refused']}"}
     yield Scene(
         caption="To an operator: Smile ID refuses our requests",
-        shows=notices.alert("smile_id:2220", payload),
+        shows=private.alert("smile_id:2220", payload),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
     )
     no_backup = {"words": "No backup could be taken: the folder backups cannot be used: No space left on device."}
     yield Scene(
         caption="To an operator: no backup could be taken",
-        shows=notices.alert("backup", no_backup),
+        shows=private.alert("backup", no_backup),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
     )
@@ -249,7 +249,7 @@ def _unanswered() -> Iterator[Scene]:
         ("An answer that never reached its person", {"channel": REQUESTS}),
         ("The same, by a fault of ours", {"channel": "D0", "code": "E-41C2"}),
     ):
-        said = notices.unanswered(payload)
+        said = private.unanswered(payload)
         yield Scene(caption=caption, shows=said, kinds=[PostKind.ANSWER], place=Place.DIRECT)
 
 
@@ -274,7 +274,7 @@ def _failures() -> Iterator[Scene]:
     check = replace(_BEGUN, state=State.FAILED, failure="photo", failure_words=_FAILURE_WORDS["photo"])
     yield Scene(
         caption="The same by direct message, since the thread is gone",
-        shows=notices.directly(results.failure(check, notified=NOBODY_SET_UP), check),
+        shows=private.directly(results.failure(check, notified=NOBODY_SET_UP), check),
         kinds=[PostKind.FAILURE],
         place=Place.DIRECT,
     )

@@ -32,7 +32,6 @@ from bot.slack.blocks import (
     find,
     form,
     home,
-    notices,
     private,
     refusals,
     results,
@@ -170,9 +169,9 @@ def thread_messages(
         ),
         "cancelled": lambda: thread.cancelled(check, by=check.requester),
         "old result": lambda: results.old_result(check, reading, notified=notified),
-        "alert": lambda: notices.alert(text, {"ref": REF}),
-        "alert with words": lambda: notices.alert("refused", {"ref": REF, "words": text}),
-        "directly": lambda: notices.directly(results.not_final(check, entry, reading, notified=notified), check),
+        "alert": lambda: private.alert(text, {"ref": REF}),
+        "alert with words": lambda: private.alert("refused", {"ref": REF, "words": text}),
+        "directly": lambda: private.directly(results.not_final(check, entry, reading, notified=notified), check),
     }
 
 

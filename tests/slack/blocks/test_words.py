@@ -16,7 +16,6 @@ from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.review.review import Decision, Proposal, ReviewDecision
 from bot.sandbox.slack import plain
 from bot.slack.blocks import (
-    notices,
     private,
     results,
     review,
@@ -657,7 +656,7 @@ def test_a_card_links_to_the_thread() -> None:
 
 
 def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:
-    said = notices.alert("smile_id:2205", {"ref": REF, "words": "Smile ID refuses our requests."})
+    said = private.alert("smile_id:2205", {"ref": REF, "words": "Smile ID refuses our requests."})
 
     assert lines(said)[0] == "kyc-bot needs an operator: Smile ID refuses our requests."
     assert REF in lines(said)[1]
@@ -665,7 +664,7 @@ def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:
 
 
 def test_words_that_went_astray_say_where_they_belong() -> None:
-    said = notices.directly(result(read("0810")), CHECK)
+    said = private.directly(result(read("0810")), CHECK)
 
     assert lines(said)[0].startswith("@amina Approved")
     assert lines(said)[-1] == f"This belongs to {REF}; its thread or channel is no longer there for me."

@@ -1,0 +1,166 @@
+"""The Block Kit elements that the bot uses, built within Slack's limits.
+
+Source of the limits: docs.slack.dev/reference/block-kit (2026-11).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from bot.domain.outbox import Message
+from bot.slack.blocks import ids
+from bot.slack.blocks.text import cut, spoken
+
+Block = dict[str, Any]
+View = dict[str, Any]
+
+TEXT_LENGTH = 3000
+OPTION_LENGTH = 75
+
+
+def mrkdwn(text: str) -> Block:
+    return {"type": "mrkdwn", "text": cut(text, TEXT_LENGTH), "verbatim": True}
+
+
+def plain(text: str, length: int = TEXT_LENGTH) -> Block:
+    return {"type": "plain_text", "text": cut(text, length), "emoji": False}
+
+
+def section(text: str) -> Block:
+    return {"type": "section", "text": mrkdwn(text)}
+
+
+def plain_section(text: str) -> Block:
+    return {"type": "section", "text": plain(text)}
+
+
+def named(block_id: str, block: Block) -> Block:
+    return block | {"block_id": block_id}
+
+
+def context(*texts: Block) -> Block:
+    return {"type": "context", "elements": list(texts)}
+
+
+def small(text: str) -> Block:
+    """Small plain text."""
+    return context(plain(text))
+
+
+def small_mrkdwn(text: str) -> Block:
+    return context(mrkdwn(text))
+
+
+def header(text: str) -> Block:
+    return {"type": "header", "text": plain(text, 150)}
+
+
+def actions(*elements: Block) -> Block:
+    return {"type": "actions", "elements": list(elements)}
+
+
+def button(action_id: str, text: str, value: str, *, label: str, primary: bool = False) -> Block:
+    """A screen reader reads the `label`, of which Slack takes 75 characters."""
+    made: Block = {
+        "type": "button",
+        "action_id": action_id,
+        "text": plain(text, 75),
+        "value": value,
+        "accessibility_label": cut(label, 75),
+    }
+    return made | ({"style": "primary"} if primary else {})
+
+
+def check_button(action_id: str, text: str, ref: str, *, value: str | None = None, primary: bool = False) -> Block:
+    """A button for one check; its value is the reference unless another is given."""
+    return button(action_id, text, value or ref, label=f"{text}: check {ref}", primary=primary)
+
+
+def details_button(ref: str, action_id: str = ids.DETAILS) -> Block:
+    return check_button(action_id, "Details", ref)
+
+
+def row(text: str, ref: str, action_id: str = ids.DETAILS) -> Block:
+    """A check in a list, with *Details* at its right."""
+    return section(text) | {"accessory": details_button(ref, action_id)}
+
+
+def confirmed(element: Block, *, title: str, text: str, confirm: str, deny: str) -> Block:
+    """The button, with a dialog that asks before the click counts."""
+    dialog = {
+        "title": plain(title, 100),
+        "text": plain(text, 300),
+        "confirm": plain(confirm, 30),
+        "deny": plain(deny, 30),
+    }
+    return element | {"confirm": dialog}
+
+
+def option(text: str, value: str, description: str = "") -> Block:
+    more = {"description": plain(description, OPTION_LENGTH)} if description else {}
+    return {"text": plain(text, OPTION_LENGTH), "value": value} | more
+
+
+def select(
+    options: Iterable[tuple[str, str]], *, action_id: str = ids.VALUE, chosen: str | None = None, placeholder: str = ""
+) -> Block:
+    """A menu of texts and values: the first hundred, as Slack takes no more."""
+    offered = [option(text, value) for text, value in options][:100]
+    initial = next((one for one in offered if one["value"] == chosen), None)
+    return (
+        {"type": "static_select", "action_id": action_id, "options": offered}
+        | ({"placeholder": plain(placeholder, 150)} if placeholder else {})
+        | ({"initial_option": initial} if initial else {})
+    )
+
+
+def checkboxes(*options: Block, ticked: Collection[str] = ()) -> Block:
+    initial = [one for one in options if one["value"] in ticked]
+    element: Block = {"type": "checkboxes", "action_id": ids.VALUE, "options": list(options)}
+    return element | ({"initial_options": initial} if initial else {})
+
+
+def text_input(max_length: int, *, value: str = "", multiline: bool = False) -> Block:
+    return (
+        {"type": "plain_text_input", "action_id": ids.VALUE, "max_length": max_length}
+        | ({"initial_value": value[:max_length]} if value else {})
+        | ({"multiline": True} if multiline else {})
+    )
+
+
+def picker(kind: str, **more: object) -> Block:
+    """An element that needs no text of ours: `datepicker`, `users_select` …"""
+    return {"type": kind, "action_id": ids.VALUE, **more}
+
+
+def input_field(
+    block_id: str, label: str, element: Block, *, hint: str = "", optional: bool = False, dispatch: bool = False
+) -> Block:
+    """A field of a form; with `dispatch` Slack sends every change at once."""
+    return (
+        {"type": "input", "block_id": block_id, "label": plain(label), "element": element}
+        | ({"hint": plain(hint)} if hint else {})
+        | ({"optional": True} if optional else {})
+        | ({"dispatch_action": True} if dispatch else {})
+    )
+
+
+def modal(
+    title: str,
+    blocks: Sequence[Block],
+    *,
+    callback_id: str | None = None,
+    submit: str | None = None,
+    close: str = "Cancel",
+    metadata: str | None = None,
+) -> View:
+    return (
+        {"type": "modal", "title": plain(title, 24), "close": plain(close, 24), "blocks": list(blocks)}
+        | ({"callback_id": callback_id} if callback_id else {})
+        | ({"submit": plain(submit, 24)} if submit else {})
+        | ({"private_metadata": metadata} if metadata is not None else {})
+    )
+
+
+def text_message(line: str, *more: str) -> Message:
+    """A message of one section for each mrkdwn text; its notification reads them in one."""
+    return Message(text=spoken(" ".join((line, *more))), blocks=[section(text) for text in (line, *more)])
