@@ -15,6 +15,7 @@ from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private
 from handlers.errors import at_once, kind_of
+from handlers.replies import user_of
 
 log = structlog.get_logger(__name__)
 
@@ -45,15 +46,11 @@ async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
     """Raises Refused for an act of somebody who has no role here, or of whom Slack does not say so in time."""
     if not _is_act(body):
         return
-    (await bot.access.has(_user(body), *Role)).require(bot.access.no_access())
+    (await bot.access.has(user_of(body), *Role)).require(bot.access.no_access())
 
 
 def _is_act(body: Mapping[str, Any]) -> bool:
     return kind_of(body) == "command" or kind_of(body) in _ACTS
-
-
-def _user(body: Mapping[str, Any]) -> str:
-    return str(body.get("user_id") or (body.get("user") or {}).get("id") or "")
 
 
 async def _respond(bot: Bot, url: str) -> None:

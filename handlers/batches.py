@@ -11,7 +11,7 @@ from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import batch as words
 from bot.slack.blocks import ids, private
-from handlers.ephemeral import tell
+from handlers.replies import reply
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +51,6 @@ async def _send_template(bot: Bot, body: dict[str, Any]) -> None:
         )
     except SlackError as fault:
         log.warning("template.not_sent", error=str(fault))
-        tell(bot, body, private.answer(private.EXPIRED_TEMPLATE))
+        reply(bot, body, private.answer(private.EXPIRED_TEMPLATE))
         return
-    tell(bot, body, private.answer(words.TEMPLATE_SENT))
+    reply(bot, body, private.answer(words.TEMPLATE_SENT))

@@ -15,8 +15,8 @@ from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import ResultPlace
-from handlers.ephemeral import take_away, tell
 from handlers.errors import FIELDS
+from handlers.replies import open_modal, remove_message, reply, user_of
 from handlers.view_state import ViewState
 
 log = structlog.get_logger(__name__)
@@ -33,29 +33,24 @@ _NO_CHANNEL = "-"
 """A button's value cannot be empty."""
 
 
-async def open_form(bot: Bot, *, trigger_id: str, user: str, channel: str | None) -> Message | None:
-    """Open the form at once, since a trigger lives 3 s; words for the person when it must stay closed."""
+async def open_form(bot: Bot, body: Mapping[str, Any], *, channel: str | None) -> Message | None:
+    """Open the form; a message for the person where it stays closed."""
+    user = user_of(body)
     await bot.intake.require_asking(user, channel)
     place = ResultPlace(channel=channel)
-    try:
-        view = await bot.slack.open_view(
-            trigger_id=trigger_id,
-            view=form.build(bot.id_types, place=place, liveness_required=bot.settings.liveness_required),
-        )
-    except SlackError as closed:
-        log.warning("form.not_opened", error=str(closed))
+    content = form.build(bot.id_types, place=place, liveness_required=bot.settings.liveness_required)
+    view = await open_modal(bot, body["trigger_id"], content)
+    if view is None:
         return private.try_again(channel or _NO_CHANNEL)
     if channel is not None:
-        bot.background.spawn(_look_at_the_place(bot, user, view, place))
+        bot.background.spawn(_warn_of_place(bot, user, view, place))
     return None
 
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     """The global shortcut: the same form, which asks for the channel too."""
     await ack()
-    said = await open_form(bot, trigger_id=shortcut["trigger_id"], user=shortcut["user"]["id"], channel=None)
-    if said is not None:
-        tell(bot, shortcut, said)
+    reply(bot, shortcut, await open_form(bot, shortcut, channel=None))
 
 
 async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -63,14 +58,14 @@ async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]
     await ack()
     channel = action["value"].removeprefix(_NO_CHANNEL) or None
     try:
-        said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=channel)
+        message = await open_form(bot, body, channel=channel)
     except Refused as no:
         # In place of the button, which would only be refused again.
-        said = refusals.refusal_message(no)
-    if said is not None:
-        tell(bot, body, said, in_place=True)
+        message = refusals.refusal_message(no)
+    if message is not None:
+        reply(bot, body, message, in_place=True)
     else:
-        take_away(bot, body)
+        remove_message(bot, body)
 
 
 async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBoltContext) -> None:
@@ -270,7 +265,7 @@ def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str,
     return shown or {inputs[0]: " ".join(faults.values())}
 
 
-async def _look_at_the_place(bot: Bot, user: str, view: Mapping[str, Any], place: ResultPlace) -> None:
+async def _warn_of_place(bot: Bot, user: str, view: Mapping[str, Any], place: ResultPlace) -> None:
     """While the form is open: can the result be posted where it must go? If not, the form says so now."""
     assert place.channel is not None
     fault = await bot.intake.place_fault(place.channel, user)

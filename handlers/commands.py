@@ -1,50 +1,55 @@
-"""`/kyc` and its words; every word gets an answer, seen by that person alone."""
+"""`/kyc` and its words; every word gets an answer, displayed to that person alone."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.outbox import Message
 from bot.runtime.factory import Bot
-from bot.slack.blocks import private
-from handlers import exports, rerun, review, search, summary
-from handlers.check_form import open_form
+from bot.slack.blocks import export, private
+from handlers import check_form, rerun, review, search, summary
+
+_Answer = Callable[[Bot, Mapping[str, Any], str], Awaitable[Message | None]]
+"""Given the command and what follows its first word; None where a form has opened."""
 
 
 async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
     word, _, rest = " ".join(str(command.get("text") or "").split()).partition(" ")
-    user = command["user_id"]
-    match word.casefold():
-        case "" | "check":
-            said = await open_form(bot, trigger_id=command["trigger_id"], user=user, channel=command.get("channel_id"))
-            await (answer(ack, said) if said else ack())
-        case "status":
-            await answer(ack, await bot.details.status(user, rest))
-        case "list":
-            await answer(ack, await search.listing(bot, user, rest))
-        case "find":
-            said = await search.open_form(bot, trigger_id=command["trigger_id"], user=user, typed=rest)
-            await (answer(ack, said) if said else ack())
-        case "rerun":
-            said = await rerun.open_form(bot, trigger_id=command["trigger_id"], user=user, ref=rest)
-            await (answer(ack, said) if said else ack())
-        case "cancel":
-            await answer(ack, await rerun.cancelled(bot, user, rest))
-        case "review":
-            await answer(ack, await review.card(bot, user, rest))
-        case "notify":
-            said = await review.notify(bot, trigger_id=command["trigger_id"], user=user)
-            await (answer(ack, said) if said else ack())
-        case "summary":
-            await answer(ack, await summary.asked(bot, command, rest))
-        case "export":
-            await answer(ack, await exports.asked(bot, user, rest))
-        case "help":
-            await answer(ack, private.help_text())
-        case _:
-            await answer(ack, private.help_text(word))
+    answer_word = _WORDS.get(word.casefold())
+    message = await answer_word(bot, command, rest) if answer_word else private.help_text(word)
+    await (answer(ack, message) if message else ack())
 
 
-async def answer(ack: AsyncAck, said: Message) -> None:
+async def answer(ack: AsyncAck, message: Message) -> None:
     """Privately, in the answer to the command itself."""
-    await ack(text=said.text, blocks=said.blocks, response_type="ephemeral")
+    await ack(text=message.text, blocks=message.blocks, response_type="ephemeral")
+
+
+async def _check(bot: Bot, command: Mapping[str, Any], _rest: str) -> Message | None:
+    return await check_form.open_form(bot, command, channel=command.get("channel_id"))
+
+
+async def _export(bot: Bot, command: Mapping[str, Any], rest: str) -> Message:
+    """Confirmed at once, delivered by direct message."""
+    return private.answer(export.preparing(await bot.exports.ask(command["user_id"], rest)))
+
+
+async def _help(_bot: Bot, _command: Mapping[str, Any], _rest: str) -> Message:
+    return private.help_text()
+
+
+_WORDS: Mapping[str, _Answer] = {
+    "": _check,
+    "check": _check,
+    "status": lambda bot, command, rest: bot.details.status(command["user_id"], rest),
+    "list": lambda bot, command, rest: search.listing(bot, command["user_id"], rest),
+    "find": search.open_form,
+    "rerun": rerun.open_form,
+    "cancel": lambda bot, command, rest: rerun.cancelled(bot, command["user_id"], rest),
+    "review": lambda bot, command, rest: review.card(bot, command["user_id"], rest),
+    "notify": review.open_notify_form,
+    "summary": summary.asked,
+    "export": _export,
+    "help": _help,
+}

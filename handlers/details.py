@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.errors import Refused, SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private, refusals
-from handlers.ephemeral import tell
+from handlers.replies import reply
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ async def opened(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
         shown = await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
     except SlackError as closed:
         log.warning("details.not_opened", ref=ref, error=str(closed))
-        tell(bot, body, private.answer(private.EXPIRED_DETAILS))
+        reply(bot, body, private.answer(private.EXPIRED_DETAILS))
         return
     bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
 

@@ -4,7 +4,6 @@ A listener lets `Refused` pass unless its answer differs from the plain one: an 
 field of a form, and after a click a message that this person alone sees.
 """
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from slack_bolt.async_app import AsyncBoltContext
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused
 from bot.slack.blocks import ids, private, refusals
-from handlers.ephemeral import tell
+from handlers.replies import new_fault_code, reply
 
 log = structlog.get_logger(__name__)
 
@@ -43,13 +42,13 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         log.info("listener.refused", code=error.code.value, kind=kind)
         said, plain, field = refusals.refusal_message(error), refusals.plain_sentence(error), FIELDS.get(error.code)
     else:
-        code = f"E-{secrets.token_hex(2).upper()}"
+        code = new_fault_code()
         log.error("listener.failed", code=code, kind=kind, exc_info=error)
         words = private.FAULT_OF_A_CLICK if kind in _CLICKS else private.FAULT
         plain, field = words.format(code=code), None
         said = private.answer(plain)
     if kind in _CLICKS:
-        tell(context["bot"], body, said)
+        reply(context["bot"], body, said)
     if context.ack.response is not None:
         return context.ack.response
     return at_once(body, said, plain=plain, field=field)

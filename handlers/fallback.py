@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private
 from handlers.commands import answer
-from handlers.ephemeral import tell
+from handlers.replies import reply
 
 
 async def command(ack: AsyncAck, command: dict[str, Any]) -> None:
@@ -21,7 +21,7 @@ async def command(ack: AsyncAck, command: dict[str, Any]) -> None:
 async def pressed(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     """A button or shortcut that does nothing any more, or not yet."""
     await ack()
-    tell(bot, body, private.answer(private.OLD_BUTTON))
+    reply(bot, body, private.answer(private.OLD_BUTTON))
 
 
 async def submitted(ack: AsyncAck) -> None:

@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.runtime.factory import Bot
 from handlers.check_form import open_form
-from handlers.ephemeral import tell
+from handlers.replies import reply
 
 
 async def opened(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
@@ -19,6 +19,4 @@ async def opened(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
 async def start(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     """The form of the global shortcut, which asks for the channel too."""
     await ack()
-    said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], channel=None)
-    if said is not None:
-        tell(bot, body, said)
+    reply(bot, body, await open_form(bot, body, channel=None))

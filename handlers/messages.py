@@ -1,6 +1,6 @@
 """Messages to the bot: mentions, direct messages, the message shortcut; answered to their author alone."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.mentions.inbox import InboxItem, InboxKind
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, IncomingMessage, ProposedPhoto
 from bot.domain.outbox import Message
-from bot.errors import Refused, SlackError, SlackRefused
+from bot.errors import SlackError, SlackRefused
 from bot.intake.answers import PrivateAnswer, gives_number_away
 from bot.intake.batches import applicants_in
 from bot.intake.inbox import RequestContext
@@ -21,9 +21,8 @@ from bot.slack.blocks import form, ids, kit, message, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, ResultPlace
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.retry import Retry
-from handlers import replies
-from handlers.ephemeral import name_of, tell
 from handlers.repeats import id_of
+from handlers.replies import ReplyAddress, open_modal, reply, respond, run, show, show_fault, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -69,13 +68,16 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     team = str((shortcut.get("team") or {}).get("id") or "")
     dropped = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
     if applicants_in(dropped.files):
-        taken = replace(dropped, user=shortcut["user"]["id"])
-        _in_background(bot, shortcut, lambda retry: _answer_file(bot, retry, shortcut, taken))
+        # Whoever wrote it, the file is now requested by the person who used the shortcut.
+        address, requested = ReplyAddress.of(shortcut), replace(dropped, user=user_of(shortcut))
+
+        async def answer_file(retry: Retry) -> None:
+            await respond(bot, retry, address, await bot.answers.build_for_file(requested))
+
+        run(bot, address, answer_file)
         return
     # Between two people, Slack's id of a conversation looks like one with the bot: only there it can be read anew.
-    said = await _open_form(bot, shortcut, dropped, for_author=dropped.is_direct)
-    if said is not None:
-        tell(bot, shortcut, said)
+    reply(bot, shortcut, await _open_form(bot, shortcut, dropped, for_author=dropped.is_direct))
 
 
 async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -83,7 +85,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
     await ack()
     pointed = MessagePointer.load(action["value"])
     if pointed is None:
-        tell(bot, body, private.answer(private.OLD_BUTTON))
+        reply(bot, body, private.answer(private.OLD_BUTTON))
         return
     user = body["user"]
     dropped = IncomingMessage(
@@ -94,9 +96,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         team=str(user.get("team_id") or ""),
         text="",
     )
-    said = await _open_form(bot, body, dropped, for_author=True)
-    if said is not None:
-        tell(bot, body, said)
+    reply(bot, body, await _open_form(bot, body, dropped, for_author=True))
 
 
 async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -104,10 +104,10 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
     pointed = MessagePointer.load(action["value"])
     if pointed is None:
         await ack()
-        tell(bot, body, private.answer(private.OLD_BUTTON))
+        reply(bot, body, private.answer(private.OLD_BUTTON))
         return
     item = InboxItem(
-        id=id_of(body) or f"click:{name_of(body)}",
+        id=id_of(body) or f"click:{ReplyAddress.of(body).request_id}",
         kind=InboxKind.CONFIRMATION,
         channel=pointed.channel,
         ts=pointed.ts,
@@ -120,16 +120,6 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
     )
     await bot.inbox.take(item, RequestContext(response_url=body.get("response_url")))
     await ack()
-
-
-def _in_background(bot: Bot, body: Mapping[str, Any], work: Callable[[Retry], Awaitable[None]]) -> None:
-    replies.answer(bot, work, user=body["user"]["id"], about=name_of(body), channel=replies.channel_of(body))
-
-
-async def _answer_file(bot: Bot, retry: Retry, body: Mapping[str, Any], dropped: IncomingMessage) -> None:
-    """A message with a table or a zip, whoever wrote it: the file is asked for by whoever used the shortcut."""
-    given = await bot.answers.build_for_file(dropped)
-    await replies.respond(bot, retry, body, given, about=name_of(body))
 
 
 def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
@@ -151,40 +141,34 @@ async def _open_form(
     `for_author`: the form is for whoever wrote the message alone, and the message is read anew.
     """
     await bot.intake.require_asking(body["user"]["id"], dropped.channel)
-    try:
-        view = await bot.slack.open_view(trigger_id=body["trigger_id"], view=message.one_moment())
-    except SlackError as closed:
-        log.warning("form.not_opened", error=str(closed))
+    view = await open_modal(bot, body["trigger_id"], message.one_moment())
+    if view is None:
         return private.answer(private.EXPIRED)
-    author = body["user"]["id"] if for_author else None
-    _in_background(bot, body, lambda retry: _fill(bot, retry, view, dropped, user=body["user"]["id"], author=author))
+    address, author = ReplyAddress.of(body), body["user"]["id"] if for_author else None
+    run(bot, address, lambda retry: _fill(bot, retry, view, dropped, user=address.user, author=author))
     return None
-
-
-async def _fault_of_place(bot: Bot, user: str, channel: str) -> Refused | None:
-    """Told before anybody fills in what could not be sent."""
-    return await bot.intake.place_fault(channel, user, fresh_for=PLACE_FRESH_FOR)
 
 
 async def _fill(
     bot: Bot, retry: Retry, view: Mapping[str, Any], dropped: IncomingMessage, *, user: str, author: str | None
 ) -> None:
     try:
-        await replies.show(bot, retry, view, await _form_or_words(bot, retry, dropped, user=user, author=author))
+        await show(bot, retry, view, await _form_or_words(bot, retry, dropped, user=user, author=author))
         if author is None and dropped.user not in ("", user) and gives_number_away(dropped):
             await _tell_author(bot, retry, dropped)
     except Exception as fault:
         if isinstance(fault, SlackError) and not isinstance(fault, SlackRefused):
             raise
         # Ours: *one moment* must not stand for ever.
-        await replies.show_fault(bot, retry, view, fault)
+        await show_fault(bot, retry, view, fault)
 
 
 async def _form_or_words(
     bot: Bot, retry: Retry, dropped: IncomingMessage, *, user: str, author: str | None
 ) -> Mapping[str, Any]:
     """`author`: the message is read anew, and shown only to whoever wrote it."""
-    fault = await _fault_of_place(bot, user, dropped.channel)
+    # Before anybody fills in what could not be sent.
+    fault = await bot.intake.place_fault(dropped.channel, user, fresh_for=PLACE_FRESH_FOR)
     if fault is not None:
         return private.closed_form(refusals.plain_sentence(fault))
     found: IncomingMessage | None = dropped

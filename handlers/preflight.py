@@ -2,16 +2,12 @@
 
 from typing import Any
 
-import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import held, ids, private, refusals
-from handlers.ephemeral import tell
+from handlers.replies import open_modal, reply
 from handlers.view_state import ViewState
-
-log = structlog.get_logger(__name__)
 
 
 async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -24,14 +20,10 @@ async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
     """*Other photos*: a form for them alone."""
     await ack()
     ref = action["value"]
-    try:
-        await bot.preflight_answers.may_replace(body["user"]["id"], ref)
-        await bot.slack.open_view(
-            trigger_id=body["trigger_id"], view=held.photos_form(ref, liveness_required=bot.settings.liveness_required)
-        )
-    except SlackError as closed:
-        log.warning("form.not_opened", error=str(closed))
-        tell(bot, body, private.answer(private.EXPIRED))
+    await bot.preflight_answers.may_replace(body["user"]["id"], ref)
+    form = held.photos_form(ref, liveness_required=bot.settings.liveness_required)
+    if await open_modal(bot, body["trigger_id"], form) is None:
+        reply(bot, body, private.answer(private.EXPIRED))
 
 
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:

@@ -1,16 +1,18 @@
-"""How the answer to a click or command reaches its person once the acknowledgement has left.
+"""How an answer reaches its person once the acknowledgement has left: where they acted, else by the outbox.
 
-Whoever pressed something here hears something: the answer where they acted, or words in a modal that it could not be
-given, or at the very least a message of the outbox, which waits until Slack is back.
+Nobody who pressed something waits in vain: they get the answer, or in a modal a sentence that there is none, or at the
+very least a direct message of the outbox, which waits until Slack is back.
 """
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
+from bot.domain.outbox import Message
 from bot.errors import SlackError, SlackRefused
 from bot.intake.answers import PrivateAnswer
 from bot.runtime.factory import Bot
@@ -20,34 +22,74 @@ from bot.slack.retry import Retry
 log = structlog.get_logger(__name__)
 
 _NOT_THERE = frozenset({"not_found", "view_not_found", "hash_conflict"})
-"""The modal was closed; or it changed, and then a try did its work although its answer was lost."""
+"""The modal was closed; or it changed, since an earlier attempt succeeded although its answer was lost."""
 
 
-def answer(
-    bot: Bot, work: Callable[[Retry], Awaitable[None]], *, user: str, about: str, channel: str | None = None
-) -> None:
-    """Work on an answer in the background. If it fails, or the bot stops before it was given, the outbox says so.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyAddress:
+    """Who asked, and where."""
 
-    `about` names what is answered, and is the same for a repeat of it; `channel` where it was asked.
-    """
-    bot.background.spawn(_answer(bot, work, user=user, about=about, channel=channel))
+    user: str
+    request_id: str
+    """The same for a repeat of the request."""
+    channel: str | None = None
+    """Where they acted, if that was in a conversation."""
+    response_url: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "ReplyAddress":
+        return cls(
+            user=user_of(body),
+            request_id=str(body.get("trigger_id") or secrets.token_hex(8)),
+            channel=(body.get("channel") or {}).get("id"),
+            response_url=body.get("response_url"),
+        )
 
 
-async def respond(bot: Bot, retry: Retry, body: Mapping[str, Any], given: PrivateAnswer, *, about: str) -> None:
-    """To whoever sent this request, where they acted; by the outbox where that cannot be, or may not have been."""
-    if not await bot.answer_delivery.respond(body.get("response_url"), given, retry):
-        await bot.answer_delivery.send_directly(body["user"]["id"], about, given, channel=channel_of(body))
+def user_of(body: Mapping[str, Any]) -> str:
+    """Who acted; a command names them differently."""
+    return str(body.get("user_id") or (body.get("user") or {}).get("id") or "")
 
 
-def channel_of(body: Mapping[str, Any]) -> str | None:
-    """Where somebody acted, if that was in a conversation."""
-    return (body.get("channel") or {}).get("id")
+def reply(bot: Bot, body: Mapping[str, Any], message: Message | None, *, in_place: bool = False) -> None:
+    """Answer a request in the background, `in_place` of the message whose button was pressed; None needs no answer."""
+    if message is not None:
+        address, given = ReplyAddress.of(body), PrivateAnswer(message=message, in_place=in_place)
+        run(bot, address, lambda retry: respond(bot, retry, address, given))
 
 
-async def show(bot: Bot, retry: Retry, view: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
-    """Put this in place of what stands in a modal, unless it was closed."""
+def run(bot: Bot, address: ReplyAddress, work: Callable[[Retry], Awaitable[None]]) -> None:
+    """Work on an answer in the background; where it fails or the bot stops first, the outbox says so."""
+    bot.background.spawn(_run(bot, address, work))
+
+
+async def respond(bot: Bot, retry: Retry, address: ReplyAddress, given: PrivateAnswer) -> None:
+    """Answer where a person acted; by the outbox where that is impossible, or may have failed."""
+    if not await bot.answer_delivery.respond(address.response_url, given, retry):
+        await _send_directly(bot, address, given)
+
+
+def remove_message(bot: Bot, body: Mapping[str, Any]) -> None:
+    """Remove the message whose button was pressed: it has served its purpose."""
+    if url := body.get("response_url"):
+        bot.background.spawn(_remove_message(bot, url))
+
+
+async def open_modal(bot: Bot, trigger_id: str, view: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Open it at once, since a trigger lives 3 s; None where Slack did not."""
     try:
-        await retry.call(lambda: bot.patient_slack.update_view(view_id=view["id"], view=shown, hash_=view.get("hash")))
+        return await bot.slack.open_view(trigger_id=trigger_id, view=view)
+    except SlackError as closed:
+        log.warning("form.not_opened", error=str(closed))
+        return None
+
+
+async def show(bot: Bot, retry: Retry, view: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    """Replace what a modal displays, unless it was closed."""
+    try:
+        await retry.call(
+            lambda: bot.patient_slack.update_view(view_id=view["id"], view=content, hash_=view.get("hash"))
+        )
     except SlackRefused as no:
         if no.code not in _NOT_THERE:
             raise
@@ -55,29 +97,38 @@ async def show(bot: Bot, retry: Retry, view: Mapping[str, Any], shown: Mapping[s
 
 
 async def show_fault(bot: Bot, retry: Retry, view: Mapping[str, Any], fault: Exception) -> None:
-    """A fault of ours: the person reads that nothing was sent, and its code stands in the log."""
-    code = _code()
+    """Say in a modal that nothing was sent, because of a fault of ours; its code is logged."""
+    code = new_fault_code()
     log.error("answer.failed", code=code, exc_info=fault)
     await show(bot, retry, view, private.closed_form(private.FAULT.format(code=code)))
 
 
-def _code() -> str:
+def new_fault_code() -> str:
     return f"E-{secrets.token_hex(2).upper()}"
 
 
-async def _answer(
-    bot: Bot, work: Callable[[Retry], Awaitable[None]], *, user: str, about: str, channel: str | None
-) -> None:
+async def _run(bot: Bot, address: ReplyAddress, work: Callable[[Retry], Awaitable[None]]) -> None:
     try:
         await work(bot.retry())
     except asyncio.CancelledError:
-        await bot.answer_delivery.send_directly(user, about, None, channel=channel)
+        await _send_directly(bot, address, None)
         raise
     except SlackError as fault:
         log.warning("answer.not_given", error=str(fault))
-        await bot.answer_delivery.send_directly(user, about, None, channel=channel)
+        await _send_directly(bot, address, None)
     except Exception:
-        # The whole of one answer; whoever waits for it hears of the fault by the outbox.
-        code = _code()
+        # The whole of one answer; the outbox reports the fault to the person.
+        code = new_fault_code()
         log.exception("answer.failed", code=code)
-        await bot.answer_delivery.send_directly(user, about, None, channel=channel, code=code)
+        await _send_directly(bot, address, None, code=code)
+
+
+async def _send_directly(bot: Bot, address: ReplyAddress, given: PrivateAnswer | None, *, code: str = "") -> None:
+    await bot.answer_delivery.send_directly(address.user, address.request_id, given, channel=address.channel, code=code)
+
+
+async def _remove_message(bot: Bot, response_url: str) -> None:
+    try:
+        await bot.slack.respond(response_url, delete=True)
+    except SlackError as closed:
+        log.info("private.not_removed", error=str(closed))

@@ -3,22 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.check.check import Check
 from bot.domain.check.references import parse_reference
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
-from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, ids, message, private
 from bot.slack.blocks.form import ResultPlace
 from bot.slack.retry import Retry
-from handlers import replies
-from handlers.ephemeral import tell
-
-log = structlog.get_logger(__name__)
+from handlers.replies import ReplyAddress, open_modal, reply, run, show, user_of
 
 TITLE = "Run again"
 
@@ -26,15 +21,13 @@ TITLE = "Run again"
 async def run_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The button: the form, filled with what the check held."""
     await ack()
-    said = await open_form(bot, trigger_id=body["trigger_id"], user=body["user"]["id"], ref=action["value"])
-    if said is not None:
-        tell(bot, body, said)
+    reply(bot, body, await open_form(bot, body, action["value"]))
 
 
 async def cancel(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """The button; its dialog has asked already."""
     await ack()
-    tell(bot, body, await cancelled(bot, body["user"]["id"], action["value"]))
+    reply(bot, body, await cancelled(bot, body["user"]["id"], action["value"]))
 
 
 async def cancelled(bot: Bot, user: str, typed: str) -> Message:
@@ -46,23 +39,23 @@ async def cancelled(bot: Bot, user: str, typed: str) -> Message:
     return private.answer(private.CANCELLED.format(ref=ref))
 
 
-async def open_form(bot: Bot, *, trigger_id: str, user: str, ref: str) -> Message | None:
-    """Open at once, since a trigger lives 3 s; photos and texts follow. Words when it must stay closed."""
+async def open_form(bot: Bot, body: Mapping[str, Any], ref: str) -> Message | None:
+    """Open the form, which photos and texts follow; a message for the person where it stays closed."""
+    user = user_of(body)
     if not ref.strip():
         return private.answer(private.NO_REF_RERUN)
     await bot.intake.require_requester(user)
-    try:
-        check = await bot.details.to_run_again(user, parse_reference(ref) or ref)
-        view = await bot.slack.open_view(trigger_id=trigger_id, view=message.one_moment(TITLE))
-    except SlackError as closed:
-        log.warning("form.not_opened", error=str(closed))
+    check = await bot.details.to_run_again(user, parse_reference(ref) or ref)
+    view = await open_modal(bot, body["trigger_id"], message.one_moment(TITLE))
+    if view is None:
         return private.answer(private.EXPIRED)
-    replies.answer(bot, lambda tries: _fill(bot, tries, view, check), user=user, about=f"rerun:{view['id']}")
+    address = ReplyAddress(user=user, request_id=f"rerun:{view['id']}")
+    run(bot, address, lambda retry: _fill(bot, retry, view, check))
     return None
 
 
-async def _fill(bot: Bot, tries: Retry, view: Mapping[str, Any], check: Check) -> None:
-    shown = form.build(
+async def _fill(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check) -> None:
+    content = form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
         place=ResultPlace(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
@@ -73,4 +66,4 @@ async def _fill(bot: Bot, tries: Retry, view: Mapping[str, Any], check: Check) -
         title=TITLE,
         not_before=check.verdict_why is ResultStory.AUTHORITY_DOWN,
     )
-    await replies.show(bot, tries, view, shown)
+    await show(bot, retry, view, content)

@@ -1,20 +1,17 @@
 """Reviewers' cards: claim, decide, agree, hand on, note; each click is answered, and rights are looked at anew."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.outbox import Message
 from bot.domain.review.review import Decision, Subscription
-from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, review
-from handlers.ephemeral import tell
+from handlers.replies import open_modal, reply, user_of
 from handlers.view_state import ViewState
-
-log = structlog.get_logger(__name__)
 
 
 async def card(bot: Bot, user: str, typed: str) -> Message:
@@ -51,7 +48,7 @@ async def judged(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 async def _show_again(bot: Bot, body: dict[str, Any], ref: str) -> None:
     """A card that only this person sees is not among those that are kept up to date: it is replaced here."""
     if body.get("container", {}).get("is_ephemeral"):
-        tell(bot, body, await card(bot, body["user"]["id"], ref), in_place=True)
+        reply(bot, body, await card(bot, body["user"]["id"], ref), in_place=True)
 
 
 async def decide(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -111,15 +108,11 @@ async def noted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: 
     await ack()
 
 
-async def notify(bot: Bot, *, trigger_id: str, user: str) -> Message | None:
-    """`/kyc notify`: the form; words when it must stay closed."""
-    try:
-        chosen, is_reviewer = await bot.subscriptions.offered(user)
-        await bot.slack.open_view(trigger_id=trigger_id, view=review.notify_form(chosen, is_reviewer=is_reviewer))
-    except SlackError as closed:
-        log.warning("form.not_opened", error=str(closed))
-        return private.answer(private.EXPIRED)
-    return None
+async def open_notify_form(bot: Bot, body: Mapping[str, Any], _typed: str) -> Message | None:
+    """`/kyc notify`: open the form; a message where it stays closed."""
+    chosen, is_reviewer = await bot.subscriptions.offered(user_of(body))
+    view = await open_modal(bot, body["trigger_id"], review.notify_form(chosen, is_reviewer=is_reviewer))
+    return None if view else private.answer(private.EXPIRED)
 
 
 async def notified(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
@@ -129,8 +122,5 @@ async def notified(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bo
 
 
 async def _open(bot: Bot, body: dict[str, Any], view: dict[str, Any]) -> None:
-    try:
-        await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
-    except SlackError as closed:
-        log.warning("form.not_opened", error=str(closed))
-        tell(bot, body, private.answer(review.EXPIRED))
+    if await open_modal(bot, body["trigger_id"], view) is None:
+        reply(bot, body, private.answer(review.EXPIRED))

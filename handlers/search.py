@@ -1,6 +1,7 @@
 """`/kyc list` and `/kyc find`: pages, filters, the search form; rights are looked at again with every click."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from bot.queries.search import (
 from bot.runtime.factory import Bot
 from bot.slack.blocks import find, ids, private, refusals
 from bot.slack.blocks.find import CheckRow, PageCursor
-from handlers.ephemeral import tell
+from handlers.replies import open_modal, reply, user_of
 from handlers.view_state import ViewState
 
 log = structlog.get_logger(__name__)
@@ -43,10 +44,10 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     option = action.get("selected_option")
     turn = PageCursor(shown=option["value"]) if option else PageCursor.load(str(action.get("value") or ""))
     if turn is None or turn.shown not in _FILTERS:
-        tell(bot, body, private.answer(private.OLD_BUTTON))
+        reply(bot, body, private.answer(private.OLD_BUTTON))
         return
     # Refused, the list stays: with it the menu, to choose something else.
-    tell(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
+    reply(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
 
 
 async def _listing(bot: Bot, user: str, turn: PageCursor) -> Message:
@@ -55,14 +56,10 @@ async def _listing(bot: Bot, user: str, turn: PageCursor) -> Message:
     return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
 
 
-async def open_form(bot: Bot, *, trigger_id: str, user: str, typed: str) -> Message | None:
-    """The search form; words if it could not be opened, or if something was typed that does not belong there."""
-    countries = list(bot.id_types.countries().items())
-    try:
-        await bot.search.require_search(user)
-        await bot.slack.open_view(trigger_id=trigger_id, view=find.form(countries))
-    except SlackError as closed:
-        log.warning("find.not_opened", error=str(closed))
+async def open_form(bot: Bot, body: Mapping[str, Any], typed: str) -> Message | None:
+    """Open the search form; a message where it stays closed, or where something was typed that belongs into it."""
+    await bot.search.require_search(user_of(body))
+    if await open_modal(bot, body["trigger_id"], find.form(list(bot.id_types.countries().items()))) is None:
         return private.answer(private.EXPIRED)
     return private.answer(find.NEVER_AS_TEXT) if typed.strip() else None
 

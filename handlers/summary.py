@@ -14,7 +14,7 @@ from bot.runtime.factory import Bot
 from bot.slack.blocks import private, refusals, summary
 from bot.slack.blocks.summary import DisplayNames, SummaryContext
 from bot.slack.blocks.text import person
-from handlers.ephemeral import tell
+from handlers.replies import reply
 
 
 async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
@@ -44,7 +44,7 @@ async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[M
         said = await answer
     except Refused as no:
         said = refusals.refusal_message(no)
-    tell(bot, {"user": {"id": command["user_id"]}, "response_url": command.get("response_url")}, said)
+    reply(bot, command, said)
 
 
 async def shared(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -59,4 +59,4 @@ async def _without_button(bot: Bot, body: Mapping[str, Any], channel: str, paylo
     """The private answer once it was shared: the same figures without the button."""
     figures = _figures(bot, await bot.summary.answer_again(payload))
     line = summary.shared(channel, with_chart=bot.summary.with_charts)
-    tell(bot, body, summary.with_line(figures, line), in_place=True)
+    reply(bot, body, summary.with_line(figures, line), in_place=True)
