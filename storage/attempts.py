@@ -175,18 +175,12 @@ def doubt_unsent(tx: Transaction, ref: str, *, since: datetime) -> None:
 
 def doubt_open_ones(tx: Transaction, *, since: datetime) -> None:
     """At start: whatever was under way when the process ended is in doubt."""
-    tx.run(
-        """
-        UPDATE attempts SET in_doubt_since = :since
-        WHERE step IN ('recorded', 'prepared') AND in_doubt_since IS NULL
-        """,
-        since=since,
-    )
+    tx.update("attempts", "step IN ('recorded', 'prepared') AND in_doubt_since IS NULL", {}, in_doubt_since=since)
 
 
 def settle_doubt(tx: Transaction, job_id: str) -> None:
     """The doubt is over, Smile ID has no zip, and sending goes on from its checkpoint."""
-    tx.run("UPDATE attempts SET in_doubt_since = NULL WHERE job_id = :job_id", job_id=job_id)
+    _set(tx, job_id, in_doubt_since=None)
 
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
@@ -204,18 +198,7 @@ def next_ask(
     tx: Transaction, job_id: str, *, ask_at: datetime | None, poll_at: datetime | None, polls: int, confirms: int
 ) -> None:
     """Give the lease back with the next time; None: nothing more to ask."""
-    tx.run(
-        """
-        UPDATE attempts SET leased_until = NULL, ask_at = :ask_at, poll_at = :poll_at, polls = :polls,
-            confirm_tries = :confirms
-        WHERE job_id = :job_id
-        """,
-        ask_at=ask_at,
-        poll_at=poll_at,
-        polls=polls,
-        confirms=confirms,
-        job_id=job_id,
-    )
+    _set(tx, job_id, leased_until=None, ask_at=ask_at, poll_at=poll_at, polls=polls, confirm_tries=confirms)
 
 
 def ask_soon(tx: Transaction, job_id: str, *, at: datetime, at_most_every: timedelta | None = None) -> None:
@@ -241,25 +224,14 @@ def ask_soon(tx: Transaction, job_id: str, *, at: datetime, at_most_every: timed
 def claim_result(tx: Transaction, job_id: str, *, receipt: str, outcome: Outcome, now: datetime) -> None:
     """A final result came by callback: it waits for confirmation."""
     # Of two that came at once the first one is the claim; the other is judged against it.
-    tx.run(
-        """
-        UPDATE attempts SET claim_receipt = :receipt, claim_outcome = :outcome, claim_at = :now, confirm_tries = 0
-        WHERE job_id = :job_id AND claim_receipt IS NULL
-        """,
-        receipt=receipt,
-        outcome=outcome,
-        now=now,
-        job_id=job_id,
-    )
+    claim = {"claim_receipt": receipt, "claim_outcome": outcome, "claim_at": now, "confirm_tries": 0}
+    _set(tx, job_id, guard="claim_receipt IS NULL", **claim)
     ask_soon(tx, job_id, at=now)
 
 
 def end_claim(tx: Transaction, job_id: str) -> None:
     """The claim is confirmed or void."""
-    tx.run(
-        "UPDATE attempts SET claim_receipt = NULL, claim_outcome = NULL, claim_at = NULL WHERE job_id = :job_id",
-        job_id=job_id,
-    )
+    _set(tx, job_id, claim_receipt=None, claim_outcome=None, claim_at=None)
 
 
 def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) -> None:
@@ -284,21 +256,18 @@ def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) ->
 def overdue_told(tx: Transaction, job_id: str, level: int) -> bool:
     """Note that the waiting was told this many times; False if it was already."""
     # A lease that ran out under a slow answer lets two workers come here.
-    guarded = "UPDATE attempts SET overdue_told = :level WHERE job_id = :job_id AND overdue_told < :level"
-    return tx.change(guarded, level=level, job_id=job_id)
+    of = {"job_id": job_id, "level": level}
+    return tx.update("attempts", "job_id = :job_id AND overdue_told < :level", of, overdue_told=level)
 
 
 def learned_job(tx: Transaction, job_id: str, smile_job_id: str) -> None:
     """Smile ID named its own id for the job while we were in doubt."""
     # The answer to the upload names it too, and stays where it came first.
-    tx.run(
-        """
-        UPDATE attempts SET smile_job_id = :smile_job_id
-        WHERE job_id = :job_id AND (smile_job_id IS NULL OR smile_job_id = '')
-        """,
-        smile_job_id=smile_job_id,
-        job_id=job_id,
-    )
+    _set(tx, job_id, guard="(smile_job_id IS NULL OR smile_job_id = '')", smile_job_id=smile_job_id)
+
+
+def _set(tx: Transaction, job_id: str, *, guard: str = "1 = 1", **columns: object) -> None:
+    tx.update("attempts", f"job_id = :job_id AND {guard}", {"job_id": job_id}, **columns)
 
 
 def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:

@@ -11,11 +11,4 @@ SMILE_ID = "smile-id"
 
 def record(tx: Transaction, *, at: datetime, actor: str, act: str, ref: str | None = None, detail: str = "") -> None:
     """One line. `detail` is a code, a state or an id, never text that a person wrote."""
-    tx.run(
-        "INSERT INTO audit (at, actor, act, ref, detail) VALUES (:at, :actor, :act, :ref, :detail)",
-        at=at,
-        actor=actor,
-        act=act,
-        ref=ref,
-        detail=detail,
-    )
+    tx.insert("audit", at=at, actor=actor, act=act, ref=ref, detail=detail)

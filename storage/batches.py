@@ -90,33 +90,26 @@ def keep_preview(
 ) -> None:
     """Keep what is in the file, for the requester to confirm."""
     # A reading whose lease ran out may have been overtaken by another one: the first to be written stands.
-    sealed = tx.sealer.seal(json.dumps(preview), place=f"{_PLACE}:{batch_id}")
-    tx.run(
-        """
-        UPDATE batches SET state = 'preview', reading_sealed = :sealed, total = :total, ready = :ready,
-            repeats = :repeats, due_at = NULL, leased_until = NULL, tries = 0
-        WHERE id = :id AND state = 'reading'
-        """,
-        sealed=sealed,
+    tx.update(
+        "batches",
+        "id = :id AND state = 'reading'",
+        {"id": batch_id},
+        state=BatchState.PREVIEW,
+        reading_sealed=tx.sealer.seal(json.dumps(preview), place=f"{_PLACE}:{batch_id}"),
         total=total,
         ready=ready,
         repeats=repeats,
-        id=batch_id,
+        due_at=None,
+        leased_until=None,
+        tries=0,
     )
 
 
 def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None:
     """Nothing comes of it; `words` are for people."""
     # Its requester may have cancelled it meanwhile, and hears of that.
-    tx.run(
-        """
-        UPDATE batches SET state = 'refused', words = :words, ended_at = :now, due_at = NULL, leased_until = NULL
-        WHERE id = :id AND state IN ('reading', 'confirmed')
-        """,
-        words=words,
-        now=now,
-        id=batch_id,
-    )
+    end = {"state": BatchState.REFUSED, "words": words, "ended_at": now, "due_at": None, "leased_until": None}
+    tx.update("batches", "id = :id AND state IN ('reading', 'confirmed')", {"id": batch_id}, **end)
 
 
 def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], now: datetime) -> bool:
@@ -124,50 +117,41 @@ def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[Bat
     # The message with its buttons may be older than the state: somebody paused, resumed or cancelled it since, or the
     # last of its rows ended it.
     states = ", ".join(f"'{state.value}'" for state in of)
-    return tx.change(
-        f"""
-        UPDATE batches SET state = :target, ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END
-        WHERE id = :id AND state IN ({states})
-        """,
-        target=target,
-        ends=int(target in (BatchState.CANCELLED, BatchState.DONE)),
-        now=now,
-        id=batch_id,
-    )
+    ended_at = now if target in (BatchState.CANCELLED, BatchState.DONE) else None
+    return tx.update("batches", f"id = :id AND state IN ({states})", {"id": batch_id}, state=target, ended_at=ended_at)
 
 
 def end(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """The last of its rows has ended."""
     # Cancelled in this moment, it stays cancelled.
-    tx.run(
-        "UPDATE batches SET state = 'done', ended_at = :now WHERE id = :id AND state = 'sending'", now=now, id=batch_id
-    )
+    tx.update("batches", "id = :id AND state = 'sending'", {"id": batch_id}, state=BatchState.DONE, ended_at=now)
 
 
 def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now: datetime) -> bool:
     """Every customer of the file has agreed, says the requester. False when it is no longer to be confirmed."""
     # Both buttons of a preview may be pressed at once, with and without the repeats: the first one counts.
-    changed = tx.run(
-        """
-        UPDATE batches SET state = 'confirmed', with_repeats = :with_repeats, consent_at = :now, consent_by = :by,
-            consent_notice = :notice, due_at = :now, leased_until = NULL, tries = 0
-        WHERE id = :id AND state = 'preview'
-        """,
+    changed = tx.update(
+        "batches",
+        "id = :id AND state = 'preview'",
+        {"id": batch_id},
+        state=BatchState.CONFIRMED,
         with_repeats=with_repeats,
-        by=by,
-        notice=CONSENT_NOTICE,
-        now=now,
-        id=batch_id,
+        consent_at=now,
+        consent_by=by,
+        consent_notice=CONSENT_NOTICE,
+        due_at=now,
+        leased_until=None,
+        tries=0,
     )
     if changed:
         tx.wake(BATCHES)
-    return bool(changed)
+    return changed
 
 
 def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
     """The batch's own message stands in Slack."""
     # Found again after its answer was lost, it may have been kept before: rows answer in the thread of the first one.
-    tx.run("UPDATE batches SET message_ts = :ts WHERE id = :id AND message_ts IS NULL", ts=ts, id=batch_id)
+    tx.update("batches", "id = :id AND message_ts IS NULL", {"id": batch_id}, message_ts=ts)
 
 
 def rows_known(tx: Transaction, batch_id: str) -> frozenset[int]:

@@ -115,19 +115,8 @@ def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
     """These photos, and no others."""
     tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
     for photo in photos:
-        tx.run(
-            """
-            INSERT INTO photos (ref, kind, position, file_id, inside)
-            VALUES (:ref, :kind, :position, :file_id, :inside)
-            """,
-            ref=ref,
-            **params(photo),
-        )
-    tx.run(
-        "UPDATE verifications SET liveness_images = :images WHERE ref = :ref",
-        images=sum(photo.kind is PhotoKind.LIVENESS for photo in photos),
-        ref=ref,
-    )
+        tx.insert("photos", ref=ref, **params(photo))
+    _set(tx, ref, liveness_images=sum(photo.kind is PhotoKind.LIVENESS for photo in photos))
 
 
 def find_by_view(tx: Transaction, view_id: str) -> str | None:
@@ -266,30 +255,19 @@ def end_as_decided(tx: Transaction, ref: str) -> None:
 
 def compared(tx: Transaction, ref: str, found: Comparison) -> None:
     """Keep how what was entered stands to the authority's record, as far as it is known by now."""
-    words = {"record": found.outcome, "name": found.name, "dob": found.dob, "phone": found.phone}
-    tx.run(
-        """
-        UPDATE verifications SET record_match = :record, name_match = :name, dob_match = :dob, phone_match = :phone
-        WHERE ref = :ref
-        """,
-        **{name: None if word is RecordMatch.NOT_COMPARED else word.value for name, word in words.items()},
-        ref=ref,
-    )
+    matches = {"record": found.outcome, "name": found.name, "dob": found.dob, "phone": found.phone}
+    known = {f"{what}_match": None if match is RecordMatch.NOT_COMPARED else match for what, match in matches.items()}
+    _set(tx, ref, **known)
 
 
 def keep_liveness(tx: Transaction, ref: str, found: Liveness) -> None:
     """Keep whether the verdict that is about to count rests on proof of life."""
-    tx.run("UPDATE verifications SET liveness = :found WHERE ref = :ref", found=found, ref=ref)
+    _set(tx, ref, liveness=found)
 
 
 def keep_failure(tx: Transaction, ref: str, *, failure: str, words: str | None) -> None:
     """Keep why no verdict will come. `words` are ours, fit for the channel."""
-    tx.run(
-        "UPDATE verifications SET failure = :failure, failure_words = :words WHERE ref = :ref",
-        failure=failure,
-        words=words,
-        ref=ref,
-    )
+    _set(tx, ref, failure=failure, failure_words=words)
 
 
 def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime) -> None:
@@ -297,18 +275,9 @@ def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, i
     for photo, size, sha256 in hashes:
         row = f"{ref}:{photo.kind.value}:{photo.position}"
         file_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.FILE, sha256, row=row)
-        tx.run(
-            """
-            UPDATE photos SET size = :size, file_print = :file_print, file_sha256_sealed = :sha256_sealed
-            WHERE ref = :ref AND kind = :kind AND position = :position
-            """,
-            size=size,
-            file_print=file_print,
-            sha256_sealed=sha256_sealed,
-            ref=ref,
-            kind=photo.kind,
-            position=photo.position,
-        )
+        of = {"ref": ref, "kind": photo.kind, "position": photo.position}
+        of_photo = "ref = :ref AND kind = :kind AND position = :position"
+        tx.update("photos", of_photo, of, size=size, file_print=file_print, file_sha256_sealed=sha256_sealed)
     tx.run(
         "UPDATE verifications SET photos_checked_at = COALESCE(photos_checked_at, :now) WHERE ref = :ref",
         now=now,
@@ -318,7 +287,7 @@ def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, i
 
 def forget_photo_checks(tx: Transaction, ref: str) -> None:
     """Other photos took the place of those that were looked at."""
-    tx.run("UPDATE verifications SET photos_checked_at = NULL WHERE ref = :ref", ref=ref)
+    _set(tx, ref, photos_checked_at=None)
 
 
 def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> None:
@@ -333,7 +302,7 @@ def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> No
 def posted(tx: Transaction, ref: str, *, ts: str) -> None:
     """The request's own message stands in Slack."""
     # Found again after its answer was lost, it may have been kept by a try before: threads hang on the first one.
-    tx.run("UPDATE verifications SET message_ts = :ts WHERE ref = :ref AND message_ts IS NULL", ts=ts, ref=ref)
+    tx.update("verifications", "ref = :ref AND message_ts IS NULL", {"ref": ref}, message_ts=ts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +325,10 @@ def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
 def count_by_state(tx: Transaction) -> dict[str, int]:
     """How many checks stand in each state, as triggers keep count: read each few seconds, so nothing is scanned."""
     return {row["state"]: row["n"] for row in tx.rows("SELECT state, n FROM check_counts")}
+
+
+def _set(tx: Transaction, ref: str, **columns: object) -> None:
+    tx.update("verifications", "ref = :ref", {"ref": ref}, **columns)
 
 
 def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:

@@ -70,27 +70,17 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
 
 def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
     """Written before the call: from here on the answer may be lost, and then our own message is looked for."""
-    tx.run("UPDATE posts SET in_doubt_since = :now WHERE id = :id", now=now, id=post_id)
+    _set(tx, post_id, in_doubt_since=now)
 
 
 def not_posted(tx: Transaction, post_id: str) -> None:
     """The call itself surely did nothing: there is no message to look for."""
-    tx.run("UPDATE posts SET in_doubt_since = NULL WHERE id = :id", id=post_id)
+    _set(tx, post_id, in_doubt_since=None)
 
 
 def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
     """It stands in Slack."""
-    tx.run(
-        """
-        UPDATE posts SET state = 'done', leased_until = NULL, channel = :channel, ts = :ts, done_at = :now,
-            error = NULL
-        WHERE id = :id
-        """,
-        channel=channel,
-        ts=ts,
-        now=now,
-        id=post_id,
-    )
+    _set(tx, post_id, state="done", leased_until=None, channel=channel, ts=ts, done_at=now, error=None)
     tx.wake(OUTBOX)
 
 
@@ -110,41 +100,24 @@ def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, count
 
 def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, error: str) -> None:
     """Deliver it elsewhere: to a person directly, since its thread or channel is gone."""
-    tx.run(
-        """
-        UPDATE posts SET lane = :destination, due_at = :now, leased_until = NULL, in_doubt_since = NULL, tries = 0,
-            error = :error
-        WHERE id = :id
-        """,
-        destination=destination,
-        now=now,
-        error=error,
-        id=post_id,
-    )
+    fresh = {"due_at": now, "leased_until": None, "in_doubt_since": None, "tries": 0}
+    _set(tx, post_id, lane=destination, error=error, **fresh)
     tx.wake(OUTBOX)
 
 
 def release(tx: Transaction, post_id: str, *, now: datetime) -> None:
     """A post that has failed is due once more, as if it were new: an operator has seen to the cause."""
     # Released twice at once, it is due once.
-    tx.run(
-        """
-        UPDATE posts SET state = 'due', due_at = :now, tries = 0, done_at = NULL, created_at = :now
-        WHERE id = :id AND state = 'failed'
-        """,
-        now=now,
-        id=post_id,
-    )
+    fresh = {"state": "due", "due_at": now, "tries": 0, "done_at": None, "created_at": now}
+    tx.update("posts", "id = :id AND state = 'failed'", {"id": post_id}, **fresh)
     tx.wake(OUTBOX)
 
 
 def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:
     """It will not be delivered: `dropped` (nothing to say any more) or `failed` (an operator can see it)."""
-    tx.run(
-        "UPDATE posts SET state = :state, leased_until = NULL, error = :error, done_at = :now WHERE id = :id",
-        state=state,
-        error=error,
-        now=now,
-        id=post_id,
-    )
+    _set(tx, post_id, state=state, leased_until=None, error=error, done_at=now)
     tx.wake(OUTBOX)
+
+
+def _set(tx: Transaction, post_id: str, **columns: object) -> None:
+    tx.update("posts", "id = :id", {"id": post_id}, **columns)

@@ -121,16 +121,12 @@ def find(tx: Transaction, export_id: str) -> Export | None:
 
 def keep_written(tx: Transaction, export_id: str, count: int) -> None:
     """So many rows are in the file by now."""
-    tx.run("UPDATE exports SET written = :count WHERE id = :id", count=count, id=export_id)
+    tx.update("exports", "id = :id", {"id": export_id}, written=count)
 
 
 def end(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> bool:
     """False when it has ended before. A failed one that an operator released may still be made."""
     # Found again in Slack after its answer was lost, a file may have been told as failed before.
-    changed = tx.run(
-        "UPDATE exports SET state = :state, ended_at = :now WHERE id = :id AND state IN ('asked', 'failed')",
-        state=state,
-        now=now,
-        id=export_id,
+    return tx.update(
+        "exports", "id = :id AND state IN ('asked', 'failed')", {"id": export_id}, state=state, ended_at=now
     )
-    return changed == 1

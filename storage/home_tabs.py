@@ -84,16 +84,8 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
 
 def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str], now: datetime) -> None:
     """It stands in Slack, or stood so already."""
-    tx.run(
-        """
-        UPDATE homes SET leased_until = NULL, view_print = :view_print, sees = :sees, published_at = :now
-        WHERE person = :person
-        """,
-        view_print=view_print,
-        sees=",".join(sorted(sees)),
-        now=now,
-        person=person,
-    )
+    shown = {"leased_until": None, "view_print": view_print, "sees": ",".join(sorted(sees)), "published_at": now}
+    tx.update("homes", "person = :person", {"person": person}, **shown)
 
 
 def reschedule_earlier(tx: Transaction, person: str, *, at: datetime) -> None:

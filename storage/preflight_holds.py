@@ -17,16 +17,15 @@ def hold(
 ) -> bool:
     """Do not send it before a question is answered. False when it is held already, or beyond being held."""
     # The requester may have withdrawn it while its photos were looked at.
-    return tx.change(
-        """
-        UPDATE verifications SET held = :held, held_note = :note, due_at = :remind_at, leased_until = NULL,
-            tries = 0
-        WHERE ref = :ref AND state = 'requested' AND held IS NULL
-        """,
+    return tx.update(
+        "verifications",
+        "ref = :ref AND state = 'requested' AND held IS NULL",
+        {"ref": ref},
         held=held,
-        note=json.dumps({**about, "since": to_text(now)}),
-        remind_at=remind_at,
-        ref=ref,
+        held_note=json.dumps({**about, "since": to_text(now)}),
+        due_at=remind_at,
+        leased_until=None,
+        tries=0,
     )
 
 
@@ -47,16 +46,12 @@ def release(tx: Transaction, ref: str, *, paused: timedelta, now: datetime) -> b
 
 def drop(tx: Transaction, ref: str) -> None:
     """The question has lost its sense: the check is withdrawn."""
-    tx.run("UPDATE verifications SET held = NULL WHERE ref = :ref", ref=ref)
+    tx.update("verifications", "ref = :ref", {"ref": ref}, held=None)
 
 
 def postpone(tx: Transaction, ref: str, *, until: datetime) -> None:
     """Nothing comes of the silence before then."""
-    tx.run(
-        "UPDATE verifications SET due_at = :until WHERE ref = :ref AND state = 'requested' AND held IS NOT NULL",
-        until=until,
-        ref=ref,
-    )
+    tx.update("verifications", "ref = :ref AND state = 'requested' AND held IS NOT NULL", {"ref": ref}, due_at=until)
 
 
 def passed(tx: Transaction, ref: str) -> frozenset[str]:
@@ -67,7 +62,7 @@ def passed(tx: Transaction, ref: str) -> frozenset[str]:
 
 def keep_passed(tx: Transaction, ref: str, passed: Collection[str]) -> None:
     """These questions are not asked again."""
-    tx.run("UPDATE verifications SET let_pass = :passed WHERE ref = :ref", passed=",".join(sorted(passed)), ref=ref)
+    tx.update("verifications", "ref = :ref", {"ref": ref}, let_pass=",".join(sorted(passed)))
 
 
 def unanswered(tx: Transaction, *, now: datetime) -> list[str]:

@@ -98,21 +98,17 @@ def _insert(
     now: datetime,
 ) -> None:
     body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
-    tx.run(
-        """
-        INSERT INTO receipts (
-            id, job_id, source, code, body_print, body_sha256_sealed, body_sealed, fate, received_at)
-        VALUES (:id, :job_id, :source, :code, :body_print, :sha256_sealed, :body, :fate, :now)
-        """,
+    tx.insert(
+        "receipts",
         id=receipt_id,
         job_id=job_id,
         source=source,
         code=code,
         body_print=body_print,
-        sha256_sealed=sha256_sealed,
-        body=tx.sealer.seal(body, place=f"receipts.body:{receipt_id}"),
+        body_sha256_sealed=sha256_sealed,
+        body_sealed=tx.sealer.seal(body, place=f"receipts.body:{receipt_id}"),
         fate=fate,
-        now=now,
+        received_at=now,
     )
 
 
@@ -140,7 +136,7 @@ def _is_long(value: object) -> bool:
 
 
 def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:
-    tx.run("UPDATE receipts SET fate = :fate WHERE id = :id", fate=fate, id=receipt_id)
+    tx.update("receipts", "id = :id", {"id": receipt_id}, fate=fate)
 
 
 def release(tx: Transaction, receipt_id: str) -> str:

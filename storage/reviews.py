@@ -5,12 +5,20 @@ message, and who hears of it, is decided in `bot.review.transitions`. What peopl
 """
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.review.review import Decision, Note, Proposal, Review, ReviewDecision, ReviewState, WaitingReview
 from storage.engine.database import Transaction, from_text
-from storage.engine.mapping import load, params
+from storage.engine.mapping import load
+
+_OF_ROUND = "ref = :ref AND round = :round"
+_CURRENT = "ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'"
+_NO_PROPOSAL: Mapping[str, object] = {
+    **dict.fromkeys(("proposed", "proposed_reason", "proposed_by", "proposed_at", "words_sealed")),
+    "proposed_override": False,
+}
 
 
 def find(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
@@ -144,15 +152,7 @@ def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
 
 def ensure(tx: Transaction, ref: str, round_: int, *, now: datetime) -> None:
     """A review to write to, for which nobody has been called. One that stands stays as it is."""
-    tx.run(
-        """
-        INSERT INTO reviews (ref, round, state, opened_at, closed_at) VALUES (:ref, :round, 'settled', :now, :now)
-        ON CONFLICT (ref, round) DO NOTHING
-        """,
-        ref=ref,
-        round=round_,
-        now=now,
-    )
+    tx.insert_once("reviews", ref=ref, round=round_, state=ReviewState.SETTLED, opened_at=now, closed_at=now)
 
 
 def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
@@ -172,41 +172,18 @@ def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
 def reopen(tx: Transaction, ref: str, round_: int, *, now: datetime) -> bool:
     """Open it, claimed by nobody. False when it is open already: whoever has claimed it keeps it."""
     # A reviewer's decision may have closed it since the caller looked. It stays on record, and the review opens anew.
-    return tx.change(
-        """
-        UPDATE reviews SET state = 'open', opened_at = :now, closed_at = NULL, claimed_by = NULL, claimed_at = NULL,
-            touched_at = NULL, reminded = ''
-        WHERE ref = :ref AND round = :round AND state <> 'open'
-        """,
-        ref=ref,
-        round=round_,
-        now=now,
-    )
+    fresh = {"claimed_by": None, "claimed_at": None, "touched_at": None, "reminded": ""}
+    return _set(tx, ref, round_, "state <> 'open'", state=ReviewState.OPEN, opened_at=now, closed_at=None, **fresh)
 
 
 def mark_by_hand(tx: Transaction, ref: str, round_: int, *, by_hand: bool) -> None:
     """Whether somebody opened it of their own accord, without being called."""
-    tx.run(
-        "UPDATE reviews SET by_hand = :by_hand WHERE ref = :ref AND round = :round",
-        by_hand=by_hand,
-        ref=ref,
-        round=round_,
-    )
+    _set(tx, ref, round_, by_hand=by_hand)
 
 
 def close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: datetime) -> None:
     """Nobody is waited for any more; a proposal that waited for a second person is gone."""
-    tx.run(
-        """
-        UPDATE reviews SET state = :state, closed_at = :now, by_hand = 0, proposed = NULL, proposed_reason = NULL,
-            proposed_by = NULL, proposed_at = NULL, proposed_override = 0, words_sealed = NULL
-        WHERE ref = :ref AND round = :round
-        """,
-        state=state,
-        now=now,
-        ref=ref,
-        round=round_,
-    )
+    _set(tx, ref, round_, state=state, closed_at=now, by_hand=False, **_NO_PROPOSAL)
 
 
 # Claims
@@ -232,18 +209,8 @@ def change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None,
     """From the one who had it to another, or to nobody. False when it is not theirs any more."""
     # An admin may have handed it on, a decision or Smile ID's final result closed it, or *Run again* begun a new
     # round, since the caller read who had it.
-    return tx.change(
-        """
-        UPDATE reviews SET claimed_by = :after, reminded = '', touched_at = :now,
-            claimed_at = CASE WHEN :after IS NULL THEN NULL ELSE :now END
-        WHERE ref = :ref AND state = 'open' AND claimed_by = :before
-          AND round = (SELECT round FROM verifications WHERE ref = :ref)
-        """,
-        before=before,
-        after=after,
-        now=now,
-        ref=ref,
-    )
+    claim = {"claimed_by": after, "claimed_at": now if after else None, "touched_at": now, "reminded": ""}
+    return tx.update("reviews", f"{_CURRENT} AND claimed_by = :before", {"ref": ref, "before": before}, **claim)
 
 
 # Proposals and decisions
@@ -252,44 +219,33 @@ def change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None,
 def propose(tx: Transaction, ref: str, round_: int, proposal: Proposal) -> bool:
     """Keep a decision that waits for a second person. False when the review is not open any more."""
     # Smile ID's final result may have closed it since the form was opened.
-    return tx.change(
-        """
-        UPDATE reviews SET proposed = :decision, proposed_reason = :reason, proposed_by = :by, proposed_at = :at,
-            proposed_override = :is_override, words_sealed = :sealed, touched_at = :at, reminded = ''
-        WHERE ref = :ref AND round = :round AND state = 'open'
-        """,
-        **params(proposal),
-        sealed=tx.sealer.seal(proposal.words, place=_place(ref, round_)),
-        ref=ref,
-        round=round_,
+    return _set(
+        tx,
+        ref,
+        round_,
+        "state = 'open'",
+        proposed=proposal.decision,
+        proposed_reason=proposal.reason,
+        proposed_by=proposal.by,
+        proposed_at=proposal.at,
+        proposed_override=proposal.is_override,
+        words_sealed=tx.sealer.seal(proposal.words, place=_place(ref, round_)),
+        touched_at=proposal.at,
+        reminded="",
     )
 
 
 def withdraw_proposal(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Nobody may agree to it any more; whoever is waited for has their time anew. Nothing where nothing is proposed."""
     # A second person may have agreed first: then the review is closed, and the decision stands.
-    tx.run(
-        """
-        UPDATE reviews SET proposed = NULL, proposed_reason = NULL, proposed_by = NULL, proposed_at = NULL,
-            proposed_override = 0, words_sealed = NULL, touched_at = :now, reminded = ''
-        WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
-          AND proposed IS NOT NULL
-        """,
-        now=now,
-        ref=ref,
+    tx.update(
+        "reviews", f"{_CURRENT} AND proposed IS NOT NULL", {"ref": ref}, touched_at=now, reminded="", **_NO_PROPOSAL
     )
 
 
 def restart_reminders(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Whoever is waited for has their time anew."""
-    tx.run(
-        """
-        UPDATE reviews SET touched_at = :now, reminded = ''
-        WHERE ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'
-        """,
-        now=now,
-        ref=ref,
-    )
+    tx.update("reviews", _CURRENT, {"ref": ref}, touched_at=now, reminded="")
 
 
 def add_decision(
@@ -299,21 +255,20 @@ def add_decision(
 
     `number` counts within the round: two that bear the same one raise sqlite3.IntegrityError.
     """
-    tx.run(
-        """
-        INSERT INTO decisions (ref, round, number, decision, reason, words_sealed, decided_by, confirmed_by, override,
-            at)
-        VALUES (:ref, :round, :number, :decision, :reason, :sealed, :by, :confirmed_by, :is_override, :now)
-        """,
+    tx.insert(
+        "decisions",
         ref=ref,
         round=round_,
         number=number,
-        **params(proposal),
-        sealed=tx.sealer.seal(proposal.words, place=_place(ref, round_, number)),
+        decision=proposal.decision,
+        reason=proposal.reason,
+        words_sealed=tx.sealer.seal(proposal.words, place=_place(ref, round_, number)),
+        decided_by=proposal.by,
         confirmed_by=confirmed_by,
-        now=now,
+        override=proposal.is_override,
+        at=now,
     )
-    tx.run("UPDATE reviews SET replies_due = 1 WHERE ref = :ref AND round = :round", ref=ref, round=round_)
+    _set(tx, ref, round_, replies_due=True)
 
 
 # Notes and reminders
@@ -322,54 +277,32 @@ def add_decision(
 def add_note(tx: Transaction, ref: str, round_: int, *, author: str, words: str, source: str, now: datetime) -> bool:
     """Keep what a reviewer wrote. False for a repeat: one `source`, a form or a reply, is one note."""
     # Slack may submit one form twice, and the replies below a card are read again when a reading broke off.
-    kept = tx.run(
-        """
-        INSERT INTO review_notes (ref, round, author, at, source, words_sealed)
-        VALUES (:ref, :round, :author, :now, :source, :words)
-        ON CONFLICT (ref, round, source) DO NOTHING
-        """,
-        ref=ref,
-        round=round_,
-        author=author,
-        now=now,
-        source=source,
-        words=tx.sealer.seal(words, place=f"review_notes.words:{ref}:{round_}:{source}"),
-    )
-    if kept:
+    sealed = tx.sealer.seal(words, place=f"review_notes.words:{ref}:{round_}:{source}")
+    note = {"author": author, "at": now, "source": source, "words_sealed": sealed}
+    is_new = tx.insert_once("review_notes", ref=ref, round=round_, **note)
+    if is_new:
         # Whoever has claimed it is at work: no reminder for now.
-        tx.run(
-            """
-            UPDATE reviews SET touched_at = :now, reminded = ''
-            WHERE ref = :ref AND round = :round AND claimed_by = :author AND state = 'open'
-            """,
-            now=now,
-            author=author,
-            ref=ref,
-            round=round_,
-        )
-    return bool(kept)
+        of = {"ref": ref, "round": round_, "author": author}
+        theirs = f"{_OF_ROUND} AND claimed_by = :author AND state = 'open'"
+        tx.update("reviews", theirs, of, touched_at=now, reminded="")
+    return is_new
 
 
 def replies_read(tx: Transaction, ref: str, round_: int) -> None:
     """The replies below the cards of this round are kept."""
-    tx.run("UPDATE reviews SET replies_due = 0 WHERE ref = :ref AND round = :round", ref=ref, round=round_)
+    _set(tx, ref, round_, replies_due=False)
 
 
 def mark_reminded(tx: Transaction, review: Review, mark: str) -> bool:
     """Take one step of the ladder. False when something happened meanwhile, or it was taken before."""
     # Since the review was read, somebody may have claimed, proposed or decided: who is reminded would be wrong.
-    return tx.change(
-        """
-        UPDATE reviews SET reminded = :mark
-        WHERE ref = :ref AND round = :round AND state = 'open' AND reminded = :before
-          AND COALESCE(claimed_by, '') = :claimed_by
-        """,
-        mark=mark,
-        before=review.reminded,
-        claimed_by=review.claimed_by or "",
-        ref=review.ref,
-        round=review.round,
-    )
+    of = {"ref": review.ref, "round": review.round, "before": review.reminded, "claimed_by": review.claimed_by or ""}
+    unchanged = f"{_OF_ROUND} AND state = 'open' AND reminded = :before AND COALESCE(claimed_by, '') = :claimed_by"
+    return tx.update("reviews", unchanged, of, reminded=mark)
+
+
+def _set(tx: Transaction, ref: str, round_: int, guard: str = "1 = 1", /, **columns: object) -> bool:
+    return tx.update("reviews", f"{_OF_ROUND} AND {guard}", {"ref": ref, "round": round_}, **columns)
 
 
 def _place(ref: str, round_: int, number: int | None = None) -> str:

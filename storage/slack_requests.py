@@ -12,6 +12,4 @@ def take(tx: Transaction, request_id: str, *, now: datetime) -> bool:
     """True for the first request with this id, False for every repeat."""
     # Slack sends an event again after three seconds, while the first one may still be at work.
     tx.run("DELETE FROM slack_requests WHERE at < :old", old=now - KEPT_FOR)
-    return tx.change(
-        "INSERT INTO slack_requests (id, at) VALUES (:id, :now) ON CONFLICT (id) DO NOTHING", id=request_id, now=now
-    )
+    return tx.insert_once("slack_requests", id=request_id, at=now)

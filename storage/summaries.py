@@ -59,15 +59,4 @@ def last_told(tx: Transaction, channel: str, kind: PeriodKind) -> date | None:
 def take(tx: Transaction, channel: str, period: Period, *, how: str, now: datetime) -> bool:
     """Make this period's summary in this channel ours to tell; False if it was taken before."""
     # The clock and a bot that was put back from a backup, or two ticks of the clock, may both find it due.
-    taken = tx.run(
-        """
-        INSERT INTO summaries (channel, kind, period, how, at) VALUES (:channel, :kind, :period, :how, :now)
-        ON CONFLICT (channel, kind, period) DO NOTHING
-        """,
-        channel=channel,
-        kind=period.kind,
-        period=period.first.isoformat(),
-        how=how,
-        now=now,
-    )
-    return taken == 1
+    return tx.insert_once("summaries", channel=channel, kind=period.kind, period=str(period.first), how=how, at=now)

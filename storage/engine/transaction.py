@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -73,6 +74,23 @@ class Transaction:
         """Whether there is any row."""
         return self.row(sql, **params) is not None
 
+    def insert(self, table: str, /, **columns: object) -> None:
+        """Store one new row. sqlite3.IntegrityError if the schema refuses it."""
+        self.run(_insert(table, columns), **columns)
+
+    def insert_once(self, table: str, /, **columns: object) -> bool:
+        """Store one new row; False when a UNIQUE of the schema has it already."""
+        return self.change(f"{_insert(table, columns)} ON CONFLICT DO NOTHING", **columns)
+
+    def update(self, table: str, where: str, /, of: Mapping[str, object], **columns: object) -> bool:
+        """Set columns of the rows `where`, with the parameters `of`; False when that is no row.
+
+        For plain values: what is calculated in SQL is written out and given to `run` or `change`.
+        """
+        assignments = ", ".join(f"{column} = :set_{column}" for column in columns)
+        values = {f"set_{column}": value for column, value in columns.items()}
+        return self.change(f"UPDATE {table} SET {assignments} WHERE {where}", **of, **values)
+
     def change(self, sql: str, /, **params: object) -> bool:
         """Run one guarded statement; False when its guard kept it from changing anything."""
         return self.run(sql, **params) > 0
@@ -96,3 +114,7 @@ class Transaction:
         cursor: sqlite3.Cursor = self.db.conn.cursor()
         cursor.row_factory = sqlite3.Row
         return cursor.execute(sql, stored)
+
+
+def _insert(table: str, columns: Collection[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{column}' for column in columns)})"
