@@ -14,6 +14,7 @@ from slack_bolt.async_app import AsyncBoltContext
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused
 from bot.slack.blocks import ids, private, refusals
+from handlers.repeats import is_for_inbox
 from handlers.replies import new_fault_code, reply
 
 log = structlog.get_logger(__name__)
@@ -51,6 +52,10 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         reply(context["bot"], body, said)
     if context.ack.response is not None:
         return context.ack.response
+    if kind == "event_callback" and is_for_inbox(body):
+        # Not stored, so not acknowledged: Slack brings it again, and nobody's question is lost. In Socket Mode, Bolt
+        # leaves out the ack of whatever is no 200.
+        return BoltResponse(status=500, body="")
     return at_once(body, said, plain=plain, field=field)
 
 

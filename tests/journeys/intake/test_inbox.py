@@ -23,7 +23,7 @@ from bot.slack.blocks import ids
 from bot.slack.blocks.message import MessagePointer
 from storage import inbox
 from tests.journeys.site import Site, site
-from tests.journeys.world import HASTY, SELFIE, Journey, journey
+from tests.journeys.world import HASTY, SELFIE, Journey, MovedClock, journey, patient_slack
 from tests.journeys.writing import MENTION, NUMBER, WHOLE, mention, said_directly, write
 from tests.patience import GIVE_UP_SECONDS
 
@@ -106,6 +106,24 @@ async def test_one_event_that_slack_brings_twice_is_answered_once(tmp_path: Path
         await delivered(world)
         assert len(world.slack.ephemerals(ANALYST)) == 1
         assert not world.direct(ANALYST)
+
+
+@BOTH
+async def test_an_event_that_cannot_be_stored_is_left_to_slack_to_repeat(tmp_path: Path, *, socket_mode: bool) -> None:
+    clock = MovedClock()
+    slack = patient_slack(clock, answer_seconds=3)
+    async with journey(tmp_path, socket_mode=socket_mode, slack=slack, clock=clock) as world:
+        ts = "1795000000.000100"
+        event = {"type": "app_mention", "user": ANALYST, "text": f"{MENTION} hello", "ts": ts, "event_ts": ts}
+        payload = event_callback(event | {"channel": CHANNEL, "team": TEAM_ID}, event_id="EvFULL00001")
+        with closing(sqlite3.connect(world.bot.settings.database)) as db:
+            db.execute("CREATE TRIGGER full BEFORE INSERT ON inbox BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+            assert not (await world.slack.deliver("events_api", payload)).ok
+            db.execute("DROP TRIGGER full")
+        assert not world.slack.ephemerals(ANALYST)
+        assert (await world.slack.deliver("events_api", payload, retry_num=1)).ok
+        await delivered(world)
+        assert len(world.slack.ephemerals(ANALYST)) == 1
 
 
 # Ids alone
