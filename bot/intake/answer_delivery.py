@@ -72,6 +72,8 @@ class AnswerDelivery:
         payload = {"channel": item.channel, "code": code}
         if answer is not None:
             payload |= {**item.ids(), "outcome": answer.outcome or "", "subject": answer.subject}
+            # Not rebuilt from the message, which may be deleted by then: whether it held a number.
+            payload["warns"] = "yes" if answer.warns else ""
         destination = item.channel if item.is_direct and answer else item.user
         self._enqueue(tx, f"{item.user}:{item.id}", destination, payload, answer)
 

@@ -40,6 +40,8 @@ class PrivateAnswer:
     outcome: InboxOutcome | None = None
     subject: str = ""
     """The reference that the outcome names."""
+    warns: bool = False
+    """It asks to delete a number that others can read."""
     in_place: bool = False
     """Replaces the message whose button was pressed, which has served its purpose."""
 
@@ -95,7 +97,8 @@ class AnswerBuilder:
         """Rebuilds the answer that a row of the outbox stands for. Raises SlackError."""
         outcome = post.payload.get("outcome")
         if outcome is not None:
-            return _of_outcome(InboxOutcome(outcome), post.payload["subject"]).message
+            rebuilt = _of_outcome(InboxOutcome(outcome), post.payload["subject"])
+            return (_warning(rebuilt) if "warns" in post.payload else rebuilt).message
         item = InboxItem.of_ids(post.payload, id_=post.id, asked_at=post.created_at)
         if item is None:
             return private.unanswered(post.payload)
@@ -177,9 +180,11 @@ def _plain(text: str, *, in_place: bool = False) -> PrivateAnswer:
 
 def _with_warning(answer: PrivateAnswer, incoming: IncomingMessage) -> PrivateAnswer:
     """Whatever the answer is, it asks its author to delete a number that others can read."""
-    if not gives_number_away(incoming):
-        return answer
-    return replace(answer, message=message.delete_your_message(answer.message))
+    return _warning(answer) if gives_number_away(incoming) else answer
+
+
+def _warning(answer: PrivateAnswer) -> PrivateAnswer:
+    return replace(answer, message=message.delete_your_message(answer.message), warns=True)
 
 
 def _of_outcome(outcome: InboxOutcome, subject: str) -> PrivateAnswer:

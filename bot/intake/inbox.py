@@ -108,6 +108,8 @@ class Inbox:
         self, item: InboxItem, context: RequestContext, answer: PrivateAnswer, retry: Retry
     ) -> bool:
         """Where its author acted, for them alone; False where that is impossible, or Slack did not confirm it."""
+        # If the commit behind it fails, the next attempt finds no context, as after a restart, and answers directly.
+        self._contexts.pop(item.id, None)
         if item.kind is InboxKind.CONFIRMATION:
             return await self.delivery.respond(context.response_url, answer, retry)
         if item.is_direct:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ import pytest
 
 from bot.domain.mentions.inbox import InboxItem, InboxKind
 from bot.intake.answer_delivery import KEPT_FOR
-from bot.intake.inbox import GIVE_UP_AFTER
-from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.intake.inbox import GIVE_UP_AFTER, LEASE
+from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.faults import Kind
 from bot.sandbox.slack.payloads import event_callback
 from bot.sandbox.slack.world import TEAM_ID
+from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
 from bot.slack.blocks.message import MessagePointer
 from storage import inbox
 from tests.journeys.site import Site, site
-from tests.journeys.world import HASTY, SELFIE, Journey, MovedClock, journey, patient_slack
+from tests.journeys.world import HASTY, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
 from tests.journeys.writing import MENTION, NUMBER, WHOLE, mention, said_directly, write
 from tests.patience import GIVE_UP_SECONDS
 
@@ -124,6 +125,73 @@ async def test_an_event_that_cannot_be_stored_is_left_to_slack_to_repeat(tmp_pat
         assert (await world.slack.deliver("events_api", payload, retry_num=1)).ok
         await delivered(world)
         assert len(world.slack.ephemerals(ANALYST)) == 1
+
+
+async def test_an_answer_that_was_shown_before_its_commit_failed_is_not_shown_again(tmp_path: Path) -> None:
+    """As after a kill at that instant, one direct message says it."""
+    async with journey(tmp_path, timeouts=HASTY) as world:
+        with closing(sqlite3.connect(world.bot.settings.database)) as db:
+            db.execute("CREATE TRIGGER full BEFORE DELETE ON inbox BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+            await mention(world, ASKED, "selfie.jpg")
+            await world.slack.wait_for(lambda: len(world.slack.ephemerals(ANALYST)) == 1)
+            await world.bot.inbox_pool.stop(timedelta(seconds=GIVE_UP_SECONDS))
+            db.execute("DROP TRIGGER full")
+        world.clock.move(seconds=(LEASE + timedelta(seconds=1)).total_seconds())
+        (item,) = await world.bot.inbox.claim(8)
+        await world.bot.inbox.work(item)
+        await delivered(world)
+        assert len(world.slack.ephemerals(ANALYST)) == 1
+        assert len([text for text in world.direct(ANALYST) if SHOWN in text]) == 1
+
+
+@pytest.mark.parametrize("what", ["mention", "direct message", "click"])
+async def test_after_an_hour_without_slack_everybody_is_answered_once(tmp_path: Path, what: str) -> None:
+    async with journey(tmp_path, timeouts=HASTY) as world:
+        if what == "click":
+            await write(world, WHOLE, "selfie.jpg")
+            shown = await said_directly(world)
+        world.slack.fault = lambda _method, _n: Fault.status(503)
+        if what == "mention":
+            await mention(world, ASKED, "selfie.jpg")
+        elif what == "click":
+            await world.analyst.click(shown, ids.SEND_MESSAGE)
+        else:
+            await write(world, WHOLE, "selfie.jpg")
+        for _minute in range(60):
+            await world.answered()
+            await world.work()
+            world.clock.move(minutes=1)
+        world.slack.fault = None
+        for _minute in range(20):
+            world.clock.move(minutes=1)
+            world.bot.inbox_pool.wake()
+            await delivered(world)
+        assert await inbox_of(world) == []
+        private = [world.slack.plain(message) for message in world.slack.ephemerals(ANALYST)]
+        answers = [text for text in [*private, *world.direct(ANALYST)] if SHOWN in text]
+        # What the click confirmed is shown once more, to be confirmed again: nobody expects an hour's silence to send.
+        assert len(answers) == (2 if what == "click" else 1), answers
+        assert not world.smile_id.jobs
+
+
+async def test_an_event_that_slack_brings_again_after_a_restart_is_answered_once(tmp_path: Path) -> None:
+    clock = MovedClock()
+    async with AsyncExitStack() as outside:
+        slack = patient_slack(clock)
+        smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", clock=clock)
+        for stand_in in (slack, smile_id):
+            await stand_in.start()
+            outside.push_async_callback(stand_in.stop)
+        environment = settings_for(slack, smile_id, database=tmp_path / "kyc.db", socket_mode=False)
+        ts = "1795000000.000100"
+        event = {"type": "app_mention", "user": ANALYST, "text": f"{MENTION} hello", "ts": ts, "event_ts": ts}
+        payload = event_callback(event | {"channel": CHANNEL, "team": TEAM_ID}, event_id="EvTHRICE001")
+        for number in range(3):
+            async with bot_between(slack, smile_id, environment, clock=clock, timeouts=HASTY) as world:
+                assert (await slack.deliver("events_api", payload, retry_num=number)).ok
+                await delivered(world)
+        assert len(slack.ephemerals(ANALYST)) == 1
+        assert not slack.direct_messages(ANALYST)
 
 
 # Ids alone
@@ -334,6 +402,20 @@ async def test_the_next_bot_goes_on_trying_until_slack_lets_it_read(tmp_path: Pa
                 await asyncio.sleep(0.01)
         await delivered(world)
         assert SHOWN in world.direct(ANALYST)[0]
+
+
+async def test_an_answer_to_a_file_that_is_built_again_still_says_to_delete_the_number(tmp_path: Path) -> None:
+    async with journey(tmp_path, timeouts=HASTY) as world:
+        world.slack.fault = lambda method, _n: Fault.status(503) if method.startswith("chat.post") else None
+        table = await world.analyst.upload(b"country,id_type,id_number\nNG,BVN,22212345678\n", "people.csv")
+        await world.analyst.say(CHANNEL, f"{MENTION} {NUMBER}", files=[table])
+        await world.answered()
+        world.slack.fault = None
+        world.clock.move(seconds=KEPT_FOR.total_seconds() + 60)
+        await delivered(world)
+        (told,) = world.direct(ANALYST)
+        assert "I am reading the file" in told
+        assert "More actions (⋯), then Delete message" in told
 
 
 async def test_an_answer_that_waited_in_the_outbox_says_what_the_message_says_then(tmp_path: Path) -> None:
