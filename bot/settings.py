@@ -17,8 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.domain.results.assurance import RecordRule
-from bot.domain.results.liveness import LivenessRule
+from bot.domain.results.assurance import LivenessRule, RecordRule
 from bot.domain.review.review import WorkingHours
 from bot.errors import SettingsFault
 

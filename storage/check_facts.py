@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.reporting.figures import RoundFact
-from bot.domain.results.liveness import Liveness
+from bot.domain.results.assurance import Liveness
 from bot.domain.results.record_match import RecordMatch
 from storage import blind_index
 from storage.engine.database import Transaction

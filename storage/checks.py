@@ -10,8 +10,8 @@ from typing import Any
 from bot.domain.check.check import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, Request
 from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import FINAL, ReviewReason, State, check_move
+from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import ResultMeaning
-from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Proposal
 from bot.errors import IllegalMove

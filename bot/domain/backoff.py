@@ -1,18 +1,12 @@
-"""When to try again: pure arithmetic over elapsed time, so that a moved clock is all a test needs."""
+"""When to retry: pure arithmetic over elapsed time, so that a moved clock is all a test needs."""
 
 from datetime import timedelta
 
-CONFIRM_AFTER = (
-    timedelta(0),
-    timedelta(seconds=2),
-    timedelta(seconds=5),
-    timedelta(seconds=15),
-    timedelta(seconds=60),
-)
+CONFIRM_AFTER = tuple(timedelta(seconds=wait) for wait in (0, 2, 5, 15, 60))
 """A final result is confirmed at once, then after these waits; later with the polls."""
 
 POLL_FOR = timedelta(days=7)
-"""Then a reviewer is asked to look in Smile ID's portal, and we ask daily."""
+"""Then a reviewer is asked to check Smile ID's portal, and we poll daily."""
 
 _QUARTER = timedelta(minutes=15)
 
@@ -45,14 +39,14 @@ def next_poll_in(elapsed: timedelta, polls: int, *, callbacks: bool, poll_after:
 def retry_in(tries: int, *, jitter: float, cap: timedelta = timedelta(minutes=5)) -> timedelta:
     """The wait before try number `tries` + 1: 1, 2, 4 … s up to `cap`, spread by `jitter` in [0, 1).
 
-    The spread is a quarter to either side, so that many checks that failed together do not come back together.
+    The spread is a quarter to either side, so that many checks that failed together are not retried together.
     """
     base = min(2.0 ** min(max(tries, 1) - 1, 30), cap.total_seconds())
     return timedelta(seconds=base * (0.75 + jitter / 2))
 
 
 def overdue_level(elapsed: timedelta, poll_after: timedelta) -> int:
-    """0 until `poll_after`, then one more at each doubling: how often the waiting is told."""
+    """0 until `poll_after`, then one more at each doubling: how many overdue notices are due."""
     level = 0
     mark = max(poll_after, timedelta(seconds=1))
     while elapsed >= mark:

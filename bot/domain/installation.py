@@ -15,7 +15,7 @@ class Installation:
 
     team: str
     enterprise: str | None
-    """The organization (Enterprise Grid) that the workspace belongs to; None where it stands alone."""
+    """The organization (Enterprise Grid) that the workspace belongs to; None where it belongs to none."""
     bot: str
     """The bot id of the token. Another one means that the app was reinstalled, perhaps from another app."""
     app: str | None = None

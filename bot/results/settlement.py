@@ -14,9 +14,8 @@ from bot.domain.backoff import first_poll_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.outbox import Post, PostKind
-from bot.domain.results.assurance import Doubt, doubt_about_approval
+from bot.domain.results.assurance import Doubt, doubt_about_approval, liveness_of
 from bot.domain.results.attempt import Attempt, Step
-from bot.domain.results.liveness import liveness_of
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, rule
 from bot.domain.review.review import Agreement, Decision

@@ -106,9 +106,9 @@ def test_waits_do_not_shrink_from_try_to_try_beyond_their_jitter(tries: int, fir
 @pytest.mark.parametrize(
     ("minutes", "level"), [(0, 0), (4, 0), (5, 1), (9, 1), (10, 2), (19, 2), (20, 3), (40, 4), (6000, 11)]
 )
-def test_a_long_wait_is_told_when_it_begins_and_at_each_doubling(minutes: int, level: int) -> None:
+def test_a_long_wait_is_announced_at_its_start_and_at_each_doubling(minutes: int, level: int) -> None:
     assert overdue_level(timedelta(minutes=minutes), FIVE_MINUTES) == level
 
 
-def test_a_setting_of_nothing_does_not_tell_forever() -> None:
+def test_a_setting_of_zero_does_not_announce_forever() -> None:
     assert overdue_level(timedelta(days=365), timedelta(0)) < 30

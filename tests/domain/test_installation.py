@@ -47,7 +47,7 @@ def test_an_active_person_of_our_workspace_is_a_full_member() -> None:
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-def test_whoever_is_anything_less_is_none(flag: str) -> None:
+def test_anyone_with_less_is_no_full_member(flag: str) -> None:
     assert not is_full_member(person_of(user(**{flag: True})), ALONE)
     assert not is_full_member(person_of(grid_user("T0ACME00001") | {flag: True}), GRID)
 
@@ -143,7 +143,7 @@ def event(**more: Any) -> dict[str, Any]:
         (click(team="T0ACME00001", view="odd", user=None), None),
     ],
 )
-def test_each_id_that_a_payload_names_is_looked_at(body: dict[str, Any], part: ForeignPart | None) -> None:
+def test_each_id_that_a_payload_names_is_checked(body: dict[str, Any], part: ForeignPart | None) -> None:
     assert foreign_part(origin_of(body), ALONE) is part
 
 

@@ -61,7 +61,7 @@ def test_what_the_first_version_kept_is_still_read() -> None:
         },
     ],
 )
-def test_a_damaged_list_is_told_by_one_error(damaged: dict[str, object]) -> None:
+def test_a_damaged_list_raises_one_error(damaged: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="kept list"):
         load_services(damaged)
     with pytest.raises(ValueError, match="kept list"):

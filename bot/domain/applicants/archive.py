@@ -1,6 +1,6 @@
-"""A zip of a stranger, looked at before anything in it is unpacked.
+"""A zip of a stranger, checked before anything in it is unpacked.
 
-`zipfile` reads it; this module says beforehand what it will not be asked to read. Everything is told from the
+`zipfile` reads it; this module decides beforehand what it must not read. Everything is known from the
 directory and the entries' headers: no entry is decompressed to open an archive. Threads may read several entries of
 one archive at once (`zipfile` locks the shared file itself).
 """
@@ -89,7 +89,7 @@ def damaged(called: str) -> FileUnusable:
 
 
 def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
-    """Where the directory begins. Everything `zipfile` would believe without asking is looked at here first."""
+    """Where the directory begins. Everything that `zipfile` takes on trust is checked here first."""
     size = content.seek(0, io.SEEK_END)
     if size > limits.zip_bytes:
         raise FileUnusable(FileCode.ZIP_TOO_LARGE, name=called, megabytes=limits.zip_bytes // MIB)
@@ -114,7 +114,7 @@ def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
 
 
 def _end_in(tail: bytes) -> int:
-    """Where the record that ends a zip begins; negative if there is none. A comment may stand behind it."""
+    """Where the record that ends a zip begins; negative if there is none. A comment may follow."""
     plain = tail[-_END.size :]
     without_comment = plain.startswith(_END_MARK) and plain.endswith(b"\0\0")
     return len(tail) - _END.size if without_comment else tail.rfind(_END_MARK)

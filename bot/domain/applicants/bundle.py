@@ -19,7 +19,7 @@ from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable
 
 @dataclass(slots=True, eq=False, repr=False)
 class Bundle:
-    """The files that `read` read, opened again.
+    """The files that `read` read, reopened.
 
     `spool` is a temporary file that nobody else can open: photos inside cells are decoded into it once, when the
     first of them is needed. `lock` is an ordinary lock (`threading.Lock()`). Both are handed in because the domain
@@ -80,7 +80,7 @@ class Bundle:
         if size > limit:
             raise PhotoUnusable(PhotoCode.TOO_LARGE, megabytes=limit // 1024 // 1024)
         try:
-            # zipfile takes turns at the shared file by itself; unpacking goes on side by side.
+            # zipfile locks the shared file by itself; unpacking runs in parallel.
             return archive.read(index, limit)
         except BROKEN as fault:
             raise PhotoUnusable(PhotoCode.DAMAGED_IN_ZIP) from fault

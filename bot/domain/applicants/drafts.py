@@ -1,4 +1,4 @@
-"""From a row of cells to what the form would hold, before photos are looked for."""
+"""From a row of cells to what the form would hold, before photos are matched."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +127,7 @@ def _pieces(parts: Iterable[str]) -> list[str]:
 
 
 def _read_inline(draft: ApplicantDraft, selfie: Cell, liveness: Cell, limits: Limits) -> None:
-    """Only sizes stay; the bytes are read again when the row is sent."""
+    """Only sizes stay; the bytes are reread when the row is sent."""
     selfies, images = parts_of(selfie), parts_of(liveness)
     for name, cell in ((SELFIE_BASE64, selfie), (LIVENESS_BASE64, liveness)):
         if cell.kind not in {CellKind.TEXT, CellKind.LIST}:
@@ -140,7 +140,7 @@ def _read_inline(draft: ApplicantDraft, selfie: Cell, liveness: Cell, limits: Li
         draft.fault(LIVENESS_BASE64, FieldFault(FieldCode.LIVENESS_NAMED_AND_HELD))
     for part in selfies[:1]:
         draft.inline_selfie = _size(draft, SELFIE_BASE64, part, None, limits)
-    # One more than can be sent is enough to tell that there are too many.
+    # One more than can be sent shows that there are too many.
     draft.inline_liveness = tuple(
         _size(draft, LIVENESS_BASE64, part, number, limits)
         for number, part in enumerate(images[: LIVENESS_IMAGES + 1], start=1)

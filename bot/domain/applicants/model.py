@@ -13,7 +13,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is accepted of a stranger's file, and how much of it is looked at. Sizes are bytes."""
+    """What is accepted of a stranger's file, and how much of it is read. Sizes are bytes."""
 
     rows: int = 2_000
     """Applicants in one table."""
@@ -90,7 +90,7 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadApplicants:
-    """Everything that can be told before anything is sent."""
+    """Everything that is known before anything is sent."""
 
     table: str = field(repr=False)
     """Name of the table, for people."""

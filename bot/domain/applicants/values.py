@@ -72,7 +72,7 @@ def is_formula(text: str) -> bool:
 def _number_fault(field: str, text: str, entry: IDType | None) -> FieldFault | None:
     """A number is believed only where it can have lost nothing.
 
-    With a leading zero more it must not fit the type's form any longer: where both fit, nobody can tell whether the
+    With a leading zero more it must not fit the type's form any longer: where both fit, it is unknown whether the
     spreadsheet dropped one.
     """
     exact = text.isascii() and text.isdecimal() and len(text) < _MAX_STORED_DIGITS

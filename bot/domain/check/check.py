@@ -1,4 +1,4 @@
-"""What a check is made of, as plain values: shared words between storage, processes and blocks."""
+"""A check and its parts as plain values, shared by storage, processes and blocks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.check.states import ReviewReason, State
+from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import Outcome, ResultStory
-from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import NOTHING_COMPARED, Comparison
 from bot.domain.review.review import Decision, ReviewState
 
@@ -95,11 +95,11 @@ class Check:
     consent_by: str
     consent_notice: str
     tries: int
-    """Failed tries of sending since the last step forward."""
+    """Failed attempts at sending since the last progress."""
     id_info: Mapping[str, str] = field(repr=False, default_factory=dict)
     customer_reference: str = field(repr=False, default="")
     due_at: datetime | None = None
-    """When it will be sent, or be tried again."""
+    """When it will be sent, or retried."""
     attempts: int = 0
     round: int = 1
     """Counts from 1; *Run again* adds one, and attempts of earlier rounds do not count any more."""
@@ -110,18 +110,18 @@ class Check:
     batch_row: int | None = None
     """Row in the file of applicants, as a spreadsheet counts."""
     decision: Decision | None = None
-    """A reviewer's, beside Smile ID's verdict."""
+    """A reviewer's, next to Smile ID's verdict."""
     decided_at: datetime | None = None
     decision_reason: str | None = None
     """A key of `REASONS`."""
     review: ReviewState | None = None
     """Of this round; None when nobody was ever called."""
     called: int = 0
-    """Grows with everything that reviewers were called for in this round."""
+    """Counts the calls for reviewers in this round."""
     asked_again: frozenset[str] = frozenset()
-    """Who ran it again, in any round."""
+    """The requesters of later rounds."""
     record: Comparison = NOTHING_COMPARED
-    """What was entered in this round against the authority's record, as far as Smile ID has told it."""
+    """What was entered in this round against the authority's record, as far as Smile ID has sent it."""
     liveness: Liveness | None = None
     """Of the verdict; None before one, and of verdicts from before this was kept."""
     liveness_images: int = 0
@@ -129,7 +129,7 @@ class Check:
 
     @property
     def requesters(self) -> frozenset[str]:
-        """Who asked for it, first or by running it again: they may not decide it."""
+        """The requesters of all rounds: they may not decide it."""
         return self.asked_again | {self.requester}
 
     @property

@@ -1,4 +1,4 @@
-"""How much of a personal datum may be shown, and when two of them are the same."""
+"""How much of a personal datum may be displayed, and when two of them are the same."""
 
 
 def tail(number: str) -> str:
@@ -9,7 +9,7 @@ def tail(number: str) -> str:
 
 
 def same_number(country: str, number: str) -> str:
-    """Equal for every way in which people write one ID number: blanks, dashes and small letters tell nothing."""
+    """Equal for every way in which people write one ID number: blanks, dashes and case do not matter."""
     return f"{country}:{''.join(ch for ch in number if ch.isalnum()).upper()}"
 
 

@@ -43,7 +43,7 @@ class Flaw(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoQuality:
-    """One photo, looked at."""
+    """The quality of one photo."""
 
     flaws: tuple[Flaw, ...]
     picture: int
@@ -51,7 +51,7 @@ class PhotoQuality:
 
 
 def assess(image: Image.Image) -> PhotoQuality:
-    """Look at a decoded picture."""
+    """Measures a decoded picture."""
     width, height = image.size
     # Reduced first, by whole factors: of 50 megapixels nothing here needs more than a few hundred thousand.
     grey = (
@@ -77,7 +77,7 @@ def assess(image: Image.Image) -> PhotoQuality:
 
 
 def sharpness(grey: Image.Image) -> float:
-    """How much the picture's edges stand out against its own contrast, so that a calm one is not taken for blurred."""
+    """How strong the picture's edges are against its own contrast, so that a calm one is not taken for blurred."""
     contrast = ImageStat.Stat(grey).stddev[0]
     edges = ImageStat.Stat(grey.filter(_EDGES)).stddev[0]
     return 100 * edges / contrast if contrast > 4 else 0.0

@@ -1,7 +1,7 @@
 """Turns the bytes of an attached file into a JPEG that Smile ID can use, or says why it cannot.
 
 An upright JPEG keeps its compressed picture byte for byte: only segments that describe it (place, device, comments,
-thumbnails, appended films) are cut out. What is left is decoded before it is sent. Everything else is encoded anew.
+thumbnails, appended films) are cut out. What is left is decoded before it is sent. Everything else is re-encoded.
 Pure, slow and hungry for memory: `bot.submission.photo_decoder` runs it in a thread, within a budget.
 """
 
@@ -69,7 +69,7 @@ def prepare(data: bytes) -> Photo:
     `verify()` lets a truncated JPEG pass. Takes up to 8 MiB of memory per megapixel, 12 for a progressive JPEG in CMYK.
     """
     with _opened(data) as image:
-        jpeg, picture = _cut(data, image) or _encoded_anew(image)
+        jpeg, picture = _cut(data, image) or _reencoded(image)
         return Photo(
             jpeg=jpeg,
             sha256=hashlib.sha256(data).hexdigest(),
@@ -92,8 +92,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         raise PhotoUnusable(PhotoCode.NEITHER_JPEG_NOR_PNG)
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            _check_size(image)
-            _check_scans(data)
+            _check_size(image, data)
             yield image
     except PhotoUnusable:
         raise
@@ -103,15 +102,12 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         raise PhotoUnusable(PhotoCode.DAMAGED) from fault
 
 
-def _check_size(image: Image.Image) -> None:
+def _check_size(image: Image.Image, data: bytes) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_large()
     if min(width, height) < MIN_SIDE:
         raise PhotoUnusable(PhotoCode.TOO_SMALL, width=width, height=height)
-
-
-def _check_scans(data: bytes) -> None:
     if len(_SCAN.findall(data)) > MAX_SCANS:
         raise PhotoUnusable(PhotoCode.TOO_MANY_SCANS)
 
@@ -129,7 +125,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _cut(data: bytes, image: Image.Image) -> tuple[bytes, Image.Image] | None:
-    """An upright JPEG without its metadata, and its picture; None where it must be encoded anew.
+    """An upright JPEG without its metadata, and its picture; None where it must be re-encoded.
 
     Decoders step over faults that a strict reading of the segments trips on: stray bytes between them, a length that
     is too short, an end marker before the picture. So only what is left is decoded, and it must have the same size.
@@ -144,7 +140,7 @@ def _cut(data: bytes, image: Image.Image) -> tuple[bytes, Image.Image] | None:
             return None
         picture.load()
     except _BROKEN:
-        # If the file as it came does not decode either, encoding it anew says so.
+        # If the file as it came does not decode either, re-encoding it says so.
         return None
     return jpeg, picture
 
@@ -216,7 +212,7 @@ def _end_of_scan(data: bytes, at: int) -> int:
 # Everything else
 
 
-def _encoded_anew(image: Image.Image) -> tuple[bytes, Image.Image]:
+def _reencoded(image: Image.Image) -> tuple[bytes, Image.Image]:
     """The decoded picture upright and in RGB, as a JPEG of high quality and full colour resolution."""
     profile, turn = _rgb_profile(image), _turn(image)
     image.load()

@@ -20,7 +20,7 @@ def batch_reference(number: int) -> str:
 
 
 def export_reference(number: int) -> str:
-    """The same for a file that a manager asked for: X-7F3K2Q."""
+    """The same for an export: X-7F3K2Q."""
     return "X-" + _letters(number)
 
 

@@ -1,6 +1,6 @@
 """What a person typed and attached, read and checked: faults come back by field.
 
-Only what can be known without asking anybody is checked here; the pictures themselves are opened when the check
+Only what is known without a network call is checked here; the pictures themselves are opened when the check
 is sent (`photos`).
 """
 
@@ -46,7 +46,7 @@ _PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileInfo:
-    """What Slack says of a file before anybody has looked into it."""
+    """What Slack says of a file before it is opened."""
 
     id: str
     name: str = field(repr=False, default="")
@@ -185,7 +185,7 @@ def _check_birth(value: str, today: date) -> tuple[str, FieldFault | None]:
 def photo_faults(
     selfie: Sequence[FileInfo], liveness: Sequence[FileInfo], *, liveness_required: bool = False
 ) -> dict[str, FieldFault]:
-    """What is wrong with the files of a form, by field, as far as Slack's word on them tells.
+    """What is wrong with the files of a form, by field, as far as Slack describes them.
 
     `liveness_required`: whether this company accepts no check without liveness images.
     """
@@ -215,7 +215,7 @@ def _first_fault(files: Sequence[FileInfo]) -> FieldFault | None:
 
 
 def check_file(file: FileInfo) -> FieldFault | None:
-    """A fault that can be told from what Slack says of the file; None if there is none to be seen."""
+    """The fault, if any, that Slack's description of the file shows."""
     if file.inside is not None:
         return None
     if not file.readable:
@@ -238,6 +238,6 @@ def _other_kind(name: str, mimetype: str) -> str | None:
     if mimetype in _KNOWN_TYPES:
         return _KNOWN_TYPES[mimetype]
     if mimetype == "application/octet-stream" and name.endswith(_PHOTO_NAMES):
-        # Nobody told Slack what it is.
+        # Slack does not know what it is.
         return None
     return {"video": "video", "image": "picture"}.get(mimetype.partition("/")[0], "other")

@@ -1,6 +1,6 @@
 """The life of a check: its states, why it waits for a person, and the moves that are allowed.
 
-What a message means is decided in `outcomes`; what to do with it in `rulings`.
+What a message means is decided in `results.codes`; what to do with it in `results.trust_rules`.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from bot.errors import IllegalMove
 
 
 class State(StrEnum):
-    """Where a check stands; Smile ID's verdict and a reviewer's decision are separate facts."""
+    """The state of a check; Smile ID's verdict and a reviewer's decision are separate facts."""
 
     REQUESTED = "requested"
     """Stored here; Smile ID has not been asked yet."""
@@ -18,13 +18,13 @@ class State(StrEnum):
     PROCESSING = "processing"
     """Smile ID has the photos; no result that counts yet."""
     IN_REVIEW = "in_review"
-    """A person must look, at Smile ID or here; `ReviewReason` says why."""
+    """A person must check it, at Smile ID or here; `ReviewReason` says why."""
     APPROVED = "approved"
     """Smile ID's final word, confirmed by its own record: face and ID number verified."""
     REJECTED = "rejected"
     """Smile ID's final word: identity not confirmed."""
     FAILED = "failed"
-    """No verdict will come of this attempt; nothing was decided about the person."""
+    """This attempt gets no verdict; nothing was decided about the person."""
     CANCELLED = "cancelled"
     """Withdrawn before it was sent."""
 
@@ -33,7 +33,7 @@ class ReviewReason(StrEnum):
     """Why a check in review waits for a person."""
 
     SMILE_ID = "smile_id"
-    """An in-progress code: people at Smile ID are looking."""
+    """An in-progress code: under review at Smile ID."""
     UNCONFIRMED = "unconfirmed"
     """An approval came by callback that Smile ID's own record does not show."""
     UNKNOWN_CODE = "unknown_code"
@@ -49,7 +49,7 @@ class ReviewReason(StrEnum):
 FINAL = frozenset({State.APPROVED, State.REJECTED, State.FAILED, State.CANCELLED})
 
 POLLED_REASONS = frozenset({ReviewReason.SMILE_ID, ReviewReason.UNCONFIRMED})
-"""In review, but Smile ID may still speak: we keep asking."""
+"""In review, but Smile ID may still decide: we keep polling."""
 
 STICKY_REASONS = frozenset({ReviewReason.CONTRADICTION, ReviewReason.SECOND_FINAL})
 """Smile ID has contradicted itself: no further message of its own settles the check, a person does."""
@@ -61,11 +61,11 @@ MOVES: dict[State, frozenset[State]] = {
     State.SUBMITTING: frozenset({State.REQUESTED, State.PROCESSING} | _SETTLED),
     State.PROCESSING: frozenset(_SETTLED),
     State.IN_REVIEW: frozenset({State.APPROVED, State.REJECTED, State.FAILED}),
-    # Only with SECOND_FINAL or CONTRADICTION: a result that Smile ID itself has contradicted must not go on
-    # showing as final. Stricter than the first drawing of the design, which left the old result standing.
+    # Only with SECOND_FINAL or CONTRADICTION: a result that Smile ID itself has contradicted must not
+    # be displayed as final any longer.
     State.APPROVED: frozenset({State.IN_REVIEW}),
     # Back to the beginning only by *Run again*: a person asks for another attempt at the same check. What a reviewer
-    # decided may allow more (`reviews.runs_again`).
+    # decided may allow more (`review.runs_again`).
     State.REJECTED: frozenset({State.IN_REVIEW, State.REQUESTED}),
     State.FAILED: frozenset({State.IN_REVIEW, State.REQUESTED}),
     State.CANCELLED: frozenset({State.REQUESTED}),

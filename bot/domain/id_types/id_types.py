@@ -1,7 +1,7 @@
 """Which ID types can be offered, and what each needs.
 
 The table (`bot/data/id-types.csv`) is Smile ID's as far as it is documented; an operator may name a copy. Over it
-lies what Smile ID itself tells: its public list of ID types (`lay_over`) and what this partner may use (`enable_only`).
+lies what Smile ID itself says: its public list of ID types (`lay_over`) and what this partner may use (`enable_only`).
 """
 
 import re
@@ -53,7 +53,7 @@ _OTHER = ("optional_fields", "id_number_regex", "test_id_number")
 
 
 class IDTypes:
-    """The table, with what Smile ID tells laid over it once that is known."""
+    """The table, with Smile ID's lists laid over it once they are known."""
 
     def __init__(self, rows: Mapping[tuple[str, str], IDType]) -> None:
         self._table = rows
@@ -98,8 +98,8 @@ class IDTypes:
             key: _followed(entry, service) if (service := listed.get(key[0], {}).get(key[1])) else entry
             for key, entry in self._table.items()
         }
-        told = services.country_names if services else {}
-        names = {country: _shown(name) for country, name in told.items()}
+        listed_names = services.country_names if services else {}
+        names = {country: _shown(name) for country, name in listed_names.items()}
         names |= {entry.country: entry.country_name for entry in rows.values()}
         for country, id_types in sorted(listed.items()):
             for id_type, service in sorted(id_types.items()):
@@ -132,7 +132,7 @@ class IDTypes:
         return [entry for entry in self.offered() if entry.country == country]
 
     def find(self, country: str, id_type: str) -> IDType | None:
-        """Any row, offered or not: an old check must still be told of."""
+        """Any row, offered or not: an old check must still be displayed."""
         return self._rows.get((country, id_type))
 
     def subject(self, country: str, id_type: str) -> str:
@@ -175,11 +175,11 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 _ID_TYPE = re.compile(r"[A-Z][A-Z0-9_]{1,49}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NOT_TYPED = frozenset({"session_id"})
-"""A one-time code stands behind it, which the person themselves must type."""
+"""It needs a one-time code that the person must type themselves."""
 _TAKEN = frozenset(
     {"channel", "consent", "country", "customer_reference", "entered", "id_type", "liveness", "selfie", "warning"}
 )
-"""Names that mean something else in the form or beside the fields of `id_info`."""
+"""Names that mean something else in the form or next to the fields of `id_info`."""
 _FIELD_ORDER = ("id_number", "first_name", "middle_name", "last_name", "dob", "phone_number")
 _MOST_FIELDS = 20
 _MOST_SHOWN = 75
@@ -251,6 +251,6 @@ def _ordered(names: frozenset[str]) -> tuple[str, ...]:
 
 
 def _shown(text: str) -> str:
-    """The text if it can stand in a form as it is; empty otherwise."""
+    """The text if a form can display it as it is; empty otherwise."""
     text = text.strip()
     return text if len(text) <= _MOST_SHOWN and text.isprintable() else ""

@@ -2,7 +2,7 @@
 
 A regular expression of somebody else's can keep the matcher busy for years. So only a part of the language is read:
 characters, classes, groups, alternatives and repeats, anchored at both ends; and the ways in which the matcher may
-have to try them are counted before it tries any. What is read is written anew, so that nothing unread gets through.
+have to try them are counted before it tries any. What is read is rewritten, so that nothing unread gets through.
 
 Not `google-re2`: it has no wheels for musl or PyPy, where everything else installs, and no type annotations; and it
 would bound the time alone, not which part of the language says what the form of a number is.
@@ -33,7 +33,7 @@ class _NotTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A piece of a pattern, written anew."""
+    """A piece of a pattern, rewritten."""
 
     text: str
     ways: int
@@ -153,7 +153,7 @@ class _Reader:
         return _repeat(part, count[0], fewest, most)
 
     def _escaped(self) -> tuple[str, str]:
-        """After a backslash: what a shorthand stands for, or else the character itself."""
+        """After a backslash: what a shorthand means, or else the character itself."""
         char = self._source[self._at : self._at + 1]
         self._at += 1
         if char in _SHORTHANDS:

@@ -16,7 +16,7 @@ class OfferedIdType:
     required_fields: frozenset[str]
     """Without country, id_type, user_id and job_id, which every type requires."""
     regex: str | None
-    """Of the whole number; begins with `(?i)` where case does not matter. Not looked into yet."""
+    """Of the whole number; begins with `(?i)` where case does not matter. Not checked yet."""
     example: str = ""
     """Smile ID's test number; may be empty."""
 
@@ -27,11 +27,11 @@ class Services:
 
     biometric_kyc: Mapping[str, Mapping[str, OfferedIdType]]
     country_names: Mapping[str, str] = field(default_factory=dict)
-    """As far as they are told."""
+    """As far as they are known."""
 
 
 def dump_services(services: Services) -> dict[str, object]:
-    """As JSON, for `load_services` to read again."""
+    """As JSON, for `load_services`."""
     return {
         "hosted_web": {
             "biometric_kyc": {
@@ -79,7 +79,7 @@ def _kept_id_type(offered: Mapping[str, Any]) -> OfferedIdType:
 
 
 def dump_enabled(enabled: Mapping[str, frozenset[str]]) -> dict[str, object]:
-    """As JSON, for `load_enabled` to read again."""
+    """As JSON, for `load_enabled`."""
     return {"idSelection": {"biometric_kyc": {country: sorted(id_types) for country, id_types in enabled.items()}}}
 
 

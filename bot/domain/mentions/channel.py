@@ -1,7 +1,7 @@
 """Whether a message gives away, in a channel, what only a direct message or the form should hold.
 
 Everybody in the channel reads it, and Slack's search finds it for years. So nothing of it is taken but the country, the
-ID type and the photos (`parser.understand_in_channel`), and its author hears why and how to delete it.
+ID type and the photos (`parser.understand_in_channel`), and its author is asked to delete it.
 """
 
 import html
@@ -18,8 +18,8 @@ _OTHER_CONTROL = re.compile(r"<[^<>]*>")
 def holds_number(text: str) -> bool:
     """Whether something in a text of Slack's looks like an ID number, a telephone number or a date of birth.
 
-    Looks at the whole text, however long, and rather sees one too many: the answer only asks to delete the message.
-    Digits that stand in neighbouring words count together, as in `222 1234 5678`. Links and people hold digits too,
+    Reads the whole text, however long. A false alarm is cheap: the answer only asks to delete the message.
+    Digits in neighbouring words count together, as in `222 1234 5678`. Links and people hold digits too,
     but nobody's number.
     """
     plain = _OTHER_CONTROL.sub(" . ", _TELEPHONE.sub(r" \1 ", text))

@@ -1,5 +1,6 @@
 """The second rule: which country and which ID type are meant. Each may follow from the other, where it must."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from bot.domain.id_types.id_types import IDTypes
@@ -13,20 +14,22 @@ def settle_country_and_type(draft: MessageDraft, id_types: IDTypes) -> tuple[str
     named = {item.meaning.name for item in draft.countries}
     country = min(named) if len(named) == 1 and named != {ELSEWHERE} else None
     if named and country is None:
-        for item in (*draft.countries, *draft.id_types):
-            draft.doubt(item.where)
+        draft.doubt_all(item.where for item in (*draft.countries, *draft.id_types))
         return None, None
     if not draft.id_types:
         only = id_types.of_country(country) if country else []
         return country, only[0].id_type if len(only) == 1 else None
-    # What everything that was written of the ID type can mean.
-    shared = frozenset.intersection(*(item.meaning.pairs for item in draft.id_types))
-    possible = [pair for pair in shared if country in (None, pair[0])]
+    possible = _possible(draft.id_types, country)
     if len(possible) == 1:
         return possible[0]
-    for item in draft.id_types:
-        draft.doubt(item.where)
+    draft.doubt_all(item.where for item in draft.id_types)
     return country, None
+
+
+def _possible(named: Sequence[Item], country: str | None) -> list[tuple[str, str]]:
+    """Countries and ID types that everything written of the ID type can mean together."""
+    shared = frozenset.intersection(*(item.meaning.pairs for item in named))
+    return [pair for pair in shared if country in (None, pair[0])]
 
 
 def _doubt_codes_among_names(draft: MessageDraft) -> None:

@@ -1,7 +1,7 @@
 """A message on its way from words to fields: every word ends up in a field, as understood, or as unclear."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -61,7 +61,7 @@ class MessageDraft:
     def __post_init__(self) -> None:
         self.free = set(range(len(self.words)))
 
-    # The next three return the place behind the words, where reading continues.
+    # `take`, `doubt` and `put` return the place behind the words, where reading continues.
 
     def take(self, where: range) -> int:
         """These words are recognised."""
@@ -72,6 +72,10 @@ class MessageDraft:
         """These words may be more than one thing, or nothing that we know."""
         self.unclear.update(where)
         return self.take(where)
+
+    def doubt_all(self, places: Iterable[range]) -> None:
+        for where in places:
+            self.doubt(where)
 
     def put(self, name: str, value: str, where: range) -> int:
         """These words are the value of a field."""
@@ -117,7 +121,7 @@ class MessageDraft:
         return phrase[1].kind if phrase else None
 
     def is_name(self, at: int) -> bool:
-        """Whether this word can be a name: not one that means something, and no month beside a day or a year."""
+        """Whether this word can be a name: not one that means something, and no month next to a day or a year."""
         word = self.words[at]
         numbers = (self.words[near].text for near in self.neighbours(range(at, at + 1)))
         if is_month(word) and any(number.isdecimal() and len(number) <= 4 for number in numbers):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.mentions.incoming import is_direct
+
 
 class InboxKind(StrEnum):
     MESSAGE = "message"
@@ -14,7 +16,7 @@ class InboxKind(StrEnum):
 
 
 class InboxOutcome(StrEnum):
-    """What became of an item, where its answer cannot be told from the message alone."""
+    """The result of an item, where the message alone does not determine the answer."""
 
     SENT = "sent"
     """The check was accepted; the subject is its reference."""
@@ -39,7 +41,7 @@ class InboxItem:
     """Who wrote or clicked."""
     team: str
     fingerprint: str = ""
-    """Of a confirmation: keyed print of what was shown, so that a changed message is not sent."""
+    """Of a confirmation: keyed hash of what was displayed, so that a changed message is not sent."""
     again: bool = False
     """Of a confirmation: the author knows that this person was checked before."""
     asked_at: datetime
@@ -52,7 +54,7 @@ class InboxItem:
 
     @property
     def is_direct(self) -> bool:
-        return self.channel.startswith("D")
+        return is_direct(self.channel)
 
     def ids(self) -> dict[str, str]:
         """For the row of the outbox that answers it."""

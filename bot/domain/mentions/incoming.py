@@ -60,7 +60,7 @@ class FileKind(Enum):
 
 
 def kind_of(file: FileInfo) -> FileKind:
-    """By its name, else by its type; what is neither is judged as a photo, and told why it is none."""
+    """By its name, else by its type; anything else counts as a photo, and gets a photo's fault."""
     if file.name.casefold().endswith(_TABLES) or file.mimetype.casefold() in _TABLE_TYPES:
         return FileKind.APPLICANTS
     return FileKind.PHOTO

@@ -3,7 +3,7 @@
 A number may be written in groups. It is taken only where no other reading of the digits fits as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bot.domain.check.request import check_number
 from bot.domain.id_types.id_types import IDType
@@ -23,7 +23,7 @@ def settle_numbers(draft: MessageDraft, entry: IDType | None) -> None:
             _settle_labelled(draft, run, entry)
     if entry and NUMBER not in draft.found and draft.unclear.isdisjoint(draft.value_starts[NUMBER]):
         _settle_bare(draft, entry)
-    # A telephone number in groups is told from an ID number only once the latter is known.
+    # A telephone number in groups differs from an ID number only once the latter is known.
     for start in _phone_starts(draft, entry):
         if start in draft.free:
             _settle_phone(draft, start)
@@ -64,11 +64,8 @@ def _settle_labelled(draft: MessageDraft, run: range, entry: IDType | None) -> N
 
 def _settle_bare(draft: MessageDraft, entry: IDType) -> None:
     """Find the number that no label announces."""
-    # What was called a telephone number is no ID number, however well it fits.
-    phones = {at for start in draft.value_starts[PHONE] for at in _labelled_phone(draft, start)}
-    digits = {at for at, word in enumerate(draft.words) if has_digit(word)} - phones
     everything = [where for where in _runs(draft) if draft.fits(where, entry)]
-    fitting = [where for where in everything if not digits.isdisjoint(where) and phones.isdisjoint(where)]
+    fitting = _with_digits(draft, everything)
     implied = _digits_after_type(draft)
     if implied in fitting and all(set(where) <= set(implied) for where in fitting):
         fitting = [implied]
@@ -77,9 +74,9 @@ def _settle_bare(draft: MessageDraft, entry: IDType) -> None:
     elif len(fitting) == 1 and not _is_part_of_longer(draft, fitting[0]):
         _put(draft, fitting[0], entry)
     else:
-        for where in fitting:
-            draft.names_in_doubt |= any(is_letters(draft.words[at]) for at in where)
-            draft.doubt(where)
+        # A word of letters among them may be a name.
+        draft.names_in_doubt |= any(is_letters(draft.words[at]) for where in fitting for at in where)
+        draft.doubt_all(fitting)
 
 
 def _settle_without_fit(draft: MessageDraft, implied: range, entry: IDType, *, letters_fit: bool) -> None:
@@ -103,6 +100,13 @@ def _runs(draft: MessageDraft) -> Iterator[range]:
     for at in range(len(draft.words)):
         run = draft.free_run(at)
         yield from (run[:count] for count in range(1, len(run) + 1))
+
+
+def _with_digits(draft: MessageDraft, runs: Iterable[range]) -> list[range]:
+    # What was called a telephone number is no ID number, however well it fits.
+    phones = {at for start in draft.value_starts[PHONE] for at in _labelled_phone(draft, start)}
+    digits = {at for at, word in enumerate(draft.words) if has_digit(word)} - phones
+    return [where for where in runs if not digits.isdisjoint(where) and phones.isdisjoint(where)]
 
 
 def _digits_after_type(draft: MessageDraft) -> range:

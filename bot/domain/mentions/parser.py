@@ -93,8 +93,7 @@ def _texts(draft: MessageDraft, entry: IDType | None) -> dict[str, str]:
     for name, values in draft.found.items():
         foreign = entry is not None and name not in (*entry.fields, REFERENCE)
         if foreign or len({value for value, _ in values}) > 1:
-            for _, where in values:
-                draft.doubt(where)
+            draft.doubt_all(where for _, where in values)
         elif values[0][0]:
             texts[name] = values[0][0]
     return texts

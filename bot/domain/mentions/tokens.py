@@ -28,7 +28,7 @@ _JOINT = "\0"
 class TokenKind(StrEnum):
     WORD = "word"
     LINK = "link"
-    """An address; may stand as the value of a label, is nothing without one."""
+    """An address; may be the value of a label, is nothing without one."""
     PERSON = "person"
     """A person, a group or a channel: never a value."""
 
@@ -81,7 +81,7 @@ def is_group(word: Token) -> bool:
 
 
 def is_letters(word: Token) -> bool:
-    """Letters alone, with the signs that stand within names."""
+    """Letters alone, with the signs that occur within names."""
     kinds = [unicodedata.category(ch)[0] if ch not in "'-.’ʼ‘`" else "-" for ch in word.text]
     return word.kind is TokenKind.WORD and "L" in kinds and set(kinds) <= {"L", "M", "-"}
 
@@ -94,7 +94,7 @@ def _shortened(text: str) -> tuple[str, bool]:
 
 
 def _own_mention(text: str, bot_user_id: str) -> str:
-    """How the bot itself is mentioned; empty if that cannot be told."""
+    """How the bot itself is mentioned; empty if that is unclear."""
     if bot_user_id:
         return f"@{bot_user_id}"
     people = {found[1].partition("|")[0] for found in _CONTROL.finditer(text) if found[1].startswith("@")}
@@ -123,7 +123,7 @@ def _plain(text: str) -> str:
 
 
 def _opened(control: str, own: str) -> tuple[str, TokenKind]:
-    """What stands between angle brackets; a telephone link is nothing but the text that was typed."""
+    """The content of angle brackets; a telephone link is nothing but the text that was typed."""
     target, _, label = html.unescape(control).partition("|")
     if own and target == own:
         return " ", TokenKind.WORD
@@ -146,7 +146,7 @@ def _add(words: list[Token], text: str, *, line: int, segment: int, label_ends: 
                 elif marked and words and words[-1].segment == segment:
                     words[-1] = replace(words[-1], marked=True)
                 elif not marked:
-                    # A dash or arrow by itself: what stands on its sides is not one number or name.
+                    # A dash or arrow by itself: its two sides are not one number or name.
                     segment += 1
     return segment
 

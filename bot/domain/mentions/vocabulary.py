@@ -1,6 +1,6 @@
 """What words and short runs of words mean in a message: labels, countries, ID types, and what says nothing.
 
-Every meaning is exact: a phrase with two meanings is told apart by what stands around it, or it is unclear (`parser`).
+Every meaning is exact: a phrase with two meanings is decided by its neighbours, or it is unclear (`parser`).
 """
 
 import re
@@ -30,7 +30,7 @@ class PhraseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhraseMeaning:
-    """What a phrase stands for."""
+    """What a phrase means."""
 
     kind: PhraseKind
     most_words: int
@@ -129,7 +129,7 @@ class Vocabulary:
         return best
 
     def can_be_name(self, word: Token) -> bool:
-        """Letters, with what stands within names, and no word of our own or of everyday messages."""
+        """Letters, with the signs that occur within names, and no word of our own or of everyday messages."""
         return is_letters(word) and self._no_names.isdisjoint({word.text.casefold(), fold(word.text)})
 
 

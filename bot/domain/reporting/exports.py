@@ -1,4 +1,4 @@
-"""Exports of the bare record: their formats, what a manager types for one, and where one stands."""
+"""Exports of the bare record: their formats, what a manager types for one, and the progress of each."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,7 +20,7 @@ class ExportState(StrEnum):
     """Being written, or on its way to Slack."""
     MADE = "made"
     REFUSED = "refused"
-    """Whoever asked lost the right to it before it was sent."""
+    """The requester lost the right to it before it was sent."""
     FAILED = "failed"
     """Slack did not take it."""
 
@@ -44,15 +44,15 @@ class Export:
     period: Period | None
     since: datetime | None
     until: datetime
-    """Not included; never later than the asking, so that the file holds what there was then."""
+    """Not included; never later than the request, so that the file holds what there was then."""
     total: int
-    """Checks in it, counted when it was asked for."""
+    """Checks in it, counted when it was requested."""
     written: int
-    """As far as it was written by the newest try."""
+    """Checks written so far by the latest attempt."""
 
     @property
     def file_name(self) -> str:
-        """Names this one export too: when an answer was lost, the file is looked for by it."""
+        """Names this one export too: when an answer was lost, the file is searched for by it."""
         days = "all"
         if self.period is not None:
             first, last = self.period.first.isoformat(), self.period.last.isoformat()

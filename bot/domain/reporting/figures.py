@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.check.states import FINAL, ReviewReason, State
 from bot.domain.reporting.periods import Period, PeriodKind
+from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import ResultStory
-from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 
 FEWEST = 5
@@ -86,7 +86,7 @@ class RoundFact:
     country: str
     id_type: str
     asked_at: datetime
-    """Of a later round: when it was run again."""
+    """Of a later round: when it was rerun."""
     state: State
     reason: ReviewReason | None = None
     why: str | None = None
@@ -189,7 +189,7 @@ class Assurance(NamedTuple):
     """Another person was entered than the authority's record is about."""
     record_partly: int
     record_not_compared: int
-    """No name was entered or told, or the approval came before names were compared."""
+    """No name was entered or received, or the approval came before names were compared."""
     liveness_not_proven: int
 
 
@@ -302,9 +302,9 @@ def report(
         return figures(wanted, *which.span(zone), as_of=as_of, review_due=review_due)
 
     ends = period.span(zone)[1]
-    # Nothing is compared with a time before the bot began, nor a period that has not ended.
-    compared = _compared(period) if began is not None and ends <= as_of else []
-    known = {p: of(p) for p in compared if began is not None and p.span(zone)[1] > began}
+    # Only a period that has ended is compared, and only with times since the bot began.
+    since = began if began is not None and ends <= as_of else ends
+    known = {p: of(p) for p in _compared(period) if p.span(zone)[1] > since}
     mine, previous = of(period), _previous(period)
     before = [p for p in _mean_of(period) if p in known]
     return Report(
@@ -365,17 +365,11 @@ def figures(
         smile_approval=_approval(f.state for f in mine),
         reviewer_approval=_approval(f.decision for f in mine),
         first_pass=_first_pass(mine),
-        decided=sum(f.final_at is not None and begins <= f.final_at < ends for f in facts if f.final in _DECIDED),
+        decided=sum(_is_decided_within(f, begins, ends) for f in facts),
         machine=DurationStats.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None),
         final=_final_took(mine),
-        smile_review=DurationStats.of(
-            f.ended_at - f.machine_at
-            for f in mine
-            if f.by_person and f.state in FINAL and f.ended_at is not None and f.machine_at is not None
-        ),
-        reviewers=DurationStats.of(
-            f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at
-        ),
+        smile_review=_smile_review_took(mine),
+        reviewers=_reviewers_took(mine),
         reviews=_reviews(mine, as_of=as_of, review_due=review_due),
         rejections=_reasons(mine, FinalOutcome.REJECTED),
         failures=_reasons(mine, FinalOutcome.FAILED),
@@ -383,6 +377,10 @@ def figures(
         by_requester=_groups(mine, lambda f: (f.requester,)),
         assurance=_assurance(mine),
     )
+
+
+def _is_decided_within(fact: RoundFact, begins: datetime, ends: datetime) -> bool:
+    return fact.final in _DECIDED and fact.final_at is not None and begins <= fact.final_at < ends
 
 
 def _assurance(mine: Iterable[RoundFact]) -> Assurance:
@@ -414,6 +412,18 @@ def _first_pass(mine: Sequence[RoundFact]) -> Rate:
 
 def _final_took(mine: Iterable[RoundFact]) -> DurationStats:
     return DurationStats.of(f.took_until(f.final_at) for f in mine if f.final in _TIMED and f.final_at is not None)
+
+
+def _reviewers_took(mine: Iterable[RoundFact]) -> DurationStats:
+    return DurationStats.of(f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at)
+
+
+def _smile_review_took(mine: Iterable[RoundFact]) -> DurationStats:
+    return DurationStats.of(
+        f.ended_at - f.machine_at
+        for f in mine
+        if f.by_person and f.state in FINAL and f.ended_at is not None and f.machine_at is not None
+    )
 
 
 def _reviews(mine: Iterable[RoundFact], *, as_of: datetime, review_due: timedelta) -> ReviewsDue:

@@ -1,4 +1,4 @@
-"""Days, weeks and months of a time zone: when they begin, what they are called, which of them are to be told.
+"""Days, weeks and months of a time zone: when they begin, what they are called, which summaries are due.
 
 A period is named by its local dates; what instants it spans depends on the zone, and is asked when it is needed.
 """
@@ -20,7 +20,7 @@ class PeriodKind(StrEnum):
     """Monday to Sunday (ISO 8601)."""
     MONTH = "month"
     RANGE = "range"
-    """Days that somebody named; never told by the clock."""
+    """Days that somebody named; never summarised on schedule."""
 
 
 SCHEDULED_KINDS = (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
@@ -97,9 +97,9 @@ def at(day: date, moment: time, zone: ZoneInfo) -> datetime:
 def due(
     kind: PeriodKind, *, zone: ZoneInfo, hour: time, now: datetime, since: datetime, after: date | None = None
 ) -> Iterator[Period]:
-    """Periods that ended after `since` and are to be told by now, oldest first: at the hour of the day after each.
+    """Periods that ended after `since` and whose summary is due, oldest first: at the hour of the day after each.
 
-    `after` is the first day of one that was told already: only later ones follow.
+    `after` is the first day of one that was summarised already: only later ones follow.
     """
     found = period_of(kind, since.astimezone(zone).date() - DAY)
     if after is not None and after >= found.first:

@@ -1,4 +1,4 @@
-"""What a person looks for among the checks, and where a list goes on."""
+"""What a person searches for among the checks, and where the next page of a list begins."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.domain.check.states import State
 
 EARLIER_NAMED = 3
-"""Earlier checks of the same person that are named one by one; of the others only the number is told."""
+"""Earlier checks of the same person that are named one by one; of the others only the number is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,6 @@ class SearchFilter:
     until: datetime | None = None
     """Not included."""
     undecided: bool = False
-    """Without what a reviewer has decided, unless somebody looks at it again."""
+    """Without what a reviewer has decided, unless it is under review again."""
     refs: Collection[str] | None = None
     """Only these: they were found by a key."""

@@ -17,7 +17,7 @@ _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\u
 The last four, the full-width forms of the first four, are ours: better a needless apostrophe than a formula.
 """
 _UNSEEN = frozenset({"Cc", "Cf"})
-"""Control and format characters: programs drop them at the beginning, and what stands behind them begins the cell."""
+"""Control and format characters: programs drop them at the beginning, and the cell begins with what follows them."""
 
 
 def neutral(text: str) -> str:

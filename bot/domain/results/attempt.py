@@ -31,11 +31,11 @@ class Attempt:
     user_id: str
     step: Step
     in_doubt_since: datetime | None
-    """An answer was lost: Smile ID's own record decides before anything is sent again."""
+    """An answer was lost: Smile ID's own record decides before anything is resent."""
     smile_job_id: str | None
     callback_token: str = field(repr=False)
     checkpoint: Mapping[str, object] | None = field(repr=False, default=None)
-    """From where sending goes on, for `bot.smile_id` alone to read."""
+    """Where sending resumes, for `bot.smile_id` alone to read."""
     sent_at: datetime | None = None
     polls: int = 0
     poll_at: datetime | None = None

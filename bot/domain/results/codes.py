@@ -2,7 +2,7 @@
 
 The codes live in a table that an operator can correct (`bot/data/result-codes.csv`); only rows of job type 1
 count here, since the same numbers mean other things for other products. What is not in the table is unknown,
-and unknown means that a person must look.
+and unknown means that a person must check it.
 """
 
 import re
@@ -22,11 +22,11 @@ class Outcome(StrEnum):
     FAILED = "failed"
     """No verdict will come: bad input, authority down, not authorised."""
     IN_PROGRESS = "in_progress"
-    """People at Smile ID are looking, or Smile ID says itself that the result is not final."""
+    """Under review at Smile ID, or not final by its own word."""
     ID_UNVERIFIED = "id_unverified"
     """An approving code, but the ID number was not verified: not an approval."""
     INFORMATION = "information"
-    """ID details or antifraud news beside the verdict; never a verdict."""
+    """ID details or antifraud news next to the verdict; never a verdict."""
     UNKNOWN = "unknown"
     """Not in our table."""
 
@@ -35,7 +35,7 @@ FINAL_OUTCOMES = frozenset({Outcome.APPROVED, Outcome.REJECTED, Outcome.FAILED})
 
 
 class ResultStory(StrEnum):
-    """Which story a message tells; the words for each are in `bot/slack/blocks/words.py`."""
+    """The story of a message; the text for each is in `bot/slack/blocks/words.py`."""
 
     CONFIRMED = "confirmed"
     FACES_DIFFER = "faces_differ"
@@ -74,7 +74,7 @@ NEEDS_REVIEWER = frozenset(
         ResultStory.FAILED_OTHER,
     }
 )
-"""What a reviewer hears of in any case: not final, or final and nothing that other photos by chat could mend."""
+"""Reviewers are always notified of these: not final, or final and not to be mended by other photos sent in chat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultMeaning:
-    """One message, read: what it is, which story it tells."""
+    """One message: its outcome and its story."""
 
     code: str
     text: str
@@ -163,8 +163,8 @@ class ResultCodes:
     def parse(cls, csv_text: str, *, trusted: "ResultCodes | None" = None) -> "ResultCodes":
         """Read the table. An operator's copy is checked against the `trusted` one that ships with the bot.
 
-        Raises SettingsFault for a damaged table, and for a copy that turns any code into an approval: whoever
-        can edit a file must not be able to open accounts with it.
+        Raises SettingsFault for a damaged table, and for a copy that turns any code into an approval: the
+        right to edit a file must not be the right to open accounts.
         """
         found: dict[str, Code] = {}
         for where, fields in rows(csv_text, "result codes", _COLUMNS):

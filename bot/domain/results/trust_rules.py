@@ -22,10 +22,10 @@ class Source(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What became of a message; kept beside it for operators."""
+    """How a message was treated; stored with it for operators."""
 
     COUNTED = "counted"
-    """It moved the check or was told to people."""
+    """It moved the check or was posted."""
     CLAIMED = "claimed"
     """A final result that waits for confirmation."""
     AGREES = "agrees"
@@ -34,13 +34,13 @@ class Disposition(StrEnum):
     """Not final, while a final one is known."""
     INFORMATION = "information"
     OLD_ATTEMPT = "old_attempt"
-    """About an attempt that was replaced since."""
+    """About an attempt that has been replaced."""
     MISFIT = "misfit"
     """Fits no move: a check not yet sent, a cancelled one, or one that Smile ID has contradicted."""
     REFUSED = "refused"
     """Came with a known token but was not trusted: signature, time, another job, not a message."""
     RELEASED = "released"
-    """It fitted nowhere, and an operator had Smile ID's own record asked instead; itself it is believed no more."""
+    """It fitted nowhere, and an operator had Smile ID's own record queried; the message no longer counts."""
 
 
 CALLS_REVIEWER = frozenset(
@@ -62,11 +62,11 @@ class Situation:
     state: State
     reason: ReviewReason | None = None
     claim: Outcome | None = None
-    """A final outcome received by callback and not confirmed (told or not)."""
+    """A final outcome received by callback and not confirmed (posted or not)."""
     verdict: Outcome | None = None
-    """The final outcome that was told."""
+    """The final outcome that was posted."""
     codes_told: frozenset[str] = frozenset()
-    """Codes of this attempt that people were told of."""
+    """Codes of this attempt that were posted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Transition:
     fate: Disposition
     move: tuple[State, ReviewReason | None] | None = None
     tell: PostKind | None = None
-    """What people are told because of the message."""
+    """What is posted because of the message."""
     claims: bool = False
     """Remember this message as the claim, and ask job_status now."""
     ends_claim: bool = False
@@ -111,7 +111,7 @@ def rule(message: ResultMeaning, source: Source, now: Situation) -> Transition:
 
 
 def _unsettling(message: ResultMeaning, now: Situation, reason: ReviewReason, tell: PostKind) -> Transition:
-    """People must look. A check that is still asked about, or has its result, keeps its place meanwhile."""
+    """A person must check. A check that awaits confirmation, or has its result, keeps its state meanwhile."""
     if message.code in now.codes_told:
         return Transition(fate=Disposition.AGREES)
     moves = now.state in {State.SUBMITTING, State.PROCESSING} and now.claim is None
@@ -133,28 +133,16 @@ def _in_progress(message: ResultMeaning, now: Situation) -> Transition:
 
 
 def _final(message: ResultMeaning, source: Source, now: Situation) -> Transition:
-    known = now.claim or now.verdict
     if _gave_up(now):
         # A result after all must not be mistaken for the first word.
         if message.outcome is Outcome.FAILED:
             return Transition(fate=Disposition.AGREES, ends_claim=source is Source.JOB_STATUS)
         return _second_final(Outcome.FAILED)
+    known = now.claim or now.verdict
     if known is not None and known is not message.outcome:
-        if source is Source.JOB_STATUS and now.claim is not None:
-            if message.is_id_message:
-                return Transition(fate=Disposition.LATE)
-            return Transition(
-                fate=Disposition.COUNTED,
-                move=(State.IN_REVIEW, ReviewReason.CONTRADICTION),
-                tell=PostKind.CONTRADICTION,
-                ends_claim=True,
-                against=known,
-            )
-        return _second_final(known)
+        return _differs(message, source, now, known)
     if source is Source.CALLBACK:
-        if known is not None:
-            return Transition(fate=Disposition.AGREES)
-        return Transition(fate=Disposition.CLAIMED, claims=True)
+        return Transition(fate=Disposition.AGREES) if known else Transition(fate=Disposition.CLAIMED, claims=True)
     if now.verdict is None:
         return Transition(
             fate=Disposition.COUNTED, move=(State(message.outcome.value), None), tell=PostKind.RESULT, ends_claim=True
@@ -164,23 +152,31 @@ def _final(message: ResultMeaning, source: Source, now: Situation) -> Transition
     return Transition(fate=Disposition.AGREES)
 
 
+def _differs(message: ResultMeaning, source: Source, now: Situation, known: Outcome) -> Transition:
+    """A final result that is not the one we know of."""
+    if source is Source.CALLBACK or now.claim is None:
+        return _second_final(known)
+    if message.is_id_message:
+        return Transition(fate=Disposition.LATE)
+    return _disputed(ReviewReason.CONTRADICTION, PostKind.CONTRADICTION, known)
+
+
 def _gave_up(now: Situation) -> bool:
-    """We told *no result* on our own account, perhaps while a claim of Smile ID's was on its way to be confirmed."""
+    """We posted *no result* ourselves, perhaps while a claim of Smile ID's was on its way to be confirmed."""
     return now.state is State.FAILED and now.verdict is None
 
 
 def _second_final(first: Outcome) -> Transition:
-    return Transition(
-        fate=Disposition.COUNTED,
-        move=(State.IN_REVIEW, ReviewReason.SECOND_FINAL),
-        tell=PostKind.SECOND_FINAL,
-        ends_claim=True,
-        against=first,
-    )
+    return _disputed(ReviewReason.SECOND_FINAL, PostKind.SECOND_FINAL, first)
+
+
+def _disputed(reason: ReviewReason, tell: PostKind, first: Outcome) -> Transition:
+    move = (State.IN_REVIEW, reason)
+    return Transition(fate=Disposition.COUNTED, move=move, tell=tell, ends_claim=True, against=first)
 
 
 def settle_unconfirmed(now: Situation) -> Transition | None:
-    """Confirmation did not come in time: say what was received, as what it is. None if there is nothing to say."""
+    """Confirmation did not come in time: post what was received, as unconfirmed. None if there is nothing to post."""
     if now.claim is None or now.verdict is not None or now.reason in STICKY_REASONS:
         return None
     if now.state in {State.REQUESTED, State.CANCELLED}:
@@ -205,8 +201,8 @@ def pick_record(messages: Sequence[ResultMeaning]) -> int | None:
     """Which of job_status' messages (the result first, then the history, newest first) is Smile ID's record.
 
     The newest one that bears a verdict. ID messages (101x) are set aside while any other speaks: the newest
-    message of a job is often the ID one, with the verdict behind it in the history. A message that is not final
-    stands back behind a final one, whatever their order.
+    message of a job is often the ID one, with the verdict behind it in the history. A final message
+    comes before one that is not, whatever their order.
     """
     bearing = [n for n, message in enumerate(messages) if message.outcome is not Outcome.INFORMATION]
     spoken = [n for n in bearing if not messages[n].is_id_message] or bearing

@@ -1,6 +1,6 @@
-"""What reviewers do: claim, decide, agree; who may not; and when silence is worth a reminder.
+"""What reviewers do: claim, decide, agree; who may not; and when an idle review is worth a reminder.
 
-A decision is a person's and stands beside Smile ID's verdict, never in its place.
+A decision is a person's, kept next to Smile ID's verdict and never in its place.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ class Decision(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     NEW_PHOTOS = "new_photos"
-    """Neither: the customer is asked for other photos, and the check is run again with them."""
+    """Neither: the customer is asked for other photos, and the check is rerun with them."""
 
 
 OTHER = "other"
-"""The reason that needs words of its own."""
+"""The reason that needs a text of its own."""
 
 REASONS: Mapping[Decision, Mapping[str, str]] = {
     Decision.APPROVED: {
@@ -52,12 +52,12 @@ REASONS: Mapping[Decision, Mapping[str, str]] = {
 
 class ReviewState(StrEnum):
     OPEN = "open"
-    """Somebody must look, or is looking."""
+    """Waits for a reviewer, or is claimed by one."""
     DECIDED = "decided"
     SETTLED = "settled"
     """Smile ID gave its final result meanwhile: nothing is left to decide."""
     LEFT = "left"
-    """The check was run again."""
+    """The check was rerun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +83,14 @@ class ReviewDecision:
     by: str
     confirmed_by: str | None
     is_override: bool
-    """By who asked for the check, as an admin."""
+    """By the requester of the check, as an admin."""
     at: datetime
     words: str = field(repr=False, default="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """Why people look at one round of a check, and how far they are."""
+    """The review of one round of a check, and its progress."""
 
     ref: str
     round: int
@@ -99,7 +99,7 @@ class Review:
     claimed_by: str | None
     claimed_at: datetime | None
     touched_at: datetime | None
-    """When somebody last did something here, or people were called anew."""
+    """The last action here, or the last call for reviewers."""
     proposal: Proposal | None
     decided: ReviewDecision | None
     """The latest decision, also while the review is open again."""
@@ -107,7 +107,7 @@ class Review:
     """The last reminder given: kind and level."""
     notes: int
     is_by_hand: bool = False
-    """Nothing called people: somebody looks again of their own accord."""
+    """Nothing called reviewers: somebody reopened it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class WaitingReview:
 
 
 class Agreement(StrEnum):
-    """How a decision stands to Smile ID's final result."""
+    """How a decision compares with Smile ID's final result."""
 
     AGREES = "agrees"
     CONTRADICTS = "contradicts"
@@ -163,7 +163,7 @@ def needs_second(decision: Decision, *, reason: ReviewReason | None, verdict: Ou
 
 
 def may_be_claimed(state: State) -> bool:
-    """Whether there is anything to look at: it was sent, and not withdrawn."""
+    """Whether there is anything to review: it was sent, and not withdrawn."""
     return state not in (State.REQUESTED, State.SUBMITTING, State.CANCELLED)
 
 
@@ -173,7 +173,7 @@ def may_be_decided(state: State) -> bool:
 
 
 def runs_again(state: State, decision: Decision | None) -> bool:
-    """Whether a person may begin another attempt: what ended without an approval that counts."""
+    """Whether a person may start another round: what ended without an approval that counts."""
     if decision is Decision.APPROVED:
         return False
     if state in (State.REJECTED, State.FAILED, State.CANCELLED):
@@ -183,7 +183,7 @@ def runs_again(state: State, decision: Decision | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingHours:
-    """When people can be expected to look."""
+    """When people can be expected to work."""
 
     days: frozenset[int]
     """0 is Monday."""
@@ -212,7 +212,7 @@ class WorkingHours:
 
 
 class ReminderCause(StrEnum):
-    """What has been waiting."""
+    """What a review waits for."""
 
     UNCLAIMED = "unclaimed"
     IDLE = "idle"
@@ -220,7 +220,7 @@ class ReminderCause(StrEnum):
     PROPOSED = "proposed"
     """Decided by one person, and no second one has agreed or disagreed."""
     PENDING = "pending"
-    """Smile ID itself has not ended."""
+    """Smile ID itself has not finished."""
 
 
 class Audience(StrEnum):
@@ -239,7 +239,7 @@ _LADDERS: Mapping[ReminderCause, tuple[Audience, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminder:
-    """One step of the ladder that a silence has come to."""
+    """One step of the escalation ladder."""
 
     cause: ReminderCause
     level: int
@@ -254,7 +254,7 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderPolicy:
-    """How much working time may pass before the first reminder, and again before each next step."""
+    """How much working time may pass before the first reminder, and before each next step."""
 
     unclaimed: timedelta
     idle: timedelta
@@ -272,7 +272,7 @@ class ReminderPolicy:
 
 
 def reminder_cause(review: Review, *, waits_for_smile_id: bool) -> ReminderCause:
-    """Whose move an open review waits for."""
+    """What an open review waits for."""
     if review.proposal is not None:
         return ReminderCause.PROPOSED
     if review.claimed_by is not None:
@@ -281,13 +281,13 @@ def reminder_cause(review: Review, *, waits_for_smile_id: bool) -> ReminderCause
 
 
 def waiting_since(review: Review) -> datetime:
-    """When somebody last did something, or people were called."""
-    # Proposing touches a review too; when it was proposed stays as it was, by whatever clock.
+    """The last action, or the last call for reviewers."""
+    # Proposing touches a review too; the time of the proposal does not move.
     return review.touched_at or (review.proposal.at if review.proposal is not None else review.opened_at)
 
 
 def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, policy: ReminderPolicy) -> Reminder | None:
-    """The step that is due now and was not taken yet; after a long stop the highest one alone."""
+    """The step that is due now and was not taken yet; after a long outage the highest one alone."""
     if review.state is not ReviewState.OPEN or not policy.hours.is_on(now):
         return None
     cause = reminder_cause(review, waits_for_smile_id=waits_for_smile_id)
@@ -308,16 +308,16 @@ def waits_for_smile_id(state: State, reason: ReviewReason | None) -> bool:
 
 
 class Subscription(StrEnum):
-    """What a person may choose to be told by direct message."""
+    """What a person may subscribe to by direct message."""
 
     RESULTS = "results"
-    """A final result of a check that I asked for."""
+    """A final result of a check that I requested."""
     DECISIONS = "decisions"
-    """A reviewer's decision about a check that I asked for."""
+    """A reviewer's decision about a check that I requested."""
     NEWS = "news"
-    """Anything before that which is not final."""
+    """Anything earlier that is not final."""
     CARDS = "cards"
-    """A check that needs eyes; for reviewers."""
+    """A check that needs a review; for reviewers."""
     SECOND = "second"
     """A decision that needs a second person; for reviewers."""
 

@@ -11,9 +11,8 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
-from bot.domain.results.assurance import Doubt
+from bot.domain.results.assurance import Doubt, Liveness
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
-from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Agreement, ReviewDecision
 from bot.slack.blocks import approval, kit, refusals, words

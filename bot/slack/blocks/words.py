@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.check.states import ReviewReason, State
+from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import Outcome, ResultStory
-from bot.domain.results.liveness import Liveness
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision
 

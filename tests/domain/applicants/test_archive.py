@@ -97,7 +97,7 @@ def test_what_computers_leave_behind_is_ignored() -> None:
     assert one(zipped({**rest, "people.csv": PEOPLE, "ada.jpg": JPEG}), loose=()).faults == ()
 
 
-def test_a_zip_within_the_zip_is_not_opened_and_told_where_it_is_missed() -> None:
+def test_a_zip_within_the_zip_is_not_opened_and_is_named_where_it_is_missed() -> None:
     inner = zip_bytes({"ada.jpg": JPEG})
     applicant = one(zipped({"people.csv": PEOPLE, "photos.zip": inner}), loose=())
     assert [plain_sentence(found.fault) for found in applicant.faults] == [

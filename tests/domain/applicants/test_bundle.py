@@ -25,7 +25,7 @@ def test_a_photo_comes_out_of_the_zip_as_it_went_in() -> None:
 
 
 @pytest.mark.parametrize("inside", [None, "zip:9", "zip:x", "zip:-1", "", "other:1"])
-def test_what_the_bundle_does_not_hold_is_told(inside: str | None) -> None:
+def test_what_the_bundle_does_not_hold_is_reported(inside: str | None) -> None:
     opened = bundle(zipped({"people.csv": csv_bytes(HEADER, ADA)}))
     with pytest.raises(FileUnusable) as caught:
         opened.photo(PhotoSource(file_id="FZ", inside=inside))

@@ -85,7 +85,7 @@ def test_a_photo_named_in_one_row_that_bears_the_number_of_another_goes_to_neith
     assert second.faults == ()
 
 
-def test_two_people_of_one_name_are_not_told_apart_by_it() -> None:
+def test_two_people_of_one_name_are_not_distinguished_by_it() -> None:
     rows = (ROW, (*ROW2[:3], "Ada", "Example", "C-18"))
     first, second = reading(table(csv_bytes(PLAIN, *rows)), loose=[photo("ada example.jpg")]).applicants
     assert faults(first) == {"selfie": "The same photo stands for row 3 too."}

@@ -53,7 +53,7 @@ def test_a_plain_table_becomes_applicants() -> None:
     assert (found.table, found.unused_photos, found.ignored_columns) == ("people.csv", 1, ())
 
 
-def test_csv_json_and_xlsx_tell_the_same() -> None:
+def test_csv_json_and_xlsx_give_the_same_rows() -> None:
     objects = [dict(zip(HEADER, row, strict=True)) for row in (ADA, BOLA)]
     by_csv = reading(people(ADA, BOLA), loose=[ADAS, BOLAS]).applicants
     by_xlsx = reading(xlsx([HEADER, ADA, BOLA]), loose=[ADAS, BOLAS]).applicants
@@ -136,7 +136,7 @@ def test_a_column_named_after_a_type_says_the_type() -> None:
     }
 
 
-def test_unknown_columns_are_told() -> None:
+def test_unknown_columns_are_listed() -> None:
     found = reading(table("country,BVN,Name,,photo\nNG,22212345678,A,x,ada.jpg"), loose=[ADAS])
     assert found.ignored_columns == ("Name", "column 4 (no name)")
 
@@ -197,7 +197,7 @@ def test_a_number_cell_is_believed_only_where_it_lost_nothing(
         assert faults(applicant) == ({} if kept else {"id_number": AS_NUMBER})
 
 
-def test_a_rounded_number_in_csv_is_told_as_such() -> None:
+def test_a_rounded_number_in_csv_is_reported_as_such() -> None:
     assert faults(one(people((*ADA[:2], "2.22E+10", *ADA[3:])))) == {"id_number": AS_NUMBER}
 
 
@@ -231,7 +231,7 @@ def test_words_of_the_form_are_used_and_hold_no_values() -> None:
     assert "2221234567" not in repr(applicant)
 
 
-def test_repeats_are_told_by_the_earlier_row() -> None:
+def test_repeats_name_the_earlier_row() -> None:
     text = csv_bytes(
         ("country", "BVN", "ref", "selfie"), ("NG", "22212345678", "C-1", "1.jpg"), ("NG", "22212345679", "", "2.jpg"),
         ("NG", "222 1234 5678", "C-3", "3.jpg"), ("NG", "22212345670", "c-1", "4.jpg"),

@@ -23,12 +23,12 @@ from bot.domain.check.masking import tail
         ("---", ""),
     ],
 )
-def test_the_last_four_are_shown_and_never_more_than_a_third(number: str, shown: str) -> None:
+def test_the_last_four_are_displayed_and_never_more_than_a_third(number: str, shown: str) -> None:
     assert tail(number) == shown
 
 
 @given(st.text(max_size=60))
-def test_whatever_the_number_at_most_a_third_and_four_of_it_are_shown(number: str) -> None:
+def test_at_most_a_third_and_four_characters_of_any_number_are_displayed(number: str) -> None:
     shown = tail(number)
 
     assert len(shown) <= 4

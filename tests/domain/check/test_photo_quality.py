@@ -69,5 +69,5 @@ def test_size_and_shape_are_judged(selfie: Image.Image) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "LA"])
-def test_every_kind_of_picture_can_be_looked_at(selfie: Image.Image, mode: str) -> None:
+def test_every_kind_of_picture_can_be_assessed(selfie: Image.Image, mode: str) -> None:
     assert assess(selfie.convert(mode)).picture > 0

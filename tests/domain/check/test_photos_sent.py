@@ -67,7 +67,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
         pytest.param({"exif": exif(orientation=6)}, id="on its side"),
     ],
 )
-def test_a_jpeg_that_cannot_be_cut_is_encoded_anew(fault: Callable[[bytes], bytes], kind: dict[str, Any]) -> None:
+def test_a_jpeg_that_cannot_be_cut_is_reencoded(fault: Callable[[bytes], bytes], kind: dict[str, Any]) -> None:
     data = fault(with_segment(saved(picture(), **kind), 0xFE, PLACE))
     photo = prepare(data)
     sent = opened(photo)
@@ -86,7 +86,7 @@ def test_a_real_photo_with_such_a_fault_looks_as_good_as_before(fault: Callable[
     assert difference(opened(photo), as_shown(SELFIE)) < 2
 
 
-def test_what_is_encoded_anew_keeps_the_full_resolution_of_its_colours() -> None:
+def test_a_reencoded_picture_keeps_the_full_resolution_of_its_colours() -> None:
     fine = Image.new("RGB", (96, 96))
     fine.putdata([(255, 0, 0) if (n + n // 96) % 2 else (0, 0, 255) for n in range(96 * 96)])
     data = SHOWN_BY_EVERY_VIEWER["end mark first"](saved(fine, quality=95, subsampling=0))
@@ -170,7 +170,7 @@ VARIED = [
 @given(damaged(VARIED, little=True))
 @settings(max_examples=400)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_whatever_was_damaged_leaves_as_it_is_shown_or_is_refused_in_words(data: bytes) -> None:
+def test_a_damaged_file_leaves_as_it_is_displayed_or_is_refused_with_a_reason(data: bytes) -> None:
     answer = photo_or_words(data)
 
     if isinstance(answer, Photo):

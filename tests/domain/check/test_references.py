@@ -25,7 +25,7 @@ def test_different_numbers_below_729_million_give_different_references(first: in
 
 
 @given(st.integers(0, 30**6 - 1))
-def test_a_reference_is_found_again_however_it_was_typed(number: int) -> None:
+def test_a_reference_is_recognised_however_it_was_typed(number: int) -> None:
     ref = reference(number)
 
     for typed in (ref, ref.lower(), f"  {ref}\n", ref[2:], ref[2:].lower(), ref.replace("-", ""), f"-{ref[2:]}"):

@@ -199,7 +199,7 @@ def test_a_missing_number_is_asked_for_with_an_example(country: str, id_type: st
     assert faults(numbered(country, id_type, typed)) == {"id_number": words}
 
 
-def test_every_missing_and_wrong_field_is_told_at_once() -> None:
+def test_every_missing_and_wrong_field_is_reported_at_once() -> None:
     form = Form(
         country="KE",
         id_type="KRA_PIN",
@@ -323,7 +323,7 @@ def test_the_same_file_twice_is_refused(images: list[FileInfo]) -> None:
     assert faults(replace(GOOD, liveness=images)) == {"liveness": "The same file is attached twice."}
 
 
-def test_two_selfies_are_one_fault_beside_their_own_field() -> None:
+def test_two_selfies_are_one_fault_of_their_own_field() -> None:
     assert faults(replace(GOOD, selfie=[SELFIE, SELFIE])) == {"selfie": "Attach one selfie, a JPEG or PNG photo."}
 
 

@@ -46,7 +46,7 @@ def test_any_other_move_is_illegal(current: str, target: str) -> None:
 
 @pytest.mark.parametrize("current", ["approved", "rejected", "failed"])
 @pytest.mark.parametrize("reason", list(ReviewReason))
-def test_an_ended_check_opens_again_only_when_smile_id_contradicts_itself(current: str, reason: ReviewReason) -> None:
+def test_an_ended_check_reopens_only_when_smile_id_contradicts_itself(current: str, reason: ReviewReason) -> None:
     if reason.value in GRAVE:
         check_move(State(current), State.IN_REVIEW, reason)
     else:

@@ -237,7 +237,7 @@ def test_a_harmless_pattern_of_the_list_is_followed_with_an_example_that_fits_it
     "regex",
     [None, "^(0+)+$", "^[0-9]{11", "[0-9]{11}", ".*", "^(?=.*[0-9])[0-9]{11}$", "^[A-Z]{11}$", "^[0-9]{12}$", "^$"],
 )
-def test_a_pattern_that_is_not_harmless_or_refuses_the_test_numbers_leaves_the_tables(regex: str | None) -> None:
+def test_an_unsafe_pattern_or_one_against_test_numbers_leaves_the_tables(regex: str | None) -> None:
     bvn = the(laid_over(listing(BVN=service(regex=regex, example="00000000000"))), "BVN")
 
     assert bvn == the(table(), "BVN")

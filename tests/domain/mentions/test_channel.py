@@ -72,7 +72,7 @@ def test_a_greeting_says_nothing_of_a_check(text: str) -> None:
         "please check " * 5_000 + "22212345678",
     ],
 )
-def test_what_looks_like_a_number_of_somebodys_is_seen(text: str) -> None:
+def test_what_looks_like_a_personal_number_is_detected(text: str) -> None:
     assert holds_number(f"{BOT} {text} please")
 
 
@@ -91,7 +91,7 @@ def test_what_looks_like_a_number_of_somebodys_is_seen(text: str) -> None:
         "&#12345;",
     ],
 )
-def test_what_is_nobodys_number_is_let_be(text: str) -> None:
+def test_what_is_no_personal_number_is_left_alone(text: str) -> None:
     assert not holds_number(f"{BOT} {text}")
 
 
@@ -158,7 +158,7 @@ def test_no_digit_of_a_number_reaches_the_result(said: tuple[str, str]) -> None:
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages_with_a_number())
-def test_a_number_is_seen_however_it_is_written(said: tuple[str, str]) -> None:
+def test_a_number_is_detected_however_it_is_written(said: tuple[str, str]) -> None:
     text, number = said
     in_a_row = max(len(digits) for digits in "".join(ch if ch.isdigit() else " " for ch in number).split())
     # A word without a digit ends a number; a group of letters within one may be such a word.
@@ -168,7 +168,7 @@ def test_a_number_is_seen_however_it_is_written(said: tuple[str, str]) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=400))
-def test_no_text_makes_it_fall(text: str) -> None:
+def test_no_text_makes_it_fail(text: str) -> None:
     holds_number(text)
     read(text)
 

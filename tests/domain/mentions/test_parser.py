@@ -139,9 +139,7 @@ def test_what_may_be_two_things_is_neither(text: str, texts: dict[str, str], unc
         ("bvn phone: none", "phone_number", "none"),
     ],
 )
-def test_a_labelled_value_that_does_not_fit_is_kept_for_the_fault_beside_its_field(
-    text: str, name: str, kept: str
-) -> None:
+def test_a_labelled_value_that_does_not_fit_is_kept_so_that_the_form_shows_it(text: str, name: str, kept: str) -> None:
     found = read(text)
 
     assert found.texts[name] == kept
@@ -161,7 +159,7 @@ def test_a_greeting_says_nothing_of_a_check(text: str) -> None:
     assert read(text).is_empty
 
 
-def test_the_bot_is_told_from_other_people_by_its_id() -> None:
+def test_the_bot_is_distinguished_from_other_people_by_its_id() -> None:
     found = read("<@U2> bvn 00000000000 <@U0KYCBOT001>", bot_user_id="U0KYCBOT001")
 
     assert found.unclear == ("@U2",)
@@ -368,7 +366,7 @@ WILD = st.one_of(
 
 @settings(max_examples=100, deadline=None)
 @given(WILD)
-def test_no_text_makes_it_fall(text: str) -> None:
+def test_no_text_makes_it_fail(text: str) -> None:
     found = read(text)
 
     assert found.is_empty or found.country or found.id_type or found.texts or found.customer_reference or found.spoken
@@ -403,7 +401,7 @@ def test_no_text_takes_long(part: str, lead: str) -> None:
     assert time.process_time() - started < 3
 
 
-def test_what_was_chosen_in_the_form_tells_the_number_and_the_names() -> None:
+def test_what_was_chosen_in_the_form_identifies_number_and_names() -> None:
     text = "<@U0BOT> 00000000000 Ada-Invented Obi-Invented 1990-01-02"
     said = understand(text, ID_TYPES, today=TODAY, bot_user_id="U0BOT", chosen=("NG", "BVN"))
     assert (said.country, said.id_type) == ("NG", "BVN")

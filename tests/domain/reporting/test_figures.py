@@ -22,7 +22,7 @@ from bot.domain.reporting.figures import (
     report,
 )
 from bot.domain.reporting.periods import Period, PeriodKind, day_of, month_of, week_of
-from bot.domain.results.liveness import Liveness
+from bot.domain.results.assurance import Liveness
 from bot.domain.results.record_match import RecordMatch
 
 LATE = timedelta(hours=4)
@@ -350,7 +350,7 @@ def test_so_are_those_of_one_country_or_id_type(
 
 
 @given(histories())
-def test_what_is_open_now_is_told_oldest_first(world: tuple[ZoneInfo, date, list[Story]]) -> None:
+def test_open_checks_are_listed_oldest_first(world: tuple[ZoneInfo, date, list[Story]]) -> None:
     zone, day, history = world
     now = datetime(day.year, day.month, day.day, 8, tzinfo=zone) + timedelta(days=5)
     found = told(history, day_of(day), zone, now=now).backlog
@@ -468,7 +468,7 @@ def of_today(*facts: RoundFact) -> Report:
     return of_day(NOW.date(), *facts)
 
 
-def test_a_review_is_over_its_time_once_it_took_longer_and_at_risk_from_four_fifths_on() -> None:
+def test_a_review_is_late_past_its_time_and_at_risk_from_four_fifths_of_it() -> None:
     for ago, due in (
         ({"hours": 4, "seconds": 1}, (0, 1, 0)),
         ({"hours": 4}, (0, 0, 1)),
@@ -486,7 +486,7 @@ def test_what_is_open_is_grouped_by_age_from_each_bound_on() -> None:
     assert found.backlog.ages == (1, 2, 2, 2, 1)
 
 
-def test_reviews_stand_oldest_first_whatever_they_are_called() -> None:
+def test_reviews_are_listed_oldest_first_whatever_their_references() -> None:
     found = of_today(in_review("K-A", hours=1), in_review("K-B", hours=3), in_review("K-C", hours=2)).backlog
     assert [waiting.ref for waiting in found.review] == ["K-B", "K-C", "K-A"]
     assert found.oldest is not None

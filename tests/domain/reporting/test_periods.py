@@ -56,7 +56,7 @@ def test_a_day_is_as_long_as_the_clocks_make_it(zone: str, day: date, hours: int
     assert ends - begins == timedelta(hours=hours)
 
 
-def test_an_hour_that_is_jumped_over_is_the_jump_and_one_that_comes_twice_is_the_first() -> None:
+def test_a_skipped_hour_is_the_jump_and_a_repeated_one_is_the_first() -> None:
     london = ZoneInfo("Europe/London")
     assert at(date(2026, 3, 29), time(1, 30), london) == datetime(2026, 3, 29, 1, tzinfo=UTC)
     assert at(date(2026, 10, 25), time(1, 30), london) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
@@ -143,7 +143,7 @@ def test_a_day_without_a_moment_is_never_due() -> None:
     steps=st.lists(st.integers(1, 200), max_size=12),
     hour=st.times().map(lambda t: t.replace(microsecond=0)),
 )
-def test_looking_often_or_seldom_finds_each_day_once_and_in_order(
+def test_frequent_or_rare_ticks_find_each_day_once_and_in_order(
     zone: str, since: datetime, steps: list[int], hour: time
 ) -> None:
     where, now, found, last = ZoneInfo(zone), since, list[date](), None

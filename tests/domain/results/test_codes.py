@@ -91,7 +91,7 @@ def test_every_code_of_biometric_kyc_has_its_outcome_and_its_story(
         ("", ResultStory.FAILED_OTHER),
     ],
 )
-def test_0001_is_told_apart_by_its_text_and_is_never_a_verdict(text: str, why: ResultStory) -> None:
+def test_0001_is_classified_by_its_text_and_is_never_a_verdict(text: str, why: ResultStory) -> None:
     reading = CODES.read(code="0001", text=text, actions=VERIFIED)
 
     assert (reading.outcome, reading.why) == (Outcome.FAILED, why)

@@ -315,7 +315,7 @@ def test_a_claim_ends_with_any_final_word_of_the_record_on_the_face(now: Situati
 
 
 @pytest.mark.parametrize("said", [PROVISIONAL, ID_NOT_FOUND, ID_DETAILS, UNVERIFIED, UNKNOWN])
-def test_a_claim_goes_on_waiting_while_the_record_has_no_final_word(said: ResultMeaning) -> None:
+def test_a_claim_keeps_waiting_while_the_record_has_no_final_result(said: ResultMeaning) -> None:
     assert not trust_rules.rule(said, RECORD, UNCONFIRMED_APPROVAL).ends_claim
 
 
@@ -367,7 +367,7 @@ def test_reviewers_are_called_for_what_only_a_person_can_settle(said: ResultMean
         pytest.param(GAVE_UP_CLAIMED_FAILED, None, None, id="failure after giving up"),
     ],
 )
-def test_when_confirmation_does_not_come_what_was_received_is_told_as_what_it_is(
+def test_a_result_that_stays_unconfirmed_is_posted_as_unconfirmed(
     now: Situation, move: Move, tell: PostKind | None
 ) -> None:
     ruling = settle_unconfirmed(now)

@@ -50,19 +50,19 @@ PATIENCE = ReminderPolicy(
         *((decision, Outcome.FAILED, Agreement.APART) for decision in Decision),
     ],
 )
-def test_a_decision_agrees_with_a_result_contradicts_it_or_stands_apart(
+def test_a_decision_agrees_with_a_result_contradicts_it_or_does_neither(
     decision: Decision, outcome: Outcome, stands: Agreement
 ) -> None:
     assert agreement(decision, outcome) is stands
 
 
 @pytest.mark.parametrize("decision", Decision)
-def test_against_a_verdict_it_takes_two(decision: Decision) -> None:
+def test_a_decision_against_a_verdict_takes_two_people(decision: Decision) -> None:
     assert needs_second(decision, reason=None, verdict=Outcome.REJECTED) is (decision is Decision.APPROVED)
     assert needs_second(decision, reason=None, verdict=Outcome.APPROVED) is (decision is not Decision.APPROVED)
 
 
-def test_where_smile_id_contradicted_itself_every_verdict_goes_against_one_of_its_own() -> None:
+def test_after_a_contradiction_every_verdict_goes_against_one_of_smile_ids() -> None:
     for reason in (ReviewReason.CONTRADICTION, ReviewReason.SECOND_FINAL):
         assert [needs_second(one, reason=reason, verdict=None) for one in Decision] == [True, True, False]
 
@@ -78,13 +78,13 @@ def test_without_a_verdict_one_person_decides() -> None:
 
 
 @pytest.mark.parametrize("state", State)
-def test_what_a_reviewer_approved_is_never_run_again_and_what_is_under_way_neither(state: State) -> None:
+def test_neither_an_approved_check_nor_one_under_way_is_rerun(state: State) -> None:
     assert not runs_again(state, Decision.APPROVED)
     if state in (State.REQUESTED, State.SUBMITTING, State.PROCESSING):
         assert not any(runs_again(state, decision) for decision in (None, *Decision))
 
 
-def test_a_decision_lets_a_check_in_review_be_run_again() -> None:
+def test_a_decision_lets_a_check_in_review_be_rerun() -> None:
     assert not runs_again(State.IN_REVIEW, None)
     assert not runs_again(State.APPROVED, None)
     assert runs_again(State.IN_REVIEW, Decision.NEW_PHOTOS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.results.liveness import Liveness
+from bot.domain.results.assurance import Liveness
 from bot.domain.results.record_match import RecordMatch
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack.errors import ClientRefuses

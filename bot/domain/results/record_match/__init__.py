@@ -1,7 +1,7 @@
 """Compares the person who was typed with the person in the authority's record.
 
 Smile ID's verdict says that the face and the ID number belong together; whose name the customer gave is compared here.
-A comparison decides nothing: state and verdict stay Smile ID's. The rules stand in `docs/results.md`.
+A comparison decides nothing: state and verdict stay Smile ID's. The rules are in `docs/results.md`.
 """
 
 from collections.abc import Mapping
@@ -46,14 +46,14 @@ class Comparison:
 NOTHING_COMPARED = Comparison(
     name=RecordMatch.NOT_COMPARED, dob=RecordMatch.NOT_COMPARED, phone=RecordMatch.NOT_COMPARED
 )
-"""What came before there was a comparison, or came without a record."""
+"""For results without a record, or from before records were compared."""
 
 
 def compare(entered: EnteredPerson, record: EnteredPerson, *, country: str) -> Comparison:
     """`country` is the one that issued the ID (ISO 3166, two letters). Never raises, whatever the text."""
     name = compare_names(entered, record, country=country)
     if record.full_name and record.first_name and record.last_name:
-        # One message that tells of two persons must not match by the one that suits.
+        # A record that names two persons must not match by the one that suits.
         name = _worse(name, compare_names(entered, replace(record, full_name=None), country=country))
     return Comparison(
         name=name,
@@ -83,7 +83,7 @@ def lower(comparison: Comparison, actions: Mapping[str, str]) -> Comparison:
 
 
 def _said(actions: Mapping[str, str], action: str, meanings: Mapping[str, RecordMatch | None]) -> RecordMatch | None:
-    """None if Smile ID says nothing against it. A value that we do not know asks a person to look."""
+    """None if Smile ID says nothing against it. An unknown value goes to a person."""
     value = actions.get(action, "").strip().casefold()
     return None if value in _SILENT else meanings.get(value, RecordMatch.PARTLY)
 

@@ -20,14 +20,14 @@ SLIP = 1
 INITIAL = 2
 """Only the first letter is given."""
 LIMIT = 2
-"""What may stand between two whole names, all their words taken together, before they are different names."""
+"""The largest distance between two whole names, all words together, before they are different names."""
 
 _SHORT = 4
-"""In names of up to so many letters each letter tells another name: Ada, Ade; Obi, Oba."""
+"""In names of up to so many letters each letter makes another name: Ada, Ade; Obi, Oba."""
 _LONG = 9
-"""From so many letters on two slips are borne."""
+"""From so many letters on two slips are accepted."""
 _SHORT_FORM = 4
-"""Letters of a short form: Tunde for Babatunde. Shorter ends stand in too many names."""
+"""Letters of a short form: Tunde for Babatunde. Shorter ends occur in too many names."""
 _MOST_PARTS = 3
 
 _STRICT = [
@@ -46,15 +46,16 @@ _VOWELS = re.compile("[^a-zS]|[aeiouwy]")
 
 
 def distance(one: NameWord, other: NameWord, *, short_forms: bool = False) -> int | None:
-    """What stands between two words, to be held against `LIMIT`; 0 if they are equal, None for different names.
+    """The distance between two words, to be compared with `LIMIT`; 0 if they are equal, None for different names.
 
-    `short_forms` lets the end of a name stand for it, as first names in Nigeria are used. Symmetric.
+    `short_forms` accepts the end of a name in its place, as first names in Nigeria are used. Symmetric.
     """
     if one.text == other.text:
         return 0
-    if NameKind.INITIAL in (one.kind, other.kind):
+    kinds = {one.kind, other.kind}
+    if NameKind.INITIAL in kinds:
         return INITIAL if one.text[0] == other.text[0] else None
-    if {one.kind, other.kind} != {NameKind.NAME}:
+    if kinds != {NameKind.NAME}:
         return None
     if one.foreign or other.foreign:
         return SPELLING if _sound_alike_across_scripts(one, other) else None
@@ -62,14 +63,17 @@ def distance(one: NameWord, other: NameWord, *, short_forms: bool = False) -> in
     lines = line_of(short), line_of(long)
     if None not in lines:
         return SPELLING if lines[0] == lines[1] else None
-    if _sound(short, loose=len(short) > _SHORT) == _sound(long, loose=len(short) > _SHORT):
-        return SPELLING
-    if len(short) >= _SHORT_FORM:
-        if long in (f"al{short}", f"el{short}"):
-            return SPELLING
-        if short_forms and long.endswith(short) and len(long) > len(short) + 1:
-            return SPELLING
-    return _slips(short, long)
+    return SPELLING if _is_other_form(short, long, short_forms=short_forms) else _slips(short, long)
+
+
+def _is_other_form(short: str, long: str, *, short_forms: bool) -> bool:
+    loose = len(short) > _SHORT
+    if _sound(short, loose=loose) == _sound(long, loose=loose):
+        return True
+    if len(short) < _SHORT_FORM:
+        return False
+    is_end = short_forms and long.endswith(short) and len(long) > len(short) + 1
+    return is_end or long in (f"al{short}", f"el{short}")
 
 
 def _slips(short: str, long: str) -> int | None:
@@ -112,7 +116,7 @@ def _consonants(text: str) -> str:
 def parts_of(whole: str, words: Sequence[str]) -> tuple[int, ...] | None:
     """Which of the words, two or three of them in any order, make up the whole when run together; None if none do.
 
-    The same parts are found in whatever order the words stand.
+    The order of the words does not matter.
     """
     places = {word: place for place, word in sorted(enumerate(words), reverse=True)}
 

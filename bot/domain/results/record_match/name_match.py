@@ -1,6 +1,6 @@
-"""Whether the name that was typed is the name in the authority's record. The rules stand in `docs/results.md`.
+"""Whether the name that was typed is the name in the authority's record. The rules are in `docs/results.md`.
 
-Only equality makes a match, and only of both first name and surname; what is merely alike asks a person to look.
+Only equality makes a match, and only of both first name and surname; what is merely alike goes to a person.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,9 +12,9 @@ from bot.domain.results.record_match.names import NameKind, NameWord, NameWords,
 from bot.domain.results.record_match.person import EnteredPerson, RecordMatch
 
 _OWN_NAME_FIRST = frozenset({"DJ", "EG", "ER", "ET", "LY", "SD", "SO", "SS"})
-"""Countries where one's own name stands first, then the father's, then the grandfather's.
+"""Countries where one's own name comes first, then the father's, then the grandfather's.
 
-There Bekele Abebe may be the son of Abebe Bekele: only the order tells them apart.
+There Bekele Abebe may be the son of Abebe Bekele: only the order distinguishes them.
 """
 
 
@@ -26,7 +26,7 @@ class _Role(Enum):
 
 
 @dataclass(slots=True, repr=False)
-class _Held:
+class _RecordWord:
     """One word of the record."""
 
     word: NameWord
@@ -42,15 +42,15 @@ class _Held:
 
 
 @dataclass(slots=True, repr=False)
-class _Sought:
+class _TypedWord:
     """One word that was typed."""
 
     word: NameWord
-    held: tuple[_Held, ...] = ()
+    held: tuple[_RecordWord, ...] = ()
     gap: int | None = None
-    """What stands between it and `held`; 0 for equality, None while nothing of the record fits."""
+    """Its distance from `held`; 0 for equality, None while nothing of the record fits."""
 
-    def take(self, held: Iterable[_Held], gap: int) -> None:
+    def take(self, held: Iterable[_RecordWord], gap: int) -> None:
         self.held, self.gap = tuple(held), gap
         for one in self.held:
             one.taken, one.equal = True, gap == 0
@@ -61,10 +61,10 @@ class _Field:
     """First name, surname, or both, as typed: every word must be found in the record."""
 
     role: _Role
-    names: tuple[_Sought, ...]
-    besides: tuple[_Sought, ...]
+    names: tuple[_TypedWord, ...]
+    besides: tuple[_TypedWord, ...]
     """Needed too, but surely no name alone: *Abdul* in Abdul Rahman, *Prince* in Prince Emeka."""
-    spare: tuple[_Sought, ...]
+    spare: tuple[_TypedWord, ...]
     """Left out as often as written, like *van* and initials: may be found as part of a name."""
     lone: bool
     """No word is surely a name."""
@@ -77,11 +77,11 @@ class _Field:
         return cls(role, _sought(names), _sought(besides), _sought(spare), words.lone, words.compounds)
 
     @property
-    def words(self) -> tuple[_Sought, ...]:
+    def words(self) -> tuple[_TypedWord, ...]:
         return self.names + self.besides
 
     @property
-    def missing(self) -> list[_Sought]:
+    def missing(self) -> list[_TypedWord]:
         return [sought for sought in self.words if sought.gap is None]
 
     @property
@@ -98,13 +98,13 @@ class _Field:
         return min(gaps, default=None)
 
     @property
-    def held(self) -> list[_Held]:
+    def held(self) -> list[_RecordWord]:
         return [held for sought in self.words for held in sought.held]
 
 
 def compare_names(entered: EnteredPerson, record: EnteredPerson, *, country: str) -> RecordMatch:
     """The word for the name alone. Never raises."""
-    typed, held = _Typed.of(entered), _read_record(record, country)
+    typed, held = _TypedName.of(entered), _read_record(record, country)
     if not typed.fields or not held.words:
         return RecordMatch.NOT_COMPARED
     _find_equal(typed, held)
@@ -120,61 +120,59 @@ def compare_names(entered: EnteredPerson, record: EnteredPerson, *, country: str
 
 
 @dataclass(slots=True, repr=False)
-class _Typed:
+class _TypedName:
     fields: tuple[_Field, ...]
     both: bool
     """A first name and a surname were typed."""
-    middle: tuple[_Sought, ...]
-    generations: tuple[_Sought, ...]
+    middle: tuple[_TypedWord, ...]
+    generations: tuple[_TypedWord, ...]
     unclear: bool
 
     @classmethod
-    def of(cls, entered: EnteredPerson) -> "_Typed":
+    def of(cls, entered: EnteredPerson) -> "_TypedName":
         first, middle, last = (words_of(text) for text in (entered.first_name, entered.middle_name, entered.last_name))
         named = [(_Role.FIRST, first), (_Role.LAST, last)]
         both = bool(first.words and last.words)
         if not first.words and not last.words:
             whole = words_of(entered.full_name)
             both = len(whole.strong) > 1
-            # Nothing but a middle name is looked for all the same, and suffices for nothing.
+            # A middle name alone is searched for all the same, and never suffices.
             named, middle = [(_Role.ANY, whole if whole.words else middle)], middle if whole.words else NameWords()
-        everything = [middle, *(words for _role, words in named)]
-        generations = middle.of(NameKind.GENERATION)
-        for _role, words in named:
-            generations += () if words.lone else words.of(NameKind.GENERATION)
+        read = [words for _role, words in named]
+        generations = [word for words in read if not words.lone for word in words.of(NameKind.GENERATION)]
         return cls(
             tuple(_Field.of(role, words) for role, words in named if words.words),
             both,
             _sought(middle.of(NameKind.NAME, NameKind.BINDING, NameKind.STYLE, NameKind.INITIAL)),
-            _sought(generations),
-            any(words.unclear for words in everything),
+            _sought((*middle.of(NameKind.GENERATION), *generations)),
+            any(words.unclear for words in (middle, *read)),
         )
 
 
 @dataclass(slots=True, repr=False)
-class _Record:
-    words: list[_Held]
+class _RecordName:
+    words: list[_RecordWord]
     compounds: frozenset[str]
     unclear: bool
 
     @property
-    def names(self) -> list[_Held]:
+    def names(self) -> list[_RecordWord]:
         return [held for held in self.words if held.is_name]
 
-    def left(self, *kinds: NameKind) -> list[_Held]:
+    def left(self, *kinds: NameKind) -> list[_RecordWord]:
         return [held for held in self.words if not held.taken and held.word.kind in kinds]
 
 
-def _sought(words: Iterable[NameWord]) -> tuple[_Sought, ...]:
-    return tuple(_Sought(word) for word in words)
+def _sought(words: Iterable[NameWord]) -> tuple[_TypedWord, ...]:
+    return tuple(_TypedWord(word) for word in words)
 
 
-def _read_record(record: EnteredPerson, country: str) -> _Record:
+def _read_record(record: EnteredPerson, country: str) -> _RecordName:
     first, last = words_of(record.first_name), words_of(record.last_name)
     whole = words_of(record.full_name)
     if not whole.words:
         whole = words_of(record.first_name, record.middle_name, record.last_name)
-    held = [_Held(word) for word in whole.words]
+    held = [_RecordWord(word) for word in whole.words]
     if first.words and last.words:
         for role, words in ((_Role.FIRST, first), (_Role.LAST, last)):
             for word in words.words:
@@ -182,10 +180,10 @@ def _read_record(record: EnteredPerson, country: str) -> _Record:
     elif country.upper() in _OWN_NAME_FIRST:
         for one in [one for one in held if one.is_name][:1]:
             one.role = _Role.FIRST
-    return _Record(held, whole.compounds, whole.unclear)
+    return _RecordName(held, whole.compounds, whole.unclear)
 
 
-def _give_role(role: _Role, word: NameWord, held: Sequence[_Held]) -> None:
+def _give_role(role: _Role, word: NameWord, held: Sequence[_RecordWord]) -> None:
     for one in held:
         if one.word == word and one.role is _Role.ANY:
             one.role = role
@@ -195,7 +193,7 @@ def _give_role(role: _Role, word: NameWord, held: Sequence[_Held]) -> None:
 # Finding each word
 
 
-def _find_equal(typed: _Typed, record: _Record) -> None:
+def _find_equal(typed: _TypedName, record: _RecordName) -> None:
     for one in typed.fields:
         for sought in one.words:
             _find_word(sought, record)
@@ -207,16 +205,16 @@ def _find_equal(typed: _Typed, record: _Record) -> None:
         _find_word(sought, record)
 
 
-def _find_word(sought: _Sought, record: _Record) -> None:
+def _find_word(sought: _TypedWord, record: _RecordName) -> None:
     for held in record.words:
         if not held.taken and held.word == sought.word:
             sought.take([held], 0)
             return
 
 
-def _written_apart(one: _Field, record: _Record) -> list[tuple[list[_Sought], list[_Held]]]:
+def _written_apart(one: _Field, record: _RecordName) -> list[tuple[list[_TypedWord], list[_RecordWord]]]:
     """Words that are equal once they are run together, on one side or the other."""
-    found: list[tuple[list[_Sought], list[_Held]]] = []
+    found: list[tuple[list[_TypedWord], list[_RecordWord]]] = []
     missing = one.missing
     parts = [*missing, *(sought for sought in one.spare if sought.gap is None)]
     left = [held for held in record.words if not held.taken]
@@ -231,7 +229,7 @@ def _written_apart(one: _Field, record: _Record) -> list[tuple[list[_Sought], li
     return sorted(found, key=lambda pair: (_texts(pair[0]), _texts(pair[1])))
 
 
-def _surely_one_name(parts: Iterable[_Sought] | Iterable[_Held], compounds: frozenset[str]) -> bool:
+def _surely_one_name(parts: Iterable[_TypedWord] | Iterable[_RecordWord], compounds: frozenset[str]) -> bool:
     """A hyphen between the parts says so, or a word like *Abdul* or *Oluwa* that is hardly ever written alone.
 
     Ada Obi and Adaobi are two names, and so are Ada O. Bello and Ada O'Bello.
@@ -240,15 +238,15 @@ def _surely_one_name(parts: Iterable[_Sought] | Iterable[_Held], compounds: froz
     return "".join(texts) in compounds or sum(not binds(text) for text in texts) <= 1
 
 
-def _take_all(sought: Sequence[_Sought], held: Sequence[_Held], gap: int) -> None:
+def _take_all(sought: Sequence[_TypedWord], held: Sequence[_RecordWord], gap: int) -> None:
     if all(one.gap is None for one in sought) and not any(one.taken for one in held):
         for one in sought:
             one.take(held, gap)
 
 
-def _find_alike(typed: _Typed, record: _Record) -> None:
+def _find_alike(typed: _TypedName, record: _RecordName) -> None:
     """The closest first; sorted by their text, so that no order of words changes what is found."""
-    pairs: list[tuple[int, list[_Sought], list[_Held]]] = []
+    pairs: list[tuple[int, list[_TypedWord], list[_RecordWord]]] = []
     for one in typed.fields:
         for sought in (sought for sought in one.names if sought.gap is None):
             for held in record.left(NameKind.NAME, NameKind.INITIAL):
@@ -261,46 +259,48 @@ def _find_alike(typed: _Typed, record: _Record) -> None:
         _take_all(parts, whole, gap)
 
 
-def _texts(words: Iterable[_Sought] | Iterable[_Held]) -> list[str]:
+def _texts(words: Iterable[_TypedWord] | Iterable[_RecordWord]) -> list[str]:
     return [one.word.text for one in words]
 
 
 # Judging
 
 
-def _one_is_the_other_generation(typed: _Typed, record: _Record) -> bool:
+def _one_is_the_other_generation(typed: _TypedName, record: _RecordName) -> bool:
     """Junior against Senior."""
     return any(sought.gap is None for sought in typed.generations) and bool(record.left(NameKind.GENERATION))
 
 
-def _doubts(typed: _Typed, record: _Record) -> bool:
+def _doubts(typed: _TypedName, record: _RecordName) -> bool:
     """What keeps a name from matching whose first name and surname are both in the record."""
-    untold = record.left(NameKind.NAME)
-    return (
-        typed.unclear
-        or record.unclear
-        or any(sought.gap is None for sought in typed.generations)
-        or bool(record.left(NameKind.GENERATION))
-        # *Prince* may be the title before a first name that was not typed.
-        or (bool(untold) and any(one.lone for one in typed.fields))
-        # *Rahman* may be Abdul Rahman.
-        or bool(record.left(NameKind.BINDING))
-        # Of five names two may be a brother's.
-        or len(untold) * 2 > len(record.names)
-        or _half_of_a_double_name(record)
-        or _other_middle_name(typed, record)
-        or not all(_stands_where_it_should(one, record) for one in typed.fields)
+    untyped = record.left(NameKind.NAME)
+    return any(
+        (
+            typed.unclear,
+            record.unclear,
+            any(sought.gap is None for sought in typed.generations),
+            bool(record.left(NameKind.GENERATION)),
+            # *Prince* may be the title before a first name that was not typed.
+            bool(untyped) and any(one.lone for one in typed.fields),
+            # *Rahman* may be Abdul Rahman.
+            bool(record.left(NameKind.BINDING)),
+            # Of five names two may be a brother's.
+            len(untyped) * 2 > len(record.names),
+            _half_of_a_double_name(record),
+            _other_middle_name(typed, record),
+            not all(_is_in_its_place(one, record) for one in typed.fields),
+        )
     )
 
 
-def _half_of_a_double_name(record: _Record) -> bool:
+def _half_of_a_double_name(record: _RecordName) -> bool:
     """Jean for Jean-Paul, Owusu for Owusu-Ansah. Without a hyphen nobody knows that they are one name."""
     left = {held.word.compound for held in record.left(NameKind.NAME)} - {""}
     return any(held.taken and held.word.compound in left for held in record.words)
 
 
-def _other_middle_name(typed: _Typed, record: _Record) -> bool:
-    """Both sides have a middle name that the other lacks. An initial agrees with any name that begins so."""
+def _other_middle_name(typed: _TypedName, record: _RecordName) -> bool:
+    """Each side has a middle name that the other lacks. An initial agrees with any name that begins so."""
     spare = [sought for one in typed.fields for sought in one.spare if sought.word.kind is NameKind.INITIAL]
     missing = [sought.word for sought in (*typed.middle, *spare) if sought.gap is None]
     left = [held.word for held in record.left(NameKind.NAME, NameKind.INITIAL)]
@@ -313,21 +313,18 @@ def _other_middle_name(typed: _Typed, record: _Record) -> bool:
     return bool(missing) and bool(left)
 
 
-def _stands_where_it_should(one: _Field, record: _Record) -> bool:
-    """The first name is none of the record's surnames, nor the other way round, where the record tells them apart."""
+def _is_in_its_place(one: _Field, record: _RecordName) -> bool:
+    """The first name is none of the record's surnames, nor the other way round, where the record distinguishes them."""
     known = {held.role for held in record.words} - {_Role.ANY}
     found = {held.role for held in one.held}
-    match one.role:
-        case _Role.FIRST:
-            return _Role.LAST not in found and (_Role.FIRST in found or _Role.FIRST not in known)
-        case _Role.LAST:
-            return _Role.FIRST not in found and (_Role.LAST in found or _Role.LAST not in known)
-        case _Role.ANY:
-            return not known or _Role.FIRST in {held.role for held in one.names[0].held}
+    if one.role is _Role.ANY:
+        return not known or _Role.FIRST in {held.role for held in one.names[0].held}
+    other = _Role.LAST if one.role is _Role.FIRST else _Role.FIRST
+    return other not in found and (one.role in found or one.role not in known)
 
 
-def _close(typed: _Typed, record: _Record) -> bool:
-    """Every name that was typed is, or is like, one of the record, and little stands between them in all."""
+def _close(typed: _TypedName, record: _RecordName) -> bool:
+    """Every name that was typed is, or is like, one of the record, and the distances are small in all."""
     if typed.fields[0].role is _Role.ANY:
         gaps = [sought.gap for sought in typed.fields[0].names]
     else:
@@ -336,16 +333,13 @@ def _close(typed: _Typed, record: _Record) -> bool:
     return None not in gaps and between <= (LIMIT if typed.both else SPELLING)
 
 
-def _contained(typed: _Typed, record: _Record) -> bool:
+def _contained(typed: _TypedName, record: _RecordName) -> bool:
     """What was typed holds all that the record does: with a married name before or after it, or a second surname."""
     names = record.names
     if len(names) == 1:
         whole = [sought.word.text for one in typed.fields for sought in one.names]
         return names[0].equal or parts_of(names[0].word.text, whole) is not None
     surnames = [held for held in names if held.role is _Role.LAST]
-    first_is_there = any(
-        one.full and _stands_where_it_should(one, record) for one in typed.fields if one.role is _Role.FIRST
-    )
-    if surnames and first_is_there and all(held.equal for held in surnames):
-        return True
-    return bool(names) and all(held.equal for held in names)
+    first_is_there = any(one.full and _is_in_its_place(one, record) for one in typed.fields if one.role is _Role.FIRST)
+    needed = surnames if surnames and first_is_there else names
+    return bool(needed) and all(held.equal for held in needed)

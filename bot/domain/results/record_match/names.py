@@ -21,7 +21,7 @@ MAX_LETTERS = 40
 
 
 class NameKind(Enum):
-    """What a word tells about who somebody is."""
+    """What a word says about a person's identity."""
 
     NAME = auto()
     INITIAL = auto()
@@ -33,7 +33,7 @@ class NameKind(Enum):
     OPTIONAL = auto()
     """Left out as often as written: *van der* Merwe, *da* Silva, *Chief*, *Alhaji*."""
     GENERATION = auto()
-    """Junior, Senior, II: tells a father from his son."""
+    """Junior, Senior, II: distinguishes a father from his son."""
     TITLE = auto()
     """Never a name: Mr, Dr."""
 
@@ -70,7 +70,7 @@ _SEVERAL = frozenset("/\\&+;|")
 _OTHERWISE = _set("aka alias and et formerly nee")
 """Between two names, of one person or of two."""
 _TATWEEL = "ـ"
-"""Arabic letters drawn longer; tells nothing."""
+"""Lengthens Arabic letters; without meaning."""
 _HYPHENS = re.compile(r"[\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 
 
@@ -103,7 +103,7 @@ class NameWords:
 
     @property
     def strong(self) -> tuple[NameWord, ...]:
-        """The words that are names, or, where there are none, whatever stands in their place."""
+        """The words that are names, or, where there are none, all words."""
         return self.of(NameKind.NAME) or self.of(NameKind.INITIAL) or self.words
 
     @property
@@ -145,8 +145,8 @@ def _read(text: str) -> NameWords:
         compound = "".join(parts)[:MAX_LETTERS] if len(parts) > 1 else ""
         words += (replace(_word(part[:MAX_LETTERS]), compound=compound) for part in parts)
         unclear = unclear or any(len(part) > MAX_LETTERS or part in _OTHERWISE for part in parts)
-    told = tuple(word for word in words[:MAX_WORDS] if word.kind is not NameKind.TITLE)
-    return NameWords(told, unclear=unclear or len(words) > MAX_WORDS)
+    kept = tuple(word for word in words[:MAX_WORDS] if word.kind is not NameKind.TITLE)
+    return NameWords(kept, unclear=unclear or len(words) > MAX_WORDS)
 
 
 def _word(text: str) -> NameWord:

@@ -9,11 +9,11 @@ class RecordMatch(StrEnum):
     """Best first, but for the last, which is no judgement."""
 
     MATCHES = "matches"
-    """The same; nothing to look at."""
+    """The same; nothing to check."""
     PARTLY = "partly"
     """May well be the same; a person must compare them."""
     DIFFERS = "differs"
-    """Not the same as far as can be told."""
+    """Not the same as far as can be seen."""
     NOT_COMPARED = "not_compared"
     """Nothing was typed, nothing is held, or it cannot be read."""
 

@@ -275,7 +275,7 @@ def test_no_spelling_of_a_name_matches_another_spelling_of_it() -> None:
             assert distance(words[one], words[other], short_forms=True) is None, (one, other)
 
 
-def test_a_spelling_stands_on_one_line_alone() -> None:
+def test_a_spelling_is_on_one_line_only() -> None:
     listed = name_spellings._SPELLINGS.split()
     assert len(listed) == len(set(listed))
 
@@ -292,7 +292,7 @@ def test_a_spelling_stands_on_one_line_alone() -> None:
         (("Ada Obi", "Nwosu"), ("Ada", "", "Obi Nwosu")),
     ],
 )
-def test_names_of_the_record_that_stand_apart_say_which_is_the_surname(
+def test_separate_names_in_the_record_say_which_is_the_surname(
     typed: tuple[str, str], record: tuple[str, str, str]
 ) -> None:
     """With them, a father and his son of the same two names are told apart, and a middle name from the first."""
@@ -311,14 +311,14 @@ def test_a_married_name_after_the_records_surname_is_partly_the_same() -> None:
     assert compare(replace(married, first_name="Ifeoma"), held, country="NG").name is DIFFERS
 
 
-def test_a_name_in_one_piece_tells_a_son_from_his_father_where_order_does() -> None:
+def test_a_full_name_distinguishes_son_and_father_where_order_does() -> None:
     record = EnteredPerson(full_name="ABEBE BEKELE")
     assert compare(EnteredPerson(full_name="Abebe Bekele"), record, country="ET").name is MATCHES
     assert compare(EnteredPerson(full_name="Bekele Abebe"), record, country="ET").name is PARTLY
     assert compare(EnteredPerson(full_name="Bekele Abebe"), record, country="NG").name is MATCHES
 
 
-def test_the_same_name_twice_is_told_apart_from_once() -> None:
+def test_the_same_name_twice_is_not_the_same_as_once() -> None:
     assert name_word("Musa", "Musa", "MUSA MUSA") is MATCHES
     assert name_word("Musa", "Musa", "MUSA GARBA") is not MATCHES
     ada = EnteredPerson(first_name="Ada", last_name="Musa")
@@ -346,7 +346,7 @@ def test_what_is_too_long_is_never_a_match_and_costs_little() -> None:
     assert len(tried) < 10_000
 
 
-def test_nothing_of_a_person_is_shown_by_what_holds_them() -> None:
+def test_no_repr_shows_anything_of_a_person() -> None:
     someone = EnteredPerson(
         first_name="Ada", last_name="Obi", full_name="Ada Obi", dob="1990-01-31", phones=("08031234567",)
     )
