@@ -9,7 +9,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.results import Callback
 from bot.runtime.factory import Bot
 
 SLACK_MAX_BYTES = 1024 * 1024
@@ -29,9 +28,7 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
         # Read from now on, since a sender may leave right after its last byte; a stranger's is broken off below.
         reading = asyncio.ensure_future(read())
         try:
-            answer = await bot.results.receive(
-                Callback(token=request.path_params["token"], body=reading, headers=request.headers)
-            )
+            answer = await bot.callbacks.receive(request.path_params["token"], reading, request.headers)
         except ClientDisconnect:
             return Response(status_code=400)
         except TimeoutError:

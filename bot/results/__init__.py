@@ -1,6 +1,5 @@
-"""Turns what Smile ID says into the state of a check: `service` is the way in, `settlement` the one way through."""
+"""Turns what Smile ID says into the state of a check.
 
-from bot.results.callbacks import Answer, Callback
-from bot.results.service import Results
-
-__all__ = ["Answer", "Callback", "Results"]
+`callbacks` and `polling` receive it; both end in `settlement`, which asks `bot.domain.results.trust_rules` how much of
+it to believe, and has `announcements` report it.
+"""

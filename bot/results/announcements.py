@@ -1,7 +1,7 @@
-"""What people are told of a message: the post in the thread, the card for reviewers, the direct messages beside it.
+"""Reports a message of Smile ID to people: the post in the thread, the card for reviewers, direct messages.
 
-Everything here runs inside a transaction of the caller. The thread's post is enqueued after the card or alert that it
-speaks of, and names it as its parent: it says that somebody was told only once that is true.
+Everything runs inside a transaction of the caller. The thread's post is enqueued after the card or alert that it
+mentions, with that as its parent: it says that somebody was notified only once that is true.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from storage import checks, outbox, reviews
 from storage.engine.database import Transaction
 
 _NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
-"""Smile ID still has no final result: no reason to open again what a reviewer has decided."""
+"""Smile ID still has no final result: no reason to reopen what a reviewer has decided."""
 _FINAL = frozenset({PostKind.RESULT, PostKind.RESULT_UNCONFIRMED})
 
 
@@ -42,18 +42,18 @@ class ReceivedMessage:
 
 
 def needs_eyes(ruling: Transition, reading: ResultMeaning, doubt: Doubt | None) -> bool:
-    """Whether a reviewer is called for it."""
+    """Whether it calls for a reviewer."""
     return doubt is not None or ruling.calls_reviewer or reading.why in NEEDS_REVIEWER
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Announcements:
-    """Enqueues them."""
+    """Enqueues the posts."""
 
-    def __init__(self, *, access: Access, settings: Settings) -> None:
-        self._access = access
-        self._settings = settings
+    access: Access
+    settings: Settings
 
-    def tell(
+    def post(
         self,
         tx: Transaction,
         ruling: Transition,
@@ -62,26 +62,24 @@ class Announcements:
         agreement: Agreement | None,
         doubt: Doubt | None,
     ) -> None:
-        """Tell what was ruled.
+        """Post a ruling.
 
-        `agreement` is how a final result stands to what a reviewer had decided, `doubt` why an approval needs one.
+        `agreement` is how a final result compares with a reviewer's decision, `doubt` why an approval needs a reviewer.
         """
         assert ruling.tell is not None
-        kind, check, now = ruling.tell, received.check, received.at
+        kind, check = ruling.tell, received.check
         key = _key(kind, received)
-        outbox.drop_overtaken(tx, check.ref, now=now, kinds=_overtaken_by(ruling))
+        outbox.drop_overtaken(tx, check.ref, now=received.at, kinds=_overtaken_by(ruling))
         payload = _payload(ruling, received, doubt) | _decided(tx, check, agreement)
         calls = needs_eyes(ruling, received.reading, doubt)
         opens = calls or agreement is Agreement.CONTRADICTS
-        event = f"{kind.value}:{key}"
         if opens or self._informs_reviewers(kind, received.reading):
-            parent_id = self._card(tx, received, event, payload, opens=opens)
+            parent_id = self._card(tx, received, f"{kind.value}:{key}", payload, opens=opens)
         else:
             parent_id = self._alert(tx, received)
-        is_silent = parent_id is None and not calls and _is_told_with_its_file(tx, received, kind)
-        self._post(tx, kind, key, received, payload, parent_id=parent_id, is_silent=is_silent)
+        is_silent = parent_id is None and not calls and _is_reported_with_its_file(tx, received, kind)
         choice = Subscription.RESULTS if kind in _FINAL else Subscription.NEWS
-        subscriptions.tell(tx, check, choice, event=event, now=now, payload=payload, receipt=received.receipt)
+        self._post(tx, kind, key, received, payload, parent_id=parent_id, choice=choice, is_silent=is_silent)
 
     def amend(self, tx: Transaction, received: ReceivedMessage, unconfirmed: Post) -> None:
         """Update the message that said *not yet confirmed*."""
@@ -96,54 +94,37 @@ class Announcements:
             now=received.at,
         )
 
-    def tell_record(self, tx: Transaction, received: ReceivedMessage, doubt: Doubt | None) -> None:
-        """Tell that the authority's record differs from what was entered, after an approval was told."""
+    def record_differs(self, tx: Transaction, received: ReceivedMessage, doubt: Doubt | None) -> None:
+        """Post that the authority's record differs from what was entered, after an approval was posted."""
         outcome, job_id = received.check.record.outcome, received.attempt.job_id
-        # The result is built when it is delivered: it would tell the same, and call nobody.
+        # The result is built when it is delivered: it would report the same, and call no reviewer.
         outbox.drop_overtaken(tx, received.check.ref, now=received.at, kinds=frozenset({PostKind.RESULT}))
         payload = {"tell": f"record_{outcome.value}", "outcome": received.reading.outcome.value}
         if doubt is not None:
             payload["doubt"] = doubt.value
         key, parent_id = f"{job_id}:{outcome.value}", None
-        event = f"{PostKind.RECORD_DIFFERS.value}:{key}"
         if doubt is Doubt.RECORD_DIFFERS:
-            parent_id = self._card(tx, received, event, payload)
+            parent_id = self._card(tx, received, f"{PostKind.RECORD_DIFFERS.value}:{key}", payload)
         elif doubt is not None:
-            # Called already with the result, whose message may have been dropped above: this one says so in its place.
+            # Reviewers were called with the result, whose post may have been dropped above: this one says so instead.
             card = f"{PostKind.REVIEW_NOTICE.value}:{PostKind.RESULT.value}:{job_id}"
             parent_id = card if outbox.find(tx, card) is not None else None
-        self._post(tx, PostKind.RECORD_DIFFERS, key, received, payload, parent_id=parent_id)
-        subscriptions.tell(
-            tx,
-            received.check,
-            Subscription.RESULTS,
-            event=event,
-            now=received.at,
-            payload=payload,
-            receipt=received.receipt,
-        )
+        choice = Subscription.RESULTS
+        self._post(tx, PostKind.RECORD_DIFFERS, key, received, payload, parent_id=parent_id, choice=choice)
 
-    def tell_old(self, tx: Transaction, received: ReceivedMessage) -> None:
-        """Tell a final result of an attempt that was run again since: it moves nothing."""
+    def old(self, tx: Transaction, received: ReceivedMessage) -> None:
+        """Post a final result of an attempt that was run again since: it moves nothing."""
         outcome = received.reading.outcome.value
         payload = {"tell": PostKind.OLD_RESULT.value, "outcome": outcome}
         key = f"{received.attempt.job_id}:{outcome}"
         parent_id = self._card(tx, received, f"{PostKind.OLD_RESULT.value}:{key}", payload)
         self._post(tx, PostKind.OLD_RESULT, key, received, payload, parent_id=parent_id)
 
-    def tell_overdue(self, tx: Transaction, check: Check, job_id: str, *, now: datetime) -> None:
-        """Ask a reviewer to look in Smile ID's portal: the result is a week late."""
-        payload = {"tell": PostKind.OVERDUE.value}
-        parent_id = self._call(tx, check, f"{PostKind.OVERDUE.value}:{job_id}", payload, now=now)
-        outbox.enqueue(
-            tx,
-            PostKind.OVERDUE,
-            key=job_id,
-            ref=check.ref,
-            destination=check.channel,
-            now=now,
-            parent_id=parent_id,
-        )
+    def overdue(self, tx: Transaction, check: Check, job_id: str, *, now: datetime) -> None:
+        """Ask a reviewer to open Smile ID's portal: the result is a week late."""
+        kind = PostKind.OVERDUE
+        parent_id = self._call(tx, check, f"{kind.value}:{job_id}", {"tell": kind.value}, now=now)
+        outbox.enqueue(tx, kind, key=job_id, ref=check.ref, destination=check.channel, parent_id=parent_id, now=now)
 
     def _post(
         self,
@@ -154,21 +135,25 @@ class Announcements:
         payload: Mapping[str, str],
         *,
         parent_id: str | None,
+        choice: Subscription | None = None,
         is_silent: bool = False,
     ) -> None:
-        """In the thread of the check."""
-        outbox.enqueue(
+        """Post in the thread of the check, and to those who have chosen to hear of such events."""
+        check, receipt, now = received.check, received.receipt, received.at
+        event = outbox.enqueue(
             tx,
             kind,
             key=key,
-            ref=received.check.ref,
-            destination=received.check.channel,
-            receipt=received.receipt,
+            ref=check.ref,
+            destination=check.channel,
+            receipt=receipt,
             payload=payload,
             parent_id=parent_id,
-            now=received.at,
+            now=now,
             is_silent=is_silent,
         )
+        if choice is not None:
+            subscriptions.tell(tx, check, choice, event=event, now=now, payload=payload, receipt=receipt)
 
     def _card(
         self, tx: Transaction, received: ReceivedMessage, event: str, payload: Mapping[str, str], *, opens: bool = True
@@ -186,29 +171,29 @@ class Announcements:
         receipt: str | None = None,
         opens: bool = True,
     ) -> str | None:
-        """Call the reviewers, with a card in their channel if there is one; gives the card's post."""
+        """Call the reviewers, with a card in their channel if there is one. Returns the id of the card's post."""
         if payload["tell"] in _NOTHING_NEW and checks.get(tx, check.ref).review is ReviewState.DECIDED:
             return None
-        channel = self._settings.review_channel
+        channel = self.settings.review_channel
         return transitions.call(
             tx, check, event, channel=channel, now=now, payload=payload, receipt=receipt, opens=opens
         )
 
     def _alert(self, tx: Transaction, received: ReceivedMessage) -> str | None:
-        """Operators hear where Smile ID does not do for us what the contract should cover."""
+        """Alert the operators where Smile ID refuses what the contract should cover."""
         if received.reading.why is not ResultStory.REFUSED:
             return None
         return alerts.alert(
             tx,
             f"smile_id:{received.reading.code}",
-            recipients=self._access.people(Role.ADMIN),
+            recipients=self.access.people(Role.ADMIN),
             now=received.at,
             payload={"ref": received.check.ref, "words": encode_fault(OperatorAlert.ID_TYPE_NOT_ACTIVE, {})},
         )
 
     def _informs_reviewers(self, kind: PostKind, reading: ResultMeaning) -> bool:
-        """Whether they get a card that nobody has to act on (`KYC_REVIEW_NOTIFY`)."""
-        match self._settings.review_notify:
+        """Whether reviewers get a card that needs no action (`KYC_REVIEW_NOTIFY`)."""
+        match self.settings.review_notify:
             case ReviewNotify.ALL:
                 return kind in _FINAL
             case ReviewNotify.REJECTED:
@@ -218,7 +203,7 @@ class Announcements:
 
 
 def _key(kind: PostKind, received: ReceivedMessage) -> str:
-    """What makes a second post the same as the first, and so none: the job, and for some kinds what was said of it."""
+    """Identifies an event, which is posted once: the job, and for some kinds the code or outcome."""
     match kind:
         case PostKind.NOT_FINAL | PostKind.UNKNOWN_CODE | PostKind.ID_UNVERIFIED:
             return f"{received.attempt.job_id}:{received.reading.code}"
@@ -229,7 +214,7 @@ def _key(kind: PostKind, received: ReceivedMessage) -> str:
 
 
 def _overtaken_by(ruling: Transition) -> frozenset[PostKind]:
-    """Posts that must not be delivered any more, since this one says something newer."""
+    """Posts that must not be delivered any more, since this one supersedes them."""
     if ruling.tell in (PostKind.NOT_FINAL, PostKind.SUSPECTS):
         return frozenset()
     is_dispute = ruling.move is not None and ruling.move[1] in STICKY_REASONS
@@ -237,7 +222,7 @@ def _overtaken_by(ruling: Transition) -> frozenset[PostKind]:
 
 
 def _payload(ruling: Transition, received: ReceivedMessage, doubt: Doubt | None) -> dict[str, str]:
-    """What builders need besides the receipt; nothing personal."""
+    """What the message builders need besides the receipt; nothing personal."""
     assert ruling.tell is not None
     outcome = received.reading.outcome
     is_differing = (
@@ -251,7 +236,7 @@ def _payload(ruling: Transition, received: ReceivedMessage, doubt: Doubt | None)
 
 
 def _decided(tx: Transaction, check: Check, agreement: Agreement | None) -> dict[str, str]:
-    """How the result stands to the decision of this round."""
+    """How the result compares with the decision of this round."""
     if agreement is None:
         return {}
     decided = reviews.decided(tx, check.ref, check.round)
@@ -259,12 +244,12 @@ def _decided(tx: Transaction, check: Check, agreement: Agreement | None) -> dict
     return {"agreement": agreement.value, "number": str(decided.number), "round": str(check.round)}
 
 
-def _is_told_with_its_file(tx: Transaction, received: ReceivedMessage, kind: PostKind) -> bool:
-    """Whether the file of applicants that the check came with tells its result, so that its thread need not.
+def _is_reported_with_its_file(tx: Transaction, received: ReceivedMessage, kind: PostKind) -> bool:
+    """Whether the result is reported with the file of applicants that the check came from, and not in the thread.
 
-    Those are a file's plain verdicts: they stand in its counts and in its file of results. What differs from the
-    authority's record must stand in the thread too, and so must the result of a row of which something was told
-    there before, or that somebody ran again by itself.
+    That is so for a file's plain verdicts: they are in its counts and its file of results. A result that differs from
+    the authority's record is posted in the thread too, and so is that of a row which had a post there before, or which
+    somebody ran again by itself.
     """
     check = received.check
     return (

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 import structlog
 
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.trust_rules import Disposition, Source
+from bot.domain.results.trust_rules import Source
 from bot.results.settlement import Settlement
 from bot.settings import Settings
 from bot.smile_id.interface import Delivery, SmileID
@@ -22,13 +22,13 @@ log = structlog.get_logger(__name__)
 AHEAD = timedelta(minutes=5)
 """How far Smile ID's clock may be ahead of ours, or ours behind."""
 ASK_AT_MOST_EVERY = timedelta(minutes=1)
-"""A refused callback has Smile ID's record asked, but not more often: a stolen address must not make us flood it."""
+"""How often refused callbacks may make us ask Smile ID's record: a stolen address must not make us flood it."""
 REFUSED_BYTES = 4_096
 """How much is kept of a refused body that is no JSON: enough to see what it is."""
 
 
 class Answer(IntEnum):
-    """How a callback is answered, by HTTP status."""
+    """The HTTP status that answers a callback."""
 
     KEPT = 200
     NOT_AN_OBJECT = 400
@@ -39,50 +39,31 @@ class Answer(IntEnum):
     TOO_LARGE = 413
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
-    """One delivery, whose body is still coming in."""
-
-    token: str = field(repr=False)
-    body: Awaitable[bytes | None]
-    """None when it is longer than allowed, and is not read to its end."""
-    headers: Mapping[str, str] = field(repr=False)
-    """Without regard to upper and lower case."""
-
-
+@dataclass(slots=True, kw_only=True, eq=False)
 class Callbacks:
-    """Takes deliveries in."""
+    """Receives deliveries."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        smile_id: SmileID,
-        settlement: Settlement,
-        settings: Settings,
-        now: Callable[[], datetime],
-        on_callback: Callable[[str], None],
-    ) -> None:
-        self._database = database
-        self._smile_id = smile_id
-        self._settlement = settlement
-        self._settings = settings
-        self._now = now
-        self._on_callback = on_callback
+    database: Database
+    smile_id: SmileID
+    settlement: Settlement
+    settings: Settings
+    now: Callable[[], datetime]
+    on_callback: Callable[[str], None]
 
-    async def receive(self, callback: Callback) -> Answer:
-        """Keep one delivery and settle what it says; the answer is given only after the commit.
+    async def receive(self, token: str, body: Awaitable[bytes | None], headers: Mapping[str, str]) -> Answer:
+        """Keep one delivery and settle it; returns the answer only after the commit.
 
-        The body is awaited only for a token of ours, so that strangers cannot fill the memory.
+        `body` yields None when it is too long; it is awaited only for a token of ours, so that strangers cannot fill
+        the memory. `headers` must not mind upper and lower case.
         """
-        attempt = await self._database.read(attempts.by_token, callback.token)
+        attempt = await self.database.read(attempts.by_token, token)
         if attempt is None:
-            self._on_callback("unknown_token")
+            self.on_callback("unknown_token")
             return Answer.UNKNOWN_TOKEN
-        raw = await callback.body
+        raw = await body
         if raw is None:
             return await self._refuse(attempt, Answer.TOO_LARGE, b"")
-        delivery = self._smile_id.read_callback(raw, callback.headers)
+        delivery = self.smile_id.read_callback(raw, headers)
         if delivery.body is None:
             return await self._refuse(attempt, Answer.NOT_AN_OBJECT, raw)
         if not self._is_fresh(delivery):
@@ -93,26 +74,23 @@ class Callbacks:
             return await self._refuse(attempt, Answer.KEPT, raw, delivery.body)
         if not message.is_about(attempt):
             return await self._refuse(attempt, Answer.ANOTHER_JOB, raw, delivery.body)
-        now = self._now()
-
-        def commit(tx: Transaction) -> Disposition | None:
-            return self._settlement.settle(tx, attempt.job_id, message, source=Source.CALLBACK, now=now)
-
-        fate = await self._database.write(commit)
-        self._on_callback(fate.value if fate else "repeat")
-        log.info("callback.kept", ref=attempt.ref, job_id=attempt.job_id, state=fate.value if fate else "repeat")
+        settle, now = self.settlement.settle, self.now()
+        disposition = await self.database.write(settle, attempt.job_id, message, source=Source.CALLBACK, now=now)
+        state = disposition.value if disposition else "repeat"
+        self.on_callback(state)
+        log.info("callback.kept", ref=attempt.ref, job_id=attempt.job_id, state=state)
         return Answer.KEPT
 
     def _is_fresh(self, delivery: Delivery) -> bool:
-        """Signed by Smile ID, and lately: whoever caught an older signature could send anything under it."""
-        now = self._now()
-        return any(now - self._settings.callback_max_age <= at <= now + AHEAD for at in delivery.signed_at)
+        """Whether it was signed by Smile ID lately: an older signature, once caught, would let anything through."""
+        now = self.now()
+        return any(now - self.settings.callback_max_age <= at <= now + AHEAD for at in delivery.signed_at)
 
     async def _refuse(
         self, attempt: Attempt, answer: Answer, raw: bytes, body: Mapping[str, object] | None = None
     ) -> Answer:
-        """Keep what is not trusted, and ask Smile ID's record: it came to an address that only Smile ID should know."""
-        now, receipt_id = self._now(), self._settlement.new_id()
+        """Keep what is not trusted, and ask Smile ID's record: only Smile ID should know the address it came to."""
+        now, receipt_id = self.now(), self.settlement.new_id()
         why = "not_a_result" if answer is Answer.KEPT else answer.name.lower()
         text = raw[:REFUSED_BYTES].decode("utf-8", "replace")
         if body is not None:
@@ -130,7 +108,7 @@ class Callbacks:
             )
             attempts.ask_soon(tx, attempt.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
 
-        await self._database.write(commit)
-        self._on_callback(why)
+        await self.database.write(commit)
+        self.on_callback(why)
         log.warning("callback.refused", ref=attempt.ref, job_id=attempt.job_id, error=why)
         return answer

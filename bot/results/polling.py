@@ -1,6 +1,7 @@
-"""Asks Smile ID's own record: polls, confirmations, and everything that waiting brings."""
+"""Asks Smile ID's own record: polls, confirmations, and what happens when they take long."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,50 +26,41 @@ from storage.engine.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""Longer than one call may take, and void at every start. Two askings at once would do no harm, since a message is kept
-once; the lease saves Smile ID the second one."""
+"""Longer than one call may take, and void at every start. Two requests at once would do no harm, since a message is
+kept once; the lease saves Smile ID the second one."""
 CONFIRM_EVERY = timedelta(minutes=15)
-"""A claim that nothing else makes due any more: no poll is left, and its time to be confirmed is over."""
+"""For a claim that nothing else makes due: no poll is left, and its confirmations are used up."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class StatusPoller:
     """Asks Smile ID's own record about jobs that are due."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        smile_id: SmileID,
-        settlement: Settlement,
-        access: Access,
-        settings: Settings,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._smile_id = smile_id
-        self._settlement = settlement
-        self._access = access
-        self._settings = settings
-        self._now = now
+    database: Database
+    smile_id: SmileID
+    settlement: Settlement
+    access: Access
+    settings: Settings
+    now: Callable[[], datetime]
 
     async def claim(self, limit: int) -> list[Attempt]:
-        """Jobs due for job_status, ours until the lease ends."""
-        now = self._now()
-        return await self._database.write(attempts.claim_due, now=now, until=now + LEASE, limit=limit)
+        """Jobs due for job_status, ours until the lease expires."""
+        now = self.now()
+        return await self.database.write(attempts.claim_due, now=now, until=now + LEASE, limit=limit)
 
     async def work(self, due: Attempt) -> None:
-        """Ask for one job, settle what the record says, and set the time of the next asking."""
+        """Ask for one job's record, settle what it says, and schedule the next request."""
         record: Record | None = None
         refusal: SmileIDRefused | None = None
         try:
-            record = await self._smile_id.ask(due)
+            record = await self.smile_id.ask(due)
         except SmileIDRefused as no:
             refusal = no
             log.warning("job_status.refused", ref=due.ref, job_id=due.job_id, error=str(no))
         except SmileIDError as fault:
             log.warning("job_status.failed", ref=due.ref, job_id=due.job_id, error=str(fault))
-        now = self._now()
-        operators = self._access.people(Role.ADMIN)
+        now = self.now()
+        operators = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
@@ -79,61 +71,56 @@ class StatusPoller:
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
             if record is not None:
                 self._settle(tx, attempts.get(tx, due.job_id), record, now)
-            self._look_at_the_clock(tx, due.job_id, now)
+            self._apply_timeouts(tx, due.job_id, now)
 
-        await self._database.write(commit)
+        await self.database.write(commit)
 
     def _settle(self, tx: Transaction, attempt: Attempt, record: Record, now: datetime) -> None:
         """Settle everything that Smile ID's record says of this job."""
         found = [message for message in record.messages if message.is_about(attempt, strictly=False)]
         has_told = (attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome) is not None
         for number, past in _order([message.reading for message in found], has_told=has_told):
-            self._settlement.settle(tx, attempt.job_id, found[number], source=Source.JOB_STATUS, now=now, past=past)
+            self.settlement.settle(tx, attempt.job_id, found[number], source=Source.JOB_STATUS, now=now, past=past)
 
-    def _look_at_the_clock(self, tx: Transaction, job_id: str, now: datetime) -> None:
-        """Do whatever waiting brings: tell an unconfirmed result as such, tell long waits, set the next asking."""
+    def _apply_timeouts(self, tx: Transaction, job_id: str, now: datetime) -> None:
+        """Report a result that stays unconfirmed, and long waits; schedule the next request."""
         attempt = attempts.get(tx, job_id)
         check = checks.get(tx, attempt.ref)
         if is_replaced(tx, attempt):
-            self._leave(tx, check, attempt, now)
+            if attempt.claim_receipt is not None:
+                # It was run again before this result was confirmed, perhaps before anybody had heard of it.
+                self.settlement.report_old(tx, self._claimed(tx, check, attempt, now))
+                attempts.end_claim(tx, job_id)
+            attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
             return
-        waited = attempt.claim_at is not None and now - attempt.claim_at >= self._settings.confirm_wait
+        waited = attempt.claim_at is not None and now - attempt.claim_at >= self.settings.confirm_wait
         if waited and (ruling := settle_unconfirmed(situation_of(check, attempt, frozenset()))) is not None:
-            self._settlement.apply(tx, ruling, self._claimed(tx, check, attempt, now))
+            self.settlement.apply(tx, ruling, self._claimed(tx, check, attempt, now))
             check, attempt = checks.get(tx, attempt.ref), attempts.get(tx, job_id)
         is_waiting = check.state is State.PROCESSING or check.reason in POLLED_REASONS
         if is_waiting:
-            self._tell_the_waiting(tx, check, attempt, now)
+            self._report_delay(tx, check, attempt, now)
         self._set_next(tx, attempt, is_waiting=is_waiting, waited=waited, now=now)
 
-    def _leave(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> None:
-        """Ask no more about a job whose check was run again."""
-        if attempt.claim_receipt is not None:
-            # It was run again before this result was confirmed, perhaps before anybody had heard of it.
-            self._settlement.tell_old(tx, self._claimed(tx, check, attempt, now))
-            attempts.end_claim(tx, attempt.job_id)
-        attempts.next_ask(tx, attempt.job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
-
     def _set_next(self, tx: Transaction, attempt: Attempt, *, is_waiting: bool, waited: bool, now: datetime) -> None:
-        """Give the lease back with the time of the next asking: to confirm a claim, or to poll, or never."""
+        """Give the lease back with the time of the next request: to confirm a claim, to poll, or never."""
         polls, poll_at, confirms = attempt.polls, attempt.poll_at, attempt.confirm_tries
         if poll_at is not None and poll_at <= now:
             polls += 1
             poll_at = now + next_poll_in(
                 now - (attempt.sent_at or now),
                 polls,
-                callbacks=bool(self._settings.public_url),
-                poll_after=self._settings.poll_after,
+                callbacks=bool(self.settings.public_url),
+                poll_after=self.settings.poll_after,
             )
         ask_at = poll_at if is_waiting else None
         if attempt.claim_at is not None:
             confirms += 1
-            wait = confirm_in(confirms)
             times = (
                 poll_at,
-                now + wait if wait is not None else None,
-                # Then it is told as not confirmed, and that must not wait for a poll.
-                None if waited else attempt.claim_at + self._settings.confirm_wait,
+                now + wait if (wait := confirm_in(confirms)) is not None else None,
+                # At that time it is reported as not confirmed, which must not wait for a poll.
+                None if waited else attempt.claim_at + self.settings.confirm_wait,
             )
             ask_at = min(filter(None, times), default=now + CONFIRM_EVERY)
         attempts.next_ask(tx, attempt.job_id, ask_at=ask_at, poll_at=poll_at, polls=polls, confirms=confirms)
@@ -142,44 +129,44 @@ class StatusPoller:
         """The final result that came by callback and waits for confirmation."""
         receipt = receipts.find(tx, attempt.claim_receipt or "")
         assert receipt is not None
-        reading = self._smile_id.read_message(receipt.body).reading
+        reading = self.smile_id.read_message(receipt.body).reading
         return ReceivedMessage(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)
 
-    def _tell_the_waiting(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> None:
-        """In the request's own message at first; after a week a reviewer is asked to look in Smile ID's portal."""
+    def _report_delay(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> None:
+        """In the request's own message at first; after a week a reviewer is asked to open Smile ID's portal."""
         elapsed = now - (attempt.sent_at or now)
-        level = overdue_level(elapsed, self._settings.poll_after)
+        level = overdue_level(elapsed, self.settings.poll_after)
         if level and attempts.overdue_told(tx, attempt.job_id, level):
             refresh.check_changed(tx, check.ref, now=now)
         if elapsed >= POLL_FOR:
-            self._settlement.announcements.tell_overdue(tx, check, attempt.job_id, now=now)
+            self.settlement.announcements.overdue(tx, check, attempt.job_id, now=now)
 
 
 def _order(record: Sequence[ResultMeaning], *, has_told: bool) -> list[tuple[int, bool]]:
-    """In which order the messages of a record are settled, and which of them are past: by their numbers in it.
+    """The messages of a record by their numbers in it, in the order to settle them, each with whether it is past.
 
-    The message that bears the verdict goes before what counts beside it, the rest from old to new. Sorting is stable:
-    each rule below goes before those above it.
+    The message with the verdict comes first, the rest from old to new. Sorting is stable: each rule below takes
+    precedence over those above it.
     """
     bearing = pick_record(record)
     verdict = record[bearing] if bearing is not None else None
     order = sorted(range(len(record)), key=lambda number: (number != bearing, -number))
     verdicts = {reading.outcome for reading in record if reading.is_final and not reading.is_id_message}
     if len(verdicts) > 1 and not has_told:
-        # Two results that differ, and nobody was told of either: the older one is the first.
+        # Two results that differ, and neither was reported: the older one comes first.
         order.sort(key=lambda number: (not record[number].is_final, -number))
-    # What the authority holds comes before the verdict, so that the result is told with the comparison.
+    # What the authority holds comes before the verdict, so that the result is reported with the comparison.
     order.sort(key=lambda number: record[number].why is not ResultStory.ID_DETAILS)
     past = {n for n in order if n != bearing and verdict is not None and _is_past(record[n], verdict)}
-    # Kept and not told, but what they hold of the authority's record is compared with the verdict.
+    # Kept and not reported, but what they hold of the authority's record counts for the comparison.
     order.sort(key=lambda number: number not in past)
     return [(number, number in past) for number in order]
 
 
 def _is_past(reading: ResultMeaning, record: ResultMeaning) -> bool:
-    """Whether a message of the history is only the way to the one that bears the verdict.
+    """Whether a message of the history was only a step on the way to the one with the verdict.
 
-    Beside a verdict on the face an older word on the ID number is no second verdict.
+    After a verdict on the face, an older result about the ID number alone is no second verdict.
     """
     match reading.outcome:
         case Outcome.IN_PROGRESS:

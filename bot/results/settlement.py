@@ -1,15 +1,14 @@
-"""The one way in which a message becomes the state of a check; what people are told of it is `announcements`' part.
+"""The only place where a message of Smile ID changes the state of a check; `announcements` reports it to people.
 
-Everything here runs inside a transaction of the caller: the message is kept, the check moved and the posts enqueued
+Everything runs inside a transaction of the caller: the message is kept, the check moved and the posts enqueued
 together, or not at all.
 """
 
 import random
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.access.permissions import Access
 from bot.domain.backoff import first_poll_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
@@ -25,25 +24,18 @@ from bot.results.comparison import comparison_of_job, tells_of_a_person
 from bot.review import transitions
 from bot.settings import Settings
 from bot.smile_id.interface import ResultMessage, SmileID
-from storage import (
-    attempts,
-    check_facts,
-    checks,
-    outbox,
-    receipts,
-    reviews,
-)
+from storage import attempts, check_facts, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Settlement:
     """Keeps a message, rules on it, moves the check."""
 
-    def __init__(self, *, smile_id: SmileID, access: Access, settings: Settings, rng: random.Random) -> None:
-        self._smile_id = smile_id
-        self._settings = settings
-        self._rng = rng
-        self.announcements = Announcements(access=access, settings=settings)
+    smile_id: SmileID
+    announcements: Announcements
+    settings: Settings
+    rng: random.Random
 
     def settle(
         self,
@@ -55,10 +47,10 @@ class Settlement:
         now: datetime,
         past: bool = False,
     ) -> Disposition | None:
-        """Keep one message and do what it does. None for a repeat.
+        """Keep one message and apply it. None for a repeat.
 
-        A callback that was here before does nothing. Smile ID's own record is looked at again each time, since the
-        very message that a callback claimed is what confirms it. What is `past` is kept and tells nothing.
+        A repeated callback does nothing. Smile ID's own record is applied each time, since the very message that a
+        callback claimed is what confirms it. What is `past` is kept and not reported.
         """
         receipt_id, is_new = self._keep(tx, job_id, message, source=source, now=now)
         if not is_new and source is Source.CALLBACK:
@@ -71,13 +63,13 @@ class Settlement:
         if is_replaced(tx, attempt):
             receipts.set_fate(tx, receipt_id, Disposition.OLD_ATTEMPT)
             if attempt.round < check.round:
-                self.tell_old(tx, received)
+                self.report_old(tx, received)
             return Disposition.OLD_ATTEMPT
         if message.smile_job_id and source is Source.JOB_STATUS:
-            # From Smile ID's own record alone: a forged callback could lock the true ones out with a wrong id.
+            # Only from Smile ID's own record: a forged callback could lock out the true ones with a wrong id.
             attempts.learned_job(tx, job_id, message.smile_job_id)
-        # With a final result too: what the authority holds may have come before an update that began to compare.
-        # A repeat confirms what was claimed, perhaps before that update.
+        # Also with a final result: the authority's record may have come before the release that began to compare, and
+        # a repeat may confirm what was claimed before it.
         if reading.is_final or (is_new and tells_of_a_person(message)):
             received = self._compare(tx, received)
         ruling = rule(reading, source, situation_of(received.check, attempt, outbox.told_codes(tx, job_id)))
@@ -85,11 +77,11 @@ class Settlement:
             receipts.set_fate(tx, receipt_id, ruling.fate)
         self.apply(tx, ruling, received)
         if ruling.tell is not PostKind.RESULT and _is_news(received.check, before=check.record.outcome):
-            self._tell_record(tx, received)
+            self._report_record(tx, received)
         return ruling.fate
 
     def apply(self, tx: Transaction, ruling: Transition, received: ReceivedMessage) -> None:
-        """Do what was ruled."""
+        """Carry out a ruling."""
         check, attempt, now = received.check, received.attempt, received.at
         if ruling.claims:
             outcome = received.reading.outcome
@@ -101,24 +93,24 @@ class Settlement:
         if ruling.tell is PostKind.CONFIRMED:
             refresh.check_changed(tx, check.ref, now=now)
         elif ruling.tell is not None:
-            self.announcements.tell(tx, ruling, received, agreement=agreement, doubt=doubt)
+            self.announcements.post(tx, ruling, received, agreement=agreement, doubt=doubt)
 
-    def tell_old(self, tx: Transaction, received: ReceivedMessage) -> None:
-        """A final result of an attempt that was run again since moves nothing; one that is new, people must hear."""
-        # By what each message said, not by its code: 0810 without a verified ID number was told as no approval.
+    def report_old(self, tx: Transaction, received: ReceivedMessage) -> None:
+        """Report a final result of an attempt that was run again since, if it is new. It moves nothing."""
+        # By what each message meant, not by its code: 0810 without a verified ID number was reported as no approval.
         told = receipts.told(tx, received.attempt.job_id)
-        known = {self._smile_id.read_message(receipt.body).reading.outcome for receipt in told}
+        known = {self.smile_id.read_message(receipt.body).reading.outcome for receipt in told}
         if received.reading.is_final and received.reading.outcome not in known:
-            self.announcements.tell_old(tx, received)
+            self.announcements.old(tx, received)
 
     def new_id(self) -> str:
         """For a receipt."""
-        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
     def _keep(
         self, tx: Transaction, job_id: str, message: ResultMessage, *, source: Source, now: datetime
     ) -> tuple[str, bool]:
-        """The receipt's id, and whether it is new. It counts as late until it is ruled otherwise."""
+        """The receipt's id, and whether it is new. It counts as late until a ruling says otherwise."""
         return receipts.keep(
             tx,
             receipt_id=self.new_id(),
@@ -132,14 +124,14 @@ class Settlement:
         )
 
     def _compare(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
-        """Compare anew with everything that is known of the authority's record by now."""
+        """Repeat the comparison with everything that is known of the authority's record by now."""
         check, now = received.check, received.at
-        found = comparison_of_job(tx, self._smile_id, received.attempt.job_id, check.id_info, country=check.country)
+        found = comparison_of_job(tx, self.smile_id, received.attempt.job_id, check.id_info, country=check.country)
         if found == check.record:
             return received
         checks.compared(tx, check.ref, found)
         if found.outcome is not check.record.outcome:
-            # What is proposed was proposed in the light of what was known before.
+            # The proposal was made before this was known.
             reviews.withdraw_proposal(tx, check.ref, now=now)
         if check.state in FINAL or check.state is State.IN_REVIEW:
             check_facts.note(tx, check.ref, now=now)
@@ -147,7 +139,7 @@ class Settlement:
         return replace(received, check=checks.get(tx, check.ref))
 
     def _end_claim(self, tx: Transaction, attempt: Attempt) -> Post | None:
-        """The claim is confirmed or void; gives the post that told it as not yet confirmed, if one did."""
+        """End a claim, which is confirmed or void. Returns the post that said *not yet confirmed*, if there is one."""
         unconfirmed = outbox.unconfirmed_post(tx, attempt.job_id)
         if attempt.claim_receipt is not None:
             receipts.set_fate(tx, attempt.claim_receipt, Disposition.COUNTED)
@@ -157,13 +149,13 @@ class Settlement:
     def _move(
         self, tx: Transaction, ruling: Transition, received: ReceivedMessage
     ) -> tuple[Agreement | None, Doubt | None]:
-        """Move the check. How a final result stands to a reviewer's decision, and why an approval needs one."""
+        """Move the check. Returns how a final result compares with a reviewer's decision, and a doubt about it."""
         if ruling.move is None:
             return None, None
         (target, reason), check, attempt, now = ruling.move, received.check, received.attempt, received.at
         if attempt.step is not Step.SENT:
-            # Smile ID answers for photos whose arrival we had not heard of: they are there.
-            first = first_poll_in(callbacks=bool(self._settings.public_url), poll_after=self._settings.poll_after)
+            # Smile ID has a result for photos whose arrival was not confirmed to us: they have arrived.
+            first = first_poll_in(callbacks=bool(self.settings.public_url), poll_after=self.settings.poll_after)
             attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
         if target is not check.state or reason is not check.reason:
             if target in (State.APPROVED, State.REJECTED):
@@ -175,29 +167,29 @@ class Settlement:
         calls = ruling.tell is not None and needs_eyes(ruling, received.reading, doubt)
         agreement = transitions.settle(tx, check.ref, now=now, needs_eyes=calls)
         if reason in POLLED_REASONS:
-            # It may come from a state in which nobody asked any more.
-            attempts.ask_soon(tx, attempt.job_id, at=now + self._settings.poll_after)
+            # It may come from a state in which the job was no longer polled.
+            attempts.ask_soon(tx, attempt.job_id, at=now + self.settings.poll_after)
         return agreement, doubt
 
     def _doubt(self, check: Check) -> Doubt | None:
-        """Why the approval that a check has come to needs a reviewer."""
+        """Why the approval of a check needs a reviewer."""
         return doubt_about_approval(
             check.record.outcome,
             check.liveness,
-            record_rule=self._settings.name_differs,
-            liveness_rule=self._settings.liveness,
+            record_rule=self.settings.name_differs,
+            liveness_rule=self.settings.liveness,
         )
 
-    def _tell_record(self, tx: Transaction, received: ReceivedMessage) -> None:
-        """The authority's record came after an approval that people may act on: they must hear that it differs."""
+    def _report_record(self, tx: Transaction, received: ReceivedMessage) -> None:
+        """Report that the authority's record differs, where it came after an approval that people may act on."""
         check = checks.get(tx, received.check.ref)
         stands = Decision.APPROVED if check.state is State.APPROVED else None
         if (check.decision or stands) is Decision.APPROVED:
-            self.announcements.tell_record(tx, replace(received, check=check), self._doubt(check))
+            self.announcements.record_differs(tx, replace(received, check=check), self._doubt(check))
 
 
 def _is_news(check: Check, *, before: RecordMatch) -> bool:
-    """Whether what the record says now takes back what people read: another person, or *nothing more to do*."""
+    """Whether the record now contradicts what people have read: another person, or *nothing more to do*."""
     if check.record.outcome is before:
         return False
     match check.record.outcome:
@@ -216,7 +208,7 @@ def is_replaced(tx: Transaction, attempt: Attempt) -> bool:
 
 
 def situation_of(check: Check, attempt: Attempt, codes_told: frozenset[str]) -> Situation:
-    """What the rules of trust need to know."""
+    """What the rules of trust depend on."""
     return Situation(
         state=check.state,
         reason=check.reason,

@@ -38,7 +38,10 @@ from bot.reporting.export_posts import ExportPosts
 from bot.reporting.exports import Exports
 from bot.reporting.summaries import Summaries
 from bot.reporting.summary_posts import SummaryPosts
-from bot.results import Results
+from bot.results.announcements import Announcements
+from bot.results.callbacks import Callbacks
+from bot.results.polling import StatusPoller
+from bot.results.settlement import Settlement
 from bot.review import Reminders, ReviewDecisions
 from bot.review.cards import ReviewCards
 from bot.review.subscriptions import Subscriptions
@@ -60,6 +63,11 @@ from bot.smile_id.interface import SmileID
 from bot.smile_id.v1 import SmileIDV1
 from bot.submission import PASS_SECONDS, SubmissionWorker
 from bot.submission.photo_decoder import PhotoDecoder
+from bot.submission.photos import PhotoLoader
+from bot.submission.preflight import Preflight
+from bot.submission.reconciliation import Reconciler
+from bot.submission.retries import RetryPolicy
+from bot.submission.sender import Sender
 from storage import meta
 from storage.attempts import RESULTS
 from storage.batches import BATCHES
@@ -125,7 +133,8 @@ class Bot:
     answers: AnswerBuilder
     answer_delivery: AnswerDelivery
     submission: SubmissionWorker
-    results: Results
+    callbacks: Callbacks
+    poller: StatusPoller
     outbox: Outbox
     backups: Backups
     details: CheckDetails
@@ -170,6 +179,15 @@ class _OnTypes(_Shared):
 
     id_types: IDTypes
     settings: Settings
+
+
+class _OnJobs(TypedDict):
+    """What those processes are made from which call Smile ID."""
+
+    database: Database
+    smile_id: SmileID
+    settings: Settings
+    now: Callable[[], datetime]
 
 
 async def build(
@@ -266,17 +284,22 @@ async def build(
     inbox = Inbox(
         database=database, slack=slack, answers=answers, delivery=answer_delivery, retry=retry, now=now, rng=rng
     )
+    on_jobs = _OnJobs(database=database, smile_id=smile_id, settings=settings, now=now)
+    retries = RetryPolicy(**shared, settings=settings, rng=rng)
+    reconciler = Reconciler(**on_jobs, retries=retries)
     submission = SubmissionWorker(
-        **on_types,
-        slack=slack,
-        files=files,
-        smile_id=smile_id,
-        bundles=bundles,
-        decoder=PhotoDecoder(),
-        rng=rng,
+        **shared,
+        photo_loader=PhotoLoader(database=database, slack=slack, files=files, bundles=bundles, decoder=PhotoDecoder()),
+        preflight=Preflight(database=database, id_types=id_types, settings=settings, now=now),
+        retries=retries,
+        reconciler=reconciler,
+        sender=Sender(**on_jobs, reconciler=reconciler, retries=retries),
         pass_seconds=timeouts.one_pass_seconds,
     )
-    results = Results(**shared, smile_id=smile_id, settings=settings, rng=rng, on_callback=metrics.callback)
+    settlement = Settlement(
+        smile_id=smile_id, announcements=Announcements(access=access, settings=settings), settings=settings, rng=rng
+    )
+    poller = StatusPoller(**on_jobs, access=access, settlement=settlement)
     home = HomeTab(**on_types, slack=slack, steady=steady, rng=rng)
 
     def read(receipt: Receipt) -> ResultMeaning:
@@ -309,7 +332,7 @@ async def build(
     schedule = Scheduler(
         [
             pool("submission", SUBMISSION, submission, size=SUBMISSIONS_AT_ONCE),
-            pool("results", RESULTS, results, size=8),
+            pool("results", RESULTS, poller, size=8),
             pool("batches", BATCHES, batches, size=2),
             inbox_pool,
             outbox_pool,
@@ -338,7 +361,8 @@ async def build(
         answers=answers,
         answer_delivery=answer_delivery,
         submission=submission,
-        results=results,
+        callbacks=Callbacks(**on_jobs, settlement=settlement, on_callback=metrics.callback),
+        poller=poller,
         outbox=outbox,
         backups=Backups(**shared, sealer=sealer, health=health, settings=settings, steady=steady),
         details=CheckDetails(**shared, slack=listener_slack, smile_id=smile_id, id_types=id_types),

@@ -1,6 +1,6 @@
-"""Calls to Smile ID's v1 API, each made once: when to repeat is for the caller, who can count and wait.
+"""Calls Smile ID's v1 API, each time once: retrying is up to the caller.
 
-Which error means what stands in `bot.errors`. "Sent or not" is decided here, from what httpx's own transport
+`bot.errors` says what each error means. Whether a request was sent is decided here, from what httpx's own transport
 raises; give it a client of that transport, with redirects off.
 """
 
@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -63,10 +63,6 @@ _RESULTS: Mapping[type[SmileIDError], str] = {
 }
 
 
-def _ignore(call: str, result: str) -> None:
-    """Count nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
@@ -87,41 +83,34 @@ class _Answer:
         return parsed if isinstance(parsed, dict) else None
 
 
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class V1Client:
     """Calls v1 for one partner, in one environment. Safe to share between tasks."""
 
-    def __init__(
-        self,
-        *,
-        http: httpx.AsyncClient,
-        base_url: str,
-        partner_id: str,
-        api_key: str,
-        now: Callable[[], datetime],
-        timeout: httpx.Timeout = TIMEOUT,
-        call_seconds: float = CALL_SECONDS,
-        on_call: Callable[[str, str], None] = _ignore,
-        on_date: Callable[[str | None], None] = lambda _date: None,
-    ) -> None:
-        """`base_url` ends in `/v1`; plain http is taken for loopback alone. `on_call` hears (call, result), `on_date`
-        the date on each answer.
-        """
-        if not partner_id or not api_key:
+    http: httpx.AsyncClient
+    base_url: str
+    """Ends in `/v1`; plain http is allowed on the loopback only."""
+    partner_id: str
+    api_key: str
+    now: Callable[[], datetime]
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
+    call_seconds: float = CALL_SECONDS
+    on_call: Callable[[str, str], None] = lambda _call, _result: None
+    on_date: Callable[[str | None], None] = lambda _date: None
+    """Gets the date of each answer."""
+
+    def __post_init__(self) -> None:
+        if not self.partner_id or not self.api_key:
             raise ValueError("Smile ID needs a partner id and an API key")
-        if not _may_speak_to(base_url, loopback=True):
+        if not _may_connect_to(self.base_url, loopback=True):
             raise ValueError("Smile ID's base URL must be https, or http on the loopback")
-        if http.follow_redirects:
+        if self.http.follow_redirects:
             raise ValueError("a client that follows redirects would carry a signed request elsewhere")
-        self._http = http
-        self._base_url = base_url.rstrip("/")
-        self._loopback = _is_loopback(httpx.URL(base_url).host)
-        self._partner_id = partner_id
-        self._api_key = api_key
-        self._now = now
-        self._timeout = timeout
-        self._call_seconds = call_seconds
-        self._on_call = on_call
-        self._on_date = on_date
+        self.base_url = self.base_url.rstrip("/")
+
+    @property
+    def _is_local(self) -> bool:
+        return _is_loopback(httpx.URL(self.base_url).host)
 
     async def prepare(self, request: JobRequest, *, retry: bool = False) -> Prepared:
         """Announce a job (`POST /v1/upload`); the answer says where its zip goes.
@@ -131,7 +120,7 @@ class V1Client:
         SmileIDUnavailable or SmileIDRefused.
         """
         body: dict[str, object] = {
-            "smile_client_id": self._partner_id,
+            "smile_client_id": self.partner_id,
             **self._signed(),
             "partner_params": partner_params(request),
             # sent always: the newer documentation requires it, and an empty one is the SDKs' way to say "none"
@@ -148,7 +137,7 @@ class V1Client:
             answer = await self._post("upload", body, lost=SmileIDUncertain)
             found = answer.json()
             if not answer.ok:
-                raise self._no(answer, found)
+                raise self._refusal(answer, found)
             return self._prepared(answer, found)
 
     def _prepared(self, answer: _Answer, body: dict[str, object] | None) -> Prepared:
@@ -158,26 +147,19 @@ class V1Client:
         code = wire.code_of(body.get("code"))
         if code is not None and code != _ACCEPTED:
             if code in REFUSALS:
-                raise self._no(answer, body)
+                raise self._refusal(answer, body)
             raise SmileIDUncertain("upload: answer with an unknown code")
         try:
             prepared = wire.parse_prepared(body)
         except SmileIDAnswerInvalid as error:
             raise SmileIDUncertain("upload: answer without smile_job_id or upload_url") from error
-        if not _may_speak_to(prepared.upload_url, loopback=self._loopback):
+        if not _may_connect_to(prepared.upload_url, loopback=self._is_local):
             raise SmileIDUncertain("upload: answer with an upload URL that is not https")
         return prepared
 
     def package(self, request: JobRequest, prepared: Prepared) -> bytes:
         """The zip for a prepared job, signed now. CPU only: run it in a thread if photos are many."""
-        signed = self._signed()
-        return build(
-            request,
-            server_information=prepared.answer,
-            partner_id=self._partner_id,
-            timestamp=signed["timestamp"],
-            signature=signed["signature"],
-        )
+        return build(request, server_information=prepared.answer, partner_id=self.partner_id, **self._signed())
 
     async def send(self, upload_url: str, package: bytes) -> None:
         """Deliver the zip (`PUT` to the pre-signed URL). Repeating it to the same URL overwrites.
@@ -186,7 +168,7 @@ class V1Client:
         SmileIDNotSent, SmileIDUncertain, SmileIDUnavailable or SmileIDRefused.
         """
         with self._counted("put"):
-            if not _may_speak_to(upload_url, loopback=self._loopback):
+            if not _may_connect_to(upload_url, loopback=self._is_local):
                 raise SmileIDAnswerInvalid("put: upload URL is not https")
             answer = await self._exchange(
                 "put",
@@ -207,7 +189,7 @@ class V1Client:
             raise self._put_failed(answer)
 
     def _put_failed(self, answer: _Answer) -> SmileIDError:
-        """S3 explains itself in XML, of which only the code is looked at."""
+        """S3 explains its refusal in XML, of which only the code is read."""
         found = _S3_CODE.search((answer.body or b"")[:4096])
         s3_code = found[1].decode("ascii") if found else ""
         # an expired URL is a 403, an expired session token in it a 400
@@ -215,7 +197,7 @@ class V1Client:
             return SmileIDUploadExpired(f"put: URL no longer valid (HTTP {answer.status})")
         if s3_code in _S3_LATER:
             return SmileIDUnavailable(f"put: {s3_code} (HTTP {answer.status})", retry_after=self._wait(answer))
-        return self._no(answer, answer.json())
+        return self._refusal(answer, answer.json())
 
     async def job_status(self, *, user_id: str, job_id: str) -> JobStatus:
         """Ask for a job's own record, with history and image links. Harmless to repeat.
@@ -226,7 +208,7 @@ class V1Client:
         """
         request = {
             **self._signed(),
-            "partner_id": self._partner_id,
+            "partner_id": self.partner_id,
             "user_id": user_id,
             "job_id": job_id,
             "image_links": True,
@@ -239,7 +221,7 @@ class V1Client:
                 return self._status_without_result(answer, body)
             if body is None:
                 raise SmileIDAnswerInvalid("job_status: answer is not a JSON object")
-            if not self._is_signed(body):
+            if not self.is_signed(body.get("timestamp"), body.get("signature")):
                 raise self._unsigned(answer, body)
             return wire.parse_status(body)
 
@@ -248,17 +230,17 @@ class V1Client:
         denied = code in NOT_FOR_US or (code in REFUSALS and REFUSALS[code].retry)
         # errors are never signed, and one that denies us everything cannot be mistaken for a result
         if denied and "signature" not in body:
-            return self._no(answer, body)
+            return self._refusal(answer, body)
         return SmileIDUntrusted("job_status: answer is not signed by Smile ID")
 
     def _status_without_result(self, answer: _Answer, body: dict[str, object] | None) -> JobStatus:
-        """Smile ID documents no answer for an unknown job: any 4xx that denies something else is not it."""
-        error = self._no(answer, body)
+        """Smile ID documents no answer for an unknown job: it is any 4xx that is not a refusal of something else."""
+        error = self._refusal(answer, body)
         if body is None or not isinstance(error, SmileIDRefused) or not 400 <= answer.status < 500:
             raise error
         code = error.code or ""
         about_us = code in NOT_FOR_US or answer.status in {401, 403}
-        # 2204 is a wrong data type on one page and missing authorisation on another; its text tells
+        # 2204 is a wrong data type on one page and missing authorisation on another; its text says which
         if about_us or (code == "2204" and "authori" in str(body.get("error")).lower()):
             raise error
         if code == wire.NO_ZIP:
@@ -268,7 +250,7 @@ class V1Client:
     async def services(self) -> Services | None:
         """ID types that Smile ID offers for Biometric KYC. Public, unsigned; None where the call is unknown (404)."""
         with self._counted("services"):
-            request = self._request("GET", f"{self._base_url}/services", headers={})
+            request = self._request("GET", f"{self.base_url}/services", headers={})
             answer = await self._exchange("services", request, lost=SmileIDUnavailable)
             if answer.status == 404:
                 return None
@@ -277,35 +259,29 @@ class V1Client:
     async def products(self) -> Mapping[str, frozenset[str]] | None:
         """ID types enabled for this partner, by country; None when this environment does not have the call (404)."""
         with self._counted("products"):
-            request = {"partner_id": self._partner_id, **self._signed()}
+            request = {"partner_id": self.partner_id, **self._signed()}
             answer = await self._post("products_config", request, lost=SmileIDUnavailable)
             if answer.status == 404:
                 return None
             return wire.parse_products(self._list("products", answer))
 
-    def signed_by_smile(self, *, timestamp: str, signature: str) -> bool:
-        """Whether a callback's pair checks out. Says nothing about the body, nor about its age."""
-        return matches(partner_id=self._partner_id, api_key=self._api_key, timestamp=timestamp, signature=signature)
+    def is_signed(self, timestamp: object, signature: object) -> bool:
+        """Whether a pair as it was received is Smile ID's. Says nothing about the body, nor about its age."""
+        # a number's text is what was signed; a bool or an object was never a timestamp
+        if not isinstance(timestamp, (str, int)) or isinstance(timestamp, bool) or not isinstance(signature, str):
+            return False
+        return matches(partner_id=self.partner_id, api_key=self.api_key, timestamp=str(timestamp), signature=signature)
 
     def _list(self, call: str, answer: _Answer) -> dict[str, object]:
-        """A list of ID types, which is never long: looked into only up to a length."""
+        """A list of ID types, parsed only up to `MAX_LIST_BYTES`."""
         body = answer.json() if len(answer.body or b"") <= MAX_LIST_BYTES else None
         if not answer.ok:
-            raise self._no(answer, body)
+            raise self._refusal(answer, body)
         if body is None:
             raise SmileIDAnswerInvalid(f"{call}: answer is not a JSON object, or too long")
         return body
 
-    def _is_signed(self, body: Mapping[str, object]) -> bool:
-        # a number's text is what was signed; a bool or an object was never a timestamp
-        timestamp, signed = body.get("timestamp"), body.get("signature")
-        if isinstance(timestamp, int) and not isinstance(timestamp, bool):
-            timestamp = str(timestamp)
-        if not isinstance(timestamp, str) or not isinstance(signed, str):
-            return False
-        return self.signed_by_smile(timestamp=timestamp, signature=signed)
-
-    def _no(self, answer: _Answer, body: Mapping[str, object] | None) -> SmileIDError:
+    def _refusal(self, answer: _Answer, body: Mapping[str, object] | None) -> SmileIDError:
         """An answer that is not a success, as an error of ours."""
         code = wire.code_of(body.get("code")) if body is not None else None
         meaning = REFUSALS.get(code or "", UNEXPLAINED)
@@ -320,8 +296,6 @@ class V1Client:
     def _wait(self, answer: _Answer) -> float | None:
         """`Retry-After` in seconds, given as such or as a date; at most a day."""
         value = answer.headers.get("retry-after", "").strip()
-        if not value:
-            return None
         if re.fullmatch(r"[0-9]{1,9}", value):
             seconds = float(value)
         else:
@@ -329,14 +303,14 @@ class V1Client:
                 then = parsedate_to_datetime(value)
             except ValueError:
                 return None
-            seconds = (then.replace(tzinfo=then.tzinfo or UTC) - self._now()).total_seconds()
+            seconds = (then.replace(tzinfo=then.tzinfo or UTC) - self.now()).total_seconds()
         return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
 
     def _signed(self) -> dict[str, str]:
-        timestamp = stamp(self._now())
+        timestamp = stamp(self.now())
         return {
             "timestamp": timestamp,
-            "signature": sign(partner_id=self._partner_id, api_key=self._api_key, timestamp=timestamp),
+            "signature": sign(partner_id=self.partner_id, api_key=self.api_key, timestamp=timestamp),
         }
 
     def _request(
@@ -347,11 +321,11 @@ class V1Client:
         headers: Mapping[str, str],
         content: bytes | AsyncIterator[bytes] | None = None,
     ) -> httpx.Request:
-        return self._http.build_request(
+        return self.http.build_request(
             method,
             url,
             content=content,
-            timeout=self._timeout,
+            timeout=self.timeout,
             # uncompressed: a few bytes cannot swell beyond the limit while they are read
             headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
         )
@@ -359,18 +333,18 @@ class V1Client:
     async def _post(self, path: str, body: Mapping[str, object], *, lost: type[SmileIDError]) -> _Answer:
         request = self._request(
             "POST",
-            f"{self._base_url}/{path}",
+            f"{self.base_url}/{path}",
             content=json.dumps(body).encode("ascii"),
             headers={"Content-Type": "application/json"},
         )
         return await self._exchange(path, request, lost=lost)
 
     async def _exchange(self, call: str, request: httpx.Request, *, lost: type[SmileIDError]) -> _Answer:
-        """One request, one answer. `lost` is raised when it was, or may have been, sent in vain."""
+        """One request, one answer. Raises `lost` when it may have been sent and no answer came."""
         try:
-            async with asyncio.timeout(self._call_seconds):
-                response = await self._http.send(request, stream=True, follow_redirects=False)
-                self._on_date(response.headers.get("date"))
+            async with asyncio.timeout(self.call_seconds):
+                response = await self.http.send(request, stream=True, follow_redirects=False)
+                self.on_date(response.headers.get("date"))
                 try:
                     return _Answer(response.status_code, response.headers, await _bounded(response))
                 finally:
@@ -385,9 +359,9 @@ class V1Client:
         try:
             yield
         except SmileIDError as error:
-            self._on_call(call, _RESULTS[type(error)])
+            self.on_call(call, _RESULTS[type(error)])
             raise
-        self._on_call(call, "ok")
+        self.on_call(call, "ok")
 
 
 async def _bounded(response: httpx.Response) -> bytes | None:
@@ -407,8 +381,8 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
         yield data[start : start + _PIECE_BYTES]
 
 
-def _may_speak_to(url: str, *, loopback: bool) -> bool:
-    """https to a name or a public address; to ourselves, and then in plain http too, only if `loopback`."""
+def _may_connect_to(url: str, *, loopback: bool) -> bool:
+    """https to a name or a public address; with `loopback` also http or https to this machine."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bot.domain.id_types.services import Services
 from bot.domain.results.attempt import Attempt
@@ -18,88 +19,79 @@ from bot.smile_id.messages import find_message, json_object, message_in
 from bot.smile_id.signature import read_stamp
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class SmileIDV1:
     """Implements `bot.smile_id.interface.SmileID`."""
 
-    def __init__(self, *, client: V1Client, codes: ResultCodes) -> None:
-        self._client = client
-        self._codes = codes
+    client: V1Client
+    codes: ResultCodes
 
     async def submit(self, request: JobRequest, checkpoint: Mapping[str, object] | None) -> Checkpoint | Accepted:
         if checkpoint is None:
             return await self._announce(request)
         prepared = wire.parse_prepared(checkpoint)
         # in a thread: nine photos are copied and summed up, while other checks wait for their answers
-        package = await asyncio.to_thread(self._client.package, request, prepared)
+        package = await asyncio.to_thread(self.client.package, request, prepared)
         try:
-            await self._client.send(prepared.upload_url, package)
+            await self.client.send(prepared.upload_url, package)
         except SmileIDUploadExpired:
             # The URL died before the zip was taken, so the same job is asked for a new one.
             return await self._announce(request)
         return Accepted(smile_job_id=prepared.smile_job_id)
 
     async def _announce(self, request: JobRequest) -> Checkpoint:
-        """Get the URL to which the zip goes. Whoever calls has made sure that Smile ID has no zip of this job."""
+        """Get the URL for the zip. The caller has made sure that Smile ID has no zip of this job."""
         try:
-            prepared = await self._client.prepare(request)
+            prepared = await self.client.prepare(request)
         except SmileIDRefused as no:
             if no.fault is not Fault.JOB_ID:
                 raise
             # 2215: an earlier upload request of ours arrived, though its answer was lost or its URL has died. With
             # `retry` a job that still waits for its zip is opened again (smileidentity/android:BiometricKycViewModel,
             # 2026-11). Refused once more, somebody has sent the zip: the caller asks for the record.
-            prepared = await self._client.prepare(request, retry=True)
+            prepared = await self.client.prepare(request, retry=True)
         return Checkpoint(smile_job_id=prepared.smile_job_id, state=prepared.answer)
 
     async def was_received(self, attempt: Attempt) -> Arrival:
-        status = await self._client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
+        status = await self.client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
         return Arrival.MISSING if status.no_zip or status.unknown_job else Arrival.RECEIVED
 
     async def ask(self, attempt: Attempt) -> Record:
-        status = await self._client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
+        status = await self.client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
         if not status.complete:
             return Record(image_links=status.image_links)
         # the last result first, and the history behind it holds every message, newest first
         bodies = [*([status.result] if status.result else []), *status.history]
-        found = [message for body in bodies if (message := find_message(body, self._codes))]
+        found = [message for body in bodies if (message := find_message(body, self.codes))]
         return Record(messages=found, image_links=status.image_links)
 
     def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
         body = json_object(raw)
         if body is None:
             return Delivery(body=None)
+        pairs = (
+            (headers.get("Response-Timestamp"), headers.get("Response-Signature")),
+            (body.get("timestamp"), body.get("signature")),
+        )
         signed_at = [
             at
-            for timestamp, signature in _signatures(headers, body)
-            if self._client.signed_by_smile(timestamp=timestamp, signature=signature)
-            if (at := read_stamp(timestamp)) is not None
+            for timestamp, signature in pairs
+            if self.client.is_signed(timestamp, signature) and (at := read_stamp(str(timestamp))) is not None
         ]
-        return Delivery(body=body, signed_at=signed_at, message=find_message(body, self._codes) if signed_at else None)
+        return Delivery(body=body, signed_at=signed_at, message=find_message(body, self.codes) if signed_at else None)
 
     def read_message(self, kept: str) -> ResultMessage:
-        return message_in(json.loads(kept), self._codes)
+        return message_in(json.loads(kept), self.codes)
 
     async def offered_id_types(self) -> Services | None:
-        return await self._client.services()
+        return await self.client.services()
 
     async def enabled_id_types(self) -> Mapping[str, frozenset[str]] | None:
-        return await self._client.products()
+        return await self.client.products()
 
     async def accepts_credentials(self) -> bool:
         # Asking about a job that nobody has is read-only, and a wrong key is refused there; but how Smile ID answers
         # for an unknown job is not documented, so only a signed answer is a proof.
         nobody = f"kyc-bot-check-{secrets.token_hex(8)}"
-        status = await self._client.job_status(user_id=nobody, job_id=nobody)
+        status = await self.client.job_status(user_id=nobody, job_id=nobody)
         return not status.unknown_job
-
-
-def _signatures(headers: Mapping[str, str], body: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Timestamps exactly as received, each with its signature: the pair in the headers first, then the body's."""
-    pairs: list[tuple[object, object]] = [
-        (headers.get("Response-Timestamp"), headers.get("Response-Signature")),
-        (body.get("timestamp"), body.get("signature")),
-    ]
-    for timestamp, signature in pairs:
-        # a number's text is what was signed; a bool or an object was never a timestamp
-        if isinstance(timestamp, (str, int)) and not isinstance(timestamp, bool) and isinstance(signature, str):
-            yield str(timestamp), signature

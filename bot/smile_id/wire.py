@@ -1,6 +1,6 @@
-"""What Smile ID sends, read with tolerance and handed on as frozen dataclasses.
+"""Parses what Smile ID sends, with tolerance.
 
-Sources disagree on types (a code as text or number, a flag as text or bool), so scalars of any kind are taken,
+Sources disagree on types (a code as text or number, a flag as text or bool), so scalars of any kind are accepted,
 and what cannot be read is left out rather than guessed. Nothing is judged here: not whether a code approves,
 nor whether a message is fresh, signed or ours.
 """
@@ -59,23 +59,6 @@ class JobStatus:
     @property
     def no_zip(self) -> bool:
         return self.code == NO_ZIP
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireMessage:
-    """What counts of a result message: the body of a callback, or the result or a history entry of job_status."""
-
-    code: str
-    """Four digits, or whatever else Smile ID may come to send."""
-    text: str
-    smile_job_id: str | None
-    job_id: str | None
-    actions: Mapping[str, str]
-    confidence: str | None
-    is_final: bool | None
-    """`IsFinalResult`; None when the message does not say."""
-    authority: Authority = field(repr=False)
-    suspects: tuple[Suspect, ...] = field(repr=False)
 
 
 def text_of(value: object) -> str | None:
@@ -142,6 +125,17 @@ def _sets(value: object) -> dict[str, frozenset[str]]:
     return {key: frozenset(_texts(items)) for key, items in _object(value).items()}
 
 
+def _suspects(antifraud: object) -> tuple[Suspect, ...]:
+    """Two shapes: `SuspectUsers` in a message of its own, and inside `smile_secure` of a combined one."""
+    whole = _object(antifraud)
+    nested = _object(whole.get("smile_secure"))
+    return tuple(
+        Suspect(user_id=user_id, reasons=_texts(item.get("reasons", item.get("reason"))))
+        for item in _objects(whole.get("SuspectUsers")) + _objects(nested.get("SuspectUsers"))
+        if (user_id := text_of(item.get("user_id"))) is not None
+    )
+
+
 Text = Annotated[str | None, BeforeValidator(text_of)]
 Known = Annotated[str | None, BeforeValidator(_known)]
 Flag = Annotated[bool | None, BeforeValidator(flag_of)]
@@ -194,15 +188,22 @@ class _Authority(_Wire):
     full_data: Object = Field(default_factory=dict, alias="FullData")
 
 
-class _Message(_Wire):
+class WireMessage(_Wire):
+    """A result message, as far as it counts: the body of a callback, the result or a history entry of job_status."""
+
     code: Code = Field(alias="ResultCode")
-    text: Text = Field(None, alias="ResultText")
+    """Four digits, or whatever else Smile ID may come to send."""
+    text: Annotated[str, BeforeValidator(lambda value: text_of(value) or "")] = Field("", alias="ResultText")
     smile_job_id: JobNumber = Field(None, alias="SmileJobID")
-    partner_params: Scalars = Field(default_factory=dict, alias="PartnerParams")
+    job_id: Annotated[str | None, BeforeValidator(lambda value: _scalars(value).get("job_id"))] = Field(
+        None, alias="PartnerParams"
+    )
     actions: Scalars = Field(default_factory=dict, alias="Actions")
     confidence: Text = Field(None, alias="ConfidenceValue")
     is_final: Flag = Field(None, alias="IsFinalResult")
-    antifraud: Object = Field(default_factory=dict, alias="Antifraud")
+    """None when the message does not say."""
+    suspects: Annotated[tuple[Suspect, ...], BeforeValidator(_suspects)] = Field((), alias="Antifraud", repr=False)
+    authority: Authority = Field(repr=False)
 
 
 class _Service(_Wire):
@@ -265,32 +266,10 @@ def parse_message(body: object) -> WireMessage:
     if not isinstance(body, Mapping):
         raise SmileIDAnswerInvalid("result message that is not an object")
     try:
-        message = _Message.model_validate(body)
-        authority = _Authority.model_validate(body)
+        authority = Authority(**dict(_Authority.model_validate(body)))
+        return WireMessage.model_validate({**body, "authority": authority})
     except ValidationError as error:
         raise SmileIDAnswerInvalid("result message without a usable ResultCode") from error
-    return WireMessage(
-        code=message.code,
-        text=message.text or "",
-        smile_job_id=message.smile_job_id,
-        job_id=message.partner_params.get("job_id"),
-        actions=message.actions,
-        confidence=message.confidence,
-        is_final=message.is_final,
-        authority=Authority(**{name: getattr(authority, name) for name in _Authority.model_fields}),
-        suspects=_suspects(message.antifraud),
-    )
-
-
-def _suspects(antifraud: Mapping[str, object]) -> tuple[Suspect, ...]:
-    """Two shapes: `SuspectUsers` in a message of its own, and inside `smile_secure` of a combined one."""
-    nested = _object(antifraud.get("smile_secure"))
-    listed = _objects(antifraud.get("SuspectUsers")) + _objects(nested.get("SuspectUsers"))
-    return tuple(
-        Suspect(user_id=user_id, reasons=_texts(item.get("reasons", item.get("reason"))))
-        for item in listed
-        if (user_id := text_of(item.get("user_id"))) is not None
-    )
 
 
 def parse_services(body: Mapping[str, object]) -> Services:

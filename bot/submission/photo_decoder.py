@@ -7,7 +7,6 @@ PNG 4, with transparency 8, grey 5, 16-bit grey 6.
 
 import asyncio
 import ctypes
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -44,47 +43,30 @@ class PixelBudget:
 
     def __init__(self, pixels: int) -> None:
         self.total = pixels
-        self._free = pixels
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """The number of requests in the queue."""
-        return sum(not turn.cancelled() for _pixels, turn in self._queue)
+        self._free = pixels
+        # The first in the queue holds the lock and waits for pixels. A lock is fair: the others get it in order.
+        self._first = asyncio.Lock()
+        self._freed = asyncio.Event()
 
     async def take(self, pixels: int) -> None:
-        """Wait for a share; whoever got it must `give_back` as much. Takes nothing when it is cancelled."""
+        """Wait for a share, which the caller must `give_back`. Takes nothing when it is cancelled."""
         if pixels > self.total:
             raise ValueError("more than there ever will be")
-        if not self.waiting and pixels <= self._free:
-            self._free -= pixels
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._queue.append((pixels, turn))
+        self.waiting += 1
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.cancelled():
-                # The next in the queue may be smaller and fit now.
-                self._serve()
-            else:
-                # The share was granted in the same iteration of the event loop as the cancellation.
-                self.give_back(pixels)
-            raise
+            async with self._first:
+                while pixels > self._free:
+                    self._freed.clear()
+                    await self._freed.wait()
+                self._free -= pixels
+        finally:
+            self.waiting -= 1
 
     def give_back(self, pixels: int) -> None:
         self._free += pixels
-        self._serve()
-
-    def _serve(self) -> None:
-        while self._queue:
-            pixels, turn = self._queue[0]
-            if not turn.cancelled():
-                if pixels > self._free:
-                    return
-                self._free -= pixels
-                turn.set_result(None)
-            self._queue.popleft()
+        self._freed.set()
 
 
 class PhotoDecoder:

@@ -1,12 +1,11 @@
-"""The photos of a check: fetched from Slack or out of the files of its batch, and made ready for Smile ID.
+"""Fetches the photos of a check, from Slack or from the files of its batch, and prepares them for Smile ID.
 
-What is wrong with them is raised, in words that name the photo; what becomes of the check then is the caller's part.
+A fault is raised, and names the photo; the caller decides what it means for the check.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from bot.domain.applicants import PhotoSource
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
@@ -33,23 +32,15 @@ class LoadedPhoto:
     photo: Photo = field(repr=False)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class PhotoLoader:
     """Fetches the photos of a check and prepares them."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        files: SlackDownloads,
-        bundles: BatchFiles,
-        decoder: PhotoDecoder,
-    ) -> None:
-        self._database = database
-        self._slack = slack
-        self._files = files
-        self._bundles = bundles
-        self._decoder = decoder
+    database: Database
+    slack: SlackClient
+    files: SlackDownloads
+    bundles: BatchFiles
+    decoder: PhotoDecoder
 
     async def load(self, check: Check, refs: Sequence[PhotoRef], *, limit: asyncio.Timeout) -> list[LoadedPhoto]:
         """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps.
@@ -65,11 +56,17 @@ class PhotoLoader:
     async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef]) -> list[tuple[bytes, bool]]:
         """Each photo's bytes, and whether they came as base64 in a table."""
         if check.batch is None or all(ref.inside is None for ref in refs):
-            fetched = await _all_or_the_first_fault([self._fetch(ref) for ref in refs])
-            return [(data, False) for data in fetched]
-        batch = await self._database.read(batches.get, check.batch)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    fetching = [group.create_task(self._fetch(ref)) for ref in refs]
+            except ExceptionGroup as faults:
+                # The first fault has cancelled the others: nobody would use what they fetch.
+                first = faults.exceptions[0]
+                raise first from first.__cause__
+            return [(task.result(), False) for task in fetching]
+        batch = await self.database.read(batches.get, check.batch)
         try:
-            async with self._bundles.open(batch.files) as (_files, bundle):
+            async with self.bundles.open(batch.files) as (_files, bundle):
                 return [
                     (await self._fetch(ref), False)
                     if ref.inside is None
@@ -85,31 +82,19 @@ class PhotoLoader:
 
     async def _fetch(self, photo: PhotoRef) -> bytes:
         try:
-            return await self._files.fetch(await self._slack.file(photo.file_id))
+            return await self.files.fetch(await self.slack.file(photo.file_id))
         except PhotoUnusable as unusable:
             raise _named(photo, unusable) from unusable
         except SlackRefused as no:
             if no.code in FILE_GONE:
-                gone = PhotoUnusable(PhotoCode.GONE)
-                raise _named(photo, gone) from no
+                raise _named(photo, PhotoUnusable(PhotoCode.GONE)) from no
             raise
 
     async def _prepare(self, photo: PhotoRef, data: bytes, limit: asyncio.Timeout) -> Photo:
         try:
-            return await self._decoder.prepare(data, limit=limit)
+            return await self.decoder.prepare(data, limit=limit)
         except PhotoUnusable as unusable:
             raise _named(photo, unusable) from unusable
-
-
-async def _all_or_the_first_fault(calls: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
-    """All results in order. At the first error the others are cancelled: nobody would use what they fetch."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _named(photo: PhotoRef, unusable: PhotoUnusable) -> PhotoUnusable:

@@ -1,10 +1,11 @@
 """Retries a failed submission with backoff, a bounded number of times, then ends the check.
 
-The caller knows why it failed. People are told here: the requester in the check's thread, operators by an alert.
+A check that ends is reported in its thread, and to the operators by an alert.
 """
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,7 +15,7 @@ from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.outbox import OperatorAlert, encode_fault
-from bot.errors import SmileIDRefused
+from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
 from bot.outbox import alerts, refresh
 from bot.review import transitions
 from bot.settings import Settings
@@ -25,10 +26,10 @@ from storage.engine.database import Database, Transaction
 log = structlog.get_logger(__name__)
 
 MAX_TRIES = 20
-"""Take about an hour with the waits of `retry_in`: longer than most outages, short enough for somebody who waits."""
+"""With the backoff of `retry_in` about an hour: longer than most outages, short enough for a person who waits."""
 LONGEST_WAIT = timedelta(hours=1)
 """The most that a `Retry-After` makes us wait: a person is waiting too."""
-LOOK_ONCE_MORE = timedelta(hours=1)
+ASK_ONCE_MORE = timedelta(hours=1)
 """After giving up in doubt the record is asked once more: a site without callbacks would miss a late result."""
 
 _FOR_OPERATORS = {
@@ -37,51 +38,42 @@ _FOR_OPERATORS = {
     "unsettled": OperatorAlert.UNSETTLED,
     "fault": OperatorAlert.FAULT,
 }
-"""By the failure that a check gives up with after its last try."""
+"""By the failure that a check ends with after its last try."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class RetryPolicy:
-    """Postpones a check, or ends it."""
+    """Reschedules a check, or ends it."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        access: Access,
-        settings: Settings,
-        now: Callable[[], datetime],
-        rng: random.Random,
-    ) -> None:
-        self._database = database
-        self._access = access
-        self._settings = settings
-        self._now = now
-        self._rng = rng
+    database: Database
+    access: Access
+    settings: Settings
+    now: Callable[[], datetime]
+    rng: random.Random
 
     async def reschedule(
         self,
         check: Check,
-        error: str,
+        error: KycError | str,
         *,
         gives_up_as: str,
         at_once: bool = False,
-        asked_seconds: float | None = None,
         refusal: SmileIDRefused | None = None,
     ) -> None:
-        """Try later, a bounded number of times; then tell people and stop.
+        """Retry with backoff; after `MAX_TRIES` end the check with the failure `gives_up_as`.
 
-        `asked_seconds` is the wait that the other side asked for: it makes ours longer, never shorter, since twenty
-        waits of a second are no hour. With `refusal` the operators hear of it at the first try.
+        A `refusal` alerts the operators at the first try already.
         """
         tries = check.tries + 1
-        log.warning("check.try_failed", ref=check.ref, error=error, tries=tries)
+        log.warning("check.try_failed", ref=check.ref, error=str(error), tries=tries)
         if tries >= MAX_TRIES:
             await self.fail(check, gives_up_as, None, alert=gives_up_as)
             return
-        wait = retry_in(tries, jitter=self._rng.random())
-        if asked_seconds is not None:
-            wait = max(wait, min(timedelta(seconds=asked_seconds), LONGEST_WAIT))
-        operators = self._access.people(Role.ADMIN)
+        wait = retry_in(tries, jitter=self.rng.random())
+        if isinstance(error, (SmileIDUnavailable, SlackRateLimited)) and error.retry_after is not None:
+            # It makes our wait longer, never shorter: twenty waits of a second are no hour.
+            wait = max(wait, min(timedelta(seconds=error.retry_after), LONGEST_WAIT))
+        operators = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
             # At once only where an answer was lost: the next pass asks Smile ID's record before it sends anything.
@@ -94,21 +86,21 @@ class RetryPolicy:
                 }
                 alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
 
-        await self._database.write(commit, self._now())
+        await self.database.write(commit, self.now())
 
     async def fail(
         self, check: Check, failure: str, words: str | None, *, alert: str | None = None, tell: str | None = None
     ) -> None:
         """End a check without a result, unless one has come meanwhile.
 
-        `words` are a code as `encode_fault` keeps it; so is `tell`, what the operators hear of the fault named
-        `alert` if that says more than the failure.
+        `words` is a code as `encode_fault` keeps it, for the thread; so is `tell`, for the operators' alert of the kind
+        `alert`, if it says more than the failure.
         """
-        operators = self._access.people(Role.ADMIN)
+        operators = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
             if checks.get(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
-                # A callback or a poll may have won: a result says more than our failure. So may a cancellation.
+                # A callback, a poll or a cancellation may have won: they count for more than our failure.
                 return
             alerted = None
             if alert:
@@ -117,12 +109,12 @@ class RetryPolicy:
             attempt = attempts.latest(tx, check.ref)
             if failure == "unsettled":
                 # A person must find out whether it was paid for, before anybody runs it again.
-                key = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
-                channel, payload = self._settings.review_channel, {"tell": "unsettled"}
-                transitions.call(tx, check, key, channel=channel, now=now, payload=payload)
+                event = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
+                channel = self.settings.review_channel
+                transitions.call(tx, check, event, channel=channel, now=now, payload={"tell": "unsettled"})
             lifecycle.fail(tx, check.ref, failure=failure, words=words, now=now, alerted=alerted)
             if failure == "unsettled" and attempt is not None:
-                attempts.ask_soon(tx, attempt.job_id, at=now + LOOK_ONCE_MORE)
+                attempts.ask_soon(tx, attempt.job_id, at=now + ASK_ONCE_MORE)
 
-        await self._database.write(commit, self._now())
+        await self.database.write(commit, self.now())
         log.info("check.failed", ref=check.ref, error=failure)

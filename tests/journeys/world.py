@@ -186,7 +186,7 @@ class Journey:
         idle = 0
         for _round in range(400):
             did = False
-            for process in (self.bot.batches, self.bot.submission, self.bot.results, self.bot.outbox, self.bot.home):
+            for process in (self.bot.batches, self.bot.submission, self.bot.poller, self.bot.outbox, self.bot.home):
                 rows = await process.claim(32)
                 for row in rows:
                     did = True

@@ -501,9 +501,9 @@ async def test_a_list_that_cannot_be_read_is_invalid(call: str) -> None:
 async def test_a_callbacks_pair_is_checked_with_our_key() -> None:
     async with client_of("https://api.example") as smile:
         pair = sign(partner_id=PARTNER_ID, api_key=API_KEY, timestamp=STAMP)
-        assert smile.signed_by_smile(timestamp=STAMP, signature=pair)
-        assert not smile.signed_by_smile(timestamp=STAMP, signature=pair.lower())
-        assert not smile.signed_by_smile(timestamp="", signature="")
+        assert smile.is_signed(STAMP, pair)
+        assert not smile.is_signed(STAMP, pair.lower())
+        assert not smile.is_signed("", "")
 
 
 async def test_a_client_shows_no_secret() -> None:

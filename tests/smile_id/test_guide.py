@@ -42,7 +42,7 @@ def test_every_module_and_every_call_to_smile_id_is_named() -> None:
     modules = {f"bot/smile_id/{path.name}" for path in (ROOT / "bot/smile_id").glob("*.py")}
     assert modules - {"bot/smile_id/__init__.py"} <= _named()
     client = (ROOT / "bot/smile_id/client.py").read_text(encoding="utf-8")
-    calls = set(re.findall(r'_post\("(\w+)"', client)) | set(re.findall(r"_base_url\}/(\w+)", client))
+    calls = set(re.findall(r'_post\("(\w+)"', client)) | set(re.findall(r"base_url\}/(\w+)", client))
     assert {"upload", "job_status", "products_config", "services"} <= calls
     text = PAGE.read_text(encoding="utf-8")
     assert [call for call in calls if f"/v1/{call}" not in text] == []

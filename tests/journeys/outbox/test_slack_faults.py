@@ -80,8 +80,8 @@ async def to_result(world: Journey, *, posting: bool = True) -> None:
             await world.smile_id.wait_for(partial(all_heard, world, before))
         await asyncio.sleep(0.005)
     for _ in range(3):
-        for attempt in await world.bot.results.claim(32):
-            await world.bot.results.work(attempt)
+        for attempt in await world.bot.poller.claim(32):
+            await world.bot.poller.work(attempt)
 
 
 def roots(world: Journey, channel: str = CHANNEL) -> list[str]:

@@ -183,8 +183,8 @@ async def test_a_record_that_comes_before_the_result_is_delivered_is_told_once(t
         put_on_record(world, "0810", "Enroll User")
         await call_back(world, "0810", "Enroll User")
         world.clock.move(seconds=1)
-        for due in await world.bot.results.claim(32):
-            await world.bot.results.work(due)
+        for due in await world.bot.poller.claim(32):
+            await world.bot.poller.work(due)
         await call_back(world, "1012", "ID Validated", **OF_ANOTHER)
         await world.work()
         told = [text for text in world.thread() if DIFFERS in text]
@@ -286,8 +286,8 @@ async def test_a_record_that_overtakes_the_result_does_not_silence_its_call(tmp_
         put_on_record(world, "0810", "Enroll User", actions=silent)
         await call_back(world, "0810", "Enroll User", actions=silent)
         world.clock.move(seconds=1)
-        for due in await world.bot.results.claim(32):
-            await world.bot.results.work(due)
+        for due in await world.bot.poller.claim(32):
+            await world.bot.poller.work(due)
         await call_back(world, "1012", "ID Validated", **OF_ANOTHER)
         await world.work()
         assert (await world.check(ref)).review == "open"

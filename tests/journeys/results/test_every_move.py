@@ -66,8 +66,8 @@ async def told_while_sending(folder: Path, code: str) -> Moves:
         await world.smile_id.wait_for(lambda: bool(world.smile_id.jobs) and world.job().processed)
         put_on_record(world, code)
         await call_back(world, code)
-        for attempt in await world.bot.results.claim(8):
-            await world.bot.results.work(attempt)
+        for attempt in await world.bot.poller.claim(8):
+            await world.bot.poller.work(attempt)
         assert not sending.done()
         heard.set()
         await sending

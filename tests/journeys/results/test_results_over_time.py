@@ -395,8 +395,8 @@ async def test_a_result_that_comes_while_the_record_is_being_asked_is_confirmed_
         # Smile ID has answered for its empty record, but the answer has not left yet.
         world.smile_id.fail_next("job_status", Fault.call(after=hold))
         assert await post(world, "something that makes the bot ask") == 400
-        (due,) = await world.bot.results.claim(1)
-        asking = asyncio.create_task(world.bot.results.work(due))
+        (due,) = await world.bot.poller.claim(1)
+        asking = asyncio.create_task(world.bot.poller.work(due))
         await arrived.wait()
         put_on_record(world, "0810")
         await call_back(world, "0810")

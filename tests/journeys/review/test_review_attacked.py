@@ -361,9 +361,9 @@ async def test_a_decision_that_is_told_late_says_what_smile_id_had_said_when_it_
         # Before anything of it is told, Smile ID ends the check the other way.
         put_on_record(world, "1210")
         await call_back(world, "1210")
-        while due := await world.bot.results.claim(8):
+        while due := await world.bot.poller.claim(8):
             for one in due:
-                await world.bot.results.work(one)
+                await world.bot.poller.work(one)
         assert (await world.check(ref)).state == "approved"
         await world.work()
         decision, differs = world.thread()[-2:]

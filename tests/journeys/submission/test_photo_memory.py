@@ -86,7 +86,7 @@ async def test_eight_giants_at_once_fit_into_the_memory_of_one(capsys: pytest.Ca
 @asynccontextmanager
 async def waiting(world: Journey) -> AsyncIterator[str]:
     """A check whose selfie waits for its turn, until the block ends; others' photos are being decoded."""
-    budget: PixelBudget = world.bot.submission._photo_loader._decoder._small
+    budget: PixelBudget = world.bot.submission.photo_loader.decoder._small
     await budget.take(SMALL_AT_ONCE)
     ref = await world.ask()
     working = asyncio.create_task(world.work())
