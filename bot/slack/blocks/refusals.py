@@ -346,6 +346,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
 _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
     **_SHOWN,
     "admin": lambda _user: "an admin of kyc-bot",
+    "channels": lambda _ids: "a channel that is meant for them",
     "operator": lambda _user: "an operator of kyc-bot",
     "person": lambda _user: "somebody else",
     "ref": quoted,
@@ -366,7 +367,7 @@ def sentence(coded: Coded) -> str:
 
 def plain_sentence(coded: Coded) -> str:
     """For a field of a form, a file or a terminal."""
-    return _filled(coded.code, coded.facts, _SHOWN_PLAINLY)
+    return _filled(coded.code, coded.facts, _SHOWN_PLAINLY).replace("`", "")
 
 
 def stored_sentence(text: str | None) -> str:

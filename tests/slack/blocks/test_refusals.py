@@ -116,6 +116,14 @@ def test_every_code_makes_one_whole_text(code: StrEnum) -> None:
         assert not set("{}") & set(text.replace('{"applicants": [...]}', ""))
 
 
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_no_plain_text_shows_mentions_or_formatting_marks_of_slack(code: StrEnum) -> None:
+    facts = {
+        name: SAMPLES.get(name, ["C0KYCREQ001"] if name == "channels" else "U0MUSA00001") for name in _named_in(code)
+    }
+    assert not set("<>`*") & set(plain_sentence(Coded(code, facts)))
+
+
 def test_a_field_of_a_form_shows_no_mention() -> None:
     claimed = Refused(Refusal.CLAIMED_BY, person="U0REVIEW0001", ref="K-7F3K2Q")
     assert sentence(claimed).startswith("<@U0REVIEW0001> has claimed K-7F3K2Q.")
