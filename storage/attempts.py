@@ -188,12 +188,6 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
     return [_attempt(tx, row) for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)]
 
 
-def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
-    """How long the oldest job that is due for job_status has been waiting."""
-    row = tx.row("SELECT MIN(ask_at) AS due FROM attempts WHERE ask_at <= :now", now=now)
-    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
-
-
 def next_ask(
     tx: Transaction, job_id: str, *, ask_at: datetime | None, poll_at: datetime | None, polls: int, confirms: int
 ) -> None:

@@ -26,13 +26,7 @@ AGAIN = "again"
 """Among what was let pass: this person was checked before, and shall be once more."""
 
 _COLUMNS = """
-    v.ref, v.state, v.reason, v.verdict, v.verdict_outcome, v.verdict_why, v.failure, v.failure_words, v.country,
-    v.id_type, v.applicant_sealed, v.requester, v.channel, v.thread_ts, v.message_ts, v.asked_at,
-    v.photos_checked_at, v.sent_at, v.ended_at, v.due_at, v.consent_at, v.consent_by, v.consent_notice, v.tries,
-    (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
-    v.asked_again, v.round, v.held, v.held_note, v.batch, v.batch_row,
-    v.decision, v.decided_at, v.decision_reason,
-    v.name_match, v.dob_match, v.phone_match, v.liveness, v.liveness_images,
+    v.*, (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
     (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review,
     COALESCE((SELECT LENGTH(r.events) FROM reviews r WHERE r.ref = v.ref AND r.round = v.round), 0) AS called
 """

@@ -6,10 +6,10 @@ holds open checks alone (m0011), however many have ended.
 
 import sqlite3
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from storage import attempts, leases
-from storage.engine.database import Transaction, from_text
+from storage.engine.database import Transaction
 
 # The planner takes a partial index only where the statement repeats the index's own conditions, word for word.
 _UNSENT = "state IN ('requested', 'submitting') AND held IS NULL"
@@ -71,11 +71,3 @@ def _leased_of_batches(tx: Transaction, *, now: datetime) -> int:
     row = tx.row("SELECT COUNT(*) AS n FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=now)
     assert row is not None
     return int(row["n"])
-
-
-def oldest(tx: Transaction, *, now: datetime) -> timedelta:
-    """How long the oldest check that is due has been waiting; rows of batches aside, which wait for each other."""
-    row = tx.row(
-        f"SELECT MIN(due_at) AS due FROM verifications WHERE {_UNSENT} AND batch IS NULL AND due_at <= :now", now=now
-    )
-    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage import leases
-from storage.engine.database import Transaction, from_text
+from storage.engine.database import Transaction
 
 HOMES = "homes"
 """Topic woken when a Home tab is to be shown anew."""
@@ -122,9 +122,3 @@ def mark_all_due(tx: Transaction, *, now: datetime) -> None:
         "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since", now=now, since=now - KEPT_FRESH
     )
     tx.wake(HOMES)
-
-
-def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
-    """How long the tab that is due for longest has been waiting."""
-    row = tx.row("SELECT MIN(due_at) AS due FROM homes WHERE due_at <= :now", now=now)
-    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

@@ -1,10 +1,10 @@
 """The inbox: messages to the bot and confirming clicks, by id alone, from before their ack until they are answered."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain.mentions.inbox import InboxItem
 from storage import leases
-from storage.engine.database import Transaction, from_text
+from storage.engine.database import Transaction
 from storage.engine.mapping import load, params
 from storage.leases import FREE, Queue
 
@@ -43,9 +43,3 @@ def reschedule(tx: Transaction, item_id: str, *, at: datetime) -> None:
 def delete(tx: Transaction, item_id: str) -> None:
     """It was answered, or its answer stands in the outbox: nothing of it is kept."""
     tx.run("DELETE FROM inbox WHERE id = :id", id=item_id)
-
-
-def oldest_due(tx: Transaction, *, now: datetime) -> timedelta:
-    """How long the item that is due for longest has been waiting."""
-    row = tx.row("SELECT MIN(due_at) AS due FROM inbox WHERE due_at <= :now", now=now)
-    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)

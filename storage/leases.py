@@ -6,9 +6,9 @@ Of the tables whose rows are worked off, each names its `Queue` in its own modul
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from storage.engine.database import Transaction
+from storage.engine.database import Transaction, from_text
 
 FREE = "(leased_until IS NULL OR leased_until <= :now)"
 """Nobody is at work on it, or whoever was has taken longer than any worker does."""
@@ -70,6 +70,24 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
     tx.run(
         "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL", now=now
     )
+
+
+_OLDEST = {
+    # Rows of batches are left out: they wait for each other.
+    "submission": """due_at FROM verifications
+        WHERE state IN ('requested', 'submitting') AND held IS NULL AND batch IS NULL""",
+    "results": "ask_at FROM attempts WHERE 1 = 1",
+    "homes": "due_at FROM homes WHERE 1 = 1",
+    "inbox": "due_at FROM inbox WHERE 1 = 1",
+    "outbox": "due_at FROM posts WHERE state = 'due'",
+}
+
+
+def oldest_due(tx: Transaction, queue: str, *, now: datetime) -> timedelta:
+    """How long the oldest due row of a queue has been waiting."""
+    column, _, rows = _OLDEST[queue].partition(" ")
+    oldest = tx.value(f"SELECT MIN({column}) {rows} AND {column} <= :now", now=now)
+    return now - from_text(oldest) if oldest else timedelta(0)
 
 
 class UnderWay:

@@ -32,5 +32,5 @@ def keep(tx: Transaction, name: str, value: str) -> None:
 
 
 def kept(tx: Transaction, name: str) -> str | None:
-    row = tx.row("SELECT value FROM meta WHERE name = :name", name=name)
-    return None if row is None else row["value"]
+    value: str | None = tx.value("SELECT value FROM meta WHERE name = :name", name=name)
+    return value

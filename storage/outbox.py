@@ -233,12 +233,6 @@ def unconfirmed_post(tx: Transaction, job_id: str) -> Post | None:
     return post_of(row) if row is not None else None
 
 
-def lag(tx: Transaction, *, now: datetime) -> timedelta:
-    """How long the oldest post that is due has been waiting."""
-    row = tx.row("SELECT MIN(due_at) AS due FROM posts WHERE state = 'due' AND due_at <= :now", now=now)
-    return now - from_text(row["due"]) if row is not None and row["due"] else timedelta(0)
-
-
 def post_of(row: sqlite3.Row) -> Post:
     """The columns `lane`, `note` and `about` keep their old names: renaming them buys nothing and costs a migration."""
     return load(Post, row, destination=row["lane"], payload=json.loads(row["note"]), parent_id=row["about"])

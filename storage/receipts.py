@@ -28,24 +28,30 @@ def keep(
     source: Source,
     code: str,
     body_sha256: str,
-    body: Mapping[str, object],
+    body: Mapping[str, object] | str,
     fate: Disposition,
     now: datetime,
 ) -> tuple[str, bool]:
-    """Store a message. Gives its receipt's id and whether it is new; a repeat, however signed, is not."""
+    """Store a message, one that could not be parsed as its text.
+
+    Returns its receipt's id and whether it is new; a repeat, however signed, is not.
+    """
     known = _find(tx, job_id, code, body_sha256)
     if known is not None:
         return known, False
-    _insert(
-        tx,
-        receipt_id=receipt_id,
+    text = body if isinstance(body, str) else json.dumps(without_pictures(body))
+    body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
+    tx.insert(
+        "receipts",
+        id=receipt_id,
         job_id=job_id,
         source=source,
         code=code,
-        body_sha256=body_sha256,
-        body=json.dumps(without_pictures(body)),
+        body_print=body_print,
+        body_sha256_sealed=sha256_sealed,
+        body_sealed=tx.sealer.seal(text, place=f"receipts.body:{receipt_id}"),
         fate=fate,
-        now=now,
+        received_at=now,
     )
     return receipt_id, True
 
@@ -53,11 +59,11 @@ def keep(
 def keep_refused(
     tx: Transaction, *, receipt_id: str, job_id: str, why: str, body: str, body_sha256: str, now: datetime
 ) -> bool:
-    """Keep what came with a known token and was not trusted; False when it is a repeat or enough are kept."""
-    kept = tx.value("SELECT COUNT(*) FROM receipts WHERE job_id = :job_id AND fate = 'refused'", job_id=job_id)
-    if kept >= REFUSED_KEPT or _find(tx, job_id, why, body_sha256) is not None:
+    """Store what came with a known token but was not trusted; False when it is a repeat or enough are stored."""
+    stored = tx.value("SELECT COUNT(*) FROM receipts WHERE job_id = :job_id AND fate = 'refused'", job_id=job_id)
+    if stored >= REFUSED_KEPT:
         return False
-    _insert(
+    _id, is_new = keep(
         tx,
         receipt_id=receipt_id,
         job_id=job_id,
@@ -68,7 +74,7 @@ def keep_refused(
         fate=Disposition.REFUSED,
         now=now,
     )
-    return True
+    return is_new
 
 
 def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | None:
@@ -83,33 +89,6 @@ def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | No
         if known is not None:
             return known
     return None
-
-
-def _insert(
-    tx: Transaction,
-    *,
-    receipt_id: str,
-    job_id: str,
-    source: Source,
-    code: str,
-    body_sha256: str,
-    body: str,
-    fate: Disposition,
-    now: datetime,
-) -> None:
-    body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
-    tx.insert(
-        "receipts",
-        id=receipt_id,
-        job_id=job_id,
-        source=source,
-        code=code,
-        body_print=body_print,
-        body_sha256_sealed=sha256_sealed,
-        body_sealed=tx.sealer.seal(body, place=f"receipts.body:{receipt_id}"),
-        fate=fate,
-        received_at=now,
-    )
 
 
 def without_pictures(body: Mapping[str, object]) -> dict[str, object]:

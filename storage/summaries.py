@@ -48,12 +48,9 @@ def untell_ahead(tx: Transaction, channel: str, *, today: date) -> None:
 
 def last_told(tx: Transaction, channel: str, kind: PeriodKind) -> date | None:
     """First day of the latest period that was told, or passed over in one line."""
-    row = tx.row(
-        "SELECT MAX(period) AS period FROM summaries WHERE channel = :channel AND kind = :kind",
-        channel=channel,
-        kind=kind,
-    )
-    return date.fromisoformat(row["period"]) if row is not None and row["period"] else None
+    newest = "SELECT MAX(period) FROM summaries WHERE channel = :channel AND kind = :kind"
+    period = tx.value(newest, channel=channel, kind=kind)
+    return date.fromisoformat(period) if period else None
 
 
 def take(tx: Transaction, channel: str, period: Period, *, how: str, now: datetime) -> bool:

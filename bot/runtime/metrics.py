@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from bot.domain.check.states import State
 from bot.domain.installation import ForeignPart
-from storage import attempts, checks, due, home_tabs, inbox, outbox
+from storage import checks, leases
 from storage.engine.database import Transaction
 
 
@@ -23,13 +23,9 @@ class Gauges(NamedTuple):
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
-    oldest = {
-        "submission": due.oldest(tx, now=now),
-        "results": attempts.oldest_due(tx, now=now),
-        "homes": home_tabs.oldest_due(tx, now=now),
-        "inbox": inbox.oldest_due(tx, now=now),
-    }
-    return Gauges(checks.count_by_state(tx), oldest, outbox.lag(tx, now=now))
+    queues = ("submission", "results", "homes", "inbox")
+    oldest = {queue: leases.oldest_due(tx, queue, now=now) for queue in queues}
+    return Gauges(checks.count_by_state(tx), oldest, leases.oldest_due(tx, "outbox", now=now))
 
 
 class Metrics:

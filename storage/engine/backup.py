@@ -212,14 +212,9 @@ def _mark(db: sqlite3.Connection, now: datetime) -> None:
     ).fetchone()
     if known is None:
         return
-    db.execute(
-        "INSERT INTO meta (name, value) VALUES ('restored', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (known,),
-    )
-    db.execute(
-        "INSERT INTO meta (name, value) VALUES ('restored_at', ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (to_text(now),),
+    db.executemany(
+        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [("restored", known), ("restored_at", to_text(now))],
     )
     db.execute(
         """

@@ -18,11 +18,11 @@ from pathlib import Path
 import sqlite_utils
 
 from bot.domain.installation import Installation
-from bot.errors import DatabaseFault, DatabaseNewer
+from bot.errors import DatabaseFault
 from storage import installation, meta
 from storage.engine import upkeep
 from storage.engine.connection import unusable_as_fault
-from storage.engine.migrations import migrations
+from storage.engine.migrations import applied_known, migrations
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
@@ -56,12 +56,11 @@ def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspec
     _require_place(path)
     if not path.exists():
         return Inspection(exists=False, pending=(), unfinished=False, proven=False, swept=True, open_to_others=())
-    log = _beside(path, "-wal")
-    idle = not log.exists()
+    idle = _is_idle(path)
     try:
         return _read(path, sealer, patience, idle=idle)
     except DatabaseFault:
-        if not idle or not log.exists():
+        if not idle or _is_idle(path):
             raise
     # A bot began to write while the file was taken for one at rest: what was seen may be half of something.
     return _read(path, sealer, patience, idle=False)
@@ -75,7 +74,7 @@ def examine_backup(path: Path, sealer: Sealer) -> Inspection:
     path = path.resolve()
     if not path.is_file():
         raise DatabaseFault("there is no such file")
-    seen = _read(path, sealer, timedelta(hours=1), idle=not _beside(path, "-wal").exists(), thorough=True)
+    seen = _read(path, sealer, timedelta(hours=1), idle=_is_idle(path), thorough=True)
     if not seen.proven:
         raise DatabaseFault("the file is not a database of kyc-bot")
     return seen
@@ -86,9 +85,8 @@ def installation_in(path: Path) -> Installation | None:
     path = path.resolve()
     if not path.is_file():
         return None
-    mode = "mode=ro" if _beside(path, "-wal").exists() else "immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS)) as connection:
+        with closing(_connect(path, idle=_is_idle(path))) as connection:
             return installation.read(connection)
     except sqlite3.Error:
         return None
@@ -102,9 +100,8 @@ def require_whole(path: Path, *, patience: timedelta) -> None:
     path = path.resolve()
     if not path.is_file():
         return
-    mode = "mode=ro" if _beside(path, "-wal").exists() else "immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None)) as connection:
+        with closing(_connect(path, idle=_is_idle(path))) as connection:
             _sweep(connection, patience)
     except DatabaseFault as fault:
         raise _to_be_restored(path) from fault
@@ -134,19 +131,12 @@ def _require_place(path: Path) -> None:
 
 
 def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool, thorough: bool = False) -> Inspection:
-    # Even with mode=ro SQLite creates -wal and -shm beside a file at rest, and leaves them there. A file without a
-    # log is whole in itself, so it may be called immutable, and then nothing is created.
-    mode = "immutable=1" if idle else "mode=ro"
-    with (
-        unusable_as_fault(),
-        closing(
-            sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-        ) as connection,
-    ):
+    with unusable_as_fault(), closing(_connect(path, idle=idle)) as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
-        applied = {migration.name for migration in migrations.applied(db)}
+        applied = applied_known(db)
         pending = tuple(migration.name for migration in migrations.pending(db))
-        _require_ours(db, applied)
+        if not applied and set(db.table_names()) - {migrations.migrations_table}:
+            raise DatabaseFault("the file is the database of another program")
         return Inspection(
             exists=True,
             pending=pending,
@@ -157,13 +147,15 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool,
         )
 
 
-def _require_ours(db: sqlite_utils.Database, applied: set[str]) -> None:
-    with closing(sqlite3.connect(":memory:")) as empty:
-        known = {migration.name for migration in migrations.pending(sqlite_utils.Database(empty))}
-    if beyond := sorted(applied - known):
-        raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
-    if not applied and set(db.table_names()) - {migrations.migrations_table}:
-        raise DatabaseFault("the file is the database of another program")
+def _is_idle(path: Path) -> bool:
+    return not _beside(path, "-wal").exists()
+
+
+def _connect(path: Path, *, idle: bool) -> sqlite3.Connection:
+    # Even with mode=ro SQLite creates -wal and -shm beside a file at rest, and leaves them there. A file without a
+    # log is whole in itself, so it may be called immutable, and then nothing is created.
+    mode = "immutable=1" if idle else "mode=ro"
+    return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
 
 
 def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:

@@ -19,15 +19,22 @@ from storage.engine.transaction import Transaction
 migrations = Migrations("kyc-bot")
 
 
+def applied_known(db: Database) -> set[str]:
+    """The migrations that a database has had. Raises DatabaseNewer if this version does not know them all."""
+    applied = {migration.name for migration in migrations.applied(db)}
+    with closing(Database(memory=True)) as empty:
+        known = {migration.name for migration in migrations.pending(empty)}
+    if beyond := sorted(applied - known):
+        raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
+    return applied
+
+
 def migrate(db: Database, sealer: Sealer) -> None:
     """Bring the database up to this version, and go on with what a kill has interrupted.
 
     Raises DatabaseNewer if it is already beyond, WrongKey if it was sealed with another key; then nothing is changed.
     """
-    with closing(Database(memory=True)) as empty:
-        ours = {migration.name for migration in migrations.pending(empty)}
-    if beyond := sorted({migration.name for migration in migrations.applied(db)} - ours):
-        raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
+    applied_known(db)
     if not db["meta"].exists():
         migrations.apply(db)
         return
