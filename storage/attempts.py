@@ -26,7 +26,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
     """(a) of the order: the job id, user id and callback token are ours before any call.
 
     They follow from the check under the key: recorded again in a backup that was put back, the attempt has the same
-    ones, and Smile ID can be asked whether it has that job. Until then such an attempt is in doubt.
+    ones, and Smile ID can be asked whether it has that job. Until that is answered, such an attempt is in doubt.
     """
     number = tx.value("SELECT COUNT(*) FROM attempts WHERE ref = :ref", ref=ref) + 1
     source = f"{ref} {to_text(asked_at)} {number}"
@@ -55,7 +55,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
 
 
 def _user_of_last_round(tx: Transaction, ref: str) -> str | None:
-    """Run again, a check keeps its user at Smile ID; once that one turned out to be taken, each try has its own."""
+    """A check that is run again keeps its user at Smile ID; once that id was taken, each attempt has its own."""
     row = tx.row(
         """
         SELECT a.user_id, a.round, v.round AS now FROM attempts a JOIN verifications v ON v.ref = a.ref
@@ -122,7 +122,7 @@ def prepared(tx: Transaction, job_id: str, *, smile_job_id: str | None, checkpoi
 
     `retry_flag` is a column that nothing writes any more.
     """
-    # A callback may have told of the job before the answer to our upload came: then it is sent already.
+    # A callback about the job may have come before the answer to our upload: then it is sent already.
     tx.run(
         """
         UPDATE attempts SET step = 'prepared', smile_job_id = COALESCE(:smile_job_id, smile_job_id, ''),
@@ -162,7 +162,7 @@ def doubt(tx: Transaction, job_id: str, *, since: datetime) -> None:
 
 
 def doubt_unsent(tx: Transaction, ref: str, *, since: datetime) -> None:
-    """A pass over this check ended without a word: whether Smile ID has its zip is in doubt."""
+    """A worker left this check without a result: whether Smile ID has its zip is in doubt."""
     tx.run(
         """
         UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since)
@@ -174,12 +174,12 @@ def doubt_unsent(tx: Transaction, ref: str, *, since: datetime) -> None:
 
 
 def doubt_open_ones(tx: Transaction, *, since: datetime) -> None:
-    """At start: whatever was under way when the process ended is in doubt."""
+    """At start, whatever was in progress when the process ended is in doubt."""
     tx.update("attempts", "step IN ('recorded', 'prepared') AND in_doubt_since IS NULL", {}, in_doubt_since=since)
 
 
 def settle_doubt(tx: Transaction, job_id: str) -> None:
-    """The doubt is over, Smile ID has no zip, and sending goes on from its checkpoint."""
+    """Smile ID has no zip: the doubt is over, and sending resumes from the checkpoint."""
     _set(tx, job_id, in_doubt_since=None)
 
 
@@ -191,14 +191,14 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
 def next_ask(
     tx: Transaction, job_id: str, *, ask_at: datetime | None, poll_at: datetime | None, polls: int, confirms: int
 ) -> None:
-    """Give the lease back with the next time; None: nothing more to ask."""
+    """Release the lease and set the next time to ask; None if there is nothing more to ask."""
     _set(tx, job_id, leased_until=None, ask_at=ask_at, poll_at=poll_at, polls=polls, confirm_tries=confirms)
 
 
 def ask_soon(tx: Transaction, job_id: str, *, at: datetime, at_most_every: timedelta | None = None) -> None:
     """Make a job due for job_status at `at`, or earlier if it is already.
 
-    With `at_most_every` no sooner than that after the last asking began: put off, never forgotten.
+    With `at_most_every` no sooner than that after the last request began: delayed, never dropped.
     """
     if at_most_every is not None:
         asked_at = tx.value("SELECT asked_at FROM attempts WHERE job_id = :job_id", job_id=job_id)
@@ -229,10 +229,10 @@ def end_claim(tx: Transaction, job_id: str) -> None:
 
 
 def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) -> None:
-    """The check is run again: nobody asks about its jobs any more, with two exceptions that people must hear of.
+    """The check is run again: stop polling for its jobs, with two exceptions that matter to people.
 
-    A final result that waits for confirmation is looked at once more, now. A job of which nobody knows whether Smile
-    ID has it keeps the one look that was promised when it was given up. What Smile ID says by itself is always heard.
+    A final result that waits for confirmation is asked about once more, now. A job that Smile ID may or may not have
+    keeps the one request that was scheduled when it was given up. Callbacks are still accepted.
     """
     tx.run(
         """
@@ -248,14 +248,14 @@ def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) ->
 
 
 def overdue_told(tx: Transaction, job_id: str, level: int) -> bool:
-    """Note that the waiting was told this many times; False if it was already."""
-    # A lease that ran out under a slow answer lets two workers come here.
+    """Record that people were notified of the wait this many times; False if they were already."""
+    # A lease that ran out during a slow answer lets two workers get here.
     of = {"job_id": job_id, "level": level}
     return tx.update("attempts", "job_id = :job_id AND overdue_told < :level", of, overdue_told=level)
 
 
 def learned_job(tx: Transaction, job_id: str, smile_job_id: str) -> None:
-    """Smile ID named its own id for the job while we were in doubt."""
+    """Store Smile ID's own id for the job, learned while the attempt was in doubt."""
     # The answer to the upload names it too, and stays where it came first.
     _set(tx, job_id, guard="(smile_job_id IS NULL OR smile_job_id = '')", smile_job_id=smile_job_id)
 

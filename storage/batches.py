@@ -106,8 +106,8 @@ def keep_preview(
 
 
 def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None:
-    """Nothing comes of it; `words` are for people."""
-    # Its requester may have cancelled it meanwhile, and hears of that.
+    """Refuse the file; `words` is the message for people."""
+    # Its requester may have cancelled it meanwhile, and gets that message.
     end = {"state": BatchState.REFUSED, "words": words, "ended_at": now, "due_at": None, "leased_until": None}
     tx.update("batches", "id = :id AND state IN ('reading', 'confirmed')", {"id": batch_id}, **end)
 
@@ -123,7 +123,7 @@ def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[Bat
 
 def end(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """The last of its rows has ended."""
-    # Cancelled in this moment, it stays cancelled.
+    # Its requester may have cancelled it at this moment: then it stays cancelled.
     tx.update("batches", "id = :id AND state = 'sending'", {"id": batch_id}, state=BatchState.DONE, ended_at=now)
 
 
@@ -149,7 +149,7 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now:
 
 
 def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
-    """The batch's own message stands in Slack."""
+    """The batch's own message is posted."""
     # Found again after its answer was lost, it may have been kept before: rows answer in the thread of the first one.
     tx.update("batches", "id = :id AND message_ts IS NULL", {"id": batch_id}, message_ts=ts)
 

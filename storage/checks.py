@@ -69,7 +69,7 @@ def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
 
 
 def begin_round(tx: Transaction, ref: str, request: Request, *, due_at: datetime, now: datetime) -> None:
-    """Have a check begin anew with what the form holds; what it had come to is gone from its row."""
+    """Start the next round of a check with the form's values; the row's results are cleared."""
     tx.run(
         """
         UPDATE verifications SET
@@ -153,8 +153,8 @@ def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
 
 
 def postpone(tx: Transaction, ref: str, *, until: datetime, counts: bool = True) -> None:
-    """Try again at `until`; `counts` adds to the tries since the last step forward."""
-    # A result may have come meanwhile, or the requester have withdrawn it: then there is nothing to try any more.
+    """Retry at `until`; `counts` adds to the tries since the last step forward."""
+    # A result may have come meanwhile, or the requester may have withdrawn it: then there is nothing to retry.
     tx.run(
         """
         UPDATE verifications SET due_at = :until, leased_until = NULL, tries = tries + :counts
@@ -209,11 +209,11 @@ def move(
         ref=ref,
         current=current,
     )
-    # The state was read above in this transaction, but whoever called may have read it long before: a callback, an
+    # The state was read above in this transaction, but the caller may have read it long before: a callback, an
     # answer to `job_status` and a click on *Cancel* race each other.
     if changed != 1:
         raise IllegalMove(f"{ref} left {current} meanwhile")
-    # With the row itself, so that whoever moves a check can forget neither its trail nor the managers' figures.
+    # With the row itself, so that no caller can forget the audit trail or the managers' figures.
     detail = f"{target.value}:{reason.value}" if reason else target.value
     audit.record(tx, at=now, actor=actor, act="check.moved", ref=ref, detail=detail)
     if target in FINAL or target is State.IN_REVIEW:
@@ -221,7 +221,7 @@ def move(
 
 
 def decide(tx: Transaction, ref: str, proposal: Proposal, *, now: datetime) -> None:
-    """Keep a reviewer's decision beside Smile ID's verdict, never in its place."""
+    """Store a reviewer's decision in addition to Smile ID's verdict, never in its place."""
     tx.run(
         """
         UPDATE verifications SET decision = :decision, decided_at = :now, decided_by = :by, decision_reason = :reason,
@@ -237,30 +237,30 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, now: datetime) -> N
 
 
 def reopen(tx: Transaction, ref: str) -> None:
-    """Decided, a check in review had ended; looked at again, it has not."""
+    """A decided check in review had ended; its review is open again, so it has not."""
     # A final result may have come since: then it has ended, whatever people decide.
     tx.run("UPDATE verifications SET ended_at = NULL WHERE ref = :ref AND state = 'in_review'", ref=ref)
 
 
 def end_as_decided(tx: Transaction, ref: str) -> None:
-    """Nobody looks again after all: it ended when it was decided."""
+    """The second review was given up: the check ended when it was decided."""
     tx.run("UPDATE verifications SET ended_at = COALESCE(ended_at, decided_at) WHERE ref = :ref", ref=ref)
 
 
 def compared(tx: Transaction, ref: str, found: Comparison) -> None:
-    """Keep how what was entered stands to the authority's record, as far as it is known by now."""
+    """Store how the entered data compares with the authority's record, as far as known."""
     matches = {"record": found.outcome, "name": found.name, "dob": found.dob, "phone": found.phone}
     known = {f"{what}_match": None if match is RecordMatch.NOT_COMPARED else match for what, match in matches.items()}
     _set(tx, ref, **known)
 
 
 def keep_liveness(tx: Transaction, ref: str, found: Liveness) -> None:
-    """Keep whether the verdict that is about to count rests on proof of life."""
+    """Store whether the verdict that is about to count rests on proof of liveness."""
     _set(tx, ref, liveness=found)
 
 
 def keep_failure(tx: Transaction, ref: str, *, failure: str, words: str | None) -> None:
-    """Keep why no verdict will come. `words` are ours, fit for the channel."""
+    """Store why no verdict will come. `words` is our own text, fit for the channel."""
     _set(tx, ref, failure=failure, failure_words=words)
 
 
@@ -280,12 +280,12 @@ def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, i
 
 
 def forget_photo_checks(tx: Transaction, ref: str) -> None:
-    """Other photos took the place of those that were looked at."""
+    """The photos that were checked have been replaced."""
     _set(tx, ref, photos_checked_at=None)
 
 
 def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> None:
-    """A step forward was made: the tries count anew."""
+    """Sending made progress: reset the tries."""
     tx.run(
         "UPDATE verifications SET tries = 0, sent_at = COALESCE(:sent_at, sent_at) WHERE ref = :ref",
         sent_at=sent_at,
@@ -294,7 +294,7 @@ def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> No
 
 
 def posted(tx: Transaction, ref: str, *, ts: str) -> None:
-    """The request's own message stands in Slack."""
+    """The request's own message is posted."""
     # Found again after its answer was lost, it may have been kept by a try before: threads hang on the first one.
     tx.update("verifications", "ref = :ref AND message_ts IS NULL", {"ref": ref}, message_ts=ts)
 
@@ -317,7 +317,7 @@ def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:
-    """How many checks stand in each state, as triggers keep count: read each few seconds, so nothing is scanned."""
+    """How many checks are in each state, counted by triggers: read every few seconds, so nothing is scanned."""
     return {row["state"]: row["n"] for row in tx.rows("SELECT state, n FROM check_counts")}
 
 

@@ -1,4 +1,4 @@
-"""What waits for an operator: messages of Smile ID that fit nowhere, posts that could not be delivered."""
+"""Dead letters: messages from Smile ID that fit nowhere, and posts that could not be delivered."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""What becomes of a post on its way to Slack: claimed, attempted, told, tried again, sent elsewhere, or ended.
+"""Delivery state of posts: claimed, attempted, posted, rescheduled, redirected or ended.
 
-What is to be said, and when, stands in `outbox`; whether Slack took it is known by whoever delivers. A post is changed
-here by whoever has leased it and is at work on it, so that most statements need no other guard than its id.
+`outbox` decides which posts there are and when they are due. Only the worker that holds a post's lease changes it here,
+so most statements need no guard but its id.
 """
 
 import sqlite3
@@ -25,8 +25,8 @@ def claim_due(
     """The next post of each conversation, opening and final ones first, ours until the lease ends.
 
     One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
-    reviewer waits up to `hold` for the notice to be delivered, so that it can say so truthfully; what belongs into the
-    thread of a summary waits for the summary.
+    reviewer waits up to `hold` for the notice to be delivered, so that what it says is true; replies in the thread of
+    a summary wait for the summary.
     """
     lanes = tx.rows(
         """
@@ -69,23 +69,23 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
 
 
 def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
-    """Written before the call: from here on the answer may be lost, and then our own message is looked for."""
+    """Mark it before the call to Slack: if the answer is lost, the message is searched for before a retry."""
     _set(tx, post_id, in_doubt_since=now)
 
 
 def not_posted(tx: Transaction, post_id: str) -> None:
-    """The call itself surely did nothing: there is no message to look for."""
+    """The call certainly posted nothing, so there is no message to search for."""
     _set(tx, post_id, in_doubt_since=None)
 
 
 def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
-    """It stands in Slack."""
+    """It is posted in Slack."""
     _set(tx, post_id, state="done", leased_until=None, channel=channel, ts=ts, done_at=now, error=None)
     tx.wake(OUTBOX)
 
 
 def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
-    """Try again at `at`. A doubt stays: failing to look for a message says nothing of the message."""
+    """Retry at `at`. A doubt stays: a failed search says nothing about the message."""
     tx.run(
         """
         UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts
@@ -99,14 +99,14 @@ def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, count
 
 
 def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, error: str) -> None:
-    """Deliver it elsewhere: to a person directly, since its thread or channel is gone."""
+    """Deliver it elsewhere, usually to a person directly, because its thread or channel is gone."""
     fresh = {"due_at": now, "leased_until": None, "in_doubt_since": None, "tries": 0}
     _set(tx, post_id, lane=destination, error=error, **fresh)
     tx.wake(OUTBOX)
 
 
 def release(tx: Transaction, post_id: str, *, now: datetime) -> None:
-    """A post that has failed is due once more, as if it were new: an operator has seen to the cause."""
+    """Make a failed post due as if it were new: an operator has fixed the cause."""
     # Released twice at once, it is due once.
     fresh = {"state": "due", "due_at": now, "tries": 0, "done_at": None, "created_at": now}
     tx.update("posts", "id = :id AND state = 'failed'", {"id": post_id}, **fresh)
@@ -114,7 +114,7 @@ def release(tx: Transaction, post_id: str, *, now: datetime) -> None:
 
 
 def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:
-    """It will not be delivered: `dropped` (nothing to say any more) or `failed` (an operator can see it)."""
+    """It will not be delivered: `dropped` (no longer needed) or `failed` (a dead letter, visible to operators)."""
     _set(tx, post_id, state=state, leased_until=None, error=error, done_at=now)
     tx.wake(OUTBOX)
 

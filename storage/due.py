@@ -1,6 +1,6 @@
-"""Which checks are due to be sent, and who sends them: the queue in the table `verifications`.
+"""The queue of checks that are due to be sent, in the table `verifications`.
 
-Asked each second and after each check, on the one writer thread: every statement reads along a partial index that
+Read each second and after each check, on the one writer thread: every statement reads along a partial index that
 holds open checks alone (m0011), however many have ended.
 """
 
@@ -44,8 +44,8 @@ def claim_due(
 
     A row of a batch waits for its batch, unless somebody ran it again by itself: that batch may be done long since.
     At most `of_batches` rows of batches are leased at any time, since their photos lie in memory meanwhile.
-    A lease that ran out is taken anew. Of a check that is `under_way` in this process nothing else comes of it, since
-    it was the clock that jumped. Any other was left by a pass that could not even write down how far it had come.
+    An expired lease is renewed. A check that is `under_way` in this process is not claimed: only the machine's clock
+    jumped. Any other was left by a worker that could not even record how far it had come.
     """
     rows = leases.find_due(tx, _SINGLES, now=now, limit=limit)
     room = min(limit - len(rows), of_batches - _leased_of_batches(tx, now=now))
@@ -54,7 +54,7 @@ def claim_due(
     leases.take(tx, "verifications", "ref", (row["ref"] for row in rows), now=now, until=until)
     for row in rows:
         if row["leased_until"] is not None and row["ref"] not in under_way:
-            # With the lease itself: whoever works on the check now must not send before it has asked.
+            # In the same transaction as the lease: the new worker must ask Smile ID before it sends.
             attempts.doubt_unsent(tx, row["ref"], since=now)
     return [row["ref"] for row in rows if row["ref"] not in under_way]
 

@@ -1,4 +1,4 @@
-"""Home tabs: whose stands open, what it shows, and when it is to be shown anew."""
+"""Home tabs: who opened one, what was published last, and when to publish next."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from storage import leases
 from storage.engine.database import Transaction
 
 HOMES = "homes"
-"""Topic woken when a Home tab is to be shown anew."""
+"""Topic woken when a Home tab is due to be published."""
 
 KEPT_FRESH = timedelta(days=7)
-"""After this long without being opened, a tab waits until it is opened again."""
+"""A tab that was not opened for this long is not refreshed until it is."""
 GAP = timedelta(seconds=10)
-"""However much happens, one person's tab is not published more often."""
+"""One person's tab is published no more often."""
 
 _QUEUE = leases.Queue(
     table="homes",
     key="person",
     columns="person, view_print",
-    # A tab that is being shown is due again by a change, but not before it stands: two views would overtake each other.
+    # A change makes a tab due even while it is being published, but it waits for that: one view could overtake another.
     due="((due_at <= :now AND leased_until IS NULL) OR leased_until <= :now)",
     order="due_at, person",
     taken="due_at = NULL",
@@ -28,7 +28,7 @@ _QUEUE = leases.Queue(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueTab:
-    """A tab to be shown anew."""
+    """A tab that is due to be published."""
 
     person: str
     view_print: str
@@ -44,7 +44,7 @@ def prints_of(tx: Transaction, view: str) -> list[str]:
 
 
 def opened(tx: Transaction, person: str, *, now: datetime) -> None:
-    """Somebody looks at it: shown anew at once."""
+    """Somebody opened it: publish it at once."""
     tx.run(
         """
         INSERT INTO homes (person, opened_at, due_at) VALUES (:person, :now, :now)
@@ -57,8 +57,8 @@ def opened(tx: Transaction, person: str, *, now: datetime) -> None:
 
 
 def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
-    """Something changed about a check: for who asked for it, and for whom everybody's checks are shown."""
-    # A tab that is due already shows this change too. One that is being shown now is due once more.
+    """A check changed: refresh the tab of its requester, and of those who see everybody's checks."""
+    # A tab that is due already will include this change. One that is being published now becomes due once more.
     touched = tx.run(
         """
         UPDATE homes SET due_at = CASE
@@ -77,19 +77,19 @@ def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
 
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[DueTab]:
-    """Tabs to be shown anew, ours until the lease ends. What changes from here on makes them due again."""
+    """Tabs to publish, ours until the lease ends. Later changes make them due once more."""
     rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
     return [DueTab(person=row["person"], view_print=row["view_print"]) for row in rows]
 
 
 def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str], now: datetime) -> None:
-    """It stands in Slack, or stood so already."""
+    """It is published, or was up to date already."""
     shown = {"leased_until": None, "view_print": view_print, "sees": ",".join(sorted(sees)), "published_at": now}
     tx.update("homes", "person = :person", {"person": person}, **shown)
 
 
 def reschedule_earlier(tx: Transaction, person: str, *, at: datetime) -> None:
-    """It stands, but not all of it was known: build it once more then, unless it is due earlier by a change."""
+    """It was published incomplete: rebuild it at `at`, unless a change makes it due earlier."""
     tx.run(
         "UPDATE homes SET due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END "
         "WHERE person = :person",
@@ -99,7 +99,7 @@ def reschedule_earlier(tx: Transaction, person: str, *, at: datetime) -> None:
 
 
 def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:
-    """It could not be shown: try again then, unless it is due earlier by a change."""
+    """It could not be published: retry at `at`, unless a change makes it due earlier."""
     tx.run(
         """
         UPDATE homes SET leased_until = NULL, view_print = '',
@@ -112,12 +112,12 @@ def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:
 
 
 def forget(tx: Transaction, person: str) -> None:
-    """There is nobody to show it to."""
+    """Its person is gone."""
     tx.run("DELETE FROM homes WHERE person = :person", person=person)
 
 
 def mark_all_due(tx: Transaction, *, now: datetime) -> None:
-    """A new day, or other roles: every tab that is kept fresh."""
+    """Refresh every tab in use: a new day began, or roles changed."""
     tx.run(
         "UPDATE homes SET due_at = :now WHERE due_at IS NULL AND opened_at > :since", now=now, since=now - KEPT_FRESH
     )

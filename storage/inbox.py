@@ -9,7 +9,7 @@ from storage.engine.mapping import load, params
 from storage.leases import FREE, Queue
 
 INBOX = "inbox"
-"""Topic woken when something is to be answered."""
+"""Topic woken when a request waits for its answer."""
 _QUEUE = Queue(table="inbox", key="id", due=f"due_at <= :now AND {FREE}", order="due_at, id")
 
 
@@ -29,17 +29,17 @@ def keep(tx: Transaction, item: InboxItem, *, now: datetime) -> None:
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[InboxItem]:
     """Items whose time has come, oldest first, ours until the lease ends.
 
-    A lease that ran out was left by a worker that could not even write that it failed.
+    An expired lease was left by a worker that could not even record its failure.
     """
     rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
     return [load(InboxItem, row, user=row["person"]) for row in rows]
 
 
 def reschedule(tx: Transaction, item_id: str, *, at: datetime) -> None:
-    """It could not be answered now: try again at `at`."""
+    """It could not be answered now: retry at `at`."""
     tx.run("UPDATE inbox SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id", at=at, id=item_id)
 
 
 def delete(tx: Transaction, item_id: str) -> None:
-    """It was answered, or its answer stands in the outbox: nothing of it is kept."""
+    """It was answered, or its answer is in the outbox: nothing of it is kept."""
     tx.run("DELETE FROM inbox WHERE id = :id", id=item_id)

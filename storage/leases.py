@@ -1,6 +1,6 @@
 """Leases: rows that a worker has taken, and that no other takes before the lease ends.
 
-Of the tables whose rows are worked off, each names its `Queue` in its own module; how one is claimed stands here.
+Each table whose rows are worked off names its `Queue` in its own module; how one is claimed is defined here.
 """
 
 import sqlite3
@@ -11,21 +11,21 @@ from datetime import datetime, timedelta
 from storage.engine.database import Transaction, from_text
 
 FREE = "(leased_until IS NULL OR leased_until <= :now)"
-"""Nobody is at work on it, or whoever was has taken longer than any worker does."""
+"""Nobody is working on it, or its lease ran out: it was set longer than any worker takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """Rows that are worked off, oldest first. All words are ours, and put into statements as they are."""
+    """Rows that are worked off, oldest first. All SQL in it is ours, and used as it is."""
 
     table: str
     key: str
     columns: str = "*"
     due: str
-    """Which rows are to be taken at `:now`, in the words of a partial index: the planner compares them."""
+    """Which rows are due at `:now`, written exactly as in the partial index: the planner compares the text."""
     order: str
     taken: str = ""
-    """What a lease changes in the row beside `leased_until`."""
+    """What a lease changes in the row in addition to `leased_until`."""
 
 
 def claim_due(tx: Transaction, queue: Queue, *, now: datetime, until: datetime, limit: int) -> list[sqlite3.Row]:
@@ -50,7 +50,7 @@ def take(
     tx: Transaction, table: str, key: str, values: Iterable[str], *, now: datetime, until: datetime, also: str = ""
 ) -> None:
     """Lease rows that this very transaction has found to be free."""
-    # No guard: one writer runs one transaction at a time, so nobody has come between the finding and this.
+    # No guard: one writer runs one transaction at a time, so nobody can come between the query and this update.
     assignments = ", ".join(filter(None, ("leased_until = :until", also)))
     for value in values:
         tx.run(f"UPDATE {table} SET {assignments} WHERE {key} = :value", until=until, now=now, value=value)
@@ -60,13 +60,13 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
     """At start every lease is dead, since only one process uses a database."""
     tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
-    # A post or a batch that has come to its end has given its lease back: only those that wait are looked at.
+    # A post or a batch that has come to its end has given its lease back: only those that wait are read.
     tx.run("UPDATE posts SET leased_until = NULL WHERE state = 'due' AND leased_until IS NOT NULL")
     tx.run(
         "UPDATE batches SET leased_until = NULL WHERE state IN ('reading', 'confirmed') AND leased_until IS NOT NULL"
     )
     tx.run("UPDATE inbox SET leased_until = NULL WHERE leased_until IS NOT NULL")
-    # Whether a tab was shown is not known: it is shown anew, whatever it showed before.
+    # Whether a tab was published is unknown: publish it once more, whatever it showed before.
     tx.run(
         "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL", now=now
     )
@@ -91,7 +91,7 @@ def oldest_due(tx: Transaction, queue: str, *, now: datetime) -> timedelta:
 
 
 class UnderWay:
-    """What this process is at work on, by key.
+    """What this process is working on, by key.
 
     A lease may run out under its worker, when the machine's clock jumps or the work waits for its turn; the row is then
     claimed once more, and must not be worked on twice at the same time.
@@ -105,7 +105,7 @@ class UnderWay:
         return frozenset(self._keys)
 
     async def run(self, key: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it, unless it is being done already."""
+        """Run `work`, unless work on this key is running already."""
         if key in self._keys:
             return
         self._keys.add(key)

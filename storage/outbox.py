@@ -1,8 +1,8 @@
-"""What is to be said in Slack: rows written with the change they tell, delivered later, at least once.
+"""The outbox: posts written in the same transaction as the change they report, delivered later, at least once.
 
-A row holds a kind and ids, never text: the words are built at delivery. Its id names the event (`result:<job>`),
+A row holds a kind and ids, never text: the message is built at delivery. Its id names the event (`result:<job>`),
 so that an event can be enqueued only once, and travels with the message as metadata, so that a post whose answer
-was lost can be found again. What becomes of a row then is `deliveries`' part.
+was lost can be found again. Delivery itself is in `deliveries`.
 """
 
 import json
@@ -16,10 +16,10 @@ from storage.engine.database import Transaction, from_text, moment_or_none
 from storage.engine.mapping import load
 
 OUTBOX = "outbox"
-"""Topic woken when something is to be said."""
+"""Topic woken when a post is added."""
 
 ALERT_EVERY = timedelta(hours=1)
-"""How often operators hear of one kind of fault."""
+"""Operators are alerted of one kind of fault no more often."""
 
 _REST, _CARDS, _FIRST = 2, 1, 0
 
@@ -39,12 +39,12 @@ def enqueue(
     in_doubt_since: datetime | None = None,
     is_silent: bool = False,
 ) -> str:
-    """Have one event told; the same event again changes nothing. Gives the post's id.
+    """Add the post of one event and return its id; adding it a second time changes nothing.
 
-    One that `is_silent` is kept like one that was told, and never delivered.
+    A silent one is stored as if it had been posted, and never delivered.
 
-    About a check that came out of a backup it may have been told before the backup was put back: then it is in doubt
-    since then, and looked for before it is posted. So is what the caller says may stand in Slack `in_doubt_since`.
+    The post of a check from a restored backup may have been delivered after the backup was taken: it is in doubt, and
+    searched for before it is posted. The same goes for one that the caller marks as `in_doubt_since`.
     """
     post_id = f"{kind.value}:{key}"
     priority = _FIRST if kind in URGENT else _CARDS if kind is PostKind.REVIEW_NOTICE else _REST
@@ -78,7 +78,7 @@ def enqueue(
 
 
 def awaits_refresh(tx: Transaction, ref: str) -> bool:
-    """Whether the request's message, or an update of it, is still to be built."""
+    """Whether the request's message, or an update of it, has yet to be built."""
     # One that is leased or in doubt was built before what changed now.
     return tx.exists(
         """
@@ -138,12 +138,12 @@ def cards_to_refresh(tx: Transaction, ref: str) -> list[tuple[Post, int]]:
 
 
 def questions(tx: Transaction, ref: str) -> list[str]:
-    """Ids of the questions to the requester that stand in Slack."""
+    """Ids of the questions to the requester that are posted in Slack."""
     return tx.column("SELECT id FROM posts WHERE ref = :ref AND kind = 'held' AND state = 'done'", ref=ref)
 
 
 def has_told(tx: Transaction, ref: str) -> bool:
-    """Whether anything about a check was told in its thread, or will be."""
+    """Whether anything about a check was posted in its thread, or will be."""
     return tx.exists(
         """
         SELECT 1 FROM posts WHERE ref = :ref AND state IN ('due', 'done')
@@ -155,8 +155,8 @@ def has_told(tx: Transaction, ref: str) -> bool:
 
 
 def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], now: datetime) -> None:
-    """Have posts of these kinds not told any more, as far as they are not on their way."""
-    # One that is leased or in doubt may stand in Slack already: it comes to its own end.
+    """Drop posts of these kinds, unless they are already on their way."""
+    # One that is leased or in doubt may be in Slack already: its delivery finishes on its own.
     for kind in kinds:
         tx.run(
             """
@@ -170,8 +170,8 @@ def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], no
 
 
 def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:
-    """When operators were last told of a fault of this kind; `now` when that is an hour ago, or never was."""
-    # Told in the future, it was told by a clock that has been set back since: nobody would hear of it until then.
+    """When operators were last alerted of this kind of fault; `now` if that was over an hour ago, or never."""
+    # An alert dated in the future was sent before the clock was set back: waiting for it would silence new alerts.
     tx.run(
         """
         INSERT INTO alerts (kind, told_at) VALUES (:kind, :now)
@@ -185,7 +185,7 @@ def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:
 
 
 def opening(tx: Transaction, ref: str) -> Post | None:
-    """The message of a request, wherever it stands."""
+    """The post of a request, whatever its state."""
     return find(tx, f"{PostKind.REQUEST.value}:{ref}")
 
 
@@ -195,7 +195,7 @@ def find(tx: Transaction, post_id: str) -> Post | None:
 
 
 def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
-    """Every card of a check, or of one of its rounds, that stands in Slack or will, oldest first."""
+    """Every card of a check, or of one of its rounds, that is or will be in Slack, oldest first."""
     rows = tx.rows(
         "SELECT * FROM posts WHERE ref = :ref AND kind = 'review_notice' AND state IN ('due', 'done') ORDER BY seq",
         ref=ref,
@@ -209,7 +209,7 @@ def delivered(tx: Transaction, post_id: str) -> bool:
 
 
 def told_codes(tx: Transaction, job_id: str) -> frozenset[str]:
-    """Result codes of a job that people were told of, or will be."""
+    """Result codes of a job that were or will be posted."""
     codes = tx.column(
         """
         SELECT DISTINCT r.code FROM posts p JOIN receipts r ON r.id = p.receipt
@@ -221,7 +221,7 @@ def told_codes(tx: Transaction, job_id: str) -> frozenset[str]:
 
 
 def unconfirmed_post(tx: Transaction, job_id: str) -> Post | None:
-    """The message that told an unconfirmed result of this job, if there is one that was not dropped."""
+    """The post of this job's unconfirmed result, if there is one that was not dropped."""
     row = tx.row(
         """
         SELECT p.* FROM posts p

@@ -15,8 +15,8 @@ _MOST_EARLIER = 50
 def hold(
     tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, remind_at: datetime, now: datetime
 ) -> bool:
-    """Do not send it before a question is answered. False when it is held already, or beyond being held."""
-    # The requester may have withdrawn it while its photos were looked at.
+    """Hold it until a question is answered. False when it is held already, or no longer waits to be sent."""
+    # The requester may have withdrawn it while its photos were checked.
     return tx.update(
         "verifications",
         "ref = :ref AND state = 'requested' AND held IS NULL",
@@ -30,8 +30,8 @@ def hold(
 
 
 def release(tx: Transaction, ref: str, *, paused: timedelta, now: datetime) -> bool:
-    """The question is answered: due to be sent now. False when there is no question any more."""
-    # Two buttons of one question may be pressed at once, and the clock may withdraw the check in that moment.
+    """The question is answered: it is due to be sent now. False when there is no question any more."""
+    # Two buttons of one question may be pressed at once, and a time-out may withdraw the check at that moment.
     return tx.change(
         """
         UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL,
@@ -45,12 +45,12 @@ def release(tx: Transaction, ref: str, *, paused: timedelta, now: datetime) -> b
 
 
 def drop(tx: Transaction, ref: str) -> None:
-    """The question has lost its sense: the check is withdrawn."""
+    """The check is withdrawn, so its question is moot."""
     tx.update("verifications", "ref = :ref", {"ref": ref}, held=None)
 
 
 def postpone(tx: Transaction, ref: str, *, until: datetime) -> None:
-    """Nothing comes of the silence before then."""
+    """Neither remind the requester nor time out before then."""
     tx.update("verifications", "ref = :ref AND state = 'requested' AND held IS NOT NULL", {"ref": ref}, due_at=until)
 
 

@@ -1,4 +1,4 @@
-"""What Smile ID said, message by message: kept once, sealed, without pictures."""
+"""Receipts: every message from Smile ID, stored once, sealed, without pictures."""
 
 import json
 import sqlite3
@@ -119,7 +119,7 @@ def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:
 
 
 def release(tx: Transaction, receipt_id: str) -> str:
-    """Wait for nobody any more with a message that fitted nowhere; it is never believed. Gives its job's id."""
+    """Take a message that fitted nowhere off the dead letters; it is never trusted. Returns its job's id."""
     job_id = tx.value("UPDATE receipts SET fate = 'released' WHERE id = :id RETURNING job_id", id=receipt_id)
     assert job_id is not None
     return str(job_id)
@@ -154,7 +154,7 @@ def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
 
 
 def told(tx: Transaction, job_id: str) -> list[Receipt]:
-    """What was said of a job that people were told of, or will be."""
+    """Messages about a job that were or will be posted."""
     rows = tx.rows(
         """
         SELECT r.* FROM receipts r

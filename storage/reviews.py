@@ -1,7 +1,7 @@
 """Reviews (table `reviews`): who has claimed what, what is proposed, decided and noted.
 
-Every change is guarded by the state that it needs, and says whether it took place. Which of them follow a click or a
-message, and who hears of it, is decided in `bot.review.transitions`. What people write is sealed.
+Every change is guarded by the state it needs, and returns whether it took place. `bot.review.transitions` decides which
+changes follow a click or a message, and who is notified. What people write is sealed.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ def find(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
 def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple[list[Review], int]:
     """The first open reviews, those that this person has claimed before all others, oldest first; and how many.
 
-    Without those of checks that they asked for, or ran again: who does not override four eyes cannot take them up.
+    Without checks that they requested or ran again: only somebody who may override four eyes can claim those.
     """
     rows = tx.rows(
         """
@@ -94,13 +94,13 @@ def decisions(tx: Transaction, ref: str) -> list[ReviewDecision]:
 
 
 def replies_due(tx: Transaction) -> list[tuple[str, int]]:
-    """Decided reviews, by reference and round, below whose cards nobody has read the replies yet."""
+    """Decided reviews, by reference and round, whose replies below the cards have not been read yet."""
     rows = tx.rows("SELECT ref, round FROM reviews WHERE replies_due = 1 LIMIT 50")
     return [(row["ref"], row["round"]) for row in rows]
 
 
 def open_in_earlier_rounds(tx: Transaction, ref: str) -> list[int]:
-    """Rounds before the one that counts now, in which somebody is still waited for."""
+    """Earlier rounds whose review is still open."""
     return tx.column(
         """
         SELECT round FROM reviews WHERE ref = :ref AND state = 'open'
@@ -132,9 +132,9 @@ def waiting(tx: Transaction) -> list[WaitingReview]:
 
 
 def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
-    """Checks that Smile ID has had since then without any word, and that nobody was called for yet.
+    """Checks sent to Smile ID before then that have no result, and for which no reviewer was called yet.
 
-    Rows of a file aside: the file's own message counts them, and a card for each would bury all others.
+    Except rows of a file: the file's own message counts them, and a card for each would bury all others.
     """
     return tx.column(
         """
@@ -151,12 +151,12 @@ def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
 
 
 def ensure(tx: Transaction, ref: str, round_: int, *, now: datetime) -> None:
-    """A review to write to, for which nobody has been called. One that stands stays as it is."""
+    """Add a closed review to write to, for which nobody is called. An existing one stays as it is."""
     tx.insert_once("reviews", ref=ref, round=round_, state=ReviewState.SETTLED, opened_at=now, closed_at=now)
 
 
 def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
-    """Keep what reviewers are called for. False when they were called for it before: a message that came again."""
+    """Record what reviewers are called for. False for a repeated message: they were called for it before."""
     # The line is compared inside the UPDATE: a callback and Smile ID's own record may report one event at once.
     return tx.change(
         """
@@ -170,19 +170,19 @@ def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
 
 
 def reopen(tx: Transaction, ref: str, round_: int, *, now: datetime) -> bool:
-    """Open it, claimed by nobody. False when it is open already: whoever has claimed it keeps it."""
-    # A reviewer's decision may have closed it since the caller looked. It stays on record, and the review opens anew.
+    """Open it, unclaimed. False when it is open already: its claim stays."""
+    # A reviewer's decision may have closed it since the caller read it; the decision stays on record.
     fresh = {"claimed_by": None, "claimed_at": None, "touched_at": None, "reminded": ""}
     return _set(tx, ref, round_, "state <> 'open'", state=ReviewState.OPEN, opened_at=now, closed_at=None, **fresh)
 
 
 def mark_by_hand(tx: Transaction, ref: str, round_: int, *, by_hand: bool) -> None:
-    """Whether somebody opened it of their own accord, without being called."""
+    """Record whether somebody opened it by hand, without being called."""
     _set(tx, ref, round_, by_hand=by_hand)
 
 
 def close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: datetime) -> None:
-    """Nobody is waited for any more; a proposal that waited for a second person is gone."""
+    """Close it; a proposal that waited for a second person is dropped."""
     _set(tx, ref, round_, state=state, closed_at=now, by_hand=False, **_NO_PROPOSAL)
 
 
@@ -190,8 +190,8 @@ def close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: da
 
 
 def claim(tx: Transaction, ref: str, round_: int, *, by: str, now: datetime) -> bool:
-    """Give an open review to one person. False when somebody has it already, perhaps they themselves."""
-    # Two people click *Claim* on two copies of a card: the first to be written has it, the other is told who.
+    """Give an open review to one person. False when somebody has claimed it already, perhaps the same person."""
+    # Two people click *Claim* on two copies of a card: the first one written wins, and the other sees who has it.
     return tx.change(
         """
         UPDATE reviews SET claimed_by = :by, claimed_at = :now, touched_at = :now, reminded = '',
@@ -206,7 +206,7 @@ def claim(tx: Transaction, ref: str, round_: int, *, by: str, now: datetime) -> 
 
 
 def change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None, now: datetime) -> bool:
-    """From the one who had it to another, or to nobody. False when it is not theirs any more."""
+    """Hand a claim on, or release it. False when `before` no longer has it."""
     # An admin may have handed it on, a decision or Smile ID's final result closed it, or *Run again* begun a new
     # round, since the caller read who had it.
     claim = {"claimed_by": after, "claimed_at": now if after else None, "touched_at": now, "reminded": ""}
@@ -236,15 +236,15 @@ def propose(tx: Transaction, ref: str, round_: int, proposal: Proposal) -> bool:
 
 
 def withdraw_proposal(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """Nobody may agree to it any more; whoever is waited for has their time anew. Nothing where nothing is proposed."""
-    # A second person may have agreed first: then the review is closed, and the decision stands.
+    """Drop the proposal and restart the reminders. A review without a proposal stays as it is."""
+    # A second person may have agreed first: then the review is closed, and the decision counts.
     tx.update(
         "reviews", f"{_CURRENT} AND proposed IS NOT NULL", {"ref": ref}, touched_at=now, reminded="", **_NO_PROPOSAL
     )
 
 
 def restart_reminders(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """Whoever is waited for has their time anew."""
+    """Restart the reminders of an open review."""
     tx.update("reviews", _CURRENT, {"ref": ref}, touched_at=now, reminded="")
 
 
@@ -253,7 +253,7 @@ def add_decision(
 ) -> None:
     """Keep a decision beside those before it, and have the replies below the cards read.
 
-    `number` counts within the round: two that bear the same one raise sqlite3.IntegrityError.
+    `number` counts within the round: a number that is taken raises sqlite3.IntegrityError.
     """
     tx.insert(
         "decisions",
@@ -276,12 +276,12 @@ def add_decision(
 
 def add_note(tx: Transaction, ref: str, round_: int, *, author: str, words: str, source: str, now: datetime) -> bool:
     """Keep what a reviewer wrote. False for a repeat: one `source`, a form or a reply, is one note."""
-    # Slack may submit one form twice, and the replies below a card are read again when a reading broke off.
+    # Slack may submit one form twice, and the replies below a card are read once more after an interruption.
     sealed = tx.sealer.seal(words, place=f"review_notes.words:{ref}:{round_}:{source}")
     note = {"author": author, "at": now, "source": source, "words_sealed": sealed}
     is_new = tx.insert_once("review_notes", ref=ref, round=round_, **note)
     if is_new:
-        # Whoever has claimed it is at work: no reminder for now.
+        # The claimer is working on it: no reminder for now.
         of = {"ref": ref, "round": round_, "author": author}
         theirs = f"{_OF_ROUND} AND claimed_by = :author AND state = 'open'"
         tx.update("reviews", theirs, of, touched_at=now, reminded="")
@@ -289,13 +289,13 @@ def add_note(tx: Transaction, ref: str, round_: int, *, author: str, words: str,
 
 
 def replies_read(tx: Transaction, ref: str, round_: int) -> None:
-    """The replies below the cards of this round are kept."""
+    """The replies below the cards of this round are stored."""
     _set(tx, ref, round_, replies_due=False)
 
 
 def mark_reminded(tx: Transaction, review: Review, mark: str) -> bool:
-    """Take one step of the ladder. False when something happened meanwhile, or it was taken before."""
-    # Since the review was read, somebody may have claimed, proposed or decided: who is reminded would be wrong.
+    """Record one reminder. False when the review changed meanwhile, or the reminder was sent before."""
+    # Since the review was read, somebody may have claimed, proposed or decided: the wrong person would be reminded.
     of = {"ref": review.ref, "round": review.round, "before": review.reminded, "claimed_by": review.claimed_by or ""}
     unchanged = f"{_OF_ROUND} AND state = 'open' AND reminded = :before AND COALESCE(claimed_by, '') = :claimed_by"
     return tx.update("reviews", unchanged, of, reminded=mark)

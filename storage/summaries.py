@@ -1,4 +1,4 @@
-"""Which summaries were told where (table `summaries`), and since when there is anything to tell."""
+"""Which summaries were posted in which channel (table `summaries`), and from when on there are any."""
 
 from datetime import date, datetime, timedelta
 
@@ -10,7 +10,7 @@ FIRST_START = "first_start"
 _SINCE = "summary_since:"
 _FAR = timedelta(days=7)
 _AGO = timedelta(days=1)
-"""A channel that is new hears of what ended in the day before it was named."""
+"""A new channel's first summary includes what ended in the day before."""
 
 
 def began(tx: Transaction) -> datetime | None:
@@ -27,7 +27,7 @@ def begin(tx: Transaction, channel: str | None, *, now: datetime) -> None:
 
 
 def since(tx: Transaction, channel: str) -> datetime | None:
-    """What ended before is never told in this channel; None while `begin` has not been called for it."""
+    """What ended before is in no summary of this channel; None until `begin` has been called for it."""
     first, here = began(tx), meta.kept(tx, f"{_SINCE}{channel}")
     return None if first is None or here is None else max(first, from_text(here) - _AGO)
 
@@ -42,18 +42,18 @@ def is_far_ahead(tx: Transaction, channel: str, *, today: date) -> bool:
 
 
 def untell_ahead(tx: Transaction, channel: str, *, today: date) -> None:
-    """Have everything that is still to come told in its own time."""
+    """Forget summaries posted for days to come, so that each is posted in its time."""
     tx.run("DELETE FROM summaries WHERE channel = :channel AND period > :today", channel=channel, today=str(today))
 
 
 def last_told(tx: Transaction, channel: str, kind: PeriodKind) -> date | None:
-    """First day of the latest period that was told, or passed over in one line."""
+    """First day of the latest period that was posted, or mentioned in one line."""
     newest = "SELECT MAX(period) FROM summaries WHERE channel = :channel AND kind = :kind"
     period = tx.value(newest, channel=channel, kind=kind)
     return date.fromisoformat(period) if period else None
 
 
 def take(tx: Transaction, channel: str, period: Period, *, how: str, now: datetime) -> bool:
-    """Make this period's summary in this channel ours to tell; False if it was taken before."""
-    # The clock and a bot that was put back from a backup, or two ticks of the clock, may both find it due.
+    """Claim this period's summary in this channel; False if it was claimed before."""
+    # Two ticks of the scheduler, or one and a bot restored from a backup, may both find it due.
     return tx.insert_once("summaries", channel=channel, kind=period.kind, period=str(period.first), how=how, at=now)

@@ -1,4 +1,4 @@
-"""Every wait that the database holds, moved together when the machine's clock was set.
+"""Moves every timer in the database when the machine's clock was set.
 
 A timer is what has a meaning only by its distance from now: when to try again, until when a row is leased, since when
 an answer is awaited. A time that a person chose is none, nor is what stands on record as having happened.
@@ -20,7 +20,7 @@ _OPEN = "state IN ('requested', 'submitting', 'processing', 'in_review')"
 def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> None:
     """The clock was set by `by`: what was `before` is `now`, and every wait moves with it.
 
-    Only rows that wait are touched, so this takes as long as there is work under way, not as the database is large.
+    Only rows that wait are touched, so the time it takes grows with the open work, not with the database.
     """
     _move_checks(tx, by, before)
     _shift(
@@ -47,12 +47,12 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
 
 
 def seen(tx: Transaction, *, now: datetime) -> None:
-    """The bot is alive, and it is this late."""
+    """Record that the bot is alive at this time."""
     meta.keep(tx, _SEEN, to_text(now))
 
 
 def last_seen(tx: Transaction) -> datetime | None:
-    """How late it was when the bot was last alive; None at its first start."""
+    """When the bot was last alive; None at its first start."""
     kept = meta.kept(tx, _SEEN)
     return from_text(kept) if kept else None
 
@@ -77,7 +77,7 @@ def _shift(
     by: timedelta,
     **parameters: object,
 ) -> None:
-    """Reckoned here and not in SQL, where each database adds to a time in words of its own."""
+    """Calculated here, since each database has its own SQL for adding to a time."""
     update = f"""UPDATE {table} SET {", ".join(f"{column} = :{column}" for column in columns)}
                  WHERE {" AND ".join(f"{key} = :{key}" for key in keys)}"""
     for row in tx.rows(f"SELECT {', '.join((*keys, *columns))} FROM {table} WHERE {waiting}", **parameters):
