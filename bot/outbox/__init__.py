@@ -1,4 +1,4 @@
-"""Everything the bot says of its own accord: `delivery` brings to Slack what the builders build."""
+"""Delivers every post to Slack: `delivery` is the worker; builders make the content."""
 
 from bot.outbox.delivery import Outbox
 

@@ -1,4 +1,4 @@
-"""The posts of a file of applicants: the message that opens its thread, and the files of faults and of results."""
+"""Builds the posts of a file of applicants: the message that opens its thread, and the files of faults and results."""
 
 from bot.domain.outbox import Message, Post, PostKind
 from bot.outbox.builders import Builders, File
@@ -7,28 +7,13 @@ from storage import batches, checks
 from storage.engine.database import Database, Transaction
 
 
-class BatchPosts:
-    """Builds them."""
-
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
-
-    def builders(self) -> Builders:
-        return {
-            PostKind.BATCH: self._message,
-            PostKind.BATCH_PROGRESS: self._message,
-            PostKind.BATCH_FAULTS: self._faults,
-            PostKind.BATCH_RESULTS: self._results,
-        }
-
-    async def _message(self, post: Post) -> Message | None:
-        return await self._database.read(_message, post)
-
-    async def _faults(self, post: Post) -> File | None:
-        return await self._database.read(_faults, post)
-
-    async def _results(self, post: Post) -> File | None:
-        return await self._database.read(_results, post)
+def batch_builders(database: Database) -> Builders:
+    return {
+        PostKind.BATCH: lambda post: database.read(_message, post),
+        PostKind.BATCH_PROGRESS: lambda post: database.read(_message, post),
+        PostKind.BATCH_FAULTS: lambda post: database.read(_faults, post),
+        PostKind.BATCH_RESULTS: lambda post: database.read(_results, post),
+    }
 
 
 def _message(tx: Transaction, post: Post) -> Message | None:

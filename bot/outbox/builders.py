@@ -1,13 +1,12 @@
-"""What the outbox asks of those who build what is shown.
+"""The interface to those who build posts.
 
-The composition root hands it one builder for each kind of post, so the outbox imports none of the rooms that know what
-a post says.
+The composition root hands the outbox one builder for each kind of post, so the outbox imports none of the rooms that
+know the content.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import IO
 
 from bot.domain.outbox import Message, Post, PostKind
@@ -21,32 +20,23 @@ class File:
     channel: str
     thread_ts: str | None
     name: str
-    """Names the event too: when Slack's answer was lost, the file is looked for by its name."""
+    """Names the event too: after a lost answer Slack is searched for this name."""
     data: bytes = field(repr=False, default=b"")
     comment: str = ""
     write: Callable[[IO[bytes]], Awaitable[str]] | None = None
-    """Instead of `data`, where the file may be large: called once it is about to be sent, returns the comment."""
+    """Instead of `data`, where the file may be large: called right before the upload, returns the comment."""
     alt_text: str = ""
-    """Of a picture: what it shows."""
+    """Describes a picture."""
 
 
 Builder = Callable[[Post], Awaitable[Message | File | None]]
 """Builds a post from what is stored now. None: there is nothing to say any more.
 
-It reads all that it needs in one transaction, so that a message never mixes two moments. Raises SlackError while it
-cannot know what to say; then the post is tried again later.
+It reads all its data in one transaction, so that a message never mixes two moments. Raises SlackError while it cannot
+know the content; then the post is retried later.
 """
 Builders = Mapping[PostKind, Builder]
 
-
-class DeliveryResult(StrEnum):
-    """How a post has ended, as far as somebody else must know."""
-
-    DELIVERED = "delivered"
-    """It stands in Slack."""
-    FAILED = "failed"
-    """It never will, unless an operator releases it."""
-
-
-Follower = Callable[[Transaction, Post, DeliveryResult, datetime], None]
-"""What follows once a post has ended, in the transaction that keeps that it has."""
+Follower = Callable[[Transaction, Post, bool, datetime], None]
+"""Called in the transaction that stores a post's end: True if it was delivered; False if it failed, unless an operator
+releases it."""

@@ -1,63 +1,49 @@
-"""Delivers what is to be said: in order, at Slack's pace, at least once, and shown once.
+"""Delivers posts: in order, at Slack's pace, at least once, and shown once.
 
-This is the worker's part: claim, lease, retry with backoff, give up. How a message, an update and a file are delivered
-stands in a file each; what follows from it, in `after_delivery`. What cannot be delivered where it belongs goes to the
-requester directly; what cannot be delivered at all ends where an operator sees it.
+This is the worker: claim, lease, retry with backoff, give up. Messages, updates and files are delivered in a module
+each; `outcomes` stores the consequences. What cannot be delivered where it belongs goes to the requester directly; what
+cannot be delivered at all ends where an operator sees it.
 """
 
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import assert_never
 
 import structlog
 
 from bot.access.permissions import Access, Permission, Role
 from bot.domain.backoff import retry_in
-from bot.domain.outbox import FILES, UPDATES, Message, OperatorAlert, Post, PostKind, encode_fault
+from bot.domain.outbox import FILES, UPDATES, Message, OperatorAlert, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
-from bot.outbox import after_delivery
-from bot.outbox.builders import Builders, DeliveryResult, File, Follower
-from bot.outbox.context import Context, context_of
+from bot.outbox.builders import Builders, File, Follower
 from bot.outbox.file_delivery import FileDelivery
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.message_delivery import MessageDelivery
-from bot.outbox.outcomes import (
-    AccessLost,
-    Delivered,
-    DeliveryOutcome,
-    Dropped,
-    Failed,
-    Postponed,
-    Redirected,
-    Reissued,
-    Spread,
-    ToAuthor,
-)
-from bot.outbox.pacing import Pacing
-from bot.outbox.recipients import NOT_MISSED, Recipients
+from bot.outbox.outcomes import NO_ACCESS, AccessLost, DeliveryOutcome, Dropped, Failed, PostEnd, Postponed
+from bot.outbox.rate_limiter import RateLimiter
+from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, context_of
 from bot.outbox.update_delivery import UpdateDelivery
 from bot.settings import Settings
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
 from storage import deliveries, outbox
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Database
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""After a crash a post waits this long for its next attempt. One that outlasts it, such as the upload of a large
-export, is kept to itself by `_under_way`."""
+"""After a crash a post waits this long for its next attempt. `_under_way` keeps a second worker off one that outlasts
+it, such as the upload of a large export."""
 GIVE_UP_AFTER = timedelta(days=7)
-"""Slack may be away, or our token revoked, over a long weekend: what is to be said waits."""
+"""Slack may be away, or our token revoked, over a long weekend: posts wait."""
 MAX_REFUSALS = 5
-"""Slack's no to one message, for a reason that we do not know."""
+"""Slack's refusals of one message, for a reason that we do not know."""
 MAX_FAULTS = 3
-"""Faults of our own in one message, before an operator is told."""
+"""Faults of our own in one message, before an operator gets an alert."""
 ASK_OPERATOR_EVERY = timedelta(minutes=5)
-"""How often a post is tried while Slack refuses the bot itself and only an operator can help."""
+"""How often a post is retried while Slack refuses the bot itself and only an operator can help."""
 _MOST_TEXT = 3000
 """Characters of a message whose blocks Slack refused."""
 
@@ -79,7 +65,7 @@ class Outbox:
         rng: random.Random,
         wake_in: Callable[[timedelta], None] = lambda _wait: None,
     ) -> None:
-        """`wake_in` is called with the time after which a paused conversation may go on; `steady` is never set."""
+        """`wake_in` gets the time until a paused conversation may go on; `steady` is a clock that is never set."""
         if missing := set(PostKind) - set(builders):
             # Better no start than a message that nobody can build, found at night.
             raise ValueError(f"no builder of {', '.join(sorted(missing))}")
@@ -90,14 +76,14 @@ class Outbox:
         self._now = now
         self._rng = rng
         self._wake_in = wake_in
-        self._recipients = Recipients(access)
-        self._pacing = Pacing(per_second=settings.slack_posts_per_second, steady=steady, wake_in=wake_in)
-        lost_answers = LostAnswers(database=database, pacing=self._pacing, now=now)
+        self._recipients = Recipients(access=access)
+        self._rate_limiter = RateLimiter(per_second=settings.slack_posts_per_second, steady=steady, wake_in=wake_in)
+        lost_answers = LostAnswers(database=database, rate_limiter=self._rate_limiter, now=now)
         self._messages = MessageDelivery(
             slack=slack, recipients=self._recipients, lost_answers=lost_answers, builders=builders
         )
-        self._updates = UpdateDelivery(slack=slack, recipients=self._recipients, pacing=self._pacing)
-        self._files = FileDelivery(slack=slack, recipients=self._recipients, lost_answers=lost_answers)
+        self._updates = UpdateDelivery(slack=slack, rate_limiter=self._rate_limiter)
+        self._files = FileDelivery(slack=slack, lost_answers=lost_answers)
         self._without_blocks: set[str] = set()
         """Posts whose blocks Slack refused: their text alone goes out."""
         self._refusals: Counter[str] = Counter()
@@ -110,11 +96,11 @@ class Outbox:
             return []
         now = self._now()
         return await self._database.write(
-            deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=self._pacing.paused()
+            deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=self._rate_limiter.paused()
         )
 
     async def work(self, post: Post) -> None:
-        """Make one attempt to deliver a post, and store how it ended."""
+        """Make one attempt to deliver a post, and store its outcome."""
         await self._under_way.run(post.id, lambda: self._attempt(post))
 
     async def _attempt(self, post: Post) -> None:
@@ -125,10 +111,7 @@ class Outbox:
             log.exception("post.fault", ref=post.ref, post=post.id)
             await self._retry(post, "a fault of ours")
             if post.tries + 1 == MAX_FAULTS:
-                words = encode_fault(OperatorAlert.FAULT_IN_MESSAGE, {})
-                await self._database.write(
-                    after_delivery.alert, post, words, operators=self._access.people(Role.ADMIN), now=self._now()
-                )
+                await self._database.write(self._end(post).alert, "undelivered", OperatorAlert.FAULT_IN_MESSAGE)
 
     async def _try(self, post: Post) -> None:
         context = await self._database.read(context_of, post)
@@ -136,29 +119,31 @@ class Outbox:
             outcome = await self._deliver(post, context)
         except SlackRateLimited as limited:
             wait = timedelta(seconds=limited.retry_after)
-            self._pacing.pause(post.destination, wait)
+            self._rate_limiter.pause(post.destination, wait)
             await self._retry(post, "rate limited", wait=wait, counts=False)
         except SlackNotSent as fault:
             await self._retry(post, str(fault))
         except SlackUncertain as fault:
-            # Sooner, the next attempt could only find that it is too early to look.
+            # Sooner, the next attempt could only find that it is too early to search.
             await self._retry(post, str(fault), at_least=VISIBLE_WITHIN)
         except SlackRefused as no:
             await self._refused(post, context, no)
         else:
-            await self._settle(post, context, outcome)
+            await self._settle(post, outcome)
 
     async def _deliver(self, post: Post, context: Context) -> DeliveryOutcome:
-        match await self._recipients.may_be_told(post, context):
+        match await self._recipients.may_read(post, context):
             case Permission.UNKNOWN:
                 raise SlackNotSent("whether this person may be told is not known now")
             case Permission.NO:
-                return Dropped(after_delivery.NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
+                return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
             case Permission.YES:
                 pass
         built = await self._builders[post.kind](post)
         if built is None:
-            return Dropped("nothing to say any more")
+            return Dropped(why="nothing to say any more")
+        if await self._recipients.is_kept_out(post):
+            return self._messages.closed(post, context, SHARED)
         if isinstance(built, File):
             return await self._files.deliver(post, built)
         message = Message(text=built.text[:_MOST_TEXT]) if post.id in self._without_blocks else built
@@ -170,58 +155,38 @@ class Outbox:
             # Better the bare text than silence; at the pace of any other message.
             log.warning("slack.refuses_blocks", ref=post.ref, post=post.id, error=no.code)
             self._without_blocks.add(post.id)
-            await self._retry(post, no.code, wait=self._pacing.usual, counts=False)
+            await self._retry(post, no.code, wait=self._rate_limiter.usual, counts=False)
             return
         self._refusals[post.id] += 1
         if no.refuses_us:
             log.error("slack.refuses_us", error=no.code)
             await self._retry(post, no.code, wait=ASK_OPERATOR_EVERY, counts=False)
         elif closed := self._closed(post, context, no.code):
-            await self._settle(post, context, closed)
+            await self._settle(post, closed)
         elif self._refusals[post.id] >= MAX_REFUSALS:
-            await self._settle(post, context, Failed(no.code))
+            await self._settle(post, Failed(why=no.code))
         else:
             await self._retry(post, no.code)
 
     def _closed(self, post: Post, context: Context, code: str) -> DeliveryOutcome | None:
-        """What a refusal settles for good, if it is one of those that no later attempt can overcome."""
+        """The outcome of a refusal that no later attempt can overcome; None for every other refusal."""
         if post.kind in UPDATES and code in CONVERSATION_CLOSED | MESSAGE_FIXED:
             return self._updates.closed(post, context, code)
         if code not in CONVERSATION_CLOSED:
             return None
-        return Failed(code) if post.kind in FILES else self._messages.closed(post, context, code)
+        return Failed(why=code) if post.kind in FILES else self._messages.closed(post, context, code)
 
-    async def _settle(self, post: Post, context: Context, outcome: DeliveryOutcome) -> None:
-        write, now, operators = self._database.write, self._now(), self._access.people(Role.ADMIN)
-        follow = self._followers.get(post.kind, _nothing_follows)
-        match outcome:
-            case Delivered(place=place):
-                await write(after_delivery.delivered, post, place, follow=follow, now=now)
-            case Postponed(wait=wait):
-                await write(deliveries.reschedule, post.id, at=now + wait, error="waiting to look", counts=False)
-                self._wake_in(wait)
-                return
-            case Dropped(why=why):
-                await write(after_delivery.dropped, post, why, now=now)
-            case Failed(why=why):
-                await write(after_delivery.failed, post, why, follow=follow, operators=operators, now=now)
-                log.error("post.failed", ref=post.ref, post=post.id, error=why)
-            case AccessLost():
-                await write(after_delivery.access_lost, post, operators=operators, now=now)
-                log.error("post.failed", ref=post.ref, post=post.id, error=after_delivery.NO_ACCESS)
-            case Redirected(why=why):
-                log.warning("post.redirected", ref=post.ref, post=post.id, error=why)
-                await write(after_delivery.redirected, post, outcome, operators=operators, now=now)
-            case ToAuthor(author=author, why=why):
-                await write(deliveries.redirect, post.id, destination=author, now=now, error=why)
-            case Spread(why=why):
-                people = self._recipients.reviewers(post, context)
-                await write(after_delivery.spread, post, people, why, operators=operators, now=now)
-                log.error("post.spread", ref=post.ref, post=post.id, error=why)
-            case Reissued():
-                await write(after_delivery.reissued, post, outcome, now=now)
-            case _:
-                assert_never(outcome)
+    def _end(self, post: Post) -> PostEnd:
+        operators = self._access.people(Role.ADMIN)
+        return PostEnd(post=post, follow=self._followers.get(post.kind), operators=operators, now=self._now())
+
+    async def _settle(self, post: Post, outcome: DeliveryOutcome) -> None:
+        await self._database.write(outcome.store, self._end(post))
+        if isinstance(outcome, Postponed):
+            self._wake_in(outcome.wait)
+            return
+        if outcome.event:
+            log.log(outcome.level, outcome.event, ref=post.ref, post=post.id, error=outcome.why)
         self._without_blocks.discard(post.id)
         del self._refusals[post.id]
 
@@ -234,18 +199,14 @@ class Outbox:
         at_least: timedelta = timedelta(0),
         counts: bool = True,
     ) -> None:
-        """Try again after `wait`, or after the usual backoff. What does not count never lengthens the backoff."""
+        """Reschedule after `wait`, or after the usual backoff, which grows only with the attempts that count."""
         # Read once more: if the clock was set during the attempt, the post's time was moved with it.
         newest = await self._database.read(outbox.find, post.id) or post
         if self._now() - newest.created_at > GIVE_UP_AFTER:
-            await self._settle(post, await self._database.read(context_of, post), Failed(error))
+            await self._settle(post, Failed(why=error))
             return
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
         if wait is None:
             wait = max(retry_in(post.tries + 1, jitter=self._rng.random()), at_least)
         await self._database.write(deliveries.reschedule, post.id, at=self._now() + wait, error=error, counts=counts)
         self._wake_in(wait)
-
-
-def _nothing_follows(_tx: Transaction, _post: Post, _result: DeliveryResult, _now: datetime) -> None:
-    """Most kinds are their own end."""

@@ -1,40 +1,36 @@
 """Uploads a file into a thread, or to one person directly."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import IO
 
-from bot.domain.outbox import BATCHES, Post
+from bot.domain.outbox import Post
 from bot.outbox.builders import File
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed
-from bot.outbox.recipients import SHARED, Recipients
-from bot.slack.client import SlackClient
+from bot.slack.client import FoundMessage, SlackClient
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class FileDelivery:
-    def __init__(self, *, slack: SlackClient, recipients: Recipients, lost_answers: LostAnswers) -> None:
-        self._slack = slack
-        self._recipients = recipients
-        self._lost_answers = lost_answers
+    slack: SlackClient
+    lost_answers: LostAnswers
 
     async def deliver(self, post: Post, file: File) -> DeliveryOutcome:
-        """Raises SlackError where a call failed. An upload whose answer was lost is looked for by the file's name."""
-        if post.kind in BATCHES and await self._recipients.is_shared(post.destination):
-            return Failed(SHARED)
-        looked = await self._lost_answers.look(
-            post,
-            lambda since: self._slack.find_file(
-                channel=file.channel, thread_ts=file.thread_ts, name=file.name, since=since
-            ),
-        )
-        if looked is not None:
-            return looked
-        if file.thread_ts and not await self._slack.thread_exists(channel=file.channel, ts=file.thread_ts):
-            return Failed("the thread's first message is gone")
-        async with _content(file) as (data, comment), self._lost_answers.intent(post):
-            await self._slack.upload(
+        """Raises SlackError where a call failed. After a lost answer the upload is searched for by the file's name."""
+
+        def find(since: datetime) -> Awaitable[FoundMessage | None]:
+            return self.slack.find_file(channel=file.channel, thread_ts=file.thread_ts, name=file.name, since=since)
+
+        if found := await self.lost_answers.search(post, find):
+            return found
+        if file.thread_ts and not await self.slack.thread_exists(channel=file.channel, ts=file.thread_ts):
+            return Failed(why="the thread's first message is gone")
+        async with _content(file) as (data, comment), self.lost_answers.intent(post):
+            await self.slack.upload(
                 channel=file.channel,
                 thread_ts=file.thread_ts,
                 name=file.name,
@@ -42,7 +38,7 @@ class FileDelivery:
                 comment=comment,
                 alt_text=file.alt_text,
             )
-        return Delivered(None)
+        return Delivered(place=None)
 
 
 @asynccontextmanager

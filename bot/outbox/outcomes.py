@@ -1,75 +1,188 @@
-"""How one attempt to deliver a post ends, if it ends. What follows from each is written by `after_delivery`."""
+"""How one attempt to deliver a post ends, if it ends; each outcome stores its consequences in one transaction."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import ClassVar
 
 from bot.domain.check.check import Check
-from bot.domain.outbox import Post
+from bot.domain.outbox import OperatorAlert, Post, PostKind, encode_fault
+from bot.outbox import alerts, refresh
+from bot.outbox.builders import Follower
 from bot.slack.client import FoundMessage
+from storage import batches, checks, deliveries, outbox
+from storage.engine.database import Transaction
+
+NO_ACCESS = "the person no longer has access"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostEnd:
+    """The post whose attempt has ended, and whatever its outcome needs to be stored."""
+
+    post: Post
+    follow: Follower | None
+    operators: Sequence[str]
+    now: datetime
+
+    def close(self, tx: Transaction, state: str, why: str) -> None:
+        deliveries.end(tx, self.post.id, state=state, error=why, now=self.now)
+
+    def alert(self, tx: Transaction, /, fault: str, code: OperatorAlert, **facts: str) -> None:
+        if self.post.kind is not PostKind.ALERT:
+            # An undeliverable alert must not cause another.
+            payload = {"words": encode_fault(code, facts), "ref": self.post.ref or ""}
+            alerts.alert(tx, fault, recipients=self.operators, now=self.now, payload=payload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOutcome:
+    why: str = ""
+    event: ClassVar[str] = ""
+    """Logged when it is stored."""
+    level: ClassVar[int] = logging.ERROR
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered(DeliveryOutcome):
     place: FoundMessage | None
     """None for a file: Slack's answer to an upload names no message."""
 
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        post, place, now = end.post, self.place, end.now
+        channel, ts = (place.channel, place.ts) if place is not None else (None, None)
+        deliveries.done(tx, post.id, channel=channel, ts=ts, now=now)
+        if end.follow is not None:
+            end.follow(tx, post, True, now)
+        if place is None:
+            return
+        if post.kind is PostKind.REQUEST and post.ref:
+            if post.destination == place.channel:
+                # A redirected one opens no thread for results.
+                checks.posted(tx, post.ref, ts=place.ts)
+            # It was built before the call: the check may have changed since.
+            refresh.check_changed(tx, post.ref, now=now)
+        elif post.kind is PostKind.BATCH:
+            batches.posted(tx, post.payload["batch"], ts=place.ts)
+            # The batch may have changed since, as above.
+            refresh.batch_changed(tx, post.payload["batch"], now=now)
 
-@dataclass(frozen=True, slots=True)
-class Postponed:
-    """It is too early to look for a message that Slack may still be about to show."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponed(DeliveryOutcome):
+    """It is too early to search for a message that Slack may still be about to show."""
 
     wait: timedelta
 
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        deliveries.reschedule(tx, end.post.id, at=end.now + self.wait, error="waiting to look", counts=False)
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped(DeliveryOutcome):
     """There is nothing to say any more, and nobody misses it."""
 
-    why: str
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        end.close(tx, "dropped", self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """It cannot be delivered; operators are told."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(DeliveryOutcome):
+    """It cannot be delivered; operators get an alert."""
 
-    why: str
+    event: ClassVar[str] = "post.failed"
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        end.close(tx, "failed", self.why)
+        if end.follow is not None:
+            end.follow(tx, end.post, False, end.now)
+        end.alert(tx, "undelivered", OperatorAlert.NOT_DELIVERED, error=self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessLost:
-    """Whoever alone would have read it may not read it any more."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLost(DeliveryOutcome):
+    """Its only reader has lost the role. It stays among the failed posts: `receipts list` names it, and `receipts
+    release` sends it once the person has the role again.
+    """
+
+    why: str = NO_ACCESS
+    event: ClassVar[str] = "post.failed"
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        end.close(tx, "failed", self.why)
+        end.alert(tx, "no_access", OperatorAlert.ACCESS_LOST)
 
 
-@dataclass(frozen=True, slots=True)
-class Redirected:
-    """Its thread or channel is closed to the bot: the requester reads it in a direct message instead."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirected(DeliveryOutcome):
+    """Its thread or channel is closed to the bot: the requester gets it as a direct message instead."""
 
     check: Check
-    why: str
+    event: ClassVar[str] = "post.redirected"
+    level: ClassVar[int] = logging.WARNING
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        deliveries.redirect(tx, end.post.id, destination=self.check.requester, now=end.now, error=self.why)
+        end.alert(tx, f"undeliverable:{self.check.channel}", OperatorAlert.REDIRECTED, error=self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class ToAuthor:
-    """The message that it answers was taken back: its author reads it without a thread."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToAuthor(DeliveryOutcome):
+    """The message that it answers was deleted: its author gets it without a thread."""
 
     author: str
-    why: str
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        deliveries.redirect(tx, end.post.id, destination=self.author, now=end.now, error=self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The reviewers' channel is closed to the bot: each reviewer reads it in a direct message instead."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread(DeliveryOutcome):
+    """The reviewers' channel is closed to the bot: each reviewer gets a post of their own."""
 
-    why: str
+    reviewers: Sequence[str]
+    event: ClassVar[str] = "post.spread"
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        post = end.post
+        for person in self.reviewers:
+            outbox.enqueue(
+                tx,
+                post.kind,
+                key=f"{post.id.partition(':')[2]}:{person}",
+                ref=post.ref,
+                destination=person,
+                receipt=post.receipt,
+                payload=post.payload,
+                now=end.now,
+            )
+        end.close(tx, "failed", self.why)
+        code = OperatorAlert.REVIEWERS_DIRECTLY if self.reviewers else OperatorAlert.NO_REVIEWER_TOLD
+        end.alert(tx, "undelivered", code, error=self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class Reissued:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reissued(DeliveryOutcome):
     """The message that said *not yet confirmed* cannot be updated: the result becomes a message of its own."""
 
     check: Check
     unconfirmed: Post
-    why: str
 
-
-DeliveryOutcome = Delivered | Postponed | Dropped | Failed | AccessLost | Redirected | ToAuthor | Spread | Reissued
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        outbox.enqueue(
+            tx,
+            PostKind.RESULT,
+            # The id of any confirmed result of this job, so it cannot be posted twice.
+            key=self.unconfirmed.id.partition(":")[2],
+            ref=self.check.ref,
+            destination=self.check.channel,
+            receipt=end.post.receipt,
+            payload=self.unconfirmed.payload,
+            parent_id=self.unconfirmed.parent_id,
+            now=end.now,
+        )
+        end.close(tx, "dropped", self.why)

@@ -1,12 +1,16 @@
-"""Who may read what a post says, asked again at delivery: roles are lost, and channels shared, after what happened."""
+"""Who may read a post, checked at delivery: roles may have been lost, and channels shared, since the event."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bot.access.permissions import Access, Permission, Role
-from bot.domain.outbox import ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
+from bot.domain.applicants.batch import Batch
+from bot.domain.check.check import Check
+from bot.domain.outbox import BATCHES, ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
 from bot.domain.review.review import FOR_REVIEWERS, Subscription
 from bot.errors import SlackNotSent
-from bot.outbox.context import Context
+from storage import batches, checks, outbox
+from storage.engine.database import Transaction
 
 _ANY_CHECK = (Role.REVIEWER, Role.ADMIN)
 _MANAGERS = (Role.MANAGER, Role.ADMIN)
@@ -21,58 +25,96 @@ _ROLES: Mapping[PostKind, tuple[Role, ...]] = {
 """By kind; of everything else the roles that may see the requester's check or file."""
 
 NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS
-"""Nothing is lost when these are not told to somebody: the event has a message of its own, or was for them alone."""
+"""Dropped without an alert when the reader has lost access: the event has its own message, or was for them alone."""
+
+_OURS_ALONE = BATCHES | {
+    PostKind.SUMMARY,
+    PostKind.SUMMARY_OLDER,
+    PostKind.REVIEW_NOTICE,
+    PostKind.REVIEW_CALL,
+    PostKind.REVIEW_CARD,
+}
+"""Never posted in a channel that another company reads; the posts of a request's thread are redirected instead."""
 
 SHARED = "the channel is shared with another company"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Decides, together with the post itself, who may read it and where it goes."""
+
+    check: Check | None
+    batch: Batch | None
+    parent: Post | None
+
+
+def context_of(tx: Transaction, post: Post) -> Context:
+    return Context(
+        check=checks.find(tx, post.ref) if post.ref else None,
+        batch=batches.find(tx, post.payload["batch"]) if "batch" in post.payload else None,
+        parent=parent_of(tx, post),
+    )
+
+
+def parent_of(tx: Transaction, post: Post) -> Post | None:
+    """The post that this one belongs to: for an update, the message that it changes."""
+    if post.kind is PostKind.PROGRESS and post.ref:
+        return outbox.opening(tx, post.ref)
+    return outbox.find(tx, post.parent_id) if post.parent_id else None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Recipients:
-    """Decides about one post at a time."""
+    access: Access
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
-
-    async def may_be_told(self, post: Post, context: Context) -> Permission:
-        """YES also for what goes to a channel: who sits there is Slack's affair, and its thread is told in any case."""
+    async def may_read(self, post: Post, context: Context) -> Permission:
+        """YES also for a post to a channel: Slack knows its members, and its thread gets the posts in any case."""
         person = recipient(post, context)
-        if person is None:
-            return Permission.YES
-        if post.kind is PostKind.ANSWER:
-            # Whoever asked hears something, a guest too: that they have no rights here. Their rights were looked at as
-            # the answer was built, minutes ago at most.
+        if person is None or post.kind is PostKind.ANSWER:
+            # Everybody gets an answer, also a guest: that they have no rights here. Their rights were checked when the
+            # answer was built, minutes ago at most.
             return Permission.YES
         if post.kind in EXPORTS:
-            # How far a file is says nothing of any check; who may have the file is looked at when it is written.
-            return await self._access.is_member(person)
+            # An export's progress reveals nothing of any check; the right to the file is checked when it is written.
+            return await self.access.is_member(person)
         if post.kind is PostKind.PERSONAL and Subscription(post.payload["choice"]) in FOR_REVIEWERS:
-            return await self._access.has(person, *_ANY_CHECK)
-        return await self._access.has(person, *_ROLES.get(post.kind, (Role.REQUESTER, *_ANY_CHECK)))
+            return await self.access.has(person, *_ANY_CHECK)
+        return await self.access.has(person, *_ROLES.get(post.kind, (Role.REQUESTER, *_ANY_CHECK)))
+
+    async def is_kept_out(self, post: Post) -> bool:
+        """Whether it may be read by our own company alone, and another one reads its channel.
+
+        Checked at delivery: the channel may have been shared since, or Slack gave no answer then.
+        """
+        return post.kind in _OURS_ALONE and not is_direct(post) and await self.is_shared(post.destination)
 
     async def is_shared(self, channel: str, user: str = "") -> bool:
         """Whether another company reads a channel. Raises SlackNotSent while Slack does not say."""
-        known = await self._access.channel(channel, user)
+        known = await self.access.channel(channel, user)
         if known is None:
             raise SlackNotSent("whether another company reads this channel is not known now")
         return known.shared
 
     def reviewers(self, post: Post, context: Context) -> list[str]:
-        """Who hears directly what cannot be posted in the reviewers' channel: whom it calls by name, or else everybody
-        who may decide the check. Whoever asked for it may not.
+        """Who gets directly what cannot be posted in the reviewers' channel: the person it names, or else everybody
+        who may decide the check, so not its requesters.
         """
         if whom := post.payload.get("whom"):
             return [whom]
         requesters = context.check.requesters if context.check else frozenset()
-        return [user for user in self._access.people(Role.REVIEWER) if user not in requesters]
+        return [user for user in self.access.people(Role.REVIEWER) if user not in requesters]
+
+
+def is_direct(post: Post) -> bool:
+    return post.destination[0] in "UW"
 
 
 def recipient(post: Post, context: Context) -> str | None:
-    """Who reads it alone: by name, or in their conversation with the bot. None for channels."""
-    if post.destination[0] in "UW":
+    """Its only reader: by name, or in their conversation with the bot. None for channels."""
+    if is_direct(post):
         return post.destination
-    if post.destination[0] != "D":
-        return None
-    if post.kind in ELSEWHERE:
-        # A reviewers' "channel" that an operator set to a direct conversation.
+    # With the exception, a reviewers' "channel" that an operator set to a direct conversation.
+    if post.destination[0] != "D" or post.kind in ELSEWHERE:
         return None
     if context.check is not None:
         return context.check.requester

@@ -14,7 +14,7 @@ from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders
-from bot.outbox.context import parent_of
+from bot.outbox.recipients import parent_of
 from bot.settings import Settings
 from bot.slack.blocks import held, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties

@@ -6,7 +6,7 @@ from datetime import datetime
 from bot.domain.outbox import Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState
 from bot.outbox import refresh
-from bot.outbox.builders import DeliveryResult, Follower
+from bot.outbox.builders import Follower
 from storage import audit, exports, outbox
 from storage.engine.database import Transaction
 
@@ -55,16 +55,16 @@ def followers() -> Mapping[PostKind, Follower]:
     return {PostKind.EXPORT: _after_message, PostKind.EXPORT_FILE: _after_file}
 
 
-def _after_message(tx: Transaction, post: Post, result: DeliveryResult, now: datetime) -> None:
-    if result is DeliveryResult.DELIVERED:
-        # What happened while the message was on its way is not in it yet.
+def _after_message(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    if delivered:
+        # The export may have advanced since the message was built.
         _refresh(tx, post.payload["export"], now=now)
 
 
-def _after_file(tx: Transaction, post: Post, result: DeliveryResult, now: datetime) -> None:
-    if result is DeliveryResult.DELIVERED:
+def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    if delivered:
         _make(tx, post.payload["export"], now=now)
-    elif result is DeliveryResult.FAILED:
+    else:
         give_up(tx, post.payload["export"], ExportState.FAILED, now=now)
 
 

@@ -28,7 +28,7 @@ from bot.intake.messages import MessageReader
 from bot.intake.preflight_answers import PreflightAnswers
 from bot.intake.service import Intake
 from bot.outbox import Outbox
-from bot.outbox.batch_posts import BatchPosts
+from bot.outbox.batch_posts import batch_builders
 from bot.outbox.thread_posts import ThreadPosts
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
@@ -310,7 +310,7 @@ async def build(
         slack=slack,
         builders={
             **ThreadPosts(**on_types, read=read).builders(),
-            **BatchPosts(database=database).builders(),
+            **batch_builders(database),
             **ReviewCards(**shared, slack=slack, id_types=id_types, read=read).builders(),
             **SummaryPosts(database=database, slack=slack, id_types=id_types, settings=settings, now=now).builders(),
             **ExportPosts(**shared, slack=slack).builders(),

@@ -1,18 +1,17 @@
-"""Slack's pace: about one message a second and conversation, and longer pauses where Slack asks for them."""
+"""Slack's rate limits: about one message a second and conversation, and longer pauses where Slack asks for them."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 
-class Pacing:
-    """Which destinations must wait. Kept in memory: after a restart Slack itself says so again."""
+class RateLimiter:
+    """Which destinations must wait. Kept in memory: after a restart Slack itself limits us again."""
 
     def __init__(
         self, *, per_second: float, steady: Callable[[], datetime], wake_in: Callable[[timedelta], None]
     ) -> None:
-        """`steady` is a clock that is never set: by one that is, a pause could last for ever.
-
-        `wake_in` is called with the time after which a destination may go on.
+        """`steady` is a clock that is never set, or a pause could last for ever; `wake_in` gets the time until the
+        pause ends.
         """
         self.usual = timedelta(seconds=1 / per_second)
         self._steady = steady

@@ -1,8 +1,8 @@
-"""Slack's pace, kept per destination."""
+"""Slack's rate limits, kept per destination."""
 
 from datetime import UTC, datetime, timedelta
 
-from bot.outbox.pacing import Pacing
+from bot.outbox.rate_limiter import RateLimiter
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -17,33 +17,33 @@ class Steady:
         return self.now
 
 
-def pacing(steady: Steady) -> Pacing:
-    return Pacing(per_second=2, steady=steady, wake_in=steady.wakes.append)
+def limiter_of(steady: Steady) -> RateLimiter:
+    return RateLimiter(per_second=2, steady=steady, wake_in=steady.wakes.append)
 
 
 def test_a_destination_waits_half_a_second_at_two_messages_a_second() -> None:
     steady = Steady()
-    paced = pacing(steady)
-    paced.pause("C1")
-    assert paced.paused() == {"C1"}
+    limiter = limiter_of(steady)
+    limiter.pause("C1")
+    assert limiter.paused() == {"C1"}
     assert steady.wakes == [SECOND / 2]
     steady.now += SECOND / 2
-    assert paced.paused() == frozenset()
+    assert limiter.paused() == frozenset()
 
 
 def test_a_shorter_pause_never_ends_a_longer_one() -> None:
     """The pace of a message comes right after what Slack asked to wait; it must not let the next one through."""
     steady = Steady()
-    paced = pacing(steady)
-    paced.pause("C1", 30 * SECOND)
-    paced.pause("C1")
+    limiter = limiter_of(steady)
+    limiter.pause("C1", 30 * SECOND)
+    limiter.pause("C1")
     steady.now += 29 * SECOND
-    assert paced.paused() == {"C1"}
+    assert limiter.paused() == {"C1"}
     steady.now += SECOND
-    assert paced.paused() == frozenset()
+    assert limiter.paused() == frozenset()
 
 
 def test_one_destination_does_not_hold_up_another() -> None:
-    paced = pacing(Steady())
-    paced.pause("C1", 30 * SECOND)
-    assert "C2" not in paced.paused()
+    limiter = limiter_of(Steady())
+    limiter.pause("C1", 30 * SECOND)
+    assert "C2" not in limiter.paused()
