@@ -153,7 +153,7 @@ class Announcements:
             is_silent=is_silent,
         )
         if choice is not None:
-            subscriptions.tell(tx, check, choice, event=event, now=now, payload=payload, receipt=receipt)
+            subscriptions.notify(tx, check, choice, event=event, now=now, payload=payload, receipt=receipt)
 
     def _card(
         self, tx: Transaction, received: ReceivedMessage, event: str, payload: Mapping[str, str], *, opens: bool = True

@@ -1,5 +1,6 @@
-"""Reviewing: `deciding` is what people click; `reminding` is what the clock does when nobody does anything, with
-`replies`, which reads what was written below the cards; `rights` says who may.
+"""Reviewing: `decisions` handles clicks, `reminders` handles silence, `transitions` are the moves of a review.
+
+`cards` builds the posts, `thread_notes` reads the replies below them, `eligibility` says who may review.
 """
 
 from bot.review.decisions import ReviewDecisions

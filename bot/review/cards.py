@@ -1,4 +1,4 @@
-"""What reviewers are shown: cards, calls below them, and what somebody chose to hear of directly."""
+"""Builds the posts for reviewers: cards, calls below them, and direct messages to subscribers."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,36 +34,25 @@ from storage.engine.database import Database, Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Facts:
-    """What a post to reviewers is built from."""
+    """The data of a post to reviewers."""
 
     check: Check
     entry: IDType | None
     review: Review | None
-    """Of the round that the post is about."""
+    """Of the post's round."""
     reading: ResultMeaning | None
     is_below_a_card: bool
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class ReviewCards:
-    """Builds these messages."""
-
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        access: Access,
-        id_types: IDTypes,
-        read: Callable[[Receipt], ResultMeaning],
-        now: Callable[[], datetime],
-    ) -> None:
-        """`read` gives the meaning of a stored message of Smile ID's."""
-        self._database = database
-        self._slack = slack
-        self._access = access
-        self._id_types = id_types
-        self._read = read
-        self._now = now
+    database: Database
+    slack: SlackClient
+    access: Access
+    id_types: IDTypes
+    read: Callable[[Receipt], ResultMeaning]
+    """Interprets a stored message of Smile ID's."""
+    now: Callable[[], datetime]
 
     def builders(self) -> Builders:
         return {
@@ -81,15 +70,15 @@ class ReviewCards:
         parent = outbox.find(tx, post.parent_id) if post.parent_id else None
         return _Facts(
             check=check,
-            entry=self._id_types.find(check.country, check.id_type),
+            entry=self.id_types.find(check.country, check.id_type),
             review=reviews.find(tx, check.ref, _round(post, check)),
-            reading=self._read(receipt) if receipt is not None else None,
+            reading=self.read(receipt) if receipt is not None else None,
             is_below_a_card=parent is not None and parent.ts is not None and parent.channel == post.destination,
         )
 
     async def _card(self, post: Post) -> Message | None:
-        """Everything needed to decide, with a link to the request's message; directly only to who is a reviewer now."""
-        facts = await self._database.read(self._facts, post)
+        """Everything needed to decide, with a link to the request's message; directly only to current reviewers."""
+        facts = await self.database.read(self._facts, post)
         if facts is None or (post.destination[0] in "UW" and not await self._reviews(post.destination)):
             return None
         return review.card(
@@ -100,12 +89,12 @@ class ReviewCards:
             title=_title(post, facts),
             link=await self._link(facts.check),
             reading=facts.reading,
-            mentions=self._access.mentions(Role.REVIEWER) if _calls(post) else "",
+            mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
         )
 
     async def _personal(self, post: Post) -> Message | None:
-        """For one person who chose so, if they may (still) know, and there is (still) something for them to do."""
-        facts, choice = await self._database.read(self._facts, post), Subscription(post.payload["choice"])
+        """For one subscriber, if they still may know, and still have something to do."""
+        facts, choice = await self.database.read(self._facts, post), Subscription(post.payload["choice"])
         if facts is None or (choice in FOR_REVIEWERS and not await self._can_act(post, choice, facts.review)):
             return None
         title = review.PERSONAL.get(choice) or _title(post, facts)
@@ -121,8 +110,8 @@ class ReviewCards:
         return await self._reviews(post.destination)
 
     async def _call(self, post: Post) -> Message | None:
-        """None when what it calls for has been done meanwhile."""
-        facts = await self._database.read(self._facts, post)
+        """None when it has been done meanwhile."""
+        facts = await self.database.read(self._facts, post)
         if facts is None or facts.review is None or facts.review.state is not ReviewState.OPEN:
             return None
         match post.payload["what"]:
@@ -150,17 +139,17 @@ class ReviewCards:
             silence,
             whom=self._whom(post),
             claimer=opened.claimed_by,
-            waited=self._now() - waiting_since(opened),
+            waited=self.now() - waiting_since(opened),
         )
 
     def _whom(self, post: Post) -> str:
-        """How to call the one person that it is for, or else every reviewer."""
+        """A mention of one person, or else of every reviewer."""
         whom = post.payload["whom"]
-        return person(whom) if whom else self._access.mentions(Role.REVIEWER)
+        return person(whom) if whom else self.access.mentions(Role.REVIEWER)
 
     async def _reviews(self, user: str) -> bool:
-        """Raises SlackNotSent while Slack does not say: then it is told later."""
-        is_reviewer = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
+        """Raises SlackNotSent while Slack does not say: then the post is retried later."""
+        is_reviewer = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
         if is_reviewer is Permission.UNKNOWN:
             raise SlackNotSent("who reviews is not known now")
         return is_reviewer is Permission.YES
@@ -168,9 +157,9 @@ class ReviewCards:
     async def _link(self, check: Check) -> str | None:
         if check.message_ts is None:
             return None
-        # The message may have been deleted since, or its channel closed to us: it is worth telling anyway.
+        # The message may have been deleted since, or its channel closed to us: the card is useful without a link.
         with suppress(SlackRefused):
-            return await self._slack.permalink(channel=check.channel, ts=check.message_ts)
+            return await self.slack.permalink(channel=check.channel, ts=check.message_ts)
         return None
 
 
@@ -184,7 +173,7 @@ def _round(post: Post, check: Check) -> int:
 
 
 def _calls(post: Post) -> bool:
-    """In their channel, of what was not taken up by somebody already."""
+    """In their channel, unless somebody reopened it by hand and has it already."""
     return post.destination[0] in "CG" and post.payload.get("tell") != "again"
 
 

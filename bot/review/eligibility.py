@@ -1,36 +1,30 @@
-"""Who may review: asked anew at every click, since roles change and cards stay."""
+"""Who may review: checked at every click, since roles change and cards stay."""
 
 from bot.access.permissions import Access, Permission, Role
 from bot.errors import Refusal, Refused
 
 
-class ReviewEligibility:
-    """Answers about reviewers."""
+async def require_reviewer(access: Access, user: str) -> None:
+    """Raises Refused."""
+    (await is_reviewer(access, user)).require(Refused(Refusal.NOT_A_REVIEWER))
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
 
-    async def require_reviewer(self, user: str) -> None:
-        """Raises Refused."""
-        (await self.is_reviewer(user)).require(Refused(Refusal.NOT_A_REVIEWER))
+async def is_reviewer(access: Access, user: str) -> Permission:
+    return await access.has(user, Role.REVIEWER, Role.ADMIN)
 
-    async def is_reviewer(self, user: str) -> Permission:
-        return await self._access.has(user, Role.REVIEWER, Role.ADMIN)
 
-    async def is_admin(self, user: str) -> bool:
-        return await self._access.has(user, Role.ADMIN) is Permission.YES
+async def is_admin(access: Access, user: str) -> bool:
+    return await access.has(user, Role.ADMIN) is Permission.YES
 
-    async def may_have(self, user: str, *, asked: bool) -> Permission:
-        """Whether somebody may have claimed or proposed; who asked for the check, only as an admin."""
-        return await (self._access.has(user, Role.ADMIN) if asked else self.is_reviewer(user))
 
-    def others(self, but: set[str]) -> list[str]:
-        """Who else could decide, or agree to a decision: another reviewer, or where there is none, an admin."""
-        for role in (Role.REVIEWER, Role.ADMIN):
-            if found := [one for one in self._access.people(role) if one not in but]:
-                return found
-        return []
+async def may_have(access: Access, user: str, *, asked: bool) -> Permission:
+    """Whether somebody may have claimed or proposed; the requester of the check, only as an admin."""
+    return await (access.has(user, Role.ADMIN) if asked else is_reviewer(access, user))
 
-    def managers(self) -> list[str]:
-        """Whom the last reminder calls: where there are none, the admins, since somebody must hear it."""
-        return self._access.people(Role.MANAGER) or self._access.people(Role.ADMIN)
+
+def others(access: Access, but: set[str]) -> list[str]:
+    """Who else could decide, or agree to a decision: other reviewers, or where there are none, the admins."""
+    for role in (Role.REVIEWER, Role.ADMIN):
+        if found := [one for one in access.people(role) if one not in but]:
+            return found
+    return []

@@ -1,6 +1,7 @@
-"""Who hears of a check by direct message because they chose to, beside what the threads say."""
+"""Subscriptions to direct messages about checks, in addition to the threads."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access.permissions import Access, Permission, Role
@@ -12,34 +13,27 @@ from storage import outbox, subscriptions
 from storage.engine.database import Database, Transaction
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Subscriptions:
-    """Keeps the choices."""
-
-    def __init__(self, *, database: Database, access: Access) -> None:
-        self._database = database
-        self._access = access
+    database: Database
+    access: Access
 
     async def offered(self, user: str) -> tuple[frozenset[Subscription], bool]:
-        """What a person has chosen, and whether what reviewers hear of is theirs to choose. Raises Refused."""
-        is_reviewer = await self._access.has(user, Role.REVIEWER, Role.ADMIN)
-        if is_reviewer is not Permission.YES:
-            match await self._access.has(user, Role.REQUESTER):
-                case Permission.UNKNOWN:
-                    raise Refused(Refusal.NOT_SURE)
-                case Permission.NO:
-                    raise Refused(Refusal.NOT_SURE if is_reviewer is Permission.UNKNOWN else Refusal.NO_NOTICES)
-                case Permission.YES:
-                    pass
-        return await self._database.read(subscriptions.chosen, user), is_reviewer is Permission.YES
+        """A person's choices, and whether those for reviewers are open to them. Raises Refused."""
+        reviewer = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
+        if reviewer is not Permission.YES:
+            no_role = Refusal.NOT_SURE if reviewer is Permission.UNKNOWN else Refusal.NO_NOTICES
+            (await self.access.has(user, Role.REQUESTER)).require(Refused(no_role))
+        return await self.database.read(subscriptions.chosen, user), reviewer is Permission.YES
 
     async def choose(self, user: str, chosen: Collection[Subscription]) -> None:
-        """These from now on, as far as they are this person's to choose. Raises Refused."""
+        """Replace a person's choices; those that are not open to them are left out. Raises Refused."""
         _before, is_reviewer = await self.offered(user)
         allowed = {choice for choice in chosen if is_reviewer or choice not in FOR_REVIEWERS}
-        await self._database.write(subscriptions.choose, user, allowed)
+        await self.database.write(subscriptions.choose, user, allowed)
 
 
-def tell(
+def notify(
     tx: Transaction,
     check: Check,
     choice: Subscription,
@@ -50,10 +44,10 @@ def tell(
     receipt: str | None = None,
     but: str | None = None,
 ) -> None:
-    """Have one event told to everybody who chose to hear of its kind, once each.
+    """Notify everybody who subscribed to this kind of event, once each.
 
-    Reviewers hear of checks that others asked for, requesters of their own. Whether they still may know is looked at
-    when it is delivered: roles change meanwhile.
+    Reviewers learn of other people's checks, requesters of their own. Their rights are checked at delivery: roles
+    change meanwhile.
     """
     for person in subscriptions.who_chose(tx, choice):
         concerns = person not in check.requesters if choice in FOR_REVIEWERS else person == check.requester

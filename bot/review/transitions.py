@@ -1,7 +1,7 @@
-"""The moves of a review: called for, claimed, proposed, decided, settled; and what each has people told.
+"""The moves of a review: opened, claimed, proposed, decided, settled; and the posts that follow from each.
 
-Each is a plain function inside a transaction of the caller, so that a move, its line in the audit trail and its posts
-stand together or not at all. Who may do it is asked in `deciding`, when somebody is reminded in `reminding`.
+Each is a plain function inside the caller's transaction, so that a move, its audit line and its posts are stored
+together or not at all. `decisions` checks who may make it, `reminders` when somebody is reminded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,20 +40,20 @@ def call(
     receipt: str | None = None,
     opens: bool = True,
 ) -> str | None:
-    """Call the reviewers: open the review of this round, perhaps anew, and post a card in their channel.
+    """Call the reviewers: open or reopen the review of this round, and post a card in their channel.
 
-    With `opens` False the card is for information, and nobody is waited for. The same `event` again changes nothing.
-    Gives the id of the card's post, None where reviewers have no channel.
+    With `opens` False the card is for information only. A repeat of the same `event` changes nothing. Returns the id of
+    the card's post, None where reviewers have no channel.
     """
     payload = {**payload, "round": str(check.round)}
     reviews.ensure(tx, check.ref, check.round, now=now)
     if opens and reviews.add_event(tx, check.ref, check.round, event):
         _open(tx, check, now=now)
         reviews.mark_by_hand(tx, check.ref, check.round, by_hand=False)
-        # What is proposed was proposed in the light of what was known before.
+        # The proposal was made without knowing this event.
         reviews.withdraw_proposal(tx, check.ref, now=now)
         reviews.restart_reminders(tx, check.ref, now=now)
-        subscriptions.tell(tx, check, Subscription.CARDS, event=event, now=now, payload=payload)
+        subscriptions.notify(tx, check, Subscription.CARDS, event=event, now=now, payload=payload)
     if channel is None:
         return None
     return outbox.enqueue(
@@ -69,7 +69,7 @@ def call(
 
 
 def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
-    """Also after a decision: what was decided stays on record, and waits for somebody to look again."""
+    """Also after a decision, which stays on record."""
     if reviews.reopen(tx, check.ref, check.round, now=now):
         audit.record(tx, at=now, actor=audit.BOT, act="review.opened", ref=check.ref)
         checks.reopen(tx, check.ref)
@@ -79,9 +79,9 @@ def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
 
 
 def settle(tx: Transaction, ref: str, *, now: datetime, needs_eyes: bool) -> Agreement | None:
-    """Smile ID's final result has come: how it stands to a reviewer's decision; None where nobody has decided.
+    """After Smile ID's final result: whether it agrees with a reviewer's decision; None where nobody has decided.
 
-    Then nothing is left to decide, unless the result `needs_eyes` itself: whoever claimed the check keeps it.
+    An open review is closed, unless the result `needs_eyes` itself: then its claimer keeps it.
     """
     check = checks.get(tx, ref)
     if check.state not in FINAL or check.verdict_outcome is None:
@@ -89,7 +89,7 @@ def settle(tx: Transaction, ref: str, *, now: datetime, needs_eyes: bool) -> Agr
     review = reviews.find(tx, ref)
     if review is None:
         return None
-    # What is proposed was proposed in the light of what was known before.
+    # The proposal was made without knowing this result.
     reviews.withdraw_proposal(tx, ref, now=now)
     if review.decided is not None:
         return agreement(review.decided.decision, check.verdict_outcome)
@@ -99,7 +99,7 @@ def settle(tx: Transaction, ref: str, *, now: datetime, needs_eyes: bool) -> Agr
 
 
 def leave_earlier_rounds(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """The check is run again: nobody is waited for in its earlier rounds any more."""
+    """Closes the reviews of earlier rounds when the check is run again."""
     for round_ in reviews.open_in_earlier_rounds(tx, ref):
         _close(tx, ref, round_, ReviewState.LEFT, now=now)
 
@@ -113,7 +113,7 @@ def _close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: d
 
 
 def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
-    """One person takes it; taking it twice changes nothing. False when it is closed, or somebody else has it."""
+    """A repeat by the same person changes nothing. False when it is closed, or somebody else has it."""
     review = reviews.find(tx, ref)
     if review is None or review.state is not ReviewState.OPEN or review.claimed_by not in (None, by):
         return False
@@ -123,10 +123,10 @@ def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     return True
 
 
-def reopen_and_claim(tx: Transaction, ref: str, *, by: str, channel: str | None, now: datetime) -> bool:
-    """Open what is closed, or what nobody was called for, and claim it; released, it is as it was before.
+def reopen(tx: Transaction, ref: str, *, channel: str | None, now: datetime) -> None:
+    """Open a closed review by hand, or that of a check that called nobody; a release closes it again.
 
-    Where no card shows it, one is posted that calls nobody: who has it is for all reviewers to see.
+    Where no card shows it, one is posted that calls nobody: all reviewers see who has it.
     """
     check, review = checks.get(tx, ref), reviews.find(tx, ref)
     if review is None or review.state is not ReviewState.OPEN:
@@ -137,46 +137,40 @@ def reopen_and_claim(tx: Transaction, ref: str, *, by: str, channel: str | None,
         payload = {"tell": "again", "round": str(check.round)}
         key = f"again:{ref}:{check.round}"
         outbox.enqueue(tx, PostKind.REVIEW_NOTICE, key=key, ref=ref, destination=channel, payload=payload, now=now)
-    return claim(tx, ref, by=by, now=now)
 
 
-def hand_on(tx: Transaction, ref: str, *, by: str, before: str, to: str, channel: str | None, now: datetime) -> bool:
-    """From the one who had it to another, who is told. False when it was not theirs any more."""
+def hand_on(tx: Transaction, ref: str, *, by: str, before: str, to: str, channel: str | None, now: datetime) -> None:
+    """From its claimer `before` to another, who is notified; nothing when it was not theirs any more."""
     if not reviews.change_claimer(tx, ref, before=before, after=to, now=now):
-        return False
+        return
     audit.record(tx, at=now, actor=by, act="review.handed_on", ref=ref, detail=to)
     _call_below(tx, ref, what="handed", whom=[to], channel=channel, now=now, payload={"by": by})
     refresh.check_changed(tx, ref, now=now)
-    return True
 
 
-def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -> bool:
-    """Nobody has it any more. False when it was not theirs any more."""
+def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -> None:
+    """Takes the claim off `before`; nothing when it was not theirs any more."""
+    # Read before this transaction by the reminders, the claim may have been handed on or decided meanwhile.
     if not reviews.change_claimer(tx, ref, before=before, after=None, now=now):
-        return False
+        return
     audit.record(tx, at=now, actor=by, act="review.released", ref=ref, detail=before)
     review = reviews.find(tx, ref)
     if review is not None and review.is_by_hand and review.proposal is None:
-        _restore(tx, review, now=now)
+        # It was reopened by hand and calls nobody: the earlier decision is valid again.
+        _close(tx, ref, review.round, ReviewState.DECIDED if review.decided else ReviewState.SETTLED, now=now)
+        if review.decided is not None:
+            checks.end_as_decided(tx, ref)
+        check_facts.note(tx, ref, now=now)
     refresh.check_changed(tx, ref, now=now)
-    return True
-
-
-def _restore(tx: Transaction, review: Review, *, now: datetime) -> None:
-    """Nobody was called: with nobody looking at it any more, what was decided before stands."""
-    _close(tx, review.ref, review.round, ReviewState.DECIDED if review.decided else ReviewState.SETTLED, now=now)
-    if review.decided is not None:
-        checks.end_as_decided(tx, review.ref)
-    check_facts.note(tx, review.ref, now=now)
 
 
 # Proposals and decisions
 
 
 def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | None, seconds: Sequence[str]) -> None:
-    """A decision against Smile ID's verdict: it waits for a second person, who is called below the card.
+    """A decision against Smile ID's verdict waits for a second person, who is called below the card.
 
-    `seconds` are those who could agree; they are told directly where reviewers have no channel. Raises IllegalMove
+    `seconds` are those who could agree; they get a direct message where reviewers have no channel. Raises IllegalMove
     when the review is not open.
     """
     check, now = checks.get(tx, ref), proposal.at
@@ -187,19 +181,19 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
     event = f"{ref}:{check.round}:{to_text(now)}"
     payload = {"by": proposal.by}
     _call_below(tx, ref, what="second", whom=seconds, channel=channel, now=now, payload=payload)
-    subscriptions.tell(tx, check, Subscription.SECOND, event=event, now=now, payload=payload, but=proposal.by)
+    subscriptions.notify(tx, check, Subscription.SECOND, event=event, now=now, payload=payload, but=proposal.by)
     refresh.check_changed(tx, ref, now=now)
 
 
 def disagree(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
-    """The second person says no: the proposal is gone, the claim stays."""
+    """The proposal is withdrawn, the claim stays."""
     reviews.withdraw_proposal(tx, ref, now=now)
     audit.record(tx, at=now, actor=by, act="review.disagreed", ref=ref)
     refresh.check_changed(tx, ref, now=now)
 
 
 def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str | None, now: datetime) -> None:
-    """Keep the decision beside the verdict, close the review, and have it told in the request's thread."""
+    """Store the decision, close the review, and post it in the request's thread; the verdict stays as it is."""
     check, review = checks.get(tx, ref), reviews.find(tx, ref)
     assert review is not None
     number = review.decided.number + 1 if review.decided else 1
@@ -212,23 +206,23 @@ def decide(tx: Transaction, ref: str, proposal: Proposal, *, confirmed_by: str |
     audit.record(
         tx, at=now, actor=confirmed_by or proposal.by, act="review.decision", ref=ref, detail=_detail(proposal)
     )
-    _tell_decision(tx, check, number, proposal, now=now)
+    _post_decision(tx, check, number, proposal, now=now)
     refresh.check_changed(tx, ref, now=now)
 
 
-def _tell_decision(tx: Transaction, check: Check, number: int, proposal: Proposal, *, now: datetime) -> None:
+def _post_decision(tx: Transaction, check: Check, number: int, proposal: Proposal, *, now: datetime) -> None:
     event = f"{check.ref}:{check.round}:{number}"
     payload = {
         "number": str(number),
         "round": str(check.round),
-        # As it stands now: what Smile ID says before this is delivered has a post of its own.
+        # As it is now: a result that comes before this is delivered has a post of its own.
         "state": check.state.value,
         "reason": check.reason.value if check.reason else "",
     }
     outbox.drop_overtaken(tx, check.ref, kinds=OVERTAKEN_BY_FINAL, now=now)
     outbox.enqueue(tx, PostKind.DECIDED, key=event, ref=check.ref, destination=check.channel, now=now, payload=payload)
     payload = {"decision": proposal.decision.value}
-    subscriptions.tell(tx, check, Subscription.DECISIONS, event=event, now=now, payload=payload)
+    subscriptions.notify(tx, check, Subscription.DECISIONS, event=event, now=now, payload=payload)
 
 
 def _record_override(tx: Transaction, ref: str, by: str, *, is_override: bool, now: datetime) -> None:
@@ -245,26 +239,25 @@ def _detail(proposal: Proposal) -> str:
 
 def add_note(
     tx: Transaction, ref: str, *, author: str, words: str, source: str, now: datetime, round_: int | None = None
-) -> bool:
-    """Keep what a reviewer wrote in a form, or below a card of an earlier round perhaps. False for a repeat."""
+) -> None:
+    """Store what a reviewer wrote in a form, or below a card, perhaps of an earlier round; a repeat does nothing."""
     if round_ is None:
         round_ = checks.get(tx, ref).round
         reviews.ensure(tx, ref, round_, now=now)
     if not reviews.add_note(tx, ref, round_, author=author, words=words, source=source, now=now):
-        return False
+        return
     audit.record(tx, at=now, actor=author, act="review.noted", ref=ref)
     refresh.check_changed(tx, ref, now=now)
-    return True
 
 
 def remind(
     tx: Transaction, review: Review, reminder: Reminder, *, whom: Sequence[str], channel: str | None, now: datetime
 ) -> bool:
-    """Take one step of the ladder, telling `whom`. False when something happened meanwhile, or it was taken before."""
+    """Send one reminder to `whom`. False when the review has moved meanwhile, or this reminder was sent before."""
     if not reviews.mark_reminded(tx, review, reminder.mark):
         return False
     audit.record(tx, at=now, actor=audit.BOT, act="review.reminded", ref=review.ref, detail=reminder.mark)
-    # Managers are no part of the reviewers' channel: they are told directly.
+    # Managers are not in the reviewers' channel: they get a direct message.
     below = channel if reminder.audience is not Audience.MANAGERS else None
     _call_below(tx, review.ref, what=reminder.cause.value, whom=whom, channel=below, now=now, payload={})
     return True
@@ -280,7 +273,7 @@ def _call_below(
     now: datetime,
     payload: Mapping[str, str],
 ) -> None:
-    """Below the newest card, calling one person or, if several are given, the group; without a channel directly."""
+    """Below the newest card, mentioning one person or, for several, the group; without a channel by direct message."""
     below = [card for card in outbox.cards(tx, ref) if card.destination == channel]
     round_ = checks.get(tx, ref).round
     for destination in [channel] if channel else whom:
