@@ -1,4 +1,4 @@
-"""Faults that operators must see to, told to each of them by direct message."""
+"""Alerts: faults that operators must see to, sent to each of them by direct message."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,9 +11,9 @@ from storage.engine.database import Transaction, to_text
 def alert(
     tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, payload: Mapping[str, str] | None = None
 ) -> str | None:
-    """Tell the operators of a fault, at most once an hour per kind: a hundred failing checks are one fault.
+    """Alert the operators, at most once an hour per kind of fault: a hundred failing checks are one fault.
 
-    Gives the id of the post that tells the first of them, new or of this hour; None when there is nobody to tell.
+    Returns the id of the first operator's post, new or of this hour; None without operators.
     """
     if not recipients:
         return None

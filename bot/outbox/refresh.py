@@ -1,6 +1,6 @@
-"""What stands in Slack follows what it shows: the message of a request or of a file, reviewers' cards, Home tabs.
+"""Keeps what is in Slack up to date: the message of a request or of a file, reviewers' cards, Home tabs.
 
-Called in the transaction of the change itself. An update is built when it goes out, so one that waits is enough.
+Called in the transaction of the change itself. An update is built at delivery, so one in the queue is enough.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _ENDING = (BatchState.SENDING, BatchState.CANCELLED, BatchState.DONE)
 
 
 def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
-    """Bring up to date whatever shows this check."""
+    """Update every message and Home tab that shows this check."""
     shown = checks.whereabouts(tx, ref)
     _cards(tx, ref, now=now)
     home_tabs.mark_due(tx, shown.requester, now=now)
@@ -46,9 +46,9 @@ def _cards(tx: Transaction, ref: str, *, now: datetime) -> None:
 
 
 def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
-    """Bring a file's message up to date; and when all its rows have ended, end the batch and post its results."""
+    """Update a file's message; when all its rows have ended, end the batch and post its results."""
     batch = batches.get(tx, batch_id)
-    # Each move of a row comes here: all rows are counted only when none is under way, not once for every one of them.
+    # Every move of a row calls this: the rows are counted only when none is under way, not once for each of them.
     if batch.state in _ENDING and not batches.is_under_way(tx, batch_id):
         counts = batches.counts(tx, batch_id)
         if batch.state is BatchState.SENDING and counts.total:
@@ -84,7 +84,7 @@ def at_pace(
     payload: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Bring a message up to date, no more often than Slack likes; nothing where the message does not stand yet."""
+    """Update a message, no more often than Slack allows; nothing before the message itself is delivered."""
     if not outbox.delivered(tx, opening):
         return
     updates = outbox.updates_of(tx, opening, kind)
@@ -92,7 +92,7 @@ def at_pace(
         return
     due_at = now
     if updates.last_at is not None:
-        # By a clock that has been set back since, the last one went out in the future.
+        # If the clock was set back since, the last update lies in the future.
         due_at = min(max(now, updates.last_at + UPDATE_EVERY), now + UPDATE_EVERY)
     outbox.enqueue(
         tx,

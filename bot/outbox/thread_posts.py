@@ -1,8 +1,9 @@
-"""The posts of a request's thread, and the direct messages beside it, built at delivery from what is stored then."""
+"""Builds the posts of a request's thread, and its direct messages, from what is stored at delivery."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.access.permissions import Access, Role
 from bot.domain.check.check import Check
@@ -22,12 +23,14 @@ from storage import attempts, checks, outbox, receipts, reviews
 from storage.engine.database import Database, Transaction
 
 SOON = timedelta(minutes=1)
-"""A check that is due later than this, without a failed try, is due at a time that somebody chose."""
+"""A check that is due later than this, without a failed attempt, is due at a time that somebody chose."""
+
+_Build = Callable[[Transaction, Post, Check], Message | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Result:
-    """What a post about a message of Smile ID's is built from."""
+    """The data of a post about a message of Smile ID's."""
 
     check: Check
     entry: IDType | None
@@ -36,32 +39,25 @@ class _Result:
     """When the message was received."""
     notified: NotifiedParties
     first: Outcome
-    """Of a contradiction: what Smile ID had said before."""
+    """Of a contradiction: Smile ID's earlier result."""
     doubt: Doubt | None
     earlier: EarlierDecision | None
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class ThreadPosts:
-    """Builds them: each kind reads what it needs, all in one transaction."""
+    """Builds them; each reads all its data in one transaction."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        access: Access,
-        id_types: IDTypes,
-        read: Callable[[Receipt], ResultMeaning],
-        settings: Settings,
-        now: Callable[[], datetime],
-    ) -> None:
-        """`read` gives the meaning of a stored message of Smile ID's."""
-        self._database = database
-        self._access = access
-        self._id_types = id_types
-        self._read = read
-        self._settings = settings
-        self._now = now
-        self._by_kind: Mapping[PostKind, Callable[[Transaction, Post, Check], Message | None]] = {
+    database: Database
+    access: Access
+    id_types: IDTypes
+    read: Callable[[Receipt], ResultMeaning]
+    """Interprets a stored message of Smile ID's."""
+    settings: Settings
+    now: Callable[[], datetime]
+
+    def builders(self) -> Builders:
+        by_kind: dict[PostKind, _Build] = {
             PostKind.REQUEST: self._request,
             PostKind.PROGRESS: self._request,
             PostKind.HELD: _question,
@@ -73,32 +69,20 @@ class ThreadPosts:
             PostKind.CONFIRMED: self._confirmed,
             **dict.fromkeys(_RESULTS, self._result),
         }
+        return {PostKind.ALERT: _alert, **{kind: partial(self._build, build) for kind, build in by_kind.items()}}
 
-    def builders(self) -> Builders:
-        return {
-            PostKind.ALERT: _alert,
-            **dict.fromkeys(self._by_kind, self._build),
-        }
-
-    async def _build(self, post: Post) -> Message | None:
-        return await self._database.read(self._build_in, post)
-
-    def _build_in(self, tx: Transaction, post: Post) -> Message | None:
-        check = checks.find(tx, post.ref) if post.ref else None
-        message = self._by_kind[post.kind](tx, post, check) if check is not None else None
-        if check is None or message is None:
-            return None
-        return private.directly(message, check) if _is_moved(tx, post, check) else message
+    async def _build(self, build: _Build, post: Post) -> Message | None:
+        return await self.database.read(_read, build, post)
 
     def _request(self, tx: Transaction, post: Post, check: Check) -> Message:
-        attempt, now = attempts.latest(tx, check.ref), self._now()
+        attempt, now = attempts.latest(tx, check.ref), self.now()
         waiting = now - attempt.sent_at if attempt is not None and attempt.sent_at else timedelta(0)
-        is_asked_for = check.state is State.PROCESSING or check.reason in POLLED_REASONS
+        is_polled = check.state is State.PROCESSING or check.reason in POLLED_REASONS
         is_claimed = attempt is not None and attempt.claim_receipt is not None
         return thread.request_message(
             check,
             self._entry(check),
-            waiting=waiting if is_asked_for and waiting >= self._settings.poll_after else None,
+            waiting=waiting if is_polled and waiting >= self.settings.poll_after else None,
             unconfirmed=is_claimed and check.ended_at is not None,
             later=check.due_at if _is_chosen_time(check, now) else None,
         )
@@ -114,7 +98,7 @@ class ThreadPosts:
         return _RESULTS[post.kind](result) if result is not None else None
 
     def _confirmed(self, tx: Transaction, post: Post, check: Check) -> Message | None:
-        """In place of *not yet confirmed*; it says again who was told, as the message that it changes knows."""
+        """Replaces *not yet confirmed*; whom else we notified is repeated from the message that it changes."""
         parent = parent_of(tx, post)
         if parent is not None and parent.kind is PostKind.APPROVAL_UNCONFIRMED:
             return results.approval_since_confirmed(check)
@@ -128,7 +112,7 @@ class ThreadPosts:
         return _Result(
             check=check,
             entry=self._entry(check),
-            reading=self._read(receipt),
+            reading=self.read(receipt),
             at=receipt.received_at,
             notified=self._notified(tx, post),
             first=Outcome(post.payload.get("first", Outcome.FAILED.value)),
@@ -137,17 +121,25 @@ class ThreadPosts:
         )
 
     def _notified(self, tx: Transaction, post: Post) -> NotifiedParties:
-        """Who else knows already: a post that calls somebody belongs to the notice that went to them."""
+        """Who else was notified: the parent of a post that calls somebody is the notice that went to them."""
         notice = outbox.find(tx, post.parent_id) if post.parent_id else None
         delivered = notice.kind if notice is not None and outbox.delivered(tx, notice.id) else None
         return NotifiedParties(
             reviewers=delivered is PostKind.REVIEW_NOTICE,
-            reviewer_mentions=self._access.mentions(Role.REVIEWER),
+            reviewer_mentions=self.access.mentions(Role.REVIEWER),
             operators=delivered is PostKind.ALERT,
         )
 
     def _entry(self, check: Check) -> IDType | None:
-        return self._id_types.find(check.country, check.id_type)
+        return self.id_types.find(check.country, check.id_type)
+
+
+def _read(tx: Transaction, build: _Build, post: Post) -> Message | None:
+    check = checks.find(tx, post.ref) if post.ref else None
+    message = build(tx, post, check) if check is not None else None
+    if check is None or message is None:
+        return None
+    return private.directly(message, check) if _is_moved(tx, post, check) else message
 
 
 def _final(result: _Result, *, confirmed: bool) -> Message:
@@ -216,7 +208,7 @@ def _decision(tx: Transaction, post: Post, check: Check) -> ReviewDecision | Non
 
 
 def _as_decided(check: Check, payload: Mapping[str, str]) -> Check:
-    """As Smile ID stood when a reviewer decided; a post of an older version does not know."""
+    """The check as it was when a reviewer decided; a post of an older version does not know."""
     if "state" not in payload:
         return check
     reason = ReviewReason(payload["reason"]) if payload["reason"] else None
@@ -237,7 +229,7 @@ def _earlier(tx: Transaction, check: Check) -> Sequence[Check]:
 
 
 def _is_moved(tx: Transaction, post: Post, check: Check) -> bool:
-    """Whether it is read in a direct message because its own thread or channel is closed to the bot."""
+    """Whether it was redirected to a direct message because its thread or channel is closed to the bot."""
     if post.kind not in UPDATES:
         return post.destination[0] in "UW"
     parent = parent_of(tx, post)
@@ -245,7 +237,7 @@ def _is_moved(tx: Transaction, post: Post, check: Check) -> bool:
 
 
 def _is_chosen_time(check: Check, now: datetime) -> bool:
-    """Due much later without any failed try: somebody chose so."""
+    """Due much later without a failed attempt: somebody chose that time."""
     if check.due_at is None or check.held is not None or check.tries:
         return False
     return check.due_at - now > SOON
