@@ -25,7 +25,7 @@ from bot.domain.reporting.figure_tables import record
 from bot.domain.reporting.periods import day_of
 from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
 from bot.reporting import report_reader
-from bot.reporting.exports import parts
+from bot.reporting.export_writer import parts
 from bot.results import releases
 from bot.runtime import doctor as looking
 from bot.runtime import log_config

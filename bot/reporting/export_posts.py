@@ -1,6 +1,7 @@
-"""What managers take out of the bot: the file, written when it is really to be sent, and the message of a long one."""
+"""Builds the posts of exports: the file, written right before its upload, and the progress message of a long one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
 
@@ -11,7 +12,7 @@ from bot.errors import SlackNotSent
 from bot.outbox.builders import Builders, File
 from bot.outbox.refresh import UPDATE_EVERY
 from bot.reporting import export_writer
-from bot.reporting.export_commits import give_up, keep_written
+from bot.reporting.exports import give_up, set_written
 from bot.slack.blocks import export as words
 from bot.slack.client import SlackClient
 from storage import exports
@@ -19,14 +20,12 @@ from storage.engine.database import Database
 from storage.exports import ExportRange
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class ExportPosts:
-    """Writes exports."""
-
-    def __init__(self, *, database: Database, slack: SlackClient, access: Access, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._slack = slack
-        self._access = access
-        self._now = now
+    database: Database
+    slack: SlackClient
+    access: Access
+    now: Callable[[], datetime]
 
     def builders(self) -> Builders:
         return {
@@ -36,45 +35,45 @@ class ExportPosts:
         }
 
     async def _message(self, post: Post) -> Message | None:
-        export = await self._database.read(exports.find, post.payload["export"])
+        export = await self.database.read(exports.find, post.payload["export"])
         return words.message(export) if export is not None else None
 
     async def _file(self, post: Post) -> File | None:
-        """The file, not written yet; None when it is not to be sent any more.
+        """The file, not written yet; None when it is no longer needed.
 
-        Weeks of Slack's silence may lie between asking and sending, so the right to it is looked at again.
+        Slack may have been away for days since the request, so the right to it is checked once more.
         """
-        export = await self._database.read(exports.find, post.payload["export"])
+        export = await self.database.read(exports.find, post.payload["export"])
         if export is None or export.state not in (ExportState.ASKED, ExportState.FAILED):
             return None
-        match await self._access.has(export.person, Role.MANAGER, Role.ADMIN):
+        match await self.access.has(export.person, Role.MANAGER, Role.ADMIN):
             case Permission.UNKNOWN:
                 raise SlackNotSent("who may export is not known now")
             case Permission.NO:
-                await self._database.write(give_up, export.id, ExportState.REFUSED, now=self._now())
+                await self.database.write(give_up, export.id, ExportState.REFUSED, now=self.now())
                 return None
             case Permission.YES:
                 pass
         return File(
-            channel=await self._slack.direct_channel(export.person),
+            channel=await self.slack.direct_channel(export.person),
             thread_ts=None,
             name=export.file_name,
             write=lambda out: self._write(export, out),
         )
 
     async def _write(self, export: Export, out: IO[bytes]) -> str:
-        """Gives the words above the file. How far it is, is told from time to time."""
-        told_at = self._now()
+        """Returns the comment above the file. Progress is stored from time to time."""
+        stored_at = self.now()
 
         async def on_page(count: int) -> None:
-            nonlocal told_at
-            # Set back meanwhile, the clock would leave the message as it stands for as long.
-            if abs(self._now() - told_at) >= UPDATE_EVERY:
-                told_at = self._now()
-                await self._database.write(keep_written, export.id, count, now=told_at)
+            nonlocal stored_at
+            # `abs`, or a clock set back meanwhile would stop the updates for as long.
+            if abs(self.now() - stored_at) >= UPDATE_EVERY:
+                stored_at = self.now()
+                await self.database.write(set_written, export.id, count, now=stored_at)
 
         wanted = ExportRange(since=export.since, until=export.until)
-        count = await export_writer.write(self._database, export.form, wanted, out, on_page=on_page)
-        await self._database.write(keep_written, export.id, count, now=self._now())
-        whole = await self._database.read(exports.find, export.id)
+        count = await export_writer.write(self.database, export.form, wanted, out, on_page=on_page)
+        await self.database.write(set_written, export.id, count, now=self.now())
+        whole = await self.database.read(exports.find, export.id)
         return words.comment(whole or export)

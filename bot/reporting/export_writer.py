@@ -1,27 +1,45 @@
-"""The bare record of checks, written into a file: the one way to it, for Slack and for the command line.
+"""Writes checks without personal data into a file, for Slack and for the command line.
 
-Page by page, so that the size of the record is no matter of memory.
+Page by page, so memory does not grow with the number of checks.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import asdict, astuple
+from datetime import UTC, datetime
 from typing import IO
 
 from bot.domain.reporting.exports import ExportFormat
 from bot.domain.reporting.spreadsheets import BOM, Sheet, csv_text
 from bot.errors import Refusal, Refused
-from storage import exports
+from storage import audit, exports
 from storage.engine.database import Database
 from storage.exports import FIELDS, ExportLine, ExportRange
 
 MOST_IN_A_WORKBOOK = 1_000_000
 """A sheet holds 1,048,576 rows."""
+CHUNK = 1024 * 1024
 
 
-async def _quietly(_count: int) -> None:
-    """Nobody is told how far it is."""
+async def parts(
+    database: Database,
+    form: ExportFormat,
+    wanted: ExportRange,
+    *,
+    actor: str,
+    on_page: Callable[[int], Awaitable[None]],
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> AsyncIterator[bytes]:
+    """`write` for a pipe, followed by a record in the audit trail."""
+    with tempfile.TemporaryFile() as file:
+        count = await write(database, form, wanted, file, on_page=on_page)
+        file.seek(0)
+        while part := file.read(CHUNK):
+            yield part
+    await database.write(audit.record, at=now(), actor=actor, act="export.made", detail=f"{form.value}:{count}")
 
 
 async def write(
@@ -30,15 +48,17 @@ async def write(
     wanted: ExportRange,
     out: IO[bytes],
     *,
-    on_page: Callable[[int], Awaitable[None]] = _quietly,
+    on_page: Callable[[int], Awaitable[None]],
 ) -> int:
-    """Write the checks, oldest first, and give their number; `on_page` hears of how many so far.
+    """Write the checks, oldest first, and return their number; `on_page` gets the number so far.
 
     Raises Refused when a workbook would be too long.
     """
     count, last = 0, None
     sheet = Sheet(FIELDS, title="Checks") if form is ExportFormat.XLSX else None
-    try:
+    with ExitStack() as on_failure:
+        if sheet is not None:
+            on_failure.callback(sheet.discard)
         if form is ExportFormat.CSV:
             out.write((BOM + csv_text([FIELDS])).encode())
         while lines := await database.read(exports.page, wanted, last):
@@ -46,22 +66,15 @@ async def write(
             count += len(lines)
             if sheet is None:
                 await asyncio.to_thread(out.write, _bytes(form, lines))
+            elif count > MOST_IN_A_WORKBOOK:
+                raise Refused(Refusal.EXPORT_NO_SHEET)
             else:
-                _must_fit(count)
                 await asyncio.to_thread(sheet.append, [_cells(line) for line in lines])
             await on_page(count)
-    except BaseException:
-        if sheet is not None:
-            sheet.discard()
-        raise
+        on_failure.pop_all()
     if sheet is not None:
         await asyncio.to_thread(sheet.save, out)
     return count
-
-
-def _must_fit(rows: int) -> None:
-    if rows > MOST_IN_A_WORKBOOK:
-        raise Refused(Refusal.EXPORT_NO_SHEET)
 
 
 def _bytes(form: ExportFormat, lines: list[ExportLine]) -> bytes:

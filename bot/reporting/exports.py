@@ -1,88 +1,58 @@
-"""Exports: the bare record of checks for machines and spreadsheets, to the command line, or asked for in Slack.
-
-What is asked for in Slack is stored here and delivered by `bot.outbox`; each is recorded in the audit trail once made.
-"""
+"""Exports requested in Slack, each stored as a row until its file is delivered, and recorded in the audit trail."""
 
 import random
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from bot.access.permissions import Access, Role
 from bot.domain.check.references import export_reference
-from bot.domain.reporting.exports import Export, ExportFormat, ExportState, parse
+from bot.domain.outbox import Post, PostKind
+from bot.domain.reporting.exports import Export, ExportState, parse
 from bot.errors import Refusal, Refused
-from bot.reporting import export_commits, export_writer
-from storage import audit, exports
-from storage.engine.database import Database
+from bot.outbox import refresh
+from bot.outbox.builders import Follower
+from storage import audit, exports, outbox
+from storage.engine.database import Database, Transaction
 from storage.exports import ExportRange
 
 log = structlog.get_logger(__name__)
 
-CHUNK = 1024 * 1024
 MOST_IN_SLACK = 1_000_000
-"""So many fit a workbook, and in every format a file that Slack takes: 1 GB."""
+"""Rows that fit a workbook, and in every format a file that Slack takes: 1 GB."""
+LONG = 5_000
+"""An export of more rows gets a message that reports its progress."""
+DESTINATION = "exports"
+"""All export files share it, so they go out one at a time: the memory and disk that they take are bounded."""
 
 
-async def parts(
-    database: Database,
-    form: ExportFormat,
-    wanted: ExportRange,
-    *,
-    actor: str,
-    on_page: Callable[[int], Awaitable[None]],
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> AsyncIterator[bytes]:
-    """The file in parts, oldest check first; the last thing done is to record who took how much.
-
-    `on_page` hears of how many checks so far. Raises Refused when a workbook would be too long.
-    """
-    with tempfile.TemporaryFile() as file:
-        count = await export_writer.write(database, form, wanted, file, on_page=on_page)
-        file.seek(0)
-        while part := file.read(CHUNK):
-            yield part
-    await database.write(audit.record, at=now(), actor=actor, act="export.made", detail=f"{form.value}:{count}")
-
-
+@dataclass(slots=True, kw_only=True, eq=False)
 class Exports:
-    """Takes what managers ask for in Slack."""
-
-    def __init__(
-        self,
-        *,
-        database: Database,
-        access: Access,
-        timezone: str,
-        now: Callable[[], datetime],
-        rng: random.Random,
-        most: int = MOST_IN_SLACK,
-    ) -> None:
-        self._database = database
-        self._access = access
-        self._zone = ZoneInfo(timezone)
-        self._now = now
-        self._rng = rng
-        self._most = most
+    database: Database
+    access: Access
+    timezone: str
+    now: Callable[[], datetime]
+    rng: random.Random
+    most: int = MOST_IN_SLACK
 
     async def ask(self, user: str, typed: str) -> Export:
-        """Store that somebody wants a file; it comes by direct message. Raises Refused."""
-        permission = await self._access.has(user, Role.MANAGER, Role.ADMIN)
+        """Store a manager's request; the file comes by direct message. Raises Refused."""
+        permission = await self.access.has(user, Role.MANAGER, Role.ADMIN)
         permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER))
-        now = self._now()
-        asked = parse(typed, today=now.astimezone(self._zone).date())
-        since, until = asked.period.span(self._zone) if asked.period else (None, now)
+        now, zone = self.now(), ZoneInfo(self.timezone)
+        asked = parse(typed, today=now.astimezone(zone).date())
+        since, until = asked.period.span(zone) if asked.period else (None, now)
         until = min(until, now)
-        total = await self._database.read(exports.count, ExportRange(since=since, until=until))
+        total = await self.database.read(exports.count, ExportRange(since=since, until=until))
         if not total:
             raise Refused(Refusal.EXPORT_EMPTY)
-        if total > self._most:
-            raise Refused(Refusal.EXPORT_TOO_MANY, total=total, most=self._most)
+        if total > self.most:
+            raise Refused(Refusal.EXPORT_TOO_MANY, total=total, most=self.most)
         export = Export(
-            id=export_reference(self._rng.getrandbits(40)),
+            id=export_reference(self.rng.getrandbits(40)),
             state=ExportState.ASKED,
             person=user,
             form=asked.form,
@@ -92,7 +62,73 @@ class Exports:
             total=total,
             written=0,
         )
-        if not await self._database.write(export_commits.ask, export, now=now):
+        if not await self.database.write(_add, export, now=now):
             raise Refused(Refusal.EXPORT_UNDER_WAY)
         log.info("export.asked", export=export.id, rows=total)
         return export
+
+
+def _add(tx: Transaction, export: Export, *, now: datetime) -> bool:
+    """Store it with its posts. False while the same export is under way for the same person."""
+    if not exports.add(tx, export, now=now):
+        return False
+    if export.total > LONG:
+        _enqueue(tx, PostKind.EXPORT, export, destination=export.person, now=now)
+    _enqueue(tx, PostKind.EXPORT_FILE, export, destination=DESTINATION, now=now)
+    return True
+
+
+def set_written(tx: Transaction, export_id: str, count: int, *, now: datetime) -> None:
+    """Store how many rows are in the file by now."""
+    exports.keep_written(tx, export_id, count)
+    _refresh(tx, export_id, now=now)
+
+
+def give_up(tx: Transaction, export_id: str, state: ExportState, *, now: datetime) -> None:
+    """It was refused, or Slack did not take it: the person gets a message."""
+    export = exports.find(tx, export_id)
+    if export is not None and exports.end(tx, export_id, state, now=now):
+        _enqueue(tx, PostKind.EXPORT, export, destination=export.person, now=now)
+        _refresh(tx, export_id, now=now)
+
+
+def followers() -> Mapping[PostKind, Follower]:
+    return {PostKind.EXPORT: _after_message, PostKind.EXPORT_FILE: _after_file}
+
+
+def _after_message(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    if delivered:
+        # The export may have advanced since the message was built.
+        _refresh(tx, post.payload["export"], now=now)
+
+
+def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    export_id = post.payload["export"]
+    if not delivered:
+        give_up(tx, export_id, ExportState.FAILED, now=now)
+        return
+    export = exports.find(tx, export_id)
+    if export is not None and exports.end(tx, export_id, ExportState.MADE, now=now):
+        detail = f"{export.form.value}:{export.written}"
+        audit.record(tx, at=now, actor=export.person, act="export.made", detail=detail)
+        _refresh(tx, export_id, now=now)
+
+
+def _enqueue(tx: Transaction, kind: PostKind, export: Export, *, destination: str, now: datetime) -> None:
+    outbox.enqueue(tx, kind, key=export.id, destination=destination, payload={"export": export.id}, now=now)
+
+
+def _refresh(tx: Transaction, export_id: str, *, now: datetime) -> None:
+    """Update its message; nothing where there is none."""
+    opening = f"{PostKind.EXPORT.value}:{export_id}"
+    message = outbox.find(tx, opening)
+    if message is not None:
+        refresh.at_pace(
+            tx,
+            PostKind.EXPORT_PROGRESS,
+            key=export_id,
+            opening=opening,
+            destination=message.destination,
+            payload={"export": export_id},
+            now=now,
+        )

@@ -33,7 +33,7 @@ from bot.outbox.thread_posts import ThreadPosts
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
 from bot.queries.search import CheckSearch
-from bot.reporting import chart, export_commits
+from bot.reporting import chart, exports
 from bot.reporting.export_posts import ExportPosts
 from bot.reporting.exports import Exports
 from bot.reporting.summaries import Summaries
@@ -316,7 +316,7 @@ async def build(
             **ExportPosts(**shared, slack=slack).builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
-        followers=export_commits.followers(),
+        followers=exports.followers(),
         settings=settings,
         steady=steady,
         rng=rng,

@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 from bot.domain.reporting.exports import ExportFormat
-from bot.reporting.exports import parts as export_parts
+from bot.reporting.export_writer import parts as export_parts
 from storage.engine.database import Transaction
 from storage.exports import PAGE, ExportRange
 from tests.journeys.world import Journey, journey
