@@ -23,6 +23,7 @@ from bot import __version__
 from bot.domain.reporting.exports import ExportFormat
 from bot.domain.reporting.figure_tables import record
 from bot.domain.reporting.periods import day_of
+from bot.domain.reporting.summary_command import SummaryRequest
 from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
 from bot.reporting import report_reader
 from bot.reporting.export_writer import parts
@@ -308,7 +309,8 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
     if period.first > today:
         click.echo("that day has not come yet", err=True)
         sys.exit(2)
-    report = _in_database(lambda database: database.read(report_reader.read, period, settings=settings, as_of=now))
+    asked = SummaryRequest(period=period)
+    report = _in_database(lambda database: database.read(report_reader.read, asked, settings=settings, as_of=now))
     if as_json:
         click.echo(json.dumps(record(report)))
         return

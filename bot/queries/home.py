@@ -17,7 +17,8 @@ from bot.access.permissions import Access, Permission, Role
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.reporting.periods import Period, PeriodKind
+from bot.domain.reporting.periods import day_of
+from bot.domain.reporting.summary_command import SummaryRequest
 from bot.domain.review.review import Review
 from bot.errors import SlackError, SlackRateLimited, SlackRefused
 from bot.reporting import report_reader
@@ -162,7 +163,7 @@ class HomeTab:
         now = self.now()
         day = now.astimezone(ZoneInfo(self.settings.timezone)).date()
         today, yesterday = (
-            report_reader.read(tx, Period(kind=PeriodKind.DAY, first=one, last=one), settings=self.settings, as_of=now)
+            report_reader.read(tx, SummaryRequest(period=day_of(one)), settings=self.settings, as_of=now)
             for one in (day, day - timedelta(days=1))
         )
         return HomeFigures(today=today, yesterday=yesterday)

@@ -1,34 +1,43 @@
-"""A report of the managers' figures, read from the database: the one way to it, for Slack and for machines."""
+"""Reads a report of the managers' figures from the database, for Slack and for machines.
 
-from datetime import datetime
+A summary's posts and buttons keep their request as a payload of ids and dates.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from bot.domain.reporting.figures import Report, reach, report
-from bot.domain.reporting.periods import Period
+from bot.domain.reporting.periods import Period, PeriodKind
+from bot.domain.reporting.summary_command import SummaryRequest
 from bot.settings import Settings
 from storage import check_facts, summaries
 from storage.engine.database import Transaction
 
 
-def read(
-    tx: Transaction,
-    period: Period,
-    *,
-    settings: Settings,
-    as_of: datetime,
-    country: str | None = None,
-    id_type: str | None = None,
-) -> Report:
-    """The figures of a period as they are known now, with what they are compared with; reads only."""
+def read(tx: Transaction, asked: SummaryRequest, *, settings: Settings, as_of: datetime) -> Report:
+    """The figures of a period as they are known now, and those of the periods before it; reads only."""
     zone = ZoneInfo(settings.timezone)
-    since, until = reach(period, zone)
+    since, until = reach(asked.period, zone)
     return report(
         [*check_facts.settled(tx, since, until), *check_facts.still_open(tx)],
-        period,
+        asked.period,
         zone=zone,
         as_of=as_of,
         review_due=settings.review_due,
         began=summaries.began(tx),
-        country=country,
-        id_type=id_type,
+        country=asked.country,
+        id_type=asked.id_type,
     )
+
+
+def to_payload(asked: SummaryRequest) -> dict[str, str]:
+    period = asked.period
+    payload = {"kind": period.kind.value, "first": period.first.isoformat(), "last": period.last.isoformat()}
+    return payload | {name: value for name, value in (("country", asked.country), ("id_type", asked.id_type)) if value}
+
+
+def from_payload(payload: Mapping[str, str]) -> SummaryRequest:
+    first, last = date.fromisoformat(payload["first"]), date.fromisoformat(payload["last"])
+    period = Period(kind=PeriodKind(payload["kind"]), first=first, last=last)
+    return SummaryRequest(period=period, country=payload.get("country"), id_type=payload.get("id_type"))

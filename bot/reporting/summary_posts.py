@@ -1,6 +1,6 @@
-"""What is said of the managers' figures: the summary, its picture and its file, built at delivery from what is known.
+"""Builds the posts of the managers' figures at delivery: the summary, its picture and its table.
 
-A post's payload names a period and nothing else, so a summary that is told late tells what is true then.
+A post's payload names a request and no figures, so a late summary has the figures known by then.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reporting.figure_tables import COLUMNS, table
 from bot.domain.reporting.figures import Figures, Report
-from bot.domain.reporting.periods import Period, PeriodKind, at, name
+from bot.domain.reporting.periods import at, name
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.errors import SlackError
 from bot.outbox.builders import Builders, File
@@ -28,37 +28,26 @@ from storage import outbox
 from storage.engine.database import Database, Transaction
 
 LATE = timedelta(hours=1)
-"""A summary that comes later than this after its hour says so."""
+"""A summary that is later than this says so."""
 NAMES_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryPostData:
-    """What a post about figures is built from."""
+    """The data of a post about figures."""
 
     report: Report
     opening: Post | None
     """The summary whose thread a file belongs to."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class SummaryPosts:
-    """Builds summaries."""
-
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        id_types: IDTypes,
-        settings: Settings,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._slack = slack
-        self._id_types = id_types
-        self._settings = settings
-        self._zone = ZoneInfo(settings.timezone)
-        self._now = now
+    database: Database
+    slack: SlackClient
+    id_types: IDTypes
+    settings: Settings
+    now: Callable[[], datetime]
 
     def builders(self) -> Builders:
         return {
@@ -68,94 +57,87 @@ class SummaryPosts:
             PostKind.SUMMARY_CSV: self._file,
         }
 
-    def gather(self, tx: Transaction, post: Post) -> SummaryPostData:
-        """The figures of the period that the post names, as they are now."""
-        report = report_reader.read(
-            tx,
-            period_in(post),
-            settings=self._settings,
-            as_of=self._now(),
-            country=post.payload.get("country"),
-            id_type=post.payload.get("id_type"),
-        )
+    def _gather(self, tx: Transaction, post: Post) -> SummaryPostData:
+        asked = report_reader.from_payload(post.payload)
+        report = report_reader.read(tx, asked, settings=self.settings, as_of=self.now())
         return SummaryPostData(report=report, opening=outbox.find(tx, post.parent_id) if post.parent_id else None)
 
     async def _summary(self, post: Post) -> Message:
-        report = (await self._database.read(self.gather, post)).report
-        called = await self._names(group.key[0] for group in report.figures.by_requester[: summary.GROUPS])
-        return summary.message(report, self._called(called), self._told(post, report))
+        report = (await self.database.read(self._gather, post)).report
+        names = await self._names(group.key[0] for group in report.figures.by_requester[: summary.GROUPS])
+        return summary.message(report, self._display_names(names), self._summary_context(post, report))
 
     async def _older(self, post: Post) -> Message:
-        report, payload = (await self._database.read(self.gather, post)).report, post.payload
+        report, payload = (await self.database.read(self._gather, post)).report, post.payload
         return summary.older(report, unit=payload["unit"], count=int(payload["count"]), today=self._today())
 
     async def _file(self, post: Post) -> File | None:
-        return await self.file(post, await self._database.read(self.gather, post))
+        return await self.file(post, await self.database.read(self._gather, post))
 
     async def file(self, post: Post, found: SummaryPostData) -> File | None:
-        """The picture or the table; None when there is no thread for it, or nothing that it could show."""
+        """The picture or the table; None when there is no thread for it, or no check to report."""
         report, opening = found.report, found.opening
         if opening is None or opening.ts is None or opening.channel is None or not report.figures.asked:
             return None
         if post.kind is PostKind.SUMMARY_CHART and not chart.can_draw():
-            # Enqueued before the bot was installed anew without the extra `charts`.
+            # Enqueued before the bot was reinstalled without the extra `charts`.
             return None
-        name_, told = _file_name(report), self._told(post, report)
+        context = self._summary_context(post, report)
         if post.kind is PostKind.SUMMARY_CSV:
             data, kind, alt_text = csv_bytes(COLUMNS, table(report)), "csv", ""
             comment = "The same figures as a table, with every group and reason."
         else:
             # Drawing takes a second of a processor: not on the loop that answers Slack.
             data, kind = await asyncio.to_thread(chart.draw, self._chart(report)), "png"
-            alt_text = summary.alt_text(report, self._called({}), told)
+            alt_text = summary.alt_text(report, self._display_names({}), context)
             comment = "The same figures as a picture."
         return File(
             channel=opening.channel,
             thread_ts=opening.ts,
-            name=f"{name_}.{kind}",
+            name=f"{_file_name(report)}.{kind}",
             data=data,
             comment=comment,
             alt_text=alt_text,
         )
 
-    def _told(self, post: Post, report: Report) -> SummaryContext:
-        due = at(report.period.last + timedelta(days=1), self._settings.summary_time, self._zone)
+    def _summary_context(self, post: Post, report: Report) -> SummaryContext:
+        due = at(report.period.last + timedelta(days=1), self.settings.summary_time, ZoneInfo(self.settings.timezone))
         by = post.payload.get("by")
-        is_late = by is None and self._now() - due > LATE
+        is_late = by is None and self.now() - due > LATE
         return SummaryContext(
-            today=self._today(), late_since=due if is_late else None, by=by, zone=self._settings.timezone
+            today=self._today(), late_since=due if is_late else None, by=by, zone=self.settings.timezone
         )
 
     def _today(self) -> date:
-        return self._now().astimezone(self._zone).date()
+        return self.now().astimezone(ZoneInfo(self.settings.timezone)).date()
 
-    def _called(self, people: dict[str, str]) -> DisplayNames:
+    def _display_names(self, people: dict[str, str]) -> DisplayNames:
         return DisplayNames(
-            subject=self._id_types.subject,
-            country=self._id_types.country_name,
+            subject=self.id_types.subject,
+            country=self.id_types.country_name,
             person=lambda user: people.get(user, user),
         )
 
     async def _names(self, users: Iterable[str]) -> dict[str, str]:
-        """Names in place of mentions: a summary calls nobody. Where Slack does not tell in time, the id stands."""
+        """Names instead of mentions, which would notify people; ids where Slack does not answer in time."""
 
         async def ask(user: str) -> tuple[str, str]:
             try:
-                found = await asyncio.wait_for(self._slack.user(user), NAMES_SECONDS)
+                found = await asyncio.wait_for(self.slack.user(user), NAMES_SECONDS)
             except (SlackError, TimeoutError):
                 return user, user
             profile = found.get("profile") or {}
-            said = profile.get("display_name") or found.get("real_name") or found.get("name") or user
-            return user, foreign(str(said), 60)
+            display = profile.get("display_name") or found.get("real_name") or found.get("name") or user
+            return user, foreign(str(display), 60)
 
         return dict(await asyncio.gather(*map(ask, users)))
 
     def _chart(self, report: Report) -> Chart:
         f, today = report.figures, self._today()
         rate = summary.percent(f.approval)
-        only = summary.narrowed(report, self._called({}))
+        only = summary.narrowed(report, self._display_names({}))
         unit = report.period.kind.value
-        # What a column of another day is made of is named too.
+        # The parts of the other days' columns are named too.
         shown = {what for _period, each in report.series for what, count in _parts(each) if count}
         shown |= {"approved", "rejected"}
         return Chart(
@@ -177,15 +159,6 @@ class SummaryPosts:
         )
 
 
-def period_in(post: Post) -> Period:
-    payload = post.payload
-    return Period(
-        kind=PeriodKind(payload["kind"]),
-        first=date.fromisoformat(payload["first"]),
-        last=date.fromisoformat(payload["last"]),
-    )
-
-
 def _parts(f: Figures) -> list[tuple[str, int]]:
     return [
         ("approved", f.approved),
@@ -198,7 +171,7 @@ def _parts(f: Figures) -> list[tuple[str, int]]:
 
 
 def _file_name(report: Report) -> str:
-    """Names the period, so that the file is found by it when an answer was lost."""
+    """Names the period, so that the file is found by its name after a lost answer."""
     first, last = report.period.first.isoformat(), report.period.last.isoformat()
     only = [part for part in (report.country, report.id_type) if part]
     return "-".join(["kyc", report.period.kind.value, first, *([last] if first != last else []), *only])

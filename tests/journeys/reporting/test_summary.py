@@ -285,7 +285,7 @@ async def test_a_check_that_is_run_again_is_asked_once_more_and_no_first_pass(tm
         async def figures(typed: str) -> dict[str, Any]:
             asked = parse(typed, today=world.clock().astimezone(LAGOS).date(), entries=world.bot.id_types.known())
             report = await world.bot.database.read(
-                report_reader.read, asked.period, settings=world.bot.settings, as_of=world.clock()
+                report_reader.read, asked, settings=world.bot.settings, as_of=world.clock()
             )
             found: dict[str, Any] = record(report)["figures"]
             return found

@@ -16,6 +16,7 @@ import pytest
 
 from bot.domain.reporting.figures import Figures
 from bot.domain.reporting.periods import day_of
+from bot.domain.reporting.summary_command import SummaryRequest
 from bot.domain.review.review import Decision
 from bot.reporting import report_reader
 from bot.submission import lifecycle
@@ -194,7 +195,9 @@ async def test_each_day_is_told_as_who_asked_would_count_it(
         now, settings = clock(), world.bot.settings
         for ahead in range((now.astimezone(zone).date() - first_day).days + 2):
             day = first_day + timedelta(days=ahead)
-            report = await world.bot.database.read(report_reader.read, day_of(day), settings=settings, as_of=now)
+            report = await world.bot.database.read(
+                report_reader.read, SummaryRequest(period=day_of(day)), settings=settings, as_of=now
+            )
             assert told(report.figures) == office.counted(day), day
         # A history that holds nothing would prove nothing.
         assert len({entry["outcome"] for entry in office.kept}) >= 4

@@ -157,7 +157,7 @@ async def test_two_schedules_at_the_same_instant_tell_it_once(tmp_path: Path) ->
     async with bot_at(tmp_path, clock) as bot, bot_at(tmp_path, clock) as second:
         for one in (bot, second, bot):
             # As if both had looked at the same time: what one found due, the other has told meanwhile.
-            await one.database.write(one.summary.tell_due, CHANNEL, clock())
+            await one.database.write(one.summary.post_due, CHANNEL, clock())
         assert await told(bot) == ["2026-11-20"]
 
 
