@@ -133,7 +133,7 @@ async def test_a_form_that_could_not_open_leaves_a_button_that_opens_it(
         assert (await world.check(await world.newest())).channel == CHANNEL
 
 
-async def test_after_a_shortcut_the_button_comes_by_direct_message_and_asks_for_the_channel(tmp_path: Path) -> None:
+async def test_after_a_shortcut_a_direct_message_brings_the_button_and_asks_the_channel(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_CHANNELS=CHANNEL) as world:
         world.slack.fail_next("views.open", Fault.error("expired_trigger_id"))
         await world.analyst.shortcut("kyc_check")
@@ -146,7 +146,7 @@ async def test_after_a_shortcut_the_button_comes_by_direct_message_and_asks_for_
         assert [b["block_id"] for b in modal.blocks if b["type"] == "input"] == ["channel", "country"]
 
 
-async def test_a_button_that_comes_too_late_as_well_stays_as_it_is(tmp_path: Path) -> None:
+async def test_a_button_that_is_also_too_late_stays_as_it_is(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         world.slack.fail_next("views.open", *[Fault.error("expired_trigger_id")] * 2)
         message = (await world.analyst.command("")).message
@@ -161,7 +161,7 @@ async def test_a_button_that_comes_too_late_as_well_stays_as_it_is(tmp_path: Pat
 # One message, one fault
 
 
-async def test_an_opening_message_whose_answer_was_lost_stands_once(tmp_path: Path) -> None:
+async def test_an_opening_message_whose_answer_was_lost_appears_once(tmp_path: Path) -> None:
     async with impatient(tmp_path) as world:
         for name, fault in DOUBTFUL.items():
             world.slack.fail_next("chat.postMessage", fault)
@@ -173,7 +173,7 @@ async def test_an_opening_message_whose_answer_was_lost_stands_once(tmp_path: Pa
         assert (await states(world))["due"] == 0
 
 
-async def test_a_result_whose_answer_was_lost_stands_once(tmp_path: Path) -> None:
+async def test_a_result_whose_answer_was_lost_appears_once(tmp_path: Path) -> None:
     async with impatient(tmp_path) as world:
         for name, fault in DOUBTFUL.items():
             ref = await world.ask()
@@ -185,7 +185,7 @@ async def test_a_result_whose_answer_was_lost_stands_once(tmp_path: Path) -> Non
         assert (await states(world))["due"] == 0
 
 
-async def test_a_direct_message_whose_answer_was_lost_stands_once(tmp_path: Path) -> None:
+async def test_a_direct_message_whose_answer_was_lost_appears_once(tmp_path: Path) -> None:
     async with impatient(tmp_path, KYC_ADMINS="") as world:
         for name, fault in DOUBTFUL.items():
             ref = await world.ask()
@@ -198,7 +198,7 @@ async def test_a_direct_message_whose_answer_was_lost_stands_once(tmp_path: Path
         assert replies(world) == []
 
 
-async def test_a_message_that_slack_posts_after_we_gave_up_waiting_stands_once(tmp_path: Path) -> None:
+async def test_a_message_that_slack_shows_after_our_timeout_appears_once(tmp_path: Path) -> None:
     async with impatient(tmp_path) as world:
         acts = asyncio.Event()
         world.slack.fail_next("chat.postMessage", Fault.call(before=acts.wait))
@@ -210,7 +210,7 @@ async def test_a_message_that_slack_posts_after_we_gave_up_waiting_stands_once(t
         assert len(roots(world)) == 1
 
 
-async def test_a_message_that_slack_posts_eight_seconds_after_we_gave_up_waiting_stands_once(tmp_path: Path) -> None:
+async def test_a_message_that_slack_shows_eight_seconds_after_our_timeout_appears_once(tmp_path: Path) -> None:
     acts, acted = asyncio.Event(), asyncio.Event()
     async with impatient(tmp_path) as world:
         world.slack.fail_next("chat.postMessage", Fault.call(before=acts.wait, after=acted.set))
@@ -225,7 +225,7 @@ async def test_a_message_that_slack_posts_eight_seconds_after_we_gave_up_waiting
 
 
 @pytest.mark.parametrize("method", ["conversations.history", "conversations.replies"])
-async def test_while_a_lost_message_cannot_be_looked_for_it_is_not_posted_again(tmp_path: Path, method: str) -> None:
+async def test_a_lost_message_is_not_posted_twice_while_slack_cannot_be_searched(tmp_path: Path, method: str) -> None:
     """Not being able to look says nothing about the message: the doubt stays until Slack lets us look."""
     faults = (
         Fault.status(500),
@@ -299,7 +299,7 @@ async def test_a_429_pauses_its_own_conversation_for_as_long_as_slack_says_and_n
         assert len(roots(world)) == 1
 
 
-async def test_five_checks_at_once_keep_slacks_pace_and_openings_and_results_go_first(tmp_path: Path) -> None:
+async def test_five_checks_at_once_keep_the_rate_limit_and_openings_and_results_go_first(tmp_path: Path) -> None:
     clock = MovedClock()
     slack = patient_slack(clock, posts_per_second=1)
     async with journey(tmp_path, slack=slack, clock=clock, KYC_SLACK_POSTS_PER_SECOND="1") as world:
@@ -321,7 +321,7 @@ async def test_five_checks_at_once_keep_slacks_pace_and_openings_and_results_go_
         assert 5 <= said.count("chat.update") <= 10
 
 
-async def test_progress_is_told_once_in_its_newest_words(tmp_path: Path) -> None:
+async def test_progress_is_posted_once_in_its_newest_version(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
         (post,) = await world.bot.outbox.claim(8)
@@ -355,7 +355,7 @@ async def archive(world: Journey) -> None:
 
 
 @pytest.mark.parametrize("close", [remove_bot, archive])
-async def test_a_channel_closed_before_the_opening_message_sends_everything_to_the_requester(
+async def test_if_the_channel_closes_before_the_opening_message_the_requester_gets_all(
     tmp_path: Path, close: Callable[[Journey], Any]
 ) -> None:
     async with journey(tmp_path) as world:
@@ -375,7 +375,7 @@ async def test_a_channel_closed_before_the_opening_message_sends_everything_to_t
 
 
 @pytest.mark.parametrize("close", [remove_bot, archive])
-async def test_a_channel_closed_before_the_result_sends_it_to_the_requester_and_tells_operators(
+async def test_a_result_for_a_closed_channel_goes_to_the_requester_and_alerts_operators(
     tmp_path: Path, close: Callable[[Journey], Any]
 ) -> None:
     async with journey(tmp_path) as world:
@@ -389,7 +389,7 @@ async def test_a_channel_closed_before_the_result_sends_it_to_the_requester_and_
         assert len(world.direct(ADMIN)) == 1
 
 
-async def test_a_channel_shared_with_another_company_meanwhile_hears_no_result(tmp_path: Path) -> None:
+async def test_a_channel_shared_with_another_company_since_gets_no_result(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
         await to_result(world)
@@ -402,7 +402,7 @@ async def test_a_channel_shared_with_another_company_meanwhile_hears_no_result(t
 
 @pytest.mark.parametrize("tombstone", [False, True])
 @pytest.mark.parametrize("story", ["approved", "provisional_rejected"])
-async def test_a_request_deleted_before_its_result_leaves_nothing_in_the_channel_and_tells_the_requester(
+async def test_a_result_whose_request_was_deleted_goes_to_the_requester_directly(
     tmp_path: Path, story: str, *, tombstone: bool
 ) -> None:
     async with journey(tmp_path, story=story) as world:
@@ -420,7 +420,7 @@ async def test_a_request_deleted_before_its_result_leaves_nothing_in_the_channel
         assert all("its thread or channel is no longer there for me" in text for text in told)
 
 
-async def test_reviewers_hear_of_a_check_although_its_message_was_deleted(tmp_path: Path) -> None:
+async def test_reviewers_get_the_card_of_a_check_whose_message_was_deleted(tmp_path: Path) -> None:
     async with journey(tmp_path, story="spoof") as world:
         ref = await world.ask()
         await to_result(world)
@@ -431,7 +431,7 @@ async def test_reviewers_hear_of_a_check_although_its_message_was_deleted(tmp_pa
         assert "A reviewer has been told." in world.direct(ANALYST)[-1]
 
 
-async def test_a_closed_review_channel_holds_up_no_result_and_nobody_is_said_to_have_been_told(tmp_path: Path) -> None:
+async def test_a_closed_review_channel_delays_no_result_and_names_nobody_as_notified(tmp_path: Path) -> None:
     async with journey(tmp_path, story="spoof") as world:
         world.slack.channels[REVIEW_CHANNEL].members.discard(BOT_USER_ID)
         await world.ask()
@@ -445,7 +445,7 @@ async def test_a_closed_review_channel_holds_up_no_result_and_nobody_is_said_to_
 
 
 @pytest.mark.parametrize("code", ["invalid_blocks", "msg_blocks_too_long", "invalid_blocks_format"])
-async def test_blocks_that_slack_refuses_give_way_to_the_bare_words_at_the_same_pace(tmp_path: Path, code: str) -> None:
+async def test_a_message_whose_blocks_slack_refuses_is_sent_as_text_at_the_same_rate(tmp_path: Path, code: str) -> None:
     clock = MovedClock()
     slack = patient_slack(clock, posts_per_second=1)
     async with journey(tmp_path, slack=slack, clock=clock, KYC_SLACK_POSTS_PER_SECOND="1") as world:
@@ -460,7 +460,7 @@ async def test_blocks_that_slack_refuses_give_way_to_the_bare_words_at_the_same_
         assert len(replies(world)) == 1
 
 
-async def test_bare_words_go_out_directly_too(tmp_path: Path) -> None:
+async def test_plain_text_goes_out_directly_too(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_ADMINS="") as world:
         await world.ask()
         await to_result(world)
@@ -471,7 +471,7 @@ async def test_bare_words_go_out_directly_too(tmp_path: Path) -> None:
         assert said.startswith(APPROVED)
 
 
-async def test_a_message_that_slack_refuses_for_no_known_reason_ends_with_an_operator(tmp_path: Path) -> None:
+async def test_a_message_that_slack_refuses_for_an_unknown_reason_alerts_an_operator(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
         world.slack.fail_next("chat.postMessage", *[Fault.error("unheard-of")] * 5)
@@ -480,7 +480,7 @@ async def test_a_message_that_slack_refuses_for_no_known_reason_ends_with_an_ope
         assert any("could not be delivered in Slack (unheard-of)" in text for text in world.direct(ADMIN))
 
 
-async def test_a_message_that_cannot_be_built_holds_up_no_other_and_an_operator_is_told(tmp_path: Path) -> None:
+async def test_a_message_that_cannot_be_built_delays_no_other_and_alerts_an_operator(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         spoiled = await world.ask()
         await to_result(world)
@@ -501,7 +501,7 @@ async def test_a_message_that_cannot_be_built_holds_up_no_other_and_an_operator_
 # Long outages
 
 
-async def test_a_revoked_token_makes_everything_wait_and_a_valid_one_lets_it_go(tmp_path: Path) -> None:
+async def test_with_a_revoked_token_everything_waits_and_with_a_valid_one_it_is_sent(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
         world.slack.fault = lambda method, _n: Fault.error("token_revoked") if method.startswith("chat.") else None
@@ -515,7 +515,7 @@ async def test_a_revoked_token_makes_everything_wait_and_a_valid_one_lets_it_go(
 
 
 @pytest.mark.parametrize("fault", [Fault.status(503), Fault.reset_before(), Fault.rate_limited(30)])
-async def test_after_an_hour_without_slack_everything_is_told_once_and_in_order(tmp_path: Path, fault: Fault) -> None:
+async def test_after_an_hour_without_slack_everything_is_posted_once_and_in_order(tmp_path: Path, fault: Fault) -> None:
     async with journey(tmp_path, story="provisional_approved") as world:
         down = {
             "chat.postMessage",
@@ -543,7 +543,7 @@ async def test_after_an_hour_without_slack_everything_is_told_once_and_in_order(
         assert (await states(world))["failed"] == 0
 
 
-async def test_what_could_not_be_said_for_a_week_ends_where_an_operator_sees_it(tmp_path: Path) -> None:
+async def test_a_post_that_is_undeliverable_for_a_week_alerts_an_operator(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
         world.slack.fault = lambda method, _n: Fault.status(503) if method.startswith("chat.") else None

@@ -160,7 +160,7 @@ async def due(world: Journey, kind: PostKind) -> list[Any]:
     return found
 
 
-async def test_an_admin_may_too_and_days_are_those_of_the_zone(tmp_path: Path) -> None:
+async def test_admins_may_export_and_days_are_those_of_the_time_zone(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         old = await world.ask()
         world.clock.move(days=1)
@@ -184,7 +184,7 @@ async def test_an_admin_may_too_and_days_are_those_of_the_zone(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("user", [ANALYST, REVIEWER])
-async def test_others_are_refused_and_nothing_is_made(tmp_path: Path, user: str) -> None:
+async def test_people_without_the_role_are_refused_and_get_no_file(tmp_path: Path, user: str) -> None:
     async with office(tmp_path) as world:
         await world.ask()
         assert await say(world.slack.person(user), "csv") == SENTENCES[Refusal.EXPORT_NOT_A_MANAGER]
@@ -193,7 +193,7 @@ async def test_others_are_refused_and_nothing_is_made(tmp_path: Path, user: str)
         assert await audited(world) == []
 
 
-async def test_who_cannot_be_looked_up_is_told_to_try_again(tmp_path: Path) -> None:
+async def test_a_person_whom_slack_does_not_confirm_is_asked_to_try_again(tmp_path: Path) -> None:
     async with office(tmp_path, managers="*") as world:
         await world.ask()
         world.slack.fail_next("users.info", *[Fault.status(500)] * 2)
@@ -201,7 +201,7 @@ async def test_who_cannot_be_looked_up_is_told_to_try_again(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("typed", ["pdf", "csv xlsx", "csv monday", "xlsx 2026-11-31", "2026-11-15..2026-11-01"])
-async def test_a_word_that_is_not_known_is_explained(tmp_path: Path, typed: str) -> None:
+async def test_an_unknown_word_is_answered_with_help(tmp_path: Path, typed: str) -> None:
     async with office(tmp_path) as world:
         await world.ask()
         said = await say(meera(world), typed)
@@ -210,7 +210,7 @@ async def test_a_word_that_is_not_known_is_explained(tmp_path: Path, typed: str)
         assert files(world) == []
 
 
-async def test_the_same_again_while_it_is_prepared_makes_no_second_file(tmp_path: Path) -> None:
+async def test_a_repeated_request_during_an_export_makes_no_second_file(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await world.ask()
         assert "preparing 1 check" in await say(meera(world), "week")
@@ -224,7 +224,7 @@ async def test_the_same_again_while_it_is_prepared_makes_no_second_file(tmp_path
         assert len(files(world)) == 3
 
 
-async def test_more_than_a_file_may_hold_is_not_begun(tmp_path: Path) -> None:
+async def test_an_export_too_long_for_a_file_is_refused(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         for number in ("00000000000", "11111111111"):
             await world.ask(id_number=number)
@@ -256,7 +256,7 @@ async def test_a_lost_answer_does_not_double_the_file(tmp_path: Path) -> None:
         assert await audited(world) == [(MANAGER, "xlsx:1")]
 
 
-async def test_what_did_not_arrive_is_sent_again(tmp_path: Path) -> None:
+async def test_an_export_that_did_not_arrive_can_be_requested_once_more(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await world.ask()
         await say(meera(world), "csv")
@@ -332,7 +332,7 @@ class HurriedClock(MovedClock):
         return super().__call__()
 
 
-async def test_a_long_export_shows_in_one_message_how_far_it_is(tmp_path: Path) -> None:
+async def test_a_long_export_reports_its_progress_in_one_message(tmp_path: Path) -> None:
     clock = HurriedClock()
     async with office(tmp_path, clock=clock) as world:
         await world.ask()
@@ -368,7 +368,7 @@ async def test_a_long_export_shows_in_one_message_how_far_it_is(tmp_path: Path) 
         assert await audited(world) == [(MANAGER, "jsonl:12001")]
 
 
-async def test_who_is_no_longer_a_manager_gets_no_file_and_is_told(tmp_path: Path) -> None:
+async def test_a_former_manager_gets_no_file_and_a_message(tmp_path: Path) -> None:
     async with office(tmp_path, managers="S0MANAGERS1") as world:
         world.slack.add_usergroup("S0MANAGERS1", [MANAGER])
         await world.bot.access.refresh()
@@ -382,7 +382,7 @@ async def test_who_is_no_longer_a_manager_gets_no_file_and_is_told(tmp_path: Pat
         assert ["not sent" in text for text in world.direct(MANAGER)] == [True]
 
 
-async def test_when_slack_takes_no_files_the_person_and_the_operators_are_told(tmp_path: Path) -> None:
+async def test_when_slack_takes_no_files_the_person_and_the_operators_are_notified(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await world.ask()
         await say(meera(world), "csv")

@@ -47,7 +47,7 @@ async def parts(world: Journey, form: ExportFormat, **wanted: object) -> bytes:
     return whole
 
 
-async def test_every_format_tells_the_same_and_nothing_personal(tmp_path: Path) -> None:
+async def test_every_format_has_the_same_rows_and_no_personal_data(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         approved = await world.ask(id_number="00000000000", first_name="Ada-Clearly-Invented")
         await world.settle()

@@ -137,7 +137,7 @@ async def test_a_day_of_checks_is_summed_up_next_morning(tmp_path: Path) -> None
         assert "Told late" not in said
 
 
-async def test_the_picture_and_the_file_stand_in_its_thread_with_the_same_facts(tmp_path: Path) -> None:
+async def test_the_picture_and_the_table_are_in_its_thread_with_the_same_figures(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         refs = await a_day_of_checks(world)
         await morning(world)
@@ -164,7 +164,7 @@ async def test_the_picture_and_the_file_stand_in_its_thread_with_the_same_facts(
         assert [(line["name"], line["over_time"]) for line in by_section["in review"]] == [(refs[8], "yes")]
 
 
-async def test_it_stands_once_though_the_bot_restarts_and_answers_are_lost(tmp_path: Path) -> None:
+async def test_it_appears_once_despite_restarts_and_lost_answers(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await a_day_of_checks(world)
         for method in ("chat.postMessage", "files.completeUploadExternal"):
@@ -206,7 +206,7 @@ async def test_a_quiet_day_is_one_plain_line_without_picture_or_file(tmp_path: P
         assert files(world) == []
 
 
-async def test_what_comes_late_says_so_and_what_was_long_ago_is_one_line(tmp_path: Path) -> None:
+async def test_a_late_summary_says_so_and_old_ones_are_one_line(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await a_day_of_checks(world)
         await morning(world, day=28, hour=15)
@@ -218,7 +218,7 @@ async def test_what_comes_late_says_so_and_what_was_long_ago_is_one_line(tmp_pat
             assert "Told late: it was due" in text
 
 
-async def test_a_week_compares_itself_with_the_week_before(tmp_path: Path) -> None:
+async def test_a_week_is_compared_with_the_week_before(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await a_day_of_checks(world)
         await morning(world, day=30)
@@ -234,9 +234,7 @@ async def test_a_week_compares_itself_with_the_week_before(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("closed", ["left", "shared"])
-async def test_a_channel_that_is_no_place_for_figures_is_told_to_the_operators_once(
-    tmp_path: Path, closed: str
-) -> None:
+async def test_a_channel_unfit_for_figures_alerts_the_operators_once(tmp_path: Path, closed: str) -> None:
     async with office(tmp_path) as world:
         await a_day_of_checks(world)
         if closed == "left":
@@ -248,7 +246,7 @@ async def test_a_channel_that_is_no_place_for_figures_is_told_to_the_operators_o
         assert len([text for text in world.direct(ADMIN) if "could not be delivered" in text]) == 1
 
 
-async def test_a_reviewers_decision_is_the_final_one_until_somebody_looks_anew(tmp_path: Path) -> None:
+async def test_a_reviewers_decision_is_final_until_the_review_is_reopened(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         world.slack.channels[REVIEW_CHANNEL].members.add(REVIEWER)
         await a_day_of_checks(world)
@@ -267,7 +265,7 @@ async def test_a_reviewers_decision_is_the_final_one_until_somebody_looks_anew(t
         assert "9 checks: 6 approved, 1 rejected, 1 without result, 1 still open." in again.text
 
 
-async def test_a_check_that_is_run_again_is_asked_once_more_and_no_first_pass(tmp_path: Path) -> None:
+async def test_a_check_that_is_run_again_counts_once_more_and_as_no_first_pass(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         ref = await world.ask(id_number="11111111111")
         for number in range(4):
@@ -358,7 +356,7 @@ async def test_figures_that_take_long_follow_in_a_moment(tmp_path: Path) -> None
         await world.slack.wait_for(lambda: f"{OPENING} so far — 1 check" in world.slack.ephemerals(MANAGER)[-1].text)
 
 
-async def test_the_button_shares_it_once_though_it_is_pressed_twice(tmp_path: Path) -> None:
+async def test_a_button_that_is_pressed_twice_shares_it_once(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await a_day_of_checks(world)
         meera = world.slack.person(MANAGER)
@@ -402,7 +400,7 @@ async def test_it_is_not_shared_where_the_bot_cannot_post_nor_with_another_compa
 # For machines
 
 
-async def test_machines_get_the_same_beside_the_running_bot(tmp_path: Path) -> None:
+async def test_the_json_command_reads_the_same_figures_while_the_bot_runs(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         # A process of its own has the real clock: to it these checks were asked today.
         world.clock.offset = timedelta(0)

@@ -183,7 +183,7 @@ def told(figures: Figures) -> dict[str, Any]:
         ("America/New_York", date(2026, 3, 7), 3),
     ],
 )
-async def test_each_day_is_told_as_who_asked_would_count_it(
+async def test_each_days_figures_match_the_requesters_own_count(
     tmp_path: Path, zone_name: str, first_day: date, seed: int
 ) -> None:
     zone, clock = ZoneInfo(zone_name), MovedClock()

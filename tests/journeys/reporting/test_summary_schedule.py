@@ -83,7 +83,7 @@ async def look(folder: Path, clock: Clock, at: datetime, **settings: str) -> lis
         return await told(bot)
 
 
-async def test_the_day_before_is_told_at_the_hour_and_once(tmp_path: Path) -> None:
+async def test_the_day_before_is_posted_once_at_the_hour(tmp_path: Path) -> None:
     clock = Clock(lagos(20, 15))
     async with bot_at(tmp_path, clock) as bot:
         for hour, minute, expected in ((7, 59, []), (8, 0, ["2026-11-20"]), (8, 1, ["2026-11-20"]), (23, 0, None)):
@@ -109,21 +109,21 @@ async def test_a_summary_brings_a_picture_and_a_file_for_its_thread(tmp_path: Pa
         assert await bot.database.read(posts) == expected
 
 
-async def test_no_day_before_the_first_start_is_told(tmp_path: Path) -> None:
+async def test_no_day_before_the_first_start_is_posted(tmp_path: Path) -> None:
     clock = Clock(lagos(20, 9))
     assert await look(tmp_path, clock, lagos(20, 9)) == []
     assert await look(tmp_path, clock, lagos(20, 23)) == []
     assert await look(tmp_path, clock, lagos(21, 9)) == ["2026-11-20"]
 
 
-async def test_a_channel_that_is_named_later_hears_of_yesterday_and_no_more(tmp_path: Path) -> None:
+async def test_a_channel_configured_later_gets_yesterday_and_nothing_earlier(tmp_path: Path) -> None:
     clock = Clock(lagos(10, 9))
     await look(tmp_path, clock, lagos(10, 9), KYC_SUMMARY_CHANNEL="")
     await look(tmp_path, clock, lagos(19, 9), KYC_SUMMARY_CHANNEL="")
     assert await look(tmp_path, clock, lagos(20, 9)) == ["2026-11-19"]
 
 
-async def test_each_channel_hears_once(tmp_path: Path) -> None:
+async def test_each_channel_gets_a_summary_once(tmp_path: Path) -> None:
     clock = Clock(lagos(20, 9))
     other = "C0KYCMGR002"
     await look(tmp_path, clock, lagos(20, 9))
@@ -135,7 +135,7 @@ async def test_each_channel_hears_once(tmp_path: Path) -> None:
         assert (await told(bot), await told(bot, channel=other)) == (["2026-11-20"], ["2026-11-20"])
 
 
-async def test_down_over_the_hour_it_is_told_at_the_next_start(tmp_path: Path) -> None:
+async def test_a_summary_due_while_the_bot_is_down_is_posted_at_the_next_start(tmp_path: Path) -> None:
     clock = Clock(lagos(20, 9))
     await look(tmp_path, clock, lagos(20, 9))
     await look(tmp_path, clock, lagos(21, 7))
@@ -143,14 +143,14 @@ async def test_down_over_the_hour_it_is_told_at_the_next_start(tmp_path: Path) -
     assert await look(tmp_path, clock, lagos(22, 8)) == ["2026-11-20", "2026-11-21"]
 
 
-async def test_restarted_twice_in_the_minute_it_is_told_once(tmp_path: Path) -> None:
+async def test_two_restarts_within_the_minute_post_it_once(tmp_path: Path) -> None:
     clock = Clock(lagos(20, 9))
     await look(tmp_path, clock, lagos(20, 9))
     for second in (0, 20, 40):
         assert await look(tmp_path, clock, lagos(21, 8) + timedelta(seconds=second)) == ["2026-11-20"]
 
 
-async def test_two_schedules_at_the_same_instant_tell_it_once(tmp_path: Path) -> None:
+async def test_two_schedules_at_the_same_instant_post_it_once(tmp_path: Path) -> None:
     clock = Clock(lagos(20, 9))
     await look(tmp_path, clock, lagos(20, 9))
     clock.now = lagos(21, 8)
@@ -161,7 +161,7 @@ async def test_two_schedules_at_the_same_instant_tell_it_once(tmp_path: Path) ->
         assert await told(bot) == ["2026-11-20"]
 
 
-async def test_after_a_long_stop_the_last_three_days_are_told_and_the_older_ones_in_one_line(tmp_path: Path) -> None:
+async def test_after_a_long_stop_three_days_are_posted_and_the_older_ones_in_one_line(tmp_path: Path) -> None:
     clock = Clock(lagos(2, 9))
     await look(tmp_path, clock, lagos(2, 9))
     clock.now = lagos(20, 9)
@@ -176,7 +176,7 @@ async def test_after_a_long_stop_the_last_three_days_are_told_and_the_older_ones
         assert all(part in weeks[1] for part in ('"first": "2026-11-02"', '"last": "2026-11-08"', '"unit": "week"'))
 
 
-async def test_a_week_is_told_on_monday_and_a_month_on_the_first(tmp_path: Path) -> None:
+async def test_a_week_is_posted_on_monday_and_a_month_on_the_first(tmp_path: Path) -> None:
     clock = Clock(lagos(18, 9))
     async with bot_at(tmp_path, clock) as bot:
         await bot.summary.tick()
@@ -205,7 +205,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("zone", "hour", "then"), CHANGES)
-async def test_where_the_clocks_change_at_the_hour_each_day_is_told_once(
+async def test_each_day_is_posted_once_where_clocks_change_at_the_hour(
     tmp_path: Path, zone: str, hour: time, then: datetime
 ) -> None:
     before, changing = then - timedelta(minutes=1), then.astimezone(ZoneInfo(zone)).replace(hour=12)
@@ -228,7 +228,7 @@ async def test_where_the_clocks_change_at_the_hour_each_day_is_told_once(
         assert [len(now) - len(was) for was, now in pairwise(seen) if now != was] == [1, 1]
 
 
-async def test_a_zone_that_is_changed_tells_no_date_twice_and_leaves_none_out(tmp_path: Path) -> None:
+async def test_a_changed_time_zone_posts_no_date_twice_and_skips_none(tmp_path: Path) -> None:
     clock = Clock(lagos(19, 9))
     await look(tmp_path, clock, lagos(19, 9))
     assert await look(tmp_path, clock, lagos(21, 9)) == ["2026-11-19", "2026-11-20"]
@@ -243,7 +243,7 @@ async def test_a_zone_that_is_changed_tells_no_date_twice_and_leaves_none_out(tm
     assert await look(tmp_path, clock, lagos(23, 8)) == [*days, "2026-11-22"]
 
 
-async def test_a_clock_that_was_ahead_tells_no_day_twice(tmp_path: Path) -> None:
+async def test_a_clock_that_was_ahead_posts_no_day_twice(tmp_path: Path) -> None:
     clock = Clock(lagos(19, 9))
     await look(tmp_path, clock, lagos(19, 9))
     assert await look(tmp_path, clock, lagos(22, 9)) == ["2026-11-19", "2026-11-20", "2026-11-21"]
@@ -251,7 +251,7 @@ async def test_a_clock_that_was_ahead_tells_no_day_twice(tmp_path: Path) -> None
     assert (await look(tmp_path, clock, lagos(23, 9)))[-2:] == ["2026-11-21", "2026-11-22"]
 
 
-async def test_a_clock_that_was_a_year_ahead_leaves_no_year_without_a_word(tmp_path: Path) -> None:
+async def test_a_clock_that_was_a_year_ahead_does_not_silence_a_year(tmp_path: Path) -> None:
     clock = Clock(lagos(19, 9))
     await look(tmp_path, clock, lagos(19, 9))
     ahead = await look(tmp_path, clock, lagos(19, 9) + timedelta(days=365))
@@ -264,7 +264,7 @@ async def test_a_clock_that_was_a_year_ahead_leaves_no_year_without_a_word(tmp_p
     assert again[-1].startswith("2027-11-16@")
 
 
-async def test_a_clock_set_back_over_midnight_and_the_hour_tells_the_day_once(tmp_path: Path) -> None:
+async def test_a_clock_set_back_over_midnight_and_the_hour_posts_the_day_once(tmp_path: Path) -> None:
     clock = Clock(lagos(19, 9))
     await look(tmp_path, clock, lagos(19, 9))
     at_midnight = {"KYC_SUMMARY_TIME": "00:00"}
@@ -275,7 +275,7 @@ async def test_a_clock_set_back_over_midnight_and_the_hour_tells_the_day_once(tm
         ]
 
 
-async def test_what_fell_due_before_a_backup_was_put_back_is_looked_for_first(tmp_path: Path) -> None:
+async def test_a_summary_due_before_a_restored_backup_is_searched_for_first(tmp_path: Path) -> None:
     clock = Clock(lagos(19, 9))
     await look(tmp_path, clock, lagos(19, 9))
     clock.now = lagos(21, 10)

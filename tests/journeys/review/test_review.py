@@ -156,7 +156,7 @@ async def test_a_provisional_check_is_claimed_decided_and_smile_id_agrees(tmp_pa
         assert "Smile ID: Rejected" in text(world)
 
 
-async def test_smile_id_contradicts_a_decision_and_people_look_again(tmp_path: Path) -> None:
+async def test_a_result_that_contradicts_a_decision_reopens_the_review(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "rejected", "tampered")
@@ -191,7 +191,7 @@ async def test_smile_id_contradicts_a_decision_and_people_look_again(tmp_path: P
         assert ("review.decision", "rejected:tampered") in [act[1:] for act in await acts(world, ref)]
 
 
-async def test_the_final_result_leaves_nothing_to_decide_and_every_copy_of_the_card_says_so(tmp_path: Path) -> None:
+async def test_the_final_result_closes_the_review_and_every_copy_of_its_card_says_so(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         put_on_record(world, "0815")
         await call_back(world, "0815")
@@ -234,7 +234,7 @@ async def test_what_changed_while_the_form_was_open_must_be_read_first(tmp_path:
 # Who may not
 
 
-async def test_who_asked_may_neither_claim_nor_decide(tmp_path: Path) -> None:
+async def test_a_requester_may_neither_claim_nor_decide(tmp_path: Path) -> None:
     async with provisional(tmp_path, KYC_REVIEWERS=f"{REVIEWER},{ZOE},{ANALYST}") as (world, ref):
         world.slack.channels[REVIEW_CHANNEL].members.add(ANALYST)
         await press(world, ANALYST, ids.REVIEW_CLAIM)
@@ -276,7 +276,7 @@ async def test_an_admin_may_override_four_eyes_and_everybody_sees_it(tmp_path: P
         assert (ADMIN, "review.four_eyes_overridden", "") in await acts(world, ref)
 
 
-async def test_of_two_reviewers_who_click_at_once_one_has_it_and_the_other_hears_who(tmp_path: Path) -> None:
+async def test_of_two_reviewers_who_claim_at_once_the_second_learns_who_has_it(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         one = card(world)
         clicks = [world.slack.person(user).click(one, ids.REVIEW_CLAIM) for user in (REVIEWER, ZOE)]
@@ -290,7 +290,7 @@ async def test_of_two_reviewers_who_click_at_once_one_has_it_and_the_other_hears
         assert [act for _by, act, _what in await acts(world, ref)].count("review.claimed") == 1
 
 
-async def test_of_two_seconds_who_agree_at_once_one_counts(tmp_path: Path) -> None:
+async def test_of_two_second_reviewers_who_agree_at_once_one_counts(tmp_path: Path) -> None:
     async with provisional(tmp_path, "1212", KYC_REVIEWERS=f"{REVIEWER},{ZOE},{MANAGER}") as (world, ref):
         world.slack.channels[REVIEW_CHANNEL].members.add(MANAGER)
         await pass_time(world, 0, 2, 5)
@@ -397,7 +397,7 @@ async def test_a_claim_is_handed_on_and_released(tmp_path: Path) -> None:
         assert acted[-2:] == [(REVIEWER, "review.handed_on"), (ADMIN, "review.released")]
 
 
-async def test_notes_and_replies_below_the_card_are_kept_sealed_and_shown_to_reviewers_alone(tmp_path: Path) -> None:
+async def test_notes_and_replies_are_stored_sealed_and_visible_to_reviewers_alone(tmp_path: Path) -> None:
     secret = "her brother came to the branch"
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_NOTE)
@@ -435,7 +435,7 @@ async def test_a_decision_needs_words_where_the_list_has_none(tmp_path: Path) ->
         assert refused.errors == {ids.WORDS: "Say in your own words why."}
 
 
-async def test_new_photos_are_asked_for_and_the_check_is_run_again(tmp_path: Path) -> None:
+async def test_a_reviewer_requests_new_photos_and_the_check_is_run_again(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0815") as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "new_photos", "covered")
@@ -531,7 +531,7 @@ async def test_a_check_that_smile_id_keeps_for_long_gets_a_card(tmp_path: Path) 
 # When Slack does not play along
 
 
-async def test_in_an_archived_channel_the_reviewers_hear_directly_and_decide_there(tmp_path: Path) -> None:
+async def test_when_their_channel_is_archived_reviewers_decide_in_direct_messages(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, ref):
         world.slack.add_user(ZOE, "zoe")
         world.slack.channels[REVIEW_CHANNEL].is_archived = True
@@ -568,7 +568,7 @@ async def test_a_channel_archived_after_the_card_was_posted_loses_no_decision(tm
         assert await world.bot.database.read(reviews.replies_due) == []
 
 
-async def test_when_the_requests_channel_is_archived_the_decision_reaches_who_asked_directly(tmp_path: Path) -> None:
+async def test_when_the_channel_is_archived_the_requester_gets_the_decision_directly(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         world.slack.channels[CHANNEL].is_archived = True
@@ -597,7 +597,7 @@ async def test_without_a_channel_a_reviewer_works_by_command(tmp_path: Path) -> 
         assert "Only reviewers and admins can do this." in stranger.text
 
 
-async def test_the_review_command_without_a_reference_says_how(tmp_path: Path) -> None:
+async def test_the_review_command_without_a_reference_explains_itself(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         reply = await world.slack.person(REVIEWER).command("review")
         assert "/kyc review K-7F3K2Q" in reply.text
@@ -616,7 +616,7 @@ async def choose(world: Journey, user: str, *choices: str) -> None:
     assert (await form.submit()).closed
 
 
-async def test_people_are_told_directly_what_they_chose_and_nothing_else(tmp_path: Path) -> None:
+async def test_people_get_direct_messages_about_their_subscriptions_and_nothing_else(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, ref):
         world.slack.add_user(ZOE, "zoe")
         await choose(world, ANALYST, "results", "decisions")
@@ -640,7 +640,7 @@ async def test_people_are_told_directly_what_they_chose_and_nothing_else(tmp_pat
         assert await world.bot.database.read(subscriptions.chosen, ANALYST) == {"results", "decisions"}
 
 
-async def test_who_lost_the_role_is_not_told_of_cards_any_more(tmp_path: Path) -> None:
+async def test_a_reviewer_who_lost_the_role_is_no_longer_notified_of_cards(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, _ref):
         await world.bot.database.write(
             lambda tx: tx.run("INSERT INTO notice_choices (person, chosen) VALUES (:who, 'cards')", who=MANAGER)
@@ -653,7 +653,7 @@ async def test_who_lost_the_role_is_not_told_of_cards_any_more(tmp_path: Path) -
         assert len(cards(world)) == 1
 
 
-async def test_who_neither_asks_nor_reviews_chooses_nothing(tmp_path: Path) -> None:
+async def test_a_person_without_a_role_cannot_subscribe(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS=ANALYST, KYC_MANAGERS=MANAGER) as world:
         world.slack.add_user(MANAGER, "dayo")
         reply = await world.slack.person(MANAGER).command("notify")
@@ -663,7 +663,7 @@ async def test_who_neither_asks_nor_reviews_chooses_nothing(tmp_path: Path) -> N
 # What calls nobody
 
 
-async def test_for_information_a_card_waits_for_nobody(tmp_path: Path) -> None:
+async def test_a_card_for_information_waits_for_nobody(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF, KYC_REVIEW_NOTIFY="all") as (world, _ref):
         put_on_record(world, "0810")
         await call_back(world, "0810")
@@ -681,7 +681,7 @@ async def test_for_information_a_card_waits_for_nobody(tmp_path: Path) -> None:
         assert "Nothing is left to decide." in text(world)
 
 
-async def test_an_old_claim_button_opens_nothing_that_was_decided(tmp_path: Path) -> None:
+async def test_an_old_claim_button_does_not_reopen_a_decided_review(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "rejected", "not_live")
@@ -700,7 +700,7 @@ async def test_an_old_claim_button_opens_nothing_that_was_decided(tmp_path: Path
         assert sum("Rejected by @remi" in line for line in world.thread()) == 1
 
 
-async def test_what_was_decided_is_not_opened_again_while_smile_id_still_has_no_final_result(tmp_path: Path) -> None:
+async def test_a_decided_review_is_not_reopened_while_smile_id_has_no_final_result(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "rejected", "not_live")
@@ -732,7 +732,7 @@ async def test_before_smile_id_has_said_anything_there_is_nothing_to_decide(tmp_
         assert (await world.check(ref)).decision is None
 
 
-async def test_who_ran_a_check_again_asked_for_it_too(tmp_path: Path) -> None:
+async def test_a_person_who_reruns_a_check_is_its_requester_too(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0811", KYC_REQUESTERS="*") as (world, ref):
         await pass_time(world, 0, 2, 5)
         remi = world.slack.person(REVIEWER)
@@ -754,7 +754,7 @@ async def test_who_ran_a_check_again_asked_for_it_too(tmp_path: Path) -> None:
         assert (await world.check(ref)).round == 2
 
 
-async def test_what_nobody_was_called_for_is_taken_up_on_a_card_that_calls_nobody(tmp_path: Path) -> None:
+async def test_a_check_that_called_nobody_is_claimed_on_a_card_that_calls_nobody(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, ref):
         world.slack.add_user(ZOE, "zoe")
         world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
@@ -777,7 +777,7 @@ async def test_what_nobody_was_called_for_is_taken_up_on_a_card_that_calls_nobod
         assert (await world.check(ref)).decision == "approved"
 
 
-async def test_a_row_of_a_file_is_decided_and_told_in_the_files_thread_and_counts(tmp_path: Path) -> None:
+async def test_the_decision_about_a_files_row_is_posted_in_its_thread_and_counts(tmp_path: Path) -> None:
     async with journey(tmp_path, **STAFF) as world:
         world.smile_id.stories_by_id_number["44444444444"] = "provisional"
         people = [batches.person(0), batches.person(1, "44444444444")]

@@ -68,7 +68,7 @@ async def test_a_channel_that_another_company_reads_gets_no_card(tmp_path: Path)
         assert any("shared with another company" in told for told in world.direct(ADMIN))
 
 
-async def test_a_card_in_a_channel_that_was_shared_since_learns_no_decision(tmp_path: Path) -> None:
+async def test_a_card_in_a_channel_that_was_shared_since_gets_no_decision(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         world.slack.channels[REVIEW_CHANNEL].is_ext_shared = True
@@ -80,7 +80,7 @@ async def test_a_card_in_a_channel_that_was_shared_since_learns_no_decision(tmp_
         assert any("shared with another company" in told for told in world.direct(ADMIN))
 
 
-async def test_when_the_card_was_deleted_its_call_goes_to_reviewers_and_never_to_who_asked(tmp_path: Path) -> None:
+async def test_the_call_of_a_deleted_card_goes_to_reviewers_and_never_to_the_requester(tmp_path: Path) -> None:
     async with provisional(tmp_path, "1212") as (world, ref):
         await pass_time(world, 0, 2, 5)
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
@@ -94,7 +94,7 @@ async def test_when_the_card_was_deleted_its_call_goes_to_reviewers_and_never_to
         assert f"/kyc review {ref} shows it" in called
 
 
-async def test_in_an_archived_channel_what_is_for_one_person_is_told_to_that_one(tmp_path: Path) -> None:
+async def test_in_an_archived_channel_a_call_to_one_person_goes_to_that_person_alone(tmp_path: Path) -> None:
     async with provisional(tmp_path, KYC_REVIEWERS=f"{REVIEWER},{ZOE},{MANAGER}") as (world, _ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await press(world, REVIEWER, ids.REVIEW_HAND_ON)
@@ -107,7 +107,7 @@ async def test_in_an_archived_channel_what_is_for_one_person_is_told_to_that_one
         assert world.direct(MANAGER) == world.direct(REVIEWER) == []
 
 
-async def test_a_card_told_directly_shows_nothing_more_to_who_lost_the_role(tmp_path: Path) -> None:
+async def test_a_direct_card_is_no_longer_updated_for_a_reviewer_who_lost_the_role(tmp_path: Path) -> None:
     group = "S0REVIEW001"
     async with waiting(tmp_path, **{**STAFF, "KYC_REVIEWERS": group}) as (world, _ref):
         world.slack.add_user(ZOE, "zoe")
@@ -129,7 +129,7 @@ async def test_a_card_told_directly_shows_nothing_more_to_who_lost_the_role(tmp_
 # Four eyes
 
 
-async def test_who_ran_it_again_once_may_not_decide_what_another_ran_again_since(tmp_path: Path) -> None:
+async def test_a_requester_of_an_earlier_round_may_not_decide_a_later_one(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0811", KYC_REQUESTERS="*") as (world, ref):
         await pass_time(world, 0, 2, 5)
         await run_again(world, REVIEWER)
@@ -145,7 +145,7 @@ async def test_who_ran_it_again_once_may_not_decide_what_another_ran_again_since
         assert "You asked for" in await whispered(world, REVIEWER)
 
 
-async def test_who_ran_it_again_is_not_called_to_review_it(tmp_path: Path) -> None:
+async def test_the_requester_of_a_rerun_is_not_called_to_review_it(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0811", KYC_REQUESTERS="*") as (world, _ref):
         await choose(world, ZOE, "cards", "second")
         await pass_time(world, 0, 2, 5)
@@ -216,7 +216,7 @@ async def test_the_details_say_who_agreed_and_that_it_was_an_override(tmp_path: 
 # News between two clicks
 
 
-async def test_what_reviewers_were_called_for_while_the_form_was_open_must_be_read_first(tmp_path: Path) -> None:
+async def test_an_event_that_called_reviewers_while_the_form_was_open_must_be_read_first(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         form = await open_form(world, REVIEWER, "approved")
@@ -248,7 +248,7 @@ async def test_no_proposal_outlives_a_final_result_that_agrees_with_an_earlier_d
         assert "Nothing waits for a second person" in await whispered(world, ZOE)
 
 
-async def test_the_words_below_a_card_belong_to_its_round_and_are_kept_once(tmp_path: Path) -> None:
+async def test_replies_below_a_card_belong_to_its_round_and_are_stored_once(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0815") as (world, ref):
         await say_below_the_card(world, "the first round")
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
@@ -269,7 +269,7 @@ async def test_the_words_below_a_card_belong_to_its_round_and_are_kept_once(tmp_
         assert await notes(world, ref) == ["the first round"]
 
 
-async def test_words_below_the_card_wait_for_a_token_that_works(tmp_path: Path) -> None:
+async def test_replies_below_the_card_wait_for_a_valid_token(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await say_below_the_card(world, "keep me")
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
@@ -281,7 +281,7 @@ async def test_words_below_the_card_wait_for_a_token_that_works(tmp_path: Path) 
         assert await notes(world, ref) == ["keep me"]
 
 
-async def test_a_note_does_not_keep_a_check_from_its_card_when_smile_id_keeps_it_for_long(tmp_path: Path) -> None:
+async def test_a_note_does_not_stop_the_card_of_a_check_that_waits_long_for_smile_id(tmp_path: Path) -> None:
     async with waiting(tmp_path, **STAFF) as (world, ref):
         await world.bot.review.note(REVIEWER, ref, "the branch asked about it", form_id="V1")
         world.clock.move(hours=8.1)
@@ -300,7 +300,7 @@ async def look(world: Journey, **by: float) -> None:
     await world.work()
 
 
-async def test_what_was_released_has_its_time_anew(tmp_path: Path) -> None:
+async def test_a_released_claim_restarts_the_waiting_time(tmp_path: Path) -> None:
     async with provisional(tmp_path, "0899") as (world, _ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         world.clock.move(hours=9)
@@ -312,7 +312,7 @@ async def test_what_was_released_has_its_time_anew(tmp_path: Path) -> None:
         assert world.direct(MANAGER) == []
 
 
-async def test_a_second_call_for_the_same_check_begins_the_waiting_anew(tmp_path: Path) -> None:
+async def test_a_second_call_for_the_same_check_restarts_the_waiting_time(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, _ref):
         world.clock.move(hours=15.9)
         await call_back(world, "0899")
@@ -321,7 +321,7 @@ async def test_a_second_call_for_the_same_check_begins_the_waiting_anew(tmp_path
         assert world.direct(MANAGER) == []
 
 
-async def test_a_notice_that_comes_late_calls_nobody_to_what_was_done_since(tmp_path: Path) -> None:
+async def test_a_late_notice_calls_nobody_to_work_done_since(tmp_path: Path) -> None:
     async with provisional(tmp_path, "1212") as (world, _ref):
         await choose(world, ZOE, "second", "cards")
         await pass_time(world, 0, 2, 5)
@@ -334,7 +334,7 @@ async def test_a_notice_that_comes_late_calls_nobody_to_what_was_done_since(tmp_
         assert len(world.direct(ZOE)) == before
 
 
-async def test_what_was_typed_as_a_reference_comes_back_harmless(tmp_path: Path) -> None:
+async def test_markup_typed_as_a_reference_is_escaped(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         reply = await world.slack.person(REVIEWER).command("review <!channel> *K*")
         assert "I know no check" in reply.text
@@ -344,7 +344,7 @@ async def test_what_was_typed_as_a_reference_comes_back_harmless(tmp_path: Path)
 # What a decision says when it is told late
 
 
-async def test_a_decision_that_is_told_late_says_what_smile_id_had_said_when_it_was_made(tmp_path: Path) -> None:
+async def test_a_late_decision_post_has_the_result_that_the_reviewer_saw(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         check = await world.check(ref)

@@ -204,9 +204,7 @@ OTHER = _step("somebody_claims_or_hands_it_on", who=WHO) | _step("the_bot_is_sta
     first=st.sampled_from(["0812", "0811", "1212", "1210", UNVERIFIED]),
     steps=st.lists(st.tuples(SPEAKS | PASSES | OTHER, REVIEWS), min_size=2, max_size=4),
 )
-def test_whoever_does_whatever_no_decision_is_made_by_one_who_may_not(
-    first: str, steps: list[tuple[Step, Step]]
-) -> None:
+def test_no_sequence_of_clicks_lets_an_ineligible_person_decide(first: str, steps: list[tuple[Step, Step]]) -> None:
     walk = ReviewWalk()
     try:
         walk.begin_with(first)
