@@ -25,8 +25,8 @@ async def card(bot: Bot, user: str, typed: str) -> Message:
 async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """*Claim*, or of what is closed *Look again*."""
     await ack()
-    again = action["action_id"] == ids.REVIEW_REOPEN
-    await bot.review.claim(body["user"]["id"], action["value"], again=again)
+    reopens = action["action_id"] == ids.REVIEW_REOPEN
+    await bot.review.claim(body["user"]["id"], action["value"], reopens=reopens)
     await _show_again(bot, body, action["value"])
 
 

@@ -1,1 +1,1 @@
-"""Managers' figures: summaries by the clock and on request, their charts, and exports."""
+"""Managers' figures: summaries on schedule and on request, their charts, and exports."""

@@ -1,7 +1,7 @@
-"""The managers' picture: what became of the checks, and the days before, readable on a phone.
+"""Draws the managers' chart: outcomes of the checks, and of the periods before, readable on a phone.
 
-Every bar carries its number and its name, and a pattern besides its colour. matplotlib is loaded only here, and only
-when a picture is drawn. It comes with the extra `charts`: an installation without it sends summaries without a picture.
+Every bar has its number and name, and a pattern in addition to its colour. matplotlib is loaded only here, and only to
+draw. It comes with the extra `charts`: an installation without it sends summaries without a picture.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ STYLES = {
     "cancelled": ("#DDDDDD", ""),
     "still open": ("#F0E442", "\\\\"),
 }
-"""Colour and pattern; colours that most people tell apart whatever their eyes (Okabe and Ito, 2008)."""
+"""Colour and pattern; colours that people with colour blindness can distinguish (Okabe and Ito, 2008)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Bar:
     parts: Sequence[tuple[str, int]]
     """Names of `STYLES` and counts, from the bottom up."""
     rate: str
-    """Already in words; empty where it is not shown."""
+    """As text; empty where there are too few checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Chart:
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is installed; it is not loaded, which would take a second and 40 MiB."""
+    """Whether matplotlib is installed, without loading it, which would take a second and 40 MiB."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
@@ -78,7 +78,7 @@ def draw(chart: Chart) -> bytes:
 
 
 def _fitting(line: str) -> float:
-    """The size at which a line stays within the picture: at 13.5 points it holds 66 characters."""
+    """The largest size at which a line fits the picture: 66 characters at 13.5 points."""
     return 13.5 * min(1.0, 66 / max(len(line), 1))
 
 

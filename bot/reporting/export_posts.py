@@ -13,7 +13,7 @@ from bot.outbox.builders import Builders, File
 from bot.outbox.refresh import UPDATE_EVERY
 from bot.reporting import export_writer
 from bot.reporting.exports import give_up, set_written
-from bot.slack.blocks import export as words
+from bot.slack.blocks import export
 from bot.slack.client import SlackClient
 from storage import exports
 from storage.engine.database import Database
@@ -35,33 +35,33 @@ class ExportPosts:
         }
 
     async def _message(self, post: Post) -> Message | None:
-        export = await self.database.read(exports.find, post.payload["export"])
-        return words.message(export) if export is not None else None
+        found = await self.database.read(exports.find, post.payload["export"])
+        return export.message(found) if found is not None else None
 
     async def _file(self, post: Post) -> File | None:
         """The file, not written yet; None when it is no longer needed.
 
         Slack may have been away for days since the request, so the right to it is checked once more.
         """
-        export = await self.database.read(exports.find, post.payload["export"])
-        if export is None or export.state not in (ExportState.ASKED, ExportState.FAILED):
+        found = await self.database.read(exports.find, post.payload["export"])
+        if found is None or found.state not in (ExportState.ASKED, ExportState.FAILED):
             return None
-        match await self.access.has(export.person, Role.MANAGER, Role.ADMIN):
+        match await self.access.has(found.person, Role.MANAGER, Role.ADMIN):
             case Permission.UNKNOWN:
                 raise SlackNotSent("who may export is not known now")
             case Permission.NO:
-                await self.database.write(give_up, export.id, ExportState.REFUSED, now=self.now())
+                await self.database.write(give_up, found.id, ExportState.REFUSED, now=self.now())
                 return None
             case Permission.YES:
                 pass
         return File(
-            channel=await self.slack.direct_channel(export.person),
+            channel=await self.slack.direct_channel(found.person),
             thread_ts=None,
-            name=export.file_name,
-            write=lambda out: self._write(export, out),
+            name=found.file_name,
+            write=lambda out: self._write(found, out),
         )
 
-    async def _write(self, export: Export, out: IO[bytes]) -> str:
+    async def _write(self, found: Export, out: IO[bytes]) -> str:
         """Returns the comment above the file. Progress is stored from time to time."""
         stored_at = self.now()
 
@@ -70,10 +70,10 @@ class ExportPosts:
             # `abs`, or a clock set back meanwhile would stop the updates for as long.
             if abs(self.now() - stored_at) >= UPDATE_EVERY:
                 stored_at = self.now()
-                await self.database.write(set_written, export.id, count, now=stored_at)
+                await self.database.write(set_written, found.id, count, now=stored_at)
 
-        wanted = ExportRange(since=export.since, until=export.until)
-        count = await export_writer.write(self.database, export.form, wanted, out, on_page=on_page)
-        await self.database.write(set_written, export.id, count, now=self.now())
-        whole = await self.database.read(exports.find, export.id)
-        return words.comment(whole or export)
+        wanted = ExportRange(since=found.since, until=found.until)
+        count = await export_writer.write(self.database, found.form, wanted, out, on_page=on_page)
+        await self.database.write(set_written, found.id, count, now=self.now())
+        written = await self.database.read(exports.find, found.id)
+        return export.comment(written or found)

@@ -55,10 +55,10 @@ class ReviewDecisions:
         check, review = await self.database.read(_find, parse_reference(typed) or typed)
         return check, self._entry(check), review
 
-    async def claim(self, user: str, ref: str, *, again: bool = False) -> None:
-        """Take it; with `again` also a closed review, which is reopened."""
+    async def claim(self, user: str, ref: str, *, reopens: bool = False) -> None:
+        """Take it; `reopens` a closed review first."""
         click = await self._click(user, ref)
-        await self.database.write(_claim, click, again=again, channel=self.settings.review_channel)
+        await self.database.write(_claim, click, reopens=reopens, channel=self.settings.review_channel)
         log.info("review.claimed", ref=ref)
 
     async def release(self, user: str, ref: str) -> None:
@@ -218,14 +218,14 @@ def _find(tx: Transaction, ref: str) -> tuple[Check, Review | None]:
     return _get(tx, ref), reviews.find(tx, ref)
 
 
-def _claim(tx: Transaction, click: _Click, *, again: bool, channel: str | None) -> None:
+def _claim(tx: Transaction, click: _Click, *, reopens: bool, channel: str | None) -> None:
     user, ref = click.user, click.ref
     check = _get(tx, ref)
     if user in check.requesters and not click.is_admin:
         raise Refused(Refusal.FOUR_EYES, ref=ref)
     if not may_be_claimed(check.state):
         raise Refused(Refusal.NOTHING_TO_DECIDE, ref=ref, status=check)
-    if again:
+    if reopens:
         transitions.reopen(tx, ref, channel=channel, now=click.now)
     if not transitions.claim(tx, ref, by=user, now=click.now):
         review = reviews.find(tx, ref)

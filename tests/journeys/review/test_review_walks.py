@@ -55,7 +55,7 @@ class ReviewWalk(Walk):
         agrees: bool,
     ) -> None:
         """From the claim to the second person's word, with Smile ID speaking while the form is open."""
-        self._try(lambda: self.world.bot.review.claim(who, self.ref, again=again))
+        self._try(lambda: self.world.bot.review.claim(who, self.ref, reopens=again))
         check = self.run(self.world.check(self.ref))
         seen = check.version_token
         if against and check.state is State.REJECTED:
