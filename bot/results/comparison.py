@@ -1,4 +1,4 @@
-"""Compares what was entered with the authority's record, as far as Smile ID's messages about one job tell it."""
+"""Compares what was entered with the authority's record, as far as Smile ID's messages about one job hold it."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,10 +18,10 @@ def tells_of_a_person(message: ResultMessage) -> bool:
 def comparison_of_job(
     tx: Transaction, smile_id: SmileID, job_id: str, id_info: Mapping[str, str], *, country: str
 ) -> Comparison:
-    """Field by field the worst word of all trusted messages about a job.
+    """Field by field the worst outcome of all trusted messages about a job.
 
-    A callback's signature does not cover its body. With the worst word a forged record can call a reviewer, but never
-    turn *differs* into *matches*.
+    A callback's signature does not cover its body. With the worst outcome a forged record can call a reviewer, but
+    never turn *differs* into *matches*.
     """
     messages = [smile_id.read_message(kept.body) for kept in receipts.of_job(tx, job_id)]
     found = [_comparison(message, id_info, country) for message in messages]

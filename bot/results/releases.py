@@ -1,4 +1,4 @@
-"""What an operator lets go on: messages of Smile ID that fit nowhere, posts that could not be delivered."""
+"""Releases dead letters: messages of Smile ID that fit nowhere, posts that could not be delivered."""
 
 from datetime import datetime
 
@@ -11,9 +11,9 @@ OPERATOR = "operator"
 
 
 def release(tx: Transaction, stuck_id: str, *, now: datetime) -> DeadLetter | None:
-    """Let one row go on: Smile ID's record is asked about a receipt's job, a post is due again. None: no such row.
+    """Release one row: a receipt's job is polled, a post is delivered. None when there is no such row.
 
-    A receipt is never believed because somebody released it; what Smile ID's own record says then is.
+    A released receipt is not trusted for that; Smile ID's own record is.
     """
     found = next((row for row in dead_letters.listing(tx) if row.id == stuck_id), None)
     if found is None:

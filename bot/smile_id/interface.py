@@ -1,8 +1,8 @@
-"""All that the rest of the bot knows of Smile ID: what it can be asked to do, and what comes back, in our own terms.
+"""All that the rest of the bot knows of Smile ID, in our own terms.
 
 `SmileID` is the interface; `bot.smile_id.v1` implements it over the v1 API. Upload URLs, zips, signatures and wire
-models stay behind it, so that another of Smile ID's APIs can be a second implementation. Every method raises nothing
-but the `SmileIDError` tree of `bot.errors`.
+models stay behind it, so that another of Smile ID's APIs can be a second implementation. Methods raise only the
+`SmileIDError` tree of `bot.errors`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import EnteredPerson, record_person
 
-# Submission
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPhoto:
@@ -32,7 +30,7 @@ class JobPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """Everything that one Biometric KYC job asks of Smile ID."""
+    """The request for one Biometric KYC job."""
 
     job_id: str
     """Ours, made before any call."""
@@ -51,12 +49,12 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """How far a submission has come. It must be stored before the next call: a crash may fall between the two."""
+    """Progress of a submission. It must be stored before the next call: a crash may fall between the two."""
 
     smile_job_id: str | None
     """Smile ID's own id for the job, if it is known by now."""
     state: Mapping[str, object] = field(repr=False)
-    """What the implementation needs to go on from here: JSON, secret, and nobody else's business."""
+    """What the implementation needs to continue: JSON, secret, opaque to everybody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +71,12 @@ class Arrival(StrEnum):
     MISSING = "missing"
     """As far as Smile ID knows at this moment: its record may lag behind by some seconds."""
     UNKNOWN = "unknown"
-    """Nobody can tell. Sending again might pay for the job twice."""
-
-
-# Results
+    """Smile ID's record does not say. Sending again might pay for the job twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Authority:
-    """What the ID authority holds about the person. Equal to `Authority()` when the message tells nothing."""
+    """What the ID authority holds about the person. Equal to `Authority()` when the message holds nothing of it."""
 
     country: str | None = None
     id_type: str | None = None
@@ -108,7 +103,7 @@ class Authority:
 
     @property
     def person(self) -> EnteredPerson:
-        """Whom the record is about, also where only the authority's own fields say so."""
+        """The person in the record, also where only the authority's own fields name one."""
         return record_person(
             full_name=self.full_name, dob=self.dob, phones=(self.phone, self.phone2), full_data=self.full_data
         )
@@ -124,7 +119,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultMessage:
-    """One thing that Smile ID said about one job."""
+    """One message of Smile ID about one job."""
 
     reading: ResultMeaning
     """What it means."""
@@ -133,12 +128,12 @@ class ResultMessage:
     authority: Authority = field(repr=False)
     suspects: Sequence[Suspect] = field(repr=False)
     body: Mapping[str, object] = field(repr=False)
-    """As it came, to be kept: `SmileID.read_message` reads it again."""
+    """As received, to be kept: `SmileID.read_message` reads it."""
     digest: str
-    """SHA-256 (hex); equal for a replay that was only signed anew."""
+    """SHA-256 (hex); equal for a replay with a new signature."""
 
     def is_about(self, attempt: Attempt, *, strictly: bool = True) -> bool:
-        """Whether this is about the given job. With `strictly` it must name our job id, and not just no other."""
+        """Whether this is about the given job. With `strictly` it must name our job id; else it may name none."""
         if self.job_id != attempt.job_id and (strictly or self.job_id is not None):
             return False
         return not (attempt.smile_job_id and self.smile_job_id and self.smile_job_id != attempt.smile_job_id)
@@ -146,38 +141,38 @@ class ResultMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A callback as it was read. Nothing of it is believed yet."""
+    """A parsed callback. Nothing of it is trusted yet."""
 
     body: Mapping[str, object] | None = field(repr=False)
     """None when it is no JSON object."""
     signed_at: Sequence[datetime] = ()
-    """The time of each signature that checks out. None covers the body: who caught one can send anything under it."""
+    """The time of each valid signature. None covers the body: anybody who caught one can send anything under it."""
     message: ResultMessage | None = None
     """None when it is not signed, or no result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What Smile ID itself says of a job, asked by us."""
+    """Smile ID's own record of a job, requested by us."""
 
     messages: Sequence[ResultMessage] = ()
     """Newest first; empty while there is no result."""
     image_links: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Name to a link that opens the photo without a password, for a while."""
+    """By name; each opens the photo without a password, for a while."""
 
 
 class SmileID(Protocol):
     """Smile ID for one partner, in one environment. Safe to share between tasks.
 
-    Of the errors, SmileIDNotSent and SmileIDUnavailable may be repeated later, SmileIDRefused may not; after
-    SmileIDUncertain and SmileIDAnswerInvalid nobody knows what Smile ID has, and `was_received` is asked first.
+    SmileIDNotSent and SmileIDUnavailable may be retried, SmileIDRefused may not; after SmileIDUncertain and
+    SmileIDAnswerInvalid call `was_received` first, since nobody knows what Smile ID has.
     """
 
     async def submit(self, request: JobRequest, checkpoint: Mapping[str, object] | None) -> Checkpoint | Accepted:
-        """Take a job one step on, from the stored `Checkpoint.state`, or from the start.
+        """Make one step of a submission, from the stored `Checkpoint.state`, or from the start.
 
-        Store what comes back, and call again until it is `Accepted`. A step that is repeated from its checkpoint, after
-        a crash or a failure that left no doubt, does not make a second job.
+        Store the checkpoint that it returns, and repeat until it returns `Accepted`. To repeat a step from its
+        checkpoint, after a crash or a failure that left no doubt, does not make a second job.
         """
 
     async def was_received(self, attempt: Attempt) -> Arrival:
@@ -199,4 +194,4 @@ class SmileID(Protocol):
         """ID types that this partner may use, by country; None where the environment has no such list."""
 
     async def accepts_credentials(self) -> bool:
-        """Ask something harmless. False: not refused, but no answer that proves the credentials either."""
+        """Make a harmless call. False when it was not refused, but does not prove the credentials either."""

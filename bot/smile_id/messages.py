@@ -1,4 +1,4 @@
-"""A result message on its way in: read strictly, recognised, and put into the bot's own terms."""
+"""Parses a result message strictly and translates it into the bot's own terms."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from bot.smile_id.wire import canonical_hash, parse_message
 DEEPEST = 64
 """Levels of JSON that are read; Smile ID's own messages have five or six."""
 _LINKS = frozenset({"ImageLinks", "image_links"})
-"""Signed anew at every asking: no part of what a message says."""
+"""New with every request: not part of what a message says."""
 
 
 def message_in(body: Mapping[str, object], codes: ResultCodes) -> ResultMessage:
@@ -46,7 +46,7 @@ def find_message(body: Mapping[str, object], codes: ResultCodes) -> ResultMessag
 
 
 def json_object(body: bytes) -> dict[str, object] | None:
-    """A JSON object that means one thing to every reader: no name twice, no NaN, no depth that breaks a parser."""
+    """A JSON object that means the same to every parser: no name twice, no NaN, no depth that breaks one."""
     try:
         found = json.loads(body, object_pairs_hook=_each_name_once, parse_constant=_no_constant)
     except (ValueError, RecursionError):

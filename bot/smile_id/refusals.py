@@ -1,4 +1,4 @@
-"""Smile ID's documented error codes of submission and status calls: whose turn it is, and why.
+"""Smile ID's documented error codes of submission and status calls: who must act, and why.
 
 Source: docs.usesmileid.com/further-reading/result-codes/error-codes (2026-11). Codes of *results* are another
 table. 2314 (no zip yet) is an answer of job_status, not a refusal.
@@ -14,7 +14,7 @@ from bot.errors import Fault, SmileIDRefusal
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:
-    """What one code asks of us."""
+    """Who must act on a code, and why."""
 
     fault: Fault
     why: SmileIDRefusal

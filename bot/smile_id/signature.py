@@ -1,7 +1,7 @@
 """Smile ID's request signature, for what we send and for what we receive.
 
-It covers timestamp and partner id, neither body nor URL: whoever checks one must also look at the age of the
-timestamp and at the job that the message names.
+It covers timestamp and partner id, neither body nor URL: the caller must also check the age of the timestamp and the
+job that the message names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The three commits of a check on its way to Smile ID; a crash may fall between any two of them.
+"""The three commits of a submission; a crash may fall between any two of them.
 
-(a) our job id, user id and callback token, before any call; (b) each checkpoint that Smile ID's interface gives, before
-the next call; (c) Smile ID has the photos. Each is a plain function inside a transaction of the caller; when they are
-due is `sender`'s part.
+(a) our job id, user id and callback token, before any call; (b) each checkpoint that Smile ID's interface returns,
+before the next call; (c) Smile ID has the photos. Each runs inside a transaction of the caller, `sender`.
 """
 
 from collections.abc import Sequence
@@ -20,13 +19,13 @@ from storage.engine.database import Transaction
 
 
 def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime) -> None:
-    """The photos decode: size and SHA-256 of each are kept."""
+    """The photos were decoded: keep the size and SHA-256 of each."""
     checks.photos_checked(tx, ref, hashes, now=now)
     refresh.check_changed(tx, ref, now=now)
 
 
 def record(tx: Transaction, check: Check, *, replaces: Attempt | None, now: datetime) -> Attempt:
-    """(a)."""
+    """Commit (a)."""
     if replaces is None:
         # Raises IllegalMove where the requester cancelled the check while its photos were loading.
         checks.move(tx, check.ref, State.SUBMITTING, now=now)
@@ -35,10 +34,10 @@ def record(tx: Transaction, check: Check, *, replaces: Attempt | None, now: date
 
 
 def reached(tx: Transaction, check: Check, attempt: Attempt, checkpoint: Checkpoint) -> Attempt:
-    """(b). What is stored is opaque to us."""
+    """Commit (b). The checkpoint's state is opaque to us."""
     attempts.prepared(tx, attempt.job_id, smile_job_id=checkpoint.smile_job_id, checkpoint=checkpoint.state)
     if attempt.checkpoint is None and attempt.smile_job_id is None:
-        # Only the first one is a step forward: if each reset the count of tries, they would never come to an end.
+        # Only the first one is progress: if each reset the count of tries, they would never end.
         checks.stepped(tx, check.ref)
     return attempts.get(tx, attempt.job_id)
 
@@ -46,13 +45,13 @@ def reached(tx: Transaction, check: Check, attempt: Attempt, checkpoint: Checkpo
 def sent(
     tx: Transaction, ref: str, job_id: str, *, settings: Settings, now: datetime, smile_job_id: str | None = None
 ) -> None:
-    """(c). `smile_job_id` is Smile ID's own id for the job, where it became known only now."""
+    """Commit (c). `smile_job_id` is Smile ID's own id for the job, if it became known only now."""
     if smile_job_id is not None:
         attempts.learned_job(tx, job_id, smile_job_id)
     first = first_poll_in(callbacks=bool(settings.public_url), poll_after=settings.poll_after)
     attempts.sent(tx, job_id, now=now, ask_at=now + first)
     checks.stepped(tx, ref, sent_at=now)
-    # A callback may overtake the answer to the photos: then the check has its result already, and keeps it.
+    # A callback may have overtaken the answer to the photos: then the check has its result already, and keeps it.
     if checks.get(tx, ref).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)
     refresh.check_changed(tx, ref, now=now)

@@ -1,7 +1,7 @@
-"""The moves of a check that Smile ID has no part in: accepted, held, withdrawn, failed, run again.
+"""Moves of a check in which Smile ID has no part: accept, hold, cancel, fail, run again.
 
-Each is a plain function inside a transaction of the caller, so that a move, its line in the audit trail and its posts
-stand together or not at all. The steps on the way to Smile ID are `checkpoints`.
+Each runs inside a transaction of the caller: a move, its line in the audit trail and its posts are written together or
+not at all. `checkpoints` has the steps of a submission.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,28 +15,20 @@ from bot.domain.review.review import runs_again
 from bot.errors import IllegalMove
 from bot.outbox import refresh
 from bot.review import transitions
-from storage import (
-    attempts,
-    audit,
-    checks,
-    home_tabs,
-    outbox,
-    preflight_holds,
-    slack_requests,
-)
+from storage import attempts, audit, checks, home_tabs, outbox, preflight_holds, slack_requests
 from storage.engine.database import Transaction, from_text
 
 REMIND_AFTER = timedelta(hours=24)
-"""A question that nobody has answered is asked once more."""
+"""When the requester is reminded of a question."""
 CANCEL_AFTER = timedelta(days=7)
-"""A check whose question nobody has answered by then is withdrawn."""
+"""When a check is cancelled whose question was not answered."""
 
 
 def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tuple[str, bool]:
-    """Store a request, and open its thread. Gives the reference and whether it is new.
+    """Store a request, and open its thread. Returns the reference and whether it is new.
 
-    A second submit of the same form finds the first one's reference and changes nothing. A `ref` that is taken
-    raises sqlite3.IntegrityError: try another one.
+    A repeat of the same form returns the first one's reference and changes nothing. Raises sqlite3.IntegrityError when
+    `ref` is taken.
     """
     known = checks.find_by_view(tx, request.view_id)
     if known is not None:
@@ -54,11 +46,10 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
 def run_again(
     tx: Transaction, ref: str, request: Request, *, form_id: str, now: datetime, not_before: datetime | None = None
 ) -> bool:
-    """Another attempt at a check that has ended, with what the form holds. False for a second submit of that form.
+    """Begin a new round of a check that has ended, with the form's data. False for a repeat of that form.
 
-    The new round begins in the same transaction as the move: no attempt of an earlier one counts any more, and nobody
-    is waited for in an earlier one. What Smile ID said before stays in the receipts. Raises IllegalMove when the check
-    is not to be run again (any more).
+    The round begins in the same transaction as the move: attempts and reviews of earlier rounds no longer count. What
+    Smile ID said before stays in the receipts. Raises IllegalMove when the check cannot be run again (any more).
     """
     if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
         return False
@@ -83,9 +74,9 @@ def _record_consent(tx: Transaction, ref: str, request: Request, *, now: datetim
 
 
 def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = True) -> None:
-    """Withdraw a check that was not sent, and tell so. Raises IllegalMove when it is too late.
+    """Cancel a check that was not sent, and post that in its thread. Raises IllegalMove when it is too late.
 
-    `tell` is False for the rows of a file: its own message says how many were cancelled.
+    `tell` is False for the rows of a file: the file's own message says how many were cancelled.
     """
     checks.move(tx, ref, State.CANCELLED, now=now, actor=by)
     refresh.check_changed(tx, ref, now=now)
@@ -101,11 +92,12 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
 def fail(
     tx: Transaction, ref: str, *, failure: str, words: str | None, now: datetime, alerted: str | None = None
 ) -> None:
-    """End a check without any result of Smile ID, and tell so. `words` are ours, fit for the channel.
+    """End a check without a result of Smile ID, and post that in its thread.
 
-    `alerted` is the post by which the operators hear of it, so that the thread can say so once it is true.
+    `words` is a code as `encode_fault` keeps it. `alerted` is the post that alerts the operators: the thread
+    mentions it once it is delivered.
     """
-    # Before the move, since the facts that are written with it tell why.
+    # Before the move, since the facts that are written with it say why.
     checks.keep_failure(tx, ref, failure=failure, words=words)
     checks.move(tx, ref, State.FAILED, now=now)
     refresh.check_changed(tx, ref, now=now)
@@ -122,11 +114,8 @@ def fail(
     )
 
 
-# Questions to the requester
-
-
 def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, now: datetime) -> None:
-    """Ask the requester first. `about` holds names and references, nothing personal."""
+    """Hold a check and ask its requester. `about` holds names and references, nothing personal."""
     if not preflight_holds.hold(tx, ref, held, about, remind_at=now + REMIND_AFTER, now=now):
         return
     check = checks.get(tx, ref)
@@ -136,7 +125,7 @@ def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], 
 
 
 def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
-    """Send it all the same. False when there is no question (any more)."""
+    """Release a held check as it is. False when it is not held (any more)."""
     check = checks.get(tx, ref)
     if check.held is None or not _release(tx, check, check.held, by=by, how="let_pass", now=now):
         return False
@@ -145,7 +134,7 @@ def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
 
 
 def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by: str, now: datetime) -> bool:
-    """Send it with other photos, which are looked at anew. False when there is no question (any more)."""
+    """Release a held check with other photos, which are checked too. False when it is not held (any more)."""
     check = checks.get(tx, ref)
     if check.held is None or not _release(tx, check, check.held, by=by, how="other_photos", now=now):
         return False
@@ -158,10 +147,10 @@ def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by:
 
 
 def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
-    """The next thing that comes of an unanswered question. True when the check was cancelled."""
+    """Follow up on an unanswered question. True when the check was cancelled."""
     check = checks.get(tx, ref)
     if check.held is None:
-        # Answered since the rows were found.
+        # An answer may have won, since the rows were found.
         return False
     asked_at = _asked_at(check)
     if now - asked_at >= CANCEL_AFTER:
@@ -189,7 +178,7 @@ def _ask(tx: Transaction, check: Check, *, key: str, payload: Mapping[str, str],
 
 
 def _answer_questions(tx: Transaction, check: Check, payload: Mapping[str, str], *, now: datetime) -> None:
-    """Take the buttons off every question that was posted about the check; once for each."""
+    """Remove the buttons from every question that was posted about the check."""
     for question in outbox.questions(tx, check.ref):
         outbox.enqueue(
             tx,
@@ -208,5 +197,5 @@ def _asked_at(check: Check) -> datetime:
 
 
 def _key(check: Check) -> str:
-    """One question of one kind at one moment: other photos may raise it again."""
+    """One question of one kind at one moment: other photos may raise the same question."""
     return f"{check.ref}:{check.held_note.get('since', '')}"

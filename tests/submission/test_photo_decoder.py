@@ -118,7 +118,7 @@ async def test_a_giant_is_not_overtaken_by_what_would_fit_before_it() -> None:
         await second
 
 
-async def test_a_broken_off_check_gives_its_share_back_when_its_thread_is_done() -> None:
+async def test_a_cancelled_pass_gives_its_share_back_when_its_thread_is_done() -> None:
     """Not before: the thread cannot be stopped, and has its memory as long as it runs."""
     async with decoding() as (decoder, kiln, begin):
         left = begin(GIANT)
@@ -135,7 +135,7 @@ async def test_a_broken_off_check_gives_its_share_back_when_its_thread_is_done()
         await waiting
 
 
-async def test_a_check_that_is_broken_off_in_the_queue_lets_the_next_one_go() -> None:
+async def test_a_pass_that_is_cancelled_in_the_queue_lets_the_next_one_go() -> None:
     async with decoding() as (decoder, kiln, begin):
         first = begin(LARGE)
         await until(lambda: kiln.inside == [LARGE])

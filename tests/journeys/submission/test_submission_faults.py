@@ -514,7 +514,7 @@ async def test_a_check_is_not_sent_again_while_nobody_answers_whether_it_is_ther
 # What nobody foresaw
 
 
-async def test_a_pass_that_never_ends_is_broken_off_and_settled(tmp_path: Path) -> None:
+async def test_a_pass_that_never_ends_is_cancelled_and_settled(tmp_path: Path) -> None:
     async with journey(tmp_path, timeouts=replace(PATIENT, one_pass_seconds=3)) as world:
         world.smile_id.fail_next("put", Fault.hang_after(GIVE_UP_SECONDS))
         ref = await world.ask()
