@@ -24,12 +24,11 @@ from bot.domain.reporting.exports import ExportFormat
 from bot.domain.reporting.figure_tables import record
 from bot.domain.reporting.periods import day_of
 from bot.domain.reporting.summary_command import SummaryRequest
-from bot.errors import DatabaseFault, KycError, Refused, SettingsFault
+from bot.errors import DatabaseFault, Refused, SettingsFault
 from bot.reporting import report_reader
 from bot.reporting.export_writer import parts
 from bot.results import releases
-from bot.runtime import doctor as looking
-from bot.runtime import log_config
+from bot.runtime import doctor, log_config
 from bot.runtime.factory import connect_smile_id
 from bot.runtime.reference_data import read_tables
 from bot.runtime.server import run
@@ -71,14 +70,18 @@ def serve() -> None:
     """Run the bot until SIGTERM or Ctrl-C."""
     settings = _settings()
     log_config.configure(settings.log_format)
-    try:
+    with _exit_on_fault():
         run(settings, handlers)
-    except SettingsFault as fault:
+
+
+@contextmanager
+def _exit_on_fault() -> Iterator[None]:
+    """Print what does not fit and exit: 2 for settings, 1 for the database."""
+    try:
+        yield
+    except (SettingsFault, DatabaseFault) as fault:
         click.echo(str(fault), err=True)
-        sys.exit(2)
-    except DatabaseFault as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(fault, SettingsFault) else 1)
 
 
 @contextmanager
@@ -168,27 +171,10 @@ def check(*, new_key: bool) -> None:
             click.echo(f"FAIL  settings: {line}")
         sys.exit(2)
     log_config.configure(settings.log_format)
-    findings = asyncio.run(looking.probe(settings, connect=connect_smile_id))
+    findings = asyncio.run(doctor.probe(settings, connect=connect_smile_id))
     for finding in findings:
         click.echo(finding.line())
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
-
-
-def _sealer(settings: Settings) -> Sealer:
-    try:
-        return Sealer.from_text(settings.sealing_keys)
-    except SettingsFault as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(2)
-
-
-@contextmanager
-def _faults_as_exit_1() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseFault as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(1)
 
 
 @main.command("backup")
@@ -196,9 +182,8 @@ def _faults_as_exit_1() -> Iterator[None]:
 def take_backup(file: Path) -> None:
     """Copy the database into a new FILE, while the bot runs or not, and verify the copy by opening it."""
     settings = _settings()
-    sealer = _sealer(settings)
-    with _faults_as_exit_1():
-        contents = backup.take(settings.database, file, sealer)
+    with _exit_on_fault():
+        contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
     click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
 
@@ -209,8 +194,8 @@ def take_backup(file: Path) -> None:
 def restore(file: Path, *, force: bool) -> None:
     """Put the backup FILE in the database's place; the bot must be stopped. The old database is set aside."""
     settings = _settings()
-    sealer = _sealer(settings)
-    with _faults_as_exit_1():
+    with _exit_on_fault():
+        sealer = Sealer.from_text(settings.sealing_keys)
         aside = backup.restore(file, settings.database, sealer, now=datetime.now(UTC), force=force)
     click.echo(f"{settings.database} is now what {file} holds")
     if aside is not None:
@@ -249,9 +234,9 @@ def release(stuck_id: str) -> None:
 def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
     """Work beside the bot, on a database that it has brought up to date."""
     settings = _settings()
-    sealer = _sealer(settings)
 
     async def run() -> T:
+        sealer = Sealer.from_text(settings.sealing_keys)
         seen = await asyncio.to_thread(inspect.examine, settings.database, sealer, patience=timedelta(0))
         if not seen.exists or seen.pending:
             what = "is not up to date" if seen.exists else "does not exist"
@@ -262,7 +247,7 @@ def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
         finally:
             await database.close()
 
-    with _faults_as_exit_1():
+    with _exit_on_fault():
         return asyncio.run(run())
 
 
@@ -325,11 +310,8 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
 @click.option("--url", default=None, help="Public https base of the bot: prints the manifest for HTTP mode.")
 def print_manifest(*, url: str | None) -> None:
     """Print the Slack app manifest, for Socket Mode or, with --url, for HTTP."""
-    try:
+    with _exit_on_fault():
         click.echo(manifest.render(url), nl=False)
-    except KycError as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

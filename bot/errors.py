@@ -28,10 +28,22 @@ KycError
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Generic, TypeVar
+
+C = TypeVar("C", bound=StrEnum)
 
 
 class KycError(Exception):
     """The root: catches everything that this project raises on purpose."""
+
+
+class _Coded(KycError, Generic[C]):
+    """A code says why; the sentence for it, which names the facts, is in `bot.slack.blocks.refusals`."""
+
+    def __init__(self, code: C, **facts: object) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.facts = facts
 
 
 class SettingsFault(KycError):
@@ -131,13 +143,8 @@ class Refusal(StrEnum):
     """More checks than a sheet of a workbook holds."""
 
 
-class Refused(KycError):
-    """What a person asked for cannot be done: why, and the facts that the sentence for it names."""
-
-    def __init__(self, code: Refusal, **facts: object) -> None:
-        super().__init__(code.value)
-        self.code = code
-        self.facts = facts
+class Refused(_Coded[Refusal]):
+    """What a person asked for cannot be done."""
 
 
 class PhotoCode(StrEnum):
@@ -208,22 +215,12 @@ class FileCode(StrEnum):
     ZIP_OVERLAPS = "file_zip_overlaps"
 
 
-class PhotoUnusable(KycError):
-    """A photo cannot be sent to Smile ID: why, and the facts that the sentence for it names."""
-
-    def __init__(self, code: PhotoCode | FileCode, **facts: object) -> None:
-        super().__init__(code.value)
-        self.code = code
-        self.facts = facts
+class PhotoUnusable(_Coded[PhotoCode | FileCode]):
+    """A photo cannot be sent to Smile ID."""
 
 
-class FileUnusable(KycError):
-    """A table or zip cannot be read: why, and the facts that the sentence for it names."""
-
-    def __init__(self, code: FileCode, **facts: object) -> None:
-        super().__init__(code.value)
-        self.code = code
-        self.facts = facts
+class FileUnusable(_Coded[FileCode]):
+    """A table or zip cannot be read."""
 
 
 class Fault(StrEnum):

@@ -1,4 +1,4 @@
-"""The form: opened, changed as one chooses, submitted."""
+"""The form for a check: opened, updated with each choice, submitted."""
 
 import asyncio
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
         if no.code is not Refusal.NO_RIGHT:
             # The form stays as it was filled in: the next choice, or the submit, asks again.
             raise
-        await _shut(bot, view, no)
+        await _close(bot, view, no)
         return
     state = ViewState.of(view)
     place = ResultPlace.load(view.get("private_metadata", ""))
@@ -87,20 +87,10 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
     id_type = _chosen_id_type(state, country)
     # Each of them waits for Slack for up to a second.
     warning, said = await asyncio.gather(
-        _fault_of_place(bot, channel, body["user"]["id"]), _made_clear(bot, place, state, country, id_type)
+        _place_warning(bot, channel, body["user"]["id"]), _fields_of_message(bot, place, state, country, id_type)
     )
-    view_now = form.build(
-        bot.id_types,
-        liveness_required=bot.settings.liveness_required,
-        place=place,
-        country=country,
-        id_type=id_type,
-        warning=warning,
-        attached=form.attached_in(view),
-        texts={**said, **_texts(state), ids.CUSTOMER_REFERENCE: state.value(ids.CUSTOMER_REFERENCE)},
-        title=view["title"]["text"],
-        not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
-    )
+    texts = {**said, **_texts(state), ids.CUSTOMER_REFERENCE: state.value(ids.CUSTOMER_REFERENCE)}
+    view_now = _rebuilt(bot, view, warning=warning, texts=texts)
     try:
         # Who may ask and where was looked up before, each for up to a second: this has what is left of Slack's three.
         left = context["began"] + bot.timeouts.answer_seconds - asyncio.get_running_loop().time()
@@ -111,20 +101,20 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
         bot.background.spawn(show_later(bot, view, view_now))
 
 
-async def _shut(bot: Bot, view: Mapping[str, Any], no: Refused) -> None:
-    """Words in place of a form that fills itself from Slack: whoever opened it may not ask any more."""
+async def _close(bot: Bot, view: Mapping[str, Any], no: Refused) -> None:
+    """Replaces a form that fills itself from Slack: the person who opened it may no longer request checks."""
     try:
         await bot.slack.update_view(view_id=view["id"], view=private.closed_form(refusals.plain_sentence(no)))
     except SlackError as closed:
-        log.info("form.not_shut", error=str(closed))
+        log.info("form.not_closed", error=str(closed))
 
 
-async def _fault_of_place(bot: Bot, channel: str | None, user: str) -> str | None:
+async def _place_warning(bot: Bot, channel: str | None, user: str) -> str | None:
     fault = await bot.intake.place_fault(channel, user) if channel else None
     return refusals.plain_sentence(fault) if fault else None
 
 
-async def _made_clear(
+async def _fields_of_message(
     bot: Bot, place: ResultPlace, state: ViewState, country: str | None, id_type: str | None
 ) -> Mapping[str, str]:
     """What the message that asked for this check says, for fields that appear with this choice."""
@@ -145,7 +135,7 @@ async def _show(bot: Bot, view: Mapping[str, Any], view_now: kit.View) -> None:
     try:
         await bot.slack.update_view(view_id=view["id"], view=view_now, hash_=view.get("hash"))
     except SlackRefused as no:
-        # The form changed in between, by our own look at the channel: what was chosen now is what counts.
+        # The form changed in between, by our own warning about the channel: this choice is the one that counts.
         if no.code == "hash_conflict":
             await bot.slack.update_view(view_id=view["id"], view=view_now)
         elif no.code != "not_found":
@@ -153,7 +143,7 @@ async def _show(bot: Bot, view: Mapping[str, Any], view_now: kit.View) -> None:
 
 
 async def show_later(bot: Bot, view: Mapping[str, Any], view_now: kit.View) -> None:
-    """Slack was away for a moment: without its fields the form would wait for ever.
+    """Updates the form after Slack was away for a moment: without its fields it could never be submitted.
 
     Waits first: tried at once, this would race the update of a choice made meanwhile, and the loser of the two gets a
     hash conflict. The hash of the form as it was chosen in keeps a late update from undoing that newer choice.
@@ -171,20 +161,27 @@ async def show_later(bot: Bot, view: Mapping[str, Any], view_now: kit.View) -> N
 
 
 async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    """Stored first, acknowledged second, worked third."""
+    """Stored first, acknowledged second, processed third."""
     filled = read(body, view)
     outcome = await bot.intake.accept(filled)
     if isinstance(outcome, FieldErrors):
         await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
     elif isinstance(outcome, CheckedBefore):
         seen = held.earlier_checks(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
-        await ack(response_action="update", view=_as_it_stands(bot, view, seen=seen))
+        await ack(response_action="update", view=_rebuilt(bot, view, seen=seen))
     else:
         await ack()
 
 
-def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> kit.View:
-    """The same form with a question added; what was typed stays, since its fields keep their ids."""
+def _rebuilt(
+    bot: Bot,
+    view: dict[str, Any],
+    *,
+    warning: str | None = None,
+    texts: Mapping[str, str] | None = None,
+    seen: str | None = None,
+) -> kit.View:
+    """The same form for what is chosen now; what was typed stays, since its fields keep their ids."""
     state = ViewState.of(view)
     country = state.value(ids.COUNTRY)
     return form.build(
@@ -193,10 +190,12 @@ def _as_it_stands(bot: Bot, view: dict[str, Any], *, seen: str) -> kit.View:
         place=ResultPlace.load(view.get("private_metadata", "")),
         country=country,
         id_type=_chosen_id_type(state, country),
+        warning=warning,
         attached=form.attached_in(view),
+        texts=texts,
+        seen=seen,
         title=view["title"]["text"],
         not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
-        seen=seen,
     )
 
 
@@ -205,7 +204,7 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
     state = ViewState.of(view)
     place = ResultPlace.load(view.get("private_metadata", ""))
     country = state.value(ids.COUNTRY)
-    version_token = [
+    attached = [
         (state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in form.attached_in(view) if photo.fault is None
     ]
     return SubmittedForm(
@@ -222,8 +221,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
             id_type=_chosen_id_type(state, country) or "",
             texts=_texts(state),
             customer_reference=state.value(ids.CUSTOMER_REFERENCE),
-            selfie=[file for kind, file in version_token if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
-            liveness=[file for kind, file in version_token if kind == PhotoKind.LIVENESS] + state.files(ids.LIVENESS),
+            selfie=[file for kind, file in attached if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
+            liveness=[file for kind, file in attached if kind == PhotoKind.LIVENESS] + state.files(ids.LIVENESS),
             consent=ids.CONSENTED in state.ticked(ids.CONSENT),
         ),
     )
@@ -246,13 +245,13 @@ def _chosen_id_type(state: ViewState, country: str) -> str | None:
 
 
 def by_field(faults: FieldErrors) -> dict[str, str]:
-    """Everything that must be corrected, in words."""
+    """What must be corrected, as sentences."""
     said = {name: refusals.plain_sentence(fault) for name, fault in faults.by_field.items()}
     return {**said, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
 
 
 def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str, str]:
-    """Slack shows a fault only beside an input that stands in the view.
+    """Faults by input, since Slack displays one only beside an input of the view.
 
     What concerns the whole request (who may ask, and where) goes to the first input if there is no field for it.
     Fields that have not appeared yet are not complained about while there is something to correct.
@@ -266,7 +265,7 @@ def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str,
 
 
 async def _warn_of_place(bot: Bot, user: str, view: Mapping[str, Any], place: ResultPlace) -> None:
-    """While the form is open: can the result be posted where it must go? If not, the form says so now."""
+    """Warns in the open form if the result could not be posted where it must go."""
     assert place.channel is not None
     fault = await bot.intake.place_fault(place.channel, user)
     if fault is None:

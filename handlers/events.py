@@ -9,14 +9,9 @@ from bot.runtime.factory import Bot
 
 log = structlog.get_logger(__name__)
 
-GROUPS_CHANGED = ("subteam_members_changed", "subteam_updated")
-CHANNELS_CHANGED = ("member_joined_channel", "member_left_channel")
-PEOPLE_CHANGED = ("user_change",)
-SHARING_CHANGED = ("channel_shared", "channel_unshared")
-AGING = frozenset({*PEOPLE_CHANGED, *SHARING_CHANGED})
-"""These make memory old and do nothing else: no write, no call to Slack. Slack sends `user_change` for everybody in the
-workspace, whenever anybody changes as much as their status."""
-ACCESS_LOST = ("app_uninstalled", "tokens_revoked")
+AGING = frozenset({"user_change", "channel_shared", "channel_unshared"})
+"""These only make memory stale: no write, no call to Slack. Slack sends `user_change` for everybody in the workspace,
+whenever anybody changes as much as their status."""
 
 
 async def group_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
@@ -59,3 +54,16 @@ async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
         return
     bot.health.degraded["slack"] = event["type"]
     log.error("slack.access_lost", error=event["type"])
+
+
+LISTENERS = {
+    "subteam_members_changed": group_changed,
+    "subteam_updated": group_changed,
+    "member_joined_channel": channel_changed,
+    "member_left_channel": channel_changed,
+    "user_change": person_changed,
+    "channel_shared": sharing_changed,
+    "channel_unshared": sharing_changed,
+    "app_uninstalled": access_lost,
+    "tokens_revoked": access_lost,
+}

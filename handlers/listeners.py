@@ -62,7 +62,7 @@ def bolt(bot: Bot) -> AsyncApp:
         client=bot.slack.client,
         authorize=authorize,
         process_before_response=True,
-        # `SlackSignature` has looked already, by Slack's own clock; Bolt would look again by ours, which may be off.
+        # `SlackSignature` has verified it, by Slack's own time; Bolt would verify by our clock, which may be off.
         request_verification_enabled=False,
         ignoring_self_events_enabled=False,
         attaching_conversation_kwargs_enabled=False,
@@ -80,7 +80,7 @@ def bolt(bot: Bot) -> AsyncApp:
         if refusal is not None:
             return refusal
         if body.get("type") == "app_rate_limited":
-            # Neither an event nor an interaction for Bolt, so no listener could hear of it.
+            # Neither an event nor an interaction for Bolt, so no listener would get it.
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
         await admission.require_role(bot, body)
@@ -97,7 +97,7 @@ def bolt(bot: Bot) -> AsyncApp:
 
 
 def _listen(app: AsyncApp) -> None:
-    """The list; what nobody else hears comes last."""
+    """The list; the fallback comes last."""
     app.command(ids.COMMAND)(commands.kyc)
     app.global_shortcut(ids.SHORTCUT_CHECK)(check_form.shortcut)
     app.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE)(messages.shortcut)
@@ -133,16 +133,8 @@ def _listen(app: AsyncApp) -> None:
     app.action(re.compile(f"^{ids.FIND_PAGE}:.*$"))(search.next_page)
     app.view(ids.FIND)(search.submitted)
     app.action(ids.SHARE_SUMMARY)(summary.shared)
-    for name in events.GROUPS_CHANGED:
-        app.event(name)(events.group_changed)
-    for name in events.CHANNELS_CHANGED:
-        app.event(name)(events.channel_changed)
-    for name in events.PEOPLE_CHANGED:
-        app.event(name)(events.person_changed)
-    for name in events.SHARING_CHANGED:
-        app.event(name)(events.sharing_changed)
-    for name in events.ACCESS_LOST:
-        app.event(name)(events.access_lost)
+    for name, listener in events.LISTENERS.items():
+        app.event(name)(listener)
 
     app.command(ANY)(fallback.command)
     app.action(ANY)(fallback.pressed)

@@ -1,15 +1,16 @@
-"""Which ID types the form offers: what Smile ID tells of them, asked daily and kept for when it cannot be asked.
+"""Which ID types the form offers: read from Smile ID daily, and kept for when it does not answer.
 
-Two lists: `services` (what Smile ID offers to anyone) and `products_config` (what this partner may use). Each stands
-for itself: while one gives no answer, its last one counts, also that of an earlier run. An operator's own table of ID
-types (`KYC_ID_TYPES`) is their word on what each type needs, so `services` is neither asked nor followed then; what
-the partner may use narrows it all the same.
+Two independent lists: `services` (what Smile ID offers to anyone) and `products_config` (what this partner may use).
+While one gives no answer, its last one counts, also that of an earlier run. An operator's own table of ID types
+(`KYC_ID_TYPES`) decides what each type needs, so `services` is neither read nor followed then; what the partner may use
+narrows that table too.
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
@@ -20,6 +21,8 @@ from bot.settings import Settings
 from bot.smile_id.interface import SmileID
 from storage import meta
 from storage.engine.database import Database
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -48,22 +51,14 @@ class IDTypeSync:
         self._now = now
 
     async def load(self) -> None:
-        """Offer what was known when the last process asked; what cannot be read is passed over and logged."""
-        services = await self._kept(SERVICES) if self._follows_services else None
-        if services is not None:
-            try:
-                self._id_types.lay_over(load_services(services))
-            except ValueError:
-                _damaged(SERVICES)
-        products = await self._kept(PRODUCTS)
-        if products is not None:
-            try:
-                self._id_types.enable_only(load_enabled(products))
-            except ValueError:
-                _damaged(PRODUCTS)
+        """Offer what the last process learned; what cannot be read is skipped and logged."""
+        if self._follows_services and (services := await self._kept(SERVICES, load_services)) is not None:
+            self._id_types.lay_over(services)
+        if (enabled := await self._kept(PRODUCTS, load_enabled)) is not None:
+            self._id_types.enable_only(enabled)
 
     async def refresh(self) -> bool:
-        """Ask Smile ID and keep its answers; False when one is missing, and then the last one goes on counting."""
+        """Ask Smile ID and keep its answers; False when one is missing, and then the last one still counts."""
         return all(await asyncio.gather(self._ask_services(), self._ask_products()))
 
     async def _ask_services(self) -> bool:
@@ -97,26 +92,20 @@ class IDTypeSync:
             # The form is up to date all the same; only the next start would know less.
             log.warning("catalogue.not_kept", list=name, error=str(fault))
 
-    async def _kept(self, name: str) -> dict[str, object] | None:
-        """The last answer that is of use to us."""
+    async def _kept(self, name: str, parse: Callable[[dict[str, object]], T]) -> T | None:
+        """The last answer, if it is of use to us."""
         text = await self._database.read(meta.kept, name)
         if text is None:
             return None
         try:
             kept = json.loads(text)
             at, whose, answer = kept["at"], kept["whose"], kept["answer"]
+            if whose != self._whose or answer is None:
+                return None
+            parsed = parse(answer)
         except (ValueError, RecursionError, TypeError, KeyError):
-            _damaged(name)
-            return None
-        if whose != self._whose or answer is None:
-            return None
-        if not isinstance(answer, dict):
-            _damaged(name)
+            # The next answer replaces it.
+            log.warning("catalogue.damaged", list=name)
             return None
         log.info("catalogue.loaded", list=name, told_at=at)
-        return answer
-
-
-def _damaged(name: str) -> None:
-    """The next answer takes its place."""
-    log.warning("catalogue.damaged", list=name)
+        return parsed
