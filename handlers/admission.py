@@ -1,6 +1,6 @@
-"""In front of every listener: what another workspace or app sends ends here, and what somebody without a role does.
+"""In front of every listener: rejects requests of other workspaces and apps, and of people without a role.
 
-Listeners ask again for the role that they need. This keeps a new one from opening anything to outsiders by mistake.
+Each listener still requires the role that it needs. This keeps a new one from letting outsiders in by mistake.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ events answer to the author of a message alone, if it has one."""
 async def refuse_foreign(bot: Bot, body: Mapping[str, Any]) -> BoltResponse | None:
     """The answer to a request that another workspace, organization or app sent; None for one of ours.
 
-    Costs no look-up and no write: nothing of it is for this bot. Whoever acted is told where Slack waits for an answer
-    or gave an address for one; events are taken and dropped.
+    Costs no look-up and no write: nothing of it is for this bot. The person gets an answer where Slack waits for one
+    or gave an address for it; events are acknowledged and dropped.
     """
     part = bot.workspace.foreign_part(origin_of(body))
     if part is None:
@@ -58,4 +58,4 @@ async def _respond(bot: Bot, url: str) -> None:
         said = private.answer(private.FOREIGN)
         await bot.slack.respond(url, text=said.text, blocks=said.blocks)
     except SlackError as closed:
-        log.info("slack.foreign_not_told", error=str(closed))
+        log.info("slack.foreign_not_answered", error=str(closed))

@@ -1,4 +1,4 @@
-"""Files of applicants: taken from a message, decided about by the buttons of their own one."""
+"""Files of applicants: the buttons of a batch's message, and the template."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """Send, send repeats too, pause, resume, cancel; the message shows it by itself."""
+    """Send, send repeats too, pause, resume, cancel; the outbox updates the message."""
     await ack()
     user, batch_id = body["user"]["id"], str(action["value"])
     acts: dict[str, Callable[[], Awaitable[None]]] = {

@@ -1,4 +1,4 @@
-"""The *Details* button: a modal, by right; opened from the database at once, photo links follow."""
+"""The *Details* button: a modal for those who may see it; opened from the database at once, photo links follow."""
 
 from typing import Any
 

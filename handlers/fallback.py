@@ -1,6 +1,6 @@
-"""What no other listener knows: buttons, forms and shortcuts of another version, events that nobody waits for.
+"""Requests without a listener: buttons, forms and shortcuts of another version, events of no use.
 
-Each gets an answer, since silence would show people a fault of Slack's.
+Each gets an answer, since without one Slack would show an error.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ async def command(ack: AsyncAck, command: dict[str, Any]) -> None:
 
 
 async def pressed(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
-    """A button or shortcut that does nothing any more, or not yet."""
+    """A button or shortcut of another version."""
     await ack()
     reply(bot, body, private.answer(private.OLD_BUTTON))
 
@@ -35,5 +35,5 @@ async def suggested(ack: AsyncAck) -> None:
 
 
 async def nothing(ack: AsyncAck) -> None:
-    """A view that was closed, an event that was not asked for."""
+    """A closed view, an event of no use."""
     await ack()

@@ -10,7 +10,7 @@ from handlers.replies import reply
 
 
 async def opened(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
-    """Slack tells of the messages tab by the same event: nothing is shown there."""
+    """Slack sends the same event for the messages tab, where nothing is displayed."""
     await ack()
     if event.get("tab") == "home":
         await bot.home.opened(event["user"])

@@ -25,7 +25,7 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
             async with asyncio.timeout(body_seconds):
                 return await read_body(request, bot.settings.callback_max_bytes)
 
-        # Read from now on, since a sender may leave right after its last byte; a stranger's is broken off below.
+        # Read at once, since a sender may leave right after its last byte; a stranger's request is cut off below.
         reading = asyncio.ensure_future(read())
         try:
             answer = await bot.callbacks.receive(request.path_params["token"], reading, request.headers)
@@ -95,7 +95,7 @@ def admin(bot: Bot) -> Starlette:
 
 
 def is_ssl_check(body: bytes) -> bool:
-    """Slack looks at the certificate of a command's address from time to time; it wants a 200 and nothing else."""
+    """Slack checks the certificate of a command's address from time to time, and wants a 200 only."""
     return b"ssl_check=1" in body.split(b"&")
 
 

@@ -30,7 +30,7 @@ _SLACKBOT = "USLACKBOT"
 
 
 async def mentioned(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
-    """`@kyc …` in a channel, with or without photos: answered with the form, which takes no number from there.
+    """`@kyc …` in a channel, with or without photos: offers the form, which takes no number from there.
 
     Stored first, acknowledged second, answered third.
     """
@@ -40,44 +40,44 @@ async def mentioned(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], 
 
 
 async def direct(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
-    """A message in the conversation with the bot, read whole: nobody else reads it."""
+    """A message in the conversation with the bot, read in full: nobody else can see it."""
     if event.get("channel_type") == "im" and _is_by_a_person(event, body):
         await _take(bot, event, body)
     await ack()
 
 
 async def _take(bot: Bot, event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-    dropped = of_message(event, channel=str(event["channel"]), team=str(body.get("team_id") or ""))
+    incoming = of_message(event, channel=str(event["channel"]), team=str(body.get("team_id") or ""))
     item = InboxItem(
         # An edit that mentions the bot is another event about the same message.
-        id=id_of(body) or f"message:{dropped.channel}:{dropped.ts}",
+        id=id_of(body) or f"message:{incoming.channel}:{incoming.ts}",
         kind=InboxKind.MESSAGE,
-        channel=dropped.channel,
-        ts=dropped.ts,
-        thread_ts=dropped.thread_ts,
-        user=dropped.user,
-        team=dropped.team,
+        channel=incoming.channel,
+        ts=incoming.ts,
+        thread_ts=incoming.thread_ts,
+        user=incoming.user,
+        team=incoming.team,
         asked_at=bot.now(),
     )
-    await bot.inbox.take(item, RequestContext(incoming=dropped))
+    await bot.inbox.take(item, RequestContext(incoming=incoming))
 
 
 async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     """*Run Biometric KYC* on a message: the form with its photos; the results go to its thread."""
     await ack()
     team = str((shortcut.get("team") or {}).get("id") or "")
-    dropped = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
-    if applicants_in(dropped.files):
+    incoming = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
+    if applicants_in(incoming.files):
         # Whoever wrote it, the file is now requested by the person who used the shortcut.
-        address, requested = ReplyAddress.of(shortcut), replace(dropped, user=user_of(shortcut))
+        address, requested = ReplyAddress.of(shortcut), replace(incoming, user=user_of(shortcut))
 
         async def answer_file(retry: Retry) -> None:
             await respond(bot, retry, address, await bot.answers.build_for_file(requested))
 
         run(bot, address, answer_file)
         return
-    # Between two people, Slack's id of a conversation looks like one with the bot: only there it can be read anew.
-    reply(bot, shortcut, await _open_form(bot, shortcut, dropped, for_author=dropped.is_direct))
+    # The id of a conversation between two people looks like one with the bot, and only the latter can be read.
+    reply(bot, shortcut, await _open_form(bot, shortcut, incoming, for_author=incoming.is_direct))
 
 
 async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -88,7 +88,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         reply(bot, body, private.answer(private.OLD_BUTTON))
         return
     user = body["user"]
-    dropped = IncomingMessage(
+    incoming = IncomingMessage(
         channel=pointed.channel,
         ts=pointed.ts,
         thread_ts=pointed.thread_ts,
@@ -96,7 +96,7 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         team=str(user.get("team_id") or ""),
         text="",
     )
-    reply(bot, body, await _open_form(bot, body, dropped, for_author=True))
+    reply(bot, body, await _open_form(bot, body, incoming, for_author=True))
 
 
 async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -123,9 +123,7 @@ async def send(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
 
 
 def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Apps, workflows and Slack itself are never answered, and least of all the bot's own words: two bots that answer
-    each other never end.
-    """
+    """Apps, workflows, Slack and the bot itself get no answer: two bots that answer each other never end."""
     ours = {known.get("user_id") for known in body.get("authorizations") or () if known.get("is_bot")}
     by_an_app = event.get("bot_id") or event.get("bot_profile") or event.get("hidden")
     if by_an_app or event.get("subtype") not in WRITTEN_BY_PEOPLE:
@@ -134,52 +132,52 @@ def _is_by_a_person(event: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
 
 
 async def _open_form(
-    bot: Bot, body: Mapping[str, Any], dropped: IncomingMessage, *, for_author: bool = False
+    bot: Bot, body: Mapping[str, Any], incoming: IncomingMessage, *, for_author: bool = False
 ) -> Message | None:
-    """Open at once, since a trigger lives 3 s, and fill in behind it; words for the person if it must stay closed.
+    """Open a form and fill it in the background; a message for the person where it stays closed.
 
-    `for_author`: the form is for whoever wrote the message alone, and the message is read anew.
+    `for_author`: the form is for the author of the message alone, and Slack is asked for the message.
     """
-    await bot.intake.require_asking(body["user"]["id"], dropped.channel)
+    await bot.intake.require_asking(body["user"]["id"], incoming.channel)
     view = await open_modal(bot, body["trigger_id"], message.one_moment())
     if view is None:
         return private.answer(private.EXPIRED)
     address, author = ReplyAddress.of(body), body["user"]["id"] if for_author else None
-    run(bot, address, lambda retry: _fill(bot, retry, view, dropped, user=address.user, author=author))
+    run(bot, address, lambda retry: _fill(bot, retry, view, incoming, user=address.user, author=author))
     return None
 
 
 async def _fill(
-    bot: Bot, retry: Retry, view: Mapping[str, Any], dropped: IncomingMessage, *, user: str, author: str | None
+    bot: Bot, retry: Retry, view: Mapping[str, Any], incoming: IncomingMessage, *, user: str, author: str | None
 ) -> None:
     try:
-        await show(bot, retry, view, await _form_or_words(bot, retry, dropped, user=user, author=author))
-        if author is None and dropped.user not in ("", user) and gives_number_away(dropped):
-            await _tell_author(bot, retry, dropped)
+        await show(bot, retry, view, await _form_or_reason(bot, retry, incoming, user=user, author=author))
+        if author is None and incoming.user not in ("", user) and gives_number_away(incoming):
+            await _warn_author(bot, retry, incoming)
     except Exception as fault:
         if isinstance(fault, SlackError) and not isinstance(fault, SlackRefused):
             raise
-        # Ours: *one moment* must not stand for ever.
+        # Ours: *one moment* must not stay for ever.
         await show_fault(bot, retry, view, fault)
 
 
-async def _form_or_words(
-    bot: Bot, retry: Retry, dropped: IncomingMessage, *, user: str, author: str | None
+async def _form_or_reason(
+    bot: Bot, retry: Retry, incoming: IncomingMessage, *, user: str, author: str | None
 ) -> Mapping[str, Any]:
-    """`author`: the message is read anew, and shown only to whoever wrote it."""
+    """`author`: the message is read from Slack, and shown to this author alone."""
     # Before anybody fills in what could not be sent.
-    fault = await bot.intake.place_fault(dropped.channel, user, fresh_for=PLACE_FRESH_FOR)
+    fault = await bot.intake.place_fault(incoming.channel, user, fresh_for=PLACE_FRESH_FOR)
     if fault is not None:
         return private.closed_form(refusals.plain_sentence(fault))
-    found: IncomingMessage | None = dropped
+    found: IncomingMessage | None = incoming
     try:
         if author is not None:
-            found = await bot.messages.find(dropped, retry)
+            found = await bot.messages.find(incoming, retry)
         if found is None:
-            return private.closed_form(message.GONE) if dropped.is_direct else _form_without_message(bot, dropped)
+            return private.closed_form(message.GONE) if incoming.is_direct else _form_without_message(bot, incoming)
         if author is not None and found.user != author:
             return private.closed_form(message.NOT_YOURS)
-        # Whoever pressed the button of an answer has read there how to delete the message.
+        # The answer with this button has already said how to delete the message.
         warning = _number_warning(found, user) if author is None else None
         return _form(bot, await bot.messages.read(found, retry), warning=warning)
     except SlackError as unread:
@@ -187,54 +185,54 @@ async def _form_or_words(
         return private.closed_form(message.NOT_READ)
 
 
-def _number_warning(dropped: IncomingMessage, user: str) -> str | None:
-    if not gives_number_away(dropped):
+def _number_warning(incoming: IncomingMessage, user: str) -> str | None:
+    if not gives_number_away(incoming):
         return None
-    return message.NUMBER_IN_CHANNEL if dropped.user == user else message.NUMBER_OF_ANOTHER
+    return message.NUMBER_IN_CHANNEL if incoming.user == user else message.NUMBER_OF_ANOTHER
 
 
-async def _tell_author(bot: Bot, retry: Retry, dropped: IncomingMessage) -> None:
-    """Somebody used the shortcut on another's message: its author, who alone can delete it, hears why they should."""
-    if not dropped.user:
+async def _warn_author(bot: Bot, retry: Retry, incoming: IncomingMessage) -> None:
+    """After the shortcut on another's message: asks its author, who alone can delete it, to do so."""
+    if not incoming.user:
         # An app wrote it, which reads no answers.
         return
     warning = PrivateAnswer(message=private.answer(message.NUMBER_IN_CHANNEL))
-    user, channel = dropped.user, dropped.channel
+    user, channel = incoming.user, incoming.channel
     delivery = bot.answer_delivery
-    if not await delivery.send_ephemeral(warning, retry, channel=channel, user=user, thread_ts=dropped.thread_ts):
-        await delivery.send_directly(user, f"number:{channel}:{dropped.ts}", warning, channel=channel)
+    if not await delivery.send_ephemeral(warning, retry, channel=channel, user=user, thread_ts=incoming.thread_ts):
+        await delivery.send_directly(user, f"number:{channel}:{incoming.ts}", warning, channel=channel)
 
 
-def _form_without_message(bot: Bot, dropped: IncomingMessage) -> kit.View:
-    """For an author who deleted the message first, as the answer asks; its thread may still be there."""
+def _form_without_message(bot: Bot, incoming: IncomingMessage) -> kit.View:
+    """For an author who has deleted the message, as the answer asks; its thread may still exist."""
     return form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
-        place=ResultPlace(channel=dropped.channel, thread_ts=dropped.thread_ts),
+        place=ResultPlace(channel=incoming.channel, thread_ts=incoming.thread_ts),
         warning=message.GONE_FROM_CHANNEL,
     )
 
 
-def _form(bot: Bot, understanding: MessageReading, *, warning: str | None = None) -> kit.View:
-    understood, dropped = understanding.understood, understanding.incoming
+def _form(bot: Bot, reading: MessageReading, *, warning: str | None = None) -> kit.View:
+    understood, incoming = reading.understood, reading.incoming
     return form.build(
         bot.id_types,
         liveness_required=bot.settings.liveness_required,
         place=ResultPlace(
-            channel=dropped.channel,
-            thread_ts=dropped.root_ts,
-            message_ts=dropped.ts if dropped.is_direct and not understanding.parsed.id_type else None,
+            channel=incoming.channel,
+            thread_ts=incoming.root_ts,
+            message_ts=incoming.ts if incoming.is_direct and not reading.parsed.id_type else None,
         ),
         country=understood.country,
         id_type=understood.id_type,
-        warning=" ".join(filter(None, (warning, _left_out(understanding)))) or None,
-        attached=[_attached(photo) for photo in understanding.photos],
+        warning=" ".join(filter(None, (warning, _left_out(reading)))) or None,
+        attached=[_attached(photo) for photo in reading.photos],
         texts={**understood.texts, ids.CUSTOMER_REFERENCE: understood.customer_reference},
     )
 
 
-def _left_out(understanding: MessageReading) -> str | None:
-    return message.left_out(understanding.photos_left_out, thread_is_cut=understanding.thread_is_cut)
+def _left_out(reading: MessageReading) -> str | None:
+    return message.left_out(reading.photos_left_out, thread_is_cut=reading.thread_is_cut)
 
 
 def _attached(photo: ProposedPhoto) -> AttachedPhoto:

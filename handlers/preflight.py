@@ -1,4 +1,4 @@
-"""Answers to a question that holds a check: send all the same, or with other photos."""
+"""Answers to a preflight question that holds a check: send it anyway, or with other photos."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from handlers.view_state import ViewState
 
 
 async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """*Send all the same*; the message in the thread says so by itself."""
+    """*Send all the same*; the outbox updates the message in the thread."""
     await ack()
     await bot.preflight_answers.let_pass(body["user"]["id"], action["value"])
 

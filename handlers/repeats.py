@@ -1,6 +1,4 @@
-"""What a repeat of one of Slack's requests shares with it: events come again when an answer was late, envelopes when a
-connection was lost.
-"""
+"""Idempotency keys of Slack's requests: events are repeated after a late answer, envelopes after a lost connection."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +10,7 @@ _MESSAGES = frozenset({"app_mention", "message"})
 
 
 def id_of(body: Mapping[str, Any]) -> str | None:
-    """What a repeat of a request would share with it; None where a repeat must be answered like the first.
+    """The same for every repeat of a request; None where a repeat must be answered like the first.
 
     That is a submitted form: its answer closes it, and the check that it asks for is known by the form's own id.
     """
@@ -27,9 +25,9 @@ def id_of(body: Mapping[str, Any]) -> str | None:
 
 
 def is_for_inbox(body: Mapping[str, Any]) -> bool:
-    """Whether the inbox stores this request, and with it, in one transaction, that it came.
+    """Whether the inbox stores this request, together with its key in one transaction.
 
-    Noted as come before that, it would be lost by a kill in between: its repeat would be taken for one.
+    Were the key stored first, a kill in between would lose the request: its repeat would be dropped as one.
     """
     if body.get("type") == "event_callback":
         return (body.get("event") or {}).get("type") in _MESSAGES

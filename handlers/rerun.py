@@ -31,7 +31,7 @@ async def cancel(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 
 
 async def cancelled(bot: Bot, user: str, typed: str) -> Message:
-    """The answer to whoever cancels; the thread hears it by itself."""
+    """The answer to the person who cancels; the outbox updates the thread."""
     if not typed.strip():
         return private.answer(private.NO_REF_CANCEL)
     ref = parse_reference(typed) or typed

@@ -1,4 +1,4 @@
-"""Reviewers' cards: claim, decide, agree, hand on, note; each click is answered, and rights are looked at anew."""
+"""Reviewers' cards: claim, decide, agree, hand on, note. Each click is answered, and rights are checked each time."""
 
 import json
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], b
     await ack()
     reopens = action["action_id"] == ids.REVIEW_REOPEN
     await bot.review.claim(body["user"]["id"], action["value"], reopens=reopens)
-    await _show_again(bot, body, action["value"])
+    await _refresh_card(bot, body, action["value"])
 
 
 async def released(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     await ack()
     await bot.review.release(body["user"]["id"], action["value"])
-    await _show_again(bot, body, action["value"])
+    await _refresh_card(bot, body, action["value"])
 
 
 async def judged(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -42,11 +42,11 @@ async def judged(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     ref, _, proposed_at = str(action["value"]).partition("|")
     act = bot.review.agree if action["action_id"] == ids.REVIEW_AGREE else bot.review.disagree
     await act(body["user"]["id"], ref, proposed_at)
-    await _show_again(bot, body, ref)
+    await _refresh_card(bot, body, ref)
 
 
-async def _show_again(bot: Bot, body: dict[str, Any], ref: str) -> None:
-    """A card that only this person sees is not among those that are kept up to date: it is replaced here."""
+async def _refresh_card(bot: Bot, body: dict[str, Any], ref: str) -> None:
+    """Replaces a card that only this person sees: it is not among those that the outbox keeps up to date."""
     if body.get("container", {}).get("is_ephemeral"):
         reply(bot, body, await card(bot, body["user"]["id"], ref), in_place=True)
 

@@ -1,4 +1,4 @@
-"""`/kyc list` and `/kyc find`: pages, filters, the search form; rights are looked at again with every click."""
+"""`/kyc list` and `/kyc find`: pages, filters, the search form; rights are checked with every click."""
 
 import json
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     if turn is None or turn.shown not in _FILTERS:
         reply(bot, body, private.answer(private.OLD_BUTTON))
         return
-    # Refused, the list stays: with it the menu, to choose something else.
+    # After a refusal the list stays, and with it the menu to choose something else.
     reply(bot, body, await _listing(bot, body["user"]["id"], turn), in_place=True)
 
 

@@ -39,7 +39,7 @@ def _figures(bot: Bot, answer: Answer) -> Message:
 
 
 async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Message]) -> None:
-    """The answer that came after the command's own; so does a refusal, which Bolt's hook can no longer tell."""
+    """Sends the answer after the command's own; a refusal too, which Bolt's hook can no longer answer."""
     try:
         said = await answer
     except Refused as no:
@@ -48,7 +48,7 @@ async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[M
 
 
 async def shared(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """The figures into the conversation where the answer stands; the answer itself loses its button."""
+    """Posts the figures into the conversation of the answer, which loses its button."""
     await ack()
     channel, payload = body["channel"]["id"], json.loads(action["value"])
     await bot.summary.share(body["user"]["id"], channel, payload)

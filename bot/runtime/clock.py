@@ -1,12 +1,13 @@
-"""The bot's time of day: the machine's wall clock, which people and NTP set, made even by the time since boot.
+"""The bot's time of day: the machine's wall clock, which people and NTP set, smoothed by the time since boot.
 
-Between two ticks the bot's clock goes on by the time since boot alone. A step of the machine's clock is taken in one
-place, `ClockWatch.look`, in one turn of the event loop with a transaction that moves every timer in the database by as
+Between two ticks the bot's clock advances by the time since boot alone. `ClockWatch.tick` alone follows a step of the
+machine's clock, in one turn of the event loop with a transaction that moves every timer in the database by as
 much. So a wait ends when it would have ended without the step, and no worker loses its lease to another.
 """
 
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -21,9 +22,9 @@ log = structlog.get_logger(__name__)
 TOLERANCE = timedelta(seconds=2)
 """Less than this is left alone until it adds up: NTP slews, and steps by fractions of a second."""
 CLOCK_OK = timedelta(seconds=60)
-"""Nobody whom we talk to minds less, and operators need not hear of it."""
-TELL_STEP_FOR = timedelta(hours=1)
-"""How long `/readyz` tells of a step."""
+"""Neither Slack nor Smile ID minds less, and operators need not know."""
+REPORT_STEP_FOR = timedelta(hours=1)
+"""How long `/readyz` reports a step."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,14 +33,14 @@ def utc_now() -> datetime:
 
 
 def _since_boot() -> float:
-    """Seconds that nobody sets. On Linux they go on while a laptop sleeps; elsewhere a sleep looks like a step."""
+    """Seconds that nobody sets. On Linux they include the sleep of a laptop; elsewhere a sleep looks like a step."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
 class Clock:
-    """The time of day as the bot lives by it, never more than `TOLERANCE` and one tick from the machine's."""
+    """The time of day that the bot uses, never more than `TOLERANCE` and one tick from the machine's."""
 
     def __init__(
         self, *, wall: Callable[[], datetime] = utc_now, since_boot: Callable[[], float] = _since_boot
@@ -63,62 +64,55 @@ class Clock:
         self._boot += by
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class ClockWatch:
-    """Looks at each tick whether the machine's clock was set, and then moves the bot's clock and all timers."""
+    """Checks at each tick whether the machine's clock was set, and then moves the bot's clock and all timers."""
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        database: Database,
-        health: Health,
-        on_step: Callable[[timedelta], None] = lambda _step: None,
-    ) -> None:
-        self._clock = clock
-        self._database = database
-        self._health = health
-        self._on_step = on_step
-        self._told_at: datetime | None = None
+    clock: Clock
+    database: Database
+    health: Health
+    on_step: Callable[[timedelta], None]
+    _reported_at: datetime | None = field(init=False, default=None)
 
     async def tick(self) -> None:
-        """Raises DatabaseFault when the timers cannot be moved now; then the next look tries again."""
-        if self._told_at is not None and self._clock.steady() - self._told_at >= TELL_STEP_FOR:
-            self._told_at = None
-            self._health.note("clock_step", None)
-        step = self._clock.step()
+        """Raises DatabaseFault when the timers cannot be moved now; then the next tick retries."""
+        if self._reported_at is not None and self.clock.steady() - self._reported_at >= REPORT_STEP_FOR:
+            self._reported_at = None
+            self.health.note("clock_step", None)
+        step = self.clock.step()
         if abs(step) < TOLERANCE:
             return
-        before = self._clock.now()
+        before = self.clock.now()
         # No await between the two: what was queued for the writer before holds the old time and is moved with the
         # rest, and whatever is queued behind holds the new time already.
-        self._clock.move(step)
+        self.clock.move(step)
         try:
-            await self._database.write(timers.move, by=step, before=before, now=self._clock.now())
+            await self.database.write(timers.move, by=step, before=before, now=self.clock.now())
         except Exception:
             # Nothing was moved. After a cancellation it was: such a write is stored all the same.
-            self._clock.move(-step)
+            self.clock.move(-step)
             raise
-        self._tell(step)
+        self._report(step)
 
     async def recover(self) -> None:
         """At start: a clock that was set back while the bot was down left its timers too far ahead."""
-        step = await self._database.write(_recover, self._clock.now())
+        step = await self.database.write(_recover, self.clock.now())
         if step is not None:
-            self._tell(step)
+            self._report(step)
 
     async def keep_seen(self) -> None:
         """Once a minute: how late it was when the bot was last alive."""
-        await self._database.write(timers.seen, now=self._clock.now())
+        await self.database.write(timers.seen, now=self.clock.now())
 
-    def _tell(self, step: timedelta) -> None:
+    def _report(self, step: timedelta) -> None:
         log.warning("clock.set", seconds=round(step.total_seconds(), 3))
-        self._on_step(step)
+        self.on_step(step)
         if abs(step) < CLOCK_OK:
             return
-        self._told_at = self._clock.steady()
+        self._reported_at = self.clock.steady()
         way = "forth" if step > timedelta(0) else "back"
-        at = f"{self._clock.now():%Y-%m-%d %H:%M} UTC"
-        self._health.note("clock_step", f"set {way} by {spoken(abs(step))}; since then it shows {at}")
+        at = f"{self.clock.now():%Y-%m-%d %H:%M} UTC"
+        self.health.note("clock_step", f"set {way} by {spoken(abs(step))}; since then it shows {at}")
 
 
 def _recover(tx: Transaction, now: datetime) -> timedelta | None:
@@ -134,26 +128,25 @@ def _recover(tx: Transaction, now: datetime) -> timedelta | None:
     return now - before
 
 
+@dataclass(slots=True, eq=False)
 class RemoteClock:
-    """What time it is for somebody we talk to, by the date on their last answer, however our own clock is set since."""
+    """The time of somebody we talk to, by the date on their last answer, however our own clock is set since."""
 
-    def __init__(
-        self, whose: str, *, now: Callable[[], datetime], steady: Callable[[], datetime], health: Health
-    ) -> None:
-        self._whose = whose
-        self._now = now
-        self._steady = steady
-        self._health = health
-        self._from_steady: timedelta | None = None
-        """Their time less the time that is never set."""
+    whose: str
+    _: KW_ONLY
+    now: Callable[[], datetime]
+    steady: Callable[[], datetime]
+    health: Health
+    _from_steady: timedelta | None = field(init=False, default=None)
+    """Their time less the time that is never set."""
 
     def heard(self, date: str | None) -> None:
         """`date` is the header of an answer that has just come."""
-        ahead = ahead_of(date, self._steady())
+        ahead = ahead_of(date, self.steady())
         if ahead is None:
             return
         self._from_steady = -ahead
-        self._health.note(f"clock_against_{self._whose}", apart(self._ahead()) if self._ahead() else None)
+        self.health.note(f"clock_against_{self.whose}", apart(self._ahead()) if self._ahead() else None)
 
     def theirs(self, ours: datetime) -> datetime:
         """A moment by our clock, by theirs; the same while the two agree."""
@@ -163,7 +156,7 @@ class RemoteClock:
         """How far our clock is ahead; nothing within `CLOCK_OK`, since an answer may have been slow on its way."""
         if self._from_steady is None:
             return timedelta(0)
-        ahead = self._now() - (self._steady() + self._from_steady)
+        ahead = self.now() - (self.steady() + self._from_steady)
         return ahead if abs(ahead) > CLOCK_OK else timedelta(0)
 
 

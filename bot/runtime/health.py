@@ -1,4 +1,4 @@
-"""What `/readyz` tells: whether the bot can take requests, and what is wrong outside meanwhile."""
+"""What `/readyz` reports: whether the bot can take requests, and what is wrong outside meanwhile."""
 
 from dataclasses import dataclass, field
 
@@ -8,15 +8,13 @@ _SLACK_IS_CLOSED = frozenset({"failed", "invalid_auth", "not_authed", "token_rev
 
 @dataclass(slots=True, kw_only=True)
 class Health:
-    """What `/readyz` tells."""
-
     started: bool = False
     stopping: bool = False
     degraded: dict[str, str] = field(default_factory=dict)
     """What is wrong outside, in few words: none of it keeps the bot from taking requests."""
 
     def note(self, what: str, fault: str | None) -> None:
-        """`fault` is how it stands with `what`; None: well."""
+        """Keep the fault of one thing; None: there is none."""
         if fault is None:
             self.degraded.pop(what, None)
         else:

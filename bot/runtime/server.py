@@ -1,4 +1,4 @@
-"""Running a bot: the order in which its parts start, and in which they stop.
+"""Runs a bot: the order in which its parts start, and in which they stop.
 
 What comes in is `handlers`' part, handed in as `Endpoints` by the command line.
 """
@@ -31,10 +31,10 @@ from storage.engine.lock import DatabaseLock
 log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=8)
-"""How long work under way may finish after a signal; the process ends within ten seconds."""
-LOOK_FOR_DAMAGE = timedelta(seconds=10)
+"""How long work in progress may take to finish after a signal; the process ends within ten seconds."""
+DAMAGE_SCAN = timedelta(seconds=10)
 """How long the database is searched for damage before it is worked on; a few GB take as long."""
-ASK_FOR_PRODUCTS_AGAIN = timedelta(minutes=1)
+RETRY_PRODUCTS = timedelta(minutes=1)
 
 
 class Endpoints(Protocol):
@@ -57,7 +57,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, entrances: Endpoints, *, announce: Callable[[str], None] = print) -> None:
+async def serve(settings: Settings, endpoints: Endpoints, *, announce: Callable[[str], None] = print) -> None:
     """Run until SIGTERM or SIGINT. Only settings, key and database can keep it from starting."""
     return_freed_memory()
     stop = asyncio.Event()
@@ -65,21 +65,21 @@ async def serve(settings: Settings, entrances: Endpoints, *, announce: Callable[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with DatabaseLock(settings.database):
-        inspect.require_whole(settings.database, patience=LOOK_FOR_DAMAGE)
+        inspect.require_whole(settings.database, patience=DAMAGE_SCAN)
         async with AsyncExitStack() as stack:
             bot = await build(settings, stack, clock=Clock())
             if bot.watch is not None:
                 await bot.watch.recover()
             await bot.database.write(_recover, bot.now())
-            bolt = entrances.bolt(bot)
+            bolt = endpoints.bolt(bot)
             public = stack.enter_context(listen(settings.host, settings.port))
             admin = stack.enter_context(listen("127.0.0.1", settings.admin_port))
-            doors = AsyncExitStack()
+            servers = AsyncExitStack()
             for asgi, sock in (
-                (entrances.web(bot, None if settings.socket_mode else bolt), public),
-                (entrances.admin(bot), admin),
+                (endpoints.web(bot, None if settings.socket_mode else bolt), public),
+                (endpoints.admin(bot), admin),
             ):
-                await doors.enter_async_context(serve_asgi(asgi, sock))
+                await servers.enter_async_context(serve_asgi(asgi, sock))
             sockets = (
                 SocketMode(bolt, settings.slack_app_token.get_secret_value(), bot.health)
                 if settings.slack_app_token
@@ -88,7 +88,7 @@ async def serve(settings: Settings, entrances: Endpoints, *, announce: Callable[
             bot.schedule.start()
             bot.background.spawn(bot.access.refresh())
             bot.background.spawn(_learn_products(bot))
-            bot.background.spawn(_hear_slack(bot))
+            bot.background.spawn(_learn_slack_time(bot))
             if sockets is not None:
                 bot.background.spawn(sockets.keep())
             bot.health.started = True
@@ -98,30 +98,30 @@ async def serve(settings: Settings, entrances: Endpoints, *, announce: Callable[
             await stop.wait()
             log.info("bot.stopping")
             bot.health.stopping = True
-            await _stop(bot, doors, sockets)
+            await _stop(bot, servers, sockets)
     log.info("bot.stopped")
 
 
 async def _learn_products(bot: Bot) -> None:
-    """At start, and again until Smile ID answers: the next regular asking is a day away."""
+    """At start, until Smile ID answers: the next scheduled refresh is a day away."""
     while True:
         if await bot.refresh():
             return
-        await asyncio.sleep(ASK_FOR_PRODUCTS_AGAIN.total_seconds())
+        await asyncio.sleep(RETRY_PRODUCTS.total_seconds())
 
 
-async def _hear_slack(bot: Bot) -> None:
-    """Its answer tells Slack's time, by which its first request is judged should our own clock be off."""
+async def _learn_slack_time(bot: Bot) -> None:
+    """From the date on an answer: Slack's first request is verified by it, should our own clock be off."""
     with suppress(SlackError):
         await bot.patient_slack.bot_user_id()
 
 
-async def _stop(bot: Bot, doors: AsyncExitStack, sockets: SocketMode | None) -> None:
-    """Stop accepting and drain what is under way, then close what it stood on.
+async def _stop(bot: Bot, servers: AsyncExitStack, sockets: SocketMode | None) -> None:
+    """Stop accepting and drain work in progress, then cancel background tasks.
 
-    All at the same time, since each may take seconds and the whole has ten.
+    All at once, since each may take seconds and the whole has ten.
     """
-    drains = [doors.aclose(), bot.schedule.stop(GRACE)]
+    drains = [servers.aclose(), bot.schedule.stop(GRACE)]
     if sockets is not None:
         drains.append(sockets.drain())
     await asyncio.gather(*drains)
@@ -139,7 +139,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as fault:
-        # Python adds the address to the words, which stands here already.
+        # `strerror` of a bind names the address, which this text has already.
         why = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else fault.strerror
         raise SettingsFault(f"cannot listen on {host}:{port} ({why})") from fault
     sock.setblocking(False)
@@ -168,11 +168,11 @@ async def serve_asgi(asgi: Any, sock: socket.socket) -> AsyncIterator[None]:
         await serving
 
 
-def run(settings: Settings, entrances: Endpoints) -> None:
+def run(settings: Settings, endpoints: Endpoints) -> None:
     """`serve` on the fastest loop there is."""
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - absent on Windows, where the plain loop serves
 
-        uvloop.run(serve(settings, entrances))
+        uvloop.run(serve(settings, endpoints))
     else:
-        asyncio.run(serve(settings, entrances))
+        asyncio.run(serve(settings, endpoints))

@@ -14,11 +14,11 @@ from bot.runtime.health import Health
 
 log = structlog.get_logger(__name__)
 
-LOOK_AT_SOCKET = timedelta(seconds=5)
+CHECK_EVERY = timedelta(seconds=5)
 
 
 class SocketMode(AsyncSocketModeHandler):
-    """Knows its listeners in flight, since closing the connection loses their answers; finds its way back."""
+    """Tracks its listeners in flight, since closing the connection loses their answers; reconnects."""
 
     def __init__(self, app: AsyncApp, app_token: str, health: Health) -> None:
         super().__init__(app, app_token, ping_interval=5)
@@ -28,16 +28,15 @@ class SocketMode(AsyncSocketModeHandler):
         self.client.on_message_listeners.append(self._heard)
 
     async def keep(self) -> None:
-        """Connect, and see to it that a lost connection does not stay lost.
+        """Connect, and reconnect whenever the connection is lost.
 
-        The library watches ping and pong and reconnects, but goes on trying the address it was given, and an address
-        is good for one connection: once that one failed, every further try would be refused. Without an address it
-        asks for a new one.
+        The library watches ping and pong and reconnects, but retries the address it was given, and an address is good
+        for one connection: once that failed, every retry would be refused. Without an address it requests a new one.
         """
         connecting = asyncio.create_task(self.connect_async())  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
         try:
             while True:
-                await asyncio.sleep(LOOK_AT_SOCKET.total_seconds())
+                await asyncio.sleep(CHECK_EVERY.total_seconds())
                 connected = await self.client.is_connected()
                 self._health.note("socket_mode", None if connected else "not connected")
                 if not connected:

@@ -150,7 +150,7 @@ async def test_only_a_clock_set_back_is_seen_at_the_start(tmp_path: Path, down_f
         await it.watch.keep_seen()
         machine.wall += down_for
         machine.clock = Clock(wall=lambda: machine.wall, since_boot=lambda: 7.0)
-        again = Watched(machine, it.watch._database)
+        again = Watched(machine, it.watch.database)
         await again.watch.recover()
         assert again.steps == ([down_for] if down_for < timedelta(0) else [])
         # A second restart does not move them again.

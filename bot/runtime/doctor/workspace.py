@@ -1,7 +1,6 @@
 """The channels and people that the settings name, as Slack knows them."""
 
 import asyncio
-from collections.abc import Iterable
 from itertools import chain
 from urllib.parse import urlsplit
 
@@ -21,10 +20,19 @@ from bot.settings import Settings
 from bot.slack.client import Answer, SlackClient
 
 CALLS_AT_ONCE = 4
+_NO_PERSON = "there is no such person. Copy the member id from the profile in Slack (⋮, Copy member ID)."
+_NOT_FOUND = {
+    "channel_not_found": "the bot cannot see it. If the id is right, the channel is private: type {invite} there.",
+    "user_not_found": _NO_PERSON,
+    "user_not_visible": _NO_PERSON,
+    "no_such_subteam": "there is no such user group. Copy the id from the group's page in Slack.",
+    "plan_upgrade_required": "user groups need a paid plan of Slack. Name people, or a private channel.",
+}
+"""By Slack's code."""
 
 
 class WorkspaceProbe:
-    """Looks at the channels and people that the settings name."""
+    """Probes the channels and people that the settings name."""
 
     def __init__(self, slack: SlackClient, settings: Settings, me: Answer, limits: DoctorTimeouts) -> None:
         self._slack = slack
@@ -59,15 +67,19 @@ class WorkspaceProbe:
         )
         return [*chain.from_iterable(parts), *self._unset()]
 
-    def _unset(self) -> Iterable[Finding]:
-        if not self._settings.channels:
-            yield note("channels (KYC_CHANNELS)", "not set: checks may be asked wherever the bot is invited")
-        if not self._settings.review_channel:
-            yield note("review channel (KYC_REVIEW_CHANNEL)", "not set: no reviewer hears of checks that need a person")
-        if not self._settings.reviewers:
-            yield note(_subject(Role.REVIEWER), "not set: nobody is mentioned when a check needs a person")
-        if not self._settings.admins:
-            yield note(_subject(Role.ADMIN), "not set: nobody is told when Smile ID or Slack refuses the bot")
+    def _unset(self) -> list[Finding]:
+        mine = self._settings
+        effects = (
+            (mine.channels, "channels (KYC_CHANNELS)", "checks may be asked wherever the bot is invited"),
+            (
+                mine.review_channel,
+                "review channel (KYC_REVIEW_CHANNEL)",
+                "no reviewer hears of checks that need a person",
+            ),
+            (mine.reviewers, _subject(Role.REVIEWER), "nobody is mentioned when a check needs a person"),
+            (mine.admins, _subject(Role.ADMIN), "nobody is told when Smile ID or Slack refuses the bot"),
+        )
+        return [note(subject, f"not set: {effect}") for value, subject, effect in effects if not value]
 
     async def _channel(self, channel: str, settings: list[str]) -> list[Finding]:
         subject = f"channel {channel} ({', '.join(settings)})"
@@ -153,17 +165,9 @@ class WorkspaceProbe:
         return set(await self._slack.members(channel))
 
     def _unseen(self, fault: SlackError) -> str:
-        match fault:
-            case SlackRefused(code="channel_not_found"):
-                return f"the bot cannot see it. If the id is right, the channel is private: type {self._invite} there."
-            case SlackRefused(code="user_not_found" | "user_not_visible"):
-                return "there is no such person. Copy the member id from the profile in Slack (⋮, Copy member ID)."
-            case SlackRefused(code="no_such_subteam"):
-                return "there is no such user group. Copy the id from the group's page in Slack."
-            case SlackRefused(code="plan_upgrade_required"):
-                return "user groups need a paid plan of Slack. Name people, or a private channel."
-            case _:
-                return slack_trouble(fault, self._settings)
+        if isinstance(fault, SlackRefused) and fault.code in _NOT_FOUND:
+            return _NOT_FOUND[fault.code].format(invite=self._invite)
+        return slack_trouble(fault, self._settings)
 
 
 def _subject(role: Role) -> str:
