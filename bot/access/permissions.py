@@ -148,13 +148,14 @@ class Access:
 
     def people(self, role: Role) -> list[str]:
         """Everybody known to have a role by name or group, sorted; `*` names nobody."""
-        found: set[str] = set()
-        for entry in self._roles[role]:
-            if _is_group(entry):
-                found |= self._members.get_stale(entry) or frozenset()
-            elif entry != EVERYBODY:
-                found.add(entry)
-        return sorted(user for user in found if not self._is_outside(user))
+        return sorted({user for entry in self._roles[role] for user in self._named_by(entry)})
+
+    def _named_by(self, entry: str) -> list[str]:
+        """The people that an entry of the settings names, as far as they are known, sorted."""
+        if entry == EVERYBODY:
+            return []
+        users = (self._members.get_stale(entry) or ()) if _is_group(entry) else [entry]
+        return sorted(user for user in users if not self._is_outside(user))
 
     def an_admin(self) -> str | None:
         """Whom somebody may ask for a right that they lack."""
@@ -168,11 +169,8 @@ class Access:
         """Mentions everybody with a role in a message; empty if nobody is known."""
         parts: list[str] = []
         for entry in self._roles[role]:
-            if entry[0] == "S":
-                parts.append(f"<!subteam^{entry}>")
-            elif entry != EVERYBODY:
-                named = sorted(self._members.get_stale(entry) or ()) if _is_group(entry) else [entry]
-                parts += [f"<@{user}>" for user in named if not self._is_outside(user)]
+            is_user_group = entry[0] == "S"
+            parts += [f"<!subteam^{entry}>"] if is_user_group else [f"<@{user}>" for user in self._named_by(entry)]
         return " ".join(dict.fromkeys(parts[:20]))
 
     async def channel(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Channel | None:

@@ -21,17 +21,14 @@ from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 
-ANOTHER_WORKSPACE = "SLACK_BOT_TOKEN is of workspace {team}, the database belongs to {known}"
-ORG_WIDE = "the app is installed for a whole organization, not in one workspace"
-
 
 def fault_of(answer: Mapping[str, Any], known: Installation | None) -> str | None:
     """Why an answer of `auth.test` does not fit this database, for an operator; None where it does."""
     team = str(answer.get("team_id") or "")
     if answer.get("is_enterprise_install") or not team.startswith("T"):
-        return ORG_WIDE
+        return "the app is installed for a whole organization, not in one workspace"
     if known is not None and known.team != team:
-        return ANOTHER_WORKSPACE.format(team=team, known=known.team)
+        return f"SLACK_BOT_TOKEN is of workspace {team}, the database belongs to {known.team}"
     return None
 
 

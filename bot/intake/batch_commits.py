@@ -16,26 +16,6 @@ from storage import audit, batches, outbox
 from storage.engine.database import Transaction
 
 
-def accept(
-    tx: Transaction,
-    batch_id: str,
-    *,
-    source: Mapping[str, str | None],
-    requester: str,
-    team: str,
-    channel: str,
-    files: Sequence[str],
-    now: datetime,
-) -> tuple[str, bool]:
-    """Stores that a message holds applicants. Returns the batch's id, and whether it is new."""
-    known = batches.find_by_message(tx, channel, source)
-    if known is not None:
-        return known, False
-    batches.add(tx, batch_id, source=source, requester=requester, team=team, channel=channel, files=files, now=now)
-    audit.record(tx, at=now, actor=requester, act="batch.asked", ref=batch_id)
-    return batch_id, True
-
-
 def show_preview(
     tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, ready: int, repeats: int, now: datetime
 ) -> None:

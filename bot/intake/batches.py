@@ -28,7 +28,7 @@ from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
 from bot.slack.file_info import file_info
 from bot.submission import lifecycle
-from storage import batches, checks
+from storage import audit, batches, checks
 from storage.audit import BOT
 from storage.engine.database import Database, Transaction
 
@@ -63,19 +63,25 @@ class Batches:
         return batch_id, is_new
 
     def _store(self, tx: Transaction, incoming: IncomingMessage, now: datetime) -> tuple[str, bool]:
+        source = {"ts": incoming.ts, "thread_ts": incoming.thread_ts}
+        known = batches.find_by_message(tx, incoming.channel, source)
+        if known is not None:
+            return known, False
         batch_id = batch_reference(self.rng.getrandbits(40))
         while batches.find(tx, batch_id) is not None:
             batch_id = batch_reference(self.rng.getrandbits(40))
-        return batch_commits.accept(
+        batches.add(
             tx,
             batch_id,
-            source={"ts": incoming.ts, "thread_ts": incoming.thread_ts},
+            source=source,
             requester=incoming.user,
             team=incoming.team,
             channel=incoming.channel,
             files=[file.id for file in incoming.files if kind_of(file) is FileKind.APPLICANTS],
             now=now,
         )
+        audit.record(tx, at=now, actor=incoming.user, act="batch.asked", ref=batch_id)
+        return batch_id, True
 
     async def confirm(self, user: str, batch_id: str, *, with_repeats: bool) -> None:
         """The requester says that every customer has agreed. Raises Refused."""

@@ -198,20 +198,20 @@ class MessageReader:
         """Page by page from the first message; of a longer thread, the newest page too. True if it was cut."""
 
         async def page(cursor: str | None = None, oldest: str | None = None) -> MessagePage:
+            channel, ts = incoming.channel, incoming.root_ts
             return await retry.call(
-                lambda: self.slack.thread(
-                    channel=incoming.channel, ts=incoming.root_ts, limit=PAGE, cursor=cursor, oldest=oldest
-                )
+                lambda: self.slack.thread(channel=channel, ts=ts, limit=PAGE, cursor=cursor, oldest=oldest)
             )
 
-        messages: list[Mapping[str, Any]] = []
-        cursor: str | None = None
-        for _page in range(THREAD_PAGES):
-            read = await page(cursor)
+        read = await page()
+        messages = list(read.messages)
+        for _page in range(THREAD_PAGES - 1):
+            if read.cursor is None:
+                break
+            read = await page(read.cursor)
             messages += read.messages
-            cursor = read.cursor
-            if cursor is None:
-                return messages, False
+        if read.cursor is None:
+            return messages, False
         # Slack counts from the oldest, and the newest are wanted: halve the span until one page holds its end.
         newest = max(float(messages[0].get("latest_reply") or 0), float(incoming.ts))
         span = newest - float(messages[-1]["ts"])
@@ -225,7 +225,7 @@ class MessageReader:
 
     async def _looked_up(self, files: Sequence[FileInfo]) -> list[FileInfo]:
         """Asks Slack, side by side, about the files of which the message holds nothing but the id."""
-        return list(await asyncio.gather(*(self._look_up(file) for file in files)))
+        return list(await asyncio.gather(*map(self._look_up, files)))
 
     async def _look_up(self, file: FileInfo) -> FileInfo:
         if file.name or file.mimetype or not file.readable:

@@ -6,9 +6,10 @@ Rights are checked each time a tab is built, since roles change while tabs stay 
 import asyncio
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -39,21 +40,12 @@ LINKS_KEPT = 5_000
 _NOBODY = frozenset({"user_not_found", "not_allowed_token_type", "user_disabled", "invalid_user_id"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomeRights:
-    """Which sections are a person's; `unsure` where Slack has not answered."""
-
-    mine: bool
-    queue: bool
-    overrides: bool
-    """Four eyes, as an admin: checks that they requested themselves wait for them too."""
-    today: bool
-    unsure: bool
-
-    @property
-    def everybodys(self) -> set[str]:
-        """The sections that show everybody's checks."""
-        return {name for name, seen in (("queue", self.queue), ("today", self.today)) if seen}
+class BuiltTab(NamedTuple):
+    view: Mapping[str, object]
+    sees: set[str]
+    """The sections in it that show everybody's checks."""
+    is_unsure: bool
+    """Slack did not say in time which sections are this person's."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -88,8 +80,7 @@ class HomeTab:
 
     async def work(self, due: home_tabs.DueTab) -> None:
         """Publishes one tab if it reads differently; reschedules it on failure."""
-        rights = await self._rights(due.person)
-        view = await self._view(due.person, rights)
+        view, sees, is_unsure = await self._build(due.person)
         prints = await self.database.read(home_tabs.prints_of, json.dumps(view, sort_keys=True))
         try:
             if due.view_print not in prints:
@@ -110,8 +101,8 @@ class HomeTab:
             return
 
         def commit(tx: Transaction, now: datetime) -> None:
-            home_tabs.shown(tx, due.person, view_print=prints[0], sees=rights.everybodys, now=now)
-            if rights.unsure:
+            home_tabs.shown(tx, due.person, view_print=prints[0], sees=sees, now=now)
+            if is_unsure:
                 home_tabs.reschedule_earlier(tx, due.person, at=now + RETRY_UNSURE)
 
         await self.database.write(commit, self.now())
@@ -120,30 +111,26 @@ class HomeTab:
         log.info("home.not_published", error=error)
         await self.database.write(home_tabs.reschedule, due.person, at=self.now() + wait)
 
-    async def _rights(self, person: str) -> HomeRights:
+    async def _build(self, person: str) -> BuiltTab:
+        yes = Permission.YES
         requester, reviewer, manager, admin = await asyncio.gather(
             self.access.has(person, Role.REQUESTER),
             self.access.has(person, Role.REVIEWER, Role.ADMIN),
             self.access.has(person, Role.MANAGER, Role.ADMIN),
             self.access.has(person, Role.ADMIN),
         )
-        return HomeRights(
-            mine=requester is Permission.YES,
-            queue=reviewer is Permission.YES,
-            overrides=admin is Permission.YES,
-            today=manager is Permission.YES,
-            unsure=Permission.UNKNOWN in (requester, reviewer, manager),
-        )
-
-    async def _view(self, person: str, rights: HomeRights) -> dict[str, object]:
         mine, queue, today = None, None, None
-        if rights.mine:
+        if requester is yes:
             mine = await self._rows(await self.database.read(checks.recent, requester=person, limit=MINE))
-        if rights.queue:
-            queue = await self._queue(person, overrides=rights.overrides)
-        if rights.today:
+        if reviewer is yes:
+            # Four eyes: checks that an admin requested themselves wait for them too.
+            queue = await self._queue(person, overrides=admin is yes)
+        if manager is yes:
             today = await self.database.read(self._today)
-        return home.home(mine=mine, queue=queue, today=today, ask=self.access.an_admin(), unsure=rights.unsure)
+        is_unsure = Permission.UNKNOWN in (requester, reviewer, manager)
+        view = home.home(mine=mine, queue=queue, today=today, ask=self.access.an_admin(), unsure=is_unsure)
+        sees = {name for name, permission in (("queue", reviewer), ("today", manager)) if permission is yes}
+        return BuiltTab(view, sees, is_unsure)
 
     async def _queue(self, person: str, *, overrides: bool) -> ReviewQueue:
         def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
