@@ -20,7 +20,7 @@ def memory(look_up: Callable[[str], Awaitable[int]], *, most: int = 10) -> Looku
     return LookupCache("test", look_up, now=lambda: NOW, most=most)
 
 
-async def test_two_who_ask_at_once_share_one_question() -> None:
+async def test_two_fetches_at_once_share_one_request() -> None:
     asked: list[str] = []
 
     async def look_up(key: str) -> int:
@@ -35,7 +35,7 @@ async def test_two_who_ask_at_once_share_one_question() -> None:
 
 
 @pytest.mark.slow
-async def test_a_question_that_hangs_is_not_joined_and_its_late_answer_replaces_no_younger_one() -> None:
+async def test_a_hanging_request_is_not_joined_and_its_late_answer_replaces_no_younger_one() -> None:
     answers = {1: asyncio.Event(), 2: asyncio.Event()}
     times = [NOW, NOW + timedelta(seconds=2)]
     count = 0
@@ -59,7 +59,7 @@ async def test_a_question_that_hangs_is_not_joined_and_its_late_answer_replaces_
     assert known.get_stale("a") == 2
 
 
-async def test_what_changed_while_it_was_asked_for_is_asked_again() -> None:
+async def test_what_expires_during_its_request_is_requested_once_more() -> None:
     asked = 0
     gate = asyncio.Event()
 
@@ -79,7 +79,7 @@ async def test_what_changed_while_it_was_asked_for_is_asked_again() -> None:
     assert (asked, known.get("a", within=HOUR)) == (2, 2)
 
 
-async def test_aging_asks_nobody_and_keeps_nothing_of_what_nobody_asked_about() -> None:
+async def test_expiring_requests_nothing_and_keeps_nothing_of_unknown_keys() -> None:
     async def look_up(_key: str) -> int:
         return 1
 
@@ -93,7 +93,7 @@ async def test_aging_asks_nobody_and_keeps_nothing_of_what_nobody_asked_about() 
     assert (known.get("a", within=timedelta(days=3650)), known.get_stale("a")) == (None, 1)
 
 
-async def test_no_more_is_kept_than_fits_and_the_oldest_goes_first() -> None:
+async def test_the_cache_is_bounded_and_drops_the_oldest_first() -> None:
     async def look_up(_key: str) -> int:
         return 1
 
@@ -104,7 +104,7 @@ async def test_no_more_is_kept_than_fits_and_the_oldest_goes_first() -> None:
 
 
 @pytest.mark.parametrize("fault", [SlackUncertain("no answer"), KeyError("an answer of another form")])
-async def test_no_answer_keeps_nothing_and_raises_nothing(fault: Exception) -> None:
+async def test_a_failed_request_keeps_nothing_and_raises_nothing(fault: Exception) -> None:
     async def look_up(_key: str) -> int:
         raise fault
 
@@ -113,7 +113,7 @@ async def test_no_answer_keeps_nothing_and_raises_nothing(fault: Exception) -> N
     assert known.get_stale("a") is None
 
 
-async def test_closing_ends_what_is_under_way() -> None:
+async def test_closing_cancels_requests_under_way() -> None:
     async def look_up(_key: str) -> int:
         await asyncio.Event().wait()
         return 1

@@ -124,7 +124,7 @@ async def test_a_star_means_full_members_and_no_guests_bots_strangers_or_former_
             assert not await may_ask(world.slack.person(user.id)), user.name
 
 
-async def test_somebody_whom_slack_does_not_know_is_told_no_and_not_to_try_again(tmp_path: Path) -> None:
+async def test_somebody_whom_slack_does_not_know_reads_no_and_not_try_again(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS="*") as world:
         world.slack.add_user("U0HIDDEN001", "hidden")
         world.slack.fail_next("users.info", Fault.error("user_not_visible"))
@@ -180,7 +180,7 @@ async def test_a_change_of_a_group_that_no_setting_names_asks_slack_nothing(tmp_
         assert calls(world, "usergroups.users.list") == asked
 
 
-async def test_whoever_leaves_the_private_channel_loses_the_right(tmp_path: Path) -> None:
+async def test_leaving_the_private_channel_loses_the_right(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS=REVIEW_CHANNEL) as world:
         world.slack.channels[REVIEW_CHANNEL].members.discard(REVIEWER)
         await world.slack.emit({"type": "member_left_channel", "channel": REVIEW_CHANNEL, "user": REVIEWER})
@@ -207,7 +207,7 @@ async def test_a_group_that_is_gone_gives_nobody_the_right_although_its_members_
         assert not await may_ask(world.analyst)
 
 
-async def test_while_slack_is_away_known_members_keep_their_right_for_some_hours_and_not_for_ever(
+async def test_known_members_keep_their_right_for_some_hours_while_slack_is_down(
     tmp_path: Path,
 ) -> None:
     async with journey(tmp_path, KYC_REQUESTERS="S0ANALYSTS1") as world:
@@ -223,7 +223,7 @@ async def test_while_slack_is_away_known_members_keep_their_right_for_some_hours
 
 
 @pytest.mark.parametrize("requesters", ["*", "S0AAAAAAAA1,S0BBBBBBBB1,S0CCCCCCCC1,S0DDDDDDDD1", "C0AAAAAAAA1,*"])
-async def test_on_a_cold_memory_with_slack_hanging_the_answer_is_try_again_within_three_seconds(
+async def test_with_a_cold_cache_and_slack_hanging_the_answer_is_try_again_in_time(
     tmp_path: Path, requesters: str, took: Took
 ) -> None:
     async with journey(tmp_path, timeouts=IN_EARNEST, KYC_REQUESTERS=requesters) as world:
@@ -277,7 +277,7 @@ async def test_the_shortcuts_form_refuses_a_channel_that_is_not_named(tmp_path: 
 
 
 @pytest.mark.parametrize("private", [False, True])
-async def test_a_channel_that_the_bot_is_not_in_is_told_in_the_open_form_and_refused(
+async def test_a_channel_without_the_bot_is_reported_in_the_open_form_and_refused(
     tmp_path: Path, *, private: bool
 ) -> None:
     async with journey(tmp_path) as world:
@@ -319,7 +319,7 @@ async def test_a_channel_shared_while_the_form_was_open_is_refused_too(tmp_path:
         assert await sent(world, modal) == {"country": SHARED}
 
 
-async def test_what_slack_could_not_say_of_a_channel_in_time_is_looked_at_before_anything_stands_there(
+async def test_a_channel_that_slack_did_not_describe_in_time_is_checked_before_any_post(
     tmp_path: Path,
 ) -> None:
     async with journey(tmp_path) as world:

@@ -257,7 +257,7 @@ async def test_the_token_of_another_workspace_is_a_fault_and_nobody_has_a_role(t
             assert "Approved" in world.slack.plain(world.root())
 
 
-async def test_an_app_that_was_made_anew_in_the_same_workspace_is_ours(tmp_path: Path) -> None:
+async def test_an_app_recreated_in_the_same_workspace_is_ours(tmp_path: Path) -> None:
     async with house(tmp_path) as (slack, start):
         async with start() as world:
             assert await answer(world) == ""
@@ -392,7 +392,7 @@ async def test_a_result_is_not_sent_directly_to_who_lost_access_and_the_admins_h
         assert state == "failed", "receipts list shows it, and receipts release sends it once they have access again"
 
 
-async def test_whether_somebody_may_be_told_is_asked_again_when_slack_does_not_say(tmp_path: Path) -> None:
+async def test_the_right_to_be_notified_is_retried_while_slack_does_not_answer(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS=GROUP) as world:
         await asked_in_a_group(world, f"D{ANALYST[1:]}")
         world.clock.move(minutes=11)
@@ -405,7 +405,7 @@ async def test_whether_somebody_may_be_told_is_asked_again_when_slack_does_not_s
         assert "Approved" in world.direct(ANALYST)[-1]
 
 
-async def test_an_admin_who_left_is_told_of_no_fault(tmp_path: Path) -> None:
+async def test_an_admin_who_left_is_notified_of_no_fault(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_ADMINS=f"{ADMIN},{REVIEWER}") as world:
         await world.bot.database.write(
             alerts.alert, "a fault", recipients=[ADMIN, REVIEWER], now=world.clock(), payload={"words": "something"}

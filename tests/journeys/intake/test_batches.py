@@ -187,7 +187,7 @@ async def test_every_kind_of_file_becomes_checks(tmp_path: Path, kind: str) -> N
 # What is told
 
 
-async def test_every_row_ends_where_it_belongs_and_only_what_needs_eyes_is_told(tmp_path: Path) -> None:
+async def test_every_row_ends_in_its_state_and_only_what_needs_a_person_is_posted(tmp_path: Path) -> None:
     rows = [
         person(0),
         person(1, UNKNOWN),
@@ -339,7 +339,7 @@ async def test_files_that_vanish_before_they_are_sent_send_nothing(tmp_path: Pat
         assert not world.smile_id.jobs
 
 
-async def test_who_was_checked_before_looks_like_a_repeat(tmp_path: Path) -> None:
+async def test_a_person_who_was_checked_before_counts_as_a_repeat(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_SEEN_BEFORE="30d") as world:
         await world.ask(id_number=UNKNOWN)
         await world.settle()
@@ -428,7 +428,7 @@ async def test_a_restart_at_each_stage_goes_on_and_doubles_nothing(tmp_path: Pat
             assert [row["row"] for row in results] == [str(n) for n in range(2, 14)]
 
 
-async def test_a_results_file_whose_answer_was_lost_stands_once(tmp_path: Path) -> None:
+async def test_a_results_file_whose_answer_was_lost_is_posted_once(tmp_path: Path) -> None:
     from bot.sandbox.slack import Fault
 
     async with journey(tmp_path) as world:
@@ -442,7 +442,7 @@ async def test_a_results_file_whose_answer_was_lost_stands_once(tmp_path: Path) 
         assert len([name for name in names if "results" in name]) == 1
 
 
-async def test_nothing_personal_stands_in_logs_or_in_the_channel(tmp_path: Path, log_lines: io.StringIO) -> None:
+async def test_no_personal_data_appears_in_logs_or_in_the_channel(tmp_path: Path, log_lines: io.StringIO) -> None:
     async with journey(tmp_path) as world:
         await drop(world, {"people.csv": csv_of([person(0, UNKNOWN)]), **photos(1)})
         await send(world)

@@ -171,7 +171,7 @@ TYPED = (
 CORRECTED = {"id_number": "22212345678", "dob": "1990-01-02", "phone_number": "0801 234 5678"}
 
 
-async def test_a_fault_of_typing_stands_beside_its_field_and_can_be_corrected(tmp_path: Path) -> None:
+async def test_a_typing_fault_is_displayed_at_its_field_and_can_be_corrected(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         modal = await world.fill(await world.form())
         for block_id, value, words in TYPED:
@@ -251,7 +251,7 @@ SPOILED = (
 )
 
 
-async def test_a_fault_of_photos_or_consent_stands_beside_its_field_and_can_be_corrected(tmp_path: Path) -> None:
+async def test_a_fault_of_photos_or_consent_is_displayed_at_its_field_and_can_be_corrected(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         modal = await world.form()
         for spoil, block_id, words in SPOILED:
@@ -267,7 +267,7 @@ async def test_a_fault_of_photos_or_consent_stands_beside_its_field_and_can_be_c
         assert await count(world) == 1
 
 
-async def test_all_faults_are_told_at_once_each_beside_its_field(tmp_path: Path) -> None:
+async def test_all_faults_are_reported_at_once_each_at_its_field(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         modal = await world.form()
         await modal.choose("country", "NG")
@@ -276,7 +276,7 @@ async def test_all_faults_are_told_at_once_each_beside_its_field(tmp_path: Path)
         assert set(await refused(world, modal)) == {"id_number", "selfie", "consent"}
 
 
-async def test_an_empty_form_is_told_of_what_it_shows_and_nothing_else(tmp_path: Path) -> None:
+async def test_an_empty_form_reports_faults_of_its_displayed_fields_only(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         modal = await world.form()
         assert await refused(world, modal) == {"country": "Choose the country that issued the ID."}
@@ -330,7 +330,7 @@ async def test_two_forms_filled_alike_are_two_checks(tmp_path: Path) -> None:
         assert await count(world) == 2
 
 
-async def test_a_look_at_files_that_hangs_is_given_up_and_the_form_accepted_in_time(tmp_path: Path, took: Took) -> None:
+async def test_a_hanging_file_look_up_is_given_up_and_the_form_accepted_in_time(tmp_path: Path, took: Took) -> None:
     async with journey(tmp_path, timeouts=IN_EARNEST) as world:
         modal = await world.fill(await world.form(), liveness=8)
         started = asyncio.get_running_loop().time()
@@ -343,7 +343,7 @@ async def test_a_look_at_files_that_hangs_is_given_up_and_the_form_accepted_in_t
         assert await count(world) == 1
 
 
-async def test_slack_hanging_in_everything_at_the_submit_still_gets_an_answer_within_its_three_seconds(
+async def test_a_submit_is_answered_within_three_seconds_while_every_call_to_slack_hangs(
     tmp_path: Path, took: Took
 ) -> None:
     async with journey(tmp_path, timeouts=IN_EARNEST, KYC_REQUESTERS="*,S0GONE00001") as world:
@@ -380,7 +380,7 @@ async def test_a_late_update_never_undoes_a_newer_choice(tmp_path: Path) -> None
         assert "id_number" in fields(modal)
 
 
-async def test_a_look_at_the_channel_that_comes_between_does_not_spoil_a_choice(tmp_path: Path) -> None:
+async def test_a_channel_look_up_in_between_does_not_undo_a_choice(tmp_path: Path) -> None:
     """hash_conflict: what was chosen now is what counts."""
     async with journey(tmp_path) as world:
         modal = await world.form()
@@ -401,7 +401,7 @@ async def test_only_what_this_partner_may_use_is_offered(tmp_path: Path) -> None
             await modal.choose("country", "KE")
 
 
-async def test_a_type_that_was_withdrawn_while_the_form_was_open_is_refused_beside_its_field(tmp_path: Path) -> None:
+async def test_a_type_withdrawn_while_the_form_was_open_is_refused_at_its_field(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         modal = await world.fill(await world.form())
         world.smile_id.products = {"idSelection": {"biometric_kyc": {"NG": ["NIN_V2"]}}}

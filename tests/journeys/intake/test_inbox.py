@@ -53,9 +53,7 @@ async def inbox_of(world: Journey) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("method", ["chat.postEphemeral", "chat.postMessage"])
-async def test_an_answer_in_a_thread_that_slack_shows_eight_seconds_late_is_told_once(
-    tmp_path: Path, method: str
-) -> None:
+async def test_an_answer_in_a_thread_displayed_eight_seconds_late_is_sent_once(tmp_path: Path, method: str) -> None:
     """A lost answer that one person alone sees cannot be looked for: it is never shown again, and said directly once.
 
     Where the answer is a message of its own, a direct one, it is looked for, and stands there once.
@@ -77,7 +75,7 @@ async def test_an_answer_in_a_thread_that_slack_shows_eight_seconds_late_is_told
         assert len([text for text in world.direct(ANALYST) if SHOWN in text]) == 1
 
 
-async def test_an_answer_in_a_direct_thread_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
+async def test_an_answer_in_a_direct_thread_displayed_eight_seconds_late_is_sent_once(tmp_path: Path) -> None:
     async with journey(tmp_path, timeouts=HASTY) as world:
         shown = asyncio.Event()
         root = await write(world, "New customer", "selfie.jpg")
@@ -332,7 +330,7 @@ async def confirmation(world: Journey) -> tuple[Message, dict[str, Any]]:
     }
 
 
-async def test_a_message_deleted_before_the_restart_is_told_to_be_gone(tmp_path: Path) -> None:
+async def test_a_message_deleted_before_the_restart_is_reported_as_gone(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         message = await mention(world, "no mention of the bot")
         await world.analyst.delete(message)
@@ -374,7 +372,7 @@ async def test_a_click_of_the_day_before_sends_nothing_any_more(tmp_path: Path) 
         assert not world.smile_id.jobs
 
 
-async def test_a_click_that_two_processes_found_is_one_check_and_told_as_such(tmp_path: Path) -> None:
+async def test_a_click_that_two_processes_found_is_one_check_and_one_answer(tmp_path: Path) -> None:
     """The first was killed after it had stored the check, and before it had told anybody."""
     async with journey(tmp_path) as world:
         message, click = await confirmation(world)

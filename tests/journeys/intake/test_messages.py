@@ -216,7 +216,7 @@ async def test_the_click_works_after_a_restart(tmp_path: Path) -> None:
             assert "Approved" in replies(world, root)[-1]
 
 
-async def test_a_message_that_was_edited_meanwhile_is_shown_anew_and_not_sent(tmp_path: Path) -> None:
+async def test_a_message_edited_meanwhile_is_summarized_once_more_and_not_sent(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         message = await write(world, WHOLE, "selfie.jpg")
         shown = await said_directly(world)
@@ -301,13 +301,13 @@ async def test_two_photos_are_a_choice_that_nobody_makes_for_them(tmp_path: Path
         assert "Attach one selfie" not in told
 
 
-async def test_who_has_no_right_hears_it_alone(tmp_path: Path) -> None:
+async def test_only_the_author_sees_that_they_lack_the_right(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS="U0REMI00001") as world:
         await mention(world, WHOLE, "selfie.jpg")
         assert "You can't start checks here" in (await said(world)).text
 
 
-async def test_where_checks_are_not_asked_a_mention_is_told_where(tmp_path: Path) -> None:
+async def test_a_mention_in_a_channel_without_checks_names_the_channels_with_them(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_CHANNELS="C0OTHER0001") as world:
         await mention(world, WHOLE, "selfie.jpg")
         assert "Checks are not asked here" in (await said(world)).text

@@ -144,7 +144,7 @@ async def test_clicks_at_the_same_time_send_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_sending_from_the_message_and_from_its_form_are_two_wishes_and_the_second_is_asked_about(
+async def test_sending_from_a_message_and_then_from_its_form_asks_about_the_second(
     tmp_path: Path,
 ) -> None:
     number = "22212345678"
@@ -197,7 +197,7 @@ async def test_a_photo_deleted_before_the_click_is_missed_and_nothing_is_sent(
 
 
 @pytest.mark.anyio
-async def test_a_photo_deleted_while_its_form_is_open_is_told_at_the_submit(tmp_path: Path) -> None:
+async def test_a_photo_deleted_while_its_form_is_open_is_reported_at_the_submit(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         file = await world.analyst.upload(SELFIE, "selfie.jpg")
         await world.analyst.say(CHANNEL, LACKING, files=[file])
@@ -212,7 +212,7 @@ async def test_a_photo_deleted_while_its_form_is_open_is_told_at_the_submit(tmp_
 
 
 @pytest.mark.anyio
-async def test_a_thread_whose_root_was_deleted_still_gives_its_photos_and_hears_its_result(tmp_path: Path) -> None:
+async def test_a_thread_whose_root_was_deleted_still_gives_photos_and_gets_its_result(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         root = await mention(world, "Customer")
         await mention(world, "the photo", "selfie.jpg", thread_ts=root.ts)
@@ -283,7 +283,7 @@ async def test_a_direct_message_taken_back_before_its_answer_is_answered_all_the
 @pytest.mark.parametrize(
     "value", ["", "{}", "[]", "null", '["C0KYCREQ001"]', '["C0KYCREQ001","1",null,"",1]', "x" * 2000]
 )
-async def test_a_button_with_a_value_of_no_kind_of_ours_is_told_as_old(tmp_path: Path, value: str) -> None:
+async def test_a_button_with_an_unknown_value_is_reported_as_old(tmp_path: Path, value: str) -> None:
     async with journey(tmp_path) as world:
         await mention(world, LACKING, "ada.jpg")
         shown = await said(world)

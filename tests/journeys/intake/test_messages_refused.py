@@ -144,7 +144,7 @@ CLOSED_WORDS = "I can't post in {name}, so the result would be lost. Type /invit
 
 
 @BOTH
-async def test_a_mention_where_another_company_reads_is_told_so_at_once(tmp_path: Path, *, socket_mode: bool) -> None:
+async def test_a_mention_in_a_shared_channel_is_refused_at_once(tmp_path: Path, *, socket_mode: bool) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
         world.slack.add_channel(ELSEWHERE, "with-others", members=[ANALYST], ext_shared=True)
         await mention(world, WHOLE, "selfie.jpg", channel=ELSEWHERE)
@@ -304,7 +304,7 @@ async def test_slack_is_not_asked_again_before_the_time_that_it_names(tmp_path: 
         assert taken - refused == timedelta(seconds=2)
 
 
-async def test_a_direct_answer_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
+async def test_a_direct_answer_displayed_eight_seconds_late_is_sent_once(tmp_path: Path) -> None:
     clock = StoppedClock()
     async with journey(tmp_path, clock=clock, timeouts=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         world.slack.fail_next("chat.postMessage", shown_after(clock, seconds=8))
@@ -316,7 +316,7 @@ async def test_a_direct_answer_that_slack_shows_eight_seconds_late_stands_once(t
         assert len(world.direct(ANALYST)) == 1
 
 
-async def test_an_answer_to_a_click_that_slack_shows_eight_seconds_late_stands_once(tmp_path: Path) -> None:
+async def test_an_answer_to_a_click_displayed_eight_seconds_late_is_sent_once(tmp_path: Path) -> None:
     clock = StoppedClock()
     async with journey(tmp_path, clock=clock, timeouts=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         await write(world, WHOLE, "selfie.jpg")
@@ -334,7 +334,7 @@ async def test_an_answer_to_a_click_that_slack_shows_eight_seconds_late_stands_o
         assert len([words for words in told if "Asked by" in words]) == 1
 
 
-async def test_an_answer_in_place_of_its_button_stands_once_however_late_slack_shows_it(tmp_path: Path) -> None:
+async def test_an_answer_that_replaces_its_button_appears_once_however_late(tmp_path: Path) -> None:
     clock = StoppedClock()
     async with journey(tmp_path, clock=clock, timeouts=replace(PATIENT, answer_sleep=clock.sleep)) as world:
         await write(world, WHOLE, "selfie.jpg")
@@ -391,7 +391,7 @@ async def test_a_form_that_slack_refuses_is_no_modal_that_waits_for_ever(tmp_pat
         assert "Something went wrong on our side; nothing was sent" in (await filled(world)).text()
 
 
-async def test_who_closes_the_modal_meanwhile_hears_no_more_of_it(tmp_path: Path) -> None:
+async def test_a_modal_closed_meanwhile_gets_no_further_answer(tmp_path: Path) -> None:
     async with journey(tmp_path, timeouts=HASTY) as world:
         await mention(world, LACKING, "ada.jpg")
         shown = await said(world)
@@ -407,7 +407,7 @@ async def test_who_closes_the_modal_meanwhile_hears_no_more_of_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("method", ["chat.postEphemeral", "views.update", "response_url"])
-async def test_who_could_not_be_answered_hears_directly_once_slack_is_back(tmp_path: Path, method: str) -> None:
+async def test_a_lost_answer_arrives_as_a_direct_message_once_slack_is_back(tmp_path: Path, method: str) -> None:
     async with journey(tmp_path, timeouts=HASTY) as world:
         if method == "chat.postEphemeral":
             world.slack.fault = away(method, "chat.postMessage")
@@ -505,7 +505,7 @@ async def test_a_page_of_a_long_thread_is_read_again_alone(tmp_path: Path) -> No
         assert len([call for call in world.slack.calls if call.method == "conversations.replies"]) == 4
 
 
-async def test_of_a_thread_without_end_the_newest_photos_are_offered_and_the_rest_is_told(tmp_path: Path) -> None:
+async def test_an_endless_thread_offers_its_newest_photos_and_says_what_is_left_out(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         count = THREAD_PAGES * PAGE + 450
         root = await long_thread(world, count, photos_at={3: "oldest.jpg", count - 3: "selfie.jpg"})
@@ -655,7 +655,7 @@ async def test_a_message_that_was_taken_back_fills_in_nothing_more(tmp_path: Pat
 
 
 @pytest.mark.parametrize("count", [2, 50])
-async def test_the_form_to_run_a_check_again_comes_too_or_its_absence_is_told(tmp_path: Path, count: int) -> None:
+async def test_the_form_to_run_a_check_again_opens_or_its_absence_is_reported(tmp_path: Path, count: int) -> None:
     async with journey(tmp_path, timeouts=HASTY, story="rejected") as world:
         await world.ask()
         await world.settle()

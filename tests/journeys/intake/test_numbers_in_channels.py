@@ -42,7 +42,7 @@ async def complete(modal: Modal) -> None:
 
 
 @BOTH
-async def test_a_number_in_a_channel_goes_nowhere_and_its_author_hears_how_to_delete_it(
+async def test_a_number_in_a_channel_is_not_used_and_its_author_learns_how_to_delete_it(
     tmp_path: Path, log_lines: io.StringIO, *, socket_mode: bool
 ) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
@@ -105,7 +105,7 @@ async def test_a_button_to_send_from_before_an_upgrade_sends_nothing_from_a_chan
         assert not world.smile_id.jobs
 
 
-async def test_who_writes_no_number_is_not_told_to_delete_anything(tmp_path: Path) -> None:
+async def test_a_message_without_a_number_brings_no_advice_to_delete_it(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await mention(world, f"{MENTION} NG BVN", "selfie.jpg")
         read = world.slack.plain(await said(world))
@@ -124,7 +124,7 @@ async def test_a_direct_message_with_a_number_is_not_said_to_be_read_by_others(t
     ("requesters", "channels", "answer"),
     [(REVIEWER, CHANNEL, "You can't start checks here"), (ANALYST, "C0OTHER0001", "Checks are not asked here")],
 )
-async def test_who_may_not_ask_there_hears_how_to_delete_the_number_too(
+async def test_an_author_without_rights_also_learns_how_to_delete_the_number(
     tmp_path: Path, requesters: str, channels: str, answer: str
 ) -> None:
     async with journey(tmp_path, KYC_REQUESTERS=requesters, KYC_CHANNELS=channels) as world:
@@ -134,7 +134,7 @@ async def test_who_may_not_ask_there_hears_how_to_delete_the_number_too(
         assert HOW_TO_DELETE in read
 
 
-async def test_a_number_beside_a_table_is_told_of_too(tmp_path: Path) -> None:
+async def test_a_number_in_a_message_with_a_table_brings_the_warning_too(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         table = b"country,id_type,id_number\nNG,BVN,22212345678\n"
         attached = await world.analyst.upload(table, "people.csv")
@@ -181,7 +181,7 @@ async def test_the_shortcut_takes_no_number_from_a_channel_and_says_so(tmp_path:
         assert not world.slack.ephemerals(ANALYST)
 
 
-async def test_an_author_hears_of_the_number_when_somebody_else_uses_the_shortcut(tmp_path: Path) -> None:
+async def test_an_author_is_warned_of_the_number_when_somebody_else_uses_the_shortcut(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS=EVERYBODY) as world:
         remi = world.slack.person(REVIEWER)
         photo = await world.analyst.upload(SELFIE, "ada.jpg")
@@ -193,7 +193,7 @@ async def test_an_author_hears_of_the_number_when_somebody_else_uses_the_shortcu
         assert not any(personal in told.text for personal in PERSONAL)
 
 
-async def test_the_form_stands_although_the_author_cannot_be_told(tmp_path: Path) -> None:
+async def test_the_form_opens_although_the_author_cannot_be_warned(tmp_path: Path) -> None:
     async with journey(tmp_path, timeouts=HASTY, KYC_REQUESTERS=EVERYBODY) as world:
         world.slack.fault = lambda method, _count: Fault.status(503) if method.startswith("chat.post") else None
         remi = world.slack.person(REVIEWER)

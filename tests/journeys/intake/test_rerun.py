@@ -240,7 +240,7 @@ async def test_what_comes_late_of_the_old_job_changes_nothing(tmp_path: Path) ->
         assert "Approved —" not in " ".join(world.thread())
 
 
-async def test_an_approval_is_new_although_its_code_was_told_as_none_before(tmp_path: Path) -> None:
+async def test_an_approval_is_new_although_its_code_meant_none_before(tmp_path: Path) -> None:
     unverified = {**ALL_VERIFIED, "Verify_ID_Number": "Not Verified"}
     async with waiting(tmp_path) as (world, ref):
         await call_back(world, "0810", actions=unverified)
@@ -257,7 +257,7 @@ async def test_an_approval_is_new_although_its_code_was_told_as_none_before(tmp_
         assert "reports a result of an earlier attempt" in world.thread()[-1]
 
 
-async def test_an_unconfirmed_result_is_looked_at_once_more_when_the_check_runs_again(tmp_path: Path) -> None:
+async def test_an_unconfirmed_result_is_polled_once_more_when_the_check_runs_again(tmp_path: Path) -> None:
     async with waiting(tmp_path, KYC_REVIEW_CHANNEL=REVIEW_CHANNEL) as (world, ref):
         await call_back(world, "0811")
         await pass_time(world, 0, 2, 5, 15, 60, 40)
@@ -277,7 +277,7 @@ async def test_an_unconfirmed_result_is_looked_at_once_more_when_the_check_runs_
         assert sum(r.call == "job_status" for r in world.smile_id.requests) == before
 
 
-async def test_a_job_given_up_in_doubt_keeps_its_promised_look_when_the_check_runs_again(tmp_path: Path) -> None:
+async def test_a_job_given_up_in_doubt_keeps_its_promised_poll_when_the_check_runs_again(tmp_path: Path) -> None:
     async with journey(tmp_path, story="never", public=False, KYC_REVIEW_CHANNEL=REVIEW_CHANNEL) as world:
         ref = await given_up_in_doubt(world)
         old = world.job()
@@ -290,7 +290,7 @@ async def test_a_job_given_up_in_doubt_keeps_its_promised_look_when_the_check_ru
         assert len([text for text in world.thread() if "reports a result of an earlier attempt" in text]) == 1
 
 
-async def test_a_failure_of_the_second_round_is_told_too(tmp_path: Path) -> None:
+async def test_a_failure_of_the_second_round_is_posted_too(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         ref = await world.ask(selfie=SELFIE[:2000])
         await world.settle()

@@ -134,7 +134,7 @@ async def test_a_persons_token_that_was_revoked_is_not_ours(world: Journey, log_
 
 
 @pytest.mark.parametrize("name", INTERACTIONS)
-async def test_every_interaction_is_answered_whoever_it_was_meant_for(
+async def test_every_interaction_is_answered_even_one_meant_for_another_app(
     world: Journey, log_lines: io.StringIO, name: str
 ) -> None:
     answer = await send_interaction(world, sample(name))
@@ -161,7 +161,7 @@ async def test_the_global_shortcut_as_slack_sends_it_reaches_its_person(world: J
     assert errors(log_lines) == []
 
 
-async def test_a_submitted_form_as_slack_sends_it_is_read_whatever_stands_for_no_file(
+async def test_a_form_as_slack_submits_it_is_read_however_it_writes_no_file(
     world: Journey, log_lines: io.StringIO
 ) -> None:
     payload = sample("view_submission_file_input.json")
@@ -235,7 +235,7 @@ async def test_unsigned_nonsense_is_turned_away_and_never_an_error_of_ours(
     assert errors(log_lines) == []
 
 
-async def test_a_body_over_one_mebibyte_is_refused_unread_also_when_its_length_is_not_told(world: Journey) -> None:
+async def test_a_body_over_one_mebibyte_is_refused_unread_even_without_its_length(world: Journey) -> None:
     body = b"payload=" + b"x" * (1024 * 1024)
     kind = "application/x-www-form-urlencoded"
     assert (await send(world, body, kind)).status_code == 413

@@ -73,7 +73,7 @@ async def finished(world: Journey) -> str:
 # Status and list
 
 
-async def test_status_tells_the_requester_where_the_check_stands_and_leads_to_the_thread(tmp_path: Path) -> None:
+async def test_status_gives_the_requester_the_state_and_a_link_to_the_thread(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         ref = await finished(world)
         for words in (
@@ -266,7 +266,7 @@ async def test_a_refusal_finds_its_person_also_where_the_channel_cannot_be_answe
         assert world.direct(STRANGER) == [NO_DETAILS]
 
 
-async def test_a_reviewer_is_not_told_no_while_slack_does_not_say_who_reviews(tmp_path: Path, took: Took) -> None:
+async def test_a_reviewer_is_not_refused_while_slack_does_not_say_who_reviews(tmp_path: Path, took: Took) -> None:
     async with journey(tmp_path, timeouts=IN_EARNEST, KYC_REVIEWERS="S0COLD00001") as world:
         await finished(world)
         world.slack.channels[CHANNEL].members.add(REVIEWER)
@@ -294,7 +294,7 @@ async def test_photos_are_links_fetched_when_the_details_are_opened_and_never_im
         assert await audit(world, "details.opened") == [(world.analyst.user_id, ref)]
 
 
-async def test_details_open_at_once_although_smile_id_is_away_and_say_that_there_are_no_links(tmp_path: Path) -> None:
+async def test_details_open_at_once_while_smile_id_is_down_and_say_there_are_no_links(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await finished(world)
         world.smile_id.fail_next("job_status", SmileFault.status(503))
@@ -303,7 +303,7 @@ async def test_details_open_at_once_although_smile_id_is_away_and_say_that_there
         assert "First name: Ada-Clearly-Invented" in text
 
 
-async def test_details_that_come_too_late_for_their_trigger_say_so_and_open_at_the_next_click(tmp_path: Path) -> None:
+async def test_details_too_late_for_their_trigger_say_so_and_open_at_the_next_click(tmp_path: Path) -> None:
     async with journey(tmp_path, timeouts=replace(PATIENT, listener=IN_EARNEST.listener)) as world:
         await finished(world)
         for fault in (Fault.error("expired_trigger_id"), Fault.status(500), Fault.hang_before(GIVE_UP_SECONDS)):
@@ -408,7 +408,7 @@ async def test_a_shortcut_of_another_version_says_so_by_direct_message(tmp_path:
 # When something of ours fails
 
 
-async def test_a_command_that_fails_in_the_bot_gives_a_code_that_stands_in_the_log(
+async def test_a_command_that_fails_in_the_bot_gives_a_code_that_is_in_the_log(
     tmp_path: Path, log_lines: io.StringIO
 ) -> None:
     async with journey(tmp_path) as world:

@@ -151,7 +151,7 @@ async def test_what_reads_the_same_is_not_published_again(tmp_path: Path) -> Non
         assert publishings(world) == before + 1
 
 
-async def test_whoever_loses_the_role_loses_the_section(tmp_path: Path) -> None:
+async def test_losing_the_role_loses_the_section(tmp_path: Path) -> None:
     async with in_review(tmp_path, KYC_REVIEWERS=GROUP) as (world, ref):
         world.slack.add_usergroup(GROUP, [REVIEWER])
         await world.bot.access.refresh()

@@ -151,7 +151,7 @@ async def test_a_home_tab_that_is_switched_off_is_tried_again_until_it_is_on(tmp
         assert "My checks" in shown(world, ANALYST)
 
 
-async def test_who_cannot_be_looked_up_sees_so_and_it_is_not_published_over_and_over(tmp_path: Path) -> None:
+async def test_an_unknown_person_reads_so_and_the_tab_is_not_published_repeatedly(tmp_path: Path) -> None:
     async with office(tmp_path, requesters="*") as world:
         world.slack.fail_next("users.info", *[Fault.status(500)] * 4)
         await open_homes(world, ANALYST)
@@ -197,7 +197,7 @@ async def test_what_i_asked_for_myself_does_not_wait_for_me_unless_i_am_an_admin
         assert "Waiting for review: 1" in shown(world, ANALYST)
 
 
-async def test_what_i_have_claimed_stands_first(tmp_path: Path) -> None:
+async def test_what_i_have_claimed_comes_first(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         refs = [await ask_for(world, number) for number in range(3)]
         await into_review(world, refs)

@@ -85,7 +85,7 @@ async def test_others_checks_are_for_reviewers_and_recorded(tmp_path: Path) -> N
         assert (await world.bot.database.read(acts))[1:] == [(REVIEWER, "list:3")]
 
 
-async def test_whoever_may_not_see_everybodys_checks_keeps_the_list_that_stands(tmp_path: Path) -> None:
+async def test_without_the_right_to_see_all_checks_the_list_stays_as_it_is(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REVIEWERS=REVIEWER, KYC_ADMINS=ADMIN) as world:
         ref = await world.ask()
         own = (await world.analyst.command("list")).message
