@@ -34,7 +34,7 @@ SCENES = [pytest.param(scene, id=f"{sheet.name}: {scene.caption}") for sheet in 
 # Nothing is left out
 
 
-def test_every_kind_of_post_stands_in_a_picture() -> None:
+def test_every_kind_of_post_is_in_a_picture() -> None:
     shown = {kind for sheet in SHEETS for scene in sheet.scenes for kind in scene.kinds}
     lacking = sorted(set(PostKind) - shown)
     assert lacking == [], f"no scene in tests/pictures/scenes shows {', '.join(lacking)}"
@@ -233,6 +233,6 @@ def test_a_block_that_no_picture_would_show_is_refused(block: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("canvas", [lambda: Canvas(typed={"a": "x"}), lambda: Canvas(errors={"a": "x"})])
-def test_what_is_told_of_a_field_that_is_not_there_is_refused(canvas: Callable[[], Canvas]) -> None:
+def test_text_for_a_missing_field_is_refused(canvas: Callable[[], Canvas]) -> None:
     with pytest.raises(NotDrawn, match="no field a here"):
         drawing.blocks(canvas(), [{"type": "divider"}])

@@ -116,7 +116,7 @@ async def _send(call: Callable[[], Awaitable[None]], retry: Retry, *, is_repeata
         return True
 
     try:
-        return await retry.call(once, most=RESPONSES if is_repeatable else None)
+        return await retry.call(once, attempts=RESPONSES if is_repeatable else None)
     except SlackError as fault:
         log.info("answer.not_in_place", error=str(fault))
         return False

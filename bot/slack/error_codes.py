@@ -28,3 +28,10 @@ FILE_GONE = frozenset({"file_not_found", "file_deleted", "not_visible", "access_
 
 THREAD_GONE = frozenset({"thread_not_found", "message_not_found"})
 """Of conversations.replies: the first message of the thread was deleted."""
+
+SLACK_FAILED = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+"""Slack failed in the middle: the call may or may not have acted."""
+
+RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})

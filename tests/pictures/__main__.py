@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "pictures"
 PAGE = DOCS / "pictures.md"
 MOST_BYTES = 3_000_000
-"""Of all pictures together: the repository is no album."""
+"""Limit for all pictures together."""
 
 
 def page(shown: Sequence[Sheet]) -> str:
@@ -62,7 +62,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def photograph(stale: Sequence[Sheet]) -> list[str]:
-    """Take these pictures; gives what did not fit into its place."""
+    """Take these pictures; returns the texts that were cut off."""
     clipped = []
     with camera() as ready:
         for sheet in stale:

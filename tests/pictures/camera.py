@@ -1,4 +1,4 @@
-"""Photographs pages with Chromium, spoken to through its debugging pipe: no library and no port needed.
+"""Photographs pages with Chromium, driven through its debugging pipe: no library and no port needed.
 
 The protocol: chromedevtools.github.io/devtools-protocol (2026-11); messages are JSON, each ended by a zero byte.
 """
@@ -25,7 +25,7 @@ SCALE = 1.0
 PALETTE_OF_PICTURES = 160
 """Colours of a sheet that shows pictures."""
 MADE_OF = "made-of"
-"""The key in a picture under which it says which page it is of."""
+"""The PNG key that holds the hash of the page."""
 
 _FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -65,7 +65,7 @@ def camera() -> Iterator["Camera"]:
 
 
 class Camera:
-    """One page after the other."""
+    """Photographs one page after the other."""
 
     def __init__(self, sends: Any, hears: Any, folder: Path) -> None:
         self._sends = sends
@@ -79,7 +79,7 @@ class Camera:
         self._call("Page.enable")
 
     def photograph(self, page: str, *, width: int) -> tuple[Image.Image, list[str]]:
-        """The whole page in few colours, and the beginnings of texts that are wider than their place."""
+        """The whole page in few colours, and the beginnings of texts that were cut off."""
         path = self._folder / "page.html"
         path.write_text(page, encoding="utf-8")
         size = {"width": width, "deviceScaleFactor": SCALE, "mobile": False}
@@ -147,7 +147,7 @@ def save(image: Image.Image, path: Path, *, made_of: str) -> None:
 
 
 def made_of(path: Path) -> str | None:
-    """Which page a picture is of; None if there is no such picture, or it does not say."""
+    """The page that a picture was taken of; None without such a picture or key."""
     if not path.exists():
         return None
     with Image.open(path) as image:

@@ -18,12 +18,12 @@ JSON = Mapping[str, Any]
 Typed = str | Sequence[str]
 
 _MENU = 12
-"""As many entries of a menu are drawn; of longer ones the first."""
+"""How many entries of a menu are drawn."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Canvas:
-    """What stands beside the blocks while they are drawn."""
+    """What is known besides the blocks while they are drawn."""
 
     typed: Mapping[str, Typed] = field(default_factory=dict)
     """What a person has filled in, by block_id: text, option values, names of files."""
@@ -45,7 +45,7 @@ _ELEMENTS: dict[str, tuple[Draw, frozenset[str]]] = {}
 
 
 def _draws(table: dict[str, tuple[Draw, frozenset[str]]], kinds: str, keys: str) -> Callable[[Draw], Draw]:
-    """Registers a drawing of these types; `keys` are all that it shows or knows to have no look."""
+    """Registers the drawing of these types; `keys` are all that it draws or knows to be invisible."""
 
     def register(draw: Draw) -> Draw:
         for kind in kinds.split():
@@ -66,7 +66,7 @@ def _drawn(table: dict[str, tuple[Draw, frozenset[str]]], canvas: Canvas, thing:
 
 
 def blocks(canvas: Canvas, listed: Sequence[JSON]) -> str:
-    """All of a message or view, and whether everything said about it has found its place."""
+    """Draws a whole message or view; raises if something given for it was not used."""
     drawn = [_block(canvas, block) for block in listed]
     for name in (*canvas.typed, *canvas.errors):
         if name not in canvas.met:
@@ -366,7 +366,7 @@ def _file_input(_canvas: Canvas, field_: JSON) -> str:
     return f'<div class="drop">{named}<span class="button">Add files</span> <span class="hint">{takes}</span></div>'
 
 
-# What blocks stand in
+# What contains blocks
 
 
 def modal(canvas: Canvas, view: JSON) -> str:
@@ -391,7 +391,7 @@ def home(canvas: Canvas, view: JSON) -> str:
 
 
 def message(canvas: Canvas, *, text: str, listed: Sequence[JSON], at: str, note: str, below: str = "") -> str:
-    """A message of the bot. `text` is what a notification and a screen reader give, and all there is without blocks."""
+    """A message of the bot. `text` is for notifications and screen readers, and all there is without blocks."""
     words = marks.mrkdwn(text)
     inside = blocks(canvas, listed) if listed else f'<div class="section"><div class="grow">{words}</div></div>'
     is_the_same = not listed or f"<div>{words}</div>" in inside
@@ -405,7 +405,7 @@ def message(canvas: Canvas, *, text: str, listed: Sequence[JSON], at: str, note:
 
 
 def file(name: str, data: bytes, alt: str = "") -> str:
-    """A file that was sent along: a picture as such, a table by its first lines, another by its size."""
+    """An attached file: a picture as itself, a table by its first lines, another by its size."""
     if name.endswith(".png"):
         return f'<div class="hint">{marks.plain(name)}</div>{picture(data, alt, "wide")}'
     body = f'<span class="hint">{len(data):,} bytes</span>'

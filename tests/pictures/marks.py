@@ -29,16 +29,16 @@ _DATE_FORMS = {
 
 
 class NotDrawn(Exception):
-    """Something that no picture would show as Slack does, so that nobody would see it."""
+    """Something that a picture cannot show as Slack does."""
 
 
 def plain(text: str) -> str:
-    """plain_text, in which nothing has a meaning but line breaks."""
+    """plain_text, where only line breaks have a meaning."""
     return html.escape(text).replace("\n", "<br>")
 
 
 def mrkdwn(text: str) -> str:
-    """Raises NotDrawn for what Slack would read as something else than its writer meant."""
+    """Raises NotDrawn for text that Slack would not read as its author meant."""
     kept: list[str] = []
 
     def keep(drawn: str) -> str:

@@ -11,5 +11,5 @@ REQUESTS, REVIEWS, SUMMARIES = "C0KYC", "C0REVIEWS", "C0SUMMARY"
 CHANNELS = {REQUESTS: "kyc-requests", REVIEWS: "kyc-reviews", SUMMARIES: "kyc-summary"}
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
-"""When the pictures are looked at; today and yesterday count from here."""
+"""The moment of the pictures; today and yesterday count from here."""
 ZONE = ZoneInfo("Africa/Lagos")

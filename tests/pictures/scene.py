@@ -1,4 +1,4 @@
-"""One thing that the bot says, and sheets of them: what `scenes/` hand over."""
+"""A scene is one thing that the bot says, a sheet is a picture of several; `scenes/` makes them."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _CSS = Path(__file__).with_name("slack.css").read_text(encoding="utf-8")
 
 
 class Place(Enum):
-    """Where it stands; its value is written above a message."""
+    """Where people read it; the value is written above a message."""
 
     CHANNEL = ""
     THREAD = "in the thread"
@@ -34,10 +34,10 @@ class Scene:
     """A message, a modal, a home tab, or a file with its comment."""
 
     caption: str
-    """When it is said; also the picture's words for who cannot see it."""
+    """When the bot says it; also part of the picture's alt text."""
     shows: Message | File | Mapping[str, Any]
     kinds: Sequence[PostKind] = ()
-    """What the outbox calls it, if it says it of its own accord."""
+    """Its kinds in the outbox, if it is a post."""
     place: Place = Place.CHANNEL
     typed: Mapping[str, Typed] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Scene:
                 return blocks
 
     def html(self, asked: set[str] | None = None) -> str:
-        """`asked`: confirmations that were shown before and need not be again; more are added."""
+        """`asked`: confirmations that the sheet has drawn already; new ones are added."""
         asked = set() if asked is None else asked
         canvas = Canvas(typed=self.typed, errors=self.errors, images=self.images, asked=asked)
         match self.shows:
@@ -79,19 +79,19 @@ class Sheet:
     """`docs/pictures/<name>.png`."""
     title: str
     line: str
-    """What is to be seen, in one sentence."""
+    """What the picture shows, in one sentence."""
     scenes: Sequence[Scene]
     width: int = DESKTOP
     is_list: bool = False
-    """Messages of one sentence, without who says them."""
+    """Messages of one sentence, without their author."""
 
     @property
     def alt(self) -> str:
-        """For who cannot see it."""
+        """Alt text for people who cannot see it."""
         return f"{self.title}: {'; '.join(scene.caption for scene in self.scenes)}"
 
     def html(self) -> str:
-        """The whole page; the same for the same scenes, wherever it is built."""
+        """The whole page, the same for the same scenes on every machine."""
         asked: set[str] = set()
         scenes = "\n".join(scene.html(asked) for scene in self.scenes)
         css = "compact" if self.is_list else "columns" if self.width == TWO_MODALS else ""

@@ -29,18 +29,15 @@ def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Me
     head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
     if is_reminder:
         head = f"{person(check.requester)} *Still not sent*: a question waits for your answer · {check.ref}"
-    words = _photos(check) if check.held is HoldReason.PHOTOS else _selfie(check, earlier)
-    words += " Nothing has been charged."
+    text = _photos(check) if check.held is HoldReason.PHOTOS else _selfie(check, earlier)
+    text += " Nothing has been charged."
     send = "Send all the same" if check.held is HoldReason.PHOTOS else "Check again"
     buttons = kit.actions(
         kit.check_button(ids.SEND_HELD, send, check.ref),
         kit.check_button(ids.OTHER_PHOTOS, "Other photos", check.ref),
         cancel_button(check),
     )
-    return Message(
-        text=spoken(f"{head}. {words}"),
-        blocks=[kit.section(head), kit.section(words), buttons],
-    )
+    return Message(text=spoken(f"{head}. {text}"), blocks=[kit.section(head), kit.section(text), buttons])
 
 
 def answered(check: Check, *, by: str, how: str, held: str) -> Message:

@@ -1,6 +1,6 @@
 """Names shared by the builders of blocks and the handlers of clicks.
 
-`block_id`s of the form are Smile ID's field names, plus ours; they are a contract with whoever drives the form.
+Values never change: old messages in Slack hold them. `block_id`s of the form are Smile ID's field names, plus ours.
 """
 
 COMMAND = "/kyc"
@@ -18,11 +18,11 @@ SELFIE = "selfie"
 LIVENESS = "liveness"
 CONSENT = "consent"
 PHOTO = "photo:"
-"""Begins the block of a photo that stands in the form already; its file id follows, and where in that file it lies."""
+"""Prefix of the block of an attached photo; the file id follows, and the path inside that file."""
 UNUSABLE = "unusable:"
-"""Begins the block that says why such a photo cannot be used."""
+"""Prefix of the block that says why such a photo cannot be used."""
 AGAIN = "again"
-"""Shown when the same person was checked before: pay once more?"""
+"""Asks whether to pay once more for a person who was checked before."""
 CUSTOMER_REFERENCE = "customer_reference"
 
 FIND = "kyc_find"
@@ -55,7 +55,7 @@ LEAVE_OUT = "leave_out"
 OPEN_FORM = "kyc_open_form"
 OPEN_FORM_OF_MESSAGE = "kyc_open_form_of_message"
 SEND_MESSAGE = "kyc_send_message"
-"""Buttons below a message that was understood; their values hold ids of that message, and no text of it."""
+"""Buttons below a parsed message; their values hold its ids, and none of its text."""
 HOME_START = "kyc_home_start"
 DETAILS = "kyc_details_open"
 RUN_AGAIN = "kyc_rerun"
@@ -92,7 +92,7 @@ SEND_HELD = "kyc_send_held"
 OTHER_PHOTOS = "kyc_other_photos"
 PHOTOS_FORM = "kyc_photos_form"
 NOT_BEFORE = "not_before"
-"""Offered when an authority's register was away: the bot sends no earlier."""
+"""Offered when an authority's register was unavailable: the bot sends no earlier."""
 
 SHARE_SUMMARY = "kyc_summary_share"
 """Button of a private summary; its value is the period and a number that makes it happen once."""

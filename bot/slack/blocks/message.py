@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pydantic import TypeAdapter, ValidationError
+
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.masking import tail
@@ -49,6 +51,7 @@ SENT_BEFORE = "This message was sent already, as {ref}. For another check write 
 NOT_READ = "Slack did not let me read the message in time. Try again in a moment."
 ONE_MOMENT = "One moment: reading what is there, and its photos …"
 WHICH_IS_THE_SELFIE = "Say in the form which photo is the selfie."
+_POINTER = TypeAdapter(tuple[str, str, str | None, str, bool])
 _UNCLEAR = 8
 _TAKEN_FROM_CHANNEL = (ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS)
 _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
@@ -73,12 +76,8 @@ class MessagePointer:
     def load(cls, value: str) -> "MessagePointer | None":
         """None if it is not one of ours."""
         try:
-            channel, ts, thread_ts, fingerprint, again = json.loads(value)
-        except (ValueError, TypeError):
-            return None
-        if not all(isinstance(text, str) for text in (channel, ts, fingerprint)):
-            return None
-        if not isinstance(thread_ts, str | None) or not isinstance(again, bool):
+            channel, ts, thread_ts, fingerprint, again = _POINTER.validate_json(value, strict=True)
+        except ValidationError:
             return None
         return cls(channel=channel, ts=ts, thread_ts=thread_ts, fingerprint=fingerprint, again=again)
 
@@ -200,7 +199,7 @@ def _facts(understood: ParsedMessage, entry: IDType | None, photos: Sequence[Pro
     elif understood.country:
         lines.append(f"Country: {quoted(understood.country, 75)}")
     known = [*LABELS, *understood.texts]
-    for name, text in sorted(understood.texts.items(), key=lambda said: known.index(said[0])):
+    for name, text in sorted(understood.texts.items(), key=lambda item: known.index(item[0])):
         if name == "id_number":
             last = tail(text)
             lines.append(f"{_label(name)} ending {last}" if last else f"{_label(name)} too short to show")
@@ -245,5 +244,5 @@ def _label(name: str) -> str:
 
 
 def _open_form(incoming: IncomingMessage) -> Block:
-    aloud = "Open the form, with what was understood of the message"
-    return kit.button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(incoming), label=aloud)
+    label = "Open the form, with what was understood of the message"
+    return kit.button(ids.OPEN_FORM_OF_MESSAGE, "Open the form", pointer(incoming), label=label)

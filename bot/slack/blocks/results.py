@@ -117,8 +117,8 @@ def needs_person(check: Check, entry: IDType | None, reading: ResultMeaning, *, 
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if check.state in FINAL and check.verdict is not None:
         # The check has its result already: what is not approved is this message, not the check.
-        stands = f"The result told before, {verdict_name(check)}, stands until somebody has looked."
-        story = replace(story, meaning=stands)
+        earlier = f"The result told before, {verdict_name(check)}, stands until somebody has looked."
+        story = replace(story, meaning=earlier)
     return _story(check, story, notified=notified, reading=reading, mention=True)
 
 
@@ -171,7 +171,7 @@ def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[st
     """Smile ID's Actions as plain_text lines for a screen reader, without those that do not apply.
 
     `liveness_images` is how many were sent with the job, None where that is not known. Without any, whatever the
-    Action says of liveness proves none; only a failure stands.
+    Action says of liveness proves none; only a failure counts.
     """
     actions = reading.actions
     names = (*words.ACTIONS, *sorted(set(actions) - set(words.ACTIONS)))
@@ -189,12 +189,12 @@ def _line(action: str, value: str, reading: ResultMeaning, liveness_images: int 
         return ""
     # Names and values that we do not know are text that others wrote.
     name = words.ACTIONS.get(action) or quoted(action, NAME)
-    said = words.ACTION_VALUES.get(value) or quoted(value, NAME)
-    return f"{_mark(value, reading.outcome)} {name}: {said}"
+    value_name = words.ACTION_VALUES.get(value) or quoted(value, NAME)
+    return f"{_mark(value, reading.outcome)} {name}: {value_name}"
 
 
 def _mark(value: str, outcome: Outcome) -> str:
-    # *Completed* says only that faces were compared; how that ended stands in the result code.
+    # *Completed* says only that faces were compared; the result code says how that ended.
     if value in words.GOOD or (value == "Completed" and outcome is Outcome.APPROVED):
         return "✓"
     if value in words.BAD:

@@ -268,8 +268,8 @@ def because(why: str) -> str:
     """A reason in the words of the results, without the verdict before it."""
     if why.startswith(REVIEWER):
         key = why.removeprefix(REVIEWER)
-        said = REASONS[Decision.REJECTED].get(key, key.replace("_", " "))
-        return f"a reviewer: {said}" if said else "a reviewer decided so"
+        reason = REASONS[Decision.REJECTED].get(key, key.replace("_", " "))
+        return f"a reviewer: {reason}" if reason else "a reviewer decided so"
     story = words.STORIES.get(ResultStory(why)) if why in set(ResultStory) else words.FAILURES.get(why)
     if story is None:
         return why.replace("_", " ") or "no reason recorded"
@@ -320,16 +320,16 @@ def short(period: Period) -> str:
 # Sharing
 
 
-def with_button(said: Message, *, value: dict[str, str], with_chart: bool) -> Message:
+def with_button(answer: Message, *, value: dict[str, str], with_chart: bool) -> Message:
     """The private answer, with a button that shares it in the same conversation."""
     label = f"Share this summary in this conversation, with {'picture and file' if with_chart else 'its file'}"
     share = kit.button(ids.SHARE_SUMMARY, "Share here", json.dumps(value), label=label)
-    return Message(text=said.text, blocks=[*said.blocks, kit.actions(share)])
+    return Message(text=answer.text, blocks=[*answer.blocks, kit.actions(share)])
 
 
-def with_line(said: Message, line: str) -> Message:
+def with_line(answer: Message, line: str) -> Message:
     """The private answer once it was shared: without the button."""
-    return Message(text=said.text, blocks=[*said.blocks, kit.small_mrkdwn(line)])
+    return Message(text=answer.text, blocks=[*answer.blocks, kit.small_mrkdwn(line)])
 
 
 def shared(where: str, *, with_chart: bool) -> str:
@@ -339,7 +339,7 @@ def shared(where: str, *, with_chart: bool) -> str:
     return f"Shared in <#{where}>; {what} in its thread."
 
 
-def lines_of(said: Message) -> list[str]:
+def lines_of(message: Message) -> list[str]:
     """A message as plain lines, for a terminal."""
-    texts = [str(block["text"]["text"]) for block in said.blocks if block["type"] == "section"]
+    texts = [str(block["text"]["text"]) for block in message.blocks if block["type"] == "section"]
     return [line for text in texts for line in spoken(text).split("\n")]

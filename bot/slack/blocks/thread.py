@@ -46,11 +46,7 @@ def request_message(
     steps = _steps(check)
     return Message(
         text=spoken(f"{head}. {check.ref}. {steps}"),
-        blocks=[
-            kit.section(head),
-            kit.context(kit.mrkdwn(asked), kit.plain(steps)),
-            buttons(check),
-        ],
+        blocks=[kit.section(head), kit.context(kit.mrkdwn(asked), kit.plain(steps)), buttons(check)],
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks and messages for tests of what is said about them, and every message and view that can be built."""
+"""Checks and results for the tests, and every message and view that can be built of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -111,7 +111,7 @@ def read(code: str, *, text: str = "", actions: Mapping[str, str] | None = None)
 
 
 def wild_check(text: str, *, state: State = State.PROCESSING, reason: ReviewReason | None = None) -> Check:
-    """A check in which everything that others write is `text`."""
+    """A check in which all text of other people is `text`."""
     return replace(
         CHECK,
         state=state,
@@ -275,7 +275,7 @@ def _report() -> Report:
 def views(
     check: Check, entry: IDType | None, reading: ResultMeaning, text: str, many: int
 ) -> dict[str, dict[str, Any]]:
-    """Every view, the form aside."""
+    """Every view except the form."""
     message = private.MessageDetails(
         at=ASKED_AT,
         source=Source.CALLBACK,

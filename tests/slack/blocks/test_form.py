@@ -1,4 +1,4 @@
-"""The form: what it asks for each country and ID type, under the names that whoever drives it relies on."""
+"""The form: what it asks for each country and ID type, under names that stay stable."""
 
 from typing import Any
 
@@ -166,7 +166,7 @@ def test_without_a_channel_the_form_asks_for_one_and_offers_none_shared_with_oth
     assert "channel" not in inputs(build())
 
 
-def test_a_warning_stands_on_top_and_leaves_the_rest_in_place() -> None:
+def test_a_warning_is_on_top_and_leaves_the_rest_unchanged() -> None:
     calm, warned = build("NG", "BVN"), build("NG", "BVN", warning="I can't post in #kyc-private.")
 
     assert plain(warned).splitlines()[1] == "I can't post in #kyc-private."

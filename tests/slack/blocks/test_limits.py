@@ -1,4 +1,4 @@
-"""Whatever is put into them, messages and views stay within what Slack takes."""
+"""Messages and views stay within Slack's limits, whatever their content."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Every code has its one sentence, and whoever makes it supplies what that names. Found by reading the code."""
+"""Every code has one sentence, and every use of it supplies the facts that the sentence names: found in the source."""
 
 import ast
 import re
@@ -67,7 +67,7 @@ SAMPLES: dict[str, object] = {
     "kind": "pdf",
     "why": "smile_id_down",
 }
-"""Facts that are no text."""
+"""Facts that are not text."""
 
 
 def _named_in(code: StrEnum) -> frozenset[str]:
@@ -96,7 +96,7 @@ def test_every_code_is_used() -> None:
     assert used == set(ALL_CODES)
 
 
-def test_whoever_makes_a_code_supplies_the_facts_of_its_sentence() -> None:
+def test_every_use_of_a_code_supplies_the_facts_of_its_sentence() -> None:
     assert [one for one in MADE if one.facts != _named_in(one.code)] == []
 
 
@@ -131,7 +131,7 @@ def test_a_field_of_a_form_shows_no_mention() -> None:
 
 
 @pytest.mark.parametrize(("admin", "asked"), [("U0MUSA00001", "<@U0MUSA00001>"), (None, "an admin of kyc-bot")])
-def test_whom_to_ask_is_named_if_it_is_known(admin: str | None, asked: str) -> None:
+def test_a_refusal_names_whom_to_ask_if_known(admin: str | None, asked: str) -> None:
     refused = Refused(Refusal.NO_ACCESS, admin=admin)
     assert sentence(refused) == f"You don't have access yet. Ask {asked} to add you."
     assert plain_sentence(refused) == "You don't have access yet. Ask an admin of kyc-bot to add you."
@@ -144,7 +144,7 @@ def test_what_was_typed_is_shown_harmless() -> None:
     assert "“NG BVN”" in sentence(Refused(Refusal.SUMMARY_NOT_UNDERSTOOD, typed="<NG> *BVN*"))
 
 
-def test_nothing_about_the_facts_stands_in_the_error_itself() -> None:
+def test_an_error_does_not_show_its_facts() -> None:
     """It may be logged; the facts may name people."""
     assert str(Refused(Refusal.CLAIMED_BY, person="U0REVIEW0001", ref="K-7F3K2Q")) == "claimed_by"
 
@@ -163,12 +163,12 @@ def test_which_of_several_photos_is_meant_comes_first(facts: dict[str, object], 
 
 
 @pytest.mark.parametrize("old", ["The file is damaged or incomplete.", "", '{"a": 1} is in the file.', "{"])
-def test_a_sentence_of_an_older_version_is_told_as_it_was_stored(old: str) -> None:
+def test_a_sentence_stored_by_an_older_version_is_unchanged(old: str) -> None:
     assert stored_sentence(old) == old
     assert stored_sentence(None) == ""
 
 
-def test_what_is_kept_and_told_later_reads_like_what_is_told_at_once() -> None:
+def test_a_stored_fault_reads_like_one_reported_at_once() -> None:
     for fault in (
         FieldFault(FieldCode.NUMBER_LENGTH, id_type="BVN", digits=(11, 11), example="", length=3),
         FieldFault(FieldCode.NUMBER_LENGTH, id_type="SSNIT", digits=(6, 8), example="123456", length=3).of_image(2),

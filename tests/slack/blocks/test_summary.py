@@ -1,4 +1,4 @@
-"""The managers' summary in words and as a picture: what it says, and that it stays within what Slack takes."""
+"""The managers' summary as text and as a picture: what it says, and that Slack accepts it."""
 
 import io
 import json
@@ -102,11 +102,11 @@ def test_a_rate_of_few_is_not_shown_and_says_why() -> None:
         ("of_a_newer_version", "of a newer version"),
     ],
 )
-def test_reasons_stand_in_the_words_of_the_results(why: str, words: str) -> None:
+def test_reasons_read_as_they_do_in_the_results(why: str, words: str) -> None:
     assert summary.because(why) == words
 
 
-def test_a_week_has_its_own_words() -> None:
+def test_a_summary_of_a_week_says_so() -> None:
     said = text_of(reported(BUSY, week_of(DAY - timedelta(days=7))))
     assert said.startswith(
         "KYC, week of 16 to 22 November — 19 checks: 16 approved, 3 rejected. Approval rate 84\u00a0%."
@@ -139,7 +139,7 @@ def test_whatever_things_are_called_it_stays_within_the_limits(name: str, groups
     assert {len(line) for line in table(shown)} == {len(COLUMNS)}
 
 
-def test_nobody_elses_words_can_call_people_or_lead_away() -> None:
+def test_other_peoples_text_mentions_nobody_and_links_nowhere() -> None:
     found = facts(State.REJECTED, 1, id_type="<!channel> <https://evil.example|x>", why="reviewer:<!here>")
     said = summary.message(reported(found), NAMES, TOLD)
     shown = json.dumps(said.blocks) + said.text
@@ -182,7 +182,9 @@ def test_every_outcome_has_a_colour_and_a_pattern_of_its_own() -> None:
     ("country", "id_type", "said"),
     [(None, None, ""), ("KE", None, "Kenya"), (None, "BVN", "BVN"), ("KE", "BVN", "Kenya · BVN")],
 )
-def test_what_a_summary_is_narrowed_to_is_called_by_name(country: str | None, id_type: str | None, said: str) -> None:
+def test_a_summary_names_the_country_and_id_type_it_is_limited_to(
+    country: str | None, id_type: str | None, said: str
+) -> None:
     names = DisplayNames(subject=lambda _country, id_type: f"Kenya · {id_type}", country=lambda _: "Kenya", person=str)
     told = replace(reported(BUSY), country=country, id_type=id_type)
     assert summary.narrowed(told, names) == said

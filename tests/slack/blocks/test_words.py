@@ -1,4 +1,4 @@
-"""What the thread says: verdict first, then why, then what to do; and nobody is said to be told who was not."""
+"""What the thread says: verdict, why, what to do; it never claims a notification that was not sent."""
 
 import csv
 import io
@@ -268,7 +268,7 @@ PROGRESS: list[tuple[str, Callable[[], Message], str, str]] = [
 
 
 @pytest.mark.parametrize(("build", "title", "after"), [pytest.param(*row[1:], id=row[0]) for row in ENDINGS])
-def test_an_ending_calls_who_asked_once_and_says_verdict_why_and_what_to_do(
+def test_an_ending_mentions_the_requester_once_and_says_what_to_do(
     build: Callable[[], Message], title: str, after: str
 ) -> None:
     said = build()
@@ -291,7 +291,7 @@ def test_progress_mentions_nobody_and_says_that_it_is_not_final(
 
 
 @pytest.mark.parametrize("build", [row[1] for row in ENDINGS + PROGRESS])
-def test_the_verdict_alone_is_bold(build: Callable[[], Message]) -> None:
+def test_only_the_verdict_is_bold(build: Callable[[], Message]) -> None:
     title = build().blocks[0]["text"]["text"].removeprefix(f"<@{AMINA}> ")
     bold = title[1 : title.index("*", 1)]
 
@@ -301,14 +301,14 @@ def test_the_verdict_alone_is_bold(build: Callable[[], Message]) -> None:
 
 
 @pytest.mark.parametrize("build", [row[1] for row in ENDINGS + PROGRESS])
-def test_nothing_is_shouted_and_no_template_shows_its_braces(build: Callable[[], Message]) -> None:
+def test_no_text_shouts_or_shows_the_braces_of_its_template(build: Callable[[], Message]) -> None:
     said = build()
 
     assert "!" not in shown(said)
     assert not set("{}") & set(said.text + shown(said))
 
 
-def test_no_story_was_forgotten_here() -> None:
+def test_every_story_is_covered_here() -> None:
     notified = {row[0].split()[0] for row in ENDINGS + PROGRESS}
 
     assert {code.code for code in CODES} - {"1012", "5210", "5212"} <= notified
@@ -317,7 +317,7 @@ def test_no_story_was_forgotten_here() -> None:
     assert set(words.STORIES) == set(ResultStory)
 
 
-def test_an_approval_says_by_whom_how_long_and_that_it_is_confirmed() -> None:
+def test_an_approval_says_by_whom_how_fast_and_that_it_is_confirmed() -> None:
     by_machine, by_person = shown(result(read("0810", text="Enroll User"))), shown(result(read("1210")))
 
     assert "by the machine · took 9 s · confirmed with Smile ID" in by_machine
@@ -327,7 +327,7 @@ def test_an_approval_says_by_whom_how_long_and_that_it_is_confirmed() -> None:
         assert line in by_machine.splitlines()
 
 
-def test_an_id_that_was_not_found_was_judged_neither_by_a_machine_nor_by_a_person() -> None:
+def test_an_id_that_was_not_found_names_neither_a_machine_nor_a_person() -> None:
     said = shown(result(read("1013", actions={"Verify_ID_Number": "Not Verified"})))
 
     assert "✗ ID number: not found" in said
@@ -335,12 +335,12 @@ def test_an_id_that_was_not_found_was_judged_neither_by_a_machine_nor_by_a_perso
     assert "by a person" not in said
 
 
-def test_that_faces_were_compared_is_no_good_news_beside_a_rejection() -> None:
+def test_compared_faces_get_no_check_mark_in_a_rejection() -> None:
     assert "• Selfie against the authority's photo: compared" in shown(result(read("0811")))
 
 
 @pytest.mark.parametrize("code", ["0811", "1013", "1015", "0001"])
-def test_a_result_that_is_not_confirmed_says_so_in_its_title(code: str) -> None:
+def test_an_unconfirmed_result_says_so_in_its_title(code: str) -> None:
     said = result(read(code), confirmed=False)
 
     assert "(not yet confirmed)" in lines(said)[0]
@@ -349,14 +349,14 @@ def test_a_result_that_is_not_confirmed_says_so_in_its_title(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["0810", "1210"])
-def test_an_approval_that_is_not_confirmed_is_never_told_as_one(code: str) -> None:
+def test_an_unconfirmed_approval_is_never_reported_as_one(code: str) -> None:
     said = result(read(code), confirmed=False)
 
     assert lines(said)[0].startswith("@amina Not final: an approval was received")
     assert "Approved" not in shown(said)
 
 
-def test_an_approval_that_was_unconfirmed_and_is_confirmed_since_mentions_nobody() -> None:
+def test_an_approval_that_is_confirmed_later_mentions_nobody() -> None:
     said = results.approval_since_confirmed(CHECK)
 
     assert "confirmed since" in said.text
@@ -372,7 +372,7 @@ def test_an_unknown_code_after_the_result_does_not_deny_the_result(state: State)
     assert f"The result told before, {state.value.capitalize()}, stands until somebody has looked." in said
 
 
-def test_an_outcome_that_a_corrected_table_took_away_is_still_told() -> None:
+def test_an_outcome_that_a_corrected_table_dropped_still_has_a_name() -> None:
     said = shown(results.second_final(CHECK, Outcome.REJECTED, read("0899"), notified=NOBODY_TOLD))
 
     assert "first Rejected, now another result" in said
@@ -395,7 +395,9 @@ CALLING: list[Callable[[Check, NotifiedParties], Message]] = [
 
 
 @pytest.mark.parametrize("build", CALLING)
-def test_a_reviewer_was_told_or_is_called_or_is_missing(build: Callable[[Check, NotifiedParties], Message]) -> None:
+def test_reviewers_were_notified_are_mentioned_or_do_not_exist(
+    build: Callable[[Check, NotifiedParties], Message],
+) -> None:
     notified, called, nobody = (
         shown(build(CHECK, t)) for t in (REVIEWERS_TOLD, NotifiedParties(reviewer_mentions=f"<@{REMI}>"), NOBODY_TOLD)
     )
@@ -408,7 +410,7 @@ def test_a_reviewer_was_told_or_is_called_or_is_missing(build: Callable[[Check, 
 
 
 @pytest.mark.parametrize("build", CALLING)
-def test_who_asked_is_not_called_a_second_time_as_their_own_reviewer(
+def test_a_requester_is_not_mentioned_again_as_their_own_reviewer(
     build: Callable[[Check, NotifiedParties], Message],
 ) -> None:
     alone = build(CHECK, NotifiedParties(reviewer_mentions=f"<@{AMINA}>"))
@@ -421,12 +423,12 @@ def test_who_asked_is_not_called_a_second_time_as_their_own_reviewer(
 
 
 @pytest.mark.parametrize("build", [final("0811"), final("1015"), failed("photo"), failed("slack_away")])
-def test_nobody_is_said_to_be_told_of_what_calls_nobody(build: Callable[[], Message]) -> None:
+def test_a_message_that_calls_nobody_claims_no_notification(build: Callable[[], Message]) -> None:
     assert "told" not in shown(build())
 
 
 @pytest.mark.parametrize("build", [final("1016"), failed("refused")])
-def test_what_operators_must_fix_is_a_dead_end_for_nobody(build: Callable[[], Message]) -> None:
+def test_a_fault_for_operators_asks_to_report_it_if_none_knows(build: Callable[[], Message]) -> None:
     assert "Please tell an operator of kyc-bot." in shown(build())
     assert "nothing to do for you" not in shown(build())
 
@@ -447,7 +449,7 @@ def one_action(action: str, value: str, outcome: Outcome = Outcome.REJECTED) -> 
 
 
 @pytest.mark.parametrize(("action", "value"), [row[:2] for row in actions_table()])
-def test_every_action_and_value_of_smile_id_is_a_readable_line_or_deliberately_silent(action: str, value: str) -> None:
+def test_every_action_and_value_of_smile_id_is_a_readable_line_or_left_out(action: str, value: str) -> None:
     found = one_action(action, value)
 
     if value == "Not Applicable":
@@ -484,17 +486,17 @@ def test_every_action_and_value_of_smile_id_is_a_readable_line_or_deliberately_s
         ("Liveness_Check", "Maybe", "• Liveness: Maybe"),
     ],
 )
-def test_an_action_reads_as_a_person_would_say_it(action: str, value: str, line: str) -> None:
+def test_an_action_reads_like_plain_english(action: str, value: str, line: str) -> None:
     assert one_action(action, value) == [line]
 
 
-def test_only_what_is_good_gets_the_mark_of_the_good() -> None:
+def test_only_good_values_get_a_check_mark() -> None:
     good = {value for action, value, _ in actions_table() if "✓" in "".join(one_action(action, value))}
 
     assert good == {"Passed", "Verified", "Returned", "Approved"}
 
 
-def test_actions_without_a_value_and_hundreds_of_them_do_no_harm() -> None:
+def test_empty_actions_and_hundreds_of_actions_are_harmless() -> None:
     assert one_action("Liveness_Check", "") == []
     many = ResultMeaning(
         code="0811",
@@ -554,7 +556,7 @@ def test_the_request_carries_reference_progress_and_the_last_digits() -> None:
         ),
     ],
 )
-def test_progress_is_told_as_far_as_it_went(check: Check, status: str, steps: str) -> None:
+def test_progress_ends_where_the_check_ended(check: Check, status: str, steps: str) -> None:
     head, about, *_ = request(check)
 
     assert head.endswith(f" — {status}")
@@ -569,18 +571,18 @@ def test_progress_is_told_as_far_as_it_went(check: Check, status: str, steps: st
         (timedelta(days=9), "9 days, we ask Smile ID again once a day"),
     ],
 )
-def test_a_long_wait_is_told_with_how_often_we_really_ask(waiting: timedelta, how_often: str) -> None:
+def test_a_long_wait_says_how_often_smile_id_is_polled(waiting: timedelta, how_often: str) -> None:
     assert request(CHECK, waiting=waiting)[0].endswith(f"Waiting for Smile ID. Still waiting: {how_often}")
 
 
 @pytest.mark.parametrize(("tries", "notified"), [(0, False), (1, False), (2, True)])
-def test_trying_again_is_told_from_the_second_time_on(tries: int, notified: bool) -> None:
+def test_retries_are_mentioned_from_the_second_attempt_on(tries: int, notified: bool) -> None:
     head = request(replace(CHECK, state=State.SUBMITTING, sent_at=None, tries=tries))[0]
 
     assert head.endswith("It takes longer than usual, we keep trying") is notified
 
 
-def test_what_is_told_but_not_confirmed_says_so_in_the_request_too() -> None:
+def test_an_unconfirmed_result_says_so_in_the_request_too() -> None:
     check = replace(CHECK, state=State.REJECTED, verdict="0811")
     said = thread.request_message(check, bvn(), unconfirmed=True)
 
@@ -588,7 +590,7 @@ def test_what_is_told_but_not_confirmed_says_so_in_the_request_too() -> None:
 
 
 @pytest.mark.parametrize("reason", list(ReviewReason))
-def test_asking_again_is_promised_only_where_we_do(reason: ReviewReason) -> None:
+def test_polling_is_promised_only_where_it_happens(reason: ReviewReason) -> None:
     check = replace(CHECK, state=State.IN_REVIEW, reason=reason)
     promised = "we ask Smile ID again" in request(check, waiting=timedelta(minutes=6))[0]
 
@@ -603,7 +605,7 @@ def test_every_state_has_a_name_that_approves_only_what_is_approved(state: State
     assert status_name(check).startswith("Approved") is (state is State.APPROVED)
 
 
-def test_what_personal_data_there_is_stays_out_of_every_message() -> None:
+def test_personal_data_stays_out_of_every_message() -> None:
     check = replace(
         CHECK,
         id_info={"id_number": "22212345678", "first_name": "Adaeze", "last_name": "Okonkwo", "dob": "1990-01-02"},
@@ -634,7 +636,7 @@ TOLD_OF_SMILE_ID = (
     PostKind.SECOND_FINAL,
     PostKind.SUSPECTS,
 )
-"""What people are told because of a message of Smile ID's."""
+"""The posts that report a message of Smile ID."""
 
 
 @pytest.mark.parametrize("tell", [*(kind.value for kind in TOLD_OF_SMILE_ID), "overdue", ""])
@@ -655,7 +657,7 @@ def test_a_card_links_to_the_thread() -> None:
     assert shown(said).startswith(f"Needs a person · Nigeria · BVN ending 000 · {REF} ({link})")
 
 
-def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:
+def test_an_alert_says_what_is_wrong_and_where_to_look() -> None:
     said = private.alert("smile_id:2205", {"ref": REF, "words": "Smile ID refuses our requests."})
 
     assert lines(said)[0] == "kyc-bot needs an operator: Smile ID refuses our requests."
@@ -663,7 +665,7 @@ def test_an_operator_hears_what_is_wrong_and_where_to_look() -> None:
     assert "kyc-bot check" in lines(said)[1]
 
 
-def test_words_that_went_astray_say_where_they_belong() -> None:
+def test_a_redirected_message_names_its_check() -> None:
     said = private.directly(result(read("0810")), CHECK)
 
     assert lines(said)[0].startswith("@amina Approved")
@@ -681,7 +683,7 @@ def test_the_details_of_an_empty_and_of_a_forgotten_check_say_so() -> None:
     )
 
 
-def test_a_list_says_where_each_check_stands_and_an_empty_one_how_to_begin() -> None:
+def test_a_list_gives_each_status_and_an_empty_one_says_how_to_start() -> None:
     one = shown(listing([CHECK], bvn()))
 
     assert one.startswith(
@@ -708,7 +710,7 @@ def test_help_names_every_word_it_knows_and_shows_an_unknown_one_back() -> None:
         (State.IN_REVIEW, ReviewReason.CONTRADICTION, "without a clear word from Smile ID"),
     ],
 )
-def test_what_takes_two_people_is_called_against_a_verdict_only_where_there_is_one(
+def test_a_decision_is_against_a_verdict_only_where_there_is_one(
     state: State, reason: ReviewReason | None, against: str
 ) -> None:
     check = replace(CHECK, state=state, reason=reason)
