@@ -1,10 +1,12 @@
 """Databases as older versions of the bot left them, made from one of today."""
 
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from bot.slack.blocks.refusals import stored_sentence
 from storage.engine.sealing import Sealer
 
 
@@ -43,6 +45,47 @@ def before_prints(path: Path, sealer: Sealer) -> set[str]:
         db.executemany("INSERT INTO gone VALUES (?)", [(digest,) for digest in deleted])
         db.execute("DROP TABLE gone")
     return digests | deleted
+
+
+def before_inbox(path: Path, sealer: Sealer) -> set[str]:
+    """Turn a closed database back to what the bot wrote before migration m0013; gives the sentences that stand in it.
+
+    Faults were kept as sentences, where they are codes now, and an answer that was lost was a kind of its own.
+    """
+    sentences = set()
+
+    def said(fault: str | None) -> str | None:
+        if fault is None:
+            return None
+        sentences.add(stored_sentence(fault))
+        return stored_sentence(fault)
+
+    def said_in_reading(sealed: bytes, place: str) -> bytes:
+        reading = json.loads(sealer.open(sealed, place=place))
+        reading["faults"] = [[row, column, said(fault)] for row, column, fault in reading["faults"]]
+        return sealer.seal(json.dumps(reading), place=place)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.create_function("said", 1, said)
+        db.create_function("said_in_reading", 2, said_in_reading)
+        for statement in (
+            "UPDATE verifications SET failure_words = said(failure_words)",
+            "UPDATE batches SET words = said(words)",
+            """
+            UPDATE batches SET reading_sealed = said_in_reading(reading_sealed, 'batches.reading:' || id)
+            WHERE reading_sealed IS NOT NULL
+            """,
+            "UPDATE posts SET note = json_set(note, '$.words', said(note ->> '$.words')) WHERE kind = 'alert'",
+            """
+            UPDATE posts SET id = 'unanswered' || substr(id, 7), kind = 'unanswered',
+                note = json_object('channel', note ->> '$.channel')
+            WHERE kind = 'answer'
+            """,
+            "DROP TABLE inbox",
+            "DELETE FROM _sqlite_migrations WHERE name = 'm0013_inbox'",
+        ):
+            db.execute(statement)
+    return sentences
 
 
 def _bare(db: sqlite3.Connection) -> set[str]:
