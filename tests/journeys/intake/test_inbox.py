@@ -192,6 +192,24 @@ async def test_an_event_that_slack_brings_again_after_a_restart_is_answered_once
         assert not slack.direct_messages(ANALYST)
 
 
+async def test_a_click_that_cannot_be_stored_says_so_and_the_next_one_sends(tmp_path: Path) -> None:
+    async with journey(tmp_path, timeouts=HASTY) as world:
+        await write(world, WHOLE, "selfie.jpg")
+        shown = await said_directly(world)
+        with closing(sqlite3.connect(world.bot.settings.database)) as db:
+            db.execute("CREATE TRIGGER full BEFORE INSERT ON inbox BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+            await world.analyst.click(shown, ids.SEND_MESSAGE)
+            await world.answered()
+            db.execute("DROP TRIGGER full")
+        (told,) = world.slack.ephemerals(ANALYST)
+        assert "your click changed nothing" in told.text
+        await asyncio.gather(*(world.analyst.click(shown, ids.SEND_MESSAGE) for _ in range(2)))
+        await world.answered()
+        await world.settle()
+        assert len(world.smile_id.jobs) == 1
+        assert len([text for text in world.direct(ANALYST) if "Asked by" in text]) == 1
+
+
 # Ids alone
 
 
