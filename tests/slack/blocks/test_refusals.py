@@ -34,11 +34,23 @@ def _made() -> Iterator[Made]:
     for room in ("bot", "handlers"):
         for path in sorted((ROOT / room).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
+                if isinstance(node, ast.Call) and (made := _code_made_by(node)) is not None:
                     where = f"{path.relative_to(ROOT)}:{node.lineno}"
                     facts = frozenset(keyword.arg or "**" for keyword in node.keywords) | _keys(node)
-                    for code in _codes(node.args[0], within=path):
+                    for code in _codes(made, within=path):
                         yield Made(where, code, facts)
+
+
+def _code_made_by(call: ast.Call) -> ast.expr | None:
+    """The argument that is a code. A delivery outcome alerts by `end.alert(tx, fault, code, **facts)`, which hands both
+    on: there the caller supplies the facts, not `alert` itself.
+    """
+    if isinstance(call.func, ast.Name) and call.func.id in MAKERS:
+        hands_on = len(call.args) > 1 and isinstance(call.args[1], ast.Name)
+        return None if hands_on else call.args[0]
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "alert" and len(call.args) == 3:
+        return call.args[2]
+    return None
 
 
 def _keys(call: ast.Call) -> frozenset[str]:
