@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.outbox import Message
 from bot.errors import Refused
-from bot.reporting.summaries import Answer
+from bot.reporting.summaries import SummaryAnswer
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private, refusals, summary
 from bot.slack.blocks.summary import DisplayNames, SummaryContext
@@ -32,7 +32,7 @@ async def _answer(bot: Bot, user: str, typed: str) -> Message:
     return summary.with_button(_figures(bot, found), value=dict(found.button), with_chart=bot.summary.with_charts)
 
 
-def _figures(bot: Bot, answer: Answer) -> Message:
+def _figures(bot: Bot, answer: SummaryAnswer) -> Message:
     # Seen by one person alone, a mention calls nobody.
     names = DisplayNames(subject=bot.id_types.subject, country=bot.id_types.country_name, person=person)
     return summary.message(answer.report, names, SummaryContext(today=answer.today, zone=bot.settings.timezone))

@@ -27,7 +27,7 @@ CAUGHT_UP = {PeriodKind.DAY: 3, PeriodKind.WEEK: 1, PeriodKind.MONTH: 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SummaryAnswer:
     """The figures that a manager asked for."""
 
     report: Report
@@ -104,7 +104,7 @@ class Summaries:
         due_at = at(period.last + timedelta(days=1), self.settings.summary_time, self._zone)
         return due_at if restored_at is not None and due_at <= from_text(restored_at) else None
 
-    async def answer(self, user: str, typed: str) -> Answer:
+    async def answer(self, user: str, typed: str) -> SummaryAnswer:
         """The figures for a manager's request. Raises Refused."""
         await self._require_manager(user)
         asked = parse(typed, today=self._today(), entries=self.id_types.known())
@@ -125,13 +125,13 @@ class Summaries:
         if not await self.database.write(self._share, channel, asked, once=once, by=user, now=self.now()):
             raise Refused(Refusal.SUMMARY_ONCE)
 
-    async def answer_again(self, payload: Mapping[str, str]) -> Answer:
+    async def answer_again(self, payload: Mapping[str, str]) -> SummaryAnswer:
         """The current figures of an answer that was shared, for the person who shared it."""
         return await self._answer(from_payload(payload), payload)
 
-    async def _answer(self, asked: SummaryRequest, button: Mapping[str, str]) -> Answer:
+    async def _answer(self, asked: SummaryRequest, button: Mapping[str, str]) -> SummaryAnswer:
         report = await self.database.read(report_reader.read, asked, settings=self.settings, as_of=self.now())
-        return Answer(report=report, today=self._today(), button=button)
+        return SummaryAnswer(report=report, today=self._today(), button=button)
 
     def _share(
         self, tx: Transaction, channel: str, asked: SummaryRequest, *, once: str, by: str, now: datetime

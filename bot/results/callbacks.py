@@ -27,7 +27,7 @@ REFUSED_BYTES = 4_096
 """How much is kept of a refused body that is no JSON: enough to see what it is."""
 
 
-class Answer(IntEnum):
+class CallbackResponse(IntEnum):
     """The HTTP status that answers a callback."""
 
     KEPT = 200
@@ -50,7 +50,7 @@ class Callbacks:
     now: Callable[[], datetime]
     on_callback: Callable[[str], None]
 
-    async def receive(self, token: str, body: Awaitable[bytes | None], headers: Mapping[str, str]) -> Answer:
+    async def receive(self, token: str, body: Awaitable[bytes | None], headers: Mapping[str, str]) -> CallbackResponse:
         """Keep one delivery and settle it; returns the answer only after the commit.
 
         `body` yields None when it is too long; it is awaited only for a token of ours, so that strangers cannot fill
@@ -59,27 +59,27 @@ class Callbacks:
         attempt = await self.database.read(attempts.by_token, token)
         if attempt is None:
             self.on_callback("unknown_token")
-            return Answer.UNKNOWN_TOKEN
+            return CallbackResponse.UNKNOWN_TOKEN
         raw = await body
         if raw is None:
-            return await self._refuse(attempt, Answer.TOO_LARGE, b"")
+            return await self._refuse(attempt, CallbackResponse.TOO_LARGE, b"")
         delivery = self.smile_id.read_callback(raw, headers)
         if delivery.body is None:
-            return await self._refuse(attempt, Answer.NOT_AN_OBJECT, raw)
+            return await self._refuse(attempt, CallbackResponse.NOT_AN_OBJECT, raw)
         if not self._is_fresh(delivery):
-            return await self._refuse(attempt, Answer.NOT_TRUSTED, raw, delivery.body)
+            return await self._refuse(attempt, CallbackResponse.NOT_TRUSTED, raw, delivery.body)
         message = delivery.message
         if message is None:
             # Signed, for one of our jobs, and not a result: kept and marked, and Smile ID's record is asked instead.
-            return await self._refuse(attempt, Answer.KEPT, raw, delivery.body)
+            return await self._refuse(attempt, CallbackResponse.KEPT, raw, delivery.body)
         if not message.is_about(attempt):
-            return await self._refuse(attempt, Answer.ANOTHER_JOB, raw, delivery.body)
+            return await self._refuse(attempt, CallbackResponse.ANOTHER_JOB, raw, delivery.body)
         settle, now = self.settlement.settle, self.now()
         disposition = await self.database.write(settle, attempt.job_id, message, source=Source.CALLBACK, now=now)
         state = disposition.value if disposition else "repeat"
         self.on_callback(state)
         log.info("callback.kept", ref=attempt.ref, job_id=attempt.job_id, state=state)
-        return Answer.KEPT
+        return CallbackResponse.KEPT
 
     def _is_fresh(self, delivery: Delivery) -> bool:
         """Whether it was signed by Smile ID lately: an older signature, once caught, would let anything through."""
@@ -87,11 +87,11 @@ class Callbacks:
         return any(now - self.settings.callback_max_age <= at <= now + AHEAD for at in delivery.signed_at)
 
     async def _refuse(
-        self, attempt: Attempt, answer: Answer, raw: bytes, body: Mapping[str, object] | None = None
-    ) -> Answer:
+        self, attempt: Attempt, answer: CallbackResponse, raw: bytes, body: Mapping[str, object] | None = None
+    ) -> CallbackResponse:
         """Keep what is not trusted, and ask Smile ID's record: only Smile ID should know the address it came to."""
         now, receipt_id = self.now(), self.settlement.new_id()
-        why = "not_a_result" if answer is Answer.KEPT else answer.name.lower()
+        why = "not_a_result" if answer is CallbackResponse.KEPT else answer.name.lower()
         text = raw[:REFUSED_BYTES].decode("utf-8", "replace")
         if body is not None:
             text = json.dumps(receipts.without_pictures(body))
