@@ -43,9 +43,24 @@ async def assert_approved_once(world: Site) -> None:
 # Going back
 
 
+def before_the_end(world: Site, hook: Hook) -> Hook:
+    """The check may go on while the hook is at work, and on a busy machine end before it: the confirmation of its
+    result waits, so that something newer than the backup is left.
+    """
+    taken = asyncio.Event()
+
+    async def take() -> None:
+        await hook()
+        taken.set()
+
+    world.smile_id.fail_next("job_status", Fault.call(before=taken.wait))
+    return take
+
+
 def at_the_photo(world: Site, hook: Hook) -> None:
     """Nothing is recorded yet of what will be sent."""
     asked = 0
+    hook = before_the_end(world, hook)
 
     def strike(method: str, _number: int) -> SlackFault | None:
         nonlocal asked
@@ -57,27 +72,19 @@ def at_the_photo(world: Site, hook: Hook) -> None:
 
 
 def at_the_opening(world: Site, hook: Hook) -> None:
-    world.slack.fail_next("chat.postMessage", SlackFault.call(after=hook))
+    world.slack.fail_next("chat.postMessage", SlackFault.call(after=before_the_end(world, hook)))
 
 
 def before_the_upload(world: Site, hook: Hook) -> None:
-    world.smile_id.fail_next("upload", Fault.call(before=hook))
+    world.smile_id.fail_next("upload", Fault.call(before=before_the_end(world, hook)))
 
 
 def after_the_upload(world: Site, hook: Hook) -> None:
-    world.smile_id.fail_next("upload", Fault.call(after=hook))
+    world.smile_id.fail_next("upload", Fault.call(after=before_the_end(world, hook)))
 
 
 def after_the_zip(world: Site, hook: Hook) -> None:
-    """The result may overtake the answer to the zip: its confirmation waits, so that something newer is left."""
-    taken = asyncio.Event()
-
-    async def take() -> None:
-        await hook()
-        taken.set()
-
-    world.smile_id.fail_next("put", Fault.call(after=take))
-    world.smile_id.fail_next("job_status", Fault.call(before=taken.wait))
+    world.smile_id.fail_next("put", Fault.call(after=before_the_end(world, hook)))
 
 
 def at_the_confirmation(world: Site, hook: Hook) -> None:
