@@ -1,6 +1,7 @@
 """How one attempt to deliver a post ends, if it ends; each outcome stores its consequences in one transaction."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,14 +38,15 @@ class PostEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryOutcome:
+class DeliveryOutcome(ABC):
     why: str = ""
     event: ClassVar[str] = ""
     """Logged when it is stored."""
     level: ClassVar[int] = logging.ERROR
 
+    @abstractmethod
     def store(self, tx: Transaction, end: PostEnd) -> None:
-        raise NotImplementedError
+        """Write what follows from it; the caller's transaction is the one unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
