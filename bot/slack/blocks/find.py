@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from bot.domain.check.check import Check
 from bot.domain.check.request import MAX_TEXT
@@ -29,7 +29,7 @@ LABELS = {
 NEVER_AS_TEXT = (
     "What you typed after `find` was not used: ID numbers and names do not belong into a command. The form is open."
 )
-_CURSOR = TypeAdapter(tuple[str, AwareDatetime | None, str | None, bool])
+_CURSOR = TypeAdapter(tuple[str, str | None, str | None, bool])
 NOTHING_SOUGHT = "Fill in at least one field."
 
 
@@ -59,10 +59,12 @@ class PageCursor:
     def load(cls, value: str) -> "PageCursor | None":
         """A button's value; None if it is not one of ours."""
         try:
-            shown, asked_at, ref, newer = _CURSOR.validate_json(value, strict=True)
-        except ValidationError:
+            shown, at, ref, newer = _CURSOR.validate_json(value, strict=True)
+            # As `dump` writes it: pydantic would also take a bare number of seconds.
+            asked_at = datetime.fromisoformat(at) if at is not None else None
+        except ValueError:
             return None
-        if (asked_at is None) != (ref is None):
+        if (asked_at is None) != (ref is None) or (asked_at is not None and asked_at.tzinfo is None):
             return None
         return cls(shown=shown, asked_at=asked_at, ref=ref, newer=newer)
 
