@@ -29,7 +29,6 @@ from bot.reporting import report_reader
 from bot.reporting.export_writer import parts
 from bot.results import releases
 from bot.runtime import doctor, log_config
-from bot.runtime.factory import connect_smile_id
 from bot.runtime.reference_data import read_tables
 from bot.runtime.server import run
 from bot.settings import Settings
@@ -171,7 +170,7 @@ def check(*, new_key: bool) -> None:
             click.echo(f"FAIL  settings: {line}")
         sys.exit(2)
     log_config.configure(settings.log_format)
-    findings = asyncio.run(doctor.probe(settings, connect=connect_smile_id))
+    findings = asyncio.run(doctor.probe(settings))
     for finding in findings:
         click.echo(finding.line())
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

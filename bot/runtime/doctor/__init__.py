@@ -14,16 +14,9 @@ import httpx
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
-from bot.runtime.clock import utc_now
-from bot.runtime.doctor import callback, clock, slack, smile_id
-from bot.runtime.doctor.findings import (
-    DoctorTimeouts,
-    Finding,
-    fail,
-    note,
-    ok,
-    within,
-)
+from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
+from bot.runtime.doctor import callback, slack, smile_id
+from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
 from bot.runtime.reference_data import read_tables
 from bot.settings import Settings
 from storage.engine import inspect
@@ -33,12 +26,13 @@ __all__ = ["DoctorTimeouts", "Finding", "probe"]
 
 SWEEP = timedelta(seconds=10)
 """How long the database is searched for damage."""
+CLOCK_WRONG = timedelta(seconds=120)
+"""Well before requests are refused: Slack's signed ones at 5 minutes, Smile ID's results 5 minutes ahead."""
 
 
 async def probe(
     settings: Settings,
     *,
-    connect: smile_id.Connect,
     now: Callable[[], datetime] = utc_now,
     limits: DoctorTimeouts | None = None,
 ) -> list[Finding]:
@@ -49,12 +43,10 @@ async def probe(
     async with httpx.AsyncClient(timeout=httpx.Timeout(limits.call, connect=limits.connect), trust_env=False) as http:
         probes = await asyncio.gather(
             within(limits.probe, "slack", slack.probe(settings, known, limits)),
-            within(limits.probe, "smile id", smile_id.probe(settings, http, connect, id_types, now, limits)),
+            within(limits.probe, "smile id", smile_id.probe(settings, http, id_types, now, limits)),
             within(limits.probe, "callback", callback.probe(settings, http, limits)),
-            within(limits.part, "clock against Slack", clock.probe("Slack", settings.slack_api_url, http, now, limits)),
-            within(
-                limits.part, "clock against Smile ID", clock.probe("Smile ID", settings.smile_id_url, http, now, limits)
-            ),
+            within(limits.part, "clock against Slack", _clock("Slack", settings.slack_api_url, http, now, limits)),
+            within(limits.part, "clock against Smile ID", _clock("Smile ID", settings.smile_id_url, http, now, limits)),
             within(limits.probe, "database", _database(settings, sealer)),
         )
     return [*found, *chain.from_iterable(probes)]
@@ -76,6 +68,25 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
     if settings.summary_channel and not chart.can_draw():
         found.append(note("charts", "matplotlib is not installed: summaries come without a picture. See the README."))
     return found, id_types, sealer
+
+
+async def _clock(
+    whose: str, url: str, http: httpx.AsyncClient, now: Callable[[], datetime], limits: DoctorTimeouts
+) -> list[Finding]:
+    subject = f"clock against {whose}"
+    try:
+        asked = now()
+        async with asyncio.timeout(limits.call):
+            answer = await http.head(url)
+        between = asked + (now() - asked) / 2
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
+        return [note(subject, "not compared, since there was no answer")]
+    ahead = ahead_of(answer.headers.get("date"), between)
+    if ahead is None:
+        return [note(subject, "not compared, since the answer carries no date")]
+    if abs(ahead) <= CLOCK_OK:
+        return [ok(subject, f"{round(abs(ahead).total_seconds())} s apart")]
+    return [(fail if abs(ahead) > CLOCK_WRONG else note)(subject, apart(ahead))]
 
 
 async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:

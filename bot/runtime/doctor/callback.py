@@ -2,15 +2,19 @@
 
 import asyncio
 import errno
-import os
 import secrets
 import socket
 import ssl
 from urllib.parse import urlsplit
 
 import httpx
+from starlette.datastructures import URL
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
+from bot.errors import SettingsFault
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok
+from bot.runtime.server import listen, serve_asgi
 from bot.settings import Settings, is_loopback
 
 
@@ -26,12 +30,10 @@ async def probe(settings: Settings, http: httpx.AsyncClient, limits: DoctorTimeo
     if settings.port == 0:
         return [note(subject, "cannot be tried, since KYC_PORT is 0 and any port may be taken at the start")]
     try:
-        sock = socket.create_server(
-            (settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        )
-    except OSError as fault:
-        if fault.errno != errno.EADDRINUSE:
-            return [fail(subject, f"cannot listen on {at} ({_reason(fault)}). See KYC_HOST and KYC_PORT.")]
+        sock = listen(settings.host, settings.port)
+    except SettingsFault as fault:
+        if not (isinstance(fault.__cause__, OSError) and fault.__cause__.errno == errno.EADDRINUSE):
+            return [fail(subject, f"{fault}. See KYC_HOST and KYC_PORT.")]
         trouble = await _bot_answers(http, url, at, limits)
         words = "the running bot answers at"
     else:
@@ -58,17 +60,24 @@ async def _bot_answers(http: httpx.AsyncClient, url: str, at: str, limits: Docto
 async def _door_answers(
     http: httpx.AsyncClient, url: str, at: str, sock: socket.socket, limits: DoctorTimeouts
 ) -> str | None:
-    door = _Door(limits)
-    sock.setblocking(False)
-    server = await asyncio.start_server(door.answer, sock=sock)
-    async with server:
+    # A path and an answer that nobody else can know.
+    token, word = secrets.token_hex(32), secrets.token_hex(16)
+    strayed = False
+
+    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal strayed
+        is_ours = scope["path"] == f"/smile-id/callback/{token}"
+        strayed = strayed or (not is_ours and token in str(URL(scope=scope)))
+        await (PlainTextResponse(word) if is_ours else Response(status_code=404))(scope, receive, send)
+
+    async with serve_asgi(door, sock):
         # Just as Smile ID calls: a proxy may let some paths and methods pass and not others.
-        answer = await _ask(http, "POST", f"{url}{door.path}", limits)
+        answer = await _ask(http, "POST", f"{url}/smile-id/callback/{token}", limits)
     if isinstance(answer, str):
         return answer
-    if answer == (200, door.word):
+    if answer == (200, word.encode()):
         return None
-    if door.strayed:
+    if strayed:
         return (
             f"a request comes through, but with another path. The reverse proxy must hand on /smile-id/callback/… "
             f"to {at} as such, without the path of KYC_PUBLIC_URL."
@@ -77,36 +86,6 @@ async def _door_answers(
         f"something else answers at {url} (HTTP {answer[0]}). Point the reverse proxy at {at}, for POST to "
         "/smile-id/callback/ too."
     )
-
-
-class _Door:
-    """Stands in for the bot's listener, for one request: a path and an answer that nobody else can know."""
-
-    def __init__(self, limits: DoctorTimeouts) -> None:
-        self._seconds = limits.call
-        token = secrets.token_hex(32)
-        self.path = f"/smile-id/callback/{token}"
-        self.word = secrets.token_hex(16).encode()
-        self.strayed = False
-        """A request with our token came, but the way to it was changed."""
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                head = await reader.readuntil(b"\r\n\r\n")
-                target = head.split(b" ", 2)[1].decode("ascii", "replace")
-                ours = target == self.path
-                self.strayed = self.strayed or (not ours and self.path.rpartition("/")[2] in target)
-                status, body = (b"200 OK", self.word) if ours else (b"404 Not Found", b"")
-                writer.write(
-                    b"HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
-                    % (status, len(body), body)
-                )
-                await writer.drain()
-        except (OSError, EOFError, IndexError, TimeoutError, asyncio.LimitOverrunError):
-            return
-        finally:
-            writer.close()
 
 
 async def _ask(http: httpx.AsyncClient, method: str, url: str, limits: DoctorTimeouts) -> tuple[int, bytes] | str:
@@ -149,9 +128,3 @@ def _certificate_fault(fault: BaseException | None) -> str | None:
             return fault.reason or "TLS failed"
         fault = fault.__cause__ or fault.__context__
     return None
-
-
-def _reason(fault: OSError) -> str:
-    number = fault.errno or 0
-    # socket adds the address to the text; a name that was not found has a number below zero.
-    return os.strerror(number) if number > 0 else fault.strerror or type(fault).__name__

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 
@@ -46,16 +47,9 @@ class Finding:
         return f"{self.mark.value:<6}{' '.join(text.split())}"
 
 
-def ok(subject: str, text: str) -> Finding:
-    return Finding(Mark.OK, subject, text)
-
-
-def fail(subject: str, text: str) -> Finding:
-    return Finding(Mark.FAIL, subject, text)
-
-
-def note(subject: str, text: str) -> Finding:
-    return Finding(Mark.NOTE, subject, text)
+ok = partial(Finding, Mark.OK)
+fail = partial(Finding, Mark.FAIL)
+note = partial(Finding, Mark.NOTE)
 
 
 async def within(seconds: float, subject: str, probe: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
@@ -76,7 +70,3 @@ async def within(seconds: float, subject: str, probe: Coroutine[Any, Any, list[F
 
 def listed(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

@@ -2,45 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
 
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
-from bot.runtime.doctor.findings import (
-    DoctorTimeouts,
-    Finding,
-    fail,
-    listed,
-    note,
-    ok,
-)
+from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok
+from bot.runtime.factory import connect_smile_id
 from bot.settings import Settings
 from bot.slack.blocks import refusals
 from bot.smile_id.interface import SmileID
 
 
-class Connect(Protocol):
-    """Makes the bot's own connection to Smile ID, as the composition root does; ValueError where a setting is wrong."""
-
-    def __call__(
-        self, settings: Settings, http: httpx.AsyncClient, *, now: Callable[[], datetime], call_seconds: float
-    ) -> SmileID: ...
-
-
 async def probe(
     settings: Settings,
     http: httpx.AsyncClient,
-    connect: Connect,
     id_types: IDTypes | None,
     now: Callable[[], datetime],
     limits: DoctorTimeouts,
 ) -> list[Finding]:
     subject = "smile id credentials"
     try:
-        smile_id = connect(settings, http, now=now, call_seconds=limits.call)
+        smile_id = connect_smile_id(settings, http, now=now, call_seconds=limits.call)
         enabled, proven = await _try_credentials(smile_id)
     except ValueError as fault:
         return [fail(subject, f"{fault}. See SMILE_ID_API_URL and SMILE_ID_API_KEY.")]

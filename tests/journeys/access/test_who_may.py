@@ -12,7 +12,6 @@ import pytest
 from bot.access.permissions import Permission, Role
 from bot.outbox import alerts
 from bot.runtime.doctor import probe
-from bot.runtime.factory import connect_smile_id
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
@@ -247,7 +246,7 @@ async def test_the_token_of_another_workspace_is_a_fault_and_nobody_has_a_role(t
             assert await answer(world) == NOT_SURE
             await world.work()
             assert slack.messages(CHANNEL) == [], "what is due waits: there it would go astray"
-            found = await probe(world.bot.settings, connect=connect_smile_id)
+            found = await probe(world.bot.settings)
             lines = [finding.line() for finding in found if "slack token" in finding.subject]
             assert lines[0].startswith("FAIL  slack token: SLACK_BOT_TOKEN is of workspace T0OTHER0001")
         slack.world.team_id = "T0ACME00001"

@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bot.runtime.doctor import DoctorTimeouts, Finding, probe
-from bot.runtime.factory import connect_smile_id
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
@@ -98,7 +97,7 @@ class House:
 
 async def _look(settings: Settings, *, limits: DoctorTimeouts, ahead: timedelta = timedelta(0)) -> list[Finding]:
     """What the command calls, on a machine whose clock is `ahead`."""
-    return await probe(settings, connect=connect_smile_id, now=lambda: datetime.now(UTC) + ahead, limits=limits)
+    return await probe(settings, now=lambda: datetime.now(UTC) + ahead, limits=limits)
 
 
 def assert_silent(text: str, environment: dict[str, str]) -> None:
