@@ -148,12 +148,7 @@ class Scheduler:
         self._worst = _Lag(0.0, 0.0)
 
     def every(
-        self,
-        interval: timedelta,
-        job: Callable[[], Awaitable[object]],
-        name: str,
-        *,
-        first_in: timedelta | None = None,
+        self, interval: timedelta, job: Callable[[], Awaitable[object]], name: str, *, first_in: timedelta | None = None
     ) -> None:
         """Run `job` each `interval`, never twice at once; a failure is logged.
 

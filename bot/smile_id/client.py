@@ -287,9 +287,7 @@ class V1Client:
         meaning = REFUSALS.get(code or "", UNEXPLAINED)
         if answer.status >= 500 or answer.status in _LATER or meaning.retry:
             return SmileIDUnavailable(
-                f"not now, with code {code or 'none'} (HTTP {answer.status})",
-                code=code,
-                retry_after=self._wait(answer),
+                f"not now, with code {code or 'none'} (HTTP {answer.status})", code=code, retry_after=self._wait(answer)
             )
         return SmileIDRefused(code=code, status=answer.status, fault=meaning.fault, why=meaning.why)
 
@@ -314,12 +312,7 @@ class V1Client:
         }
 
     def _request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        content: bytes | AsyncIterator[bytes] | None = None,
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | AsyncIterator[bytes] | None = None
     ) -> httpx.Request:
         return self.http.build_request(
             method,

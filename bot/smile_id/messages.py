@@ -20,11 +20,7 @@ def message_in(body: Mapping[str, object], codes: ResultCodes) -> ResultMessage:
         raise SmileIDAnswerInvalid("result message with too many levels")
     found = parse_message(body)
     reading = codes.read(
-        code=found.code,
-        text=found.text,
-        actions=found.actions,
-        said_final=found.is_final,
-        confidence=found.confidence,
+        code=found.code, text=found.text, actions=found.actions, said_final=found.is_final, confidence=found.confidence
     )
     return ResultMessage(
         reading=reading,
