@@ -6,6 +6,7 @@ together, or not at all.
 
 import random
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,37 +16,29 @@ from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.outbox import Post, PostKind
 from bot.domain.results.assurance import Doubt, doubt_about_approval, liveness_of
 from bot.domain.results.attempt import Attempt, Step
-from bot.domain.results.record_match import RecordMatch
+from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lower
 from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, rule
 from bot.domain.review.review import Agreement, Decision
 from bot.outbox import refresh
 from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
-from bot.results.comparison import comparison_of_job, tells_of_a_person
 from bot.review import transitions
 from bot.settings import Settings
-from bot.smile_id.interface import ResultMessage, SmileID
+from bot.smile_id.interface import Authority, ResultMessage, SmileID
 from storage import attempts, check_facts, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
+
+_WORST_FIRST = (RecordMatch.DIFFERS, RecordMatch.PARTLY, RecordMatch.MATCHES)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Settlement:
-    """Keeps a message, rules on it, moves the check."""
-
     smile_id: SmileID
     announcements: Announcements
     settings: Settings
     rng: random.Random
 
     def settle(
-        self,
-        tx: Transaction,
-        job_id: str,
-        message: ResultMessage,
-        *,
-        source: Source,
-        now: datetime,
-        past: bool = False,
+        self, tx: Transaction, job_id: str, message: ResultMessage, *, source: Source, now: datetime, past: bool = False
     ) -> Disposition | None:
         """Keep one message and apply it. None for a repeat.
 
@@ -70,7 +63,7 @@ class Settlement:
             attempts.learned_job(tx, job_id, message.smile_job_id)
         # Also with a final result: the authority's record may have come before the release that began to compare, and
         # a repeat may confirm what was claimed before it.
-        if reading.is_final or (is_new and tells_of_a_person(message)):
+        if reading.is_final or (is_new and message.authority != Authority()):
             received = self._compare(tx, received)
         ruling = rule(reading, source, situation_of(received.check, attempt, outbox.told_codes(tx, job_id)))
         if is_new or ruling.fate is Disposition.COUNTED:
@@ -126,7 +119,7 @@ class Settlement:
     def _compare(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
         """Repeat the comparison with everything that is known of the authority's record by now."""
         check, now = received.check, received.at
-        found = comparison_of_job(tx, self.smile_id, received.attempt.job_id, check.id_info, country=check.country)
+        found = self._comparison(tx, received.attempt.job_id, check)
         if found == check.record:
             return received
         checks.compared(tx, check.ref, found)
@@ -137,6 +130,23 @@ class Settlement:
             check_facts.note(tx, check.ref, now=now)
             refresh.check_changed(tx, check.ref, now=now)
         return replace(received, check=checks.get(tx, check.ref))
+
+    def _comparison(self, tx: Transaction, job_id: str, check: Check) -> Comparison:
+        """What was entered against the authority's record: by field the worst outcome of all trusted messages.
+
+        A callback's signature does not cover its body. With the worst outcome a forged record can call a reviewer, but
+        never turn *differs* into *matches*.
+        """
+        entered, found = entered_person(check.id_info), []
+        for kept in receipts.of_job(tx, job_id):
+            message = self.smile_id.read_message(kept.body)
+            compared = compare(entered, message.authority.person, country=check.country)
+            found.append(lower(compared, message.reading.actions))
+        return Comparison(
+            name=_worst(one.name for one in found),
+            dob=_worst(one.dob for one in found),
+            phone=_worst(one.phone for one in found),
+        )
 
     def _end_claim(self, tx: Transaction, attempt: Attempt) -> Post | None:
         """End a claim, which is confirmed or void. Returns the post that said *not yet confirmed*, if there is one."""
@@ -186,6 +196,11 @@ class Settlement:
         stands = Decision.APPROVED if check.state is State.APPROVED else None
         if (check.decision or stands) is Decision.APPROVED:
             self.announcements.record_differs(tx, replace(received, check=check), self._doubt(check))
+
+
+def _worst(matches: Iterable[RecordMatch]) -> RecordMatch:
+    found = frozenset(matches)
+    return next((match for match in _WORST_FIRST if match in found), RecordMatch.NOT_COMPARED)
 
 
 def _is_news(check: Check, *, before: RecordMatch) -> bool:

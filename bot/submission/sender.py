@@ -12,13 +12,7 @@ import structlog
 from bot.domain.check.check import Check, PhotoKind
 from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.domain.results.attempt import Attempt
-from bot.errors import (
-    Fault,
-    SmileIDAnswerInvalid,
-    SmileIDError,
-    SmileIDRefused,
-    SmileIDUncertain,
-)
+from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDError, SmileIDRefused, SmileIDUncertain
 from bot.settings import Settings
 from bot.smile_id.interface import Accepted, Arrival, JobPhoto, JobRequest, SmileID
 from bot.submission import checkpoints
