@@ -16,13 +16,13 @@ from PIL import Image
 
 import bot.slack.blocks
 from bot.domain.outbox import Message, PostKind
+from bot.sandbox.page import drawing, marks
+from bot.sandbox.page.drawing import Canvas
+from bot.sandbox.page.marks import NotDrawn
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
 from bot.slack.blocks import private
-from tests.pictures import drawing, marks
 from tests.pictures.__main__ import FOLDER, MOST_BYTES, PAGE, page
-from tests.pictures.drawing import Canvas
-from tests.pictures.marks import NotDrawn
-from tests.pictures.people import AMINA
+from tests.pictures.people import AMINA, READER
 from tests.pictures.scene import Scene
 from tests.pictures.scenes import sheets
 from tests.pictures.scenes.samples import CHECK_BVN, ENTRY
@@ -176,7 +176,7 @@ def test_what_was_typed_and_what_is_wrong_with_it_stay_text() -> None:
         "label": {"type": "plain_text", "text": "<b>", "emoji": False},
         "element": {"type": "plain_text_input", "action_id": "b"},
     }
-    drawn = drawing.blocks(Canvas(typed={"a": "<i>"}, errors={"a": "<u>"}), [block])
+    drawn = drawing.blocks(Canvas(reader=READER, typed={"a": "<i>"}, errors={"a": "<u>"}), [block])
     assert not any(tag in drawn for tag in ("<b>", "<i>", "<u>"))
     assert all(f"&lt;{tag}&gt;" in drawn for tag in "biu")
 
@@ -201,7 +201,7 @@ def test_what_was_typed_and_what_is_wrong_with_it_stay_text() -> None:
     ],
 )
 def test_mrkdwn_reads_as_in_slack(text: str, drawn: str) -> None:
-    assert marks.mrkdwn(text) == drawn
+    assert marks.mrkdwn(text, READER) == drawn
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_mrkdwn_reads_as_in_slack(text: str, drawn: str) -> None:
 )
 def test_what_slack_would_read_otherwise_than_meant_is_not_drawn(text: str) -> None:
     with pytest.raises(NotDrawn):
-        marks.mrkdwn(text)
+        marks.mrkdwn(text, READER)
 
 
 _PLAIN = {"type": "plain_text", "text": "x", "emoji": False}
@@ -229,10 +229,12 @@ _PLAIN = {"type": "plain_text", "text": "x", "emoji": False}
 )
 def test_a_block_that_no_picture_would_show_is_refused(block: dict[str, Any]) -> None:
     with pytest.raises(NotDrawn):
-        drawing.blocks(Canvas(), [block])
+        drawing.blocks(Canvas(reader=READER), [block])
 
 
-@pytest.mark.parametrize("canvas", [lambda: Canvas(typed={"a": "x"}), lambda: Canvas(errors={"a": "x"})])
+@pytest.mark.parametrize(
+    "canvas", [lambda: Canvas(reader=READER, typed={"a": "x"}), lambda: Canvas(reader=READER, errors={"a": "x"})]
+)
 def test_text_for_a_missing_field_is_refused(canvas: Callable[[], Canvas]) -> None:
     with pytest.raises(NotDrawn, match="no field a here"):
         drawing.blocks(canvas(), [{"type": "divider"}])

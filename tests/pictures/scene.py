@@ -9,13 +9,14 @@ from typing import Any
 
 from bot.domain.outbox import Message, PostKind
 from bot.outbox.builders import File
-from tests.pictures import drawing
-from tests.pictures.drawing import Canvas, Typed
+from bot.sandbox.page import drawing
+from bot.sandbox.page.drawing import Canvas, Typed
+from tests.pictures.people import READER
 
 DESKTOP, PHONE, TWO_MODALS = 760, 420, 1100
 """Pixels: a conversation in Slack's window, a large phone, and two columns of modals."""
 
-_CSS = Path(__file__).with_name("slack.css").read_text(encoding="utf-8")
+_CSS = Path(drawing.__file__).with_name("drawing.css").read_text(encoding="utf-8")
 
 
 class Place(Enum):
@@ -57,7 +58,7 @@ class Scene:
     def html(self, asked: set[str] | None = None) -> str:
         """`asked`: confirmations that the sheet has drawn already; new ones are added."""
         asked = set() if asked is None else asked
-        canvas = Canvas(typed=self.typed, errors=self.errors, images=self.images, asked=asked)
+        canvas = Canvas(reader=READER, typed=self.typed, errors=self.errors, images=self.images, asked=asked)
         match self.shows:
             case Message(text=text, blocks=listed):
                 drawn = drawing.message(canvas, text=text, listed=listed, at="3:30 PM", note=self.place.value)

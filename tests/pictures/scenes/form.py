@@ -8,9 +8,9 @@ from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, parse
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import Refusal, Refused
+from bot.sandbox.page.drawing import Typed
 from bot.slack.blocks import form, ids, kit, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, ResultPlace
-from tests.pictures.drawing import Typed
 from tests.pictures.people import REQUESTS
 from tests.pictures.scene import TWO_MODALS, Scene, Sheet
 from tests.pictures.scenes.held import seen_before

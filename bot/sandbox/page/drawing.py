@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from tests.pictures import marks
-from tests.pictures.marks import NotDrawn
-from tests.pictures.people import CHANNELS, PEOPLE, ZONE
+from bot.sandbox.page import marks
+from bot.sandbox.page.marks import NotDrawn, Reader
 
 JSON = Mapping[str, Any]
 Typed = str | Sequence[str]
@@ -25,6 +24,7 @@ _MENU = 12
 class Canvas:
     """What is known besides the blocks while they are drawn."""
 
+    reader: Reader
     typed: Mapping[str, Typed] = field(default_factory=dict)
     """What a person has filled in, by block_id: text, option values, names of files."""
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -80,14 +80,14 @@ def _block(canvas: Canvas, block: JSON) -> str:
     return drawn + "".join(canvas.confirms)
 
 
-def _text(text: JSON) -> str:
+def _text(canvas: Canvas, text: JSON) -> str:
     kind = text.get("type")
     if unknown := set(text) - {"type", "text", "emoji", "verbatim"}:
         raise NotDrawn(f"nothing draws {', '.join(sorted(unknown))} of a text")
     if kind == "plain_text" and text.get("emoji") is False:
         return marks.plain(text["text"])
     if kind == "mrkdwn" and text.get("verbatim") is True:
-        return marks.mrkdwn(text["text"])
+        return marks.mrkdwn(text["text"], canvas.reader)
     raise NotDrawn(f"a text that Slack would read more into (emoji, links of its own making): {text}")
 
 
@@ -108,34 +108,34 @@ def picture(png: bytes, alt: str, css: str) -> str:
 
 @_draws(_BLOCKS, "section", "block_id text fields accessory expand")
 def _section(canvas: Canvas, block: JSON) -> str:
-    inside = f"<div>{_text(block['text'])}</div>" if "text" in block else ""
+    inside = f"<div>{_text(canvas, block['text'])}</div>" if "text" in block else ""
     if "fields" in block:
-        cells = "".join(f"<div>{_text(cell)}</div>" for cell in block["fields"])
+        cells = "".join(f"<div>{_text(canvas, cell)}</div>" for cell in block["fields"])
         inside += f'<div class="fields">{cells}</div>'
     beside = _drawn(_ELEMENTS, canvas, block["accessory"]) if "accessory" in block else ""
     return f'<div class="section"><div class="grow">{inside}</div>{beside}</div>'
 
 
 @_draws(_BLOCKS, "header", "block_id text level")
-def _header(_canvas: Canvas, block: JSON) -> str:
-    return f'<div class="header">{_text(block["text"])}</div>'
+def _header(canvas: Canvas, block: JSON) -> str:
+    return f'<div class="header">{_text(canvas, block["text"])}</div>'
 
 
 @_draws(_BLOCKS, "divider", "block_id")
-def _divider(_canvas: Canvas, _block: JSON) -> str:
+def _divider(canvas: Canvas, _block: JSON) -> str:
     return "<hr>"
 
 
 @_draws(_BLOCKS, "image", "block_id image_url slack_file alt_text title")
 def _image_block(canvas: Canvas, block: JSON) -> str:
-    title = f'<div class="hint">{_text(block["title"])}</div>' if "title" in block else ""
+    title = f'<div class="hint">{_text(canvas, block["title"])}</div>' if "title" in block else ""
     return f"{title}{_image(canvas, block, 'wide')}"
 
 
 @_draws(_BLOCKS, "context", "block_id elements")
 def _context(canvas: Canvas, block: JSON) -> str:
     parts = [
-        _image(canvas, part, "icon") if part["type"] == "image" else f"<span>{_text(part)}</span>"
+        _image(canvas, part, "icon") if part["type"] == "image" else f"<span>{_text(canvas, part)}</span>"
         for part in block["elements"]
     ]
     return f'<div class="context">{"".join(parts)}</div>'
@@ -151,23 +151,25 @@ def _input(canvas: Canvas, block: JSON) -> str:
     name = block.get("block_id", "")
     canvas.met.add(name)
     optional = ' <span class="hint">(optional)</span>' if block.get("optional") else ""
-    hint = f'<div class="hint">{_text(block["hint"])}</div>' if "hint" in block else ""
+    hint = f'<div class="hint">{_text(canvas, block["hint"])}</div>' if "hint" in block else ""
     error = f'<div class="error">{marks.plain(canvas.errors[name])}</div>' if name in canvas.errors else ""
     element = {**block["element"]}
     if name in canvas.typed:
         element["typed"] = canvas.typed[name]
     wrong = " wrong" if error else ""
     field_ = _drawn(_ELEMENTS, canvas, element)
-    return f'<div class="input{wrong}"><label>{_text(block["label"])}{optional}</label>{field_}{error}{hint}</div>'
+    return (
+        f'<div class="input{wrong}"><label>{_text(canvas, block["label"])}{optional}</label>{field_}{error}{hint}</div>'
+    )
 
 
 @_draws(_BLOCKS, "table", "block_id rows column_settings")
-def _table(_canvas: Canvas, block: JSON) -> str:
+def _table(canvas: Canvas, block: JSON) -> str:
     settings = block.get("column_settings", [])
 
     def cell(at: int, content: JSON) -> str:
         setting = settings[at] if at < len(settings) and settings[at] else {}
-        inside = marks.plain(content["text"]) if content["type"] == "raw_text" else _rich(content)
+        inside = marks.plain(content["text"]) if content["type"] == "raw_text" else _rich(canvas, content)
         return f'<td style="text-align:{setting.get("align", "left")}">{inside}</td>'
 
     rows = ("".join(cell(at, content) for at, content in enumerate(row)) for row in block["rows"])
@@ -175,17 +177,17 @@ def _table(_canvas: Canvas, block: JSON) -> str:
 
 
 @_draws(_BLOCKS, "rich_text", "block_id elements")
-def _rich_text(_canvas: Canvas, block: JSON) -> str:
-    return f'<div class="section"><div class="grow">{_rich(block)}</div></div>'
+def _rich_text(canvas: Canvas, block: JSON) -> str:
+    return f'<div class="section"><div class="grow">{_rich(canvas, block)}</div></div>'
 
 
-def _rich(rich: JSON) -> str:
+def _rich(canvas: Canvas, rich: JSON) -> str:
     """Rich text, as far as tables need it."""
     parts = []
     for part in rich["elements"]:
         match part["type"]:
             case "rich_text_section":
-                parts.append(_rich(part))
+                parts.append(_rich(canvas, part))
             case "text":
                 style = part.get("style", {})
                 tags = [tag for name, tag in (("bold", "b"), ("italic", "i"), ("code", "code")) if style.get(name)]
@@ -195,7 +197,7 @@ def _rich(rich: JSON) -> str:
             case "link":
                 parts.append(f"<a>{marks.plain(part.get('text') or part['url'])}</a>")
             case "user":
-                parts.append(marks.mrkdwn(f"<@{part['user_id']}>"))
+                parts.append(marks.mrkdwn(f"<@{part['user_id']}>", canvas.reader))
             case unknown:
                 raise NotDrawn(f"no drawing for a {unknown} in rich text")
     return "".join(parts)
@@ -212,7 +214,7 @@ def _wrapped(drawn: str, tags: Sequence[str]) -> str:
 
 @_draws(_ELEMENTS, "button", "action_id text value url style confirm accessibility_label")
 def _button(canvas: Canvas, button: JSON) -> str:
-    label = _text(button["text"])
+    label = _text(canvas, button["text"])
     _confirm(canvas, label, button)
     return f'<span class="button {button.get("style", "")}">{label}{" ↗" if "url" in button else ""}</span>'
 
@@ -228,9 +230,9 @@ def _confirm(canvas: Canvas, label: str, element: JSON) -> None:
     canvas.asked.add(confirm["text"]["text"])
     canvas.confirms.append(
         f'<div class="confirm"><div class="hint">after a click on {label}</div>'
-        f"<b>{_text(confirm['title'])}</b><div>{_text(confirm['text'])}</div>"
-        f'<div class="actions end"><span class="button">{_text(confirm["deny"])}</span>'
-        f'<span class="button {style}">{_text(confirm["confirm"])}</span></div></div>'
+        f"<b>{_text(canvas, confirm['title'])}</b><div>{_text(canvas, confirm['text'])}</div>"
+        f'<div class="actions end"><span class="button">{_text(canvas, confirm["deny"])}</span>'
+        f'<span class="button {style}">{_text(canvas, confirm["confirm"])}</span></div></div>'
     )
 
 
@@ -241,7 +243,7 @@ def _image_element(canvas: Canvas, image: JSON) -> str:
 
 @_draws(_ELEMENTS, "overflow", "action_id options confirm accessibility_label")
 def _overflow(canvas: Canvas, menu: JSON) -> str:
-    canvas.confirms.append(_menu([_text(option["text"]) for option in menu["options"]]))
+    canvas.confirms.append(_menu([_text(canvas, option["text"]) for option in menu["options"]]))
     _confirm(canvas, "…", menu)
     return '<span class="button">⋯</span>'
 
@@ -256,23 +258,28 @@ def _static_select(canvas: Canvas, select: JSON) -> str:
     if "typed" in select:
         chosen = _option(offered, select["typed"])
     _confirm(canvas, "an entry", select)
-    return _select(select, _text(chosen["text"]) if chosen else "", [_text(option["text"]) for option in offered])
+    return _select(
+        canvas,
+        select,
+        _text(canvas, chosen["text"]) if chosen else "",
+        [_text(canvas, option["text"]) for option in offered],
+    )
 
 
 @_draws(_ELEMENTS, "multi_static_select", f"{_SELECT} options option_groups initial_options max_selected_items")
-def _multi_static_select(_canvas: Canvas, select: JSON) -> str:
+def _multi_static_select(canvas: Canvas, select: JSON) -> str:
     offered = [*select.get("options", ()), *(o for group in select.get("option_groups", ()) for o in group["options"])]
     chosen = select.get("initial_options", ())
     if "typed" in select:
         chosen = [_option(offered, value) for value in select["typed"]]
-    shown = ", ".join(_text(option["text"]) for option in chosen)
-    return _select(select, shown, [_text(option["text"]) for option in offered])
+    shown = ", ".join(_text(canvas, option["text"]) for option in chosen)
+    return _select(canvas, select, shown, [_text(canvas, option["text"]) for option in offered])
 
 
 @_draws(_ELEMENTS, "users_select", f"{_SELECT} initial_user")
-def _users_select(_canvas: Canvas, select: JSON) -> str:
+def _users_select(canvas: Canvas, select: JSON) -> str:
     chosen = select.get("typed", select.get("initial_user"))
-    return _select(select, f"@{PEOPLE[chosen]}" if chosen else "")
+    return _select(canvas, select, f"@{canvas.reader.people[chosen]}" if chosen else "")
 
 
 @_draws(
@@ -280,9 +287,9 @@ def _users_select(_canvas: Canvas, select: JSON) -> str:
     "conversations_select channels_select",
     f"{_SELECT} initial_conversation initial_channel default_to_current_conversation response_url_enabled filter",
 )
-def _conversations_select(_canvas: Canvas, select: JSON) -> str:
+def _conversations_select(canvas: Canvas, select: JSON) -> str:
     chosen = select.get("typed", select.get("initial_conversation", select.get("initial_channel")))
-    return _select(select, f"#{CHANNELS[chosen]}" if chosen else "")
+    return _select(canvas, select, f"#{canvas.reader.channels[chosen]}" if chosen else "")
 
 
 def _option(offered: Sequence[JSON], value: object) -> JSON:
@@ -292,13 +299,13 @@ def _option(offered: Sequence[JSON], value: object) -> JSON:
     return found
 
 
-def _select(select: JSON, chosen: str, offered: Sequence[str] = ()) -> str:
-    words = chosen or f'<span class="placeholder">{_placeholder(select)}</span>'
+def _select(canvas: Canvas, select: JSON, chosen: str, offered: Sequence[str] = ()) -> str:
+    words = chosen or f'<span class="placeholder">{_placeholder(canvas, select)}</span>'
     return f'<span class="box select">{words}<span>⌄</span></span>{_menu(offered)}'
 
 
-def _placeholder(element: JSON) -> str:
-    return _text(element["placeholder"]) if "placeholder" in element else ""
+def _placeholder(canvas: Canvas, element: JSON) -> str:
+    return _text(canvas, element["placeholder"]) if "placeholder" in element else ""
 
 
 def _menu(offered: Sequence[str]) -> str:
@@ -309,20 +316,21 @@ def _menu(offered: Sequence[str]) -> str:
 
 
 @_draws(_ELEMENTS, "checkboxes radio_buttons", "action_id options initial_options initial_option focus_on_load typed")
-def _boxes(_canvas: Canvas, boxes: JSON) -> str:
+def _boxes(canvas: Canvas, boxes: JSON) -> str:
     begun = [*boxes.get("initial_options", ()), *([boxes["initial_option"]] if "initial_option" in boxes else [])]
     chosen = [option["value"] for option in begun]
     if "typed" in boxes:
         chosen = [_option(boxes["options"], value)["value"] for value in boxes["typed"]]
-    return "".join(_box(boxes["type"], option, ticked=option["value"] in chosen) for option in boxes["options"])
+    return "".join(_box(canvas, boxes["type"], option, ticked=option["value"] in chosen) for option in boxes["options"])
 
 
-def _box(kind: str, option: JSON, *, ticked: bool) -> str:
+def _box(canvas: Canvas, kind: str, option: JSON, *, ticked: bool) -> str:
     css = "tick" if kind == "checkboxes" else "tick round"
-    more = f'<div class="hint">{_text(option["description"])}</div>' if "description" in option else ""
+    more = f'<div class="hint">{_text(canvas, option["description"])}</div>' if "description" in option else ""
     mark = "✓" if ticked else ""
     on = " on" if ticked else ""
-    return f'<div class="choice"><span class="{css}{on}">{mark}</span><div>{_text(option["text"])}{more}</div></div>'
+    words = _text(canvas, option["text"])
+    return f'<div class="choice"><span class="{css}{on}">{mark}</span><div>{words}{more}</div></div>'
 
 
 _TEXT = "action_id placeholder focus_on_load initial_value dispatch_action_config min_length max_length"
@@ -333,10 +341,10 @@ _TEXT = "action_id placeholder focus_on_load initial_value dispatch_action_confi
     "plain_text_input email_text_input url_text_input number_input",
     f"{_TEXT} multiline is_decimal_allowed min_value max_value typed",
 )
-def _text_input(_canvas: Canvas, field_: JSON) -> str:
+def _text_input(canvas: Canvas, field_: JSON) -> str:
     text = marks.plain(str(field_.get("typed", field_.get("initial_value", ""))))
     tall = " tall" if field_.get("multiline") else ""
-    return f'<span class="box{tall}">{text or f"<span class=placeholder>{_placeholder(field_)}</span>"}</span>'
+    return f'<span class="box{tall}">{text or f"<span class=placeholder>{_placeholder(canvas, field_)}</span>"}</span>'
 
 
 @_draws(
@@ -344,22 +352,24 @@ def _text_input(_canvas: Canvas, field_: JSON) -> str:
     "datepicker timepicker datetimepicker",
     "action_id placeholder confirm focus_on_load initial_date initial_time initial_date_time timezone typed",
 )
-def _moment(_canvas: Canvas, picker: JSON) -> str:
+def _moment(canvas: Canvas, picker: JSON) -> str:
     begun = picker.get("typed", picker.get("initial_date", picker.get("initial_time")))
     if begun is None and "initial_date_time" in picker:
         begun = (
-            datetime.fromtimestamp(picker["initial_date_time"], UTC).astimezone(ZONE).strftime("%b %-d, %Y %-I:%M %p")
+            datetime.fromtimestamp(picker["initial_date_time"], UTC)
+            .astimezone(canvas.reader.zone)
+            .strftime("%b %-d, %Y %-I:%M %p")
         )
     elif begun is not None and picker["type"] == "datepicker":
         begun = date.fromisoformat(begun).strftime("%b %-d, %Y")
     names = {"datepicker": "Select a date", "timepicker": "Select a time", "datetimepicker": "Select a date and time"}
-    empty = _placeholder(picker) or names[picker["type"]]
+    empty = _placeholder(canvas, picker) or names[picker["type"]]
     words = marks.plain(str(begun)) if begun else f'<span class="placeholder">{empty}</span>'
     return f'<span class="box select">{words}<span>▦</span></span>'
 
 
 @_draws(_ELEMENTS, "file_input", "action_id filetypes max_files typed")
-def _file_input(_canvas: Canvas, field_: JSON) -> str:
+def _file_input(canvas: Canvas, field_: JSON) -> str:
     most = field_.get("max_files", 10)
     takes = f"{', '.join(field_.get('filetypes', ('any file',)))}; at most {most}"
     named = "".join(f'<span class="file">▤ {marks.plain(name)}</span>' for name in field_.get("typed", ()))
@@ -374,11 +384,11 @@ def modal(canvas: Canvas, view: JSON) -> str:
     if unknown := set(view) - keys:
         raise NotDrawn(f"nothing draws {', '.join(sorted(unknown))} of a modal")
     inside = blocks(canvas, view["blocks"])
-    close = f'<span class="button">{_text(view["close"])}</span>' if "close" in view else ""
-    submit = f'<span class="button primary">{_text(view["submit"])}</span>' if "submit" in view else ""
+    close = f'<span class="button">{_text(canvas, view["close"])}</span>' if "close" in view else ""
+    submit = f'<span class="button primary">{_text(canvas, view["submit"])}</span>' if "submit" in view else ""
     foot = f'<div class="foot">{close}{submit}</div>' if close or submit else ""
     return (
-        f'<div class="modal"><div class="head">{_text(view["title"])}<span>✕</span></div>'
+        f'<div class="modal"><div class="head">{_text(canvas, view["title"])}<span>✕</span></div>'
         f'<div class="inside">{inside}</div>{foot}</div>'
     )
 
@@ -392,7 +402,7 @@ def home(canvas: Canvas, view: JSON) -> str:
 
 def message(canvas: Canvas, *, text: str, listed: Sequence[JSON], at: str, note: str, below: str = "") -> str:
     """A message of the bot. `text` is for notifications and screen readers, and all there is without blocks."""
-    words = marks.mrkdwn(text)
+    words = marks.mrkdwn(text, canvas.reader)
     inside = blocks(canvas, listed) if listed else f'<div class="section"><div class="grow">{words}</div></div>'
     is_the_same = not listed or f"<div>{words}</div>" in inside
     heard = "" if is_the_same else f'<div class="heard">notification: {words}</div>'

@@ -5,9 +5,9 @@ The rules: docs.slack.dev/messaging/formatting-message-text (2026-11).
 
 import html
 import re
-from datetime import UTC, datetime, timedelta
-
-from tests.pictures.people import CHANNELS, NOW, PEOPLE, ZONE
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _KEPT = re.compile("\ue000(\\d+)\ue001")
 _CODE = re.compile("```(.+?)```|`(?!\u2060)([^`\n]+)`(?!\u2060)", re.DOTALL)
@@ -32,12 +32,25 @@ class NotDrawn(Exception):
     """Something that a picture cannot show as Slack does."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who reads: the names they know, their moment and their time zone."""
+
+    people: Mapping[str, str]
+    """Names by user id."""
+    channels: Mapping[str, str]
+    """Names by channel id."""
+    now: datetime
+    """Today and yesterday count from here."""
+    zone: tzinfo
+
+
 def plain(text: str) -> str:
     """plain_text, where only line breaks have a meaning."""
     return html.escape(text).replace("\n", "<br>")
 
 
-def mrkdwn(text: str) -> str:
+def mrkdwn(text: str, reader: Reader) -> str:
     """Raises NotDrawn for text that Slack would not read as its author meant."""
     kept: list[str] = []
 
@@ -50,7 +63,7 @@ def mrkdwn(text: str) -> str:
         return keep(f"<{tag}>{_safe(found[1] or found[2])}</{tag}>")
 
     text = _CODE.sub(code, text)
-    text = _TOKEN.sub(lambda found: keep(_token(found[1])), text)
+    text = _TOKEN.sub(lambda found: keep(_token(found[1], reader)), text)
     text = _EMOJI.sub(lambda found: keep(f'<span class="emoji">{found[0]}</span>'), _safe(text))
     for pattern, tag in _STYLES:
         text = pattern.sub(rf"<{tag}>\1</{tag}>", text)
@@ -68,24 +81,24 @@ def _safe(text: str) -> str:
     return text
 
 
-def _token(inside: str) -> str:
+def _token(inside: str, reader: Reader) -> str:
     target, bar, label = inside.partition("|")
     if target.startswith("@"):
-        return _mention("@", target[1:], PEOPLE)
+        return _mention("@", target[1:], reader.people)
     if target.startswith("#"):
-        return _mention("#", target[1:], CHANNELS)
+        return _mention("#", target[1:], reader.channels)
     if target in ("!here", "!channel", "!everyone"):
         return f'<span class="mention">@{target[1:]}</span>'
     if target.startswith("!date^"):
-        return plain(_date(target, label))
+        return plain(_date(target, label, reader))
     if target.startswith(("https://", "http://", "mailto:")):
         return f"<a>{_safe(label) if bar else html.escape(target)}</a>"
     raise NotDrawn(f"Slack would read <{inside[:60]}> as a link or mention, and nothing here knows it")
 
 
-def _mention(mark: str, id_: str, names: dict[str, str]) -> str:
+def _mention(mark: str, id_: str, names: Mapping[str, str]) -> str:
     if id_ not in names:
-        raise NotDrawn(f"nobody in tests/pictures/people.py is {mark}{id_}")
+        raise NotDrawn(f"nobody here is {mark}{id_}")
     return f'<span class="mention">{mark}{names[id_]}</span>'
 
 
@@ -97,19 +110,19 @@ def _ago(span: timedelta) -> str:
     return "just now"
 
 
-def _date(target: str, fallback: str) -> str:
+def _date(target: str, fallback: str, reader: Reader) -> str:
     _mark, seconds, form, *_link = target.split("^")
     if not fallback:
         raise NotDrawn(f"a date without words for old clients: {target}")
-    moment = datetime.fromtimestamp(int(seconds), UTC).astimezone(ZONE)
+    moment = datetime.fromtimestamp(int(seconds), UTC).astimezone(reader.zone)
 
     def part(found: re.Match[str]) -> str:
         if found[1] == "ago":
-            return _ago(NOW - moment)
+            return _ago(reader.now - moment)
         name = found[1].removesuffix("_pretty")
         if name not in _DATE_FORMS:
             raise NotDrawn(f"Slack knows no date form {found[0]}")
-        days = (NOW.astimezone(ZONE).date() - moment.date()).days
+        days = (reader.now.astimezone(reader.zone).date() - moment.date()).days
         if name != found[1] and days in (-1, 0, 1):
             return {-1: "tomorrow", 0: "today", 1: "yesterday"}[days]
         return moment.strftime(_DATE_FORMS[name])
