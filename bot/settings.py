@@ -6,7 +6,7 @@ Nothing else reads the environment.
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.results.assurance import LivenessRule, RecordRule
@@ -55,35 +55,31 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SIZE = re.compile(r"(\d+)\s*(|[KkMm]i?[Bb]?)")
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        if not found:
-            raise ValueError("a duration is seconds, or carries a unit: 90s, 15m, 2h")
-        seconds = float(found[1]) * _UNITS[found[2]]
-        if seconds > _LONGEST_SECONDS:
-            raise ValueError("a duration is at most 3650 days")
-        return timedelta(seconds=seconds)
-    return value
+def _duration(text: str) -> timedelta:
+    found = _DURATION.fullmatch(text.strip())
+    if not found:
+        raise ValueError("a duration is seconds, or carries a unit: 90s, 15m, 2h")
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError("a duration is at most 3650 days")
+    return timedelta(seconds=seconds)
 
 
-def _size(value: object) -> object:
-    if isinstance(value, str):
-        found = _SIZE.fullmatch(value.strip())
-        if not found:
-            raise ValueError("a size is bytes, or carries a unit: 512KiB, 4MiB")
-        return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2][:1].lower()]
-    return value
+def _size(text: str) -> int:
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise ValueError("a size is bytes, or carries a unit: 512KiB, 4MiB")
+    return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2][:1].lower()]
 
 
-def _list(value: object) -> object:
-    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, text.split(","))))
 
 
-def _days(value: str) -> frozenset[int]:
+def _days(text: str) -> frozenset[int]:
     """`mon-fri`, `sun-thu`, `mon,wed,fri`: 0 is Monday."""
     found: set[int] = set()
-    for part in value.casefold().replace(" ", "").split(","):
+    for part in text.casefold().replace(" ", "").split(","):
         first, _, last = part.partition("-")
         if first not in _WEEK or (last or first) not in _WEEK:
             raise ValueError("days are named mon to sun, as mon-fri or mon,wed,fri")
@@ -92,10 +88,10 @@ def _days(value: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _hours(value: str) -> tuple[time, time]:
+def _hours(text: str) -> tuple[time, time]:
     """`08:00-18:00`; `00:00-00:00` is the whole day."""
     try:
-        begin, end = (time.fromisoformat(part.strip()) for part in value.split("-"))
+        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
     except ValueError:
         raise ValueError("hours are two times of day, as 08:00-18:00") from None
     if begin.tzinfo is not None or end.tzinfo is not None:
@@ -105,17 +101,54 @@ def _hours(value: str) -> tuple[time, time]:
     return begin, end
 
 
-def _empty_is_unset(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Size = Annotated[int, BeforeValidator(_size)]
-Ids = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
+def _read_by(read: Callable[[str], object]) -> BeforeValidator:
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
+
+
+def _require(fits: Callable[[Any], object], wrong: str) -> AfterValidator:
+    """What is set, or each part of a list, must fit; `wrong` may name the first that does not, as `{!r}`."""
+
+    def check(value: Any) -> Any:
+        for part in value if isinstance(value, tuple) else (value,):
+            if part is not None and not fits(part):
+                raise ValueError(wrong.format(part))
+        return value
+
+    return AfterValidator(check)
+
+
+_EMPTY_IS_UNSET = _read_by(lambda text: text if text.strip() else None)
+_IS_PERSON_OR_GROUP = _require(
+    re.compile(r"\*|[UWSCG][A-Z0-9]+").fullmatch,
+    "{!r} is neither a user (U…), a user group (S…), a private channel (C…) nor *",
+)
+_IS_CHANNEL = _require(re.compile("[CGD][A-Z0-9]+").fullmatch, "{!r} is not a channel id (C…)")
+
+Duration = Annotated[timedelta, _read_by(_duration)]
+Size = Annotated[int, _read_by(_size)]
+Days = Annotated[frozenset[int], _read_by(_days)]
+Hours = Annotated[tuple[time, time], _read_by(_hours)]
+TimeOfDay = Annotated[
+    time, _require(lambda at: at.tzinfo is None, "a time of day without zone; KYC_TIMEZONE says where")
+]
+TimeZone = Annotated[str, _require(_is_zone, "not an IANA time zone, for example Africa/Lagos")]
+People = Annotated[tuple[str, ...], NoDecode, _read_by(_list), _IS_PERSON_OR_GROUP]
+Channels = Annotated[tuple[str, ...], NoDecode, _read_by(_list), _IS_CHANNEL]
+OptionalChannel = Annotated[str | None, _EMPTY_IS_UNSET, _IS_CHANNEL]
 Secret = Annotated[SecretStr, Field(min_length=1)]
-OptionalText = Annotated[str | None, BeforeValidator(_empty_is_unset)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_unset)]
+OptionalSecret = Annotated[SecretStr | None, _EMPTY_IS_UNSET]
+SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end in /api/")]
+OptionalBase = Annotated[str | None, _EMPTY_IS_UNSET, AfterValidator(lambda url: url.rstrip("/") if url else None)]
+DatabaseFile = Annotated[Path, _require(lambda path: path.name, "must name a file")]
+OptionalPath = Annotated[Path | None, _EMPTY_IS_UNSET]
 
 
 def _setting(name: str, default: Any = ..., **more: Any) -> Any:
@@ -133,35 +166,35 @@ class Settings(BaseSettings):
     """xapp token: with it, Socket Mode is used."""
     slack_signing_secret: OptionalSecret = _setting("SLACK_SIGNING_SECRET", None)
     """Needed without an app token."""
-    slack_api_url: str = _setting("SLACK_API_URL", "https://slack.com/api/")
+    slack_api_url: SlackBase = _setting("SLACK_API_URL", "https://slack.com/api/")
     """Base of the Web API; ends in `/api/`."""
 
     smile_id_partner_id: str = _setting("SMILE_ID_PARTNER_ID", min_length=1)
     """As issued; leading zeros matter."""
     smile_id_api_key: Secret = _setting("SMILE_ID_API_KEY")
     smile_id_environment: Environment = _setting("SMILE_ID_ENVIRONMENT", Environment.SANDBOX)
-    smile_id_api_url: OptionalText = _setting("SMILE_ID_API_URL", None)
+    smile_id_api_url: OptionalBase = _setting("SMILE_ID_API_URL", None)
     """Base with `/v1`; by environment when unset."""
 
-    public_url: OptionalText = _setting("KYC_PUBLIC_URL", None)
+    public_url: OptionalBase = _setting("KYC_PUBLIC_URL", None)
     """https base of the listener as Smile ID reaches it; without it results come by polling."""
     host: str = _setting("KYC_HOST", "127.0.0.1")
     port: int = _setting("KYC_PORT", 3000, ge=0, le=65535)
     admin_port: int = _setting("KYC_ADMIN_PORT", 3001, ge=0, le=65535)
     """Loopback only: readiness and metrics."""
 
-    database: Path = _setting("KYC_DATABASE", Path("kyc.db"))
+    database: DatabaseFile = _setting("KYC_DATABASE", Path("kyc.db"))
     encryption_keys: Secret = _setting("KYC_ENCRYPTION_KEYS")
     """One or more 32-byte keys in URL-safe base64, newest first."""
 
-    requesters: Ids = _setting("KYC_REQUESTERS", min_length=1)
+    requesters: People = _setting("KYC_REQUESTERS", min_length=1)
     """User ids, user group ids, ids of private channels, or `*`."""
-    reviewers: Ids = _setting("KYC_REVIEWERS", ())
-    managers: Ids = _setting("KYC_MANAGERS", ())
-    admins: Ids = _setting("KYC_ADMINS", ())
-    channels: Ids = _setting("KYC_CHANNELS", ())
+    reviewers: People = _setting("KYC_REVIEWERS", ())
+    managers: People = _setting("KYC_MANAGERS", ())
+    admins: People = _setting("KYC_ADMINS", ())
+    channels: Channels = _setting("KYC_CHANNELS", ())
     """Where checks may be asked; empty: any channel the bot is in, never one shared with other companies."""
-    review_channel: OptionalText = _setting("KYC_REVIEW_CHANNEL", None)
+    review_channel: OptionalChannel = _setting("KYC_REVIEW_CHANNEL", None)
     review_notify: ReviewNotify = _setting("KYC_REVIEW_NOTIFY", ReviewNotify.ATTENTION)
     review_unclaimed: Duration = _setting("KYC_REVIEW_UNCLAIMED", timedelta(hours=2))
     """Working time before an unclaimed card is reminded of, and again before managers are told; 0: never."""
@@ -173,12 +206,12 @@ class Settings(BaseSettings):
     """When the person who was entered is not the one of the authority's record: `review` or `tell`."""
     liveness: LivenessRule = _setting("KYC_LIVENESS", LivenessRule.OPTIONAL)
     """`review`: approvals without proof of life go to the reviewers; `required`: no check without liveness images."""
-    working_days: str = _setting("KYC_WORKING_DAYS", "mon-fri")
-    working_hours: str = _setting("KYC_WORKING_HOURS", "08:00-18:00")
+    working_days: Days = _setting("KYC_WORKING_DAYS", frozenset(range(5)))
+    working_hours: Hours = _setting("KYC_WORKING_HOURS", (time(8), time(18)))
     """In `KYC_TIMEZONE`; reminders count this time alone, and come in it alone."""
-    summary_channel: OptionalText = _setting("KYC_SUMMARY_CHANNEL", None)
-    summary_time: time = _setting("KYC_SUMMARY_TIME", time(8, 0))
-    timezone: str = _setting("KYC_TIMEZONE", "Africa/Lagos")
+    summary_channel: OptionalChannel = _setting("KYC_SUMMARY_CHANNEL", None)
+    summary_time: TimeOfDay = _setting("KYC_SUMMARY_TIME", time(8, 0))
+    timezone: TimeZone = _setting("KYC_TIMEZONE", "Africa/Lagos")
     review_due: Duration = _setting("KYC_REVIEW_DUE", timedelta(hours=4), gt=timedelta(0))
     """A check that is in review for longer is told as over its time."""
 
@@ -241,69 +274,6 @@ class Settings(BaseSettings):
             raise SettingsFault("\n".join(faults))
         return settings
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("not an IANA time zone, for example Africa/Lagos") from None
-        return value
-
-    @field_validator("working_days")
-    @classmethod
-    def _known_days(cls, value: str) -> str:
-        _days(value)
-        return value
-
-    @field_validator("working_hours")
-    @classmethod
-    def _known_hours(cls, value: str) -> str:
-        _hours(value)
-        return value
-
-    @field_validator("slack_api_url")
-    @classmethod
-    def _api_base(cls, value: str) -> str:
-        if not value.endswith("/api/"):
-            raise ValueError("must end in /api/")
-        return value
-
-    @field_validator("public_url", "smile_id_api_url")
-    @classmethod
-    def _no_slash(cls, value: str | None) -> str | None:
-        return value.rstrip("/") if value else None
-
-    @field_validator("requesters", "reviewers", "managers", "admins")
-    @classmethod
-    def _role(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            if entry != "*" and not re.fullmatch(r"[UWSCG][A-Z0-9]+", entry):
-                raise ValueError(f"{entry!r} is neither a user (U…), a user group (S…), a private channel (C…) nor *")
-        return value
-
-    @field_validator("channels", "review_channel", "summary_channel")
-    @classmethod
-    def _channel(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
-        for entry in (value,) if isinstance(value, str) else value or ():
-            if not re.fullmatch(r"[CGD][A-Z0-9]+", entry):
-                raise ValueError(f"{entry!r} is not a channel id (C…)")
-        return value
-
-    @field_validator("database")
-    @classmethod
-    def _a_file(cls, value: Path) -> Path:
-        if not value.name:
-            raise ValueError("must name a file")
-        return value
-
-    @field_validator("summary_time")
-    @classmethod
-    def _local_time(cls, value: time) -> time:
-        if value.tzinfo is not None:
-            raise ValueError("a time of day without zone; KYC_TIMEZONE says where")
-        return value
-
     @property
     def sealing_keys(self) -> list[str]:
         """For sealing with the first and opening with any."""
@@ -326,8 +296,8 @@ class Settings(BaseSettings):
     @property
     def working(self) -> WorkingHours:
         """When people can be expected to look."""
-        begin, end = _hours(self.working_hours)
-        return WorkingHours(days=_days(self.working_days), begin=begin, end=end, zone=ZoneInfo(self.timezone))
+        begin, end = self.working_hours
+        return WorkingHours(days=self.working_days, begin=begin, end=end, zone=ZoneInfo(self.timezone))
 
     @property
     def socket_mode(self) -> bool:
