@@ -27,6 +27,8 @@ from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
 _BUSY_SECONDS = 3.0
+_BUSY_SECONDS_AT_START = 5.0
+"""As the bot's own connections wait: a start has the time that somebody before a terminal has not."""
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 
@@ -101,7 +103,7 @@ def require_whole(path: Path, *, patience: timedelta) -> None:
     if not path.is_file():
         return
     try:
-        with closing(_connect(path, idle=_is_idle(path))) as connection:
+        with closing(_connect(path, idle=_is_idle(path), busy_seconds=_BUSY_SECONDS_AT_START)) as connection:
             _sweep(connection, patience)
     except DatabaseFault as fault:
         raise _to_be_restored(path) from fault
@@ -151,11 +153,11 @@ def _is_idle(path: Path) -> bool:
     return not _beside(path, "-wal").exists()
 
 
-def _connect(path: Path, *, idle: bool) -> sqlite3.Connection:
+def _connect(path: Path, *, idle: bool, busy_seconds: float = _BUSY_SECONDS) -> sqlite3.Connection:
     # Even with mode=ro SQLite creates -wal and -shm beside a file at rest, and leaves them there. A file without a
     # log is whole in itself, so it may be called immutable, and then nothing is created.
     mode = "immutable=1" if idle else "mode=ro"
-    return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=busy_seconds, isolation_level=None)
 
 
 def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
