@@ -6,8 +6,7 @@ stage that was under way, and the next start goes on.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,7 +67,7 @@ def finish(db: Database, sealer: Sealer) -> None:
     if left(connection) is UpkeepStage.ROWS:
         log.info("database.upkeep", step=UpkeepStage.ROWS.value)
         for column in _COLUMNS:
-            _key_rows(connection, sealer, column)
+            _key_rows(db, sealer, column)
         connection.execute(SELFIES)
         _note(connection, UpkeepStage.FILE)
     if left(connection) is UpkeepStage.FILE:
@@ -80,9 +79,9 @@ def finish(db: Database, sealer: Sealer) -> None:
         log.info("database.upkeep", step="done")
 
 
-def _key_rows(connection: sqlite3.Connection, sealer: Sealer, column: _Column) -> None:
+def _key_rows(db: Database, sealer: Sealer, column: _Column) -> None:
     last = 0
-    while rows := connection.execute(
+    while rows := db.conn.execute(
         f"""
         SELECT rowid, {column.value}, {column.row} FROM {column.table}
         WHERE rowid > ? AND {column.sealed} IS NULL AND {column.value} IS NOT NULL ORDER BY rowid LIMIT ?
@@ -90,8 +89,8 @@ def _key_rows(connection: sqlite3.Connection, sealer: Sealer, column: _Column) -
         (last, BATCH),
     ).fetchall():
         keyed = [(*blind_index.make(sealer, column.kind, sha256, row=row), rowid) for rowid, sha256, row in rows]
-        with _transaction(connection):
-            connection.executemany(
+        with db.atomic():
+            db.conn.executemany(
                 f"UPDATE {column.table} SET {column.value} = ?, {column.sealed} = ? WHERE rowid = ?", keyed
             )
         last = rows[-1][0]
@@ -105,14 +104,3 @@ def _empty_log(connection: sqlite3.Connection) -> bool:
 
 def _note(connection: sqlite3.Connection, stage: UpkeepStage) -> None:
     connection.execute("UPDATE meta SET value = ? WHERE name = 'upkeep'", (stage.value,))
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
