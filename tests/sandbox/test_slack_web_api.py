@@ -265,3 +265,50 @@ def _add_places(slack: SlackSandbox) -> None:
     slack.add_channel("C0OLD000001", "old", archived=True)
     slack.add_channel("D0OTHERS001", "two others", members=[AMINA, REMI], bot_is_member=False)
     slack.add_user("U0GONE00001", "gone", deleted=True)
+
+
+async def test_channels_are_listed_by_type_each_with_its_scope() -> None:
+    async with running() as slack:
+        slack.add_channel("C0SECRET001", "secret", private=True, bot_is_member=False)
+        slack.add_channel("C0GENERAL01", "general", bot_is_member=False)
+        slack.add_channel("C0OLD000001", "old", archived=True)
+        client = client_of(slack)
+        listed = await client.conversations_list()
+        assert [channel["name"] for channel in listed["channels"]] == ["general", "kyc-requests", "old"]
+        listed = await client.conversations_list(types="public_channel,private_channel", exclude_archived=True)
+        assert [channel["name"] for channel in listed["channels"]] == ["general", "kyc-requests", "kyc-review"]
+        assert (await refusal(client.conversations_list(types="public_channel,im")))["needed"] == "im:read"
+        assert (await refusal(client.conversations_list(types="rooms")))["error"] == "invalid_types"
+
+
+async def test_the_channels_of_a_member_are_those_the_bot_may_know() -> None:
+    async with running() as slack:
+        slack.add_channel("C0SECRET001", "secret", private=True, members=[REMI], bot_is_member=False)
+        client = client_of(slack)
+        types = "public_channel,private_channel"
+        of_remi = await client.users_conversations(user=REMI, types=types)
+        of_amina = await client.users_conversations(user=AMINA, types=types)
+        of_the_bot = await client.users_conversations(types=types)
+        unknown = await refusal(client.users_conversations(user="U0NOBODY001"))
+    assert [channel["name"] for channel in of_remi["channels"]] == ["kyc-requests", "kyc-review"]
+    assert [channel["name"] for channel in of_amina["channels"]] == ["kyc-requests"]
+    assert [channel["name"] for channel in of_the_bot["channels"]] == ["kyc-requests", "kyc-review"]
+    assert unknown["error"] == "user_not_found"
+
+
+async def test_people_are_listed_page_by_page() -> None:
+    async with running() as slack:
+        names = []
+        async for page in await client_of(slack).users_list(limit=3):
+            assert len(page["members"]) <= 3
+            names += [member["profile"]["display_name"] for member in page["members"]]
+    assert sorted(names) == ["amina", "kyc-bot", "musa", "remi"]
+
+
+async def test_the_workspace_tells_its_name_to_who_may_ask() -> None:
+    async with running(scopes=["team:read"]) as slack:
+        team = (await client_of(slack).team_info())["team"]
+        assert (team["id"], team["name"], team["domain"]) == ("T0ACME00001", "Acme Compliance", "acme-compliance")
+        assert (await refusal(client_of(slack).team_info(team="T0OTHER0001")))["error"] == "team_not_found"
+    async with running() as slack:
+        assert (await refusal(client_of(slack).team_info()))["needed"] == "team:read"

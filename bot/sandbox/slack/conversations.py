@@ -1,15 +1,20 @@
 """conversations.*: what the bot may learn about channels, and read back from them."""
 
-import base64
-from typing import TypeVar
+from collections.abc import Callable
 
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.errors import ApiError
 from bot.sandbox.slack.message_json import message_json
+from bot.sandbox.slack.pages import page_of
 from bot.sandbox.slack.workspace import Method, Workspace
 from bot.sandbox.slack.world import BOT_USER_ID, JSON, TEAM_ID, Channel, Message
 
-T = TypeVar("T")
+_SCOPE_OF_TYPE = {
+    "public_channel": "channels:read",
+    "private_channel": "groups:read",
+    "mpim": "mpim:read",
+    "im": "im:read",
+}
 
 
 def _channel(workspace: Workspace, arguments: Arguments, right: str) -> Channel:
@@ -61,9 +66,53 @@ def channel_json(channel: Channel) -> JSON:
     }
 
 
+def list_all(workspace: Workspace, arguments: Arguments) -> JSON:
+    """Public channels unless other `types` are asked for; private ones only where the bot is a member."""
+    return _listed(workspace, arguments, lambda channel: channel.bot_is_member or _is_public(channel))
+
+
+def list_of_member(workspace: Workspace, arguments: Arguments) -> JSON:
+    """The conversations of `user`, or without one of the bot, as far as the bot may know of them."""
+    user_id = arguments.text("user") or BOT_USER_ID
+    if user_id not in workspace.world.users:
+        raise ApiError("user_not_found")
+
+    def is_listed(channel: Channel) -> bool:
+        return user_id in channel.members and (channel.bot_is_member or _is_public(channel))
+
+    return _listed(workspace, arguments, is_listed)
+
+
+def _listed(workspace: Workspace, arguments: Arguments, is_listed: Callable[[Channel], bool]) -> JSON:
+    """Each type needs the scope of its own: one that lacks refuses the whole request."""
+    types = [name.strip() for name in (arguments.text("types") or "public_channel").split(",")]
+    if set(types) - set(_SCOPE_OF_TYPE):
+        raise ApiError("invalid_types")
+    for name in types:
+        workspace.need_any_scope([_SCOPE_OF_TYPE[name]])
+    without_archived = arguments.flag("exclude_archived")
+    found = [
+        {**channel_json(channel), "num_members": len(channel.members)}
+        for channel in sorted(workspace.world.channels.values(), key=lambda channel: channel.id)
+        if _type_of(channel) in types and is_listed(channel) and not (without_archived and channel.is_archived)
+    ]
+    page, following = page_of(found, arguments, default=100)
+    return {"ok": True, "channels": page, "response_metadata": {"next_cursor": following}}
+
+
+def _is_public(channel: Channel) -> bool:
+    return _type_of(channel) == "public_channel"
+
+
+def _type_of(channel: Channel) -> str:
+    if channel.is_im:
+        return "im"
+    return "private_channel" if channel.is_private else "public_channel"
+
+
 def members(workspace: Workspace, arguments: Arguments) -> JSON:
     channel = _channel(workspace, arguments, "read")
-    page, following = _page(sorted(channel.members), arguments, default=100)
+    page, following = page_of(sorted(channel.members), arguments, default=100)
     return {"ok": True, "members": page, "response_metadata": {"next_cursor": following}}
 
 
@@ -127,7 +176,7 @@ def _in_span(post: Message, arguments: Arguments) -> bool:
 
 
 def _messages(workspace: Workspace, found: list[Message], arguments: Arguments, *, default: int) -> JSON:
-    page, following = _page(found, arguments, default=default)
+    page, following = page_of(found, arguments, default=default)
     with_metadata = arguments.flag("include_all_metadata")
     shown = [message_json(workspace.world, post, with_metadata=with_metadata) for post in page]
     answer: JSON = {"ok": True, "messages": shown, "has_more": bool(following)}
@@ -136,20 +185,9 @@ def _messages(workspace: Workspace, found: list[Message], arguments: Arguments, 
     return answer
 
 
-def _page(items: list[T], arguments: Arguments, *, default: int) -> tuple[list[T], str]:
-    """One page, and the cursor of the next or an empty text."""
-    limit = arguments.number("limit", default)
-    if not 1 <= limit <= 1000:
-        raise ApiError("invalid_limit")
-    try:
-        start = int(base64.b64decode(arguments.text("cursor")).decode().removeprefix("next:") or 0)
-    except ValueError:
-        raise ApiError("invalid_cursor") from None
-    following = base64.b64encode(f"next:{start + limit}".encode()).decode() if start + limit < len(items) else ""
-    return items[start : start + limit], following
-
-
 METHODS: dict[str, Method] = {
+    "conversations.list": list_all,
+    "users.conversations": list_of_member,
     "conversations.info": info,
     "conversations.members": members,
     "conversations.open": open_direct,

@@ -1,9 +1,10 @@
-"""users.*, bots.* and usergroups.*: look-ups about people and bots."""
+"""users.*, bots.*, usergroups.* and team.info: look-ups about people, bots and the workspace."""
 
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.errors import ApiError
-from bot.sandbox.slack.workspace import Method, Workspace
-from bot.sandbox.slack.world import BOT_NAME, BOT_USER_ID, ENTERPRISE_NAME, JSON, TEAM_ID, User
+from bot.sandbox.slack.pages import page_of
+from bot.sandbox.slack.workspace import TEAM_NAME, Method, Workspace
+from bot.sandbox.slack.world import BOT_NAME, BOT_USER_ID, ENTERPRISE_NAME, JSON, TEAM_DOMAIN, TEAM_ID, User
 
 
 def user_info(workspace: Workspace, arguments: Arguments) -> JSON:
@@ -12,6 +13,14 @@ def user_info(workspace: Workspace, arguments: Arguments) -> JSON:
     if user is None:
         raise ApiError("user_not_found")
     return {"ok": True, "user": user_json(user)}
+
+
+def users_list(workspace: Workspace, arguments: Arguments) -> JSON:
+    """Everybody, deleted people and bots too; without `limit` all at once."""
+    everybody = [user_json(user) for _, user in sorted(workspace.world.users.items())]
+    page, following = page_of(everybody, arguments, default=1000)
+    now = int(workspace.world.clock().timestamp())
+    return {"ok": True, "members": page, "cache_ts": now, "response_metadata": {"next_cursor": following}}
 
 
 def user_json(user: User) -> JSON:
@@ -73,6 +82,23 @@ def bot_info(workspace: Workspace, arguments: Arguments) -> JSON:
     return {"ok": True, "bot": bot | {"user_id": BOT_USER_ID, "icons": {}}}
 
 
+def team_info(workspace: Workspace, arguments: Arguments) -> JSON:
+    world = workspace.world
+    if arguments.text("team") not in ("", world.team_id):
+        raise ApiError("team_not_found")
+    team: JSON = {
+        "id": world.team_id,
+        "name": TEAM_NAME,
+        "url": f"https://{TEAM_DOMAIN}.slack.com/",
+        "domain": TEAM_DOMAIN,
+        "email_domain": "",
+        "icon": {"image_default": True},
+    }
+    if world.enterprise_id:
+        team |= {"enterprise_id": world.enterprise_id, "enterprise_name": ENTERPRISE_NAME}
+    return {"ok": True, "team": team}
+
+
 def usergroups_list(workspace: Workspace, arguments: Arguments) -> JSON:
     groups: list[JSON] = []
     for group_id, users in workspace.world.usergroups.items():
@@ -94,7 +120,9 @@ def usergroups_users_list(workspace: Workspace, arguments: Arguments) -> JSON:
 
 METHODS: dict[str, Method] = {
     "bots.info": bot_info,
+    "team.info": team_info,
     "users.info": user_info,
+    "users.list": users_list,
     "usergroups.list": usergroups_list,
     "usergroups.users.list": usergroups_users_list,
 }

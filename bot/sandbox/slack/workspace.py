@@ -9,6 +9,8 @@ from bot.sandbox.slack.files import PendingUpload
 from bot.sandbox.slack.views import Triggers, Views
 from bot.sandbox.slack.world import BOT_NAME, BOT_USER_ID, JSON, TEAM_DOMAIN, Channel, World
 
+TEAM_NAME = "Acme Compliance"
+
 
 @dataclass(slots=True, kw_only=True)
 class Workspace:
@@ -33,7 +35,7 @@ class Workspace:
         shown: JSON = {
             "ok": True,
             "url": f"https://{TEAM_DOMAIN}.slack.com/",
-            "team": "Acme Compliance",
+            "team": TEAM_NAME,
             "user": BOT_NAME,
             "team_id": world.team_id,
             "user_id": BOT_USER_ID,
