@@ -7,7 +7,7 @@ PREFIX ?= production
 LOCK ?= requirements-charts.lock
 
 .PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
-.PHONY: node browser faults bench lock clean soak pictures
+.PHONY: node faults bench lock clean soak pictures
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -32,7 +32,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: faults-sample installation endurance node browser
+slow: faults-sample installation endurance node
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -440,7 +440,8 @@ def _written_by_us() -> Iterator[Path]:
     for path in ROOT.rglob("*"):
         parts = path.relative_to(ROOT).parts
         hidden = any(part.startswith(".") and part != ".ci" for part in parts)
-        if path.is_file() and not hidden and "__pycache__" not in parts and not parts[0].endswith(".egg-info"):
+        foreign = {"__pycache__", "node_modules"}.intersection(parts)
+        if path.is_file() and not hidden and not foreign and not parts[0].endswith(".egg-info"):
             yield path
 
 
