@@ -7,9 +7,9 @@ together.
 """
 
 from bot.domain.applicants.bundle import Bundle
+from bot.domain.applicants.columns import template_csv
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile
 from bot.domain.applicants.reading import read
-from bot.domain.applicants.template import template_csv
 
 __all__ = [
     "Applicant", "Bundle", "Limits", "PhotoSource", "ReadApplicants", "RowFault", "SourceFile", "read", "template_csv",

@@ -66,7 +66,7 @@ class Archive:
             _check_sizes(infos, called, limits)
             _check_layout(content, infos, directory_at, called)
         except BROKEN as fault:
-            raise damaged(called) from fault
+            raise FileUnusable(FileCode.ZIP_DAMAGED, name=called) from fault
         return cls(opened, entries)
 
     def stream(self, index: int) -> IO[bytes]:
@@ -84,10 +84,6 @@ class Archive:
         return data
 
 
-def damaged(called: str) -> FileUnusable:
-    return FileUnusable(FileCode.ZIP_DAMAGED, name=called)
-
-
 def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
     """Where the directory begins. Everything that `zipfile` takes on trust is checked here first."""
     size = content.seek(0, io.SEEK_END)
@@ -98,7 +94,7 @@ def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
     tail = content.read()
     at = _end_in(tail)
     if at < 0:
-        raise damaged(called)
+        raise FileUnusable(FileCode.ZIP_DAMAGED, name=called)
     _, disk, first_disk, here, count, length, start, comment = _END.unpack_from(tail, at)
     if disk or first_disk or here != count:
         raise FileUnusable(FileCode.ZIP_IN_PARTS, name=called)
@@ -107,9 +103,9 @@ def _check_end(content: BinaryIO, called: str, limits: Limits) -> int:
     if tail[max(0, at - 20) : at].startswith(_ZIP64_MARK) or 0xFFFFFFFF in {length, start}:
         raise FileUnusable(FileCode.ZIP64, name=called)
     if at + _END.size + comment != len(tail) or start + length != tail_at + at:
-        raise damaged(called)
+        raise FileUnusable(FileCode.ZIP_DAMAGED, name=called)
     if length > max(1, count) * _DIRECTORY_BYTES_PER_ENTRY:
-        raise damaged(called)
+        raise FileUnusable(FileCode.ZIP_DAMAGED, name=called)
     return int(start)
 
 
@@ -180,7 +176,7 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], called: str, limits: Limits) 
         if info.file_size > MIB and info.file_size > limits.ratio * info.compress_size:
             raise FileUnusable(FileCode.ZIP_RATIO, name=called)
         if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
-            raise damaged(called)
+            raise FileUnusable(FileCode.ZIP_DAMAGED, name=called)
     if sum(info.file_size for info in infos) > limits.unpacked_bytes:
         raise FileUnusable(FileCode.ZIP_UNPACKS_TOO_LARGE, name=called, megabytes=limits.unpacked_bytes // MIB)
 
@@ -192,7 +188,7 @@ def _check_layout(content: BinaryIO, infos: Sequence[zipfile.ZipInfo], directory
         content.seek(info.header_offset)
         header = content.read(_LOCAL.size)
         if len(header) < _LOCAL.size or not header.startswith(_LOCAL_MARK):
-            raise damaged(called)
+            raise FileUnusable(FileCode.ZIP_DAMAGED, name=called)
         if info.header_offset < free_from:
             raise FileUnusable(FileCode.ZIP_OVERLAPS, name=called)
         fields = _LOCAL.unpack(header)

@@ -6,11 +6,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import BinaryIO
 
 from bot.domain.applicants.archive import BROKEN
-from bot.domain.applicants.cells import EMPTY
 from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_header
-from bot.domain.applicants.inline import decode, parts_of
-from bot.domain.applicants.model import Limits, PhotoSource, SourceFile
+from bot.domain.applicants.model import EMPTY, Limits, PhotoSource, SourceFile
 from bot.domain.applicants.sources import Sources, locate, open_table
+from bot.domain.applicants.values import decode, parts_of
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.request import LIVENESS_IMAGES
 from bot.domain.id_types.id_types import IDTypes
@@ -49,7 +48,7 @@ class Bundle:
             return self._from_zip(source.file_id, int(index)), False
         if kind == "cell":
             return self._from_cell(source), True
-        raise _gone()
+        raise FileUnusable(FileCode.NOT_AT_HAND)
 
     def close(self) -> None:
         """Give the spool back. The files stay the caller's. Harmless twice."""
@@ -60,7 +59,7 @@ class Bundle:
     def _open(self) -> Sources:
         """Under the lock. One archive per zip: two on the same file would disturb each other's reading."""
         if self._closed:
-            raise _gone()
+            raise FileUnusable(FileCode.NOT_AT_HAND)
         if self._sources is None:
             self._sources = locate(self.files, self.limits)
             self._sizes = {
@@ -75,7 +74,7 @@ class Bundle:
             archive = self._open().archives.get(file_id)
         size = self._sizes.get((file_id, index))
         if archive is None or size is None:
-            raise _gone()
+            raise FileUnusable(FileCode.NOT_AT_HAND)
         limit = self.limits.photo_bytes
         if size > limit:
             raise PhotoUnusable(PhotoCode.TOO_LARGE, megabytes=limit // 1024 // 1024)
@@ -120,7 +119,3 @@ class Bundle:
                     photo = decode(part, self.limits.photo_bytes)
                     if not isinstance(photo, FieldFault):
                         yield f"cell:{row}:{what}:{position}", photo
-
-
-def _gone() -> FileUnusable:
-    return FileUnusable(FileCode.NOT_AT_HAND)

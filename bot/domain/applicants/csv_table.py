@@ -4,9 +4,8 @@ import csv
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from bot.domain.applicants.cells import Cell, Table, check_width, row_too_long
 from bot.domain.applicants.encoding import OpenTable, table_text, zero_byte
-from bot.domain.applicants.model import Limits
+from bot.domain.applicants.model import Cell, Limits, Table, check_width
 from bot.errors import FileCode, FileUnusable
 
 _DELIMITERS = (",", ";", "\t")
@@ -30,17 +29,13 @@ class _Lines:
         self._left = self._limit
         self.row += 1
 
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
+    def next_line(self) -> str:
+        """Empty at the end."""
         line = self._text.readline(self._left + 1)
-        if not line:
-            raise StopIteration
         self._left -= len(line)
-        self.number += 1
+        self.number += bool(line)
         if self._left < 0:
-            raise row_too_long(self.row)
+            raise FileUnusable(FileCode.ROW_TOO_LONG, row=self.row)
         if "\0" in line:
             raise zero_byte()
         return line
@@ -79,7 +74,7 @@ def _records(opened: OpenTable, name: str, limits: Limits, delimiter: str) -> It
     with table_text(opened, name) as text:
         lines = _Lines(text, limits.row_chars)
         try:
-            for record in csv.reader(lines, delimiter=delimiter, strict=True):
+            for record in csv.reader(iter(lines.next_line, ""), delimiter=delimiter, strict=True):
                 if any(field and not field.isspace() for field in record):
                     yield lines.row, record
                 lines.next_row()

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.applicants.cells import EMPTY, Cell, CellKind, Table, too_large
 from bot.domain.applicants.columns import (
     INLINE,
     LIVENESS_BASE64,
@@ -13,9 +12,8 @@ from bot.domain.applicants.columns import (
     Columns,
     find_type,
 )
-from bot.domain.applicants.inline import decode, parts_of
-from bot.domain.applicants.model import Limits
-from bot.domain.applicants.values import country_of, text_of
+from bot.domain.applicants.model import EMPTY, Cell, CellKind, Limits, Table, too_large
+from bot.domain.applicants.values import country_of, decode, parts_of, text_of
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import LIVENESS_IMAGES, check_number
 from bot.domain.id_types.id_types import IDType, IDTypes

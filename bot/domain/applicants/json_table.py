@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bot.domain.applicants.cells import EMPTY, Cell, CellKind, Table, check_width, row_too_long
 from bot.domain.applicants.encoding import OpenTable, table_text, zero_byte
-from bot.domain.applicants.model import Limits
+from bot.domain.applicants.model import EMPTY, Cell, CellKind, Limits, Table, check_width
 from bot.errors import FileCode, FileUnusable
 
 _DEPTH = 4
@@ -73,18 +72,14 @@ def _object(text: str, number: int) -> dict[str, Any]:
             text, object_pairs_hook=once, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
         )
     except ValueError as fault:
-        raise _broken(number) from fault
+        raise FileUnusable(FileCode.JSON_SYNTAX, number=number) from fault
     if not isinstance(value, dict):
-        raise _broken(number)
+        raise FileUnusable(FileCode.JSON_SYNTAX, number=number)
     return value
 
 
 def _no_constant(word: str) -> None:
     raise ValueError(word)
-
-
-def _broken(number: int) -> FileUnusable:
-    return FileUnusable(FileCode.JSON_SYNTAX, number=number)
 
 
 class _Elements:
@@ -106,12 +101,12 @@ class _Elements:
         if wrapped:
             self._expect("}")
         if self._next():
-            raise _broken(self._number)
+            raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
 
     def _elements(self) -> Iterator[str]:
         while True:
             if self._next() != "{":
-                raise _broken(self._number)
+                raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
             yield self._cut()
             self._number += 1
             after = self._next()
@@ -119,7 +114,7 @@ class _Elements:
             if after == "]":
                 return
             if after != ",":
-                raise _broken(self._number)
+                raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
 
     def _open_list(self) -> bool:
         """Stand behind the opening bracket; says whether an object is around the list."""
@@ -136,7 +131,7 @@ class _Elements:
 
     def _expect(self, wanted: str) -> None:
         if self._next() != wanted:
-            raise _broken(self._number)
+            raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
         self._at += 1
 
     def _next(self) -> str:
@@ -184,7 +179,7 @@ class _Elements:
     def _more(self, look: int) -> int:
         look -= self._at
         if look > self._limit:
-            raise row_too_long(self._number)
+            raise FileUnusable(FileCode.ROW_TOO_LONG, row=self._number)
         if not self._fill(1):
-            raise _broken(self._number)
+            raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
         return look

@@ -83,12 +83,7 @@ def _looks_like_photo(file: FileInfo) -> bool:
     return check_file(FileInfo(id=file.id, name=file.name)) is not None
 
 
-def match(drafts: Sequence[ApplicantDraft], found: Sequence[Picture], *, inner_zips: bool) -> list[Match]:
-    """One match for each draft, in their order."""
-    return _PhotoMatcher(drafts, found, inner_zips=inner_zips).run()
-
-
-class _PhotoMatcher:
+class PhotoMatcher:
     def __init__(self, drafts: Sequence[ApplicantDraft], found: Sequence[Picture], *, inner_zips: bool) -> None:
         self._drafts = drafts
         self._inner_zips = inner_zips
@@ -107,7 +102,8 @@ class _PhotoMatcher:
                     self._by_folder["/".join(parts[len(parts) - 1 - start :])].append(picture)
         self._own_selfies, self._own_liveness = self._claims_by_name(found)
 
-    def run(self) -> list[Match]:
+    def matches(self) -> list[Match]:
+        """One for each draft, in their order."""
         selfies = [self._selfies(place, draft) for place, draft in enumerate(self._drafts)]
         liveness = [self._liveness(place, draft, selfies[place]) for place, draft in enumerate(self._drafts)]
         for place in range(len(self._drafts)):

@@ -1,13 +1,17 @@
-"""The words of this room: what goes in (files, limits) and what comes out (applicants with their faults)."""
+"""The words of this room: what goes in (files, limits), a table and its cells, and what comes out (applicants)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from enum import StrEnum
+from typing import BinaryIO, NamedTuple
 
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.request import LIVENESS_IMAGES, MAX_FILE_BYTES, clean
+from bot.errors import FileCode, FileUnusable
 
 MIB = 1024 * 1024
+MAX_COLUMNS = 200
+"""More named columns than this is no list of applicants."""
 _SHOWN = 60
 
 
@@ -44,6 +48,43 @@ class SourceFile:
     name: str = field(repr=False)
     content: BinaryIO = field(repr=False)
     """Seekable. Stays the caller's to close."""
+
+
+class CellKind(StrEnum):
+    """What a cell holds beyond plain text."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    """As the file stores it: leading zeros are gone, long ones are rounded."""
+    DATE = "date"
+    """The text is an ISO date."""
+    FORMULA = "formula"
+    ERROR = "error"
+    """A spreadsheet's #N/A, #REF! …"""
+    LIST = "list"
+    """Several texts, in `parts`; JSON alone has these."""
+    OTHER = "other"
+    """True, false, a time, an object: nothing that any column takes."""
+
+
+class Cell(NamedTuple):
+    text: str = ""
+    kind: CellKind = CellKind.TEXT
+    parts: tuple[str, ...] = ()
+
+
+EMPTY = Cell()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A header and rows that can be read as often as needed, one at a time."""
+
+    name: str = field(repr=False)
+    header: tuple[str, ...]
+    rows: Callable[[], Iterator[tuple[int, Sequence[Cell]]]]
+    """Row number as people see it, and cells in the header's order, fewer or more. Blank rows are left out.
+    Raises FileUnusable while it is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +146,12 @@ def shown(name: str) -> str:
     if len(name) > _SHOWN:
         name = f"{name[:_SHOWN].rstrip()}…"
     return name or "(no name)"
+
+
+def check_width(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise FileUnusable(FileCode.TOO_MANY_COLUMNS, most=MAX_COLUMNS)
+
+
+def too_large(limit: int) -> FileUnusable:
+    return FileUnusable(FileCode.TABLE_TOO_LARGE, megabytes=limit // 1024 // 1024)

@@ -5,7 +5,7 @@ from datetime import date
 
 from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, Columns, read_header
 from bot.domain.applicants.drafts import ApplicantDraft, drafts
-from bot.domain.applicants.matching import Match, Picture, match, pictures
+from bot.domain.applicants.matching import Match, PhotoMatcher, Picture, pictures
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile, shown
 from bot.domain.applicants.sources import TableLocation, locate, open_table
 from bot.domain.check.field_faults import FieldFault
@@ -29,7 +29,7 @@ def read(
     if not rows:
         raise FileUnusable(FileCode.NO_ROWS)
     found = pictures(sources.archives, loose, sources.table)
-    matches = match(rows, found, inner_zips=sources.inner_zips)
+    matches = PhotoMatcher(rows, found, inner_zips=sources.inner_zips).matches()
     seen: dict[tuple[str, ...], int] = {}
     applicants = tuple(
         _applicant(

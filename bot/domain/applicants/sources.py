@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, cast
 
-from bot.domain.applicants.archive import BROKEN, Archive, damaged
-from bot.domain.applicants.cells import Table, too_large
+from bot.domain.applicants.archive import BROKEN, Archive
 from bot.domain.applicants.columns import known, read_header
 from bot.domain.applicants.csv_table import read_csv
 from bot.domain.applicants.json_table import read_json
-from bot.domain.applicants.model import Limits, SourceFile, shown
+from bot.domain.applicants.model import Limits, SourceFile, Table, shown, too_large
 from bot.domain.applicants.xlsx_table import read_xlsx
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable
@@ -104,7 +103,7 @@ def _seekable(found: TableLocation, limits: Limits) -> BinaryIO:
     try:
         return io.BytesIO(found.archive.read(found.index, limits.table_bytes))
     except BROKEN as fault:
-        raise damaged(shown(found.file.name)) from fault
+        raise FileUnusable(FileCode.ZIP_DAMAGED, name=shown(found.file.name)) from fault
 
 
 @contextmanager
@@ -120,4 +119,4 @@ def _opened(found: TableLocation) -> Iterator[BinaryIO]:
     except UnicodeDecodeError:
         raise
     except BROKEN as fault:
-        raise damaged(shown(found.file.name)) from fault
+        raise FileUnusable(FileCode.ZIP_DAMAGED, name=shown(found.file.name)) from fault

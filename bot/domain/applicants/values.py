@@ -1,14 +1,17 @@
-"""From a cell to the text that a field of the form would hold, or why it cannot be trusted."""
+"""From a cell to the text or the photos that the form would hold, or why they cannot be trusted."""
 
+import binascii
+import json
 import re
 from datetime import date
 
-from bot.domain.applicants.cells import Cell, CellKind
 from bot.domain.applicants.columns import normal
+from bot.domain.applicants.model import Cell, CellKind
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import clean
 from bot.domain.dates import MONTHS, date_or_none
 from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.errors import PhotoCode
 
 _ISO = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
 _DAY_FIRST = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)?[ .-]+([a-z]+)[ .,-]+([0-9]{4})")
@@ -20,6 +23,11 @@ _MAX_STORED_DIGITS = 15
 """Excel keeps 15 digits of a number; one with fewer is exact."""
 _MAY_BE_NUMBERS = frozenset({"customer_reference", "selfie"})
 _ISO3 = {"nga": "NG", "gha": "GH", "ken": "KE", "zaf": "ZA", "uga": "UG", "civ": "CI", "zmb": "ZM", "zwe": "ZW"}
+
+_DATA_URL = re.compile(r"data:image/(?:jpeg|jpg|png);base64,", re.IGNORECASE)
+_BETWEEN = re.compile(r"[|\n]|;(?!base64,)")
+_PHOTO_MARKS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+_BLANKS = str.maketrans("", "", " \t\r\n")
 
 
 def country_of(name: str, id_types: IDTypes) -> str:
@@ -94,3 +102,34 @@ def date_of(text: str) -> date | None:
     if month_first := _MONTH_FIRST.fullmatch(text):
         return date_or_none(int(month_first[3]), MONTHS.get(month_first[1], 0), int(month_first[2]))
     return None
+
+
+# Photos inside cells, as base64
+
+
+def parts_of(cell: Cell) -> list[str]:
+    """The texts of all photos in one cell: a list of JSON, or parted by `;`, `|` or new lines."""
+    if cell.kind is CellKind.LIST:
+        return list(cell.parts)
+    text = cell.text.strip()
+    if text.startswith("["):
+        try:
+            listed = json.loads(text)
+        except (ValueError, RecursionError):
+            return [text]
+        return listed if isinstance(listed, list) and all(isinstance(part, str) for part in listed) else [text]
+    return [part for part in _BETWEEN.split(text) if part.strip()]
+
+
+def decode(text: str, limit: int) -> bytes | FieldFault:
+    """The photo's bytes, or why the text is not one whole photo, a JPEG or PNG in base64."""
+    text = text.strip()
+    url = _DATA_URL.match(text)
+    text = (text[url.end() :] if url else text).translate(_BLANKS)
+    if len(text) > limit * 4 // 3 + 4:
+        return FieldFault(PhotoCode.TOO_LARGE, megabytes=limit // 1024 // 1024)
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError:
+        return FieldFault(PhotoCode.NOT_BASE64)
+    return data if data.startswith(_PHOTO_MARKS) else FieldFault(PhotoCode.NOT_A_PHOTO_IN_BASE64)

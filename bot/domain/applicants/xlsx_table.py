@@ -11,8 +11,7 @@ import openpyxl
 from openpyxl.cell.read_only import EmptyCell
 
 from bot.domain.applicants.archive import BROKEN, Archive
-from bot.domain.applicants.cells import EMPTY, MAX_COLUMNS, Cell, CellKind, Table, too_large
-from bot.domain.applicants.model import Limits, shown
+from bot.domain.applicants.model import EMPTY, MAX_COLUMNS, Cell, CellKind, Limits, Table, shown, too_large
 from bot.errors import FileCode, FileUnusable
 
 _BROKEN = (*BROKEN, ParseError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, SyntaxError)
@@ -48,18 +47,11 @@ def _guard(content: BinaryIO, name: str, limits: Limits) -> None:
     content.seek(0)
     if content.read(4) == _OLD_OR_LOCKED:
         raise FileUnusable(FileCode.WORKBOOK_PROTECTED, name=shown(name))
-    archive = Archive.opened(content, name, limits)
-    if sum(entry.size for entry in archive.entries if _parsed(entry.path)) > _UNPACKED_TIMES * limits.table_bytes:
+    entries = Archive.opened(content, name, limits).entries
+    # Pictures in the workbook are never opened; openpyxl may parse everything else.
+    parsed = sum(entry.size for entry in entries if not entry.path.casefold().startswith("xl/media/"))
+    if parsed > _UNPACKED_TIMES * limits.table_bytes:
         raise too_large(limits.table_bytes)
-
-
-def _parsed(path: str) -> bool:
-    """Whether openpyxl may parse it; pictures in the workbook are never opened."""
-    return not path.casefold().startswith("xl/media/")
-
-
-def _unreadable(name: str) -> FileUnusable:
-    return FileUnusable(FileCode.WORKBOOK_DAMAGED, name=shown(name))
 
 
 def _headers(content: BinaryIO, name: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -85,7 +77,7 @@ def _titles(content: BinaryIO, name: str) -> list[str]:
         book = _open(content)
         return [sheet.title for sheet in book.worksheets if hasattr(sheet, "iter_rows")][:_SHEETS]
     except _BROKEN as fault:
-        raise _unreadable(name) from fault
+        raise FileUnusable(FileCode.WORKBOOK_DAMAGED, name=shown(name)) from fault
 
 
 def _lines(content: BinaryIO, name: str, title: str) -> Iterator[tuple[int, list[Cell]]]:
@@ -98,7 +90,7 @@ def _lines(content: BinaryIO, name: str, title: str) -> Iterator[tuple[int, list
             if cells:
                 yield number, cells
     except _BROKEN as fault:
-        raise _unreadable(name) from fault
+        raise FileUnusable(FileCode.WORKBOOK_DAMAGED, name=shown(name)) from fault
 
 
 def _cells(row: Sequence[Any]) -> list[Cell]:
