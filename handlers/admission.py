@@ -14,8 +14,8 @@ from bot.domain.installation import origin_of
 from bot.errors import SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private
-from handlers.errors import at_once, kind_of
-from handlers.replies import user_of
+from handlers.errors import at_once
+from handlers.requests import kind_of, user_of
 
 log = structlog.get_logger(__name__)
 

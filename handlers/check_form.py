@@ -16,8 +16,8 @@ from bot.runtime.factory import Bot
 from bot.slack.blocks import form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import ResultPlace
 from handlers.errors import FIELDS
-from handlers.replies import open_modal, remove_message, reply, user_of
-from handlers.view_state import ViewState
+from handlers.replies import open_modal, remove_message, reply
+from handlers.requests import ViewState, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -47,10 +47,10 @@ async def open_form(bot: Bot, body: Mapping[str, Any], *, channel: str | None) -
     return None
 
 
-async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
-    """The global shortcut: the same form, which asks for the channel too."""
+async def start(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
+    """The global shortcut, and the Home tab's button: the same form, which asks for the channel too."""
     await ack()
-    reply(bot, shortcut, await open_form(bot, shortcut, channel=None))
+    reply(bot, body, await open_form(bot, body, channel=None))
 
 
 async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -124,10 +124,7 @@ async def _fields_of_message(
     if entry is None or not (place.channel and place.message_ts) or set(entry.fields) <= set(state):
         return {}
     return await bot.messages.read_fields(
-        channel=place.channel,
-        ts=place.message_ts,
-        root_ts=place.thread_ts,
-        chosen=(entry.country, entry.id_type),
+        channel=place.channel, ts=place.message_ts, root_ts=place.thread_ts, chosen=(entry.country, entry.id_type)
     )
 
 

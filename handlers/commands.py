@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.outbox import Message
 from bot.runtime.factory import Bot
 from bot.slack.blocks import export, private
-from handlers import check_form, rerun, review, search, summary
+from handlers import check_form, checks, review, search, summary
 
 _Answer = Callable[[Bot, Mapping[str, Any], str], Awaitable[Message | None]]
 """Given the command and what follows its first word; None where a form has opened."""
@@ -45,8 +45,8 @@ _WORDS: Mapping[str, _Answer] = {
     "status": lambda bot, command, rest: bot.details.status(command["user_id"], rest),
     "list": lambda bot, command, rest: search.listing(bot, command["user_id"], rest),
     "find": search.open_form,
-    "rerun": rerun.open_form,
-    "cancel": lambda bot, command, rest: rerun.cancelled(bot, command["user_id"], rest),
+    "rerun": checks.open_rerun,
+    "cancel": lambda bot, command, rest: checks.cancelled(bot, command["user_id"], rest),
     "review": lambda bot, command, rest: review.card(bot, command["user_id"], rest),
     "notify": review.open_notify_form,
     "summary": summary.asked,

@@ -14,8 +14,8 @@ from slack_bolt.async_app import AsyncBoltContext
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused
 from bot.slack.blocks import ids, private, refusals
-from handlers.repeats import is_for_inbox
 from handlers.replies import new_fault_code, reply
+from handlers.requests import is_for_inbox, kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -77,8 +77,3 @@ def at_once(body: Mapping[str, Any], said: Message, *, plain: str, field: str | 
         case _:
             answer = ""
     return BoltResponse(status=200, body=answer)
-
-
-def kind_of(body: Mapping[str, Any]) -> str:
-    """The type of a request; a command has none."""
-    return str(body.get("type") or ("command" if body.get("command") else "other"))

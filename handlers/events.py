@@ -1,4 +1,4 @@
-"""Events that change what the bot remembers of people and channels, or what it may do at all."""
+"""Events about people, channels and the app: what the bot remembers of them changes, or what it may do at all."""
 
 from typing import Any
 
@@ -9,9 +9,12 @@ from bot.runtime.factory import Bot
 
 log = structlog.get_logger(__name__)
 
-AGING = frozenset({"user_change", "channel_shared", "channel_unshared"})
-"""These only make memory stale: no write, no call to Slack. Slack sends `user_change` for everybody in the workspace,
-whenever anybody changes as much as their status."""
+
+async def home_opened(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
+    """Slack sends the same event for the messages tab, where nothing is displayed."""
+    await ack()
+    if event.get("tab") == "home":
+        await bot.home.opened(event["user"])
 
 
 async def group_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
@@ -57,6 +60,7 @@ async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
 
 
 LISTENERS = {
+    "app_home_opened": home_opened,
     "subteam_members_changed": group_changed,
     "subteam_updated": group_changed,
     "member_joined_channel": channel_changed,

@@ -41,10 +41,7 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
     async def alive(_request: Request) -> Response:
         return PlainTextResponse("alive")
 
-    routes = [
-        Route("/smile-id/callback/{token}", callback, methods=["POST"]),
-        Route("/healthz", alive),
-    ]
+    routes = [Route("/smile-id/callback/{token}", callback, methods=["POST"]), Route("/healthz", alive)]
     if bolt is not None:
         handler = AsyncSlackRequestHandler(bolt)
 

@@ -8,30 +8,16 @@ from typing import Any
 
 import structlog
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from slack_bolt.authorization import AuthorizeResult
 
 from bot.domain.review.review import Decision
 from bot.runtime.factory import Bot
-from bot.slack.blocks import ids
-from handlers import (
-    admission,
-    batches,
-    check_form,
-    commands,
-    details,
-    events,
-    fallback,
-    home,
-    messages,
-    preflight,
-    rerun,
-    review,
-    search,
-    summary,
-)
+from bot.slack.blocks import ids, private
+from handlers import admission, batches, check_form, checks, commands, events, messages, review, search, summary
 from handlers.errors import failed
-from handlers.repeats import id_of, is_for_inbox
+from handlers.replies import reply
+from handlers.requests import id_of, is_for_inbox, kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +72,7 @@ def bolt(bot: Bot) -> AsyncApp:
         await admission.require_role(bot, body)
         request_id = None if is_for_inbox(body) else id_of(body)
         if request_id is not None and not await bot.intake.is_first(request_id):
-            log.info("slack.repeat", kind=body.get("type") or "command")
+            log.info("slack.repeat", kind=kind_of(body))
             return BoltResponse(status=200, body="")
         await next()
         return None
@@ -97,26 +83,25 @@ def bolt(bot: Bot) -> AsyncApp:
 
 
 def _listen(app: AsyncApp) -> None:
-    """The list; the fallback comes last."""
+    """The list. Requests without a listener come last: each is answered, or Slack would show an error."""
     app.command(ids.COMMAND)(commands.kyc)
-    app.global_shortcut(ids.SHORTCUT_CHECK)(check_form.shortcut)
+    app.global_shortcut(ids.SHORTCUT_CHECK)(check_form.start)
     app.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE)(messages.shortcut)
     app.event("app_mention")(messages.mentioned)
     app.event("message")(messages.direct)
     app.action(ids.OPEN_FORM_OF_MESSAGE)(messages.open_form)
     app.action(ids.SEND_MESSAGE)(messages.send)
-    app.event("app_home_opened")(home.opened)
-    app.action(ids.HOME_START)(home.start)
+    app.action(ids.HOME_START)(check_form.start)
     app.action(ids.OPEN_FORM)(check_form.open_again)
     app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*)$"))(check_form.chosen)
     app.view(ids.FORM)(check_form.submitted)
-    app.action(ids.DETAILS)(details.opened)
-    app.action(ids.FOUND_DETAILS)(details.pushed)
-    app.action(ids.RUN_AGAIN)(rerun.run_again)
-    app.action(ids.CANCEL)(rerun.cancel)
-    app.action(ids.SEND_HELD)(preflight.let_pass)
-    app.action(ids.OTHER_PHOTOS)(preflight.other_photos)
-    app.view(ids.PHOTOS_FORM)(preflight.submitted)
+    app.action(ids.DETAILS)(checks.open_details)
+    app.action(ids.FOUND_DETAILS)(checks.push_details)
+    app.action(ids.RUN_AGAIN)(checks.run_again)
+    app.action(ids.CANCEL)(checks.cancel)
+    app.action(ids.SEND_HELD)(checks.let_pass)
+    app.action(ids.OTHER_PHOTOS)(checks.other_photos)
+    app.view(ids.PHOTOS_FORM)(checks.photos_submitted)
     app.action(re.compile(f"^({ids.REVIEW_CLAIM}|{ids.REVIEW_REOPEN})$"))(review.claimed)
     app.action(ids.REVIEW_RELEASE)(review.released)
     app.action(re.compile(f"^({ids.REVIEW_AGREE}|{ids.REVIEW_DISAGREE})$"))(review.judged)
@@ -136,10 +121,36 @@ def _listen(app: AsyncApp) -> None:
     for name, listener in events.LISTENERS.items():
         app.event(name)(listener)
 
-    app.command(ANY)(fallback.command)
-    app.action(ANY)(fallback.pressed)
-    app.shortcut(ANY)(fallback.pressed)
-    app.view(ANY)(fallback.submitted)
-    app.view_closed(ANY)(fallback.nothing)
-    app.options(ANY)(fallback.suggested)
-    app.event(ANY)(fallback.nothing)
+    app.command(ANY)(old_command)
+    app.action(ANY)(old_button)
+    app.shortcut(ANY)(old_button)
+    app.view(ANY)(old_form)
+    app.view_closed(ANY)(nothing)
+    app.options(ANY)(no_options)
+    app.event(ANY)(nothing)
+
+
+async def old_command(ack: AsyncAck, command: dict[str, Any]) -> None:
+    """A command that the manifest does not name: an old installation, say."""
+    await commands.answer(ack, private.help_text(command.get("command")))
+
+
+async def old_button(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
+    """A button or shortcut of another version."""
+    await ack()
+    reply(bot, body, private.answer(private.OLD_BUTTON))
+
+
+async def old_form(ack: AsyncAck) -> None:
+    """A form whose fields nobody here can read: closing it would look like success."""
+    await ack(response_action="update", view=private.closed_form(private.OLD_FORM))
+
+
+async def no_options(ack: AsyncAck) -> None:
+    """A menu that asks for options: there are none."""
+    await ack(options=[])
+
+
+async def nothing(ack: AsyncAck) -> None:
+    """A closed view, an event of no use."""
+    await ack()

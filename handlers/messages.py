@@ -21,8 +21,8 @@ from bot.slack.blocks import form, ids, kit, message, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, ResultPlace
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.retry import Retry
-from handlers.repeats import id_of
-from handlers.replies import ReplyAddress, open_modal, reply, respond, run, show, show_fault, user_of
+from handlers.replies import ReplyAddress, open_modal, reply, respond, run, show, show_fault
+from handlers.requests import id_of, user_of
 
 log = structlog.get_logger(__name__)
 

@@ -18,6 +18,7 @@ from bot.intake.answers import PrivateAnswer
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private
 from bot.slack.retry import Retry
+from handlers.requests import user_of
 
 log = structlog.get_logger(__name__)
 
@@ -44,11 +45,6 @@ class ReplyAddress:
             channel=(body.get("channel") or {}).get("id"),
             response_url=body.get("response_url"),
         )
-
-
-def user_of(body: Mapping[str, Any]) -> str:
-    """Who acted; a command names them differently."""
-    return str(body.get("user_id") or (body.get("user") or {}).get("id") or "")
 
 
 def reply(bot: Bot, body: Mapping[str, Any], message: Message | None, *, in_place: bool = False) -> None:

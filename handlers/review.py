@@ -10,8 +10,8 @@ from bot.domain.outbox import Message
 from bot.domain.review.review import Decision, Subscription
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, review
-from handlers.replies import open_modal, reply, user_of
-from handlers.view_state import ViewState
+from handlers.replies import open_modal, reply
+from handlers.requests import ViewState, user_of
 
 
 async def card(bot: Bot, user: str, typed: str) -> Message:

@@ -11,19 +11,12 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.outbox import Message
 from bot.domain.reporting.searches import Cursor, SearchFilter
 from bot.errors import Refused, SlackError
-from bot.queries.search import (
-    EVERYBODYS,
-    IN_REVIEW,
-    OWN,
-    STATES,
-    SearchForm,
-    SearchResult,
-)
+from bot.queries.search import EVERYBODYS, IN_REVIEW, OWN, STATES, SearchForm, SearchResult
 from bot.runtime.factory import Bot
 from bot.slack.blocks import find, ids, private, refusals
 from bot.slack.blocks.find import CheckRow, PageCursor
-from handlers.replies import open_modal, reply, user_of
-from handlers.view_state import ViewState
+from handlers.replies import open_modal, reply
+from handlers.requests import ViewState, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -94,10 +87,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
 
 def _results(found: SearchResult) -> dict[str, Any]:
     return find.results(
-        _rows(found),
-        metadata=_dumped(found.wanted),
-        has_older=found.page.has_older,
-        has_newer=found.page.has_newer,
+        _rows(found), metadata=_dumped(found.wanted), has_older=found.page.has_older, has_newer=found.page.has_newer
     )
 
 

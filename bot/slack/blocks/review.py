@@ -42,7 +42,6 @@ _ENTRIES = 12
 
 NO_REF = "Name a check by its reference, for example `/kyc review K-7F3K2Q`."
 NEEDS_WORDS = "Say in your own words why."
-TOO_LONG = f"At most {MAX_WORDS} characters."
 EXPIRED = "Slack closed the door before the form could open. Click again."
 SECOND_NEEDED = "This decision takes two people. It stands on the card as a proposal until a second reviewer agrees."
 
@@ -51,9 +50,7 @@ _DECIDE: Mapping[Decision, str] = {
     Decision.REJECTED: "Reject",
     Decision.NEW_PHOTOS: "Ask for new photos",
 }
-PERSONAL: Mapping[Subscription, str] = {
-    Subscription.SECOND: "A decision needs a second person",
-}
+PERSONAL: Mapping[Subscription, str] = {Subscription.SECOND: "A decision needs a second person"}
 _CHOICES: Mapping[Subscription, str] = {
     Subscription.RESULTS: "A final result of a check I asked for",
     Subscription.DECISIONS: "A reviewer's decision about a check I asked for",

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import Outcome, ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision
@@ -61,8 +60,7 @@ STORIES: Mapping[ResultStory, Story] = {
         next_step="Ask for a photo in daylight, face uncovered, looking at the camera.",
     ),
     ResultStory.REJECTED_OTHER: Story(
-        title="Rejected — Smile ID gave no reason",
-        next_step="Look at the Details, or take it to a reviewer.",
+        title="Rejected — Smile ID gave no reason", next_step="Look at the Details, or take it to a reviewer."
     ),
     ResultStory.AUTHORITY_DOWN: Story(
         title="No result — the authority's register is unavailable",
@@ -205,9 +203,7 @@ _NOTICES: Mapping[str, Story] = {
 def notice_title(tell: str, why: ResultStory | None) -> str:
     """The title of a reviewer's card: the story's, without details."""
     story = _NOTICES.get(tell) or (STORIES[why] if why else None)
-    if story is None:
-        return "Needs a person"
-    return story.name
+    return story.name if story else "Needs a person"
 
 
 FAILURES: Mapping[str, Story] = {
@@ -330,10 +326,6 @@ RECORD_MATCHES: Mapping[RecordMatch, str] = {
 }
 """What was entered against the authority's record, field by field."""
 
-LIVENESS: Mapping[Liveness, str] = {
-    Liveness.PROVEN: "proven",
-    Liveness.NOT_PROVEN: "not proven",
-}
 NO_LIVENESS_IMAGES = "Liveness: not proven (no liveness images)"
 LIVENESS_NOT_SAID = "• Liveness: not proven (Smile ID does not say that it passed)"
 

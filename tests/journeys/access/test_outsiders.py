@@ -173,7 +173,10 @@ async def suggested(walk: Walk) -> Delivery:
 
 STEPS: Mapping[str, list[Step]] = {
     "handlers.commands.kyc": [said(words) for words in WORDS],
-    "handlers.check_form.shortcut": [lambda walk: walk.person.shortcut(ids.SHORTCUT_CHECK)],
+    "handlers.check_form.start": [
+        lambda walk: walk.person.shortcut(ids.SHORTCUT_CHECK),
+        lambda walk: walk.press_in(view("home", "", {}), ids.HOME_START, "start"),
+    ],
     "handlers.messages.shortcut": [
         lambda walk: walk.person.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, CHANNEL, walk.message)
     ],
@@ -181,18 +184,17 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.messages.direct": [wrote, sent_a_file],
     "handlers.messages.open_form": [pressed(ids.OPEN_FORM_OF_MESSAGE, pointer)],
     "handlers.messages.send": [pressed(ids.SEND_MESSAGE, pointer)],
-    "handlers.home.opened": [lambda walk: walk.person.open_home()],
-    "handlers.home.start": [lambda walk: walk.press_in(view("home", "", {}), ids.HOME_START, "start")],
+    "handlers.events.home_opened": [lambda walk: walk.person.open_home()],
     "handlers.check_form.open_again": [opened_again],
     "handlers.check_form.chosen": [chosen_in_form],
     "handlers.check_form.submitted": [form_sent],
-    "handlers.details.opened": [pressed(ids.DETAILS)],
-    "handlers.details.pushed": [lambda walk: walk.press_in(view(ids.FOUND, FOUND, {}), ids.FOUND_DETAILS)],
-    "handlers.rerun.run_again": [pressed(ids.RUN_AGAIN)],
-    "handlers.rerun.cancel": [pressed(ids.CANCEL)],
-    "handlers.preflight.let_pass": [pressed(ids.SEND_HELD)],
-    "handlers.preflight.other_photos": [pressed(ids.OTHER_PHOTOS)],
-    "handlers.preflight.submitted": [sent(ids.PHOTOS_FORM, "{ref}")],
+    "handlers.checks.open_details": [pressed(ids.DETAILS)],
+    "handlers.checks.push_details": [lambda walk: walk.press_in(view(ids.FOUND, FOUND, {}), ids.FOUND_DETAILS)],
+    "handlers.checks.run_again": [pressed(ids.RUN_AGAIN)],
+    "handlers.checks.cancel": [pressed(ids.CANCEL)],
+    "handlers.checks.let_pass": [pressed(ids.SEND_HELD)],
+    "handlers.checks.other_photos": [pressed(ids.OTHER_PHOTOS)],
+    "handlers.checks.photos_submitted": [sent(ids.PHOTOS_FORM, "{ref}")],
     "handlers.review.claimed": [pressed(ids.REVIEW_CLAIM), pressed(ids.REVIEW_REOPEN)],
     "handlers.review.released": [pressed(ids.REVIEW_RELEASE)],
     "handlers.review.judged": [
@@ -237,10 +239,10 @@ STEPS: Mapping[str, list[Step]] = {
             lambda _walk: '{"kind":"day","first":"2026-11-27","last":"2026-11-27","once":"0123"}',
         )
     ],
-    "handlers.fallback.command": [lambda walk: walk.person.command("status", command="/kyc-old")],
-    "handlers.fallback.pressed": [pressed("kyc_gone"), lambda walk: walk.person.shortcut("kyc_gone")],
-    "handlers.fallback.submitted": [sent("kyc_gone_form", "{ref}", any=typed("x"))],
-    "handlers.fallback.suggested": [suggested],
+    "handlers.listeners.old_command": [lambda walk: walk.person.command("status", command="/kyc-old")],
+    "handlers.listeners.old_button": [pressed("kyc_gone"), lambda walk: walk.person.shortcut("kyc_gone")],
+    "handlers.listeners.old_form": [sent("kyc_gone_form", "{ref}", any=typed("x"))],
+    "handlers.listeners.no_options": [suggested],
 }
 NOT_OF_PEOPLE = {
     "handlers.events.group_changed",
@@ -248,10 +250,10 @@ NOT_OF_PEOPLE = {
     "handlers.events.person_changed",
     "handlers.events.sharing_changed",
     "handlers.events.access_lost",
-    "handlers.fallback.nothing",
+    "handlers.listeners.nothing",
 }
 """They answer nobody: what they do is held by tests of their own."""
-SILENT = {"handlers.fallback.suggested"}
+SILENT = {"handlers.listeners.no_options"}
 """A menu has no place for words: it stays empty."""
 
 
@@ -412,21 +414,21 @@ def shown_by(answer: Reply | Delivery | None) -> list[str]:
 
 def may_be_silent(listener: str, kind: str, answer: Reply | Delivery | None) -> bool:
     """Where Slack has no place for words, or would carry them to nobody."""
-    is_event = answer is None or listener == "handlers.home.opened"
+    is_event = answer is None or listener == "handlers.events.home_opened"
     if kind.startswith(("foreign", "member of another")):
         # Foreign events are dropped; a click outside a message gave no address to answer to.
         return is_event or listener in SILENT | IN_NO_MESSAGE
     if kind in ("deleted", "stranger"):
         # Slack opens no conversation with them, and they see no Home tab.
         return is_event or listener in SILENT | IN_NO_MESSAGE
-    return listener in SILENT | {"handlers.home.opened"}
+    return listener in SILENT | {"handlers.events.home_opened"}
 
 
 IN_NO_MESSAGE = {
-    "handlers.check_form.shortcut",
+    "handlers.check_form.start",
     "handlers.check_form.chosen",
     "handlers.home.start",
-    "handlers.details.pushed",
+    "handlers.checks.push_details",
     "handlers.search.next_page",
-    "handlers.fallback.pressed",
+    "handlers.listeners.old_button",
 }

@@ -1,4 +1,4 @@
-"""What a person filled in: the state of a view, as Slack sends it with a submit or a choice.
+"""What Slack's requests say: who acted, whether it is a repeat, and what a person filled in.
 
 Slack leaves out, sends as null, or sends empty what was not filled in: here all three read the same.
 """
@@ -9,6 +9,47 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.check.request import FileInfo
+from bot.slack.blocks import ids
+
+AGING = frozenset({"user_change", "channel_shared", "channel_unshared"})
+"""These only make memory stale: no write, no call to Slack. Slack sends `user_change` for everybody in the workspace,
+whenever anybody changes as much as their status."""
+_MESSAGES = frozenset({"app_mention", "message"})
+
+
+def id_of(body: Mapping[str, Any]) -> str | None:
+    """The same for every repeat of a request; None where a repeat must be answered like the first.
+
+    That is a submitted form: its answer closes it, and the check that it asks for is known by the form's own id.
+    """
+    if body.get("type") == "event_callback":
+        if (body.get("event") or {}).get("type") in AGING:
+            # They come for every change of anybody's profile, and doing twice what they do does no harm.
+            return None
+        return f"event:{body['event_id']}" if body.get("event_id") else None
+    if body.get("type") in (None, "block_actions", "shortcut", "message_action") and body.get("trigger_id"):
+        return f"trigger:{body['trigger_id']}"
+    return None
+
+
+def is_for_inbox(body: Mapping[str, Any]) -> bool:
+    """Whether the inbox stores this request, together with its key in one transaction.
+
+    Were the key stored first, a kill in between would lose the request: its repeat would be dropped as one.
+    """
+    if body.get("type") == "event_callback":
+        return (body.get("event") or {}).get("type") in _MESSAGES
+    return any(action.get("action_id") == ids.SEND_MESSAGE for action in body.get("actions") or ())
+
+
+def user_of(body: Mapping[str, Any]) -> str:
+    """Who acted; a command names them differently."""
+    return str(body.get("user_id") or (body.get("user") or {}).get("id") or "")
+
+
+def kind_of(body: Mapping[str, Any]) -> str:
+    """The type of a request; a command has none."""
+    return str(body.get("type") or ("command" if body.get("command") else "other"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,139 @@
+"""What people do with one check from its messages: *Details*, *Run again*, *Cancel*, answers to what holds it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+
+from bot.domain.check.check import Check
+from bot.domain.check.references import parse_reference
+from bot.domain.outbox import Message
+from bot.domain.results.codes import ResultStory
+from bot.errors import Refused, SlackError
+from bot.runtime.factory import Bot
+from bot.slack.blocks import form, held, ids, message, private, refusals
+from bot.slack.blocks.form import ResultPlace
+from bot.slack.retry import Retry
+from handlers.replies import ReplyAddress, open_modal, reply, run, show
+from handlers.requests import ViewState, user_of
+
+log = structlog.get_logger(__name__)
+
+_RUN_AGAIN = "Run again"
+
+
+async def open_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """*Details*: opened from the database at once; photo links follow."""
+    ref = action["value"]
+    await ack()
+    try:
+        view = await bot.details.details(body["user"]["id"], ref)
+        shown = await bot.slack.open_view(trigger_id=body["trigger_id"], view=view)
+    except SlackError as closed:
+        log.warning("details.not_opened", ref=ref, error=str(closed))
+        reply(bot, body, private.answer(private.EXPIRED_DETAILS))
+        return
+    bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
+
+
+async def push_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """The same on top of a list of checks that were found."""
+    ref = action["value"]
+    await ack()
+    try:
+        view = await bot.details.details(body["user"]["id"], ref)
+    except Refused as no:
+        view = private.closed_form(refusals.plain_sentence(no))
+    try:
+        shown = await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
+    except SlackError as closed:
+        log.warning("details.not_opened", ref=ref, error=str(closed))
+        return
+    if view.get("private_metadata") == ref:
+        bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
+
+
+async def _add_links(bot: Bot, user: str, view_id: str, ref: str) -> None:
+    view = await bot.details.details_with_links(user, ref)
+    try:
+        await bot.slack.update_view(view_id=view_id, view=view)
+    except SlackError as closed:
+        log.info("details.closed_meanwhile", ref=ref, error=str(closed))
+
+
+async def cancel(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """The button; its dialog has asked already."""
+    await ack()
+    reply(bot, body, await cancelled(bot, body["user"]["id"], action["value"]))
+
+
+async def cancelled(bot: Bot, user: str, typed: str) -> Message:
+    """The answer to the person who cancels; the outbox updates the thread."""
+    if not typed.strip():
+        return private.answer(private.NO_REF_CANCEL)
+    ref = parse_reference(typed) or typed
+    await bot.details.cancel(user, ref)
+    return private.answer(private.CANCELLED.format(ref=ref))
+
+
+async def run_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    await ack()
+    reply(bot, body, await open_rerun(bot, body, action["value"]))
+
+
+async def open_rerun(bot: Bot, body: Mapping[str, Any], ref: str) -> Message | None:
+    """Open the form, which photos and texts follow; a message for the person where it stays closed."""
+    user = user_of(body)
+    if not ref.strip():
+        return private.answer(private.NO_REF_RERUN)
+    await bot.intake.require_requester(user)
+    check = await bot.details.to_run_again(user, parse_reference(ref) or ref)
+    view = await open_modal(bot, body["trigger_id"], message.one_moment(_RUN_AGAIN))
+    if view is None:
+        return private.answer(private.EXPIRED)
+    address = ReplyAddress(user=user, request_id=f"rerun:{view['id']}")
+    run(bot, address, lambda retry: _fill_rerun(bot, retry, view, check))
+    return None
+
+
+async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check) -> None:
+    """With what the check held."""
+    content = form.build(
+        bot.id_types,
+        liveness_required=bot.settings.liveness_required,
+        place=ResultPlace(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
+        country=check.country,
+        id_type=check.id_type,
+        attached=await bot.details.photos_of(check),
+        texts={**check.id_info, ids.CUSTOMER_REFERENCE: check.customer_reference},
+        title=_RUN_AGAIN,
+        not_before=check.verdict_why is ResultStory.AUTHORITY_DOWN,
+    )
+    await show(bot, retry, view, content)
+
+
+async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """*Send all the same*; the outbox updates the message in the thread."""
+    await ack()
+    await bot.preflight_answers.let_pass(body["user"]["id"], action["value"])
+
+
+async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """*Other photos*: a form for them alone."""
+    await ack()
+    ref = action["value"]
+    await bot.preflight_answers.may_replace(body["user"]["id"], ref)
+    asked = held.photos_form(ref, liveness_required=bot.settings.liveness_required)
+    if await open_modal(bot, body["trigger_id"], asked) is None:
+        reply(bot, body, private.answer(private.EXPIRED))
+
+
+async def photos_submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
+    """Other photos, in place of those that were held."""
+    state = ViewState.of(view)
+    faults = await bot.preflight_answers.replace_photos(
+        body["user"]["id"], view["private_metadata"], selfie=state.files(ids.SELFIE), liveness=state.files(ids.LIVENESS)
+    )
+    errors = {name: refusals.plain_sentence(fault) for name, fault in faults.items()}
+    await (ack(response_action="errors", errors=errors) if errors else ack())
