@@ -7,7 +7,7 @@ PREFIX ?= production
 LOCK ?= requirements-charts.lock
 
 .PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
-.PHONY: node faults bench lock clean soak pictures
+.PHONY: node faults bench lock clean soak pictures docs
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -95,6 +95,10 @@ clean:
 # A mixed load with faults and kills for so many minutes, and a table of what came of it.
 soak: .venv/ready
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
+
+# The page of commands, from their help.
+docs: .venv/ready
+	$(BIN)/python -m tests.commands_page
 
 # Photographs everything the bot says, as far as it has changed, for docs/pictures.md; needs `chromium` and `fonts-lato`.
 pictures: .venv/ready

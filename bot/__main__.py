@@ -66,7 +66,10 @@ def _settings() -> Settings:
 
 @main.command()
 def serve() -> None:
-    """Run the bot until SIGTERM or Ctrl-C."""
+    """Run the bot until SIGTERM or Ctrl-C, which it follows within ten seconds.
+
+    It starts even while Slack and Smile ID cannot be reached.
+    """
     settings = _settings()
     log_config.configure(settings.log_format)
     with _exit_on_fault():
@@ -118,10 +121,10 @@ def sandbox() -> None:
 
 
 @sandbox.command("slack")
-@click.option("--port", type=int, required=True)
-@click.option("--bot-token", default="xoxb-sandbox", show_default=True)
-@click.option("--app-token", default="xapp-sandbox", show_default=True)
-@click.option("--signing-secret", default="sandbox-secret", show_default=True)
+@click.option("--port", type=int, required=True, help="On the loopback.")
+@click.option("--bot-token", default="xoxb-sandbox", show_default=True, help="The only one that is taken.")
+@click.option("--app-token", default="xapp-sandbox", show_default=True, help="For Socket Mode.")
+@click.option("--signing-secret", default="sandbox-secret", show_default=True, help="For --events-url.")
 @click.option("--events-url", default=None, help="Where to send requests; without it everything goes by Socket Mode.")
 def slack_stand_in(*, port: int, bot_token: str, app_token: str, signing_secret: str, events_url: str | None) -> None:
     """Slack's Web API, Socket Mode and signed requests."""
@@ -135,10 +138,10 @@ def slack_stand_in(*, port: int, bot_token: str, app_token: str, signing_secret:
 
 
 @sandbox.command("smile-id")
-@click.option("--port", type=int, required=True)
-@click.option("--partner-id", required=True)
-@click.option("--api-key", required=True)
-@click.option("--story", default="approved", show_default=True)
+@click.option("--port", type=int, required=True, help="On the loopback.")
+@click.option("--partner-id", required=True, help="The only partner it knows.")
+@click.option("--api-key", required=True, help="Both sides sign with it.")
+@click.option("--story", default="approved", show_default=True, help="What becomes of each check.")
 def smile_id_stand_in(*, port: int, partner_id: str, api_key: str, story: str) -> None:
     """Smile ID's v1 API; every official SDK can talk to it."""
     with _needs_the_sandbox():
@@ -159,7 +162,10 @@ def _until_interrupted(work: object) -> None:
 @main.command()
 @click.option("--new-key", is_flag=True, help="Print a fresh encryption key and do nothing else.")
 def check(*, new_key: bool) -> None:
-    """Look at settings, Slack, Smile ID, callback and database: one line each, and what to do where it fails."""
+    """Check settings, Slack, Smile ID, callback URL, clock and database: one line each, and what to do where it fails.
+
+    Changes nothing; may run beside the bot.
+    """
     if new_key:
         click.echo(Sealer.new_key())
         return
@@ -179,7 +185,10 @@ def check(*, new_key: bool) -> None:
 @main.command("backup")
 @click.argument("file", type=click.Path(path_type=Path))
 def take_backup(file: Path) -> None:
-    """Copy the database into a new FILE, while the bot runs or not, and verify the copy by opening it."""
+    """Copy the database into a new FILE, while the bot runs or not.
+
+    The copy is verified: integrity, references, version, key.
+    """
     settings = _settings()
     with _exit_on_fault():
         contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
@@ -191,7 +200,7 @@ def take_backup(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Even if the database holds newer acts than the backup.")
 def restore(file: Path, *, force: bool) -> None:
-    """Put the backup FILE in the database's place; the bot must be stopped. The old database is set aside."""
+    """Put the verified backup FILE in the database's place; the bot must be stopped. The old database is set aside."""
     settings = _settings()
     with _exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
@@ -220,7 +229,7 @@ def list_stuck(*, as_json: bool) -> None:
 @receipts.command()
 @click.argument("stuck_id", metavar="ID")
 def release(stuck_id: str) -> None:
-    """Let ID go on: Smile ID's record is asked about that job now, or the post is due again."""
+    """Let ID go on: the running bot asks Smile ID's record about that job, or delivers the post again."""
     now = datetime.now(UTC)
     released = _in_database(lambda database: database.write(releases.release, stuck_id, now=now))
     if released is None:
@@ -251,11 +260,16 @@ def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 @main.command("export")
-@click.option("--format", "form", type=click.Choice([f.value for f in ExportFormat]), required=True)
+@click.option(
+    "--format", "form", type=click.Choice([f.value for f in ExportFormat]), required=True, help="Of the file."
+)
 @click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day, in KYC_TIMEZONE.")
 @click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day, in KYC_TIMEZONE.")
 def export_checks(*, form: str, first: datetime | None, last: datetime | None) -> None:
-    """Write the bare record of all checks to the output: no ID numbers, no names. Recorded in the audit trail."""
+    """Write the bare record of all checks to the output: no ID numbers, no names.
+
+    Recorded in the audit trail; may run beside the bot. A terminal shows the progress.
+    """
     zone = ZoneInfo(_settings().timezone)
     wanted = ExportRange(
         since=first.replace(tzinfo=zone) if first else None,

@@ -156,7 +156,7 @@ def _setting(name: str, default: Any = ..., **more: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """The contract with whoever installs the bot; the README's table says the same (a test compares them)."""
+    """The contract with whoever installs the bot; docs/settings.md says the same (a test compares them)."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, populate_by_name=False)
 

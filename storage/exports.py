@@ -15,7 +15,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportLine:
-    """One check. The names are a contract (README, *Exports*); times are ISO 8601 in UTC, absent ones empty."""
+    """One check. The names are a contract (docs/figures.md); times are ISO 8601 in UTC, absent ones empty."""
 
     ref: str
     state: str

@@ -1,7 +1,7 @@
-"""The README and the page of results say what the code does: settings, commands, addresses, metrics, words."""
+"""README and docs say what the code does: settings, commands, scopes, addresses, metrics, words."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,11 +18,18 @@ from bot.domain.results.trust_rules import Situation, Source, Transition, rule
 from bot.errors import SettingsFault
 from bot.runtime.metrics import Gauges, Metrics
 from bot.settings import Settings
-from bot.slack.blocks import ids, private, words
+from bot.slack import manifest
+from bot.slack.blocks import words
 from bot.slack.blocks.words import Story
+from tests import commands_page
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+SETTINGS_PAGE, ACCESS, OPERATIONS, COMMANDS = (
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("settings", "access", "operations", "commands")
+)
 RESULTS = (ROOT / "docs/results.md").read_text(encoding="utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 CODES = ResultCodes.parse((ROOT / "bot/data/result-codes.csv").read_text(encoding="utf-8"))
@@ -41,7 +48,7 @@ def bare(cell: str) -> str:
 # Settings
 
 
-SETTINGS = {bare(name): (default, meaning) for name, default, meaning in rows(README, "setting")}
+SETTINGS = {bare(name): (default, meaning) for name, default, meaning in rows(SETTINGS_PAGE, "setting")}
 ENOUGH = {
     "SLACK_BOT_TOKEN": "xoxb-invented",
     "SLACK_APP_TOKEN": "xapp-invented",
@@ -99,7 +106,7 @@ def _read_within(name: str) -> bool:
     return bool(re.search(rf"self\.{name}\b", properties))
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/results.md", "docs/figures.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{name}" for name in DOCS)])
 def test_no_page_speaks_of_a_setting_that_is_not_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     spoken = set(re.findall(r"\b(?:KYC|SLACK|SMILE_ID)_[A-Z_]+[A-Z]\b", text))
@@ -109,50 +116,24 @@ def test_no_page_speaks_of_a_setting_that_is_not_there(page: str) -> None:
 # Commands
 
 
-def _commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from _commands(command, f"{prefix} {name}")
-        else:
-            yield f"{prefix} {name}", command
+def test_the_page_of_commands_is_what_their_help_says() -> None:
+    assert commands_page.written(COMMANDS) == COMMANDS, "`make docs` writes it again"
 
 
-def test_every_command_stands_in_the_table_and_nothing_else_does() -> None:
-    written = {_name_of(row) for row in rows(README, "command")}
-    assert written == {name for name, _command in _commands(main, "kyc-bot")}
-
-
-def test_what_a_command_must_be_given_stands_behind_its_name() -> None:
-    given = {_name_of(row): re.findall(r" ([A-Z]+)\b", bare(row[0])) for row in rows(README, "command")}
-    for name, command in _commands(main, "kyc-bot"):
-        wanted = [p.metavar or (p.name or "").upper() for p in command.params if isinstance(p, click.Argument)]
-        assert given[name] == wanted, name
-
-
-def _name_of(row: Sequence[str]) -> str:
-    """The command's name without what it is given."""
-    return re.split(r" --| [A-Z]", bare(row[0]))[0]
-
-
-def test_every_option_of_a_command_stands_beside_it() -> None:
-    table = rows(README, "command")
-    for name, command in _commands(main, "kyc-bot"):
-        beside = " ".join(" ".join(row) for row in table if _name_of(row) == name)
-        options = {option for p in command.params if isinstance(p, click.Option) for option in p.opts}
-        assert options == set(re.findall(r"--[a-z-]+[a-z]", beside)), name
-
-
-@pytest.mark.parametrize("name", [name for name, _command in _commands(main, "kyc-bot")])
-def test_every_command_explains_itself(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, _command in commands_page.commands(main, "kyc-bot")])
+def test_every_command_and_option_explains_itself(name: str) -> None:
+    command = dict(commands_page.commands(main, "kyc-bot"))[name]
+    assert command.help
+    assert [option.name for option in command.params if isinstance(option, click.Option) and not option.help] == []
     shown = CliRunner().invoke(main, [*name.split()[1:], "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
 
 
-def test_the_words_of_the_slash_command_are_those_of_its_help() -> None:
-    in_table = " ".join(row[0] for row in rows(README, "what"))
-    spoken = set(re.findall(rf"`{ids.COMMAND} ([a-z]+)", in_table))
-    assert spoken == set(re.findall(rf"\*{ids.COMMAND} ([a-z]+)", private.HELP))
+def test_every_scope_is_listed_with_what_it_is_for() -> None:
+    table = rows(ACCESS, "scope")
+    assert [bare(scope) for scope, _reason in table] == list(manifest.SCOPES)
+    assert all(reason for _scope, reason in table)
 
 
 # Addresses, metrics, links
@@ -165,7 +146,7 @@ def _routes(where: str) -> set[str]:
 
 
 def test_every_address_stands_in_the_table_and_nothing_else_does() -> None:
-    written = {bare(row[0]).split(" ")[1] for row in rows(README, "address")}
+    written = {bare(row[0]).split(" ")[1] for row in rows(OPERATIONS, "address")}
     assert written == _routes("web")
     assert all(Route(path, lambda _: None).path for path in written)
 
@@ -185,12 +166,12 @@ def test_every_metric_stands_in_the_table_with_its_labels() -> None:
             continue
         kept = [label for label in re.findall(r'([a-z_]+)="', labels) if label != "le"]
         measured.add(plain + (f"{{{','.join(kept)}}}" if kept else ""))
-    assert {bare(row[0]) for row in rows(README, "metric")} == measured
+    assert {bare(row[0]) for row in rows(OPERATIONS, "metric")} == measured
 
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/results.md", "docs/figures.md", "docs/pictures.md"],
+    ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{name}" for name in DOCS)],
 )
 def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
@@ -198,8 +179,15 @@ def test_every_link_leads_somewhere(page: str) -> None:
         assert (path.parent / target).exists(), target
 
 
-def test_a_working_run_stands_within_a_screen() -> None:
-    assert README.splitlines().index("    make demo") < 25
+def test_the_readme_is_one_screen_and_a_working_run_stands_in_its_first_half() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 60
+    assert lines.index("    make demo") < 25
+
+
+@pytest.mark.parametrize("name", sorted(set(DOCS) - {"pictures.md"}))
+def test_every_page_is_found_from_the_readme(name: str) -> None:
+    assert f"(docs/{name}" in README
 
 
 def test_every_library_is_accounted_for_in_the_changelog() -> None:

@@ -66,7 +66,9 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
     except SettingsFault as fault:
         found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
     if settings.summary_channel and not chart.can_draw():
-        found.append(note("charts", "matplotlib is not installed: summaries come without a picture. See the README."))
+        found.append(
+            note("charts", "matplotlib is not installed: summaries come without a picture. See docs/install.md.")
+        )
     return found, id_types, sealer
 
 
