@@ -7,8 +7,7 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.domain.mentions.inbox import InboxItem, InboxKind
-from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, IncomingMessage, ProposedPhoto
+from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE, InboxItem, InboxKind, IncomingMessage, ProposedPhoto
 from bot.domain.outbox import Message
 from bot.errors import SlackError, SlackRefused
 from bot.intake.answers import PrivateAnswer, gives_number_away

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bot.domain.mentions.inbox import InboxItem
+from bot.domain.mentions.incoming import InboxItem
 from storage import leases
 from storage.engine.database import Transaction
 from storage.engine.mapping import load, params

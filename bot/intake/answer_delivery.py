@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.mentions.inbox import InboxItem
+from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import Message, Post, PostKind
 from bot.errors import SlackError, SlackUncertain
 from bot.intake.answers import AnswerBuilder, PrivateAnswer

@@ -10,9 +10,8 @@ from datetime import timedelta
 import structlog
 
 from bot.access.permissions import FRESH_FOR
-from bot.domain.mentions.channel import holds_number
-from bot.domain.mentions.inbox import InboxItem, InboxKind, InboxOutcome
-from bot.domain.mentions.incoming import IncomingMessage
+from bot.domain.mentions.incoming import InboxItem, InboxKind, InboxOutcome, IncomingMessage
+from bot.domain.mentions.parser import holds_number
 from bot.domain.outbox import Message, Post
 from bot.errors import Refused, SlackRefused
 from bot.intake.batches import Batches, applicants_in

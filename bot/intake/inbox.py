@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.domain.backoff import retry_in
-from bot.domain.mentions.inbox import InboxItem, InboxKind
-from bot.domain.mentions.incoming import IncomingMessage
+from bot.domain.mentions.incoming import InboxItem, InboxKind, IncomingMessage
 from bot.errors import SlackError
 from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder, PrivateAnswer, not_read

@@ -16,10 +16,10 @@ import structlog
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.mentions.inbox import InboxItem
 from bot.domain.mentions.incoming import (
     FileKind,
     IncomingMessage,
+    MessageIds,
     ProposedPhoto,
     are_clear,
     is_direct,
@@ -111,7 +111,7 @@ class MessageReader:
             form=form,
         )
 
-    async def find(self, known: InboxItem | IncomingMessage, retry: Retry) -> IncomingMessage | None:
+    async def find(self, known: MessageIds, retry: Retry) -> IncomingMessage | None:
         """A message as it reads now; None when it is gone. Raises SlackError."""
         channel, ts, thread_ts = known.channel, known.ts, known.thread_ts
         message = await retry.call(lambda: self.slack.message(channel=channel, ts=ts, thread_ts=thread_ts))

@@ -16,7 +16,7 @@ from bot.access.permissions import Access
 from bot.access.workspace import Workspace
 from bot.domain.applicants import Limits
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.mentions.inbox import InboxItem
+from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultCodes, ResultMeaning

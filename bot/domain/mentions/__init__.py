@@ -1,5 +1,5 @@
 """Messages that people write to the bot: the files they bring (`incoming`), and what they say of a check (`parser`).
 
-`tokens` makes words of Slack's text, `vocabulary` and `dates` know what they mean. The grammar is four rules on one
-`draft`: `fixed_forms`, `country_and_type`, `numbers`, `names`. `channel` sees numbers where others read them.
+`tokens` makes words of Slack's text, `vocabulary` and `dates` know what they mean. The grammar works on one `draft`:
+`fixed_forms` first, then the `rules` for what has no form of its own.
 """

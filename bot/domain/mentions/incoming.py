@@ -1,8 +1,9 @@
-"""A message that a person wrote to the bot, and the files in it."""
+"""What people ask the bot: by a message and the files in it, or by the click that confirms one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from datetime import datetime
+from enum import Enum, StrEnum, auto
 
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.field_faults import FieldFault
@@ -24,16 +25,14 @@ WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_messa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncomingMessage:
-    """One message in a channel, or in somebody's direct messages. Only its ids are stored."""
+class MessageIds:
+    """Which message it is, and who wrote it, or clicked on what the bot answered to it."""
 
     channel: str
     ts: str
     thread_ts: str | None
     user: str
     team: str
-    text: str = field(repr=False)
-    files: Sequence[FileInfo] = field(default=(), repr=False)
 
     @property
     def root_ts(self) -> str:
@@ -43,6 +42,14 @@ class IncomingMessage:
     @property
     def is_direct(self) -> bool:
         return is_direct(self.channel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingMessage(MessageIds):
+    """One message in a channel, or in somebody's direct messages. Only its ids are stored."""
+
+    text: str = field(repr=False)
+    files: Sequence[FileInfo] = field(default=(), repr=False)
 
 
 def is_direct(channel: str) -> bool:
@@ -101,3 +108,57 @@ def are_clear(photos: Sequence[ProposedPhoto]) -> bool:
         and kinds.count(PhotoKind.LIVENESS) in (0, LIVENESS_IMAGES)
         and None not in kinds
     )
+
+
+class InboxKind(StrEnum):
+    MESSAGE = "message"
+    """A mention, or a direct message."""
+    CONFIRMATION = "confirmation"
+    """*Send* below an answer: consent is confirmed, and the check is submitted."""
+
+
+class InboxOutcome(StrEnum):
+    """The result of an item, where the message alone does not determine the answer."""
+
+    SENT = "sent"
+    """The check was accepted; the subject is its reference."""
+    SENT_BEFORE = "sent_before"
+    FILE = "file"
+    """A file of applicants was accepted; the subject is the batch's reference."""
+    FILE_BEFORE = "file_before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem(MessageIds):
+    """One message or click, kept until it is answered. It holds no text: that is read from Slack again."""
+
+    id: str
+    """Slack's id of the request; a repeat of the request has the same one."""
+    kind: InboxKind
+    fingerprint: str = ""
+    """Of a confirmation: keyed hash of what was displayed, so that a changed message is not sent."""
+    again: bool = False
+    """Of a confirmation: the author knows that this person was checked before."""
+    asked_at: datetime
+    tries: int = 0
+
+    def ids(self) -> dict[str, str]:
+        """For the row of the outbox that answers it."""
+        parts = {"kind": self.kind.value, "channel": self.channel, "ts": self.ts, "by": self.user, "team": self.team}
+        return parts | ({"thread_ts": self.thread_ts} if self.thread_ts else {})
+
+    @classmethod
+    def of_ids(cls, ids: Mapping[str, str], *, id_: str, asked_at: datetime) -> "InboxItem | None":
+        """The item that a row of the outbox answers; None for rows that answer anything else."""
+        if "kind" not in ids:
+            return None
+        return cls(
+            id=id_,
+            kind=InboxKind(ids["kind"]),
+            channel=ids["channel"],
+            ts=ids["ts"],
+            thread_ts=ids.get("thread_ts"),
+            user=ids["by"],
+            team=ids["team"],
+            asked_at=asked_at,
+        )

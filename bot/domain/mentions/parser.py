@@ -7,20 +7,25 @@ Nothing is guessed. What could be two things is neither: it is handed back as `u
 The limits of that: an unlabelled word that is the name of a country (`Kenya Ada Obi`) is the country.
 """
 
+import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from bot.domain.check.request import clean
 from bot.domain.id_types.id_types import IDType, IDTypes
-from bot.domain.mentions.country_and_type import settle_country_and_type
 from bot.domain.mentions.draft import MessageDraft
 from bot.domain.mentions.fixed_forms import read_fixed_forms
-from bot.domain.mentions.names import settle_names
-from bot.domain.mentions.numbers import settle_numbers
+from bot.domain.mentions.rules import settle_country_and_type, settle_names, settle_numbers
 from bot.domain.mentions.tokens import MAX_MENTION, TokenKind, has_digit, read
 from bot.domain.mentions.vocabulary import REFERENCE, Vocabulary
 
 NOT_READ = f"the text after its first {MAX_MENTION:,} characters"
+_FEWEST_DIGITS = 5
+"""The shortest numbers on cards that people still hold have six; a year has four."""
+_TELEPHONE = re.compile(r"<tel:([^<>]*)>")
+_OTHER_CONTROL = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +76,32 @@ def understand(
 
 
 def understand_in_channel(text: str, id_types: IDTypes, *, bot_user_id: str = "") -> ParsedMessage:
-    """The country and the ID type that a message names; nothing else of it is in the result. Never raises."""
+    """The country and the ID type that a message names; nothing else of it is in the result. Never raises.
+
+    Everybody in the channel reads it, and Slack's search finds it for years. So nothing more is taken, and its author
+    is asked to delete a number (`holds_number`).
+    """
     # Which day is today matters for dates of birth alone, and none is taken.
     draft, cut = _draft(text, id_types, today=date.max, bot_user_id=bot_user_id)
     country, id_type = settle_country_and_type(draft, id_types)
     return ParsedMessage(country=country, id_type=id_type, spoken=_speaks_of_a_check(draft, cut=cut))
+
+
+def holds_number(text: str) -> bool:
+    """Whether something in a text of Slack's looks like an ID number, a telephone number or a date of birth.
+
+    Reads the whole text, however long; a false alarm is cheap. Digits in neighbouring words count together, as in
+    `222 1234 5678`. Links and people hold digits too, but nobody's number.
+    """
+    plain = _OTHER_CONTROL.sub(" . ", _TELEPHONE.sub(r" \1 ", text))
+    digits = 0
+    for word in clean(html.unescape(plain)).split():
+        found = sum(ch.isdigit() for ch in word)
+        # A dash or a bullet by itself does not end a number; a word does.
+        digits = digits + found if found or not any(ch.isalnum() for ch in word) else 0
+        if digits >= _FEWEST_DIGITS:
+            return True
+    return False
 
 
 def _draft(text: str, id_types: IDTypes, *, today: date, bot_user_id: str) -> tuple[MessageDraft, bool]:

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.mentions.channel import holds_number
-from bot.domain.mentions.parser import ParsedMessage, understand_in_channel
+from bot.domain.mentions.parser import ParsedMessage, holds_number, understand_in_channel
 
 ID_TYPES = IDTypes.parse((files("bot") / "data" / "id-types.csv").read_text("utf-8"))
 OFFERED = list(ID_TYPES.offered())

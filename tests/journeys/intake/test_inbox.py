@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.mentions.inbox import InboxItem, InboxKind
+from bot.domain.mentions.incoming import InboxItem, InboxKind
 from bot.intake.answer_delivery import KEPT_FOR
 from bot.intake.inbox import GIVE_UP_AFTER, LEASE
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for

@@ -5,9 +5,8 @@ from datetime import date
 
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, parse
-from bot.domain.mentions.channel import holds_number
 from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto, are_clear, proposed
-from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
+from bot.domain.mentions.parser import ParsedMessage, holds_number, understand, understand_in_channel
 from bot.slack.blocks import message
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.blocks.private import answer
