@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome
 from storage import leases
-from storage.engine.database import Transaction, from_text, to_text
-from storage.engine.mapping import load
+from storage.engine.database import Transaction, from_text, load, to_text
 
 RESULTS = "results"
 """Topic woken when a job is due for job_status."""
@@ -77,17 +76,8 @@ def count_of_round(tx: Transaction, ref: str) -> int:
     return count
 
 
-def find(tx: Transaction, job_id: str) -> Attempt | None:
-    row = tx.row("SELECT * FROM attempts WHERE job_id = :job_id", job_id=job_id)
-    return _attempt(tx, row) if row is not None else None
-
-
 def get(tx: Transaction, job_id: str) -> Attempt:
-    """An attempt that must exist."""
-    attempt = find(tx, job_id)
-    if attempt is None:
-        raise LookupError(f"no attempt {job_id}")
-    return attempt
+    return _attempt(tx, tx.one("SELECT * FROM attempts WHERE job_id = :job_id", job_id=job_id))
 
 
 def latest(tx: Transaction, ref: str) -> Attempt | None:

@@ -9,8 +9,7 @@ from typing import Any
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from storage import leases
-from storage.engine.database import Transaction
-from storage.engine.mapping import load
+from storage.engine.database import Transaction, load
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
@@ -70,10 +69,7 @@ def find(tx: Transaction, batch_id: str) -> Batch | None:
 
 def get(tx: Transaction, batch_id: str) -> Batch:
     """A batch that must exist."""
-    batch = find(tx, batch_id)
-    if batch is None:
-        raise LookupError(f"no batch {batch_id}")
-    return batch
+    return _batch(tx, tx.one("SELECT * FROM batches WHERE id = :id", id=batch_id))
 
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[str]:

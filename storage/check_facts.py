@@ -7,12 +7,10 @@ What is still open is read from the checks themselves.
 import sqlite3
 from datetime import datetime, timedelta
 
-from bot.domain.check.states import ReviewReason, State
 from bot.domain.reporting.figures import RoundFact
-from bot.domain.results.assurance import Liveness
 from bot.domain.results.record_match import RecordMatch
 from storage import blind_index
-from storage.engine.database import Transaction
+from storage.engine.database import Transaction, load
 
 # Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
 # approval that people decided counts with them, however it was heard of.
@@ -76,9 +74,9 @@ def _person(tx: Transaction, ref: str) -> str:
     By reference and never by the number's print, which does not outlive retention. A person whose number the bot holds
     no more counts as new; one whose earlier checks have the print of an older key does not.
     """
-    known = tx.row("SELECT person FROM facts WHERE ref = :ref ORDER BY round LIMIT 1", ref=ref)
+    known: str | None = tx.value("SELECT person FROM facts WHERE ref = :ref ORDER BY round LIMIT 1", ref=ref)
     if known is not None:
-        return str(known["person"])
+        return known
     firsts = [
         row
         for print_ in blind_index.of_number(tx, ref)
@@ -125,31 +123,5 @@ def still_open(tx: Transaction) -> list[RoundFact]:
 
 
 def _fact(row: sqlite3.Row) -> RoundFact:
-    return RoundFact(
-        ref=row["ref"],
-        round=row["round"],
-        person=row["person"],
-        requester=row["requester"],
-        country=row["country"],
-        id_type=row["id_type"],
-        asked_at=datetime.fromisoformat(row["asked_at"]),
-        state=State(row["state"]),
-        reason=ReviewReason(row["reason"]) if row["reason"] else None,
-        why=row["why"],
-        by_person=bool(row["by_person"]),
-        machine_at=_time(row["machine_at"]),
-        review_at=_time(row["review_at"]),
-        claimed_at=_time(row["claimed_at"]),
-        paused=timedelta(seconds=row["paused_seconds"]),
-        ended_at=_time(row["ended_at"]),
-        decision=row["decision"],
-        decision_reason=row["decision_reason"],
-        decided_at=_time(row["decided_at"]),
-        record=RecordMatch(row["record_match"]) if row["record_match"] else RecordMatch.NOT_COMPARED,
-        liveness=Liveness(row["liveness"]) if row["liveness"] else None,
-    )
-
-
-def _time(text: str | None) -> datetime | None:
-    # A year's figures read half a million moments: their form is not proved anew each time, as `from_text` does.
-    return datetime.fromisoformat(text) if text is not None else None
+    record = RecordMatch(row["record_match"] or RecordMatch.NOT_COMPARED)
+    return load(RoundFact, row, paused=timedelta(seconds=row["paused_seconds"]), record=record)

@@ -16,8 +16,7 @@ from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Proposal
 from bot.errors import IllegalMove
 from storage import audit, blind_index, check_facts
-from storage.engine.database import Transaction
-from storage.engine.mapping import load, params
+from storage.engine.database import Transaction, load, params
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
@@ -126,10 +125,7 @@ def find(tx: Transaction, ref: str) -> Check | None:
 
 def get(tx: Transaction, ref: str) -> Check:
     """A check that must exist."""
-    check = find(tx, ref)
-    if check is None:
-        raise LookupError(f"no check {ref}")
-    return check
+    return _check(tx, tx.one(f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref = :ref", ref=ref))
 
 
 def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]:
@@ -180,10 +176,7 @@ def move(
 
     Raises IllegalMove, or LookupError if there is no such check.
     """
-    row = tx.row("SELECT state, reason FROM verifications WHERE ref = :ref", ref=ref)
-    if row is None:
-        raise LookupError(f"no check {ref}")
-    current = State(row["state"])
+    current = State(tx.one("SELECT state FROM verifications WHERE ref = :ref", ref=ref)["state"])
     check_move(current, target, reason)
     # An unconfirmed or contradicted final result is no verdict: it counts with the move that it makes final.
     counts = reading is not None and reading.is_final is (target in FINAL)
@@ -310,10 +303,7 @@ class Whereabouts:
 
 def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
     """Read at each change, so nothing is opened from its seal."""
-    row = tx.row("SELECT channel, requester, batch FROM verifications WHERE ref = :ref", ref=ref)
-    if row is None:
-        raise LookupError(f"no check {ref}")
-    return load(Whereabouts, row)
+    return load(Whereabouts, tx.one("SELECT channel, requester, batch FROM verifications WHERE ref = :ref", ref=ref))
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:

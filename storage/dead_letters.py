@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.engine.database import Transaction
-from storage.engine.mapping import load
+from storage.engine.database import Transaction, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

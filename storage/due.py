@@ -68,6 +68,4 @@ def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[sqlite3.R
 
 
 def _leased_of_batches(tx: Transaction, *, now: datetime) -> int:
-    row = tx.row("SELECT COUNT(*) AS n FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=now)
-    assert row is not None
-    return int(row["n"])
+    return int(tx.value("SELECT COUNT(*) FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=now))

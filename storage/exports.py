@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from bot.domain.reporting.exports import Export, ExportState, period_of_days
-from storage.engine.database import Transaction
-from storage.engine.mapping import load, params
+from storage.engine.database import Transaction, load, params
 
 PAGE = 500
 

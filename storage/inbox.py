@@ -4,8 +4,7 @@ from datetime import datetime
 
 from bot.domain.mentions.incoming import InboxItem
 from storage import leases
-from storage.engine.database import Transaction
-from storage.engine.mapping import load, params
+from storage.engine.database import Transaction, load, params
 from storage.leases import FREE, Queue
 
 INBOX = "inbox"

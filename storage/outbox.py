@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, URGENT, Post, PostKind
-from storage.engine.database import Transaction, from_text, moment_or_none
-from storage.engine.mapping import load
+from storage.engine.database import Transaction, from_text, load, moment_or_none
 
 OUTBOX = "outbox"
 """Topic woken when a post is added."""
@@ -108,7 +107,7 @@ class Updates:
 
 
 def updates_of(tx: Transaction, parent_id: str, kind: PostKind) -> Updates:
-    row = tx.row(
+    row = tx.one(
         """
         SELECT SUM(CASE WHEN state = 'due' AND leased_until IS NULL THEN 1 ELSE 0 END) AS waiting, COUNT(*) AS n,
             MAX(COALESCE(done_at, due_at)) AS last_at
@@ -117,7 +116,6 @@ def updates_of(tx: Transaction, parent_id: str, kind: PostKind) -> Updates:
         parent_id=parent_id,
         kind=kind,
     )
-    assert row is not None
     return Updates(is_waiting=bool(row["waiting"]), count=row["n"], last_at=moment_or_none(row["last_at"]))
 
 

@@ -8,8 +8,7 @@ from datetime import datetime
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.trust_rules import Disposition, Source
 from storage import blind_index
-from storage.engine.database import Transaction
-from storage.engine.mapping import load
+from storage.engine.database import Transaction, load
 
 REFUSED_KEPT = 20
 """How many refused messages are kept per job: enough to see what happened, too few to fill the disk."""
@@ -120,9 +119,8 @@ def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:
 
 def release(tx: Transaction, receipt_id: str) -> str:
     """Take a message that fitted nowhere off the dead letters; it is never trusted. Returns its job's id."""
-    job_id = tx.value("UPDATE receipts SET fate = 'released' WHERE id = :id RETURNING job_id", id=receipt_id)
-    assert job_id is not None
-    return str(job_id)
+    released = tx.one("UPDATE receipts SET fate = 'released' WHERE id = :id RETURNING job_id", id=receipt_id)
+    return str(released["job_id"])
 
 
 def find(tx: Transaction, receipt_id: str) -> Receipt | None:

@@ -10,8 +10,7 @@ from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.review.review import Decision, Note, Proposal, Review, ReviewDecision, ReviewState, WaitingReview
-from storage.engine.database import Transaction, from_text
-from storage.engine.mapping import load
+from storage.engine.database import Transaction, from_text, load
 
 _OF_ROUND = "ref = :ref AND round = :round"
 _CURRENT = "ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'"

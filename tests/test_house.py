@@ -310,7 +310,6 @@ ENGINE = frozenset(
         "storage.engine.group",
         "storage.engine.inspect",
         "storage.engine.lock",
-        "storage.engine.mapping",
         "storage.engine.migrations",
         "storage.engine.sealing",
         "storage.engine.transaction",

@@ -22,9 +22,9 @@ from bot.errors import DatabaseFault
 from storage.engine.connection import connect, create_private, unusable_as_fault
 from storage.engine.group import CommitGroup, Connection, WriteJob
 from storage.engine.sealing import Sealer
-from storage.engine.transaction import Transaction, from_text, moment_or_none, to_text
+from storage.engine.transaction import Transaction, from_text, load, moment_or_none, params, to_text
 
-__all__ = ["Database", "Transaction", "from_text", "moment_or_none", "to_text"]
+__all__ = ["Database", "Transaction", "from_text", "load", "moment_or_none", "params", "to_text"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

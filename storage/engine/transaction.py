@@ -1,17 +1,29 @@
-"""What a storage function works with: its statements, its sealer, its wake-ups, and moments as text."""
+"""What a storage function works with: its statements, its sealer, its wake-ups, and values as SQLite holds them."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import sqlite_utils
 
 from bot.errors import DatabaseFault
 from storage.engine.sealing import Sealer
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 def to_text(moment: datetime) -> str:
@@ -23,15 +35,47 @@ def to_text(moment: datetime) -> str:
 
 def from_text(text: str) -> datetime:
     """The aware UTC moment that `to_text` wrote; ValueError for any other form."""
-    moment = datetime.fromisoformat(text)
-    if to_text(moment) != text:
+    # A year's figures read half a million of them: a pattern proves the form five times as fast as writing it again.
+    if not _MOMENT.fullmatch(text):
         raise ValueError("not a stored moment")
-    return moment
+    return datetime.fromisoformat(text)
 
 
 def moment_or_none(text: str | None) -> datetime | None:
     """The same of a column that may be empty."""
     return from_text(text) if text is not None else None
+
+
+def load(cls: type[T], row: sqlite3.Row, **given: Any) -> T:
+    """A `cls` from the columns named like its fields; those `given` need no column.
+
+    Times, enums and booleans are read as the field's type says, NULL as None. KeyError if a column is missing.
+    """
+    columns = dict(zip(row.keys(), row, strict=True))
+    for name, read in _readers(cls):
+        if name not in given:
+            value = columns[name]
+            given[name] = value if value is None or read is None else read(value)
+    return cls(**given)
+
+
+def params(source: DataclassInstance) -> dict[str, Any]:
+    """The fields as parameters of a statement, which takes those that it names."""
+    return {field.name: getattr(source, field.name) for field in fields(source)}
+
+
+@cache
+def _readers(cls: type[Any]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    hints = get_type_hints(cls)
+    return [(field.name, _reader(hints[field.name])) for field in fields(cls)]
+
+
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
+    if isinstance(hint, UnionType):
+        (hint,) = set(get_args(hint)) - {NoneType}
+    if hint is datetime:
+        return from_text
+    return hint if isinstance(hint, type) and (hint is bool or issubclass(hint, Enum)) else None
 
 
 class Transaction:
@@ -43,10 +87,9 @@ class Transaction:
     __slots__ = ("_topics", "db", "sealer")
 
     def __init__(self, db: sqlite_utils.Database, sealer: Sealer, topics: list[str] | None) -> None:
-        """`topics` collects what is woken; a reader has None."""
         self.db = db
         self.sealer = sealer
-        self._topics = topics
+        self._topics = topics  # what is woken; a reader has none
 
     def rows(self, sql: str, /, **params: object) -> list[sqlite3.Row]:
         """All rows of one statement.
@@ -61,6 +104,13 @@ class Transaction:
         rows = self.rows(sql, **params)
         return rows[0] if rows else None
 
+    def one(self, sql: str, /, **ids: object) -> sqlite3.Row:
+        """The first row, which must exist: LookupError, which names the ids, otherwise."""
+        row = self.row(sql, **ids)
+        if row is None:
+            raise LookupError(f"no row of {ids}")
+        return row
+
     def column(self, sql: str, /, **params: object) -> list[Any]:
         """The first column of all rows."""
         return [row[0] for row in self.rows(sql, **params)]
@@ -71,7 +121,6 @@ class Transaction:
         return None if row is None else row[0]
 
     def exists(self, sql: str, /, **params: object) -> bool:
-        """Whether there is any row."""
         return self.row(sql, **params) is not None
 
     def insert(self, table: str, /, **columns: object) -> None:
