@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot import __version__
+from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "handlers", "storage", "tests")
@@ -258,7 +259,28 @@ def test_the_interface_to_smile_id_knows_no_implementation() -> None:
 
 def test_only_the_command_line_brings_handlers_and_bot_together() -> None:
     importers = {i.importer for i in OUR_IMPORTS if _in(i.imported, "handlers") and not _in(i.importer, "handlers")}
-    assert importers == {"bot.__main__"}
+    # Beside the command line, the demo's bot by a clock that it moves.
+    assert importers == {"bot.__main__", "bot.sandbox.demo.clocked_bot"}
+
+
+def test_the_demo_alone_gives_the_bot_another_clock() -> None:
+    """No setting, no variable of the environment and no import does: `serve` goes by the machine's."""
+    trees = {_module(path): ast.parse(path.read_text(encoding="utf-8")) for path in _files("bot", "handlers")}
+    given = {
+        module
+        for module, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"build", "run", "serve"}
+        and any(keyword.arg == "clock" for keyword in node.keywords)
+    }
+    assert given == {"bot.runtime.server", "bot.sandbox.demo.clocked_bot"}
+    (serve,) = [
+        node for node in ast.walk(trees["bot.__main__"]) if isinstance(node, ast.FunctionDef) and node.name == "serve"
+    ]
+    assert [ast.unparse(node) for node in ast.walk(serve) if isinstance(node, ast.Import | ast.ImportFrom)] == []
+    assert "run(settings, handlers)" in ast.unparse(serve)
+    assert [field.alias for field in Settings.model_fields.values() if "CLOCK" in str(field.alias)] == []
 
 
 def test_the_stand_ins_import_nothing_of_ours() -> None:
@@ -366,12 +388,12 @@ def test_every_photo_is_decoded_within_the_one_budget() -> None:
     assert {me for me, text in texts.items() if decoding.search(text)} == {"bot.submission.photo_decoder"}
 
 
-def test_the_environment_is_read_in_two_files_only() -> None:
+def test_the_environment_is_read_by_the_command_line_and_the_demo_alone() -> None:
     reads = re.compile(r"\bos\.(environb?|getenv|putenv)\b|from os import .*(environ|getenv)")
     readers = {
         _module(path) for path in _files("bot", "handlers", "storage") if reads.search(path.read_text(encoding="utf-8"))
     }
-    assert readers <= {"bot.__main__", "bot.sandbox.demo.bot_process"}
+    assert {me for me in readers if not _in(me, "bot.sandbox.demo")} <= {"bot.__main__"}
 
 
 def test_sql_is_written_in_storage_alone() -> None:

@@ -32,7 +32,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _since_boot() -> float:
+def seconds_since_boot() -> float:
     """Seconds that nobody sets. On Linux they include the sleep of a laptop; elsewhere a sleep looks like a step."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -43,7 +43,7 @@ class Clock:
     """The time of day that the bot uses, never more than `TOLERANCE` and one tick from the machine's."""
 
     def __init__(
-        self, *, wall: Callable[[], datetime] = utc_now, since_boot: Callable[[], float] = _since_boot
+        self, *, wall: Callable[[], datetime] = utc_now, since_boot: Callable[[], float] = seconds_since_boot
     ) -> None:
         self._wall = wall
         self._since_boot = since_boot

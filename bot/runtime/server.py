@@ -57,8 +57,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, endpoints: Endpoints, *, announce: Callable[[str], None] = print) -> None:
-    """Run until SIGTERM or SIGINT. Only settings, key and database can keep it from starting."""
+async def serve(
+    settings: Settings, endpoints: Endpoints, *, clock: Clock | None = None, announce: Callable[[str], None] = print
+) -> None:
+    """Run until SIGTERM or SIGINT. Only settings, key and database can keep it from starting.
+
+    `clock` replaces the machine's; the demo has one that it moves.
+    """
     return_freed_memory()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -67,7 +72,7 @@ async def serve(settings: Settings, endpoints: Endpoints, *, announce: Callable[
     with DatabaseLock(settings.database):
         inspect.require_whole(settings.database, patience=DAMAGE_SCAN)
         async with AsyncExitStack() as stack:
-            bot = await build(settings, stack, clock=Clock())
+            bot = await build(settings, stack, clock=clock or Clock())
             if bot.watch is not None:
                 await bot.watch.recover()
             await bot.database.write(_recover, bot.now())
@@ -168,11 +173,11 @@ async def serve_asgi(asgi: Any, sock: socket.socket) -> AsyncIterator[None]:
         await serving
 
 
-def run(settings: Settings, endpoints: Endpoints) -> None:
+def run(settings: Settings, endpoints: Endpoints, *, clock: Clock | None = None) -> None:
     """`serve` on the fastest loop there is."""
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - absent on Windows, where the plain loop serves
 
-        uvloop.run(serve(settings, endpoints))
+        uvloop.run(serve(settings, endpoints, clock=clock))
     else:
-        asyncio.run(serve(settings, endpoints))
+        asyncio.run(serve(settings, endpoints, clock=clock))

@@ -174,6 +174,11 @@ class Scheduler:
         for pool in self._pools:
             pool.start()
 
+    async def catch_up(self, passed: timedelta) -> None:
+        """Tick now and run the jobs that are due: so much time has passed without the event loop's counting it."""
+        self._due_at = {name: due_at - passed.total_seconds() for name, due_at in self._due_at.items()}
+        await self._tick()
+
     @property
     def running(self) -> bool:
         """False without APScheduler, and when no tick has come for so long that none may ever come."""

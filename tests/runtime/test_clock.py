@@ -4,7 +4,7 @@ import asyncio
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -215,6 +215,35 @@ async def test_a_job_that_the_wall_clock_keeps_waiting_runs_when_it_is_due_by_th
     schedule.start()
     try:
         await asyncio.wait_for(ran.wait(), GIVE_UP_SECONDS)
+    finally:
+        await schedule.stop(timedelta(seconds=1))
+
+
+async def test_what_is_due_after_a_leap_of_time_runs_at_once_and_nothing_else() -> None:
+    ran: list[str] = []
+    came = asyncio.Event()
+
+    def job(name: str) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            ran.append(name)
+            came.set()
+
+        return run
+
+    schedule = Scheduler([])
+    schedule.every(timedelta(hours=6), job("six hours"), "six")
+    schedule.every(timedelta(hours=9), job("nine hours"), "nine")
+    schedule.start()
+    try:
+        for hours in (2, 2, 2.01, 2):
+            await schedule.catch_up(timedelta(hours=hours))
+        await asyncio.wait_for(came.wait(), GIVE_UP_SECONDS)
+        assert ran == ["six hours"]
+        came.clear()
+        await schedule.catch_up(timedelta(hours=2))
+        await asyncio.wait_for(came.wait(), GIVE_UP_SECONDS)
+        assert ran == ["six hours", "nine hours"]
+        assert schedule.late is None
     finally:
         await schedule.stop(timedelta(seconds=1))
 

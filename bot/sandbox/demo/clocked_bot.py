@@ -1,0 +1,94 @@
+"""The bot of `kyc-bot serve` by a clock that the demo moves: `python -m bot.sandbox.demo.clocked_bot CLOCK_FILE`.
+
+For the bot the time passes: leases end, waits end, days end. No clock was set, so none is reported.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+
+import handlers
+from bot.errors import DatabaseFault, SettingsFault
+from bot.runtime import log_config
+from bot.runtime.clock import Clock, seconds_since_boot, utc_now
+from bot.runtime.factory import Bot
+from bot.runtime.server import run
+from bot.sandbox.demo.clock import FOLLOWS, ClockFile
+from bot.settings import Settings
+
+LOOK_EVERY_SECONDS = 0.02
+
+
+class MovedTime:
+    """The machine's time and a file's offset, which changes in one turn of the event loop and never back.
+
+    A file that was read anew by each of the two clocks could change between them: the bot would take it for a
+    clock that was set, and move every timer.
+    """
+
+    def __init__(self, file: ClockFile) -> None:
+        self._file = file
+        self.offset = file.offset
+
+    def wall(self) -> datetime:
+        return utc_now() + self.offset
+
+    def since_boot(self) -> float:
+        return seconds_since_boot() + self.offset.total_seconds()
+
+    def follow(self) -> timedelta:
+        """Take over what the file says now; gives the time that has passed by it."""
+        passed = max(self._file.offset - self.offset, timedelta(0))
+        self.offset += passed
+        return passed
+
+
+class Endpoints:
+    """The bot's own endpoints; once there is a bot, its time is moved."""
+
+    def __init__(self, time: MovedTime) -> None:
+        self._time = time
+
+    def web(self, bot: Bot, bolt: AsyncApp | None) -> Any:
+        return handlers.web(bot, bolt)
+
+    def admin(self, bot: Bot) -> Any:
+        return handlers.admin(bot)
+
+    def bolt(self, bot: Bot) -> AsyncApp:
+        bot.background.spawn(_keep_following(bot, self._time))
+        return handlers.bolt(bot)
+
+
+async def _keep_following(bot: Bot, time: MovedTime) -> None:
+    demo, told = os.getppid(), None
+    while os.getppid() == demo:
+        if bot.health.started:
+            if passed := time.follow():
+                await bot.schedule.catch_up(passed)
+            if told != time.offset:
+                told = time.offset
+                print(FOLLOWS, told.total_seconds(), flush=True)
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    # A demo that was killed leaves no bot behind.
+    signal.raise_signal(signal.SIGTERM)
+
+
+def main() -> None:
+    settings = Settings.load(os.environ)
+    log_config.configure(settings.log_format)
+    time = MovedTime(ClockFile(Path(sys.argv[1])))
+    run(settings, Endpoints(time), clock=Clock(wall=time.wall, since_boot=time.since_boot))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (SettingsFault, DatabaseFault) as fault:
+        sys.exit(str(fault))
