@@ -1,11 +1,10 @@
 """Builds the posts of exports: the file, written right before its upload, and the progress message of a long one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import IO
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState
 from bot.errors import SlackNotSent
@@ -16,16 +15,12 @@ from bot.reporting.exports import give_up, set_written
 from bot.slack.blocks import export
 from bot.slack.client import SlackClient
 from storage import exports
-from storage.engine.database import Database
 from storage.exports import ExportRange
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class ExportPosts:
-    database: Database
+class ExportPosts(Process):
     slack: SlackClient
-    access: Access
-    now: Callable[[], datetime]
 
     def builders(self) -> Builders:
         return {

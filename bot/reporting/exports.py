@@ -1,14 +1,14 @@
 """Exports requested in Slack, each stored as a row until its file is delivered, and recorded in the audit trail."""
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access, Role
+from bot.access.permissions import Role
+from bot.access.process import Process
 from bot.domain.check.references import export_reference
 from bot.domain.outbox import Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState, parse
@@ -16,7 +16,7 @@ from bot.errors import Refusal, Refused
 from bot.outbox import refresh
 from bot.outbox.builders import Follower
 from storage import audit, exports, outbox
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 from storage.exports import ExportRange
 
 log = structlog.get_logger(__name__)
@@ -30,19 +30,14 @@ DESTINATION = "exports"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Exports:
-    database: Database
-    access: Access
-    timezone: str
-    now: Callable[[], datetime]
-    rng: random.Random
+class Exports(Process):
     most: int = MOST_IN_SLACK
 
     async def ask(self, user: str, typed: str) -> Export:
         """Store a manager's request; the file comes by direct message. Raises Refused."""
         permission = await self.access.has(user, Role.MANAGER, Role.ADMIN)
         permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER))
-        now, zone = self.now(), ZoneInfo(self.timezone)
+        now, zone = self.now(), ZoneInfo(self.settings.timezone)
         asked = parse(typed, today=now.astimezone(zone).date())
         since, until = asked.period.span(zone) if asked.period else (None, now)
         until = min(until, now)

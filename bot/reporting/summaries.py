@@ -3,14 +3,13 @@
 Decides which summaries are due and who may see them; `summary_posts` builds them.
 """
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.permissions import Access, Role
-from bot.domain.id_types.id_types import IDTypes
+from bot.access.permissions import Role
+from bot.access.process import Process
 from bot.domain.outbox import PostKind
 from bot.domain.reporting.figures import Report
 from bot.domain.reporting.periods import SCHEDULED_KINDS, Period, PeriodKind, at, due
@@ -18,9 +17,8 @@ from bot.domain.reporting.summary_command import SummaryRequest, parse
 from bot.errors import Refusal, Refused
 from bot.reporting import report_reader
 from bot.reporting.report_reader import from_payload, to_payload
-from bot.settings import Settings
 from storage import audit, meta, outbox, slack_requests, summaries
-from storage.engine.database import Database, Transaction, from_text
+from storage.engine.database import Transaction, from_text
 
 CAUGHT_UP = {PeriodKind.DAY: 3, PeriodKind.WEEK: 1, PeriodKind.MONTH: 1}
 """This many are posted one by one after a long stop; those before in one line."""
@@ -37,15 +35,9 @@ class SummaryAnswer:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Summaries:
-    database: Database
-    access: Access
-    id_types: IDTypes
-    settings: Settings
+class Summaries(Process):
     with_charts: bool
     """Whether a picture can be drawn; otherwise none is promised and none is enqueued."""
-    now: Callable[[], datetime]
-    rng: random.Random
 
     @property
     def _zone(self) -> ZoneInfo:

@@ -4,12 +4,12 @@ A post's payload names a request and no figures, so a late summary has the figur
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain.id_types.id_types import IDTypes
+from bot.access.process import Process
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reporting.figure_tables import COLUMNS, table
 from bot.domain.reporting.figures import Figures, Report
@@ -19,13 +19,12 @@ from bot.errors import SlackError
 from bot.outbox.builders import Builders, File
 from bot.reporting import chart, report_reader
 from bot.reporting.chart import Bar, Chart
-from bot.settings import Settings
 from bot.slack.blocks import summary
 from bot.slack.blocks.summary import DisplayNames, SummaryContext
 from bot.slack.blocks.text import foreign
 from bot.slack.client import SlackClient
 from storage import outbox
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 LATE = timedelta(hours=1)
 """A summary that is later than this says so."""
@@ -42,12 +41,8 @@ class SummaryPostData:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class SummaryPosts:
-    database: Database
+class SummaryPosts(Process):
     slack: SlackClient
-    id_types: IDTypes
-    settings: Settings
-    now: Callable[[], datetime]
 
     def builders(self) -> Builders:
         return {

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.check.check import Check
-from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultMeaning
@@ -29,7 +29,7 @@ from bot.slack.blocks import review, words
 from bot.slack.blocks.text import person
 from bot.slack.client import SlackClient
 from storage import checks, outbox, receipts, reviews
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,10 @@ class _Facts:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class ReviewCards:
-    database: Database
+class ReviewCards(Process):
     slack: SlackClient
-    access: Access
-    id_types: IDTypes
     read: Callable[[Receipt], ResultMeaning]
     """Interprets a stored message of Smile ID's."""
-    now: Callable[[], datetime]
 
     def builders(self) -> Builders:
         return {

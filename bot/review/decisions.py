@@ -1,15 +1,15 @@
 """Clicks of reviewers: claim, decide, agree, hand on, note; and four eyes on all of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Access, Permission
+from bot.access.permissions import Permission
+from bot.access.process import Process
 from bot.domain.check.check import Check
 from bot.domain.check.references import parse_reference
-from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType
 from bot.domain.review.review import (
     Decision,
     Proposal,
@@ -21,10 +21,9 @@ from bot.domain.review.review import (
 )
 from bot.errors import Refusal, Refused
 from bot.review import eligibility, transitions
-from bot.settings import Settings
 from storage import checks, reviews, slack_requests
 from storage.audit import BOT
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -39,15 +38,8 @@ class _Click:
     now: datetime
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class ReviewDecisions:
+class ReviewDecisions(Process):
     """Every public method is a click. Raises Refused where it may not be, also for people who are no reviewers."""
-
-    database: Database
-    access: Access
-    id_types: IDTypes
-    settings: Settings
-    now: Callable[[], datetime]
 
     async def find(self, user: str, typed: str) -> tuple[Check, IDType | None, Review | None]:
         """The data of one check's card, for a reviewer."""

@@ -1,34 +1,29 @@
 """Acts on silence: releases claims of people who lost the role, sends reminders, posts a card for long waits."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.review.review import Audience, ReminderPolicy, WaitingReview, reminder, waits_for_smile_id
 from bot.errors import SlackError
 from bot.review import eligibility, transitions
 from bot.review.thread_notes import read_replies
-from bot.settings import Settings
 from bot.slack.client import SlackClient
 from storage import checks, reviews
 from storage.audit import BOT
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Reminders:
+class Reminders(Process):
     """Acts when reviewers do not."""
 
-    database: Database
     slack: SlackClient
-    access: Access
-    settings: Settings
-    now: Callable[[], datetime]
 
     async def tick(self) -> None:
         """Once a minute: claims of people who lost the role, reminders, long waits, replies below decided cards."""

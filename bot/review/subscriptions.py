@@ -1,23 +1,19 @@
 """Subscriptions to direct messages about checks, in addition to the threads."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.check.check import Check
 from bot.domain.outbox import PostKind
 from bot.domain.review.review import FOR_REVIEWERS, Subscription
 from bot.errors import Refusal, Refused
 from storage import outbox, subscriptions
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Subscriptions:
-    database: Database
-    access: Access
-
+class Subscriptions(Process):
     async def offered(self, user: str) -> tuple[frozenset[Subscription], bool]:
         """A person's choices, and whether those for reviewers are open to them. Raises Refused."""
         reviewer = await self.access.has(user, Role.REVIEWER, Role.ADMIN)

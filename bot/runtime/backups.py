@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Access, Role
+from bot.access.permissions import Role
+from bot.access.process import Process
 from bot.domain.outbox import OperatorAlert, encode_fault
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
 from bot.runtime.health import Health
-from bot.settings import Settings
 from storage.engine import backup
-from storage.engine.database import Database
 from storage.engine.sealing import Sealer
 
 log = structlog.get_logger(__name__)
@@ -24,15 +23,11 @@ RETRY_AFTER = timedelta(minutes=10)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Backups:
+class Backups(Process):
     """Takes a verified copy into `KYC_BACKUP_DIR` each `KYC_BACKUP_EVERY`, and keeps `KYC_BACKUP_KEEP` of them."""
 
-    database: Database
     sealer: Sealer
-    access: Access
     health: Health
-    settings: Settings
-    now: Callable[[], datetime]
     steady: Callable[[], datetime]
     """Time that is never set, by which a failure is waited out."""
     _not_before: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))

@@ -181,6 +181,12 @@ class _OnTypes(_Shared):
     settings: Settings
 
 
+class _Process(_OnTypes):
+    """What a `Process` is made from."""
+
+    rng: random.Random
+
+
 class _OnJobs(TypedDict):
     """What those processes are made from which call Smile ID."""
 
@@ -256,17 +262,22 @@ async def build(
         look_up_seconds=timeouts.look_up_seconds,
     )
     stack.push_async_callback(access.close)
-    limits = Limits(
-        rows=settings.batch_rows, zip_bytes=settings.batch_bytes, liveness_required=settings.liveness_required
+    bundles = BatchFiles(
+        slack=slack,
+        files=files,
+        id_types=id_types,
+        limits=Limits(
+            rows=settings.batch_rows, zip_bytes=settings.batch_bytes, liveness_required=settings.liveness_required
+        ),
     )
-    bundles = BatchFiles(slack=slack, files=files, id_types=id_types, limits=limits)
     stack.push_async_callback(bundles.close)
     retry = partial(Retry, sleep=timeouts.answer_sleep)
     shared = _Shared(database=database, access=access, now=now)
     on_types = _OnTypes(**shared, id_types=id_types, settings=settings)
+    process = _Process(**on_types, rng=rng)
 
     # Processes
-    id_type_sync = IDTypeSync(database=database, smile_id=smile_id, id_types=id_types, settings=settings, now=now)
+    id_type_sync = IDTypeSync(**process, smile_id=smile_id)
     await id_type_sync.load()
     intake = Intake(**on_types, slack=listener_slack, rng=rng)
     messages = MessageReader(
@@ -311,9 +322,9 @@ async def build(
         builders={
             **ThreadPosts(**on_types, read=read).builders(),
             **batch_builders(database),
-            **ReviewCards(**shared, slack=slack, id_types=id_types, read=read).builders(),
-            **SummaryPosts(database=database, slack=slack, id_types=id_types, settings=settings, now=now).builders(),
-            **ExportPosts(**shared, slack=slack).builders(),
+            **ReviewCards(**process, slack=slack, read=read).builders(),
+            **SummaryPosts(**process, slack=slack).builders(),
+            **ExportPosts(**process, slack=slack).builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
         followers=exports.followers(),
@@ -364,16 +375,16 @@ async def build(
         callbacks=Callbacks(**on_jobs, settlement=settlement, on_callback=metrics.callback),
         poller=poller,
         outbox=outbox,
-        backups=Backups(**shared, sealer=sealer, health=health, settings=settings, steady=steady),
+        backups=Backups(**process, sealer=sealer, health=health, steady=steady),
         details=CheckDetails(**shared, slack=listener_slack, smile_id=smile_id, id_types=id_types),
         search=CheckSearch(**shared, slack=listener_slack, id_types=id_types, timezone=settings.timezone),
         preflight_answers=PreflightAnswers(**shared, liveness_required=settings.liveness_required),
         home=home,
-        review=ReviewDecisions(**on_types),
-        reminders=Reminders(**shared, slack=slack, settings=settings),
-        subscriptions=Subscriptions(database=database, access=access),
-        summary=Summaries(**on_types, with_charts=chart.can_draw(), rng=rng),
-        exports=Exports(**shared, timezone=settings.timezone, rng=rng),
+        review=ReviewDecisions(**process),
+        reminders=Reminders(**process, slack=slack),
+        subscriptions=Subscriptions(**process),
+        summary=Summaries(**process, with_charts=chart.can_draw()),
+        exports=Exports(**process),
         metrics=metrics,
         schedule=schedule,
         background=BackgroundTasks(),

@@ -4,10 +4,9 @@ import asyncio
 import csv
 import io
 import json
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,6 @@ import pytest
 from bot.domain.outbox import PostKind
 from bot.domain.reporting.exports import ExportFormat
 from bot.errors import Refusal, Refused
-from bot.reporting.exports import Exports
 from bot.sandbox.demo import ANALYST, settings_for
 from bot.sandbox.slack import Fault, Person
 from bot.sandbox.slack.files import SlackFile
@@ -228,14 +226,7 @@ async def test_an_export_too_long_for_a_file_is_refused(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         for number in ("00000000000", "11111111111"):
             await world.ask(id_number=number)
-        small = Exports(
-            database=world.bot.database,
-            access=world.bot.access,
-            timezone="Africa/Lagos",
-            now=world.clock,
-            rng=random.Random(1),
-            most=1,
-        )
+        small = replace(world.bot.exports, most=1)
         with pytest.raises(Refused) as refused:
             await small.ask(MANAGER, "csv")
         assert sentence(refused.value).startswith("That is 2 checks, more than the 1 ")

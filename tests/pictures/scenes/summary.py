@@ -1,12 +1,14 @@
 """The managers' figures: messages, picture and file."""
 
 import asyncio
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import cast
 
+from bot.access.permissions import Access
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Post, PostKind
 from bot.domain.reporting.figures import Report, RoundFact, report
@@ -91,10 +93,12 @@ def _files(kind: PostKind) -> File:
     # It speaks to Slack for people's names only, and no file holds any.
     saying = SummaryPosts(
         database=cast("Database", None),
+        access=cast("Access", None),
         slack=cast("SlackClient", None),
         id_types=ID_TYPES,
         settings=settings,
         now=lambda: MORNING,
+        rng=random.Random(1),
     )
     opening = _post(PostKind.SUMMARY)
     found = asyncio.run(saying.file(_post(kind), SummaryPostData(report=of_day(), opening=opening)))

@@ -1,0 +1,23 @@
+"""What processes are made from: the database, who may do what, the tables and settings, time and chance."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.access.permissions import Access
+from bot.domain.id_types.id_types import IDTypes
+from bot.settings import Settings
+from storage.engine.database import Database
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Process:
+    """The base of the classes that do the work of a room; each adds what it alone needs."""
+
+    database: Database
+    access: Access
+    id_types: IDTypes
+    settings: Settings
+    now: Callable[[], datetime]
+    rng: random.Random
