@@ -9,7 +9,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.outbox import Message
-from bot.domain.reporting.searches import Cursor, SearchFilter
+from bot.domain.reporting.searches import SearchFilter
 from bot.errors import Refused, SlackError
 from bot.queries.search import EVERYBODYS, IN_REVIEW, OWN, STATES, SearchForm, SearchResult
 from bot.runtime.factory import Bot
@@ -44,7 +44,7 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 
 
 async def _listing(bot: Bot, user: str, turn: PageCursor) -> Message:
-    found = await bot.search.list_checks(user, turn.shown, _cursor(turn))
+    found = await bot.search.list_checks(user, turn.shown, turn.cursor)
     page = found.page
     return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
 
@@ -75,7 +75,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
     if turn is None or wanted is None:
         return
     try:
-        found = await bot.search.page(body["user"]["id"], wanted, _cursor(turn))
+        found = await bot.search.page(body["user"]["id"], wanted, turn.cursor)
         shown = _results(found)
     except Refused as no:
         shown = private.closed_form(refusals.plain_sentence(no))
@@ -96,12 +96,6 @@ def _rows(found: SearchResult) -> list[CheckRow]:
         CheckRow(check=check, entry=entry, link=link)
         for check, entry, link in zip(found.page.checks, found.entries, found.links, strict=True)
     ]
-
-
-def _cursor(turn: PageCursor) -> Cursor | None:
-    if turn.asked_at is None or turn.ref is None:
-        return None
-    return Cursor(asked_at=turn.asked_at, ref=turn.ref, newer=turn.newer)
 
 
 def _sought(state: ViewState) -> SearchForm:

@@ -25,8 +25,7 @@ from bot.intake.batch_preview import digest, preview_of
 from bot.intake.service import free_reference, photos_of
 from bot.settings import Settings
 from bot.slack.batch_files import BatchFiles
-from bot.slack.client import SlackClient
-from bot.slack.file_info import file_info
+from bot.slack.client import SlackClient, file_info
 from bot.submission import lifecycle
 from storage import audit, batches, checks
 from storage.audit import BOT

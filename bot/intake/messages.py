@@ -28,8 +28,7 @@ from bot.domain.mentions.incoming import (
 )
 from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
 from bot.errors import SlackError, SlackRefused
-from bot.slack.client import MessagePage, SlackClient
-from bot.slack.file_info import file_info, is_stub
+from bot.slack.client import MessagePage, SlackClient, file_info, is_stub
 from bot.slack.retry import Retry
 from storage.engine.database import Database, Transaction
 

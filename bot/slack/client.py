@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, Any, ParamSpec
 
@@ -19,7 +19,6 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.check.request import FileInfo
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.slack.error_codes import FILE_GONE, RATE_LIMITED, SLACK_FAILED, THREAD_GONE
-from bot.slack.file_info import file_info
 
 Blocks = list[dict[str, Any]]
 Answer = Mapping[str, Any]
@@ -32,6 +31,9 @@ LOOK_UP_SECONDS = 1.0
 """How long an answer waits for details that it can do without, since a listener has three seconds."""
 VISIBLE_WITHIN = timedelta(seconds=10)
 """How late a message whose answer was lost may still appear; searching earlier would post it twice."""
+_NO_ACCESS = frozenset({"access_denied", "file_not_found"})
+_HIDDEN = frozenset({"tombstone", "hidden_by_limit"})
+"""What `file_access` and `mode` say of a file that the bot cannot read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,32 +52,26 @@ class MessagePage:
     cursor: str | None = None
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class SlackClient:
     """Slack's Web API for one workspace."""
 
-    def __init__(
-        self,
-        *,
-        token: str,
-        base_url: str,
-        session: aiohttp.ClientSession,
-        on_call: Callable[[str, str], None] = lambda _method, _result: None,
-        look_up_seconds: float = LOOK_UP_SECONDS,
-        on_date: Callable[[str | None], None] = lambda _date: None,
-        to_slack_time: Callable[[datetime], datetime] = lambda ours: ours,
-    ) -> None:
-        """`session` has the time-out; `look_up_seconds` bounds look-ups that an answer can do without.
+    token: InitVar[str]
+    base_url: InitVar[str]
+    session: aiohttp.ClientSession
+    """With the time-out of every call."""
+    on_call: Callable[[str, str], None] = lambda _method, _result: None
+    """Gets each call's method and result, for the metrics."""
+    look_up_seconds: float = LOOK_UP_SECONDS
+    on_date: Callable[[str | None], None] = lambda _date: None
+    """Gets the date of each answer."""
+    to_slack_time: Callable[[datetime], datetime] = lambda ours: ours
+    """Converts a moment of our clock to Slack's."""
+    client: AsyncWebClient = field(init=False)
+    _bot_user_id: str | None = field(init=False, default=None)
 
-        `on_call` gets each call's method and result, for the metrics; `on_date` the date of each answer;
-        `to_slack_time` converts a moment of our clock to Slack's.
-        """
-        self.client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
-        self._session = session
-        self._bot_user_id: str | None = None
-        self._on_call = on_call
-        self._look_up_seconds = look_up_seconds
-        self._on_date = on_date
-        self._to_slack_time = to_slack_time
+    def __post_init__(self, token: str, base_url: str) -> None:
+        self.client = AsyncWebClient(token=token, base_url=base_url, session=self.session, retry_handlers=[])
 
     async def whoami(self) -> Answer:
         """auth.test, with `scopes` from the header."""
@@ -203,7 +199,7 @@ class SlackClient:
 
     def _slack_ts(self, ours: datetime) -> str:
         """A timestamp by Slack's clock: if ours is fast, our own message would seem older than `since`."""
-        return f"{self._to_slack_time(ours).timestamp():.6f}"
+        return f"{self.to_slack_time(ours).timestamp():.6f}"
 
     async def direct_channel(self, user: str) -> str:
         """The id of the direct conversation with a person."""
@@ -219,7 +215,7 @@ class SlackClient:
         if ts is None:
             return None
         try:
-            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds or self._look_up_seconds)
+            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds or self.look_up_seconds)
         except (SlackError, TimeoutError):
             return None
 
@@ -238,17 +234,17 @@ class SlackClient:
             body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": list(blocks)}
         method = "response_url"
         try:
-            async with self._session.post(response_url, json=body, allow_redirects=False) as response:
+            async with self.session.post(response_url, json=body, allow_redirects=False) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            self._on_call(method, "failed")
+            self.on_call(method, "failed")
             raise _network_failure(method, fault) from fault
         code, status = _error_in(answer), response.status
         if status != 200 or code:
             failure = _failure(method, status, code or f"HTTP {status}", response.headers.get("Retry-After"))
-            self._on_call(method, "refused" if isinstance(failure, SlackRefused) else "failed")
+            self.on_call(method, "refused" if isinstance(failure, SlackRefused) else "failed")
             raise failure
-        self._on_call(method, "ok")
+        self.on_call(method, "ok")
 
     async def open_view(self, *, trigger_id: str, view: Mapping[str, Any]) -> Answer:
         answer = await self._call(self.client.views_open, trigger_id=trigger_id, view=dict(view))
@@ -287,7 +283,7 @@ class SlackClient:
             self.client.files_getUploadURLExternal, filename=name, length=length, alt_txt=alt_text or None
         )
         try:
-            async with self._session.post(
+            async with self.session.post(
                 answer["upload_url"], data=data, allow_redirects=False, timeout=self._upload_timeout(length)
             ) as response:
                 await response.read()
@@ -306,7 +302,7 @@ class SlackClient:
 
     def _upload_timeout(self, length: int) -> aiohttp.ClientTimeout:
         """The usual time-out, and a second more for each 100 kB."""
-        usual = self._session.timeout
+        usual = self.session.timeout
         total = usual.total and usual.total + length / 100_000
         return aiohttp.ClientTimeout(total=total, connect=usual.connect, sock_read=usual.sock_read)
 
@@ -318,7 +314,7 @@ class SlackClient:
     async def look_up_file(self, known: FileInfo) -> FileInfo:
         """Refreshes what is `known` of a file; unchanged where Slack does not answer in time."""
         try:
-            found = await asyncio.wait_for(self.file(known.id), self._look_up_seconds)
+            found = await asyncio.wait_for(self.file(known.id), self.look_up_seconds)
         except SlackRefused as no:
             return replace(known, readable=False) if no.code in FILE_GONE else known
         except (SlackError, TimeoutError):
@@ -356,21 +352,39 @@ class SlackClient:
         method = getattr(call, "__name__", "").replace("_", ".")
         try:
             response = await call(*args, **kwargs)
-            self._on_date(response.headers.get("Date"))
+            self.on_date(response.headers.get("Date"))
             answer = dict(response.data) if isinstance(response.data, dict) else {}
             if not answer.get("ok"):
                 raise SlackUncertain(f"{method}: an answer without ok")
             if scopes := response.headers.get("x-oauth-scopes"):
                 answer["scopes"] = scopes
         except SlackError:
-            self._on_call(method, "failed")
+            self.on_call(method, "failed")
             raise
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             failure = _as_our_error(method, fault)
-            self._on_call(method, failure.code if isinstance(failure, SlackRefused) else "failed")
+            self.on_call(method, failure.code if isinstance(failure, SlackRefused) else "failed")
             raise failure from fault
-        self._on_call(method, "ok")
+        self.on_call(method, "ok")
         return answer
+
+
+def file_info(found: Mapping[str, Any], *, before: FileInfo | None = None) -> FileInfo:
+    """A file object of Slack's; what it leaves out stays as it was known `before`."""
+    size = found.get("size")
+    before = before or FileInfo(id=str(found.get("id") or ""))
+    return FileInfo(
+        id=before.id,
+        name=str(found.get("name") or before.name),
+        mimetype=str(found.get("mimetype") or before.mimetype),
+        size=size if isinstance(size, int) else before.size,
+        readable=found.get("file_access") not in _NO_ACCESS and found.get("mode") not in _HIDDEN,
+    )
+
+
+def is_stub(found: Mapping[str, Any]) -> bool:
+    """A file of another company, of which a message holds the id alone (Slack Connect)."""
+    return found.get("file_access") == "check_file_info"
 
 
 def _page(answer: Answer) -> MessagePage:
@@ -400,11 +414,11 @@ def _network_failure(method: str, fault: Exception) -> SlackError:
 def _failure(method: str, status: int, code: str, retry_after: str | None) -> SlackError:
     """What Slack's failed answer means to us. An answer without a code may come from a proxy: it proves nothing."""
     if status == 429:
-        return SlackRateLimited(_seconds(retry_after))
+        return SlackRateLimited(retry_after_seconds(retry_after))
     if status >= 500 or not code or code in SLACK_FAILED:
         return SlackUncertain(f"{method}: HTTP {status}")
     if code in RATE_LIMITED:
-        return SlackRateLimited(_seconds(retry_after))
+        return SlackRateLimited(retry_after_seconds(retry_after))
     return SlackRefused(code)
 
 
@@ -418,8 +432,6 @@ def _error_in(body: bytes) -> str:
     return str(answer.get("error") or "unknown") if failed else ""
 
 
-def _seconds(header: str | None) -> float:
-    try:
-        return min(max(float(header or 30), 1.0), 3600.0)
-    except ValueError:
-        return 30.0
+def retry_after_seconds(header: str | None) -> float:
+    """Slack's Retry-After; half a minute when it is not in whole seconds."""
+    return min(max(float(header), 1.0), 3600.0) if header and header.isascii() and header.isdecimal() else 30.0

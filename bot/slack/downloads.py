@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import httpx
 
 from bot.domain.check.request import MAX_FILE_BYTES
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
+from bot.slack.client import retry_after_seconds
 
 FILE_SECONDS = 120.0
 """Limit for the download of a photo, however steadily the other side drips."""
@@ -18,17 +20,15 @@ LARGE_FILE_SECONDS = 15 * 60.0
 """The same for a table, or a zip of half a gigabyte."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class SlackDownloads:
     """Downloads with the bot's token, which goes to `hosts` only (`host` or `host:port`)."""
 
-    def __init__(
-        self, *, http: httpx.AsyncClient, token: str, hosts: frozenset[str], file_seconds: float = FILE_SECONDS
-    ) -> None:
-        """`http` carries the time-outs between bytes, `file_seconds` bounds a whole download."""
-        self._http = http
-        self._token = token
-        self._hosts = hosts
-        self._file_seconds = file_seconds
+    http: httpx.AsyncClient
+    """With the time-outs between bytes."""
+    token: str = field(repr=False)
+    hosts: frozenset[str]
+    file_seconds: float = FILE_SECONDS
 
     async def fetch(self, file: Mapping[str, Any]) -> bytes:
         """The bytes of a file as files.info describes it.
@@ -40,7 +40,7 @@ class SlackDownloads:
             raise PhotoUnusable(PhotoCode.NOT_LET)
         if not self._is_allowed(url):
             raise PhotoUnusable(PhotoCode.FOREIGN_HOST)
-        async with self._opened(url, seconds=self._file_seconds) as response:
+        async with self._opened(url, seconds=self.file_seconds) as response:
             if _is_refused(response):
                 raise PhotoUnusable(PhotoCode.NOT_LET)
             async for chunk in response.aiter_raw():
@@ -71,14 +71,14 @@ class SlackDownloads:
     @asynccontextmanager
     async def _opened(self, url: str, *, seconds: float) -> AsyncIterator[httpx.Response]:
         """Opens the address with the bot's token, without redirects; `seconds` bounds all that is read."""
-        headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
+        headers = {"Authorization": f"Bearer {self.token}", "Accept-Encoding": "identity"}
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._http.stream("GET", url, headers=headers, follow_redirects=False) as response,
+                self.http.stream("GET", url, headers=headers, follow_redirects=False) as response,
             ):
                 if response.status_code == 429:
-                    raise SlackRateLimited(_seconds(response.headers.get("Retry-After", "")))
+                    raise SlackRateLimited(retry_after_seconds(response.headers.get("Retry-After")))
                 if response.status_code >= 500 or response.status_code == 408:
                     raise SlackUncertain(f"download: HTTP {response.status_code}")
                 yield response
@@ -93,7 +93,7 @@ class SlackDownloads:
             parts = urlsplit(url)
         except ValueError:
             return False
-        if parts.netloc not in self._hosts:
+        if parts.netloc not in self.hosts:
             return False
         return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
@@ -112,11 +112,6 @@ def _is_refused(response: httpx.Response) -> bool:
     """Without the right to a file Slack answers with its sign-in page, by redirect or with 200."""
     kind = str(response.headers.get("Content-Type", "")).partition(";")[0].strip().casefold()
     return response.status_code != 200 or kind == "text/html"
-
-
-def _seconds(header: str) -> float:
-    """Slack's Retry-After; half a minute when it is not in whole seconds."""
-    return min(max(float(header), 1.0), 3600.0) if header.isascii() and header.isdecimal() else 30.0
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,6 +11,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.request import MAX_TEXT
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
+from bot.domain.reporting.searches import Cursor
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.status import status_name, subject
@@ -47,13 +48,11 @@ class PageCursor:
     """Where the next page of a list begins. Ids only."""
 
     shown: str
-    asked_at: datetime | None = None
-    ref: str | None = None
-    newer: bool = False
+    cursor: Cursor | None = None
 
     def dump(self) -> str:
-        at = self.asked_at.isoformat() if self.asked_at else None
-        return json.dumps([self.shown, at, self.ref, self.newer], separators=(",", ":"))
+        at, ref, newer = (c.asked_at.isoformat(), c.ref, c.newer) if (c := self.cursor) else (None, None, False)
+        return json.dumps([self.shown, at, ref, newer], separators=(",", ":"))
 
     @classmethod
     def load(cls, value: str) -> "PageCursor | None":
@@ -64,9 +63,11 @@ class PageCursor:
             asked_at = datetime.fromisoformat(at) if at is not None else None
         except ValueError:
             return None
-        if (asked_at is None) != (ref is None) or (asked_at is not None and asked_at.tzinfo is None):
+        if asked_at is None and ref is None:
+            return cls(shown=shown)
+        if asked_at is None or asked_at.tzinfo is None or ref is None:
             return None
-        return cls(shown=shown, asked_at=asked_at, ref=ref, newer=newer)
+        return cls(shown=shown, cursor=Cursor(asked_at=asked_at, ref=ref, newer=newer))
 
 
 def listing(rows: Sequence[CheckRow], *, shown: str, has_older: bool, has_newer: bool) -> Message:
@@ -132,13 +133,12 @@ def _page_buttons(
     rows: Sequence[CheckRow], shown: str, *, has_older: bool, has_newer: bool, action_id: str
 ) -> list[Block]:
     turns = []
-    if rows and has_newer:
-        first = rows[0].check
-        turns.append(("Newer", PageCursor(shown=shown, asked_at=first.asked_at, ref=first.ref, newer=True)))
-    if rows and has_older:
-        last = rows[-1].check
-        turns.append(("Older", PageCursor(shown=shown, asked_at=last.asked_at, ref=last.ref)))
-    return [kit.button(f"{action_id}:{name.lower()}", name, to.dump(), label=f"{name} checks") for name, to in turns]
+    for name, is_there, row in (("Newer", has_newer, rows[:1]), ("Older", has_older, rows[-1:])):
+        if is_there and row:
+            cursor = Cursor(asked_at=row[0].check.asked_at, ref=row[0].check.ref, newer=name == "Newer")
+            value = PageCursor(shown=shown, cursor=cursor).dump()
+            turns.append(kit.button(f"{action_id}:{name.lower()}", name, value, label=f"{name} checks"))
+    return turns
 
 
 def unknown_filter(word: str) -> str:

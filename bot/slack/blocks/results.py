@@ -15,8 +15,8 @@ from bot.domain.results.assurance import Doubt, Liveness
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Agreement, ReviewDecision
-from bot.slack.blocks import approval, kit, refusals, words
-from bot.slack.blocks.status import NAME, label, verdict_name
+from bot.slack.blocks import kit, refusals, words
+from bot.slack.blocks.status import NAME, approval_story, differing_story, label, record_line, verdict_name
 from bot.slack.blocks.text import foreign, person, quoted, spoken, took
 from bot.slack.blocks.thread import buttons
 from bot.slack.blocks.words import Story
@@ -85,7 +85,7 @@ def result(
         return approval_unconfirmed(check, reading, notified=notified)
     story = _filled(words.STORIES[reading.why], check, entry, reading)
     if reading.outcome is Outcome.APPROVED:
-        story = approval.approval_story(check, doubt)
+        story = approval_story(check, doubt)
     story = _with_earlier_decision(story, reading, earlier)
     facts = []
     if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
@@ -102,8 +102,8 @@ def result(
 def record_differs(check: Check, *, notified: NotifiedParties, doubt: Doubt | None) -> Message:
     """The authority's record came after the approval was posted."""
     differs = check.record.outcome is RecordMatch.DIFFERS
-    story = approval.differing_story(check, doubt) if differs else approval.approval_story(check, doubt)
-    return _story(check, story, notified=notified, mention=True, small=approval.record_line(check))
+    story = differing_story(check, doubt) if differs else approval_story(check, doubt)
+    return _story(check, story, notified=notified, mention=True, small=record_line(check))
 
 
 def not_final(check: Check, entry: IDType | None, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
@@ -251,7 +251,7 @@ def _lines(check: Check, reading: ResultMeaning) -> list[str]:
         return lines
     if _ignores_liveness(check, reading):
         lines.append(words.LIVENESS_NOT_SAID)
-    return [*lines, approval.record_line(check)]
+    return [*lines, record_line(check)]
 
 
 def _ignores_liveness(check: Check, reading: ResultMeaning) -> bool:

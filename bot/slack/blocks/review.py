@@ -28,10 +28,9 @@ from bot.domain.review.review import (
     may_be_decided,
 )
 from bot.slack.blocks import ids, kit, words
-from bot.slack.blocks.approval import record_line
 from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.results import checklist
-from bot.slack.blocks.status import against, smile_id_says, status_name, subject, verdict_name
+from bot.slack.blocks.status import against, record_line, smile_id_says, status_name, subject, verdict_name
 from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, took, when
 from bot.slack.blocks.thread import why_decided
 

@@ -90,13 +90,10 @@ def headline(report: Report, names: DisplayNames, about: SummaryContext) -> str:
 
 def narrowed(report: Report, names: DisplayNames) -> str:
     """The country and ID type that the report is limited to, as plain text; empty without a limit."""
-    match report.country, report.id_type:
-        case str(country), str(id_type):
-            return names.subject(country, id_type)
-        case str(country), None:
-            return names.country(country)
-        case _, id_type:
-            return id_type or ""
+    country, id_type = report.country, report.id_type
+    if country and id_type:
+        return names.subject(country, id_type)
+    return names.country(country) if country else id_type or ""
 
 
 def _quiet(report: Report, about: SummaryContext) -> str:

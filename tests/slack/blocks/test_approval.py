@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.record_match import Comparison, RecordMatch
-from bot.slack.blocks.approval import approval_story, record_line, what_differs
+from bot.slack.blocks.status import approval_story, record_line, what_differs
 from tests.slack.blocks.samples import CHECK
 
 M, P, D, N = RecordMatch.MATCHES, RecordMatch.PARTLY, RecordMatch.DIFFERS, RecordMatch.NOT_COMPARED

@@ -4,9 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.reporting.searches import Cursor
 from bot.slack.blocks.find import PageCursor
 
-CURSOR = PageCursor(shown="mine", asked_at=datetime(2026, 11, 27, 8, 30, tzinfo=UTC), ref="K-7F3K2Q", newer=True)
+CURSOR = PageCursor(
+    shown="mine",
+    cursor=Cursor(asked_at=datetime(2026, 11, 27, 8, 30, tzinfo=UTC), ref="K-7F3K2Q", newer=True),
+)
 
 
 def test_a_cursor_comes_back_as_it_was_written() -> None:
