@@ -199,10 +199,10 @@ class V1Client:
             return SmileIDUnavailable(f"put: {s3_code} (HTTP {answer.status})", retry_after=self._wait(answer))
         return self._refusal(answer, answer.json())
 
-    async def job_status(self, *, user_id: str, job_id: str) -> JobStatus:
+    async def job_status(self, *, user_id: str, job_id: str) -> JobStatus | None:
         """Ask for a job's own record, with history and image links. Harmless to repeat.
 
-        A job that Smile ID does not know is an answer (`unknown_job`), not an error. Raises SmileIDNotSent,
+        None for a job that Smile ID does not know (told by an error, which is never signed). Raises SmileIDNotSent,
         SmileIDUnavailable (also for a lost answer), SmileIDRefused (not authorised), SmileIDAnswerInvalid,
         SmileIDUntrusted.
         """
@@ -233,7 +233,7 @@ class V1Client:
             return self._refusal(answer, body)
         return SmileIDUntrusted("job_status: answer is not signed by Smile ID")
 
-    def _status_without_result(self, answer: _Answer, body: dict[str, object] | None) -> JobStatus:
+    def _status_without_result(self, answer: _Answer, body: dict[str, object] | None) -> JobStatus | None:
         """Smile ID documents no answer for an unknown job: it is any 4xx that is not a refusal of something else."""
         error = self._refusal(answer, body)
         if body is None or not isinstance(error, SmileIDRefused) or not 400 <= answer.status < 500:
@@ -243,9 +243,8 @@ class V1Client:
         # 2204 is a wrong data type on one page and missing authorisation on another; its text says which
         if about_us or (code == "2204" and "authori" in str(body.get("error")).lower()):
             raise error
-        if code == wire.NO_ZIP:
-            return JobStatus(code=code)
-        return JobStatus(code=code, unknown_job=True)
+        # of an answer that is not signed nothing but the code counts
+        return wire.parse_status({"code": code}) if code == wire.NO_ZIP else None
 
     async def services(self) -> Services | None:
         """ID types that Smile ID offers for Biometric KYC. Public, unsigned; None where the call is unknown (404)."""

@@ -54,14 +54,14 @@ class SmileIDV1:
 
     async def was_received(self, attempt: Attempt) -> Arrival:
         status = await self.client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
-        return Arrival.MISSING if status.no_zip or status.unknown_job else Arrival.RECEIVED
+        return Arrival.MISSING if status is None or status.no_zip else Arrival.RECEIVED
 
     async def ask(self, attempt: Attempt) -> Record:
         status = await self.client.job_status(user_id=attempt.user_id, job_id=attempt.job_id)
-        if not status.complete:
-            return Record(image_links=status.image_links)
+        if status is None or not status.job_complete:
+            return Record(image_links=status.image_links if status else {})
         # the last result first, and the history behind it holds every message, newest first
-        bodies = [*([status.result] if status.result else []), *status.history]
+        bodies = [status.result, *status.history] if status.result else status.history
         found = [message for body in bodies if (message := find_message(body, self.codes))]
         return Record(messages=found, image_links=status.image_links)
 
@@ -93,5 +93,4 @@ class SmileIDV1:
         # Asking about a job that nobody has is read-only, and a wrong key is refused there; but how Smile ID answers
         # for an unknown job is not documented, so only a signed answer is a proof.
         nobody = f"kyc-bot-check-{secrets.token_hex(8)}"
-        status = await self.client.job_status(user_id=nobody, job_id=nobody)
-        return not status.unknown_job
+        return await self.client.job_status(user_id=nobody, job_id=nobody) is not None

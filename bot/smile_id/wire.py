@@ -11,10 +11,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bot.domain.id_types.services import OfferedIdType, Services
 from bot.errors import SmileIDAnswerInvalid
@@ -28,37 +27,6 @@ _NOTHING = frozenset({"", "not available"})
 _ALWAYS_REQUIRED = frozenset({"country", "id_type", "user_id", "job_id"})
 _BIRTH_PARTS = frozenset({"day", "month", "year"})
 """The three boxes in which Smile ID's own page asks for `dob` (services.json, NG DRIVERS_LICENSE)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """Smile ID's answer to an upload request: a job that waits for its zip."""
-
-    smile_job_id: str
-    upload_url: str = field(repr=False)
-    """Pre-signed and secret; lives for a time that is not documented."""
-    answer: Mapping[str, object] = field(repr=False)
-    """The whole answer, which travels on as `server_information`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobStatus:
-    """What Smile ID's own record says of one job, its signature checked."""
-
-    code: str
-    complete: bool = False
-    """A status was reported; *not* that it is final."""
-    result: Mapping[str, object] | None = field(default=None, repr=False)
-    """The last result message as it was received; None while there is none."""
-    history: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
-    """Every message that went to the callback, in Smile ID's order."""
-    image_links: Mapping[str, str] = field(default_factory=dict, repr=False)
-    unknown_job: bool = False
-    """Smile ID does not know the job (told by an error, which is never signed)."""
-
-    @property
-    def no_zip(self) -> bool:
-        return self.code == NO_ZIP
 
 
 def text_of(value: object) -> str | None:
@@ -121,6 +89,11 @@ def _scalars(value: object) -> dict[str, str]:
     return {key: text for key, item in _object(value).items() if (text := text_of(item)) is not None}
 
 
+def _links(value: object) -> dict[str, str]:
+    """In their place there may be an error."""
+    return {name: link for name, link in _scalars(value).items() if name != "error"}
+
+
 def _sets(value: object) -> dict[str, frozenset[str]]:
     return {key: frozenset(_texts(items)) for key, items in _object(value).items()}
 
@@ -144,7 +117,6 @@ JobNumber = Annotated[str | None, BeforeValidator(_job_number)]
 Scalars = Annotated[dict[str, str], BeforeValidator(_scalars)]
 Sets = Annotated[dict[str, frozenset[str]], BeforeValidator(_sets)]
 Object = Annotated[dict[str, Any], BeforeValidator(_object)]
-ObjectsByName = Annotated[dict[str, dict[str, Any]], BeforeValidator(_objects_by_name)]
 
 
 class _Wire(BaseModel):
@@ -152,17 +124,34 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
-class _Prepared(_Wire):
+W = TypeVar("W", bound=_Wire)
+
+
+class Prepared(_Wire):
+    """Smile ID's answer to an upload request: a job that waits for its zip."""
+
     smile_job_id: Annotated[str, BeforeValidator(_job_number)]
-    upload_url: str = Field(min_length=1)
+    upload_url: str = Field(min_length=1, repr=False)
+    """Pre-signed and secret; lives for a time that is not documented."""
+    answer: dict[str, Any] = Field(repr=False)
+    """The whole answer, which travels on as `server_information`."""
 
 
-class _Status(_Wire):
+class JobStatus(_Wire):
+    """What Smile ID's own record says of one job, its signature checked."""
+
     code: Code
     job_complete: Flag = None
-    result: object = None
-    history: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_objects)] = ()
-    image_links: Scalars = Field(default_factory=dict)
+    """A status was reported; *not* that it is final."""
+    result: Object = Field(default_factory=dict, repr=False)
+    """The last result message as it was received; empty while there is none."""
+    history: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_objects)] = Field((), repr=False)
+    """Every message that went to the callback, in Smile ID's order."""
+    image_links: Annotated[dict[str, str], BeforeValidator(_links)] = Field(default_factory=dict, repr=False)
+
+    @property
+    def no_zip(self) -> bool:
+        return self.code == NO_ZIP
 
 
 class _Authority(_Wire):
@@ -215,15 +204,13 @@ class _Service(_Wire):
 
 class _ServiceCountry(_Wire):
     name: Known = None
-    id_types: ObjectsByName = Field(default_factory=dict)
-
-
-class _HostedWeb(_Wire):
-    biometric_kyc: ObjectsByName
+    id_types: Annotated[dict[str, _Service], BeforeValidator(_objects_by_name)] = Field(default_factory=dict)
 
 
 class _Services(_Wire):
-    hosted_web: _HostedWeb
+    countries: Annotated[dict[str, _ServiceCountry], BeforeValidator(_objects_by_name)] = Field(
+        validation_alias=AliasPath("hosted_web", "biometric_kyc")
+    )
 
 
 class _IdSelection(_Wire):
@@ -236,26 +223,19 @@ class _Products(_Wire):
 
 def parse_prepared(body: Mapping[str, object]) -> Prepared:
     """Raises SmileIDAnswerInvalid without a job id and an upload URL."""
-    try:
-        prepared = _Prepared.model_validate(body)
-    except ValidationError as error:
-        raise SmileIDAnswerInvalid("upload answer without smile_job_id or upload_url") from error
-    return Prepared(smile_job_id=prepared.smile_job_id, upload_url=prepared.upload_url, answer=dict(body))
+    return _parse(Prepared, {**body, "answer": body}, "upload answer without smile_job_id or upload_url")
 
 
 def parse_status(body: Mapping[str, object]) -> JobStatus:
     """Raises SmileIDAnswerInvalid without a code. The signature is the client's to check."""
+    return _parse(JobStatus, body, "job_status answer without a code")
+
+
+def _parse(model: type[W], body: Mapping[str, object], fault: str) -> W:
     try:
-        status = _Status.model_validate(body)
+        return model.model_validate(body)
     except ValidationError as error:
-        raise SmileIDAnswerInvalid("job_status answer without a code") from error
-    return JobStatus(
-        code=status.code,
-        complete=status.job_complete is True,
-        result=_object(status.result) or None,
-        history=status.history,
-        image_links={name: link for name, link in status.image_links.items() if name != "error"},
-    )
+        raise SmileIDAnswerInvalid(fault) from error
 
 
 def parse_message(body: object) -> WireMessage:
@@ -265,35 +245,28 @@ def parse_message(body: object) -> WireMessage:
     """
     if not isinstance(body, Mapping):
         raise SmileIDAnswerInvalid("result message that is not an object")
-    try:
-        authority = Authority(**dict(_Authority.model_validate(body)))
-        return WireMessage.model_validate({**body, "authority": authority})
-    except ValidationError as error:
-        raise SmileIDAnswerInvalid("result message without a usable ResultCode") from error
+    fault = "result message without a usable ResultCode"
+    authority = Authority(**dict(_parse(_Authority, body, fault)))
+    return _parse(WireMessage, {**body, "authority": authority}, fault)
 
 
 def parse_services(body: Mapping[str, object]) -> Services:
     """Entries that cannot be read are left out; raises SmileIDAnswerInvalid if none is left."""
-    try:
-        listed = _Services.model_validate(body).hosted_web.biometric_kyc
-        countries = {code: _ServiceCountry.model_validate(country) for code, country in listed.items()}
-        services = Services(
-            biometric_kyc={
-                code: {id_type: _service(id_type, service) for id_type, service in country.id_types.items()}
-                for code, country in countries.items()
-                if country.id_types
-            },
-            country_names={code: country.name for code, country in countries.items() if country.name},
-        )
-    except ValidationError as error:
-        raise SmileIDAnswerInvalid("services answer without biometric_kyc") from error
+    countries = _parse(_Services, body, "services answer without biometric_kyc").countries
+    services = Services(
+        biometric_kyc={
+            code: {id_type: _offered(id_type, service) for id_type, service in country.id_types.items()}
+            for code, country in countries.items()
+            if country.id_types
+        },
+        country_names={code: country.name for code, country in countries.items() if country.name},
+    )
     if not services.biometric_kyc:
         raise SmileIDAnswerInvalid("services answer without an ID type for biometric_kyc")
     return services
 
 
-def _service(id_type: str, body: Mapping[str, object]) -> OfferedIdType:
-    service = _Service.model_validate(body)
+def _offered(id_type: str, service: _Service) -> OfferedIdType:
     required = service.required_fields - _ALWAYS_REQUIRED
     if required >= _BIRTH_PARTS:
         required = required - _BIRTH_PARTS | {"dob"}
@@ -317,11 +290,7 @@ def parse_products(body: Mapping[str, object]) -> Mapping[str, frozenset[str]]:
 
     Raises SmileIDAnswerInvalid without `idSelection`.
     """
-    try:
-        products = _Products.model_validate(body)
-    except ValidationError as error:
-        raise SmileIDAnswerInvalid("products answer without idSelection") from error
-    return products.id_selection.biometric_kyc
+    return _parse(_Products, body, "products answer without idSelection").id_selection.biometric_kyc
 
 
 def canonical_hash(body: Mapping[str, object]) -> str:

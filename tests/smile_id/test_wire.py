@@ -240,9 +240,9 @@ def test_a_status_with_a_result_keeps_the_message_as_received() -> None:
             "image_links": {"selfie_image": "https://files.example/selfie.jpg?sig=x"},
         }
     )
-    assert (status.code, status.complete) == ("2302", True)
+    assert (status.code, status.job_complete) == ("2302", True)
     assert status.result == APPROVED
-    assert (status.no_zip, status.unknown_job) == (False, False)
+    assert not status.no_zip
     assert status.history == (APPROVED, {"ResultCode": "1012"})
     assert status.image_links == {"selfie_image": "https://files.example/selfie.jpg?sig=x"}
     assert "files.example" not in repr(status)
@@ -252,14 +252,14 @@ def test_a_status_with_a_result_keeps_the_message_as_received() -> None:
 @pytest.mark.parametrize("code", ["2314", 2314])
 def test_a_status_without_zip_says_so(code: object) -> None:
     status = parse_status({"code": code, "job_complete": False, "job_success": False, "result": "No zip uploaded yet"})
-    assert (status.code, status.no_zip, status.complete) == ("2314", True, False)
-    assert status.result is None
+    assert (status.code, status.no_zip, status.job_complete) == ("2314", True, False)
+    assert status.result == {}
 
 
 @pytest.mark.parametrize("result", [{}, "", None, [], 0])
-def test_an_empty_result_is_none(result: object) -> None:
+def test_an_empty_result_is_no_result(result: object) -> None:
     status = parse_status({"code": 2302, "job_complete": "true", "result": result, "history": None})
-    assert (status.result, status.history, status.complete) == (None, (), True)
+    assert (status.result, status.history, status.job_complete) == ({}, (), True)
 
 
 def test_an_error_in_place_of_image_links_is_no_link() -> None:
