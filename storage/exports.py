@@ -6,7 +6,8 @@ And the exports that managers asked for in Slack (table `exports`), until each h
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from bot.domain.reporting.exports import Export, ExportState, period_of_days
+from bot.domain.reporting.exports import Export, ExportState
+from bot.domain.reporting.periods import period_of_days
 from storage.engine.database import Transaction, load, params
 
 PAGE = 500

@@ -99,14 +99,8 @@ NOBODY = WorkspaceMember(active=False, team="", enterprise=None, enterprise_team
 """Somebody whom Slack does not know, or does not show."""
 
 _OUTSIDE = (
-    "deleted",
-    "is_bot",
-    "is_workflow_bot",
-    "is_restricted",
-    "is_ultra_restricted",
-    "is_stranger",
-    "is_invited_user",
-)
+    "deleted", "is_bot", "is_workflow_bot", "is_restricted", "is_ultra_restricted", "is_stranger", "is_invited_user",
+)  # fmt: skip
 
 
 def person_of(user: Mapping[str, Any]) -> WorkspaceMember:

@@ -113,19 +113,9 @@ EXPORTS = frozenset({PostKind.EXPORT, PostKind.EXPORT_PROGRESS, PostKind.EXPORT_
 
 URGENT = frozenset(
     {
-        PostKind.ANSWER,
-        PostKind.REQUEST,
-        PostKind.RESULT,
-        PostKind.RESULT_UNCONFIRMED,
-        PostKind.FAILURE,
-        PostKind.HELD,
-        PostKind.CANCELLED,
-        PostKind.DECIDED,
-        PostKind.BATCH,
-        PostKind.CONTRADICTION,
-        PostKind.SECOND_FINAL,
-        PostKind.RECORD_DIFFERS,
-        PostKind.ALERT,
+        *(PostKind.ANSWER, PostKind.REQUEST, PostKind.BATCH, PostKind.HELD, PostKind.CANCELLED, PostKind.ALERT),
+        *(PostKind.RESULT, PostKind.RESULT_UNCONFIRMED, PostKind.FAILURE, PostKind.DECIDED),
+        *(PostKind.CONTRADICTION, PostKind.SECOND_FINAL, PostKind.RECORD_DIFFERS),
     }
 )
 """Opening and final posts go first."""

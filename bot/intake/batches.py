@@ -14,7 +14,7 @@ from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Request
-from bot.domain.check.references import batch_reference
+from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import FileKind, IncomingMessage, kind_of
@@ -66,9 +66,9 @@ class Batches:
         known = batches.find_by_message(tx, incoming.channel, source)
         if known is not None:
             return known, False
-        batch_id = batch_reference(self.rng.getrandbits(40))
+        batch_id = reference(self.rng.getrandbits(40), prefix="B")
         while batches.find(tx, batch_id) is not None:
-            batch_id = batch_reference(self.rng.getrandbits(40))
+            batch_id = reference(self.rng.getrandbits(40), prefix="B")
         batches.add(
             tx,
             batch_id,

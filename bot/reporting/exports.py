@@ -9,7 +9,7 @@ import structlog
 
 from bot.access.permissions import Role
 from bot.access.process import Process
-from bot.domain.check.references import export_reference
+from bot.domain.check.references import reference
 from bot.domain.outbox import Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState, parse
 from bot.errors import Refusal, Refused
@@ -47,7 +47,7 @@ class Exports(Process):
         if total > self.most:
             raise Refused(Refusal.EXPORT_TOO_MANY, total=total, most=self.most)
         export = Export(
-            id=export_reference(self.rng.getrandbits(40)),
+            id=reference(self.rng.getrandbits(40), prefix="X"),
             state=ExportState.ASKED,
             person=user,
             form=asked.form,

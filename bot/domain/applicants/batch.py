@@ -60,25 +60,20 @@ class BatchCounts:
 
     @classmethod
     def of(cls, rows: Iterable[tuple[str, bool, int]]) -> "BatchCounts":
-        """From states (or `decided`), whether held, and how many."""
+        """From states (or `decided`, `differs`), whether held, and how many."""
         found: Counter[str] = Counter()
         for state, held, count in rows:
-            found["held" if held and state == State.REQUESTED else _NAMES[state]] += count
+            found["held" if held and state == State.REQUESTED else _NAMES.get(state, state)] += count
         return cls(**found)
 
 
 _NAMES: Mapping[str, str] = {
-    "decided": "decided",
-    "differs": "differs",
     State.REQUESTED: "waiting",
     State.SUBMITTING: "waiting",
     State.PROCESSING: "sent",
     State.IN_REVIEW: "needs_person",
-    State.APPROVED: "approved",
-    State.REJECTED: "rejected",
-    State.FAILED: "failed",
-    State.CANCELLED: "cancelled",
 }
+"""Of the counts that are not called like their state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

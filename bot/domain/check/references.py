@@ -9,27 +9,16 @@ _LENGTH = 6
 _SHAPE = re.compile(rf"[Kk]?-?([{ALPHABET}{ALPHABET.lower()}]{{{_LENGTH}}})")
 
 
-def reference(number: int) -> str:
-    """A reference from any non-negative random number (30**6, about 729 million of them)."""
-    return "K-" + _letters(number)
+def reference(number: int, *, prefix: str = "K") -> str:
+    """A reference from any non-negative random number (30**6, about 729 million of them).
 
-
-def batch_reference(number: int) -> str:
-    """The same for a file of applicants: B-7F3K2Q."""
-    return "B-" + _letters(number)
-
-
-def export_reference(number: int) -> str:
-    """The same for an export: X-7F3K2Q."""
-    return "X-" + _letters(number)
-
-
-def _letters(number: int) -> str:
+    `prefix`: K for a check, B for a file of applicants, X for an export.
+    """
     letters = []
     for _ in range(_LENGTH):
         number, index = divmod(number, len(ALPHABET))
         letters.append(ALPHABET[index])
-    return "".join(letters)
+    return f"{prefix}-{''.join(letters)}"
 
 
 def parse_reference(text: str) -> str | None:

@@ -26,15 +26,7 @@ CITIZENSHIPS = ("Kenyan", "Alien")
 
 _PHOTO_TYPES = frozenset({"image/jpeg", "image/jpg", "image/png"})
 _PHOTO_NAMES = (".jpg", ".jpeg", ".png")
-_KINDS = {
-    "pdf": "pdf",
-    "heic": "heic",
-    "heif": "heic",
-    "mp4": "video",
-    "mov": "video",
-    "gif": "gif",
-    "webp": "webp",
-}
+_KINDS = {"pdf": "pdf", "heic": "heic", "heif": "heic", "mp4": "video", "mov": "video", "gif": "gif", "webp": "webp"}
 _KNOWN_TYPES = {"application/pdf": _KINDS["pdf"]} | {
     f"image/{ending}": _KINDS[ending] for ending in ("heic", "heif", "gif", "webp")
 }

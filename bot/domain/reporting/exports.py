@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from bot.domain.reporting.periods import Period, PeriodKind
+from bot.domain.reporting.periods import Period
 from bot.domain.reporting.summary_command import period_in
 from bot.errors import Refusal, Refused
 
@@ -74,7 +74,3 @@ def parse(typed: str, *, today: date) -> ExportRequest:
     if rest:
         raise Refused(Refusal.EXPORT_NOT_UNDERSTOOD, typed=" ".join(rest))
     return ExportRequest(form=form, period=period)
-
-
-def period_of_days(first: date, last: date) -> Period:
-    return Period(kind=PeriodKind.DAY if first == last else PeriodKind.RANGE, first=first, last=last)

@@ -4,16 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.reporting.figures import (
-    Assurance,
-    Baseline,
-    DurationStats,
-    FigureGroup,
-    Figures,
-    Rate,
-    Report,
-    WaitingCheck,
-)
+from bot.domain.reporting.figures import Assurance, DurationStats, FigureGroup, Figures, Rate, Report, WaitingCheck
 from bot.domain.reporting.periods import Period
 
 COLUMNS = (
@@ -36,22 +27,13 @@ def _lines(report: Report) -> Iterator[dict[str, str]]:
     if report.previous:
         yield {"section": "compared with", "name": _days(report.previous[0]), **_total(report.previous[1])}
     if mean := report.mean:
-        yield {
-            "section": "mean",
-            "name": f"{mean.periods} before",
-            "asked": f"{mean.asked:.2f}",
-            "approval_rate": _share(mean.approval),
-        }
-    for section, groups in (
-        ("country and ID type", report.figures.by_type),
-        ("requester", report.figures.by_requester),
-    ):
+        name, asked = f"{mean.periods} before", f"{mean.asked:.2f}"
+        yield {"section": "mean", "name": name, "asked": asked, "approval_rate": _share(mean.approval)}
+    figures = report.figures
+    for section, groups in (("country and ID type", figures.by_type), ("requester", figures.by_requester)):
         for group in groups:
-            yield {"section": section, "name": " ".join(group.key), **_group(group)}
-    for section, reasons in (
-        ("rejected because", report.figures.rejections),
-        ("no result because", report.figures.failures),
-    ):
+            yield {"section": section, "name": " ".join(group.key), **_line(group)}
+    for section, reasons in (("rejected because", figures.rejections), ("no result because", figures.failures)):
         for why, count in reasons:
             yield {"section": section, "name": why, "count": str(count)}
     for waiting in report.backlog.review:
@@ -63,46 +45,28 @@ def _lines(report: Report) -> Iterator[dict[str, str]]:
         }
 
 
-def _counts(figures: Figures) -> dict[str, int]:
-    return {
-        "asked": figures.asked,
-        "approved": figures.approved,
-        "rejected": figures.rejected,
-        "no_result": figures.failed,
-        "cancelled": figures.cancelled,
-        "new_photos": figures.new_photos,
-        "open": figures.open,
-        "decided_in_period": figures.decided,
-    }
+def _counts(f: Figures | FigureGroup) -> dict[str, int]:
+    counts = {"asked": f.asked, "approved": f.approved, "rejected": f.rejected, "no_result": f.failed}
+    if isinstance(f, Figures):
+        counts |= {"cancelled": f.cancelled, "new_photos": f.new_photos}
+    return counts | {"open": f.open}
 
 
-def _group_counts(group: FigureGroup) -> dict[str, int]:
-    return {
-        "asked": group.asked,
-        "approved": group.approved,
-        "rejected": group.rejected,
-        "no_result": group.failed,
-        "open": group.open,
+def _line(f: Figures | FigureGroup) -> dict[str, str]:
+    counts = _counts(f) | (f.assurance._asdict() if isinstance(f, Figures) else {})
+    return {name: str(count) for name, count in counts.items()} | {
+        "approval_rate": _share(f.approval),
+        "final_median_seconds": _seconds(f.final.median),
+        "final_p95_seconds": _seconds(f.final.p95),
     }
 
 
 def _total(figures: Figures) -> dict[str, str]:
-    counts = _counts(figures) | figures.assurance._asdict()
-    return {name: str(count) for name, count in counts.items()} | {
-        "approval_rate": _share(figures.approval),
+    return _line(figures) | {
+        "decided_in_period": str(figures.decided),
         "first_pass_rate": _share(figures.first_pass),
         "machine_median_seconds": _seconds(figures.machine.median),
         "machine_p95_seconds": _seconds(figures.machine.p95),
-        "final_median_seconds": _seconds(figures.final.median),
-        "final_p95_seconds": _seconds(figures.final.p95),
-    }
-
-
-def _group(group: FigureGroup) -> dict[str, str]:
-    return {name: str(count) for name, count in _group_counts(group).items()} | {
-        "approval_rate": _share(group.approval),
-        "final_median_seconds": _seconds(group.final.median),
-        "final_p95_seconds": _seconds(group.final.p95),
     }
 
 
@@ -124,7 +88,7 @@ def _seconds(span: timedelta | None) -> str:
 
 def record(report: Report) -> dict[str, Any]:
     """Times are ISO 8601 in UTC, spans seconds; a rate of fewer than five has no `value`."""
-    period = report.period
+    period, mean = report.period, report.mean
     return {
         "period": {"kind": period.kind.value, "first": period.first.isoformat(), "last": period.last.isoformat()},
         "country": report.country,
@@ -133,7 +97,7 @@ def record(report: Report) -> dict[str, Any]:
         "running": report.is_running,
         "figures": _figures(report.figures),
         "compared_with": _compared(report),
-        "mean": _mean(report.mean) if report.mean else None,
+        "mean": mean and {"periods": mean.periods, "asked": mean.asked, "approval_rate": _rate(mean.approval)},
         "open_now": {
             "open": report.backlog.open,
             "by_age": dict(zip(("1h", "4h", "24h", "3d", "older"), report.backlog.ages, strict=True)),
@@ -152,13 +116,10 @@ def _compared(report: Report) -> dict[str, Any] | None:
     return {"first": period.first.isoformat(), "last": period.last.isoformat(), "figures": _figures(figures)}
 
 
-def _mean(mean: Baseline) -> dict[str, Any]:
-    return {"periods": mean.periods, "asked": mean.asked, "approval_rate": _rate(mean.approval)}
-
-
 def _figures(figures: Figures) -> dict[str, Any]:
     return {
         **_counts(figures),
+        "decided_in_period": figures.decided,
         "approval_rate": _rate(figures.approval),
         "smile_id_approval_rate": _rate(figures.smile_approval),
         "reviewer_approval_rate": _rate(figures.reviewer_approval),
@@ -180,7 +141,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
 
 def _group_record(group: FigureGroup) -> dict[str, Any]:
     return {
-        **_group_counts(group),
+        **_counts(group),
         "approval_rate": _rate(group.approval),
         "final_result": _took(group.final),
         "register_away": group.register_away,
@@ -188,14 +149,12 @@ def _group_record(group: FigureGroup) -> dict[str, Any]:
 
 
 def _rate(rate: Rate) -> dict[str, Any]:
-    return {"part": rate.part, "whole": rate.whole, "value": rate.value}
+    return {**rate._asdict(), "value": rate.value}
 
 
 def _took(took: DurationStats) -> dict[str, Any]:
-    def seconds(span: timedelta | None) -> float | None:
-        return None if span is None else span.total_seconds()
-
-    return {"count": took.n, "median_seconds": seconds(took.median), "p95_seconds": seconds(took.p95)}
+    median, p95 = (None if span is None else span.total_seconds() for span in (took.median, took.p95))
+    return {"count": took.n, "median_seconds": median, "p95_seconds": p95}
 
 
 def _waiting(waiting: WaitingCheck) -> dict[str, Any]:

@@ -70,6 +70,10 @@ def period_of(kind: PeriodKind, day: date) -> Period:
     return {PeriodKind.DAY: day_of, PeriodKind.WEEK: week_of, PeriodKind.MONTH: month_of}[kind](day)
 
 
+def period_of_days(first: date, last: date) -> Period:
+    return Period(kind=PeriodKind.DAY if first == last else PeriodKind.RANGE, first=first, last=last)
+
+
 def starts(day: date, zone: ZoneInfo) -> datetime:
     """The UTC instant at which a local day begins.
 

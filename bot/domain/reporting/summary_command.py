@@ -6,14 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from bot.domain.id_types.id_types import IDType
-from bot.domain.reporting.periods import (
-    DAY,
-    Period,
-    PeriodKind,
-    day_of,
-    month_of,
-    week_of,
-)
+from bot.domain.reporting.periods import DAY, Period, day_of, month_of, period_of_days, week_of
 from bot.errors import Refusal, Refused
 
 LONGEST = timedelta(days=366)
@@ -84,9 +77,7 @@ def _dates(typed: str, today: date, longest: timedelta | None) -> Period:
         raise Refused(Refusal.SPAN_TOO_LONG, days=longest.days)
     if first > today:
         raise Refused(Refusal.SPAN_TO_COME)
-    if first == last:
-        return day_of(first)
-    return Period(kind=PeriodKind.RANGE, first=first, last=last)
+    return period_of_days(first, last)
 
 
 def _country(words: list[str], entries: Iterable[IDType]) -> tuple[str | None, list[str]]:

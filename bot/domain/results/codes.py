@@ -62,16 +62,9 @@ class ResultStory(StrEnum):
 
 NEEDS_REVIEWER = frozenset(
     {
-        ResultStory.PROVISIONAL,
-        ResultStory.SUSPECTED_SPOOF,
-        ResultStory.INCONCLUSIVE,
-        ResultStory.NOT_FINAL,
-        ResultStory.ID_UNVERIFIED,
-        ResultStory.UNKNOWN_CODE,
-        ResultStory.SUSPECTS,
-        ResultStory.SPOOF,
-        ResultStory.NO_AUTHORITY_PHOTO,
-        ResultStory.FAILED_OTHER,
+        *(ResultStory.PROVISIONAL, ResultStory.SUSPECTED_SPOOF, ResultStory.INCONCLUSIVE, ResultStory.NOT_FINAL),
+        *(ResultStory.ID_UNVERIFIED, ResultStory.UNKNOWN_CODE, ResultStory.SUSPECTS),
+        *(ResultStory.SPOOF, ResultStory.NO_AUTHORITY_PHOTO, ResultStory.FAILED_OTHER),
     }
 )
 """Reviewers are always notified of these: not final, or final and not to be mended by other photos sent in chat."""
@@ -85,7 +78,6 @@ class Code:
     texts: tuple[str, ...]
     category: str
     final: bool
-    meaning: str
     confidence: str
 
 
@@ -111,15 +103,16 @@ class ResultMeaning:
         return self.code.startswith("101")
 
 
-_OUTCOMES = {
-    "approved": Outcome.APPROVED,
-    "rejected": Outcome.REJECTED,
-    "error": Outcome.FAILED,
-    "provisional": Outcome.IN_PROGRESS,
-    "suspected_spoof": Outcome.IN_PROGRESS,
-    "inconclusive": Outcome.IN_PROGRESS,
-    "other": Outcome.INFORMATION,
+_CATEGORIES = {
+    "approved": (Outcome.APPROVED, ResultStory.CONFIRMED),
+    "rejected": (Outcome.REJECTED, ResultStory.REJECTED_OTHER),
+    "error": (Outcome.FAILED, ResultStory.FAILED_OTHER),
+    "provisional": (Outcome.IN_PROGRESS, ResultStory.PROVISIONAL),
+    "suspected_spoof": (Outcome.IN_PROGRESS, ResultStory.SUSPECTED_SPOOF),
+    "inconclusive": (Outcome.IN_PROGRESS, ResultStory.INCONCLUSIVE),
+    "other": (Outcome.INFORMATION, ResultStory.ANTIFRAUD),
 }
+"""Of each the outcome, and the story of a code that has none of its own."""
 
 _WHY_BY_CODE = {
     ("0811", "rejected"): ResultStory.FACES_DIFFER,
@@ -137,17 +130,6 @@ _WHY_BY_CODE = {
     ("5211", "other"): ResultStory.SUSPECTS,
 }
 """By code and category: when an operator's copy reads a code differently, its usual story would be a lie."""
-
-_WHY_BY_CATEGORY = {
-    "approved": ResultStory.CONFIRMED,
-    "rejected": ResultStory.REJECTED_OTHER,
-    "error": ResultStory.FAILED_OTHER,
-    "provisional": ResultStory.PROVISIONAL,
-    "suspected_spoof": ResultStory.SUSPECTED_SPOOF,
-    "inconclusive": ResultStory.INCONCLUSIVE,
-    "other": ResultStory.ANTIFRAUD,
-}
-
 
 _COLUMNS = ("code", "text", "job_types", "category", "final", "meaning", "confidence")
 _CODE = re.compile(r"[0-9]{4}")
@@ -203,7 +185,7 @@ class ResultCodes:
         if row is None:
             outcome, why = Outcome.UNKNOWN, ResultStory.UNKNOWN_CODE
         else:
-            outcome, why = _OUTCOMES[row.category], _story(row, text)
+            outcome, why = _CATEGORIES[row.category][0], _story(row, text)
             if outcome in FINAL_OUTCOMES and (said_final is False or not row.final):
                 outcome, why = Outcome.IN_PROGRESS, ResultStory.NOT_FINAL
             # One integrator saw 0810 that was only a selfie registration (result-codes.csv, row 0810).
@@ -213,7 +195,7 @@ class ResultCodes:
 
 
 def _story(row: Code, text: str) -> ResultStory:
-    why = _WHY_BY_CODE.get((row.code, row.category)) or _WHY_BY_CATEGORY[row.category]
+    why = _WHY_BY_CODE.get((row.code, row.category)) or _CATEGORIES[row.category][1]
     if row.code == "0001" and why is ResultStory.FAILED_OTHER:
         return _why_data_invalid(text)
     if why is ResultStory.SUSPECTED_SPOOF and "spoof" not in text.casefold():
@@ -228,7 +210,7 @@ def _code(fields: Mapping[str, str], where: str) -> Code | None:
         return None
     if not _CODE.fullmatch(fields["code"]):
         raise SettingsFault(f"{where}: {fields['code']!r} is no code of four digits; did a spreadsheet cut its zeros?")
-    if fields["category"] not in _OUTCOMES:
+    if fields["category"] not in _CATEGORIES:
         raise SettingsFault(f"{where}: category {fields['category']!r} is not known")
     if fields["final"] not in ("yes", "no"):
         raise SettingsFault(f"{where}: final is {fields['final']!r}, not yes or no")
@@ -237,7 +219,6 @@ def _code(fields: Mapping[str, str], where: str) -> Code | None:
         texts=parts(fields["text"]),
         category=fields["category"],
         final=fields["final"] == "yes",
-        meaning=fields["meaning"],
         confidence=fields["confidence"],
     )
 

@@ -45,12 +45,8 @@ class Disposition(StrEnum):
 
 CALLS_REVIEWER = frozenset(
     {
-        PostKind.APPROVAL_UNCONFIRMED,
-        PostKind.UNKNOWN_CODE,
-        PostKind.ID_UNVERIFIED,
-        PostKind.CONTRADICTION,
-        PostKind.SECOND_FINAL,
-        PostKind.SUSPECTS,
+        *(PostKind.APPROVAL_UNCONFIRMED, PostKind.UNKNOWN_CODE, PostKind.ID_UNVERIFIED),
+        *(PostKind.CONTRADICTION, PostKind.SECOND_FINAL, PostKind.SUSPECTS),
     }
 )
 
@@ -191,9 +187,7 @@ def settle_unconfirmed(now: Situation) -> Transition | None:
     if now.reason is ReviewReason.UNCONFIRMED:
         return None
     return Transition(
-        fate=Disposition.CLAIMED,
-        move=(State.IN_REVIEW, ReviewReason.UNCONFIRMED),
-        tell=PostKind.APPROVAL_UNCONFIRMED,
+        fate=Disposition.CLAIMED, move=(State.IN_REVIEW, ReviewReason.UNCONFIRMED), tell=PostKind.APPROVAL_UNCONFIRMED
     )
 
 

@@ -229,12 +229,8 @@ class Audience(StrEnum):
     MANAGERS = "managers"
 
 
-_LADDERS: Mapping[ReminderCause, tuple[Audience, ...]] = {
-    ReminderCause.UNCLAIMED: (Audience.GROUP, Audience.MANAGERS),
-    ReminderCause.IDLE: (Audience.CLAIMER, Audience.GROUP, Audience.MANAGERS),
-    ReminderCause.PROPOSED: (Audience.GROUP, Audience.MANAGERS),
-    ReminderCause.PENDING: (Audience.GROUP, Audience.MANAGERS),
-}
+_LADDER = (Audience.GROUP, Audience.MANAGERS)
+"""Who hears of a review, one after the other; whoever has claimed it and does nothing hears first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +290,7 @@ def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, policy:
     after = policy.of(cause)
     if not after:
         return None
-    ladder = _LADDERS[cause]
+    ladder = (Audience.CLAIMER, *_LADDER) if cause is ReminderCause.IDLE else _LADDER
     level = min(len(ladder), int(policy.hours.between(waiting_since(review), now) / after))
     before, _, taken = review.reminded.partition(":")
     if level == 0 or (before == cause and int(taken) >= level):

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from bot.domain.outbox import PostKind
-from bot.domain.reporting.exports import Export, ExportFormat, ExportState, period_of_days
+from bot.domain.reporting.exports import Export, ExportFormat, ExportState
+from bot.domain.reporting.periods import period_of_days
 from bot.domain.reporting.spreadsheets import csv_text
 from bot.errors import Refusal, Refused
 from bot.outbox.builders import File

@@ -13,15 +13,9 @@ from bot.domain.results.record_match.person import EnteredPerson, RecordMatch, e
 from bot.domain.results.record_match.phones import compare_phones
 
 __all__ = [
-    "NOTHING_COMPARED",
-    "Comparison",
-    "EnteredPerson",
-    "RecordMatch",
-    "compare",
-    "entered_person",
-    "lowered_by",
+    "NOTHING_COMPARED", "Comparison", "EnteredPerson", "RecordMatch", "compare", "entered_person", "lower",
     "record_person",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +77,7 @@ def lower(comparison: Comparison, actions: Mapping[str, str]) -> Comparison:
 
 
 def _said(actions: Mapping[str, str], action: str, meanings: Mapping[str, RecordMatch | None]) -> RecordMatch | None:
-    """None if Smile ID says nothing against it. An unknown value goes to a person."""
+    # An unknown value goes to a person.
     value = actions.get(action, "").strip().casefold()
     return None if value in _SILENT else meanings.get(value, RecordMatch.PARTLY)
 

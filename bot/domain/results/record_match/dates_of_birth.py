@@ -29,13 +29,18 @@ _MONTHS: Mapping[str, int] = {
 _UNACCENTED = str.maketrans("éèêûôç", "eeeuoc")
 
 _TIME = re.compile(r"[t ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(am|pm)?\s*(z|utc|gmt|[+-]\d{2}:?\d{2})?$")
-_YEAR_FIRST = re.compile(r"(\d{4})([-/. ])(\d{1,2})\2(\d{1,2})")
-_YEAR_LAST = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4})")
-_DAY_NAMED = re.compile(r"(\d{1,2})(?:st|nd|rd|th|er)?[-/., ]*(?:de )?([a-z]+)\.?[-/., ]*(?:de )?(\d{4})")
-_NAMED_DAY = re.compile(r"([a-z]+)\.?[-/., ]*(\d{1,2})(?:st|nd|rd|th)?[-/., ]+(\d{4})")
-_YEAR_NAMED_DAY = re.compile(r"(\d{4})[-/., ]*([a-z]+)\.?[-/., ]*(\d{1,2})")
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_COMPACT_YEAR_LAST = re.compile(r"(\d{2})(\d{2})(\d{4})")
+_FORMS = [
+    re.compile(form)
+    for form in (
+        r"(?P<year>\d{4})([-/. ])(?P<month>\d{1,2})\2(?P<day>\d{1,2})",
+        r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})",
+        r"(?P<day>\d{1,2})([-/. ])(?P<month>\d{1,2})\2(?P<year>\d{4})",
+        r"(?P<day>\d{2})(?P<month>\d{2})(?P<year>\d{4})",
+        r"(?P<day>\d{1,2})(?:st|nd|rd|th|er)?[-/., ]*(?:de )?(?P<month>[a-z]+)\.?[-/., ]*(?:de )?(?P<year>\d{4})",
+        r"(?P<month>[a-z]+)\.?[-/., ]*(?P<day>\d{1,2})(?:st|nd|rd|th)?[-/., ]+(?P<year>\d{4})",
+        r"(?P<year>\d{4})[-/., ]*(?P<month>[a-z]+)\.?[-/., ]*(?P<day>\d{1,2})",
+    )
+]
 _YEAR_ALONE = re.compile(r"(\d{4})(?:[-/.](?:\d{1,2}|xx?)){0,2}|(?:(?:\d{1,2}|xx?)[-/.]){1,2}(\d{4})")
 
 
@@ -84,19 +89,12 @@ def _plausible(year: int) -> bool:
 
 def _whole(plain: str) -> date | None:
     """Day first, as the authorities of Africa write; month first only where no day has that number."""
-    if found := _YEAR_FIRST.fullmatch(plain) or _COMPACT.fullmatch(plain):
-        year, month, day = found[1], found.groups()[-2], found.groups()[-1]
-        if read := _date(year, month, day):
-            return read
-    if found := _YEAR_LAST.fullmatch(plain) or _COMPACT_YEAR_LAST.fullmatch(plain):
-        day, month, year = found[1], found.groups()[-2], found.groups()[-1]
-        return _date(year, month, day) or _date(year, day, month)
-    if found := _DAY_NAMED.fullmatch(plain):
-        return _date(found[3], found[2], found[1])
-    if found := _NAMED_DAY.fullmatch(plain):
-        return _date(found[3], found[1], found[2])
-    if found := _YEAR_NAMED_DAY.fullmatch(plain):
-        return _date(found[1], found[2], found[3])
+    for form in _FORMS:
+        if found := form.fullmatch(plain):
+            year, month, day = found["year"], found["month"], found["day"]
+            may_swap = month.isdecimal() and found.start("year") > 0
+            if read := _date(year, month, day) or (_date(year, day, month) if may_swap else None):
+                return read
     return None
 
 

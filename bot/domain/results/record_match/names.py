@@ -56,6 +56,12 @@ _STYLES = _set(
     "princess queen sheikh shaykh sister togbe"
 )
 _BINDING = _set("abd abdel abdoul abdu abdul ag ait al ben bin bint binti el gebre ibn mac mc oluwa ould sidi wolde")
+_KINDS = {
+    **dict.fromkeys(_STYLES, NameKind.STYLE),
+    **dict.fromkeys(_BINDING, NameKind.BINDING),
+    **dict.fromkeys(_OPTIONAL, NameKind.OPTIONAL),
+    **dict.fromkeys(_TITLES, NameKind.TITLE),
+}
 _GENERATIONS = {
     "jr": "junior", "jnr": "junior", "junior": "junior", "sr": "senior", "snr": "senior", "senior": "senior",
     "ii": "second", "2nd": "second", "iii": "third", "3rd": "third", "iv": "fourth", "4th": "fourth",
@@ -119,10 +125,7 @@ def words_of(*texts: str | None) -> NameWords:
     """Read one name from one or several fields. Never raises; a placeholder like `N/A` is no name."""
     read = [_read(text) for text in texts if text and not _is_placeholder(text)]
     words = tuple(word for one in read for word in one.words)
-    return NameWords(
-        words[:MAX_WORDS],
-        unclear=len(words) > MAX_WORDS or any(one.unclear for one in read),
-    )
+    return NameWords(words[:MAX_WORDS], unclear=len(words) > MAX_WORDS or any(one.unclear for one in read))
 
 
 def binds(text: str) -> bool:
@@ -150,17 +153,9 @@ def _read(text: str) -> NameWords:
 
 
 def _word(text: str) -> NameWord:
-    if text in _GENERATIONS:
-        return NameWord(_GENERATIONS[text], NameKind.GENERATION)
-    if text in _TITLES:
-        return NameWord(text, NameKind.TITLE)
-    if text in _OPTIONAL:
-        return NameWord(text, NameKind.OPTIONAL)
-    if len(text) == 1:
-        return NameWord(text, NameKind.INITIAL)
-    if text in _BINDING:
-        return NameWord(text, NameKind.BINDING)
-    return NameWord(text, NameKind.STYLE if text in _STYLES else NameKind.NAME)
+    if generation := _GENERATIONS.get(text):
+        return NameWord(generation, NameKind.GENERATION)
+    return NameWord(text, _KINDS.get(text, NameKind.INITIAL if len(text) == 1 else NameKind.NAME))
 
 
 def _plain(text: str) -> str:
