@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from bot.errors import Refusal, Refused, SlackError, SlackRefused
 from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, held, ids, kit, private, refusals
-from bot.slack.blocks.form import ResultPlace
+from bot.slack.blocks.form import CheckForm, ResultPlace
 from handlers.errors import FIELDS
 from handlers.replies import open_modal, remove_message, reply
 from handlers.requests import ViewState, user_of
@@ -37,14 +38,17 @@ async def open_form(bot: Bot, body: Mapping[str, Any], *, channel: str | None) -
     """Open the form; a message for the person where it stays closed."""
     user = user_of(body)
     await bot.intake.require_asking(user, channel)
-    place = ResultPlace(channel=channel)
-    content = form.build(bot.id_types, place=place, liveness_required=bot.settings.liveness_required)
-    view = await open_modal(bot, body["trigger_id"], content)
+    empty = CheckForm(place=ResultPlace(channel=channel))
+    view = await open_modal(bot, body["trigger_id"], build(bot, empty))
     if view is None:
         return private.try_again(channel or _NO_CHANNEL)
     if channel is not None:
-        bot.background.spawn(_warn_of_place(bot, user, view, place))
+        bot.background.spawn(_warn_of_place(bot, user, view, empty))
     return None
+
+
+def build(bot: Bot, content: CheckForm) -> kit.View:
+    return form.build(content, bot.id_types, liveness_required=bot.settings.liveness_required)
 
 
 async def start(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
@@ -80,17 +84,13 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
             raise
         await _close(bot, view, no)
         return
-    state = ViewState.of(view)
-    place = ResultPlace.load(view.get("private_metadata", ""))
-    channel = place.channel or state.value(ids.CHANNEL) or None
-    country = state.value(ids.COUNTRY)
-    id_type = _chosen_id_type(state, country)
+    state, now = ViewState.of(view), _filled_in(view)
     # Each of them waits for Slack for up to a second.
     warning, said = await asyncio.gather(
-        _place_warning(bot, channel, body["user"]["id"]), _fields_of_message(bot, place, state, country, id_type)
+        _place_warning(bot, _channel(now, state), body["user"]["id"]), _fields_of_message(bot, now, state)
     )
     texts = {**said, **_texts(state), ids.CUSTOMER_REFERENCE: state.value(ids.CUSTOMER_REFERENCE)}
-    view_now = _rebuilt(bot, view, warning=warning, texts=texts)
+    view_now = build(bot, replace(now, warning=warning, texts=texts))
     try:
         # Who may ask and where was looked up before, each for up to a second: this has what is left of Slack's three.
         left = context["began"] + bot.timeouts.answer_seconds - asyncio.get_running_loop().time()
@@ -114,13 +114,9 @@ async def _place_warning(bot: Bot, channel: str | None, user: str) -> str | None
     return refusals.plain_sentence(fault) if fault else None
 
 
-async def _fields_of_message(
-    bot: Bot, place: ResultPlace, state: ViewState, country: str | None, id_type: str | None
-) -> Mapping[str, str]:
+async def _fields_of_message(bot: Bot, now: CheckForm, state: ViewState) -> Mapping[str, str]:
     """What the message that asked for this check says, for fields that appear with this choice."""
-    if id_type is None and country and len(only := bot.id_types.of_country(country)) == 1:
-        id_type = only[0].id_type
-    entry = bot.id_types.find_offered(country or "", id_type or "")
+    entry, place = now.entry(bot.id_types), now.place
     if entry is None or not (place.channel and place.message_ts) or set(entry.fields) <= set(state):
         return {}
     return await bot.messages.read_fields(
@@ -165,57 +161,45 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
         await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
     elif isinstance(outcome, CheckedBefore):
         seen = held.earlier_checks(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
-        await ack(response_action="update", view=_rebuilt(bot, view, seen=seen))
+        await ack(response_action="update", view=build(bot, replace(_filled_in(view), seen=seen)))
     else:
         await ack()
 
 
-def _rebuilt(
-    bot: Bot,
-    view: dict[str, Any],
-    *,
-    warning: str | None = None,
-    texts: Mapping[str, str] | None = None,
-    seen: str | None = None,
-) -> kit.View:
+def _filled_in(view: Mapping[str, Any]) -> CheckForm:
     """The same form for what is chosen now; what was typed stays, since its fields keep their ids."""
     state = ViewState.of(view)
     country = state.value(ids.COUNTRY)
-    return form.build(
-        bot.id_types,
-        liveness_required=bot.settings.liveness_required,
+    return CheckForm(
         place=ResultPlace.load(view.get("private_metadata", "")),
         country=country,
         id_type=_chosen_id_type(state, country),
-        warning=warning,
         attached=form.attached_in(view),
-        texts=texts,
-        seen=seen,
         title=view["title"]["text"],
         not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
     )
 
 
+def _channel(now: CheckForm, state: ViewState) -> str | None:
+    return now.place.channel or state.value(ids.CHANNEL) or None
+
+
 def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
     """What the form holds; absent, null and empty are the same."""
-    state = ViewState.of(view)
-    place = ResultPlace.load(view.get("private_metadata", ""))
-    country = state.value(ids.COUNTRY)
-    attached = [
-        (state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in form.attached_in(view) if photo.fault is None
-    ]
+    state, now = ViewState.of(view), _filled_in(view)
+    attached = [(state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in now.attached if photo.fault is None]
     return SubmittedForm(
         requester=body["user"]["id"],
         team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
-        channel=place.channel or state.value(ids.CHANNEL) or None,
-        thread_ts=place.thread_ts,
+        channel=_channel(now, state),
+        thread_ts=now.place.thread_ts,
         view_id=view["id"],
-        rerun=place.rerun,
+        rerun=now.place.rerun,
         not_before=state.moment(ids.NOT_BEFORE),
         again=ids.CHECK_AGAIN in state.ticked(ids.AGAIN),
         form=Form(
-            country=country,
-            id_type=_chosen_id_type(state, country) or "",
+            country=now.country or "",
+            id_type=now.id_type or "",
             texts=_texts(state),
             customer_reference=state.value(ids.CUSTOMER_REFERENCE),
             selfie=[file for kind, file in attached if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
@@ -261,22 +245,13 @@ def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str,
     return shown or {inputs[0]: " ".join(faults.values())}
 
 
-async def _warn_of_place(bot: Bot, user: str, view: Mapping[str, Any], place: ResultPlace) -> None:
+async def _warn_of_place(bot: Bot, user: str, view: Mapping[str, Any], empty: CheckForm) -> None:
     """Warns in the open form if the result could not be posted where it must go."""
-    assert place.channel is not None
-    fault = await bot.intake.place_fault(place.channel, user)
-    if fault is None:
+    warning = await _place_warning(bot, empty.place.channel, user)
+    if warning is None:
         return
     try:
-        await bot.slack.update_view(
-            view_id=view["id"],
-            view=form.build(
-                bot.id_types,
-                place=place,
-                warning=refusals.plain_sentence(fault),
-                liveness_required=bot.settings.liveness_required,
-            ),
-            hash_=view.get("hash"),
-        )
+        warned = build(bot, replace(empty, warning=warning))
+        await bot.slack.update_view(view_id=view["id"], view=warned, hash_=view.get("hash"))
     except SlackError as closed:
         log.info("form.warning_not_shown", error=str(closed))

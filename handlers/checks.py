@@ -12,9 +12,10 @@ from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
 from bot.errors import Refused, SlackError
 from bot.runtime.factory import Bot
-from bot.slack.blocks import form, held, ids, message, private, refusals
-from bot.slack.blocks.form import ResultPlace
+from bot.slack.blocks import held, ids, message, private, refusals
+from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.retry import Retry
+from handlers.check_form import build
 from handlers.replies import ReplyAddress, open_modal, reply, run, show
 from handlers.requests import ViewState, user_of
 
@@ -99,9 +100,7 @@ async def open_rerun(bot: Bot, body: Mapping[str, Any], ref: str) -> Message | N
 
 async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check) -> None:
     """With what the check held."""
-    content = form.build(
-        bot.id_types,
-        liveness_required=bot.settings.liveness_required,
+    content = CheckForm(
         place=ResultPlace(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
         country=check.country,
         id_type=check.id_type,
@@ -110,7 +109,7 @@ async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Ch
         title=_RUN_AGAIN,
         not_before=check.verdict_why is ResultStory.AUTHORITY_DOWN,
     )
-    await show(bot, retry, view, content)
+    await show(bot, retry, view, build(bot, content))
 
 
 async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:

@@ -16,10 +16,11 @@ from bot.intake.inbox import RequestContext
 from bot.intake.messages import MessageReading, of_message
 from bot.intake.service import PLACE_FRESH_FOR
 from bot.runtime.factory import Bot
-from bot.slack.blocks import form, ids, kit, message, private, refusals
-from bot.slack.blocks.form import AttachedPhoto, ResultPlace
+from bot.slack.blocks import ids, kit, message, private, refusals
+from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.retry import Retry
+from handlers.check_form import build
 from handlers.replies import ReplyAddress, open_modal, reply, respond, run, show, show_fault
 from handlers.requests import id_of, user_of
 
@@ -204,34 +205,26 @@ async def _warn_author(bot: Bot, retry: Retry, incoming: IncomingMessage) -> Non
 
 def _form_without_message(bot: Bot, incoming: IncomingMessage) -> kit.View:
     """For an author who has deleted the message, as the answer asks; its thread may still exist."""
-    return form.build(
-        bot.id_types,
-        liveness_required=bot.settings.liveness_required,
-        place=ResultPlace(channel=incoming.channel, thread_ts=incoming.thread_ts),
-        warning=message.GONE_FROM_CHANNEL,
-    )
+    place = ResultPlace(channel=incoming.channel, thread_ts=incoming.thread_ts)
+    return build(bot, CheckForm(place=place, warning=message.GONE_FROM_CHANNEL))
 
 
 def _form(bot: Bot, reading: MessageReading, *, warning: str | None = None) -> kit.View:
     understood, incoming = reading.understood, reading.incoming
-    return form.build(
-        bot.id_types,
-        liveness_required=bot.settings.liveness_required,
-        place=ResultPlace(
-            channel=incoming.channel,
-            thread_ts=incoming.root_ts,
-            message_ts=incoming.ts if incoming.is_direct and not reading.parsed.id_type else None,
-        ),
+    is_open = incoming.is_direct and not reading.parsed.id_type
+    place = ResultPlace(
+        channel=incoming.channel, thread_ts=incoming.root_ts, message_ts=incoming.ts if is_open else None
+    )
+    left_out = message.left_out(reading.photos_left_out, thread_is_cut=reading.thread_is_cut)
+    content = CheckForm(
+        place=place,
         country=understood.country,
         id_type=understood.id_type,
-        warning=" ".join(filter(None, (warning, _left_out(reading)))) or None,
+        warning=" ".join(filter(None, (warning, left_out))) or None,
         attached=[_attached(photo) for photo in reading.photos],
         texts={**understood.texts, ids.CUSTOMER_REFERENCE: understood.customer_reference},
     )
-
-
-def _left_out(reading: MessageReading) -> str | None:
-    return message.left_out(reading.photos_left_out, thread_is_cut=reading.thread_is_cut)
+    return build(bot, content)
 
 
 def _attached(photo: ProposedPhoto) -> AttachedPhoto:

@@ -1,9 +1,10 @@
 """The form: one modal, one submit; it changes as a country and an ID type are chosen."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import CITIZENSHIPS, LIVENESS_IMAGES, MAX_FILE_BYTES, MAX_TEXT
@@ -83,61 +84,55 @@ class AttachedPhoto:
         return f"{self.file_id}/{self.inside}" if self.inside else self.file_id
 
 
-def build(
-    id_types: IDTypes,
-    *,
-    place: ResultPlace,
-    country: str | None = None,
-    id_type: str | None = None,
-    warning: str | None = None,
-    attached: Sequence[AttachedPhoto] = (),
-    texts: Mapping[str, str] | None = None,
-    seen: str | None = None,
-    title: str = "Biometric KYC check",
-    not_before: bool = False,
-    liveness_required: bool = False,
-) -> View:
-    """The form for what is chosen so far. `warning` on top says why a result could not be posted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckForm:
+    """What the form holds when it is built: what was chosen so far, and what is known already."""
 
-    `attached` photos get a choice each. `texts` fill fields that nobody has touched yet. `seen` names earlier checks of
-    the same person, and asks whether to pay once more. `not_before` offers to choose a time. `liveness_required`: no
-    check is accepted without liveness images.
-    """
-    texts = texts or {}
-    entry = id_types.find_offered(country or "", id_type or "")
-    of_country = id_types.of_country(country) if country else []
-    if entry is None and len(of_country) == 1:
-        entry = of_country[0]
+    place: ResultPlace
+    country: str | None = None
+    id_type: str | None = None
+    warning: str | None = None
+    """On top: why a result could not be posted, say."""
+    attached: Sequence[AttachedPhoto] = ()
+    """Each gets a choice of what it is."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """For fields that nobody has touched yet."""
+    seen: str | None = None
+    """Earlier checks of the same person, in our own mrkdwn: the form asks whether to pay once more."""
+    title: str = "Biometric KYC check"
+    not_before: bool = False
+    """Whether it offers to choose a time."""
+
+    def entry(self, id_types: IDTypes) -> IDType | None:
+        """The ID type that was chosen, or the only one of the country."""
+        of_country = id_types.of_country(self.country) if self.country else []
+        chosen = id_types.find_offered(self.country or "", self.id_type or "")
+        return of_country[0] if chosen is None and len(of_country) == 1 else chosen
+
+
+def build(form: CheckForm, id_types: IDTypes, *, liveness_required: bool = False) -> View:
+    """With `liveness_required` no check is accepted without liveness images."""
+    entry = form.entry(id_types)
     blocks: list[Block] = []
-    if warning:
-        blocks.append(kit.named("warning", kit.plain_section(warning)))
-    if place.channel is None:
+    if form.warning:
+        blocks.append(kit.named("warning", kit.plain_section(form.warning)))
+    if form.place.channel is None:
         blocks.append(_channel())
-    blocks += _attached(attached)
+    blocks += [*_attached(form.attached), *_menus(form, entry, id_types)]
+    if entry:
+        blocks += _fields(entry, form, liveness_required=liveness_required)
+    else:
+        blocks += [kit.plain_section("Choose the country and the ID type; the fields follow."), *_carried(form.texts)]
+    return kit.modal(form.title, blocks, callback_id=ids.FORM, submit="Send to Smile ID", metadata=form.place.dump())
+
+
+def _menus(form: CheckForm, entry: IDType | None, id_types: IDTypes) -> Iterator[Block]:
     countries = [(name, code) for code, name in id_types.countries().items()]
-    blocks.append(
-        _menu(ids.COUNTRY, "Country that issued the ID", countries, action_id=ids.PICK_COUNTRY, chosen=country)
-    )
-    if of_country:
+    yield _menu(ids.COUNTRY, "Country that issued the ID", countries, action_id=ids.PICK_COUNTRY, chosen=form.country)
+    if form.country and (of_country := id_types.of_country(form.country)):
         types = [(f"{t.label} ({t.id_type})", t.id_type) for t in of_country]
         chosen = entry.id_type if entry else None
-        blocks.append(_menu(ids.ID_TYPE, "ID type", types, action_id=f"{ids.PICK_ID_TYPE}:{country}", chosen=chosen))
-    if entry:
-        blocks += _fields(entry, attached, texts, liveness_required=liveness_required)
-        if not_before:
-            hint = "Left empty, it is sent at once. The authority's register was away the last time."
-            time = kit.picker("datetimepicker")
-            blocks.append(kit.input_field(ids.NOT_BEFORE, "Not before", time, hint=hint, optional=True))
-        if seen:
-            again = kit.option("Check again all the same; it is charged again", ids.CHECK_AGAIN)
-            blocks += [
-                kit.named("seen", kit.section(seen)),
-                kit.input_field(ids.AGAIN, "Checked before", kit.checkboxes(again)),
-            ]
-    else:
-        blocks.append(kit.plain_section("Choose the country and the ID type; the fields follow."))
-        blocks += _carried(texts)
-    return kit.modal(title, blocks, callback_id=ids.FORM, submit="Send to Smile ID", metadata=place.dump())
+        yield _menu(ids.ID_TYPE, "ID type", types, action_id=f"{ids.PICK_ID_TYPE}:{form.country}", chosen=chosen)
 
 
 def _carried(texts: Mapping[str, str]) -> list[Block]:
@@ -169,23 +164,26 @@ def _files(block_id: str, label: str, hint: str, *, most: int, optional: bool) -
     return kit.input_field(block_id, label, element, hint=hint, optional=optional)
 
 
-def _fields(
-    entry: IDType, attached: Sequence[AttachedPhoto], texts: Mapping[str, str], *, liveness_required: bool
-) -> list[Block]:
-    has_photos = any(photo.fault is None for photo in attached)
+def _fields(entry: IDType, form: CheckForm, *, liveness_required: bool) -> Iterator[Block]:
+    has_photos = any(photo.fault is None for photo in form.attached)
+    for name in entry.required:
+        yield _text_or_choice(name, entry, form.texts, optional=False)
+    yield _selfie_input(optional=has_photos)
+    label = "More liveness images" if has_photos else "Liveness images"
+    # The photos of the message may be the liveness images.
+    yield _liveness_input(label, optional=has_photos or not liveness_required)
+    yield _reference(form.texts)
+    for name in entry.optional:
+        yield _text_or_choice(name, entry, form.texts, optional=True)
     consent = kit.checkboxes(kit.option("The customer has agreed to this check", ids.CONSENTED))
-    return [
-        *(_text_or_choice(name, entry, texts, optional=False) for name in entry.required),
-        _selfie_input(optional=has_photos),
-        _liveness_input(
-            "More liveness images" if has_photos else "Liveness images",
-            # The photos of the message may be the liveness images.
-            optional=has_photos or not liveness_required,
-        ),
-        _reference(texts),
-        *(_text_or_choice(name, entry, texts, optional=True) for name in entry.optional),
-        kit.input_field(ids.CONSENT, "Consent", consent, hint=_CONSENT_NOTICE),
-    ]
+    yield kit.input_field(ids.CONSENT, "Consent", consent, hint=_CONSENT_NOTICE)
+    if form.not_before:
+        hint = "Left empty, it is sent at once. The authority's register was away the last time."
+        yield kit.input_field(ids.NOT_BEFORE, "Not before", kit.picker("datetimepicker"), hint=hint, optional=True)
+    if form.seen:
+        yield kit.named("seen", kit.section(form.seen))
+        again = kit.option("Check again all the same; it is charged again", ids.CHECK_AGAIN)
+        yield kit.input_field(ids.AGAIN, "Checked before", kit.checkboxes(again))
 
 
 def _attached(attached: Sequence[AttachedPhoto]) -> list[Block]:
@@ -207,7 +205,7 @@ def _attached(attached: Sequence[AttachedPhoto]) -> list[Block]:
     return usable + unusable
 
 
-def attached_in(view: View) -> list[AttachedPhoto]:
+def attached_in(view: Mapping[str, Any]) -> list[AttachedPhoto]:
     """The photos that a submitted form lists, usable or not."""
     found = []
     for block in view["blocks"]:

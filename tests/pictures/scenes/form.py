@@ -10,7 +10,7 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.errors import Refusal, Refused
 from bot.sandbox.page.drawing import Typed
 from bot.slack.blocks import form, ids, kit, private, refusals
-from bot.slack.blocks.form import AttachedPhoto, ResultPlace
+from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from tests.pictures.people import REQUESTS
 from tests.pictures.scene import TWO_MODALS, Scene, Sheet
 from tests.pictures.scenes.held import seen_before
@@ -47,20 +47,20 @@ def sheets() -> list[Sheet]:
             line="One modal for every country and ID type; its fields follow what is chosen.",
             width=TWO_MODALS,
             scenes=[
-                Scene(caption="Opened by /kyc in a channel", shows=form.build(ID_TYPES, place=_HERE)),
+                Scene(caption="Opened by /kyc in a channel", shows=form.build(CheckForm(place=_HERE), ID_TYPES)),
                 Scene(
                     caption="A country is chosen",
-                    shows=form.build(ID_TYPES, place=_HERE, country="GH"),
+                    shows=form.build(CheckForm(place=_HERE, country="GH"), ID_TYPES),
                 ),
                 Scene(caption="An ID type is chosen", shows=_bvn()),
                 Scene(caption="Filled in, with liveness images", shows=_bvn(), typed=_FILLED),
                 Scene(
                     caption="A type that asks for more",
-                    shows=form.build(_MORE, place=_HERE, country="NG", id_type="DRIVERS_LICENSE"),
+                    shows=form.build(CheckForm(place=_HERE, country="NG", id_type="DRIVERS_LICENSE"), _MORE),
                 ),
                 Scene(
                     caption="A type that asks for a citizenship",
-                    shows=form.build(_MORE, place=_HERE, country="KE", id_type="KRA_PIN"),
+                    shows=form.build(CheckForm(place=_HERE, country="KE", id_type="KRA_PIN"), _MORE),
                 ),
             ],
         ),
@@ -75,7 +75,7 @@ def sheets() -> list[Sheet]:
 
 
 def _bvn() -> kit.View:
-    return form.build(ID_TYPES, place=_HERE, country="NG", id_type="BVN")
+    return form.build(CheckForm(place=_HERE, country="NG", id_type="BVN"), ID_TYPES)
 
 
 def _faulty() -> list[Scene]:
@@ -93,7 +93,7 @@ def _faulty() -> list[Scene]:
         Scene(caption="Everything wrong at once", shows=_bvn(), typed=typed, errors=_faults(typed, "BVN", ID_TYPES)),
         Scene(
             caption="Sent without anything in it",
-            shows=form.build(_MORE, place=_HERE, country="NG", id_type="DRIVERS_LICENSE"),
+            shows=form.build(CheckForm(place=_HERE, country="NG", id_type="DRIVERS_LICENSE"), _MORE),
             errors=_faults({}, "DRIVERS_LICENSE", _MORE),
         ),
     ]
@@ -130,36 +130,40 @@ def _questions() -> list[Scene]:
     return [
         Scene(
             caption="This ID number was checked before",
-            shows=form.build(ID_TYPES, place=_HERE, country="NG", id_type="BVN", seen=seen_before()),
+            shows=form.build(CheckForm(place=_HERE, country="NG", id_type="BVN", seen=seen_before()), ID_TYPES),
             typed=_FILLED,
         ),
         Scene(
             caption="Opened from a message: its photos stand in the form",
             shows=form.build(
+                CheckForm(
+                    place=_HERE,
+                    country="NG",
+                    id_type="BVN",
+                    attached=attached,
+                    texts={"id_number": "22212340000", "first_name": "Ada"},
+                    warning="The thread holds 3 older photos that are not offered here.",
+                ),
                 ID_TYPES,
-                place=_HERE,
-                country="NG",
-                id_type="BVN",
-                attached=attached,
-                texts={"id_number": "22212340000", "first_name": "Ada"},
-                warning="The thread holds 3 older photos that are not offered here.",
             ),
         ),
         Scene(
             caption="Run again, after the authority's register was away",
             shows=form.build(
+                CheckForm(
+                    place=ResultPlace(channel=REQUESTS, rerun="K-7F3K2Q"),
+                    country="NG",
+                    id_type="BVN",
+                    title="Run again",
+                    not_before=True,
+                    attached=[AttachedPhoto(file_id="F1", name="Selfie of the last time", kind=PhotoKind.SELFIE)],
+                ),
                 ID_TYPES,
-                place=ResultPlace(channel=REQUESTS, rerun="K-7F3K2Q"),
-                country="NG",
-                id_type="BVN",
-                title="Run again",
-                not_before=True,
-                attached=[AttachedPhoto(file_id="F1", name="Selfie of the last time", kind=PhotoKind.SELFIE)],
             ),
         ),
         Scene(
             caption="Opened by the global shortcut, for a channel that I cannot post in",
-            shows=form.build(ID_TYPES, place=ResultPlace(channel=None), warning=cannot),
+            shows=form.build(CheckForm(place=ResultPlace(channel=None), warning=cannot), ID_TYPES),
             typed={ids.CHANNEL: REQUESTS},
         ),
         Scene(caption="A form that cannot be used", shows=private.closed_form(cannot)),

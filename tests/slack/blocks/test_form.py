@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.domain.id_types.id_types import IDTypes
 from bot.sandbox.slack import plain
 from bot.slack.blocks import form
-from bot.slack.blocks.form import ResultPlace
+from bot.slack.blocks.form import CheckForm, ResultPlace
 from tests.slack.blocks.samples import ID_TYPES, bvn
 
 HERE = ResultPlace(channel="C0KYC")
@@ -22,7 +22,7 @@ OURS = {"selfie", "liveness", "consent", "customer_reference", "channel", "warni
 def build(
     country: str | None = None, id_type: str | None = None, place: ResultPlace = HERE, **more: Any
 ) -> dict[str, Any]:
-    return form.build(ID_TYPES, place=place, country=country, id_type=id_type, **more)
+    return form.build(CheckForm(place=place, country=country, id_type=id_type, **more), ID_TYPES)
 
 
 def inputs(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -99,7 +99,7 @@ def test_a_citizenship_is_chosen_from_those_that_are_accepted() -> None:
         "country,country_name,id_type,label,required_fields,optional_fields,id_number_regex,test_id_number,"
         "supports_biometric_kyc\nKE,Kenya,KRA_PIN,KRA PIN,id_number|citizenship|favourite_colour,,,,yes\n"
     )
-    view = inputs(form.build(kra_pin, place=HERE, country="KE"))
+    view = inputs(form.build(CheckForm(place=HERE, country="KE"), kra_pin))
 
     assert list(options(view["citizenship"])) == ["Kenyan", "Alien"]
     assert "hint" not in view["id_number"]

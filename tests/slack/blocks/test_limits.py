@@ -10,7 +10,7 @@ from bot.domain.id_types.id_types import IDType
 from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view, view_is_too_large
 from bot.slack.blocks import form
-from bot.slack.blocks.form import ResultPlace
+from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.blocks.results import NotifiedParties
 from tests.slack.blocks.samples import (
     CODES,
@@ -87,11 +87,13 @@ def test_the_form_stays_within_the_limits_however_it_is_filled(
     chosen: IDType | None, country: str | None, channel: str | None, warning: str | None
 ) -> None:
     view = form.build(
+        CheckForm(
+            place=ResultPlace(channel=channel, thread_ts="1700000000.000100"),
+            country=chosen.country if chosen else country,
+            id_type=chosen.id_type if chosen else country,
+            warning=warning,
+        ),
         ID_TYPES,
-        place=ResultPlace(channel=channel, thread_ts="1700000000.000100"),
-        country=chosen.country if chosen else country,
-        id_type=chosen.id_type if chosen else country,
-        warning=warning,
     )
 
     assert faults_in_view(view) == []
@@ -100,7 +102,9 @@ def test_the_form_stays_within_the_limits_however_it_is_filled(
 
 def test_the_form_of_every_offered_type_is_one_that_slack_takes() -> None:
     for entry in ID_TYPES.offered():
-        view = form.build(ID_TYPES, place=ResultPlace(channel=None), country=entry.country, id_type=entry.id_type)
+        view = form.build(
+            CheckForm(place=ResultPlace(channel=None), country=entry.country, id_type=entry.id_type), ID_TYPES
+        )
         assert faults_in_view(view) == [], entry.id_type
 
 
