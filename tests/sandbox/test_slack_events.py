@@ -80,3 +80,4 @@ async def test_nobody_listening_is_a_failed_connection() -> None:
         slack.events_url = "http://127.0.0.1:9/slack/events"
         delivery = await slack.emit({"type": "app_uninstalled"})
         assert (delivery.status, delivery.failure) == (None, "connection_failed")
+        assert [(sent.kind, sent.delivery) for sent in slack.sent] == [("events_api", delivery)]

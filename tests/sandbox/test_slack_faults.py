@@ -41,6 +41,17 @@ async def test_a_broken_connection_hides_whether_slack_acted(fault: Fault, *, ac
         assert slack.calls[-1].fault is fault
 
 
+async def test_a_call_is_written_down_with_its_status_and_time() -> None:
+    async with running() as slack:
+        slack.fail_next("chat.postMessage", Fault.status(503), Fault.reset_after())
+        await post(slack)
+        with pytest.raises(aiohttp.ClientError):
+            await post(slack)
+        await post(slack)
+        assert [call.status for call in slack.calls] == [503, None, 200]
+        assert all(call.seconds is not None for call in slack.calls)
+
+
 async def test_slack_may_act_long_after_the_connection_broke() -> None:
     time_comes = asyncio.Event()
     async with running() as slack:

@@ -2,13 +2,14 @@
 
 import base64
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.sandbox.smile_id import STORIES
 
-from .smile_id_partner import Stage, info, set_up, sign
+from .smile_id_partner import Stage, files_of, info, prep_body, set_up, sign, zipped
 
 pytestmark = pytest.mark.anyio
 
@@ -253,3 +254,65 @@ async def test_a_choice_that_cannot_be_followed_is_refused(stage: Stage, choice:
     response = await stage.http.post(f"{origin}/sandbox/story", content=choice)
     assert response.status_code == 400
     assert response.json()["error"]
+
+
+async def submitted(stage: Stage, job_id: str, id_number: str) -> str:
+    """The story of a further job with this number."""
+    body = prep_body(job_id, user_id=job_id, callback_url=stage.callback_url)
+    prepared = await stage.prepare(body)
+    await stage.put(prepared.json()["upload_url"], zipped(files_of(info(id_number))))
+    return stage.sandbox.jobs[job_id].story
+
+
+async def test_an_ordered_story_goes_before_the_number_and_is_told_once(stage: Stage) -> None:
+    stage.sandbox.stories_by_id_number["00000000001"] = "spoof"
+    stage.sandbox.next_story = "rejected"
+    assert await submitted(stage, "job-1", "00000000001") == "rejected"
+    assert await submitted(stage, "job-2", "00000000001") == "spoof"
+
+
+async def test_a_story_for_all_holds_until_it_is_taken_back(stage: Stage) -> None:
+    stage.sandbox.every_story = "never"
+    assert await submitted(stage, "job-1", "00000000001") == "never"
+    assert await submitted(stage, "job-2", "00000000000") == "never"
+    stage.sandbox.every_story = None
+    assert await submitted(stage, "job-3", "00000000001") == "id_not_found"
+
+
+async def test_an_unusable_package_uses_up_no_order(stage: Stage) -> None:
+    stage.sandbox.next_story = "rejected"
+    await stage.submit(data=b"no zip")
+    assert stage.sandbox.next_story == "rejected"
+
+
+async def test_requests_in_both_directions_are_written_down_with_their_time_and_answer(stage: Stage) -> None:
+    await stage.submit()
+    await stage.all_delivered()
+    first, second = stage.sandbox.requests[:2]
+    assert (first.call, first.status, first.at) == ("upload", 200, stage.clock())
+    assert first.answer is not None
+    assert first.answer["code"] == "2202"
+    assert (second.call, second.answer) == ("put", None)
+    assert all(it.seconds is not None for it in (first, second, *stage.sandbox.callbacks))
+    assert {it.at for it in stage.sandbox.callbacks} == {stage.clock()}
+
+
+def test_every_story_has_a_title_of_its_own_and_says_what_it_is_for() -> None:
+    titles = [story.title for story in STORIES.values()]
+    assert len(set(titles)) == len(titles)
+    assert all(len(story.title) <= 40 and len(story.purpose) <= 100 for story in STORIES.values())
+    assert all(story.purpose.endswith(".") for story in STORIES.values())
+
+
+def test_which_stories_end_without_a_result() -> None:
+    assert {name for name, story in STORIES.items() if not story.has_final_result} == {
+        "never",
+        "provisional",
+        "unconfirmed",
+    }
+
+
+def test_the_page_about_the_sandbox_lists_the_stories_in_the_same_words() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    rows = [f"| `{name}` | {story.title} | {story.purpose} |" for name, story in STORIES.items()]
+    assert "\n".join(["| story | what happens | what it is for |", "| --- | --- | --- |", *rows]) + "\n" in page

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,9 @@ import aiohttp
 from bot.sandbox.slack.payloads import event_callback
 from bot.sandbox.slack.socket_mode import Sockets
 from bot.sandbox.slack.world import JSON, World
+
+REMEMBERED = 200
+"""Requests to the bot that are kept to be looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,18 @@ class Delivery:
     @property
     def ok(self) -> bool:
         return not self.failure
+
+
+@dataclass(slots=True, kw_only=True)
+class Sent:
+    """One request to the bot."""
+
+    kind: str
+    """slash_commands, interactive or events_api."""
+    payload: JSON = field(repr=False)
+    at: datetime
+    delivery: Delivery | None = None
+    """None while it is under way."""
 
 
 Disguise = Callable[[JSON], JSON]
@@ -55,6 +71,7 @@ class Courier:
     ) -> None:
         self.events_url = events_url
         self.disguise: Disguise | None = None
+        self.sent: deque[Sent] = deque(maxlen=REMEMBERED)
         self._world = world
         self._sockets = sockets
         self._signing_secret = signing_secret
@@ -79,6 +96,8 @@ class Courier:
         started = loop.time()
         if self.disguise is not None:
             payload = self.disguise(payload)
+        sent = Sent(kind=kind, payload=payload, at=self._world.clock())
+        self.sent.append(sent)
         status: int | None = None
         body: JSON | str | None = None
         failure, stop = "", False
@@ -94,9 +113,10 @@ class Courier:
             failure = "http_timeout"
         except (aiohttp.ClientError, ConnectionError):
             failure = "connection_failed"
-        self._world.changes.tell()
         seconds = loop.time() - started
-        return Delivery(status=status, body=body, seconds=seconds, failure=failure, stop_retrying=stop)
+        sent.delivery = Delivery(status=status, body=body, seconds=seconds, failure=failure, stop_retrying=stop)
+        self._world.changes.tell()
+        return sent.delivery
 
     async def emit(self, event: JSON, *, is_ext_shared: bool = False) -> Delivery:
         """Tell the bot of an event. Returns after the first attempt; retries go on by themselves."""

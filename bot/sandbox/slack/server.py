@@ -1,6 +1,6 @@
 """SlackSandbox: the whole stand-in on one loopback port, with the handles that tests and the demo hold."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -9,7 +9,7 @@ from aiohttp import web
 from bot.sandbox.slack import control, reading
 from bot.sandbox.slack.announcing import Announcer
 from bot.sandbox.slack.changes import PATIENCE_SECONDS
-from bot.sandbox.slack.delivery import Courier, Delivery, Disguise
+from bot.sandbox.slack.delivery import Courier, Delivery, Disguise, Sent
 from bot.sandbox.slack.downloads import Downloads
 from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.faults import Fault, FaultHook, Faults
@@ -175,6 +175,11 @@ class SlackSandbox:
     @property
     def calls(self) -> list[ApiCall]:
         return self._api.calls
+
+    @property
+    def sent(self) -> Sequence[Sent]:
+        """The last requests to the bot, oldest first."""
+        return self._courier.sent
 
     @property
     def has_home(self) -> bool:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -50,6 +51,10 @@ class ApiCall:
     at: datetime
     response: JSON = field(default_factory=dict)
     fault: Fault | None = None
+    status: int | None = None
+    """HTTP status answered; None while it is under way, or where no answer left us."""
+    seconds: float | None = None
+    """From its arrival to its end; None while it is under way."""
 
 
 class Pace:
@@ -122,9 +127,14 @@ class WebApi:
         call = ApiCall(method=method, arguments=arguments or {}, at=self._workspace.world.clock(), fault=fault)
         self.calls.append(call)
         self._workspace.world.changes.tell()
+        began = time.monotonic()
         try:
-            return await answer_through(fault, request, lambda: act(call))
+            answer = await answer_through(fault, request, lambda: act(call))
+            is_gone = request.transport is None or request.transport.is_closing()
+            call.status = None if is_gone else answer.status
+            return answer
         finally:
+            call.seconds = time.monotonic() - began
             self._workspace.world.changes.tell()
 
     async def _answer(self, call: ApiCall, token: str | None) -> web.Response:

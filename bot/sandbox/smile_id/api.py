@@ -31,6 +31,9 @@ class Script(Protocol):
     def origin(self) -> str:
         """Scheme, host and port of this server."""
 
+    def take_order(self) -> str | None:
+        """The story that the package at hand follows whatever its ID number, if one was ordered."""
+
 
 class Api:
     """The endpoints that the bot uses, and the links they hand out."""
@@ -70,7 +73,11 @@ class Api:
         check_put_headers(request.headers)
         job = self._jobs_by_path[request.path]
         story = self._register.take_zip(
-            job, data, default=self._script.story, by_id_number=self._script.stories_by_id_number
+            job,
+            data,
+            ordered=self._script.take_order,
+            default=self._script.story,
+            by_id_number=self._script.stories_by_id_number,
         )
         if story is not None:
             await self._player.play(job, story)

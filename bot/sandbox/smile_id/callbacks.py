@@ -5,8 +5,10 @@ Time-out and number of retries are V3's (docs.usesmileid.com, read 2026-11); v1 
 
 import asyncio
 import ipaddress
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,8 +31,10 @@ class Postman:
         retry_seconds: tuple[float, ...],
         sent: list[SentCallback],
         changed: Callable[[], None],
+        clock: Callable[[], datetime],
     ) -> None:
         self._seal = seal
+        self._clock = clock
         self._retry_seconds = retry_seconds
         self._sent = sent
         self._changed = changed
@@ -70,13 +74,15 @@ class Postman:
 
     async def try_once(self, job_id: str, url: str, body: Message) -> SentCallback:
         """One delivery of exactly this body."""
-        sent = SentCallback(job_id=job_id, url=url, body=body)
+        sent = SentCallback(job_id=job_id, url=url, body=body, at=self._clock())
+        began = time.monotonic()
         self._sent.append(sent)
         try:
             sent.status = await self._post(url, body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             sent.fault = f"{type(error).__name__}: {error}"
         finally:
+            sent.seconds = time.monotonic() - began
             self._changed()
         return sent
 

@@ -1,8 +1,10 @@
 """The door: writes down every request to Smile ID's endpoints and lets it fail where it is told to."""
 
+import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -18,11 +20,12 @@ CALLS = frozenset({"upload", "put", "job_status", "services", "products_config"}
 class Front:
     """Remembers requests and the faults that wait for the next ones."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], clock: Callable[[], datetime]) -> None:
         self.requests: list[SeenRequest] = []
         self.fault: Callable[[str, int], Fault | None] | None = None
         self._queued: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._changed = changed
+        self._clock = clock
 
     def fail_next(self, call: str, *faults: Fault) -> None:
         if call not in CALLS:
@@ -33,7 +36,8 @@ class Front:
         """The endpoint, with its requests written down and its faults applied."""
 
         async def watched(request: web.Request) -> web.StreamResponse:
-            seen = SeenRequest(call=call, headers=request.headers.copy())
+            seen = SeenRequest(call=call, at=self._clock(), headers=request.headers.copy())
+            began = time.monotonic()
             self.requests.append(seen)
             fault = self._next_fault(call, len(self.requests))
 
@@ -49,6 +53,8 @@ class Front:
                     seen.body = _body(await request.read())
                 response = await answer_with(fault, request, act) if fault else await act()
             seen.status = response.status if response else None
+            seen.answer = _body(response.body) if isinstance(response, web.Response) else None
+            seen.seconds = time.monotonic() - began
             self._changed()
             # aiohttp wants an answer in any case; on a connection that is gone it goes nowhere.
             return response or web.Response()
@@ -61,7 +67,9 @@ class Front:
         return self.fault(call, number) if self.fault else None
 
 
-def _body(raw: bytes) -> dict[str, Any] | None:
+def _body(raw: object) -> dict[str, Any] | None:
+    if not isinstance(raw, bytes):
+        return None
     try:
         return json_object(raw)
     except RefusedError:

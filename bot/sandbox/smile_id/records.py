@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
 
 Message: TypeAlias = dict[str, Any]
@@ -52,6 +53,7 @@ class SeenRequest:
     call: str
     """upload, put, job_status, services or products_config."""
 
+    at: datetime
     headers: Mapping[str, str] = field(repr=False)
     body: dict[str, Any] | None = field(default=None, repr=False)
     """The JSON object that came; None for anything else."""
@@ -62,6 +64,12 @@ class SeenRequest:
     status: int | None = None
     """HTTP status answered; None while there is none."""
 
+    answer: dict[str, Any] | None = field(default=None, repr=False)
+    """The JSON object answered; None for anything else."""
+
+    seconds: float | None = None
+    """From its arrival to its end; None while it is under way."""
+
 
 @dataclass(slots=True, kw_only=True)
 class SentCallback:
@@ -70,8 +78,12 @@ class SentCallback:
     job_id: str
     url: str = field(repr=False)
     body: Message = field(repr=False)
+    at: datetime
     status: int | None = None
     """HTTP status of the receiver; None if there was none."""
+
+    seconds: float | None = None
+    """From its start to its end; None while it is under way."""
 
     fault: str | None = None
     """Why there was no status."""

@@ -56,8 +56,19 @@ class Register:
         )
         return job
 
-    def take_zip(self, job: SandboxJob, data: bytes, *, default: str, by_id_number: Mapping[str, str]) -> Story | None:
-        """Keep the zip and say how the job goes on; None for a second zip, which changes nothing."""
+    def take_zip(
+        self,
+        job: SandboxJob,
+        data: bytes,
+        *,
+        ordered: Callable[[], str | None],
+        default: str,
+        by_id_number: Mapping[str, str],
+    ) -> Story | None:
+        """Keep the zip and say how the job goes on; None for a second zip, which changes nothing.
+
+        `ordered` is asked for each sound package; the story that it names goes before all rules.
+        """
         job.upload_count += 1
         if job.upload_count > 1:
             return None
@@ -67,10 +78,12 @@ class Register:
             info_json.check(job.info, job.entries, job_id=job.job_id, signer=self._signer)
         except PackageError as fault:
             job.story = UNUSABLE_PACKAGE
-            story = Story(tells=fault.text, machine=(unusable_package(fault.code, fault.text),))
+            story = Story(
+                title="Unusable package", purpose=fault.text, machine=(unusable_package(fault.code, fault.text),)
+            )
         else:
             job.usable = True
-            job.story = choose(job.info, job.partner_params, default=default, by_id_number=by_id_number)
+            job.story = ordered() or choose(job.info, job.partner_params, default=default, by_id_number=by_id_number)
             story = STORIES[job.story]
         job.messages = story.sendings(write(story.machine, job) + write(story.review, job))
         return story

@@ -53,6 +53,10 @@ class SmileIDSandbox:
         """With `/v1`; known once started."""
 
         self.stories_by_id_number: dict[str, str] = {}
+        self.next_story: str | None = None
+        """For the next sound package alone, whatever its ID number."""
+        self.every_story: str | None = None
+        """For all packages from now on, whatever their ID numbers; None leaves it to these, and to `story`."""
         self.products: dict[str, object] | None = None
         """What products_config answers; None makes it answer 404."""
         self.services: dict[str, object] = catalogue.services()
@@ -71,6 +75,7 @@ class SmileIDSandbox:
             retry_seconds=callback_retry_seconds,
             sent=self.callbacks,
             changed=self._changed.set,
+            clock=clock,
         )
         self._player = Player(
             self._register,
@@ -80,7 +85,7 @@ class SmileIDSandbox:
             changed=self._changed.set,
         )
         self._clock = clock
-        self._front = Front(self._changed.set)
+        self._front = Front(self._changed.set, clock)
         self._api = Api(self, signer=self._signer, register=self._register, player=self._player, clock=clock)
         self._runner: web.AppRunner | None = None
 
@@ -125,6 +130,11 @@ class SmileIDSandbox:
     @story.setter
     def story(self, name: str) -> None:
         self._story = known(name)
+
+    def take_order(self) -> str | None:
+        """The story that the package at hand follows whatever its ID number, if one was ordered."""
+        ordered, self.next_story = self.next_story, None
+        return ordered or self.every_story
 
     @property
     def jobs(self) -> dict[str, SandboxJob]:

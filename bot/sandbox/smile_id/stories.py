@@ -18,7 +18,10 @@ from .records import Message
 class Story:
     """How one job goes on once its zip has come."""
 
-    tells: str
+    title: str
+    purpose: str
+    """What it is for, in one line."""
+
     machine: tuple[Template, ...] = ()
     """Messages after the callback delay, in the order of sending."""
 
@@ -47,54 +50,137 @@ class Story:
         """Whether the machine's last word is provisional."""
         return bool(self.machine) and not self.machine[-1].final
 
+    @property
+    def has_final_result(self) -> bool:
+        """Whether Smile ID's record ever holds one; where it does not, whoever waits for it waits in vain."""
+        return any(template.final and not template.looked_up for template in (*self.recorded, *self.review))
+
 
 STORIES: Mapping[str, Story] = {
-    "approved": Story(tells="found, faces match", machine=(m.ID_DETAILS, m.APPROVED)),
-    "another_person": Story(
-        tells="faces match, the number is another person's", machine=(m.ID_DETAILS_OF_ANOTHER, m.APPROVED)
+    "approved": Story(
+        title="Approved",
+        purpose="The number is found and the faces match: the everyday case.",
+        machine=(m.ID_DETAILS, m.APPROVED),
     ),
-    "rejected": Story(tells="found, faces differ", machine=(m.ID_DETAILS, m.REJECTED)),
-    "provisional": Story(tells="nobody ever looks", machine=(m.ID_DETAILS, m.PROVISIONAL)),
+    "another_person": Story(
+        title="Approved, but of somebody else",
+        purpose="The faces match, yet the authority's record names another person than was typed.",
+        machine=(m.ID_DETAILS_OF_ANOTHER, m.APPROVED),
+    ),
+    "rejected": Story(
+        title="Rejected",
+        purpose="The number is found, but the selfie shows another face than the authority's photo.",
+        machine=(m.ID_DETAILS, m.REJECTED),
+    ),
+    "provisional": Story(
+        title="Provisional for good",
+        purpose="Smile ID wants a person to look, and nobody ever does.",
+        machine=(m.ID_DETAILS, m.PROVISIONAL),
+    ),
     "provisional_approved": Story(
-        tells="a person approves", machine=(m.ID_DETAILS, m.PROVISIONAL), review=(m.HUMAN_APPROVED,)
+        title="Provisional, then approved",
+        purpose="The first result is not final: a person at Smile ID looks, and approves.",
+        machine=(m.ID_DETAILS, m.PROVISIONAL),
+        review=(m.HUMAN_APPROVED,),
     ),
     "provisional_rejected": Story(
-        tells="a person rejects", machine=(m.ID_DETAILS, m.INCONCLUSIVE), review=(m.HUMAN_REJECTED,)
+        title="Provisional, then rejected",
+        purpose="The machine cannot tell; a person at Smile ID looks, and rejects.",
+        machine=(m.ID_DETAILS, m.INCONCLUSIVE),
+        review=(m.HUMAN_REJECTED,),
     ),
     "spoof": Story(
-        tells="a person finds a spoof", machine=(m.ID_DETAILS, m.SPOOF_SUSPECTED), review=(m.HUMAN_FOUND_SPOOF,)
+        title="A spoof, found by a person",
+        purpose="The machine suspects a photo of a photo, and a person at Smile ID confirms it.",
+        machine=(m.ID_DETAILS, m.SPOOF_SUSPECTED),
+        review=(m.HUMAN_FOUND_SPOOF,),
     ),
-    "spoof_strict": Story(tells="a spoof, and the strict setting", machine=(m.SPOOF_REFUSED,)),
-    "id_not_found": Story(tells="the authority knows no such number", machine=(m.NO_SUCH_ID,)),
-    "bad_id_format": Story(tells="the number has the wrong form", machine=(m.BAD_ID_FORMAT,)),
-    "authority_down": Story(tells="the authority does not answer", machine=(m.AUTHORITY_DOWN,)),
-    "no_face": Story(tells="the selfie shows no face", machine=(m.NO_FACE,)),
-    "selfie_unusable": Story(tells="the selfie cannot be read", machine=(m.SELFIE_UNUSABLE,)),
+    "spoof_strict": Story(
+        title="A spoof, refused at once",
+        purpose="Smile ID's strict setting refuses without asking a person.",
+        machine=(m.SPOOF_REFUSED,),
+    ),
+    "id_not_found": Story(
+        title="Number not found", purpose="The authority knows no such number.", machine=(m.NO_SUCH_ID,)
+    ),
+    "bad_id_format": Story(
+        title="Number in the wrong form",
+        purpose="The authority does not take the number's form: no result, and something to correct.",
+        machine=(m.BAD_ID_FORMAT,),
+    ),
+    "authority_down": Story(
+        title="Authority unavailable",
+        purpose="Its register does not answer: no result, and a reason to run the check again later.",
+        machine=(m.AUTHORITY_DOWN,),
+    ),
+    "no_face": Story(
+        title="No face in the selfie", purpose="Smile ID finds nobody in the photo, and rejects.", machine=(m.NO_FACE,)
+    ),
+    "selfie_unusable": Story(
+        title="Photos that cannot be read",
+        purpose="Smile ID can do nothing with the photos: no result.",
+        machine=(m.SELFIE_UNUSABLE,),
+    ),
     "authority_photo_missing": Story(
-        tells="the authority holds no photo", machine=(m.ID_DETAILS_WITHOUT_PHOTO, m.NO_AUTHORITY_PHOTO)
+        title="No photo at the authority",
+        purpose="The number is found, but there is no photo to compare with: no result.",
+        machine=(m.ID_DETAILS_WITHOUT_PHOTO, m.NO_AUTHORITY_PHOTO),
     ),
-    "unverified_id": Story(tells="only the selfie was registered", machine=(m.APPROVED_WITHOUT_ID,)),
-    "unknown_code": Story(tells="a verdict in no table", machine=(m.ID_DETAILS, m.UNKNOWN_CODE)),
-    "suspects": Story(tells="approved, and fraud suspected", machine=(m.ID_DETAILS, m.APPROVED, m.SUSPECTS_FOUND)),
-    "silent": Story(tells="approved, but no callback", machine=(m.ID_DETAILS, m.APPROVED), sends=False),
-    "never": Story(tells="no result at all"),
-    "repeats": Story(tells="each message three times", machine=(m.ID_DETAILS, m.APPROVED), copies=3),
+    "unverified_id": Story(
+        title="Approved without the number",
+        purpose="Only the selfie was registered. This must never read as approved.",
+        machine=(m.APPROVED_WITHOUT_ID,),
+    ),
+    "unknown_code": Story(
+        title="A code that nobody knows",
+        purpose="The verdict stands in no table: a person has to decide.",
+        machine=(m.ID_DETAILS, m.UNKNOWN_CODE),
+    ),
+    "suspects": Story(
+        title="Approved, fraud suspected",
+        purpose="A further message names other users with the same face.",
+        machine=(m.ID_DETAILS, m.APPROVED, m.SUSPECTS_FOUND),
+    ),
+    "silent": Story(
+        title="Approved without a callback",
+        purpose="Nothing comes to the callback URL: the bot has to ask.",
+        machine=(m.ID_DETAILS, m.APPROVED),
+        sends=False,
+    ),
+    "never": Story(title="No answer at all", purpose="No result, however often the bot asks."),
+    "repeats": Story(
+        title="Every message three times",
+        purpose="A repeat must post nothing new.",
+        machine=(m.ID_DETAILS, m.APPROVED),
+        copies=3,
+    ),
     "out_of_order": Story(
-        tells="the newest message comes first",
+        title="The newest message first",
+        purpose="Messages overtake each other, and the final one counts.",
         machine=(m.HUMAN_APPROVED, m.PROVISIONAL, m.ID_DETAILS),
         on_record=(m.ID_DETAILS, m.PROVISIONAL, m.HUMAN_APPROVED),
     ),
     "contradiction": Story(
-        tells="the callback approves, the record rejects",
+        title="Callback and record contradict",
+        purpose="The callback approves, Smile ID's own record rejects: a person has to decide.",
         machine=(m.ID_DETAILS, m.APPROVED),
         on_record=(m.ID_DETAILS, m.REJECTED),
     ),
     "unconfirmed": Story(
-        tells="the callback approves, the record stays empty", machine=(m.ID_DETAILS, m.APPROVED), on_record=()
+        title="The record stays empty",
+        purpose="The callback approves, but Smile ID's own record never confirms it.",
+        machine=(m.ID_DETAILS, m.APPROVED),
+        on_record=(),
     ),
-    "second_final": Story(tells="rejected, later approved", machine=(m.ID_DETAILS, m.REJECTED), review=(m.APPROVED,)),
+    "second_final": Story(
+        title="Rejected, later approved",
+        purpose="A second final result contradicts the first: it goes back to a person.",
+        machine=(m.ID_DETAILS, m.REJECTED),
+        review=(m.APPROVED,),
+    ),
     "callback_first": Story(
-        tells="approved before the zip is acknowledged",
+        title="The result overtakes the upload",
+        purpose="The callback comes before the zip is acknowledged.",
         machine=(m.ID_DETAILS, m.APPROVED),
         before_put_is_answered=True,
     ),
