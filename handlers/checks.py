@@ -115,14 +115,14 @@ async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Ch
 async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """*Send all the same*; the outbox updates the message in the thread."""
     await ack()
-    await bot.preflight_answers.let_pass(body["user"]["id"], action["value"])
+    await bot.preflight.let_pass(body["user"]["id"], action["value"])
 
 
 async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """*Other photos*: a form for them alone."""
     await ack()
     ref = action["value"]
-    await bot.preflight_answers.may_replace(body["user"]["id"], ref)
+    await bot.preflight.may_replace(body["user"]["id"], ref)
     asked = held.photos_form(ref, liveness_required=bot.settings.liveness_required)
     if await open_modal(bot, body["trigger_id"], asked) is None:
         reply(bot, body, private.answer(private.EXPIRED))
@@ -131,7 +131,7 @@ async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
 async def photos_submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
     """Other photos, in place of those that were held."""
     state = ViewState.of(view)
-    faults = await bot.preflight_answers.replace_photos(
+    faults = await bot.preflight.replace_photos(
         body["user"]["id"], view["private_metadata"], selfie=state.files(ids.SELFIE), liveness=state.files(ids.LIVENESS)
     )
     errors = {name: refusals.plain_sentence(fault) for name, fault in faults.items()}

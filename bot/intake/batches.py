@@ -15,14 +15,13 @@ from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Request
 from bot.domain.check.references import reference
-from bot.domain.check.request import FileInfo
+from bot.domain.check.request import FileInfo, photos_of
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import FileKind, IncomingMessage, kind_of
 from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits
-from bot.intake.batch_preview import digest, preview_of
-from bot.intake.service import free_reference, photos_of
+from bot.intake.service import free_reference
 from bot.settings import Settings
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient, file_info
@@ -182,7 +181,7 @@ class Batches:
         reading = await self._read(batch)
         now = self.now()
         since = now - self.settings.seen_before if self.settings.seen_before else None
-        preview = await self.database.read(preview_of, reading, self.id_types, self.settings, since=since)
+        preview = await self.database.read(batch_commits.preview_of, reading, self.id_types, self.settings, since=since)
         faulty = {fault[0] for fault in preview["faults"]}
         repeats = {row for row, _why in preview["repeats"]} - faulty
         await self.database.write(
@@ -199,7 +198,7 @@ class Batches:
     async def _start(self, batch: Batch) -> None:
         """Makes checks of the rows, in chunks; after a restart it resumes where it was."""
         reading = await self._read(batch)
-        if digest(reading) != batch.preview["digest"]:
+        if batch_commits.digest(reading) != batch.preview["digest"]:
             raise FileUnusable(FileCode.CHANGED)
         left_out = {int(row) for row, _why in batch.preview["repeats"]} if not batch.with_repeats else set()
         ready = [one for one in reading.applicants if not one.faults and one.row not in left_out]

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,16 +10,17 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from bot.access.permissions import FRESH_FOR, Access, Permission, Role
-from bot.domain.check.check import Check, PhotoKind, PhotoRef, Request
+from bot.domain.check.check import Check, Request
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
-from bot.domain.check.request import FileInfo, Form, parse
+from bot.domain.check.request import FileInfo, Form, parse, photos_of
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.reporting.searches import EARLIER_NAMED
 from bot.errors import IllegalMove, Refusal, Refused
-from bot.settings import Environment, Settings
+from bot.settings import Settings
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle
+from bot.submission.preflight import is_test_number
 from storage import checks, preflight_holds, slack_requests
 from storage.engine.database import Database, Transaction
 
@@ -170,8 +171,7 @@ class Intake:
     ) -> CheckedBefore | None:
         """Those of the same person, as far as the requester may know; None if there are none or they know already."""
         number, window = request.id_info.get("id_number", ""), self.settings.seen_before
-        is_test = self.settings.smile_id_environment is Environment.SANDBOX and entry.is_test_number(number)
-        if request.again or is_test or not window:
+        if request.again or not window or is_test_number(entry, number, self.settings):
             return None
 
         def find(tx: Transaction) -> tuple[list[Check], bool]:
@@ -223,15 +223,6 @@ class Intake:
 
     async def _look_up(self, file: FileInfo) -> FileInfo:
         return file if file.inside is not None else await self.slack.look_up_file(file)
-
-
-def photos_of(selfie: Iterable[FileInfo], liveness: Iterable[FileInfo]) -> tuple[PhotoRef, ...]:
-    """The photos of a check, from the files of a form."""
-    return tuple(
-        PhotoRef(kind=kind, position=position, file_id=file.id, inside=file.inside)
-        for kind, files in ((PhotoKind.SELFIE, selfie), (PhotoKind.LIVENESS, liveness))
-        for position, file in enumerate(files)
-    )
 
 
 def free_reference(tx: Transaction, rng: random.Random) -> str:

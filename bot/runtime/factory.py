@@ -25,7 +25,6 @@ from bot.intake.answers import AnswerBuilder
 from bot.intake.batches import Batches
 from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
-from bot.intake.preflight_answers import PreflightAnswers
 from bot.intake.service import Intake
 from bot.outbox import Outbox
 from bot.outbox.batch_posts import batch_builders
@@ -139,7 +138,7 @@ class Bot:
     backups: Backups
     details: CheckDetails
     search: CheckSearch
-    preflight_answers: PreflightAnswers
+    preflight: Preflight
     home: HomeTab
     review: ReviewDecisions
     reminders: Reminders
@@ -301,7 +300,7 @@ async def build(
     submission = SubmissionWorker(
         **shared,
         photo_loader=PhotoLoader(database=database, slack=slack, files=files, bundles=bundles, decoder=PhotoDecoder()),
-        preflight=Preflight(database=database, id_types=id_types, settings=settings, now=now),
+        preflight=Preflight(**on_types),
         retries=retries,
         reconciler=reconciler,
         sender=Sender(**on_jobs, reconciler=reconciler, retries=retries),
@@ -378,7 +377,7 @@ async def build(
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
         details=CheckDetails(**shared, slack=listener_slack, smile_id=smile_id, id_types=id_types),
         search=CheckSearch(**shared, slack=listener_slack, id_types=id_types, timezone=settings.timezone),
-        preflight_answers=PreflightAnswers(**shared, liveness_required=settings.liveness_required),
+        preflight=submission.preflight,
         home=home,
         review=ReviewDecisions(**process),
         reminders=Reminders(**process, slack=slack),
@@ -402,7 +401,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every, minute = bot.schedule.every, timedelta(minutes=1)
     every(10 * minute, bot.access.refresh, "access")
     every(timedelta(hours=24), bot.refresh, "products")
-    every(minute, bot.preflight_answers.tick, "held checks")
+    every(minute, bot.preflight.tick, "held checks")
     every(minute, bot.batches.tick, "cancelled batches")
     every(minute, bot.reminders.tick, "reviews")
     # Waiting times on a tab grow, and days end, without any change of a check.

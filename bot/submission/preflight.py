@@ -1,30 +1,40 @@
 """Asks the requester before a check is paid for: about photos that look unusable, or a selfie that was checked before.
 
-The answers arrive in `bot.intake.preflight_answers`; `bot.domain.check.photo_quality` judges the photos.
+The check is held until somebody answers: send it anyway, or with other photos. `photo_quality` judges the photos.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
+from bot.access.permissions import Access, Role
 from bot.domain.check.check import Check, HoldReason, PhotoKind
+from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.photo_quality import Flaw, same_pictures
-from bot.domain.id_types.id_types import IDTypes
+from bot.domain.check.request import FileInfo, photo_faults, photos_of
+from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.errors import IllegalMove, Refusal, Refused
 from bot.settings import Environment, Settings
 from bot.submission import lifecycle
 from bot.submission.photos import LoadedPhoto
 from storage import checks, preflight_holds
+from storage.audit import BOT
 from storage.engine.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Preflight:
-    """Holds a check while there is a question to its requester."""
-
     database: Database
+    access: Access
     id_types: IDTypes
     settings: Settings
     now: Callable[[], datetime]
+
+    # What the bot asks
 
     async def hold(self, check: Check, photos: Sequence[LoadedPhoto]) -> bool:
         """Hold the check and ask its requester, if need be. No question is repeated once it was answered."""
@@ -37,9 +47,9 @@ class Preflight:
             if flaws and HoldReason.PHOTOS.value not in passed:
                 lifecycle.hold(tx, check.ref, HoldReason.PHOTOS, {"flaws": flaws}, now=now)
                 return True
-            about = (
-                None if HoldReason.SELFIE_SEEN.value in passed else self._seen(tx, check, selfie.sha256, passed, now)
-            )
+            if HoldReason.SELFIE_SEEN.value in passed:
+                return False
+            about = self._seen(tx, check, selfie.sha256, passed, now)
             if about is not None:
                 lifecycle.hold(tx, check.ref, HoldReason.SELFIE_SEEN, about, now=now)
             return about is not None
@@ -50,7 +60,10 @@ class Preflight:
         self, tx: Transaction, check: Check, sha256: str, passed: Collection[str], now: datetime
     ) -> dict[str, object] | None:
         """The other checks in which this selfie was used lately; None if there is no need to ask about it."""
-        if not self.settings.asks_about_selfies or self._has_test_number(check):
+        entry = self.id_types.find(check.country, check.id_type)
+        # The same selfie is often used with the test numbers.
+        is_test = is_test_number(entry, check.id_info.get("id_number", ""), self.settings)
+        if is_test or not self.settings.asks_about_selfies:
             return None
         found = preflight_holds.same_selfie(tx, check.ref, sha256, since=now - self.settings.seen_before)
         if checks.AGAIN in passed:
@@ -64,14 +77,59 @@ class Preflight:
             "other_number": any(not same for _ref, same in found),
         }
 
-    def _has_test_number(self, check: Check) -> bool:
-        """Whether it has one of Smile ID's test numbers, in its sandbox: the same selfie is often used with those."""
-        entry = self.id_types.find(check.country, check.id_type)
-        return (
-            self.settings.smile_id_environment is Environment.SANDBOX
-            and entry is not None
-            and entry.is_test_number(check.id_info.get("id_number", ""))
-        )
+    # What people answer
+
+    async def let_pass(self, user: str, ref: str) -> None:
+        """Sends the check anyway. Raises Refused."""
+        await self._may_answer(user, ref)
+        if not await self.database.write(lifecycle.let_pass, ref, by=user, now=self.now()):
+            raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
+        log.info("check.let_pass", ref=ref)
+
+    async def may_replace(self, user: str, ref: str) -> None:
+        """Raises Refused unless this person may replace the photos of the check now."""
+        check = await self._may_answer(user, ref)
+        if check.held is None:
+            raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
+
+    async def replace_photos(
+        self, user: str, ref: str, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]
+    ) -> dict[str, FieldFault]:
+        """Sends the check with other photos; returns faults by field. Raises Refused."""
+        await self.may_replace(user, ref)
+        faults = photo_faults(selfie, liveness, liveness_required=self.settings.liveness_required)
+        if faults:
+            return faults
+        photos = photos_of(selfie, liveness)
+        if not await self.database.write(lifecycle.replace_photos, ref, photos, by=user, now=self.now()):
+            raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
+        log.info("check.photos_replaced", ref=ref)
+        return {}
+
+    async def tick(self) -> None:
+        """Reminds once of an open question; cancels a check whose question nobody answered."""
+        for ref in await self.database.read(preflight_holds.unanswered, now=self.now()):
+            try:
+                # The time of this write: the machine's clock may have been set since the rows were found.
+                cancelled = await self.database.write(lifecycle.remind_or_cancel, ref, by=BOT, now=self.now())
+            except IllegalMove:
+                # Somebody answered in between.
+                continue
+            log.info("check.unanswered", ref=ref, state="cancelled" if cancelled else "reminded")
+
+    async def _may_answer(self, user: str, ref: str) -> Check:
+        check = await self.database.read(checks.find, ref)
+        is_own = check is not None and check.requester == user
+        refusal = self.access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
+        (await self.access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else []))).require(refusal)
+        if check is None:
+            raise refusal
+        return check
+
+
+def is_test_number(entry: IDType | None, number: str, settings: Settings) -> bool:
+    """Whether it is one of Smile ID's test numbers, in its sandbox: it stands for nobody there."""
+    return settings.smile_id_environment is Environment.SANDBOX and entry is not None and entry.is_test_number(number)
 
 
 def _flaws(photos: Sequence[LoadedPhoto]) -> list[list[str | int]]:

@@ -167,7 +167,7 @@ async def test_what_waited_for_the_requester_is_nobodys_slowness(tmp_path: Path)
         ref = await world.ask(selfie=blurred())
         await world.work()
         world.clock.move(hours=3)
-        await world.bot.preflight_answers.let_pass(ANALYST, ref)
+        await world.bot.preflight.let_pass(ANALYST, ref)
         await world.settle()
         modal = await run_again(world)
         await modal.choose(ids.NOT_BEFORE, world.clock() + timedelta(hours=6))
@@ -176,7 +176,7 @@ async def test_what_waited_for_the_requester_is_nobodys_slowness(tmp_path: Path)
         await world.work()
         # The same photos raise the same question.
         world.clock.move(hours=2)
-        await world.bot.preflight_answers.let_pass(ANALYST, ref)
+        await world.bot.preflight.let_pass(ANALYST, ref)
         await world.settle()
 
         def read(tx: Transaction) -> list[RoundFact]:

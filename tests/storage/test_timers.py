@@ -102,14 +102,14 @@ async def test_a_question_is_neither_reminded_of_nor_given_up_because_of_a_step(
         ref = await world.ask()
         await world.bot.database.write(lifecycle.hold, ref, HoldReason.PHOTOS, {"photos": []}, now=world.clock())
         await set_clock(world, timedelta(days=365))
-        await world.bot.preflight_answers.tick()
+        await world.bot.preflight.tick()
         assert (await world.check(ref)).state is State.REQUESTED
         world.clock.move(hours=25)
-        await world.bot.preflight_answers.tick()
+        await world.bot.preflight.tick()
         reminders = await rows(world, "SELECT id FROM posts WHERE kind = 'held' AND id LIKE '%:reminder'")
         assert len(reminders) == 1
         world.clock.move(days=7)
-        await world.bot.preflight_answers.tick()
+        await world.bot.preflight.tick()
         assert (await world.check(ref)).state is State.CANCELLED
 
 

@@ -7,10 +7,11 @@ is sent (`photos`).
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from bot.domain.check.check import PhotoKind, PhotoRef
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.id_types.id_types import IDType, IDTypes
 
@@ -197,6 +198,15 @@ def photo_faults(
     if len(selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
         faults["liveness"] = FieldFault(FieldCode.FILE_TWICE)
     return faults
+
+
+def photos_of(selfie: Iterable[FileInfo], liveness: Iterable[FileInfo]) -> tuple[PhotoRef, ...]:
+    """The photos of a check, from the files of a form."""
+    return tuple(
+        PhotoRef(kind=kind, position=position, file_id=file.id, inside=file.inside)
+        for kind, files in ((PhotoKind.SELFIE, selfie), (PhotoKind.LIVENESS, liveness))
+        for position, file in enumerate(files)
+    )
 
 
 def _first_fault(files: Sequence[FileInfo]) -> FieldFault | None:

@@ -140,16 +140,16 @@ async def test_silence_is_reminded_of_once_and_ends_without_charge(tmp_path: Pat
     async with journey(tmp_path) as world:
         ref = await world.ask(selfie=blurred())
         await world.work()
-        await world.bot.preflight_answers.tick()
+        await world.bot.preflight.tick()
         await world.work()
         assert len(world.thread()) == 1
         for _look in range(3):
             world.clock.move(hours=25)
-            await world.bot.preflight_answers.tick()
+            await world.bot.preflight.tick()
             await world.work()
         assert len([text for text in world.thread() if "Still not sent" in text]) == 1
         world.clock.move(days=5)
-        await world.bot.preflight_answers.tick()
+        await world.bot.preflight.tick()
         await world.work()
         assert (await world.check(ref)).state is State.CANCELLED
         assert "Nothing was charged for it." in world.thread()[-1]
