@@ -1,31 +1,35 @@
 """Alerts: faults that operators must see to, sent to each of them by direct message."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import OperatorAlert, PostKind, encode_fault
 from storage import outbox
 from storage.engine.database import Transaction, to_text
 
 
 def alert(
-    tx: Transaction, fault: str, *, recipients: Sequence[str], now: datetime, payload: Mapping[str, str] | None = None
+    tx: Transaction,
+    /,
+    fault: str,
+    code: OperatorAlert,
+    *,
+    recipients: Sequence[str],
+    now: datetime,
+    ref: str | None = None,
+    **facts: str,
 ) -> str | None:
-    """Alert the operators, at most once an hour per kind of fault: a hundred failing checks are one fault.
+    """Alert the operators, at most once an hour per kind of `fault`: a hundred failing checks are one fault.
 
     Returns the id of the first operator's post, new or of this hour; None without operators.
     """
     if not recipients:
         return None
-    alerted_at = outbox.alerted_at(tx, fault, now=now)
+    alerted_at = to_text(outbox.alerted_at(tx, fault, now=now))
+    payload = {"fault": fault, "ref": ref or "", "words": encode_fault(code, facts)}
     posts = [
         outbox.enqueue(
-            tx,
-            PostKind.ALERT,
-            key=f"{fault}:{to_text(alerted_at)}:{person}",
-            destination=person,
-            now=now,
-            payload={"fault": fault, **(payload or {})},
+            tx, PostKind.ALERT, key=f"{fault}:{alerted_at}:{person}", destination=person, now=now, payload=payload
         )
         for person in recipients
     ]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from bot.domain.check.check import Check
-from bot.domain.outbox import OperatorAlert, Post, PostKind, encode_fault
+from bot.domain.outbox import OperatorAlert, Post, PostKind
 from bot.outbox import alerts, refresh
 from bot.outbox.builders import Follower
 from bot.slack.client import FoundMessage
@@ -33,8 +33,7 @@ class PostEnd:
     def alert(self, tx: Transaction, /, fault: str, code: OperatorAlert, **facts: str) -> None:
         if self.post.kind is not PostKind.ALERT:
             # An undeliverable alert must not cause another.
-            payload = {"words": encode_fault(code, facts), "ref": self.post.ref or ""}
-            alerts.alert(tx, fault, recipients=self.operators, now=self.now, payload=payload)
+            alerts.alert(tx, fault, code, recipients=self.operators, now=self.now, ref=self.post.ref, **facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.access.permissions import Access, Role
 from bot.domain.check.check import Check
 from bot.domain.check.states import STICKY_REASONS
-from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, OperatorAlert, Post, PostKind, encode_fault
+from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, OperatorAlert, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import NEEDS_REVIEWER, Outcome, ResultMeaning, ResultStory
@@ -183,13 +183,9 @@ class Announcements:
         """Alert the operators where Smile ID refuses what the contract should cover."""
         if received.reading.why is not ResultStory.REFUSED:
             return None
-        return alerts.alert(
-            tx,
-            f"smile_id:{received.reading.code}",
-            recipients=self.access.people(Role.ADMIN),
-            now=received.at,
-            payload={"ref": received.check.ref, "words": encode_fault(OperatorAlert.ID_TYPE_NOT_ACTIVE, {})},
-        )
+        fault, operators = f"smile_id:{received.reading.code}", self.access.people(Role.ADMIN)
+        code, ref = OperatorAlert.ID_TYPE_NOT_ACTIVE, received.check.ref
+        return alerts.alert(tx, fault, code, recipients=operators, now=received.at, ref=ref)
 
     def _informs_reviewers(self, kind: PostKind, reading: ResultMeaning) -> bool:
         """Whether reviewers get a card that needs no action (`KYC_REVIEW_NOTIFY`)."""

@@ -10,7 +10,7 @@ from bot.access.permissions import Access, Role
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State
-from bot.domain.outbox import OperatorAlert, encode_fault
+from bot.domain.outbox import OperatorAlert
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import Source, pick_record, settle_unconfirmed
@@ -64,11 +64,8 @@ class StatusPoller:
 
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
-                payload = {
-                    "ref": due.ref,
-                    "words": encode_fault(OperatorAlert.RESULTS_NOT_GIVEN, {"why": refusal.why.value}),
-                }
-                alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
+                code, why = OperatorAlert.RESULTS_NOT_GIVEN, refusal.why.value
+                alerts.alert(tx, refusal.alert, code, recipients=operators, now=now, ref=due.ref, why=why)
             if record is not None:
                 self._settle(tx, attempts.get(tx, due.job_id), record, now)
             self._apply_timeouts(tx, due.job_id, now)

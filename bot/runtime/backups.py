@@ -9,7 +9,7 @@ import structlog
 
 from bot.access.permissions import Role
 from bot.access.process import Process
-from bot.domain.outbox import OperatorAlert, encode_fault
+from bot.domain.outbox import OperatorAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
 from bot.runtime.health import Health
@@ -46,7 +46,10 @@ class Backups(Process):
         if failed is not None:
             log.error("backup.failed", error=failed)
             self._not_before = self.steady() + RETRY_AFTER
-            await self._alert(encode_fault(OperatorAlert.BACKUP, {"failed": failed}), now)
+            operators = self.access.people(Role.ADMIN)
+            await self.database.write(
+                alerts.alert, "backup", OperatorAlert.BACKUP, recipients=operators, now=now, failed=failed
+            )
 
     def _take_if_due(self, now: datetime) -> None:
         folder, database = self.settings.backup_dir, self.settings.database
@@ -61,7 +64,3 @@ class Backups(Process):
         except OSError as error:
             raise DatabaseFault(f"the folder {folder} cannot be used: {error.strerror}") from error
         log.info("backup.taken")
-
-    async def _alert(self, words: str, now: datetime) -> None:
-        operators = self.access.people(Role.ADMIN)
-        await self.database.write(alerts.alert, "backup", recipients=operators, now=now, payload={"words": words})

@@ -1,4 +1,4 @@
-"""Moves of a check in which Smile ID has no part: accept, hold, cancel, fail, run again.
+"""Moves of a check in which Smile ID has no part: accept, hold, cancel, run again.
 
 Each runs inside a transaction of the caller: a move, its line in the audit trail and its posts are written together or
 not at all. `checkpoints` has the steps of a submission.
@@ -87,31 +87,6 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
     if tell:
         key = f"{ref}:{check.round}"
         outbox.enqueue(tx, PostKind.CANCELLED, ref=ref, key=key, destination=check.channel, now=now, payload={"by": by})
-
-
-def fail(
-    tx: Transaction, ref: str, *, failure: str, words: str | None, now: datetime, alerted: str | None = None
-) -> None:
-    """End a check without a result of Smile ID, and post that in its thread.
-
-    `words` is a code as `encode_fault` keeps it. `alerted` is the post that alerts the operators: the thread
-    mentions it once it is delivered.
-    """
-    # Before the move, since the facts that are written with it say why.
-    checks.keep_failure(tx, ref, failure=failure, words=words)
-    checks.move(tx, ref, State.FAILED, now=now)
-    refresh.check_changed(tx, ref, now=now)
-    check = checks.get(tx, ref)
-    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL, now=now)
-    outbox.enqueue(
-        tx,
-        PostKind.FAILURE,
-        ref=ref,
-        key=f"{ref}:{check.round}:{check.attempts}",
-        destination=check.channel,
-        now=now,
-        parent_id=alerted,
-    )
 
 
 def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, now: datetime) -> None:

@@ -14,13 +14,12 @@ from bot.access.permissions import Access, Role
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
-from bot.domain.outbox import OperatorAlert, encode_fault
+from bot.domain.outbox import OVERTAKEN_BY_FINAL, OperatorAlert, PostKind
 from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
 from bot.outbox import alerts, refresh
 from bot.review import transitions
 from bot.settings import Settings
-from bot.submission import lifecycle
-from storage import attempts, checks
+from storage import attempts, checks, outbox
 from storage.engine.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -32,13 +31,14 @@ LONGEST_WAIT = timedelta(hours=1)
 ASK_ONCE_MORE = timedelta(hours=1)
 """After giving up in doubt the record is asked once more: a site without callbacks would miss a late result."""
 
-_FOR_OPERATORS = {
+_ALERTS = {
     "smile_id_away": OperatorAlert.SMILE_ID_AWAY,
     "slack_away": OperatorAlert.SLACK_AWAY,
+    "refused": OperatorAlert.REQUESTS_REFUSED,
     "unsettled": OperatorAlert.UNSETTLED,
     "fault": OperatorAlert.FAULT,
 }
-"""By the failure that a check ends with after its last try."""
+"""By the failure that a check ends with; the others are the requester's to mend."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,7 +67,7 @@ class RetryPolicy:
         tries = check.tries + 1
         log.warning("check.try_failed", ref=check.ref, error=str(error), tries=tries)
         if tries >= MAX_TRIES:
-            await self.fail(check, gives_up_as, None, alert=gives_up_as)
+            await self.fail(check, gives_up_as)
             return
         wait = retry_in(tries, jitter=self.rng.random())
         if isinstance(error, (SmileIDUnavailable, SlackRateLimited)) and error.retry_after is not None:
@@ -80,40 +80,46 @@ class RetryPolicy:
             checks.postpone(tx, check.ref, until=now if at_once else now + wait)
             refresh.check_changed(tx, check.ref, now=now)
             if refusal is not None:
-                payload = {
-                    "ref": check.ref,
-                    "words": encode_fault(OperatorAlert.JOBS_NOT_TOLD, {"why": refusal.why.value}),
-                }
-                alerts.alert(tx, refusal.alert, recipients=operators, now=now, payload=payload)
+                code, why = OperatorAlert.JOBS_NOT_TOLD, refusal.why.value
+                alerts.alert(tx, refusal.alert, code, recipients=operators, now=now, ref=check.ref, why=why)
 
         await self.database.write(commit, self.now())
 
     async def fail(
-        self, check: Check, failure: str, words: str | None, *, alert: str | None = None, tell: str | None = None
+        self, check: Check, failure: str, words: str | None = None, *, refusal: SmileIDRefused | None = None
     ) -> None:
-        """End a check without a result, unless one has come meanwhile.
+        """End a check without a result, unless one has come meanwhile, and post that in its thread.
 
-        `words` is a code as `encode_fault` keeps it, for the thread; so is `tell`, for the operators' alert of the kind
-        `alert`, if it says more than the failure.
+        `words` is a code as `encode_fault` keeps it. A `refusal` is what the operators' alert then names.
         """
         operators = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
-            if checks.get(tx, check.ref).state not in (State.REQUESTED, State.SUBMITTING):
+            found = checks.get(tx, check.ref)
+            if found.state not in (State.REQUESTED, State.SUBMITTING):
                 # A callback, a poll or a cancellation may have won: they count for more than our failure.
                 return
             alerted = None
-            if alert:
-                payload = {"ref": check.ref, "words": tell or encode_fault(_FOR_OPERATORS[failure], {})}
-                alerted = alerts.alert(tx, alert, recipients=operators, now=now, payload=payload)
-            attempt = attempts.latest(tx, check.ref)
+            if failure in _ALERTS:
+                fault, facts = (refusal.alert, {"why": refusal.why.value}) if refusal else (failure, {})
+                alerted = alerts.alert(
+                    tx, fault, _ALERTS[failure], recipients=operators, now=now, ref=found.ref, **facts
+                )
+            event = f"{found.ref}:{found.round}:{found.attempts}"
             if failure == "unsettled":
                 # A person must find out whether it was paid for, before anybody runs it again.
-                event = f"unsettled:{check.ref}:{check.round}:{check.attempts}"
-                channel = self.settings.review_channel
-                transitions.call(tx, check, event, channel=channel, now=now, payload={"tell": "unsettled"})
-            lifecycle.fail(tx, check.ref, failure=failure, words=words, now=now, alerted=alerted)
-            if failure == "unsettled" and attempt is not None:
+                channel, payload = self.settings.review_channel, {"tell": failure}
+                transitions.call(tx, found, f"unsettled:{event}", channel=channel, now=now, payload=payload)
+            # Before the move, since the facts that are written with it say why.
+            checks.keep_failure(tx, found.ref, failure=failure, words=words)
+            checks.move(tx, found.ref, State.FAILED, now=now)
+            refresh.check_changed(tx, found.ref, now=now)
+            outbox.drop_overtaken(tx, found.ref, kinds=OVERTAKEN_BY_FINAL, now=now)
+            # With the alert as its parent: the thread mentions it once it is delivered.
+            outbox.enqueue(
+                tx, PostKind.FAILURE, ref=found.ref, key=event, destination=found.channel, now=now, parent_id=alerted
+            )
+            if failure == "unsettled" and (attempt := attempts.latest(tx, found.ref)) is not None:
                 attempts.ask_soon(tx, attempt.job_id, at=now + ASK_ONCE_MORE)
 
         await self.database.write(commit, self.now())

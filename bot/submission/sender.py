@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from bot.domain.check.check import Check, PhotoKind
-from bot.domain.outbox import OperatorAlert, encode_fault
+from bot.domain.outbox import encode_fault
 from bot.domain.results.attempt import Attempt
 from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDError, SmileIDRefused, SmileIDUncertain
 from bot.settings import Settings
@@ -105,11 +105,8 @@ class Sender:
             return None
         if no.fault is Fault.USER_ID and await self.database.read(attempts.count_of_round, check.ref) < MAX_USER_IDS:
             return await self.record(check, replaces=attempt)
-        if no.fault is Fault.REQUESTER:
-            await self.retries.fail(check, "input", encode_fault(no.why, {}))
-        else:
-            tell = encode_fault(OperatorAlert.REQUESTS_REFUSED, {"why": no.why.value})
-            await self.retries.fail(check, "refused", encode_fault(no.why, {}), alert=no.alert, tell=tell)
+        failure = "input" if no.fault is Fault.REQUESTER else "refused"
+        await self.retries.fail(check, failure, encode_fault(no.why, {}), refusal=no)
         return None
 
     async def _job_id_taken(self, check: Check, attempt: Attempt) -> None:
@@ -118,7 +115,7 @@ class Sender:
             case Arrival.RECEIVED:
                 await self.reconciler.received(check, attempt, "record")
             case Arrival.MISSING:
-                await self.retries.fail(check, "unsettled", None, alert="unsettled")
+                await self.retries.fail(check, "unsettled")
             case Arrival.UNKNOWN:
                 pass  # already rescheduled
 
