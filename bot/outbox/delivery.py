@@ -8,6 +8,7 @@ cannot be delivered at all ends where an operator sees it.
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,7 +25,6 @@ from bot.outbox.outcomes import NO_ACCESS, AccessLost, DeliveryOutcome, Dropped,
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, context_of
 from bot.outbox.update_delivery import UpdateDelivery
-from bot.settings import Settings
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
 from storage import deliveries, outbox
@@ -48,55 +48,45 @@ _MOST_TEXT = 3000
 """Characters of a message whose blocks Slack refused."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Outbox:
-    """The worker of the outbox."""
+    database: Database
+    slack: SlackClient
+    access: Access
+    builders: Builders
+    followers: Mapping[PostKind, Follower]
+    rate_limiter: RateLimiter
+    now: Callable[[], datetime]
+    rng: random.Random
+    _recipients: Recipients = field(init=False)
+    _messages: MessageDelivery = field(init=False)
+    _updates: UpdateDelivery = field(init=False)
+    _files: FileDelivery = field(init=False)
+    _without_blocks: set[str] = field(init=False, default_factory=set)
+    """Posts whose blocks Slack refused: their text alone goes out."""
+    _refusals: Counter[str] = field(init=False, default_factory=Counter)
+    _under_way: UnderWay = field(init=False, default_factory=UnderWay)
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        slack: SlackClient,
-        access: Access,
-        builders: Builders,
-        followers: Mapping[PostKind, Follower],
-        settings: Settings,
-        now: Callable[[], datetime],
-        steady: Callable[[], datetime],
-        rng: random.Random,
-        wake_in: Callable[[timedelta], None] = lambda _wait: None,
-    ) -> None:
-        """`wake_in` gets the time until a paused conversation may go on; `steady` is a clock that is never set."""
-        if missing := set(PostKind) - set(builders):
+    def __post_init__(self) -> None:
+        if missing := set(PostKind) - set(self.builders):
             # Better no start than a message that nobody can build, found at night.
             raise ValueError(f"no builder of {', '.join(sorted(missing))}")
-        self._database = database
-        self._access = access
-        self._builders = builders
-        self._followers = followers
-        self._now = now
-        self._rng = rng
-        self._wake_in = wake_in
-        self._recipients = Recipients(access=access)
-        self._rate_limiter = RateLimiter(per_second=settings.slack_posts_per_second, steady=steady, wake_in=wake_in)
-        lost_answers = LostAnswers(database=database, rate_limiter=self._rate_limiter, now=now)
+        lost_answers = LostAnswers(database=self.database, rate_limiter=self.rate_limiter, now=self.now)
+        self._recipients = Recipients(access=self.access)
         self._messages = MessageDelivery(
-            slack=slack, recipients=self._recipients, lost_answers=lost_answers, builders=builders
+            slack=self.slack, recipients=self._recipients, lost_answers=lost_answers, builders=self.builders
         )
-        self._updates = UpdateDelivery(slack=slack, rate_limiter=self._rate_limiter)
-        self._files = FileDelivery(slack=slack, lost_answers=lost_answers)
-        self._without_blocks: set[str] = set()
-        """Posts whose blocks Slack refused: their text alone goes out."""
-        self._refusals: Counter[str] = Counter()
-        self._under_way = UnderWay()
+        self._updates = UpdateDelivery(slack=self.slack, rate_limiter=self.rate_limiter)
+        self._files = FileDelivery(slack=self.slack, lost_answers=lost_answers)
 
     async def claim(self, limit: int) -> list[Post]:
         """The next post of each conversation that is not paused, ours until the lease ends."""
-        if not await self._access.is_settled():
+        if not await self.access.is_settled():
             # Who has which role is not known yet: a message could reach somebody who has lost theirs.
             return []
-        now = self._now()
-        return await self._database.write(
-            deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=self._rate_limiter.paused()
+        now = self.now()
+        return await self.database.write(
+            deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=self.rate_limiter.paused()
         )
 
     async def work(self, post: Post) -> None:
@@ -111,15 +101,15 @@ class Outbox:
             log.exception("post.fault", ref=post.ref, post=post.id)
             await self._retry(post, "a fault of ours")
             if post.tries + 1 == MAX_FAULTS:
-                await self._database.write(self._end(post).alert, "undelivered", OperatorAlert.FAULT_IN_MESSAGE)
+                await self.database.write(self._end(post).alert, "undelivered", OperatorAlert.FAULT_IN_MESSAGE)
 
     async def _try(self, post: Post) -> None:
-        context = await self._database.read(context_of, post)
+        context = await self.database.read(context_of, post)
         try:
             outcome = await self._deliver(post, context)
         except SlackRateLimited as limited:
             wait = timedelta(seconds=limited.retry_after)
-            self._rate_limiter.pause(post.destination, wait)
+            self.rate_limiter.pause(post.destination, wait)
             await self._retry(post, "rate limited", wait=wait, counts=False)
         except SlackNotSent as fault:
             await self._retry(post, str(fault))
@@ -139,7 +129,7 @@ class Outbox:
                 return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
             case Permission.YES:
                 pass
-        built = await self._builders[post.kind](post)
+        built = await self.builders[post.kind](post)
         if built is None:
             return Dropped(why="nothing to say any more")
         if await self._recipients.is_kept_out(post):
@@ -155,7 +145,7 @@ class Outbox:
             # Better the bare text than silence; at the pace of any other message.
             log.warning("slack.refuses_blocks", ref=post.ref, post=post.id, error=no.code)
             self._without_blocks.add(post.id)
-            await self._retry(post, no.code, wait=self._rate_limiter.usual, counts=False)
+            await self._retry(post, no.code, wait=self.rate_limiter.usual, counts=False)
             return
         self._refusals[post.id] += 1
         if no.refuses_us:
@@ -177,13 +167,13 @@ class Outbox:
         return Failed(why=code) if post.kind in FILES else self._messages.closed(post, context, code)
 
     def _end(self, post: Post) -> PostEnd:
-        operators = self._access.people(Role.ADMIN)
-        return PostEnd(post=post, follow=self._followers.get(post.kind), operators=operators, now=self._now())
+        operators = self.access.people(Role.ADMIN)
+        return PostEnd(post=post, follow=self.followers.get(post.kind), operators=operators, now=self.now())
 
     async def _settle(self, post: Post, outcome: DeliveryOutcome) -> None:
-        await self._database.write(outcome.store, self._end(post))
+        await self.database.write(outcome.store, self._end(post))
         if isinstance(outcome, Postponed):
-            self._wake_in(outcome.wait)
+            self.rate_limiter.wake_in(outcome.wait)
             return
         if outcome.event:
             log.log(outcome.level, outcome.event, ref=post.ref, post=post.id, error=outcome.why)
@@ -201,12 +191,12 @@ class Outbox:
     ) -> None:
         """Reschedule after `wait`, or after the usual backoff, which grows only with the attempts that count."""
         # Read once more: if the clock was set during the attempt, the post's time was moved with it.
-        newest = await self._database.read(outbox.find, post.id) or post
-        if self._now() - newest.created_at > GIVE_UP_AFTER:
+        newest = await self.database.read(outbox.find, post.id) or post
+        if self.now() - newest.created_at > GIVE_UP_AFTER:
             await self._settle(post, Failed(why=error))
             return
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
         if wait is None:
-            wait = max(retry_in(post.tries + 1, jitter=self._rng.random()), at_least)
-        await self._database.write(deliveries.reschedule, post.id, at=self._now() + wait, error=error, counts=counts)
-        self._wake_in(wait)
+            wait = max(retry_in(post.tries + 1, jitter=self.rng.random()), at_least)
+        await self.database.write(deliveries.reschedule, post.id, at=self.now() + wait, error=error, counts=counts)
+        self.rate_limiter.wake_in(wait)

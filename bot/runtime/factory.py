@@ -28,6 +28,7 @@ from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
 from bot.outbox import Outbox
 from bot.outbox.batch_posts import batch_builders
+from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
@@ -327,11 +328,13 @@ async def build(
             PostKind.ANSWER: answer_delivery.build,
         },
         followers=exports.followers(),
-        settings=settings,
-        steady=steady,
+        rate_limiter=RateLimiter(
+            usual=timedelta(seconds=1 / settings.slack_posts_per_second),
+            steady=steady,
+            # The pool is made from the outbox, and wakes when a pause of the outbox ends.
+            wake_in=lambda wait: outbox_pool.wake_in(wait),  # noqa: PLW0108 - `outbox_pool` does not exist yet
+        ),
         rng=rng,
-        # The pool is made from the outbox, and wakes when a pause of the outbox ends.
-        wake_in=lambda wait: outbox_pool.wake_in(wait),  # noqa: PLW0108 - `outbox_pool` does not exist yet
     )
 
     # What is due in each queue is worked off by a pool, which a commit to that queue wakes

@@ -1,7 +1,7 @@
 """Who builds what: a kind of post that nobody builds is found at start, not at night."""
 
 import random
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from bot.access.permissions import Access
 from bot.domain.outbox import Message, Post, PostKind
 from bot.outbox import Outbox
-from bot.settings import Settings
+from bot.outbox.rate_limiter import RateLimiter
 from bot.slack.client import SlackClient
 from storage.engine.database import Database
 
@@ -19,18 +19,14 @@ async def nothing(_post: Post) -> Message | None:
 
 
 def test_the_outbox_does_not_start_while_nobody_builds_a_kind_of_post() -> None:
-    def now() -> datetime:
-        return datetime(2026, 11, 27, tzinfo=UTC)
-
     with pytest.raises(ValueError, match="no builder of held, overdue"):
         Outbox(
             database=cast("Database", None),
             slack=cast("SlackClient", None),
             access=cast("Access", None),
+            rate_limiter=cast("RateLimiter", None),
             builders=dict.fromkeys(set(PostKind) - {PostKind.HELD, PostKind.OVERDUE}, nothing),
             followers={},
-            settings=Settings.model_construct(slack_posts_per_second=1.0),
-            now=now,
-            steady=now,
+            now=datetime.now,
             rng=random.Random(1),
         )

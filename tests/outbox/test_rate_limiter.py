@@ -18,7 +18,7 @@ class Steady:
 
 
 def limiter_of(steady: Steady) -> RateLimiter:
-    return RateLimiter(per_second=2, steady=steady, wake_in=steady.wakes.append)
+    return RateLimiter(usual=SECOND / 2, steady=steady, wake_in=steady.wakes.append)
 
 
 def test_a_destination_waits_half_a_second_at_two_messages_a_second() -> None:
