@@ -58,8 +58,6 @@ def not_read(incoming: IncomingMessage | None) -> PrivateAnswer:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class AnswerBuilder:
-    """Reads what a message asks for, does it, and says so."""
-
     intake: Intake
     messages: MessageReader
     batches: Batches

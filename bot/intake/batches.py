@@ -41,8 +41,6 @@ CHUNK = 100
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Batches:
-    """Reads and starts batches, and takes what people decide about them."""
-
     database: Database
     slack: SlackClient
     bundles: BatchFiles

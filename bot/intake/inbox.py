@@ -41,8 +41,6 @@ class RequestContext:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Inbox:
-    """Stores what people ask, and answers it."""
-
     database: Database
     slack: SlackClient
     answers: AnswerBuilder

@@ -80,8 +80,6 @@ class CheckedBefore:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Intake:
-    """Accepts requests for checks."""
-
     database: Database
     slack: SlackClient
     access: Access

@@ -11,8 +11,8 @@ def batch_builders(database: Database) -> Builders:
     return {
         PostKind.BATCH: lambda post: database.read(_message, post),
         PostKind.BATCH_PROGRESS: lambda post: database.read(_message, post),
-        PostKind.BATCH_FAULTS: lambda post: database.read(_faults, post),
-        PostKind.BATCH_RESULTS: lambda post: database.read(_results, post),
+        PostKind.BATCH_FAULTS: lambda post: database.read(_file, post),
+        PostKind.BATCH_RESULTS: lambda post: database.read(_file, post),
     }
 
 
@@ -21,27 +21,15 @@ def _message(tx: Transaction, post: Post) -> Message | None:
     return batch.message(found, batches.counts(tx, found.id)) if found is not None else None
 
 
-def _faults(tx: Transaction, post: Post) -> File | None:
-    found = batches.find(tx, post.payload["batch"])
-    if found is None or found.message_ts is None:
-        return None
-    return File(
-        channel=found.channel,
-        thread_ts=found.message_ts,
-        name=f"{found.id}-faults.csv",
-        data=batch.faults_csv(found),
-        comment=batch.faults_comment(found),
-    )
-
-
-def _results(tx: Transaction, post: Post) -> File | None:
+def _file(tx: Transaction, post: Post) -> File | None:
     found, what = batches.find(tx, post.payload["batch"]), post.payload.get("what", "")
     if found is None or found.message_ts is None:
         return None
-    return File(
-        channel=found.channel,
-        thread_ts=found.message_ts,
-        name=f"{found.id}-results-{what}.csv",
-        data=batch.results_csv([checks.get(tx, ref) for ref in batches.refs(tx, found.id)]),
-        comment=batch.results_comment(found, batches.counts(tx, found.id), still_open=what == "open"),
-    )
+    if post.kind is PostKind.BATCH_FAULTS:
+        name, data, comment = "faults", batch.faults_csv(found), batch.faults_comment(found)
+    else:
+        name, counts = f"results-{what}", batches.counts(tx, found.id)
+        data = batch.results_csv([checks.get(tx, ref) for ref in batches.refs(tx, found.id)])
+        comment = batch.results_comment(found, counts, still_open=what == "open")
+    name = f"{found.id}-{name}.csv"
+    return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)

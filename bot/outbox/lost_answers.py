@@ -23,8 +23,6 @@ MARGIN = timedelta(minutes=1)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LostAnswers:
-    """Guards every call that must not be made twice."""
-
     database: Database
     rate_limiter: RateLimiter
     now: Callable[[], datetime]

@@ -43,7 +43,7 @@ class MessageDelivery:
         if context.check is not None and _is_for_thread(post):
             return Redirected(check=context.check, why=why)
         if post.kind is PostKind.ANSWER and not is_direct(post):
-            return ToAuthor(author=post.payload["by"], why=why)
+            return ToAuthor(why=why)
         if post.kind in _FOR_REVIEWERS and post.destination[0] in "CG":
             return Spread(reviewers=self.recipients.reviewers(post, context), why=why)
         return Failed(why=why)

@@ -135,10 +135,8 @@ class Redirected(DeliveryOutcome):
 class ToAuthor(DeliveryOutcome):
     """The message that it answers was deleted: its author gets it without a thread."""
 
-    author: str
-
     def store(self, tx: Transaction, end: PostEnd) -> None:
-        deliveries.redirect(tx, end.post.id, destination=self.author, now=end.now, error=self.why)
+        deliveries.redirect(tx, end.post.id, destination=end.post.payload["by"], now=end.now, error=self.why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

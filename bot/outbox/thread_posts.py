@@ -46,8 +46,6 @@ class _Result:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ThreadPosts:
-    """Builds them; each reads all its data in one transaction."""
-
     database: Database
     access: Access
     id_types: IDTypes
@@ -202,7 +200,6 @@ def _decided(tx: Transaction, post: Post, check: Check) -> Message | None:
 
 
 def _decision(tx: Transaction, post: Post, check: Check) -> ReviewDecision | None:
-    """The decision that a post names."""
     number = post.payload.get("number")
     return reviews.decided(tx, check.ref, int(post.payload.get("round", check.round)), int(number)) if number else None
 
@@ -237,7 +234,6 @@ def _is_moved(tx: Transaction, post: Post, check: Check) -> bool:
 
 
 def _is_chosen_time(check: Check, now: datetime) -> bool:
-    """Due much later without a failed attempt: somebody chose that time."""
     if check.due_at is None or check.held is not None or check.tries:
         return False
     return check.due_at - now > SOON

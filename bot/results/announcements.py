@@ -48,8 +48,6 @@ def needs_eyes(ruling: Transition, reading: ResultMeaning, doubt: Doubt | None) 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Announcements:
-    """Enqueues the posts."""
-
     access: Access
     settings: Settings
 

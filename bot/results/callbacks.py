@@ -41,8 +41,6 @@ class CallbackResponse(IntEnum):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Callbacks:
-    """Receives deliveries."""
-
     database: Database
     smile_id: SmileID
     settlement: Settlement

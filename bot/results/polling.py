@@ -34,8 +34,6 @@ CONFIRM_EVERY = timedelta(minutes=15)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class StatusPoller:
-    """Asks Smile ID's own record about jobs that are due."""
-
     database: Database
     smile_id: SmileID
     settlement: Settlement
@@ -73,7 +71,6 @@ class StatusPoller:
         await self.database.write(commit)
 
     def _settle(self, tx: Transaction, attempt: Attempt, record: Record, now: datetime) -> None:
-        """Settle everything that Smile ID's record says of this job."""
         found = [message for message in record.messages if message.is_about(attempt, strictly=False)]
         has_told = (attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome) is not None
         for number, past in _order([message.reading for message in found], has_told=has_told):

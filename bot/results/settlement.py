@@ -182,7 +182,6 @@ class Settlement:
         return agreement, doubt
 
     def _doubt(self, check: Check) -> Doubt | None:
-        """Why the approval of a check needs a reviewer."""
         return doubt_about_approval(
             check.record.outcome,
             check.liveness,

@@ -4,7 +4,8 @@ A fault is raised, and names the photo; the caller decides what it means for the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bot.domain.applicants import PhotoSource
@@ -34,8 +35,6 @@ class LoadedPhoto:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class PhotoLoader:
-    """Fetches the photos of a check and prepares them."""
-
     database: Database
     slack: SlackClient
     files: SlackDownloads
@@ -47,11 +46,12 @@ class PhotoLoader:
 
         The time-out `limit` is suspended while they wait for other checks' photos to be decoded.
         """
-        found = await self._fetch_all(check, refs)
-        return [
-            LoadedPhoto(ref=ref, size=len(data), is_inline=inline, photo=await self._prepare(ref, data, limit))
-            for ref, (data, inline) in zip(refs, found, strict=True)
-        ]
+        loaded = []
+        for ref, (data, is_inline) in zip(refs, await self._fetch_all(check, refs), strict=True):
+            with _named(ref):
+                photo = await self.decoder.prepare(data, limit=limit)
+            loaded.append(LoadedPhoto(ref=ref, size=len(data), is_inline=is_inline, photo=photo))
+        return loaded
 
     async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef]) -> list[tuple[bytes, bool]]:
         """Each photo's bytes, and whether they came as base64 in a table."""
@@ -81,23 +81,20 @@ class PhotoLoader:
             raise
 
     async def _fetch(self, photo: PhotoRef) -> bytes:
-        try:
-            return await self.files.fetch(await self.slack.file(photo.file_id))
-        except PhotoUnusable as unusable:
-            raise _named(photo, unusable) from unusable
-        except SlackRefused as no:
-            if no.code in FILE_GONE:
-                raise _named(photo, PhotoUnusable(PhotoCode.GONE)) from no
-            raise
-
-    async def _prepare(self, photo: PhotoRef, data: bytes, limit: asyncio.Timeout) -> Photo:
-        try:
-            return await self.decoder.prepare(data, limit=limit)
-        except PhotoUnusable as unusable:
-            raise _named(photo, unusable) from unusable
+        with _named(photo):
+            try:
+                return await self.files.fetch(await self.slack.file(photo.file_id))
+            except SlackRefused as no:
+                if no.code in FILE_GONE:
+                    raise PhotoUnusable(PhotoCode.GONE) from no
+                raise
 
 
-def _named(photo: PhotoRef, unusable: PhotoUnusable) -> PhotoUnusable:
-    """The same, saying which of the nine photos it is about."""
-    which = {"selfie": True} if photo.kind is PhotoKind.SELFIE else {"liveness_image": photo.position + 1}
-    return PhotoUnusable(unusable.code, **unusable.facts, **which)
+@contextmanager
+def _named(photo: PhotoRef) -> Iterator[None]:
+    """A fault says which of the nine photos it is about."""
+    try:
+        yield
+    except PhotoUnusable as unusable:
+        which = {"selfie": True} if photo.kind is PhotoKind.SELFIE else {"liveness_image": photo.position + 1}
+        raise PhotoUnusable(unusable.code, **unusable.facts, **which) from unusable

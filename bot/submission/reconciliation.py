@@ -25,8 +25,6 @@ SETTLES_AFTER = timedelta(seconds=10)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Reconciler:
-    """Marks attempts as in doubt, and settles the doubt."""
-
     database: Database
     smile_id: SmileID
     retries: RetryPolicy

@@ -43,8 +43,6 @@ _ALERTS = {
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RetryPolicy:
-    """Reschedules a check, or ends it."""
-
     database: Database
     access: Access
     settings: Settings

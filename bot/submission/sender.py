@@ -33,8 +33,6 @@ and asking faster will not mend it."""
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Sender:
-    """Sends the photos and data of a check, as one or more attempts."""
-
     database: Database
     smile_id: SmileID
     reconciler: Reconciler

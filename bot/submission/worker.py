@@ -39,8 +39,6 @@ ROWS_AT_ONCE = 6
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SubmissionWorker:
-    """Submits the checks that are due."""
-
     database: Database
     access: Access
     photo_loader: PhotoLoader
