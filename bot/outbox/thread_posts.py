@@ -61,8 +61,8 @@ class ThreadPosts:
             PostKind.HELD: _question,
             PostKind.HELD_ANSWERED: _answered_question,
             PostKind.CANCELLED: _cancelled,
-            PostKind.FAILURE: self._failure,
-            PostKind.OVERDUE: self._overdue,
+            PostKind.FAILURE: lambda tx, post, check: results.failure(check, notified=self._notified(tx, post)),
+            PostKind.OVERDUE: lambda tx, post, check: results.overdue(check, notified=self._notified(tx, post)),
             PostKind.DECIDED: _decided,
             PostKind.CONFIRMED: self._confirmed,
             **dict.fromkeys(_RESULTS, self._result),
@@ -84,12 +84,6 @@ class ThreadPosts:
             unconfirmed=is_claimed and check.ended_at is not None,
             later=check.due_at if _is_chosen_time(check, now) else None,
         )
-
-    def _failure(self, tx: Transaction, post: Post, check: Check) -> Message:
-        return results.failure(check, notified=self._notified(tx, post))
-
-    def _overdue(self, tx: Transaction, post: Post, check: Check) -> Message:
-        return results.overdue(check, notified=self._notified(tx, post))
 
     def _result(self, tx: Transaction, post: Post, check: Check) -> Message | None:
         result = self._result_of(tx, post, check)
@@ -141,20 +135,11 @@ def _read(tx: Transaction, build: _Build, post: Post) -> Message | None:
 
 
 def _final(result: _Result, *, confirmed: bool) -> Message:
+    facts = (result.check, result.entry, result.reading)
+    earlier, doubt = result.earlier, result.doubt
     return results.result(
-        result.check,
-        result.entry,
-        result.reading,
-        notified=result.notified,
-        confirmed=confirmed,
-        at=result.at,
-        earlier=result.earlier,
-        doubt=result.doubt,
+        *facts, notified=result.notified, confirmed=confirmed, at=result.at, earlier=earlier, doubt=doubt
     )
-
-
-def _needs_person(result: _Result) -> Message:
-    return results.needs_person(result.check, result.entry, result.reading, notified=result.notified)
 
 
 _RESULTS: Mapping[PostKind, Callable[[_Result], Message]] = {
@@ -169,8 +154,10 @@ _RESULTS: Mapping[PostKind, Callable[[_Result], Message]] = {
     PostKind.RECORD_DIFFERS: lambda it: results.record_differs(it.check, notified=it.notified, doubt=it.doubt),
     PostKind.SUSPECTS: lambda it: results.suspects(it.check, it.reading, notified=it.notified),
     PostKind.NOT_FINAL: lambda it: results.not_final(it.check, it.entry, it.reading, notified=it.notified),
-    PostKind.UNKNOWN_CODE: _needs_person,
-    PostKind.ID_UNVERIFIED: _needs_person,
+    **dict.fromkeys(
+        (PostKind.UNKNOWN_CODE, PostKind.ID_UNVERIFIED),
+        lambda it: results.needs_person(it.check, it.entry, it.reading, notified=it.notified),
+    ),
 }
 
 
