@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from bot.access.permissions import Access
 from bot.domain.id_types.id_types import IDTypes
@@ -21,3 +22,7 @@ class Process:
     settings: Settings
     now: Callable[[], datetime]
     rng: random.Random
+
+    def today(self) -> date:
+        """In the time zone of the settings."""
+        return self.now().astimezone(ZoneInfo(self.settings.timezone)).date()

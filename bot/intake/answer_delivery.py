@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.access.process import Process
 from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import Message, Post, PostKind
 from bot.errors import SlackError, SlackUncertain
@@ -22,7 +23,7 @@ from bot.intake.answers import AnswerBuilder, PrivateAnswer
 from bot.slack.client import SlackClient
 from bot.slack.retry import Retry
 from storage import outbox
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +34,9 @@ KEPT_FOR = timedelta(minutes=2)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class AnswerDelivery:
-    database: Database
+class AnswerDelivery(Process):
     slack: SlackClient
     builder: AnswerBuilder
-    now: Callable[[], datetime]
     _kept: dict[str, tuple[Message, datetime]] = field(init=False, default_factory=dict)
     """By post, with when it was given."""
 

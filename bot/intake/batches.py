@@ -1,34 +1,30 @@
 """Batches: a file of applicants is read for a preview, and its rows become checks once the requester confirms."""
 
 import asyncio
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access
+from bot.access.process import Process
 from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Request
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, photos_of
-from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import FileKind, IncomingMessage, kind_of
 from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits
 from bot.intake.service import free_reference
-from bot.settings import Settings
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient, file_info
 from bot.submission import lifecycle
 from storage import audit, batches, checks
 from storage.audit import BOT
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -40,15 +36,9 @@ CHUNK = 100
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Batches:
-    database: Database
+class Batches(Process):
     slack: SlackClient
     bundles: BatchFiles
-    access: Access
-    id_types: IDTypes
-    settings: Settings
-    now: Callable[[], datetime]
-    rng: random.Random
 
     # What people do
 
@@ -169,10 +159,9 @@ class Batches:
             raise FileUnusable(FileCode.MESSAGE_GONE)
         found = [file_info(file) for file in message.get("files") or ()]
         loose = [file for file in found if kind_of(file) is FileKind.PHOTO]
-        today = self.now().astimezone(ZoneInfo(self.settings.timezone)).date()
         async with self.bundles.open(batch.files) as (files, _bundle):
             return await asyncio.to_thread(
-                read, files, loose, id_types=self.id_types, today=today, limits=self.bundles.limits
+                read, files, loose, id_types=self.id_types, today=self.today(), limits=self.bundles.limits
             )
 
     async def _preview(self, batch: Batch) -> None:

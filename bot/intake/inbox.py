@@ -4,7 +4,6 @@ A kill loses none: the next process reads the message from Slack and answers. Wh
 (the text, the address for an answer in place) stays in memory only, so that an answer is quick while the process lives.
 """
 
-import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.mentions.incoming import InboxItem, InboxKind, IncomingMessage
 from bot.errors import SlackError
@@ -20,7 +20,7 @@ from bot.intake.answers import AnswerBuilder, PrivateAnswer, not_read
 from bot.slack.client import SlackClient
 from bot.slack.retry import Retry
 from storage import inbox, slack_requests
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -40,14 +40,11 @@ class RequestContext:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Inbox:
-    database: Database
+class Inbox(Process):
     slack: SlackClient
     answers: AnswerBuilder
     delivery: AnswerDelivery
     retry: Callable[[], Retry]
-    now: Callable[[], datetime]
-    rng: random.Random
     _contexts: dict[str, RequestContext] = field(init=False, default_factory=dict)
     """By item; until it is answered."""
     _under_way: UnderWay = field(init=False, default_factory=UnderWay)

@@ -5,17 +5,15 @@ A direct message is read whole. From a channel, where others read it too, only c
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 
+from bot.access.process import Process
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
-from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import (
     FileKind,
     IncomingMessage,
@@ -30,7 +28,7 @@ from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_
 from bot.errors import SlackError, SlackRefused
 from bot.slack.client import MessagePage, SlackClient, file_info, is_stub
 from bot.slack.retry import Retry
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -71,13 +69,8 @@ class MessageReading:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class MessageReader:
-    database: Database
+class MessageReader(Process):
     slack: SlackClient
-    id_types: IDTypes
-    timezone: str
-    liveness_required: bool
-    now: Callable[[], datetime]
     look_up_seconds: float
 
     async def read(self, incoming: IncomingMessage, retry: Retry) -> MessageReading:
@@ -106,7 +99,7 @@ class MessageReader:
             photos=photos,
             photos_left_out=left_out,
             thread_is_cut=is_cut,
-            parsed=parse(form, self.id_types, today=self._today(), liveness_required=self.liveness_required),
+            parsed=parse(form, self.id_types, today=self.today(), liveness_required=self.settings.liveness_required),
             form=form,
         )
 
@@ -165,11 +158,8 @@ class MessageReader:
         if not incoming.is_direct:
             return await asyncio.to_thread(understand_in_channel, incoming.text, self.id_types, bot_user_id=me)
         return await asyncio.to_thread(
-            understand, incoming.text, self.id_types, today=self._today(), bot_user_id=me, chosen=chosen
+            understand, incoming.text, self.id_types, today=self.today(), bot_user_id=me, chosen=chosen
         )
-
-    def _today(self) -> date:
-        return self.now().astimezone(ZoneInfo(self.timezone)).date()
 
     async def _me(self) -> str:
         try:

@@ -2,27 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import FRESH_FOR, Access, Permission, Role
+from bot.access.permissions import FRESH_FOR, Permission, Role
+from bot.access.process import Process
 from bot.domain.check.check import Check, Request
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, Form, parse, photos_of
-from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType
 from bot.domain.reporting.searches import EARLIER_NAMED
 from bot.errors import IllegalMove, Refusal, Refused
-from bot.settings import Settings
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle
 from bot.submission.preflight import is_test_number
 from storage import checks, preflight_holds, slack_requests
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -79,14 +78,8 @@ class CheckedBefore:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Intake:
-    database: Database
+class Intake(Process):
     slack: SlackClient
-    access: Access
-    id_types: IDTypes
-    settings: Settings
-    now: Callable[[], datetime]
-    rng: random.Random
 
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
@@ -131,8 +124,7 @@ class Intake:
             self.place_fault(filled.channel, filled.requester, fresh_for=PLACE_FRESH_FOR),
             self._with_known_files(filled.form),
         )
-        today = now.astimezone(ZoneInfo(self.settings.timezone)).date()
-        parsed = parse(form, self.id_types, today=today, liveness_required=self.settings.liveness_required)
+        parsed = parse(form, self.id_types, today=self.today(), liveness_required=self.settings.liveness_required)
         refused = [no_place] if no_place else []
         if filled.not_before is not None and filled.not_before > now + LATEST:
             refused.append(Refused(Refusal.RERUN_TOO_FAR_AHEAD, days=LATEST.days))

@@ -5,15 +5,15 @@ each; `outcomes` stores the consequences. What cannot be delivered where it belo
 cannot be delivered at all ends where an operator sees it.
 """
 
-import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.outbox import FILES, UPDATES, Message, OperatorAlert, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
@@ -28,7 +28,6 @@ from bot.outbox.update_delivery import UpdateDelivery
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
 from storage import deliveries, outbox
-from storage.engine.database import Database
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -49,15 +48,11 @@ _MOST_TEXT = 3000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Outbox:
-    database: Database
+class Outbox(Process):
     slack: SlackClient
-    access: Access
     builders: Builders
     followers: Mapping[PostKind, Follower]
     rate_limiter: RateLimiter
-    now: Callable[[], datetime]
-    rng: random.Random
     _recipients: Recipients = field(init=False)
     _messages: MessageDelivery = field(init=False)
     _updates: UpdateDelivery = field(init=False)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from bot.access.permissions import Access, Role
+from bot.access.permissions import Role
+from bot.access.process import Process
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, ReviewReason, State
-from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import UPDATES, Message, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Receipt
@@ -16,11 +17,10 @@ from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders
 from bot.outbox.recipients import parent_of
-from bot.settings import Settings
 from bot.slack.blocks import held, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties
 from storage import attempts, checks, outbox, receipts, reviews
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 SOON = timedelta(minutes=1)
 """A check that is due later than this, without a failed attempt, is due at a time that somebody chose."""
@@ -45,14 +45,9 @@ class _Result:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class ThreadPosts:
-    database: Database
-    access: Access
-    id_types: IDTypes
+class ThreadPosts(Process):
     read: Callable[[Receipt], ResultMeaning]
     """Interprets a stored message of Smile ID's."""
-    settings: Settings
-    now: Callable[[], datetime]
 
     def builders(self) -> Builders:
         by_kind: dict[PostKind, _Build] = {

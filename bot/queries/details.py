@@ -1,19 +1,18 @@
 """What a person may see of a check: its status, and the Details, whose every opening is audited."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import structlog
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.references import parse_reference
 from bot.domain.check.request import FileInfo, check_file
 from bot.domain.check.states import FINAL, State
-from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Message
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, ReviewDecision, runs_again
@@ -25,7 +24,6 @@ from bot.slack.client import SlackClient
 from bot.smile_id.interface import Authority, SmileID
 from bot.submission import lifecycle
 from storage import attempts, audit, checks, receipts, reviews
-from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -42,13 +40,9 @@ _AUTHORITY = {
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class CheckDetails:
-    database: Database
+class CheckDetails(Process):
     slack: SlackClient
     smile_id: SmileID
-    access: Access
-    id_types: IDTypes
-    now: Callable[[], datetime]
 
     async def status(self, user: str, typed: str) -> Message:
         """The status of one check. Raises Refused."""

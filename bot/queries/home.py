@@ -5,7 +5,6 @@ Rights are checked each time a tab is built, since roles change while tabs stay 
 
 import asyncio
 import json
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,22 +13,21 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
-from bot.domain.id_types.id_types import IDTypes
 from bot.domain.reporting.periods import day_of
 from bot.domain.reporting.summary_command import SummaryRequest
 from bot.domain.review.review import Review
 from bot.errors import SlackError, SlackRateLimited, SlackRefused
 from bot.reporting import report_reader
-from bot.settings import Settings
 from bot.slack.blocks import home
 from bot.slack.blocks.find import CheckRow
 from bot.slack.blocks.home import MINE, QUEUE, HomeFigures, QueuedCheck, ReviewQueue
 from bot.slack.client import SlackClient
 from storage import checks, home_tabs, reviews
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -49,17 +47,11 @@ class BuiltTab(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class HomeTab:
+class HomeTab(Process):
     """Builds and publishes Home tabs."""
 
-    database: Database
     slack: SlackClient
-    access: Access
-    id_types: IDTypes
-    settings: Settings
-    now: Callable[[], datetime]
     steady: Callable[[], datetime]
-    rng: random.Random
     _links: dict[str, str] = field(init=False, default_factory=dict)
     _paused_until: datetime | None = field(init=False, default=None)
     """In steady time. Slack's rate limit counts publications of the app, not of a person: all wait for one."""

@@ -1,20 +1,21 @@
 """Searches among checks: a person's list, and the search form. Nobody sees more than they may."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Permission, Role
+from bot.access.process import Process
 from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
-from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType
 from bot.domain.reporting.searches import Cursor, SearchFilter
 from bot.errors import Refusal, Refused
 from bot.slack.client import SlackClient
 from storage import audit, search
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 from storage.search import CheckPage
 
 PAGE = 10
@@ -63,13 +64,8 @@ class SearchResult:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class CheckSearch:
-    database: Database
+class CheckSearch(Process):
     slack: SlackClient
-    access: Access
-    id_types: IDTypes
-    timezone: str
-    now: Callable[[], datetime]
 
     async def list_checks(self, user: str, filter_: str, cursor: Cursor | None = None) -> SearchResult:
         """A page of a person's checks, or with `all` of everybody's. Raises Refused."""
@@ -132,7 +128,8 @@ class CheckSearch:
         )
 
     def _begins(self, day: date | None) -> datetime | None:
-        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.timezone)).astimezone(UTC) if day else None
+        zone = ZoneInfo(self.settings.timezone)
+        return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) if day else None
 
     async def _found(self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str) -> SearchResult:
         page = await self.database.read(search.page, wanted, size=PAGE, cursor=cursor)

@@ -50,8 +50,8 @@ class Summaries(Process):
             await self.database.write(summaries.begin, channel, now=now)
         if channel is None:
             return
-        if await self.database.read(summaries.is_far_ahead, channel, today=self._today()):
-            await self.database.write(summaries.untell_ahead, channel, today=self._today())
+        if await self.database.read(summaries.is_far_ahead, channel, today=self.today()):
+            await self.database.write(summaries.untell_ahead, channel, today=self.today())
         if await self.database.read(self._due, channel, now):
             await self.database.write(self.post_due, channel, now)
 
@@ -99,7 +99,7 @@ class Summaries(Process):
     async def answer(self, user: str, typed: str) -> SummaryAnswer:
         """The figures for a manager's request. Raises Refused."""
         await self._require_manager(user)
-        asked = parse(typed, today=self._today(), entries=self.id_types.known())
+        asked = parse(typed, today=self.today(), entries=self.id_types.known())
         once = f"{self.rng.getrandbits(64):016x}"
         return await self._answer(asked, {**to_payload(asked), "once": once})
 
@@ -123,7 +123,7 @@ class Summaries(Process):
 
     async def _answer(self, asked: SummaryRequest, button: Mapping[str, str]) -> SummaryAnswer:
         report = await self.database.read(report_reader.read, asked, settings=self.settings, as_of=self.now())
-        return SummaryAnswer(report=report, today=self._today(), button=button)
+        return SummaryAnswer(report=report, today=self.today(), button=button)
 
     def _share(
         self, tx: Transaction, channel: str, asked: SummaryRequest, *, once: str, by: str, now: datetime
@@ -166,9 +166,6 @@ class Summaries(Process):
     async def _require_manager(self, user: str) -> None:
         permission = await self.access.has(user, Role.ADMIN, Role.MANAGER)
         permission.require(Refused(Refusal.SUMMARY_NOT_A_MANAGER))
-
-    def _today(self) -> date:
-        return self.now().astimezone(self._zone).date()
 
 
 def _has_begun(tx: Transaction, channel: str | None) -> bool:

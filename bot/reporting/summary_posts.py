@@ -6,7 +6,7 @@ A post's payload names a request and no figures, so a late summary has the figur
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from bot.access.process import Process
@@ -64,7 +64,7 @@ class SummaryPosts(Process):
 
     async def _older(self, post: Post) -> Message:
         report, payload = (await self.database.read(self._gather, post)).report, post.payload
-        return summary.older(report, unit=payload["unit"], count=int(payload["count"]), today=self._today())
+        return summary.older(report, unit=payload["unit"], count=int(payload["count"]), today=self.today())
 
     async def _file(self, post: Post) -> File | None:
         return await self.file(post, await self.database.read(self._gather, post))
@@ -100,11 +100,8 @@ class SummaryPosts(Process):
         by = post.payload.get("by")
         is_late = by is None and self.now() - due > LATE
         return SummaryContext(
-            today=self._today(), late_since=due if is_late else None, by=by, zone=self.settings.timezone
+            today=self.today(), late_since=due if is_late else None, by=by, zone=self.settings.timezone
         )
-
-    def _today(self) -> date:
-        return self.now().astimezone(ZoneInfo(self.settings.timezone)).date()
 
     def _display_names(self, people: dict[str, str]) -> DisplayNames:
         return DisplayNames(
@@ -128,7 +125,7 @@ class SummaryPosts(Process):
         return dict(await asyncio.gather(*map(ask, users)))
 
     def _chart(self, report: Report) -> Chart:
-        f, today = report.figures, self._today()
+        f, today = report.figures, self.today()
         rate = summary.percent(f.approval)
         only = summary.narrowed(report, self._display_names({}))
         unit = report.period.kind.value

@@ -4,18 +4,18 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntEnum
 
 import structlog
 
+from bot.access.process import Process
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.trust_rules import Source
 from bot.results.settlement import Settlement
-from bot.settings import Settings
 from bot.smile_id.interface import Delivery, SmileID
 from storage import attempts, receipts
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +40,9 @@ class CallbackResponse(IntEnum):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Callbacks:
-    database: Database
+class Callbacks(Process):
     smile_id: SmileID
     settlement: Settlement
-    settings: Settings
-    now: Callable[[], datetime]
     on_callback: Callable[[str], None]
 
     async def receive(self, token: str, body: Awaitable[bytes | None], headers: Mapping[str, str]) -> CallbackResponse:

@@ -1,12 +1,13 @@
 """Asks Smile ID's own record: polls, confirmations, and what happens when they take long."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Access, Role
+from bot.access.permissions import Role
+from bot.access.process import Process
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State
@@ -18,10 +19,9 @@ from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts, refresh
 from bot.results.announcements import ReceivedMessage
 from bot.results.settlement import Settlement, is_replaced, situation_of
-from bot.settings import Settings
 from bot.smile_id.interface import Record, SmileID
 from storage import attempts, checks, receipts
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -33,13 +33,9 @@ CONFIRM_EVERY = timedelta(minutes=15)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class StatusPoller:
-    database: Database
+class StatusPoller(Process):
     smile_id: SmileID
     settlement: Settlement
-    access: Access
-    settings: Settings
-    now: Callable[[], datetime]
 
     async def claim(self, limit: int) -> list[Attempt]:
         """Jobs due for job_status, ours until the lease expires."""

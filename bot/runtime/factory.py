@@ -166,34 +166,15 @@ class Bot:
         return self.metrics.render(gauges)
 
 
-class _Shared(TypedDict):
-    """What nearly every process is made from."""
+class _Process(TypedDict):
+    """What a `Process` is made from."""
 
     database: Database
     access: Access
-    now: Callable[[], datetime]
-
-
-class _OnTypes(_Shared):
-    """What those processes are made from which also know the ID types."""
-
     id_types: IDTypes
     settings: Settings
-
-
-class _Process(_OnTypes):
-    """What a `Process` is made from."""
-
-    rng: random.Random
-
-
-class _OnJobs(TypedDict):
-    """What those processes are made from which call Smile ID."""
-
-    database: Database
-    smile_id: SmileID
-    settings: Settings
     now: Callable[[], datetime]
+    rng: random.Random
 
 
 async def build(
@@ -272,55 +253,42 @@ async def build(
     )
     stack.push_async_callback(bundles.close)
     retry = partial(Retry, sleep=timeouts.answer_sleep)
-    shared = _Shared(database=database, access=access, now=now)
-    on_types = _OnTypes(**shared, id_types=id_types, settings=settings)
-    process = _Process(**on_types, rng=rng)
+    process = _Process(database=database, access=access, id_types=id_types, settings=settings, now=now, rng=rng)
 
     # Processes
     id_type_sync = IDTypeSync(**process, smile_id=smile_id)
     await id_type_sync.load()
-    intake = Intake(**on_types, slack=listener_slack, rng=rng)
-    messages = MessageReader(
-        database=database,
-        slack=slack,
-        id_types=id_types,
-        timezone=settings.timezone,
-        liveness_required=settings.liveness_required,
-        now=now,
-        look_up_seconds=timeouts.look_up_seconds,
-    )
-    batches = Batches(**on_types, slack=slack, bundles=bundles, rng=rng)
+    intake = Intake(**process, slack=listener_slack)
+    messages = MessageReader(**process, slack=slack, look_up_seconds=timeouts.look_up_seconds)
+    batches = Batches(**process, slack=slack, bundles=bundles)
     answers = AnswerBuilder(intake=intake, messages=messages, batches=batches)
-    answer_delivery = AnswerDelivery(database=database, slack=slack, builder=answers, now=now)
-    inbox = Inbox(
-        database=database, slack=slack, answers=answers, delivery=answer_delivery, retry=retry, now=now, rng=rng
-    )
-    on_jobs = _OnJobs(database=database, smile_id=smile_id, settings=settings, now=now)
-    retries = RetryPolicy(**shared, settings=settings, rng=rng)
-    reconciler = Reconciler(**on_jobs, retries=retries)
+    answer_delivery = AnswerDelivery(**process, slack=slack, builder=answers)
+    inbox = Inbox(**process, slack=slack, answers=answers, delivery=answer_delivery, retry=retry)
+    retries = RetryPolicy(**process)
+    reconciler = Reconciler(**process, smile_id=smile_id, retries=retries)
     submission = SubmissionWorker(
-        **shared,
+        **process,
         photo_loader=PhotoLoader(database=database, slack=slack, files=files, bundles=bundles, decoder=PhotoDecoder()),
-        preflight=Preflight(**on_types),
+        preflight=Preflight(**process),
         retries=retries,
         reconciler=reconciler,
-        sender=Sender(**on_jobs, reconciler=reconciler, retries=retries),
+        sender=Sender(**process, smile_id=smile_id, reconciler=reconciler, retries=retries),
         pass_seconds=timeouts.one_pass_seconds,
     )
     settlement = Settlement(
         smile_id=smile_id, announcements=Announcements(access=access, settings=settings), settings=settings, rng=rng
     )
-    poller = StatusPoller(**on_jobs, access=access, settlement=settlement)
-    home = HomeTab(**on_types, slack=slack, steady=steady, rng=rng)
+    poller = StatusPoller(**process, smile_id=smile_id, settlement=settlement)
+    home = HomeTab(**process, slack=slack, steady=steady)
 
     def read(receipt: Receipt) -> ResultMeaning:
         return smile_id.read_message(receipt.body).reading
 
     outbox = Outbox(
-        **shared,
+        **process,
         slack=slack,
         builders={
-            **ThreadPosts(**on_types, read=read).builders(),
+            **ThreadPosts(**process, read=read).builders(),
             **batch_builders(database),
             **ReviewCards(**process, slack=slack, read=read).builders(),
             **SummaryPosts(**process, slack=slack).builders(),
@@ -334,7 +302,6 @@ async def build(
             # The pool is made from the outbox, and wakes when a pause of the outbox ends.
             wake_in=lambda wait: outbox_pool.wake_in(wait),  # noqa: PLW0108 - `outbox_pool` does not exist yet
         ),
-        rng=rng,
     )
 
     # What is due in each queue is worked off by a pool, which a commit to that queue wakes
@@ -374,12 +341,12 @@ async def build(
         answers=answers,
         answer_delivery=answer_delivery,
         submission=submission,
-        callbacks=Callbacks(**on_jobs, settlement=settlement, on_callback=metrics.callback),
+        callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=metrics.callback),
         poller=poller,
         outbox=outbox,
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
-        details=CheckDetails(**shared, slack=listener_slack, smile_id=smile_id, id_types=id_types),
-        search=CheckSearch(**shared, slack=listener_slack, id_types=id_types, timezone=settings.timezone),
+        details=CheckDetails(**process, slack=listener_slack, smile_id=smile_id),
+        search=CheckSearch(**process, slack=listener_slack),
         preflight=submission.preflight,
         home=home,
         review=ReviewDecisions(**process),

@@ -3,37 +3,32 @@
 The check is held until somebody answers: send it anyway, or with other photos. `photo_quality` judges the photos.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Access, Role
+from bot.access.permissions import Role
+from bot.access.process import Process
 from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.photo_quality import Flaw, same_pictures
 from bot.domain.check.request import FileInfo, photo_faults, photos_of
-from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.id_types.id_types import IDType
 from bot.errors import IllegalMove, Refusal, Refused
 from bot.settings import Environment, Settings
 from bot.submission import lifecycle
 from bot.submission.photos import LoadedPhoto
 from storage import checks, preflight_holds
 from storage.audit import BOT
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Preflight:
-    database: Database
-    access: Access
-    id_types: IDTypes
-    settings: Settings
-    now: Callable[[], datetime]
-
+class Preflight(Process):
     # What the bot asks
 
     async def hold(self, check: Check, photos: Sequence[LoadedPhoto]) -> bool:

@@ -1,21 +1,19 @@
 """Reconciles a submission whose answer was lost with Smile ID's own record, before anything is sent again."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
+from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.results.attempt import Attempt
 from bot.errors import SmileIDError, SmileIDRefused
-from bot.settings import Settings
 from bot.smile_id.interface import Arrival, SmileID
 from bot.submission import checkpoints
 from bot.submission.retries import RetryPolicy
 from storage import attempts, checks
-from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +22,9 @@ SETTLES_AFTER = timedelta(seconds=10)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Reconciler:
-    database: Database
+class Reconciler(Process):
     smile_id: SmileID
     retries: RetryPolicy
-    settings: Settings
-    now: Callable[[], datetime]
 
     async def begin(self, check: Check, attempt: Attempt, fault: SmileIDError) -> None:
         """Mark an attempt as in doubt: the next pass, which is due at once, asks Smile ID's record before it sends."""

@@ -3,14 +3,13 @@
 A check that ends is reported in its thread, and to the operators by an alert.
 """
 
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Access, Role
+from bot.access.permissions import Role
+from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
@@ -18,9 +17,8 @@ from bot.domain.outbox import OVERTAKEN_BY_FINAL, OperatorAlert, PostKind
 from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
 from bot.outbox import alerts, refresh
 from bot.review import transitions
-from bot.settings import Settings
 from storage import attempts, checks, outbox
-from storage.engine.database import Database, Transaction
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -42,13 +40,7 @@ _ALERTS = {
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class RetryPolicy:
-    database: Database
-    access: Access
-    settings: Settings
-    now: Callable[[], datetime]
-    rng: random.Random
-
+class RetryPolicy(Process):
     async def reschedule(
         self,
         check: Check,

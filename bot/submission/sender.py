@@ -3,24 +3,22 @@
 A refusal is handled here: another user id, or the end of the check. `reconciliation` handles a lost answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
+from bot.access.process import Process
 from bot.domain.check.check import Check, PhotoKind
 from bot.domain.outbox import encode_fault
 from bot.domain.results.attempt import Attempt
 from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDError, SmileIDRefused, SmileIDUncertain
-from bot.settings import Settings
 from bot.smile_id.interface import Accepted, Arrival, JobPhoto, JobRequest, SmileID
 from bot.submission import checkpoints
 from bot.submission.photos import LoadedPhoto
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from storage import attempts
-from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -32,13 +30,10 @@ and asking faster will not mend it."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Sender:
-    database: Database
+class Sender(Process):
     smile_id: SmileID
     reconciler: Reconciler
     retries: RetryPolicy
-    settings: Settings
-    now: Callable[[], datetime]
 
     async def record(self, check: Check, *, replaces: Attempt | None = None) -> Attempt | None:
         """Checkpoint (a). None if it may have been sent already, after the backup that this database came from."""

@@ -5,13 +5,13 @@ The steps of a pass: `reconciliation` asks Smile ID about an answer that was los
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
-from bot.access.permissions import Access
+from bot.access.process import Process
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.outbox import encode_fault
@@ -24,7 +24,6 @@ from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
 from storage import attempts, checks, due
-from storage.engine.database import Database
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -38,15 +37,12 @@ ROWS_AT_ONCE = 6
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class SubmissionWorker:
-    database: Database
-    access: Access
+class SubmissionWorker(Process):
     photo_loader: PhotoLoader
     preflight: Preflight
     retries: RetryPolicy
     reconciler: Reconciler
     sender: Sender
-    now: Callable[[], datetime]
     pass_seconds: float
     under_way: UnderWay = field(default_factory=UnderWay, init=False)
 

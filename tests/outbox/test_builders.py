@@ -7,9 +7,11 @@ from typing import cast
 import pytest
 
 from bot.access.permissions import Access
+from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Message, Post, PostKind
 from bot.outbox import Outbox
 from bot.outbox.rate_limiter import RateLimiter
+from bot.settings import Settings
 from bot.slack.client import SlackClient
 from storage.engine.database import Database
 
@@ -22,6 +24,8 @@ def test_the_outbox_does_not_start_while_nobody_builds_a_kind_of_post() -> None:
     with pytest.raises(ValueError, match="no builder of held, overdue"):
         Outbox(
             database=cast("Database", None),
+            id_types=cast("IDTypes", None),
+            settings=cast("Settings", None),
             slack=cast("SlackClient", None),
             access=cast("Access", None),
             rate_limiter=cast("RateLimiter", None),
