@@ -63,10 +63,11 @@ def digest(reading: ReadApplicants) -> str:
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
 
 
-def show_preview(
-    tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, ready: int, repeats: int, now: datetime
-) -> None:
+def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, now: datetime) -> None:
     """The file was read: its content is posted in the channel, for the requester to confirm."""
+    faulty = {row for row, _column, _fault in preview["faults"]}
+    repeats = len({row for row, _why in preview["repeats"]} - faulty)
+    ready = total - len(faulty) - repeats
     batches.keep_preview(tx, batch_id, preview, total=total, ready=ready, repeats=repeats)
     channel = _open(tx, batch_id, now=now)
     if preview["faults"]:

@@ -84,7 +84,6 @@ class Batches(Process):
 
     async def resume(self, user: str, batch_id: str) -> None:
         await self._move(user, batch_id, BatchState.SENDING, of=[BatchState.PAUSED])
-
         await self.database.write(Transaction.wake, checks.SUBMISSION)
 
     async def cancel(self, user: str, batch_id: str) -> None:
@@ -169,18 +168,9 @@ class Batches(Process):
         now = self.now()
         since = now - self.settings.seen_before if self.settings.seen_before else None
         preview = await self.database.read(batch_commits.preview_of, reading, self.id_types, self.settings, since=since)
-        faulty = {fault[0] for fault in preview["faults"]}
-        repeats = {row for row, _why in preview["repeats"]} - faulty
-        await self.database.write(
-            batch_commits.show_preview,
-            batch.id,
-            preview,
-            total=len(reading.applicants),
-            ready=len(reading.applicants) - len(faulty) - len(repeats),
-            repeats=len(repeats),
-            now=now,
-        )
-        log.info("batch.read", batch=batch.id, rows=len(reading.applicants))
+        total = len(reading.applicants)
+        await self.database.write(batch_commits.show_preview, batch.id, preview, total=total, now=now)
+        log.info("batch.read", batch=batch.id, rows=total)
 
     async def _start(self, batch: Batch) -> None:
         """Makes checks of the rows, in chunks; after a restart it resumes where it was."""

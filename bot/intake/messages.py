@@ -28,7 +28,6 @@ from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_
 from bot.errors import SlackError, SlackRefused
 from bot.slack.client import MessagePage, SlackClient, file_info, is_stub
 from bot.slack.retry import Retry
-from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -147,10 +146,9 @@ class MessageReader(Process):
             "liveness": [file.id for file in form.liveness],
         }
 
-        def under_key(tx: Transaction) -> str:
-            return tx.sealer.fingerprint(json.dumps(content, sort_keys=True), purpose="message").rpartition(":")[2]
-
-        return (await self.database.read(under_key))[:32]
+        text = json.dumps(content, sort_keys=True)
+        keyed = await self.database.read(lambda tx: tx.sealer.fingerprint(text, purpose="message"))
+        return keyed.rpartition(":")[2][:32]
 
     async def _understood(self, incoming: IncomingMessage, *, chosen: tuple[str, str] | None = None) -> ParsedMessage:
         """In a thread of its own: a long text without sense can take a while."""

@@ -3,7 +3,6 @@
 Called in the transaction of the change itself. An update is built at delivery, so one in the queue is enough.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.applicants.batch import BatchState
@@ -57,15 +56,7 @@ def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
             _post_results(tx, batch_id, batch.channel, "open" if counts.needs_person else "all", now=now)
         elif batch.state is BatchState.DONE and not counts.needs_person:
             _post_results(tx, batch_id, batch.channel, "all", now=now)
-    at_pace(
-        tx,
-        PostKind.BATCH_PROGRESS,
-        key=batch_id,
-        opening=f"{PostKind.BATCH.value}:{batch_id}",
-        destination=batch.channel,
-        payload={"batch": batch_id},
-        now=now,
-    )
+    at_pace(tx, PostKind.BATCH_PROGRESS, f"{PostKind.BATCH.value}:{batch_id}", now=now)
 
 
 def _post_results(tx: Transaction, batch_id: str, channel: str, what: str, *, now: datetime) -> None:
@@ -74,20 +65,12 @@ def _post_results(tx: Transaction, batch_id: str, channel: str, what: str, *, no
     outbox.enqueue(tx, PostKind.BATCH_RESULTS, key=key, destination=channel, payload=payload, now=now)
 
 
-def at_pace(
-    tx: Transaction,
-    kind: PostKind,
-    *,
-    key: str,
-    opening: str,
-    destination: str,
-    payload: Mapping[str, str],
-    now: datetime,
-) -> None:
+def at_pace(tx: Transaction, kind: PostKind, post_id: str, *, now: datetime) -> None:
     """Update a message, no more often than Slack allows; nothing before the message itself is delivered."""
-    if not outbox.delivered(tx, opening):
+    message = outbox.find(tx, post_id)
+    if message is None or not outbox.delivered(tx, post_id):
         return
-    updates = outbox.updates_of(tx, opening, kind)
+    updates = outbox.updates_of(tx, post_id, kind)
     if updates.is_waiting:
         return
     due_at = now
@@ -97,10 +80,10 @@ def at_pace(
     outbox.enqueue(
         tx,
         kind,
-        key=f"{key}:{updates.count + 1}",
-        destination=destination,
-        parent_id=opening,
-        payload=payload,
+        key=f"{post_id.partition(':')[2]}:{updates.count + 1}",
+        destination=message.destination,
+        parent_id=post_id,
+        payload=message.payload,
         now=now,
         due_at=due_at,
     )

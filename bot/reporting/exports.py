@@ -115,15 +115,4 @@ def _enqueue(tx: Transaction, kind: PostKind, export: Export, *, destination: st
 
 def _refresh(tx: Transaction, export_id: str, *, now: datetime) -> None:
     """Update its message; nothing where there is none."""
-    opening = f"{PostKind.EXPORT.value}:{export_id}"
-    message = outbox.find(tx, opening)
-    if message is not None:
-        refresh.at_pace(
-            tx,
-            PostKind.EXPORT_PROGRESS,
-            key=export_id,
-            opening=opening,
-            destination=message.destination,
-            payload={"export": export_id},
-            now=now,
-        )
+    refresh.at_pace(tx, PostKind.EXPORT_PROGRESS, f"{PostKind.EXPORT.value}:{export_id}", now=now)

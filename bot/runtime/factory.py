@@ -26,8 +26,8 @@ from bot.intake.batches import Batches
 from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
-from bot.outbox import Outbox
 from bot.outbox.batch_posts import batch_builders
+from bot.outbox.delivery import Outbox
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.queries.details import CheckDetails
@@ -61,13 +61,13 @@ from bot.slack.signature import SlackSignature
 from bot.smile_id.client import CALL_SECONDS, TIMEOUT, V1Client
 from bot.smile_id.interface import SmileID
 from bot.smile_id.v1 import SmileIDV1
-from bot.submission import PASS_SECONDS, SubmissionWorker
 from bot.submission.photo_decoder import PhotoDecoder
 from bot.submission.photos import PhotoLoader
 from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
+from bot.submission.worker import PASS_SECONDS, SubmissionWorker
 from storage import meta
 from storage.attempts import RESULTS
 from storage.batches import BATCHES

@@ -101,23 +101,20 @@ def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], 
 
 def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     """Release a held check as it is. False when it is not held (any more)."""
-    check = checks.get(tx, ref)
-    if check.held is None or not _release(tx, check, check.held, by=by, how="let_pass", now=now):
-        return False
-    preflight_holds.keep_passed(tx, ref, preflight_holds.passed(tx, ref) | {check.held.value})
-    return True
+    held = _release(tx, ref, by=by, how="let_pass", now=now)
+    if held is not None:
+        preflight_holds.keep_passed(tx, ref, preflight_holds.passed(tx, ref) | {held.value})
+    return held is not None
 
 
 def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by: str, now: datetime) -> bool:
     """Release a held check with other photos, which are checked too. False when it is not held (any more)."""
-    check = checks.get(tx, ref)
-    if check.held is None or not _release(tx, check, check.held, by=by, how="other_photos", now=now):
+    if _release(tx, ref, by=by, how="other_photos", now=now) is None:
         return False
     checks.keep_photos(tx, ref, photos)
     checks.forget_photo_checks(tx, ref)
-    preflight_holds.keep_passed(
-        tx, ref, preflight_holds.passed(tx, ref) - {HoldReason.PHOTOS.value, HoldReason.SELFIE_SEEN.value}
-    )
+    about_photos = {HoldReason.PHOTOS.value, HoldReason.SELFIE_SEEN.value}
+    preflight_holds.keep_passed(tx, ref, preflight_holds.passed(tx, ref) - about_photos)
     return True
 
 
@@ -136,16 +133,20 @@ def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bo
     return False
 
 
-def _release(tx: Transaction, check: Check, held: HoldReason, *, by: str, how: str, now: datetime) -> bool:
+def _release(tx: Transaction, ref: str, *, by: str, how: str, now: datetime) -> HoldReason | None:
+    """Why it was held; None when it is not held (any more)."""
+    check = checks.get(tx, ref)
+    if check.held is None:
+        return None
     paused = max(timedelta(0), now - _asked_at(check))
-    if not preflight_holds.release(tx, check.ref, paused=paused, now=now):
-        return False
-    audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=check.ref, detail=held.value)
-    _answer_questions(tx, check, {"by": by, "how": how, "held": held.value}, now=now)
-    outbox.drop_overtaken(tx, check.ref, kinds=[PostKind.HELD], now=now)
-    refresh.check_changed(tx, check.ref, now=now)
+    if not preflight_holds.release(tx, ref, paused=paused, now=now):
+        return None
+    audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=ref, detail=check.held.value)
+    _answer_questions(tx, check, {"by": by, "how": how, "held": check.held.value}, now=now)
+    outbox.drop_overtaken(tx, ref, kinds=[PostKind.HELD], now=now)
+    refresh.check_changed(tx, ref, now=now)
     tx.wake(checks.SUBMISSION)
-    return True
+    return check.held
 
 
 def _ask(tx: Transaction, check: Check, *, key: str, payload: Mapping[str, str], now: datetime) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bot.access.permissions import Access
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Message, Post, PostKind
-from bot.outbox import Outbox
+from bot.outbox.delivery import Outbox
 from bot.outbox.rate_limiter import RateLimiter
 from bot.settings import Settings
 from bot.slack.client import SlackClient

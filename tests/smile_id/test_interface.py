@@ -29,7 +29,7 @@ from bot.smile_id.interface import (
 )
 from bot.smile_id.messages import json_object
 from bot.smile_id.signature import matches, read_stamp, sign, stamp
-from bot.submission import MAX_TRIES
+from bot.submission.retries import MAX_TRIES
 from storage import attempts
 from tests.journeys.world import Journey, journey
 

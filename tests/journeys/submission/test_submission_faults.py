@@ -16,7 +16,7 @@ import pytest
 from bot.domain.check.check import Check
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
-from bot.submission import MAX_TRIES
+from bot.submission.retries import MAX_TRIES
 from storage import attempts, leases
 from storage.engine.database import Transaction
 from tests.journeys.world import ADMIN, PATIENT, Journey, StoppedClock, journey
