@@ -1,12 +1,8 @@
 """Gets each answer to its person exactly once: where they acted, else by a direct message of the outbox.
 
-Where the person acted only they see an answer, and Slack has no way to search for it afterwards. So it is retried only
-where Slack surely did not take it; in every other case one direct message brings it, a post of the outbox, which
-searches for a post before it repeats one.
-
-A row of the outbox never holds an answer, since that quotes what the message says. It holds the ids of the message,
-and the answer is rebuilt at delivery. An answer in transit is kept in memory only, for minutes; an answer to anything
-but a message is delivered from there alone, and once it is gone its person is notified that it was lost.
+Where a person acted Slack cannot be searched for an answer, so it is retried only where Slack surely did not take it.
+A row of the outbox holds the ids of the message, never the answer, which quotes it: the answer is rebuilt at delivery,
+or kept in memory for minutes. One to anything but a message is kept only there; its loss is told to its person.
 """
 
 from collections.abc import Awaitable, Callable

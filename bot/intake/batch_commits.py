@@ -1,7 +1,6 @@
 """The preview of a batch and its transitions, each a plain function inside a transaction of the caller.
 
-A transition, its line in the audit trail and its posts are committed together. `bot.outbox.refresh` ends a batch with
-its last row, since every transition of a row may be the last.
+`bot.outbox.refresh` ends a batch with its last row, since every transition of a row may be the last.
 """
 
 import hashlib

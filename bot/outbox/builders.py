@@ -1,8 +1,4 @@
-"""The interface to those who build posts.
-
-The composition root hands the outbox one builder for each kind of post, so the outbox imports none of the rooms that
-know the content.
-"""
+"""The interface to those who build posts: the outbox gets one builder for each kind, and imports none of them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

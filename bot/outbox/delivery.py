@@ -1,8 +1,7 @@
 """Delivers posts: in order, at Slack's pace, at least once, and shown once.
 
-This is the worker: claim, lease, retry with backoff, give up. Messages, updates and files are delivered in a module
-each; `outcomes` stores the consequences. What cannot be delivered where it belongs goes to the requester directly; what
-cannot be delivered at all ends where an operator sees it.
+This is the worker: claim, lease, retry with backoff, give up. What cannot be delivered where it belongs goes to the
+requester directly; what cannot be delivered at all ends where an operator sees it.
 """
 
 from collections import Counter
@@ -20,11 +19,10 @@ from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncert
 from bot.outbox.builders import Builders, File, Follower
 from bot.outbox.file_delivery import FileDelivery
 from bot.outbox.lost_answers import LostAnswers
-from bot.outbox.message_delivery import MessageDelivery
+from bot.outbox.message_delivery import MessageDelivery, UpdateDelivery
 from bot.outbox.outcomes import NO_ACCESS, AccessLost, DeliveryOutcome, Dropped, Failed, PostEnd, Postponed
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, context_of
-from bot.outbox.update_delivery import UpdateDelivery
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
 from storage import deliveries, outbox

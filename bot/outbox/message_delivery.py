@@ -1,4 +1,4 @@
-"""Posts a message: into its thread, into a channel, or to one person directly."""
+"""Posts a message into its thread, into a channel or to one person directly; updates one in place."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
@@ -8,7 +8,8 @@ from bot.domain.check.check import Check
 from bot.domain.outbox import ELSEWHERE, Message, Post, PostKind
 from bot.outbox.builders import Builders
 from bot.outbox.lost_answers import LostAnswers
-from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed, Redirected, Spread, ToAuthor
+from bot.outbox.outcomes import Delivered, DeliveryOutcome, Dropped, Failed, Redirected, Reissued, Spread, ToAuthor
+from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import SHARED, Context, Recipients, is_direct
 from bot.slack.client import FoundMessage, SlackClient
 
@@ -75,6 +76,36 @@ class MessageDelivery:
                 channel=channel, text=message.text, blocks=message.blocks, post_id=post.id, thread_ts=thread_ts
             )
         return Delivered(place=place)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class UpdateDelivery:
+    """A repeat does no harm, so a lost answer needs no search."""
+
+    slack: SlackClient
+    rate_limiter: RateLimiter
+
+    async def deliver(self, post: Post, context: Context, message: Message) -> DeliveryOutcome:
+        """Raises SlackError where the call failed; a `SlackRefused` that names a deleted message leads to `closed`."""
+        parent = context.parent
+        if parent is None or parent.channel is None or parent.ts is None:
+            return self.closed(post, context, "no message to update")
+        try:
+            await self.slack.update(channel=parent.channel, ts=parent.ts, text=message.text, blocks=message.blocks)
+        finally:
+            self.rate_limiter.pause(post.destination)
+        return Delivered(place=FoundMessage(channel=parent.channel, ts=parent.ts))
+
+    def closed(self, post: Post, context: Context, why: str) -> DeliveryOutcome:
+        """The outcome when the message was deleted, or takes no update any more.
+
+        Progress is dropped. The confirmation of a rejection or failure becomes a result of its own. That of an approval
+        is dropped too: a confirmed approval is a message of its own anyway.
+        """
+        parent, check = context.parent, context.check
+        if post.kind is PostKind.CONFIRMED and check and parent and parent.kind is PostKind.RESULT_UNCONFIRMED:
+            return Reissued(check=check, unconfirmed=parent, why=why)
+        return Dropped(why=why)
 
 
 def _thread(post: Post, context: Context) -> str | None:

@@ -1,5 +1,1 @@
-"""Turns what Smile ID says into the state of a check.
-
-`callbacks` and `polling` receive it; both end in `settlement`, which asks `bot.domain.results.trust_rules` how much of
-it to believe, and has `announcements` report it.
-"""
+"""Smile ID's word becomes the state of a check: `callbacks` and `polling` receive it, `settlement` rules on it."""

@@ -239,11 +239,9 @@ def _decided(tx: Transaction, check: Check, agreement: Agreement | None) -> dict
 
 
 def _is_reported_with_its_file(tx: Transaction, received: ReceivedMessage, kind: PostKind) -> bool:
-    """Whether the result is reported with the file of applicants that the check came from, and not in the thread.
+    """Whether a plain verdict is told by its file of applicants alone: in the file's counts and file of results.
 
-    That is so for a file's plain verdicts: they are in its counts and its file of results. A result that differs from
-    the authority's record is posted in the thread too, and so is that of a row which had a post there before, or which
-    somebody ran again by itself.
+    Not where it differs from the authority's record, nor where the row had a post in the thread or was run again.
     """
     check = received.check
     return (

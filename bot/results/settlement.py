@@ -1,7 +1,6 @@
 """The only place where a message of Smile ID changes the state of a check; `announcements` reports it to people.
 
-Everything runs inside a transaction of the caller: the message is kept, the check moved and the posts enqueued
-together, or not at all.
+Inside the caller's transaction: the message is kept, the check moved and the posts enqueued together, or not at all.
 """
 
 import random

@@ -1,7 +1,7 @@
 """Moves of a check in which Smile ID has no part: accept, hold, cancel, run again.
 
-Each runs inside a transaction of the caller: a move, its line in the audit trail and its posts are written together or
-not at all. `checkpoints` has the steps of a submission.
+Each inside the caller's transaction: a move, its line in the audit trail and its posts are written together or not at
+all. `checkpoints` has the steps of a submission.
 """
 
 from collections.abc import Mapping, Sequence
