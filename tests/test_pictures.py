@@ -17,7 +17,7 @@ from PIL import Image
 import bot.slack.blocks
 from bot.domain.outbox import Message, PostKind
 from bot.sandbox.page import drawing, marks
-from bot.sandbox.page.drawing import Canvas
+from bot.sandbox.page.canvas import Canvas
 from bot.sandbox.page.marks import NotDrawn
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
 from bot.slack.blocks import private

@@ -1,5 +1,6 @@
 """A scene is one thing that the bot says, a sheet is a picture of several; `scenes/` makes them."""
 
+import base64
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +11,16 @@ from typing import Any
 from bot.domain.outbox import Message, PostKind
 from bot.outbox.builders import File
 from bot.sandbox.page import drawing
-from bot.sandbox.page.drawing import Canvas, Typed
+from bot.sandbox.page.canvas import Canvas, Typed
+from bot.sandbox.page.rendering import STATIC
 from tests.pictures.people import READER
 
 DESKTOP, PHONE, TWO_MODALS = 760, 420, 1100
 """Pixels: a conversation in Slack's window, a large phone, and two columns of modals."""
 
-_CSS = Path(drawing.__file__).with_name("drawing.css").read_text(encoding="utf-8")
+_CSS = "".join(
+    path.read_text(encoding="utf-8") for path in (STATIC / "drawing.css", Path(__file__).with_name("sheet.css"))
+)
 
 
 class Place(Enum):
@@ -55,21 +59,35 @@ class Scene:
                 blocks: Sequence[Mapping[str, Any]] = view["blocks"]
                 return blocks
 
+    def _source(self, name: str) -> str | None:
+        return _data_url(self.images[name]) if name in self.images else None
+
     def html(self, asked: set[str] | None = None) -> str:
         """`asked`: confirmations that the sheet has drawn already; new ones are added."""
         asked = set() if asked is None else asked
-        canvas = Canvas(reader=READER, typed=self.typed, errors=self.errors, images=self.images, asked=asked)
+        canvas = Canvas(reader=READER, typed=self.typed, errors=self.errors, source=self._source, asked=asked)
         match self.shows:
             case Message(text=text, blocks=listed):
-                drawn = drawing.message(canvas, text=text, listed=listed, at="3:30 PM", note=self.place.value)
+                drawn = drawing.message(canvas, words=text, listed=listed, at="3:30 PM", note=self.place.value)
             case File(comment=comment, name=name, data=data, alt_text=alt_text):
-                attached = drawing.file(name, data, alt_text)
+                is_picture, is_table = name.endswith(".png"), name.endswith(".csv")
+                attached = drawing.file(
+                    name,
+                    size_bytes=len(data),
+                    source=_data_url(data) if is_picture else None,
+                    alt=alt_text,
+                    content=data.decode("utf-8-sig") if is_table else None,
+                )
                 drawn = drawing.message(
-                    canvas, text=comment, listed=(), at="3:30 PM", note=self.place.value, below=attached
+                    canvas, words=comment, listed=(), at="3:30 PM", note=self.place.value, below=attached
                 )
             case view:
                 drawn = drawing.home(canvas, view) if view["type"] == "home" else drawing.modal(canvas, view)
         return f'<div class="scene"><div class="caption">{html.escape(self.caption)}</div>{drawn}</div>'
+
+
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ The rules: docs.slack.dev/messaging/formatting-message-text (2026-11).
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -43,11 +43,20 @@ class Reader:
     now: datetime
     """Today and yesterday count from here."""
     zone: tzinfo
+    href: Callable[[str], str | None] = lambda _url: None
+    """Where a link leads; without an answer it is drawn and leads nowhere."""
+    is_strict: bool = True
+    """Whether an unknown person or channel is refused; else it is shown by its id, as Slack does."""
 
 
 def plain(text: str) -> str:
     """plain_text, where only line breaks have a meaning."""
     return html.escape(text).replace("\n", "<br>")
+
+
+def escaped(text: str) -> str:
+    """For a text area, which keeps its line breaks."""
+    return html.escape(text)
 
 
 def mrkdwn(text: str, reader: Reader) -> str:
@@ -84,22 +93,33 @@ def _safe(text: str) -> str:
 def _token(inside: str, reader: Reader) -> str:
     target, bar, label = inside.partition("|")
     if target.startswith("@"):
-        return _mention("@", target[1:], reader.people)
+        return _mention("@", target[1:], reader.people, reader)
     if target.startswith("#"):
-        return _mention("#", target[1:], reader.channels)
+        return _mention("#", target[1:], reader.channels, reader)
+    if target.startswith("!subteam^") and not reader.is_strict:
+        return f'<span class="mention">{plain(label or "@" + target.partition("^")[2])}</span>'
     if target in ("!here", "!channel", "!everyone"):
         return f'<span class="mention">@{target[1:]}</span>'
     if target.startswith("!date^"):
         return plain(_date(target, label, reader))
     if target.startswith(("https://", "http://", "mailto:")):
-        return f"<a>{_safe(label) if bar else html.escape(target)}</a>"
+        return link(html.unescape(target), _safe(label) if bar else html.escape(html.unescape(target)), reader)
     raise NotDrawn(f"Slack would read <{inside[:60]}> as a link or mention, and nothing here knows it")
 
 
-def _mention(mark: str, id_: str, names: Mapping[str, str]) -> str:
-    if id_ not in names:
+def link(url: str, inside: str, reader: Reader) -> str:
+    """`inside` is HTML."""
+    leads_to = reader.href(url)
+    if leads_to is None:
+        return f"<a>{inside}</a>"
+    away = "" if leads_to.startswith("/") else ' target="_blank" rel="noopener noreferrer"'
+    return f'<a href="{html.escape(leads_to)}"{away}>{inside}</a>'
+
+
+def _mention(mark: str, id_: str, names: Mapping[str, str], reader: Reader) -> str:
+    if id_ not in names and reader.is_strict:
         raise NotDrawn(f"nobody here is {mark}{id_}")
-    return f'<span class="mention">{mark}{names[id_]}</span>'
+    return f'<span class="mention">{mark}{plain(names.get(id_, id_))}</span>'
 
 
 def _ago(span: timedelta) -> str:

@@ -15,10 +15,19 @@ class Changes:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.count = 0
+        """How often something was told."""
 
     def tell(self) -> None:
+        self.count += 1
         self._event.set()
         self._event = asyncio.Event()
+
+    async def after(self, count: int) -> int:
+        """Wait until something was told since `count`; gives the new count."""
+        while self.count <= count:
+            await self._event.wait()
+        return self.count
 
     async def until(self, condition: Callable[[], bool], timeout_seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -24,6 +24,9 @@ from bot.sandbox.slack.submission import Submission, take_answer
 from bot.sandbox.slack.views import OpenView
 from bot.sandbox.slack.world import JSON, User
 
+_EMPTIED = {"static_select", "users_select", "conversations_select", "channels_select"}
+"""Menus that a person may empty again where the field is optional."""
+
 
 class Modal:
     """A live handle: after an update it shows the newer view."""
@@ -195,6 +198,8 @@ class Modal:
 
     def _choice(self, block: JSON, element: JSON, value: Any) -> Any:
         kind, block_id = element["type"], block["block_id"]
+        if value is None and kind in _EMPTIED and block.get("optional"):
+            return None
         if kind in {"static_select", "radio_buttons"}:
             return _offered(element, value, block_id)
         if kind in {"checkboxes", "multi_static_select"}:
@@ -207,13 +212,13 @@ class Modal:
             value = _several(element, value, block_id)
             if strangers := set(value) - set(self._stage.world.users):
                 raise ClientRefuses(f"there is no user {sorted(strangers)}", block_id)
-        if kind == "conversations_select" and value not in self._conversations(element):
+        if kind == "conversations_select" and value not in self.conversations(element):
             raise ClientRefuses(f"{value} is not offered", block_id)
         if kind == "users_select" and value not in self._stage.world.users:
             raise ClientRefuses(f"there is no user {value}", block_id)
         return value
 
-    def _conversations(self, element: JSON) -> list[str]:
+    def conversations(self, element: JSON) -> list[str]:
         """What a conversation menu lists: this person's conversations that pass the filter."""
         rule = element.get("filter") or {}
         kinds = set(rule.get("include") or ["im", "mpim", "private", "public"])

@@ -87,6 +87,11 @@ class Person:
         assert top is not None
         return Modal(self._stage, self.user, top)
 
+    @property
+    def open_modals(self) -> list[Modal]:
+        """This person's stack of views, the top one last."""
+        return [Modal(self._stage, self.user, view) for view in self._stage.views.stacks.get(self.user_id, ())]
+
     async def upload(
         self,
         path_or_bytes: Path | str | bytes,

@@ -8,7 +8,7 @@ from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, parse
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import Refusal, Refused
-from bot.sandbox.page.drawing import Typed
+from bot.sandbox.page.canvas import Typed
 from bot.slack.blocks import form, ids, kit, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from tests.pictures.people import REQUESTS

@@ -1,0 +1,336 @@
+"""The workspace in a browser: routes. What is seen is `panes`' part, what is done `acts`'."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from bot.sandbox.page import sight
+from bot.sandbox.page.acts import Acts, Answer, Photo, SamplePhotos, photos_of_this_clone
+from bot.sandbox.page.guard import HOSTS, Guard
+from bot.sandbox.page.manifest import Manifest, read_manifest
+from bot.sandbox.page.panes import SHOWN, Panes, View, versions
+from bot.sandbox.page.rendering import STATIC, render
+from bot.sandbox.page.screens import Screens
+from bot.sandbox.page.sight import NotSeen
+from bot.sandbox.slack.errors import ClientRefuses
+from bot.sandbox.slack.server import SlackSandbox
+from bot.sandbox.slack.world import User
+
+DEBOUNCE_SECONDS = 0.08
+"""So long is waited for more news before browsers are told."""
+HEARTBEAT_SECONDS = 15.0
+_SAFE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+"""Files that a browser may show; every other is only downloaded."""
+
+
+class Desk(Protocol):
+    """What stands beside the workspace: stories, faults, what goes on underneath, files to drop."""
+
+    def pane(self, person: User) -> Markup:
+        """The side panel as this person sees it. The page patches it like its own panes, at every change of the
+        workspace; what must survive a patch stands in elements with a `data-key`.
+
+        A `<button data-post="/desk/…" data-body='{"story": "…"}'>` posts that JSON; a `<form data-post="…">` posts its
+        fields as JSON. An answer `{"says": "…"}` is shown in words.
+        """
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Mounted below `/desk`. POSTs come only from the page itself."""
+
+
+Act = Callable[[Acts, Request], Awaitable[Answer]]
+
+
+def page_app(
+    slack: SlackSandbox,
+    *,
+    desk: Desk | None = None,
+    manifest: Manifest | None = None,
+    roles: Mapping[str, str] | None = None,
+    samples: SamplePhotos = photos_of_this_clone,
+    title: str = "Acme Compliance",
+    closing: asyncio.Event | None = None,
+) -> Starlette:
+    """The page of this workspace, for a server on the loopback and on the stand-in's own event loop.
+
+    `roles`: what each person is there, in a word or two, by user id. `samples` makes the photos of *use the sample
+    photos*, the selfie first. `closing` ends the streams of events, so that a server can stop.
+    """
+    page = _Page(
+        slack,
+        desk=desk,
+        manifest=manifest or read_manifest(),
+        roles=roles or {},
+        samples=samples,
+        title=title,
+        closing=closing or asyncio.Event(),
+    )
+    routes: list[BaseRoute] = [
+        Route("/", page.begin),
+        Route("/events", page.events),
+        Mount("/static", StaticFiles(directory=STATIC)),
+        *([Mount("/desk", routes=list(desk.routes()))] if desk is not None else []),
+        Route("/as/{person}/files/{file}", page.file),
+        Route("/as/{person}/suggest", page.suggest),
+        Route("/as/{person}/{place}/panes", page.panes),
+        Route("/as/{person}/{place}", page.whole),
+        *(Route(f"/as/{{person}}/{name}", page.acting(act), methods=["POST"]) for name, act in _ACTS.items()),
+    ]
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Guard)]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={NotSeen: _not_seen})
+
+
+async def _not_seen(request: Request, reason: Exception) -> Response:
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(render("gone.html", reason=str(reason)), status_code=404)
+    return JSONResponse({"ok": False, "says": str(reason)}, status_code=404)
+
+
+class _Page:
+    def __init__(
+        self,
+        slack: SlackSandbox,
+        *,
+        desk: Desk | None,
+        manifest: Manifest,
+        roles: Mapping[str, str],
+        samples: SamplePhotos,
+        title: str,
+        closing: asyncio.Event,
+    ) -> None:
+        self._slack = slack
+        self._desk = desk
+        self._manifest = manifest
+        self._samples = samples
+        self._title = title
+        self._closing = closing
+        self._screens = Screens()
+        self._panes = Panes(slack, self._screens, manifest, roles=roles, title=title)
+
+    def _user(self, request: Request) -> User:
+        return sight.find_person(self._slack, request.path_params["person"])
+
+    def _view(self, request: Request) -> View:
+        wanted = request.query_params.get("shown", "")
+        return View(
+            user=self._user(request),
+            place=request.path_params["place"],
+            thread_ts=request.query_params.get("thread") or None,
+            shown=int(wanted) if wanted.isdecimal() else SHOWN,
+        )
+
+    async def begin(self, _request: Request) -> Response:
+        """The first person in the first channel that they see."""
+        user = next(iter(sight.people(self._slack)), None)
+        if user is None:
+            raise HTTPException(404, "nobody is in this workspace")
+        channels = sight.channels_of(self._slack, user)
+        return RedirectResponse(View(user=user, place=channels[0].id if channels else sight.HOME).url(), 303)
+
+    def _draw(self, request: Request) -> tuple[View, dict[str, Markup]]:
+        view = self._view(request)
+        panes = self._panes.draw(view, is_looked_at=request.query_params.get("seen", "1") == "1")
+        if self._desk is not None:
+            panes["desk"] = self._desk.pane(view.user)
+        return view, panes
+
+    async def whole(self, request: Request) -> Response:
+        view, panes = self._draw(request)
+        return HTMLResponse(
+            render(
+                "page.html",
+                view=view,
+                panes=panes,
+                versions=json.dumps(versions(panes)),
+                title=self._title,
+                has_desk=self._desk is not None,
+                name=self._place_name(view),
+            )
+        )
+
+    def _place_name(self, view: View) -> str:
+        channel = self._slack.channels.get(view.place)
+        if channel is None or channel.is_im:
+            return "Home" if channel is None else "kyc-bot"
+        return f"#{channel.name}"
+
+    async def panes(self, request: Request) -> Response:
+        """All panes but those whose version the browser has already, as its header X-Have lists them."""
+        view, panes = self._draw(request)
+        have = json.loads(request.headers.get("x-have", "{}"))
+        now = versions(panes)
+        changed = {name: drawn for name, drawn in panes.items() if have.get(name) != now[name]}
+        return JSONResponse({"panes": changed, "versions": now, "name": self._place_name(view)})
+
+    async def events(self, _request: Request) -> Response:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._news(), media_type="text/event-stream", headers=headers)
+
+    async def _news(self) -> AsyncIterator[str]:
+        """`changed` at once, since the browser may have missed something while it was away, and at each change."""
+        changes = self._slack.world.changes
+        count = changes.count
+        yield "retry: 1000\nevent: changed\ndata: 0\n\n"
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            while not self._closing.is_set():
+                news = asyncio.ensure_future(changes.after(count))
+                await asyncio.wait({news, closing}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if not news.done():
+                    news.cancel()
+                    yield ": still here\n\n"
+                    continue
+                await asyncio.sleep(DEBOUNCE_SECONDS)
+                count = changes.count
+                yield f"event: changed\ndata: {count}\n\n"
+        finally:
+            closing.cancel()
+
+    async def file(self, request: Request) -> Response:
+        file = sight.find_file(self._slack, self._user(request), request.path_params["file"])
+        is_shown = file.mimetype in _SAFE_TYPES
+        headers = {"Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": "private, max-age=3600"}
+        if not is_shown:
+            headers["Content-Disposition"] = "attachment"
+        kind = file.mimetype if is_shown else "application/octet-stream"
+        pieces = (bytes(piece) async for piece in file.chunks())
+        return StreamingResponse(pieces, media_type=kind, headers=headers)
+
+    async def suggest(self, request: Request) -> Response:
+        given = request.query_params
+        try:
+            found = await self._acts(request).suggest(given["view"], given["block"], given["typed"])
+        except ClientRefuses:
+            found = []
+        return JSONResponse({"options": found})
+
+    def _acts(self, request: Request) -> Acts:
+        return Acts(self._slack, self._screens, self._manifest, self._user(request), samples=self._samples)
+
+    def acting(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                answer = await act(self._acts(request), request)
+            except ClientRefuses as refusal:
+                answer = Answer(ok=False, says=str(refusal))
+            except (KeyError, TypeError, ValueError) as fault:
+                return JSONResponse({"ok": False, "says": f"not understood: {fault!r}"}, status_code=400)
+            return JSONResponse(answer.as_json())
+
+        return endpoint
+
+
+# What each address does
+
+
+async def _photos(form: FormData) -> list[Photo]:
+    uploads = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
+    return [(upload.filename or "file", await upload.read()) for upload in uploads]
+
+
+async def _say(acts: Acts, request: Request) -> Answer:
+    async with request.form() as form:
+        return await acts.say(
+            str(form["channel"]),
+            str(form.get("text", "")),
+            thread_ts=str(form.get("thread", "")) or None,
+            photos=await _photos(form),
+            with_samples=form.get("samples") == "1",
+        )
+
+
+async def _attach(acts: Acts, request: Request) -> Answer:
+    async with request.form() as form:
+        return await acts.attach(
+            str(form["view"]),
+            str(form["block"]),
+            await _photos(form),
+            with_samples=form.get("samples") == "1",
+        )
+
+
+async def _click(acts: Acts, request: Request) -> Answer:
+    """`{"action": …, "value": …}` and where: `{"channel": …, "ts": …}`, `{"view": …}` or `{"home": true}`."""
+    given = await request.json()
+    action, value = str(given["action"]), given.get("value")
+    if given.get("home"):
+        return await acts.press_at_home(action, value)
+    if "view" in given:
+        return await acts.press_in_modal(given["view"], action, value)
+    return await acts.press_in_message(given["channel"], given["ts"], action_id=action, value=value)
+
+
+async def _fill(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return await acts.fill(given["view"], given["block"], given["text"], press_enter=bool(given.get("enter")))
+
+
+async def _choose(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return await acts.choose(given["view"], given["block"], given["action"], given["value"])
+
+
+async def _detach(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return await acts.detach(given["view"], given["block"], given["file"])
+
+
+async def _submit(acts: Acts, request: Request) -> Answer:
+    return await acts.submit((await request.json())["view"])
+
+
+async def _close(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return await acts.close(given["view"], all_views=bool(given.get("all")))
+
+
+async def _shortcut(acts: Acts, request: Request) -> Answer:
+    return await acts.shortcut((await request.json())["callback"])
+
+
+async def _message_shortcut(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return await acts.message_shortcut(given["callback"], given["channel"], given["ts"])
+
+
+async def _delete(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return await acts.delete(given["channel"], given["ts"])
+
+
+async def _home(acts: Acts, _request: Request) -> Answer:
+    return await acts.open_home()
+
+
+async def _seen(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return acts.seen(given["channel"], given["ts"])
+
+
+_ACTS: dict[str, Act] = {
+    "say": _say,
+    "click": _click,
+    "choose": _choose,
+    "fill": _fill,
+    "attach": _attach,
+    "detach": _detach,
+    "submit": _submit,
+    "close": _close,
+    "shortcut": _shortcut,
+    "message-shortcut": _message_shortcut,
+    "delete": _delete,
+    "home": _home,
+    "seen": _seen,
+}

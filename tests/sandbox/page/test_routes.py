@@ -1,0 +1,119 @@
+"""What the page answers: who sees what, and whom it turns away."""
+
+import httpx
+import pytest
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.sandbox.slack.world import User
+from tests.sandbox.page.world import CHANNEL, GIFT, REVIEW, page_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_address_opens_on_the_first_channel_of_the_first_person() -> None:
+    async with page_of() as site:
+        response = await site.client.get("/")
+    assert response.url.path == f"/as/amina/{CHANNEL}"
+    assert "Invented people" in response.text
+    assert "You are <b>amina</b>" in response.text
+
+
+async def test_everybody_sees_their_channels_alone() -> None:
+    async with page_of() as site:
+        amina = await site.browser("amina").panes()
+        remi = await site.browser("remi").panes(REVIEW)
+        refused = await site.browser("amina").page(REVIEW)
+    assert "kyc-review" not in amina["sidebar"]
+    assert "kyc-review" in remi["sidebar"]
+    assert refused.status_code == 404
+
+
+async def test_a_guest_sees_only_the_channels_that_they_are_in() -> None:
+    async with page_of() as site:
+        gift = site.browser("gift")
+        before = await gift.page(CHANNEL)
+        refused = await gift.say("May I?")
+        site.slack.channels[CHANNEL].members.add(GIFT)
+        after = await gift.page(CHANNEL)
+    assert (before.status_code, after.status_code) == (404, 200)
+    assert not refused["ok"]
+    assert site.slack.messages(CHANNEL) == []
+
+
+async def test_a_direct_conversation_is_its_two_partners_alone() -> None:
+    async with page_of() as site:
+        await site.slack.person("U0REMI00001").write("a secret of remi's")
+        own = await site.browser("remi").sees("D0REMI00001")
+        other = await site.browser("amina").page("D0REMI00001")
+    assert "a secret of remi" in own
+    assert other.status_code == 404
+
+
+async def test_a_post_of_another_page_is_refused() -> None:
+    async with page_of() as site:
+        response = await site.client.post(
+            "/as/amina/say", data={"channel": CHANNEL, "text": "hi"}, headers={"X-Workspace": ""}
+        )
+    assert response.status_code == 403
+    assert site.slack.messages(CHANNEL) == []
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "workspace.test:8000"])
+async def test_a_foreign_name_for_the_loopback_is_refused(host: str) -> None:
+    async with page_of() as site:
+        response = await site.client.get(f"/as/amina/{CHANNEL}", headers={"Host": host})
+    assert response.status_code == 400
+
+
+async def test_nothing_comes_from_another_host_and_no_script_stands_in_the_page() -> None:
+    async with page_of() as site:
+        response = await site.browser().page()
+    assert "script-src 'self'" in response.headers["content-security-policy"]
+    assert "<script>" not in response.text
+    assert "style=" not in response.text
+    assert "//" not in response.text.replace("<!doctype html>", "")
+
+
+async def test_the_panes_that_a_browser_has_are_not_sent_again() -> None:
+    async with page_of() as site:
+        first = (await site.client.get(f"/as/amina/{CHANNEL}/panes")).json()
+        have = {"X-Have": httpx.Response(200, json=first["versions"]).text}
+        again = (await site.client.get(f"/as/amina/{CHANNEL}/panes", headers=have)).json()
+        await site.browser("remi").say("news")
+        news = (await site.client.get(f"/as/amina/{CHANNEL}/panes", headers=have)).json()
+    assert again["panes"] == {}
+    assert "news" in news["panes"]["messages"]
+
+
+async def test_a_stream_of_events_tells_of_each_change() -> None:
+    async with page_of() as site, site.client.stream("GET", "/events") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        lines = response.aiter_lines()
+        heard = [await anext(lines) for _ in range(4)]
+        await site.browser("remi").say("news")
+        heard += [await anext(lines)]
+    assert heard.count("event: changed") == 2
+
+
+class _Desk:
+    def pane(self, person: User) -> Markup:
+        return Markup("<p>for {}</p>").format(person.name)
+
+    def routes(self) -> list[Route]:
+        return [Route("/story", self.story, methods=["POST"])]
+
+    async def story(self, _request: Request) -> Response:
+        return JSONResponse({"says": "approved"})
+
+
+async def test_a_desk_stands_beside_the_workspace() -> None:
+    async with page_of(desk=_Desk()) as site:
+        panes = await site.browser().panes()
+        answer = await site.client.post("/desk/story", json={})
+        refused = await site.client.post("/desk/story", json={}, headers={"X-Workspace": ""})
+    assert panes["desk"] == "<p>for amina</p>"
+    assert answer.json() == {"says": "approved"}
+    assert refused.status_code == 403
