@@ -14,7 +14,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -29,7 +28,7 @@ from bot.reporting import report_reader
 from bot.reporting.export_writer import parts
 from bot.results import releases
 from bot.runtime import doctor, log_config
-from bot.runtime.reference_data import read_tables
+from bot.runtime.factory import read_tables
 from bot.runtime.server import run
 from bot.settings import Settings
 from bot.slack import manifest
@@ -270,7 +269,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
 
     Recorded in the audit trail; may run beside the bot. A terminal shows the progress.
     """
-    zone = ZoneInfo(_settings().timezone)
+    zone = _settings().zone
     wanted = ExportRange(
         since=first.replace(tzinfo=zone) if first else None,
         until=(last + timedelta(days=1)).replace(tzinfo=zone) if last else None,
@@ -301,8 +300,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
 def print_summary(*, day: datetime | None, as_json: bool) -> None:
     """Print the managers' figures of one day; reads only, may run beside the bot."""
     settings, now = _settings(), datetime.now(UTC)
-    zone = ZoneInfo(settings.timezone)
-    today = now.astimezone(zone).date()
+    today = now.astimezone(settings.zone).date()
     period = day_of(day.date() if day else today - timedelta(days=1))
     if period.first > today:
         click.echo("that day has not come yet", err=True)

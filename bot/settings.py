@@ -294,10 +294,14 @@ class Settings(BaseSettings):
         return bool(self.seen_before) and (in_production or "seen_before" in self.model_fields_set)
 
     @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
     def working(self) -> WorkingHours:
         """When people can be expected to look."""
         begin, end = self.working_hours
-        return WorkingHours(days=self.working_days, begin=begin, end=end, zone=ZoneInfo(self.timezone))
+        return WorkingHours(days=self.working_days, begin=begin, end=end, zone=self.zone)
 
     @property
     def socket_mode(self) -> bool:

@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from bot.access.permissions import Access
 from bot.domain.id_types.id_types import IDTypes
@@ -25,4 +24,4 @@ class Process:
 
     def today(self) -> date:
         """In the time zone of the settings."""
-        return self.now().astimezone(ZoneInfo(self.settings.timezone)).date()
+        return self.now().astimezone(self.settings.zone).date()

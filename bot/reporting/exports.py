@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -37,8 +36,8 @@ class Exports(Process):
         """Store a manager's request; the file comes by direct message. Raises Refused."""
         permission = await self.access.has(user, Role.MANAGER, Role.ADMIN)
         permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER))
-        now, zone = self.now(), ZoneInfo(self.settings.timezone)
-        asked = parse(typed, today=now.astimezone(zone).date())
+        now, zone = self.now(), self.settings.zone
+        asked = parse(typed, today=self.today())
         since, until = asked.period.span(zone) if asked.period else (None, now)
         until = min(until, now)
         total = await self.database.read(exports.count, ExportRange(since=since, until=until))

@@ -5,7 +5,6 @@ A summary's posts and buttons keep their request as a payload of ids and dates.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from bot.domain.reporting.figures import Report, reach, report
 from bot.domain.reporting.periods import Period, PeriodKind
@@ -17,12 +16,11 @@ from storage.engine.database import Transaction
 
 def read(tx: Transaction, asked: SummaryRequest, *, settings: Settings, as_of: datetime) -> Report:
     """The figures of a period as they are known now, and those of the periods before it; reads only."""
-    zone = ZoneInfo(settings.timezone)
-    since, until = reach(asked.period, zone)
+    since, until = reach(asked.period, settings.zone)
     return report(
         [*check_facts.settled(tx, since, until), *check_facts.still_open(tx)],
         asked.period,
-        zone=zone,
+        zone=settings.zone,
         as_of=as_of,
         review_due=settings.review_due,
         began=summaries.began(tx),

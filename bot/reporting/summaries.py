@@ -6,7 +6,6 @@ Decides which summaries are due and who may see them; `summary_posts` builds the
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from bot.access.permissions import Role
 from bot.access.process import Process
@@ -39,10 +38,6 @@ class Summaries(Process):
     with_charts: bool
     """Whether a picture can be drawn; otherwise none is promised and none is enqueued."""
 
-    @property
-    def _zone(self) -> ZoneInfo:
-        return ZoneInfo(self.settings.timezone)
-
     async def tick(self) -> None:
         """Post all summaries that are due; a repeat, also after a restart, changes nothing."""
         now, channel = self.now(), self.settings.summary_channel
@@ -64,7 +59,7 @@ class Summaries(Process):
             for kind in SCHEDULED_KINDS
             for period in due(
                 kind,
-                zone=self._zone,
+                zone=self.settings.zone,
                 hour=self.settings.summary_time,
                 now=now,
                 since=since,
@@ -93,7 +88,7 @@ class Summaries(Process):
     def _in_doubt_since(self, tx: Transaction, period: Period) -> datetime | None:
         """The old bot may have posted what fell due before its backup was restored here."""
         restored_at = meta.kept(tx, "restored_at")
-        due_at = at(period.last + timedelta(days=1), self.settings.summary_time, self._zone)
+        due_at = at(period.last + timedelta(days=1), self.settings.summary_time, self.settings.zone)
         return due_at if restored_at is not None and due_at <= from_text(restored_at) else None
 
     async def answer(self, user: str, typed: str) -> SummaryAnswer:

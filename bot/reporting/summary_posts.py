@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from bot.access.process import Process
 from bot.domain.outbox import Message, Post, PostKind
@@ -33,8 +32,6 @@ NAMES_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryPostData:
-    """The data of a post about figures."""
-
     report: Report
     opening: Post | None
     """The summary whose thread a file belongs to."""
@@ -96,7 +93,7 @@ class SummaryPosts(Process):
         )
 
     def _summary_context(self, post: Post, report: Report) -> SummaryContext:
-        due = at(report.period.last + timedelta(days=1), self.settings.summary_time, ZoneInfo(self.settings.timezone))
+        due = at(report.period.last + timedelta(days=1), self.settings.summary_time, self.settings.zone)
         by = post.payload.get("by")
         is_late = by is None and self.now() - due > LATE
         return SummaryContext(

@@ -34,8 +34,6 @@ from storage.engine.database import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Facts:
-    """The data of a post to reviewers."""
-
     check: Check
     entry: IDType | None
     review: Review | None

@@ -30,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Click:
-    """A reviewer's click on one check."""
-
     user: str
     ref: str
     is_admin: bool

@@ -21,8 +21,6 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Reminders(Process):
-    """Acts when reviewers do not."""
-
     slack: SlackClient
 
     async def tick(self) -> None:

@@ -1,1 +1,1 @@
-"""Makes every object, starts, stops and watches it: factory, workers, clock, health, metrics, backups, doctor."""
+"""Makes every object, starts, stops and watches it: factory, workers, clock, metrics, backups, doctor."""

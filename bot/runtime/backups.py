@@ -12,7 +12,7 @@ from bot.access.process import Process
 from bot.domain.outbox import OperatorAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
-from bot.runtime.health import Health
+from bot.runtime.metrics import Health
 from storage.engine import backup
 from storage.engine.sealing import Sealer
 

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 import structlog
 
-from bot.runtime.health import Health
+from bot.runtime.metrics import Health
 from storage import timers
 from storage.engine.database import Database, Transaction
 

@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from importlib import resources
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 import aiohttp
@@ -20,6 +22,7 @@ from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultCodes, ResultMeaning
+from bot.errors import SettingsFault
 from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder
 from bot.intake.batches import Batches
@@ -47,10 +50,8 @@ from bot.review.cards import ReviewCards
 from bot.review.subscriptions import Subscriptions
 from bot.runtime.backups import Backups
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
-from bot.runtime.health import Health
 from bot.runtime.id_type_sync import IDTypeSync
-from bot.runtime.metrics import Metrics, read_gauges
-from bot.runtime.reference_data import read_tables
+from bot.runtime.metrics import Health, Metrics, read_gauges
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
 from bot.settings import Settings
 from bot.slack.batch_files import BatchFiles
@@ -409,6 +410,22 @@ def connect_smile_id(
         on_date=on_date,
     )
     return SmileIDV1(client=client, codes=codes or ResultCodes({}))
+
+
+def read_tables(settings: Settings) -> tuple[ResultCodes, IDTypes]:
+    """Smile ID's tables, ours or an operator's copy; raises SettingsFault."""
+    ours = resources.files("bot") / "data"
+    trusted = ResultCodes.parse((ours / "result-codes.csv").read_text(encoding="utf-8"))
+    codes = ResultCodes.parse(_copy(settings.result_codes), trusted=trusted) if settings.result_codes else trusted
+    types = _copy(settings.id_types) if settings.id_types else (ours / "id-types.csv").read_text(encoding="utf-8")
+    return codes, IDTypes.parse(types)
+
+
+def _copy(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise SettingsFault(f"{path.name} cannot be read ({type(fault).__name__})") from fault
 
 
 async def _http(stack: AsyncExitStack, timeout: httpx.Timeout) -> httpx.AsyncClient:

@@ -30,8 +30,6 @@ PRODUCTS = "smile_id_products"
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class IDTypeSync(Process):
-    """Keeps the ID types on offer up to date."""
-
     smile_id: SmileID
 
     @property

@@ -1,7 +1,9 @@
-"""Figures for operators, in Prometheus' text form; names are a contract with those who watch them."""
+"""What operators watch: the bot's health, and figures in Prometheus' text form, whose names are a contract."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -10,6 +12,32 @@ from bot.domain.check.states import State
 from bot.domain.installation import ForeignPart
 from storage import checks, leases
 from storage.engine.database import Transaction
+
+_SMILE_ID_IS_THERE = frozenset({"ok", "refused", "expired"})
+_SLACK_IS_CLOSED = frozenset({"failed", "invalid_auth", "not_authed", "token_revoked", "token_expired"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """What `/readyz` reports: whether the bot can take requests, and what is wrong outside meanwhile."""
+
+    started: bool = False
+    stopping: bool = False
+    degraded: dict[str, str] = field(default_factory=dict)
+    """What is wrong outside, in few words: none of it keeps the bot from taking requests."""
+
+    def note(self, what: str, fault: str | None) -> None:
+        """Keep the fault of one thing; None: there is none."""
+        if fault is None:
+            self.degraded.pop(what, None)
+        else:
+            self.degraded[what] = fault
+
+    def smile_id(self, _call: str, result: str) -> None:
+        self.note("smile_id", None if result in _SMILE_ID_IS_THERE else result)
+
+    def slack(self, _method: str, result: str) -> None:
+        self.note("slack", result if result in _SLACK_IS_CLOSED else None)
 
 
 class Gauges(NamedTuple):
@@ -32,32 +60,23 @@ class Metrics:
     """Counters that run with the process, and gauges that are read from the database when asked."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
-        self._checks = Gauge("kyc_checks", "Checks by state", ["state"], registry=registry)
-        self._oldest_due = Gauge(
-            "kyc_oldest_due_seconds", "How long the oldest due row waits", ["kind"], registry=registry
+        self._registry = CollectorRegistry()
+        gauge = partial(Gauge, registry=self._registry)
+        counter = partial(Counter, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
+        self._checks = gauge("kyc_checks", "Checks by state", ["state"])
+        self._oldest_due = gauge("kyc_oldest_due_seconds", "How long the oldest due row waits", ["kind"])
+        self._outbox_lag = gauge("kyc_outbox_lag_seconds", "How long the oldest due post waits")
+        self._callbacks = counter("kyc_callbacks", "Callbacks by fate", ["fate"])
+        self._slack = counter("kyc_slack_requests", "Calls to Slack", ["method", "result"])
+        self._smile_id = counter("kyc_smile_id_requests", "Calls to Smile ID", ["call", "result"])
+        self._steps = counter("kyc_clock_steps", "How often the machine's clock was set", ["direction"])
+        self._foreign = counter("kyc_foreign_requests", "Requests of another workspace or app", ["named"])
+        self._ticks = histogram(
+            "kyc_tick_lag_seconds", "How late the clock's ticks came", buckets=(0.1, 0.5, 1, 5, 10, 60)
         )
-        self._outbox_lag = Gauge("kyc_outbox_lag_seconds", "How long the oldest due post waits", registry=registry)
-        self._callbacks = Counter("kyc_callbacks", "Callbacks by fate", ["fate"], registry=registry)
-        self._slack = Counter("kyc_slack_requests", "Calls to Slack", ["method", "result"], registry=registry)
-        self._smile_id = Counter("kyc_smile_id_requests", "Calls to Smile ID", ["call", "result"], registry=registry)
-        self._steps = Counter(
-            "kyc_clock_steps", "How often the machine's clock was set", ["direction"], registry=registry
-        )
-        self._foreign = Counter(
-            "kyc_foreign_requests", "Requests of another workspace or app", ["named"], registry=registry
-        )
-        self._ticks = Histogram(
-            "kyc_tick_lag_seconds",
-            "How late the clock's ticks came",
-            buckets=(0.1, 0.5, 1, 5, 10, 60),
-            registry=registry,
-        )
-        self._commits = Histogram(
-            "kyc_commit_group_size",
-            "Functions committed together",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-            registry=registry,
+        self._commits = histogram(
+            "kyc_commit_group_size", "Functions committed together", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
         )
         for part in ForeignPart:
             # Shown from the start, so that the first one counts as an increase.

@@ -10,7 +10,7 @@ from aiohttp import WSMessage
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 
-from bot.runtime.health import Health
+from bot.runtime.metrics import Health
 
 log = structlog.get_logger(__name__)
 

@@ -10,8 +10,6 @@ from bot.smile_id.wire import canonical_hash, parse_message
 
 DEEPEST = 64
 """Levels of JSON that are read; Smile ID's own messages have five or six."""
-_LINKS = frozenset({"ImageLinks", "image_links"})
-"""New with every request: not part of what a message says."""
 
 
 def message_in(body: Mapping[str, object], codes: ResultCodes) -> ResultMessage:
@@ -29,7 +27,7 @@ def message_in(body: Mapping[str, object], codes: ResultCodes) -> ResultMessage:
         authority=found.authority,
         suspects=found.suspects,
         body=body,
-        digest=canonical_hash({name: value for name, value in body.items() if name not in _LINKS}),
+        digest=canonical_hash(body),
     )
 
 

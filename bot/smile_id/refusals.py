@@ -14,8 +14,6 @@ from bot.errors import Fault, SmileIDRefusal
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:
-    """Who must act on a code, and why."""
-
     fault: Fault
     why: SmileIDRefusal
     retry: bool = False

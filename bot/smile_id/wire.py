@@ -24,6 +24,7 @@ NO_ZIP = "2314"
 
 _CODE = re.compile(r"[0-9A-Za-z_.-]{1,16}")
 _NOTHING = frozenset({"", "not available"})
+_NEW_EACH_TIME = frozenset({"timestamp", "signature", "ImageLinks", "image_links"})
 _ALWAYS_REQUIRED = frozenset({"country", "id_type", "user_id", "job_id"})
 _BIRTH_PARTS = frozenset({"day", "month", "year"})
 """The three boxes in which Smile ID's own page asks for `dob` (services.json, NG DRIVERS_LICENSE)."""
@@ -294,6 +295,6 @@ def parse_products(body: Mapping[str, object]) -> Mapping[str, frozenset[str]]:
 
 
 def canonical_hash(body: Mapping[str, object]) -> str:
-    """SHA-256 (hex) of the message itself, equal for a replay that was only signed anew."""
-    rest = {name: value for name, value in body.items() if name not in {"timestamp", "signature"}}
+    """SHA-256 (hex) of what a message says, equal for a replay that was only signed anew."""
+    rest = {name: value for name, value in body.items() if name not in _NEW_EACH_TIME}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()

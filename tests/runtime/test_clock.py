@@ -13,7 +13,7 @@ import pytest
 
 from bot.errors import DatabaseFault
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock
-from bot.runtime.health import Health
+from bot.runtime.metrics import Health
 from bot.runtime.workers import Scheduler, _Every
 from storage.engine.database import Database
 from storage.engine.migrations import migrate

@@ -17,7 +17,7 @@ from bot.reporting import chart
 from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
 from bot.runtime.doctor import callback, slack, smile_id
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
-from bot.runtime.reference_data import read_tables
+from bot.runtime.factory import read_tables
 from bot.settings import Settings
 from storage.engine import inspect
 from storage.engine.sealing import Sealer

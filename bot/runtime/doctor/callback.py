@@ -19,7 +19,6 @@ from bot.settings import Settings, is_loopback
 
 
 async def probe(settings: Settings, http: httpx.AsyncClient, limits: DoctorTimeouts) -> list[Finding]:
-    """Whether a request to the public address comes out at our listener, where Smile ID's results arrive."""
     subject, url, at = "callback", settings.public_url, f"{settings.host}:{settings.port}"
     if url is None:
         text = (

@@ -31,8 +31,6 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the check."""
-
     mark: Mark
     subject: str
     text: str

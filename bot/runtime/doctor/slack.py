@@ -116,8 +116,6 @@ async def _connection(slack: SlackClient, settings: Settings) -> Finding:
 
 
 class _Workspace:
-    """Probes the channels and people that the settings name."""
-
     def __init__(self, slack: SlackClient, settings: Settings, me: Answer, limits: DoctorTimeouts) -> None:
         self._slack = slack
         self._settings = settings
