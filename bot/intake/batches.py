@@ -14,7 +14,7 @@ from bot.domain.backoff import retry_in
 from bot.domain.check.check import Request
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, photos_of
-from bot.domain.mentions.incoming import FileKind, IncomingMessage, kind_of
+from bot.domain.mentions.incoming import IncomingMessage, brings_applicants
 from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits
@@ -63,7 +63,7 @@ class Batches(Process):
             requester=incoming.user,
             team=incoming.team,
             channel=incoming.channel,
-            files=[file.id for file in incoming.files if kind_of(file) is FileKind.APPLICANTS],
+            files=[file.id for file in incoming.files if brings_applicants(file)],
             now=now,
         )
         audit.record(tx, at=now, actor=incoming.user, act="batch.asked", ref=batch_id)
@@ -157,7 +157,7 @@ class Batches(Process):
         if message is None:
             raise FileUnusable(FileCode.MESSAGE_GONE)
         found = [file_info(file) for file in message.get("files") or ()]
-        loose = [file for file in found if kind_of(file) is FileKind.PHOTO]
+        loose = [file for file in found if not brings_applicants(file)]
         async with self.bundles.open(batch.files) as (files, _bundle):
             return await asyncio.to_thread(
                 read, files, loose, id_types=self.id_types, today=self.today(), limits=self.bundles.limits
@@ -226,4 +226,4 @@ def _file(source: PhotoSource) -> FileInfo:
 
 def applicants_in(files: Sequence[FileInfo]) -> bool:
     """Whether some file is a table or a zip."""
-    return any(kind_of(file) is FileKind.APPLICANTS for file in files)
+    return any(map(brings_applicants, files))

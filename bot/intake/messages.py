@@ -15,13 +15,12 @@ from bot.access.process import Process
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
 from bot.domain.mentions.incoming import (
-    FileKind,
     IncomingMessage,
     MessageIds,
     ProposedPhoto,
     are_clear,
+    brings_applicants,
     is_direct,
-    kind_of,
     proposed,
 )
 from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
@@ -77,7 +76,7 @@ class MessageReader(Process):
 
         Raises SlackError when the thread cannot be read now: without its photos the answer would be a wrong one.
         """
-        photos = proposed(await self._looked_up([f for f in incoming.files if kind_of(f) is FileKind.PHOTO]))
+        photos = proposed(await self._looked_up([f for f in incoming.files if not brings_applicants(f)]))
         left_out, is_cut = 0, False
         if not any(photo.fault is None for photo in photos):
             of_thread, left_out, is_cut = await self._photos_of_thread(incoming, retry)
@@ -176,7 +175,7 @@ class MessageReader(Process):
             file.id: file
             for message in messages
             for file in of_message(message, channel=incoming.channel, team="").files
-            if kind_of(file) is FileKind.PHOTO
+            if not brings_applicants(file)
         }
         newest = list(found.values())[-MOST_PHOTOS:]
         return proposed(await self._looked_up(newest)), len(found) - len(newest), is_cut

@@ -78,8 +78,6 @@ _NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A batch as stored."""
-
     id: str
     state: BatchState
     requester: str

@@ -56,8 +56,6 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What a header says."""
-
     at: Mapping[str, int]
     """Our field to its position."""
     named: Mapping[str, str]

@@ -22,8 +22,6 @@ from bot.errors import FileCode, FileUnusable, PhotoCode
 
 @dataclass(slots=True, kw_only=True)
 class ApplicantDraft:
-    """One row on its way to an applicant."""
-
     row: int
     entry: IDType | None = None
     country: str = ""
@@ -108,7 +106,6 @@ def _liveness(draft: ApplicantDraft, cells: dict[str, Cell]) -> tuple[str, ...]:
 
 
 def _name_in(draft: ApplicantDraft, column: str, cell: Cell) -> str:
-    """The name of a photo, or of several."""
     value, fault = text_of("selfie", cell, None)
     draft.fault(column, fault)
     return value

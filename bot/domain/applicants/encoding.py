@@ -48,7 +48,6 @@ def zero_byte() -> UnicodeDecodeError:
 
 
 def _buffered(stream: BinaryIO) -> tuple["io.BufferedReader[_Kept]", str]:
-    """The stream and the encoding that its first bytes name."""
     buffered = io.BufferedReader(_Kept(stream), _CHUNK)
     marked = buffered.peek(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return buffered, "utf-16" if marked else "utf-8-sig"

@@ -99,7 +99,9 @@ class _Elements:
         else:
             yield from self._elements()
         if wrapped:
-            self._expect("}")
+            if self._next() != "}":
+                raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
+            self._at += 1
         if self._next():
             raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
 
@@ -128,11 +130,6 @@ class _Elements:
             raise FileUnusable(FileCode.JSON_SHAPE)
         self._at = wrapped.end()
         return True
-
-    def _expect(self, wanted: str) -> None:
-        if self._next() != wanted:
-            raise FileUnusable(FileCode.JSON_SYNTAX, number=self._number)
-        self._at += 1
 
     def _next(self) -> str:
         """The next character that is not blank; empty at the end."""

@@ -152,7 +152,6 @@ class PhotoMatcher:
         return [] if draft.inline_selfie is not None else self._own_selfies.get(place, [])
 
     def _named(self, name: str) -> list[Picture]:
-        """All pictures that a name in the table may mean."""
         key = path_key(clean(name))
         last = key.rpartition("/")[2]
         if not last:
@@ -161,7 +160,6 @@ class PhotoMatcher:
         return found or [one for one in self._by_stem.get(last, []) if f"/{one.folder}/{one.stem}".endswith(f"/{key}")]
 
     def _liveness(self, place: int, draft: ApplicantDraft, selfies: Sequence[Picture]) -> list[list[Picture]]:
-        """For each image what it may be."""
         if draft.inline_liveness and not draft.liveness:
             return []
         if not draft.liveness:

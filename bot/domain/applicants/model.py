@@ -89,8 +89,6 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoSource:
-    """Where a photo lies."""
-
     file_id: str
     """The file in Slack."""
     inside: str | None = None

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, Columns, read_header
+from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_header
 from bot.domain.applicants.drafts import ApplicantDraft, drafts
 from bot.domain.applicants.matching import Match, PhotoMatcher, Picture, pictures
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile, shown
-from bot.domain.applicants.sources import TableLocation, locate, open_table
+from bot.domain.applicants.sources import locate, open_table
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
 from bot.domain.id_types.id_types import IDTypes
@@ -30,23 +30,33 @@ def read(
         raise FileUnusable(FileCode.NO_ROWS)
     found = pictures(sources.archives, loose, sources.table)
     matches = PhotoMatcher(rows, found, inner_zips=sources.inner_zips).matches()
+    table_id = sources.table.file.file_id
     seen: dict[tuple[str, ...], int] = {}
-    applicants = tuple(
-        _applicant(
-            draft,
-            matched,
-            sources.table,
-            columns,
-            seen=seen,
-            id_types=id_types,
-            today=today,
-            liveness_required=limits.liveness_required,
+    applicants = []
+    for draft, matched in zip(rows, matches, strict=True):
+        selfie, liveness = (list(_infos(draft, matched, table_id, what)) for what in ("selfie", "liveness"))
+        form = _form(draft, selfie=[info for _, info in selfie], liveness=[info for _, info in liveness])
+        parsed = parse(form, id_types, today=today, liveness_required=limits.liveness_required)
+        same = [seen.setdefault(key, draft.row) for key in _keys(draft, parsed)]
+        faults = _faults(draft, matched, parsed).items()
+        applicants.append(
+            Applicant(
+                row=draft.row,
+                country=form.country,
+                id_type=form.id_type,
+                texts=parsed.id_info,
+                customer_reference=parsed.customer_reference,
+                selfie=selfie[0][0] if selfie else None,
+                liveness=tuple(source for source, _ in liveness),
+                faults=tuple(
+                    RowFault(row=draft.row, column=columns.called(name), fault=fault) for name, fault in faults
+                ),
+                repeats=min((row for row in same if row != draft.row), default=None),
+            )
         )
-        for draft, matched in zip(rows, matches, strict=True)
-    )
     return ReadApplicants(
         table=shown(table.name),
-        applicants=applicants,
+        applicants=tuple(applicants),
         ignored_columns=columns.ignored,
         unused_photos=_unused(found, matches),
     )
@@ -57,45 +67,16 @@ def _unused(found: Sequence[Picture], matches: Sequence[Match]) -> int:
     return sum(picture.likely and picture not in used for picture in found)
 
 
-def _applicant(
-    draft: ApplicantDraft,
-    matched: Match,
-    table: TableLocation,
-    columns: Columns,
-    *,
-    seen: dict[tuple[str, ...], int],
-    id_types: IDTypes,
-    today: date,
-    liveness_required: bool,
-) -> Applicant:
-    selfie = list(_infos(draft, matched, table.file.file_id, "selfie"))
-    liveness = list(_infos(draft, matched, table.file.file_id, "liveness"))
-    id_type = draft.entry.id_type if draft.entry else ""
-    form = Form(
+def _form(draft: ApplicantDraft, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]) -> Form:
+    return Form(
         country=draft.country,
-        id_type=id_type,
+        id_type=draft.entry.id_type if draft.entry else "",
         texts=draft.texts,
         customer_reference=draft.customer_reference,
-        selfie=[info for _, info in selfie],
-        liveness=[info for _, info in liveness],
+        selfie=selfie,
+        liveness=liveness,
         # Consent is confirmed once for the whole batch.
         consent=True,
-    )
-    parsed = parse(form, id_types, today=today, liveness_required=liveness_required)
-    same = [seen.setdefault(key, draft.row) for key in _keys(draft, parsed)]
-    return Applicant(
-        row=draft.row,
-        country=draft.country,
-        id_type=id_type,
-        texts=parsed.id_info,
-        customer_reference=parsed.customer_reference,
-        selfie=selfie[0][0] if selfie else None,
-        liveness=tuple(source for source, _ in liveness),
-        faults=tuple(
-            RowFault(row=draft.row, column=columns.called(name), fault=fault)
-            for name, fault in _faults(draft, matched, parsed).items()
-        ),
-        repeats=min((row for row in same if row != draft.row), default=None),
     )
 
 
@@ -119,7 +100,6 @@ def _keys(draft: ApplicantDraft, parsed: ParsedForm) -> Iterator[tuple[str, ...]
 
 
 def _infos(draft: ApplicantDraft, matched: Match, table_id: str, what: str) -> Iterator[tuple[PhotoSource, FileInfo]]:
-    """Each photo with what is known of it without opening it."""
     selfies = () if draft.inline_selfie is None else (draft.inline_selfie,)
     sizes = selfies if what == "selfie" else draft.inline_liveness
     for position, size in enumerate(sizes):

@@ -108,7 +108,6 @@ def _seekable(found: TableLocation, limits: Limits) -> BinaryIO:
 
 @contextmanager
 def _opened(found: TableLocation) -> Iterator[BinaryIO]:
-    """The table's bytes from their beginning."""
     if found.archive is None or found.index is None:
         found.file.content.seek(0)
         yield found.file.content

@@ -56,12 +56,11 @@ def _guard(content: BinaryIO, name: str, limits: Limits) -> None:
 
 def _headers(content: BinaryIO, name: str) -> list[tuple[str, tuple[str, ...]]]:
     """The first row with anything in it, of each sheet."""
-    found = []
-    for title in _titles(content, name):
-        header = next(_lines(content, name, title), None)
-        if header:
-            found.append((title, tuple(cell.text for cell in header[1])))
-    return found
+    return [
+        (title, tuple(cell.text for cell in header[1]))
+        for title in _titles(content, name)
+        if (header := next(_lines(content, name, title), None))
+    ]
 
 
 def _open(content: BinaryIO) -> Any:

@@ -7,6 +7,7 @@ Smile ID publishes no limits for selfies, so every threshold lies far from the s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from PIL import Image, ImageFilter, ImageStat
 
@@ -43,22 +44,16 @@ class Flaw(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoQuality:
-    """The quality of one photo."""
-
     flaws: tuple[Flaw, ...]
     picture: int
     """A hash that copies of one picture share, however they were saved."""
 
 
 def assess(image: Image.Image) -> PhotoQuality:
-    """Measures a decoded picture."""
     width, height = image.size
     # Reduced first, by whole factors: of 50 megapixels nothing here needs more than a few hundred thousand.
-    grey = (
-        image.reduce(max(1, max(width, height) // (2 * _WORK))).convert("L")
-        if image.mode != "P"
-        else image.convert("L")
-    )
+    reduced = image if image.mode == "P" else image.reduce(max(1, max(width, height) // (2 * _WORK)))
+    grey = reduced.convert("L")
     grey.thumbnail((_WORK, _WORK))
     flaws = []
     if min(width, height) < SMALL_SIDE:
@@ -84,7 +79,6 @@ def sharpness(grey: Image.Image) -> float:
 
 
 def same_pictures(pictures: Sequence[int]) -> bool:
-    """Whether many of a check's photos are one picture."""
     if len(pictures) < SAME_MOST:
         return False
     alike = [sum((a ^ b).bit_count() <= ALIKE_BITS for b in pictures) for a in pictures]
@@ -94,9 +88,5 @@ def same_pictures(pictures: Sequence[int]) -> bool:
 def _hash(grey: Image.Image) -> int:
     """Whether each of 16 × 16 places is brighter than its right neighbour."""
     small = grey.resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.LANCZOS).tobytes()
-    bits = 0
-    for row in range(_HASH_SIDE):
-        at = row * (_HASH_SIDE + 1)
-        for column in range(_HASH_SIDE):
-            bits = bits << 1 | (small[at + column] > small[at + column + 1])
-    return bits
+    rows = (small[at : at + _HASH_SIDE + 1] for at in range(0, len(small), _HASH_SIDE + 1))
+    return int("".join("1" if one > other else "0" for row in rows for one, other in pairwise(row)), 2)

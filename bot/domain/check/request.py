@@ -178,10 +178,7 @@ def _check_birth(value: str, today: date) -> tuple[str, FieldFault | None]:
 def photo_faults(
     selfie: Sequence[FileInfo], liveness: Sequence[FileInfo], *, liveness_required: bool = False
 ) -> dict[str, FieldFault]:
-    """What is wrong with the files of a form, by field, as far as Slack describes them.
-
-    `liveness_required`: whether this company accepts no check without liveness images.
-    """
+    """What is wrong with the files of a form, by field, as far as Slack describes them."""
     faults: dict[str, FieldFault] = {}
     if len(selfie) != 1:
         faults["selfie"] = FieldFault(FieldCode.ONE_SELFIE)

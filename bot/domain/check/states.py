@@ -30,8 +30,6 @@ class State(StrEnum):
 
 
 class ReviewReason(StrEnum):
-    """Why a check in review waits for a person."""
-
     SMILE_ID = "smile_id"
     """An in-progress code: under review at Smile ID."""
     UNCONFIRMED = "unconfirmed"

@@ -17,8 +17,6 @@ from bot.errors import SettingsFault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IDType:
-    """One ID type of one country."""
-
     country: str
     """Two capital letters."""
     country_name: str
@@ -187,7 +185,6 @@ _MOST_SHOWN = 75
 
 
 def _followed(entry: IDType, service: OfferedIdType) -> IDType:
-    """A row of the table with what the list says of it."""
     if not entry.supported or not _named_well(service):
         return entry
     if service.required_fields & _NOT_TYPED:

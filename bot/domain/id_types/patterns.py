@@ -173,7 +173,6 @@ class _Reader:
         return self._source[self._at : self._at + 1]
 
     def _next(self, text: str) -> bool:
-        """Step over `text` if it comes next."""
         found = self._source.startswith(text, self._at)
         self._at += len(text) if found else 0
         return found

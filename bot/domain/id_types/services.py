@@ -79,7 +79,6 @@ def _kept_id_type(offered: Mapping[str, Any]) -> OfferedIdType:
 
 
 def dump_enabled(enabled: Mapping[str, frozenset[str]]) -> dict[str, object]:
-    """As JSON, for `load_enabled`."""
     return {"idSelection": {"biometric_kyc": {country: sorted(id_types) for country, id_types in enabled.items()}}}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.field_faults import FieldFault
@@ -60,17 +60,9 @@ def is_direct(channel: str) -> bool:
     return channel.startswith("D")
 
 
-class FileKind(Enum):
-    PHOTO = auto()
-    APPLICANTS = auto()
-    """A table of ID information, or a zip."""
-
-
-def kind_of(file: FileInfo) -> FileKind:
-    """By its name, else by its type; anything else counts as a photo, and gets a photo's fault."""
-    if file.name.casefold().endswith(_TABLES) or file.mimetype.casefold() in _TABLE_TYPES:
-        return FileKind.APPLICANTS
-    return FileKind.PHOTO
+def brings_applicants(file: FileInfo) -> bool:
+    """A table of ID information, or a zip: by its name, else by its type. Anything else gets a photo's fault."""
+    return file.name.casefold().endswith(_TABLES) or file.mimetype.casefold() in _TABLE_TYPES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,6 @@ def _put(draft: MessageDraft, where: range, entry: IDType) -> None:
 
 
 def _leading_digits(draft: MessageDraft, run: range) -> range:
-    """The words with digits that a run begins with."""
     return run[: next((count for count, at in enumerate(run) if not has_digit(draft.words[at])), len(run))]
 
 
@@ -115,7 +114,6 @@ def _settle_labelled_number(draft: MessageDraft, run: range, entry: IDType | Non
 
 
 def _settle_bare(draft: MessageDraft, entry: IDType) -> None:
-    """Find the number that no label announces."""
     everything = [where for where in _runs(draft) if draft.fits(where, entry)]
     fitting = _with_digits(draft, everything)
     implied = _digits_after_type(draft)
@@ -148,7 +146,6 @@ def _settle_without_fit(draft: MessageDraft, implied: range, entry: IDType, *, l
 
 
 def _runs(draft: MessageDraft) -> Iterator[range]:
-    """Every run of neighbouring words that may be one number."""
     for at in range(len(draft.words)):
         run = draft.free_run(at)
         yield from (run[:count] for count in range(1, len(run) + 1))

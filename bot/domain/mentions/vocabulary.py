@@ -30,8 +30,6 @@ class PhraseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhraseMeaning:
-    """What a phrase means."""
-
     kind: PhraseKind
     most_words: int
     """Letters that are spread over more words are something else."""

@@ -30,8 +30,6 @@ AGES = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), timedelta(d
 
 
 class FinalOutcome(StrEnum):
-    """How a check ended."""
-
     APPROVED = "approved"
     REJECTED = "rejected"
     FAILED = "failed"
@@ -76,8 +74,6 @@ def _rank(ordered: Sequence[timedelta], percent: int) -> timedelta | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundFact:
-    """One round of a check."""
-
     ref: str
     round: int
     person: str
@@ -135,7 +131,6 @@ class RoundFact:
 
     @property
     def final_why(self) -> str:
-        """The reason of a rejection or failure."""
         if self.decision is not None and self.decision != self.state.value:
             return f"{REVIEWER}{self.decision_reason or ''}"
         return self.why or ""
@@ -157,8 +152,6 @@ class FigureGroup(NamedTuple):
 
 
 class WaitingCheck(NamedTuple):
-    """A check that is open now."""
-
     ref: str
     state: State
     reason: ReviewReason | None
@@ -442,7 +435,6 @@ def _reviews(mine: Iterable[RoundFact], *, as_of: datetime, review_due: timedelt
 
 
 def _reasons(mine: Iterable[RoundFact], final: FinalOutcome) -> tuple[tuple[str, int], ...]:
-    """Why checks ended so, the commonest reason first."""
     counted = Counter(f.final_why for f in mine if f.final is final)
     return tuple(sorted(counted.items(), key=lambda found: (-found[1], found[0])))
 

@@ -27,7 +27,6 @@ def neutral(text: str) -> str:
 
 
 def _begin(text: str) -> str:
-    """The first character that can be seen, or nothing."""
     return next((ch for ch in text if not ch.isspace() and unicodedata.category(ch) not in _UNSEEN), "")
 
 
@@ -39,7 +38,6 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """A whole CSV file, UTF-8."""
     return (BOM + csv_text([header]) + csv_text(rows)).encode()
 
 

@@ -15,8 +15,6 @@ _DATES = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.(\d{4}-\d{2}-\d{2}))?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryRequest:
-    """What is to be summed up."""
-
     period: Period
     country: str | None = None
     id_type: str | None = None

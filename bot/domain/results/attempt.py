@@ -22,8 +22,6 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One job at Smile ID."""
-
     job_id: str
     ref: str
     number: int

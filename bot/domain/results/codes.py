@@ -15,8 +15,6 @@ from bot.errors import SettingsFault
 
 
 class Outcome(StrEnum):
-    """The class of one message."""
-
     APPROVED = "approved"
     REJECTED = "rejected"
     FAILED = "failed"

@@ -14,8 +14,6 @@ from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 
 
 class Source(StrEnum):
-    """How a message reached us."""
-
     CALLBACK = "callback"
     JOB_STATUS = "job_status"
     """Smile ID's own record, asked by us: needs no confirmation."""
@@ -149,7 +147,6 @@ def _final(message: ResultMeaning, source: Source, now: Situation) -> Transition
 
 
 def _differs(message: ResultMeaning, source: Source, now: Situation, known: Outcome) -> Transition:
-    """A final result that is not the one we know of."""
     if source is Source.CALLBACK or now.claim is None:
         return _second_final(known)
     if message.is_id_message:

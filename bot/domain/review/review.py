@@ -14,8 +14,6 @@ from bot.domain.results.codes import Outcome
 
 
 class Decision(StrEnum):
-    """What a reviewer decides about a check."""
-
     APPROVED = "approved"
     REJECTED = "rejected"
     NEW_PHOTOS = "new_photos"
@@ -193,7 +191,6 @@ class WorkingHours:
     zone: ZoneInfo
 
     def between(self, since: datetime, until: datetime) -> timedelta:
-        """How much working time lies between two moments."""
         total = timedelta(0)
         day = since.astimezone(self.zone).date()
         last = until.astimezone(self.zone).date()
@@ -207,13 +204,10 @@ class WorkingHours:
         return total
 
     def is_on(self, now: datetime) -> bool:
-        """Whether this moment is working time."""
         return self.between(now, now + timedelta(seconds=1)) > timedelta(0)
 
 
 class ReminderCause(StrEnum):
-    """What a review waits for."""
-
     UNCLAIMED = "unclaimed"
     IDLE = "idle"
     """Claimed, and nothing done since."""
@@ -268,7 +262,6 @@ class ReminderPolicy:
 
 
 def reminder_cause(review: Review, *, waits_for_smile_id: bool) -> ReminderCause:
-    """What an open review waits for."""
     if review.proposal is not None:
         return ReminderCause.PROPOSED
     if review.claimed_by is not None:

@@ -114,10 +114,7 @@ def _consonants(text: str) -> str:
 
 
 def parts_of(whole: str, words: Sequence[str]) -> tuple[int, ...] | None:
-    """Which of the words, two or three of them in any order, make up the whole when run together; None if none do.
-
-    The order of the words does not matter.
-    """
+    """Which of the words, two or three of them in any order, make up the whole when run together; None if none do."""
     places = {word: place for place, word in sorted(enumerate(words), reverse=True)}
 
     def rest(begun: str, taken: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -27,8 +27,6 @@ class _Role(Enum):
 
 @dataclass(slots=True, repr=False)
 class _RecordWord:
-    """One word of the record."""
-
     word: NameWord
     role: _Role = _Role.ANY
     equal: bool = False
@@ -43,8 +41,6 @@ class _RecordWord:
 
 @dataclass(slots=True, repr=False)
 class _TypedWord:
-    """One word that was typed."""
-
     word: NameWord
     held: tuple[_RecordWord, ...] = ()
     gap: int | None = None
@@ -176,18 +172,13 @@ def _read_record(record: EnteredPerson, country: str) -> _RecordName:
     if first.words and last.words:
         for role, words in ((_Role.FIRST, first), (_Role.LAST, last)):
             for word in words.words:
-                _give_role(role, word, held)
+                one = next((one for one in held if one.word == word and one.role is _Role.ANY), None)
+                if one is not None:
+                    one.role = role
     elif country.upper() in _OWN_NAME_FIRST:
         for one in [one for one in held if one.is_name][:1]:
             one.role = _Role.FIRST
     return _RecordName(held, whole.compounds, whole.unclear)
-
-
-def _give_role(role: _Role, word: NameWord, held: Sequence[_RecordWord]) -> None:
-    for one in held:
-        if one.word == word and one.role is _Role.ANY:
-            one.role = role
-            return
 
 
 # Finding each word
@@ -206,10 +197,9 @@ def _find_equal(typed: _TypedName, record: _RecordName) -> None:
 
 
 def _find_word(sought: _TypedWord, record: _RecordName) -> None:
-    for held in record.words:
-        if not held.taken and held.word == sought.word:
-            sought.take([held], 0)
-            return
+    held = next((held for held in record.words if not held.taken and held.word == sought.word), None)
+    if held is not None:
+        sought.take([held], 0)
 
 
 def _written_apart(one: _Field, record: _RecordName) -> list[tuple[list[_TypedWord], list[_RecordWord]]]:
@@ -267,7 +257,6 @@ def _texts(words: Iterable[_TypedWord] | Iterable[_RecordWord]) -> list[str]:
 
 
 def _one_is_the_other_generation(typed: _TypedName, record: _RecordName) -> bool:
-    """Junior against Senior."""
     return any(sought.gap is None for sought in typed.generations) and bool(record.left(NameKind.GENERATION))
 
 
