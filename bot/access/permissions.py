@@ -15,7 +15,7 @@ import structlog
 from bot.access.lookup_cache import LookupCache
 from bot.access.workspace import Workspace
 from bot.domain.installation import NOBODY, WorkspaceMember, gives_roles, is_full_member, is_shared_outside, person_of
-from bot.errors import Refusal, Refused, SlackRefused
+from bot.errors import KycError, Refusal, Refused, SlackRefused
 from bot.settings import Settings
 from bot.slack.client import SlackClient
 
@@ -46,15 +46,16 @@ class Permission(StrEnum):
     UNKNOWN = "unknown"
     """Slack did not answer in time: counts as no, and the person reads *try again in a moment*."""
 
+    def settled(self, error: KycError) -> bool:
+        """Whether it is yes; raises `error` where Slack did not answer."""
+        if self is Permission.UNKNOWN:
+            raise error
+        return self is Permission.YES
+
     def require(self, refusal: Refused) -> None:
         """Raises `refusal` for no, and `NOT_SURE` where Slack did not answer."""
-        match self:
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                raise refusal
-            case Permission.YES:
-                pass
+        if not self.settled(Refused(Refusal.NOT_SURE)):
+            raise refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.outbox import FILES, UPDATES, Message, OperatorAlert, Post, PostKind
@@ -115,13 +115,9 @@ class Outbox(Process):
             await self._settle(post, outcome)
 
     async def _deliver(self, post: Post, context: Context) -> DeliveryOutcome:
-        match await self._recipients.may_read(post, context):
-            case Permission.UNKNOWN:
-                raise SlackNotSent("whether this person may be told is not known now")
-            case Permission.NO:
-                return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
-            case Permission.YES:
-                pass
+        permission = await self._recipients.may_read(post, context)
+        if not permission.settled(SlackNotSent("whether this person may be told is not known now")):
+            return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
         built = await self.builders[post.kind](post)
         if built is None:
             return Dropped(why="nothing to say any more")

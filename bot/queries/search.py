@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
@@ -85,16 +85,12 @@ class CheckSearch(Process):
         self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str = "page"
     ) -> SearchResult:
         """One page. Without the right to see others' checks a person gets their own alone, whatever is wanted."""
-        match await self.access.has(user, Role.REVIEWER, Role.ADMIN):
-            case Permission.UNKNOWN:
-                raise Refused(Refusal.NOT_SURE)
-            case Permission.NO:
-                await self.require_search(user)
-                if wanted.requester not in (None, user):
-                    wanted = replace(wanted, refs=())
-                wanted = replace(wanted, requester=user)
-            case Permission.YES:
-                pass
+        permission = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
+        if not permission.settled(Refused(Refusal.NOT_SURE)):
+            await self.require_search(user)
+            if wanted.requester not in (None, user):
+                wanted = replace(wanted, refs=())
+            wanted = replace(wanted, requester=user)
         return await self._found(user, wanted, cursor, kinds=kinds)
 
     async def require_search(self, user: str) -> None:

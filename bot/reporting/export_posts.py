@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import IO
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState
@@ -41,14 +41,10 @@ class ExportPosts(Process):
         found = await self.database.read(exports.find, post.payload["export"])
         if found is None or found.state not in (ExportState.ASKED, ExportState.FAILED):
             return None
-        match await self.access.has(found.person, Role.MANAGER, Role.ADMIN):
-            case Permission.UNKNOWN:
-                raise SlackNotSent("who may export is not known now")
-            case Permission.NO:
-                await self.database.write(give_up, found.id, ExportState.REFUSED, now=self.now())
-                return None
-            case Permission.YES:
-                pass
+        permission = await self.access.has(found.person, Role.MANAGER, Role.ADMIN)
+        if not permission.settled(SlackNotSent("who may export is not known now")):
+            await self.database.write(give_up, found.id, ExportState.REFUSED, now=self.now())
+            return None
         return File(
             channel=await self.slack.direct_channel(found.person),
             thread_ts=None,

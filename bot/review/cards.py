@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.check.check import Check
 from bot.domain.id_types.id_types import IDType
@@ -143,10 +143,8 @@ class ReviewCards(Process):
 
     async def _reviews(self, user: str) -> bool:
         """Raises SlackNotSent while Slack does not say: then the post is retried later."""
-        is_reviewer = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
-        if is_reviewer is Permission.UNKNOWN:
-            raise SlackNotSent("who reviews is not known now")
-        return is_reviewer is Permission.YES
+        permission = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
+        return permission.settled(SlackNotSent("who reviews is not known now"))
 
     async def _link(self, check: Check) -> str | None:
         if check.message_ts is None:
