@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage import leases
-from storage.engine.database import Transaction
+from storage.engine.database import Transaction, load
 
 HOMES = "homes"
 """Topic woken when a Home tab is due to be published."""
@@ -79,21 +79,23 @@ def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[DueTab]:
     """Tabs to publish, ours until the lease ends. Later changes make them due once more."""
     rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
-    return [DueTab(person=row["person"], view_print=row["view_print"]) for row in rows]
+    return [load(DueTab, row) for row in rows]
 
 
-def shown(tx: Transaction, person: str, *, view_print: str, sees: Collection[str], now: datetime) -> None:
-    """It is published, or was up to date already."""
-    shown = {"leased_until": None, "view_print": view_print, "sees": ",".join(sorted(sees)), "published_at": now}
-    tx.update("homes", "person = :person", {"person": person}, **shown)
-
-
-def reschedule_earlier(tx: Transaction, person: str, *, at: datetime) -> None:
-    """It was published incomplete: rebuild it at `at`, unless a change makes it due earlier."""
+def shown(
+    tx: Transaction, person: str, *, view_print: str, sees: Collection[str], again_at: datetime | None, now: datetime
+) -> None:
+    """It is published, or was up to date already. Incomplete, rebuild it at `again_at`, or earlier after a change."""
     tx.run(
-        "UPDATE homes SET due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END "
-        "WHERE person = :person",
-        at=at,
+        """
+        UPDATE homes SET leased_until = NULL, view_print = :view_print, sees = :sees, published_at = :now,
+            due_at = CASE WHEN due_at IS NULL OR due_at > :again_at THEN :again_at ELSE due_at END
+        WHERE person = :person
+        """,
+        view_print=view_print,
+        sees=",".join(sorted(sees)),
+        again_at=again_at,
+        now=now,
         person=person,
     )
 

@@ -91,13 +91,11 @@ class HomeTab(Process):
         except SlackError as fault:
             await self._reschedule(due, retry_in(1, jitter=self.rng.random()), str(fault))
             return
-
-        def commit(tx: Transaction, now: datetime) -> None:
-            home_tabs.shown(tx, due.person, view_print=prints[0], sees=sees, now=now)
-            if is_unsure:
-                home_tabs.reschedule_earlier(tx, due.person, at=now + RETRY_UNSURE)
-
-        await self.database.write(commit, self.now())
+        now = self.now()
+        again_at = now + RETRY_UNSURE if is_unsure else None
+        await self.database.write(
+            home_tabs.shown, due.person, view_print=prints[0], sees=sees, again_at=again_at, now=now
+        )
 
     async def _reschedule(self, due: home_tabs.DueTab, wait: timedelta, error: str) -> None:
         log.info("home.not_published", error=error)
