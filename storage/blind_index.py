@@ -9,7 +9,7 @@ gone. Rows keep the print that they were given: look-ups try those of all keys.
 import json
 from dataclasses import dataclass
 
-from bot.domain.check.masking import same_number
+from bot.domain.check.masking import same_number, same_reference
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
@@ -39,9 +39,14 @@ def make(sealer: Sealer, kind: IndexKind, sha256: str, *, row: str) -> tuple[str
     return sealer.fingerprint(sha256, purpose=kind.purpose), sealed
 
 
-def candidates(sealer: Sealer, kind: IndexKind, sha256: str) -> list[str]:
-    """What to look for: the prints under all keys, newest first."""
-    return sealer.fingerprints(sha256, purpose=kind.purpose)
+def numbers(sealer: Sealer, country: str, number: str) -> list[str]:
+    """The prints under all keys of an ID number, however it was written; none of an empty one."""
+    return sealer.fingerprints(same_number(country, number), purpose=NUMBER) if number else []
+
+
+def references(sealer: Sealer, reference: str) -> list[str]:
+    """The same of a customer reference."""
+    return sealer.fingerprints(same_reference(reference), purpose=REFERENCE) if reference else []
 
 
 def applicant_place(ref: str) -> str:
@@ -55,5 +60,4 @@ def of_number(tx: Transaction, ref: str) -> list[str]:
     if row is None or row["applicant_sealed"] is None:
         return []
     applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=applicant_place(ref)))
-    number = applicant["id_info"].get("id_number", "")
-    return tx.sealer.fingerprints(same_number(row["country"], number), purpose=NUMBER) if number else []
+    return numbers(tx.sealer, row["country"], applicant["id_info"].get("id_number", ""))

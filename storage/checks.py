@@ -97,11 +97,7 @@ def begin_round(tx: Transaction, ref: str, request: Request, *, due_at: datetime
 
 def prints_of(tx: Transaction, country: str, number: str, reference: str) -> list[str]:
     """Under every key, how a number and a customer reference are found again."""
-    found = tx.sealer.fingerprints(same_number(country, number), purpose=blind_index.NUMBER) if number else []
-    return [
-        *found,
-        *(tx.sealer.fingerprints(same_reference(reference), purpose=blind_index.REFERENCE) if reference else []),
-    ]
+    return [*blind_index.numbers(tx.sealer, country, number), *blind_index.references(tx.sealer, reference)]
 
 
 def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:

@@ -102,7 +102,7 @@ def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> l
     my_number = blind_index.of_number(tx, ref) or [""]
     found = [
         row
-        for print_ in blind_index.candidates(tx.sealer, blind_index.FILE, sha256)
+        for print_ in tx.sealer.fingerprints(sha256, purpose=blind_index.FILE.purpose)
         for row in tx.rows(
             """
             SELECT v.ref, v.asked_at, v.number_print

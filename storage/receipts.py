@@ -82,7 +82,7 @@ def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | No
     The schema's UNIQUE sees the prints of one key alone. Nothing comes between this look and the insert after it: both
     run inside one transaction, and there is one writer.
     """
-    for print_ in blind_index.candidates(tx.sealer, blind_index.BODY, body_sha256):
+    for print_ in tx.sealer.fingerprints(body_sha256, purpose=blind_index.BODY.purpose):
         same = "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print"
         known: str | None = tx.value(same, job_id=job_id, code=code, print=print_)
         if known is not None:

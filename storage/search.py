@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bot.domain.check.check import Check
-from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import State
 from bot.domain.reporting.searches import Cursor, SearchFilter
 from storage import blind_index, checks
@@ -72,32 +71,19 @@ def newest(tx: Transaction, refs: Collection[str]) -> tuple[str, ...]:
 
 def by_number(tx: Transaction, number: str, countries: Collection[str]) -> set[str]:
     """References of checks of this ID number, however it was written, in any of the countries."""
-    found = [p for c in countries for p in tx.sealer.fingerprints(same_number(c, number), purpose=blind_index.NUMBER)]
-    return _by(tx, "number_print", found)
+    return _by(tx, "number_print", [p for c in countries for p in blind_index.numbers(tx.sealer, c, number)])
 
 
 def by_reference(tx: Transaction, reference: str) -> set[str]:
-    found = tx.sealer.fingerprints(same_reference(reference), purpose=blind_index.REFERENCE)
-    return _by(tx, "reference_print", found)
+    return _by(tx, "reference_print", blind_index.references(tx.sealer, reference))
 
 
 def by_job(tx: Transaction, job_id: str) -> set[str]:
     """By Smile ID's id of a job, or by ours."""
-    rows = tx.rows(
-        "SELECT ref FROM attempts WHERE job_id = :job OR smile_job_id = :job LIMIT :most",
-        job=job_id.strip(),
-        most=MOST_KEYED,
-    )
-    return {row["ref"] for row in rows}
+    jobs = "SELECT ref FROM attempts WHERE job_id = :job OR smile_job_id = :job LIMIT :most"
+    return set(tx.column(jobs, job=job_id.strip(), most=MOST_KEYED))
 
 
 def _by(tx: Transaction, column: str, wanted: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    for print_ in wanted:
-        rows = tx.rows(
-            f"SELECT ref FROM verifications WHERE {column} = :print ORDER BY asked_at DESC LIMIT :most",
-            print=print_,
-            most=MOST_KEYED,
-        )
-        found |= {row["ref"] for row in rows}
-    return found
+    newest = f"SELECT ref FROM verifications WHERE {column} = :print ORDER BY asked_at DESC LIMIT :most"
+    return {ref for print_ in wanted for ref in tx.column(newest, print=print_, most=MOST_KEYED)}
