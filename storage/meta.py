@@ -1,9 +1,15 @@
-"""Facts that there is one of: which key the database is sealed with, and what Smile ID last told of its ID types."""
+"""Facts that there is one of: the key that the database is sealed with, the workspace it belongs to, and the like."""
 
+import json
+import sqlite3
+from dataclasses import asdict
+
+from bot.domain.installation import Installation
 from bot.errors import DatabaseFault, WrongKey
 from storage.engine.database import Transaction
 
 _PROOF = "kyc-bot"
+_INSTALLATION = "installation"
 
 
 def check_key(tx: Transaction) -> None:
@@ -34,3 +40,20 @@ def keep(tx: Transaction, name: str, value: str) -> None:
 def kept(tx: Transaction, name: str) -> str | None:
     value: str | None = tx.value("SELECT value FROM meta WHERE name = :name", name=name)
     return value
+
+
+def keep_installation(tx: Transaction, installation: Installation) -> None:
+    """Remember it, in place of what was known of the same workspace before."""
+    keep(tx, _INSTALLATION, json.dumps(asdict(installation), separators=(",", ":")))
+
+
+def installation(tx: Transaction) -> Installation | None:
+    """None until Slack has been asked for the first time."""
+    text = kept(tx, _INSTALLATION)
+    return Installation(**json.loads(text)) if text else None
+
+
+def read_installation(connection: sqlite3.Connection) -> Installation | None:
+    """The same from a file that is only looked at. Raises sqlite3.Error where there is no such table yet."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (_INSTALLATION,)).fetchone()
+    return Installation(**json.loads(row[0])) if row and row[0] else None

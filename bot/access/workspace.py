@@ -16,7 +16,7 @@ from bot.access.lookup_cache import LookupCache
 from bot.domain.installation import ForeignPart, Installation, RequestOrigin, foreign_part, installation_of
 from bot.errors import SlackError, SlackRateLimited
 from bot.slack.client import SlackClient
-from storage import installation
+from storage import meta
 from storage.engine.database import Database
 
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class Workspace:
 
     async def load(self) -> None:
         """Read what an earlier process learned."""
-        self._remembered = await self.database.read(installation.kept)
+        self._remembered = await self.database.read(meta.installation)
 
     def foreign_part(self, origin: RequestOrigin) -> ForeignPart | None:
         """What makes a request foreign; None for one of ours, and while nothing is known to compare it with."""
@@ -102,7 +102,7 @@ class Workspace:
         if current.app is None:
             current = self._remembered = replace(current, app=await self._app_of(current.bot))
         if current != known:
-            await self.database.write(installation.keep, current)
+            await self.database.write(meta.keep_installation, current)
             log.info("workspace.learned")
 
     async def _app_of(self, bot: str) -> str | None:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from weakref import WeakSet
 
 import sqlite_utils
@@ -145,21 +144,18 @@ class StatementGuard:
         self._denied = False
         connection.set_authorizer(self._authorize)
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def watch(self) -> Iterator[None]:
         self._watching, self._denied = True, False
-        return self
+        try:
+            yield
+        finally:
+            self._watching = False
+            self._connection.close_cursors()
+            if self._denied:
+                raise RuntimeError("a storage function may not begin or end the transaction it runs in")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._watching = False
-        self._connection.close_cursors()
-        if self._denied:
-            raise RuntimeError("a storage function may not begin or end the transaction it runs in") from error
-
-    def _authorize(
-        self, action: int, _: str | None, name: str | None, _database: str | None, _trigger: str | None
-    ) -> int:
+    def _authorize(self, action: int, _: str | None, name: str | None, *_place: str | None) -> int:
         ours = action == sqlite3.SQLITE_SAVEPOINT and (name or "").lower() == SAVEPOINT
         if self._watching and (ours or action == sqlite3.SQLITE_TRANSACTION):
             self._denied = True

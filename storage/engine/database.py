@@ -134,11 +134,11 @@ class Database:
 
     def _answer(self, done: asyncio.Future[CommitGroup]) -> None:
         group = done.result()
-        for job, outcome in zip(group.jobs, group.outcomes, strict=True):
-            if outcome.error is None:
-                job.answered.set_result(outcome.result)
+        for job in group.jobs:
+            if job.error is None:
+                job.answered.set_result(job.result)
             else:
-                job.answered.set_exception(outcome.error)
+                job.answered.set_exception(job.error)
                 job.answered.exception()  # counts as heard: a caller that was cancelled cannot hear it
         for topic in dict.fromkeys(group.topics):
             for callback in self._subscribers.get(topic, ()):

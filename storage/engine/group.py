@@ -25,20 +25,15 @@ T = TypeVar("T")
 Call = Callable[[Transaction], object]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class WriteJob:
     """One function that waits for the writer, and the future of the caller that waits for it."""
 
     call: Call
     answered: asyncio.Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class JobOutcome:
-    """What one function returned, or the error its caller gets instead."""
-
     result: object = None
     error: BaseException | None = None
+    """What the caller gets instead."""
 
 
 @dataclass(slots=True)
@@ -46,7 +41,6 @@ class CommitGroup:
     """Functions that are committed together, and what came of them."""
 
     jobs: list[WriteJob]
-    outcomes: list[JobOutcome] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
     committed: bool = False
     seconds: float = 0.0
@@ -75,13 +69,13 @@ class Connection:
             self._roll_back()
 
     def commit(self, group: CommitGroup) -> CommitGroup:
-        """Run the group's functions and commit them together. Raises nothing: errors are in the outcomes."""
+        """Run the group's functions and commit them together. Raises nothing: errors are in the jobs."""
         started = time.perf_counter()
         try:
             self._roll_back()
             self.db.conn.execute("BEGIN IMMEDIATE /* writer */")
             for job in group.jobs:
-                group.outcomes.append(self._write(job.call, group.topics))
+                self._write(job, group.topics)
             self.db.conn.execute("COMMIT /* writer */")
             group.committed = True
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
@@ -89,37 +83,36 @@ class Connection:
         group.seconds = time.perf_counter() - started
         return group
 
-    def _write(self, call: Call, topics: list[str]) -> JobOutcome:
+    def _write(self, job: WriteJob, topics: list[str]) -> None:
         woken: list[str] = []
         self.db.conn.execute(f"SAVEPOINT {SAVEPOINT} /* writer */")
         try:
             with unusable_as_fault():
-                result = self._run(call, Transaction(self.db, self._sealer, woken))
+                job.result = self._run(job.call, Transaction(self.db, self._sealer, woken))
         except BaseException as error:
             if not self.db.conn.in_transaction:
-                raise _TransactionEnded from error
+                raise _TransactionEnded(job) from error
             self.db.conn.execute(f"ROLLBACK TO {SAVEPOINT} /* writer */")
             self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
-            return JobOutcome(error=error)
+            job.error = error
+            return
         if not self.db.conn.in_transaction:
-            raise _TransactionEnded
+            raise _TransactionEnded(job)
         self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
         topics.extend(woken)
-        return JobOutcome(result)
 
     def _give_up(self, group: CommitGroup, error: BaseException) -> None:
         """Nothing of the group is stored: a fresh error for each caller, but its own for the culprit's."""
-        culprit = error.__cause__ if isinstance(error, _TransactionEnded) else None
-        at = len(group.outcomes)
         group.topics = []
-        group.outcomes = [JobOutcome(error=_nothing_stored(error)) for _ in group.jobs]
-        if culprit is not None:
-            group.outcomes[at] = JobOutcome(error=culprit)
+        for job in group.jobs:
+            job.error = _nothing_stored(error)
+        if isinstance(error, _TransactionEnded) and error.__cause__ is not None:
+            error.culprit.error = error.__cause__
         with suppress(sqlite3.Error):  # tried again before the next group, whose callers would hear of it
             self._roll_back()
 
     def _run(self, call: Callable[[Transaction], T], transaction: Transaction) -> T:
-        with self._guard:
+        with self._guard.watch():
             try:
                 result = call(transaction)
             except StopIteration as error:  # no future can carry it: its caller would wait for ever
@@ -137,6 +130,10 @@ class Connection:
 
 class _TransactionEnded(Exception):
     """The writer's transaction ended inside a function, and with it went what the group had written."""
+
+    def __init__(self, culprit: WriteJob) -> None:
+        super().__init__()
+        self.culprit = culprit
 
 
 def _nothing_stored(error: BaseException) -> DatabaseFault:

@@ -19,7 +19,7 @@ import sqlite_utils
 
 from bot.domain.installation import Installation
 from bot.errors import DatabaseFault
-from storage import installation, meta
+from storage import meta
 from storage.engine import upkeep
 from storage.engine.connection import unusable_as_fault
 from storage.engine.migrations import applied_known, migrations
@@ -89,7 +89,7 @@ def installation_in(path: Path) -> Installation | None:
         return None
     try:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
-            return installation.read(connection)
+            return meta.read_installation(connection)
     except sqlite3.Error:
         return None
 
