@@ -164,3 +164,18 @@ async def test_stopping_gives_up_reviews_and_retries_and_starting_again_keeps_ad
         assert stage.sandbox.base_url == address
         assert (await stage.result())["result"]["ResultCode"] == "0814"
         assert len(stage.received) == 2
+
+
+async def test_people_may_speak_for_the_reviews_under_way_alone() -> None:
+    async with set_up(story="provisional_approved", review_delay_seconds=600) as stage:
+        await stage.submit()
+        await stage.sandbox.wait_for(lambda: len(stage.received) == 2)
+        stage.sandbox.let_people_speak(for_good=False)
+        await stage.sandbox.wait_for(lambda: len(stage.received) == 3)
+        # Whoever comes later waits for their own turn, or for a quicker pace.
+        await stage.submit(job_id="job-2", user_id="user-2")
+        await stage.sandbox.wait_for(lambda: len(stage.received) == 5)
+        stage.sandbox.pace.review_delay_seconds = 0
+        await stage.submit(job_id="job-3", user_id="user-3")
+        await stage.sandbox.wait_for(lambda: len(stage.received) == 8)
+        assert [message["ResultCode"] for message in stage.received].count("1210") == 2

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from .callbacks import Postman
 from .messages import Template
@@ -10,6 +11,16 @@ from .records import SandboxJob
 from .register import Register
 from .stories import Story
 from .writing import write
+
+
+@dataclass(slots=True, kw_only=True)
+class Pace:
+    """How long Smile ID takes; a change counts for whatever begins to wait then."""
+
+    callback_delay_seconds: float
+    """From the zip to the machine's messages."""
+    review_delay_seconds: float
+    """From these to what people say."""
 
 
 class Player:
@@ -20,14 +31,12 @@ class Player:
         register: Register,
         postman: Postman,
         *,
-        callback_delay_seconds: float,
-        review_delay_seconds: float,
+        pace: Pace,
         changed: Callable[[], None],
     ) -> None:
         self._register = register
         self._postman = postman
-        self._callback_delay_seconds = callback_delay_seconds
-        self._review_delay_seconds = review_delay_seconds
+        self._pace = pace
         self._changed = changed
         self._people_spoke = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -40,9 +49,11 @@ class Player:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    def let_people_speak(self) -> None:
-        """Reviews that are under way end now, and those to come at once."""
+    def let_people_speak(self, *, for_good: bool) -> None:
+        """Reviews that are under way end now, and `for_good` those to come end at once."""
         self._people_spoke.set()
+        if not for_good:
+            self._people_spoke = asyncio.Event()
 
     async def stop(self) -> None:
         """Give up all stories where they stand."""
@@ -51,12 +62,13 @@ class Player:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _go_on(self, job: SandboxJob, story: Story) -> None:
+        people_spoke = self._people_spoke
         if not story.before_put_is_answered:
-            await asyncio.sleep(self._callback_delay_seconds)
+            await asyncio.sleep(self._pace.callback_delay_seconds)
             await self._machine(job, story)
         if story.review:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._people_spoke.wait(), self._review_delay_seconds)
+                await asyncio.wait_for(people_spoke.wait(), self._pace.review_delay_seconds)
             self._register.record(job, write(story.review, job))
             await self._send(job, story, story.review)
 

@@ -15,7 +15,7 @@ from .api import Api, answered
 from .callbacks import Postman
 from .faults import Fault
 from .front import Front
-from .playing import Player
+from .playing import Pace, Player
 from .records import Message, SandboxJob, SeenRequest, SentCallback
 from .register import Register
 from .signature import Signer
@@ -77,13 +77,8 @@ class SmileIDSandbox:
             changed=self._changed.set,
             clock=clock,
         )
-        self._player = Player(
-            self._register,
-            self._postman,
-            callback_delay_seconds=callback_delay_seconds,
-            review_delay_seconds=review_delay_seconds,
-            changed=self._changed.set,
-        )
+        self.pace = Pace(callback_delay_seconds=callback_delay_seconds, review_delay_seconds=review_delay_seconds)
+        self._player = Player(self._register, self._postman, pace=self.pace, changed=self._changed.set)
         self._clock = clock
         self._front = Front(self._changed.set, clock)
         self._api = Api(self, signer=self._signer, register=self._register, player=self._player, clock=clock)
@@ -159,9 +154,12 @@ class SmileIDSandbox:
         """Let the next requests of this call fail, one fault each, in this order."""
         self._front.fail_next(call, *faults)
 
-    def let_people_speak(self) -> None:
-        """What people at Smile ID have to say is said now, however long their review was to take."""
-        self._player.let_people_speak()
+    def let_people_speak(self, *, for_good: bool = True) -> None:
+        """What people at Smile ID have to say is said now, however long their review was to take.
+
+        `for_good` holds for the reviews to come as well.
+        """
+        self._player.let_people_speak(for_good=for_good)
 
     def sign(self, timestamp: str) -> str:
         """The signature of this partner, and of Smile ID towards it, for a timestamp."""

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for
 from bot.sandbox.demo.clock import ClockFile
+from bot.sandbox.demo.passage import Passage
+from bot.sandbox.demo.people import SETTINGS, SUMMARIES, move_in
 from bot.sandbox.demo.supervisor import Supervisor, clocked_bot
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.world import PHOTOS
 from tests.patience import GIVE_UP_SECONDS
-
-SUMMARIES = "C0KYCSUM001"
 
 
 class Clocked:
@@ -26,11 +26,10 @@ class Clocked:
         self.clock = clock
         self.bot = bot
         self.admin = admin
+        self.passage = Passage(clock, bot, admin_url=admin)
 
     async def pass_time(self, **by: float) -> None:
-        offset = self.clock.offset + timedelta(**by)
-        self.clock.set(offset)
-        await self.bot.follows(offset)
+        await self.passage.by(timedelta(**by))
 
     async def ask(self) -> None:
         """A check, with the least that it needs."""
@@ -55,20 +54,28 @@ class Clocked:
 
 
 @asynccontextmanager
-async def clocked(*, story: str = "approved", **settings: str) -> AsyncIterator[Clocked]:
-    """All are up; the clock shows the machine's time."""
+async def clocked(
+    *, story: str = "approved", offset: timedelta = timedelta(0), review_seconds: float = 1.0, **settings: str
+) -> AsyncIterator[Clocked]:
+    """All are up, the demo's people too; the clock shows the machine's time and the offset."""
     with tempfile.TemporaryDirectory() as folder:
         clock = ClockFile(Path(folder) / "clock")
+        clock.set(offset)
         slack = SlackSandbox(clock=clock.now, trigger_seconds=GIVE_UP_SECONDS, answer_seconds=GIVE_UP_SECONDS)
-        slack.add_channel(SUMMARIES, "kyc-summary", members=("U0MUSA00001",))
+        move_in(slack)
         smile_id = SmileIDSandbox(
-            partner_id="0421", api_key="sandbox-api-key", story=story, callback_delay_seconds=0.1, clock=clock.now
+            partner_id="0421",
+            api_key="sandbox-api-key",
+            story=story,
+            callback_delay_seconds=0.05,
+            review_delay_seconds=review_seconds,
+            clock=clock.now,
         )
         await slack.start()
         await smile_id.start()
         admin = free_port()
         environment = settings_for(slack, smile_id, database=Path(folder) / "kyc.db")
-        environment |= {"KYC_SLACK_POSTS_PER_SECOND": "100", "KYC_ADMIN_PORT": str(admin)} | settings
+        environment |= SETTINGS | {"KYC_ADMIN_PORT": str(admin)} | settings
         bot = Supervisor(clocked_bot(clock.path), environment, restart_after_seconds=0.1)
         try:
             await bot.start()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from bot.sandbox.smile_id import Fault
-from tests.sandbox.demo.clocked import SUMMARIES, Clocked, clocked
+from tests.sandbox.demo.clocked import Clocked, clocked
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ def _is_processed(world: Clocked) -> bool:
 
 
 async def test_the_days_summary_is_posted_once_the_night_has_passed() -> None:
-    async with clocked(KYC_SUMMARY_CHANNEL=SUMMARIES, KYC_SUMMARY_TIME="00:00") as world:
+    async with clocked() as world:
         await world.ask()
         await world.slack.wait_for(lambda: any(APPROVED in reply for reply in world.replies()))
         assert world.summaries() == []
