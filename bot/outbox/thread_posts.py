@@ -18,7 +18,7 @@ from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders
 from bot.outbox.recipients import parent_of
 from bot.slack.blocks import held, private, results, thread
-from bot.slack.blocks.results import EarlierDecision, NotifiedParties
+from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 from storage import attempts, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
@@ -26,22 +26,6 @@ SOON = timedelta(minutes=1)
 """A check that is due later than this, without a failed attempt, is due at a time that somebody chose."""
 
 _Build = Callable[[Transaction, Post, Check], Message | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
-    """The data of a post about a message of Smile ID's."""
-
-    check: Check
-    entry: IDType | None
-    reading: ResultMeaning
-    at: datetime
-    """When the message was received."""
-    notified: NotifiedParties
-    first: Outcome
-    """Of a contradiction: Smile ID's earlier result."""
-    doubt: Doubt | None
-    earlier: EarlierDecision | None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -60,7 +44,7 @@ class ThreadPosts(Process):
             PostKind.OVERDUE: lambda tx, post, check: results.overdue(check, notified=self._notified(tx, post)),
             PostKind.DECIDED: _decided,
             PostKind.CONFIRMED: self._confirmed,
-            **dict.fromkeys(_RESULTS, self._result),
+            **dict.fromkeys(results.BY_KIND, self._result),
         }
         return {PostKind.ALERT: _alert, **{kind: partial(self._build, build) for kind, build in by_kind.items()}}
 
@@ -81,22 +65,22 @@ class ThreadPosts(Process):
         )
 
     def _result(self, tx: Transaction, post: Post, check: Check) -> Message | None:
-        result = self._result_of(tx, post, check)
-        return _RESULTS[post.kind](result) if result is not None else None
+        facts = self._facts(tx, post, check)
+        return results.BY_KIND[post.kind](facts) if facts is not None else None
 
     def _confirmed(self, tx: Transaction, post: Post, check: Check) -> Message | None:
         """Replaces *not yet confirmed*; whom else we notified is repeated from the message that it changes."""
         parent = parent_of(tx, post)
         if parent is not None and parent.kind is PostKind.APPROVAL_UNCONFIRMED:
             return results.approval_since_confirmed(check)
-        result = self._result_of(tx, replace(parent or post, receipt=post.receipt), check)
-        return _final(replace(result, doubt=None), confirmed=True) if result is not None else None
+        facts = self._facts(tx, replace(parent or post, receipt=post.receipt), check)
+        return results.result(replace(facts, doubt=None), confirmed=True) if facts is not None else None
 
-    def _result_of(self, tx: Transaction, post: Post, check: Check) -> _Result | None:
+    def _facts(self, tx: Transaction, post: Post, check: Check) -> ResultFacts | None:
         receipt = receipts.find(tx, post.receipt) if post.receipt else None
         if receipt is None:
             return None
-        return _Result(
+        return ResultFacts(
             check=check,
             entry=self._entry(check),
             reading=self.read(receipt),
@@ -127,33 +111,6 @@ def _read(tx: Transaction, build: _Build, post: Post) -> Message | None:
     if check is None or message is None:
         return None
     return private.directly(message, check) if _is_moved(tx, post, check) else message
-
-
-def _final(result: _Result, *, confirmed: bool) -> Message:
-    facts = (result.check, result.entry, result.reading)
-    earlier, doubt = result.earlier, result.doubt
-    return results.result(
-        *facts, notified=result.notified, confirmed=confirmed, at=result.at, earlier=earlier, doubt=doubt
-    )
-
-
-_RESULTS: Mapping[PostKind, Callable[[_Result], Message]] = {
-    PostKind.RESULT: lambda it: _final(it, confirmed=True),
-    PostKind.RESULT_UNCONFIRMED: lambda it: _final(it, confirmed=False),
-    PostKind.APPROVAL_UNCONFIRMED: lambda it: results.approval_unconfirmed(it.check, it.reading, notified=it.notified),
-    PostKind.CONTRADICTION: lambda it: results.contradiction(
-        it.check, it.first, it.reading.outcome, notified=it.notified
-    ),
-    PostKind.SECOND_FINAL: lambda it: results.second_final(it.check, it.first, it.reading, notified=it.notified),
-    PostKind.OLD_RESULT: lambda it: results.old_result(it.check, it.reading, notified=it.notified),
-    PostKind.RECORD_DIFFERS: lambda it: results.record_differs(it.check, notified=it.notified, doubt=it.doubt),
-    PostKind.SUSPECTS: lambda it: results.suspects(it.check, it.reading, notified=it.notified),
-    PostKind.NOT_FINAL: lambda it: results.not_final(it.check, it.entry, it.reading, notified=it.notified),
-    **dict.fromkeys(
-        (PostKind.UNKNOWN_CODE, PostKind.ID_UNVERIFIED),
-        lambda it: results.needs_person(it.check, it.entry, it.reading, notified=it.notified),
-    ),
-}
 
 
 async def _alert(post: Post) -> Message:

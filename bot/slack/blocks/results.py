@@ -3,14 +3,14 @@
 Built at delivery from what is stored; each message reports one event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL
 from bot.domain.id_types.id_types import IDType
-from bot.domain.outbox import Message
+from bot.domain.outbox import Message, PostKind
 from bot.domain.results.assurance import Doubt, Liveness
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
@@ -48,8 +48,24 @@ class NotifiedParties:
     operators: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFacts:
+    """What a post about a message of Smile ID's is built from, as of delivery."""
+
+    check: Check
+    entry: IDType | None = None
+    reading: ResultMeaning
+    at: datetime
+    """When the message was received."""
+    notified: NotifiedParties
+    first: Outcome = Outcome.FAILED
+    """Smile ID's earlier result, where two differ."""
+    doubt: Doubt | None = None
+    """Why reviewers were called for an approval."""
+    earlier: EarlierDecision | None = None
+
+
 def _with_earlier_decision(story: Story, reading: ResultMeaning, earlier: EarlierDecision | None) -> Story:
-    """The story of a final result, together with an earlier decision of a reviewer."""
     if earlier is None:
         return story
     before = f"{person(earlier.decided.by)} had decided: {words.DECIDED[earlier.decided.decision]}."
@@ -66,89 +82,81 @@ def _with_earlier_decision(story: Story, reading: ResultMeaning, earlier: Earlie
             return words.filled(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
 
 
-def result(
-    check: Check,
-    entry: IDType | None,
-    reading: ResultMeaning,
-    *,
-    notified: NotifiedParties,
-    confirmed: bool,
-    at: datetime,
-    earlier: EarlierDecision | None = None,
-    doubt: Doubt | None = None,
-) -> Message:
-    """A final result, received `at`. An unconfirmed approval is not reported as one.
-
-    `doubt` is why reviewers were called for an approval.
-    """
+def result(of: ResultFacts, *, confirmed: bool) -> Message:
+    """A final result. An unconfirmed approval is not reported as one."""
+    check, reading = of.check, of.reading
     if reading.outcome is Outcome.APPROVED and not confirmed:
-        return approval_unconfirmed(check, reading, notified=notified)
-    story = _filled(words.STORIES[reading.why], check, entry, reading)
-    if reading.outcome is Outcome.APPROVED:
-        story = approval_story(check, doubt)
-    story = _with_earlier_decision(story, reading, earlier)
+        return _approval_unconfirmed(of)
+    story = approval_story(check, of.doubt) if reading.outcome is Outcome.APPROVED else _filled(of)
+    story = _with_earlier_decision(story, reading, of.earlier)
     facts = []
     if reading.outcome is not Outcome.FAILED and not reading.is_id_message:
         facts.append("by a person at Smile ID" if reading.code.startswith("12") else "by the machine")
     # Run again, perhaps days later and at an hour that somebody chose, it counts from its own sending.
     begun = check.asked_at if check.round == 1 else check.sent_at or check.consent_at
-    facts.append(f"took {took(at - begun)}")
+    facts.append(f"took {took(of.at - begun)}")
     facts.append("confirmed with Smile ID" if confirmed else "not yet confirmed by Smile ID's own record")
     return _story(
-        check, story, notified=notified, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed
+        check, story, notified=of.notified, reading=reading, facts=facts, mention=True, unconfirmed=not confirmed
     )
 
 
-def record_differs(check: Check, *, notified: NotifiedParties, doubt: Doubt | None) -> Message:
+def _approval_unconfirmed(of: ResultFacts) -> Message:
+    return _about(of, words.APPROVAL_UNCONFIRMED, mention=True)
+
+
+def _record_differs(of: ResultFacts) -> Message:
     """The authority's record came after the approval was posted."""
-    differs = check.record.outcome is RecordMatch.DIFFERS
-    story = differing_story(check, doubt) if differs else approval_story(check, doubt)
-    return _story(check, story, notified=notified, mention=True, small=record_line(check))
+    differs = of.check.record.outcome is RecordMatch.DIFFERS
+    story = (differing_story if differs else approval_story)(of.check, of.doubt)
+    return _story(of.check, story, notified=of.notified, mention=True, small=record_line(of.check))
 
 
-def not_final(check: Check, entry: IDType | None, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
-    """Progress that matters: mentions nobody."""
-    story = _filled(words.STORIES[reading.why], check, entry, reading)
-    return _story(check, story, notified=notified, reading=reading)
-
-
-def needs_person(check: Check, entry: IDType | None, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
+def _needs_person(of: ResultFacts) -> Message:
     """Unknown code, unverified ID number: not approved, needs review."""
-    story = _filled(words.STORIES[reading.why], check, entry, reading)
-    if check.state in FINAL and check.verdict is not None:
+    story = _filled(of)
+    if of.check.state in FINAL and of.check.verdict is not None:
         # The check has its result already: what is not approved is this message, not the check.
-        earlier = f"The result told before, {verdict_name(check)}, stands until somebody has looked."
+        earlier = f"The result told before, {verdict_name(of.check)}, stands until somebody has looked."
         story = replace(story, meaning=earlier)
-    return _story(check, story, notified=notified, reading=reading, mention=True)
+    return _about(of, story, mention=True)
 
 
-def approval_unconfirmed(check: Check, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
-    return _story(check, words.APPROVAL_UNCONFIRMED, notified=notified, reading=reading, mention=True)
+def _contradiction(of: ResultFacts) -> Message:
+    return _story(of.check, _of_two(words.CONTRADICTION, of), notified=of.notified, mention=True)
+
+
+def _old_result(of: ResultFacts) -> Message:
+    """A result of an attempt before *Run again*: it changes nothing, but reviewers should know."""
+    # Photos and comparison of the check are those of its present round: nothing of them is about this result.
+    return _story(of.check, words.OLD_RESULT, notified=of.notified, mention=True, small=smile_id_quote(of.reading))
+
+
+BY_KIND: Mapping[PostKind, Callable[[ResultFacts], Message]] = {
+    PostKind.RESULT: lambda of: result(of, confirmed=True),
+    PostKind.RESULT_UNCONFIRMED: lambda of: result(of, confirmed=False),
+    PostKind.APPROVAL_UNCONFIRMED: _approval_unconfirmed,
+    PostKind.CONTRADICTION: _contradiction,
+    PostKind.SECOND_FINAL: lambda of: _about(of, _of_two(words.SECOND_FINAL, of), mention=True),
+    PostKind.OLD_RESULT: _old_result,
+    PostKind.RECORD_DIFFERS: _record_differs,
+    PostKind.SUSPECTS: lambda of: _about(of, words.STORIES[ResultStory.SUSPECTS]),
+    PostKind.NOT_FINAL: lambda of: _about(of, _filled(of)),
+    PostKind.UNKNOWN_CODE: _needs_person,
+    PostKind.ID_UNVERIFIED: _needs_person,
+}
+"""The posts about a message of Smile ID's. Progress mentions nobody."""
 
 
 def approval_since_confirmed(check: Check) -> Message:
     """Replaces *not yet confirmed* once it is confirmed; the result follows as its own message."""
     line = f"Smile ID's own record did not show an approval of {check.ref} at first; it has been confirmed since."
-    return Message(text=line, blocks=[kit.section(line)])
-
-
-def contradiction(check: Check, first: Outcome, second: Outcome, *, notified: NotifiedParties) -> Message:
-    story = words.filled(words.CONTRADICTION, first=_outcome_name(first), second=_outcome_name(second))
-    return _story(check, story, notified=notified, mention=True)
-
-
-def second_final(check: Check, first: Outcome, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
-    story = words.filled(words.SECOND_FINAL, first=_outcome_name(first), second=_outcome_name(reading.outcome))
-    return _story(check, story, notified=notified, reading=reading, mention=True)
+    return kit.text_message(line)
 
 
 def _outcome_name(outcome: Outcome) -> str:
     """Also for an outcome that was final when stored, and is not by a corrected table of codes."""
     return words.OUTCOME_NAMES.get(outcome, "another result")
-
-
-def suspects(check: Check, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
-    return _story(check, words.STORIES[ResultStory.SUSPECTS], notified=notified, reading=reading)
 
 
 def overdue(check: Check, *, notified: NotifiedParties) -> Message:
@@ -159,12 +167,6 @@ def failure(check: Check, *, notified: NotifiedParties) -> Message:
     """An end without any result of Smile ID; `failure_words` say what is wrong."""
     story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
     return _story(check, story, notified=notified, mention=True, extra=refusals.stored_sentence(check.failure_words))
-
-
-def old_result(check: Check, reading: ResultMeaning, *, notified: NotifiedParties) -> Message:
-    """A result of an attempt before *Run again*: it changes nothing, but reviewers should know."""
-    # Photos and comparison of the check are those of its present round: nothing of them is about this result.
-    return _story(check, words.OLD_RESULT, notified=notified, mention=True, small=smile_id_quote(reading))
 
 
 def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[str]:
@@ -200,6 +202,10 @@ def _mark(value: str, outcome: Outcome) -> str:
     if value in words.BAD:
         return "✗"
     return "…" if value in words.PENDING else "•"
+
+
+def _about(of: ResultFacts, story: Story, *, mention: bool = False) -> Message:
+    return _story(of.check, story, notified=of.notified, reading=of.reading, mention=mention)
 
 
 def _story(
@@ -294,8 +300,14 @@ def _call_reviewers(check: Check, mentions: Sequence[str]) -> str:
     return "A person must look at this; no reviewers are set up here."
 
 
-def _filled(story: Story, check: Check, entry: IDType | None, reading: ResultMeaning) -> Story:
-    name = foreign(entry.short if entry else check.id_type, NAME)
+def _of_two(story: Story, of: ResultFacts) -> Story:
+    return words.filled(story, first=_outcome_name(of.first), second=_outcome_name(of.reading.outcome))
+
+
+def _filled(of: ResultFacts) -> Story:
+    entry = of.entry
+    name = foreign(entry.short if entry else of.check.id_type, NAME)
     article = "an" if name[:1] in "AEIOU" else "a"
     example = f"For example {foreign(entry.example)}. " if entry and entry.example else ""
-    return words.filled(story, id_type=f"{article} {name}", example=example, code=foreign(reading.code))
+    story, code = words.STORIES[of.reading.why], foreign(of.reading.code)
+    return words.filled(story, id_type=f"{article} {name}", example=example, code=code)

@@ -31,7 +31,7 @@ from bot.slack.blocks import (
     thread,
     words,
 )
-from bot.slack.blocks.results import EarlierDecision
+from bot.slack.blocks.results import EarlierDecision, ResultFacts
 from tests.pictures.people import AMINA, MUSA, NOW, REMI, ZOLA
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
@@ -193,9 +193,10 @@ def _decisions() -> Iterator[Scene]:
         read = reading(why)
         earlier = EarlierDecision(decided=decision, agreement=agreement(decision.decision, read.outcome))
         check = ended(STATES[read.outcome], read)
-        said = results.result(
-            check, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, earlier=earlier
+        facts = ResultFacts(
+            check=check, entry=ENTRY, reading=read, at=RECEIVED_AT, notified=REVIEWER_TOLD, earlier=earlier
         )
+        said = results.result(facts, confirmed=True)
         caption = f"Smile ID's final result after a decision: {earlier.agreement.value}"
         yield Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
     version_token = replace(REJECTED, decision=Decision.APPROVED, review=ReviewState.DECIDED)

@@ -9,9 +9,10 @@ from bot.domain.check.check import Check, HoldReason
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message, PostKind
 from bot.domain.results.assurance import Doubt
-from bot.domain.results.codes import Outcome, ResultStory
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
 from bot.slack.blocks import private, results, thread, words
+from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
@@ -104,41 +105,40 @@ def _request() -> Iterator[Scene]:
     yield scene("After its personal data were deleted", gone)
 
 
+def _post(kind: PostKind, check: Check, reading: ResultMeaning, notified: NotifiedParties, **more: Any) -> Message:
+    """A post about a message of Smile ID."""
+    facts = {"entry": ENTRY, "at": RECEIVED_AT, **more}
+    return results.BY_KIND[kind](ResultFacts(check=check, reading=reading, notified=notified, **facts))
+
+
 def _results() -> Iterator[Scene]:
     for why in FINAL:
         read = reading(why)
         check = ended(STATES[read.outcome], read)
         notified = OPERATORS_TOLD if words.STORIES[why].calls_operators else REVIEWER_TOLD
-        said = results.result(check, ENTRY, read, notified=notified, confirmed=True, at=RECEIVED_AT)
+        said = _post(PostKind.RESULT, check, read, notified)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
 
 
 def _confirmation() -> Iterator[Scene]:
     read = reading(ResultStory.SPOOF)
     check = ended(State.REJECTED, read)
-    said = results.result(check, ENTRY, read, notified=REVIEWER_CALLED, confirmed=False, at=RECEIVED_AT)
+    said = _post(PostKind.RESULT_UNCONFIRMED, check, read, REVIEWER_CALLED)
     yield Scene(
         caption="A rejection that Smile ID's record does not show yet; reviewers are called in the thread",
         shows=said,
         kinds=[PostKind.RESULT_UNCONFIRMED],
         place=Place.THREAD,
     )
-    said = results.result(check, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    said = _post(PostKind.RESULT, check, read, REVIEWER_TOLD)
     yield Scene(
         caption="The same message once it is confirmed", shows=said, kinds=[PostKind.CONFIRMED], place=Place.THREAD
     )
     row = replace(check, batch="B-2M4Q8Z", batch_row=17)
-    said = results.result(row, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT)
+    said = _post(PostKind.RESULT, row, read, REVIEWER_TOLD)
     yield Scene(caption="A row of a file of applicants", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
     ours = reading(ResultStory.REFUSED)
-    said = results.result(
-        ended(State.FAILED, ours),
-        ENTRY,
-        ours,
-        notified=NOBODY_SET_UP,
-        confirmed=True,
-        at=RECEIVED_AT + timedelta(hours=5),
-    )
+    said = _post(PostKind.RESULT, ended(State.FAILED, ours), ours, NOBODY_SET_UP, at=RECEIVED_AT + timedelta(hours=5))
     yield Scene(
         caption="Ours to mend, and no operator could be told", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD
     )
@@ -150,7 +150,7 @@ def _assurance() -> Iterator[Scene]:
 
     def scene(caption: str, doubt: Doubt | None = None, **more: Any) -> Scene:
         check = ended(State.APPROVED, read, **more)
-        said = results.result(check, ENTRY, read, notified=REVIEWER_TOLD, confirmed=True, at=RECEIVED_AT, doubt=doubt)
+        said = _post(PostKind.RESULT, check, read, REVIEWER_TOLD, doubt=doubt)
         return Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
 
     yield scene("Approved, and the record is about somebody else", Doubt.RECORD_DIFFERS, record=DIFFERS)
@@ -166,7 +166,7 @@ def _assurance() -> Iterator[Scene]:
     late = ended(State.APPROVED, read, record=DIFFERS)
     yield Scene(
         caption="The authority's record came after the approval",
-        shows=results.record_differs(late, notified=REVIEWER_TOLD, doubt=Doubt.RECORD_DIFFERS),
+        shows=_post(PostKind.RECORD_DIFFERS, late, read, REVIEWER_TOLD, doubt=Doubt.RECORD_DIFFERS),
         kinds=[PostKind.RECORD_DIFFERS],
         place=Place.THREAD,
     )
@@ -174,13 +174,13 @@ def _assurance() -> Iterator[Scene]:
 
 def _not_final() -> Iterator[Scene]:
     for why in (ResultStory.PROVISIONAL, ResultStory.SUSPECTED_SPOOF, ResultStory.INCONCLUSIVE, ResultStory.NOT_FINAL):
-        said = results.not_final(CHECK_BVN, ENTRY, reading(why), notified=REVIEWER_TOLD)
+        said = _post(PostKind.NOT_FINAL, CHECK_BVN, reading(why), REVIEWER_TOLD)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.NOT_FINAL], place=Place.THREAD)
     approved = reading(ResultStory.CONFIRMED)
     unconfirmed = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.UNCONFIRMED)
     yield Scene(
         caption="An approval that Smile ID's record does not show",
-        shows=results.approval_unconfirmed(unconfirmed, approved, notified=REVIEWER_TOLD),
+        shows=_post(PostKind.APPROVAL_UNCONFIRMED, unconfirmed, approved, REVIEWER_TOLD),
         kinds=[PostKind.APPROVAL_UNCONFIRMED],
         place=Place.THREAD,
     )
@@ -192,7 +192,7 @@ def _not_final() -> Iterator[Scene]:
     )
     yield Scene(
         caption=words.STORIES[ResultStory.SUSPECTS].name,
-        shows=results.suspects(CHECK_BVN, reading(ResultStory.SUSPECTS), notified=REVIEWER_TOLD),
+        shows=_post(PostKind.SUSPECTS, CHECK_BVN, reading(ResultStory.SUSPECTS), REVIEWER_TOLD),
         kinds=[PostKind.SUSPECTS],
         place=Place.THREAD,
     )
@@ -206,23 +206,25 @@ def _needs_person() -> Iterator[Scene]:
     def scene(caption: str, said: Message, kind: PostKind) -> Scene:
         return Scene(caption=caption, shows=said, kinds=[kind], place=Place.THREAD)
 
-    said = results.needs_person(in_review, ENTRY, unknown, notified=REVIEWER_TOLD)
+    said = _post(PostKind.UNKNOWN_CODE, in_review, unknown, REVIEWER_TOLD)
     yield scene("A code that nobody knows", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unknown, notified=REVIEWER_CALLED)
+    said = _post(PostKind.UNKNOWN_CODE, in_review, unknown, REVIEWER_CALLED)
     yield scene("The same without a channel of reviewers: they are called here", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unknown, notified=REVIEWER_IS_WHO_ASKED)
+    said = _post(PostKind.UNKNOWN_CODE, in_review, unknown, REVIEWER_IS_WHO_ASKED)
     yield scene("The same when the only reviewer is who asked", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unknown, notified=NOBODY_SET_UP)
+    said = _post(PostKind.UNKNOWN_CODE, in_review, unknown, NOBODY_SET_UP)
     yield scene("The same when no reviewers are set up", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(ended(State.APPROVED, approved), ENTRY, unknown, notified=REVIEWER_TOLD)
+    said = _post(PostKind.UNKNOWN_CODE, ended(State.APPROVED, approved), unknown, REVIEWER_TOLD)
     yield scene("An unknown code after a result", said, PostKind.UNKNOWN_CODE)
-    said = results.needs_person(in_review, ENTRY, unverified, notified=REVIEWER_TOLD)
+    said = _post(PostKind.ID_UNVERIFIED, in_review, unverified, REVIEWER_TOLD)
     yield scene("An approval without a verified ID number", said, PostKind.ID_UNVERIFIED)
-    said = results.contradiction(in_review, Outcome.APPROVED, Outcome.REJECTED, notified=REVIEWER_TOLD)
+    said = _post(PostKind.CONTRADICTION, in_review, rejected, REVIEWER_TOLD, first=Outcome.APPROVED)
     yield scene("What was received and Smile ID's record differ", said, PostKind.CONTRADICTION)
-    said = results.second_final(ended(State.REJECTED, rejected), Outcome.REJECTED, approved, notified=REVIEWER_TOLD)
+    said = _post(
+        PostKind.SECOND_FINAL, ended(State.REJECTED, rejected), approved, REVIEWER_TOLD, first=Outcome.REJECTED
+    )
     yield scene("A second, different final result", said, PostKind.SECOND_FINAL)
-    said = results.old_result(CHECK_BVN, approved, notified=REVIEWER_TOLD)
+    said = _post(PostKind.OLD_RESULT, CHECK_BVN, approved, REVIEWER_TOLD)
     yield scene("A result of an attempt that was run again since", said, PostKind.OLD_RESULT)
     yield scene("No result for seven days", results.overdue(CHECK_BVN, notified=REVIEWER_TOLD), PostKind.OVERDUE)
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.id_types.id_types import IDType, IDTypes
-from bot.domain.outbox import Message
+from bot.domain.outbox import Message, PostKind
 from bot.domain.reporting.figures import Report, report
 from bot.domain.reporting.periods import Period, PeriodKind
 from bot.domain.results.codes import Outcome, ResultCodes, ResultMeaning
@@ -39,7 +39,7 @@ from bot.slack.blocks import (
     thread,
 )
 from bot.slack.blocks.home import QUEUE, HomeFigures, QueuedCheck, ReviewQueue
-from bot.slack.blocks.results import EarlierDecision, NotifiedParties
+from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 
 DATA = files("bot") / "data"
 CODES = ResultCodes.parse((DATA / "result-codes.csv").read_text("utf-8"))
@@ -140,38 +140,39 @@ def thread_messages(
     check: Check, entry: IDType | None, reading: ResultMeaning, notified: NotifiedParties, text: str
 ) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.slack.blocks.thread` can build."""
-    at = ASKED_AT + timedelta(seconds=9)
-    first, final = Outcome.REJECTED, replace(reading, outcome=Outcome.APPROVED)
+    facts = ResultFacts(
+        check=check,
+        entry=entry,
+        reading=reading,
+        at=ASKED_AT + timedelta(seconds=9),
+        notified=notified,
+        first=Outcome.REJECTED,
+    )
+    final = replace(facts, reading=replace(reading, outcome=Outcome.APPROVED))
+    beside = replace(facts, earlier=EarlierDecision(decided=decided(text), agreement=Agreement.AGREES))
+    by_kind = results.BY_KIND
     return {
         "request": lambda: thread.request_message(check, entry),
         "request, waiting": lambda: thread.request_message(check, entry, waiting=timedelta(minutes=6)),
         "request, unconfirmed": lambda: thread.request_message(check, entry, unconfirmed=True),
-        "result": lambda: results.result(check, entry, reading, notified=notified, confirmed=True, at=at),
-        "result, unconfirmed": lambda: results.result(check, entry, reading, notified=notified, confirmed=False, at=at),
-        "not final": lambda: results.not_final(check, entry, reading, notified=notified),
-        "needs person": lambda: results.needs_person(check, entry, reading, notified=notified),
-        "approval unconfirmed": lambda: results.approval_unconfirmed(check, reading, notified=notified),
+        "result": lambda: results.result(facts, confirmed=True),
+        "result, unconfirmed": lambda: results.result(facts, confirmed=False),
+        "not final": lambda: by_kind[PostKind.NOT_FINAL](facts),
+        "needs person": lambda: by_kind[PostKind.UNKNOWN_CODE](facts),
+        "approval unconfirmed": lambda: by_kind[PostKind.APPROVAL_UNCONFIRMED](facts),
         "approval since confirmed": lambda: results.approval_since_confirmed(check),
-        "contradiction": lambda: results.contradiction(check, first, reading.outcome, notified=notified),
-        "second final": lambda: results.second_final(check, first, final, notified=notified),
-        "suspects": lambda: results.suspects(check, reading, notified=notified),
+        "contradiction": lambda: by_kind[PostKind.CONTRADICTION](facts),
+        "second final": lambda: by_kind[PostKind.SECOND_FINAL](final),
+        "suspects": lambda: by_kind[PostKind.SUSPECTS](facts),
         "overdue": lambda: results.overdue(check, notified=notified),
         "failure": lambda: results.failure(check, notified=notified),
         "decided": lambda: thread.decided(check, decided(text)),
-        "result beside a decision": lambda: results.result(
-            check,
-            entry,
-            reading,
-            notified=notified,
-            confirmed=True,
-            at=at,
-            earlier=EarlierDecision(decided=decided(text), agreement=Agreement.AGREES),
-        ),
+        "result beside a decision": lambda: results.result(beside, confirmed=True),
         "cancelled": lambda: thread.cancelled(check, by=check.requester),
-        "old result": lambda: results.old_result(check, reading, notified=notified),
+        "old result": lambda: by_kind[PostKind.OLD_RESULT](facts),
         "alert": lambda: private.alert(text, {"ref": REF}),
         "alert with words": lambda: private.alert("refused", {"ref": REF, "words": text}),
-        "directly": lambda: private.directly(results.not_final(check, entry, reading, notified=notified), check),
+        "directly": lambda: private.directly(by_kind[PostKind.NOT_FINAL](facts), check),
     }
 
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.outbox import Message
+from bot.domain.outbox import Message, PostKind
 from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.results.trust_rules import Source
 from bot.sandbox.slack import pings, plain
 from bot.slack.blocks import private, results
-from bot.slack.blocks.results import NotifiedParties
+from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from bot.slack.blocks.text import foreign
 from tests.slack.blocks.samples import (
     AMINA,
@@ -211,7 +211,8 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
         confidence=f"3\n{forged}",
     )
     at = CHECK.asked_at
-    said = results.result(CHECK, bvn(), reading, notified=NOBODY_TOLD, confirmed=True, at=at)
+    facts = ResultFacts(check=CHECK, entry=bvn(), reading=reading, at=at, notified=NOBODY_TOLD)
+    said = results.result(facts, confirmed=True)
     view = private.details(
         CHECK,
         bvn(),
@@ -233,7 +234,8 @@ def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
 
 def test_megabytes_of_text_are_cut_before_anybody_looks_at_them() -> None:
     reading = wild_reading("x" * 4_000_000, Outcome.REJECTED, read("0811"))
-    said = results.not_final(CHECK, bvn(), reading, notified=NOBODY_TOLD)
+    facts = ResultFacts(check=CHECK, entry=bvn(), reading=reading, at=CHECK.asked_at, notified=NOBODY_TOLD)
+    said = results.BY_KIND[PostKind.NOT_FINAL](facts)
 
     assert len(said.text) < 4000
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from bot.slack.blocks import (
     thread,
     words,
 )
-from bot.slack.blocks.results import NotifiedParties
+from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from bot.slack.blocks.status import status_name
 from tests.slack.blocks.samples import (
     ALL_ACTIONS,
@@ -59,12 +60,18 @@ def lines(said: Message) -> list[str]:
     return shown(said).splitlines()
 
 
+def post(kind: PostKind, check: Check, reading: ResultMeaning, notified: NotifiedParties, **more: Any) -> Message:
+    """A post about a message of Smile ID."""
+    facts = {"entry": bvn(), "at": AT, **more}
+    return results.BY_KIND[kind](ResultFacts(check=check, reading=reading, notified=notified, **facts))
+
+
 def result(reading: ResultMeaning, notified: NotifiedParties = NOBODY_TOLD, *, confirmed: bool = True) -> Message:
-    return results.result(CHECK, bvn(), reading, notified=notified, confirmed=confirmed, at=AT)
+    return post(PostKind.RESULT if confirmed else PostKind.RESULT_UNCONFIRMED, CHECK, reading, notified)
 
 
 def progress(reading: ResultMeaning, notified: NotifiedParties = NOBODY_TOLD) -> Message:
-    return results.not_final(CHECK, bvn(), reading, notified=notified)
+    return post(PostKind.NOT_FINAL, CHECK, reading, notified)
 
 
 def final(code: str, text: str = "", notified: NotifiedParties = NOBODY_TOLD) -> Callable[[], Message]:
@@ -144,14 +151,14 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "0899",
-        lambda: results.needs_person(CHECK, bvn(), read("0899", text="No idea"), notified=REVIEWERS_TOLD),
+        lambda: post(PostKind.UNKNOWN_CODE, CHECK, read("0899", text="No idea"), REVIEWERS_TOLD),
         "Needs a person — Smile ID answered with a code we do not know (0899)",
         f"This is not approved. {REVIEWER}",
     ),
     *(
         (
             f"{code} unverified",
-            lambda code=code: results.needs_person(CHECK, bvn(), unverified(code), notified=REVIEWERS_TOLD),
+            lambda code=code: post(PostKind.ID_UNVERIFIED, CHECK, unverified(code), REVIEWERS_TOLD),
             "Needs a person — the selfie was taken, but the ID number was not verified",
             f"This is not approved. {REVIEWER}",
         )
@@ -159,19 +166,25 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "received, not confirmed",
-        lambda: results.approval_unconfirmed(CHECK, read("0810"), notified=REVIEWERS_TOLD),
+        lambda: post(PostKind.APPROVAL_UNCONFIRMED, CHECK, read("0810"), REVIEWERS_TOLD),
         "Not final: an approval was received that Smile ID's own record does not show yet",
         f"We keep asking. Do not act on it. {REVIEWER}",
     ),
     (
         "second final",
-        lambda: results.second_final(CHECK, Outcome.REJECTED, read("0810"), notified=REVIEWERS_TOLD),
+        lambda: post(PostKind.SECOND_FINAL, CHECK, read("0810"), REVIEWERS_TOLD, first=Outcome.REJECTED),
         "Needs a person — Smile ID sent another final result: first Rejected, now Approved",
         f"Both are kept. Act on neither. {REVIEWER}",
     ),
     (
         "contradiction",
-        lambda: results.contradiction(CHECK, Outcome.APPROVED, Outcome.FAILED, notified=REVIEWERS_TOLD),
+        lambda: post(
+            PostKind.CONTRADICTION,
+            CHECK,
+            replace(read("0810"), outcome=Outcome.FAILED),
+            REVIEWERS_TOLD,
+            first=Outcome.APPROVED,
+        ),
         "Needs a person — the result we received and Smile ID's own record differ",
         f"We received Approved, Smile ID's record says No result. Both are kept. Act on neither. {REVIEWER}",
     ),
@@ -260,7 +273,7 @@ PROGRESS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         "5211",
-        lambda: results.suspects(CHECK, read("5211"), notified=REVIEWERS_TOLD),
+        lambda: post(PostKind.SUSPECTS, CHECK, read("5211"), REVIEWERS_TOLD),
         "Smile ID reports other accounts with this face",
         f"This is not a verdict on this check. {REVIEWER}",
     ),
@@ -366,14 +379,14 @@ def test_an_approval_that_is_confirmed_later_mentions_nobody() -> None:
 @pytest.mark.parametrize("state", [State.APPROVED, State.REJECTED])
 def test_an_unknown_code_after_the_result_does_not_deny_the_result(state: State) -> None:
     check = replace(CHECK, state=state, verdict="0810")
-    said = shown(results.needs_person(check, bvn(), read("0899"), notified=REVIEWERS_TOLD))
+    said = shown(post(PostKind.UNKNOWN_CODE, check, read("0899"), REVIEWERS_TOLD))
 
     assert "not approved" not in said
     assert f"The result told before, {state.value.capitalize()}, stands until somebody has looked." in said
 
 
 def test_an_outcome_that_a_corrected_table_dropped_still_has_a_name() -> None:
-    said = shown(results.second_final(CHECK, Outcome.REJECTED, read("0899"), notified=NOBODY_TOLD))
+    said = shown(post(PostKind.SECOND_FINAL, CHECK, read("0899"), NOBODY_TOLD, first=Outcome.REJECTED))
 
     assert "first Rejected, now another result" in said
 
@@ -382,14 +395,14 @@ def test_an_outcome_that_a_corrected_table_dropped_still_has_a_name() -> None:
 
 
 CALLING: list[Callable[[Check, NotifiedParties], Message]] = [
-    lambda check, notified: results.result(check, bvn(), read("0907"), notified=notified, confirmed=True, at=AT),
-    lambda check, notified: results.not_final(check, bvn(), read("0816", text="Possible Spoof"), notified=notified),
-    lambda check, notified: results.needs_person(check, bvn(), read("0899"), notified=notified),
-    lambda check, notified: results.needs_person(check, bvn(), unverified("0810"), notified=notified),
-    lambda check, notified: results.approval_unconfirmed(check, read("0810"), notified=notified),
-    lambda check, notified: results.contradiction(check, Outcome.APPROVED, Outcome.REJECTED, notified=notified),
-    lambda check, notified: results.second_final(check, Outcome.APPROVED, read("0811"), notified=notified),
-    lambda check, notified: results.suspects(check, read("5211"), notified=notified),
+    lambda check, notified: post(PostKind.RESULT, check, read("0907"), notified),
+    lambda check, notified: post(PostKind.NOT_FINAL, check, read("0816", text="Possible Spoof"), notified),
+    lambda check, notified: post(PostKind.UNKNOWN_CODE, check, read("0899"), notified),
+    lambda check, notified: post(PostKind.ID_UNVERIFIED, check, unverified("0810"), notified),
+    lambda check, notified: post(PostKind.APPROVAL_UNCONFIRMED, check, read("0810"), notified),
+    lambda check, notified: post(PostKind.CONTRADICTION, check, read("0811"), notified, first=Outcome.APPROVED),
+    lambda check, notified: post(PostKind.SECOND_FINAL, check, read("0811"), notified, first=Outcome.APPROVED),
+    lambda check, notified: post(PostKind.SUSPECTS, check, read("5211"), notified),
     lambda check, notified: results.overdue(check, notified=notified),
 ]
 
