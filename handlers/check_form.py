@@ -226,7 +226,6 @@ def _chosen_id_type(state: ViewState, country: str) -> str | None:
 
 
 def by_field(faults: FieldErrors) -> dict[str, str]:
-    """What must be corrected, as sentences."""
     said = {name: refusals.plain_sentence(fault) for name, fault in faults.by_field.items()}
     return {**said, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
 

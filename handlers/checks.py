@@ -129,7 +129,6 @@ async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
 
 
 async def photos_submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    """Other photos, in place of those that were held."""
     state = ViewState.of(view)
     faults = await bot.preflight.replace_photos(
         body["user"]["id"], view["private_metadata"], selfie=state.files(ids.SELFIE), liveness=state.files(ids.LIVENESS)

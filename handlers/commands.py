@@ -31,7 +31,6 @@ async def _check(bot: Bot, command: Mapping[str, Any], _rest: str) -> Message | 
 
 
 async def _export(bot: Bot, command: Mapping[str, Any], rest: str) -> Message:
-    """Confirmed at once, delivered by direct message."""
     return private.answer(export.preparing(await bot.exports.ask(command["user_id"], rest)))
 
 

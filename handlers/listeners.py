@@ -136,7 +136,6 @@ async def old_command(ack: AsyncAck, command: dict[str, Any]) -> None:
 
 
 async def old_button(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
-    """A button or shortcut of another version."""
     await ack()
     reply(bot, body, private.answer(private.OLD_BUTTON))
 

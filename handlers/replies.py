@@ -28,8 +28,6 @@ _NOT_THERE = frozenset({"not_found", "view_not_found", "hash_conflict"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyAddress:
-    """Who asked, and where."""
-
     user: str
     request_id: str
     """The same for a repeat of the request."""

@@ -19,7 +19,7 @@ async def card(bot: Bot, user: str, typed: str) -> Message:
     if not typed.strip():
         return private.answer(review.NO_REF)
     check, entry, found = await bot.review.find(user, typed)
-    return review.card(check, entry, found, round_=check.round, title="Review", link=None, reading=None)
+    return review.card(check, entry, found, round_=check.round, title="Review")
 
 
 async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -52,7 +52,6 @@ async def _refresh_card(bot: Bot, body: dict[str, Any], ref: str) -> None:
 
 
 async def decide(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """The form for one decision."""
     await ack()
     user, ref = body["user"]["id"], action["value"]
     decision = Decision(action["action_id"].partition(":")[2])

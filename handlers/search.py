@@ -24,7 +24,6 @@ _FILTERS = frozenset({*STATES, EVERYBODYS, OWN})
 
 
 async def listing(bot: Bot, user: str, typed: str) -> Message:
-    """The answer to the command."""
     word = typed.strip().casefold() or OWN
     if word not in _FILTERS:
         return private.answer(find.unknown_filter(typed))

@@ -38,8 +38,6 @@ _HIDDEN = frozenset({"tombstone", "hidden_by_limit"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMessage:
-    """Where a message of ours is."""
-
     channel: str
     ts: str
 
@@ -78,7 +76,6 @@ class SlackClient:
         return await self._call(self.client.auth_test)
 
     async def bot_user_id(self) -> str:
-        """The bot's own user id, cached."""
         if self._bot_user_id is None:
             self._bot_user_id = str((await self.whoami()).get("user_id") or "")
         return self._bot_user_id
@@ -138,7 +135,6 @@ class SlackClient:
         return _page(await self._replies(channel=channel, ts=ts, limit=limit, cursor=cursor, oldest=oldest))
 
     async def thread_exists(self, *, channel: str, ts: str) -> bool:
-        """Whether the first message of a thread is still there."""
         return await self.message(channel=channel, ts=ts, thread_ts=ts) is not None
 
     async def _replies(self, **bounds: Any) -> dict[str, Any]:
@@ -202,7 +198,6 @@ class SlackClient:
         return f"{self.to_slack_time(ours).timestamp():.6f}"
 
     async def direct_channel(self, user: str) -> str:
-        """The id of the direct conversation with a person."""
         answer = await self._call(self.client.conversations_open, users=user)
         return str(answer["channel"]["id"])
 
@@ -256,7 +251,6 @@ class SlackClient:
         return dict(answer["view"])
 
     async def publish_view(self, *, user: str, view: Mapping[str, Any]) -> None:
-        """Show a person's Home tab."""
         await self._call(self.client.views_publish, user_id=user, view=dict(view))
 
     async def update_view(self, *, view_id: str, view: Mapping[str, Any], hash_: str | None = None) -> None:
@@ -330,7 +324,6 @@ class SlackClient:
         return dict(answer["user"])
 
     async def members(self, channel: str) -> frozenset[str]:
-        """Everybody in a channel."""
         found: set[str] = set()
         cursor = None
         for _page in range(100):
@@ -341,7 +334,6 @@ class SlackClient:
         return frozenset(found)
 
     async def group_members(self, group: str) -> frozenset[str]:
-        """Everybody in a user group."""
         answer = await self._call(self.client.usergroups_users_list, usergroup=group)
         return frozenset(answer.get("users", ()))
 

@@ -108,7 +108,6 @@ def build(url: str | None = None) -> dict[str, Any]:
 
 
 def render(url: str | None = None) -> str:
-    """The manifest as YAML."""
     return _HEAD + yaml.safe_dump(build(url), sort_keys=False, allow_unicode=True, width=100)
 
 

@@ -11,7 +11,7 @@ from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block
 from bot.slack.blocks.refusals import stored_sentence
 from bot.slack.blocks.status import status_name
-from bot.slack.blocks.text import foreign, person, quoted, sentence, spoken, when
+from bot.slack.blocks.text import counted, foreign, person, quoted, sentence, spoken, when
 
 RECEIVED = "I am reading the file; what is in it will stand in this channel as {batch}."
 RECEIVED_BEFORE = "I have read these files already, as {batch}. To begin anew, send them in a new message."
@@ -154,7 +154,7 @@ def _progress(batch: Batch, counts: BatchCounts) -> list[str]:
 
 
 def _listed(counts: BatchCounts) -> str:
-    named = [
+    named = counted(
         (counts.approved, "approved"),
         (counts.differs, "approved by Smile ID although the authority's record differs"),
         (counts.rejected, "rejected"),
@@ -165,8 +165,8 @@ def _listed(counts: BatchCounts) -> str:
         (counts.sent, "at Smile ID"),
         (counts.waiting, "not sent yet"),
         (counts.cancelled, "cancelled"),
-    ]
-    return ", ".join(f"{count} {name}" for count, name in named if count) or "nothing yet"
+    )
+    return ", ".join(named) or "nothing yet"
 
 
 def _steer(batch: Batch) -> list[Block]:

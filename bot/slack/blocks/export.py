@@ -8,7 +8,6 @@ NAMES = {ExportFormat.CSV: "CSV", ExportFormat.JSON_LINES: "JSON Lines", ExportF
 
 
 def preparing(export: Export) -> str:
-    """The answer to the command."""
     return f"I am preparing {_what(export, export.total)}; it comes as a file by direct message."
 
 

@@ -36,8 +36,6 @@ NOTHING_SOUGHT = "Fill in at least one field."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """One check in a list."""
-
     check: Check
     entry: IDType | None
     link: str | None
@@ -121,7 +119,6 @@ def form(countries: Sequence[tuple[str, str]]) -> View:
 
 
 def results(rows: Sequence[CheckRow], *, metadata: str, has_older: bool, has_newer: bool) -> View:
-    """A page of what was found, each with its Details."""
     blocks = [kit.row(line(row, names=True), row.check.ref, ids.FOUND_DETAILS) for row in rows]
     if turns := _page_buttons(rows, "found", has_older=has_older, has_newer=has_newer, action_id=ids.FIND_PAGE):
         blocks.append(kit.actions(*turns))

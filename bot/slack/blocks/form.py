@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import CITIZENSHIPS, LIVENESS_IMAGES, MAX_FILE_BYTES, MAX_TEXT
 from bot.domain.id_types.id_types import IDType, IDTypes
@@ -34,6 +36,7 @@ _USES = (
     ("Leave out", ids.LEAVE_OUT),
 )
 """What a photo of a message can be."""
+_PLACE = TypeAdapter(dict[str, str | None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +60,10 @@ class ResultPlace:
     def load(cls, metadata: str) -> "ResultPlace":
         """Read a submitted form's metadata; unreadable metadata names no place."""
         try:
-            found = json.loads(metadata)
-            known = [found.get(name) for name in ("channel", "thread", "rerun", "message")]
-        except (ValueError, AttributeError):
+            found = _PLACE.validate_json(metadata)
+        except ValidationError:
             return cls(channel=None)
-        if not all(isinstance(value, str | None) for value in known):
-            return cls(channel=None)
-        channel, thread_ts, rerun, message_ts = known
+        channel, thread_ts, rerun, message_ts = map(found.get, ("channel", "thread", "rerun", "message"))
         return cls(channel=channel, thread_ts=thread_ts, rerun=rerun, message_ts=message_ts)
 
 
@@ -142,7 +142,6 @@ def _carried(texts: Mapping[str, str]) -> list[Block]:
 
 
 def photo_inputs(*, liveness_required: bool) -> list[Block]:
-    """A selfie, and liveness images if there are any."""
     return [_selfie_input(optional=False), _liveness_input(optional=not liveness_required)]
 
 

@@ -71,7 +71,6 @@ def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, 
 
 
 def photos_form(ref: str, *, liveness_required: bool) -> View:
-    """Other photos for a check on hold."""
     blocks = photo_inputs(liveness_required=liveness_required)
     return kit.modal("Other photos", blocks, callback_id=ids.PHOTOS_FORM, submit="Send to Smile ID", metadata=ref)
 

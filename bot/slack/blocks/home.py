@@ -23,8 +23,6 @@ QUEUE = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedCheck:
-    """A check that waits for a reviewer."""
-
     row: CheckRow
     review: Review
     waited: timedelta

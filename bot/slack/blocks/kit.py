@@ -42,7 +42,6 @@ def context(*texts: Block) -> Block:
 
 
 def small(text: str) -> Block:
-    """Small plain text."""
     return context(plain(text))
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -57,7 +57,7 @@ _TAKEN_FROM_CHANNEL = (ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS)
 _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class MessagePointer:
     """A button's value: the message, and a keyed fingerprint of what was displayed of it; none of its text."""
 
@@ -69,24 +69,19 @@ class MessagePointer:
     """The author has seen that this person was checked before."""
 
     def dump(self) -> str:
-        parts = [self.channel, self.ts, self.thread_ts, self.fingerprint, self.again]
-        return json.dumps(parts, separators=(",", ":"))
+        return json.dumps(astuple(self), separators=(",", ":"))
 
     @classmethod
     def load(cls, value: str) -> "MessagePointer | None":
         """None if it is not one of ours."""
         try:
-            channel, ts, thread_ts, fingerprint, again = _POINTER.validate_json(value, strict=True)
+            return cls(*_POINTER.validate_json(value, strict=True))
         except ValidationError:
             return None
-        return cls(channel=channel, ts=ts, thread_ts=thread_ts, fingerprint=fingerprint, again=again)
 
 
 def pointer(incoming: IncomingMessage, fingerprint: str = "") -> str:
-    place = MessagePointer(
-        channel=incoming.channel, ts=incoming.ts, thread_ts=incoming.thread_ts, fingerprint=fingerprint
-    )
-    return place.dump()
+    return MessagePointer(incoming.channel, incoming.ts, incoming.thread_ts, fingerprint).dump()
 
 
 def checked_before(pointer: MessagePointer, words: str) -> Message:
@@ -171,7 +166,6 @@ def _to_form(incoming: IncomingMessage, head: str, lists: Mapping[str, Sequence[
 
 
 def delete_your_message(answer: Message) -> Message:
-    """Adds why and how to delete the message that it answers."""
     blocks = [*answer.blocks, kit.plain_section(NUMBER_IN_CHANNEL)]
     return Message(text=f"{answer.text} {NUMBER_IN_CHANNEL}", blocks=blocks)
 

@@ -70,8 +70,6 @@ OLD_FORM = "This form is of another version of me: nothing was stored or sent. C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDetails:
-    """A message of Smile ID in the Details."""
-
     at: datetime
     source: Source
     reading: ResultMeaning
@@ -177,7 +175,6 @@ def _photo_links(links: Mapping[str, str] | None) -> list[Block]:
 
 
 def status(check: Check, entry: IDType | None, *, link: str | None) -> Message:
-    """The answer to `/kyc status`."""
     where = f" · <{link}|open the thread>" if link else ""
     line = f"*{check.ref}* · {subject(check, entry)} — {status_name(check)}\nAsked {when(check.asked_at)}{where}"
     return Message(text=line, blocks=[kit.section(line), buttons(check)])
@@ -190,7 +187,6 @@ def help_text(unknown: str | None = None) -> Message:
 
 
 def answer(text: str) -> Message:
-    """One sentence of ours."""
     return Message(text=text, blocks=[kit.section(text)])
 
 
@@ -211,7 +207,6 @@ def closed_form(text: str) -> View:
 
 
 def alert(fault: str, payload: Mapping[str, str]) -> Message:
-    """A direct message to an operator."""
     line = f"*kyc-bot needs an operator:* {foreign(refusals.stored_sentence(payload.get('words')) or fault)}"
     ref = payload.get("ref")
     more = f"First seen with {ref}. " if ref else ""

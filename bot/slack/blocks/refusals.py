@@ -86,14 +86,14 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.SUMMARY_NOT_HERE: (
         "I can't post in this conversation. Type /invite @kyc here and try again, or share it elsewhere."
     ),
-    Refusal.SUMMARY_SHARED_CHANNEL: ("This channel is shared with another company, so I don't post figures here."),
+    Refusal.SUMMARY_SHARED_CHANNEL: "This channel is shared with another company, so I don't post figures here.",
     Refusal.SUMMARY_ONCE: "This summary was shared already.",
     Refusal.SUMMARY_NOT_UNDERSTOOD: (
         "I don't know “{typed}” here. Behind `/kyc summary` I understand `today`, `yesterday`, `week`, `month`, "
         "`last week`, `last month`, a day or a span such as `2026-11-01..2026-11-15`, then a country and an ID type, "
         "for example `/kyc summary week NG BVN`."
     ),
-    Refusal.SPAN_NOT_A_DAY: ("“{typed}” is not a day. Write it as 2026-11-21, and a span as 2026-11-01..2026-11-15."),
+    Refusal.SPAN_NOT_A_DAY: "“{typed}” is not a day. Write it as 2026-11-21, and a span as 2026-11-01..2026-11-15.",
     Refusal.SPAN_BACKWARDS: (
         "The span ends before it begins. Write the earlier day first, as in 2026-11-01..2026-11-15."
     ),
@@ -138,12 +138,8 @@ _PHOTOS: Mapping[StrEnum, str] = {
 
 _FILES: Mapping[StrEnum, str] = {
     FileCode.NOT_LET: "Slack does not let me read the file. Send it again.",
-    FileCode.SLACK_AWAY: (
-        "Slack did not give me the files for a long time, so nothing was sent. Send them again later."
-    ),
-    FileCode.MESSAGE_GONE: (
-        "The message with the files is no longer there, so nothing was sent. Send the files again."
-    ),
+    FileCode.SLACK_AWAY: "Slack did not give me the files for a long time, so nothing was sent. Send them again later.",
+    FileCode.MESSAGE_GONE: "The message with the files is no longer there, so nothing was sent. Send the files again.",
     FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
     FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
     FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",
@@ -177,10 +173,8 @@ _FILES: Mapping[StrEnum, str] = {
     FileCode.WORKBOOK_PROTECTED: (
         "{name} is protected by a password or in Excel's old form. Save it as .xlsx without a password."
     ),
-    FileCode.WORKBOOK_DAMAGED: ("{name} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8."),
-    FileCode.SEVERAL_SHEETS: (
-        "The sheets {first} and {second} both look like a table of applicants. Keep one of them."
-    ),
+    FileCode.WORKBOOK_DAMAGED: "{name} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8.",
+    FileCode.SEVERAL_SHEETS: "The sheets {first} and {second} both look like a table of applicants. Keep one of them.",
     FileCode.ZIP_DAMAGED: "{name} is damaged or incomplete. Make it again and send it once more.",
     FileCode.ZIP_TOO_LARGE: "{name} is larger than {megabytes} MB. Split it.",
     FileCode.ZIP_IN_PARTS: "{name} is one part of several. Make one zip of everything.",
@@ -211,7 +205,7 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.NOT_A_DATE: "This is not a date. Write it like {date}.",
     FieldCode.DATE_TO_COME: "This date is in the future. A date of birth looks like {date}.",
     FieldCode.DATE_TOO_OLD: "This date is more than {years} years ago. A date of birth looks like {date}.",
-    FieldCode.DATE_UNCLEAR: ("Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken."),
+    FieldCode.DATE_UNCLEAR: "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken.",
     FieldCode.ONE_SELFIE: "Attach one selfie, a JPEG or PNG photo.",
     FieldCode.LIVENESS_NEEDED: "Your company requires {images} liveness images. Attach them.",
     FieldCode.LIVENESS_COUNT: "Smile ID takes {images} liveness images or none. You attached {attached}.",
@@ -355,7 +349,6 @@ _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
 
 
 def refusal_message(coded: Coded) -> Message:
-    """The whole answer to somebody who is refused."""
     text = sentence(coded)
     return Message(text=text, blocks=[kit.section(text)])
 

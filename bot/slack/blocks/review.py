@@ -66,8 +66,8 @@ def card(
     *,
     round_: int,
     title: str,
-    link: str | None,
-    reading: ResultMeaning | None,
+    link: str | None = None,
+    reading: ResultMeaning | None = None,
     mentions: str = "",
 ) -> Message:
     """The card as of now. `title` is why a review is needed, `reading` the message of Smile ID that caused it.
@@ -101,7 +101,6 @@ def card(
 
 
 def _stage(check: Check, review: Review | None) -> str:
-    """Who claimed it, what is proposed, what was decided."""
     if review is None or (review.state is ReviewState.SETTLED and check.state not in FINAL):
         return "Nobody is waited for here."
     proposal, decided = review.proposal, review.decided

@@ -11,7 +11,7 @@ from bot.domain.reporting.periods import DAY, Period, PeriodKind, name
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import REASONS, Decision
 from bot.slack.blocks import ids, kit, words
-from bot.slack.blocks.text import cut, foreign, person, quoted, spoken, took, when
+from bot.slack.blocks.text import counted, cut, foreign, person, quoted, spoken, took, when
 
 SOON = "Many checks: I am adding them up, the figures follow here in a moment."
 ALT_LENGTH = 1000
@@ -26,14 +26,9 @@ _ZERO = timedelta(0)
 _MOST = 2900
 """Of a section's 3,000 characters."""
 
-Name = Callable[[tuple[str, ...]], str]
-"""What a country and ID type, or a person, is called in mrkdwn."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisplayNames:
-    """How things and people are called."""
-
     subject: Callable[[str, str], str]
     """A country and an ID type, as plain text."""
     country: Callable[[str], str]
@@ -55,7 +50,6 @@ class SummaryContext:
 
 
 def message(report: Report, names: DisplayNames, about: SummaryContext) -> Message:
-    """The summary as a message."""
     head = headline(report, names, about)
     lines = list(_times(report.figures)) if report.figures.asked else []
     lines += _compared(report, about.today)
@@ -120,18 +114,10 @@ def checks(count: int) -> str:
     return f"{count} check" if count == 1 else f"{count} checks"
 
 
-def _counts(f: Figures | FigureGroup) -> Iterator[str]:
-    """Checks by outcome, without zeros."""
-    for count, what in (
-        (f.approved, "approved"),
-        (f.rejected, "rejected"),
-        (f.failed, "without result"),
-        (f.new_photos if isinstance(f, Figures) else 0, "in need of other photos"),
-        (f.cancelled if isinstance(f, Figures) else 0, "cancelled"),
-        (f.open, "still open"),
-    ):
-        if count:
-            yield f"{count} {what}"
+def _counts(f: Figures | FigureGroup) -> list[str]:
+    rest = ((f.new_photos, "in need of other photos"), (f.cancelled, "cancelled")) if isinstance(f, Figures) else ()
+    decided = ((f.approved, "approved"), (f.rejected, "rejected"), (f.failed, "without result"))
+    return counted(*decided, *rest, (f.open, "still open"))
 
 
 def percent(rate: Rate) -> str:
@@ -162,21 +148,19 @@ def _times(f: Figures) -> Iterator[str]:
         yield f"Smile ID's machine: {_spread('half', 'a result', f.machine)}."
     if f.first_pass.value is not None:
         yield f"Approved at the first attempt: {percent(f.first_pass)} of the {f.first_pass.whole} persons decided."
-    if open_questions := list(_assurance(f)):
+    if open_questions := _assurance(f):
         yield f"Among Smile ID's approvals: {', '.join(open_questions)}."
     if f.reviewer_approval.whole:
         yield f"Reviewers decided {checks(f.reviewer_approval.whole)}, {f.reviewer_approval.part} of them approved."
 
 
-def _assurance(f: Figures) -> Iterator[str]:
-    for count, what in (
-        (f.assurance.record_differs, "{} where the authority's record differs from what was entered"),
-        (f.assurance.record_partly, "{} where it matches in part"),
-        (f.assurance.record_not_compared, "{} where no name was compared"),
-        (f.assurance.liveness_not_proven, "{} without proof of life"),
-    ):
-        if count:
-            yield what.format(count)
+def _assurance(f: Figures) -> list[str]:
+    return counted(
+        (f.assurance.record_differs, "where the authority's record differs from what was entered"),
+        (f.assurance.record_partly, "where it matches in part"),
+        (f.assurance.record_not_compared, "where no name was compared"),
+        (f.assurance.liveness_not_proven, "without proof of life"),
+    )
 
 
 def _spread(half: str, single: str, times: DurationStats) -> str:
@@ -244,7 +228,7 @@ def _lists(report: Report, names: DisplayNames) -> Iterator[str]:
         yield _groups("By requester", f.by_requester, lambda key: names.person(key[0]))
 
 
-def _groups(title: str, groups: Sequence[FigureGroup], called: Name) -> str:
+def _groups(title: str, groups: Sequence[FigureGroup], called: Callable[[tuple[str, ...]], str]) -> str:
     lines = [f"*{title}*"]
     for group in groups[:GROUPS]:
         rate = f"; approval rate {percent(group.approval)}" if group.approval.value is not None else ""

@@ -35,6 +35,11 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "?", ":", "…")) else f"{text}."
 
 
+def counted(*counts: tuple[int, str]) -> list[str]:
+    """*3 approved*, *1 rejected*: what there is none of is left out."""
+    return [f"{count} {what}" for count, what in counts if count]
+
+
 def person(user: str) -> str:
     return f"<@{user}>"
 

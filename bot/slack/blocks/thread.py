@@ -92,7 +92,6 @@ def _steps(check: Check) -> str:
 
 
 def decided(check: Check, decision: ReviewDecision) -> Message:
-    """A reviewer's decision, with what Smile ID says."""
     by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
     why = foreign(why_decided(decision), _REASON).removesuffix(".")
     title = f"{person(check.requester)} *{by}* — {why} · {label(check)}"

@@ -12,8 +12,6 @@ from bot.domain.review.review import Decision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What people read about one result."""
-
     title: str
     """`Verdict — reason`; the part before the dash is bold."""
     meaning: str = ""
@@ -32,12 +30,7 @@ class Story:
 
 
 def filled(story: Story, **values: str) -> Story:
-    """A story with the details of one check."""
-    return replace(
-        story,
-        title=story.title.format(**values) if "{" in story.title else story.title,
-        meaning=story.meaning.format(**values) if "{" in story.meaning else story.meaning,
-    )
+    return replace(story, title=story.title.format(**values), meaning=story.meaning.format(**values))
 
 
 STORIES: Mapping[ResultStory, Story] = {
