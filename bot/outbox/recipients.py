@@ -84,7 +84,8 @@ class Recipients:
     async def is_kept_out(self, post: Post) -> bool:
         """Whether it may be read by our own company alone, and another one reads its channel.
 
-        Checked at delivery: the channel may have been shared since, or Slack gave no answer then.
+        Checked at delivery: the channel may have been shared since, or Slack gave no answer then. What goes to one
+        person by name has that reader alone, whose role `may_read` checks.
         """
         return post.kind in _OURS_ALONE and not is_direct(post) and await self.is_shared(post.destination)
 

@@ -118,7 +118,7 @@ def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by:
     return True
 
 
-def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+def remind_or_cancel(tx: Transaction, ref: str, *, now: datetime) -> bool:
     """Follow up on an unanswered question. True when the check was cancelled."""
     check = checks.get(tx, ref)
     if check.held is None:
@@ -126,7 +126,7 @@ def remind_or_cancel(tx: Transaction, ref: str, *, by: str, now: datetime) -> bo
         return False
     asked_at = _asked_at(check)
     if now - asked_at >= CANCEL_AFTER:
-        cancel(tx, ref, by=by, now=now)
+        cancel(tx, ref, by=audit.BOT, now=now)
         return True
     preflight_holds.postpone(tx, ref, until=asked_at + CANCEL_AFTER)
     _ask(tx, check, key=f"{_key(check)}:reminder", payload={"held": check.held.value, "reminder": "1"}, now=now)

@@ -21,7 +21,6 @@ from bot.settings import Environment, Settings
 from bot.submission import lifecycle
 from bot.submission.photos import LoadedPhoto
 from storage import checks, preflight_holds
-from storage.audit import BOT
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -106,7 +105,7 @@ class Preflight(Process):
         for ref in await self.database.read(preflight_holds.unanswered, now=self.now()):
             try:
                 # The time of this write: the machine's clock may have been set since the rows were found.
-                cancelled = await self.database.write(lifecycle.remind_or_cancel, ref, by=BOT, now=self.now())
+                cancelled = await self.database.write(lifecycle.remind_or_cancel, ref, now=self.now())
             except IllegalMove:
                 # Somebody answered in between.
                 continue

@@ -442,6 +442,16 @@ async def test_a_results_file_whose_answer_was_lost_is_posted_once(tmp_path: Pat
         assert len([name for name in names if "results" in name]) == 1
 
 
+async def test_results_stay_out_of_a_channel_that_another_company_reads_by_now(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        world.slack.channels[CHANNEL].is_ext_shared = True
+        world.clock.move(minutes=11)
+        await send(world)
+        assert bots_files(world) == {}
+        assert any("shared with another company" in line for line in world.direct(ADMIN))
+
+
 async def test_no_personal_data_appears_in_logs_or_in_the_channel(tmp_path: Path, log_lines: io.StringIO) -> None:
     async with journey(tmp_path) as world:
         await drop(world, {"people.csv": csv_of([person(0, UNKNOWN)]), **photos(1)})
