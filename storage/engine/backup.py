@@ -8,7 +8,8 @@ import os
 import re
 import sqlite3
 import tempfile
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,6 @@ from storage.engine.sealing import Sealer
 SUFFIX = ".backup"
 _TIME = "%Y%m%dT%H%M%SZ"
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
 
 _LAST_ACT = """
     SELECT MAX(at) FROM (
@@ -81,19 +81,26 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         if path.exists():
             raise DatabaseFault(f"{path} exists already: name a file that does not")
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-        os.close(descriptor)
-        partial = Path(name)
-        try:
-            with unusable_as_fault(), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
+        with _copied(source, target, "-") as partial:
             partial.rename(target)
-            sync_folder(target.parent)
-        finally:
-            partial.unlink(missing_ok=True)
+        sync_folder(target.parent)
     except OSError as error:
         raise DatabaseFault(f"the copy {target} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _copied(source: sqlite3.Connection, beside: Path, ending: str) -> Iterator[Path]:
+    """An online, consistent copy in a new private file, which goes unless it is given another name."""
+    descriptor, name = tempfile.mkstemp(dir=beside.parent, prefix=f".{beside.name}{ending}")
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        with unusable_as_fault(), closing(sqlite3.connect(partial)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, force: bool = False) -> Path | None:
@@ -117,12 +124,12 @@ def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, forc
                 "use --force to put the backup in its place all the same"
             )
         try:
-            prepared = _prepare(source, database, now)
-            try:
+            for piece in database.parent.glob(f".{database.name}.restoring-*"):  # of one that was broken off
+                piece.unlink(missing_ok=True)
+            with unusable_as_fault(), closing(_open(source, "ro")) as old, _copied(old, database, ".restoring-") as new:
+                _mark(new, now)
                 aside = _set_aside(database, now)
-                prepared.replace(database)
-            finally:
-                prepared.unlink(missing_ok=True)
+                new.replace(database)
             sync_folder(database.parent)
         except OSError as error:
             raise DatabaseFault(f"the backup cannot be put in place: {error.strerror}") from error
@@ -184,29 +191,15 @@ def _newest(database: Path) -> datetime | None:
     return from_text(at) if at else None
 
 
-def _prepare(source: Path, database: Path, now: datetime) -> Path:
-    """A copy of the backup beside the database, safe on disk, that knows what it is."""
-    for piece in database.parent.glob(f".{database.name}.restoring-*"):  # of one that was broken off
-        piece.unlink(missing_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=database.parent, prefix=f".{database.name}.restoring-")
-    os.close(descriptor)
-    prepared = Path(name)
-    try:
-        with unusable_as_fault(), closing(_open(source, "ro")) as old, closing(sqlite3.connect(prepared)) as new:
-            old.backup(new)
-            new.execute("PRAGMA journal_mode = DELETE")
-            with new:
-                _mark(new, now)
-        with prepared.open("rb") as file:
-            os.fsync(file.fileno())
-    except BaseException:
-        prepared.unlink(missing_ok=True)
-        raise
-    return prepared
-
-
-def _mark(db: sqlite3.Connection, now: datetime) -> None:
+def _mark(database: Path, now: datetime) -> None:
     """Write into a restored database until when it knows what happened, and what is therefore in doubt."""
+    with closing(sqlite3.connect(database)) as db, db:
+        _mark_in(db, now)
+    with database.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _mark_in(db: sqlite3.Connection, now: datetime) -> None:
     (known,) = db.execute(
         "SELECT MAX(at) FROM (SELECT MAX(at) AS at FROM audit UNION ALL SELECT MAX(asked_at) FROM verifications) AS a"
     ).fetchone()
