@@ -55,24 +55,20 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
 
 def _user_of_last_round(tx: Transaction, ref: str) -> str | None:
     """A check that is run again keeps its user at Smile ID; once that id was taken, each attempt has its own."""
-    row = tx.row(
-        """
+    sql = """
         SELECT a.user_id, a.round, v.round AS now FROM attempts a JOIN verifications v ON v.ref = a.ref
         WHERE a.ref = :ref ORDER BY a.number DESC LIMIT 1
-        """,
-        ref=ref,
-    )
+        """
+    row = tx.row(sql, ref=ref)
     return row["user_id"] if row is not None and row["round"] < row["now"] else None
 
 
 def count_of_round(tx: Transaction, ref: str) -> int:
-    count: int = tx.value(
-        """
+    sql = """
         SELECT COUNT(*) FROM attempts a JOIN verifications v ON v.ref = a.ref AND v.round = a.round
         WHERE a.ref = :ref
-        """,
-        ref=ref,
-    )
+        """
+    count: int = tx.value(sql, ref=ref)
     return count
 
 
@@ -82,13 +78,11 @@ def get(tx: Transaction, job_id: str) -> Attempt:
 
 def latest(tx: Transaction, ref: str) -> Attempt | None:
     """The attempt that counts: the last one of the check's own round."""
-    row = tx.row(
-        """
+    sql = """
         SELECT a.* FROM attempts a JOIN verifications v ON v.ref = a.ref AND v.round = a.round
         WHERE a.ref = :ref ORDER BY a.number DESC LIMIT 1
-        """,
-        ref=ref,
-    )
+        """
+    row = tx.row(sql, ref=ref)
     return _attempt(tx, row) if row is not None else None
 
 
@@ -128,17 +122,13 @@ def prepared(tx: Transaction, job_id: str, *, smile_job_id: str | None, checkpoi
 def sent(tx: Transaction, job_id: str, *, now: datetime, ask_at: datetime) -> None:
     """(c): Smile ID has the zip. The upload URL is forgotten."""
     # Learned twice, from the answer to the zip and from a callback: the first one sets when it is asked about.
-    tx.run(
-        """
+    sql = """
         UPDATE attempts SET step = 'sent', upload_sealed = NULL, in_doubt_since = NULL, sent_at = :now,
             smile_job_id = COALESCE(smile_job_id, ''), poll_at = :ask_at,
             ask_at = CASE WHEN ask_at IS NULL OR ask_at > :ask_at THEN :ask_at ELSE ask_at END
         WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
-        """,
-        now=now,
-        ask_at=ask_at,
-        job_id=job_id,
-    )
+        """
+    tx.run(sql, now=now, ask_at=ask_at, job_id=job_id)
     tx.wake(RESULTS)
 
 
@@ -153,14 +143,11 @@ def doubt(tx: Transaction, job_id: str, *, since: datetime) -> None:
 
 def doubt_unsent(tx: Transaction, ref: str, *, since: datetime) -> None:
     """A worker left this check without a result: whether Smile ID has its zip is in doubt."""
-    tx.run(
-        """
+    sql = """
         UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since)
         WHERE ref = :ref AND step IN ('recorded', 'prepared')
-        """,
-        since=since,
-        ref=ref,
-    )
+        """
+    tx.run(sql, since=since, ref=ref)
 
 
 def doubt_open_ones(tx: Transaction, *, since: datetime) -> None:
@@ -194,14 +181,11 @@ def ask_soon(tx: Transaction, job_id: str, *, at: datetime, at_most_every: timed
         asked_at = tx.value("SELECT asked_at FROM attempts WHERE job_id = :job_id", job_id=job_id)
         if asked_at is not None:
             at = max(at, from_text(asked_at) + at_most_every)
-    tx.run(
-        """
+    sql = """
         UPDATE attempts SET ask_at = CASE WHEN ask_at IS NULL OR ask_at > :at THEN :at ELSE ask_at END
         WHERE job_id = :job_id
-        """,
-        at=at,
-        job_id=job_id,
-    )
+        """
+    tx.run(sql, at=at, job_id=job_id)
     tx.wake(RESULTS)
 
 
@@ -224,16 +208,12 @@ def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) ->
     A final result that waits for confirmation is asked about once more, now. A job that Smile ID may or may not have
     keeps the one request that was scheduled when it was given up. Callbacks are still accepted.
     """
-    tx.run(
-        """
+    sql = """
         UPDATE attempts SET poll_at = NULL,
             ask_at = CASE WHEN claim_receipt IS NOT NULL THEN :now WHEN :in_doubt = 1 THEN ask_at ELSE NULL END
         WHERE ref = :ref
-        """,
-        now=now,
-        in_doubt=in_doubt,
-        ref=ref,
-    )
+        """
+    tx.run(sql, now=now, in_doubt=in_doubt, ref=ref)
     tx.wake(RESULTS)
 
 

@@ -181,29 +181,25 @@ def refs(tx: Transaction, batch_id: str) -> list[str]:
 
 
 def counts(tx: Transaction, batch_id: str) -> BatchCounts:
-    rows = tx.rows(
-        """
+    sql = """
         SELECT CASE WHEN v.decision IS NULL AND v.state = 'approved' AND v.record_match = 'differs' THEN 'differs'
                 WHEN v.decision IS NULL THEN v.state WHEN r.state = 'open' THEN 'in_review' ELSE 'decided' END
                 AS state,
             CASE WHEN v.held IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS n
         FROM verifications v LEFT JOIN reviews r ON r.ref = v.ref AND r.round = v.round
         WHERE v.batch = :id GROUP BY 1, 2
-        """,
-        id=batch_id,
-    )
+        """
+    rows = tx.rows(sql, id=batch_id)
     return BatchCounts.of((row["state"], bool(row["held"]), row["n"]) for row in rows)
 
 
 def is_under_way(tx: Transaction, batch_id: str) -> bool:
     """Whether a row waits, is held or is at Smile ID; one look into an index of such rows."""
-    return tx.exists(
-        """
+    sql = """
         SELECT 1 FROM verifications
         WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND decision IS NULL LIMIT 1
-        """,
-        id=batch_id,
-    )
+        """
+    return tx.exists(sql, id=batch_id)
 
 
 def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:

@@ -35,8 +35,7 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
 
     What was known first stays: whose check it is, and when the machine spoke and review began.
     """
-    tx.run(
-        f"""
+    sql = f"""
         INSERT INTO facts (
             ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, ended_at,
             decision, decided_at, decision_reason, machine_at, review_at, claimed_at, paused_seconds, settled_at,
@@ -61,11 +60,8 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
             machine_at = COALESCE(facts.machine_at, excluded.machine_at),
             review_at = COALESCE(facts.review_at, excluded.review_at),
             claimed_at = COALESCE(facts.claimed_at, excluded.claimed_at)
-        """,
-        ref=ref,
-        person=_person(tx, ref),
-        now=now,
-    )
+        """
+    tx.run(sql, ref=ref, person=_person(tx, ref), now=now)
 
 
 def _person(tx: Transaction, ref: str) -> str:
@@ -98,15 +94,12 @@ def _person(tx: Transaction, ref: str) -> str:
 
 def settled(tx: Transaction, since: datetime, until: datetime) -> list[RoundFact]:
     """Rounds that have ended or were decided, and were asked or settled from `since` up to, not including, `until`."""
-    rows = tx.rows(
-        """
+    sql = """
         SELECT * FROM facts
         WHERE settled_at IS NOT NULL
           AND ((asked_at >= :since AND asked_at < :until) OR (settled_at >= :since AND settled_at < :until))
-        """,
-        since=since,
-        until=until,
-    )
+        """
+    rows = tx.rows(sql, since=since, until=until)
     return [_fact(row) for row in rows]
 
 

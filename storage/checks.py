@@ -126,15 +126,12 @@ def get(tx: Transaction, ref: str) -> Check:
 
 def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]:
     """The newest checks, of one requester or of all, without opening what is sealed."""
-    rows = tx.rows(
-        f"""
+    sql = f"""
         SELECT {_COLUMNS} FROM verifications v
         WHERE :requester IS NULL OR v.requester = :requester
         ORDER BY v.asked_at DESC, v.ref LIMIT :limit
-        """,
-        requester=requester,
-        limit=limit,
-    )
+        """
+    rows = tx.rows(sql, requester=requester, limit=limit)
     return [_check(tx, row, sealed=False) for row in rows]
 
 
@@ -147,15 +144,11 @@ def photos(tx: Transaction, ref: str) -> list[PhotoRef]:
 def postpone(tx: Transaction, ref: str, *, until: datetime, counts: bool = True) -> None:
     """Retry at `until`; `counts` adds to the tries since the last step forward."""
     # A result may have come meanwhile, or the requester may have withdrawn it: then there is nothing to retry.
-    tx.run(
-        """
+    sql = """
         UPDATE verifications SET due_at = :until, leased_until = NULL, tries = tries + :counts
         WHERE ref = :ref AND state IN ('requested', 'submitting')
-        """,
-        until=until,
-        counts=counts,
-        ref=ref,
-    )
+        """
+    tx.run(sql, until=until, counts=counts, ref=ref)
 
 
 def move(
@@ -211,18 +204,12 @@ def move(
 
 def decide(tx: Transaction, ref: str, proposal: Proposal, *, now: datetime) -> None:
     """Store a reviewer's decision in addition to Smile ID's verdict, never in its place."""
-    tx.run(
-        """
+    sql = """
         UPDATE verifications SET decision = :decision, decided_at = :now, decided_by = :by, decision_reason = :reason,
             ended_at = COALESCE(ended_at, :now)
         WHERE ref = :ref
-        """,
-        decision=proposal.decision,
-        now=now,
-        by=proposal.by,
-        reason=proposal.reason,
-        ref=ref,
-    )
+        """
+    tx.run(sql, decision=proposal.decision, now=now, by=proposal.by, reason=proposal.reason, ref=ref)
 
 
 def reopen(tx: Transaction, ref: str) -> None:

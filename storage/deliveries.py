@@ -28,13 +28,11 @@ def claim_due(
     reviewer waits up to `hold` for the notice to be delivered, so that what it says is true; replies in the thread of
     a summary wait for the summary.
     """
-    lanes = tx.rows(
-        """
+    sql = """
         SELECT lane FROM posts WHERE state = 'due'
         GROUP BY lane HAVING SUM(leased_until IS NOT NULL AND leased_until > :now) = 0
-        """,
-        now=now,
-    )
+        """
+    lanes = tx.rows(sql, now=now)
     free = [row["lane"] for row in lanes if row["lane"] not in paused]
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
     chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
@@ -48,8 +46,7 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
     The `+` keeps the look at earlier posts of the same check on `posts_ref`: by destination it would read the whole
     queue for each post in it.
     """
-    return tx.row(
-        """
+    sql = """
         SELECT * FROM posts p
         WHERE p.lane = :destination AND p.state = 'due' AND p.due_at <= :now
           AND NOT EXISTS (
@@ -61,11 +58,8 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
             WHERE a.id = p.about AND a.state = 'due'
               AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card', 'summary_chart', 'summary_csv')))
         ORDER BY p.priority, p.seq LIMIT 1
-        """,
-        destination=destination,
-        now=now,
-        hold=now - hold,
-    )
+        """
+    return tx.row(sql, destination=destination, now=now, hold=now - hold)
 
 
 def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
@@ -86,16 +80,11 @@ def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, 
 
 def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
     """Retry at `at`. A doubt stays: a failed search says nothing about the message."""
-    tx.run(
-        """
+    sql = """
         UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts
         WHERE id = :id
-        """,
-        at=at,
-        error=error,
-        counts=counts,
-        id=post_id,
-    )
+        """
+    tx.run(sql, at=at, error=error, counts=counts, id=post_id)
 
 
 def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, error: str) -> None:

@@ -69,14 +69,11 @@ FIELDS = tuple(ExportLine.__dataclass_fields__)
 
 
 def count(tx: Transaction, wanted: ExportRange) -> int:
-    count: int = tx.value(
-        """
+    sql = """
         SELECT COUNT(*) FROM verifications v
         WHERE (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
-        """,
-        since=wanted.since,
-        until=wanted.until,
-    )
+        """
+    count: int = tx.value(sql, since=wanted.since, until=wanted.until)
     return count
 
 
@@ -86,28 +83,19 @@ def count(tx: Transaction, wanted: ExportRange) -> int:
 def add(tx: Transaction, export: Export, *, now: datetime) -> bool:
     """Store it. False when the same is being prepared for the same person already."""
     first, last = (export.period.first.isoformat(), export.period.last.isoformat()) if export.period else (None, None)
-    is_known = tx.exists(
-        """
+    sql = """
         SELECT 1 FROM exports
         WHERE state = 'asked' AND person = :person AND form = :form
           AND COALESCE(first, '') = COALESCE(:first, '') AND COALESCE(last, '') = COALESCE(:last, '')
-        """,
-        **params(export),
-        first=first,
-        last=last,
-    )
+        """
+    is_known = tx.exists(sql, **params(export), first=first, last=last)
     if is_known:
         return False
-    tx.run(
-        """
+    sql = """
         INSERT INTO exports (id, person, form, first, last, since, until, total, asked_at)
         VALUES (:id, :person, :form, :first, :last, :since, :until, :total, :now)
-        """,
-        **params(export),
-        first=first,
-        last=last,
-        now=now,
-    )
+        """
+    tx.run(sql, **params(export), first=first, last=last, now=now)
     return True
 
 

@@ -45,33 +45,24 @@ def prints_of(tx: Transaction, view: str) -> list[str]:
 
 def opened(tx: Transaction, person: str, *, now: datetime) -> None:
     """Somebody opened it: publish it at once."""
-    tx.run(
-        """
+    sql = """
         INSERT INTO homes (person, opened_at, due_at) VALUES (:person, :now, :now)
         ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = ''
-        """,
-        person=person,
-        now=now,
-    )
+        """
+    tx.run(sql, person=person, now=now)
     tx.wake(HOMES)
 
 
 def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
     """A check changed: refresh the tab of its requester, and of those who see everybody's checks."""
     # A tab that is due already will include this change. One that is being published now becomes due once more.
-    touched = tx.run(
-        """
+    sql = """
         UPDATE homes SET due_at = CASE
             WHEN published_at IS NULL OR published_at <= :early THEN :now
             ELSE :soon END
         WHERE due_at IS NULL AND opened_at > :since AND (person = :requester OR sees <> '')
-        """,
-        now=now,
-        early=now - GAP,
-        soon=now + GAP,
-        since=now - KEPT_FRESH,
-        requester=requester,
-    )
+        """
+    touched = tx.run(sql, now=now, early=now - GAP, soon=now + GAP, since=now - KEPT_FRESH, requester=requester)
     if touched:
         tx.wake(HOMES)
 
@@ -86,31 +77,22 @@ def shown(
     tx: Transaction, person: str, *, view_print: str, sees: Collection[str], again_at: datetime | None, now: datetime
 ) -> None:
     """It is published, or was up to date already. Incomplete, rebuild it at `again_at`, or earlier after a change."""
-    tx.run(
-        """
+    sql = """
         UPDATE homes SET leased_until = NULL, view_print = :view_print, sees = :sees, published_at = :now,
             due_at = CASE WHEN due_at IS NULL OR due_at > :again_at THEN :again_at ELSE due_at END
         WHERE person = :person
-        """,
-        view_print=view_print,
-        sees=",".join(sorted(sees)),
-        again_at=again_at,
-        now=now,
-        person=person,
-    )
+        """
+    tx.run(sql, view_print=view_print, sees=",".join(sorted(sees)), again_at=again_at, now=now, person=person)
 
 
 def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:
     """It could not be published: retry at `at`, unless a change makes it due earlier."""
-    tx.run(
-        """
+    sql = """
         UPDATE homes SET leased_until = NULL, view_print = '',
             due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END
         WHERE person = :person
-        """,
-        at=at,
-        person=person,
-    )
+        """
+    tx.run(sql, at=at, person=person)
 
 
 def forget(tx: Transaction, person: str) -> None:

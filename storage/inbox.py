@@ -14,14 +14,11 @@ _QUEUE = Queue(table="inbox", key="id", due=f"due_at <= :now AND {FREE}", order=
 
 def keep(tx: Transaction, item: InboxItem, *, now: datetime) -> None:
     """Store one request of Slack's, to be answered at once."""
-    tx.run(
-        """
+    sql = """
         INSERT INTO inbox (id, kind, channel, ts, thread_ts, person, team, fingerprint, again, asked_at, due_at)
         VALUES (:id, :kind, :channel, :ts, :thread_ts, :user, :team, :fingerprint, :again, :now, :now)
-        """,
-        **params(item),
-        now=now,
-    )
+        """
+    tx.run(sql, **params(item), now=now)
     tx.wake(INBOX)
 
 

@@ -79,14 +79,12 @@ def enqueue(
 def awaits_refresh(tx: Transaction, ref: str) -> bool:
     """Whether the request's message, or an update of it, has yet to be built."""
     # One that is leased or in doubt was built before what changed now.
-    return tx.exists(
-        """
+    sql = """
         SELECT 1 FROM posts
         WHERE ref = :ref AND kind IN ('progress', 'request') AND state = 'due' AND leased_until IS NULL
           AND in_doubt_since IS NULL
-        """,
-        ref=ref,
-    )
+        """
+    return tx.exists(sql, ref=ref)
 
 
 def count(tx: Transaction, ref: str, kind: PostKind) -> int:
@@ -107,31 +105,26 @@ class Updates:
 
 
 def updates_of(tx: Transaction, parent_id: str, kind: PostKind) -> Updates:
-    row = tx.one(
-        """
+    sql = """
         SELECT SUM(CASE WHEN state = 'due' AND leased_until IS NULL THEN 1 ELSE 0 END) AS waiting, COUNT(*) AS n,
             MAX(COALESCE(done_at, due_at)) AS last_at
         FROM posts WHERE about = :parent_id AND kind = :kind
-        """,
-        parent_id=parent_id,
-        kind=kind,
-    )
+        """
+    row = tx.one(sql, parent_id=parent_id, kind=kind)
     return Updates(is_waiting=bool(row["waiting"]), count=row["n"], last_at=moment_or_none(row["last_at"]))
 
 
 def cards_to_refresh(tx: Transaction, ref: str) -> list[tuple[Post, int]]:
     """Cards of a check that were built already and have no update waiting, each with the number of its updates."""
-    rows = tx.rows(
-        """
+    sql = """
         SELECT c.*, (SELECT COUNT(*) FROM posts u WHERE u.ref = :ref AND u.about = c.id) AS n FROM posts c
         WHERE c.ref = :ref AND c.kind = 'review_notice'
           AND (c.state = 'done' OR (c.state = 'due' AND (c.leased_until IS NOT NULL OR c.in_doubt_since IS NOT NULL)))
           AND NOT EXISTS (
             SELECT 1 FROM posts w WHERE w.ref = :ref AND w.about = c.id AND w.kind = 'review_card'
               AND w.state = 'due' AND w.leased_until IS NULL)
-        """,
-        ref=ref,
-    )
+        """
+    rows = tx.rows(sql, ref=ref)
     return [(post_of(row), row["n"]) for row in rows]
 
 
@@ -142,43 +135,33 @@ def questions(tx: Transaction, ref: str) -> list[str]:
 
 def has_told(tx: Transaction, ref: str) -> bool:
     """Whether anything about a check was posted in its thread, or will be."""
-    return tx.exists(
-        """
+    sql = """
         SELECT 1 FROM posts WHERE ref = :ref AND state IN ('due', 'done')
           AND kind NOT IN ('review_notice', 'review_card', 'review_call', 'personal', 'alert')
         LIMIT 1
-        """,
-        ref=ref,
-    )
+        """
+    return tx.exists(sql, ref=ref)
 
 
 def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], now: datetime) -> None:
     """Drop posts of these kinds, unless they are already on their way."""
     # One that is leased or in doubt may be in Slack already: its delivery finishes on its own.
     for kind in kinds:
-        tx.run(
-            """
+        sql = """
             UPDATE posts SET state = 'dropped', done_at = :now
             WHERE ref = :ref AND kind = :kind AND state = 'due' AND leased_until IS NULL AND in_doubt_since IS NULL
-            """,
-            ref=ref,
-            kind=kind,
-            now=now,
-        )
+            """
+        tx.run(sql, ref=ref, kind=kind, now=now)
 
 
 def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:
     """When operators were last alerted of this kind of fault; `now` if that was over an hour ago, or never."""
     # An alert dated in the future was sent before the clock was set back: waiting for it would silence new alerts.
-    tx.run(
-        """
+    sql = """
         INSERT INTO alerts (kind, told_at) VALUES (:kind, :now)
         ON CONFLICT (kind) DO UPDATE SET told_at = :now WHERE alerts.told_at <= :hour_ago OR alerts.told_at > :now
-        """,
-        kind=fault,
-        now=now,
-        hour_ago=now - ALERT_EVERY,
-    )
+        """
+    tx.run(sql, kind=fault, now=now, hour_ago=now - ALERT_EVERY)
     return from_text(tx.value("SELECT told_at FROM alerts WHERE kind = :kind", kind=fault))
 
 
@@ -208,13 +191,11 @@ def delivered(tx: Transaction, post_id: str) -> bool:
 
 def told_codes(tx: Transaction, job_id: str) -> frozenset[str]:
     """Result codes of a job that were or will be posted."""
-    codes = tx.column(
-        """
+    sql = """
         SELECT DISTINCT r.code FROM posts p JOIN receipts r ON r.id = p.receipt
         WHERE r.job_id = :job_id AND p.ref = (SELECT ref FROM attempts WHERE job_id = :job_id)
-        """,
-        job_id=job_id,
-    )
+        """
+    codes = tx.column(sql, job_id=job_id)
     return frozenset(codes)
 
 

@@ -32,16 +32,12 @@ def hold(
 def release(tx: Transaction, ref: str, *, paused: timedelta, now: datetime) -> bool:
     """The question is answered: it is due to be sent now. False when there is no question any more."""
     # Two buttons of one question may be pressed at once, and a time-out may withdraw the check at that moment.
-    return tx.change(
-        """
+    sql = """
         UPDATE verifications SET held = NULL, due_at = :now, leased_until = NULL,
             paused_seconds = paused_seconds + :paused
         WHERE ref = :ref AND held IS NOT NULL AND state = 'requested'
-        """,
-        now=now,
-        paused=paused.total_seconds(),
-        ref=ref,
-    )
+        """
+    return tx.change(sql, now=now, paused=paused.total_seconds(), ref=ref)
 
 
 def drop(tx: Transaction, ref: str) -> None:
@@ -77,18 +73,14 @@ def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime
     """Checks of the same number or customer reference since then that were sent, or will be; newest first."""
     found: dict[str, str] = {}
     for print_ in request_prints:
-        rows = tx.rows(
-            """
+        sql = """
             SELECT v.ref, v.asked_at FROM verifications v
             WHERE (v.number_print = :print OR v.reference_print = :print) AND v.asked_at >= :since
               AND v.state <> 'cancelled' AND (v.verdict IS NOT NULL OR v.ended_at IS NULL
                 OR EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.step = 'sent'))
             ORDER BY v.asked_at DESC LIMIT :most
-            """,
-            print=print_,
-            since=since,
-            most=_MOST_EARLIER,
-        )
+            """
+        rows = tx.rows(sql, print=print_, since=since, most=_MOST_EARLIER)
         found |= {row["ref"]: row["asked_at"] for row in rows if row["ref"] != but}
     return sorted(found, key=lambda ref: (found[ref], ref), reverse=True)
 

@@ -130,38 +130,32 @@ def find(tx: Transaction, receipt_id: str) -> Receipt | None:
 
 def of_check(tx: Transaction, ref: str) -> list[Receipt]:
     """Everything said about a check and trusted, oldest first."""
-    rows = tx.rows(
-        """
+    sql = """
         SELECT r.* FROM receipts r JOIN attempts a ON a.job_id = r.job_id
         WHERE a.ref = :ref AND r.fate NOT IN ('refused', 'released') ORDER BY r.received_at, r.id
-        """,
-        ref=ref,
-    )
+        """
+    rows = tx.rows(sql, ref=ref)
     return [_receipt(tx, row) for row in rows]
 
 
 def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
     """Everything said about one job and trusted, oldest first."""
-    rows = tx.rows(
-        """
+    sql = """
         SELECT * FROM receipts WHERE job_id = :job_id AND fate NOT IN ('refused', 'released') ORDER BY received_at, id
-        """,
-        job_id=job_id,
-    )
+        """
+    rows = tx.rows(sql, job_id=job_id)
     return [_receipt(tx, row) for row in rows]
 
 
 def told(tx: Transaction, job_id: str) -> list[Receipt]:
     """Messages about a job that were or will be posted."""
-    rows = tx.rows(
-        """
+    sql = """
         SELECT r.* FROM receipts r
         WHERE r.job_id = :job_id AND EXISTS (
             SELECT 1 FROM posts p
             WHERE p.receipt = r.id AND p.ref = (SELECT ref FROM attempts WHERE job_id = :job_id))
-        """,
-        job_id=job_id,
-    )
+        """
+    rows = tx.rows(sql, job_id=job_id)
     return [_receipt(tx, row) for row in rows]
 
 

@@ -22,15 +22,12 @@ _NO_PROPOSAL: Mapping[str, object] = {
 
 def find(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
     """The review of a round, by default of the one that counts now."""
-    row = tx.row(
-        """
+    sql = """
         SELECT r.*, (SELECT COUNT(*) FROM review_notes n WHERE n.ref = r.ref AND n.round = r.round) AS notes
         FROM reviews r
         WHERE r.ref = :ref AND r.round = COALESCE(:round, (SELECT v.round FROM verifications v WHERE v.ref = :ref))
-        """,
-        ref=ref,
-        round=round_,
-    )
+        """
+    row = tx.row(sql, ref=ref, round=round_)
     return _review(tx, row) if row is not None else None
 
 
@@ -39,33 +36,25 @@ def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple
 
     Without checks that they requested or ran again: only somebody who may override four eyes can claim those.
     """
-    rows = tx.rows(
-        """
+    sql = """
         SELECT r.ref, COUNT(*) OVER () AS total FROM reviews r
         JOIN verifications v ON v.ref = r.ref AND v.round = r.round
         WHERE r.state = 'open'
           AND (:overrides OR (v.requester <> :person AND ' ' || v.asked_again NOT LIKE '% ' || :person || ' %'))
         ORDER BY CASE WHEN r.claimed_by = :person THEN 0 ELSE 1 END, r.opened_at, r.ref LIMIT :limit
-        """,
-        person=person,
-        overrides=overrides,
-        limit=limit,
-    )
+        """
+    rows = tx.rows(sql, person=person, overrides=overrides, limit=limit)
     found = [review for row in rows if (review := find(tx, row["ref"])) is not None]
     return found, rows[0]["total"] if rows else 0
 
 
 def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -> ReviewDecision | None:
     """One decision, by default the latest of the round."""
-    row = tx.row(
-        """
+    sql = """
         SELECT * FROM decisions WHERE ref = :ref AND round = :round AND (:number IS NULL OR number = :number)
         ORDER BY number DESC LIMIT 1
-        """,
-        ref=ref,
-        round=round_,
-        number=number,
-    )
+        """
+    row = tx.row(sql, ref=ref, round=round_, number=number)
     if row is None:
         return None
     words = _open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"]))
@@ -100,13 +89,11 @@ def replies_due(tx: Transaction) -> list[tuple[str, int]]:
 
 def open_in_earlier_rounds(tx: Transaction, ref: str) -> list[int]:
     """Earlier rounds whose review is still open."""
-    return tx.column(
-        """
+    sql = """
         SELECT round FROM reviews WHERE ref = :ref AND state = 'open'
           AND round < (SELECT round FROM verifications WHERE ref = :ref)
-        """,
-        ref=ref,
-    )
+        """
+    return tx.column(sql, ref=ref)
 
 
 def waiting(tx: Transaction) -> list[WaitingReview]:
@@ -135,15 +122,13 @@ def waiting_at_smile_id(tx: Transaction, *, sent_before: datetime) -> list[str]:
 
     Except rows of a file: the file's own message counts them, and a card for each would bury all others.
     """
-    return tx.column(
-        """
+    sql = """
         SELECT v.ref FROM verifications v
         WHERE v.state = 'processing' AND v.sent_at <= :before AND v.batch IS NULL
           AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.ref = v.ref AND r.round = v.round AND r.events <> '')
         ORDER BY v.sent_at LIMIT 100
-        """,
-        before=sent_before,
-    )
+        """
+    return tx.column(sql, before=sent_before)
 
 
 # Opening and closing
@@ -157,15 +142,11 @@ def ensure(tx: Transaction, ref: str, round_: int, *, now: datetime) -> None:
 def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
     """Record what reviewers are called for. False for a repeated message: they were called for it before."""
     # The line is compared inside the UPDATE: a callback and Smile ID's own record may report one event at once.
-    return tx.change(
-        """
+    sql = """
         UPDATE reviews SET events = events || :line
         WHERE ref = :ref AND round = :round AND events NOT LIKE '%' || :line || '%'
-        """,
-        line=f"\n{event}\n",
-        ref=ref,
-        round=round_,
-    )
+        """
+    return tx.change(sql, line=f"\n{event}\n", ref=ref, round=round_)
 
 
 def reopen(tx: Transaction, ref: str, round_: int, *, now: datetime) -> bool:
@@ -191,17 +172,12 @@ def close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: da
 def claim(tx: Transaction, ref: str, round_: int, *, by: str, now: datetime) -> bool:
     """Give an open review to one person. False when somebody has claimed it already, perhaps the same person."""
     # Two people click *Claim* on two copies of a card: the first one written wins, and the other sees who has it.
-    return tx.change(
-        """
+    sql = """
         UPDATE reviews SET claimed_by = :by, claimed_at = :now, touched_at = :now, reminded = '',
             first_claimed_at = COALESCE(first_claimed_at, :now)
         WHERE ref = :ref AND round = :round AND state = 'open' AND claimed_by IS NULL
-        """,
-        by=by,
-        now=now,
-        ref=ref,
-        round=round_,
-    )
+        """
+    return tx.change(sql, by=by, now=now, ref=ref, round=round_)
 
 
 def change_claimer(tx: Transaction, ref: str, *, before: str, after: str | None, now: datetime) -> bool:

@@ -8,14 +8,11 @@ from storage.engine.database import Transaction
 
 def choose(tx: Transaction, person: str, chosen: Collection[Subscription]) -> None:
     """These, and nothing else."""
-    tx.run(
-        """
+    sql = """
         INSERT INTO notice_choices (person, chosen) VALUES (:person, :chosen)
         ON CONFLICT (person) DO UPDATE SET chosen = :chosen
-        """,
-        person=person,
-        chosen=",".join(sorted(chosen)),
-    )
+        """
+    tx.run(sql, person=person, chosen=",".join(sorted(chosen)))
 
 
 def chosen(tx: Transaction, person: str) -> frozenset[Subscription]:
