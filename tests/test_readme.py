@@ -16,7 +16,7 @@ from bot.domain.check.states import ReviewReason, State
 from bot.domain.results.codes import Code, Outcome, ResultCodes, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import Situation, Source, Transition, rule
 from bot.errors import SettingsFault
-from bot.runtime.metrics import Gauges, Metrics
+from bot.runtime.metrics import Gauges, Health, Metrics
 from bot.settings import Settings
 from bot.slack import manifest
 from bot.slack.blocks import words
@@ -152,7 +152,7 @@ def test_every_address_stands_in_the_table_and_nothing_else_does() -> None:
 
 
 def test_every_metric_stands_in_the_table_with_its_labels() -> None:
-    metrics = Metrics()
+    metrics = Metrics(Health())
     metrics.callback("kept")
     metrics.slack("chat.postMessage", "ok")
     metrics.smile_id("upload", "ok")

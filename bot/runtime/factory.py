@@ -195,7 +195,8 @@ async def build(
     """
     timeouts, rng = timeouts or Timeouts(), rng or random.SystemRandom()
     now, steady = (clock.now, clock.steady) if clock else (now, now)
-    metrics, health = Metrics(), Health()
+    health = Health()
+    metrics = Metrics(health)
     codes, id_types = read_tables(settings)
 
     # Connections
@@ -209,7 +210,7 @@ async def build(
         SlackClient,
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
-        on_call=_both(metrics.slack, health.slack),
+        on_call=metrics.slack,
         look_up_seconds=timeouts.look_up_seconds,
         on_date=slack_clock.heard,
         to_slack_time=slack_clock.theirs,
@@ -228,7 +229,7 @@ async def build(
         await _http(stack, timeouts.smile_id),
         codes=codes,
         now=now,
-        on_call=_both(metrics.smile_id, health.smile_id),
+        on_call=metrics.smile_id,
         on_date=remote_clock("smile_id").heard,
     )
 
@@ -404,7 +405,6 @@ def connect_smile_id(
         partner_id=settings.smile_id_partner_id,
         api_key=settings.smile_id_api_key.get_secret_value(),
         now=now,
-        timeout=http.timeout,
         call_seconds=call_seconds,
         on_call=on_call,
         on_date=on_date,
@@ -437,11 +437,3 @@ def _pool(database: Database, name: str, topic: str, queue: Queue[T], *, size: i
     pool = WorkerPool(name, queue, size=size)
     database.subscribe(topic, pool.wake)
     return pool
-
-
-def _both(*listeners: Callable[[str, str], None]) -> Callable[[str, str], None]:
-    def on_call(call: str, result: str) -> None:
-        for listener in listeners:
-            listener(call, result)
-
-    return on_call

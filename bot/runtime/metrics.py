@@ -33,12 +33,6 @@ class Health:
         else:
             self.degraded[what] = fault
 
-    def smile_id(self, _call: str, result: str) -> None:
-        self.note("smile_id", None if result in _SMILE_ID_IS_THERE else result)
-
-    def slack(self, _method: str, result: str) -> None:
-        self.note("slack", result if result in _SLACK_IS_CLOSED else None)
-
 
 class Gauges(NamedTuple):
     """What the database knows: read when somebody asks for the metrics."""
@@ -59,7 +53,8 @@ def read_gauges(tx: Transaction, now: datetime) -> Gauges:
 class Metrics:
     """Counters that run with the process, and gauges that are read from the database when asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, health: Health) -> None:
+        self._health = health
         self._registry = CollectorRegistry()
         gauge = partial(Gauge, registry=self._registry)
         counter = partial(Counter, registry=self._registry)
@@ -87,9 +82,11 @@ class Metrics:
 
     def slack(self, method: str, result: str) -> None:
         self._slack.labels(method, result).inc()
+        self._health.note("slack", result if result in _SLACK_IS_CLOSED else None)
 
     def smile_id(self, call: str, result: str) -> None:
         self._smile_id.labels(call, result).inc()
+        self._health.note("smile_id", None if result in _SMILE_ID_IS_THERE else result)
 
     def foreign(self, named: ForeignPart) -> None:
         """A request was refused because the team, enterprise or app that it names is not ours."""

@@ -5,8 +5,6 @@ models stay behind it, so that another of Smile ID's APIs can be a second implem
 `SmileIDError` tree of `bot.errors`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -3,8 +3,6 @@
 Pure: same input, same bytes. Entry names come from here alone, never from what a person uploaded.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import json

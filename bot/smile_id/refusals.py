@@ -4,8 +4,6 @@ Source: docs.usesmileid.com/further-reading/result-codes/error-codes (2026-11). 
 table. 2314 (no zip yet) is an answer of job_status, not a refusal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

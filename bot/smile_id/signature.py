@@ -4,8 +4,6 @@ It covers timestamp and partner id, neither body nor URL: the caller must also c
 job that the message names.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -5,8 +5,6 @@ and what cannot be read is left out rather than guessed. Nothing is judged here:
 nor whether a message is fresh, signed or ours.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

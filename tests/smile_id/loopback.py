@@ -164,14 +164,14 @@ async def client_of(
     call_seconds: float = 10.0,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[V1Client]:
-    async with httpx.AsyncClient(transport=transport, trust_env=False) as http:
+    timeout = httpx.Timeout(5.0, read=seconds)
+    async with httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as http:
         yield V1Client(
             http=http,
             base_url=f"{origin}/v1",
             partner_id=PARTNER_ID,
             api_key=API_KEY,
             now=lambda: NOW,
-            timeout=httpx.Timeout(5.0, read=seconds),
             call_seconds=call_seconds,
             on_call=(lambda call, result: None) if calls is None else lambda *told: calls.append(told),
         )

@@ -309,10 +309,9 @@ async def test_every_error_of_the_transport_becomes_ours(call: str, kind: type[h
 
 
 async def test_waiting_in_vain_for_a_free_connection_was_never_sent() -> None:
-    timeout = httpx.Timeout(5.0, pool=0.05)
     async with (
         loopback(Trouble.SILENCE) as server,
-        httpx.AsyncClient(limits=httpx.Limits(max_connections=1)) as http,
+        httpx.AsyncClient(limits=httpx.Limits(max_connections=1), timeout=httpx.Timeout(5.0, pool=0.05)) as http,
     ):
         smile = V1Client(
             http=http,
@@ -320,7 +319,6 @@ async def test_waiting_in_vain_for_a_free_connection_was_never_sent() -> None:
             partner_id=PARTNER_ID,
             api_key=API_KEY,
             now=lambda: NOW,
-            timeout=timeout,
         )
         first = asyncio.create_task(smile.services())
         await server.asked.wait()

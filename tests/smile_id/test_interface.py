@@ -27,8 +27,8 @@ from bot.smile_id.interface import (
     ResultMessage,
     SmileID,
 )
-from bot.smile_id.messages import json_object
 from bot.smile_id.signature import matches, read_stamp, sign, stamp
+from bot.smile_id.v1 import json_object
 from bot.submission.retries import MAX_TRIES
 from storage import attempts
 from tests.journeys.world import Journey, journey
