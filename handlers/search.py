@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
+from bot.domain.check.check import SearchFilter
 from bot.domain.outbox import Message
-from bot.domain.reporting.searches import SearchFilter
 from bot.errors import Refused, SlackError
 from bot.queries.search import EVERYBODYS, IN_REVIEW, OWN, STATES, SearchForm, SearchResult
 from bot.runtime.factory import Bot

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, Cursor, SearchFilter
 from bot.domain.check.states import State
-from bot.domain.reporting.searches import Cursor, SearchFilter
 from storage import blind_index, checks
 from storage.engine.database import Transaction
 

@@ -1,4 +1,4 @@
-"""What every reader of written dates needs: the names of months, and a date only where the calendar has one."""
+"""What every reader of written dates needs: the names of months, and a day only where the calendar has it."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -12,8 +12,9 @@ MONTHS: Mapping[str, int] = {
 }  # fmt: skip
 
 
-def date_or_none(year: int, month: int, day: int) -> date | None:
+def read_date(year: str, month: str, day: str, *, months: Mapping[str, int] = MONTHS) -> date | None:
+    """The month by its number or its name; None where there is no such month or day."""
     try:
-        return date(year, month, day)
+        return date(int(year), months.get(month) or int(month), int(day))
     except ValueError:
         return None

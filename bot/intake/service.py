@@ -10,12 +10,11 @@ import structlog
 
 from bot.access.permissions import FRESH_FOR, Permission, Role
 from bot.access.process import Process
-from bot.domain.check.check import Check, Request
+from bot.domain.check.check import EARLIER_NAMED, Check, Request
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, Form, parse, photos_of
 from bot.domain.id_types.id_types import IDType
-from bot.domain.reporting.searches import EARLIER_NAMED
 from bot.errors import IllegalMove, Refusal, Refused
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle

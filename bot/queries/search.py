@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.domain.check.check import Cursor, SearchFilter
 from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
-from bot.domain.reporting.searches import Cursor, SearchFilter
 from bot.errors import Refusal, Refused
 from bot.slack.client import SlackClient
 from storage import audit, search

@@ -9,13 +9,18 @@ from bot.domain.applicants.columns import normal
 from bot.domain.applicants.model import Cell, CellKind
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import clean
-from bot.domain.dates import MONTHS, date_or_none
+from bot.domain.dates import read_date
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.errors import PhotoCode
 
-_ISO = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
-_DAY_FIRST = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)?[ .-]+([a-z]+)[ .,-]+([0-9]{4})")
-_MONTH_FIRST = re.compile(r"([a-z]+)[ .-]+([0-9]{1,2})(?:st|nd|rd|th)?[ ,-]+([0-9]{4})")
+_DATES = [
+    re.compile(form)
+    for form in (
+        r"(?P<year>[0-9]{4})([-/.])(?P<month>[0-9]{1,2})\2(?P<day>[0-9]{1,2})(?:[t ]00:00(?::00(?:\.0+)?)?z?)?",
+        r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[ .-]+(?P<month>[a-z]+)[ .,-]+(?P<year>[0-9]{4})",
+        r"(?P<month>[a-z]+)[ .-]+(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[ ,-]+(?P<year>[0-9]{4})",
+    )
+]
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _PHONE = re.compile(r"\+?[0-9 ().-]+")
 _LIKE_FORMULA = re.compile(r"[(!|=]|[-+*/]\s*\w|^\s*\$?[A-Za-z]{1,3}\$?[0-9]|^\s*[0-9]")
@@ -94,14 +99,8 @@ def _number_fault(field: str, text: str, entry: IDType | None) -> FieldFault | N
 
 def date_of(text: str) -> date | None:
     """A date that can be read in one way alone."""
-    text = text.casefold()
-    if iso := _ISO.fullmatch(text.upper()):
-        return date_or_none(int(iso[1]), int(iso[3]), int(iso[4]))
-    if day_first := _DAY_FIRST.fullmatch(text):
-        return date_or_none(int(day_first[3]), MONTHS.get(day_first[2], 0), int(day_first[1]))
-    if month_first := _MONTH_FIRST.fullmatch(text):
-        return date_or_none(int(month_first[3]), MONTHS.get(month_first[1], 0), int(month_first[2]))
-    return None
+    found = next(filter(None, (form.fullmatch(text.casefold()) for form in _DATES)), None)
+    return read_date(found["year"], found["month"], found["day"]) if found else None
 
 
 # Photos inside cells, as base64

@@ -1,6 +1,6 @@
-"""A check and its parts as plain values, shared by storage, processes and blocks."""
+"""A check, its parts and what is searched for among checks, as plain values that all rooms share."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,8 @@ from bot.domain.review.review import Decision, ReviewState
 
 CONSENT_NOTICE = "2026-11"
 """Version of the sentence that the requester confirms; stored with each consent and sent nowhere as text."""
+EARLIER_NAMED = 3
+"""Earlier checks of the same person that are named one by one; of the others only the number is given."""
 
 
 class PhotoKind(StrEnum):
@@ -151,3 +153,27 @@ class Check:
     def root_ts(self) -> str | None:
         """The thread that results go to."""
         return self.thread_ts or self.message_ts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """A place in the order of asking. `newer`: the page before it, instead of the page after."""
+
+    asked_at: datetime
+    ref: str
+    newer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFilter:
+    """What to show; None: whatever it is."""
+
+    requester: str | None = None
+    states: Collection[State] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Not included."""
+    undecided: bool = False
+    """Without what a reviewer has decided, unless it is under review again."""
+    refs: Collection[str] | None = None
+    """Only these: they were found by a key."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bot.domain.dates import MONTHS, date_or_none
+from bot.domain.dates import MONTHS, read_date
 from bot.domain.mentions.tokens import Token, TokenKind
 
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
@@ -77,9 +77,9 @@ def _day(found: re.Match[str]) -> tuple[date | None, bool]:
     """The day if it is clear, and whether no calendar has it. A year of two digits says nothing."""
     if len(found["year"]) == 2:
         return None, False
-    year, day, month = int(found["year"]), int(found["day"]), MONTHS.get(found["month"]) or int(found["month"])
-    readings = {date_or_none(year, month, day)}
-    if found["month"].isdecimal() and found.start("year"):
-        readings.add(date_or_none(year, day, month))
+    year, month, day = found["year"], found["month"], found["day"]
+    readings = {read_date(year, month, day)}
+    if month.isdecimal() and found.start("year"):
+        readings.add(read_date(year, day, month))
     days = readings - {None}
     return (next(iter(days)) if len(days) == 1 else None), not days

@@ -1,1 +1,1 @@
-"""Figures, periods, exports and searches, as values and pure functions."""
+"""Figures, periods and exports, as values and pure functions."""

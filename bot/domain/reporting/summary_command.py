@@ -40,24 +40,14 @@ def parse(typed: str, *, today: date, entries: Iterable[IDType]) -> SummaryReque
 def period_in(words: list[str], today: date, *, longest: timedelta | None = LONGEST) -> tuple[Period, list[str]]:
     """The days that the first words name, and the other words. Where they name none: today, and all the words."""
     first = words[0].casefold() if words else ""
-    second = words[1].casefold() if len(words) > 1 else ""
-    match first, second:
-        case "last", "week":
-            return week_of(today).before(), words[2:]
-        case "last", "month":
-            return month_of(today).before(), words[2:]
-        case "today", _:
-            return day_of(today), words[1:]
-        case "yesterday", _:
-            return day_of(today - DAY), words[1:]
-        case "week", _:
-            return week_of(today), words[1:]
-        case "month", _:
-            return month_of(today), words[1:]
-        case _ if re.match(r"\d", first):
-            return _dates(first, today, longest), words[1:]
-        case _:
-            return day_of(today), words
+    named = {"today": day_of(today), "yesterday": day_of(today - DAY), "week": week_of(today), "month": month_of(today)}
+    if first in named:
+        return named[first], words[1:]
+    if first == "last" and len(words) > 1 and (unit := words[1].casefold()) in ("week", "month"):
+        return named[unit].before(), words[2:]
+    if re.match(r"\d", first):
+        return _dates(first, today, longest), words[1:]
+    return named["today"], words
 
 
 def _dates(typed: str, today: date, longest: timedelta | None) -> Period:

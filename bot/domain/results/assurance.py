@@ -1,9 +1,8 @@
 """What keeps an approval of Smile ID's from being the last word at this company.
 
-Smile ID compares a selfie with the photo that the authority holds for an ID number. Whose name was entered, and whether
-the selfie is of a living person, are separate questions; state and verdict stay Smile ID's whatever the answers are.
-The eight liveness images are optional, but required for proof of life (Smile ID's guide to Biometric KYC): a check with
-a selfie alone compares two pictures.
+Whose name was entered, and whether the selfie is of a living person, are separate questions; state and verdict stay
+Smile ID's whatever the answers are. The eight liveness images are optional, but required for proof of life (Smile ID's
+guide to Biometric KYC): a check with a selfie alone compares two pictures.
 """
 
 from collections.abc import Mapping

@@ -194,9 +194,13 @@ class ResultCodes:
 
 def _story(row: Code, text: str) -> ResultStory:
     why = _WHY_BY_CODE.get((row.code, row.category)) or _CATEGORIES[row.category][1]
+    folded = text.casefold()
     if row.code == "0001" and why is ResultStory.FAILED_OTHER:
-        return _why_data_invalid(text)
-    if why is ResultStory.SUSPECTED_SPOOF and "spoof" not in text.casefold():
+        # One code with four texts.
+        if "authority" in folded:
+            return ResultStory.NO_AUTHORITY_PHOTO
+        return ResultStory.PHOTO_UNUSABLE if "selfie" in folded or "image" in folded else why
+    if why is ResultStory.SUSPECTED_SPOOF and "spoof" not in folded:
         # That 0814 and 0816 mean a spoof is an analogy with other job types; only Smile ID's own text says so.
         return ResultStory.PROVISIONAL
     return why
@@ -219,13 +223,3 @@ def _code(fields: Mapping[str, str], where: str) -> Code | None:
         final=fields["final"] == "yes",
         confidence=fields["confidence"],
     )
-
-
-def _why_data_invalid(text: str) -> ResultStory:
-    """0001 is one code with four texts: branch on the text."""
-    folded = text.casefold()
-    if "authority" in folded:
-        return ResultStory.NO_AUTHORITY_PHOTO
-    if "selfie" in folded or "image" in folded:
-        return ResultStory.PHOTO_UNUSABLE
-    return ResultStory.FAILED_OTHER

@@ -7,11 +7,10 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, Cursor
 from bot.domain.check.request import MAX_TEXT
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
-from bot.domain.reporting.searches import Cursor
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.status import status_name, subject

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.check.check import Check, HoldReason, PhotoKind
+from bot.domain.check.check import EARLIER_NAMED, Check, HoldReason, PhotoKind
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.outbox import Message
-from bot.domain.reporting.searches import EARLIER_NAMED
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.form import photo_inputs
 from bot.slack.blocks.kit import View

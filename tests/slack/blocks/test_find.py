@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.reporting.searches import Cursor
+from bot.domain.check.check import Cursor
 from bot.slack.blocks.find import PageCursor
 
 CURSOR = PageCursor(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from bot.domain.dates import date_or_none
+from bot.domain.dates import read_date
 from bot.domain.results.record_match.person import RecordMatch
 
 _MAX_TEXT = 64
@@ -92,11 +92,9 @@ def _whole(plain: str) -> date | None:
     for form in _FORMS:
         if found := form.fullmatch(plain):
             year, month, day = found["year"], found["month"], found["day"]
-            may_swap = month.isdecimal() and found.start("year") > 0
-            if read := _date(year, month, day) or (_date(year, day, month) if may_swap else None):
+            read = read_date(year, month, day, months=_MONTHS)
+            if read is None and month.isdecimal() and found.start("year") > 0:
+                read = read_date(year, day, month)
+            if read is not None:
                 return read
     return None
-
-
-def _date(year: str, month: str, day: str) -> date | None:
-    return date_or_none(int(year), _MONTHS.get(month) or (int(month) if month.isdecimal() else 0), int(day))

@@ -61,9 +61,8 @@ def record_person(
 ) -> EnteredPerson:
     """The person of an authority's record, from the fields of Smile ID's ID message.
 
-    `FullData` is what the authority itself sent, its fields called by each authority in its own way (Smile ID
-    documents no list, and sends an empty object today); what it says is used where Smile ID's own fields are silent,
-    and to know which of the names is the surname.
+    `FullData` is what the authority itself sent, in its own words (Smile ID documents no list, and sends an empty
+    object today). It counts where Smile ID's fields are silent, and says which of the names is the surname.
     """
     extra: dict[str, str] = {}
     for name, value in (full_data or {}).items():
