@@ -16,7 +16,7 @@ from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
-from handlers.errors import FIELDS
+from handlers.middleware import FIELDS
 from handlers.replies import open_modal, remove_message, reply
 from handlers.requests import ViewState, user_of
 
@@ -69,7 +69,7 @@ async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]
     if message is not None:
         reply(bot, body, message, in_place=True)
     else:
-        remove_message(bot, body)
+        bot.background.spawn(remove_message(bot, body))
 
 
 async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBoltContext) -> None:

@@ -69,13 +69,8 @@ def admin(bot: Bot) -> Starlette:
 
     async def ready(_request: Request) -> Response:
         state = bot.health
-        faults = []
-        if not state.started:
-            faults.append("starting")
-        if state.stopping:
-            faults.append("stopping")
-        if not bot.schedule.running:
-            faults.append("scheduler")
+        now = {"starting": not state.started, "stopping": state.stopping, "scheduler": not bot.schedule.running}
+        faults = [name for name, is_so in now.items() if is_so]
         state.note("ticks", bot.schedule.late)
         try:
             figures = await bot.figures()

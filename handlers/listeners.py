@@ -14,8 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.domain.review.review import Decision
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private
-from handlers import admission, batches, check_form, checks, commands, events, messages, review, search, summary
-from handlers.errors import failed
+from handlers import batches, check_form, checks, commands, events, messages, middleware, review, search, summary
 from handlers.replies import reply
 from handlers.requests import id_of, is_for_inbox, kind_of
 
@@ -30,12 +29,8 @@ def bolt(bot: Bot) -> AsyncApp:
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         # A fixed answer: Bolt would call auth.test on the first request, and fail it while Slack is away.
-        return AuthorizeResult(
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_token=bot.settings.slack_bot_token.get_secret_value(),
-            bot_user_id="",
-        )
+        token = bot.settings.slack_bot_token.get_secret_value()
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token, bot_user_id="")
 
     # Bolt quotes whole requests when it warns of them, and they hold personal data.
     quiet = logging.getLogger("kyc-bot.bolt")
@@ -62,14 +57,14 @@ def bolt(bot: Bot) -> AsyncApp:
     ) -> BoltResponse | None:
         context["bot"] = bot
         context["began"] = asyncio.get_running_loop().time()
-        refusal = await admission.refuse_foreign(bot, body)
+        refusal = await middleware.refuse_foreign(bot, body)
         if refusal is not None:
             return refusal
         if body.get("type") == "app_rate_limited":
             # Neither an event nor an interaction for Bolt, so no listener would get it.
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
-        await admission.require_role(bot, body)
+        await middleware.require_role(bot, body)
         request_id = None if is_for_inbox(body) else id_of(body)
         if request_id is not None and not await bot.intake.is_first(request_id):
             log.info("slack.repeat", kind=kind_of(body))
@@ -78,7 +73,7 @@ def bolt(bot: Bot) -> AsyncApp:
         return None
 
     _listen(app)
-    app.error(failed)
+    app.error(middleware.failed)
     return app
 
 

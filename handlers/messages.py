@@ -30,10 +30,7 @@ _SLACKBOT = "USLACKBOT"
 
 
 async def mentioned(ack: AsyncAck, event: dict[str, Any], body: dict[str, Any], bot: Bot) -> None:
-    """`@kyc …` in a channel, with or without photos: offers the form, which takes no number from there.
-
-    Stored first, acknowledged second, answered third.
-    """
+    """`@kyc …` in a channel: offers the form, which takes no number from there. Stored first, acknowledged second."""
     if _is_by_a_person(event, body):
         await _take(bot, event, body)
     await ack()
@@ -87,14 +84,9 @@ async def open_form(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
     if pointed is None:
         reply(bot, body, private.answer(private.OLD_BUTTON))
         return
-    user = body["user"]
+    user, team = body["user"]["id"], str(body["user"].get("team_id") or "")
     incoming = IncomingMessage(
-        channel=pointed.channel,
-        ts=pointed.ts,
-        thread_ts=pointed.thread_ts,
-        user=user["id"],
-        team=str(user.get("team_id") or ""),
-        text="",
+        channel=pointed.channel, ts=pointed.ts, thread_ts=pointed.thread_ts, user=user, team=team, text=""
     )
     reply(bot, body, await _open_form(bot, body, incoming, for_author=True))
 
@@ -174,21 +166,21 @@ async def _form_or_reason(
         if author is not None:
             found = await bot.messages.find(incoming, retry)
         if found is None:
-            return private.closed_form(message.GONE) if incoming.is_direct else _form_without_message(bot, incoming)
+            if incoming.is_direct:
+                return private.closed_form(message.GONE)
+            # Its author has deleted it, as the answer asks; its thread may still exist.
+            place = ResultPlace(channel=incoming.channel, thread_ts=incoming.thread_ts)
+            return build(bot, CheckForm(place=place, warning=message.GONE_FROM_CHANNEL))
         if author is not None and found.user != author:
             return private.closed_form(message.NOT_YOURS)
-        # The answer with this button has already said how to delete the message.
-        warning = _number_warning(found, user) if author is None else None
+        warning = None
+        # To the author, the answer with this button has already said how to delete the message.
+        if author is None and gives_number_away(found):
+            warning = message.NUMBER_IN_CHANNEL if found.user == user else message.NUMBER_OF_ANOTHER
         return _form(bot, await bot.messages.read(found, retry), warning=warning)
     except SlackError as unread:
         log.warning("messages.not_read", error=str(unread))
         return private.closed_form(message.NOT_READ)
-
-
-def _number_warning(incoming: IncomingMessage, user: str) -> str | None:
-    if not gives_number_away(incoming):
-        return None
-    return message.NUMBER_IN_CHANNEL if incoming.user == user else message.NUMBER_OF_ANOTHER
 
 
 async def _warn_author(bot: Bot, retry: Retry, incoming: IncomingMessage) -> None:
@@ -201,12 +193,6 @@ async def _warn_author(bot: Bot, retry: Retry, incoming: IncomingMessage) -> Non
     delivery = bot.answer_delivery
     if not await delivery.send_ephemeral(warning, retry, channel=channel, user=user, thread_ts=incoming.thread_ts):
         await delivery.send_directly(user, f"number:{channel}:{incoming.ts}", warning, channel=channel)
-
-
-def _form_without_message(bot: Bot, incoming: IncomingMessage) -> kit.View:
-    """For an author who has deleted the message, as the answer asks; its thread may still exist."""
-    place = ResultPlace(channel=incoming.channel, thread_ts=incoming.thread_ts)
-    return build(bot, CheckForm(place=place, warning=message.GONE_FROM_CHANNEL))
 
 
 def _form(bot: Bot, reading: MessageReading, *, warning: str | None = None) -> kit.View:

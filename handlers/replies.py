@@ -63,10 +63,13 @@ async def respond(bot: Bot, retry: Retry, address: ReplyAddress, given: PrivateA
         await _send_directly(bot, address, given)
 
 
-def remove_message(bot: Bot, body: Mapping[str, Any]) -> None:
+async def remove_message(bot: Bot, body: Mapping[str, Any]) -> None:
     """Remove the message whose button was pressed: it has served its purpose."""
-    if url := body.get("response_url"):
-        bot.background.spawn(_remove_message(bot, url))
+    try:
+        if url := body.get("response_url"):
+            await bot.slack.respond(url, delete=True)
+    except SlackError as closed:
+        log.info("private.not_removed", error=str(closed))
 
 
 async def open_modal(bot: Bot, trigger_id: str, view: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -119,10 +122,3 @@ async def _run(bot: Bot, address: ReplyAddress, work: Callable[[Retry], Awaitabl
 
 async def _send_directly(bot: Bot, address: ReplyAddress, given: PrivateAnswer | None, *, code: str = "") -> None:
     await bot.answer_delivery.send_directly(address.user, address.request_id, given, channel=address.channel, code=code)
-
-
-async def _remove_message(bot: Bot, response_url: str) -> None:
-    try:
-        await bot.slack.respond(response_url, delete=True)
-    except SlackError as closed:
-        log.info("private.not_removed", error=str(closed))

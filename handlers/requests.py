@@ -14,6 +14,7 @@ from bot.slack.blocks import ids
 AGING = frozenset({"user_change", "channel_shared", "channel_unshared"})
 """These only make memory stale: no write, no call to Slack. Slack sends `user_change` for everybody in the workspace,
 whenever anybody changes as much as their status."""
+CLICKS = frozenset({"block_actions", "shortcut", "message_action"})
 _MESSAGES = frozenset({"app_mention", "message"})
 
 
@@ -27,7 +28,7 @@ def id_of(body: Mapping[str, Any]) -> str | None:
             # They come for every change of anybody's profile, and doing twice what they do does no harm.
             return None
         return f"event:{body['event_id']}" if body.get("event_id") else None
-    if body.get("type") in (None, "block_actions", "shortcut", "message_action") and body.get("trigger_id"):
+    if body.get("type") in CLICKS | {None} and body.get("trigger_id"):
         return f"trigger:{body['trigger_id']}"
     return None
 

@@ -194,6 +194,4 @@ def _of_outcome(outcome: InboxOutcome, subject: str) -> PrivateAnswer:
 
 
 def _pointer(item: InboxItem) -> MessagePointer:
-    return MessagePointer(
-        channel=item.channel, ts=item.ts, thread_ts=item.thread_ts, fingerprint=item.fingerprint, again=item.again
-    )
+    return MessagePointer(item.channel, item.ts, item.thread_ts, item.fingerprint, item.again)

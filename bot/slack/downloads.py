@@ -31,10 +31,7 @@ class SlackDownloads:
     file_seconds: float = FILE_SECONDS
 
     async def fetch(self, file: Mapping[str, Any]) -> bytes:
-        """The bytes of a file as files.info describes it.
-
-        Raises PhotoUnusable where the person can do something, SlackUncertain or SlackNotSent where waiting helps.
-        """
+        """Raises PhotoUnusable where a person can do something, SlackUncertain or SlackNotSent where waiting helps."""
         url, data = _url(file), bytearray()
         if not url:
             raise PhotoUnusable(PhotoCode.NOT_LET)

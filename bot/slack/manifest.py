@@ -52,12 +52,7 @@ _HINT = "[check | status K-… | list | find | rerun K-… | cancel K-… | revi
 def build(url: str | None = None) -> dict[str, Any]:
     """The manifest as data; with `url`, for HTTP mode at that public base. Raises SettingsFault for a poor URL."""
     endpoint = f"{_https(url)}/slack/events" if url else None
-    here = {"url": endpoint} if endpoint else {}
-    subscriptions: dict[str, Any] = {"bot_events": list(EVENTS)}
-    interactivity: dict[str, Any] = {"is_enabled": True}
-    if endpoint:
-        subscriptions = {"request_url": endpoint, **subscriptions}
-        interactivity["request_url"] = endpoint
+    here, request_url = ({"url": endpoint}, {"request_url": endpoint}) if endpoint else ({}, {})
     return {
         "_metadata": {"major_version": 2},
         "display_information": {
@@ -98,8 +93,8 @@ def build(url: str | None = None) -> dict[str, Any]:
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {
-            "event_subscriptions": subscriptions,
-            "interactivity": interactivity,
+            "event_subscriptions": {**request_url, "bot_events": list(EVENTS)},
+            "interactivity": {"is_enabled": True, **request_url},
             "org_deploy_enabled": False,
             "socket_mode_enabled": url is None,
             "token_rotation_enabled": False,

@@ -1,6 +1,6 @@
 """The message of a batch through its life, and the files in its thread."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import Check
@@ -53,11 +53,7 @@ def faults_csv(batch: Batch) -> bytes:
 
 def results_csv(checks: Sequence[Check]) -> bytes:
     """One line for each row that was sent, in the order of the file. Of ID numbers only the last characters."""
-    header = [
-        *("row", "reference", "customer_reference", "country", "id_type", "id_number_ending", "result", "code"),
-        *("why", "asked_at", "ended_at", "record_match", "liveness"),
-    ]
-    return csv_bytes(header, [_line(check) for check in checks])
+    return csv_bytes(list(_COLUMNS), [[read(check) for read in _COLUMNS.values()] for check in checks])
 
 
 def faults_comment(batch: Batch) -> str:
@@ -70,25 +66,28 @@ def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool) -> s
     return f"{person(batch.requester)} Results of {batch.id}: {_listed(counts)}.{more}"
 
 
-def _line(check: Check) -> list[str]:
+def _why(check: Check) -> str:
     story = words.STORIES[check.verdict_why].name if check.verdict_why else ""
     failure = words.FAILURES.get(check.failure or "")
     why = story or (failure.title if failure else "")
-    return [
-        str(check.batch_row),
-        check.ref,
-        check.customer_reference,
-        check.country,
-        check.id_type,
-        tail(check.id_info.get("id_number", "")),
-        status_name(check),
-        check.verdict or "",
-        ". ".join(filter(None, (why, stored_sentence(check.failure_words)))),
-        check.asked_at.isoformat(timespec="seconds"),
-        check.ended_at.isoformat(timespec="seconds") if check.ended_at else "",
-        check.record.outcome.value,
-        check.liveness.value if check.liveness else "",
-    ]
+    return ". ".join(filter(None, (why, stored_sentence(check.failure_words))))
+
+
+_COLUMNS: Mapping[str, Callable[[Check], str]] = {
+    "row": lambda check: str(check.batch_row),
+    "reference": lambda check: check.ref,
+    "customer_reference": lambda check: check.customer_reference,
+    "country": lambda check: check.country,
+    "id_type": lambda check: check.id_type,
+    "id_number_ending": lambda check: tail(check.id_info.get("id_number", "")),
+    "result": status_name,
+    "code": lambda check: check.verdict or "",
+    "why": _why,
+    "asked_at": lambda check: check.asked_at.isoformat(timespec="seconds"),
+    "ended_at": lambda check: check.ended_at.isoformat(timespec="seconds") if check.ended_at else "",
+    "record_match": lambda check: check.record.outcome.value,
+    "liveness": lambda check: check.liveness.value if check.liveness else "",
+}
 
 
 def _preview(batch: Batch) -> list[str]:

@@ -30,11 +30,7 @@ _CONSENT_NOTICE = (
     "The customer knows that their photo and ID information go to Smile ID and are compared with the ID authority's "
     "record, and has explicitly agreed. Your confirmation is recorded."
 )
-_USES = (
-    ("Selfie", PhotoKind.SELFIE.value),
-    ("Liveness image", PhotoKind.LIVENESS.value),
-    ("Leave out", ids.LEAVE_OUT),
-)
+_USES = (("Selfie", PhotoKind.SELFIE.value), ("Liveness image", PhotoKind.LIVENESS.value), ("Leave out", ids.LEAVE_OUT))
 """What a photo of a message can be."""
 _PLACE = TypeAdapter(dict[str, str | None])
 

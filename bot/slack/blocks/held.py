@@ -49,10 +49,7 @@ def answered(check: Check, *, by: str, how: str, held: str) -> Message:
 
 
 def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:
-    """For the form, in our own mrkdwn: who checked this person when, with which result, and where.
-
-    `earlier` are those that the reader may see, with links; `hidden` counts the others.
-    """
+    """In our own mrkdwn. `earlier` are those that the reader may see, with links; `hidden` counts the others."""
     lines = [
         f"• {link_to(check.ref, link)}, asked by {person(check.requester)} {when(check.asked_at)}: {status_name(check)}"
         for check, link in earlier[:EARLIER_NAMED]

@@ -124,10 +124,7 @@ def incomplete(
     left_out: str | None = None,
     above: str = "",
 ) -> Message:
-    """Something is missing, wrong or unclear; the form opens with what is known.
-
-    `left_out`: which photos of the thread neither this answer nor the form offers.
-    """
+    """Something is missing, wrong or unclear. `left_out` says which photos neither this answer nor the form offers."""
     head = f"{above} I could not make a whole check of this message; the form takes the rest.".lstrip()
     known = _facts(understood, entry, photos)
     wrong = _wrong(faults, photos, unclear=understood.unclear)

@@ -70,10 +70,7 @@ def card(
     reading: ResultMeaning | None = None,
     mentions: str = "",
 ) -> Message:
-    """The card as of now. `title` is why a review is needed, `reading` the message of Smile ID that caused it.
-
-    For an earlier round it only says that the check was run again.
-    """
+    """The card now; of an earlier round, that it is over. `title` is why, `reading` the message that caused it."""
     head = f"{mentions} *{title}* · {subject(check, entry)} · {link_to(check.ref, link)}".strip()
     if round_ != check.round:
         line = "The check was run again since; nobody needs to look at this any more."
@@ -131,10 +128,7 @@ def _decided(decided: ReviewDecision) -> str:
 
 
 def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -> list[Block]:
-    """What can be done with a check now; rights are checked on the click.
-
-    On the `viewer`'s own Home tab they can withdraw their own proposal, not agree to it.
-    """
+    """What can be done with a check now. A `viewer` can withdraw their proposal on their Home tab, not agree to it."""
     details, note = kit.details_button(check.ref), kit.check_button(ids.REVIEW_NOTE, "Note", check.ref)
     if review is None or review.state is not ReviewState.OPEN:
         reopen = kit.confirmed(
@@ -233,9 +227,12 @@ def decisions_and_notes(found: Sequence[ReviewDecision | Note]) -> list[Block]:
     """The newest decisions and notes for the Details, oldest first: who, when, and the text as written."""
     blocks: list[Block] = []
     for one in sorted(found, key=lambda one: one.at)[-_ENTRIES:]:
-        author, text = (
-            (_deciders(one), _decision(one)) if isinstance(one, ReviewDecision) else (person(one.author), one.words)
-        )
+        if isinstance(one, ReviewDecision):
+            second = f" and {person(one.confirmed_by)}" if one.confirmed_by else ""
+            author = person(one.by) + (", as an admin who asked too," if one.is_override else "") + second
+            text = f"Decided: {words.DECIDED[one.decision]} — {why_decided(one)}"
+        else:
+            author, text = person(one.author), one.words
         blocks += [
             kit.small_mrkdwn(f"{author} {when(one.at)}"),
             kit.plain_section(quoted(text, 2 * MAX_WORDS) or "(nothing)"),
@@ -243,16 +240,6 @@ def decisions_and_notes(found: Sequence[ReviewDecision | Note]) -> list[Block]:
     if len(found) > _ENTRIES:
         blocks.insert(0, kit.small(f"The newest {_ENTRIES} of {len(found)}:"))
     return [kit.section("*Reviewers*"), *blocks] if blocks else []
-
-
-def _deciders(decided: ReviewDecision) -> str:
-    second = f" and {person(decided.confirmed_by)}" if decided.confirmed_by else ""
-    return person(decided.by) + (", as an admin who asked too," if decided.is_override else "") + second
-
-
-def _decision(decided: ReviewDecision) -> str:
-    """For plain text."""
-    return f"Decided: {words.DECIDED[decided.decision]} — {why_decided(decided)}"
 
 
 def second_person_request(

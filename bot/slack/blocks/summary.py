@@ -107,7 +107,7 @@ def older(report: Report, *, unit: str, count: int, today: date) -> Message:
         f"{earlier} not told one by one: {name(period, today)}, {checks(report.figures.asked)} in all. "
         f"`/kyc summary {dates}` shows them."
     )
-    return Message(text=spoken(text), blocks=[kit.section(text)])
+    return kit.text_message(text)
 
 
 def checks(count: int) -> str:
@@ -268,9 +268,6 @@ def _foot(report: Report, about: SummaryContext) -> str:
     return " · ".join(parts)
 
 
-# The picture's text
-
-
 def alt_text(report: Report, names: DisplayNames, about: SummaryContext) -> str:
     """A description of the picture for people who cannot see it."""
     plain_names = DisplayNames(subject=names.subject, country=names.country, person=str)
@@ -296,9 +293,6 @@ def short(period: Period) -> str:
             return f"from {period.first.day} {period.first:%b}"
         case _:
             return f"{period.first:%a} {period.first.day}"
-
-
-# Sharing
 
 
 def with_button(answer: Message, *, value: dict[str, str], with_chart: bool) -> Message:

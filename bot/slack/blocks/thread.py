@@ -28,10 +28,7 @@ def request_message(
     unconfirmed: bool = False,
     later: datetime | None = None,
 ) -> Message:
-    """The message with reference and progress, updated in place.
-
-    `waiting` is given once it is long; `later` is when somebody chose to send it.
-    """
+    """The message with reference and progress. `waiting` is given once it is long; `later` is when somebody chose."""
     status = status_name(check)
     if later is not None and check.state is State.REQUESTED:
         status = f"Will be sent {when(later)}"

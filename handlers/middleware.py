@@ -1,5 +1,6 @@
-"""The one error hook of Bolt: what a person reads when a listener refuses what they asked for, or fails.
+"""What stands around every listener: who is turned away before it, and the one error hook behind it.
 
+Each listener still requires the role that it needs; the check here keeps a new one from letting outsiders in.
 A listener lets `Refused` pass unless its answer differs from the plain one: an answer to a command, words beside a
 field of a form, and after a click a message that this person alone sees.
 """
@@ -11,15 +12,20 @@ import structlog
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncBoltContext
 
+from bot.access.permissions import Role
+from bot.domain.installation import origin_of
 from bot.domain.outbox import Message
-from bot.errors import Refusal, Refused
+from bot.errors import Refusal, Refused, SlackError
+from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, refusals
 from handlers.replies import new_fault_code, reply
-from handlers.requests import is_for_inbox, kind_of
+from handlers.requests import CLICKS, is_for_inbox, kind_of, user_of
 
 log = structlog.get_logger(__name__)
 
-_CLICKS = frozenset({"block_actions", "shortcut", "message_action"})
+_ACTS = CLICKS | {"command", "view_submission", "block_suggestion"}
+"""What a person does. A view that is closed asks for nothing, and listeners of events answer to the author of a message
+alone, if it has one."""
 
 FIELDS: Mapping[Refusal, str] = {
     Refusal.FOUR_EYES: ids.OVERRIDE,
@@ -31,6 +37,39 @@ FIELDS: Mapping[Refusal, str] = {
 """Where a form says it, if it has that field; everything else stands beside its first."""
 
 
+async def refuse_foreign(bot: Bot, body: Mapping[str, Any]) -> BoltResponse | None:
+    """The answer to a request that another workspace, organization or app sent; None for one of ours.
+
+    Costs no look-up and no write: nothing of it is for this bot. The person gets an answer where Slack waits for one
+    or gave an address for it; events are acknowledged and dropped.
+    """
+    part = bot.workspace.foreign_part(origin_of(body))
+    if part is None:
+        return None
+    bot.metrics.foreign(part)
+    log.warning("slack.foreign", kind=kind_of(body), error=part.value)
+    if kind_of(body) in CLICKS and (url := body.get("response_url")):
+        bot.background.spawn(_respond(bot, str(url)))
+    if kind_of(body) not in _ACTS:
+        return BoltResponse(status=200, body="")
+    return at_once(body, private.answer(private.FOREIGN), plain=private.FOREIGN)
+
+
+async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
+    """Raises Refused for an act of somebody who has no role here, or of whom Slack does not say so in time."""
+    if kind_of(body) not in _ACTS:
+        return
+    (await bot.access.has(user_of(body), *Role)).require(bot.access.no_access())
+
+
+async def _respond(bot: Bot, url: str) -> None:
+    try:
+        said = private.answer(private.FOREIGN)
+        await bot.slack.respond(url, text=said.text, blocks=said.blocks)
+    except SlackError as closed:
+        log.info("slack.foreign_not_answered", error=str(closed))
+
+
 async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
     """Bolt's hook, for listeners and for what stands in front of them. A fault of ours has a code, which is logged."""
     kind = kind_of(body)
@@ -40,10 +79,10 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
     else:
         code = new_fault_code()
         log.error("listener.failed", code=code, kind=kind, exc_info=error)
-        words = private.FAULT_OF_A_CLICK if kind in _CLICKS else private.FAULT
+        words = private.FAULT_OF_A_CLICK if kind in CLICKS else private.FAULT
         plain, field = words.format(code=code), None
         said = private.answer(plain)
-    if kind in _CLICKS:
+    if kind in CLICKS:
         reply(context["bot"], body, said)
     if context.ack.response is not None:
         return context.ack.response
