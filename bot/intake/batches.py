@@ -124,7 +124,6 @@ class Batches(Process):
     # What the bot does by itself
 
     async def claim(self, limit: int) -> list[str]:
-        """Batches to be read or started, ours until the lease ends."""
         if not await self.access.is_settled():
             return []
         now = self.now()
@@ -225,5 +224,4 @@ def _file(source: PhotoSource) -> FileInfo:
 
 
 def applicants_in(files: Sequence[FileInfo]) -> bool:
-    """Whether some file is a table or a zip."""
     return any(map(brings_applicants, files))

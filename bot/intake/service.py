@@ -32,8 +32,6 @@ LATEST = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedForm:
-    """A submitted form, as the handler read it."""
-
     requester: str
     team: str
     channel: str | None

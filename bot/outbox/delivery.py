@@ -83,7 +83,6 @@ class Outbox(Process):
         )
 
     async def work(self, post: Post) -> None:
-        """Make one attempt to deliver a post, and store its outcome."""
         await self._under_way.run(post.id, lambda: self._attempt(post))
 
     async def _attempt(self, post: Post) -> None:

@@ -42,7 +42,6 @@ class ReceivedMessage:
 
 
 def needs_eyes(ruling: Transition, reading: ResultMeaning, doubt: Doubt | None) -> bool:
-    """Whether it calls for a reviewer."""
     return doubt is not None or ruling.calls_reviewer or reading.why in NEEDS_REVIEWER
 
 
@@ -230,7 +229,6 @@ def _payload(ruling: Transition, received: ReceivedMessage, doubt: Doubt | None)
 
 
 def _decided(tx: Transaction, check: Check, agreement: Agreement | None) -> dict[str, str]:
-    """How the result compares with the decision of this round."""
     if agreement is None:
         return {}
     decided = reviews.decided(tx, check.ref, check.round)

@@ -38,7 +38,6 @@ class StatusPoller(Process):
     settlement: Settlement
 
     async def claim(self, limit: int) -> list[Attempt]:
-        """Jobs due for job_status, ours until the lease expires."""
         now = self.now()
         return await self.database.write(attempts.claim_due, now=now, until=now + LEASE, limit=limit)
 

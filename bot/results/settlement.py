@@ -73,7 +73,6 @@ class Settlement:
         return ruling.fate
 
     def apply(self, tx: Transaction, ruling: Transition, received: ReceivedMessage) -> None:
-        """Carry out a ruling."""
         check, attempt, now = received.check, received.attempt, received.at
         if ruling.claims:
             outcome = received.reading.outcome

@@ -23,8 +23,6 @@ from storage.engine.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPhoto:
-    """One photo of a check, ready to be sent."""
-
     ref: PhotoRef
     size: int
     """Of the file as it was attached, in bytes."""

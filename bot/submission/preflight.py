@@ -4,7 +4,6 @@ The check is held until somebody answers: send it anyway, or with other photos. 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -26,7 +25,6 @@ from storage.engine.database import Transaction
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Preflight(Process):
     # What the bot asks
 

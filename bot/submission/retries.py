@@ -3,7 +3,6 @@
 A check that ends is reported in its thread, and to the operators by an alert.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -39,7 +38,6 @@ _ALERTS = {
 """By the failure that a check ends with; the others are the requester's to mend."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class RetryPolicy(Process):
     async def reschedule(
         self,

@@ -47,7 +47,6 @@ class SubmissionWorker(Process):
     under_way: UnderWay = field(default_factory=UnderWay, init=False)
 
     async def claim(self, limit: int) -> list[str]:
-        """References of checks that are due, ours until the lease expires."""
         if not await self.access.is_settled():
             # With the token of another workspace Slack would refuse every photo, and checks would end without them.
             return []
