@@ -51,7 +51,6 @@ BESIDE_THE_LAYERS = frozenset({"bot", "bot.errors", "bot.sandbox"})
 BUILDERS = frozenset(
     {
         "bot.intake.answers",
-        "bot.outbox.batch_posts",
         "bot.outbox.thread_posts",
         "bot.queries.details",
         "bot.queries.home",

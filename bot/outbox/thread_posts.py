@@ -1,4 +1,4 @@
-"""Builds the posts of a request's thread, and its direct messages, from what is stored at delivery."""
+"""Builds the posts in the threads of requests and batches, and direct messages, from what is stored at delivery."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.review.review import Agreement, ReviewDecision
-from bot.outbox.builders import Builders
+from bot.outbox.builders import Builders, File
 from bot.outbox.recipients import parent_of
-from bot.slack.blocks import held, private, results, thread
+from bot.slack.blocks import batch, held, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
-from storage import attempts, checks, outbox, receipts, reviews
+from storage import attempts, batches, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
 SOON = timedelta(minutes=1)
@@ -46,7 +46,14 @@ class ThreadPosts(Process):
             PostKind.CONFIRMED: self._confirmed,
             **dict.fromkeys(results.BY_KIND, self._result),
         }
-        return {PostKind.ALERT: _alert, **{kind: partial(self._build, build) for kind, build in by_kind.items()}}
+        return {
+            PostKind.ALERT: _alert,
+            PostKind.BATCH: lambda post: self.database.read(_batch, post),
+            PostKind.BATCH_PROGRESS: lambda post: self.database.read(_batch, post),
+            PostKind.BATCH_FAULTS: lambda post: self.database.read(_file_of_batch, post),
+            PostKind.BATCH_RESULTS: lambda post: self.database.read(_file_of_batch, post),
+            **{kind: partial(self._build, build) for kind, build in by_kind.items()},
+        }
 
     async def _build(self, build: _Build, post: Post) -> Message | None:
         return await self.database.read(_read, build, post)
@@ -176,3 +183,22 @@ def _is_chosen_time(check: Check, now: datetime) -> bool:
     if check.due_at is None or check.held is not None or check.tries:
         return False
     return check.due_at - now > SOON
+
+
+def _batch(tx: Transaction, post: Post) -> Message | None:
+    found = batches.find(tx, post.payload["batch"])
+    return batch.message(found, batches.counts(tx, found.id)) if found is not None else None
+
+
+def _file_of_batch(tx: Transaction, post: Post) -> File | None:
+    found, what = batches.find(tx, post.payload["batch"]), post.payload.get("what", "")
+    if found is None or found.message_ts is None:
+        return None
+    if post.kind is PostKind.BATCH_FAULTS:
+        name, data, comment = "faults", batch.faults_csv(found), batch.faults_comment(found)
+    else:
+        name, counts = f"results-{what}", batches.counts(tx, found.id)
+        data = batch.results_csv([checks.get(tx, ref) for ref in batches.refs(tx, found.id)])
+        comment = batch.results_comment(found, counts, still_open=what == "open")
+    name = f"{found.id}-{name}.csv"
+    return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)

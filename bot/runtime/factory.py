@@ -29,7 +29,6 @@ from bot.intake.batches import Batches
 from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
-from bot.outbox.batch_posts import batch_builders
 from bot.outbox.delivery import Outbox
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
@@ -291,7 +290,6 @@ async def build(
         slack=slack,
         builders={
             **ThreadPosts(**process, read=read).builders(),
-            **batch_builders(database),
             **ReviewCards(**process, slack=slack, read=read).builders(),
             **SummaryPosts(**process, slack=slack).builders(),
             **ExportPosts(**process, slack=slack).builders(),
