@@ -49,7 +49,8 @@ def _code_made_by(call: ast.Call) -> ast.expr | None:
         hands_on = len(call.args) > 1 and isinstance(call.args[1], ast.Name)
         return None if hands_on else call.args[0]
     if isinstance(call.func, ast.Attribute) and call.func.attr == "alert" and len(call.args) == 3:
-        return call.args[2]
+        hands_on = any(keyword.arg is None for keyword in call.keywords)
+        return None if hands_on else call.args[2]
     return None
 
 
