@@ -1,9 +1,8 @@
 """Files of ID information (CSV, XLSX, JSON) with photos, read into rows that can become checks.
 
-`read` says what is there and what is wrong with it, from names, headers and the table alone; `Bundle` opens the photos
-later, row by row. `sources` finds the one table and the zips (`archive`), the `*_table` modules make rows of cells of
-it, `columns` and `values` give cells their meaning, `matching` decides which photo is whose, `reading` puts it all
-together.
+`read` says what is there and what is wrong with it; `Bundle` opens the photos later, row by row. `sources` finds the
+table and the zips (`archive`), the `*_table` modules make rows of cells of it, `columns` and `values` give cells their
+meaning, `matching` decides which photo is whose, `reading` puts it all together.
 """
 
 from bot.domain.applicants.bundle import Bundle

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from bot.domain.applicants.archive import BROKEN
 from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_header
-from bot.domain.applicants.model import EMPTY, Limits, PhotoSource, SourceFile
+from bot.domain.applicants.model import Limits, PhotoSource, SourceFile
 from bot.domain.applicants.sources import Sources, locate, open_table
 from bot.domain.applicants.values import decode, parts_of
 from bot.domain.check.field_faults import FieldFault
@@ -108,14 +108,12 @@ class Bundle:
     def _decoded(self, sources: Sources) -> Iterator[tuple[str, bytes]]:
         """Every photo inside a cell that is one; the others are faults of their rows."""
         table = open_table(sources.table, self.id_types, self.limits)
-        at = read_header(table.header, self.id_types).at
+        columns = read_header(table.header, self.id_types)
         for count, (row, cells) in enumerate(table.rows()):
             if count >= self.limits.rows:
                 return
             for what, column in (("selfie", SELFIE_BASE64), ("liveness", LIVENESS_BASE64)):
-                place = at.get(column, len(cells))
-                cell = cells[place] if place < len(cells) else EMPTY
-                for position, part in enumerate(parts_of(cell)[: LIVENESS_IMAGES + 1]):
+                for position, part in enumerate(parts_of(columns.cell(cells, column))[: LIVENESS_IMAGES + 1]):
                     photo = decode(part, self.limits.photo_bytes)
                     if not isinstance(photo, FieldFault):
                         yield f"cell:{row}:{what}:{position}", photo

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.domain.applicants.model import shown
+from bot.domain.applicants.model import EMPTY, Cell, shown
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.errors import FileCode, FileUnusable
 
@@ -66,6 +66,11 @@ class Columns:
 
     def called(self, field: str) -> str:
         return self.named.get(field, field)
+
+    def cell(self, cells: Sequence[Cell], field: str) -> Cell:
+        """Of one row; empty where it is too short, or where the table has no such column."""
+        place = self.at.get(field, len(cells))
+        return cells[place] if place < len(cells) else EMPTY
 
     @property
     def inline(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bot.domain.applicants.columns import (
     INLINE,
@@ -69,11 +70,7 @@ def _chars_outside_photos(cells: Sequence[Cell], columns: Columns) -> int:
 def _draft(
     row: int, cells: Sequence[Cell], columns: Columns, width: int, *, id_types: IDTypes, limits: Limits
 ) -> ApplicantDraft:
-    def cell(name: str) -> Cell:
-        place = columns.at.get(name)
-        return cells[place] if place is not None and place < len(cells) else EMPTY
-
-    draft = ApplicantDraft(row=row)
+    draft, cell = ApplicantDraft(row=row), partial(columns.cell, cells)
 
     def text(name: str) -> str:
         value, fault = text_of(name, cell(name), draft.entry)

@@ -14,9 +14,8 @@ from bot.domain.applicants.drafts import ApplicantDraft
 from bot.domain.applicants.model import PhotoSource
 from bot.domain.applicants.sources import TABLES, ZIPS, TableLocation
 from bot.domain.check.field_faults import FieldCode, FieldFault
-from bot.domain.check.request import FileInfo, check_file, clean
+from bot.domain.check.request import PHOTO_NAMES, FileInfo, check_file, clean
 
-_PHOTO_ENDINGS = (".jpg", ".jpeg", ".png")
 _LIVENESS_NAME = re.compile(r"liveness[ _-]?[0-9]+")
 _BETWEEN_NAMES = re.compile(r"[\s_.-]+")
 _DIGITS = re.compile(r"([0-9]+)")
@@ -78,7 +77,7 @@ def pictures(archives: Mapping[str, Archive], loose: Sequence[FileInfo], table: 
 
 
 def _looks_like_photo(file: FileInfo) -> bool:
-    if file.name.casefold().endswith(_PHOTO_ENDINGS) or file.mimetype.startswith(("image/", "video/")):
+    if file.name.casefold().endswith(PHOTO_NAMES) or file.mimetype.startswith(("image/", "video/")):
         return True
     return check_file(FileInfo(id=file.id, name=file.name)) is not None
 

@@ -26,7 +26,7 @@ CITIZENSHIPS = ("Kenyan", "Alien")
 """What Kenyan types that ask for it accept (id-types.csv, KRA_PIN)."""
 
 _PHOTO_TYPES = frozenset({"image/jpeg", "image/jpg", "image/png"})
-_PHOTO_NAMES = (".jpg", ".jpeg", ".png")
+PHOTO_NAMES = (".jpg", ".jpeg", ".png")
 _KINDS = {"pdf": "pdf", "heic": "heic", "heif": "heic", "mp4": "video", "mov": "video", "gif": "gif", "webp": "webp"}
 _KNOWN_TYPES = {"application/pdf": _KINDS["pdf"]} | {
     f"image/{ending}": _KINDS[ending] for ending in ("heic", "heif", "gif", "webp")
@@ -95,17 +95,14 @@ def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool
     elif entry is None:
         faults["id_type"] = FieldFault(FieldCode.ID_TYPE_NEEDED)
     id_info: dict[str, str] = {}
-    for name in entry.fields if entry else ():
-        value = clean(form.texts.get(name, ""))
-        if not value:
-            if entry and name in entry.required:
-                faults[name] = _missing(name, entry)
-            continue
-        assert entry is not None
-        kept, fault = _check_field(name, value, entry, today)
-        if fault:
-            faults[name] = fault
-        id_info[name] = kept
+    if entry is not None:
+        for name in entry.fields:
+            if value := clean(form.texts.get(name, "")):
+                id_info[name], fault = _check_field(name, value, entry, today)
+            else:
+                fault = _missing(name, entry) if name in entry.required else None
+            if fault:
+                faults[name] = fault
     reference = clean(form.customer_reference)
     if len(reference) > MAX_TEXT:
         faults["customer_reference"] = FieldFault(FieldCode.TOO_LONG, most=MAX_TEXT, length=len(reference))
@@ -236,7 +233,7 @@ def _other_kind(name: str, mimetype: str) -> str | None:
         return by_name
     if mimetype in _KNOWN_TYPES:
         return _KNOWN_TYPES[mimetype]
-    if mimetype == "application/octet-stream" and name.endswith(_PHOTO_NAMES):
+    if mimetype == "application/octet-stream" and name.endswith(PHOTO_NAMES):
         # Slack does not know what it is.
         return None
     return {"video": "video", "image": "picture"}.get(mimetype.partition("/")[0], "other")

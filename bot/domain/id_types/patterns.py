@@ -58,12 +58,12 @@ def harmless(source: str) -> re.Pattern[str] | None:
         return None
 
 
+@dataclass(slots=True, eq=False)
 class _Reader:
     """Reads a pattern from left to right, once; each method takes one piece."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._at = 0
+    _source: str
+    _at: int = 0
 
     def whole(self) -> _Part:
         """Every alternative is anchored at both ends: elsewhere `fullmatch` would ask for more than was meant."""

@@ -75,11 +75,7 @@ def period_of_days(first: date, last: date) -> Period:
 
 
 def starts(day: date, zone: ZoneInfo) -> datetime:
-    """The UTC instant at which a local day begins.
-
-    Where midnight comes twice, the first; where the clocks jump over it, the instant of the jump. So each day ends
-    where the next begins, however long it is.
-    """
+    """The UTC instant at which a local day begins, and the day before it ends, however long it was; see `at`."""
     return at(day, time(0), zone)
 
 

@@ -191,9 +191,8 @@ def settle_unconfirmed(now: Situation) -> Transition | None:
 def pick_record(messages: Sequence[ResultMeaning]) -> int | None:
     """Which of job_status' messages (the result first, then the history, newest first) is Smile ID's record.
 
-    The newest one that bears a verdict. ID messages (101x) are set aside while any other speaks: the newest
-    message of a job is often the ID one, with the verdict behind it in the history. A final message
-    comes before one that is not, whatever their order.
+    The newest one that bears a verdict; a final one comes before one that is not. ID messages (101x) are set aside
+    while any other speaks: the newest of a job is often the ID one, with the verdict behind it in the history.
     """
     bearing = [n for n, message in enumerate(messages) if message.outcome is not Outcome.INFORMATION]
     spoken = [n for n in bearing if not messages[n].is_id_message] or bearing
