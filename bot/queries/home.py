@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -138,7 +137,7 @@ class HomeTab(Process):
 
     def _today(self, tx: Transaction) -> HomeFigures:
         now = self.now()
-        day = now.astimezone(ZoneInfo(self.settings.timezone)).date()
+        day = now.astimezone(self.settings.zone).date()
         today, yesterday = (
             report_reader.read(tx, SummaryRequest(period=day_of(one)), settings=self.settings, as_of=now)
             for one in (day, day - timedelta(days=1))

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from bot.access.permissions import Role
 from bot.access.process import Process
@@ -124,8 +123,7 @@ class CheckSearch(Process):
         )
 
     def _begins(self, day: date | None) -> datetime | None:
-        zone = ZoneInfo(self.settings.timezone)
-        return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) if day else None
+        return datetime(day.year, day.month, day.day, tzinfo=self.settings.zone).astimezone(UTC) if day else None
 
     async def _found(self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str) -> SearchResult:
         page = await self.database.read(search.page, wanted, size=PAGE, cursor=cursor)

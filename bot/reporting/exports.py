@@ -37,7 +37,7 @@ class Exports(Process):
         permission = await self.access.has(user, Role.MANAGER, Role.ADMIN)
         permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER))
         now, zone = self.now(), self.settings.zone
-        asked = parse(typed, today=self.today())
+        asked = parse(typed, today=now.astimezone(zone).date())
         since, until = asked.period.span(zone) if asked.period else (None, now)
         until = min(until, now)
         total = await self.database.read(exports.count, ExportRange(since=since, until=until))

@@ -2,8 +2,3 @@
 
 `cards` builds the posts, `thread_notes` reads the replies below them, `eligibility` says who may review.
 """
-
-from bot.review.decisions import ReviewDecisions
-from bot.review.reminders import Reminders
-
-__all__ = ["Reminders", "ReviewDecisions"]

@@ -26,8 +26,6 @@ from bot.review import subscriptions
 from storage import audit, check_facts, checks, outbox, reviews
 from storage.engine.database import Transaction, to_text
 
-# Opening and closing
-
 
 def call(
     tx: Transaction,
@@ -109,9 +107,6 @@ def _close(tx: Transaction, ref: str, round_: int, state: ReviewState, *, now: d
     audit.record(tx, at=now, actor=audit.BOT, act=f"review.{state.value}", ref=ref)
 
 
-# Claims
-
-
 def claim(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
     """A repeat by the same person changes nothing. False when it is closed, or somebody else has it."""
     review = reviews.find(tx, ref)
@@ -162,9 +157,6 @@ def release(tx: Transaction, ref: str, *, by: str, before: str, now: datetime) -
             checks.end_as_decided(tx, ref)
         check_facts.note(tx, ref, now=now)
     refresh.check_changed(tx, ref, now=now)
-
-
-# Proposals and decisions
 
 
 def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | None, seconds: Sequence[str]) -> None:
@@ -232,9 +224,6 @@ def _record_override(tx: Transaction, ref: str, by: str, *, is_override: bool, n
 
 def _detail(proposal: Proposal) -> str:
     return f"{proposal.decision.value}:{proposal.reason}"
-
-
-# Notes and reminders
 
 
 def add_note(

@@ -44,8 +44,9 @@ from bot.results.announcements import Announcements
 from bot.results.callbacks import Callbacks
 from bot.results.polling import StatusPoller
 from bot.results.settlement import Settlement
-from bot.review import Reminders, ReviewDecisions
 from bot.review.cards import ReviewCards
+from bot.review.decisions import ReviewDecisions
+from bot.review.reminders import Reminders
 from bot.review.subscriptions import Subscriptions
 from bot.runtime.backups import Backups
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now

@@ -65,7 +65,7 @@ class SmileIDV1:
             return Record(image_links=status.image_links if status else {})
         # the last result first, and the history behind it holds every message, newest first
         bodies = [status.result, *status.history] if status.result else status.history
-        found = [message for body in bodies if (message := find_message(body, self.codes))]
+        found = [message for body in bodies if (message := self._find_message(body))]
         return Record(messages=found, image_links=status.image_links)
 
     def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
@@ -81,10 +81,37 @@ class SmileIDV1:
             for timestamp, signature in pairs
             if self.client.is_signed(timestamp, signature) and (at := read_stamp(str(timestamp))) is not None
         ]
-        return Delivery(body=body, signed_at=signed_at, message=find_message(body, self.codes) if signed_at else None)
+        return Delivery(body=body, signed_at=signed_at, message=self._find_message(body) if signed_at else None)
 
     def read_message(self, kept: str) -> ResultMessage:
-        return message_in(json.loads(kept), self.codes)
+        return self._message(json.loads(kept))
+
+    def _find_message(self, body: Mapping[str, object]) -> ResultMessage | None:
+        try:
+            return self._message(body)
+        except SmileIDAnswerInvalid:
+            return None
+
+    def _message(self, body: Mapping[str, object]) -> ResultMessage:
+        """Its meaning is read from the table of result codes. Raises SmileIDAnswerInvalid."""
+        if _is_too_deep(body):
+            raise SmileIDAnswerInvalid("result message with too many levels")
+        found = wire.parse_message(body)
+        return ResultMessage(
+            reading=self.codes.read(
+                code=found.code,
+                text=found.text,
+                actions=found.actions,
+                said_final=found.is_final,
+                confidence=found.confidence,
+            ),
+            job_id=found.job_id,
+            smile_job_id=found.smile_job_id,
+            authority=found.authority,
+            suspects=found.suspects,
+            body=body,
+            digest=wire.canonical_hash(body),
+        )
 
     async def offered_id_types(self) -> Services | None:
         return await self.client.services()
@@ -97,33 +124,6 @@ class SmileIDV1:
         # for an unknown job is not documented, so only a signed answer is a proof.
         nobody = f"kyc-bot-check-{secrets.token_hex(8)}"
         return await self.client.job_status(user_id=nobody, job_id=nobody) is not None
-
-
-def message_in(body: Mapping[str, object], codes: ResultCodes) -> ResultMessage:
-    """The message in a body, its meaning read from the table of result codes. Raises SmileIDAnswerInvalid."""
-    if _is_too_deep(body):
-        raise SmileIDAnswerInvalid("result message with too many levels")
-    found = wire.parse_message(body)
-    reading = codes.read(
-        code=found.code, text=found.text, actions=found.actions, said_final=found.is_final, confidence=found.confidence
-    )
-    return ResultMessage(
-        reading=reading,
-        job_id=found.job_id,
-        smile_job_id=found.smile_job_id,
-        authority=found.authority,
-        suspects=found.suspects,
-        body=body,
-        digest=wire.canonical_hash(body),
-    )
-
-
-def find_message(body: Mapping[str, object], codes: ResultCodes) -> ResultMessage | None:
-    """The message in a body, if it is one."""
-    try:
-        return message_in(body, codes)
-    except SmileIDAnswerInvalid:
-        return None
 
 
 def json_object(body: bytes) -> dict[str, object] | None:

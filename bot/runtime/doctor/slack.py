@@ -208,7 +208,8 @@ class _Workspace:
             async with self._calls:
                 if entry[0] in "UW":
                     return await self._person(entry)
-                people = await (self._group(entry) if entry[0] == "S" else self._members(entry))
+                is_group = entry[0] == "S"
+                people = set(await self._slack.group_members(entry)) if is_group else await self._members(entry)
         except SlackError as fault:
             return f"could not be looked up: {self._unseen(fault)}"
         if isinstance(people, str):
@@ -228,9 +229,6 @@ class _Workspace:
         if not is_full_member(person_of(found), self._ours):
             return "belongs to another company or workspace. Name people of your workspace."
         return {user}
-
-    async def _group(self, group: str) -> set[str] | str:
-        return set(await self._slack.group_members(group))
 
     async def _members(self, channel: str) -> set[str] | str:
         found = await self._slack.channel(channel)
