@@ -296,10 +296,7 @@ class SmileIDRefused(SmileIDError):
 
 
 class SmileIDUploadExpired(SmileIDError):
-    """v1's pre-signed upload URL is no longer valid: the same job is announced again, for a new one.
-
-    Never leaves `bot.smile_id`: who submits gets a new checkpoint instead.
-    """
+    """The pre-signed upload URL is no longer valid. Never leaves `bot.smile_id`, which announces the job again."""
 
 
 class SmileIDAnswerInvalid(SmileIDError):

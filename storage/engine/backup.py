@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.errors import DatabaseFault
-from storage.engine.connection import explain, sync_folder, unusable_as_fault
+from storage.engine.connection import explain, is_damage, sync_folder, unusable_as_fault
 from storage.engine.database import from_text, to_text
 from storage.engine.inspect import examine_backup
 from storage.engine.lock import DatabaseLock
@@ -23,7 +23,6 @@ from storage.engine.sealing import Sealer
 
 SUFFIX = ".backup"
 _TIME = "%Y%m%dT%H%M%SZ"
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _LAST_ACT = """
     SELECT MAX(at) FROM (
@@ -248,5 +247,5 @@ def _fold_log(database: Path) -> None:
         with closing(_open(database, "rw")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+        if not is_damage(error):
             raise DatabaseFault(f"the old database cannot be set aside: {explain(error)}") from error

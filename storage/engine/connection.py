@@ -183,6 +183,11 @@ def unusable_as_fault() -> Iterator[None]:
         raise DatabaseFault(f"the database cannot be used: {explain(error)}") from error
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite found the file itself to be broken."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def explain(error: BaseException) -> str:
     """What went wrong in words for the operator: never a statement or a value."""
     if isinstance(error, DatabaseFault):

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -70,7 +71,7 @@ class Database:
         `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds.
         Raises DatabaseFault if the file cannot be used, and whatever `migrate` raises.
         """
-        connections = _Connections(path, sealer, busy_timeout)
+        connections = _Connections(path=path, sealer=sealer, busy_timeout=busy_timeout)
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
             await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, readers)
@@ -155,30 +156,29 @@ class Database:
             return reader.read(call)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Connections:
     """The writer's connection and the readers', opened and closed together on the writer thread."""
 
-    writer: Connection
-
-    def __init__(self, path: Path, sealer: Sealer, busy_timeout: timedelta) -> None:
-        self._path = path
-        self._sealer = sealer
-        self._busy_timeout = busy_timeout
-        self._opened: list[sqlite_utils.Database] = []
-        self.readers: list[Connection] = []
+    path: Path
+    sealer: Sealer
+    busy_timeout: timedelta
+    writer: Connection = field(init=False)
+    readers: list[Connection] = field(init=False, default_factory=list)
+    _opened: list[sqlite_utils.Database] = field(init=False, default_factory=list)
 
     def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], readers: int) -> None:
-        create_private(self._path)
+        create_private(self.path)
         with unusable_as_fault():
             db = self._connect()
-            migrate(db, self._sealer)
+            migrate(db, self.sealer)
             if db.conn.in_transaction:
                 raise RuntimeError("the migrations left a transaction open")
-            self.writer = Connection(db, self._sealer)
+            self.writer = Connection(db, self.sealer)
             for _ in range(readers):
                 db = self._connect(any_thread=True)
                 db.conn.execute("PRAGMA query_only = ON")
-                self.readers.append(Connection(db, self._sealer))
+                self.readers.append(Connection(db, self.sealer))
 
     @contextmanager
     def lend_reader(self) -> Iterator[Connection]:
@@ -197,6 +197,6 @@ class _Connections:
             db.close()
 
     def _connect(self, *, any_thread: bool = False) -> sqlite_utils.Database:
-        db = connect(self._path, busy_timeout=self._busy_timeout, any_thread=any_thread)
+        db = connect(self.path, busy_timeout=self.busy_timeout, any_thread=any_thread)
         self._opened.append(db)
         return db

@@ -21,7 +21,7 @@ from bot.domain.installation import Installation
 from bot.errors import DatabaseFault
 from storage import meta
 from storage.engine import upkeep
-from storage.engine.connection import unusable_as_fault
+from storage.engine.connection import is_damage, unusable_as_fault
 from storage.engine.migrations import applied_known, migrations
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
@@ -105,18 +105,12 @@ def require_whole(path: Path, *, patience: timedelta) -> None:
     try:
         with closing(_connect(path, idle=_is_idle(path), busy_seconds=_BUSY_SECONDS_AT_START)) as connection:
             _sweep(connection, patience)
-    except DatabaseFault as fault:
-        raise _to_be_restored(path) from fault
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise _to_be_restored(path) from error
-
-
-def _to_be_restored(path: Path) -> DatabaseFault:
-    return DatabaseFault(
-        f"the database {path} is damaged, so the bot does not start; `kyc-bot restore FILE` puts a backup in its place "
-        "and keeps the damaged file beside it"
-    )
+    except (DatabaseFault, sqlite3.Error) as error:
+        if isinstance(error, DatabaseFault) or is_damage(error):
+            raise DatabaseFault(
+                f"the database {path} is damaged, so the bot does not start; `kyc-bot restore FILE` puts a backup in "
+                "its place and keeps the damaged file beside it"
+            ) from error
 
 
 def _require_place(path: Path) -> None:

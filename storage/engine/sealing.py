@@ -46,12 +46,9 @@ class Sealer:
         if not keys:
             raise SettingsFault("at least one encryption key is needed")
         decoded = [_decode(text) for text in keys]
-        wrong = [
-            f"encryption key {at} is not 32 bytes in URL-safe base64" for at, key in enumerate(decoded, 1) if not key
-        ]
+        if wrong := [at for at, key in enumerate(decoded, 1) if not key]:
+            raise SettingsFault("; ".join(f"encryption key {at} is not 32 bytes in URL-safe base64" for at in wrong))
         good = [key for key in decoded if key]
-        if wrong:
-            raise SettingsFault("; ".join(wrong))
         for at, key in enumerate(good):
             if key in good[:at]:
                 raise SettingsFault(f"encryption key {at + 1} repeats key {good.index(key) + 1}")
