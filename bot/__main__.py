@@ -8,12 +8,12 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -125,15 +125,11 @@ def sandbox() -> None:
 @click.option("--app-token", default="xapp-sandbox", show_default=True, help="For Socket Mode.")
 @click.option("--signing-secret", default="sandbox-secret", show_default=True, help="For --events-url.")
 @click.option("--events-url", default=None, help="Where to send requests; without it everything goes by Socket Mode.")
-def slack_stand_in(*, port: int, bot_token: str, app_token: str, signing_secret: str, events_url: str | None) -> None:
+def slack_stand_in(**options: Any) -> None:
     """Slack's Web API, Socket Mode and signed requests."""
     with _needs_the_sandbox():
         from bot.sandbox.slack import command_line
-    _until_interrupted(
-        command_line.run(
-            port=port, bot_token=bot_token, app_token=app_token, signing_secret=signing_secret, events_url=events_url
-        )
-    )
+    _until_interrupted(command_line.run(**options))
 
 
 @sandbox.command("smile-id")
@@ -141,16 +137,16 @@ def slack_stand_in(*, port: int, bot_token: str, app_token: str, signing_secret:
 @click.option("--partner-id", required=True, help="The only partner it knows.")
 @click.option("--api-key", required=True, help="Both sides sign with it.")
 @click.option("--story", default="approved", show_default=True, help="What becomes of each check.")
-def smile_id_stand_in(*, port: int, partner_id: str, api_key: str, story: str) -> None:
+def smile_id_stand_in(**options: Any) -> None:
     """Smile ID's v1 API; every official SDK can talk to it."""
     with _needs_the_sandbox():
         from bot.sandbox.smile_id import run as run_smile_id
-    _until_interrupted(run_smile_id(port=port, partner_id=partner_id, api_key=api_key, story=story))
+    _until_interrupted(run_smile_id(**options))
 
 
-def _until_interrupted(work: object) -> None:
+def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
     try:
-        asyncio.run(work)  # type: ignore[arg-type]  # a coroutine, as the stand-ins' `run` gives
+        asyncio.run(work)
     except KeyboardInterrupt:
         click.echo("")
     except OSError as fault:
