@@ -83,20 +83,13 @@ def count(tx: Transaction, wanted: ExportRange) -> int:
 def add(tx: Transaction, export: Export, *, now: datetime) -> bool:
     """Store it. False when the same is being prepared for the same person already."""
     first, last = (export.period.first.isoformat(), export.period.last.isoformat()) if export.period else (None, None)
-    sql = """
-        SELECT 1 FROM exports
-        WHERE state = 'asked' AND person = :person AND form = :form
-          AND COALESCE(first, '') = COALESCE(:first, '') AND COALESCE(last, '') = COALESCE(:last, '')
-        """
-    is_known = tx.exists(sql, **params(export), first=first, last=last)
-    if is_known:
-        return False
+    # `exports_asked` is unique by person, form and days among those that are being prepared.
     sql = """
         INSERT INTO exports (id, person, form, first, last, since, until, total, asked_at)
         VALUES (:id, :person, :form, :first, :last, :since, :until, :total, :now)
+        ON CONFLICT DO NOTHING
         """
-    tx.run(sql, **params(export), first=first, last=last, now=now)
-    return True
+    return tx.change(sql, **params(export), first=first, last=last, now=now)
 
 
 def find(tx: Transaction, export_id: str) -> Export | None:

@@ -152,7 +152,6 @@ class Access:
         return sorted({user for entry in self._roles[role] for user in self._named_by(entry)})
 
     def _named_by(self, entry: str) -> list[str]:
-        """The people that an entry of the settings names, as far as they are known, sorted."""
         if entry == EVERYBODY:
             return []
         users = (self._members.get_stale(entry) or ()) if _is_group(entry) else [entry]
@@ -216,7 +215,6 @@ class Access:
         return Permission.UNKNOWN if Permission.UNKNOWN in found else Permission.YES
 
     def _is_named(self, user: str, entries: list[str]) -> Permission:
-        """Whether one of these entries of the settings includes this person."""
         if user in entries or EVERYBODY in entries:
             return Permission.YES
         groups = [self._members.get(entry, within=KEEP_FOR) for entry in entries if _is_group(entry)]

@@ -22,10 +22,7 @@ PAGE = 10
 STATES: Mapping[str, frozenset[State]] = {
     "open": frozenset({State.REQUESTED, State.SUBMITTING, State.PROCESSING}),
     "review": frozenset({State.IN_REVIEW}),
-    "approved": frozenset({State.APPROVED}),
-    "rejected": frozenset({State.REJECTED}),
-    "failed": frozenset({State.FAILED}),
-    "cancelled": frozenset({State.CANCELLED}),
+    **{state.value: frozenset({state}) for state in (State.APPROVED, State.REJECTED, State.FAILED, State.CANCELLED)},
 }
 EVERYBODYS = "all"
 IN_REVIEW = "review"
