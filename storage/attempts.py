@@ -134,11 +134,8 @@ def sent(tx: Transaction, job_id: str, *, now: datetime, ask_at: datetime) -> No
 
 def doubt(tx: Transaction, job_id: str, *, since: datetime) -> None:
     """An answer was lost: nothing is sent again before job_status was asked."""
-    tx.run(
-        "UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since) WHERE job_id = :job_id",
-        since=since,
-        job_id=job_id,
-    )
+    sql = "UPDATE attempts SET in_doubt_since = COALESCE(in_doubt_since, :since) WHERE job_id = :job_id"
+    tx.run(sql, since=since, job_id=job_id)
 
 
 def doubt_unsent(tx: Transaction, ref: str, *, since: datetime) -> None:

@@ -111,16 +111,10 @@ def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None
 def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], now: datetime) -> bool:
     """A guarded move; False when the batch is somewhere else by now."""
     # The message with its buttons may be older than the state: somebody paused, resumed or cancelled it since, or the
-    # last of its rows ended it.
+    # last of its rows ended it; and its requester may cancel it at the moment when the last of its rows ends.
     states = ", ".join(f"'{state.value}'" for state in of)
     ended_at = now if target in (BatchState.CANCELLED, BatchState.DONE) else None
     return tx.update("batches", f"id = :id AND state IN ({states})", {"id": batch_id}, state=target, ended_at=ended_at)
-
-
-def end(tx: Transaction, batch_id: str, *, now: datetime) -> None:
-    """The last of its rows has ended."""
-    # Its requester may have cancelled it at this moment: then it stays cancelled.
-    tx.update("batches", "id = :id AND state = 'sending'", {"id": batch_id}, state=BatchState.DONE, ended_at=now)
 
 
 def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now: datetime) -> bool:
@@ -157,11 +151,8 @@ def rows_known(tx: Transaction, batch_id: str) -> frozenset[int]:
 
 def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
     """Checks of a batch that can still be cancelled."""
-    return tx.column(
-        "SELECT ref FROM verifications WHERE batch = :id AND state = 'requested' ORDER BY batch_row LIMIT :limit",
-        id=batch_id,
-        limit=limit,
-    )
+    sql = "SELECT ref FROM verifications WHERE batch = :id AND state = 'requested' ORDER BY batch_row LIMIT :limit"
+    return tx.column(sql, id=batch_id, limit=limit)
 
 
 def half_cancelled(tx: Transaction) -> list[str]:

@@ -248,11 +248,8 @@ def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, i
         of = {"ref": ref, "kind": photo.kind, "position": photo.position}
         of_photo = "ref = :ref AND kind = :kind AND position = :position"
         tx.update("photos", of_photo, of, size=size, file_print=file_print, file_sha256_sealed=sha256_sealed)
-    tx.run(
-        "UPDATE verifications SET photos_checked_at = COALESCE(photos_checked_at, :now) WHERE ref = :ref",
-        now=now,
-        ref=ref,
-    )
+    sql = "UPDATE verifications SET photos_checked_at = COALESCE(photos_checked_at, :now) WHERE ref = :ref"
+    tx.run(sql, now=now, ref=ref)
 
 
 def forget_photo_checks(tx: Transaction, ref: str) -> None:
@@ -262,11 +259,8 @@ def forget_photo_checks(tx: Transaction, ref: str) -> None:
 
 def stepped(tx: Transaction, ref: str, *, sent_at: datetime | None = None) -> None:
     """Sending made progress: reset the tries."""
-    tx.run(
-        "UPDATE verifications SET tries = 0, sent_at = COALESCE(:sent_at, sent_at) WHERE ref = :ref",
-        sent_at=sent_at,
-        ref=ref,
-    )
+    sql = "UPDATE verifications SET tries = 0, sent_at = COALESCE(:sent_at, sent_at) WHERE ref = :ref"
+    tx.run(sql, sent_at=sent_at, ref=ref)
 
 
 def posted(tx: Transaction, ref: str, *, ts: str) -> None:
@@ -302,6 +296,9 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
     applicant = {}
     if sealed and row["applicant_sealed"] is not None:
         applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=blind_index.applicant_place(row["ref"])))
+    name, dob, phone = (
+        RecordMatch(row[f"{what}_match"] or RecordMatch.NOT_COMPARED) for what in ("name", "dob", "phone")
+    )
     return load(
         Check,
         row,
@@ -309,11 +306,5 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         customer_reference=applicant.get("customer_reference", ""),
         held_note=json.loads(row["held_note"]),
         asked_again=frozenset(row["asked_again"].split()),
-        record=Comparison(
-            name=_match(row["name_match"]), dob=_match(row["dob_match"]), phone=_match(row["phone_match"])
-        ),
+        record=Comparison(name=name, dob=dob, phone=phone),
     )
-
-
-def _match(word: str | None) -> RecordMatch:
-    return RecordMatch(word) if word is not None else RecordMatch.NOT_COMPARED

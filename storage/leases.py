@@ -38,12 +38,8 @@ def claim_due(tx: Transaction, queue: Queue, *, now: datetime, until: datetime, 
 
 def find_due(tx: Transaction, queue: Queue, *, now: datetime, limit: int, **parameters: object) -> list[sqlite3.Row]:
     """Rows that are due, oldest first, which the caller may `take` in this transaction."""
-    return tx.rows(
-        f"SELECT {queue.columns} FROM {queue.table} WHERE {queue.due} ORDER BY {queue.order} LIMIT :limit",
-        now=now,
-        limit=limit,
-        **parameters,
-    )
+    sql = f"SELECT {queue.columns} FROM {queue.table} WHERE {queue.due} ORDER BY {queue.order} LIMIT :limit"
+    return tx.rows(sql, now=now, limit=limit, **parameters)
 
 
 def take(

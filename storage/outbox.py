@@ -165,11 +165,6 @@ def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:
     return from_text(tx.value("SELECT told_at FROM alerts WHERE kind = :kind", kind=fault))
 
 
-def opening(tx: Transaction, ref: str) -> Post | None:
-    """The post of a request, whatever its state."""
-    return find(tx, f"{PostKind.REQUEST.value}:{ref}")
-
-
 def find(tx: Transaction, post_id: str) -> Post | None:
     row = tx.row("SELECT * FROM posts WHERE id = :id", id=post_id)
     return post_of(row) if row is not None else None
@@ -177,10 +172,8 @@ def find(tx: Transaction, post_id: str) -> Post | None:
 
 def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
     """Every card of a check, or of one of its rounds, that is or will be in Slack, oldest first."""
-    rows = tx.rows(
-        "SELECT * FROM posts WHERE ref = :ref AND kind = 'review_notice' AND state IN ('due', 'done') ORDER BY seq",
-        ref=ref,
-    )
+    sql = "SELECT * FROM posts WHERE ref = :ref AND kind = 'review_notice' AND state IN ('due', 'done') ORDER BY seq"
+    rows = tx.rows(sql, ref=ref)
     found = [post_of(row) for row in rows]
     return [card for card in found if round_ in (None, int(card.payload.get("round", 1)))]
 

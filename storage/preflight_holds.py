@@ -63,10 +63,8 @@ def keep_passed(tx: Transaction, ref: str, passed: Collection[str]) -> None:
 
 def unanswered(tx: Transaction, *, now: datetime) -> list[str]:
     """Checks whose question waits for a reminder, or for too long."""
-    return tx.column(
-        "SELECT ref FROM verifications WHERE held IS NOT NULL AND state = 'requested' AND due_at <= :now LIMIT 100",
-        now=now,
-    )
+    sql = "SELECT ref FROM verifications WHERE held IS NOT NULL AND state = 'requested' AND due_at <= :now LIMIT 100"
+    return tx.column(sql, now=now)
 
 
 def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime, but: str | None) -> list[str]:

@@ -59,7 +59,7 @@ def context_of(tx: Transaction, post: Post) -> Context:
 def parent_of(tx: Transaction, post: Post) -> Post | None:
     """The post that this one belongs to: for an update, the message that it changes."""
     if post.kind is PostKind.PROGRESS and post.ref:
-        return outbox.opening(tx, post.ref)
+        return outbox.find(tx, f"{PostKind.REQUEST.value}:{post.ref}")
     return outbox.find(tx, post.parent_id) if post.parent_id else None
 
 

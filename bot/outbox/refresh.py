@@ -51,7 +51,7 @@ def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     if batch.state in _ENDING and not batches.is_under_way(tx, batch_id):
         counts = batches.counts(tx, batch_id)
         if batch.state is BatchState.SENDING and counts.total:
-            batches.end(tx, batch_id, now=now)
+            batches.move(tx, batch_id, BatchState.DONE, of=[BatchState.SENDING], now=now)
         if batch.state is not BatchState.DONE and counts.total:
             _post_results(tx, batch_id, batch.channel, "open" if counts.needs_person else "all", now=now)
         elif batch.state is BatchState.DONE and not counts.needs_person:
