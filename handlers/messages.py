@@ -189,10 +189,9 @@ async def _warn_author(bot: Bot, retry: Retry, incoming: IncomingMessage) -> Non
         # An app wrote it, which reads no answers.
         return
     warning = PrivateAnswer(message=private.answer(message.NUMBER_IN_CHANNEL))
-    user, channel = incoming.user, incoming.channel
-    delivery = bot.answer_delivery
-    if not await delivery.send_ephemeral(warning, retry, channel=channel, user=user, thread_ts=incoming.thread_ts):
-        await delivery.send_directly(user, f"number:{channel}:{incoming.ts}", warning, channel=channel)
+    if not await bot.answer_delivery.send_ephemeral(warning, incoming, retry):
+        user, channel = incoming.user, incoming.channel
+        await bot.answer_delivery.send_directly(user, f"number:{channel}:{incoming.ts}", warning, channel=channel)
 
 
 def _form(bot: Bot, reading: MessageReading, *, warning: str | None = None) -> kit.View:

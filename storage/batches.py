@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
+from bot.domain.mentions.incoming import MessageIds
 from storage import leases
 from storage.engine.database import Transaction, load
 
@@ -24,17 +25,7 @@ _QUEUE = leases.Queue(
 )
 
 
-def add(
-    tx: Transaction,
-    batch_id: str,
-    *,
-    source: Mapping[str, str | None],
-    requester: str,
-    team: str,
-    channel: str,
-    files: Sequence[str],
-    now: datetime,
-) -> None:
+def add(tx: Transaction, batch_id: str, message: MessageIds, files: Sequence[str], *, now: datetime) -> None:
     """Store that a message holds applicants. An id or a message that is known raises sqlite3.IntegrityError."""
     tx.run(
         """
@@ -42,24 +33,24 @@ def add(
         VALUES (:id, 'reading', :key, :requester, :team, :channel, :files, :now, :now)
         """,
         id=batch_id,
-        key=_message_key(channel, source),
-        requester=requester,
-        team=team,
-        channel=channel,
-        files=json.dumps({**source, "files": list(files)}),
+        key=_message_key(message),
+        requester=message.user,
+        team=message.team,
+        channel=message.channel,
+        files=json.dumps({"ts": message.ts, "thread_ts": message.thread_ts, "files": list(files)}),
         now=now,
     )
     tx.wake(BATCHES)
 
 
-def find_by_message(tx: Transaction, channel: str, source: Mapping[str, str | None]) -> str | None:
+def find_by_message(tx: Transaction, message: MessageIds) -> str | None:
     """The batch that a message in Slack was taken for."""
-    known: str | None = tx.value("SELECT id FROM batches WHERE source = :key", key=_message_key(channel, source))
+    known: str | None = tx.value("SELECT id FROM batches WHERE source = :key", key=_message_key(message))
     return known
 
 
-def _message_key(channel: str, source: Mapping[str, str | None]) -> str:
-    return f"{channel}:{source['ts']}"
+def _message_key(message: MessageIds) -> str:
+    return f"{message.channel}:{message.ts}"
 
 
 def find(tx: Transaction, batch_id: str) -> Batch | None:

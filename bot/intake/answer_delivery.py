@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.access.process import Process
-from bot.domain.mentions.incoming import InboxItem
+from bot.domain.mentions.incoming import InboxItem, MessageIds
 from bot.domain.outbox import Message, Post, PostKind
 from bot.errors import SlackError, SlackUncertain
 from bot.intake.answers import AnswerBuilder, PrivateAnswer
@@ -36,14 +36,12 @@ class AnswerDelivery(Process):
     _kept: dict[str, tuple[Message, datetime]] = field(init=False, default_factory=dict)
     """By post, with when it was given."""
 
-    async def send_ephemeral(
-        self, answer: PrivateAnswer, retry: Retry, *, channel: str, user: str, thread_ts: str | None
-    ) -> bool:
-        """Sends it to one person in a conversation; False where Slack does not confirm that it took it."""
+    async def send_ephemeral(self, answer: PrivateAnswer, to: MessageIds, retry: Retry) -> bool:
+        """Sends it to the author of a message, in its thread; False where Slack does not confirm that it took it."""
         text, blocks = answer.message.text, answer.message.blocks
         return await _send(
             lambda: self.slack.post_ephemeral(
-                channel=channel, user=user, text=text, blocks=blocks, thread_ts=thread_ts
+                channel=to.channel, user=to.user, text=text, blocks=blocks, thread_ts=to.thread_ts
             ),
             retry,
         )

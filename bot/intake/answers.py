@@ -152,7 +152,8 @@ class AnswerBuilder:
             return _of_outcome(InboxOutcome.SENT if result.is_new else InboxOutcome.SENT_BEFORE, result.ref)
         if isinstance(result, CheckedBefore):
             seen = held.earlier_checks(result.earlier, hidden=result.hidden, by_number=result.by_number)
-            return PrivateAnswer(message=message.checked_before(_pointer(item), seen), in_place=True)
+            pointer = MessagePointer(item.channel, item.ts, item.thread_ts, item.fingerprint)
+            return PrivateAnswer(message=message.checked_before(pointer, seen), in_place=True)
         sentences = [refusals.plain_sentence(fault) for fault in result.by_field.values()]
         sentences += [refusals.plain_sentence(no) for no in result.refused]
         return _plain(private.joined_faults(sentences))
@@ -191,7 +192,3 @@ def _of_outcome(outcome: InboxOutcome, subject: str) -> PrivateAnswer:
         subject=subject,
         in_place=outcome in (InboxOutcome.SENT, InboxOutcome.SENT_BEFORE),
     )
-
-
-def _pointer(item: InboxItem) -> MessagePointer:
-    return MessagePointer(item.channel, item.ts, item.thread_ts, item.fingerprint, item.again)

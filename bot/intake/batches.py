@@ -49,23 +49,14 @@ class Batches(Process):
         return batch_id, is_new
 
     def _store(self, tx: Transaction, incoming: IncomingMessage, now: datetime) -> tuple[str, bool]:
-        source = {"ts": incoming.ts, "thread_ts": incoming.thread_ts}
-        known = batches.find_by_message(tx, incoming.channel, source)
+        known = batches.find_by_message(tx, incoming)
         if known is not None:
             return known, False
         batch_id = reference(self.rng.getrandbits(40), prefix="B")
         while batches.find(tx, batch_id) is not None:
             batch_id = reference(self.rng.getrandbits(40), prefix="B")
-        batches.add(
-            tx,
-            batch_id,
-            source=source,
-            requester=incoming.user,
-            team=incoming.team,
-            channel=incoming.channel,
-            files=[file.id for file in incoming.files if brings_applicants(file)],
-            now=now,
-        )
+        files = [file.id for file in incoming.files if brings_applicants(file)]
+        batches.add(tx, batch_id, incoming, files, now=now)
         audit.record(tx, at=now, actor=incoming.user, act="batch.asked", ref=batch_id)
         return batch_id, True
 

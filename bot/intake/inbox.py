@@ -108,9 +108,7 @@ class Inbox(Process):
             return await self.delivery.respond(context.response_url, answer, retry)
         if item.is_direct:
             return False
-        return await self.delivery.send_ephemeral(
-            answer, retry, channel=item.channel, user=item.user, thread_ts=item.thread_ts
-        )
+        return await self.delivery.send_ephemeral(answer, item, retry)
 
     async def _reschedule(self, item: InboxItem, fault: SlackError) -> None:
         log.warning("inbox.try_failed", error=str(fault))
