@@ -125,10 +125,11 @@ def sandbox() -> None:
 @click.option("--app-token", default="xapp-sandbox", show_default=True, help="For Socket Mode.")
 @click.option("--signing-secret", default="sandbox-secret", show_default=True, help="For --events-url.")
 @click.option("--events-url", default=None, help="Where to send requests; without it everything goes by Socket Mode.")
+@click.option("--page-port", default=0, help="Of the page in a browser; without it any free one.")
 def slack_stand_in(**options: Any) -> None:
-    """Slack's Web API, Socket Mode and signed requests."""
+    """Slack's Web API, Socket Mode, signed requests, and the workspace in a browser."""
     with _needs_the_sandbox():
-        from bot.sandbox.slack import command_line
+        from bot.sandbox.page import command_line
     _until_interrupted(command_line.run(**options))
 
 

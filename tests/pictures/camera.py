@@ -33,8 +33,10 @@ _FLAGS = [
     "--font-render-hinting=none", "--force-color-profile=srgb", "--remote-debugging-pipe",
 ]  # fmt: skip
 _CLIPPED = """[...document.querySelectorAll('main *')]
+    .filter(e => e.nodeName !== 'INPUT')
     .filter(e => e.getBoundingClientRect().right > innerWidth || e.scrollWidth > e.clientWidth + 1 && e.clientWidth)
     .map(e => e.textContent.slice(0, 80))"""
+"""A long text in a field of one line is cut off in Slack, too."""
 
 
 class CameraFault(Exception):

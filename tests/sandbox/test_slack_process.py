@@ -1,7 +1,6 @@
-"""The stand-in as a process with JSON endpoints; and the rule that it imports nothing of the bot."""
+"""The stand-in played from the shell by JSON endpoints; and the rule that it imports nothing of the bot."""
 
 import ast
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import httpx
 import pytest
 
 import bot.sandbox.slack
-from bot.sandbox.slack import run
 from tests.sandbox.slack_setup import AMINA, CHANNEL, JSON, bolt_for, button, by_http, form, running, section
 
 pytestmark = pytest.mark.anyio
@@ -113,21 +111,6 @@ async def test_a_conversation_is_held_from_the_shell(tmp_path: Path) -> None:
             assert "ephemerals" not in (await shell.get("messages")).json()
     assert heard[0]["files"][0]["name"] == "me.jpg"
     assert (heard[1]["channel_type"], heard[1]["text"]) == ("im", "hello")
-
-
-async def test_the_process_tells_its_address_and_stops_when_told(capsys: pytest.CaptureFixture[str]) -> None:
-    task = asyncio.create_task(run(0, "xoxb-a", "xapp-a", "secret", None))
-    printed = ""
-    while "\n" not in printed:
-        await asyncio.sleep(0.01)
-        printed += capsys.readouterr().out
-    address = printed.split()[-1]
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
-        answer = await client.post("auth.test", headers={"Authorization": "Bearer xoxb-a"})
-        assert answer.json()["ok"]
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
 
 
 def test_the_stand_in_imports_nothing_of_the_bot() -> None:

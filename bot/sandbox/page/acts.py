@@ -158,8 +158,11 @@ class Acts:
         self._mend(view_id, block_id)
         return _answer(await self._modal(view_id).fill(block_id, text, press_enter=press_enter))
 
-    async def choose(self, view_id: str, block_id: str, action_id: str, value: Any) -> Answer:
-        """`value`: an option's value, a list of them, an id, a date, or of a date and time what a browser gives."""
+    async def choose(self, view_id: str, block_id: str, action_id: str, value: Any, *, typed: str | None) -> Answer:
+        """`value`: an option's value, a list of them, an id, a date, or of a date and time what a browser gives.
+
+        `typed`: for which words the bot offered it.
+        """
         modal = self._modal(view_id)
         self._mend(view_id, block_id)
         kinds = {
@@ -168,7 +171,7 @@ class Acts:
         if kinds.get((block_id, action_id)) == "datetimepicker" and value:
             zone = ZoneInfo(self._user.timezone)
             value = int(datetime.fromisoformat(str(value)).replace(tzinfo=zone).timestamp())
-        return _answer(await modal.choose(block_id, None if value == "" else value, action_id=action_id))
+        return _answer(await modal.choose(block_id, None if value == "" else value, action_id=action_id, typed=typed))
 
     async def suggest(self, view_id: str, block_id: str, typed: str) -> list[dict[str, str]]:
         found = await self._modal(view_id).suggestions(block_id, typed)

@@ -279,7 +279,7 @@ async def _fill(acts: Acts, request: Request) -> Answer:
 
 async def _choose(acts: Acts, request: Request) -> Answer:
     given = await request.json()
-    return await acts.choose(given["view"], given["block"], given["action"], given["value"])
+    return await acts.choose(given["view"], given["block"], given["action"], given["value"], typed=given.get("typed"))
 
 
 async def _detach(acts: Acts, request: Request) -> Answer:

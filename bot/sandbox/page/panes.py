@@ -1,7 +1,7 @@
 """What one person sees of one place, as fragments of HTML by the id of the element that they fill."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -252,7 +252,7 @@ class Panes:
                 listed=post.blocks,
                 at=f"{at:%-I:%M %p}",
                 note=_note(post, in_thread=in_thread),
-                below="".join(self._file(view, file) for file in post.files),
+                below=self._files(view, post.files),
                 author=self._author(post.user),
             )
         replies = [] if in_thread or post.thread_ts else channel.replies(post.ts)
@@ -282,6 +282,13 @@ class Panes:
         order = list(self._slack.users)
         colour = order.index(user_id) % (_COLOURS - 1) + 1 if user_id in order else 0
         return Author(name=name, letters=name[:1].upper(), colour=colour)
+
+    def _files(self, view: View, files: Sequence[SlackFile]) -> str:
+        """Several pictures stand side by side."""
+        pictures = [self._file(view, file) for file in files if file.mimetype in _PICTURES and not file.is_deleted]
+        others = [self._file(view, file) for file in files if file.mimetype not in _PICTURES or file.is_deleted]
+        side = f'<div class="gallery">{"".join(pictures)}</div>' if len(pictures) > 1 else "".join(pictures)
+        return side + "".join(others)
 
     def _file(self, view: View, file: SlackFile) -> str:
         if file.is_deleted:

@@ -6,7 +6,6 @@ blocks, posts in channels the bot is not in. `server` puts the parts together; `
 `person` and `modal` the human side, `reading` turns messages into words.
 """
 
-from bot.sandbox.slack.command_line import run
 from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.faults import Fault
@@ -39,5 +38,4 @@ __all__ = [
     "User",
     "pings",
     "plain",
-    "run",
 ]

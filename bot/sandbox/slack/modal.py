@@ -79,12 +79,17 @@ class Modal:
         else:
             await self.choose(block_id, value)
 
-    async def choose(self, block_id: str, value: Any, *, action_id: str | None = None) -> Delivery | None:
-        """Choose in a menu, among boxes, or on a calendar. Gives the bot's answer if it was told."""
+    async def choose(
+        self, block_id: str, value: Any, *, action_id: str | None = None, typed: str | None = None
+    ) -> Delivery | None:
+        """Choose in a menu, among boxes, or on a calendar. Gives the bot's answer if it was told.
+
+        `typed`: what was typed into a menu that asks the bot for its options; without it the value itself.
+        """
         block, element = self._element(block_id, action_id)
         chosen: Any
         if element["type"] == "external_select":
-            chosen = await self._suggested(block, element, str(value))
+            chosen = await self._suggested(block, element, str(value), typed)
         elif element["type"] == "multi_external_select":
             chosen = [await self._suggested(block, element, str(item)) for item in _several(element, value, block_id)]
         else:
@@ -231,8 +236,8 @@ class Modal:
                 offered.append(channel.id)
         return offered
 
-    async def _suggested(self, block: JSON, element: JSON, value: str) -> JSON:
-        offered = await self.suggestions(block["block_id"], value)
+    async def _suggested(self, block: JSON, element: JSON, value: str, typed: str | None = None) -> JSON:
+        offered = await self.suggestions(block["block_id"], value if typed is None else typed)
         return _offered({"action_id": element["action_id"], "options": offered}, value, block["block_id"])
 
     def _response_urls(self) -> list[JSON]:

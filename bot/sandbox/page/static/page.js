@@ -11,7 +11,7 @@
 
   // Patching: makes `now` what `wanted` is, and leaves alone what is the same.
 
-  const UNTOUCHED = new Set(["open", "hidden-by-page"]);
+  const UNTOUCHED = new Set(["open", "data-asked", "data-recalled", "aria-busy"]);
 
   function patch(holder, html) {
     const wanted = document.createElement("template");
@@ -353,7 +353,7 @@
     }
     if (act === "suggest") {
       const found = [...control.list.options].find((option) => option.value === control.value);
-      if (found) send(control, "choose", { value: found.dataset.value });
+      if (found) send(control, "choose", { value: found.dataset.value, typed: control.dataset.asked });
     }
     if (act === "choose") {
       if (await confirmed(control)) choose(control, control.value);
@@ -395,10 +395,12 @@
 
   async function suggest(control) {
     timers.delete(control);
-    const query = new URLSearchParams({ ...placeOf(control), block: control.dataset.block, typed: control.value });
+    const typed = control.value;
+    const query = new URLSearchParams({ ...placeOf(control), block: control.dataset.block, typed });
     const response = await fetch(`/as/${encodeURIComponent(page.person)}/suggest?${query}`).catch(() => null);
     if (!response || !response.ok) return;
     const { options } = await response.json();
+    control.dataset.asked = typed;
     control.list.replaceChildren(...options.map((option) => {
       const entry = document.createElement("option");
       entry.value = option.text;
@@ -500,7 +502,6 @@
       if (fits) count += 1;
     }
     list.hidden = !count;
-    words.setAttribute("aria-expanded", String(count > 0));
     words.removeAttribute("aria-activedescendant");
   }
 
@@ -544,7 +545,6 @@
       }
       if (event.key === "Escape") {
         list.hidden = true;
-        words.setAttribute("aria-expanded", "false");
         return;
       }
     }
