@@ -1,9 +1,7 @@
 """Which ID types the form offers: read from Smile ID daily, and kept for when it does not answer.
 
-Two independent lists: `services` (what Smile ID offers to anyone) and `products_config` (what this partner may use).
-While one gives no answer, its last one counts, also that of an earlier run. An operator's own table of ID types
-(`KYC_ID_TYPES`) decides what each type needs, so `services` is neither read nor followed then; what the partner may use
-narrows that table too.
+Of `services` (what Smile ID offers to anyone) and `products_config` (what this partner may use) each one's last answer
+counts. An operator's own table (`KYC_ID_TYPES`) decides what a type needs: then only the partner's list narrows it.
 """
 
 import asyncio

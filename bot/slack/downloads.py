@@ -1,7 +1,6 @@
 """Downloads from Slack: only from allowed hosts, never following a redirect, photos never onto the disk."""
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import httpx
 
 from bot.domain.check.request import MAX_FILE_BYTES
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
+from bot.settings import is_loopback
 from bot.slack.client import retry_after_seconds
 
 FILE_SECONDS = 120.0
@@ -92,7 +92,7 @@ class SlackDownloads:
             return False
         if parts.netloc not in self.hosts:
             return False
-        return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+        return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def _url(file: Mapping[str, Any]) -> str:
@@ -109,10 +109,3 @@ def _is_refused(response: httpx.Response) -> bool:
     """Without the right to a file Slack answers with its sign-in page, by redirect or with 200."""
     kind = str(response.headers.get("Content-Type", "")).partition(";")[0].strip().casefold()
     return response.status_code != 200 or kind == "text/html"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -27,6 +27,7 @@ from bot.errors import (
     SmileIDUntrusted,
     SmileIDUploadExpired,
 )
+from bot.settings import is_loopback
 from bot.smile_id import wire
 from bot.smile_id.interface import JobRequest
 from bot.smile_id.package import FILE_NAME, build, partner_params
@@ -108,7 +109,7 @@ class V1Client:
 
     @property
     def _is_local(self) -> bool:
-        return _is_loopback(httpx.URL(self.base_url).host)
+        return is_loopback(httpx.URL(self.base_url).host)
 
     async def prepare(self, request: JobRequest, *, retry: bool = False) -> Prepared:
         """Announce a job (`POST /v1/upload`); the answer says where its zip goes.
@@ -378,16 +379,9 @@ def _may_connect_to(url: str, *, loopback: bool) -> bool:
         return False
     if parsed.port is not None and parsed.port > 65535:
         return False
-    if loopback and parsed.scheme in {"http", "https"} and _is_loopback(parsed.host):
+    if loopback and parsed.scheme in {"http", "https"} and is_loopback(parsed.host):
         return True
     return parsed.scheme == "https" and parsed.host != "" and _is_public(parsed.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_public(host: str) -> bool:

@@ -1,7 +1,6 @@
 """Smile ID's documented error codes of submission and status calls: who must act, and why.
 
-Source: docs.usesmileid.com/further-reading/result-codes/error-codes (2026-11). Codes of *results* are another
-table. 2314 (no zip yet) is an answer of job_status, not a refusal.
+Source: docs.usesmileid.com/further-reading/result-codes/error-codes (2026-11), without 2314 (no zip yet), an answer.
 """
 
 from collections.abc import Mapping
