@@ -23,6 +23,8 @@ MOST_IN_A_WORKBOOK = 1_000_000
 """A sheet holds 1,048,576 rows."""
 CHUNK = 1024 * 1024
 
+OnPage = Callable[[int], Awaitable[None]]
+
 
 async def parts(
     database: Database,
@@ -30,7 +32,7 @@ async def parts(
     wanted: ExportRange,
     *,
     actor: str,
-    on_page: Callable[[int], Awaitable[None]],
+    on_page: OnPage,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[bytes]:
     """`write` for a pipe, followed by a record in the audit trail."""
@@ -42,14 +44,7 @@ async def parts(
     await database.write(audit.record, at=now(), actor=actor, act="export.made", detail=f"{form.value}:{count}")
 
 
-async def write(
-    database: Database,
-    form: ExportFormat,
-    wanted: ExportRange,
-    out: IO[bytes],
-    *,
-    on_page: Callable[[int], Awaitable[None]],
-) -> int:
+async def write(database: Database, form: ExportFormat, wanted: ExportRange, out: IO[bytes], *, on_page: OnPage) -> int:
     """Write the checks, oldest first, and return their number; `on_page` gets the number so far.
 
     Raises Refused when a workbook would be too long.

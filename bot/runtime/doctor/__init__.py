@@ -31,10 +31,7 @@ CLOCK_WRONG = timedelta(seconds=120)
 
 
 async def probe(
-    settings: Settings,
-    *,
-    now: Callable[[], datetime] = utc_now,
-    limits: DoctorTimeouts | None = None,
+    settings: Settings, *, now: Callable[[], datetime] = utc_now, limits: DoctorTimeouts | None = None
 ) -> list[Finding]:
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
     limits = limits or DoctorTimeouts()
