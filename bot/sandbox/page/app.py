@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -61,6 +61,7 @@ def page_app(
     roles: Mapping[str, str] | None = None,
     samples: SamplePhotos = photos_of_this_clone,
     title: str = "Acme Compliance",
+    preparing: Callable[[], str] = str,
     closing: asyncio.Event | None = None,
 ) -> Starlette:
     """The page of this workspace, for a server on the loopback and on the stand-in's own event loop.
@@ -75,6 +76,7 @@ def page_app(
         roles=roles or {},
         samples=samples,
         title=title,
+        preparing=preparing,
         closing=closing or asyncio.Event(),
     )
     routes: list[BaseRoute] = [
@@ -108,6 +110,7 @@ class _Page:
         roles: Mapping[str, str],
         samples: SamplePhotos,
         title: str,
+        preparing: Callable[[], str],
         closing: asyncio.Event,
     ) -> None:
         self._slack = slack
@@ -115,6 +118,7 @@ class _Page:
         self._manifest = manifest
         self._samples = samples
         self._title = title
+        self._preparing = preparing
         self._closing = closing
         self._screens = Screens()
         self._panes = Panes(slack, self._screens, manifest, roles=roles, title=title)
@@ -144,6 +148,10 @@ class _Page:
         panes = self._panes.draw(view, is_looked_at=request.query_params.get("seen", "1") == "1")
         if self._desk is not None:
             panes["desk"] = self._desk.pane(view.user)
+        panes["preparing"] = escape(self._preparing())
+        if panes["preparing"]:
+            # The forms that are filled in now are not this visitor's.
+            panes["modal"] = Markup()
         return view, panes
 
     async def whole(self, request: Request) -> Response:
@@ -221,6 +229,8 @@ class _Page:
 
     def acting(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
+            if act not in _LOOKING and (preparing := self._preparing()):
+                return JSONResponse(Answer(ok=False, says=preparing).as_json())
             try:
                 answer = await act(self._acts(request), request)
             except ClientRefuses as refusal:
@@ -319,6 +329,8 @@ async def _seen(acts: Acts, request: Request) -> Answer:
     return acts.seen(given["channel"], given["ts"])
 
 
+_LOOKING = (_home, _seen)
+"""What changes nothing but what is seen."""
 _ACTS: dict[str, Act] = {
     "say": _say,
     "click": _click,

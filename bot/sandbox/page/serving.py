@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
@@ -30,13 +30,16 @@ async def serve_page(
     port: int = 0,
     roles: Mapping[str, str] | None = None,
     samples: SamplePhotos = photos_of_this_clone,
+    preparing: Callable[[], str] = str,
 ) -> AsyncIterator[str]:
     """Gives the page's address, such as `http://127.0.0.1:8200/`, and stops serving at the end.
+
+    `preparing`: as in `page_app`.
 
     Raises OSError if the port is taken.
     """
     closing = asyncio.Event()
-    app = page_app(slack, desk=desk, roles=roles, samples=samples, closing=closing)
+    app = page_app(slack, desk=desk, roles=roles, samples=samples, preparing=preparing, closing=closing)
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, port))

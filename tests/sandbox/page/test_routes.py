@@ -117,3 +117,16 @@ async def test_a_desk_stands_beside_the_workspace() -> None:
     assert panes["desk"] == "<p>for amina</p>"
     assert answer.json() == {"says": "approved"}
     assert refused.status_code == 403
+
+
+async def test_while_the_workspace_is_prepared_one_may_look_and_not_act() -> None:
+    says = "Preparing <it>: 1 of 2"
+    async with page_of(preparing=lambda: says) as site:
+        amina = site.browser("amina")
+        assert (await amina.panes())["preparing"] == "Preparing &lt;it&gt;: 1 of 2"
+        assert await amina.say("Too early") == {"ok": False, "says": says}
+        assert site.slack.messages(CHANNEL) == []
+        assert (await amina.post("seen", {"channel": CHANNEL, "ts": "1.0"}))["ok"]
+        says = ""
+        assert (await amina.panes())["preparing"] == ""
+        assert (await amina.say("Now"))["ok"]

@@ -1,7 +1,7 @@
 """A workspace with a small bot, and its page as a browser asks for it."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -70,11 +70,13 @@ class Site:
 
 
 @asynccontextmanager
-async def page_of(*, desk: Desk | None = None, **options: Any) -> AsyncIterator[Site]:
+async def page_of(
+    *, desk: Desk | None = None, preparing: Callable[[], str] = str, **options: Any
+) -> AsyncIterator[Site]:
     """The page of a workspace with amina, remi, musa and a guest, gift."""
     async with running(**options) as slack:
         slack.add_user(GIFT, "gift", guest=True)
-        async with serve_page(slack, desk=desk, roles=ROLES) as address:
+        async with serve_page(slack, desk=desk, roles=ROLES, preparing=preparing) as address:
             client = httpx.AsyncClient(
                 base_url=address, headers={"X-Workspace": "1"}, timeout=GIVE_UP_SECONDS, follow_redirects=True
             )
