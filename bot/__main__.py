@@ -97,19 +97,61 @@ def _needs_the_sandbox() -> Iterator[None]:
         sys.exit(1)
 
 
-@main.command()
-@click.option("--once", is_flag=True, help="End after the check.")
-@click.option("--story", default="approved", show_default=True, help="What Smile ID's stand-in plays.")
-def demo(*, once: bool, story: str) -> None:
-    """Play one whole check between stand-ins of Slack and Smile ID; needs no accounts."""
-    with _needs_the_sandbox():
-        from bot.sandbox.demo import DemoFailed
-        from bot.sandbox.demo import run as run_demo
+class _StoryName(click.ParamType[str]):
+    """One of the stories that Smile ID's stand-in knows."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        stories = _stories()
+        if stories and value not in stories:
+            self.fail(f"there is no story {value!r}; there are {', '.join(sorted(stories))}", param, ctx)
+        return value
+
+
+class _WithStories(click.Command):
+    """A command whose help lists the stories, and what each is for."""
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if stories := _stories():
+            with formatter.section("Stories"):
+                formatter.write_dl(list(stories.items()))
+
+
+def _stories() -> dict[str, str]:
+    """What each story is for, by name; none in production, which has no stand-ins."""
     try:
-        asyncio.run(run_demo(once=once, story=story))
+        from bot.sandbox.smile_id.stories import STORIES
+    except ModuleNotFoundError:
+        return {}
+    return {name: story.purpose for name, story in STORIES.items()}
+
+
+_story_option = click.option(
+    "--story", type=_StoryName(), default="approved", show_default=True, help="What Smile ID's stand-in plays."
+)
+
+
+@main.command(cls=_WithStories)
+@click.option("--once", is_flag=True, help="Play one check, print what is said of it, and end.")
+@_story_option
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; without it any that is free.")
+@click.option("--no-history", is_flag=True, help="Begin with one finished check instead of two days of them.")
+def demo(*, once: bool, story: str, port: int, no_history: bool) -> None:
+    """Open a small workspace in the browser, between stand-ins of Slack and Smile ID; needs no accounts."""
+    with _needs_the_sandbox():
+        from bot.sandbox.demo import DemoFailed, launcher
+        from bot.sandbox.demo.once import run_once
+    try:
+        asyncio.run(
+            run_once(story=story) if once else launcher.run(story=story, port=port, with_history=not no_history)
+        )
     except DemoFailed as fault:
         click.echo(f"The demo failed: {fault}", err=True)
         sys.exit(1)
+    except OSError as fault:
+        click.echo(f"Cannot listen: {fault.strerror}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         click.echo("")
 
@@ -133,16 +175,33 @@ def slack_stand_in(**options: Any) -> None:
     _until_interrupted(command_line.run(**options))
 
 
-@sandbox.command("smile-id")
+@sandbox.command("smile-id", cls=_WithStories)
 @click.option("--port", type=int, required=True, help="On the loopback.")
 @click.option("--partner-id", required=True, help="The only partner it knows.")
 @click.option("--api-key", required=True, help="Both sides sign with it.")
-@click.option("--story", default="approved", show_default=True, help="What becomes of each check.")
+@_story_option
 def smile_id_stand_in(**options: Any) -> None:
     """Smile ID's v1 API; every official SDK can talk to it."""
     with _needs_the_sandbox():
         from bot.sandbox.smile_id import run as run_smile_id
     _until_interrupted(run_smile_id(**options))
+
+
+@sandbox.command("env")
+@click.option("--slack-port", type=int, required=True, help="Of `sandbox slack`.")
+@click.option("--smile-id-port", type=int, required=True, help="Of `sandbox smile-id`.")
+@click.option("--bot-token", default="xoxb-sandbox", show_default=True, help="As `sandbox slack` was told.")
+@click.option("--app-token", default="xapp-sandbox", show_default=True, help="As `sandbox slack` was told.")
+@click.option("--partner-id", default="0421", show_default=True, help="As `sandbox smile-id` was told.")
+@click.option("--api-key", default="sandbox-api-key", show_default=True, help="As `sandbox smile-id` was told.")
+@click.option("--port", type=int, default=3000, show_default=True, help="Of the bot, for Smile ID's callbacks.")
+@click.option("--database", default="sandbox.db", show_default=True, help="Where the bot keeps its checks.")
+def sandbox_settings(**wanted: Any) -> None:
+    """Print settings for `serve` against both stand-ins, for a .env file or `env $(…) kyc-bot serve`."""
+    with _needs_the_sandbox():
+        from bot.sandbox.demo.environment import settings_between
+    for name, value in settings_between(**wanted).items():
+        click.echo(f"{name}={value}")
 
 
 def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:

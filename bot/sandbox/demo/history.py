@@ -4,7 +4,8 @@ import asyncio
 import csv
 import io
 import random
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cache
@@ -97,6 +98,14 @@ class History:
             for task in self._under_way:
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def play_one_check(self) -> None:
+        """The last check of today alone, now. Raises DemoFailed."""
+        self._progress.total = 1
+        last = TODAY[-1]
+        assert isinstance(last, Ask)
+        await self._ask(last)
+        await self._rest()
 
     async def _play_day(self, steps: Sequence[Step], moments: Sequence[datetime]) -> None:
         last = moments[0]
@@ -205,8 +214,8 @@ class History:
         rows = [_row(self._next_applicant(story), number) for number, story in enumerate(batch.stories, start=1)]
         rows.append(_row(self._next_applicant("approved"), len(rows) + 1) | {"id_number": "12"})
         rows.append(_row(self._next_applicant("approved"), len(rows) + 1) | {"selfie": "missing.jpg"})
-        files = [await person.upload(_table(rows), "new-customers.csv")]
-        files += [await person.upload(photo("selfie.jpg"), row["selfie"]) for row in rows[:-1]]
+        photos = _zipped({row["selfie"]: photo("selfie.jpg") for row in rows[:-1]})
+        files = [await person.upload(_table(rows), "new-customers.csv"), await person.upload(photos, "photos.zip")]
         await person.say(REQUESTS, f"<@{BOT_USER_ID}>", files=files)
         found: list[Message] = []
 
@@ -340,6 +349,14 @@ def _row(applicant: Applicant, number: int) -> dict[str, str]:
         "customer_reference": f"INVENTED-{number}",
         "selfie": f"{number}.jpg",
     }
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
 
 
 def _table(rows: list[dict[str, str]]) -> bytes:

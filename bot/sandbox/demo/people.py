@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import time
+from zoneinfo import ZoneInfo
 
 from bot.domain.check.masking import tail
 from bot.sandbox.slack import SlackSandbox
@@ -20,6 +22,21 @@ GIFT = "U0GIFT00001"
 
 REQUESTS, REVIEWS, SUMMARIES = "C0KYCREQ001", "C0KYCREV001", "C0KYCSUM001"
 
+ROLES = {
+    AMINA: "analyst",
+    TUNDE: "analyst",
+    REMI: "reviewer",
+    ZOLA: "reviewer",
+    NIA: "manager",
+    MUSA: "admin",
+    GIFT: "guest",
+}
+"""What each of them is, in a word."""
+
+ZONE = ZoneInfo("Africa/Lagos")
+SUMMARY_TIME = time(0, 0)
+"""Whenever the demo is opened, yesterday's summary has been posted."""
+
 SETTINGS = {
     "KYC_REQUESTERS": f"{AMINA},{TUNDE}",
     "KYC_REVIEWERS": f"{REMI},{ZOLA}",
@@ -27,9 +44,8 @@ SETTINGS = {
     "KYC_ADMINS": MUSA,
     "KYC_REVIEW_CHANNEL": REVIEWS,
     "KYC_SUMMARY_CHANNEL": SUMMARIES,
-    # Whenever the demo is opened, yesterday's summary has been posted.
-    "KYC_SUMMARY_TIME": "00:00",
-    "KYC_TIMEZONE": "Africa/Lagos",
+    "KYC_SUMMARY_TIME": SUMMARY_TIME.isoformat("minutes"),
+    "KYC_TIMEZONE": ZONE.key,
     # Slack itself takes one a second; who looks on need not wait for that.
     "KYC_SLACK_POSTS_PER_SECOND": "100",
 }
