@@ -95,14 +95,16 @@
       again = true;
       return asking;
     }
-    asking = look().finally(() => {
-      asking = null;
-      if (again) {
-        again = false;
-        refresh();
-      }
-    });
+    asking = lookUntilQuiet().finally(() => (asking = null));
     return asking;
+  }
+
+  // One question at a time: an older answer must not overtake a newer one.
+  async function lookUntilQuiet() {
+    do {
+      again = false;
+      await look();
+    } while (again);
   }
 
   async function look() {
@@ -127,10 +129,10 @@
     const lists = name === "messages" ? [pane] : [...pane.querySelectorAll(".scroll")];
     const wasLow = lists.filter(isLow);
     patch(pane, html);
+    if (name === "thread") document.body.classList.toggle("has-thread", pane.childElementCount > 0);
     if (name === "thread") for (const list of pane.querySelectorAll(".scroll")) if (!lists.includes(list)) wasLow.push(list);
     for (const list of wasLow) list.scrollTop = list.scrollHeight;
     if (name === "modal") showModal();
-    document.body.classList.toggle("has-thread", $("thread").childElementCount > 0);
   }
 
   function isLow(list) {
@@ -175,7 +177,6 @@
     if (remember) history.pushState(null, "", url);
     document.body.classList.remove("shows-sidebar");
     versions = {};
-    asking = null;
     if (page.place === "home" && moved) post("home", {});
     return refresh().then(() => {
       if (moved && !target.hash) $("messages").scrollTop = $("messages").scrollHeight;
@@ -260,7 +261,9 @@
   function fill(control, more = {}) {
     clearTimeout(timers.get(control));
     timers.delete(control);
-    return send(control, "fill", { text: control.value, ...more });
+    if (control.isConnected) return send(control, "fill", { text: control.value, ...more });
+    dirty.delete(control);
+    return pending;
   }
 
   function flush(form) {
@@ -317,6 +320,20 @@
     const posting = event.target.closest("button[data-post]");
     if (posting) busy(posting, () => post(posting.dataset.post, JSON.parse(posting.dataset.body || "{}")));
   });
+
+  // A menu that would be cut off below opens upwards.
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const menu = event.target;
+      if (!menu.open || !menu.classList.contains("overflow")) return;
+      menu.classList.remove("above");
+      const list = menu.closest(".scroll, .inside");
+      const floor = list ? list.getBoundingClientRect().bottom : innerHeight;
+      menu.classList.toggle("above", menu.lastElementChild.getBoundingClientRect().bottom > floor);
+    },
+    true,
+  );
 
   addEventListener("submit", (event) => {
     event.preventDefault();
@@ -616,31 +633,40 @@
     if (form) for (const file of files) addChip(form, file);
   }
 
-  // Live
+  // Live. A browser holds six connections to one host, so that of all tabs one alone listens and tells the others.
+
+  const tabs = new BroadcastChannel("workspace");
 
   function listen() {
     const events = new EventSource("/events");
-    events.addEventListener("changed", () => {
-      $("away").hidden = true;
-      refresh();
-    });
+    const tell = (news) => {
+      tabs.postMessage(news);
+      hear(news);
+    };
+    events.addEventListener("changed", () => tell("changed"));
     events.addEventListener("error", () => {
-      $("away").hidden = false;
+      tell("away");
       // A browser gives up where the address answered with an error; then it is asked anew.
       if (events.readyState === EventSource.CLOSED) setTimeout(listen, 1000);
     });
   }
 
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
-  new MutationObserver(recall).observe(document.body, { childList: true, subtree: true });
+  function hear(news) {
+    $("away").hidden = news !== "away";
+    if (news === "changed" && document.visibilityState === "visible") refresh();
+  }
+
+  tabs.addEventListener("message", (event) => hear(event.data));
+  document.addEventListener("visibilitychange", () => hear("changed"));
 
   window.workspace = { post, say, refresh, drop: (files) => drop([...files], null) };
-  if (localStorage.getItem("desk") !== "hidden" && matchMedia("(min-width: 1500px)").matches) document.body.classList.add("shows-desk");
+  if ($("desk") && localStorage.getItem("desk") !== "hidden" && matchMedia("(min-width: 1500px)").matches) document.body.classList.add("shows-desk");
   document.body.classList.toggle("has-thread", $("thread").childElementCount > 0);
   recall();
   showModal();
   $("messages").scrollTop = $("messages").scrollHeight;
   for (const list of document.querySelectorAll("#thread .scroll")) list.scrollTop = list.scrollHeight;
   if (page.place === "home") post("home", {});
-  listen();
+  navigator.locks.request("workspace events", () => new Promise(listen));
+  refresh();
 })();
