@@ -87,11 +87,12 @@ class History:
         self._on_progress(self._progress)
         midnight = datetime.combine(now.astimezone(self._zone).date(), time(0), self._zone)
         try:
-            await self._play_day(YESTERDAY, [on_day(step.at, midnight - timedelta(days=1)) for step in YESTERDAY])
+            yesterday = midnight - timedelta(days=1)
+            await self._play_day(YESTERDAY, [on_day(step.at, yesterday) for step in YESTERDAY], until=midnight)
             await self._passage.to(min(midnight + timedelta(seconds=1), now))
             await self._until(lambda: bool(self._slack.messages(SUMMARIES)), "yesterday's summary was not posted")
             await self._passage.rest()
-            await self._play_day(TODAY, [fitted(step.at, midnight, now) for step in TODAY])
+            await self._play_day(TODAY, [fitted(step.at, midnight, now) for step in TODAY], until=now)
             await self._passage.to_the_present()
             await self._passage.rest()
         finally:
@@ -107,10 +108,10 @@ class History:
         await self._ask(last)
         await self._rest()
 
-    async def _play_day(self, steps: Sequence[Step], moments: Sequence[datetime]) -> None:
+    async def _play_day(self, steps: Sequence[Step], moments: Sequence[datetime], *, until: datetime) -> None:
         last = moments[0]
         for step, planned in zip(steps, moments, strict=True):
-            moment = planned + timedelta(seconds=self._rng.uniform(0, 59)) if planned > last else planned
+            moment = min(planned + timedelta(seconds=self._rng.uniform(0, 59)), until)
             if moment - last > TOGETHER or not isinstance(step, Ask):
                 await self._rest()
             await self._passage.to(moment)

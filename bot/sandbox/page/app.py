@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.sandbox.page import sight
 from bot.sandbox.page.acts import Acts, Answer, Photo, SamplePhotos, photos_of_this_clone
@@ -83,7 +84,7 @@ def page_app(
         Route("/", page.begin),
         Route("/events", page.events),
         Mount("/static", StaticFiles(directory=STATIC)),
-        *([Mount("/desk", routes=list(desk.routes()))] if desk is not None else []),
+        *([_desk(desk, preparing)] if desk is not None else []),
         Route("/as/{person}/files/{file}", page.file),
         Route("/as/{person}/suggest", page.suggest),
         Route("/as/{person}/{place}/panes", page.panes),
@@ -92,6 +93,23 @@ def page_app(
     ]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Guard)]
     return Starlette(routes=routes, middleware=middleware, exception_handlers={NotSeen: _not_seen})
+
+
+def _desk(desk: Desk, preparing: Callable[[], str]) -> Mount:
+    return Mount("/desk", routes=list(desk.routes()), middleware=[Middleware(_NotYet, preparing=preparing)])
+
+
+class _NotYet:
+    """Lets nobody move or break what is still being prepared."""
+
+    def __init__(self, app: ASGIApp, *, preparing: Callable[[], str]) -> None:
+        self._app = app
+        self._preparing = preparing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        words = self._preparing() if scope["type"] == "http" and scope["method"] == "POST" else ""
+        inner = JSONResponse(Answer(ok=False, says=words).as_json()) if words else self._app
+        await inner(scope, receive, send)
 
 
 async def _not_seen(request: Request, reason: Exception) -> Response:

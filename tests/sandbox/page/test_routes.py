@@ -121,12 +121,14 @@ async def test_a_desk_stands_beside_the_workspace() -> None:
 
 async def test_while_the_workspace_is_prepared_one_may_look_and_not_act() -> None:
     says = "Preparing <it>: 1 of 2"
-    async with page_of(preparing=lambda: says) as site:
+    async with page_of(desk=_Desk(), preparing=lambda: says) as site:
         amina = site.browser("amina")
         assert (await amina.panes())["preparing"] == "Preparing &lt;it&gt;: 1 of 2"
         assert await amina.say("Too early") == {"ok": False, "says": says}
         assert site.slack.messages(CHANNEL) == []
         assert (await amina.post("seen", {"channel": CHANNEL, "ts": "1.0"}))["ok"]
+        assert (await site.client.post("/desk/story", json={})).json() == {"ok": False, "says": says}
         says = ""
         assert (await amina.panes())["preparing"] == ""
         assert (await amina.say("Now"))["ok"]
+        assert (await site.client.post("/desk/story", json={})).json() == {"says": "approved"}
