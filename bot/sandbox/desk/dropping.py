@@ -1,0 +1,292 @@
+"""*Files to drop*: applicants with faults, a zip, photos that are not good, good ones. All drawn or written here.
+
+A tile is one thing to drop, of one file or several. Files are made when somebody asks for them, and kept.
+"""
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+
+import openpyxl
+from PIL import Image, ImageEnhance, ImageFilter
+
+from bot.sandbox import faces
+from bot.sandbox.faces import Face
+
+COLUMNS = ("country", "id_type", "id_number", "first_name", "last_name", "dob", "selfie")
+_ORIENTATION = 0x0112
+_TURNED_RIGHT = 6
+"""EXIF: to be seen upright, the picture must be turned by 90 degrees."""
+_ZIP_TIME = (2026, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """Somebody who does not exist."""
+
+    first_name: str
+    last_name: str
+    country: str
+    id_type: str
+    id_number: str
+    dob: str
+    is_woman: bool
+
+    @property
+    def slug(self) -> str:
+        return f"{self.first_name}-{self.last_name}".lower()
+
+    def row(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in COLUMNS if name != "selfie"} | {"selfie": f"{self.slug}.jpg"}
+
+
+def _someone(name: str, country: str, id_type: str, id_number: str, dob: str, *, is_woman: bool) -> Applicant:
+    first, last = name.split()
+    return Applicant(
+        first_name=first,
+        last_name=last,
+        country=country,
+        id_type=id_type,
+        id_number=id_number,
+        dob=dob,
+        is_woman=is_woman,
+    )
+
+
+APPLICANTS = (
+    _someone("Amara Sample", "NG", "BVN", "00000002010", "1991-04-12", is_woman=True),
+    _someone("Kwame Example", "GH", "NEW_VOTER_ID", "0000002020", "1984-11-30", is_woman=False),
+    _someone("Wanjiku Specimen", "KE", "NATIONAL_ID", "00002030", "1996-07-08", is_woman=True),
+    _someone("Sipho Invented", "ZA", "NATIONAL_ID", "0000000002040", "1979-02-21", is_woman=False),
+    _someone("Zuri Nobody", "NG", "NIN_V2", "00000002050", "2000-09-17", is_woman=True),
+    _someone("Tunji Fiction", "NG", "BVN", "00000002060", "1988-06-03", is_woman=False),
+)
+"""Their ID numbers end in a digit that Smile ID's sandbox finds."""
+
+
+def _faulty() -> list[dict[str, str]]:
+    """The applicants, and after them rows of which each is wrong in its own way."""
+    good = [applicant.row() for applicant in APPLICANTS]
+    return [
+        *good,
+        good[0],
+        good[1] | {"id_number": "12", "first_name": "Short"},
+        good[2] | {"id_number": "00002070", "country": "Atlantis", "first_name": "Nowhere"},
+        good[3] | {"id_number": "0000000002080", "dob": "31/02/1990", "first_name": "Impossible"},
+        good[4] | {"id_number": "00000002090", "selfie": "not-there.jpg", "first_name": "Faceless"},
+        good[5] | {"id_number": "", "first_name": "Numberless"},
+    ]
+
+
+def _csv(rows: list[dict[str, str]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def _xlsx(rows: list[dict[str, str]]) -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Applicants"
+    sheet.append(COLUMNS)
+    for row in rows:
+        # As text, or a spreadsheet cuts the zeros off an ID number.
+        sheet.append([row[name] for name in COLUMNS])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _zip(rows: list[dict[str, str]]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        table = zipfile.ZipInfo("applicants.csv", _ZIP_TIME)
+        table.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(table, _csv(rows))
+        for applicant in APPLICANTS:
+            # A photo is compressed as it is.
+            archive.writestr(zipfile.ZipInfo(f"photos/{applicant.slug}.jpg", _ZIP_TIME), _selfie(applicant))
+    return out.getvalue()
+
+
+@cache
+def _selfie(applicant: Applicant) -> bytes:
+    return faces.portrait(applicant.slug, is_woman=applicant.is_woman)
+
+
+@cache
+def _capture(applicant: Applicant) -> tuple[bytes, ...]:
+    return tuple(faces.liveness(applicant.slug, is_woman=applicant.is_woman))
+
+
+def _frame(applicant: Applicant, number: int) -> bytes:
+    return _capture(applicant)[number]
+
+
+# Photos that are not good
+
+
+def _drawn(seed: str) -> Image.Image:
+    return faces.draw(Face.from_seed(seed))
+
+
+def _dark() -> bytes:
+    return faces.jpeg(ImageEnhance.Brightness(_drawn("dark")).enhance(0.12))
+
+
+def _blurred() -> bytes:
+    return faces.jpeg(_drawn("blurred").filter(ImageFilter.GaussianBlur(9)))
+
+
+def _small() -> bytes:
+    return faces.jpeg(_drawn("small").resize((150, 200)))
+
+
+def _cut_off() -> bytes:
+    whole = faces.jpeg(_drawn("cut off"))
+    return whole[: len(whole) // 3]
+
+
+def _rotated() -> bytes:
+    """Lying on its side, with the note in its EXIF that turns it upright, as phones write it."""
+    lying = _drawn("rotated").transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[_ORIENTATION] = _TURNED_RIGHT
+    out = io.BytesIO()
+    lying.save(out, "JPEG", quality=88, exif=exif)
+    return out.getvalue()
+
+
+def _png() -> bytes:
+    out = io.BytesIO()
+    _drawn("png").save(out, "PNG")
+    return out.getvalue()
+
+
+def _gif() -> bytes:
+    """What no check takes, under a name that every check takes."""
+    out = io.BytesIO()
+    _drawn("gif").resize((360, 480)).save(out, "GIF")
+    return out.getvalue()
+
+
+def _no_photo() -> bytes:
+    return b"This is a letter, and no photo, whatever its name says.\n"
+
+
+# Tiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One thing to drop."""
+
+    title: str
+    purpose: str
+    """What should come of it, in one line."""
+    files: tuple[str, ...]
+    """Their names, in the order in which they are dropped."""
+    picture: str = ""
+    """The file that is shown on it."""
+
+
+_MAKERS: Mapping[str, Callable[[], bytes]] = {
+    "applicants.csv": lambda: _csv(_faulty()),
+    "applicants.xlsx": lambda: _xlsx(_faulty()),
+    "applicants.zip": lambda: _zip(_faulty()),
+    "too-dark.jpg": _dark,
+    "too-blurred.jpg": _blurred,
+    "too-small.jpg": _small,
+    "cut-off.jpg": _cut_off,
+    "lying.jpg": _rotated,
+    "a-png.png": _png,
+    "really-a-gif.jpg": _gif,
+    "no-photo.jpg": _no_photo,
+    **{f"{one.slug}.jpg": partial(_selfie, one) for one in APPLICANTS},
+    **{
+        f"{one.slug}-liveness-{number}.jpg": partial(_frame, one, number)
+        for one in APPLICANTS[:2]
+        for number in range(faces.FRAMES)
+    },
+}
+
+_PORTRAITS = tuple(f"{one.slug}.jpg" for one in APPLICANTS)
+
+
+def _person(one: Applicant) -> Tile:
+    about = f"{one.country} {one.id_type} {one.id_number} {one.first_name} {one.last_name} {one.dob}"
+    return Tile(title=f"{one.first_name} {one.last_name}", purpose=about, files=(f"{one.slug}.jpg",),
+                picture=f"{one.slug}.jpg")  # fmt: skip
+
+
+def _whole_capture(one: Applicant) -> Tile:
+    frames = tuple(f"{one.slug}-liveness-{number}.jpg" for number in range(faces.FRAMES))
+    return Tile(
+        title=f"{one.first_name}, with liveness",
+        purpose="A selfie and eight liveness images, from a neutral face to a smile.",
+        files=(f"{one.slug}.jpg", *frames),
+        picture=frames[-1],
+    )
+
+
+def _bad(title: str, purpose: str, name: str) -> Tile:
+    return Tile(title=title, purpose=purpose, files=(name,), picture=name)
+
+
+SHELVES: Mapping[str, tuple[Tile, ...]] = {
+    "Many at once": (
+        Tile(
+            title="A zip",
+            purpose="The table with its photos: good rows are offered, each fault is named with its row.",
+            files=("applicants.zip",),
+        ),
+        Tile(
+            title="A table as CSV, and its photos",
+            purpose="The same as single files, as somebody drops them together.",
+            files=("applicants.csv", *_PORTRAITS),
+        ),
+        Tile(
+            title="A table as Excel, alone",
+            purpose="Without photos: the bot says which ones are missing.",
+            files=("applicants.xlsx",),
+        ),
+    ),
+    "Good photos": (*(_person(one) for one in APPLICANTS), *(_whole_capture(one) for one in APPLICANTS[:2])),
+    "Photos that are not good": (
+        _bad("Too dark", "The bot asks before it pays for the check.", "too-dark.jpg"),
+        _bad("Blurred", "The bot asks before it pays for the check.", "too-blurred.jpg"),
+        _bad("Too small", "The bot asks before it pays for the check.", "too-small.jpg"),
+        _bad("Lying on its side", "Its EXIF says so: it is turned upright, and nothing is asked.", "lying.jpg"),
+        _bad("A PNG", "Smile ID takes JPEG: the bot converts it.", "a-png.png"),
+        _bad("A GIF by the name of JPEG", "Refused before Smile ID sees it.", "really-a-gif.jpg"),
+        Tile(title="Half a photo", purpose="The file breaks off: refused, in words.", files=("cut-off.jpg",)),
+        Tile(title="No photo at all", purpose="A letter by the name of a photo: refused, in words.",
+             files=("no-photo.jpg",)),
+    ),
+}  # fmt: skip
+
+
+@cache
+def content(name: str) -> bytes:
+    """The file of this name; raises KeyError. Slow the first time: call it in a thread."""
+    return _MAKERS[name]()
+
+
+@cache
+def thumbnail(name: str) -> bytes:
+    """The picture in small, as JPEG; raises KeyError, and OSError for a file that is no picture."""
+    with Image.open(io.BytesIO(content(name))) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((120, 160))
+    return faces.jpeg(small)
+
+
+def names() -> frozenset[str]:
+    """Every file that a tile has."""
+    return frozenset(name for tiles in SHELVES.values() for tile in tiles for name in tile.files)

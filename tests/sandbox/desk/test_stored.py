@@ -1,0 +1,77 @@
+"""Rows as stored: read by the standard library from the database of a real bot, sealed values as such."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.desk import stored
+from tests.journeys.world import journey
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_all_rows_about_the_last_check_are_found_and_what_is_sealed_stays_so(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await world.ask()
+        await world.settle()
+        ref = await world.ask(id_number="00000000004")
+        await world.settle()
+        found = stored.last_check(tmp_path / "kyc.db")
+    assert found is not None
+    assert found.ref == ref
+    tables = {table.name: table for table in found.tables}
+    assert {"verifications", "photos", "attempts", "receipts", "posts"} <= set(tables)
+    assert "audit" not in tables
+    (check,) = tables["verifications"].rows
+    values = dict(check.values)
+    assert values["state"] == "approved"
+    assert values["applicant_sealed"].startswith("sealed, ")
+    assert values["applicant_sealed"].endswith(" bytes")
+    assert check.empty > 0
+    everything = repr(found)
+    assert "00000000004" not in everything
+    assert "sealed, " in repr(tables["receipts"])
+
+
+async def test_the_audit_begins_with_the_last_act_of_a_person(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await world.ask()
+        await world.settle()
+        ref = await world.ask(id_number="00000000004")
+        await world.settle()
+        lines = stored.last_click(tmp_path / "kyc.db")
+    assert "U0AMINA0001" in lines[0]
+    assert all(ref in line for line in lines)
+    assert lines[-1].endswith("approved")
+
+
+def test_a_database_without_checks_has_nothing_to_show(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    with sqlite3.connect(path) as db:
+        db.execute('CREATE TABLE "verifications" (ref TEXT PRIMARY KEY)')
+        db.execute('CREATE TABLE "audit" (seq INTEGER PRIMARY KEY, at, actor, act, ref, detail)')
+    assert stored.last_check(path) is None
+    assert stored.last_click(path) == ()
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.Error):
+        stored.last_check(tmp_path / "none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_first_rows_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    path = tmp_path / "long.db"
+    with sqlite3.connect(path) as db:
+        db.execute('CREATE TABLE "verifications" (ref TEXT PRIMARY KEY)')
+        db.execute("INSERT INTO verifications VALUES ('K-1')")
+        db.execute('CREATE TABLE "posts" (ref TEXT, text TEXT, body BLOB)')
+        db.executemany("INSERT INTO posts VALUES ('K-1', ?, ?)", [("a" * 500, b"abc")] * 40)
+    found = stored.last_check(path)
+    assert found is not None
+    posts = found.tables[1]
+    assert (len(posts.rows), posts.left) == (stored.ROWS, 40 - stored.ROWS)
+    values = dict(posts.rows[0].values)
+    assert len(values["text"]) == stored.LONGEST_VALUE + 1
+    assert values["body"] == "3 bytes"
