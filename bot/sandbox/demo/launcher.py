@@ -16,6 +16,7 @@ from bot.sandbox.demo.history import History, Progress, begins
 from bot.sandbox.demo.passage import Passage, until_next
 from bot.sandbox.demo.people import ROLES, SETTINGS, SUMMARY_TIME, ZONE, move_in
 from bot.sandbox.demo.supervisor import Supervisor, clocked_bot
+from bot.sandbox.desk import DeskPanel
 from bot.sandbox.page.app import Desk
 from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack import SlackSandbox
@@ -144,7 +145,7 @@ async def run(
     port: int = 0,
     with_history: bool = True,
     say: Callable[[str], None] = print,
-    desk: DeskMaker = lambda _demo: None,
+    desk: DeskMaker = lambda demo: DeskPanel(demo.slack, demo.smile_id, demo),
 ) -> None:
     """Serve the workspace until cancelled or told to stop by SIGTERM.
 
