@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -91,7 +92,11 @@ def page_app(
         Route("/as/{person}/{place}", page.whole),
         *(Route(f"/as/{{person}}/{name}", page.acting(act), methods=["POST"]) for name, act in _ACTS.items()),
     ]
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Guard)]
+    middleware = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS),
+        Middleware(Guard),
+        Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),
+    ]
     return Starlette(routes=routes, middleware=middleware, exception_handlers={NotSeen: _not_seen})
 
 
