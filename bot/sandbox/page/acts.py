@@ -142,6 +142,12 @@ class Acts:
         self._slack.world.changes.tell()
         return DONE
 
+    def dismiss(self, user_id: str, ts: str) -> Answer:
+        """Not to be told again that somebody else got this message."""
+        self._screen.dismissed[user_id] = ts
+        self._slack.world.changes.tell()
+        return DONE
+
     # In a modal
 
     def _modal(self, view_id: str) -> Modal:

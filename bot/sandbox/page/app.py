@@ -143,6 +143,7 @@ class _Page:
         self._title = title
         self._preparing = preparing
         self._closing = closing
+        self._is_prepared = not preparing()
         self._screens = Screens()
         self._panes = Panes(slack, self._screens, manifest, roles=roles, title=title)
 
@@ -168,6 +169,7 @@ class _Page:
 
     def _draw(self, request: Request) -> tuple[View, dict[str, Markup]]:
         view = self._view(request)
+        self._begin_when_prepared()
         panes = self._panes.draw(view, is_looked_at=request.query_params.get("seen", "1") == "1")
         if self._desk is not None:
             panes["desk"] = self._desk.pane(view.user)
@@ -176,6 +178,13 @@ class _Page:
             # The forms that are filled in now are not this visitor's.
             panes["modal"] = Markup()
         return view, panes
+
+    def _begin_when_prepared(self) -> None:
+        """What was said while the workspace was prepared is news to nobody."""
+        is_prepared = not self._preparing()
+        if is_prepared and not self._is_prepared:
+            self._panes.mark_all_read()
+        self._is_prepared = is_prepared
 
     async def whole(self, request: Request) -> Response:
         view, panes = self._draw(request)
@@ -352,7 +361,12 @@ async def _seen(acts: Acts, request: Request) -> Answer:
     return acts.seen(given["channel"], given["ts"])
 
 
-_LOOKING = (_home, _seen)
+async def _dismiss(acts: Acts, request: Request) -> Answer:
+    given = await request.json()
+    return acts.dismiss(given["user"], given["ts"])
+
+
+_LOOKING = (_home, _seen, _dismiss)
 """What changes nothing but what is seen."""
 _ACTS: dict[str, Act] = {
     "say": _say,
@@ -368,4 +382,5 @@ _ACTS: dict[str, Act] = {
     "delete": _delete,
     "home": _home,
     "seen": _seen,
+    "dismiss": _dismiss,
 }

@@ -225,7 +225,7 @@ class Author:
     letters: str = "✓"
     """What stands in the square that takes the place of a face."""
     colour: int = 0
-    """Which of the eight colours the square has."""
+    """Which of the nine colours the square has."""
 
 
 BOT = Author(name="kyc-bot", is_app=True)
@@ -257,6 +257,13 @@ def _heard(canvas: Canvas, words: str, listed: Sequence[JSON], inside: str) -> s
     return "" if f"<div>{said}</div>" in inside else f'<div class="heard">notification: {said}</div>'
 
 
+def _size(count: int) -> str:
+    for unit, name in ((1_000_000, "MB"), (1_000, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} bytes"
+
+
 _LINES = 8
 
 
@@ -278,7 +285,7 @@ def file(
     if source is not None:
         shown = picture(source, alt, "wide")
         return f'<div class="hint">{named}</div>{f"<a{how}>{shown}</a>" if link else shown}'
-    body = f'<span class="hint">{size_bytes:,} bytes</span>'
+    body = f'<span class="hint">{_size(size_bytes)}</span>'
     if content is not None:
         lines = content.splitlines()
         more = f"\n… {len(lines) - _LINES} more lines" if len(lines) > _LINES else ""

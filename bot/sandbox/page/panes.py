@@ -30,7 +30,8 @@ SLACKBOT = "USLACKBOT"
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _SNIPPET_MAX_BYTES = 64 * 1024
 _NOTICE_LENGTH = 110
-_COLOURS = 8
+_COLOURS = 9
+"""Of avatars; the first is the bot's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +161,12 @@ class Panes:
     def _notices(self, view: View) -> Markup:
         """What the bot wrote directly to others, and they have not seen yet."""
         found = []
+        dismissed = self._screens.of(view.user.id).dismissed
         for user in sight.people(self._slack):
             screen = self._screens.of(user.id)
             posts = [post for post in sight.direct_posts(self._slack, user) if not screen.has_read(post)]
-            if user.id != view.user.id and posts:
+            is_news = bool(posts) and posts[-1].ts > dismissed.get(user.id, "")
+            if user.id != view.user.id and is_news:
                 words = self._slack.plain(posts[-1])
                 found.append(
                     {
@@ -225,6 +228,12 @@ class Panes:
         posts = self._slack.messages(channel.id)
         if posts:
             self._screens.of(view.user.id).mark_read(channel.id, posts[-1].ts)
+
+    def mark_all_read(self) -> None:
+        for user in sight.people(self._slack):
+            for channel in self._slack.channels.values():
+                if posts := self._slack.messages(channel.id):
+                    self._screens.of(user.id).mark_read(channel.id, posts[-1].ts)
 
     def _by_day(self, view: View, posts: Iterable[Message], *, in_thread: bool) -> list[dict[str, Any]]:
         zone = ZoneInfo(view.user.timezone)

@@ -16,6 +16,8 @@ class Screen:
     """What is wrong with the fields of a view, by view id and block_id."""
     problems: dict[str, str] = field(default_factory=dict)
     """Why a view could not be sent, by view id."""
+    dismissed: dict[str, str] = field(default_factory=dict)
+    """Notices of what others got that are not to be shown again: the ts of the last one, by user id."""
     complaints: list[Message] = field(default_factory=list)
     """What Slack itself says to this person alone, such as that a command failed."""
 

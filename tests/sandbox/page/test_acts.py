@@ -416,11 +416,18 @@ async def test_a_direct_message_of_the_bot_is_noticed_by_everybody_until_it_is_r
         await client_of(site.slack).chat_postMessage(channel=REMI, text="K-1 waits for you")
         before = await site.browser("amina").panes()
         own = await site.browser("remi").panes()
+        musa = site.browser("musa")
+        await musa.post("dismiss", {"user": REMI, "ts": site.slack.direct_messages(REMI)[0].ts})
+        dismissed = await musa.panes()
+        await client_of(site.slack).chat_postMessage(channel=REMI, text="K-2 waits, too")
+        again = await musa.panes()
         await site.browser("remi").panes("D0REMI00001")
         after = await site.browser("amina").panes()
     assert "K-1 waits for you" in before["notices"]
     assert 'href="/as/remi/D0REMI00001"' in before["notices"]
     assert own["notices"] == ""
+    assert dismissed["notices"] == ""
+    assert "2 direct messages" in again["notices"]
     assert "1 unread" in own["sidebar"]
     assert after["notices"] == ""
 

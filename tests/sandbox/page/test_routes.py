@@ -128,7 +128,10 @@ async def test_while_the_workspace_is_prepared_one_may_look_and_not_act() -> Non
         assert site.slack.messages(CHANNEL) == []
         assert (await amina.post("seen", {"channel": CHANNEL, "ts": "1.0"}))["ok"]
         assert (await site.client.post("/desk/story", json={})).json() == {"ok": False, "says": says}
+        await site.slack.person("U0REMI00001").say(CHANNEL, "history")
         says = ""
-        assert (await amina.panes())["preparing"] == ""
+        at_home = await amina.panes("home")
+        assert at_home["preparing"] == ""
+        assert "unread" not in at_home["sidebar"], "history is no news"
         assert (await amina.say("Now"))["ok"]
         assert (await site.client.post("/desk/story", json={})).json() == {"says": "approved"}

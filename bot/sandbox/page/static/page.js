@@ -281,6 +281,7 @@
     "close-all": (control) => inTurn(() => post("close", { ...placeOf(control), all: true })),
     shortcut: (control) => post("shortcut", { callback: control.dataset.callback }),
     "message-shortcut": (control) => post("message-shortcut", { ...placeOf(control), callback: control.dataset.callback }),
+    dismiss: (control) => post("dismiss", { user: control.dataset.user, ts: control.dataset.ts }),
     delete: (control) => post("delete", placeOf(control)),
     "add-samples": (control) => addChip(control.closest("form"), null),
     unchip: (control) => {
@@ -392,7 +393,7 @@
 
   addEventListener("input", (event) => {
     const control = event.target;
-    if (control.classList.contains("words")) {
+    if (control.matches("textarea.words")) {
       grow(control);
       hint(control);
       remember(control);
@@ -501,7 +502,7 @@
   }
 
   function recall() {
-    for (const words of document.querySelectorAll(".words")) {
+    for (const words of document.querySelectorAll("textarea.words")) {
       if (!words.value && !words.dataset.recalled) words.value = sessionStorage.getItem(draftKey(words)) || "";
       words.dataset.recalled = "1";
     }
@@ -546,7 +547,7 @@
   });
 
   addEventListener("keydown", (event) => {
-    const words = event.target.classList && event.target.classList.contains("words") ? event.target : null;
+    const words = event.target.matches && event.target.matches("textarea.words") ? event.target : null;
     const list = words && $(words.getAttribute("aria-controls"));
     if (list && !list.hidden) {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
