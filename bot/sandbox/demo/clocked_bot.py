@@ -68,13 +68,17 @@ class Endpoints:
 
 async def _keep_following(bot: Bot, time: MovedTime) -> None:
     demo, told = os.getppid(), None
+    while not bot.health.started:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    # The first look at the summaries, a second after the start, notes since when days are summed up. By then a night
+    # may have passed here, and its day would be missing.
+    await bot.summary.tick()
     while os.getppid() == demo:
-        if bot.health.started:
-            if passed := time.follow():
-                await bot.schedule.catch_up(passed)
-            if told != time.offset:
-                told = time.offset
-                print(FOLLOWS, told.total_seconds(), flush=True)
+        if passed := time.follow():
+            await bot.schedule.catch_up(passed)
+        if told != time.offset:
+            told = time.offset
+            print(FOLLOWS, told.total_seconds(), flush=True)
         await asyncio.sleep(LOOK_EVERY_SECONDS)
     # A demo that was killed leaves no bot behind.
     signal.raise_signal(signal.SIGTERM)
