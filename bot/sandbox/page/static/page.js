@@ -131,13 +131,32 @@
     patch(pane, html);
     if (name === "thread") document.body.classList.toggle("has-thread", pane.childElementCount > 0);
     if (name === "thread") for (const list of pane.querySelectorAll(".scroll")) if (!lists.includes(list)) wasLow.push(list);
-    for (const list of wasLow) list.scrollTop = list.scrollHeight;
+    wasLow.forEach(toEnd);
     if (name === "modal") showModal();
   }
 
   function isLow(list) {
     return list.scrollHeight - list.scrollTop - list.clientHeight < 60;
   }
+
+  // Who reads the newest message goes on reading it when pictures arrive or a panel opens beside it.
+  const low = new WeakSet();
+
+  function toEnd(list) {
+    low.add(list);
+    list.scrollTop = list.scrollHeight;
+  }
+
+  const keepLow = (list) => low.has(list) && toEnd(list);
+  document.addEventListener(
+    "scroll",
+    ({ target }) => {
+      if (target.classList && target.classList.contains("scroll")) low[isLow(target) ? "add" : "delete"](target);
+    },
+    true,
+  );
+  document.addEventListener("load", ({ target }) => target.nodeName === "IMG" && keepLow(target.closest(".scroll") || target), true);
+  new ResizeObserver(() => document.querySelectorAll(".scroll").forEach(keepLow)).observe($("messages"));
 
   let focusBefore = null;
 
@@ -179,7 +198,7 @@
     versions = {};
     if (page.place === "home" && moved) post("home", {});
     return refresh().then(() => {
-      if (moved && !target.hash) $("messages").scrollTop = $("messages").scrollHeight;
+      if (moved && !target.hash) toEnd($("messages"));
       const thread = $("thread").querySelector("textarea");
       if (page.thread && thread) thread.focus();
       const named = target.hash && $(target.hash.slice(1));
@@ -480,8 +499,7 @@
     grow(words);
     hint(words);
     remember(words);
-    const list = form.closest("aside, main").querySelector(".scroll");
-    list.scrollTop = list.scrollHeight;
+    toEnd(form.closest("aside, main").querySelector(".scroll"));
     const told = await busy(form, () => post("say", body));
     if (told && !told.ok && !words.value) {
       words.value = text;
@@ -665,8 +683,7 @@
   document.body.classList.toggle("has-thread", $("thread").childElementCount > 0);
   recall();
   showModal();
-  $("messages").scrollTop = $("messages").scrollHeight;
-  for (const list of document.querySelectorAll("#thread .scroll")) list.scrollTop = list.scrollHeight;
+  document.querySelectorAll(".scroll").forEach(toEnd);
   if (page.place === "home") post("home", {});
   navigator.locks.request("workspace events", () => new Promise(listen));
   refresh();
