@@ -122,7 +122,8 @@ def _preview(batch: Batch) -> list[str]:
 def _decide(batch: Batch) -> list[Block]:
     buttons = []
     if batch.ready:
-        buttons.append(_send(ids.BATCH_CONFIRM, f"Send {batch.ready} checks", batch, batch.ready, primary=True))
+        checks = "1 check" if batch.ready == 1 else f"{batch.ready} checks"
+        buttons.append(_send(ids.BATCH_CONFIRM, f"Send {checks}", batch, batch.ready, primary=True))
     if batch.repeats:
         all_ = batch.ready + batch.repeats
         buttons.append(_send(ids.BATCH_CONFIRM_ALL, f"Send {all_}, repeats too", batch, all_))
@@ -133,10 +134,11 @@ def _decide(batch: Batch) -> list[Block]:
 
 
 def _send(action_id: str, text: str, batch: Batch, count: int, *, primary: bool = False) -> Block:
+    cost = "1 check goes to Smile ID and is" if count == 1 else f"{count} checks go to Smile ID and are"
     return kit.confirmed(
         _button(action_id, text, batch.id, primary=primary),
         title="Has every customer agreed?",
-        text=f"{count} checks go to Smile ID and are charged. You confirm that every customer knows that their photo "
+        text=f"{cost} charged. You confirm that every customer knows that their photo "
         "and ID information are compared with the authority's record, and has explicitly agreed.",
         confirm="All have agreed: send",
         deny="Not yet",

@@ -31,7 +31,7 @@ _TABLE = [
     ("NG", "", "22212300011", "C-11", "", "c-11.pdf", ""),
     ("NG", "DRIVERS_LICENSE", "ABC000000000", "C-12", "", "", ""),
 ]
-_BATCH = Batch(
+BATCH = Batch(
     id=_ID,
     state=BatchState.PREVIEW,
     requester=AMINA,
@@ -81,7 +81,7 @@ def _read() -> Batch:
     ]
     repeats = [[one.row, f"the same person as row {one.repeats}"] for one in found.applicants if one.repeats]
     return replace(
-        _BATCH,
+        BATCH,
         total=len(found.applicants),
         ready=len(found.applicants) - len({row for row, *_ in faults}) - len(repeats),
         repeats=len(repeats),
@@ -102,18 +102,18 @@ def _messages() -> Iterator[Scene]:
 
     faulty = _read()
     yield scene("Read: some rows have faults, one looks like a repeat", faulty, kind=PostKind.BATCH)
-    yield scene("Read: every row is ready", _BATCH, kind=PostKind.BATCH)
+    yield scene("Read: every row is ready", BATCH, kind=PostKind.BATCH)
     hopeless = replace(faulty, ready=0, repeats=0, preview={"faults": faulty.preview["faults"][:2]})
     yield scene("Read: no row can be sent", hopeless, kind=PostKind.BATCH)
-    refused = replace(_BATCH, state=BatchState.REFUSED, words="The table has a header and no rows.")
+    refused = replace(BATCH, state=BatchState.REFUSED, words="The table has a header and no rows.")
     yield scene("The file cannot be used", refused, kind=PostKind.BATCH)
-    yield scene("Confirmed", replace(_BATCH, state=BatchState.CONFIRMED))
-    yield scene("Sending", replace(_BATCH, state=BatchState.SENDING), _COUNTS)
-    yield scene("Paused", replace(_BATCH, state=BatchState.PAUSED), _COUNTS)
-    yield scene("Cancelled before it was sent", replace(_BATCH, state=BatchState.CANCELLED))
+    yield scene("Confirmed", replace(BATCH, state=BatchState.CONFIRMED))
+    yield scene("Sending", replace(BATCH, state=BatchState.SENDING), _COUNTS)
+    yield scene("Paused", replace(BATCH, state=BatchState.PAUSED), _COUNTS)
+    yield scene("Cancelled before it was sent", replace(BATCH, state=BatchState.CANCELLED))
     half = replace(_COUNTS, waiting=0, held=0, cancelled=7)
-    yield scene("The rest was cancelled", replace(_BATCH, state=BatchState.CANCELLED), half)
-    yield scene("Done", replace(_BATCH, state=BatchState.DONE), BatchCounts(approved=16, rejected=2, failed=2))
+    yield scene("The rest was cancelled", replace(BATCH, state=BatchState.CANCELLED), half)
+    yield scene("Done", replace(BATCH, state=BatchState.DONE), BatchCounts(approved=16, rejected=2, failed=2))
 
 
 def _files() -> Iterator[Scene]:
@@ -121,7 +121,7 @@ def _files() -> Iterator[Scene]:
         sent = File(channel=REQUESTS, thread_ts="1", name=name, data=data, comment=comment)
         return Scene(caption=caption, shows=sent, kinds=kinds, place=Place.THREAD if kinds else Place.DIRECT)
 
-    faults, comment = batch.faults_csv(_read()), batch.faults_comment(_BATCH)
+    faults, comment = batch.faults_csv(_read()), batch.faults_comment(BATCH)
     yield file("Rows with faults", f"{_ID}-faults.csv", faults, comment, PostKind.BATCH_FAULTS)
     rows = [
         replace(
@@ -139,7 +139,7 @@ def _files() -> Iterator[Scene]:
                      failure_words="The selfie: The file is damaged. Attach another one.")  # fmt: skip
     results = batch.results_csv([*rows, failed])
     comment = batch.results_comment(
-        _BATCH, BatchCounts(approved=15, rejected=2, failed=1, needs_person=2), still_open=True
+        BATCH, BatchCounts(approved=15, rejected=2, failed=1, needs_person=2), still_open=True
     )
     yield file("Results", f"{_ID}-results-open.csv", results, comment, PostKind.BATCH_RESULTS)
     yield file("The template", "applicants-template.csv", template_csv(), batch.TEMPLATE_COMMENT)
