@@ -7,7 +7,7 @@ PREFIX ?= production
 LOCK ?= requirements-charts.lock
 
 .PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
-.PHONY: node faults bench lock clean soak pictures docs
+.PHONY: node browser faults bench lock clean soak pictures docs
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -32,7 +32,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: faults-sample installation endurance node
+slow: faults-sample installation endurance node browser
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -57,6 +57,11 @@ unit: .venv/ready
 
 faults-sample installation endurance: .venv/ready
 	$(PYTEST) -m $(subst -sample,,$@)
+
+# The demo's page in the distribution's Chromium, which is installed where that is possible.
+browser: .venv/ready
+	command -v chromium >/dev/null || .ci/packages chromium fonts-lato
+	$(PYTEST) -n 2 -m browser tests/browser
 
 # Slack's own JavaScript libraries before the stand-in of Slack; Node.js comes with the development lock.
 node: .venv/ready tests/node/node_modules/ready

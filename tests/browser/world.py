@@ -1,0 +1,164 @@
+"""The real bot between the stand-ins, with the workspace's page before it, and people who use it in a browser."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
+
+from bot.sandbox.demo import KYC_BOT, settings_for
+from bot.sandbox.demo.people import AMINA, GIFT, MUSA, NIA, REMI, REQUESTS, REVIEWS, SETTINGS, SUMMARIES, ZOLA, move_in
+from bot.sandbox.demo.supervisor import Supervisor
+from bot.sandbox.page.serving import serve_page
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.smile_id import SmileIDSandbox
+from tests.patience import GIVE_UP_SECONDS
+
+__all__ = [
+    "AMINA", "GIFT", "MUSA", "NIA", "REMI", "REQUESTS", "REVIEWS", "SUMMARIES", "ZOLA", "Client", "Site", "open_site",
+]  # fmt: skip
+
+WIDE, PHONE = (1280, 860), (360, 740)
+SERIOUS = {"serious", "critical"}
+
+expect.set_options(timeout=GIVE_UP_SECONDS * 1000)
+
+
+@dataclass(slots=True, kw_only=True)
+class Client:
+    """One person's browser window."""
+
+    page: Page
+    address: str
+    person: str
+    complaints: list[str] = field(default_factory=list)
+    """Errors of the console, exceptions of the script, and requests to anywhere else."""
+
+    async def open(self, place: str = REQUESTS) -> None:
+        await self.page.goto(f"{self.address}as/{self.person}/{place}")
+
+    @property
+    def messages(self) -> Locator:
+        return self.page.locator("#messages .post")
+
+    @property
+    def modal(self) -> Locator:
+        return self.page.locator("#modal")
+
+    @property
+    def thread(self) -> Locator:
+        return self.page.locator("#thread .post")
+
+    async def say(self, text: str = "", *, files: Sequence[Path] = (), within: str = "#composer") -> None:
+        """Write it in the composer, of the channel or of `#thread`, and press Enter."""
+        composer = self.page.locator(within)
+        if files:
+            await composer.locator("input[type=file]").set_input_files(list(files))
+            await expect(composer.locator(".chips li")).to_have_count(len(files))
+        words = composer.locator("textarea")
+        await words.fill(text)
+        await words.press("Enter")
+
+    async def field(self, label: str) -> Locator:
+        return self.modal.get_by_label(label, exact=False).first
+
+    async def ask(self, *, first_name: str = "Ada", last_name: str = "Obi", number: str = "00000000000") -> None:
+        """`/kyc`, and the form filled in for a BVN of Nigeria with the sample photos, and sent."""
+        await self.say("/kyc")
+        await expect(self.modal).to_be_visible()
+        await self.modal.locator("[data-block=country]").select_option("NG")
+        await expect(self.modal.locator("[data-block=id_type] option[value=BVN]")).to_have_count(1)
+        await self.modal.locator("[data-block=id_type]").select_option("BVN")
+        await expect(self.modal.locator("[data-block=id_number]")).to_be_visible()
+        for block, text in (("id_number", number), ("first_name", first_name), ("last_name", last_name)):
+            await self.modal.locator(f"[data-block={block}]").fill(text)
+        for block, count in (("selfie", 1), ("liveness", 8)):
+            await self.modal.locator(f"[data-act=samples][data-block={block}]").click()
+            await expect(self.modal.locator(f".file:has([data-block={block}])")).to_have_count(count)
+        await self.modal.locator("[data-block=consent] input").check()
+        await self.modal.get_by_role("button", name="Send to Smile ID").click()
+        await expect(self.modal).not_to_be_visible()
+
+    async def open_thread_of(self, text: str) -> None:
+        await self.messages.filter(has_text=text).last.locator(".replies").click()
+        await expect(self.page.locator("#thread textarea")).to_be_visible()
+
+    async def accessibility_faults(self) -> list[str]:
+        """What axe-core finds serious on the page as it is now, by rule and place."""
+        found = (await Axe().run(self.page)).response
+        return [
+            f"{violation['id']}: {', '.join(str(node['target']) for node in violation['nodes'])}"
+            for violation in found["violations"]
+            if violation["impact"] in SERIOUS
+        ]
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    slack: SlackSandbox
+    smile_id: SmileIDSandbox
+    bot: Supervisor
+    address: str
+    browser: Browser
+    clients: list[Client] = field(default_factory=list)
+
+    async def client(
+        self, person: str = "amina", *, place: str = REQUESTS, size: tuple[int, int] = WIDE, dark: bool = False
+    ) -> Client:
+        context = await self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
+        )
+        client = Client(page=await context.new_page(), address=self.address, person=person)
+        client.page.set_default_timeout(GIVE_UP_SECONDS * 1000)
+        self._watch(client)
+        self.clients.append(client)
+        await client.open(place)
+        return client
+
+    def _watch(self, client: Client) -> None:
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"}:
+                client.complaints.append(f"console: {message.text}")
+
+        client.page.on("console", on_console)
+        client.page.on("pageerror", lambda error: client.complaints.append(f"script: {error}"))
+        client.page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((self.address, "data:", "blob:"))
+                else client.complaints.append(f"asks somebody else: {request.url}")
+            ),
+        )
+
+    @property
+    def complaints(self) -> list[str]:
+        return [complaint for client in self.clients for complaint in client.complaints]
+
+
+@asynccontextmanager
+async def open_site(
+    browser: Browser, tmp_path: Path, *, story: str = "approved", **settings: str
+) -> AsyncIterator[Site]:
+    """A workspace without history. At its end no browser may have complained of anything."""
+    async with AsyncExitStack() as stack:
+        slack = SlackSandbox(trigger_seconds=GIVE_UP_SECONDS, answer_seconds=GIVE_UP_SECONDS)
+        smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", story=story)
+        for stand_in in (slack, smile_id):
+            await stand_in.start()
+            stack.push_async_callback(stand_in.stop)
+        move_in(slack)
+        bot = Supervisor((*KYC_BOT, "serve"), settings_for(slack, smile_id, database=tmp_path / "kyc.db") | SETTINGS)
+        starting = asyncio.create_task(bot.start())
+        stack.push_async_callback(bot.stop)
+        address = await stack.enter_async_context(serve_page(slack))
+        await starting
+        await slack.wait_for(lambda: slack.socket_count == 1, GIVE_UP_SECONDS)
+        site = Site(slack=slack, smile_id=smile_id, bot=bot, address=address, browser=browser)
+        yield site
+        for client in site.clients:
+            await client.page.context.close()
+        assert site.complaints == []
