@@ -233,7 +233,7 @@ class Acts:
     async def close(self, view_id: str, *, all_views: bool) -> Answer:
         modal = self._modal(view_id)
         self._screen.forget_form(view_id)
-        await modal.close(all_views=all_views)
+        await modal.close(all_views=all_views or modal.view["clear_on_close"])
         return DONE
 
 

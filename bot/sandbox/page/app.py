@@ -152,9 +152,9 @@ class _Page:
 
     def _view(self, request: Request) -> View:
         wanted = request.query_params.get("shown", "")
-        return View(
-            user=self._user(request),
-            place=request.path_params["place"],
+        return self._panes.view(
+            self._user(request),
+            request.path_params["place"],
             thread_ts=request.query_params.get("thread") or None,
             shown=int(wanted) if wanted.isdecimal() else SHOWN,
         )
@@ -165,7 +165,7 @@ class _Page:
         if user is None:
             raise HTTPException(404, "nobody is in this workspace")
         channels = sight.channels_of(self._slack, user)
-        return RedirectResponse(View(user=user, place=channels[0].id if channels else sight.HOME).url(), 303)
+        return RedirectResponse(self._panes.view(user, channels[0].id if channels else sight.HOME).url(), 303)
 
     def _draw(self, request: Request) -> tuple[View, dict[str, Markup]]:
         view = self._view(request)

@@ -39,6 +39,8 @@ class View:
     """Who looks, and at what."""
 
     user: User
+    handle: str
+    """What stands for the person in addresses."""
     place: str
     """A channel's id, or HOME."""
     thread_ts: str | None = None
@@ -47,7 +49,10 @@ class View:
     def url(self, *, place: str | None = None, thread_ts: str | None = None) -> str:
         """Of another place of the same person."""
         thread = f"?thread={thread_ts}" if thread_ts else ""
-        return f"/as/{self.user.name}/{place or self.place}{thread}"
+        return f"/as/{self.handle}/{place or self.place}{thread}"
+
+    def file_url(self, file_id: str) -> str:
+        return f"/as/{self.handle}/files/{file_id}"
 
 
 class Panes:
@@ -61,6 +66,10 @@ class Panes:
         self._manifest = manifest
         self._roles = roles
         self._title = title
+
+    def view(self, user: User, place: str, *, thread_ts: str | None = None, shown: int = SHOWN) -> View:
+        handle = sight.handle(self._slack, user)
+        return View(user=user, handle=handle, place=place, thread_ts=thread_ts, shown=shown)
 
     def draw(self, view: View, *, is_looked_at: bool = True) -> dict[str, Markup]:
         """Every pane by its name. `is_looked_at`: what is shown counts as read.
@@ -115,7 +124,7 @@ class Panes:
         """One of those whom one can be."""
         posts = sight.direct_posts(self._slack, user)
         screen = self._screens.of(user.id)
-        other = View(user=user, place=self._place_for(user, view.place))
+        other = self.view(user, self._place_for(user, view.place))
         return {
             **self._face(user),
             "id": user.id,
@@ -173,7 +182,7 @@ class Panes:
                         "name": user.name,
                         "words": _cut(words.replace("\n", " · "), _NOTICE_LENGTH),
                         "count": len(posts),
-                        "url": View(user=user, place=sight.direct_channel_id(user)).url(),
+                        "url": self.view(user, sight.direct_channel_id(user)).url(),
                         "id": user.id,
                         "ts": posts[-1].ts,
                     }
@@ -302,7 +311,7 @@ class Panes:
     def _file(self, view: View, file: SlackFile) -> str:
         if file.is_deleted:
             return '<div class="attached"><span class="hint">This file was deleted.</span></div>'
-        link = f"/as/{view.user.name}/files/{file.id}"
+        link = view.file_url(file.id)
         is_picture = file.mimetype in _PICTURES
         content = None
         if not is_picture and file.filetype in ("csv", "text", "json") and file.size <= _SNIPPET_MAX_BYTES:
@@ -366,7 +375,7 @@ class Panes:
 
     def _picture(self, view: View, name: str) -> str | None:
         """Only files of the workspace: nothing is fetched from another host."""
-        return f"/as/{view.user.name}/files/{name}" if name in self._slack.files else None
+        return view.file_url(name) if name in self._slack.files else None
 
 
 def _moment(post: Message) -> datetime:

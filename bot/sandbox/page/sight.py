@@ -1,9 +1,12 @@
 """Who sees what: people, places and messages as one person may see them."""
 
+import re
+
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.server import SlackSandbox
 from bot.sandbox.slack.world import BOT_USER_ID, Channel, Message, User
 
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 HOME = "home"
 """The place of the app's Home tab."""
 
@@ -27,6 +30,12 @@ def find_person(slack: SlackSandbox, wanted: str) -> User:
         if wanted in (user.name, user.id):
             return user
     raise NotSeen(f"there is no {wanted} here")
+
+
+def handle(slack: SlackSandbox, user: User) -> str:
+    """What stands for this person in an address: the name, where it is plain and nobody else's."""
+    names = [other.name for other in people(slack)]
+    return user.name if _PLAIN.fullmatch(user.name) and names.count(user.name) == 1 else user.id
 
 
 def may_see(user: User, channel: Channel) -> bool:
