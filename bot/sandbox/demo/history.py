@@ -7,8 +7,8 @@ import random
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from functools import cache
+from datetime import UTC, datetime, time, timedelta
+from functools import cache, partial
 from importlib import resources
 from typing import assert_never
 from zoneinfo import ZoneInfo
@@ -81,6 +81,8 @@ class History:
         self._roots: dict[str, Message] = {}
         """By key of a check: the bot's own message that opens its thread."""
         self._under_way: set[asyncio.Task[None]] = set()
+        self._latest = datetime.now(UTC)
+        """No step of the day that is played goes beyond this."""
 
     async def play(self, now: datetime) -> None:
         """All of it, up to `now`. Raises DemoFailed where the bot does not say what history has it say."""
@@ -88,11 +90,13 @@ class History:
         midnight = datetime.combine(now.astimezone(self._zone).date(), time(0), self._zone)
         try:
             yesterday = midnight - timedelta(days=1)
-            await self._play_day(YESTERDAY, [on_day(step.at, yesterday) for step in YESTERDAY], until=midnight)
-            await self._passage.to(min(midnight + timedelta(seconds=1), now))
+            self._latest = min(midnight, now)
+            await self._play_day(YESTERDAY, [on_day(step.at, yesterday) for step in YESTERDAY])
+            self._latest = now
+            await self._go_to(midnight + timedelta(seconds=1))
             await self._until(lambda: bool(self._slack.messages(SUMMARIES)), "yesterday's summary was not posted")
             await self._passage.rest()
-            await self._play_day(TODAY, [fitted(step.at, midnight, now) for step in TODAY], until=now)
+            await self._play_day(TODAY, [fitted(step.at, midnight, now) for step in TODAY])
             await self._passage.to_the_present()
             await self._passage.rest()
         finally:
@@ -108,16 +112,22 @@ class History:
         await self._ask(last)
         await self._rest()
 
-    async def _play_day(self, steps: Sequence[Step], moments: Sequence[datetime], *, until: datetime) -> None:
+    async def _play_day(self, steps: Sequence[Step], moments: Sequence[datetime]) -> None:
         last = moments[0]
-        for step, planned in zip(steps, moments, strict=True):
-            moment = min(planned + timedelta(seconds=self._rng.uniform(0, 59)), until)
+        for step, moment in zip(steps, moments, strict=True):
             if moment - last > TOGETHER or not isinstance(step, Ask):
                 await self._rest()
-            await self._passage.to(moment)
+            await self._go_to(moment + timedelta(seconds=self._rng.uniform(0, 59)))
             await self._do(step)
             last = moment
         await self._rest()
+
+    async def _go_to(self, moment: datetime) -> None:
+        await self._passage.to(min(moment, self._latest))
+
+    async def _let_smile_id_work(self) -> None:
+        """Seconds pass while a check is on its way, as they do in earnest."""
+        await self._go_to(self._slack.world.clock() + timedelta(seconds=self._rng.uniform(4, 40)))
 
     async def _do(self, step: Step) -> None:
         match step:
@@ -154,6 +164,7 @@ class History:
             await self._write(ask, applicant)
         else:
             await self._fill_in(ask, applicant)
+        await self._let_smile_id_work()
         task = asyncio.create_task(self._see_through(ask, applicant))
         self._under_way.add(task)
         if ask.key:
@@ -226,6 +237,11 @@ class History:
 
         await self._until(is_read, "the table was not read")
         await person.click(found[0], ids.BATCH_CONFIRM)
+        await self._let_smile_id_work()
+        replies = partial(self._replies, found[0])
+        await self._until(lambda: any("Results of" in self._plain(m) for m in replies()), "the batch had no results")
+        # Its progress is shown anew every few seconds.
+        await self._let_smile_id_work()
         await self._until(lambda: "Done" in self._plain(found[0]), "the batch did not end")
         self._count(len(batch.stories))
 

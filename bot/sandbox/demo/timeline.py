@@ -143,8 +143,8 @@ TODAY: tuple[Step, ...] = (
     Ask(at=time(14, 3), by=AMINA, story="approved", ending=Ending.APPROVED),
     Ask(at=time(15, 27), by=TUNDE, story="approved", ending=Ending.APPROVED),
     Ask(at=time(16, 15), by=AMINA, story="provisional", ending=Ending.NOT_FINAL),
-    Ask(at=time(17, 8), by=TUNDE, story="never", ending=Ending.ON_ITS_WAY),
-    Ask(at=time(17, 22), by=AMINA, story="approved", ending=Ending.APPROVED, way=Way.LIVENESS),
+    Ask(at=time(17, 17), by=TUNDE, story="never", ending=Ending.ON_ITS_WAY),
+    Ask(at=time(17, 28), by=AMINA, story="approved", ending=Ending.APPROVED, way=Way.LIVENESS),
 )
 
 DAY_BEGINS, DAY_ENDS = time(8, 30), time(17, 30)

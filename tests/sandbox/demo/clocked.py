@@ -17,6 +17,19 @@ from tests.journeys.world import PHOTOS
 from tests.patience import GIVE_UP_SECONDS
 
 
+async def ask(slack: SlackSandbox) -> None:
+    """A check by the analyst, with the least that it needs."""
+    amina = slack.person(ANALYST)
+    assert (await amina.command("")).ok
+    modal = await amina.modal()
+    await modal.choose("country", "NG")
+    await modal.choose("id_type", "BVN")
+    await modal.fill("id_number", "00000000000")
+    await modal.attach("selfie", await amina.upload((PHOTOS / "selfie.jpg").read_bytes(), "selfie.jpg"))
+    await modal.choose("consent", ["consented"])
+    assert (await modal.submit()).closed
+
+
 class Clocked:
     def __init__(
         self, slack: SlackSandbox, smile_id: SmileIDSandbox, clock: ClockFile, bot: Supervisor, admin: str
@@ -32,16 +45,7 @@ class Clocked:
         await self.passage.by(timedelta(**by))
 
     async def ask(self) -> None:
-        """A check, with the least that it needs."""
-        amina = self.slack.person(ANALYST)
-        assert (await amina.command("")).ok
-        modal = await amina.modal()
-        await modal.choose("country", "NG")
-        await modal.choose("id_type", "BVN")
-        await modal.fill("id_number", "00000000000")
-        await modal.attach("selfie", await amina.upload((PHOTOS / "selfie.jpg").read_bytes(), "selfie.jpg"))
-        await modal.choose("consent", ["consented"])
-        assert (await modal.submit()).closed
+        await ask(self.slack)
 
     def replies(self) -> list[str]:
         return [self.slack.plain(m) for m in self.slack.messages(CHANNEL) if m.thread_ts not in (None, m.ts)]

@@ -13,9 +13,12 @@ import pytest
 from bot.sandbox.demo import ANALYST, CHANNEL, KYC_BOT, free_port
 from bot.sandbox.demo.launcher import Demo, open_demo, run
 from bot.sandbox.demo.people import SUMMARIES
+from bot.sandbox.desk import DeskPanel
 from bot.sandbox.smile_id.stories import STORIES
 from tests.journeys.site import bare, kyc_bot
+from tests.journeys.world import PHOTOS
 from tests.patience import GIVE_UP_SECONDS
+from tests.sandbox.demo.clocked import ask
 
 pytestmark = pytest.mark.anyio
 
@@ -44,8 +47,9 @@ class Run:
         found = re.search(r"http://127\.0\.0\.1:\d+/", "\n".join(self.said))
         return found[0] if found else ""
 
-    def hear(self, demo: Demo) -> None:
+    def hear(self, demo: Demo) -> DeskPanel:
         self.demos.append(demo)
+        return DeskPanel(demo.slack, demo.smile_id, demo)
 
     async def is_ready(self, count: int = 1) -> Demo:
         """The demo that was begun as the `count`th one, once people can act there."""
@@ -100,8 +104,9 @@ async def test_a_reset_begins_anew_at_the_same_address() -> None:
         first = await found.is_ready()
         await first.slack.person(ANALYST).say(CHANNEL, "Before the reset")
         assert "Before the reset" in (await http.get(f"{found.address}as/amina/{CHANNEL}")).text
-        says = await first.reset()
-        assert "begins anew" in says
+        answer = await http.post(f"{found.address}desk/reset", json={}, headers={"X-Workspace": "1"})
+        assert answer.json()["ok"]
+        assert "begins anew" in answer.json()["says"]
         second = await found.is_ready(2)
         assert (second.slack, second.database) != (first.slack, first.database)
         assert not first.database.exists()
@@ -109,6 +114,21 @@ async def test_a_reset_begins_anew_at_the_same_address() -> None:
         page = await http.get(f"{found.address}as/amina/{CHANNEL}")
         assert "Before the reset" not in page.text
         assert "— Approved" in page.text
+
+
+async def test_a_kill_in_the_middle_of_an_upload_is_seen_through_from_the_desk() -> None:
+    async with running() as found, httpx.AsyncClient(timeout=GIVE_UP_SECONDS) as http:
+        demo = await found.is_ready()
+        armed = await http.post(
+            f"{found.address}desk/break", json={"breakage": "kill-in-upload"}, headers={"X-Workspace": "1"}
+        )
+        assert armed.json()["ok"]
+        await ask(demo.slack)
+        await demo.slack.wait_for(lambda: demo.bot.kills == 1)
+        await demo.slack.wait_for(lambda: sum(FINISHED in reply for reply in replies(demo)) == 2)
+        await demo.slack.wait_for(lambda: demo.bot.state == "running")
+        assert len(demo.smile_id.jobs) == 2
+        assert sum(request.call == "put" for request in demo.smile_id.requests) == 2
 
 
 async def test_a_reset_while_everything_begins_is_heard() -> None:
@@ -266,9 +286,8 @@ async def started_smile_id(*arguments: str) -> AsyncIterator[str]:
 
 async def _ask(slack_url: str) -> None:
     """A check by the stand-in's own endpoints, until its result stands in the channel."""
-    photos = Path(__file__).parents[3] / "bot" / "sandbox" / "data" / "photos"
     values = {
-        "country": "NG", "id_type": "BVN", "id_number": "00000000000", "selfie": str(photos / "selfie.jpg"),
+        "country": "NG", "id_type": "BVN", "id_number": "00000000000", "selfie": str(PHOTOS / "selfie.jpg"),
         "consent": ["consented"],
     }  # fmt: skip
     async with httpx.AsyncClient(base_url=slack_url, timeout=GIVE_UP_SECONDS) as http:
