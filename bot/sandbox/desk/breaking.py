@@ -5,6 +5,7 @@ stand-ins offer tests too, and of the one thing that can happen to the bot: SIGK
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ NO_CALLBACK_YET = "No callback has been sent yet: ask for a check first."
 _POSTS = frozenset({"chat.postMessage", "chat.update", "chat.postEphemeral"})
 _FORGED = "Zm9yZ2VkIGJ5IHRoZSBkZXNrIG9mIHRoZSBkZW1vLCBub3QgYnkgU21pbGU="
 _STALE = timedelta(days=1)
+_NOTICED_SECONDS = 1.0
 
 
 class Part(StrEnum):
@@ -202,17 +204,18 @@ class Breaker:
     async def start(self, key: str) -> str:
         """Says what happened or begins now; one that is on already begins anew. Raises KeyError."""
         breakage = BREAKAGES[key]
+        if breakage.lasts is not None:
+            self._begin(key, breakage, breakage.lasts)
         act = self._at_once.get(key)
         says = await act(self) if act is not None else ""
-        if breakage.lasts is None:
-            self._changed()
-            return says
-        self._end(key)
-        timer = self._later(breakage.lasts.total_seconds(), lambda: self.mend(key))
-        until = datetime.now().astimezone() + breakage.lasts
-        self.running[key] = Running(key=key, breakage=breakage, until=until, timer=timer)
         self._changed()
-        return f"{breakage.title}: on."
+        return says or f"{breakage.title}: on."
+
+    def _begin(self, key: str, breakage: Breakage, lasts: timedelta) -> None:
+        self._end(key)
+        timer = self._later(lasts.total_seconds(), lambda: self.mend(key))
+        until = datetime.now().astimezone() + lasts
+        self.running[key] = Running(key=key, breakage=breakage, until=until, timer=timer)
 
     def mend(self, key: str | None = None) -> None:
         """End this, or everything. Harmless where nothing is wrong."""
@@ -274,7 +277,7 @@ class Breaker:
 
     async def _cut(self) -> str:
         count = self._slack.socket_count
-        await self._slack.disconnect_sockets(abrupt=True)
+        await self._cut_sockets()
         return f"{count} {'connection' if count == 1 else 'connections'} cut. The bot connects again by itself."
 
     async def _double(self) -> str:
@@ -301,8 +304,14 @@ class Breaker:
             return "The bot did not answer."
 
     async def _leave(self) -> str:
-        await self._slack.disconnect_sockets(abrupt=True)
+        await self._cut_sockets()
         return ""
+
+    async def _cut_sockets(self) -> None:
+        """Returns once both sides have noticed, unless the bot was quicker in connecting again."""
+        await self._slack.disconnect_sockets(abrupt=True)
+        with contextlib.suppress(TimeoutError):
+            await self._slack.wait_for(lambda: self._slack.socket_count == 0, _NOTICED_SECONDS)
 
     _at_once: Mapping[str, Callable[["Breaker"], Awaitable[str]]] = {
         "kill": _kill,
