@@ -19,7 +19,7 @@ from bot.sandbox.demo.supervisor import Supervisor, clocked_bot
 from bot.sandbox.desk import DeskPanel
 from bot.sandbox.page.app import Desk
 from bot.sandbox.page.serving import serve_page
-from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack import ClientRefuses, SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.sandbox.smile_id.playing import Pace
 
@@ -62,13 +62,16 @@ class Demo:
         """Start the bot and let it live through what happened before the page was opened. Raises DemoFailed."""
         self._watching = asyncio.create_task(self._pass_on_news())
         await self.bot.start()
-        await self.slack.wait_for(lambda: self.slack.socket_count == 1, GIVE_UP_SECONDS)
         history = History(self.slack, self.smile_id, self._passage, zone=ZONE, on_progress=self._tell)
-        if self._with_history:
-            await history.play(datetime.now(UTC))
-        else:
-            self._tell(Progress(total=1))
-            await history.play_one_check()
+        try:
+            await self.slack.wait_for(lambda: self.slack.socket_count == 1, GIVE_UP_SECONDS)
+            if self._with_history:
+                await history.play(datetime.now(UTC))
+            else:
+                self._tell(Progress(total=1))
+                await history.play_one_check()
+        except (DemoFailed, ClientRefuses, TimeoutError) as fault:
+            raise DemoFailed("\n".join([str(fault), "The bot's last words:", *list(self.bot.log)[-5:]])) from fault
         self.smile_id.pace.callback_delay_seconds = WATCHABLE.callback_delay_seconds
         self.smile_id.pace.review_delay_seconds = WATCHABLE.review_delay_seconds
         self._say_preparing("")
