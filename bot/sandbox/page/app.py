@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -156,7 +157,7 @@ class _Page:
             self._user(request),
             request.path_params["place"],
             thread_ts=request.query_params.get("thread") or None,
-            shown=int(wanted) if wanted.isdecimal() else SHOWN,
+            shown=int(wanted) if re.fullmatch("[1-9][0-9]{0,4}", wanted) else SHOWN,
         )
 
     async def begin(self, _request: Request) -> Response:

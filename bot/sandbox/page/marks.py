@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 _KEPT = re.compile("\ue000(\\d+)\ue001")
+_OURS = str.maketrans("\ue000\ue001", "\ufffd\ufffd")
+"""What marks a kept piece means nothing in the text that is given."""
 _CODE = re.compile("```(.+?)```|`(?!\u2060)([^`\n]+)`(?!\u2060)", re.DOTALL)
 _TOKEN = re.compile(r"<([^<>]*)>")
 _BARE = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
@@ -71,7 +73,7 @@ def mrkdwn(text: str, reader: Reader) -> str:
         tag = "pre" if found[1] is not None else "code"
         return keep(f"<{tag}>{_safe(found[1] or found[2])}</{tag}>")
 
-    text = _CODE.sub(code, text)
+    text = _CODE.sub(code, text.translate(_OURS))
     text = _TOKEN.sub(lambda found: keep(_token(found[1], reader)), text)
     text = _EMOJI.sub(lambda found: keep(f'<span class="emoji">{found[0]}</span>'), _safe(text))
     for pattern, tag in _STYLES:
@@ -131,10 +133,13 @@ def _ago(span: timedelta) -> str:
 
 
 def _date(target: str, fallback: str, reader: Reader) -> str:
-    _mark, seconds, form, *_link = target.split("^")
     if not fallback:
         raise NotDrawn(f"a date without words for old clients: {target}")
-    moment = datetime.fromtimestamp(int(seconds), UTC).astimezone(reader.zone)
+    try:
+        _mark, seconds, form, *_link = target.split("^")
+        moment = datetime.fromtimestamp(int(seconds), UTC).astimezone(reader.zone)
+    except (ValueError, OverflowError, OSError) as reason:
+        raise NotDrawn(f"no date: {target[:60]}") from reason
 
     def part(found: re.Match[str]) -> str:
         if found[1] == "ago":

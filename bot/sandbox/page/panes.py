@@ -364,7 +364,11 @@ class Panes:
 
     def _leads_to(self, view: View, url: str) -> str | None:
         """A permalink leads to its place on this page, everything else out of it."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            # Anybody may write `http://[`.
+            return None
         words = parts.path.strip("/").split("/")
         if parts.hostname == f"{TEAM_DOMAIN}.slack.com" and len(words) == 3 and words[0] == "archives":
             ts = f"{words[2][1:-6]}.{words[2][-6:]}"

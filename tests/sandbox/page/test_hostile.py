@@ -109,6 +109,33 @@ async def test_a_block_that_is_not_known_is_a_visible_box(caplog: pytest.LogCapt
     assert "a block is not drawn" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "words", ["http://[x", "https://[::1/x", "\ue0005\ue001", "`\ue0000\ue001`", "<!date^1e9^{date}|x>"]
+)
+async def test_no_words_of_a_person_close_the_channel_to_others(words: str) -> None:
+    async with page_of() as site:
+        await site.browser("remi").say(f"look: {words}")
+        assert "look: " in await site.browser("amina").sees()
+
+
+@pytest.mark.parametrize(
+    "words", ["<http://[x|y>", "<!date^1|x>", "<!date^now^{date}|x>", f"<!date^{10**17}^{{date}}|x>", "\ue0005\ue001"]
+)
+async def test_no_words_of_the_bot_close_the_channel(words: str) -> None:
+    async with page_of() as site:
+        await client_of(site.slack).chat_postMessage(
+            channel=CHANNEL, text="x", blocks=[section(words), section("after")]
+        )
+        assert "after" in await site.browser().sees()
+
+
+@pytest.mark.parametrize("shown", ["0", "-1", "x", "9" * 5000])
+async def test_a_number_of_messages_that_makes_no_sense_is_the_usual_one(shown: str) -> None:
+    async with page_of() as site:
+        await site.browser().say("hello")
+        assert "hello" in await site.browser().sees(shown=shown)
+
+
 async def test_files_are_shown_only_where_a_browser_can_do_no_harm_with_them() -> None:
     async with page_of() as site:
         slack = site.slack
