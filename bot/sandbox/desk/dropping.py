@@ -194,6 +194,8 @@ class Tile:
     """Their names, in the order in which they are dropped."""
     picture: str = ""
     """The file that is shown on it."""
+    words: str = ""
+    """What one writes beside it in a message."""
 
 
 _MAKERS: Mapping[str, Callable[[], bytes]] = {
@@ -220,17 +222,17 @@ _PORTRAITS = tuple(f"{one.slug}.jpg" for one in APPLICANTS)
 
 
 def _person(one: Applicant) -> Tile:
-    about = f"{one.country} {one.id_type} {one.id_number} {one.first_name} {one.last_name} {one.dob}"
-    return Tile(title=f"{one.first_name} {one.last_name}", purpose=about, files=(f"{one.slug}.jpg",),
-                picture=f"{one.slug}.jpg")  # fmt: skip
+    words = f"{one.country} {one.id_type} {one.id_number} {one.first_name} {one.last_name} {one.dob}"
+    name = f"{one.slug}.jpg"
+    return Tile(title=f"{one.first_name} {one.last_name}", purpose=words, files=(name,), picture=name, words=words)
 
 
-def _whole_capture(one: Applicant) -> Tile:
+def _liveness(one: Applicant) -> Tile:
     frames = tuple(f"{one.slug}-liveness-{number}.jpg" for number in range(faces.FRAMES))
     return Tile(
-        title=f"{one.first_name}, with liveness",
-        purpose="A selfie and eight liveness images, from a neutral face to a smile.",
-        files=(f"{one.slug}.jpg", *frames),
+        title=f"{one.first_name}'s liveness images",
+        purpose="Eight, from a neutral face to a smile: for the form's second file field.",
+        files=frames,
         picture=frames[-1],
     )
 
@@ -257,7 +259,7 @@ SHELVES: Mapping[str, tuple[Tile, ...]] = {
             files=("applicants.xlsx",),
         ),
     ),
-    "Good photos": (*(_person(one) for one in APPLICANTS), *(_whole_capture(one) for one in APPLICANTS[:2])),
+    "Good photos": (*(_person(one) for one in APPLICANTS), *(_liveness(one) for one in APPLICANTS[:2])),
     "Photos that are not good": (
         _bad("Too dark", "The bot asks before it pays for the check.", "too-dark.jpg"),
         _bad("Blurred", "The bot asks before it pays for the check.", "too-blurred.jpg"),

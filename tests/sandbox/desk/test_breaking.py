@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import httpx
@@ -243,3 +244,9 @@ async def test_a_stale_callback_is_signed_a_day_ago() -> None:
         stale = broken.stage.received[-1]
         assert stale["signature"] == broken.smile_id.sign(stale["timestamp"])
         assert stale["timestamp"] < (broken.slack.world.clock() - timedelta(hours=23)).isoformat()
+
+
+def test_the_page_about_the_sandbox_lists_the_breakages_in_the_same_words() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    rows = [f"| {breakage.title} | {breakage.shows} |" for breakage in BREAKAGES.values()]
+    assert "\n".join(["| what breaks | what people see |", "| --- | --- |", *rows]) + "\n" in page

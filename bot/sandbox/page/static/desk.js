@@ -68,13 +68,27 @@
     if (!use || use.getAttribute("aria-busy") === "true") return;
     use.setAttribute("aria-busy", "true");
     try {
-      const taken = await files(namesOf(use.closest("[data-files]")));
-      if (!document.querySelector("form.composer")) window.workspace.say("Go to a channel or a direct message first.");
-      else if (taken.length) window.workspace.drop(taken);
+      const tile = use.closest("[data-files]");
+      const taken = await files(namesOf(tile));
+      const composer = document.querySelector("#composer form.composer");
+      if (!composer) window.workspace.say("Go to a channel or a direct message first.");
+      else if (taken.length) {
+        window.workspace.drop(taken);
+        write(composer, tile.dataset.words);
+      }
     } finally {
       use.removeAttribute("aria-busy");
     }
   });
+
+  // What a bot that is mentioned, or written to, wants to know beside a file.
+  function write(composer, words) {
+    const box = composer.querySelector("textarea");
+    const mention = composer.dataset.channel.startsWith("D") ? "" : "@kyc-bot ";
+    if (box.value) return;
+    box.value = mention + words;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  }
 
   desk.addEventListener("dragstart", (event) => {
     const tile = event.target.closest && event.target.closest("[data-files]");
