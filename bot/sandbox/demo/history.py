@@ -27,6 +27,7 @@ from bot.sandbox.demo.timeline import (
     Batch,
     Cancel,
     Claim,
+    Command,
     Decide,
     Ending,
     OpenHome,
@@ -149,12 +150,22 @@ class History:
                 (question,) = [m for m in self._replies(root) if ids.CANCEL in str(m.blocks)]
                 await self._person(step.by).click(question, ids.CANCEL)
                 await self._until(lambda: "Cancelled" in self._plain(root), "the check was not cancelled")
+            case Command():
+                if not await self._command(step.by, step.text):
+                    raise DemoFailed(f"history stopped: /kyc {step.text} said nothing")
             case OpenHome():
                 person = self._person(step.by)
                 await person.open_home()
                 await self._until(lambda: person.home is not None, "the Home tab stayed empty")
             case _:
                 assert_never(step)
+
+    async def _command(self, by: str, text: str) -> str:
+        """What the bot answers at once, to this person alone."""
+        reply = await self._person(by).command(text)
+        if not reply.ok:
+            raise DemoFailed(f"history stopped: /kyc {text} was not answered ({reply.error})")
+        return reply.text
 
     # Checks
 
@@ -186,9 +197,7 @@ class History:
 
     async def _fill_in(self, ask: Ask, applicant: Applicant) -> None:
         person = self._person(ask.by)
-        reply = await person.command("")
-        if not reply.ok:
-            raise DemoFailed(f"/kyc was not answered: {reply.error}")
+        await self._command(ask.by, "check" if ask.way is Way.CHECK else "")
         modal = await person.modal()
         await modal.choose("country", applicant.country)
         await modal.choose("id_type", applicant.id_type)
@@ -203,7 +212,7 @@ class History:
         await modal.choose("consent", ["consented"])
         submission = await modal.submit()
         if not submission.closed:
-            raise DemoFailed(f"the form was refused: {submission.errors or submission.problem or submission}")
+            raise DemoFailed(f"history stopped: the form was refused: {submission}")
 
     async def _write(self, ask: Ask, applicant: Applicant) -> None:
         person = self._person(ask.by)
@@ -256,7 +265,7 @@ class History:
         reference = self._reference(key)
         cards = [m for m in self._slack.messages(REVIEWS) if m.thread_ts is None and reference in self._plain(m)]
         if not cards:
-            raise DemoFailed(f"there is no card of {reference}")
+            raise DemoFailed(f"history stopped: there is no card of {reference}")
         return cards[-1]
 
     def _reference(self, key: str) -> str:
@@ -270,7 +279,7 @@ class History:
         )
         reply = await self._person(by).click(self._card(key), action_id)
         if not reply.ok:
-            raise DemoFailed(f"the click was not answered: {reply.error}")
+            raise DemoFailed(f"history stopped: the click was not answered: {reply.error}")
 
     async def _decide(self, step: Decide) -> None:
         await self._click_card(step.by, step.key, f"{ids.REVIEW_DECIDE}:{step.decision.value}")
@@ -278,7 +287,7 @@ class History:
         await modal.choose(ids.REASON, step.reason)
         submission = await modal.submit()
         if not submission.closed:
-            raise DemoFailed(f"the decision was refused: {submission.errors or submission}")
+            raise DemoFailed(f"history stopped: the decision was refused: {submission.errors or submission}")
         by = f"by @{self._slack.users[step.by].name}"
         root = self._roots[step.key]
         await self._until(lambda: any(by in self._plain(m) for m in self._replies(root)), "the decision was not told")

@@ -9,16 +9,17 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from bot.domain.review.review import Decision
-from bot.sandbox.demo.people import AMINA, REMI, TUNDE, ZOLA
+from bot.sandbox.demo.people import AMINA, NIA, REMI, TUNDE, ZOLA
 
 
 class Way(StrEnum):
     """How a check is asked for."""
 
-    FORM = "form"
-    LIVENESS = "form with liveness images"
+    FORM = "/kyc"
+    CHECK = "/kyc check"
+    LIVENESS = "/kyc with liveness images"
     DIRECT_MESSAGE = "direct message"
-    BLURRED = "form with a blurred selfie"
+    BLURRED = "/kyc with a blurred selfie"
 
 
 class Ending(StrEnum):
@@ -95,6 +96,15 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Somebody asks the bot by a word after `/kyc`, and is answered alone."""
+
+    at: time
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenHome:
     """Somebody opens their Home tab."""
 
@@ -102,22 +112,30 @@ class OpenHome:
     by: str
 
 
-Step: TypeAlias = Ask | Batch | SmileIDDecides | Claim | Decide | Cancel | OpenHome
+Step: TypeAlias = Ask | Batch | SmileIDDecides | Claim | Decide | Cancel | Command | OpenHome
 
 YESTERDAY: tuple[Step, ...] = (
     Ask(at=time(8, 41), by=AMINA, story="approved", ending=Ending.APPROVED),
     Ask(at=time(8, 44), by=TUNDE, story="approved", ending=Ending.APPROVED, way=Way.DIRECT_MESSAGE),
     Batch(at=time(9, 20), by=AMINA, stories=("approved", "approved", "rejected", "id_not_found", "approved")),
-    Ask(at=time(10, 5), by=TUNDE, story="provisional_approved", ending=Ending.NOT_FINAL, key="looked at"),
+    Ask(
+        at=time(10, 5),
+        by=TUNDE,
+        story="provisional_approved",
+        ending=Ending.NOT_FINAL,
+        way=Way.CHECK,
+        key="looked at",
+    ),
     Ask(at=time(10, 31), by=AMINA, story="rejected", ending=Ending.REJECTED),
     Ask(at=time(10, 48), by=TUNDE, story="approved", ending=Ending.APPROVED, way=Way.LIVENESS),
     Ask(at=time(11, 17), by=TUNDE, story="another_person", ending=Ending.RECORD_DIFFERS, key="married"),
     Claim(at=time(11, 26), by=REMI, key="married"),
     Decide(at=time(11, 49), by=REMI, key="married", decision=Decision.APPROVED, reason="other_documents"),
+    Command(at=time(12, 9), by=TUNDE, text="list"),
     SmileIDDecides(at=time(12, 38), endings={"looked at": Ending.APPROVED}),
     Ask(at=time(13, 5), by=AMINA, story="selfie_unusable", ending=Ending.NO_RESULT),
     Ask(at=time(13, 52), by=AMINA, story="spoof", ending=Ending.NOT_FINAL, key="photo of a photo"),
-    Ask(at=time(14, 20), by=TUNDE, story="authority_down", ending=Ending.NO_RESULT),
+    Ask(at=time(14, 20), by=TUNDE, story="authority_down", ending=Ending.NO_RESULT, way=Way.CHECK),
     Ask(at=time(14, 48), by=AMINA, story="unknown_code", ending=Ending.NEEDS_A_PERSON, key="unknown"),
     Claim(at=time(14, 56), by=ZOLA, key="unknown"),
     Decide(at=time(15, 12), by=ZOLA, key="unknown", decision=Decision.REJECTED, reason="number_of_another"),
@@ -131,6 +149,7 @@ YESTERDAY: tuple[Step, ...] = (
 TODAY: tuple[Step, ...] = (
     OpenHome(at=time(8, 31), by=AMINA),
     OpenHome(at=time(8, 33), by=REMI),
+    Command(at=time(8, 34), by=NIA, text="summary yesterday"),
     Ask(at=time(8, 38), by=AMINA, story="approved", ending=Ending.APPROVED),
     Ask(at=time(8, 55), by=TUNDE, story="provisional_rejected", ending=Ending.NOT_FINAL, key="unclear"),
     Ask(at=time(9, 34), by=AMINA, story="approved", ending=Ending.APPROVED, way=Way.DIRECT_MESSAGE),
@@ -139,7 +158,7 @@ TODAY: tuple[Step, ...] = (
     Ask(at=time(11, 40), by=AMINA, story="no_face", ending=Ending.REJECTED),
     Ask(at=time(12, 22), by=TUNDE, story="unverified_id", ending=Ending.NEEDS_A_PERSON, key="claimed"),
     Claim(at=time(12, 50), by=REMI, key="claimed"),
-    Ask(at=time(13, 28), by=TUNDE, story="approved", ending=Ending.APPROVED),
+    Ask(at=time(13, 28), by=TUNDE, story="approved", ending=Ending.APPROVED, way=Way.CHECK),
     Ask(at=time(14, 3), by=AMINA, story="approved", ending=Ending.APPROVED),
     Ask(at=time(15, 27), by=TUNDE, story="approved", ending=Ending.APPROVED),
     Ask(at=time(16, 15), by=AMINA, story="provisional", ending=Ending.NOT_FINAL),

@@ -11,7 +11,7 @@ import pytest
 from bot.sandbox.demo import DemoFailed
 from bot.sandbox.demo.history import History, Progress, begins, fitted
 from bot.sandbox.demo.passage import until_next
-from bot.sandbox.demo.people import AMINA, REMI, REQUESTS, REVIEWS, SUMMARIES, applicants
+from bot.sandbox.demo.people import AMINA, NIA, REMI, REQUESTS, REVIEWS, SUMMARIES, TUNDE, applicants
 from bot.sandbox.demo.timeline import DAY_BEGINS, DAY_ENDS, TODAY, YESTERDAY, Ask, Batch, checks
 from bot.sandbox.smile_id import Fault
 from bot.sandbox.smile_id.stories import STORIES
@@ -70,6 +70,8 @@ async def test_thirty_checks_of_two_days_are_played_through_the_bot(took: Took) 
         assert f"{checks(YESTERDAY)} checks" in summary
         assert "Told late" not in summary
         assert all(world.slack.person(user).home is not None for user in (AMINA, REMI))
+        assert f"{checks(YESTERDAY)} checks" in world.slack.ephemerals(NIA)[0].text
+        assert "approved" in world.slack.plain(world.slack.ephemerals(TUNDE)[0]).lower()
         async with httpx.AsyncClient(timeout=30) as http:
             ready = await http.get(f"{world.admin}/readyz")
         assert ready.status_code == 200
