@@ -1,26 +1,19 @@
 """Plays the demo's history through the real bot: people ask, click and decide, and time goes on between."""
 
 import asyncio
-import csv
-import io
 import random
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from PIL import Image, ImageFilter
-
 from bot.sandbox.demo.bot_process import DemoFailed
+from bot.sandbox.demo.papers import blurred, photo, row, table, zipped
 from bot.sandbox.demo.passage import Passage
 from bot.sandbox.demo.people import REQUESTS, REVIEWS, SUMMARIES, Applicant, applicants
 from bot.sandbox.demo.timeline import (
-    DAY_BEGINS,
-    DAY_ENDS,
     TODAY,
     YESTERDAY,
     Ask,
@@ -35,6 +28,8 @@ from bot.sandbox.demo.timeline import (
     Step,
     Way,
     checks,
+    fitted,
+    on_day,
 )
 from bot.sandbox.slack import Message, Person, SlackSandbox
 from bot.sandbox.slack.world import BOT_USER_ID
@@ -58,7 +53,7 @@ class Progress:
 
 
 class History:
-    """Yesterday and today, between these stand-ins. The clock must show yesterday morning (`begins`)."""
+    """Yesterday and today, between these stand-ins. The clock must show yesterday morning (`timeline.begins`)."""
 
     def __init__(
         self,
@@ -232,11 +227,11 @@ class History:
 
     async def _drop(self, batch: Batch) -> None:
         person = self._person(batch.by)
-        rows = [_row(self._next_applicant(story), number) for number, story in enumerate(batch.stories, start=1)]
-        rows.append(_row(self._next_applicant("approved"), len(rows) + 1) | {"id_number": "12"})
-        rows.append(_row(self._next_applicant("approved"), len(rows) + 1) | {"selfie": "missing.jpg"})
-        photos = _zipped({row["selfie"]: photo("selfie.jpg") for row in rows[:-1]})
-        files = [await person.upload(_table(rows), "new-customers.csv"), await person.upload(photos, "photos.zip")]
+        rows = [row(self._next_applicant(story), number) for number, story in enumerate(batch.stories, start=1)]
+        rows.append(row(self._next_applicant("approved"), len(rows) + 1) | {"id_number": "12"})
+        rows.append(row(self._next_applicant("approved"), len(rows) + 1) | {"selfie": "missing.jpg"})
+        photos = zipped({row["selfie"]: photo("selfie.jpg") for row in rows[:-1]})
+        files = [await person.upload(table(rows), "new-customers.csv"), await person.upload(photos, "photos.zip")]
         await person.say(REQUESTS, f"<@{BOT_USER_ID}>", files=files)
         found: list[Message] = []
 
@@ -335,59 +330,3 @@ class History:
     def _count(self, checks: int) -> None:
         self._progress.done += checks
         self._on_progress(self._progress)
-
-
-def begins(now: datetime, zone: ZoneInfo) -> datetime:
-    """Yesterday morning, where history begins."""
-    return datetime.combine(now.astimezone(zone).date() - timedelta(days=1), DAY_BEGINS, zone)
-
-
-def on_day(at: time, midnight: datetime) -> datetime:
-    return datetime.combine(midnight.date(), at, midnight.tzinfo)
-
-
-def fitted(at: time, midnight: datetime, now: datetime) -> datetime:
-    """A time of a whole working day, moved into what there is of today, however early it is."""
-    begin = max(midnight, min(on_day(DAY_BEGINS, midnight), now - timedelta(hours=4)))
-    share = (_minutes(at) - _minutes(DAY_BEGINS)) / (_minutes(DAY_ENDS) - _minutes(DAY_BEGINS))
-    return begin + (now - begin) * share
-
-
-def _minutes(at: time) -> int:
-    return at.hour * 60 + at.minute
-
-
-@cache
-def photo(name: str) -> bytes:
-    return (resources.files("bot.sandbox") / "data" / "photos" / name).read_bytes()
-
-
-@cache
-def blurred() -> bytes:
-    out = io.BytesIO()
-    Image.open(io.BytesIO(photo("selfie.jpg"))).filter(ImageFilter.GaussianBlur(9)).save(out, "JPEG", quality=90)
-    return out.getvalue()
-
-
-def _row(applicant: Applicant, number: int) -> dict[str, str]:
-    names = ("country", "id_type", "id_number", "first_name", "last_name", "dob")
-    return {name: getattr(applicant, name) for name in names} | {
-        "customer_reference": f"INVENTED-{number}",
-        "selfie": f"{number}.jpg",
-    }
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return out.getvalue()
-
-
-def _table(rows: list[dict[str, str]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue().encode()

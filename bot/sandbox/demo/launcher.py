@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from bot.sandbox.demo.bot_process import GIVE_UP_SECONDS, DemoFailed, free_port, settings_for
 from bot.sandbox.demo.clock import ClockFile
-from bot.sandbox.demo.history import History, Progress, begins
+from bot.sandbox.demo.history import History, Progress
 from bot.sandbox.demo.passage import Passage, until_next
 from bot.sandbox.demo.people import ROLES, SETTINGS, SUMMARY_TIME, ZONE, move_in
 from bot.sandbox.demo.supervisor import Supervisor, clocked_bot
+from bot.sandbox.demo.timeline import begins
 from bot.sandbox.desk import DeskPanel
 from bot.sandbox.page.app import Desk
 from bot.sandbox.page.serving import serve_page

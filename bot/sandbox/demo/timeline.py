@@ -1,12 +1,13 @@
 """What happened in the demo's workspace yesterday and today: who did what at which time of day.
 
-Nothing but data; `history` plays it through the bot.
+Data, and when it is; `history` plays it through the bot.
 """
 
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 from bot.domain.review.review import Decision
 from bot.sandbox.demo.people import AMINA, NIA, REMI, TUNDE, ZOLA
@@ -173,3 +174,23 @@ DAY_BEGINS, DAY_ENDS = time(8, 30), time(17, 30)
 def checks(steps: tuple[Step, ...]) -> int:
     """How many checks are asked for; rows with a fault are none."""
     return sum(len(step.stories) if isinstance(step, Batch) else isinstance(step, Ask) for step in steps)
+
+
+def begins(now: datetime, zone: ZoneInfo) -> datetime:
+    """Yesterday morning, where history begins."""
+    return datetime.combine(now.astimezone(zone).date() - timedelta(days=1), DAY_BEGINS, zone)
+
+
+def on_day(at: time, midnight: datetime) -> datetime:
+    return datetime.combine(midnight.date(), at, midnight.tzinfo)
+
+
+def fitted(at: time, midnight: datetime, now: datetime) -> datetime:
+    """A time of a whole working day, moved into what there is of today, however early it is."""
+    begin = max(midnight, min(on_day(DAY_BEGINS, midnight), now - timedelta(hours=4)))
+    share = (_minutes(at) - _minutes(DAY_BEGINS)) / (_minutes(DAY_ENDS) - _minutes(DAY_BEGINS))
+    return begin + (now - begin) * share
+
+
+def _minutes(at: time) -> int:
+    return at.hour * 60 + at.minute

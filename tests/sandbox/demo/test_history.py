@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from bot.sandbox.demo import DemoFailed
-from bot.sandbox.demo.history import History, Progress, begins, fitted
+from bot.sandbox.demo.history import History, Progress
 from bot.sandbox.demo.passage import until_next
 from bot.sandbox.demo.people import AMINA, NIA, REMI, REQUESTS, REVIEWS, SUMMARIES, TUNDE, applicants
-from bot.sandbox.demo.timeline import DAY_BEGINS, DAY_ENDS, TODAY, YESTERDAY, Ask, Batch, checks
+from bot.sandbox.demo.timeline import DAY_BEGINS, DAY_ENDS, TODAY, YESTERDAY, Ask, Batch, begins, checks, fitted
 from bot.sandbox.smile_id import Fault
 from bot.sandbox.smile_id.stories import STORIES
 from tests.conftest import Took
