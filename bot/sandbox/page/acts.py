@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bot.sandbox.page import sight
 from bot.sandbox.page.manifest import Manifest
-from bot.sandbox.page.panes import complaint
+from bot.sandbox.page.posts import complaint
 from bot.sandbox.page.screens import Screen, Screens
 from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.errors import ClientRefuses

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from markupsafe import Markup, escape
 from starlette.applications import Starlette
-from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -20,11 +19,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.sandbox.page import sight
-from bot.sandbox.page.acts import Acts, Answer, Photo, SamplePhotos, photos_of_this_clone
+from bot.sandbox.page.acts import Acts, Answer, SamplePhotos, photos_of_this_clone
 from bot.sandbox.page.guard import HOSTS, Guard
 from bot.sandbox.page.manifest import Manifest, read_manifest
-from bot.sandbox.page.panes import SHOWN, Panes, View, versions
+from bot.sandbox.page.panes import Panes, versions
+from bot.sandbox.page.posts import SHOWN, Visit
 from bot.sandbox.page.rendering import STATIC, render
+from bot.sandbox.page.requests import ACTS, LOOKING, Act
 from bot.sandbox.page.screens import Screens
 from bot.sandbox.page.sight import NotSeen
 from bot.sandbox.slack.errors import ClientRefuses
@@ -51,9 +52,6 @@ class Desk(Protocol):
 
     def routes(self) -> Sequence[BaseRoute]:
         """Mounted below `/desk`. POSTs come only from the page itself."""
-
-
-Act = Callable[[Acts, Request], Awaitable[Answer]]
 
 
 def page_app(
@@ -91,7 +89,7 @@ def page_app(
         Route("/as/{person}/suggest", page.suggest),
         Route("/as/{person}/{place}/panes", page.panes),
         Route("/as/{person}/{place}", page.whole),
-        *(Route(f"/as/{{person}}/{name}", page.acting(act), methods=["POST"]) for name, act in _ACTS.items()),
+        *(Route(f"/as/{{person}}/{name}", page.acting(act), methods=["POST"]) for name, act in ACTS.items()),
     ]
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS),
@@ -151,9 +149,9 @@ class _Page:
     def _user(self, request: Request) -> User:
         return sight.find_person(self._slack, request.path_params["person"])
 
-    def _view(self, request: Request) -> View:
+    def _visit(self, request: Request) -> Visit:
         wanted = request.query_params.get("shown", "")
-        return self._panes.view(
+        return self._panes.visit(
             self._user(request),
             request.path_params["place"],
             thread_ts=request.query_params.get("thread") or None,
@@ -166,19 +164,19 @@ class _Page:
         if user is None:
             raise HTTPException(404, "nobody is in this workspace")
         channels = sight.channels_of(self._slack, user)
-        return RedirectResponse(self._panes.view(user, channels[0].id if channels else sight.HOME).url(), 303)
+        return RedirectResponse(self._panes.visit(user, channels[0].id if channels else sight.HOME).url(), 303)
 
-    def _draw(self, request: Request) -> tuple[View, dict[str, Markup]]:
-        view = self._view(request)
+    def _draw(self, request: Request) -> tuple[Visit, dict[str, Markup]]:
+        visit = self._visit(request)
         self._begin_when_prepared()
-        panes = self._panes.draw(view, is_looked_at=request.query_params.get("seen", "1") == "1")
+        panes = self._panes.draw(visit, is_looked_at=request.query_params.get("seen", "1") == "1")
         if self._desk is not None:
-            panes["desk"] = self._desk.pane(view.user)
+            panes["desk"] = self._desk.pane(visit.user)
         panes["preparing"] = escape(self._preparing())
         if panes["preparing"]:
             # The forms that are filled in now are not this visitor's.
             panes["modal"] = Markup()
-        return view, panes
+        return visit, panes
 
     def _begin_when_prepared(self) -> None:
         """What was said while the workspace was prepared is news to nobody."""
@@ -188,32 +186,32 @@ class _Page:
         self._is_prepared = is_prepared
 
     async def whole(self, request: Request) -> Response:
-        view, panes = self._draw(request)
+        visit, panes = self._draw(request)
         return HTMLResponse(
             render(
                 "page.html",
-                view=view,
+                visit=visit,
                 panes=panes,
                 versions=json.dumps(versions(panes)),
                 title=self._title,
                 has_desk=self._desk is not None,
-                name=self._place_name(view),
+                name=self._place_name(visit),
             )
         )
 
-    def _place_name(self, view: View) -> str:
-        channel = self._slack.channels.get(view.place)
+    def _place_name(self, visit: Visit) -> str:
+        channel = self._slack.channels.get(visit.place)
         if channel is None or channel.is_im:
             return "Home" if channel is None else "kyc-bot"
         return f"#{channel.name}"
 
     async def panes(self, request: Request) -> Response:
         """All panes but those whose version the browser has already, as its header X-Have lists them."""
-        view, panes = self._draw(request)
+        visit, panes = self._draw(request)
         have = json.loads(request.headers.get("x-have", "{}"))
         now = versions(panes)
         changed = {name: drawn for name, drawn in panes.items() if have.get(name) != now[name]}
-        return JSONResponse({"panes": changed, "versions": now, "name": self._place_name(view)})
+        return JSONResponse({"panes": changed, "versions": now, "name": self._place_name(visit)})
 
     async def events(self, _request: Request) -> Response:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -262,7 +260,7 @@ class _Page:
 
     def acting(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            if act not in _LOOKING and (preparing := self._preparing()):
+            if act not in LOOKING and (preparing := self._preparing()):
                 return JSONResponse(Answer(ok=False, says=preparing).as_json())
             try:
                 answer = await act(self._acts(request), request)
@@ -273,115 +271,3 @@ class _Page:
             return JSONResponse(answer.as_json())
 
         return endpoint
-
-
-# What each address does
-
-
-async def _photos(form: FormData) -> list[Photo]:
-    uploads = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
-    return [(upload.filename or "file", await upload.read()) for upload in uploads]
-
-
-async def _say(acts: Acts, request: Request) -> Answer:
-    async with request.form() as form:
-        return await acts.say(
-            str(form["channel"]),
-            str(form.get("text", "")),
-            thread_ts=str(form.get("thread", "")) or None,
-            photos=await _photos(form),
-            with_samples=form.get("samples") == "1",
-        )
-
-
-async def _attach(acts: Acts, request: Request) -> Answer:
-    async with request.form() as form:
-        return await acts.attach(
-            str(form["view"]),
-            str(form["block"]),
-            await _photos(form),
-            with_samples=form.get("samples") == "1",
-        )
-
-
-async def _click(acts: Acts, request: Request) -> Answer:
-    """`{"action": …, "value": …}` and where: `{"channel": …, "ts": …}`, `{"view": …}` or `{"home": true}`."""
-    given = await request.json()
-    action, value = str(given["action"]), given.get("value")
-    if given.get("home"):
-        return await acts.press_at_home(action, value)
-    if "view" in given:
-        return await acts.press_in_modal(given["view"], action, value)
-    return await acts.press_in_message(given["channel"], given["ts"], action_id=action, value=value)
-
-
-async def _fill(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return await acts.fill(given["view"], given["block"], given["text"], press_enter=bool(given.get("enter")))
-
-
-async def _choose(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return await acts.choose(given["view"], given["block"], given["action"], given["value"], typed=given.get("typed"))
-
-
-async def _detach(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return await acts.detach(given["view"], given["block"], given["file"])
-
-
-async def _submit(acts: Acts, request: Request) -> Answer:
-    return await acts.submit((await request.json())["view"])
-
-
-async def _close(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return await acts.close(given["view"], all_views=bool(given.get("all")))
-
-
-async def _shortcut(acts: Acts, request: Request) -> Answer:
-    return await acts.shortcut((await request.json())["callback"])
-
-
-async def _message_shortcut(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return await acts.message_shortcut(given["callback"], given["channel"], given["ts"])
-
-
-async def _delete(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return await acts.delete(given["channel"], given["ts"])
-
-
-async def _home(acts: Acts, _request: Request) -> Answer:
-    return await acts.open_home()
-
-
-async def _seen(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return acts.seen(given["channel"], given["ts"])
-
-
-async def _dismiss(acts: Acts, request: Request) -> Answer:
-    given = await request.json()
-    return acts.dismiss(given["user"], given["ts"])
-
-
-_LOOKING = (_home, _seen, _dismiss)
-"""What changes nothing but what is seen."""
-_ACTS: dict[str, Act] = {
-    "say": _say,
-    "click": _click,
-    "choose": _choose,
-    "fill": _fill,
-    "attach": _attach,
-    "detach": _detach,
-    "submit": _submit,
-    "close": _close,
-    "shortcut": _shortcut,
-    "message-shortcut": _message_shortcut,
-    "delete": _delete,
-    "home": _home,
-    "seen": _seen,
-    "dismiss": _dismiss,
-}

@@ -31,7 +31,8 @@ def _block(canvas: Canvas, block: JSON) -> str:
     canvas.label = None
     try:
         return drawn(BLOCKS, canvas, block) + "".join(canvas.below)
-    except NotDrawn as reason:
+    except (NotDrawn, LookupError, TypeError, ValueError) as reason:
+        # One block that is not as it should be takes no other along, and no channel.
         if not canvas.is_live:
             raise
         canvas.refused.append(str(reason))

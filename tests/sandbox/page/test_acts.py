@@ -408,6 +408,15 @@ async def test_a_form_is_one_persons() -> None:
     assert answer == {"ok": False, "says": "this form is no longer open"}
 
 
+async def test_a_form_that_clears_on_close_takes_the_stack_along() -> None:
+    async with played() as (site, amina, bot):
+        below = await _filled(site, amina)
+        bot.answer = {"response_action": "push", "view": form(clear_on_close=True)}
+        await amina.post("submit", {"view": below})
+        await amina.post("close", {"view": await amina.form()})
+        assert (await amina.panes())["modal"] == ""
+
+
 # Notices and marks
 
 

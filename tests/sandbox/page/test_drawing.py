@@ -151,6 +151,23 @@ def test_a_block_that_cannot_be_drawn_leaves_the_others_standing() -> None:
     assert canvas.refused == ["no drawing for a video"]
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "section", "text": {"type": "mrkdwn"}},
+        {"type": "actions", "elements": None},
+        {"type": "rich_text", "elements": [{}]},
+        {"type": "input", "label": "x"},
+        {"type": "image", "alt_text": "x"},
+        {},
+    ],
+)
+def test_a_block_of_another_shape_takes_no_other_along(block: dict[str, Any]) -> None:
+    drawn = drawing.blocks(_live(), [block, {"type": "divider"}])
+    assert "This block is not drawn here" in drawn
+    assert drawn.endswith("<hr>")
+
+
 def test_rich_text_that_people_type_is_drawn() -> None:
     parts = [
         {"type": "text", "text": "a <b>\n", "style": {"bold": True, "strike": True}},

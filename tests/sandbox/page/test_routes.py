@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from bot.sandbox.slack.world import User
 from tests.sandbox.page.world import CHANNEL, GIFT, REVIEW, page_of
+from tests.sandbox.slack_setup import client_of
 
 pytestmark = pytest.mark.anyio
 
@@ -96,6 +97,34 @@ async def test_a_stream_of_events_tells_of_each_change() -> None:
         await site.browser("remi").say("news")
         heard += [await anext(lines)]
     assert heard.count("event: changed") == 2
+
+
+async def test_a_permalink_leads_to_its_place_on_the_page() -> None:
+    async with page_of() as site:
+        remi = site.slack.person("U0REMI00001")
+        root = await remi.say(CHANNEL, "root")
+        reply = await remi.say(CHANNEL, "reply", thread_ts=root.ts)
+        client = client_of(site.slack)
+        links = [
+            (await client.chat_getPermalink(channel=CHANNEL, message_ts=post.ts))["permalink"] for post in (root, reply)
+        ]
+        await client.chat_postMessage(channel=CHANNEL, text=" ".join(f"<{link}|here>" for link in links))
+        shown = await site.browser().sees()
+    for anchor in (f"#m{root.ts}", f"#t{reply.ts}"):
+        assert f'<a href="/as/amina/{CHANNEL}?thread={root.ts}{anchor}">here</a>' in shown
+
+
+async def test_people_are_reached_whatever_their_names_are_made_of() -> None:
+    async with page_of() as site:
+        for user_id, name in (("U1", "amina"), ("U2", "a/b"), ("U3", "zoë & co")):
+            site.slack.add_user(user_id, name)
+            site.slack.channels[CHANNEL].members.add(user_id)
+        shown = await site.browser("U0AMINA0001").sees()
+        pages = {who: await site.client.get(f"/as/{who}/{CHANNEL}") for who in ("U1", "U2", "U3", "remi")}
+    assert {who: page.status_code for who, page in pages.items()} == dict.fromkeys(pages, 200)
+    for who in pages:
+        assert f'href="/as/{who}/{CHANNEL}"' in shown
+    assert "You are <b>zoë &amp; co</b>" in pages["U3"].text
 
 
 class _Desk:

@@ -42,7 +42,8 @@ async function look() {
   forgotten.clear();
   const response = await fetch(asked, { headers: { "X-Have": JSON.stringify(versions) } }).catch(() => null);
   if (!response || asked !== here()) return;
-  if (response.status === 404) location.assign(address("home"));
+  // Somebody has left, or the workspace has begun anew: the whole page says so in words.
+  if (response.status === 404) location.reload();
   if (!response.ok) return;
   const told = await response.json();
   for (const [name, html] of Object.entries(told.panes)) show(name, html);
