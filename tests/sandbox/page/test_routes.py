@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.sandbox.page.rendering import STATIC
 from bot.sandbox.slack.world import User
 from tests.sandbox.page.world import CHANNEL, GIFT, REVIEW, page_of
-from tests.sandbox.slack_setup import client_of
+from tests.sandbox.slack_setup import button, client_of, section
 
 pytestmark = pytest.mark.anyio
 
@@ -125,6 +126,20 @@ async def test_people_are_reached_whatever_their_names_are_made_of() -> None:
     for who in pages:
         assert f'href="/as/{who}/{CHANNEL}"' in shown
     assert "You are <b>zoë &amp; co</b>" in pages["U3"].text
+
+
+async def test_the_first_load_is_light() -> None:
+    """Unpacked; what travels is less than a fourth of it."""
+    blocks = [section("*Biometric KYC* " + "x" * 400), {"type": "actions", "elements": [button("a"), button("b")]}]
+    async with page_of() as site:
+        for _ in range(60):
+            site.slack.world.post(CHANNEL, user="U0KYCBOT001", text="x", blocks=blocks)
+        page = await site.browser().page()
+        scripts = [f"/static/{path.name}" for path in STATIC.iterdir() if not path.name.startswith("desk")]
+        parts = [page, *[await site.client.get(address) for address in scripts]]
+    assert page.text.count('class="post"') == 40
+    assert sum(len(part.content) for part in parts) < 150_000
+    assert sum(part.num_bytes_downloaded for part in parts) < 37_000
 
 
 class _Desk:

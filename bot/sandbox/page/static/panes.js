@@ -56,11 +56,26 @@ function show(name, html) {
   const pane = $(name);
   if (!pane) return;
   const lists = () => [pane, ...pane.querySelectorAll(".scroll")].filter((list) => list.matches(".scroll"));
-  const before = new Map(lists().map((list) => [list, isLow(list)]));
+  const before = new Map(lists().map((list) => [list, !isLow(list) && anchorOf(list)]));
   patch(pane, html);
   if (name === "thread") document.body.classList.toggle("has-thread", pane.childElementCount > 0);
-  for (const list of lists()) if (before.get(list) !== false) toEnd(list);
+  for (const list of lists()) {
+    if (before.get(list)) hold(list, before.get(list));
+    else toEnd(list);
+  }
   if (name === "modal") showModal();
+}
+
+// Who reads an older message goes on reading it, also when what stands above it changes.
+
+function anchorOf(list) {
+  const { top } = list.getBoundingClientRect();
+  const post = [...list.querySelectorAll(".post")].find((one) => one.getBoundingClientRect().bottom > top);
+  return { post, at: post && post.getBoundingClientRect().top };
+}
+
+function hold(list, { post, at }) {
+  if (post && post.isConnected) list.scrollTop += post.getBoundingClientRect().top - at;
 }
 
 // Who reads the newest message goes on reading it, also when pictures arrive or a panel opens beside it.
@@ -71,7 +86,9 @@ function isLow(list) {
   return list.scrollHeight - list.scrollTop - list.clientHeight < 60;
 }
 
+// The end of a list of messages; a Home tab is read from its beginning.
 export function toEnd(list) {
+  if (list === $("messages") && page.place === "home") return;
   low.add(list);
   list.scrollTop = list.scrollHeight;
 }
@@ -125,6 +142,7 @@ export async function go(url, { remember = true } = {}) {
   versions = {};
   if (hasMoved && page.place === "home") post("home", {});
   await refresh();
+  if (hasMoved) $("messages").scrollTop = 0;
   if (hasMoved && !target.hash) toEnd($("messages"));
   if (page.thread) $("thread").querySelector("textarea")?.focus();
   if (target.hash) $(target.hash.slice(1))?.scrollIntoView({ block: "center" });
