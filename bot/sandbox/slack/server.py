@@ -14,6 +14,7 @@ from bot.sandbox.slack.downloads import Downloads
 from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.faults import Fault, FaultHook, Faults
 from bot.sandbox.slack.files import SlackFile
+from bot.sandbox.slack.foreign_pages import turn_away_pages
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.response_urls import ResponseUrls
 from bot.sandbox.slack.socket_mode import Sockets
@@ -104,7 +105,7 @@ class SlackSandbox:
         self._furnish()
 
     async def start(self) -> None:
-        app = web.Application(client_max_size=UPLOAD_MAX_BYTES)
+        app = web.Application(client_max_size=UPLOAD_MAX_BYTES, middlewares=[turn_away_pages])
         app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_post("/hooks/{kind}/{team}/{number}/{secret}", self._answer_hook)
