@@ -35,8 +35,11 @@ def settings_for(
 ) -> dict[str, str]:
     """The environment of a bot between the two stand-ins, with nothing of this process's own settings."""
     port = free_port()
+    # By a proxy, too, the bot would not come back to this machine, and it would tell somebody else what it says.
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("KYC_", "SLACK_", "SMILE_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KYC_", "SLACK_", "SMILE_")) and not name.lower().endswith("_proxy")
     }
     environment |= {
         "SLACK_BOT_TOKEN": slack.bot_token,

@@ -139,6 +139,17 @@ async def test_a_reset_while_everything_begins_is_heard() -> None:
         assert any(FINISHED in reply for reply in replies(demo))
 
 
+async def test_nothing_of_the_users_shell_reaches_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack's library asks any proxy that the environment names, for addresses of this machine too."""
+    own = ("KYC_PUBLIC_URL", "KYC_DATABASE_FILE", "SLACK_SIGNING_SECRET_FILE", "SMILE_ID_ENVIRONMENT")
+    proxies = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "NO_PROXY")
+    for name in (*own, *proxies):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with open_demo(with_history=False) as demo:
+        await demo.begin()
+        assert any(FINISHED in reply for reply in replies(demo))
+
+
 async def test_the_story_that_was_asked_for_is_played_after_the_history() -> None:
     async with open_demo(story="rejected", with_history=False) as demo:
         await demo.begin()
