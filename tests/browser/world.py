@@ -4,24 +4,43 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from bot.sandbox.demo import KYC_BOT, settings_for
-from bot.sandbox.demo.people import AMINA, GIFT, MUSA, NIA, REMI, REQUESTS, REVIEWS, SETTINGS, SUMMARIES, ZOLA, move_in
+from bot.sandbox.demo.launcher import QUICK, Demo, open_demo
+from bot.sandbox.demo.people import (
+    AMINA,
+    GIFT,
+    MUSA,
+    NIA,
+    REMI,
+    REQUESTS,
+    REVIEWS,
+    ROLES,
+    SETTINGS,
+    SUMMARIES,
+    ZOLA,
+    move_in,
+)
 from bot.sandbox.demo.supervisor import Supervisor
+from bot.sandbox.desk import DeskPanel
 from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.patience import GIVE_UP_SECONDS
 
 __all__ = [
-    "AMINA", "GIFT", "MUSA", "NIA", "REMI", "REQUESTS", "REVIEWS", "SUMMARIES", "ZOLA", "Client", "Site", "open_site",
+    "AMINA", "GIFT", "MUSA", "NIA", "PHONE", "REMI", "REQUESTS", "REVIEWS", "SUMMARIES", "VERY_WIDE", "WIDE", "ZOLA",
+    "Client", "Site", "open_demo_site", "open_site",
 ]  # fmt: skip
 
 WIDE, PHONE = (1280, 860), (360, 740)
+VERY_WIDE = (1560, 900)
+"""Here a thread and the panel beside the workspace are seen at once."""
 SERIOUS = {"serious", "critical"}
 
 expect.set_options(timeout=GIVE_UP_SECONDS * 1000)
@@ -51,6 +70,11 @@ class Client:
     @property
     def thread(self) -> Locator:
         return self.page.locator("#thread .post")
+
+    @property
+    def replies(self) -> Locator:
+        """In the thread, without the message that it began with, which sums up where the check is."""
+        return self.page.locator("#thread .post ~ .post")
 
     async def say(self, text: str = "", *, files: Sequence[Path] = (), within: str = "#composer") -> None:
         """Write it in the composer, of the channel or of `#thread`, and press Enter."""
@@ -84,7 +108,37 @@ class Client:
 
     async def open_thread_of(self, text: str) -> None:
         await self.messages.filter(has_text=text).last.locator(".replies").click()
+        # Another thread may have been open before.
+        await expect(self.thread.first).to_contain_text(text)
         await expect(self.page.locator("#thread textarea")).to_be_visible()
+
+    # The panel beside the workspace
+
+    @property
+    def desk(self) -> Locator:
+        return self.page.locator("#desk")
+
+    async def open_desk(self, part: str) -> Locator:
+        """The part of the panel with this heading, opened."""
+        if not await self.desk.is_visible():
+            await self.page.get_by_role("button", name="Behind the scenes").click()
+        opened = self.desk.locator("details.desk-part").filter(has=self.page.get_by_role("heading", name=part))
+        if await opened.get_attribute("open") is None:
+            await opened.locator("> summary").click()
+        return opened
+
+    async def order(self, story: str) -> None:
+        """Choose what Smile ID answers to the next check."""
+        part = await self.open_desk("What Smile ID answers next")
+        await part.locator(f"input[name=story][value={story}]").check()
+        await part.get_by_role("button", name="Order it").click()
+        await expect(part.locator(".desk-now")).to_contain_text("the next check with")
+
+    async def press(self, part: str, button: str) -> None:
+        """One button of the panel."""
+        await (await self.open_desk(part)).get_by_role("button", name=button, exact=True).click()
+
+    # What the browser says of the page
 
     async def accessibility_faults(self) -> list[str]:
         """What axe-core finds serious on the page as it is now, by rule and place."""
@@ -103,6 +157,7 @@ class Site:
     bot: Supervisor
     address: str
     browser: Browser
+    demo: Demo | None = None
     clients: list[Client] = field(default_factory=list)
 
     async def client(
@@ -134,6 +189,28 @@ class Site:
             ),
         )
 
+    async def let_pass(self, passed: timedelta) -> None:
+        """Move the demo's clock, and wait until the bot has done and said what was due by then."""
+        assert self.demo is not None
+        await self.demo._passage.by(passed)
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Return once the bot has nothing left to do or to say for now."""
+        assert self.demo is not None
+        await self.demo._passage.rest()
+
+    async def is_back(self) -> None:
+        """The bot runs, and is connected to Slack."""
+        await self.bot.is_running()
+        await self.slack.wait_for(lambda: self.slack.socket_count == 1, GIVE_UP_SECONDS)
+
+    async def close(self) -> None:
+        """No browser may have complained of anything."""
+        for client in self.clients:
+            await client.page.context.close()
+        assert self.complaints == []
+
     @property
     def complaints(self) -> list[str]:
         return [complaint for client in self.clients for complaint in client.complaints]
@@ -143,7 +220,7 @@ class Site:
 async def open_site(
     browser: Browser, tmp_path: Path, *, story: str = "approved", **settings: str
 ) -> AsyncIterator[Site]:
-    """A workspace without history. At its end no browser may have complained of anything."""
+    """A workspace without history or panel. At its end no browser may have complained of anything."""
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(trigger_seconds=GIVE_UP_SECONDS, answer_seconds=GIVE_UP_SECONDS)
         smile_id = SmileIDSandbox(partner_id="0421", api_key="sandbox-api-key", story=story)
@@ -159,6 +236,24 @@ async def open_site(
         await slack.wait_for(lambda: slack.socket_count == 1, GIVE_UP_SECONDS)
         site = Site(slack=slack, smile_id=smile_id, bot=bot, address=address, browser=browser)
         yield site
-        for client in site.clients:
-            await client.page.context.close()
-        assert site.complaints == []
+        await site.close()
+
+
+@asynccontextmanager
+async def open_demo_site(browser: Browser) -> AsyncIterator[Site]:
+    """The demo as `make demo` builds it, with one check for its history.
+
+    Smile ID's machine answers at once, its people when the panel lets them. At its end no browser may have complained.
+    """
+    async with open_demo(with_history=False) as demo:
+        desk = DeskPanel(demo.slack, demo.smile_id, demo)
+        page = serve_page(demo.slack, desk=desk, roles=ROLES, preparing=demo.what_is_prepared)
+        async with page as address:
+            await demo.begin()
+            demo.smile_id.pace.callback_delay_seconds = QUICK.callback_delay_seconds
+            demo.smile_id.pace.review_delay_seconds = QUICK.review_delay_seconds
+            site = Site(
+                slack=demo.slack, smile_id=demo.smile_id, bot=demo.bot, address=address, browser=browser, demo=demo
+            )
+            yield site
+            await site.close()
