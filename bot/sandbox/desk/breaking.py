@@ -108,13 +108,13 @@ BREAKAGES: Mapping[str, Breakage] = {
     ),
     "smile-id-slow": Breakage(
         title="Smile ID is slow",
-        shows="Every answer takes five seconds: checks stay longer at “sending”, and end as always.",
+        shows="Every answer takes five seconds: checks stay longer at “Sending to Smile ID”, and end as always.",
         part=Part.SMILE_ID,
         lasts=timedelta(seconds=90),
     ),
     "smile-id-fails": Breakage(
         title="Smile ID fails",
-        shows="Error 503 to everything: new checks wait and say so, and are sent when it is over.",
+        shows="Error 503 to everything: checks say “It takes longer than usual”, and are sent after it.",
         part=Part.SMILE_ID,
         lasts=timedelta(seconds=45),
     ),

@@ -67,18 +67,19 @@ APPLICANTS = (
 """Their ID numbers end in a digit that Smile ID's sandbox finds."""
 
 
-def _faulty() -> list[dict[str, str]]:
-    """The applicants, and after them rows of which each is wrong in its own way."""
-    good = [applicant.row() for applicant in APPLICANTS]
-    return [
-        *good,
-        good[0],
-        good[1] | {"id_number": "12", "first_name": "Short"},
-        good[2] | {"id_number": "00002070", "country": "Atlantis", "first_name": "Nowhere"},
-        good[3] | {"id_number": "0000000002080", "dob": "31/02/1990", "first_name": "Impossible"},
-        good[4] | {"id_number": "00000002090", "selfie": "not-there.jpg", "first_name": "Faceless"},
-        good[5] | {"id_number": "", "first_name": "Numberless"},
-    ]
+_FAULTY = (
+    _someone("Short Number", "NG", "BVN", "12", "1990-03-05", is_woman=False),
+    _someone("Nowhere Land", "Atlantis", "NATIONAL_ID", "00002080", "1982-10-14", is_woman=True),
+    _someone("Impossible Date", "ZA", "NATIONAL_ID", "0000000002090", "31/02/1990", is_woman=False),
+    _someone("Faceless File", "NG", "BVN", "00000002100", "1993-12-24", is_woman=True),
+)
+"""Each is wrong in its own way; the photo of the last is nowhere."""
+WITH_PHOTOS = (*APPLICANTS, *_FAULTY[:-1])
+
+
+def _rows() -> list[dict[str, str]]:
+    """The applicants, and after them those of whom something is wrong."""
+    return [applicant.row() for applicant in (*APPLICANTS, *_FAULTY)]
 
 
 def _csv(rows: list[dict[str, str]]) -> bytes:
@@ -109,7 +110,7 @@ def _zip(rows: list[dict[str, str]]) -> bytes:
         table = zipfile.ZipInfo("applicants.csv", _ZIP_TIME)
         table.compress_type = zipfile.ZIP_DEFLATED
         archive.writestr(table, _csv(rows))
-        for applicant in APPLICANTS:
+        for applicant in WITH_PHOTOS:
             # A photo is compressed as it is.
             archive.writestr(zipfile.ZipInfo(f"photos/{applicant.slug}.jpg", _ZIP_TIME), _selfie(applicant))
     return out.getvalue()
@@ -195,13 +196,15 @@ class Tile:
     picture: str = ""
     """The file that is shown on it."""
     words: str = ""
-    """What one writes beside it in a message."""
+    """What one writes beside it in a direct message."""
+    words_in_channel: str = ""
+    """The same where everybody reads it: no ID number, no name."""
 
 
 _MAKERS: Mapping[str, Callable[[], bytes]] = {
-    "applicants.csv": lambda: _csv(_faulty()),
-    "applicants.xlsx": lambda: _xlsx(_faulty()),
-    "applicants.zip": lambda: _zip(_faulty()),
+    "applicants.csv": lambda: _csv(_rows()),
+    "applicants.xlsx": lambda: _xlsx(_rows()),
+    "applicants.zip": lambda: _zip(_rows()),
     "too-dark.jpg": _dark,
     "too-blurred.jpg": _blurred,
     "too-small.jpg": _small,
@@ -210,7 +213,7 @@ _MAKERS: Mapping[str, Callable[[], bytes]] = {
     "a-png.png": _png,
     "really-a-gif.jpg": _gif,
     "no-photo.jpg": _no_photo,
-    **{f"{one.slug}.jpg": partial(_selfie, one) for one in APPLICANTS},
+    **{f"{one.slug}.jpg": partial(_selfie, one) for one in WITH_PHOTOS},
     **{
         f"{one.slug}-liveness-{number}.jpg": partial(_frame, one, number)
         for one in APPLICANTS[:2]
@@ -218,13 +221,20 @@ _MAKERS: Mapping[str, Callable[[], bytes]] = {
     },
 }
 
-_PORTRAITS = tuple(f"{one.slug}.jpg" for one in APPLICANTS)
+_PORTRAITS = tuple(f"{one.slug}.jpg" for one in WITH_PHOTOS)
 
 
 def _person(one: Applicant) -> Tile:
     words = f"{one.country} {one.id_type} {one.id_number} {one.first_name} {one.last_name} {one.dob}"
     name = f"{one.slug}.jpg"
-    return Tile(title=f"{one.first_name} {one.last_name}", purpose=words, files=(name,), picture=name, words=words)
+    return Tile(
+        title=f"{one.first_name} {one.last_name}",
+        purpose=words,
+        files=(name,),
+        picture=name,
+        words=words,
+        words_in_channel=f"{one.country} {one.id_type}",
+    )
 
 
 def _liveness(one: Applicant) -> Tile:
@@ -237,15 +247,26 @@ def _liveness(one: Applicant) -> Tile:
     )
 
 
-def _bad(title: str, purpose: str, name: str) -> Tile:
-    return Tile(title=title, purpose=purpose, files=(name,), picture=name)
+def _bad(title: str, purpose: str, name: str, *, ending: int, is_picture: bool = True) -> Tile:
+    """`ending` keeps the ID numbers apart; they end in a digit that Smile ID's sandbox finds."""
+    return Tile(
+        title=title,
+        purpose=purpose,
+        files=(name,),
+        picture=name if is_picture else "",
+        words=f"NG BVN 000000021{ending}0 Zola Invented 1990-01-01",
+        words_in_channel="NG BVN",
+    )
 
+
+_ASKS = "The bot asks before it pays for the check."
+_REFUSED = "Refused in words, before Smile ID sees it."
 
 SHELVES: Mapping[str, tuple[Tile, ...]] = {
     "Many at once": (
         Tile(
             title="A zip",
-            purpose="The table with its photos: good rows are offered, each fault is named with its row.",
+            purpose="A table with its photos: six rows are ready, and each of four faults is named with its row.",
             files=("applicants.zip",),
         ),
         Tile(
@@ -261,17 +282,18 @@ SHELVES: Mapping[str, tuple[Tile, ...]] = {
     ),
     "Good photos": (*(_person(one) for one in APPLICANTS), *(_liveness(one) for one in APPLICANTS[:2])),
     "Photos that are not good": (
-        _bad("Too dark", "The bot asks before it pays for the check.", "too-dark.jpg"),
-        _bad("Blurred", "The bot asks before it pays for the check.", "too-blurred.jpg"),
-        _bad("Too small", "The bot asks before it pays for the check.", "too-small.jpg"),
-        _bad("Lying on its side", "Its EXIF says so: it is turned upright, and nothing is asked.", "lying.jpg"),
-        _bad("A PNG", "Smile ID takes JPEG: the bot converts it.", "a-png.png"),
-        _bad("A GIF by the name of JPEG", "Refused before Smile ID sees it.", "really-a-gif.jpg"),
-        Tile(title="Half a photo", purpose="The file breaks off: refused, in words.", files=("cut-off.jpg",)),
-        Tile(title="No photo at all", purpose="A letter by the name of a photo: refused, in words.",
-             files=("no-photo.jpg",)),
+        _bad("Too dark", _ASKS, "too-dark.jpg", ending=1),
+        _bad("Blurred", _ASKS, "too-blurred.jpg", ending=2),
+        _bad("Too small", _ASKS, "too-small.jpg", ending=3),
+        _bad(
+            "Lying on its side", "Its EXIF says so: it is turned upright, and nothing is asked.", "lying.jpg", ending=4
+        ),
+        _bad("A PNG", "Smile ID takes JPEG: the bot converts it.", "a-png.png", ending=5),
+        _bad("A GIF by the name of JPEG", _REFUSED, "really-a-gif.jpg", ending=6),
+        _bad("Half a photo", _REFUSED, "cut-off.jpg", ending=7, is_picture=False),
+        _bad("No photo at all", _REFUSED, "no-photo.jpg", ending=8, is_picture=False),
     ),
-}  # fmt: skip
+}
 
 
 @cache

@@ -15,11 +15,12 @@ import pytest
 
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.demo.launcher import Demo, open_demo
-from bot.sandbox.desk import DeskPanel
+from bot.sandbox.desk import DeskPanel, dropping
 from bot.sandbox.desk.breaking import BREAKAGES, Part
 from bot.sandbox.page.serving import serve_page
-from bot.sandbox.slack import Message, Modal
+from bot.sandbox.slack import BOT_USER_ID, Message, Modal
 from bot.sandbox.smile_id import STORIES
+from bot.slack.blocks import ids
 from tests.journeys.world import SELFIE
 from tests.patience import GIVE_UP_SECONDS
 
@@ -189,3 +190,58 @@ async def test_every_story_ordered_at_the_desk_is_read_on_the_page() -> None:
                         # No callback comes: the bot asks when it is time to.
                         await it.demo._passage.by(timedelta(minutes=1))
                     await asyncio.sleep(0.1)
+
+
+ASKED = "Nothing has been charged. [Send all the same] [Other photos] [Cancel]"
+REFUSED = "Nothing was sent to Smile ID and nothing was charged."
+DROPPED = {
+    "Amara Sample": APPROVED,
+    "Too dark": f"The selfie is very dark. Smile ID may not be able to use it. {ASKED}",
+    "Blurred": f"The selfie looks blurred. Smile ID may not be able to use it. {ASKED}",
+    "Too small": f"The selfie is very small. Smile ID may not be able to use it. {ASKED}",
+    "Lying on its side": APPROVED,
+    "A PNG": APPROVED,
+    "A GIF by the name of JPEG": f"{REFUSED} Selfie: The file is not a JPEG or PNG photo.",
+    "Half a photo": f"{REFUSED} Selfie: The file is damaged or incomplete.",
+    "No photo at all": f"{REFUSED} Selfie: The file is not a JPEG or PNG photo.",
+}
+"""What the bot says of a tile that is dropped into a direct message with its words, by title."""
+SIX_AND_FOUR = "10 rows: 6 ready, 4 with faults."
+IN_A_CHANNEL = {
+    "A zip": SIX_AND_FOUR,
+    "A table as CSV, and its photos": SIX_AND_FOUR,
+    "A table as Excel, alone": "10 rows: 0 ready, 10 with faults.",
+}
+
+
+async def test_every_file_to_drop_is_answered_as_its_tile_promises() -> None:
+    tiles = {tile.title: tile for shelf in dropping.SHELVES.values() for tile in shelf}
+    assert set(DROPPED) == {tile.title for tile in dropping.SHELVES["Photos that are not good"]} | {"Amara Sample"}
+    assert set(IN_A_CHANNEL) == {tile.title for tile in dropping.SHELVES["Many at once"]}
+    async with played() as it:
+        slack = it.demo.slack
+        amina = slack.person(ANALYST)
+
+        async def drop(title: str, channel: str, words: str) -> Message:
+            files = [await amina.upload(dropping.content(name), name) for name in tiles[title].files]
+            return await amina.say(channel, words, files=files)
+
+        def answers(channel: str, after: Message) -> list[Message]:
+            return [message for message in slack.messages(channel) if message.ts > after.ts]
+
+        def is_answered(channel: str, after: Message, told: str) -> bool:
+            return any(told in " ".join(it.plain(message).split()) for message in answers(channel, after))
+
+        def is_read_back(channel: str, after: Message) -> bool:
+            return any(ids.SEND_MESSAGE in str(message.blocks) for message in answers(channel, after))
+
+        for title, told in IN_A_CHANNEL.items():
+            said = await drop(title, CHANNEL, f"<@{BOT_USER_ID}>")
+            await slack.wait_for(partial(is_answered, CHANNEL, said, told), GIVE_UP_SECONDS)
+        for title, told in DROPPED.items():
+            said = await drop(title, amina.direct_channel_id, tiles[title].words)
+            direct = amina.direct_channel_id
+            await slack.wait_for(partial(is_read_back, direct, said), GIVE_UP_SECONDS)
+            (question,) = [m for m in answers(direct, said) if ids.SEND_MESSAGE in str(m.blocks)]
+            await amina.click(question, ids.SEND_MESSAGE)
+            await slack.wait_for(partial(is_answered, direct, said, told), GIVE_UP_SECONDS)

@@ -74,19 +74,18 @@
       if (!composer) window.workspace.say("Go to a channel or a direct message first.");
       else if (taken.length) {
         window.workspace.drop(taken);
-        write(composer, tile.dataset.words);
+        write(composer, tile.dataset);
       }
     } finally {
       use.removeAttribute("aria-busy");
     }
   });
 
-  // What a bot that is mentioned, or written to, wants to know beside a file.
-  function write(composer, words) {
+  // What the bot wants to know beside a file; in a channel it must be mentioned, and nothing personal be said.
+  function write(composer, tile) {
     const box = composer.querySelector("textarea");
-    const mention = composer.dataset.channel.startsWith("D") ? "" : "@kyc-bot ";
     if (box.value) return;
-    box.value = mention + words;
+    box.value = composer.dataset.channel.startsWith("D") ? tile.words : `@kyc-bot ${tile.wordsInChannel}`;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
