@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from bot.sandbox.demo.launcher import Demo, run
 from bot.sandbox.desk import DeskPanel
-from bot.sandbox.desk.breaking import BREAKAGES
+from bot.sandbox.desk.breakages import BREAKAGES
 from tests.browser.world import REQUESTS, VERY_WIDE, Client, Site, open_demo_site
 from tests.patience import GIVE_UP_SECONDS
 

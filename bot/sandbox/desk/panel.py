@@ -13,7 +13,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bot.sandbox.desk import dropping, stored, stories, traffic
-from bot.sandbox.desk.breaking import BREAKAGES, Breaker, Part
+from bot.sandbox.desk.breakages import BREAKAGES, Part
+from bot.sandbox.desk.breaking import Breaker
 from bot.sandbox.desk.demo import Demo
 from bot.sandbox.page.rendering import render
 from bot.sandbox.slack import SlackSandbox, User

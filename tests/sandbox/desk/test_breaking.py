@@ -9,7 +9,8 @@ import aiohttp
 import httpx
 import pytest
 
-from bot.sandbox.desk.breaking import BREAKAGES, NO_CALLBACK_YET, Part
+from bot.sandbox.desk.breakages import BREAKAGES, Part
+from bot.sandbox.desk.breaking import NO_CALLBACK_YET
 from tests.sandbox.desk.world import Broken, breakable
 from tests.sandbox.slack_setup import CHANNEL
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.desk import dropping
-from bot.sandbox.desk.breaking import BREAKAGES
+from bot.sandbox.desk.breakages import BREAKAGES
 from bot.sandbox.desk.panel import LOG_LINES
 from bot.sandbox.smile_id import STORIES
 from tests.sandbox.desk.world import Desk, desk_at

@@ -16,7 +16,7 @@ import pytest
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.demo.launcher import Demo, open_demo
 from bot.sandbox.desk import DeskPanel, dropping
-from bot.sandbox.desk.breaking import BREAKAGES, Part
+from bot.sandbox.desk.breakages import BREAKAGES, Part
 from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack import BOT_USER_ID, Message, Modal
 from bot.sandbox.smile_id import STORIES
