@@ -5,6 +5,7 @@ The call never left, its outcome is unknown, Slack asks to wait, or Slack refuse
 
 import asyncio
 import json
+import math
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
@@ -425,5 +426,9 @@ def _error_in(body: bytes) -> str:
 
 
 def retry_after_seconds(header: str | None) -> float:
-    """Slack's Retry-After; half a minute when it is not in whole seconds."""
-    return min(max(float(header), 1.0), 3600.0) if header and header.isascii() and header.isdecimal() else 30.0
+    """Slack's Retry-After, kept between a second and an hour; half a minute where it is no number."""
+    try:
+        seconds = float(header or "")
+    except ValueError:
+        return 30.0
+    return 30.0 if math.isnan(seconds) else min(max(seconds, 1.0), 3600.0)
