@@ -83,11 +83,11 @@ def count(tx: Transaction, wanted: ExportRange) -> int:
 def add(tx: Transaction, export: Export, *, now: datetime) -> bool:
     """Store it. False when the same is being prepared for the same person already."""
     first, last = (export.period.first.isoformat(), export.period.last.isoformat()) if export.period else (None, None)
-    # `exports_asked` is unique by person, form and days among those that are being prepared.
+    # The index `exports_asked`, and no other: an id that is taken must fail, not read as the same export.
     sql = """
         INSERT INTO exports (id, person, form, first, last, since, until, total, asked_at)
         VALUES (:id, :person, :form, :first, :last, :since, :until, :total, :now)
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (person, form, COALESCE(first, ''), COALESCE(last, '')) WHERE state = 'asked' DO NOTHING
         """
     return tx.change(sql, **params(export), first=first, last=last, now=now)
 
