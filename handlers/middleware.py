@@ -30,9 +30,14 @@ alone, if it has one."""
 FIELDS: Mapping[Refusal, str] = {
     Refusal.FOUR_EYES: ids.OVERRIDE,
     Refusal.RERUN_TOO_FAR_AHEAD: ids.NOT_BEFORE,
-    **dict.fromkeys((Refusal.NO_CHANNEL, Refusal.NOT_IN_THIS_CHANNEL, Refusal.SHARED_CHANNEL), ids.CHANNEL),
-    **dict.fromkeys((Refusal.CANNOT_POST, Refusal.NOT_SURE, Refusal.NO_RIGHT), ids.CHANNEL),
-    **dict.fromkeys((Refusal.NO_DETAILS, Refusal.RERUN_MOVED_ON), ids.CHANNEL),
+    Refusal.NO_CHANNEL: ids.CHANNEL,
+    Refusal.NOT_IN_THIS_CHANNEL: ids.CHANNEL,
+    Refusal.SHARED_CHANNEL: ids.CHANNEL,
+    Refusal.CANNOT_POST: ids.CHANNEL,
+    Refusal.NOT_SURE: ids.CHANNEL,
+    Refusal.NO_RIGHT: ids.CHANNEL,
+    Refusal.NO_DETAILS: ids.CHANNEL,
+    Refusal.RERUN_MOVED_ON: ids.CHANNEL,
 }
 """Where a form says it, if it has that field; everything else stands beside its first."""
 

@@ -21,7 +21,8 @@ _MESSAGES = frozenset({"app_mention", "message"})
 def id_of(body: Mapping[str, Any]) -> str | None:
     """The same for every repeat of a request; None where a repeat must be answered like the first.
 
-    That is a submitted form: its answer closes it, and the check that it asks for is known by the form's own id.
+    Slack repeats an event after a late answer, and an envelope of Socket Mode after a lost connection. A submitted form
+    is answered again: its answer closes it, and the check that it asks for is known by the form's own id.
     """
     if body.get("type") == "event_callback":
         if (body.get("event") or {}).get("type") in AGING:

@@ -1,6 +1,7 @@
 """Gets each answer to its person exactly once: where they acted, else by a direct message of the outbox.
 
-Where a person acted Slack cannot be searched for an answer, so it is retried only where Slack surely did not take it.
+Where a person acted Slack cannot be searched for an answer, so it is retried only where Slack surely did not take it;
+otherwise one direct message brings it, a post of the outbox, which is searched for before it is repeated.
 A row of the outbox holds the ids of the message, never the answer, which quotes it: the answer is rebuilt at delivery,
 or kept in memory for minutes. One to anything but a message is kept only there; its loss is told to its person.
 """

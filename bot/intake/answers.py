@@ -152,7 +152,9 @@ class AnswerBuilder:
             return _of_outcome(InboxOutcome.SENT if result.is_new else InboxOutcome.SENT_BEFORE, result.ref)
         if isinstance(result, CheckedBefore):
             seen = held.earlier_checks(result.earlier, hidden=result.hidden, by_number=result.by_number)
-            pointer = MessagePointer(item.channel, item.ts, item.thread_ts, item.fingerprint)
+            pointer = MessagePointer(
+                channel=item.channel, ts=item.ts, thread_ts=item.thread_ts, fingerprint=item.fingerprint
+            )
             return PrivateAnswer(message=message.checked_before(pointer, seen), in_place=True)
         sentences = [refusals.plain_sentence(fault) for fault in result.by_field.values()]
         sentences += [refusals.plain_sentence(no) for no in result.refused]

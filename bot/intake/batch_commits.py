@@ -1,6 +1,7 @@
 """The preview of a batch and its transitions, each a plain function inside a transaction of the caller.
 
-`bot.outbox.refresh` ends a batch with its last row, since every transition of a row may be the last.
+So a transition, its line in the audit trail and its posts are committed together. `bot.outbox.refresh` ends a batch
+with its last row, since every transition of a row may be the last.
 """
 
 import hashlib

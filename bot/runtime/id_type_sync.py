@@ -1,7 +1,8 @@
 """Which ID types the form offers: read from Smile ID daily, and kept for when it does not answer.
 
 Of `services` (what Smile ID offers to anyone) and `products_config` (what this partner may use) each one's last answer
-counts. An operator's own table (`KYC_ID_TYPES`) decides what a type needs: then only the partner's list narrows it.
+counts, also that of an earlier run. An operator's own table (`KYC_ID_TYPES`) decides what a type needs: then `services`
+is neither read nor followed, and only the partner's list narrows that table.
 """
 
 import asyncio

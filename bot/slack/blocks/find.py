@@ -48,8 +48,9 @@ class PageCursor:
     cursor: Cursor | None = None
 
     def dump(self) -> str:
-        at, ref, newer = (c.asked_at.isoformat(), c.ref, c.newer) if (c := self.cursor) else (None, None, False)
-        return json.dumps([self.shown, at, ref, newer], separators=(",", ":"))
+        cursor = self.cursor
+        place = [cursor.asked_at.isoformat(), cursor.ref, cursor.newer] if cursor else [None, None, False]
+        return json.dumps([self.shown, *place], separators=(",", ":"))
 
     @classmethod
     def load(cls, value: str) -> "PageCursor | None":

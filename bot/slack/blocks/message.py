@@ -57,7 +57,7 @@ _TAKEN_FROM_CHANNEL = (ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS)
 _MARK = {"selfie": "Selfie", "liveness": "Liveness image"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePointer:
     """A button's value: the message, and a keyed fingerprint of what was displayed of it; none of its text."""
 
@@ -75,13 +75,17 @@ class MessagePointer:
     def load(cls, value: str) -> "MessagePointer | None":
         """None if it is not one of ours."""
         try:
-            return cls(*_POINTER.validate_json(value, strict=True))
+            channel, ts, thread_ts, fingerprint, again = _POINTER.validate_json(value, strict=True)
         except ValidationError:
             return None
+        return cls(channel=channel, ts=ts, thread_ts=thread_ts, fingerprint=fingerprint, again=again)
 
 
 def pointer(incoming: IncomingMessage, fingerprint: str = "") -> str:
-    return MessagePointer(incoming.channel, incoming.ts, incoming.thread_ts, fingerprint).dump()
+    place = MessagePointer(
+        channel=incoming.channel, ts=incoming.ts, thread_ts=incoming.thread_ts, fingerprint=fingerprint
+    )
+    return place.dump()
 
 
 def checked_before(pointer: MessagePointer, words: str) -> Message:

@@ -58,7 +58,7 @@ class ResultFacts:
     at: datetime
     """When the message was received."""
     notified: NotifiedParties
-    first: Outcome = Outcome.FAILED
+    first: Outcome | None = None
     """Smile ID's earlier result, where two differ."""
     doubt: Doubt | None = None
     """Why reviewers were called for an approval."""
@@ -154,9 +154,9 @@ def approval_since_confirmed(check: Check) -> Message:
     return kit.text_message(line)
 
 
-def _outcome_name(outcome: Outcome) -> str:
+def _outcome_name(outcome: Outcome | None) -> str:
     """Also for an outcome that was final when stored, and is not by a corrected table of codes."""
-    return words.OUTCOME_NAMES.get(outcome, "another result")
+    return words.OUTCOME_NAMES.get(outcome, "another result") if outcome else "another result"
 
 
 def overdue(check: Check, *, notified: NotifiedParties) -> Message:

@@ -128,7 +128,10 @@ def _decided(decided: ReviewDecision) -> str:
 
 
 def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -> list[Block]:
-    """What can be done with a check now. A `viewer` can withdraw their proposal on their Home tab, not agree to it."""
+    """What can be done with a check now; whoever reads a card sees it, and rights are checked on the click.
+
+    On the `viewer`'s own Home tab they can withdraw their own proposal, not agree to it.
+    """
     details, note = kit.details_button(check.ref), kit.check_button(ids.REVIEW_NOTE, "Note", check.ref)
     if review is None or review.state is not ReviewState.OPEN:
         reopen = kit.confirmed(

@@ -77,7 +77,7 @@ def lower(comparison: Comparison, actions: Mapping[str, str]) -> Comparison:
 
 
 def _said(actions: Mapping[str, str], action: str, meanings: Mapping[str, RecordMatch | None]) -> RecordMatch | None:
-    # An unknown value goes to a person.
+    # None: Smile ID says nothing against it. An unknown value goes to a person.
     value = actions.get(action, "").strip().casefold()
     return None if value in _SILENT else meanings.get(value, RecordMatch.PARTLY)
 
