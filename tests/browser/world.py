@@ -240,12 +240,12 @@ async def open_site(
 
 
 @asynccontextmanager
-async def open_demo_site(browser: Browser) -> AsyncIterator[Site]:
-    """The demo as `make demo` builds it, with one check for its history.
+async def open_demo_site(browser: Browser, *, with_history: bool = False) -> AsyncIterator[Site]:
+    """The demo as `make demo` builds it, with one check for its history, or all of it.
 
     Smile ID's machine answers at once, its people when the panel lets them. At its end no browser may have complained.
     """
-    async with open_demo(with_history=False) as demo:
+    async with open_demo(with_history=with_history) as demo:
         desk = DeskPanel(demo.slack, demo.smile_id, demo)
         page = serve_page(demo.slack, desk=desk, roles=ROLES, preparing=demo.what_is_prepared)
         async with page as address:
