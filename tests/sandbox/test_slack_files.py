@@ -39,6 +39,14 @@ async def test_a_file_opens_to_the_bot_where_it_was_shared() -> None:
         assert (answer.content, answer.headers["content-type"]) == (BYTES, "image/jpeg")
 
 
+@pytest.mark.parametrize("name", ["#1.jpg", "?.jpg", "100%.jpg", "a/b.jpg", "Zoë & me.jpg"])
+async def test_a_file_is_downloaded_whatever_its_name_holds(name: str) -> None:
+    async with running() as slack:
+        file = await slack.person(AMINA).upload(BYTES, name, channel_id=CHANNEL)
+        assert (await fetch(slack, file)).content == BYTES
+        assert (await client_of(slack).files_info(file=file.id))["file"]["name"] == name
+
+
 @pytest.mark.parametrize("why", ["token", "scope", "private"])
 async def test_without_the_right_a_login_page_comes_with_status_200(why: str) -> None:
     scopes = ["chat:write"] if why == "scope" else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image, UnidentifiedImageError
 
@@ -72,6 +73,7 @@ class SlackFile:
     def as_json(self, base_url: str) -> dict[str, Any]:
         """The whole file object, with addresses on this stand-in."""
         folder = f"{base_url}/files-pri/{self.user_team}-{self.id}"
+        name = quote(self.name, safe="")
         is_snippet = kinds.is_snippet(self.name)
         shown: dict[str, Any] = {
             "id": self.id,
@@ -93,10 +95,10 @@ class SlackFile:
             "public_url_shared": False,
             "display_as_bot": False,
             "username": "",
-            "url_private": f"{folder}/{self.name}",
-            "url_private_download": f"{folder}/download/{self.name}",
+            "url_private": f"{folder}/{name}",
+            "url_private_download": f"{folder}/download/{name}",
             "media_display_type": "unknown",
-            "permalink": f"{base_url}/files/{self.user}/{self.id}/{self.name}",
+            "permalink": f"{base_url}/files/{self.user}/{self.id}/{name}",
             "file_access": "visible",
         }
         if self.alt_text:
