@@ -21,6 +21,7 @@ from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.inputs import stateful
 from bot.sandbox.slack.modal import Modal
 from bot.sandbox.slack.person import Person, Reply
+from bot.sandbox.slack.pressing import Chosen
 from bot.sandbox.slack.server import SlackSandbox
 from bot.sandbox.slack.world import User
 
@@ -46,6 +47,16 @@ class Answer:
 
 
 DONE = Answer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A button that is pressed, or a menu in which something is chosen."""
+
+    action_id: str
+    block_id: str | None = None
+    """Where several elements have the same action_id."""
+    value: Chosen = None
 
 
 def photos_of_this_clone() -> list[Photo]:
@@ -119,12 +130,14 @@ class Acts:
 
     # Pressing
 
-    async def press_in_message(self, channel_id: str, ts: str, *, action_id: str, value: str | None) -> Answer:
+    async def press_in_message(self, channel_id: str, ts: str, press: Press) -> Answer:
         message = sight.find_message(self._slack, self._user, channel_id, ts)
-        return _answer(await self._person.click(message, action_id, value=value))
+        clicked = self._person.click(message, press.action_id, value=press.value, block_id=press.block_id)
+        return _answer(await clicked)
 
-    async def press_at_home(self, action_id: str, value: str | None) -> Answer:
-        return _answer(await self._person.click_home(action_id, value=value))
+    async def press_at_home(self, press: Press) -> Answer:
+        clicked = self._person.click_home(press.action_id, value=press.value, block_id=press.block_id)
+        return _answer(await clicked)
 
     async def open_home(self) -> Answer:
         await self._person.open_home()
@@ -157,8 +170,9 @@ class Acts:
             raise ClientRefuses("this form is no longer open")
         return stack[-1]
 
-    async def press_in_modal(self, view_id: str, action_id: str, value: str | None) -> Answer:
-        return _answer(await self._modal(view_id).click(action_id, value=value))
+    async def press_in_modal(self, view_id: str, press: Press) -> Answer:
+        clicked = self._modal(view_id).click(press.action_id, value=press.value, block_id=press.block_id)
+        return _answer(await clicked)
 
     async def fill(self, view_id: str, block_id: str, text: str, *, press_enter: bool) -> Answer:
         self._mend(view_id, block_id)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from bot.sandbox.page.acts import Acts, Answer, Photo
+from bot.sandbox.page.acts import Acts, Answer, Photo, Press
 
 Act = Callable[[Acts, Request], Awaitable[Answer]]
 """Raises KeyError, TypeError or ValueError for what it does not understand."""
@@ -38,14 +38,17 @@ async def _attach(acts: Acts, request: Request) -> Answer:
 
 
 async def _click(acts: Acts, request: Request) -> Answer:
-    """`{"action": …, "value": …}` and where: `{"channel": …, "ts": …}`, `{"view": …}` or `{"home": true}`."""
+    """`{"block": …, "action": …, "value": …}`, and where it stands.
+
+    That is `{"channel": …, "ts": …}`, `{"view": …}` or `{"home": true}`.
+    """
     given = await request.json()
-    action, value = str(given["action"]), given.get("value")
+    press = Press(action_id=str(given["action"]), block_id=given.get("block"), value=given.get("value"))
     if given.get("home"):
-        return await acts.press_at_home(action, value)
+        return await acts.press_at_home(press)
     if "view" in given:
-        return await acts.press_in_modal(given["view"], action, value)
-    return await acts.press_in_message(given["channel"], given["ts"], action_id=action, value=value)
+        return await acts.press_in_modal(given["view"], press)
+    return await acts.press_in_message(given["channel"], given["ts"], press)
 
 
 async def _fill(acts: Acts, request: Request) -> Answer:

@@ -17,7 +17,7 @@ from bot.sandbox.slack.inputs import (
     python_value,
     stateful,
 )
-from bot.sandbox.slack.pressing import chosen_in, find_element
+from bot.sandbox.slack.pressing import Chosen, chosen_in, find_element
 from bot.sandbox.slack.reading import plain
 from bot.sandbox.slack.stage import Stage
 from bot.sandbox.slack.submission import Submission, take_answer
@@ -125,9 +125,9 @@ class Modal:
             raise ClientRefuses("no suggestions came", block["block_id"])
         return options_of(delivery.body)
 
-    async def click(self, action_id: str, *, value: str | None = None) -> Delivery:
+    async def click(self, action_id: str, *, value: Chosen = None, block_id: str | None = None) -> Delivery:
         """Press a button inside the modal, or choose in a menu that has no field of its own."""
-        block, element = find_element(self.blocks, action_id, value)
+        block, element = find_element(self.blocks, action_id, value, block_id=block_id)
         held = chosen_in(element, value)
         if held is not None and element["type"] in VALUE_KEYS:
             self._view.values[block["block_id"], element["action_id"]] = held

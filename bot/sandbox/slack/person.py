@@ -13,7 +13,7 @@ from bot.sandbox.slack.errors import ApiError, ClientRefuses
 from bot.sandbox.slack.files import IN_MEMORY_MAX_BYTES, MAX_BYTES, SlackFile
 from bot.sandbox.slack.inputs import VALUE_KEYS, as_state, carried_over
 from bot.sandbox.slack.modal import Modal
-from bot.sandbox.slack.pressing import chosen_in, find_element
+from bot.sandbox.slack.pressing import Chosen, chosen_in, find_element
 from bot.sandbox.slack.response_urls import ResponseUrl
 from bot.sandbox.slack.stage import Stage
 from bot.sandbox.slack.typed import typed_blocks, typed_text
@@ -176,10 +176,19 @@ class Person:
         before = self._stage.world.delete(message, tombstone=bool(replies))
         await self._stage.announcer.tell(Act.DELETED, message, before)
 
-    async def click(self, message: Message, action_id: str, *, value: str | None = None, stale: bool = False) -> Reply:
+    async def click(
+        self,
+        message: Message,
+        action_id: str,
+        *,
+        value: Chosen = None,
+        block_id: str | None = None,
+        stale: bool = False,
+    ) -> Reply:
         """Press a button, or choose in a menu, of a message.
 
-        `action_id` is exact or a prefix. `value` picks among buttons, or the option of a menu.
+        `action_id` is exact or a prefix. `value` picks among buttons, or the option of a menu; `block_id` among
+        elements of the same action_id.
         `stale`: this person's screen still shows an earlier version of the message.
         """
         self._must_see(message)
@@ -188,7 +197,7 @@ class Person:
         blocks = message.blocks
         if stale:
             blocks = [block for edition in message.edited for block in edition.blocks] + blocks
-        block, element = find_element(blocks, action_id, value)
+        block, element = find_element(blocks, action_id, value, block_id=block_id)
         held = chosen_in(element, value)
         values = carried_over(message.blocks, message.choices.get(self.user_id, {}))
         if held is not None and element["type"] in VALUE_KEYS:
@@ -242,11 +251,11 @@ class Person:
         event = payloads.app_home_opened(self._stage.world, self.user, self.home)
         return _reply(await self._stage.courier.emit(event))
 
-    async def click_home(self, action_id: str, *, value: str | None = None) -> Reply:
+    async def click_home(self, action_id: str, *, value: Chosen = None, block_id: str | None = None) -> Reply:
         home = self.home
         if home is None:
             raise ClientRefuses("the home tab is empty")
-        block, element = find_element(home["blocks"], action_id, value)
+        block, element = find_element(home["blocks"], action_id, value, block_id=block_id)
         action = payloads.action_of(block, element, chosen_in(element, value))
         trigger_id = self._stage.triggers.issue(self.user_id)
         place = payloads.place_of_view(home)

@@ -1,30 +1,48 @@
 """What a person can press: finding a button or menu in blocks, and what choosing in it means."""
 
+from collections.abc import Sequence
+
 from bot.sandbox.slack.errors import ClientRefuses
 from bot.sandbox.slack.inputs import VALUE_KEYS, elements, options_of
 from bot.sandbox.slack.world import JSON
 
+Chosen = str | Sequence[str] | None
+"""The value of a button or of an option, values of several options, an id, or a date."""
+_FREE = frozenset({"selected_date", "selected_time", "selected_user", "selected_conversation", "selected_channel"})
+"""What is chosen without an option."""
 
-def find_element(blocks: list[JSON], action_id: str, value: str | None = None) -> tuple[JSON, JSON]:
-    """The element that a person means by this action_id or its beginning."""
+
+def find_element(
+    blocks: list[JSON], action_id: str, value: Chosen = None, *, block_id: str | None = None
+) -> tuple[JSON, JSON]:
+    """The element that a person means by this action_id or its beginning, in this block where it is told."""
     everything = [(block, element) for block in blocks for element in elements(block) if "action_id" in element]
-    exact = [pair for pair in everything if pair[1]["action_id"] == action_id]
-    found = exact or [pair for pair in everything if pair[1]["action_id"].startswith(action_id)]
+    near = [pair for pair in everything if block_id in (None, pair[0].get("block_id"))]
+    exact = [pair for pair in near if pair[1]["action_id"] == action_id]
+    found = exact or [pair for pair in near if pair[1]["action_id"].startswith(action_id)]
     fitting = [pair for pair in found if pair[1]["type"] != "button" or value in (None, pair[1].get("value"))]
-    offering = [pair for pair in fitting if value in {option["value"] for option in options_of(pair[1])}]
+    offering = [pair for pair in fitting if set(_several(value)) <= {option["value"] for option in options_of(pair[1])}]
     if not fitting:
         there = ", ".join(pair[1]["action_id"] for pair in everything) or "nothing"
         raise ClientRefuses(f"nothing to press called {action_id}; there is {there}")
     return (offering or fitting)[0]
 
 
-def chosen_in(element: JSON, value: str | None) -> JSON | None:
+def chosen_in(element: JSON, value: Chosen) -> JSON | None:
     """What a menu holds after `value` was chosen in it; None for a button."""
     kind = element["type"]
     if kind == "button":
         return None
-    chosen = next((option for option in options_of(element) if option["value"] == value), None)
-    if chosen is None:
-        raise ClientRefuses(f"{element['action_id']} does not offer {value}")
     key = VALUE_KEYS.get(kind, "selected_option")
-    return {"type": kind, key: [chosen] if key == "selected_options" else chosen}
+    if key in _FREE:
+        return {"type": kind, key: value}
+    offered = {option["value"]: option for option in options_of(element)}
+    wanted = _several(value)
+    if not set(wanted) <= offered.keys():
+        raise ClientRefuses(f"{element['action_id']} does not offer {value}")
+    chosen = [offered[one] for one in wanted]
+    return {"type": kind, key: chosen if key == "selected_options" else chosen[0]}
+
+
+def _several(value: Chosen) -> Sequence[str | None]:
+    return [value] if value is None or isinstance(value, str) else value

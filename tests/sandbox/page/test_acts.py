@@ -220,6 +220,47 @@ async def test_a_button_of_a_message_is_pressed_with_its_value() -> None:
     assert re.search(r'<dialog class="confirm" id="\S+" aria-labelledby="\S+">', shown)
 
 
+async def test_of_two_buttons_that_are_alike_the_one_that_was_pressed_is_told() -> None:
+    async with played() as (site, amina, bot):
+        alike = [{"type": "actions", "block_id": name, "elements": [button("go", "Go", "K-1")]} for name in "ab"]
+        posted = await client_of(site.slack).chat_postMessage(channel=CHANNEL, text="x", blocks=alike)
+        where = {"channel": CHANNEL, "ts": posted["ts"], "action": "go", "value": "K-1"}
+        for block in "ba":
+            await amina.post("click", {**where, "block": block})
+            assert bot.last["actions"][0]["block_id"] == block
+        refused = await amina.post("click", {**where, "block": "c"})
+    assert not refused["ok"]
+
+
+@pytest.mark.parametrize(
+    ("element", "value", "told"),
+    [
+        ({"type": "datepicker"}, "2026-11-27", {"selected_date": "2026-11-27"}),
+        ({"type": "timepicker"}, "09:30", {"selected_time": "09:30"}),
+        ({"type": "users_select"}, REMI, {"selected_user": REMI}),
+        ({"type": "radio_buttons", "options": [option("a"), option("b")]}, "b", {"selected_option": "b"}),
+        ({"type": "checkboxes", "options": [option("a"), option("b")]}, ["a", "b"], {"selected_options": ["a", "b"]}),
+        ({"type": "checkboxes", "options": [option("a"), option("b")]}, [], {"selected_options": []}),
+    ],
+)
+async def test_what_is_chosen_in_a_message_reaches_the_bot(element: JSON, value: object, told: JSON) -> None:
+    async with played() as (site, amina, bot):
+        blocks = [section("x") | {"block_id": "b", "accessory": {"action_id": "pick", **element}}]
+        posted = await client_of(site.slack).chat_postMessage(channel=CHANNEL, text="x", blocks=blocks)
+        await amina.post(
+            "click", {"channel": CHANNEL, "ts": posted["ts"], "block": "b", "action": "pick", "value": value}
+        )
+        action = bot.last["actions"][0]
+        state = bot.last["state"]["values"]["b"]["pick"]
+        shown = (await amina.panes())["messages"]
+    for said in (action, state):
+        (name,) = told
+        inner = said[name]
+        plain = [one["value"] for one in inner] if isinstance(inner, list) else inner
+        assert {name: plain["value"] if isinstance(plain, dict) else plain} == told
+    assert "not drawn" not in shown
+
+
 async def test_an_ephemeral_message_is_seen_and_pressed_by_one_person_alone() -> None:
     async with played() as (site, amina, bot):
         await client_of(site.slack).chat_postEphemeral(

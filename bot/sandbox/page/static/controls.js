@@ -32,6 +32,8 @@ export async function busy(control, work) {
 }
 
 // Whether the person says yes to the question that the bot has set before this control.
+const elementOf = (control) => ({ ...placeOf(control), block: control.dataset.block, action: control.dataset.action });
+
 function confirmed(control) {
   const dialog = control.dataset.confirm && $(control.dataset.confirm);
   if (!dialog) return Promise.resolve(true);
@@ -44,14 +46,14 @@ function confirmed(control) {
 
 export async function press(control) {
   if (!(await confirmed(control))) return;
-  const pressed = { ...placeOf(control), action: control.dataset.action, value: control.dataset.value };
+  const pressed = { ...elementOf(control), value: control.dataset.value };
   await busy(control, () => inTurn(() => post("click", pressed)));
 }
 
 // What a form holds is kept by the server, field by field.
 
 async function hold(control, act, value) {
-  const field = { ...placeOf(control), block: control.dataset.block, action: control.dataset.action, ...value };
+  const field = { ...elementOf(control), ...value };
   theirs.add(control);
   const told = await inTurn(() => post(act, field));
   theirs.delete(control);
@@ -63,7 +65,7 @@ async function hold(control, act, value) {
 export async function choose(control, value, more = {}) {
   const place = placeOf(control);
   if (place.view) await hold(control, "choose", { value, ...more });
-  else await inTurn(() => post("click", { ...place, action: control.dataset.action, value }));
+  else await inTurn(() => post("click", { ...elementOf(control), value }));
 }
 
 async function chooseIfConfirmed(control) {
