@@ -75,7 +75,7 @@ class Courier:
         self._world = world
         self._sockets = sockets
         self._signing_secret = signing_secret
-        self._answer_seconds = answer_seconds
+        self.answer_seconds = answer_seconds
         self._event_retry_seconds = event_retry_seconds
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[object]] = set()
@@ -102,7 +102,7 @@ class Courier:
         body: JSON | str | None = None
         failure, stop = "", False
         try:
-            async with asyncio.timeout(self._answer_seconds):
+            async with asyncio.timeout(self.answer_seconds):
                 if self.events_url is None:
                     body = await self._sockets.ask(kind, payload, retry_num=retry_num, retry_reason=retry_reason)
                     status = 200

@@ -144,6 +144,15 @@ class SlackSandbox:
         self._courier.events_url = url
 
     @property
+    def answer_seconds(self) -> float:
+        """How long the bot has to answer a request."""
+        return self._courier.answer_seconds
+
+    @answer_seconds.setter
+    def answer_seconds(self, seconds: float) -> None:
+        self._courier.answer_seconds = seconds
+
+    @property
     def world(self) -> World:
         """Which workspace, organization and app the bot's token is of, and all that is the case there."""
         return self._world
