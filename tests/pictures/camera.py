@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +22,10 @@ from PIL.PngImagePlugin import PngInfo
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SCALE = 1.0
 """Device pixels to a CSS pixel; 1.5 takes twice the bytes."""
-PALETTE_OF_PICTURES = 160
-"""Colours of a sheet that shows pictures."""
+PALETTE_OF_PICTURES = 32
+"""Colours of a sheet that shows pictures, and of a screenshot."""
+LEAST_DISTANCE = 45
+"""Of two of these, over red, green and blue of 255 each: less is a shade at the edge of a letter."""
 MADE_OF = "made-of"
 """The PNG key that holds the hash of the page."""
 
@@ -93,7 +95,7 @@ class Camera:
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         image = Image.open(BytesIO(b64decode(shot["data"]))).convert("RGB")
-        return _few_colours(image, page), list(self._value(_CLIPPED))
+        return _colours_of_the_page(image, page), list(self._value(_CLIPPED))
 
     def _value(self, expression: str) -> Any:
         found = self._call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
@@ -128,18 +130,38 @@ class Camera:
         return heard
 
 
-def _few_colours(image: Image.Image, page: str) -> Image.Image:
+def few_colours(image: Image.Image) -> Image.Image:
+    """A palette of the colours that fill most of the picture, as they are, none close to another."""
+    chosen: list[tuple[int, ...]] = []
+    counted = image.getcolors(image.width * image.height) or []
+    for _count, colour in sorted(counted, reverse=True):
+        assert isinstance(colour, tuple)
+        if all(_distance(colour, other) > LEAST_DISTANCE for other in chosen):
+            chosen.append(colour)
+        if len(chosen) == PALETTE_OF_PICTURES:
+            break
+    return _in_colours(image, chosen)
+
+
+def _distance(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def _in_colours(image: Image.Image, colours: Sequence[tuple[int, ...]]) -> Image.Image:
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in colours for part in colour])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def _colours_of_the_page(image: Image.Image, page: str) -> Image.Image:
     """A palette of the page's own colours, their shades at the edges of letters, and greys."""
     if "<img" in page:
-        return image.quantize(PALETTE_OF_PICTURES, dither=Image.Dither.NONE)
+        return few_colours(image)
     own = {tuple(bytes.fromhex(found)) for found in re.findall("#([0-9a-f]{6})", page)}
     greys = [(shade, shade, shade) for shade in range(0, 256, 51)]
     accents = [colour for colour in sorted(own) if max(colour) - min(colour) > 40]
     shades = [tuple((part * 2 + 255 * 3) // 5 for part in colour) for colour in accents]
-    colours = [*greys, *sorted(own), *shades][:256]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([part for colour in colours for part in colour])
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    return _in_colours(image, [*greys, *sorted(own), *shades][:256])
 
 
 def save(image: Image.Image, path: Path, *, made_of: str) -> None:
