@@ -7,7 +7,7 @@ PREFIX ?= production
 LOCK ?= requirements-charts.lock
 
 .PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
-.PHONY: node browser faults bench lock clean soak pictures docs
+.PHONY: node browser screenshots faults bench lock clean soak pictures docs
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -62,6 +62,10 @@ faults-sample installation endurance: .venv/ready
 browser: .venv/ready
 	command -v chromium >/dev/null || .ci/packages chromium fonts-lato
 	$(PYTEST) -n 2 -m browser tests/browser
+
+# Photographs the demo's page for docs/pictures.md and the README; needs `chromium` and `fonts-lato`.
+screenshots: .venv/ready
+	$(BIN)/pytest -q -n 0 -m browser tests/browser/test_screenshots.py --screenshots docs/pictures
 
 # Slack's own JavaScript libraries before the stand-in of Slack; Node.js comes with the development lock.
 node: .venv/ready tests/node/node_modules/ready

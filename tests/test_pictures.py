@@ -22,6 +22,8 @@ from bot.sandbox.page.marks import NotDrawn
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
 from bot.slack.blocks import private
 from tests.pictures.__main__ import FOLDER, MOST_BYTES, PAGE, page
+from tests.pictures.camera import few_colours
+from tests.pictures.demo import SCREENSHOTS
 from tests.pictures.people import AMINA, READER
 from tests.pictures.scene import Scene
 from tests.pictures.scenes import sheets
@@ -76,14 +78,17 @@ def _calls() -> Iterator[set[CodeType]]:
         sys.setprofile(before)
 
 
+WIDTHS = {sheet.name: sheet.width for sheet in SHEETS} | {shot.name: shot.width for shot in SCREENSHOTS}
+
+
 def test_the_page_shows_every_picture_and_no_other() -> None:
     written = PAGE.read_text(encoding="utf-8")
     assert written == page(SHEETS), "docs/pictures.md is not of these scenes: make pictures"
-    assert {path.stem for path in FOLDER.iterdir()} == {sheet.name for sheet in SHEETS}
+    assert {path.stem for path in FOLDER.iterdir()} == set(WIDTHS)
 
 
 def test_no_two_sheets_share_a_file_and_no_two_scenes_of_one_a_caption() -> None:
-    assert len({sheet.name for sheet in SHEETS}) == len(SHEETS)
+    assert len(WIDTHS) == len(SHEETS) + len(SCREENSHOTS)
     for sheet in SHEETS:
         captions = [scene.caption for scene in sheet.scenes]
         assert len(set(captions)) == len(captions), sheet.name
@@ -91,9 +96,18 @@ def test_no_two_sheets_share_a_file_and_no_two_scenes_of_one_a_caption() -> None
 
 def test_the_pictures_are_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.glob("*.png")) < MOST_BYTES
-    for sheet in SHEETS:
-        with Image.open(FOLDER / f"{sheet.name}.png") as image:
-            assert image.width == sheet.width
+    for name, width in WIDTHS.items():
+        with Image.open(FOLDER / f"{name}.png") as image:
+            assert image.width == width
+
+
+def test_a_picture_keeps_the_colours_of_its_areas_and_drops_the_shades_between() -> None:
+    image = Image.new("RGB", (100, 100), "#1d3557")
+    image.paste((255, 255, 255), (0, 0, 100, 60))
+    image.paste((42, 157, 143), (0, 60, 20, 80))
+    image.putpixel((50, 60), (250, 250, 250))
+    kept = {colour for _count, colour in few_colours(image).convert("RGB").getcolors() or ()}
+    assert kept == {(29, 53, 87), (255, 255, 255), (42, 157, 143)}
 
 
 # What is shown is what Slack takes

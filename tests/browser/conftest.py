@@ -2,11 +2,35 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The last three let letters look the same on every machine.
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb",
+]  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", metavar="DIR", type=Path, help="take the pictures of the demo, into this folder")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--screenshots", default=None) is not None:
+        return
+    left_out = [item for item in items if "screenshots" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def screenshots(request: pytest.FixtureRequest) -> Path:
+    """Where pictures go; a test that takes them is left out where nobody wants any."""
+    folder: Path = request.config.getoption("--screenshots")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +40,6 @@ async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
     if path is None:
         pytest.fail(f"none of {', '.join(NAMES)} is installed; on Debian: apt-get install chromium fonts-lato")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         await browser.close()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.pictures.camera import CameraFault, camera, made_of, save
+from tests.pictures.demo import SCREENSHOTS
 from tests.pictures.scene import Sheet
 from tests.pictures.scenes import sheets
 
@@ -30,6 +31,14 @@ def page(shown: Sequence[Sheet]) -> str:
     ]
     for sheet in shown:
         lines += ["", f"## {sheet.title}", "", sheet.line, "", f"![{sheet.alt}](pictures/{sheet.name}.png)"]
+    lines += [
+        "",
+        "## The demo, in a browser",
+        "",
+        "The workspace that `make demo` opens, with the real bot behind it. `make screenshots` takes them anew.",
+    ]
+    for shot in SCREENSHOTS:
+        lines += ["", shot.line, "", f"![{shot.alt}](pictures/{shot.name}.png)"]
     return "\n".join(lines) + "\n"
 
 
@@ -44,7 +53,8 @@ def outdated(shown: Sequence[Sheet]) -> list[Sheet]:
 def main(words: Sequence[str]) -> int:
     shown = sheets()
     stale = list(shown) if "--all" in words else outdated(shown)
-    gone = [path for path in FOLDER.glob("*.png") if path.stem not in {sheet.name for sheet in shown}]
+    kept = {sheet.name for sheet in shown} | {shot.name for shot in SCREENSHOTS}
+    gone = [path for path in FOLDER.glob("*.png") if path.stem not in kept]
     if "--check" in words:
         for name in (*(sheet.name for sheet in stale), *(path.stem for path in gone)):
             print(f"out of date: docs/pictures/{name}.png")
