@@ -1,15 +1,17 @@
 """What people do and see in the demo's page, with the real bot behind it."""
 
 import asyncio
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.async_api import Browser, expect
 
 from bot.sandbox import faces
 from bot.sandbox.slack.faults import Fault
 from bot.sandbox.smile_id.faults import Fault as SmileIDFault
-from tests.browser.world import REVIEWS, SUMMARIES, open_site
+from tests.browser.world import REQUESTS, REVIEWS, SUMMARIES, open_site
 from tests.journeys.intake.test_batches import csv_of, person, zip_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.anyio]
@@ -127,6 +129,50 @@ async def test_a_guest_is_refused_in_words(chromium: Browser, tmp_path: Path) ->
         )
         await expect(gift.modal).not_to_be_visible()
         assert await gift.page.locator("#sidebar", has_text="kyc-review").count() == 0
+
+
+async def test_the_newest_message_stays_in_view_when_a_thread_opens_beside_it(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    async with open_site(chromium, tmp_path) as site:
+        amina = await site.client()
+        for number in range(3):
+            await site.slack.person("U0REMI00001").say(REQUESTS, f"{number} " + "many words " * 400)
+        await site.slack.person("U0REMI00001").say(REQUESTS, "the newest")
+        newest = amina.messages.filter(has_text="the newest")
+        await expect(newest).to_be_in_viewport()
+        await newest.hover()
+        await newest.get_by_label("Reply in a thread").click()
+        await expect(amina.page.locator("#thread textarea")).to_be_visible()
+        await expect(newest).to_be_in_viewport(ratio=1)
+
+
+async def test_the_home_tab_is_read_from_its_beginning(chromium: Browser, tmp_path: Path) -> None:
+    async with open_site(chromium, tmp_path) as site:
+        amina = await site.client(size=(360, 150))
+        await amina.open("home")
+        begins = amina.page.locator("#messages").get_by_text("My checks")
+        await expect(begins).to_be_in_viewport()
+        await amina.page.reload()
+        await expect(begins).to_be_in_viewport()
+
+
+async def test_what_is_refused_while_a_form_is_open_lies_above_it(chromium: Browser, tmp_path: Path) -> None:
+    text = tmp_path / "letter.txt"
+    text.write_text("no photo")
+    async with open_site(chromium, tmp_path) as site:
+        amina = await site.client()
+        await amina.say("/kyc")
+        await amina.modal.locator("[data-block=country]").select_option("NG")
+        await amina.modal.locator("[data-block=id_type]").select_option("BVN")
+        await amina.modal.locator("[data-act=attach][data-block=selfie]").set_input_files(text)
+        toast = amina.page.locator(".toast")
+        await expect(toast).to_contain_text("letter.txt")
+        box = await toast.bounding_box()
+        assert box is not None
+        with Image.open(io.BytesIO(await amina.page.screenshot())) as picture:
+            shown = picture.convert("RGB").getpixel((int(box["x"]) + 6, int(box["y"] + box["height"] / 2)))
+        assert f"rgb{shown}" == await toast.evaluate("toast => getComputedStyle(toast).backgroundColor")
 
 
 async def test_what_slack_did_not_take_is_there_once_it_is_back(chromium: Browser, tmp_path: Path) -> None:

@@ -23,13 +23,15 @@ from bot.sandbox.slack.modal import Modal
 from bot.sandbox.slack.person import Person, Reply
 from bot.sandbox.slack.pressing import Chosen
 from bot.sandbox.slack.server import SlackSandbox
-from bot.sandbox.slack.world import User
+from bot.sandbox.slack.world import BOT_USER_ID, User
 
 Photo = tuple[str, bytes]
 SamplePhotos = Callable[[], Sequence[Photo]]
 """Makes the photos of an invented person: name and content, the selfie first, then the liveness images."""
 
 REQUIRED = "This is a required field."
+FILES_AT_ONCE = 10
+"""As many as Slack's client adds to one message."""
 TROUBLE = "We had some trouble connecting. Try again?"
 _MENTION = re.compile(r"(?<![\w@])([@#])([\w.-]*\w)")
 _LINK = re.compile(r"https?://[^\s<>|]+[^\s<>|.,;:!?)]")
@@ -92,6 +94,10 @@ class Acts:
             return await self._command(channel_id, text, thread_ts)
         if not text.strip() and not given:
             raise ClientRefuses("there is nothing to send")
+        if len(given) > FILES_AT_ONCE:
+            raise ClientRefuses(
+                f"Slack takes at most {FILES_AT_ONCE} files in one message, and these are {len(given)}."
+            )
         uploaded = [await self._person.upload(content, name) for name, content in given]
         await self._person.say(channel_id, self._as_client_writes(text), files=uploaded, thread_ts=thread_ts)
         return DONE
@@ -115,7 +121,7 @@ class Acts:
 
     def _as_client_writes(self, text: str) -> str:
         """Names and addresses as Slack's client marks them; nothing that a person types is a mark by itself."""
-        users = {user.name: user.id for user in self._slack.users.values()}
+        users = {self._manifest.bot_name: BOT_USER_ID} | {user.name: user.id for user in self._slack.users.values()}
         channels = {channel.name: channel.id for channel in sight.channels_of(self._slack, self._user)}
 
         def mark(found: re.Match[str]) -> str:

@@ -112,8 +112,12 @@ class _NotYet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         words = self._preparing() if scope["type"] == "http" and scope["method"] == "POST" else ""
-        inner = JSONResponse(Answer(ok=False, says=words).as_json()) if words else self._app
+        inner = _not_yet(words) if words else self._app
         await inner(scope, receive, send)
+
+
+def _not_yet(preparing: str) -> Response:
+    return JSONResponse(Answer(ok=False, says=f"{preparing.rstrip('.')}. Try again in a moment.").as_json())
 
 
 async def _not_seen(request: Request, reason: Exception) -> Response:
@@ -174,8 +178,8 @@ class _Page:
             panes["desk"] = self._desk.pane(visit.user)
         panes["preparing"] = escape(self._preparing())
         if panes["preparing"]:
-            # The forms that are filled in now are not this visitor's.
-            panes["modal"] = Markup()
+            # The forms that are filled in now are not this visitor's, and what people get now is news to nobody.
+            panes["modal"] = panes["notices"] = Markup()
         return visit, panes
 
     def _begin_when_prepared(self) -> None:
@@ -261,7 +265,7 @@ class _Page:
     def acting(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             if act not in LOOKING and (preparing := self._preparing()):
-                return JSONResponse(Answer(ok=False, says=preparing).as_json())
+                return _not_yet(preparing)
             try:
                 answer = await act(self._acts(request), request)
             except ClientRefuses as refusal:

@@ -28,6 +28,8 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
+    bot_name: str
+    """What people call the bot by where they mention it, without the `@`."""
     commands: tuple[Command, ...]
     global_shortcuts: tuple[Shortcut, ...]
     message_shortcuts: tuple[Shortcut, ...]
@@ -37,6 +39,7 @@ def read_manifest(path: Path = OURS) -> Manifest:
     features: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["features"]
     shortcuts = features.get("shortcuts", ())
     return Manifest(
+        bot_name=features["bot_user"]["display_name"],
         commands=tuple(
             Command(name=given["command"], description=given["description"], words=_words(given.get("usage_hint", "")))
             for given in features.get("slash_commands", ())

@@ -29,7 +29,7 @@ def find_person(slack: SlackSandbox, wanted: str) -> User:
     for user in people(slack):
         if wanted in (user.name, user.id):
             return user
-    raise NotSeen(f"there is no {wanted} here")
+    raise NotSeen(f"nobody here is called {wanted}")
 
 
 def handle(slack: SlackSandbox, user: User) -> str:

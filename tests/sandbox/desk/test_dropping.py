@@ -7,10 +7,13 @@ import zipfile
 import openpyxl
 import pytest
 
+from bot.domain.applicants import SourceFile
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.check.photos import prepare
 from bot.errors import PhotoCode, PhotoUnusable
 from bot.sandbox.desk import dropping
+from bot.sandbox.page.acts import FILES_AT_ONCE
+from tests.domain.applicants.making import faults, reading
 
 
 def test_every_file_of_every_tile_can_be_made() -> None:
@@ -81,3 +84,14 @@ def test_the_same_files_come_from_the_same_seed() -> None:
     before = dropping.content("applicants.zip")
     dropping.content.cache_clear()
     assert dropping.content("applicants.zip") == before
+
+
+def test_the_good_rows_of_the_zip_are_ready_and_each_other_row_has_one_fault() -> None:
+    archive = io.BytesIO(dropping.content("applicants.zip"))
+    found = reading(SourceFile(file_id="FZ", name="applicants.zip", content=archive)).applicants
+    assert [len(faults(one)) for one in found] == [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]
+    assert [list(faults(one)) for one in found[6:]] == [["id_number"], ["country"], ["dob"], ["selfie"]]
+
+
+def test_the_table_and_its_photos_fit_in_one_message() -> None:
+    assert all(len(tile.files) <= FILES_AT_ONCE for tiles in dropping.SHELVES.values() for tile in tiles)

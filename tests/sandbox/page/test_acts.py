@@ -117,6 +117,24 @@ async def test_a_mention_reaches_the_bot_and_stands_in_the_channel() -> None:
     assert '<span class="mention">@kyc-bot</span>' in shown
 
 
+async def test_the_bot_is_mentioned_by_the_name_that_its_manifest_gives_too() -> None:
+    async with played() as (site, amina, bot):
+        await amina.say("@kyc NG BVN")
+    assert site.slack.messages(CHANNEL)[0].text == f"<@{BOT_USER_ID}> NG BVN"
+    assert bot.last["event"]["type"] == "app_mention"
+
+
+async def test_more_files_than_one_message_takes_are_refused_in_words() -> None:
+    async with played() as (site, amina, _bot):
+        refused, taken = [
+            await amina.say("@kyc-bot", channel=CHANNEL, thread="", **{f"{one}_csv": b"a,b" for one in range(count)})
+            for count in (11, 10)
+        ]
+    assert refused == {"ok": False, "says": "Slack takes at most 10 files in one message, and these are 11."}
+    assert taken["ok"]
+    assert [len(message.files) for message in site.slack.messages(CHANNEL)] == [10]
+
+
 async def test_a_reply_stands_in_its_thread_with_the_sample_photos() -> None:
     async with played() as (site, amina, _bot):
         await amina.say("root")

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from bot.sandbox.page.rendering import STATIC
 from bot.sandbox.slack.world import User
-from tests.sandbox.page.world import CHANNEL, GIFT, REVIEW, page_of
+from tests.sandbox.page.world import CHANNEL, GIFT, REMI, REVIEW, page_of
 from tests.sandbox.slack_setup import button, client_of, section
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +52,15 @@ async def test_a_direct_conversation_is_its_two_partners_alone() -> None:
         other = await site.browser("amina").page("D0REMI00001")
     assert "a secret of remi" in own
     assert other.status_code == 404
+
+
+async def test_who_is_turned_away_reads_why() -> None:
+    async with page_of() as site:
+        asks = {"Accept": "text/html"}
+        private = await site.client.get(f"/as/gift/{REVIEW}", headers=asks)
+        nobody = await site.client.get(f"/as/ghost/{CHANNEL}", headers=asks)
+    assert f"<p>Gift sees no channel {REVIEW}.</p>" in private.text
+    assert "<p>Nobody here is called ghost.</p>" in nobody.text
 
 
 async def test_a_post_of_another_page_is_refused() -> None:
@@ -165,14 +174,17 @@ async def test_a_desk_stands_beside_the_workspace() -> None:
 
 async def test_while_the_workspace_is_prepared_one_may_look_and_not_act() -> None:
     says = "Preparing <it>: 1 of 2"
+    refusal = {"ok": False, "says": "Preparing <it>: 1 of 2. Try again in a moment."}
     async with page_of(desk=_Desk(), preparing=lambda: says) as site:
         amina = site.browser("amina")
         assert (await amina.panes())["preparing"] == "Preparing &lt;it&gt;: 1 of 2"
-        assert await amina.say("Too early") == {"ok": False, "says": says}
+        assert await amina.say("Too early") == refusal
         assert site.slack.messages(CHANNEL) == []
         assert (await amina.post("seen", {"channel": CHANNEL, "ts": "1.0"}))["ok"]
-        assert (await site.client.post("/desk/story", json={})).json() == {"ok": False, "says": says}
+        assert (await site.client.post("/desk/story", json={})).json() == refusal
         await site.slack.person("U0REMI00001").say(CHANNEL, "history")
+        await client_of(site.slack).chat_postMessage(channel=REMI, text="For remi alone")
+        assert (await amina.panes())["notices"] == ""
         says = ""
         at_home = await amina.panes("home")
         assert at_home["preparing"] == ""

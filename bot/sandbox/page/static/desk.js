@@ -128,7 +128,7 @@
       menu.setAttribute("aria-label", "Take a file from Files to drop");
       menu.append(new Option("… or take one from Files to drop", ""));
       for (const tile of desk.querySelectorAll("[data-files]")) {
-        if (namesOf(tile).some((name) => /\.(jpg|png)$/.test(name))) {
+        if (namesOf(tile).every((name) => /\.(jpg|png)$/.test(name))) {
           menu.append(new Option(tile.querySelector("b").textContent, tile.dataset.files));
         }
       }

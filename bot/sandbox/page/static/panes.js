@@ -81,6 +81,9 @@ function hold(list, { post, at }) {
 // Who reads the newest message goes on reading it, also when pictures arrive or a panel opens beside it.
 
 const low = new WeakSet();
+const sizes = new WeakMap();
+const isHome = (list) => page.place === "home" && list.id === "messages";
+const sizeOf = (list) => `${list.clientWidth} × ${list.clientHeight}`;
 
 function isLow(list) {
   return list.scrollHeight - list.scrollTop - list.clientHeight < 60;
@@ -88,9 +91,10 @@ function isLow(list) {
 
 // The end of a list of messages; a Home tab is read from its beginning.
 export function toEnd(list) {
-  if (list === $("messages") && page.place === "home") return;
+  if (isHome(list)) return;
   low.add(list);
   list.scrollTop = list.scrollHeight;
+  sizes.set(list, sizeOf(list));
 }
 
 function keepLow() {
@@ -99,8 +103,11 @@ function keepLow() {
 
 function noteScroll({ target }) {
   if (!target.matches || !target.matches(".scroll")) return;
-  if (isLow(target)) low.add(target);
-  else low.delete(target);
+  const isResized = sizes.get(target) !== sizeOf(target);
+  sizes.set(target, sizeOf(target));
+  if (isLow(target) && !isHome(target)) low.add(target);
+  // A list that becomes narrower is scrolled by the browser, and by nobody.
+  else if (!isResized) low.delete(target);
 }
 
 // The modal: the view that lies on top, as the server has it.

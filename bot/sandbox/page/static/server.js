@@ -30,6 +30,13 @@ export function say(words) {
   const toast = document.createElement("p");
   toast.className = "toast";
   toast.textContent = words;
-  $("toasts").append(toast);
-  setTimeout(() => toast.remove(), 8000);
+  const toasts = $("toasts");
+  toasts.append(toast);
+  // Shown anew, to lie above a dialog that has been opened since.
+  if (toasts.matches(":popover-open")) toasts.hidePopover();
+  toasts.showPopover();
+  setTimeout(() => {
+    toast.remove();
+    if (!toasts.childElementCount) toasts.hidePopover();
+  }, 8000);
 }
