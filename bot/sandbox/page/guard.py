@@ -14,6 +14,14 @@ _POLICY = (
 )
 
 
+def _is_welcome(method: str, headers: Headers) -> bool:
+    """Another page may lead here by a link, and do nothing by itself: even a look leaves marks of what was read."""
+    is_own = headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    if not is_own and headers.get("sec-fetch-mode") != "navigate":
+        return False
+    return method in ("GET", "HEAD") or headers.get(OWN_HEADER) == "1"
+
+
 class Guard:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -22,7 +30,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] not in ("GET", "HEAD") and Headers(scope=scope).get(OWN_HEADER) != "1":
+        if not _is_welcome(scope["method"], Headers(scope=scope)):
             refusal = JSONResponse({"ok": False, "says": "only the page itself may do this"}, status_code=403)
             await refusal(scope, receive, send)
             return
@@ -34,6 +42,7 @@ class Guard:
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
                 headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+                headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

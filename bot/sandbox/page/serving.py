@@ -44,6 +44,8 @@ async def serve_page(
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, port))
+        # Whoever reads the address may come at once, before uvicorn has begun; and a port that is taken is told here.
+        listener.listen()
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
         server = _Server(config)
         serving = asyncio.create_task(server.serve([listener]))

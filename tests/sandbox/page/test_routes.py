@@ -1,5 +1,8 @@
 """What the page answers: who sees what, and whom it turns away."""
 
+import socket
+from urllib.parse import urlsplit
+
 import httpx
 import pytest
 from markupsafe import Markup
@@ -8,11 +11,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.sandbox.page.rendering import STATIC
+from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack.world import User
 from tests.sandbox.page.world import CHANNEL, GIFT, REMI, REVIEW, page_of
-from tests.sandbox.slack_setup import button, client_of, section
+from tests.sandbox.slack_setup import button, client_of, running, section
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_the_address_may_be_opened_at_once() -> None:
+    async with running() as slack, serve_page(slack) as address:
+        parts = urlsplit(address)
+        # Without a turn of the event loop.
+        socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=1).close()
 
 
 async def test_the_address_opens_on_the_first_channel_of_the_first_person() -> None:
@@ -70,6 +81,24 @@ async def test_a_post_of_another_page_is_refused() -> None:
         )
     assert response.status_code == 403
     assert site.slack.messages(CHANNEL) == []
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_another_page_may_only_lead_here(site: str) -> None:
+    """What another port of this machine serves is of the same site."""
+    by_itself = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
+    async with page_of() as place:
+        await place.slack.person("U0REMI00001").say(CHANNEL, "news")
+        refused = [
+            await place.client.get(path, headers=by_itself)
+            for path in (f"/as/amina/{CHANNEL}/panes", "/events", f"/as/amina/{CHANNEL}", "/static/page.js")
+        ]
+        unread = (await place.browser().panes("home"))["sidebar"]
+        led = await place.client.get(f"/as/amina/{CHANNEL}", headers=by_itself | {"Sec-Fetch-Mode": "navigate"})
+    assert {response.status_code for response in refused} == {403}
+    assert "1 unread" in unread
+    assert led.status_code == 200
+    assert led.headers["cross-origin-opener-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "workspace.test:8000"])
