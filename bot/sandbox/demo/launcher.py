@@ -151,12 +151,13 @@ async def run(
     say: Callable[[str], None] = print,
     desk: DeskMaker = lambda demo: DeskPanel(demo.slack, demo.smile_id, demo),
 ) -> None:
-    """Serve the workspace until cancelled or told to stop by SIGTERM.
+    """Serve the workspace until cancelled or told to stop by SIGTERM, or by SIGHUP: its terminal was closed.
 
     Raises DemoFailed when the bot does not start or its history fails, OSError for a port that is taken.
     """
     stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address = ""
     while not stopped.is_set():
         async with open_demo(story=story, with_history=with_history) as demo:

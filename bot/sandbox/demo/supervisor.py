@@ -31,6 +31,8 @@ class BotState(StrEnum):
     RUNNING = "running"
     COMING_BACK = "coming back"
     """It died, and is started again."""
+    FAILING = "not able to start"
+    """It came back and ended before it served; that is tried again, and its log says why it fails."""
     DOWN = "down"
     """It was stopped, or does not start."""
 
@@ -58,12 +60,13 @@ class Supervisor:
         """The offset that the bot has come to, in seconds."""
         self._keeping: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Returns once the bot serves; raises DemoFailed, with the end of its log, when it ends before."""
+    async def start(self, timeout_seconds: float = GIVE_UP_SECONDS) -> None:
+        """Returns once the bot serves. Raises DemoFailed with the end of its log when it ends or takes longer."""
         self._keeping = asyncio.create_task(self._keep())
         self._enter(BotState.STARTING)
-        await self.changes.until(lambda: self.state in (BotState.RUNNING, BotState.DOWN), GIVE_UP_SECONDS)
-        if self.state is BotState.DOWN:
+        with contextlib.suppress(TimeoutError):
+            await self.changes.until(lambda: self.state in (BotState.RUNNING, BotState.DOWN), timeout_seconds)
+        if self.state is not BotState.RUNNING:
             raise DemoFailed("\n".join(["the bot did not start:", *list(self.log)[-5:]]))
 
     async def stop(self) -> None:
@@ -105,7 +108,7 @@ class Supervisor:
                 if not served and self.state is BotState.STARTING:
                     return
                 self.deaths += 1
-                self._enter(BotState.COMING_BACK)
+                self._enter(BotState.COMING_BACK if served else BotState.FAILING)
                 await asyncio.sleep(self._restart_after_seconds)
         finally:
             self._enter(BotState.DOWN)

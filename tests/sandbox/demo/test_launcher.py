@@ -194,14 +194,23 @@ def bots_of(pid: int) -> list[int]:
     return [int(child) for child in children]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_the_demo_ends_with_its_bot_when_told_to(number: signal.Signals) -> None:
+def entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_the_demo_ends_with_its_bot_when_told_to(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     async with started("demo", "--no-history", "--port", str(free_port())) as (process, address):
         await is_served(address)
         (bot,) = bots_of(process.pid)
+        assert len(entries(tmp_path)) == 1
         process.send_signal(number)
         assert await asyncio.wait_for(process.wait(), GIVE_UP_SECONDS) == 0
         assert not _is_alive(bot)
+    assert entries(tmp_path) == []
 
 
 async def test_a_demo_that_is_killed_leaves_no_bot_behind() -> None:

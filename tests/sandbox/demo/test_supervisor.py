@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,26 @@ async def test_a_bot_that_does_not_start_is_told_with_its_last_words() -> None:
     with pytest.raises(DemoFailed, match="these settings do not fit"):
         await bot.start()
     assert bot.state is BotState.DOWN
+
+
+async def test_a_bot_that_never_serves_is_not_waited_for_without_end() -> None:
+    bot = child("import time; print('I am thinking', flush=True); time.sleep(600)")
+    with pytest.raises(DemoFailed, match="did not start:\nI am thinking"):
+        await bot.start(timeout_seconds=1)
+    await bot.stop()
+
+
+async def test_a_bot_that_cannot_come_back_is_said_to_fail_until_it_does(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    bot = child(f"from pathlib import Path; assert not Path({str(broken)!r}).exists()\n{SERVES}")
+    await bot.start()
+    broken.touch()
+    await bot.kill()
+    await bot.changes.until(lambda: bot.state is BotState.FAILING and bot.deaths > 2, GIVE_UP_SECONDS)
+    assert "AssertionError" in bot.log[-1]
+    broken.unlink()
+    await bot.is_running()
+    await bot.stop()
 
 
 async def test_a_bot_that_is_stopped_while_it_starts_stays_down() -> None:
