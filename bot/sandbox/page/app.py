@@ -269,7 +269,7 @@ class _Page:
             try:
                 answer = await act(self._acts(request), request)
             except ClientRefuses as refusal:
-                answer = Answer(ok=False, says=str(refusal))
+                answer = Answer(ok=False, says=refusal.why)
             except (KeyError, TypeError, ValueError) as fault:
                 return JSONResponse({"ok": False, "says": f"not understood: {fault!r}"}, status_code=400)
             return JSONResponse(answer.as_json())

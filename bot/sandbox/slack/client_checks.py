@@ -31,10 +31,10 @@ def check_form(view: OpenView) -> None:
 def check_files(element: JSON, files: tuple[SlackFile, ...], block_id: str) -> None:
     allowed = {kind.lower().lstrip(".") for kind in element.get("filetypes", ())}
     if len(files) > element.get("max_files", 10):
-        raise ClientRefuses("too many files", block_id)
+        raise ClientRefuses(f"too many files: at most {element.get('max_files', 10)} fit here", block_id)
     for file in files:
         if allowed and not {file.extension, file.filetype} & allowed:
-            raise ClientRefuses(f"{file.name} is not one of {sorted(allowed)}", block_id)
+            raise ClientRefuses(f"{file.name} does not fit here; what fits: {', '.join(sorted(allowed))}", block_id)
         if file.size > FILE_MAX_BYTES:
             raise ClientRefuses(f"{file.name} is over 10 MB", block_id)
 

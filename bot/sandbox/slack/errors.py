@@ -25,4 +25,5 @@ class ClientRefuses(AssertionError):
 
     def __init__(self, why: str, *block_ids: str) -> None:
         super().__init__(f"{why}: {', '.join(block_ids)}" if block_ids else why)
+        self.why = why
         self.block_ids = block_ids
