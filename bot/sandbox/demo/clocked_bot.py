@@ -4,6 +4,7 @@ For the bot the time passes: leases end, waits end, days end. No clock was set, 
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -73,13 +74,14 @@ async def _keep_following(bot: Bot, time: MovedTime) -> None:
     # The first look at the summaries, a second after the start, notes since when days are summed up. By then a night
     # may have passed here, and its day would be missing.
     await bot.summary.tick()
-    while os.getppid() == demo:
-        if passed := time.follow():
-            await bot.schedule.catch_up(passed)
-        if told != time.offset:
-            told = time.offset
-            print(FOLLOWS, told.total_seconds(), flush=True)
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    with contextlib.suppress(BrokenPipeError):  # the demo died between the two: seen below
+        while os.getppid() == demo:
+            if passed := time.follow():
+                await bot.schedule.catch_up(passed)
+            if told != time.offset:
+                told = time.offset
+                print(FOLLOWS, told.total_seconds(), flush=True)
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
     # A demo that was killed leaves no bot behind.
     signal.raise_signal(signal.SIGTERM)
 

@@ -29,6 +29,8 @@ QUICK = Pace(callback_delay_seconds=0.02, review_delay_seconds=7 * 86_400)
 WATCHABLE = Pace(callback_delay_seconds=2.0, review_delay_seconds=20.0)
 """So that one sees what a check looks like before its result comes."""
 _IN_A_MOMENT_SECONDS = 0.2
+PEOPLE_WAIT_SECONDS = 10.0
+"""How long a click of somebody who looks on waits for the bot: Slack gives it three, a laptop may be busy."""
 """The answer to a click on *Reset* leaves before the page does."""
 
 DeskMaker = Callable[["Demo"], Desk | None]
@@ -75,6 +77,8 @@ class Demo:
             raise DemoFailed("\n".join([str(fault), "The bot's last words:", *list(self.bot.log)[-5:]])) from fault
         self.smile_id.pace.callback_delay_seconds = WATCHABLE.callback_delay_seconds
         self.smile_id.pace.review_delay_seconds = WATCHABLE.review_delay_seconds
+        # A bot that is killed with a click in its hands never answers it.
+        self.slack.answer_seconds = PEOPLE_WAIT_SECONDS
         self._say_preparing("")
 
     async def end(self) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bot.sandbox.demo import ANALYST, CHANNEL, KYC_BOT, free_port
-from bot.sandbox.demo.launcher import Demo, open_demo, run
+from bot.sandbox.demo.launcher import PEOPLE_WAIT_SECONDS, Demo, open_demo, run
 from bot.sandbox.demo.people import SUMMARIES
 from bot.sandbox.desk import DeskPanel
 from bot.sandbox.smile_id.stories import STORIES
@@ -148,6 +148,16 @@ async def test_nothing_of_the_users_shell_reaches_the_bot(monkeypatch: pytest.Mo
     async with open_demo(with_history=False) as demo:
         await demo.begin()
         assert any(FINISHED in reply for reply in replies(demo))
+
+
+async def test_a_click_in_the_hands_of_a_dying_bot_fails_soon() -> None:
+    async with open_demo(with_history=False) as demo:
+        await demo.begin()
+        command = asyncio.create_task(demo.slack.person(ANALYST).command("list"))
+        await demo.bot.kill()
+        reply = await command
+        assert reply.ok or reply.error in ("operation_timeout", "dispatch_failed")
+        assert demo.slack.answer_seconds == PEOPLE_WAIT_SECONDS
 
 
 async def test_the_story_that_was_asked_for_is_played_after_the_history() -> None:
