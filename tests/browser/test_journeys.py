@@ -82,6 +82,8 @@ async def test_many_checks_are_sent_from_one_zip(chromium: Browser, tmp_path: Pa
         await expect(amina.page.get_by_text("applicants.zip").first).to_be_visible()
         preview = amina.page.locator(".post").filter(has=amina.page.get_by_role("button", name="Send 2 checks")).last
         await expect(preview).to_contain_text("id_number")
+        # The file of faults comes below it, and moves what nobody has clicked yet.
+        await expect(preview.locator(".replies")).to_be_visible()
         await preview.get_by_role("button", name="Send 2 checks").click()
         await amina.page.get_by_role("dialog").get_by_role("button", name="Send").click()
         await expect(amina.page.locator(".post").filter(has_text="2 approved").first).to_be_visible()
