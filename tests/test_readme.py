@@ -19,8 +19,9 @@ from bot.errors import SettingsFault
 from bot.runtime.metrics import Gauges, Health, Metrics
 from bot.settings import Settings
 from bot.slack import manifest
-from bot.slack.blocks import words
+from bot.slack.blocks import ids, private, words
 from bot.slack.blocks.words import Story
+from handlers import commands
 from tests import commands_page
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,12 @@ def test_every_command_and_option_explains_itself(name: str) -> None:
     shown = CliRunner().invoke(main, [*name.split()[1:], "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
+
+
+def test_every_word_of_the_slash_command_is_in_its_help_and_no_page_names_another() -> None:
+    in_help = set(re.findall(rf"\*{ids.COMMAND} ([a-z]+)", private.HELP))
+    assert in_help == set(commands._WORDS) - {""}
+    assert set(re.findall(rf"`{ids.COMMAND} ([a-z]+)", COMMANDS)) <= in_help
 
 
 def test_every_scope_is_listed_with_what_it_is_for() -> None:
