@@ -2,42 +2,28 @@
 
 Exit 0: success. 1: a check failed, or the database is in use, damaged, newer, or sealed with another key, or what was
 asked of it cannot be done. 2: usage or settings.
+
+A command imports what it needs when it runs: `--version` and `--help` answer at once, and production has no sandbox.
 """
 
-import asyncio
-import json
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-import handlers
 from bot import __version__
-from bot.domain.reporting.exports import ExportFormat
-from bot.domain.reporting.figure_tables import record
-from bot.domain.reporting.periods import day_of
-from bot.domain.reporting.summary_command import SummaryRequest
 from bot.errors import DatabaseFault, Refused, SettingsFault
-from bot.reporting import report_reader
-from bot.reporting.export_writer import parts
-from bot.results import releases
-from bot.runtime import doctor, log_config
-from bot.runtime.factory import read_tables
-from bot.runtime.server import run
-from bot.settings import Settings
-from bot.slack import manifest
-from bot.slack.blocks import refusals, summary
-from storage import dead_letters
-from storage.engine import backup, inspect
-from storage.engine.database import Database
-from storage.engine.sealing import Sealer
-from storage.exports import ExportRange, count
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from storage.engine.database import Database
 
 T = TypeVar("T")
 
@@ -54,6 +40,8 @@ def main() -> None:
 
 
 def _settings() -> Settings:
+    from bot.settings import Settings
+
     try:
         return Settings.load(os.environ)
     except SettingsFault as fault:
@@ -69,6 +57,10 @@ def serve() -> None:
 
     It starts even while Slack and Smile ID cannot be reached.
     """
+    import handlers
+    from bot.runtime import log_config
+    from bot.runtime.server import run
+
     settings = _settings()
     log_config.configure(settings.log_format)
     with _exit_on_fault():
@@ -139,6 +131,8 @@ _story_option = click.option(
 @click.option("--no-history", is_flag=True, help="Begin with one finished check instead of two days of them.")
 def demo(*, once: bool, story: str, port: int, no_history: bool) -> None:
     """Open a small workspace in the browser, between stand-ins of Slack and Smile ID; needs no accounts."""
+    import asyncio
+
     with _needs_the_sandbox():
         from bot.sandbox.demo import DemoFailed, launcher
         from bot.sandbox.demo.once import run_once
@@ -205,6 +199,8 @@ def sandbox_settings(**wanted: Any) -> None:
 
 
 def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
+    import asyncio
+
     try:
         asyncio.run(work)
     except KeyboardInterrupt:
@@ -222,8 +218,15 @@ def check(*, new_key: bool) -> None:
     Changes nothing; may run beside the bot.
     """
     if new_key:
+        from storage.engine.sealing import Sealer
+
         click.echo(Sealer.new_key())
         return
+    import asyncio
+
+    from bot.runtime import doctor, log_config
+    from bot.settings import Settings
+
     try:
         settings = Settings.load(os.environ)
     except SettingsFault as fault:
@@ -244,6 +247,9 @@ def take_backup(file: Path) -> None:
 
     The copy is verified: integrity, references, version, key.
     """
+    from storage.engine import backup
+    from storage.engine.sealing import Sealer
+
     settings = _settings()
     with _exit_on_fault():
         contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
@@ -256,6 +262,9 @@ def take_backup(file: Path) -> None:
 @click.option("--force", is_flag=True, help="Even if the database holds newer acts than the backup.")
 def restore(file: Path, *, force: bool) -> None:
     """Put the verified backup FILE in the database's place; the bot must be stopped. The old database is set aside."""
+    from storage.engine import backup
+    from storage.engine.sealing import Sealer
+
     settings = _settings()
     with _exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
@@ -274,6 +283,11 @@ def receipts() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_stuck(*, as_json: bool) -> None:
     """List what waits, oldest first: ids and keys only."""
+    import json
+    from dataclasses import asdict
+
+    from storage import dead_letters
+
     for row in _in_database(lambda database: database.read(dead_letters.listing)):
         if as_json:
             click.echo(json.dumps({**asdict(row), "at": row.at.isoformat()}))
@@ -285,6 +299,8 @@ def list_stuck(*, as_json: bool) -> None:
 @click.argument("stuck_id", metavar="ID")
 def release(stuck_id: str) -> None:
     """Let ID go on: the running bot asks Smile ID's record about that job, or delivers the post again."""
+    from bot.results import releases
+
     now = datetime.now(UTC)
     released = _in_database(lambda database: database.write(releases.release, stuck_id, now=now))
     if released is None:
@@ -296,6 +312,12 @@ def release(stuck_id: str) -> None:
 
 def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
     """Work beside the bot, on a database that it has brought up to date."""
+    import asyncio
+
+    from storage.engine import inspect
+    from storage.engine.database import Database
+    from storage.engine.sealing import Sealer
+
     settings = _settings()
 
     async def run() -> T:
@@ -315,9 +337,7 @@ def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 @main.command("export")
-@click.option(
-    "--format", "form", type=click.Choice([f.value for f in ExportFormat]), required=True, help="Of the file."
-)
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "xlsx"]), required=True, help="Of the file.")
 @click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day, in KYC_TIMEZONE.")
 @click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day, in KYC_TIMEZONE.")
 def export_checks(*, form: str, first: datetime | None, last: datetime | None) -> None:
@@ -325,6 +345,11 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
 
     Recorded in the audit trail; may run beside the bot. A terminal shows the progress.
     """
+    from bot.domain.reporting.exports import ExportFormat
+    from bot.reporting.export_writer import parts
+    from bot.slack.blocks import refusals
+    from storage.exports import ExportRange, count
+
     zone = _settings().zone
     wanted = ExportRange(
         since=first.replace(tzinfo=zone) if first else None,
@@ -355,6 +380,15 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 def print_summary(*, day: datetime | None, as_json: bool) -> None:
     """Print the managers' figures of one day; reads only, may run beside the bot."""
+    import json
+
+    from bot.domain.reporting.figure_tables import record
+    from bot.domain.reporting.periods import day_of
+    from bot.domain.reporting.summary_command import SummaryRequest
+    from bot.reporting import report_reader
+    from bot.runtime.factory import read_tables
+    from bot.slack.blocks import summary
+
     settings, now = _settings(), datetime.now(UTC)
     today = now.astimezone(settings.zone).date()
     period = day_of(day.date() if day else today - timedelta(days=1))
@@ -377,6 +411,8 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
 @click.option("--url", default=None, help="Public https base of the bot: prints the manifest for HTTP mode.")
 def print_manifest(*, url: str | None) -> None:
     """Print the Slack app manifest, for Socket Mode or, with --url, for HTTP."""
+    from bot.slack import manifest
+
     with _exit_on_fault():
         click.echo(manifest.render(url), nl=False)
 
