@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bot import __version__
+from bot import __version__, settings_file
 from bot.errors import DatabaseFault, Refused, SettingsFault
 
 if TYPE_CHECKING:
@@ -35,15 +35,31 @@ NO_SANDBOX = (
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kyc-bot")
-def main() -> None:
+@click.option(
+    "--settings",
+    "file",
+    type=click.Path(path_type=Path),
+    envvar=settings_file.VARIABLE,
+    show_envvar=True,
+    help="A file of NAME=value lines, as systemd's EnvironmentFile= reads them; the environment wins over it.",
+)
+@click.pass_context
+def main(context: click.Context, *, file: Path | None) -> None:
     """Run Smile ID Biometric KYC checks from Slack."""
+    context.obj = file
+
+
+def _load() -> Settings:
+    """The environment over the file of --settings; raises SettingsFault."""
+    from bot.settings import Settings
+
+    file: Path | None = click.get_current_context().find_root().obj
+    return Settings.load(settings_file.under(os.environ, file))
 
 
 def _settings() -> Settings:
-    from bot.settings import Settings
-
     try:
-        return Settings.load(os.environ)
+        return _load()
     except SettingsFault as fault:
         click.echo("These settings do not fit:", err=True)
         for line in str(fault).splitlines():
@@ -225,10 +241,9 @@ def check(*, new_key: bool) -> None:
     import asyncio
 
     from bot.runtime import doctor, log_config
-    from bot.settings import Settings
 
     try:
-        settings = Settings.load(os.environ)
+        settings = _load()
     except SettingsFault as fault:
         for line in str(fault).splitlines():
             click.echo(f"FAIL  settings: {line}")

@@ -35,7 +35,7 @@ def _slack() -> str:
 
 def _machine() -> str:
     parts = []
-    for name, command in commands(main, "kyc-bot"):
+    for name, command in (("kyc-bot", main), *commands(main, "kyc-bot")):
         context = click.Context(
             command, info_name=name, max_content_width=100, terminal_width=100, **main.context_settings
         )
