@@ -22,10 +22,11 @@ from bot import __version__, settings_file
 from bot.errors import DatabaseFault, Refused, SettingsFault
 
 if TYPE_CHECKING:
-    from bot.settings import Settings
+    from bot.settings import DatabaseSettings
     from storage.engine.database import Database
 
 T = TypeVar("T")
+S = TypeVar("S", bound="DatabaseSettings")
 
 NO_SANDBOX = (
     "This installation has no stand-ins for Slack and Smile ID, which production does without. "
@@ -49,17 +50,16 @@ def main(context: click.Context, *, file: Path | None) -> None:
     context.obj = file
 
 
-def _load() -> Settings:
-    """The environment over the file of --settings; raises SettingsFault."""
-    from bot.settings import Settings
-
+def _read(kind: type[S]) -> S:
+    """The settings that a command needs, of the environment over the file of --settings; raises SettingsFault."""
     file: Path | None = click.get_current_context().find_root().obj
-    return Settings.load(settings_file.under(os.environ, file))
+    return kind.load(settings_file.under(os.environ, file))
 
 
-def _settings() -> Settings:
+def _load(kind: type[S]) -> S:
+    """`_read`, or every fault in words and exit 2."""
     try:
-        return _load()
+        return _read(kind)
     except SettingsFault as fault:
         click.echo("These settings do not fit:", err=True)
         for line in str(fault).splitlines():
@@ -76,8 +76,9 @@ def serve() -> None:
     import handlers
     from bot.runtime import log_config
     from bot.runtime.server import run
+    from bot.settings import Settings
 
-    settings = _settings()
+    settings = _load(Settings)
     log_config.configure(settings.log_format)
     with _exit_on_fault():
         run(settings, handlers)
@@ -241,9 +242,10 @@ def check(*, new_key: bool) -> None:
     import asyncio
 
     from bot.runtime import doctor, log_config
+    from bot.settings import Settings
 
     try:
-        settings = _load()
+        settings = _read(Settings)
     except SettingsFault as fault:
         for line in str(fault).splitlines():
             click.echo(f"FAIL  settings: {line}")
@@ -262,10 +264,11 @@ def take_backup(file: Path) -> None:
 
     The copy is verified: integrity, references, version, key.
     """
+    from bot.settings import DatabaseSettings
     from storage.engine import backup
     from storage.engine.sealing import Sealer
 
-    settings = _settings()
+    settings = _load(DatabaseSettings)
     with _exit_on_fault():
         contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
@@ -277,10 +280,11 @@ def take_backup(file: Path) -> None:
 @click.option("--force", is_flag=True, help="Even if the database holds newer acts than the backup.")
 def restore(file: Path, *, force: bool) -> None:
     """Put the verified backup FILE in the database's place; the bot must be stopped. The old database is set aside."""
+    from bot.settings import DatabaseSettings
     from storage.engine import backup
     from storage.engine.sealing import Sealer
 
-    settings = _settings()
+    settings = _load(DatabaseSettings)
     with _exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
         aside = backup.restore(file, settings.database, sealer, now=datetime.now(UTC), force=force)
@@ -301,9 +305,11 @@ def list_stuck(*, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
+    from bot.settings import DatabaseSettings
     from storage import dead_letters
 
-    for row in _in_database(lambda database: database.read(dead_letters.listing)):
+    settings = _load(DatabaseSettings)
+    for row in _in_database(settings, lambda database: database.read(dead_letters.listing)):
         if as_json:
             click.echo(json.dumps({**asdict(row), "at": row.at.isoformat()}))
         else:
@@ -315,9 +321,10 @@ def list_stuck(*, as_json: bool) -> None:
 def release(stuck_id: str) -> None:
     """Let ID go on: the running bot asks Smile ID's record about that job, or delivers the post again."""
     from bot.results import releases
+    from bot.settings import DatabaseSettings
 
-    now = datetime.now(UTC)
-    released = _in_database(lambda database: database.write(releases.release, stuck_id, now=now))
+    settings, now = _load(DatabaseSettings), datetime.now(UTC)
+    released = _in_database(settings, lambda database: database.write(releases.release, stuck_id, now=now))
     if released is None:
         click.echo(f"nothing that waits is called {stuck_id}; `kyc-bot receipts list` shows what does", err=True)
         sys.exit(1)
@@ -325,15 +332,13 @@ def release(stuck_id: str) -> None:
     click.echo(f"released; {next_step} as soon as the bot runs")
 
 
-def _in_database(work: Callable[[Database], Awaitable[T]]) -> T:
+def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
     """Work beside the bot, on a database that it has brought up to date."""
     import asyncio
 
     from storage.engine import inspect
     from storage.engine.database import Database
     from storage.engine.sealing import Sealer
-
-    settings = _settings()
 
     async def run() -> T:
         sealer = Sealer.from_text(settings.sealing_keys)
@@ -362,10 +367,12 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
     """
     from bot.domain.reporting.exports import ExportFormat
     from bot.reporting.export_writer import parts
+    from bot.settings import ReportSettings
     from bot.slack.blocks import refusals
     from storage.exports import ExportRange, count
 
-    zone = _settings().zone
+    settings = _load(ReportSettings)
+    zone = settings.zone
     wanted = ExportRange(
         since=first.replace(tzinfo=zone) if first else None,
         until=(last + timedelta(days=1)).replace(tzinfo=zone) if last else None,
@@ -384,7 +391,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
                 sys.stdout.buffer.write(part)
 
     try:
-        _in_database(write)
+        _in_database(settings, write)
     except Refused as no:
         click.echo(refusals.plain_sentence(no), err=True)
         sys.exit(1)
@@ -402,16 +409,19 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
     from bot.domain.reporting.summary_command import SummaryRequest
     from bot.reporting import report_reader
     from bot.runtime.factory import read_tables
+    from bot.settings import ReportSettings
     from bot.slack.blocks import summary
 
-    settings, now = _settings(), datetime.now(UTC)
+    settings, now = _load(ReportSettings), datetime.now(UTC)
     today = now.astimezone(settings.zone).date()
     period = day_of(day.date() if day else today - timedelta(days=1))
     if period.first > today:
         click.echo("that day has not come yet", err=True)
         sys.exit(2)
     asked = SummaryRequest(period=period)
-    report = _in_database(lambda database: database.read(report_reader.read, asked, settings=settings, as_of=now))
+    report = _in_database(
+        settings, lambda database: database.read(report_reader.read, asked, settings=settings, as_of=now)
+    )
     if as_json:
         click.echo(json.dumps(record(report)))
         return

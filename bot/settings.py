@@ -155,10 +155,53 @@ def _setting(name: str, default: Any = ..., **more: Any) -> Any:
     return Field(default, alias=name, **more)
 
 
-class Settings(BaseSettings):
-    """The contract with whoever installs the bot; docs/settings.md says the same (a test compares them)."""
+class _FromEnvironment(BaseSettings):
+    """How all settings are read, and what is said of one that does not fit."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, populate_by_name=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """Read these settings and no other; raises SettingsFault with a line per fault and no value of a secret."""
+        values: dict[str, str] = {}
+        faults: list[str] = []
+        for field in cls.model_fields.values():
+            name = str(field.alias)
+            path = environ.get(f"{name}_FILE")
+            if name in environ:
+                values[name] = environ[name]
+            elif path:
+                try:
+                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                except (OSError, UnicodeDecodeError) as fault:
+                    faults.append(f"{name}_FILE: cannot be read ({type(fault).__name__})")
+        settings = None
+        try:
+            settings = cls(**values)
+        except ValidationError as invalid:
+            faults += [_words(error) for error in invalid.errors(include_input=False, include_url=False)]
+        given = {name: value for name, value in values.items() if value.strip()}
+        faults += _address_faults(given)
+        if "slack_app_token" in cls.model_fields and not given.keys() & {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}:
+            faults.append("SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN")
+        if faults or settings is None:
+            raise SettingsFault("\n".join(faults))
+        return settings
+
+
+class SlackSettings(_FromEnvironment):
+    """How Slack is reached."""
 
     slack_bot_token: Secret = _setting("SLACK_BOT_TOKEN")
     """xoxb token."""
@@ -169,6 +212,19 @@ class Settings(BaseSettings):
     slack_api_url: SlackBase = _setting("SLACK_API_URL", "https://slack.com/api/")
     """Base of the Web API; ends in `/api/`."""
 
+    @property
+    def socket_mode(self) -> bool:
+        return self.slack_app_token is not None
+
+    @property
+    def download_hosts(self) -> frozenset[str]:
+        """Where photos may be fetched from, and the bot's token be shown: `host` or `host:port`."""
+        return frozenset({SLACK_FILES_HOST, urlsplit(self.slack_api_url).netloc})
+
+
+class SmileIDSettings(_FromEnvironment):
+    """How Smile ID is reached."""
+
     smile_id_partner_id: str = _setting("SMILE_ID_PARTNER_ID", min_length=1)
     """As issued; leading zeros matter."""
     smile_id_api_key: Secret = _setting("SMILE_ID_API_KEY")
@@ -176,16 +232,53 @@ class Settings(BaseSettings):
     smile_id_api_url: OptionalBase = _setting("SMILE_ID_API_URL", None)
     """Base with `/v1`; by environment when unset."""
 
+    @property
+    def smile_id_url(self) -> str:
+        return self.smile_id_api_url or SMILE_ID_URLS[self.smile_id_environment.value]
+
+
+class DatabaseSettings(_FromEnvironment):
+    """Where the checks are kept, and what opens them: all that is needed to copy them or put them back."""
+
+    database: DatabaseFile = _setting("KYC_DATABASE", Path("kyc.db"))
+    encryption_keys: Secret = _setting("KYC_ENCRYPTION_KEYS")
+    """One or more 32-byte keys in URL-safe base64, newest first."""
+
+    @property
+    def sealing_keys(self) -> list[str]:
+        """For sealing with the first and opening with any."""
+        return self.encryption_keys.get_secret_value().replace(",", " ").split()
+
+
+class ReportSettings(DatabaseSettings):
+    """What an export or a summary of the checks needs; neither speaks to Slack or Smile ID."""
+
+    timezone: TimeZone = _setting("KYC_TIMEZONE", "Africa/Lagos")
+    review_due: Duration = _setting("KYC_REVIEW_DUE", timedelta(hours=4), gt=timedelta(0))
+    """A check that is in review for longer is told as over its time."""
+
+    result_codes: OptionalPath = _setting("KYC_RESULT_CODES", None)
+    """An operator's copy of the table of result codes."""
+    id_types: OptionalPath = _setting("KYC_ID_TYPES", None)
+    """An operator's copy of the table of ID types."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class Settings(ReportSettings, SmileIDSettings, SlackSettings):
+    """The contract with whoever installs the bot; docs/settings.md says the same (a test compares them).
+
+    A command that needs a part of them asks for that part alone: `DatabaseSettings.load(…)`.
+    """
+
     public_url: OptionalBase = _setting("KYC_PUBLIC_URL", None)
     """https base of the listener as Smile ID reaches it; without it results come by polling."""
     host: str = _setting("KYC_HOST", "127.0.0.1")
     port: int = _setting("KYC_PORT", 3000, ge=0, le=65535)
     admin_port: int = _setting("KYC_ADMIN_PORT", 3001, ge=0, le=65535)
     """Loopback only: readiness and metrics."""
-
-    database: DatabaseFile = _setting("KYC_DATABASE", Path("kyc.db"))
-    encryption_keys: Secret = _setting("KYC_ENCRYPTION_KEYS")
-    """One or more 32-byte keys in URL-safe base64, newest first."""
 
     requesters: People = _setting("KYC_REQUESTERS", min_length=1)
     """User ids, user group ids, ids of private channels, or `*`."""
@@ -211,10 +304,6 @@ class Settings(BaseSettings):
     """In `KYC_TIMEZONE`; reminders count this time alone, and come in it alone."""
     summary_channel: OptionalChannel = _setting("KYC_SUMMARY_CHANNEL", None)
     summary_time: TimeOfDay = _setting("KYC_SUMMARY_TIME", time(8, 0))
-    timezone: TimeZone = _setting("KYC_TIMEZONE", "Africa/Lagos")
-    review_due: Duration = _setting("KYC_REVIEW_DUE", timedelta(hours=4), gt=timedelta(0))
-    """A check that is in review for longer is told as over its time."""
-
     callback_max_age: Duration = _setting("KYC_CALLBACK_MAX_AGE", timedelta(minutes=15))
     confirm_wait: Duration = _setting("KYC_CONFIRM_WAIT", timedelta(minutes=2))
     poll_after: Duration = _setting("KYC_POLL_AFTER", timedelta(minutes=5))
@@ -233,56 +322,6 @@ class Settings(BaseSettings):
     backup_keep: int = _setting("KYC_BACKUP_KEEP", 7, ge=1)
     log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON)
 
-    result_codes: OptionalPath = _setting("KYC_RESULT_CODES", None)
-    """An operator's copy of the table of result codes."""
-    id_types: OptionalPath = _setting("KYC_ID_TYPES", None)
-    """An operator's copy of the table of ID types."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
-
-    @classmethod
-    def load(cls, environ: Mapping[str, str]) -> Self:
-        """Read all settings; raises SettingsFault with one line per fault and no value of a secret."""
-        values: dict[str, str] = {}
-        faults: list[str] = []
-        for field in cls.model_fields.values():
-            name = str(field.alias)
-            path = environ.get(f"{name}_FILE")
-            if name in environ:
-                values[name] = environ[name]
-            elif path:
-                try:
-                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-                except (OSError, UnicodeDecodeError) as fault:
-                    faults.append(f"{name}_FILE: cannot be read ({type(fault).__name__})")
-        settings = None
-        try:
-            settings = cls(**values)  # type: ignore[arg-type]  # texts, which pydantic turns into types
-        except ValidationError as invalid:
-            faults += [_words(error) for error in invalid.errors(include_input=False, include_url=False)]
-        faults += _faults_between({name: value for name, value in values.items() if value.strip()})
-        if faults or settings is None:
-            raise SettingsFault("\n".join(faults))
-        return settings
-
-    @property
-    def sealing_keys(self) -> list[str]:
-        """For sealing with the first and opening with any."""
-        return self.encryption_keys.get_secret_value().replace(",", " ").split()
-
-    @property
-    def smile_id_url(self) -> str:
-        return self.smile_id_api_url or SMILE_ID_URLS[self.smile_id_environment.value]
-
     @property
     def liveness_required(self) -> bool:
         return self.liveness is LivenessRule.REQUIRED
@@ -294,23 +333,10 @@ class Settings(BaseSettings):
         return bool(self.seen_before) and (in_production or "seen_before" in self.model_fields_set)
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
-
-    @property
     def working(self) -> WorkingHours:
         """When people can be expected to look."""
         begin, end = self.working_hours
         return WorkingHours(days=self.working_days, begin=begin, end=end, zone=self.zone)
-
-    @property
-    def socket_mode(self) -> bool:
-        return self.slack_app_token is not None
-
-    @property
-    def download_hosts(self) -> frozenset[str]:
-        """Where photos may be fetched from, and the bot's token be shown: `host` or `host:port`."""
-        return frozenset({SLACK_FILES_HOST, urlsplit(self.slack_api_url).netloc})
 
     def callback_url(self, token: str) -> str:
         """The address for one job; empty without a public one, as the SDKs do."""
@@ -334,17 +360,14 @@ def is_private(host: str) -> bool:
         return host.endswith((".local", ".internal", ".localhost"))
 
 
-def _faults_between(values: Mapping[str, str]) -> list[str]:
-    """Faults that no single setting has: told even while others do not fit."""
+def _address_faults(values: Mapping[str, str]) -> list[str]:
+    """Addresses that do not fit together with SMILE_ID_ENVIRONMENT: told even while others do not fit."""
     production = values.get("SMILE_ID_ENVIRONMENT") == Environment.PRODUCTION
-    faults = [
+    return [
         f"{name}: {fault}"
         for name in ("KYC_PUBLIC_URL", "SLACK_API_URL", "SMILE_ID_API_URL")
         if name in values and (fault := _url_fault(values[name], production=production))
     ]
-    if "SLACK_APP_TOKEN" not in values and "SLACK_SIGNING_SECRET" not in values:
-        faults.append("SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN")
-    return faults
 
 
 def _url_fault(url: str, *, production: bool) -> str | None:

@@ -281,6 +281,7 @@ def test_the_demo_alone_gives_the_bot_another_clock() -> None:
         "import handlers",
         "from bot.runtime import log_config",
         "from bot.runtime.server import run",
+        "from bot.settings import Settings",
     ]
     assert "run(settings, handlers)" in ast.unparse(serve)
     assert [field.alias for field in Settings.model_fields.values() if "CLOCK" in str(field.alias)] == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import SettingsFault
-from bot.settings import Environment, LogFormat, ReviewNotify, Settings
+from bot.settings import DatabaseSettings, Environment, LogFormat, ReportSettings, ReviewNotify, Settings
 
 SECRETS = {
     "SLACK_BOT_TOKEN": "xoxb-very-secret-1",
@@ -61,6 +61,19 @@ def test_nothing_set_is_told_line_by_line() -> None:
     required = ("SLACK_BOT_TOKEN", "SMILE_ID_PARTNER_ID", "SMILE_ID_API_KEY", "KYC_ENCRYPTION_KEYS", "KYC_REQUESTERS")
     lines = [f"{name}: is required" for name in required]
     assert sorted(told) == sorted([*lines, "SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN"])
+
+
+@pytest.mark.parametrize("kind", [DatabaseSettings, ReportSettings])
+def test_a_command_asks_for_its_own_part_and_reads_it_as_the_bot_does(kind: type[DatabaseSettings]) -> None:
+    given = {"KYC_ENCRYPTION_KEYS": SECRETS["KYC_ENCRYPTION_KEYS"], "KYC_DATABASE": "/srv/kyc.db"}
+    # What others are for does not matter here, be it ever so wrong.
+    part = kind.load(given | {"KYC_PORT": "seventy", "SLACK_API_URL": "http://far.example/", "SLACK_BOT_TOKEN": ""})
+    whole = Settings.load(ENOUGH | given)
+    assert part.model_dump() == {name: getattr(whole, name) for name in kind.model_fields}
+    assert part.sealing_keys == whole.sealing_keys
+    with pytest.raises(SettingsFault) as found:
+        kind.load({"KYC_DATABASE": ""})
+    assert str(found.value).splitlines() == ["KYC_DATABASE: must name a file", "KYC_ENCRYPTION_KEYS: is required"]
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

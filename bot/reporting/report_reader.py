@@ -9,12 +9,12 @@ from datetime import date, datetime
 from bot.domain.reporting.figures import Report, reach, report
 from bot.domain.reporting.periods import Period, PeriodKind
 from bot.domain.reporting.summary_command import SummaryRequest
-from bot.settings import Settings
+from bot.settings import ReportSettings
 from storage import check_facts, summaries
 from storage.engine.database import Transaction
 
 
-def read(tx: Transaction, asked: SummaryRequest, *, settings: Settings, as_of: datetime) -> Report:
+def read(tx: Transaction, asked: SummaryRequest, *, settings: ReportSettings, as_of: datetime) -> Report:
     """The figures of a period as they are known now, and those of the periods before it; reads only."""
     since, until = reach(asked.period, settings.zone)
     return report(

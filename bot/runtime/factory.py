@@ -53,7 +53,7 @@ from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.metrics import Health, Metrics, read_gauges
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
-from bot.settings import Settings
+from bot.settings import ReportSettings, Settings
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import LOOK_UP_SECONDS, SlackClient
 from bot.slack.downloads import SlackDownloads
@@ -411,7 +411,7 @@ def connect_smile_id(
     return SmileIDV1(client=client, codes=codes or ResultCodes({}))
 
 
-def read_tables(settings: Settings) -> tuple[ResultCodes, IDTypes]:
+def read_tables(settings: ReportSettings) -> tuple[ResultCodes, IDTypes]:
     """Smile ID's tables, ours or an operator's copy; raises SettingsFault."""
     ours = resources.files("bot") / "data"
     trusted = ResultCodes.parse((ours / "result-codes.csv").read_text(encoding="utf-8"))
