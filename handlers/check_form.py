@@ -9,7 +9,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck, AsyncBoltContext
 
 from bot.domain.check.check import PhotoKind
-from bot.domain.check.request import FileInfo, Form
+from bot.domain.check.request import LIVENESS_IMAGES, FileInfo, Form, with_new
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused, SlackError, SlackRefused
 from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm
@@ -30,6 +30,8 @@ _OURS = frozenset(
 
 SHOW_LATER_AFTER_SECONDS = 0.5
 """Before a form that could not be updated is updated after all: people often choose again at once."""
+_LISTED = (PhotoKind.SELFIE, PhotoKind.LIVENESS)
+"""What a photo that the form lists can be used as."""
 _NO_CHANNEL = "-"
 """A button's value cannot be empty."""
 
@@ -187,7 +189,8 @@ def _channel(now: CheckForm, state: ViewState) -> str | None:
 def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
     """What the form holds; absent, null and empty are the same."""
     state, now = ViewState.of(view), _filled_in(view)
-    attached = [(state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in now.attached if photo.fault is None]
+    listed = [(state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in now.attached if photo.fault is None]
+    selfies, images = ([file for chosen, file in listed if chosen == kind] for kind in _LISTED)
     return SubmittedForm(
         requester=body["user"]["id"],
         team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
@@ -202,8 +205,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
             id_type=now.id_type or "",
             texts=_texts(state),
             customer_reference=state.value(ids.CUSTOMER_REFERENCE),
-            selfie=[file for kind, file in attached if kind == PhotoKind.SELFIE] + state.files(ids.SELFIE),
-            liveness=[file for kind, file in attached if kind == PhotoKind.LIVENESS] + state.files(ids.LIVENESS),
+            selfie=with_new(selfies, state.files(ids.SELFIE), whole=1),
+            liveness=with_new(images, state.files(ids.LIVENESS), whole=LIVENESS_IMAGES),
             consent=ids.CONSENTED in state.ticked(ids.CONSENT),
         ),
     )

@@ -27,6 +27,7 @@ class FieldCode(StrEnum):
     """Day and month could be mistaken."""
 
     ONE_SELFIE = "field_one_selfie"
+    SEVERAL_SELFIES = "field_several_selfies"
     LIVENESS_NEEDED = "field_liveness_needed"
     LIVENESS_COUNT = "field_liveness_count"
     FILE_TWICE = "field_file_twice"

@@ -177,8 +177,10 @@ def photo_faults(
 ) -> dict[str, FieldFault]:
     """What is wrong with the files of a form, by field, as far as Slack describes them."""
     faults: dict[str, FieldFault] = {}
-    if len(selfie) != 1:
+    if not selfie:
         faults["selfie"] = FieldFault(FieldCode.ONE_SELFIE)
+    elif len(selfie) > 1:
+        faults["selfie"] = FieldFault(FieldCode.SEVERAL_SELFIES, several=len(selfie))
     if liveness_required and not liveness:
         faults["liveness"] = FieldFault(FieldCode.LIVENESS_NEEDED, images=LIVENESS_IMAGES)
     elif len(liveness) not in (0, LIVENESS_IMAGES):
@@ -192,6 +194,15 @@ def photo_faults(
     if len(selfie) <= 1 and len(set(everything)) < len(everything) and "liveness" not in faults:
         faults["liveness"] = FieldFault(FieldCode.FILE_TWICE)
     return faults
+
+
+def with_new(listed: Sequence[FileInfo], new: Sequence[FileInfo], *, whole: int) -> list[FileInfo]:
+    """The photos of one field of a form that lists some already, and of the new ones put into it.
+
+    So many new ones as make a `whole` set take the place of those listed: a new selfie of the old one, eight new
+    liveness images of the old eight. Fewer are added to them.
+    """
+    return [*new] if len(new) >= whole else [*listed, *new]
 
 
 def photos_of(selfie: Iterable[FileInfo], liveness: Iterable[FileInfo]) -> tuple[PhotoRef, ...]:

@@ -75,12 +75,17 @@ class ProposedPhoto:
 
 
 def proposed(files: Sequence[FileInfo]) -> list[ProposedPhoto]:
-    """What each photo seems to be: by its name, or the selfie if it is the only one. Else a person must say."""
+    """What each photo seems to be: by its name, or the selfie if it is the only one. Else a person must say.
+
+    So too where several are called a selfie: a check takes one, and the newest need not be the right one.
+    """
     faults = [check_file(file) for file in files]
     alone = sum(fault is None for fault in faults) == 1
+    kinds = [None if fault else _named(file.name, alone=alone) for file, fault in zip(files, faults, strict=True)]
+    if kinds.count(PhotoKind.SELFIE) > 1:
+        kinds = [None if kind is PhotoKind.SELFIE else kind for kind in kinds]
     return [
-        ProposedPhoto(file=file, kind=None if fault else _named(file.name, alone=alone), fault=fault)
-        for file, fault in zip(files, faults, strict=True)
+        ProposedPhoto(file=file, kind=kind, fault=fault) for file, kind, fault in zip(files, kinds, faults, strict=True)
     ]
 
 

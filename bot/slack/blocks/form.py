@@ -30,6 +30,8 @@ _CONSENT_NOTICE = (
     "The customer knows that their photo and ID information go to Smile ID and are compared with the ID authority's "
     "record, and has explicitly agreed. Your confirmation is recorded."
 )
+_REPLACES_SELFIE = "It takes the place of the selfie above."
+_REPLACES_LIVENESS = f"{LIVENESS_IMAGES} new ones take the place of those above; fewer are added to them."
 _USES = (("Selfie", PhotoKind.SELFIE.value), ("Liveness image", PhotoKind.LIVENESS.value), ("Leave out", ids.LEAVE_OUT))
 """What a photo of a message can be."""
 _PLACE = TypeAdapter(dict[str, str | None])
@@ -143,14 +145,18 @@ def photo_inputs(*, liveness_required: bool) -> list[Block]:
 
 def _selfie_input(*, optional: bool) -> Block:
     hint = f"One face, looking at the camera. JPEG or PNG, at most {_MB} MB."
-    return _files(ids.SELFIE, "Another selfie" if optional else "Selfie", hint, most=1, optional=optional)
+    if optional:
+        return _files(ids.SELFIE, "New selfie", f"{_REPLACES_SELFIE} {hint}", most=1, optional=True)
+    return _files(ids.SELFIE, "Selfie", hint, most=1, optional=False)
 
 
-def _liveness_input(label: str = "Liveness images", *, optional: bool) -> Block:
+def _liveness_input(*, optional: bool, more: bool = False) -> Block:
+    """`more`: the form lists photos that may be liveness images already."""
     hint = (
         f"{LIVENESS_IMAGES} images of the same face, taken one after another. They show that a living person stood "
         "before the camera; without them the result proves no liveness."
     )
+    label, hint = ("More liveness images", f"{_REPLACES_LIVENESS} {hint}") if more else ("Liveness images", hint)
     return _files(ids.LIVENESS, label, hint, most=LIVENESS_IMAGES, optional=optional)
 
 
@@ -164,9 +170,8 @@ def _fields(entry: IDType, form: CheckForm, *, liveness_required: bool) -> Itera
     for name in entry.required:
         yield _text_or_choice(name, entry, form.texts, optional=False)
     yield _selfie_input(optional=has_photos)
-    label = "More liveness images" if has_photos else "Liveness images"
     # The photos of the message may be the liveness images.
-    yield _liveness_input(label, optional=has_photos or not liveness_required)
+    yield _liveness_input(optional=has_photos or not liveness_required, more=has_photos)
     yield _reference(form.texts)
     for name in entry.optional:
         yield _text_or_choice(name, entry, form.texts, optional=True)

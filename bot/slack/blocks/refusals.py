@@ -207,6 +207,7 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.DATE_TOO_OLD: "This date is more than {years} years ago. A date of birth looks like {date}.",
     FieldCode.DATE_UNCLEAR: "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken.",
     FieldCode.ONE_SELFIE: "Attach one selfie, a JPEG or PNG photo.",
+    FieldCode.SEVERAL_SELFIES: "{several} photos are attached as the selfie. Keep one, and leave out the others.",
     FieldCode.LIVENESS_NEEDED: "Your company requires {images} liveness images. Attach them.",
     FieldCode.LIVENESS_COUNT: "Smile ID takes {images} liveness images or none. You attached {attached}.",
     FieldCode.FILE_TWICE: "The same file is attached twice.",

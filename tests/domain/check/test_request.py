@@ -324,7 +324,9 @@ def test_the_same_file_twice_is_refused(images: list[FileInfo]) -> None:
 
 
 def test_two_selfies_are_one_fault_of_their_own_field() -> None:
-    assert faults(replace(GOOD, selfie=[SELFIE, SELFIE])) == {"selfie": "Attach one selfie, a JPEG or PNG photo."}
+    assert faults(replace(GOOD, selfie=[SELFIE, SELFIE])) == {
+        "selfie": "Two photos are attached as the selfie. Keep one, and leave out the others."
+    }
 
 
 # Wild input

@@ -239,7 +239,7 @@ async def _a_file_that_slack_hides(world: Journey, _modal: Modal) -> None:
 SPOILED = (
     (_no_consent, "consent", "Smile ID may only be asked with the customer's consent."),
     (_no_selfie, "selfie", "Attach one selfie, a JPEG or PNG photo."),
-    (_two_selfies, "selfie", "Attach one selfie, a JPEG or PNG photo."),
+    (_two_selfies, "selfie", "Two photos are attached as the selfie. Keep one, and leave out the others."),
     (_three_liveness_images, "liveness", "Smile ID takes 8 liveness images or none. You attached 3."),
     (_a_pdf, "selfie", "This is a PDF. Attach a JPEG or PNG photo."),
     (_a_pdf_named_as_a_photo, "selfie", "This is a PDF. Attach a JPEG or PNG photo."),

@@ -13,6 +13,7 @@ from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
+from storage import checks
 from tests.journeys.world import PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
 from tests.journeys.writing import MENTION, NUMBER, WHOLE, filled, mention, said, said_directly, write
 
@@ -299,6 +300,39 @@ async def test_two_photos_are_a_choice_that_nobody_makes_for_them(tmp_path: Path
         told = world.slack.plain(await said(world))
         assert "Say in the form which photo is the selfie." in told
         assert "Attach one selfie" not in told
+
+
+async def test_of_two_photos_called_selfie_a_person_chooses_one(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await write(world, WHOLE, "selfie.jpg", "selfie new.jpg")
+        shown = await said_directly(world)
+        assert "Say in the form which photo is the selfie." in world.slack.plain(shown)
+        await world.analyst.click(shown, ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        listed = [block["block_id"] for block in modal.blocks if block["block_id"].startswith(ids.PHOTO)]
+        await modal.choose("consent", ["consented"])
+        for field in listed:
+            await modal.choose(field, "selfie")
+        refused = await modal.submit()
+        assert refused.errors == {
+            "selfie": "Two photos are attached as the selfie. Keep one, and leave out the others."
+        }
+        await modal.choose(listed[0], ids.LEAVE_OUT)
+        assert (await modal.submit()).closed
+
+
+async def test_a_selfie_put_into_the_form_takes_the_place_of_the_messages_own(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await write(world, f"{MENTION} NG BVN 123", "selfie.jpg")
+        await world.analyst.click(await said_directly(world), ids.OPEN_FORM_OF_MESSAGE)
+        modal = await filled(world)
+        newer = await world.analyst.upload(SELFIE, "newer.jpg")
+        await modal.attach("selfie", newer)
+        await modal.fill("id_number", NUMBER)
+        await modal.choose("consent", ["consented"])
+        assert (await modal.submit()).closed
+        photos = await world.bot.database.read(checks.photos, await world.newest())
+        assert [one.file_id for one in photos] == [newer.id]
 
 
 async def test_only_the_author_sees_that_they_lack_the_right(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import Modal
 from bot.sandbox.smile_id import Fault, SmileIDSandbox
 from bot.slack.blocks import ids
+from storage import checks
 from storage.engine.database import Transaction
 from tests.journeys.smile import ALL_VERIFIED, call_back, message, pass_time, put_on_record, waiting
 from tests.journeys.world import (
@@ -192,18 +193,36 @@ async def test_what_it_took_counts_from_the_new_sending(tmp_path: Path) -> None:
         assert "days" not in world.thread()[-1]
 
 
-async def test_other_photos_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("leave_out", [False, True], ids=["the old one still chosen", "the old one left out"])
+async def test_a_new_selfie_takes_the_place_of_the_old_one(tmp_path: Path, *, leave_out: bool) -> None:
     async with journey(tmp_path, story="rejected") as world:
         await rejected(world)
         modal = await run_again(world)
-        field = next(b["block_id"] for b in modal.blocks if b["block_id"].startswith(ids.PHOTO))
-        await modal.choose(field, ids.LEAVE_OUT)
+        if leave_out:
+            field = next(b["block_id"] for b in modal.blocks if b["block_id"].startswith(ids.PHOTO))
+            await modal.choose(field, ids.LEAVE_OUT)
+        assert "It takes the place of the selfie above." in modal.text()
         other = (PHOTOS / "liveness_0.jpg").read_bytes()
         await modal.attach("selfie", await world.analyst.upload(other, "other.jpg"))
         await sent_again(world, modal)
         await world.settle()
         first, second = (next(iter(job.entries.values())) for job in world.smile_id.jobs.values())
         assert first != second
+
+
+async def test_eight_new_liveness_images_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
+    frames = [(PHOTOS / f"liveness_{n}.jpg").read_bytes() for n in range(8)]
+    async with journey(tmp_path, story="rejected") as world:
+        modal = await world.fill(await world.form())
+        await modal.attach("liveness", *[await world.analyst.upload(one, f"{n}.jpg") for n, one in enumerate(frames)])
+        assert (await modal.submit()).closed
+        await world.settle()
+        modal = await run_again(world)
+        newer = [await world.analyst.upload(one, f"new {n}.jpg") for n, one in enumerate(reversed(frames))]
+        await modal.attach("liveness", *newer)
+        await sent_again(world, modal)
+        photos = await world.bot.database.read(checks.photos, await world.newest())
+        assert [one.file_id for one in photos][1:] == [file.id for file in newer]
 
 
 async def test_photos_that_slack_no_longer_has_are_named(tmp_path: Path) -> None:
