@@ -1,7 +1,8 @@
 """Turns the bytes of an attached file into a JPEG that Smile ID can use, or says why it cannot.
 
 An upright JPEG keeps its compressed picture byte for byte: only segments that describe it (place, device, comments,
-thumbnails, appended films) are cut out. What is left is decoded before it is sent. Everything else is re-encoded.
+thumbnails, appended films) are cut out. Everything else is re-encoded. Whatever leaves was decoded again, and has the
+size of what came in.
 Pure, slow and hungry for memory: `bot.submission.photo_decoder` runs it in a thread, within a budget.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from bot.domain.check.photo_quality import PhotoQuality, assess
+from bot.domain.check.png_chunks import SIGNATURE, picture_chunks
 from bot.errors import PhotoCode, PhotoUnusable
 
 MAX_PIXELS = 50_000_000
@@ -30,6 +32,8 @@ in a thread that cannot be stopped.
 _SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 """The start of every scan that libjpeg takes, with its length and number of colours; chance makes no such bytes."""
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_RARE_FRAMES = frozenset({*range(0xC3, 0xD0)} - {0xC4, 0xC8, 0xCC})
+"""Neither baseline nor progressive with Huffman codes. Arithmetic coding is decoded here, and by few others."""
 _COLOUR_MARKS = {0xE2: b"ICC_PROFILE\x00", 0xEE: b"Adobe"}
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _TURNS = {
@@ -42,6 +46,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What brings a picture upright, by EXIF orientation; 1, and whatever EXIF does not define, is upright."""
+_ON_ITS_SIDE = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, MemoryError, Warning)
 """What damaged files raise. Hundreds of thousands of them raised the first three; Pillow's own `open` expects most
 of the others of its decoders.
@@ -69,7 +74,11 @@ def prepare(data: bytes) -> Photo:
     `verify()` lets a truncated JPEG pass. Takes up to 8 MiB of memory per megapixel, 12 for a progressive JPEG in CMYK.
     """
     with _opened(data) as image:
-        jpeg, picture = _cut(data, image) or _reencoded(image)
+        turn = _turn(image)
+        size = image.size[::-1] if turn in _ON_ITS_SIDE else image.size
+        jpeg, picture = _cut(data, image, turn) or _reencoded(image, turn)
+        if picture.size != size:
+            raise PhotoUnusable(PhotoCode.DAMAGED)
         return Photo(
             jpeg=jpeg,
             sha256=hashlib.sha256(data).hexdigest(),
@@ -88,10 +97,10 @@ def count_pixels(data: bytes) -> int:
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """The picture, its header read and its size allowed. Whatever Pillow raises inside becomes PhotoUnusable."""
-    if not data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
+    if not data.startswith((b"\xff\xd8\xff", SIGNATURE)):
         raise PhotoUnusable(PhotoCode.NEITHER_JPEG_NOR_PNG)
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(picture_chunks(data)), formats=("JPEG", "PNG")) as image:
             _check_size(image, data)
             yield image
     except PhotoUnusable:
@@ -117,21 +126,28 @@ def _too_large() -> PhotoUnusable:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    orientation = image.getexif().get(0x0112)
+    """What brings the picture upright by its EXIF; None if it is upright, or if nobody can read that."""
+    # Not `image.getexif`, which follows XMP where EXIF is silent: no viewer does, and editors leave it behind.
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif") or b"")
+        orientation = exif.get(0x0112)
+    except _BROKEN:
+        return None
     return _TURNS.get(orientation) if isinstance(orientation, int) else None
 
 
 # A JPEG whose compressed picture stays
 
 
-def _cut(data: bytes, image: Image.Image) -> tuple[bytes, Image.Image] | None:
+def _cut(data: bytes, image: Image.Image, turn: Image.Transpose | None) -> tuple[bytes, Image.Image] | None:
     """An upright JPEG without its metadata, and its picture; None where it must be re-encoded.
 
     Decoders step over faults that a strict reading of the segments trips on: stray bytes between them, a length that
     is too short, an end marker before the picture. So only what is left is decoded, and it must have the same size.
     """
     # Phones write several pictures into one file (MPO); the first is a JPEG like any other.
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L") or _turn(image) is not None:
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L") or turn is not None:
         return None
     try:
         jpeg = without_metadata(data)
@@ -165,6 +181,8 @@ def without_metadata(data: bytes) -> bytes:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if length < 2 or marker == _SOI:
             raise ValueError("segment without length")
+        if marker in _RARE_FRAMES:
+            raise ValueError("a kind of JPEG that few can decode")
         segment = data[at : at + 2 + length]
         at += 2 + length
         out += _kept(marker, segment)
@@ -212,9 +230,12 @@ def _end_of_scan(data: bytes, at: int) -> int:
 # Everything else
 
 
-def _reencoded(image: Image.Image) -> tuple[bytes, Image.Image]:
-    """The decoded picture upright and in RGB, as a JPEG of high quality and full colour resolution."""
-    profile, turn = _rgb_profile(image), _turn(image)
+def _reencoded(image: Image.Image, turn: Image.Transpose | None) -> tuple[bytes, Image.Image]:
+    """The decoded picture upright and in RGB, as a JPEG of high quality and full colour resolution.
+
+    With it comes the picture that this JPEG decodes to: the judgement is about what is sent.
+    """
+    profile = _rgb_profile(image)
     image.load()
     picture = _instead_of(image, _in_rgb(image))
     if turn is not None:
@@ -223,7 +244,10 @@ def _reencoded(image: Image.Image) -> tuple[bytes, Image.Image]:
     picture.info = {}
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=95, subsampling=0, icc_profile=profile)
-    return out.getvalue(), picture
+    picture.close()
+    sent = Image.open(out, formats=("JPEG",))
+    sent.load()
+    return out.getvalue(), sent
 
 
 def _instead_of(old: Image.Image, new: Image.Image) -> Image.Image:

@@ -253,13 +253,8 @@ def test_a_png_leaves_its_texts_behind() -> None:
     plain = saved(picture(), "PNG")
     text = b"Comment\x00" + PLACE
     chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
-    data = plain[:33] + chunk + chunk.replace(b"Comment", b"comment") + plain[33:]
 
     assert PLACE not in prepare(saved(picture(), "PNG", exif=exif())).jpeg
-    with pytest.raises(PhotoUnusable):  # the second chunk's checksum is wrong now
-        prepare(data)
-    text = b"comment\x00" + PLACE
-    chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
     assert PLACE not in prepare(plain[:33] + chunk + plain[33:]).jpeg
 
 
