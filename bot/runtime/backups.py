@@ -13,7 +13,7 @@ from bot.domain.outbox import OperatorAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
 from bot.runtime.metrics import Health
-from storage.engine import backup
+from storage.engine import backup, owners
 from storage.engine.sealing import Sealer
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class Backups(Process):
         folder, database = self.settings.backup_dir, self.settings.database
         assert folder is not None
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            owners.make_folder(folder, owners.wanted(database))
             newest = backup.newest_scheduled(folder, database, now=now)
             if newest is not None and now - newest < self.settings.backup_every:
                 return

@@ -8,13 +8,15 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from bot.errors import DatabaseFault
+from storage.engine import owners
 from storage.engine.connection import explain, is_damage, sync_folder, unusable_as_fault
 from storage.engine.database import from_text, to_text
 from storage.engine.inspect import examine_backup
@@ -61,7 +63,8 @@ def verify(path: Path, sealer: Sealer) -> Contents:
 def take(database: Path, target: Path, sealer: Sealer) -> Contents:
     """Copy a database, in use or not, into one new file, and verify the copy by opening it.
 
-    Raises DatabaseFault if the target exists or the copy does not stand the look; then no file is left.
+    What root copies belongs to the owner of the folder that it lies in. Raises DatabaseFault if the target exists or
+    the copy does not stand the look; then no file is left.
     """
     if not database.is_file():
         raise DatabaseFault(f"the database {database} does not exist")
@@ -80,33 +83,42 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         if path.exists():
             raise DatabaseFault(f"{path} exists already: name a file that does not")
     try:
-        with _copied(source, target, "-") as partial:
-            partial.rename(target)
+        with _copied(source, target, ending="-", give=owners.give_to_folders_owner) as copied:
+            copied.rename(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise DatabaseFault(f"the copy {target} cannot be written: {error.strerror}") from error
+        raise DatabaseFault(f"the copy {target} cannot be written: {owners.explained(error, target)}") from error
 
 
 @contextmanager
-def _copied(source: sqlite3.Connection, beside: Path, ending: str) -> Iterator[Path]:
-    """An online, consistent copy in a new private file, which goes unless it is given another name."""
+def _copied(
+    source: sqlite3.Connection, beside: Path, *, ending: str, give: Callable[[int, Path], None]
+) -> Iterator[Path]:
+    """An online, consistent copy in a new private file, which goes unless it is given another name.
+
+    `give` hands the file, still empty and open by its descriptor, to whom it belongs.
+    """
     descriptor, name = tempfile.mkstemp(dir=beside.parent, prefix=f".{beside.name}{ending}")
-    os.close(descriptor)
-    partial = Path(name)
+    copied = Path(name)
     try:
-        with unusable_as_fault(), closing(sqlite3.connect(partial)) as copy:
+        try:
+            give(descriptor, copied)
+        finally:
+            os.close(descriptor)
+        with unusable_as_fault(), closing(sqlite3.connect(copied)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
-        yield partial
+        yield copied
     finally:
-        partial.unlink(missing_ok=True)
+        copied.unlink(missing_ok=True)
 
 
 def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, force: bool = False) -> Path | None:
     """Put a verified backup in the database's place; the bot must be stopped. Gives where the old one now lies.
 
-    A crash at any instruction leaves the old database or the new one. Raises DatabaseFault, and changes nothing, when
-    the backup does not stand the look, or the database holds newer acts and `force` is not given; DatabaseInUse.
+    A crash at any instruction leaves the old database or the new one, and either belongs to the owner of the old one.
+    Raises DatabaseFault, and changes nothing, when the backup does not stand the look, when this user cannot give the
+    new one to that owner, or when the database holds newer acts and `force` is not given; DatabaseInUse.
 
     What the old bot said and sent after the backup is unknown to the new one. So all that it still has to say about
     the checks of the backup is looked for in Slack first, and an attempt that it has yet to make is asked about first.
@@ -125,13 +137,19 @@ def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, forc
         try:
             for piece in database.parent.glob(f".{database.name}.restoring-*"):  # of one that was broken off
                 piece.unlink(missing_ok=True)
-            with unusable_as_fault(), closing(_open(source, "ro")) as old, _copied(old, database, ".restoring-") as new:
+            give = partial(owners.give, owner=owners.wanted(database))
+            with (
+                unusable_as_fault(),
+                closing(_open(source, "ro")) as old,
+                _copied(old, database, ending=".restoring-", give=give) as new,
+            ):
                 _mark(new, now)
                 aside = _set_aside(database, now)
                 new.replace(database)
             sync_folder(database.parent)
         except OSError as error:
-            raise DatabaseFault(f"the backup cannot be put in place: {error.strerror}") from error
+            why = owners.explained(error, database)
+            raise DatabaseFault(f"the backup cannot be put in place: {why}") from error
     return aside
 
 

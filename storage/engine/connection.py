@@ -17,6 +17,7 @@ from weakref import WeakSet
 import sqlite_utils
 
 from bot.errors import DatabaseFault
+from storage.engine import owners
 
 SAVEPOINT = "storage_function"
 """The savepoint that holds one storage function; functions may have others, with other names."""
@@ -47,17 +48,27 @@ _UNUSABLE = {
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file that only its owner can read; SQLite gives -wal and -shm the same mode.
+    """Create an empty file that only its owner can read; SQLite gives -wal and -shm the same mode, and as root owner.
 
     A file that exists is left alone, and not even opened: closing a second descriptor would drop the locks
     that SQLite holds on it in this process.
     """
+    owner = owners.wanted(path)
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise DatabaseFault(f"{path} cannot be read and written by this user{owners.whose(path)}") from None
         return
     except OSError as error:
-        raise DatabaseFault(f"the database cannot be created: {error.strerror}") from error
+        raise DatabaseFault(f"the database cannot be created: {owners.explained(error, path)}") from error
+    try:
+        owners.give(descriptor, path, owner)
+    except DatabaseFault:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def connect(path: Path, *, busy_timeout: timedelta, any_thread: bool = False) -> sqlite_utils.Database:

@@ -20,7 +20,7 @@ import sqlite_utils
 from bot.domain.installation import Installation
 from bot.errors import DatabaseFault
 from storage import meta
-from storage.engine import upkeep
+from storage.engine import owners, upkeep
 from storage.engine.connection import is_damage, unusable_as_fault
 from storage.engine.migrations import applied_known, migrations
 from storage.engine.sealing import Sealer
@@ -119,11 +119,11 @@ def _require_place(path: Path) -> None:
         raise DatabaseFault(f"the folder {folder} does not exist")
     # SQLite keeps its log and its lock beside the file.
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise DatabaseFault(f"the folder {folder} cannot be written to by this user")
+        raise DatabaseFault(f"the folder {folder} cannot be written to by this user{owners.whose(folder)}")
     if path.exists() and not path.is_file():
         raise DatabaseFault(f"{path} is not a file")
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise DatabaseFault(f"{path} cannot be read and written by this user")
+        raise DatabaseFault(f"{path} cannot be read and written by this user{owners.whose(path)}")
 
 
 def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool, thorough: bool = False) -> Inspection:

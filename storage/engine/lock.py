@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import Self
 
 from bot.errors import DatabaseFault, DatabaseInUse
+from storage.engine import owners
 
 
 class DatabaseLock:
@@ -17,16 +19,17 @@ class DatabaseLock:
     """
 
     def __init__(self, database: Path) -> None:
-        real = database.resolve()
+        real = self._database = database.resolve()
         self.path = real.with_name(f"{real.name}.lock")
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
         """Take the lock at once, or raise DatabaseInUse naming the process that has it."""
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = self._open()
         except OSError as error:
-            raise DatabaseFault(f"the database's lock {self.path} cannot be opened: {error.strerror}") from error
+            why = owners.explained(error, self.path)
+            raise DatabaseFault(f"the database's lock {self.path} cannot be opened: {why}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
@@ -41,6 +44,36 @@ class DatabaseLock:
         finally:
             if self._descriptor != descriptor:
                 os.close(descriptor)
+
+    def _open(self) -> int:
+        """The lock's file, made where it is missing; it belongs to the database's owner. Raises DatabaseFault."""
+        owner = owners.wanted(self._database)
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            return self._open_existing(owner)
+        try:
+            owners.give(descriptor, self.path, owner)
+        except DatabaseFault:
+            os.close(descriptor)
+            self.path.unlink(missing_ok=True)
+            raise
+        return descriptor
+
+    def _open_existing(self, owner: owners.Owner | None) -> int:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            self._require_plain(os.fstat(descriptor))
+            owners.give_back(descriptor, self.path, owner)
+        except DatabaseFault:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _require_plain(self, status: os.stat_result) -> None:
+        """Neither a link nor a file with a second name: root might be led to a file of its own, and would empty it."""
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise DatabaseFault(f"the database's lock {self.path} is not a plain file: look what it is and remove it")
 
     def release(self) -> None:
         """Let the lock go; a repeat is harmless."""
