@@ -1,7 +1,7 @@
 """The command line; the one file that brings handlers and bot together.
 
-Exit 0: success. 1: a check failed, or the database is in use, damaged, newer, or sealed with another key, or what was
-asked of it cannot be done. 2: usage or settings.
+Exit 0: success. 1: a check failed, a port is taken, or the database is in use, damaged, newer, or sealed with another
+key, or what was asked of it cannot be done. 2: usage or settings. 128 and the number of a signal: ended by that signal.
 
 A command imports what it needs when it runs: `--version` and `--help` answer at once, and production has no sandbox.
 """
@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bot import __version__, settings_file
-from bot.errors import DatabaseFault, Refused, SettingsFault
+from bot.command_line.terminal import CommandLine
+from bot.errors import CannotListen, DatabaseFault, Refused, SettingsFault
 
 if TYPE_CHECKING:
     from bot.settings import DatabaseSettings
     from storage.engine.database import Database
+
+PORT = click.IntRange(0, 65535)
 
 T = TypeVar("T")
 S = TypeVar("S", bound="DatabaseSettings")
@@ -34,7 +37,7 @@ NO_SANDBOX = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kyc-bot")
 @click.option(
     "--settings",
@@ -86,10 +89,10 @@ def serve() -> None:
 
 @contextmanager
 def _exit_on_fault() -> Iterator[None]:
-    """Print what does not fit and exit: 2 for settings, 1 for the database."""
+    """Print what does not fit and exit: 2 for settings, 1 for the database and for a port."""
     try:
         yield
-    except (SettingsFault, DatabaseFault) as fault:
+    except (SettingsFault, CannotListen, DatabaseFault) as fault:
         click.echo(str(fault), err=True)
         sys.exit(2 if isinstance(fault, SettingsFault) else 1)
 
@@ -144,7 +147,7 @@ _story_option = click.option(
 @main.command(cls=_WithStories)
 @click.option("--once", is_flag=True, help="Play one check, print what is said of it, and end.")
 @_story_option
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; without it any that is free.")
+@click.option("--port", type=PORT, default=0, help="Of the page; without it any that is free.")
 @click.option("--no-history", is_flag=True, help="Begin with one finished check instead of two days of them.")
 def demo(*, once: bool, story: str, port: int, no_history: bool) -> None:
     """Open a small workspace in the browser, between stand-ins of Slack and Smile ID; needs no accounts."""
@@ -162,7 +165,7 @@ def demo(*, once: bool, story: str, port: int, no_history: bool) -> None:
         sys.exit(1)
     except OSError as fault:
         click.echo(f"Cannot listen: {fault.strerror}", err=True)
-        sys.exit(2)
+        sys.exit(1)
     except KeyboardInterrupt:
         click.echo("")
 
@@ -173,12 +176,12 @@ def sandbox() -> None:
 
 
 @sandbox.command("slack")
-@click.option("--port", type=int, required=True, help="On the loopback.")
+@click.option("--port", type=PORT, required=True, help="On the loopback.")
 @click.option("--bot-token", default="xoxb-sandbox", show_default=True, help="The only one that is taken.")
 @click.option("--app-token", default="xapp-sandbox", show_default=True, help="For Socket Mode.")
 @click.option("--signing-secret", default="sandbox-secret", show_default=True, help="For --events-url.")
 @click.option("--events-url", default=None, help="Where to send requests; without it everything goes by Socket Mode.")
-@click.option("--page-port", default=0, help="Of the page in a browser; without it any free one.")
+@click.option("--page-port", type=PORT, default=0, help="Of the page in a browser; without it any free one.")
 def slack_stand_in(**options: Any) -> None:
     """Slack's Web API, Socket Mode, signed requests, and the workspace in a browser."""
     with _needs_the_sandbox():
@@ -187,7 +190,7 @@ def slack_stand_in(**options: Any) -> None:
 
 
 @sandbox.command("smile-id", cls=_WithStories)
-@click.option("--port", type=int, required=True, help="On the loopback.")
+@click.option("--port", type=PORT, required=True, help="On the loopback.")
 @click.option("--partner-id", required=True, help="The only partner it knows.")
 @click.option("--api-key", required=True, help="Both sides sign with it.")
 @_story_option
@@ -199,13 +202,13 @@ def smile_id_stand_in(**options: Any) -> None:
 
 
 @sandbox.command("env")
-@click.option("--slack-port", type=int, required=True, help="Of `sandbox slack`.")
-@click.option("--smile-id-port", type=int, required=True, help="Of `sandbox smile-id`.")
+@click.option("--slack-port", type=PORT, required=True, help="Of `sandbox slack`.")
+@click.option("--smile-id-port", type=PORT, required=True, help="Of `sandbox smile-id`.")
 @click.option("--bot-token", default="xoxb-sandbox", show_default=True, help="As `sandbox slack` was told.")
 @click.option("--app-token", default="xapp-sandbox", show_default=True, help="As `sandbox slack` was told.")
 @click.option("--partner-id", default="0421", show_default=True, help="As `sandbox smile-id` was told.")
 @click.option("--api-key", default="sandbox-api-key", show_default=True, help="As `sandbox smile-id` was told.")
-@click.option("--port", type=int, default=3000, show_default=True, help="Of the bot, for Smile ID's callbacks.")
+@click.option("--port", type=PORT, default=3000, show_default=True, help="Of the bot, for Smile ID's callbacks.")
 @click.option("--database", default="sandbox.db", show_default=True, help="Where the bot keeps its checks.")
 def sandbox_settings(**wanted: Any) -> None:
     """Print settings for `serve` against both stand-ins, for a .env file or `env $(…) kyc-bot serve`."""
@@ -224,7 +227,7 @@ def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
         click.echo("")
     except OSError as fault:
         click.echo(f"Cannot listen: {fault.strerror}", err=True)
-        sys.exit(2)
+        sys.exit(1)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 KycError
 ├── SettingsFault            settings do not fit; exit 2
+├── CannotListen             a port is taken, or may not be used; exit 1
 ├── DatabaseFault            the database cannot be used; exit 1
 │   ├── DatabaseInUse        another bot holds the lock
 │   ├── DatabaseNewer        written by a newer version of the bot
@@ -48,6 +49,10 @@ class _Coded(KycError, Generic[C]):
 
 class SettingsFault(KycError):
     """One or more settings do not fit. The text names each of them, without values of secrets."""
+
+
+class CannotListen(KycError):
+    """A port is taken or may not be used: another program has to stop, or another port to be named."""
 
 
 class DatabaseFault(KycError):

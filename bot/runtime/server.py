@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 from slack_bolt.async_app import AsyncApp
 
-from bot.errors import SettingsFault, SlackError
+from bot.errors import CannotListen, SlackError
 from bot.runtime.clock import Clock
 from bot.runtime.factory import Bot, build
 from bot.runtime.socket_mode import SocketMode
@@ -140,13 +140,13 @@ def _recover(tx: Transaction, now: datetime) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket of our own, so that a taken port is an error in our hands; raises SettingsFault."""
+    """A listening socket of our own, so that a taken port is an error in our hands; raises CannotListen."""
     try:
         sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as fault:
         # `strerror` of a bind names the address, which this text has already.
         why = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else fault.strerror
-        raise SettingsFault(f"cannot listen on {host}:{port} ({why})") from fault
+        raise CannotListen(f"cannot listen on {host}:{port} ({why})") from fault
     sock.setblocking(False)
     return sock
 

@@ -72,7 +72,7 @@ def take(database: Path, target: Path, sealer: Sealer) -> Contents:
         _copy(source, target)
     try:
         return verify(target, sealer)
-    except DatabaseFault:
+    except BaseException:  # Ctrl-C too: a copy that nobody has verified is no backup
         target.unlink(missing_ok=True)
         raise
 

@@ -15,7 +15,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 import handlers
-from bot.errors import DatabaseFault, SettingsFault
+from bot.errors import CannotListen, DatabaseFault, SettingsFault
 from bot.runtime import log_config
 from bot.runtime.clock import Clock, seconds_since_boot, utc_now
 from bot.runtime.factory import Bot
@@ -96,5 +96,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (SettingsFault, DatabaseFault) as fault:
+    except (SettingsFault, CannotListen, DatabaseFault) as fault:
         sys.exit(str(fault))

@@ -1,34 +1,51 @@
 """The command line in a terminal, a pipe and a script: it answers at once, and ends in words and an exit code."""
 
+import asyncio
+import json
+import os
+import re
+import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import pytest
 
 from bot.__main__ import main
 from bot.domain.reporting.exports import ExportFormat
-from tests.journeys.site import Site, bare, kyc_bot, site
+from bot.sandbox.slack import Fault
+from storage import meta
+from storage.engine.database import Database
+from storage.engine.migrations import migrate
+from storage.engine.sealing import Sealer
+from tests.journeys.site import Ended, bare, kyc_bot, site
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A folder with a database that no bot works on."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    """Without anything of Slack or Smile ID."""
+
 
 @pytest.fixture
-async def stopped() -> AsyncIterator[Site]:
-    """Where a bot has done one check, and was stopped."""
-    async with site() as world:
-        await world.ask()
-        await world.wait_for_the_end()
-        assert await world.stop() == 0
-        yield world
-
-
-def of_the_database(world: Site) -> dict[str, str]:
-    """An environment without anything of Slack or Smile ID."""
-    return bare() | {name: world.environment[name] for name in ("KYC_DATABASE", "KYC_ENCRYPTION_KEYS")}
+async def kept(tmp_path: Path) -> Kept:
+    key = Sealer.new_key()
+    database = await Database.open(tmp_path / "kyc.db", sealer=Sealer.from_text([key]), migrate=migrate)
+    await database.write(meta.check_key)
+    await database.close()
+    environment = bare() | {"KYC_DATABASE": str(tmp_path / "kyc.db"), "KYC_ENCRYPTION_KEYS": key}
+    return Kept(tmp_path, environment | {"PYTHONPATH": str(ROOT)})
 
 
 TRIES = 7
@@ -36,10 +53,12 @@ TRIES = 7
 
 
 def seconds(*arguments: str) -> float:
-    """How long a start of Python takes from beginning to end."""
-    begun = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=GIVE_UP_SECONDS)
-    return time.perf_counter() - begun
+    """What a start of Python costs the processor from beginning to end, however busy the machine is."""
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+    _pid, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("option", ["--version", "-h"])
@@ -57,8 +76,8 @@ def test_the_formats_of_an_export_are_those_that_can_be_written() -> None:
     assert list(form.type.choices) == [known.value for known in ExportFormat]
 
 
-async def test_what_speaks_to_nobody_asks_for_no_token(stopped: Site) -> None:
-    copy = str(stopped.folder / "copy.db")
+async def test_what_speaks_to_nobody_asks_for_no_token(kept: Kept) -> None:
+    copy = str(kept.folder / "copy.db")
     for arguments in (
         ["backup", copy],
         ["restore", copy],
@@ -66,9 +85,9 @@ async def test_what_speaks_to_nobody_asks_for_no_token(stopped: Site) -> None:
         ["export", "--format", "csv"],
         ["summary"],
     ):
-        ended = await kyc_bot(*arguments, environment=of_the_database(stopped))
+        ended = await kyc_bot(*arguments, environment=kept.environment)
         assert (ended.code, ended.err) == (0, ""), arguments
-    released = await kyc_bot("receipts", "release", "R-1", environment=of_the_database(stopped))
+    released = await kyc_bot("receipts", "release", "R-1", environment=kept.environment)
     assert (released.code, "nothing that waits is called R-1" in released.err) == (1, True)
     for arguments in (["backup", copy], ["export", "--format", "csv"]):
         ended = await kyc_bot(*arguments)
@@ -76,3 +95,146 @@ async def test_what_speaks_to_nobody_asks_for_no_token(stopped: Site) -> None:
             2,
             "These settings do not fit:\n  KYC_ENCRYPTION_KEYS: is required\n",
         )
+
+
+# What becomes of the output
+
+PRINTING = (
+    ["--version"],
+    ["-h"],
+    ["sandbox", "env", "--slack-port", "1", "--smile-id-port", "2"],
+    ["summary", "--json"],
+    ["export", "--format", "csv"],
+    ["backup", "copy.db"],
+)
+
+
+def into(stdout: int, arguments: list[str], kept: Kept) -> Ended:
+    """The command with another output than a pipe that is read."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        env=kept.environment,
+        cwd=kept.folder,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        timeout=GIVE_UP_SECONDS,
+        check=False,
+    )
+    return Ended(code=ended.returncode, out="", err=ended.stderr.decode())
+
+
+async def test_a_full_disk_is_told_in_words(kept: Kept) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        for arguments in PRINTING:
+            ended = await asyncio.to_thread(into, full, arguments, kept)
+            expected = Ended(code=1, out="", err="kyc-bot cannot go on: No space left on device\n")
+            assert ended == expected, arguments
+    finally:
+        os.close(full)
+
+
+async def test_a_reader_who_has_seen_enough_is_told_nothing(kept: Kept) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        for arguments in PRINTING:
+            ended = await asyncio.to_thread(into, write, arguments, kept)
+            assert ended == Ended(code=1, out="", err=""), arguments
+    finally:
+        os.close(write)
+
+
+async def test_a_terminal_without_our_signs_gets_them_spelled_out(kept: Kept) -> None:
+    plain = await kyc_bot("summary", environment=kept.environment)
+    spelled = await kyc_bot("summary", environment={**kept.environment, "PYTHONIOENCODING": "latin-1"})
+    assert not plain.out.isascii()
+    assert (spelled.code, spelled.err) == (0, "")
+    assert re.findall(r"[\w:]+", spelled.out) == re.findall(r"[\w:]+", plain.out)
+
+
+async def test_the_demo_is_told_in_ascii_where_there_is_nothing_else() -> None:
+    no_utf8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    demo = await kyc_bot("demo", "--once", "--story", "rejected", environment=bare() | no_utf8)
+    assert (demo.code, demo.err, demo.out.isascii()) == (0, "", True)
+    assert re.search(r"^RESULT K-\w+ Rejected$", demo.out, re.MULTILINE)
+
+
+async def test_a_name_that_is_no_text_is_told_all_the_same(kept: Kept) -> None:
+    ended = await kyc_bot("restore", os.fsdecode(b"caf\xe9.db"), environment=kept.environment)
+    assert (ended.code, ended.err) == (1, "caf\\udce9.db: there is no such file\n")
+
+
+# Ctrl-C
+
+STRUCK = """
+import os, sys
+
+number, event, needle, *arguments = json.loads(sys.argv[1])
+armed = True
+
+def hear(heard, details):
+    global armed
+    if armed and heard == event and needle in str(details):
+        armed = False
+        os.kill(os.getpid(), number)
+
+from bot.__main__ import main
+sys.addaudithook(hear)
+main(arguments)
+"""
+"""The command line, struck by a signal at the moment of an audit event of Python's that names the needle."""
+
+
+async def struck(number: int, event: str, needle: str, *arguments: str, environment: Mapping[str, str]) -> Ended:
+    program = json.dumps([number, event, needle, *arguments])
+    command = [sys.executable, "-c", f"import json{STRUCK}", program]
+    return await kyc_bot(command=command, environment=environment)
+
+
+def files(kept: Kept) -> list[Path]:
+    """All but the lock, which stays where it was once taken."""
+    return sorted(path for path in kept.folder.iterdir() if path.suffix != ".lock")
+
+
+async def test_a_command_that_is_interrupted_ends_without_a_traceback(kept: Kept) -> None:
+    copy, another = kept.folder / "copy.db", kept.folder / "another.db"
+    assert (await kyc_bot("backup", str(copy), environment=kept.environment)).code == 0
+    before = files(kept)
+    for number, event, needle, arguments in (
+        (signal.SIGINT, "import", "bot.settings", ["serve"]),
+        (signal.SIGINT, "import", "bot.settings", ["check"]),
+        (signal.SIGINT, "import", "yaml", ["manifest"]),
+        (signal.SIGINT, "import", "stories", ["demo", "--once"]),
+        (signal.SIGINT, "sqlite3.connect", "kyc.db", ["summary"]),
+        (signal.SIGINT, "sqlite3.connect", "kyc.db", ["export", "--format", "xlsx"]),
+        (signal.SIGINT, "sqlite3.connect", "kyc.db", ["receipts", "list"]),
+        (signal.SIGINT, "sqlite3.connect", "kyc.db", ["receipts", "release", "R-1"]),
+        (signal.SIGINT, "sqlite3.connect", "kyc.db", ["backup", str(another)]),
+        (signal.SIGINT, "sqlite3.connect", ".another.db-", ["backup", str(another)]),
+        (signal.SIGINT, "sqlite3.connect", "/another.db", ["backup", str(another)]),
+        (signal.SIGINT, "sqlite3.connect", "kyc.db", ["restore", str(copy)]),
+        (signal.SIGTERM, "sqlite3.connect", "kyc.db", ["export", "--format", "csv"]),
+        (signal.SIGTERM, "sqlite3.connect", ".another.db-", ["backup", str(another)]),
+        (signal.SIGHUP, "sqlite3.connect", ".another.db-", ["backup", str(another)]),
+    ):
+        ended = await struck(number, event, needle, *arguments, environment=kept.environment)
+        assert "Traceback" not in ended.err, (arguments, ended.err)
+        assert (ended.code, ended.out) == (128 + number, ""), (arguments, ended)
+        assert files(kept) == before, arguments
+
+
+async def test_ctrl_c_ends_a_check_that_waits_for_slack() -> None:
+    async with site(start=False) as world:
+        world.slack.fail_next("auth.test", Fault.hang_after(GIVE_UP_SECONDS))
+        process = await asyncio.create_subprocess_exec(
+            *world.command,
+            "check",
+            env=world.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await world.wait_for(lambda: any(call.method == "auth.test" for call in world.slack.calls))
+        process.send_signal(signal.SIGINT)
+        _out, err = await asyncio.wait_for(process.communicate(), GIVE_UP_SECONDS)
+        assert (process.returncode, err.decode().split()) == (130, ["Interrupted."])

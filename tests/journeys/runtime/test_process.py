@@ -134,7 +134,7 @@ async def test_a_taken_port_is_told_with_its_number(name: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             ended = await kyc_bot("serve", environment={**world.environment, name: str(port)})
-        assert ended.code == 2
+        assert ended.code == 1
         assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in ended.err
         assert "Traceback" not in ended.err
 
@@ -334,7 +334,7 @@ async def test_a_stand_in_runs_by_itself_without_settings(arguments: list[str], 
         async with httpx.AsyncClient() as http:
             assert (await http.get(f"http://127.0.0.1:{port}{path}")).status_code == 200
         taken = await kyc_bot("sandbox", *arguments, "--port", str(port))
-        assert taken.code == 2
+        assert taken.code == 1
         assert "Cannot listen" in taken.err
         # Started in the background of a shell, this very test has Ctrl-C switched off, and hands that on.
         deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
