@@ -332,9 +332,8 @@ class SlackRateLimited(SlackError):
         self.retry_after = retry_after
 
 
-_REFUSES_US = frozenset(
-    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope"}
-)
+REFUSES_US = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
+"""Slack's codes for a token that is worth nothing; with `missing_scope` it is worth something."""
 
 
 class SlackRefused(SlackError):
@@ -347,4 +346,4 @@ class SlackRefused(SlackError):
     @property
     def refuses_us(self) -> bool:
         """Nothing is wrong with what was asked: our token is, and an operator must act."""
-        return self.code in _REFUSES_US
+        return self.code in REFUSES_US or self.code == "missing_scope"

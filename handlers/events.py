@@ -6,6 +6,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.runtime.factory import Bot
+from bot.runtime.health import Degraded
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,7 @@ async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     await ack()
     if event["type"] == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
         return
-    bot.health.degraded["slack"] = event["type"]
+    bot.health.note(Degraded.SLACK, event["type"])
     log.error("slack.access_lost", error=event["type"])
 
 

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.runtime.factory import Bot
+from bot.runtime.health import Degraded
 
 SLACK_MAX_BYTES = 1024 * 1024
 """Slack's own views end at 250 kB; nothing that it sends comes near this."""
@@ -54,11 +55,8 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
                 return Response(status_code=400)
             except TimeoutError:
                 return Response(status_code=408, headers={"Connection": "close"})
-            if body is None:
-                return Response(status_code=413)
-            if not bot.slack_signature.fits(request.headers, body):
-                return Response(status_code=200 if is_ssl_check(body) else 401)
-            return await handler.handle(request)
+            status = _status_at_the_door(bot, request, body)
+            return Response(status_code=status) if status else await handler.handle(request)
 
         routes.append(Route("/slack/events", slack, methods=["POST"]))
     return Starlette(routes=routes)
@@ -71,7 +69,7 @@ def admin(bot: Bot) -> Starlette:
         state = bot.health
         now = {"starting": not state.started, "stopping": state.stopping, "scheduler": not bot.schedule.running}
         faults = [name for name, is_so in now.items() if is_so]
-        state.note("ticks", bot.schedule.late)
+        state.note(Degraded.TICKS, bot.schedule.late)
         try:
             figures = await bot.figures()
         except Exception:  # noqa: BLE001 - whatever is wrong with the database, this page must say so
@@ -84,6 +82,15 @@ def admin(bot: Bot) -> Starlette:
         return Response(await bot.figures(), media_type="text/plain; version=0.0.4")
 
     return Starlette(routes=[Route("/readyz", ready), Route("/metrics", metrics)])
+
+
+def _status_at_the_door(bot: Bot, request: Request, body: bytes | None) -> int | None:
+    """The status of a request in Slack's name that no listener hears of; None for one of Slack's."""
+    if body is None:
+        return 413
+    if is_ssl_check(body):
+        return 200
+    return None if bot.slack_door.lets_in(request.headers, body) else 401
 
 
 def is_ssl_check(body: bytes) -> bool:

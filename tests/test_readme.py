@@ -17,7 +17,8 @@ from bot.domain.check.states import ReviewReason, State
 from bot.domain.results.codes import Code, Outcome, ResultCodes, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import Situation, Source, Transition, rule
 from bot.errors import SettingsFault
-from bot.runtime.metrics import Gauges, Health, Metrics
+from bot.runtime.health import Health
+from bot.runtime.metrics import Gauges, Metrics
 from bot.settings import Settings
 from bot.slack import manifest
 from bot.slack.blocks import ids, private, words

@@ -38,7 +38,8 @@ class Workspace:
 
     database: Database
     slack: SlackClient
-    note: Callable[[str, str | None], None]
+    note: Callable[[str | None], None]
+    """Gets that fault, or None, for whoever watches the bot."""
     now: Callable[[], datetime]
     """Time that is never set."""
     fault: str | None = field(init=False, default=None)
@@ -88,7 +89,7 @@ class Workspace:
         if fault is not None and fault != self.fault:
             log.error("workspace.does_not_fit", error=fault)
         self.fault = fault
-        self.note("workspace", fault)
+        self.note(fault)
         if fault is None:
             await self._confirm(answer)
 

@@ -12,7 +12,7 @@ from bot.access.process import Process
 from bot.domain.outbox import OperatorAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
-from bot.runtime.metrics import Health
+from bot.runtime.health import Degraded, Health
 from storage.engine import backup, owners
 from storage.engine.sealing import Sealer
 
@@ -42,7 +42,7 @@ class Backups(Process):
             await asyncio.to_thread(self._take_if_due, now)
         except DatabaseFault as fault:
             failed = str(fault)
-        self.health.note("backup", failed)
+        self.health.note(Degraded.BACKUP, failed)
         if failed is not None:
             log.error("backup.failed", error=failed)
             self._not_before = self.steady() + RETRY_AFTER

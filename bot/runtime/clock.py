@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 import structlog
 
-from bot.runtime.metrics import Health
+from bot.runtime.health import Degraded, Health
 from storage import timers
 from storage.engine.database import Database, Transaction
 
@@ -78,7 +78,7 @@ class ClockWatch:
         """Raises DatabaseFault when the timers cannot be moved now; then the next tick retries."""
         if self._reported_at is not None and self.clock.steady() - self._reported_at >= REPORT_STEP_FOR:
             self._reported_at = None
-            self.health.note("clock_step", None)
+            self.health.note(Degraded.CLOCK_STEP, None)
         step = self.clock.step()
         if abs(step) < TOLERANCE:
             return
@@ -112,7 +112,7 @@ class ClockWatch:
         self._reported_at = self.clock.steady()
         way = "forth" if step > timedelta(0) else "back"
         at = f"{self.clock.now():%Y-%m-%d %H:%M} UTC"
-        self.health.note("clock_step", f"set {way} by {spoken(abs(step))}; since then it shows {at}")
+        self.health.note(Degraded.CLOCK_STEP, f"set {way} by {spoken(abs(step))}; since then it shows {at}")
 
 
 def _recover(tx: Transaction, now: datetime) -> timedelta | None:
@@ -132,7 +132,8 @@ def _recover(tx: Transaction, now: datetime) -> timedelta | None:
 class RemoteClock:
     """The time of somebody we talk to, by the date on their last answer, however our own clock is set since."""
 
-    whose: str
+    what: Degraded
+    """What is reported when the two differ."""
     _: KW_ONLY
     now: Callable[[], datetime]
     steady: Callable[[], datetime]
@@ -146,7 +147,7 @@ class RemoteClock:
         if ahead is None:
             return
         self._from_steady = -ahead
-        self.health.note(f"clock_against_{self.whose}", apart(self._ahead()) if self._ahead() else None)
+        self.health.note(self.what, apart(self._ahead()) if self._ahead() else None)
 
     def theirs(self, ours: datetime) -> datetime:
         """A moment by our clock, by theirs; the same while the two agree."""

@@ -50,8 +50,10 @@ from bot.review.reminders import Reminders
 from bot.review.subscriptions import Subscriptions
 from bot.runtime.backups import Backups
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
+from bot.runtime.doors import CallbackDoor, RefusedRequests, SlackDoor
+from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
-from bot.runtime.metrics import Health, Metrics, read_gauges
+from bot.runtime.metrics import Metrics, read_gauges
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
 from bot.settings import ReportSettings, Settings
 from bot.slack.batch_files import BatchFiles
@@ -122,7 +124,8 @@ class Bot:
     """For calls inside a listener: 1.5 s at most."""
     patient_slack: SlackClient
     """For calls in the background, where only a person waits."""
-    slack_signature: SlackSignature
+    slack_door: SlackDoor
+    callback_door: CallbackDoor
     workspace: Workspace
     access: Access
     id_types: IDTypes
@@ -163,7 +166,7 @@ class Bot:
         """The metrics, with gauges read from the database now."""
         gauges = await self.database.read(read_gauges, self.now())
         waits = {**gauges.oldest_due, "outbox": gauges.outbox_lag}
-        self.health.note("late", ", ".join(kind for kind, wait in waits.items() if wait > LATE) or None)
+        self.health.note(Degraded.LATE, ", ".join(kind for kind, wait in waits.items() if wait > LATE) or None)
         return self.metrics.render(gauges)
 
 
@@ -205,7 +208,7 @@ async def build(
     stack.push_async_callback(database.close)
     await database.write(meta.check_key)
     remote_clock = partial(RemoteClock, now=now, steady=steady, health=health)
-    slack_clock = remote_clock("slack")
+    slack_clock = remote_clock(Degraded.CLOCK_AGAINST_SLACK)
     slack_client = partial(
         SlackClient,
         token=settings.slack_bot_token.get_secret_value(),
@@ -230,11 +233,13 @@ async def build(
         codes=codes,
         now=now,
         on_call=metrics.smile_id,
-        on_date=remote_clock("smile_id").heard,
+        on_date=remote_clock(Degraded.CLOCK_AGAINST_SMILE_ID).heard,
     )
 
     # Who may do what, and what processes share
-    workspace = Workspace(database=database, slack=listener_slack, note=health.note, now=steady)
+    workspace = Workspace(
+        database=database, slack=listener_slack, note=partial(health.note, Degraded.WORKSPACE), now=steady
+    )
     await workspace.load()
     stack.push_async_callback(workspace.close)
     access = Access(
@@ -322,15 +327,25 @@ async def build(
         tick=watch.tick if watch else None,
         on_lag=metrics.tick,
     )
+
+    def refused(event: str, what: Degraded) -> RefusedRequests:
+        return RefusedRequests(what=what, health=health, event=event, steady=steady)
+
+    callback_door = CallbackDoor(requests=refused("callback.refused", Degraded.CALLBACKS), metrics=metrics)
     bot = Bot(
         settings=settings,
         timeouts=timeouts,
         database=database,
         slack=listener_slack,
         patient_slack=slack,
-        slack_signature=SlackSignature(
-            settings.slack_signing_secret, slack_time=lambda: slack_clock.theirs(now()).timestamp()
+        slack_door=SlackDoor(
+            signature=SlackSignature(
+                settings.slack_signing_secret, slack_time=lambda: slack_clock.theirs(now()).timestamp()
+            ),
+            requests=refused("slack.request_refused", Degraded.SLACK_SIGNATURE),
+            metrics=metrics,
         ),
+        callback_door=callback_door,
         workspace=workspace,
         access=access,
         id_types=id_types,
@@ -342,7 +357,7 @@ async def build(
         answers=answers,
         answer_delivery=answer_delivery,
         submission=submission,
-        callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=metrics.callback),
+        callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=callback_door.heard),
         poller=poller,
         outbox=outbox,
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
@@ -378,6 +393,8 @@ def _schedule_jobs(bot: Bot) -> None:
     # Waiting times on a tab grow, and days end, without any change of a check.
     every(5 * minute, bot.home.tick, "home tabs")
     every(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
+    every(minute, bot.slack_door.requests.forget, "refused requests")
+    every(minute, bot.callback_door.requests.forget, "refused callbacks")
     if bot.settings.backup_dir is not None:
         every(minute, bot.backups.run, "backups", first_in=timedelta(seconds=2))
     if bot.watch is not None:

@@ -1,7 +1,6 @@
-"""What operators watch: the bot's health, and figures in Prometheus' text form, whose names are a contract."""
+"""Figures in Prometheus' text form, whose names are a contract."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -10,28 +9,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from bot.domain.check.states import State
 from bot.domain.installation import ForeignPart
+from bot.errors import REFUSES_US
+from bot.runtime.health import Degraded, Health
+from bot.slack.signature import SignatureFault
 from storage import checks, leases
 from storage.engine.database import Transaction
 
-_SMILE_ID_IS_THERE = frozenset({"ok", "refused", "expired"})
-_SLACK_IS_CLOSED = frozenset({"failed", "invalid_auth", "not_authed", "token_revoked", "token_expired"})
-
-
-@dataclass(slots=True, kw_only=True)
-class Health:
-    """What `/readyz` reports: whether the bot can take requests, and what is wrong outside meanwhile."""
-
-    started: bool = False
-    stopping: bool = False
-    degraded: dict[str, str] = field(default_factory=dict)
-    """What is wrong outside, in few words: none of it keeps the bot from taking requests."""
-
-    def note(self, what: str, fault: str | None) -> None:
-        """Keep the fault of one thing; None: there is none."""
-        if fault is None:
-            self.degraded.pop(what, None)
-        else:
-            self.degraded[what] = fault
+_SMILE_ID_IS_THERE = frozenset({"ok", "refused", "denied", "expired"})
+_PROVES_THE_KEY = frozenset({"upload", "job_status"})
+"""`services` is for everybody, and not every environment has `products`, which may refuse for that reason alone."""
+_SLACK_IS_CLOSED = frozenset({"failed"}) | REFUSES_US
 
 
 class Gauges(NamedTuple):
@@ -73,6 +60,10 @@ class Metrics:
         self._commits = histogram(
             "kyc_commit_group_size", "Functions committed together", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
         )
+        self._refused = counter("kyc_slack_refused", "Requests in Slack's name that were refused", ["why"])
+        self._degraded = gauge("kyc_degraded", "1 while this is degraded", ["what"])
+        for fault in SignatureFault:
+            self._refused.labels(fault.value)
         for part in ForeignPart:
             # Shown from the start, so that the first one counts as an increase.
             self._foreign.labels(part.value)
@@ -82,11 +73,20 @@ class Metrics:
 
     def slack(self, method: str, result: str) -> None:
         self._slack.labels(method, result).inc()
-        self._health.note("slack", result if result in _SLACK_IS_CLOSED else None)
+        if method != "response_url":
+            # Such an address is answered without our token, so it proves nothing about it.
+            self._health.note(Degraded.SLACK, result if result in _SLACK_IS_CLOSED else None)
+
+    def slack_refused(self, fault: SignatureFault) -> None:
+        """A request in Slack's name was not signed by Slack, or not lately."""
+        self._refused.labels(fault.value).inc()
 
     def smile_id(self, call: str, result: str) -> None:
         self._smile_id.labels(call, result).inc()
-        self._health.note("smile_id", None if result in _SMILE_ID_IS_THERE else result)
+        self._health.note(Degraded.SMILE_ID, None if result in _SMILE_ID_IS_THERE else result)
+        if call in _PROVES_THE_KEY and result in {"ok", "denied"}:
+            denied = "Smile ID refuses our partner id and API key" if result == "denied" else None
+            self._health.note(Degraded.SMILE_ID_KEY, denied)
 
     def foreign(self, named: ForeignPart) -> None:
         """A request was refused because the team, enterprise or app that it names is not ours."""
@@ -107,4 +107,6 @@ class Metrics:
         for kind, wait in gauges.oldest_due.items():
             self._oldest_due.labels(kind).set(wait.total_seconds())
         self._outbox_lag.set(gauges.outbox_lag.total_seconds())
+        for what in Degraded:
+            self._degraded.labels(what.value).set(what in self._health.degraded)
         return generate_latest(self._registry)

@@ -10,7 +10,7 @@ from aiohttp import WSMessage
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 
-from bot.runtime.metrics import Health
+from bot.runtime.health import Degraded, Health
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class SocketMode(AsyncSocketModeHandler):
             while True:
                 await asyncio.sleep(CHECK_EVERY.total_seconds())
                 connected = await self.client.is_connected()
-                self._health.note("socket_mode", None if connected else "not connected")
+                self._health.note(Degraded.SOCKET_MODE, None if connected else "not connected")
                 if not connected:
                     self.client.wss_uri = None
         finally:
@@ -74,11 +74,12 @@ class SocketMode(AsyncSocketModeHandler):
             return
         if hello.get("type") != "hello":
             return
-        self._health.note("socket_mode", None)
+        self._health.note(Degraded.SOCKET_MODE, None)
         count = hello.get("num_connections")
         expected = 2 if self._was_connected else 1
         self._was_connected = True
         too_many = isinstance(count, int) and count > expected
-        self._health.note("socket_mode_connections", f"{count} open, {expected} expected" if too_many else None)
+        words = f"{count} open, {expected} expected" if too_many else None
+        self._health.note(Degraded.SOCKET_MODE_CONNECTIONS, words)
         if too_many:
             log.warning("socket_mode.more_connections_than_expected", count=count, expected=expected)

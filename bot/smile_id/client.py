@@ -349,9 +349,14 @@ class V1Client:
         try:
             yield
         except SmileIDError as error:
-            self.on_call(call, _RESULTS[type(error)])
+            self.on_call(call, "denied" if _denies_us(error) else _RESULTS[type(error)])
             raise
         self.on_call(call, "ok")
+
+
+def _denies_us(error: SmileIDError) -> bool:
+    """Whether Smile ID refuses partner id or API key themselves, whatever was asked with them."""
+    return isinstance(error, SmileIDRefused) and (error.code in NOT_FOR_US or error.status in {401, 403})
 
 
 async def _bounded(response: httpx.Response) -> bytes | None:

@@ -13,7 +13,7 @@ import pytest
 
 from bot.errors import DatabaseFault
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock
-from bot.runtime.metrics import Health
+from bot.runtime.health import Degraded, Health
 from bot.runtime.workers import Scheduler, _Every
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
@@ -173,7 +173,7 @@ async def test_only_a_clock_set_back_is_seen_at_the_start(tmp_path: Path, down_f
 )
 def test_the_date_on_an_answer_says_whose_clock_is_off(date: str | None, words: str | None) -> None:
     health = Health()
-    theirs = RemoteClock("slack", now=lambda: NOON, steady=lambda: NOON, health=health)
+    theirs = RemoteClock(Degraded.CLOCK_AGAINST_SLACK, now=lambda: NOON, steady=lambda: NOON, health=health)
     theirs.heard(date)
     told = health.degraded.get("clock_against_slack")
     assert (told is None) if words is None else (told or "").startswith(words)
@@ -185,7 +185,9 @@ def test_the_date_on_an_answer_says_whose_clock_is_off(date: str | None, words: 
 
 def test_their_time_is_known_however_our_clock_is_set_since() -> None:
     machine = Machine()
-    slack = RemoteClock("slack", now=machine.clock.now, steady=machine.clock.steady, health=Health())
+    slack = RemoteClock(
+        Degraded.CLOCK_AGAINST_SLACK, now=machine.clock.now, steady=machine.clock.steady, health=Health()
+    )
     slack.heard("Fri, 27 Nov 2026 12:00:00 GMT")
     machine.pass_time(300)
     machine.clock.move(timedelta(hours=-1))

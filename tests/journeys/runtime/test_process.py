@@ -196,10 +196,11 @@ async def test_it_answers_those_who_watch_it_under_the_names_they_know() -> None
         await world.wait_for_the_end()
         alive = await http.get(f"{world.public}/healthz")
         assert alive.status_code == 200
-        assert (await http.post(f"{world.public}/smile-id/callback/{'0' * 64}", json={})).status_code == 404
         ready = await http.get(f"{world.admin}/readyz")
         assert ready.status_code == 200
         assert ready.json() == {"ready": True, "faults": [], "degraded": {}}
+        assert (await http.post(f"{world.public}/smile-id/callback/{'0' * 64}", json={})).status_code == 404
+        assert list((await http.get(f"{world.admin}/readyz")).json()["degraded"]) == ["callbacks"]
         text = (await http.get(f"{world.admin}/metrics")).text
         for line in (
             'kyc_checks{state="approved"} 1.0',
@@ -244,6 +245,7 @@ async def test_log_lines_are_json_without_secrets_or_addresses() -> None:
                 "tries",
                 "learned",
                 "post",
+                "what",
             }
         for secret in (*SECRETS, token, "http://", "00000000000", world.environment["KYC_ENCRYPTION_KEYS"]):
             assert secret not in world.log()

@@ -1,0 +1,127 @@
+"""Requests from outside that are turned away: counted, logged and reported, so that a wrong secret is never silent.
+
+Strangers knock too. So a refusal is reported as degraded for an hour at most, one that does not even claim to be signed
+by Slack not at all, and the log has at most a line a minute for each reason.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.runtime.health import Degraded, Health
+from bot.runtime.metrics import Metrics
+from bot.slack.signature import SignatureFault, SlackSignature
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED_FOR = timedelta(hours=1)
+"""How long a refused request is reported if no good one comes: a stranger's must not be reported for ever."""
+LOG_EVERY = timedelta(minutes=1)
+"""Refused requests are logged no more often: a stranger must not fill the disk."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class RefusedRequests:
+    """Requests from outside that were turned away before their content counted for anything.
+
+    They are `degraded` until a good one comes or `REMEMBERED_FOR` has passed, and logged at most each `LOG_EVERY`.
+    """
+
+    what: Degraded
+    health: Health
+    event: str
+    """Under which they are logged."""
+    steady: Callable[[], datetime]
+    """Time that is never set."""
+    _since_logged: Counter[str] = field(init=False, default_factory=Counter)
+    _logged_at: dict[str, datetime] = field(init=False, default_factory=dict)
+    _last: datetime | None = field(init=False, default=None)
+
+    def refused(self, why: str, words: str | None) -> None:
+        """One more, for the reason `why`; with `words` it is reported as degraded."""
+        self._log(why)
+        if words is not None:
+            self.report(words)
+
+    def report(self, words: str) -> None:
+        """As degraded, for one that is logged elsewhere."""
+        self._last = self.steady()
+        self.health.note(self.what, words)
+
+    def _log(self, why: str) -> None:
+        now = self.steady()
+        self._since_logged[why] += 1
+        if why not in self._logged_at or now - self._logged_at[why] >= LOG_EVERY:
+            log.warning(self.event, error=why, count=self._since_logged.pop(why))
+            self._logged_at[why] = now
+
+    def let_in(self) -> None:
+        """A good one came: whatever was wrong is mended."""
+        self._last = None
+        self.health.note(self.what, None)
+
+    async def forget(self) -> None:
+        """Called each minute: what is long ago is reported no more, and what the log left out is logged."""
+        now = self.steady()
+        for why in list(self._since_logged):
+            if now - self._logged_at[why] >= LOG_EVERY:
+                log.warning(self.event, error=why, count=self._since_logged.pop(why))
+                self._logged_at[why] = now
+        if self._last is not None and now - self._last >= REMEMBERED_FOR:
+            self.let_in()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SlackDoor:
+    """`POST /slack/events`, which only Slack may use."""
+
+    signature: SlackSignature
+    requests: RefusedRequests
+    metrics: Metrics
+
+    def lets_in(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether Slack signed this request, and lately. `headers` must not mind upper and lower case."""
+        fault = self.signature.fault(headers, body)
+        if fault is None:
+            self.requests.let_in()
+            return True
+        self.metrics.slack_refused(fault)
+        self.requests.refused(fault.value, _SLACK_WORDS.get(fault))
+        return False
+
+
+_SLACK_WORDS = {
+    SignatureFault.DIFFERS: "requests refused: their signature does not fit SLACK_SIGNING_SECRET",
+    SignatureFault.STALE: "requests refused: they are more than 5 minutes old, by Slack's clock",
+}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class CallbackDoor:
+    """`POST /smile-id/callback/…`, which only Smile ID may use."""
+
+    requests: RefusedRequests
+    metrics: Metrics
+
+    def heard(self, fate: str) -> None:
+        """`fate` is the disposition of a callback, or why it was refused."""
+        self.metrics.callback(fate)
+        if fate == "unknown_token":
+            self.requests.refused(fate, _CALLBACK_WORDS[fate])
+        elif fate in _CALLBACK_WORDS:
+            # Logged with its check, by `bot.results.callbacks`.
+            self.requests.report(_CALLBACK_WORDS[fate])
+        elif fate != "not_a_result":
+            self.requests.let_in()
+
+
+_CALLBACK_WORDS = {
+    "unknown_token": "callbacks refused: their address is of no job in this database",
+    "not_trusted": "callbacks refused: they are not signed with our API key, or not lately",
+    "another_job": "callbacks refused: they are about another job than their address",
+    "not_an_object": "callbacks refused: they are no JSON objects",
+    "too_large": "callbacks refused: they are larger than KYC_CALLBACK_MAX_BYTES",
+}

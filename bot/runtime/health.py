@@ -1,0 +1,67 @@
+"""What `/readyz` reports: whether the bot can take requests, and what is wrong around it meanwhile.
+
+Every fault is a member of `Degraded`; docs/operations.md says of each what it means and what to do. A fault is logged
+when it begins, when its words change, and when it ends.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Degraded(StrEnum):
+    """What is wrong outside, while requests are taken all the same."""
+
+    SLACK = "slack"
+    """The last call to Slack failed, or Slack refuses the bot token."""
+    WORKSPACE = "workspace"
+    """The bot token does not fit the database."""
+    SLACK_SIGNATURE = "slack_signature"
+    """Requests were refused whose signature does not fit the signing secret, or is too old."""
+    SOCKET_MODE = "socket_mode"
+    SOCKET_MODE_CONNECTIONS = "socket_mode_connections"
+    """Another bot uses the same app token."""
+    SMILE_ID = "smile_id"
+    """The last call to Smile ID failed."""
+    SMILE_ID_KEY = "smile_id_key"
+    """Smile ID refuses partner id and API key."""
+    CALLBACKS = "callbacks"
+    """Callbacks were refused."""
+    CLOCK_STEP = "clock_step"
+    CLOCK_AGAINST_SLACK = "clock_against_slack"
+    CLOCK_AGAINST_SMILE_ID = "clock_against_smile_id"
+    BACKUP = "backup"
+    LATE = "late"
+    """Work has been due for long."""
+    TICKS = "ticks"
+    """The event loop was held up."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """Whether the bot can take requests, and what is wrong outside meanwhile."""
+
+    started: bool = False
+    stopping: bool = False
+    degraded: dict[str, str] = field(default_factory=dict)
+    """In few words: none of it keeps the bot from taking requests."""
+
+    def note(self, what: Degraded, fault: str | None) -> None:
+        """Keep the fault of one thing; None: there is none."""
+        before = self.degraded.get(what)
+        if fault is None:
+            if self.degraded.pop(what, None) is not None:
+                log.info("degraded.ended", what=what.value)
+            return
+        self.degraded[what] = fault
+        if before is None or _without_numbers(before) != _without_numbers(fault):
+            log.warning("degraded.began", what=what.value, error=fault)
+
+
+def _without_numbers(words: str) -> str:
+    """A clock that drifts is one fault, however many seconds it is off."""
+    return re.sub(r"\d+", "", words)
