@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bot import __version__, settings_file
+from bot.command_line.arguments import PORT, Day
+from bot.command_line.output import file_for, require_place
 from bot.command_line.terminal import CommandLine
 from bot.errors import CannotListen, DatabaseFault, Refused, SettingsFault
 
 if TYPE_CHECKING:
     from bot.settings import DatabaseSettings
     from storage.engine.database import Database
-
-PORT = click.IntRange(0, 65535)
 
 T = TypeVar("T")
 S = TypeVar("S", bound="DatabaseSettings")
@@ -361,20 +361,32 @@ def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitabl
 
 @main.command("export")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "xlsx"]), required=True, help="Of the file.")
-@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day, in KYC_TIMEZONE.")
-@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day, in KYC_TIMEZONE.")
-def export_checks(*, form: str, first: datetime | None, last: datetime | None) -> None:
-    """Write the bare record of all checks to the output: no ID numbers, no names.
+@click.option("--from", "first", type=Day(), help="First day, in KYC_TIMEZONE.")
+@click.option("--to", "last", type=Day(), help="Last day, in KYC_TIMEZONE.")
+@click.option(
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file that you alone may read, whole or not at all; without it the output.",
+)
+def export_checks(*, form: str, first: datetime | None, last: datetime | None, target: Path | None) -> None:
+    """Write the bare record of all checks to a file or the output: no ID numbers, no names.
 
     Recorded in the audit trail; may run beside the bot. A terminal shows the progress.
     """
+    if first and last and first > last:
+        raise click.BadParameter(f"{first:%Y-%m-%d} is after --to", param_hint="'--from'")
+    require_place(target, binary=form == "xlsx")
+
     from bot.domain.reporting.exports import ExportFormat
-    from bot.reporting.export_writer import parts
+    from bot.reporting.export_writer import write_recorded
     from bot.settings import ReportSettings
     from bot.slack.blocks import refusals
     from storage.exports import ExportRange, count
 
     settings = _load(ReportSettings)
+    if target is not None and target.resolve().name.startswith(settings.database.resolve().name):
+        raise click.BadParameter("that is the database", param_hint="'--output'")
     zone = settings.zone
     wanted = ExportRange(
         since=first.replace(tzinfo=zone) if first else None,
@@ -390,18 +402,18 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None) -
             async def on_page(written: int) -> None:
                 bar.update(written - bar.pos)
 
-            async for part in parts(database, ExportFormat(form), wanted, actor="operator", on_page=on_page):
-                sys.stdout.buffer.write(part)
+            await write_recorded(database, ExportFormat(form), wanted, file, actor="operator", on_page=on_page)
 
     try:
-        _in_database(settings, write)
+        with file_for(target) as file:
+            _in_database(settings, write)
     except Refused as no:
         click.echo(refusals.plain_sentence(no), err=True)
         sys.exit(1)
 
 
 @main.command("summary")
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A day in KYC_TIMEZONE; without it yesterday.")
+@click.option("--day", type=Day(), help="A day in KYC_TIMEZONE; without it yesterday.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 def print_summary(*, day: datetime | None, as_json: bool) -> None:
     """Print the managers' figures of one day; reads only, may run beside the bot."""
@@ -428,7 +440,8 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(record(report)))
         return
-    _codes, id_types = read_tables(settings)
+    with _exit_on_fault():
+        _codes, id_types = read_tables(settings)
     names = summary.DisplayNames(subject=id_types.subject, country=id_types.country_name, person=str)
     said = summary.message(report, names, summary.SummaryContext(today=today, zone=settings.timezone))
     for line in summary.lines_of(said):

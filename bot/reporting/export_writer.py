@@ -5,8 +5,7 @@ Page by page, so memory does not grow with the number of checks.
 
 import asyncio
 import json
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
@@ -21,27 +20,27 @@ from storage.exports import FIELDS, ExportLine, ExportRange
 
 MOST_IN_A_WORKBOOK = 1_000_000
 """A sheet holds 1,048,576 rows."""
-CHUNK = 1024 * 1024
 
 OnPage = Callable[[int], Awaitable[None]]
 
 
-async def parts(
+async def write_recorded(
     database: Database,
     form: ExportFormat,
     wanted: ExportRange,
+    out: IO[bytes],
     *,
     actor: str,
     on_page: OnPage,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> AsyncIterator[bytes]:
-    """`write` for a pipe, followed by a record in the audit trail."""
-    with tempfile.TemporaryFile() as file:
-        count = await write(database, form, wanted, file, on_page=on_page)
-        file.seek(0)
-        while part := file.read(CHUNK):
-            yield part
+) -> int:
+    """`write`, followed by a record in the audit trail.
+
+    Hand `out` on afterwards: what leaves is then on record, even where its reader goes away in the middle.
+    """
+    count = await write(database, form, wanted, out, on_page=on_page)
     await database.write(audit.record, at=now(), actor=actor, act="export.made", detail=f"{form.value}:{count}")
+    return count
 
 
 async def write(database: Database, form: ExportFormat, wanted: ExportRange, out: IO[bytes], *, on_page: OnPage) -> int:

@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 from bot.domain.reporting.exports import ExportFormat
-from bot.reporting.export_writer import parts as export_parts
+from bot.reporting.export_writer import write_recorded
 from storage.engine.database import Transaction
 from storage.exports import PAGE, ExportRange
 from tests.journeys.world import Journey, journey
@@ -34,17 +34,18 @@ async def parts(world: Journey, form: ExportFormat, **wanted: object) -> bytes:
     async def on_page(count: int) -> None:
         pages.append(count)
 
-    written = export_parts(
+    whole = io.BytesIO()
+    await write_recorded(
         world.bot.database,
         form,
         ExportRange(**wanted),  # type: ignore[arg-type]
+        whole,
         actor="operator",
         on_page=on_page,
         now=world.clock,
     )
-    whole = b"".join([part async for part in written])
     assert pages == sorted(pages)
-    return whole
+    return whole.getvalue()
 
 
 async def test_every_format_has_the_same_rows_and_no_personal_data(tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 import asyncio
 import json
 import os
+import pty
 import re
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +167,115 @@ async def test_the_demo_is_told_in_ascii_where_there_is_nothing_else() -> None:
 async def test_a_name_that_is_no_text_is_told_all_the_same(kept: Kept) -> None:
     ended = await kyc_bot("restore", os.fsdecode(b"caf\xe9.db"), environment=kept.environment)
     assert (ended.code, ended.err) == (1, "caf\\udce9.db: there is no such file\n")
+
+
+# Exports
+
+EXPORT = ("export", "--format", "csv", "--output")
+
+
+def mode(path: Path) -> str:
+    return stat.filemode(path.stat().st_mode)
+
+
+def audited(kept: Kept) -> int:
+    with closing(sqlite3.connect(kept.folder / "kyc.db")) as db:
+        return int(db.execute("SELECT COUNT(*) FROM audit WHERE act = 'export.made'").fetchone()[0])
+
+
+async def test_an_export_into_a_file_is_whole_and_for_its_owner_alone(kept: Kept) -> None:
+    file, link = kept.folder / "checks.csv", kept.folder / "link.csv"
+    link.symlink_to(file)
+    shown = await kyc_bot(*EXPORT[:-1], environment=kept.environment)
+    assert shown.out.startswith("\ufeffref,state,")
+    before = files(kept)
+    assert await kyc_bot(*EXPORT, str(file), environment=kept.environment) == Ended(code=0, out="", err="")
+    assert (file.read_bytes().decode(), mode(file)) == (shown.out, "-rw-------")
+    # Over an older one that everybody could read, by a link that stays one.
+    file.write_text("older")
+    file.chmod(0o644)
+    assert (await kyc_bot(*EXPORT, str(link), environment=kept.environment)).code == 0
+    assert (file.read_bytes().decode(), mode(file), link.is_symlink()) == (shown.out, "-rw-------", True)
+    assert files(kept) == sorted([*before, file])
+    assert audited(kept) == 3
+
+
+async def test_an_export_that_fails_leaves_the_older_file_as_it_was(kept: Kept) -> None:
+    file = kept.folder / "checks.csv"
+    file.write_text("older")
+    before = files(kept)
+    wrong_key = {**kept.environment, "KYC_ENCRYPTION_KEYS": Sealer.new_key()}
+    failed = await kyc_bot(*EXPORT, str(file), environment=wrong_key)
+    assert (failed.code, file.read_text(), files(kept)) == (1, "older", before)
+    nowhere = kept.folder / "nowhere" / "checks.csv"
+    refused = await kyc_bot(*EXPORT, str(nowhere), environment=kept.environment)
+    assert refused == Ended(code=1, out="", err=f"Error: {nowhere} cannot be written: No such file or directory.\n")
+    full = await kyc_bot(*EXPORT, "/dev/full", environment=kept.environment)
+    assert full == Ended(code=1, out="", err="Error: /dev/full cannot be written: No space left on device.\n")
+    assert mode(Path("/dev/full")).startswith("c")
+    database = await kyc_bot(*EXPORT, str(kept.folder / "kyc.db"), environment=kept.environment)
+    assert (database.code, "that is the database" in database.err) == (2, True)
+    assert (kept.folder / "kyc.db").read_bytes().startswith(b"SQLite")
+
+
+async def test_what_left_in_an_export_is_on_record_even_if_its_reader_went_away(kept: Kept) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ended = await asyncio.to_thread(into, write, list(EXPORT[:-1]), kept)
+    os.close(write)
+    assert (ended.code, audited(kept)) == (1, 1)
+
+
+async def test_a_workbook_is_not_written_into_a_terminal(kept: Kept) -> None:
+    terminal, side = pty.openpty()
+    try:
+        ended = await asyncio.to_thread(into, side, ["export", "--format", "xlsx"], kept)
+        assert (ended.code, "--output FILE" in ended.err) == (2, True)
+        assert audited(kept) == 0
+        arguments = ["export", "--format", "xlsx", "--output", "checks.xlsx"]
+        assert (await asyncio.to_thread(into, side, arguments, kept)).code == 0
+        os.set_blocking(terminal, False)
+        with pytest.raises(BlockingIOError):
+            os.read(terminal, 1)
+    finally:
+        os.close(side)
+        os.close(terminal)
+    assert (kept.folder / "checks.xlsx").read_bytes().startswith(b"PK")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "--format", "csv", "--from", "2026-11-02", "--to", "2026-11-01"],
+        ["export", "--format", "csv", "--to", "9999-12-31"],
+        ["export", "--format", "csv", "--from", "0001-01-01"],
+        ["summary", "--day", "0001-01-01"],
+        ["summary", "--day", "yesterday"],
+        ["demo", "--story", "bliss"],
+        ["demo", "--port", "65536"],
+        ["sandbox", "slack", "--port", "65536"],
+        ["sandbox", "slack", "--port", "0", "--page-port", "-1"],
+        ["sandbox", "smile-id", "--port", "x", "--partner-id", "1", "--api-key", "k"],
+        ["sandbox", "env", "--slack-port", "99999", "--smile-id-port", "1"],
+    ],
+    ids=" ".join,
+)
+async def test_what_cannot_be_meant_is_a_fault_of_usage(kept: Kept, arguments: list[str]) -> None:
+    ended = await kyc_bot(*arguments, environment=kept.environment)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("Usage: ")
+    assert "Traceback" not in ended.err
+
+
+async def test_without_any_output_there_is_a_word_for_it(kept: Kept) -> None:
+    closed = f"exec {sys.executable} -m bot export --format csv >&-"
+    ended = await kyc_bot(command=["sh", "-c", closed], environment=kept.environment)
+    assert (ended.code, "There is no output to write to" in ended.err) == (2, True)
+
+
+async def test_a_table_that_cannot_be_read_is_told_in_words(kept: Kept) -> None:
+    ended = await kyc_bot("summary", environment={**kept.environment, "KYC_ID_TYPES": str(kept.folder / "no.csv")})
+    assert ended == Ended(code=2, out="", err="no.csv cannot be read (FileNotFoundError)\n")
 
 
 # Ctrl-C
