@@ -27,7 +27,8 @@ SMILE_ID_URLS = {
 }
 """Bases by environment, from the official SDKs (smile-id-core 3.0.1, read 2026-11)."""
 
-SLACK_FILES_HOST = "files.slack.com"
+SLACK_DOMAINS = ("slack.com", "slack-gov.com")
+"""Commercial Slack, and GovSlack for authorities of the United States: other hosts, the same API."""
 
 
 class Environment(StrEnum):
@@ -47,6 +48,9 @@ class LogFormat(StrEnum):
     JSON = "json"
     CONSOLE = "console"
 
+
+_LOWER_CASE = ("https_proxy", "no_proxy")
+"""Names that other programs read in lower case too; ours wins where both are set."""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -101,6 +105,27 @@ def _hours(text: str) -> tuple[time, time]:
     return begin, end
 
 
+def _proxy(text: str) -> str | None:
+    """`http://host:port`, with user name and password if need be; the value itself is never in a fault."""
+    text = text.strip()
+    if not text:
+        return None
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            "must be the address of a proxy, as http://proxy.example.com:3128 or http://user:password@proxy.example."
+            "com:3128; special characters of a password are percent-encoded, as %40 for @"
+        )
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must be an HTTP proxy, as http://proxy.example.com:3128; a SOCKS proxy is not supported")
+    return url
+
+
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
@@ -149,6 +174,9 @@ SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end
 OptionalBase = Annotated[str | None, _EMPTY_IS_UNSET, AfterValidator(lambda url: url.rstrip("/") if url else None)]
 DatabaseFile = Annotated[Path, _require(lambda path: path.name, "must name a file")]
 OptionalPath = Annotated[Path | None, _EMPTY_IS_UNSET]
+OptionalProxy = Annotated[SecretStr | None, _read_by(_proxy)]
+"""Secret, since it may hold a user name and a password."""
+Hosts = Annotated[tuple[str, ...], NoDecode, _read_by(_list)]
 
 
 def _setting(name: str, default: Any = ..., **more: Any) -> Any:
@@ -174,6 +202,7 @@ class _FromEnvironment(BaseSettings):
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Self:
         """Read these settings and no other; raises SettingsFault with a line per fault and no value of a secret."""
+        environ = {name.upper(): environ[name] for name in _LOWER_CASE if name in environ} | dict(environ)
         values: dict[str, str] = {}
         faults: list[str] = []
         for field in cls.model_fields.values():
@@ -218,8 +247,14 @@ class SlackSettings(_FromEnvironment):
 
     @property
     def download_hosts(self) -> frozenset[str]:
-        """Where photos may be fetched from, and the bot's token be shown: `host` or `host:port`."""
-        return frozenset({SLACK_FILES_HOST, urlsplit(self.slack_api_url).netloc})
+        """Where files are fetched from and sent to, and the bot's token may be shown: `host` or `host:port`."""
+        return frozenset({f"files.{self.slack_domain}", urlsplit(self.slack_api_url).netloc})
+
+    @property
+    def slack_domain(self) -> str:
+        """Of which Slack the other hosts are: GovSlack's if `SLACK_API_URL` is."""
+        host = urlsplit(self.slack_api_url).hostname or ""
+        return next((domain for domain in SLACK_DOMAINS if f".{host}".endswith(f".{domain}")), SLACK_DOMAINS[0])
 
 
 class SmileIDSettings(_FromEnvironment):
@@ -235,6 +270,17 @@ class SmileIDSettings(_FromEnvironment):
     @property
     def smile_id_url(self) -> str:
         return self.smile_id_api_url or SMILE_ID_URLS[self.smile_id_environment.value]
+
+
+class NetworkSettings(_FromEnvironment):
+    """How connections leave this machine, to whomever: `bot.network` makes them."""
+
+    https_proxy: OptionalProxy = _setting("HTTPS_PROXY", None)
+    """For every connection, also as `https_proxy`; unset: all go directly."""
+    no_proxy: Hosts = _setting("NO_PROXY", ())
+    """Hosts, domains and networks that are reached without the proxy, also as `no_proxy`."""
+    ca_file: OptionalPath = _setting("KYC_CA_FILE", None)
+    """Certificates of private authorities (PEM), trusted beside those of the machine."""
 
 
 class DatabaseSettings(_FromEnvironment):
@@ -267,7 +313,7 @@ class ReportSettings(DatabaseSettings):
         return ZoneInfo(self.timezone)
 
 
-class Settings(ReportSettings, SmileIDSettings, SlackSettings):
+class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """The contract with whoever installs the bot; docs/settings.md says the same (a test compares them).
 
     A command that needs a part of them asks for that part alone: `DatabaseSettings.load(…)`.

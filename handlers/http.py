@@ -1,6 +1,8 @@
 """HTTP: Slack's requests, Smile ID's callbacks and liveness in public; readiness and metrics on the loopback."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
@@ -42,7 +44,7 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
     async def alive(_request: Request) -> Response:
         return PlainTextResponse("alive")
 
-    routes = [Route("/smile-id/callback/{token}", callback, methods=["POST"]), Route("/healthz", alive)]
+    routes = [*_both("/smile-id/callback/{token}", callback, methods=["POST"]), *_both("/healthz", alive)]
     if bolt is not None:
         handler = AsyncSlackRequestHandler(bolt)
 
@@ -58,8 +60,16 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
             status = _status_at_the_door(bot, request, body)
             return Response(status_code=status) if status else await handler.handle(request)
 
-        routes.append(Route("/slack/events", slack, methods=["POST"]))
+        routes += _both("/slack/events", slack, methods=["POST"])
     return Starlette(routes=routes)
+
+
+def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], **more: Any) -> list[Route]:
+    """A route with and without a slash at its end.
+
+    Portals and proxies add one. Starlette would redirect it, and a sender of POST need not follow.
+    """
+    return [Route(path, endpoint, **more), Route(f"{path}/", endpoint, **more)]
 
 
 def admin(bot: Bot) -> Starlette:

@@ -25,6 +25,7 @@ EVERYBODY = frozenset({"bot.errors", "bot"})
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("bot.domain",),
     ("bot.settings", "bot.settings_file"),
+    ("bot.network",),
     ("storage", "bot.smile_id", "bot.slack"),
     ("bot.access",),
     ("bot.outbox",),

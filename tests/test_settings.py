@@ -381,3 +381,16 @@ def test_callbacks_go_under_the_public_base() -> None:
 
 def test_photos_come_from_slacks_hosts_alone() -> None:
     assert load().download_hosts == {"slack.com", "files.slack.com"}
+
+
+@pytest.mark.parametrize("base", ["https://slack-gov.com/api/", "https://acme.slack-gov.com/api/"])
+def test_govslack_keeps_files_at_hosts_of_its_own(base: str) -> None:
+    """The bot's token and what it exports are shown to no host of the commercial Slack."""
+    hosts = load(SLACK_API_URL=base).download_hosts
+    assert "files.slack-gov.com" in hosts
+    assert not [host for host in hosts if f".{host}".endswith(".slack.com")]
+
+
+@pytest.mark.parametrize("base", ["https://notslack-gov.com/api/", "https://slack-gov.com.example/api/"])
+def test_a_name_that_only_looks_like_govslack_is_not(base: str) -> None:
+    assert "files.slack.com" in load(SLACK_API_URL=base).download_hosts

@@ -29,6 +29,7 @@ from bot.intake.batches import Batches
 from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
+from bot.network import Outbound
 from bot.outbox.delivery import Outbox
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
@@ -203,7 +204,7 @@ async def build(
     codes, id_types = read_tables(settings)
 
     # Connections
-    sealer = Sealer.from_text(settings.sealing_keys)
+    sealer, outbound = Sealer.from_text(settings.sealing_keys), Outbound.of(settings)
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
     stack.push_async_callback(database.close)
     await database.write(meta.check_key)
@@ -213,23 +214,25 @@ async def build(
         SlackClient,
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
+        proxy_for=outbound.proxy_for,
+        file_hosts=settings.download_hosts,
         on_call=metrics.slack,
         look_up_seconds=timeouts.look_up_seconds,
         on_date=slack_clock.heard,
         to_slack_time=slack_clock.theirs,
     )
     listener_slack, slack = [
-        slack_client(session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)))
+        slack_client(session=await stack.enter_async_context(outbound.session(timeout=timeout)))
         for timeout in (timeouts.listener, timeouts.worker)
     ]
     files = SlackDownloads(
-        http=await _http(stack, timeouts.files),
+        http=await _http(stack, outbound, timeouts.files),
         token=settings.slack_bot_token.get_secret_value(),
         hosts=settings.download_hosts,
     )
     smile_id = smile_id or connect_smile_id(
         settings,
-        await _http(stack, timeouts.smile_id),
+        await _http(stack, outbound, timeouts.smile_id),
         codes=codes,
         now=now,
         on_call=metrics.smile_id,
@@ -444,9 +447,9 @@ def _copy(path: Path) -> str:
         raise SettingsFault(f"{path.name} cannot be read ({type(fault).__name__})") from fault
 
 
-async def _http(stack: AsyncExitStack, timeout: httpx.Timeout) -> httpx.AsyncClient:
+async def _http(stack: AsyncExitStack, outbound: Outbound, timeout: httpx.Timeout) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=SUBMISSIONS_AT_ONCE, max_keepalive_connections=8)
-    return await stack.enter_async_context(httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False))
+    return await stack.enter_async_context(outbound.http(timeout=timeout, limits=limits))
 
 
 def _pool(database: Database, name: str, topic: str, queue: Queue[T], *, size: int) -> WorkerPool[T]:

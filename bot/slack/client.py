@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, Any, ParamSpec
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -19,6 +20,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.check.request import FileInfo
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
+from bot.network import why_unreachable
+from bot.settings import is_loopback
 from bot.slack.error_codes import FILE_GONE, RATE_LIMITED, SLACK_FAILED, THREAD_GONE
 
 Blocks = list[dict[str, Any]]
@@ -59,6 +62,10 @@ class SlackClient:
     base_url: InitVar[str]
     session: aiohttp.ClientSession
     """With the time-out of every call."""
+    proxy_for: Callable[[str], str | None] = lambda _url: None
+    """The proxy that a connection to an address takes."""
+    file_hosts: frozenset[str] | None = None
+    """Where files are sent to (`host` or `host:port`); None: wherever Slack says."""
     on_call: Callable[[str, str], None] = lambda _method, _result: None
     """Gets each call's method and result, for the metrics."""
     look_up_seconds: float = LOOK_UP_SECONDS
@@ -71,6 +78,8 @@ class SlackClient:
 
     def __post_init__(self, token: str, base_url: str) -> None:
         self.client = AsyncWebClient(token=token, base_url=base_url, session=self.session, retry_handlers=[])
+        # Set afterwards: without one, slack_sdk would take a proxy from the environment by its own rule.
+        self.client.proxy = self.proxy_for(base_url)
 
     async def whoami(self) -> Answer:
         """auth.test, with `scopes` from the header."""
@@ -86,12 +95,17 @@ class SlackClient:
         answer = await self._call(self.client.bots_info, bot=bot)
         return str((answer.get("bot") or {}).get("app_id") or "") or None
 
-    async def try_app_token(self, app_token: str) -> None:
-        """apps.connections.open: whether Slack takes the token for Socket Mode.
+    async def open_socket(self, app_token: str) -> str:
+        """apps.connections.open: an address for one connection of Socket Mode."""
+        return str((await self._call(self.client.apps_connections_open, app_token=app_token)).get("url") or "")
 
-        The address in the answer is left alone: Slack would send some of a running bot's events to a second connection.
-        """
-        await self._call(self.client.apps_connections_open, app_token=app_token)
+    async def touch(self, url: str) -> None:
+        """Asks a host for nothing, without any token: whatever it answers, it can be reached."""
+        try:
+            async with self.session.head(url, allow_redirects=False, proxy=self.proxy_for(url)):
+                pass
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            raise _network_failure("touch", fault) from fault
 
     async def post(
         self, *, channel: str, text: str, blocks: Blocks, post_id: str, thread_ts: str | None = None
@@ -230,7 +244,9 @@ class SlackClient:
             body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": list(blocks)}
         method = "response_url"
         try:
-            async with self.session.post(response_url, json=body, allow_redirects=False) as response:
+            async with self.session.post(
+                response_url, json=body, allow_redirects=False, proxy=self.proxy_for(response_url)
+            ) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             self.on_call(method, "failed")
@@ -277,9 +293,16 @@ class SlackClient:
         answer = await self._call(
             self.client.files_getUploadURLExternal, filename=name, length=length, alt_txt=alt_text or None
         )
+        upload_url = str(answer["upload_url"])
+        if not self._takes_files(upload_url):
+            raise SlackNotSent("files.upload: Slack names a host that is not one of its own for files")
         try:
             async with self.session.post(
-                answer["upload_url"], data=data, allow_redirects=False, timeout=self._upload_timeout(length)
+                upload_url,
+                data=data,
+                allow_redirects=False,
+                timeout=self._upload_timeout(length),
+                proxy=self.proxy_for(upload_url),
             ) as response:
                 await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
@@ -294,6 +317,10 @@ class SlackClient:
             thread_ts=thread_ts,
             initial_comment=comment,
         )
+
+    def _takes_files(self, url: str) -> bool:
+        """An address that may be shown what the bot exports."""
+        return self.file_hosts is None or is_file_host(url, self.file_hosts)
 
     def _upload_timeout(self, length: int) -> aiohttp.ClientTimeout:
         """The usual time-out, and a second more for each 100 kB."""
@@ -375,6 +402,17 @@ def file_info(found: Mapping[str, Any], *, before: FileInfo | None = None) -> Fi
     )
 
 
+def is_file_host(url: str, hosts: frozenset[str]) -> bool:
+    """Whether an address is on one of these hosts (`host` or `host:port`), and encrypted unless it is this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.netloc not in hosts:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+
+
 def is_stub(found: Mapping[str, Any]) -> bool:
     """A file of another company, of which a message holds the id alone (Slack Connect)."""
     return found.get("file_access") == "check_file_info"
@@ -399,8 +437,10 @@ def _as_our_error(method: str, fault: Exception) -> SlackError:
 
 
 def _network_failure(method: str, fault: Exception) -> SlackError:
-    if isinstance(fault, aiohttp.ClientConnectorError):
-        return SlackNotSent(f"{method}: no connection")
+    # A proxy that refuses to connect us has handed nothing on.
+    if isinstance(fault, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError):
+        why = why_unreachable(fault)
+        return SlackNotSent(f"{method}: no connection{f' ({why})' if why else ''}")
     return SlackUncertain(f"{method}: no answer ({type(fault).__name__})")
 
 

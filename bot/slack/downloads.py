@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from bot.domain.check.request import MAX_FILE_BYTES
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
-from bot.settings import is_loopback
-from bot.slack.client import retry_after_seconds
+from bot.network import why_unreachable
+from bot.slack.client import is_file_host, retry_after_seconds
 
 FILE_SECONDS = 120.0
 """Limit for the download of a photo, however steadily the other side drips."""
@@ -35,7 +34,7 @@ class SlackDownloads:
         url, data = _url(file), bytearray()
         if not url:
             raise PhotoUnusable(PhotoCode.NOT_LET)
-        if not self._is_allowed(url):
+        if not is_file_host(url, self.hosts):
             raise PhotoUnusable(PhotoCode.FOREIGN_HOST)
         async with self._opened(url, seconds=self.file_seconds) as response:
             if _is_refused(response):
@@ -51,7 +50,7 @@ class SlackDownloads:
         """Stream a table or zip to `sink`. Raises FileUnusable where the person can do something."""
         url, written = _url(file), 0
         too_large = FileUnusable(FileCode.TOO_LARGE, megabytes=most // 1024 // 1024)
-        if not self._is_allowed(url):
+        if not is_file_host(url, self.hosts):
             raise FileUnusable(FileCode.NOT_LET)
         if isinstance(size := file.get("size"), int) and size > most:
             raise too_large
@@ -79,20 +78,11 @@ class SlackDownloads:
                 if response.status_code >= 500 or response.status_code == 408:
                     raise SlackUncertain(f"download: HTTP {response.status_code}")
                 yield response
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as fault:
-            raise SlackNotSent("download: no connection") from fault
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as fault:
+            why = why_unreachable(fault)
+            raise SlackNotSent(f"download: no connection{f' ({why})' if why else ''}") from fault
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as fault:
             raise SlackUncertain(f"download: {type(fault).__name__}") from fault
-
-    def _is_allowed(self, url: str) -> bool:
-        """An allowed host, and encrypted unless it is this machine."""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return False
-        if parts.netloc not in self.hosts:
-            return False
-        return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def _url(file: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from bot.errors import (
     SmileIDUntrusted,
     SmileIDUploadExpired,
 )
+from bot.network import why_unreachable
 from bot.settings import is_loopback
 from bot.smile_id import wire
 from bot.smile_id.interface import JobRequest
@@ -339,8 +340,9 @@ class V1Client:
                     return _Answer(response.status_code, response.headers, await _bounded(response))
                 finally:
                     await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise SmileIDNotSent(f"{call}: {type(error).__name__}") from error
+        # httpx names a proxy as the fault only where that proxy refuses to connect us: nothing was handed on.
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            raise SmileIDNotSent(f"{call}: {why_unreachable(error) or type(error).__name__}") from error
         except (httpx.RequestError, TimeoutError) as error:
             raise lost(f"{call}: {type(error).__name__}") from error
 

@@ -299,7 +299,7 @@ async def test_every_error_of_the_transport_becomes_ours(call: str, kind: type[h
     def handle(request: httpx.Request) -> httpx.Response:
         raise kind("https://secret.example went wrong", request=request)
 
-    never_sent = {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout}
+    never_sent = {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError}
     origin = "https://api.example"
     async with client_of(origin, transport=httpx.MockTransport(handle)) as smile:
         with pytest.raises(SmileIDError) as caught:

@@ -15,7 +15,7 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
 from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
-from bot.runtime.doctor import callback, slack, smile_id
+from bot.runtime.doctor import callback, slack, smile_id, ways
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
 from bot.runtime.factory import read_tables
 from bot.settings import Settings
@@ -36,17 +36,19 @@ async def probe(
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
     limits = limits or DoctorTimeouts()
     found, id_types, sealer = _own_means(settings)
+    outbound, trusted = ways.outbound_of(settings, now())
     known = await asyncio.to_thread(inspect.installation_in, settings.database)
-    async with httpx.AsyncClient(timeout=httpx.Timeout(limits.call, connect=limits.connect), trust_env=False) as http:
+    async with outbound.http(timeout=httpx.Timeout(limits.call, connect=limits.connect)) as http:
         probes = await asyncio.gather(
-            within(limits.probe, "slack", slack.probe(settings, known, limits)),
-            within(limits.probe, "smile id", smile_id.probe(settings, http, id_types, now, limits)),
+            within(limits.probe, "way out", ways.probe(settings, outbound, http, limits)),
+            within(limits.probe, "slack", slack.probe(settings, outbound, known, limits)),
+            within(limits.probe, "smile id", smile_id.probe(settings, outbound, http, id_types, now, limits)),
             within(limits.probe, "callback", callback.probe(settings, http, limits)),
             within(limits.part, "clock against Slack", _clock("Slack", settings.slack_api_url, http, now, limits)),
             within(limits.part, "clock against Smile ID", _clock("Smile ID", settings.smile_id_url, http, now, limits)),
             within(limits.probe, "database", _database(settings, sealer)),
         )
-    return [*found, *chain.from_iterable(probes)]
+    return [*found, *trusted, *chain.from_iterable(probes)]
 
 
 def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Sealer | None]:

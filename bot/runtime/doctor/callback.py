@@ -65,7 +65,7 @@ async def _door_answers(
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal strayed
-        is_ours = scope["path"] == f"/smile-id/callback/{token}"
+        is_ours = scope["path"].removesuffix("/") == f"/smile-id/callback/{token}"
         strayed = strayed or (not is_ours and token in str(URL(scope=scope)))
         await (PlainTextResponse(word) if is_ours else Response(status_code=404))(scope, receive, send)
 

@@ -17,7 +17,9 @@ from bot.domain.installation import (
     person_of,
 )
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused
+from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok, within
+from bot.runtime.doctor.ways import no_connection
 from bot.settings import Settings
 from bot.slack import manifest
 from bot.slack.client import Answer, SlackClient
@@ -53,23 +55,29 @@ _NOT_FOUND = {
 """By Slack's code."""
 
 
-async def probe(settings: Settings, known: Installation | None, limits: DoctorTimeouts) -> list[Finding]:
+async def probe(
+    settings: Settings, outbound: Outbound, known: Installation | None, limits: DoctorTimeouts
+) -> list[Finding]:
     """`known` is the workspace that the database belongs to, if it has learned of one."""
-    async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=limits.call, connect=limits.connect)
-    ) as session:
+    timeout = aiohttp.ClientTimeout(total=limits.call, connect=limits.connect)
+    async with outbound.session(timeout=timeout) as session:
         slack = SlackClient(
-            token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
+            token=settings.slack_bot_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            session=session,
+            proxy_for=outbound.proxy_for,
         )
-        (found, me), connection = await asyncio.gather(_token(slack, settings, known), _connection(slack, settings))
+        (found, me), connection = await asyncio.gather(
+            _token(slack, settings, outbound, known), _connection(slack, settings, outbound, limits)
+        )
         found.append(connection)
         if me is None:
             return [*found, note("channels and roles", "not looked at while Slack does not answer to the bot token")]
-        return found + await _Workspace(slack, settings, me, limits).probe()
+        return found + await _Workspace(slack, settings, outbound, me, limits).probe()
 
 
 async def _token(
-    slack: SlackClient, settings: Settings, known: Installation | None
+    slack: SlackClient, settings: Settings, outbound: Outbound, known: Installation | None
 ) -> tuple[list[Finding], Answer | None]:
     subject = "slack token"
     try:
@@ -78,7 +86,7 @@ async def _token(
         advice = _ADVICE.get(no.code, _COPY_IT)
         return [fail(subject, f"Slack does not take it ({no.code}). {advice}")], None
     except SlackError as fault:
-        return [fail(subject, slack_trouble(fault, settings))], None
+        return [fail(subject, slack_trouble(fault, settings, outbound))], None
     if not me.get("bot_id"):
         return [fail(subject, f"it belongs to a person, not to a bot. {_COPY_IT}")], None
     if misfit := fault_of(me, known):
@@ -96,7 +104,7 @@ def _scopes(me: Answer) -> Finding:
     return ok(subject, f"all {len(manifest.SCOPES)} that the manifest asks for")
 
 
-async def _connection(slack: SlackClient, settings: Settings) -> Finding:
+async def _connection(slack: SlackClient, settings: Settings, outbound: Outbound, limits: DoctorTimeouts) -> Finding:
     """How Slack's requests come in: the app token can be tried, a signing secret cannot."""
     if settings.slack_app_token is None:
         base = settings.public_url or "https://…"
@@ -107,18 +115,38 @@ async def _connection(slack: SlackClient, settings: Settings) -> Finding:
         )
     subject = "slack app token"
     try:
-        await slack.try_app_token(settings.slack_app_token.get_secret_value())
+        address = await slack.open_socket(settings.slack_app_token.get_secret_value())
     except SlackRefused as no:
         return fail(subject, f"Slack does not take it ({no.code}). {_SOCKET_ADVICE}")
     except SlackError as fault:
-        return fail(subject, slack_trouble(fault, settings))
-    return ok(subject, "Slack opens Socket Mode with it")
+        return fail(subject, slack_trouble(fault, settings, outbound))
+    return await _socket_way(slack, address, outbound, limits)
+
+
+async def _socket_way(slack: SlackClient, address: str, outbound: Outbound, limits: DoctorTimeouts) -> Finding:
+    """Whether the host of Socket Mode can be reached, by a request that opens nothing.
+
+    The address itself is left alone: Slack would send some of a running bot's events to a second connection.
+    """
+    subject, host = "slack app token", urlsplit(address).hostname
+    front = urlsplit(address)._replace(scheme="https" if address.startswith("wss") else "http", path="/", query="")
+    try:
+        async with asyncio.timeout(limits.call):
+            await slack.touch(front.geturl())
+    except SlackError as fault:
+        return fail("slack socket", no_connection(address, fault, outbound))
+    except TimeoutError:
+        return fail("slack socket", f"no answer from {host} within {limits.call:g} s. See firewall and proxy.")
+    return ok(subject, f"Slack opens Socket Mode with it, at {host} {outbound.way_to(address)}")
 
 
 class _Workspace:
-    def __init__(self, slack: SlackClient, settings: Settings, me: Answer, limits: DoctorTimeouts) -> None:
+    def __init__(
+        self, slack: SlackClient, settings: Settings, outbound: Outbound, me: Answer, limits: DoctorTimeouts
+    ) -> None:
         self._slack = slack
         self._settings = settings
+        self._outbound = outbound
         self._part_seconds = limits.part
         self._bot = str(me.get("user_id"))
         self._ours = installation_of(me)
@@ -247,18 +275,18 @@ class _Workspace:
     def _unseen(self, fault: SlackError) -> str:
         if isinstance(fault, SlackRefused) and fault.code in _NOT_FOUND:
             return _NOT_FOUND[fault.code].format(invite=self._invite)
-        return slack_trouble(fault, self._settings)
+        return slack_trouble(fault, self._settings, self._outbound)
 
 
 def _subject(role: Role) -> str:
     return f"{role.value}s (KYC_{role.name}S)"
 
 
-def slack_trouble(fault: SlackError, settings: Settings) -> str:
+def slack_trouble(fault: SlackError, settings: Settings, outbound: Outbound) -> str:
     host = urlsplit(settings.slack_api_url).hostname
     match fault:
         case SlackNotSent():
-            return f"no connection to {host}. This machine must reach it by https: see DNS, firewall and SLACK_API_URL."
+            return no_connection(settings.slack_api_url, fault, outbound, setting="SLACK_API_URL")
         case SlackRateLimited():
             return f"Slack asks us to wait. Run the check again in {fault.retry_after:g} s."
         case SlackRefused(code="missing_scope"):

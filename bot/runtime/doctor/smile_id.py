@@ -8,7 +8,9 @@ import httpx
 
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
+from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok
+from bot.runtime.doctor.ways import no_connection
 from bot.runtime.factory import connect_smile_id
 from bot.settings import Settings
 from bot.slack.blocks import refusals
@@ -17,6 +19,7 @@ from bot.smile_id.interface import SmileID
 
 async def probe(
     settings: Settings,
+    outbound: Outbound,
     http: httpx.AsyncClient,
     id_types: IDTypes | None,
     now: Callable[[], datetime],
@@ -29,7 +32,7 @@ async def probe(
     except ValueError as fault:
         return [fail(subject, f"{fault}. See SMILE_ID_API_URL and SMILE_ID_API_KEY.")]
     except SmileIDError as fault:
-        return [fail(subject, _trouble(fault, settings))]
+        return [fail(subject, _trouble(fault, settings, outbound))]
     where = f"{settings.smile_id_environment.value}, {urlsplit(settings.smile_id_url).hostname}"
     found = [
         ok(subject, f"Smile ID takes them ({where})")
@@ -69,11 +72,11 @@ def _id_types_in_use(id_types: IDTypes, enabled: Mapping[str, frozenset[str]] | 
     return ok(subject, f"{len(usable)} of the {len(table)} in the table are enabled for you ({countries})")
 
 
-def _trouble(fault: SmileIDError, settings: Settings) -> str:
+def _trouble(fault: SmileIDError, settings: Settings, outbound: Outbound) -> str:
     host = urlsplit(settings.smile_id_url).hostname
     match fault:
         case SmileIDNotSent():
-            return f"no connection to {host}. This machine must reach it by https: see DNS and firewall."
+            return no_connection(settings.smile_id_url, fault, outbound, setting="SMILE_ID_API_URL")
         case SmileIDRefused():
             why = f"code {fault.code}" if fault.code else f"HTTP {fault.status}"
             environment = f"SMILE_ID_ENVIRONMENT is {settings.smile_id_environment.value}"

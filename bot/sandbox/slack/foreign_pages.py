@@ -4,6 +4,7 @@ A browser lets any page post to the loopback, and a name that its owner points t
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -14,12 +15,20 @@ _ASKED_BY_A_PERSON = "none"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@web.middleware
-async def turn_away_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers with 403 what a page in a browser asks; programs send none of these headers."""
-    headers = request.headers
-    is_of_a_page = headers.get("Sec-Fetch-Site", _ASKED_BY_A_PERSON) != _ASKED_BY_A_PERSON
-    is_posted_by_one = "Origin" in headers and request.method not in ("GET", "HEAD")
-    if headers.get("Host", "").partition(":")[0] not in _NAMES or is_of_a_page or is_posted_by_one:
-        return web.Response(status=403, text="for programs on this machine alone")
-    return await handler(request)
+def turn_away_pages(also: str | None = None) -> Any:
+    """A middleware that answers with 403 what a page in a browser asks; programs send none of these headers.
+
+    `also` is one more name, by which programs reach the stand-in through something that stands before it.
+    """
+    names = _NAMES | ({also} if also else set())
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        headers = request.headers
+        is_of_a_page = headers.get("Sec-Fetch-Site", _ASKED_BY_A_PERSON) != _ASKED_BY_A_PERSON
+        is_posted_by_one = "Origin" in headers and request.method not in ("GET", "HEAD")
+        if headers.get("Host", "").partition(":")[0] not in names or is_of_a_page or is_posted_by_one:
+            return web.Response(status=403, text="for programs on this machine alone")
+        return await handler(request)
+
+    return guard

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -38,7 +39,8 @@ class SlackSandbox:
 
     Everything runs on the caller's event loop. `clock` rules message times, triggers, response_urls and
     the posting pace; time limits of connections run by the loop. `events` are the manifest's bot_events, of which
-    `app_mention` and `message.im` matter here; None means both, as far as `scopes` allow.
+    `app_mention` and `message.im` matter here; None means both, as far as `scopes` allow. `public_url` is how the bot
+    reaches it where something stands before it (without a slash at its end): all addresses that it gives begin so.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class SlackSandbox:
         answer_seconds: float = 3.0,
         file_seconds: float = 0.0,
         clock: Callable[[], datetime] = _utc_now,
+        public_url: str | None = None,
     ) -> None:
         self.bot_token = bot_token
         self.app_token = app_token
         self.signing_secret = signing_secret
         self._port = port
+        self._public_url = public_url
         self._world = World(clock)
         self._faults = Faults()
         self._sockets = Sockets(self._world)
@@ -105,7 +109,8 @@ class SlackSandbox:
         self._furnish()
 
     async def start(self) -> None:
-        app = web.Application(client_max_size=UPLOAD_MAX_BYTES, middlewares=[turn_away_pages])
+        guard = turn_away_pages(urlsplit(self._public_url).hostname if self._public_url else None)
+        app = web.Application(client_max_size=UPLOAD_MAX_BYTES, middlewares=[guard])
         app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_post("/hooks/{kind}/{team}/{number}/{secret}", self._answer_hook)
@@ -118,7 +123,7 @@ class SlackSandbox:
         site = web.TCPSite(self._runner, HOST, self._port)
         await site.start()
         _, self._port, *_ = self._runner.addresses[0]
-        self._world.base_url = f"http://{HOST}:{self._port}"
+        self._world.base_url = self._public_url or f"http://{HOST}:{self._port}"
         await self._courier.start()
 
     async def stop(self) -> None:
@@ -130,6 +135,11 @@ class SlackSandbox:
     async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
         """Answers are dated by the clock that signs requests and numbers messages."""
         response.headers["Date"] = format_datetime(self._world.clock().astimezone(UTC), usegmt=True)
+
+    @property
+    def port(self) -> int:
+        """On the loopback; known once started."""
+        return self._port
 
     @property
     def api_url(self) -> str:

@@ -32,7 +32,8 @@ class SmileIDSandbox:
     """Smile ID's v1 API for one partner, on a free or given loopback port.
 
     It can be stopped and started again: it keeps its address and its jobs, while deliveries and reviews that
-    were under way are given up.
+    were under way are given up. Where something stands before it, `public_url` is how the bot reaches it, and
+    `storage_url` where zips go to and photos come from (both without a slash at their end).
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class SmileIDSandbox:
         review_delay_seconds: float = 1.0,
         callback_retry_seconds: tuple[float, ...] = (1, 5, 30),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        public_url: str | None = None,
+        storage_url: str | None = None,
     ) -> None:
         self.partner_id = partner_id
         self.api_key = api_key
@@ -67,6 +70,8 @@ class SmileIDSandbox:
 
         self._story = known(story)
         self._port = port
+        self._public_url = public_url
+        self._storage_url = storage_url
         self._changed = asyncio.Event()
         self._signer = Signer(partner_id, api_key)
         self._register = Register(self._signer, clock)
@@ -97,7 +102,7 @@ class SmileIDSandbox:
             await self._runner.cleanup()
             raise
         self._port = self._runner.addresses[0][1]
-        self.base_url = f"{self.origin}/v1"
+        self.base_url = f"{self._public_url or self._address}/v1"
         self._postman.open()
 
     async def stop(self) -> None:
@@ -113,9 +118,18 @@ class SmileIDSandbox:
         response.headers["Date"] = format_datetime(self._clock().astimezone(UTC), usegmt=True)
 
     @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
+    def port(self) -> int:
+        """On the loopback; known once started."""
+        return self._port
+
+    @property
+    def _address(self) -> str:
         return f"http://{_HOST}:{self._port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the links that it gives."""
+        return self._storage_url or self._public_url or self._address
 
     @property
     def story(self) -> str:

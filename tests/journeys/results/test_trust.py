@@ -274,6 +274,20 @@ async def test_only_posting_is_allowed(tmp_path: Path, method: str) -> None:
         await nothing_happened(world, ref)
 
 
+async def test_a_slash_at_the_end_of_an_address_is_answered_and_not_redirected(tmp_path: Path) -> None:
+    """Portals and proxies add one; what is posted would be lost on the way to another address."""
+    async with waiting(tmp_path) as (world, ref):
+        address = world.job().callback_url
+        root = urlsplit(address)._replace(path="").geturl()
+        body = json.dumps(signed(world, message(world.job(), "0815")))
+        assert await post(world, body, url=f"{address}/") == 200
+        assert await post(world, body, url=f"{root}/smile-id/callback//") == 404
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{root}/healthz/")).text == "alive"
+        assert [code for code, _fate in await fates(world)] == ["0815"]
+        assert (await world.check(ref)).state == "in_review"
+
+
 async def test_a_signed_message_without_a_result_code_is_taken_and_believed_in_nothing(tmp_path: Path) -> None:
     async with waiting(tmp_path) as (world, ref):
         bodies: list[Message] = [{}, {"ResultCode": None}, {"ResultCode": "x" * 99}, {"ResultCode": {}}]

@@ -145,6 +145,7 @@ async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(ho
     assert {line[:6] for line in lines} == {"ok    "}, lines
     assert [line[6:].partition(":")[0] for line in lines] == [
         "settings",
+        "way out",
         "slack token",
         "slack scopes",
         "slack app token",

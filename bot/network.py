@@ -1,0 +1,208 @@
+"""The way out: by which proxy, and on whose certificates, every connection of the bot leaves this machine.
+
+Slack's API, files and Socket Mode, Smile ID and its uploads, and `kyc-bot check` get their clients here. Each of the
+libraries below would otherwise read the environment by a rule of its own.
+"""
+
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+
+from bot.errors import SettingsFault
+from bot.settings import NetworkSettings, is_loopback
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_PEM = b"-----BEGIN CERTIFICATE-----"
+_STATUS = re.compile(r"\d{3}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """One rule for all connections: the proxy of `HTTPS_PROXY`, except for `NO_PROXY` and this machine itself."""
+
+    tls: ssl.SSLContext = field(repr=False)
+    """Trusts the machine's authorities, and those of `KYC_CA_FILE`."""
+    proxy: str | None = field(default=None, repr=False)
+    """`http://host:port`, perhaps with a user name and a password in it."""
+    bypass: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: NetworkSettings) -> Self:
+        """Raises SettingsFault for a `KYC_CA_FILE` that cannot be used."""
+        return cls(
+            tls=trusting(settings.ca_file),
+            proxy=settings.https_proxy.get_secret_value() if settings.https_proxy else None,
+            bypass=settings.no_proxy,
+        )
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that a connection to this address takes; None: it goes directly."""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        if self.proxy is None or is_loopback(host) or any(_covers(entry, host, port) for entry in self.bypass):
+            return None
+        return self.proxy
+
+    def way_to(self, url: str) -> str:
+        """`directly`, or through which proxy, for an operator; without the proxy's user name and password."""
+        proxy = self.proxy_for(url)
+        return f"through the proxy {address_of(proxy)}" if proxy else "directly"
+
+    def http(self, *, timeout: httpx.Timeout, limits: httpx.Limits | None = None) -> httpx.AsyncClient:
+        """A client for Smile ID and files. Enter it, or close it."""
+        return httpx.AsyncClient(transport=_Routed(self, limits or httpx.Limits()), timeout=timeout, trust_env=False)
+
+    def session(self, *, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+        """A session for Slack. aiohttp takes the proxy with each request: hand it `proxy_for` its address."""
+        return aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=self.tls))
+
+
+class _Routed(httpx.AsyncBaseTransport):
+    """Two of httpx's own transports, whose exceptions say what was sent; the address decides between them."""
+
+    def __init__(self, outbound: Outbound, limits: httpx.Limits) -> None:
+        def transport(proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
+            return httpx.AsyncHTTPTransport(verify=outbound.tls, limits=limits, proxy=proxy, trust_env=False)
+
+        self._proxy_for: Callable[[str], str | None] = outbound.proxy_for
+        self._direct = transport(None)
+        self._proxied = transport(_httpx_proxy(outbound.proxy, outbound.tls)) if outbound.proxy else None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        proxied = self._proxied if self._proxy_for(str(request.url)) else None
+        return await (proxied or self._direct).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._direct.aclose()
+        if self._proxied is not None:
+            await self._proxied.aclose()
+
+
+def _httpx_proxy(url: str, tls: ssl.SSLContext) -> httpx.Proxy:
+    # httpcore refuses a context for a proxy that is spoken to in plain.
+    return httpx.Proxy(url, ssl_context=tls if urlsplit(url).scheme == "https" else None)
+
+
+def address_of(proxy: str) -> str:
+    """A proxy as it may be shown: host and port alone."""
+    parts = urlsplit(proxy)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
+
+
+def _covers(entry: str, host: str, port: int | None) -> bool:
+    """Whether an entry of `NO_PROXY` means this host: `*`, a domain with all below it, an address, or a network."""
+    if entry == "*":
+        return True
+    if "/" in entry:
+        return _is_within(host, entry)
+    name, wanted = _split_port(entry.casefold())
+    if wanted is not None and wanted != port:
+        return False
+    name, host = name.removeprefix("*").removeprefix("."), host.casefold().rstrip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _is_within(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        # A name is not resolved for this: by then the question would have left the machine.
+        return False
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    """`host`, `host:443`, `[::1]:443` or a bare IPv6 address, whose last colon begins no port."""
+    found = re.fullmatch(r"\[(.+)\](?::(\d+))?|([^:]*)(?::(\d+))?", entry)
+    if found is None:
+        return entry, None
+    port = found[2] or found[4]
+    return found[1] or found[3] or "", int(port) if port else None
+
+
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """The machine's authorities, with those of a file in addition. Raises SettingsFault for a file without any.
+
+    A machine without any, a slim container say, gets the list that httpx brings along.
+    """
+    context = ssl.create_default_context() if _machine_has_authorities() else httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        load_authorities(context, ca_file)
+        # What many private authorities are made like: an intermediate handed out alone, and without the key
+        # identifiers that Python asks for from 3.13 on. Signatures, names and dates are verified all the same.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def load_authorities(context: ssl.SSLContext, ca_file: Path) -> None:
+    """Raises SettingsFault in words for an operator."""
+    try:
+        if _PEM not in ca_file.read_bytes():
+            raise SettingsFault(
+                f"KYC_CA_FILE: {ca_file} holds no certificate in PEM form ({_PEM.decode()}). "
+                f"Convert one in DER form: openssl x509 -inform der -in FILE -out FILE.pem"
+            )
+        context.load_verify_locations(cafile=ca_file)
+    except ssl.SSLError as fault:
+        raise SettingsFault(f"KYC_CA_FILE: {ca_file} holds a certificate that is damaged") from fault
+    except OSError as fault:
+        raise SettingsFault(f"KYC_CA_FILE: {ca_file} cannot be read ({fault.strerror})") from fault
+
+
+def _machine_has_authorities() -> bool:
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).iterdir()))
+
+
+def why_unreachable(fault: BaseException) -> str | None:
+    """What kept a connection from being made, in a few words and without anything that was sent; None: not known."""
+    for each in _chain(fault):
+        words = _cause(each)
+        if words is not None:
+            return words
+    return None
+
+
+def _cause(fault: BaseException) -> str | None:
+    match fault:
+        case ssl.SSLCertVerificationError():
+            return f"the certificate is not accepted: {fault.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {fault.reason or 'no reason given'}"
+        case aiohttp.ClientHttpProxyError():
+            return _proxy_says(fault.status)
+        case httpx.ProxyError():
+            status = _STATUS.match(str(fault))
+            return _proxy_says(int(status[0])) if status else "the proxy refuses"
+        case aiohttp.ClientProxyConnectionError():
+            return "no connection to the proxy"
+        case socket.gaierror():
+            return "the name cannot be resolved"
+        case ConnectionRefusedError():
+            return "the connection is refused"
+        case _:
+            return None
+
+
+def _proxy_says(status: int) -> str:
+    return f"the proxy refuses (HTTP {status}{': user name or password' if status == 407 else ''})"
+
+
+def _chain(fault: BaseException) -> Iterator[BaseException]:
+    """The fault and what it came from, innermost first: a certificate's fault is inside the one of a connection."""
+    found: list[BaseException] = []
+    seen: BaseException | None = fault
+    while seen is not None and seen not in found:
+        found.append(seen)
+        seen = seen.__cause__ or seen.__context__
+    return reversed(found)

@@ -1,0 +1,243 @@
+"""A machine that reaches the internet by a proxy alone, and where a private authority vouches for everybody.
+
+The names below exist nowhere: what arrives has come through the proxy, which alone knows where they are.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import httpx
+import pytest
+
+from bot.errors import SlackNotSent, SmileIDNotSent
+from bot.network import Outbound
+from bot.runtime.clock import utc_now
+from bot.runtime.doctor import DoctorTimeouts, probe
+from bot.runtime.factory import connect_smile_id
+from bot.sandbox.demo import CHANNEL, free_port, settings_for
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.smile_id import SmileIDSandbox
+from bot.settings import Settings
+from bot.slack.client import SlackClient
+from bot.slack.downloads import SlackDownloads
+from tests.journeys.site import kyc_bot
+from tests.journeys.world import patient_slack
+from tests.outside import ConnectProxy, PrivateAuthority, forward, listening
+from tests.patience import GIVE_UP_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+SLACK, SMILE_ID, STORAGE = "slack.invalid", "smile-id.invalid", "storage.invalid"
+PASSWORD = "s3cret%40proxy"
+CREDENTIALS = "invented-bank:s3cret@proxy"
+PATIENT = DoctorTimeouts(call=GIVE_UP_SECONDS, connect=GIVE_UP_SECONDS, part=GIVE_UP_SECONDS, probe=GIVE_UP_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """The machine of a bank, and what it can reach."""
+
+    slack: SlackSandbox
+    smile_id: SmileIDSandbox
+    proxy: ConnectProxy
+    proxy_port: int
+    authority: PrivateAuthority
+    folder: Path
+
+    @property
+    def proxy_url(self) -> str:
+        return f"http://invented-bank:{PASSWORD}@127.0.0.1:{self.proxy_port}"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        found = settings_for(
+            self.slack,
+            self.smile_id,
+            database=self.folder / "kyc.db",
+            KYC_ADMIN_PORT=str(free_port()),
+            KYC_CHANNELS=CHANNEL,
+            KYC_SLACK_POSTS_PER_SECOND="10",
+        )
+        found |= {"HTTPS_PROXY": self.proxy_url, "KYC_CA_FILE": str(self.authority.ca_file)} | more
+        return {name: value for name, value in found.items() if value}
+
+    def settings(self, **more: str) -> Settings:
+        return Settings.load(self.environment(**more))
+
+    async def check(self, **more: str) -> list[str]:
+        lines = [finding.line() for finding in await probe(self.settings(**more), limits=PATIENT)]
+        assert not [line for line in lines if "s3cret" in line or "invented-bank:" in line]
+        return lines
+
+
+@pytest.fixture
+async def bank(tmp_path: Path) -> AsyncIterator[Bank]:
+    async with a_bank(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def a_bank(folder: Path, *, refuses: int | None = None) -> AsyncIterator[Bank]:
+    authority = PrivateAuthority(folder)
+    slack = patient_slack(utc_now, posts_per_second=20, public_url=f"https://{SLACK}")
+    smile_id = SmileIDSandbox(
+        partner_id="0421",
+        api_key="sandbox-api-key",
+        callback_delay_seconds=0.1,
+        public_url=f"https://{SMILE_ID}",
+        storage_url=f"https://{STORAGE}",
+    )
+    await slack.start()
+    await smile_id.start()
+    tls = authority.serves(SLACK, SMILE_ID, STORAGE)
+    try:
+        async with (
+            listening(forward(slack.port), tls=tls) as slack_port,
+            listening(forward(smile_id.port), tls=tls) as smile_port,
+        ):
+            hosts = {SLACK: slack_port, SMILE_ID: smile_port, STORAGE: smile_port}
+            proxy = ConnectProxy(hosts, credentials=CREDENTIALS, refuses=refuses)
+            async with listening(proxy.handle) as proxy_port:
+                yield Bank(
+                    slack=slack,
+                    smile_id=smile_id,
+                    proxy=proxy,
+                    proxy_port=proxy_port,
+                    authority=authority,
+                    folder=folder,
+                )
+    finally:
+        await smile_id.stop()
+        await slack.stop()
+
+
+def about(lines: list[str], subject: str) -> str:
+    (line,) = [line for line in lines if line[6:].startswith(subject)]
+    return line
+
+
+# The clients
+
+
+async def test_an_export_is_uploaded_and_an_answer_given_through_the_proxy(bank: Bank) -> None:
+    settings = bank.settings()
+    outbound = Outbound.of(settings)
+    async with outbound.session(timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)) as session:
+        slack = SlackClient(
+            token="xoxb-sandbox",
+            base_url=settings.slack_api_url,
+            session=session,
+            proxy_for=outbound.proxy_for,
+            file_hosts=settings.download_hosts,
+        )
+        await slack.upload(channel=CHANNEL, thread_ts=None, name="export.csv", data=b"ref\n", comment="Invented")
+        before = len(bank.proxy.asked)
+        with pytest.raises(Exception, match=r"404|expired|unknown|HTTP"):
+            await slack.respond(f"https://{SLACK}/hooks/commands/T0/1/gone", text="late")
+        assert bank.proxy.asked[before:] in ([], [f"{SLACK}:443"])
+    assert [file.name for file in bank.slack.files.values()] == ["export.csv"]
+
+
+# What `check` says
+
+
+async def test_the_check_says_which_way_each_connection_went(bank: Bank) -> None:
+    lines = await bank.check()
+    through = f"through the proxy 127.0.0.1:{bank.proxy_port}"
+    ways = [line[6:] for line in lines if line[6:].startswith("way out")]
+    assert ways[0] == f"way out: {through} to {SLACK} and {SMILE_ID}"
+    assert ways[1].startswith("way out: directly to 127.0.0.1:")
+    assert about(lines, "slack app token").endswith(f"Slack opens Socket Mode with it, at {SLACK} {through}")
+    assert about(lines, "private authority").startswith("ok    private authority (KYC_CA_FILE): 1 certificate beside")
+    assert [line for line in lines if line.startswith("FAIL")] == []
+
+
+async def test_no_proxy_is_followed_by_everything_alike(bank: Bank) -> None:
+    """The names exist behind the proxy alone: what goes directly cannot arrive, and says so."""
+    lines = await bank.check(NO_PROXY=f"{SMILE_ID},.example.com")
+    assert f"way out: directly to {SMILE_ID}" in " ".join(lines)
+    line = about(lines, "smile id credentials")
+    assert line.startswith(f"FAIL  smile id credentials: no connection to {SMILE_ID} directly")
+    assert "Behind a proxy, set HTTPS_PROXY." in line
+    assert about(lines, "slack token").startswith("ok")
+    assert f"{SMILE_ID}:443" not in bank.proxy.asked
+
+
+async def test_a_proxy_that_wants_another_password_is_told_without_ours(bank: Bank) -> None:
+    lines = await bank.check(HTTPS_PROXY=f"http://somebody:s3cret@127.0.0.1:{bank.proxy_port}")
+    for subject in ("slack token", "slack app token", "smile id credentials"):
+        assert about(lines, subject).startswith("FAIL")
+        assert "the proxy refuses (HTTP 407: user name or password)" in about(lines, subject)
+
+
+async def test_without_the_private_authority_the_check_names_the_setting(bank: Bank) -> None:
+    lines = await bank.check(KYC_CA_FILE="")
+    for subject in ("slack token", "smile id credentials"):
+        assert "the certificate is not accepted" in about(lines, subject)
+        assert "put that authority's certificate into KYC_CA_FILE" in about(lines, subject)
+
+
+async def test_an_authority_that_has_ended_fails(tmp_path: Path, bank: Bank) -> None:
+    (tmp_path / "old").mkdir()
+    old = PrivateAuthority(tmp_path / "old", lasts=timedelta(hours=-1))
+    line = about(await bank.check(KYC_CA_FILE=str(old.ca_file)), "private authority")
+    assert line.startswith("FAIL  private authority (KYC_CA_FILE): a certificate in it ended on 20")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        (
+            b"\x30\x82\x01\x0a",
+            "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----). Convert",
+        ),
+        (b"-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n", "holds a certificate that is damaged"),
+    ],
+)
+async def test_a_file_of_authorities_that_cannot_be_used_stops_the_start_in_words(
+    bank: Bank, content: bytes | None, words: str
+) -> None:
+    path = bank.folder / "theirs.pem"
+    if content is not None:
+        path.write_bytes(content)
+    for command, code in (("serve", 2), ("check", 1)):
+        ended = await kyc_bot(command, environment=bank.environment(KYC_CA_FILE=str(path)))
+        assert ended.code == code
+        assert f"KYC_CA_FILE: {path} {words}" in ended.out + ended.err
+        assert "Traceback" not in ended.err
+
+
+# What a refusing proxy means for a request
+
+
+async def test_a_proxy_that_refuses_has_handed_nothing_on(tmp_path: Path) -> None:
+    """So the request may simply be repeated; an uncertain one would have to be looked for first."""
+    async with a_bank(tmp_path, refuses=503) as bank:
+        settings = bank.settings()
+        outbound = Outbound.of(settings)
+        async with (
+            outbound.session(timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)) as session,
+            outbound.http(timeout=httpx.Timeout(GIVE_UP_SECONDS)) as http,
+        ):
+            slack = SlackClient(
+                token="xoxb-sandbox", base_url=settings.slack_api_url, session=session, proxy_for=outbound.proxy_for
+            )
+            with pytest.raises(SlackNotSent, match=r"auth\.test: no connection \(the proxy refuses \(HTTP 503\)\)"):
+                await slack.whoami()
+            with pytest.raises(SmileIDNotSent, match=r"the proxy refuses \(HTTP 503\)"):
+                await connect_smile_id(settings, http, now=utc_now).enabled_id_types()
+            downloads = SlackDownloads(http=http, token="xoxb-sandbox", hosts=settings.download_hosts)
+            with pytest.raises(SlackNotSent, match="the proxy refuses"):
+                await downloads.fetch({"url_private": f"https://{SLACK}/files-pri/T0-F0/selfie.jpg"})
+
+
+async def test_the_way_to_a_proxy_may_be_encrypted_too(bank: Bank) -> None:
+    tls = bank.authority.serves("127.0.0.1")
+    async with listening(bank.proxy.handle, tls=tls) as port:
+        lines = await bank.check(HTTPS_PROXY=f"https://invented-bank:{PASSWORD}@127.0.0.1:{port}")
+    assert [line for line in lines if line.startswith("FAIL")] == []
+    assert f"way out: through the proxy 127.0.0.1:{port} to {SLACK} and {SMILE_ID}" in " ".join(lines)
