@@ -21,7 +21,7 @@ import click
 from bot import __version__, settings_file
 from bot.command_line.arguments import PORT, Day
 from bot.command_line.output import file_for, require_place
-from bot.command_line.terminal import CommandLine
+from bot.command_line.terminal import CommandLine, run_until_told
 from bot.errors import CannotListen, DatabaseFault, Refused, SettingsFault
 
 if TYPE_CHECKING:
@@ -151,13 +151,11 @@ _story_option = click.option(
 @click.option("--no-history", is_flag=True, help="Begin with one finished check instead of two days of them.")
 def demo(*, once: bool, story: str, port: int, no_history: bool) -> None:
     """Open a small workspace in the browser, between stand-ins of Slack and Smile ID; needs no accounts."""
-    import asyncio
-
     with _needs_the_sandbox():
         from bot.sandbox.demo import DemoFailed, launcher
         from bot.sandbox.demo.once import run_once
     try:
-        asyncio.run(
+        run_until_told(
             run_once(story=story) if once else launcher.run(story=story, port=port, with_history=not no_history)
         )
     except DemoFailed as fault:
@@ -167,6 +165,8 @@ def demo(*, once: bool, story: str, port: int, no_history: bool) -> None:
         click.echo(f"Cannot listen: {fault.strerror}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
+        if once:
+            raise
         click.echo("")
 
 
@@ -219,10 +219,8 @@ def sandbox_settings(**wanted: Any) -> None:
 
 
 def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
-    import asyncio
-
     try:
-        asyncio.run(work)
+        run_until_told(work)
     except KeyboardInterrupt:
         click.echo("")
     except OSError as fault:
@@ -242,8 +240,6 @@ def check(*, new_key: bool) -> None:
 
         click.echo(Sealer.new_key())
         return
-    import asyncio
-
     from bot.runtime import doctor, log_config
     from bot.settings import Settings
 
@@ -254,7 +250,7 @@ def check(*, new_key: bool) -> None:
             click.echo(f"FAIL  settings: {line}")
         sys.exit(2)
     log_config.configure(settings.log_format)
-    findings = asyncio.run(doctor.probe(settings))
+    findings = run_until_told(doctor.probe(settings))
     for finding in findings:
         click.echo(finding.line())
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
@@ -356,7 +352,7 @@ def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitabl
             await database.close()
 
     with _exit_on_fault():
-        return asyncio.run(run())
+        return run_until_told(run())
 
 
 @main.command("export")

@@ -9,13 +9,15 @@ import codecs
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
+
+T = TypeVar("T")
 
 _SPELLED_OUT = "kyc-bot: spelled out"
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
@@ -70,6 +72,35 @@ def _outcome_of(run: Callable[[], object]) -> int:
         return 1
     # An `Exit` of click's, as after help, is returned as its code; commands return nothing.
     return outcome if isinstance(outcome, int) else 0
+
+
+def run_until_told(work: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, where SIGTERM and SIGHUP end the work in its own time, as asyncio lets Ctrl-C do.
+
+    Raises SystemExit for them, KeyboardInterrupt for Ctrl-C.
+    """
+    import asyncio  # noqa: PLC0415 - neither help nor version has need of it
+
+    async def until_told() -> T:
+        told: list[int] = []
+        task = asyncio.current_task()
+        assert task is not None
+
+        def end(number: int) -> None:
+            told.append(number)
+            task.cancel()
+
+        for number in _ENDS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, end, number)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if told:
+                raise SystemExit(128 + told[0]) from None
+            raise
+
+    return asyncio.run(until_told())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bot.sandbox.demo.leash import on_a_leash
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage.engine.sealing import Sealer
@@ -72,16 +73,19 @@ def settings_for(
 async def start_bot(
     environment: Mapping[str, str], *, log: int | None = None, command: Sequence[str] = KYC_BOT
 ) -> asyncio.subprocess.Process:
-    """`kyc-bot serve` as a process; returns once it listens."""
+    """`kyc-bot serve` as a process, which ends with this one; returns once it listens, or raises and leaves none."""
     process = await asyncio.create_subprocess_exec(
-        *command,
-        "serve",
+        *on_a_leash([*command, "serve"]),
         env=dict(environment),
         stdout=asyncio.subprocess.PIPE,
         stderr=log if log is not None else asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), GIVE_UP_SECONDS)
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), GIVE_UP_SECONDS)
+    except BaseException:  # told to end while it waits, it would leave a bot that nobody knows of
+        await stop_bot(process)
+        raise
     if b"listens" not in line:
         await process.wait()
         raise DemoFailed("the bot did not start")

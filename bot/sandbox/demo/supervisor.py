@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bot.sandbox.demo.bot_process import GIVE_UP_SECONDS, DemoFailed, stop_bot
 from bot.sandbox.demo.clock import FOLLOWS
+from bot.sandbox.demo.leash import on_a_leash
 from bot.sandbox.slack.changes import Changes
 
 LOG_LINES = 200
@@ -116,7 +117,7 @@ class Supervisor:
     async def _run_once(self) -> bool:
         """From its start to its end; tells whether it ever served."""
         process = await asyncio.create_subprocess_exec(
-            *self._command,
+            *on_a_leash(self._command),
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -235,6 +235,52 @@ async def test_a_demo_that_is_killed_leaves_no_bot_behind() -> None:
         await until(lambda: not _is_alive(bot))
 
 
+ONE_CHECK = ("demo", "--once", "--story", "silent")
+"""Its result comes five seconds later, when the bot asks for it: time enough to be broken off."""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)], ids=["TERM", "HUP", "INT"]
+)
+@pytest.mark.parametrize("moment", ["starting", "playing"])
+async def test_one_check_that_is_broken_off_leaves_neither_bot_nor_folder(
+    number: signal.Signals, code: int, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    async with started(*ONE_CHECK) as (process, _address):
+        await until(lambda: len(bots_of(process.pid)) == 1)
+        (bot,) = bots_of(process.pid)
+        if moment == "playing":
+            await said(process, "@amina sends it")
+        process.send_signal(number)
+        assert await asyncio.wait_for(process.wait(), GIVE_UP_SECONDS) == code
+        assert not _is_alive(bot)
+    assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["starting", "playing"])
+async def test_one_check_that_is_killed_leaves_no_bot_behind(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    async with started(*ONE_CHECK) as (process, _address):
+        await until(lambda: len(bots_of(process.pid)) == 1)
+        (bot,) = bots_of(process.pid)
+        if moment == "playing":
+            await said(process, "@amina sends it")
+        process.kill()
+        await until(lambda: not _is_alive(bot))
+
+
+async def said(process: asyncio.subprocess.Process, words: str) -> None:
+    assert process.stdout is not None
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        async for line in process.stdout:
+            if words in line.decode():
+                return
+    pytest.fail(f"ended without {words!r}")
+
+
 def _is_alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
