@@ -63,7 +63,9 @@ async def shortcut(ack: AsyncAck, shortcut: dict[str, Any], bot: Bot) -> None:
     """*Run Biometric KYC* on a message: the form with its photos; the results go to its thread."""
     await ack()
     team = str((shortcut.get("team") or {}).get("id") or "")
-    incoming = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
+    said = of_message(shortcut["message"], channel=shortcut["channel"]["id"], team=team)
+    # For a second at most: the trigger of the form lives three.
+    incoming = await bot.messages.with_files(said)
     if applicants_in(incoming.files):
         # Whoever wrote it, the file is now requested by the person who used the shortcut.
         address, requested = ReplyAddress.of(shortcut), replace(incoming, user=user_of(shortcut))

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.domain.check.request import FileInfo
 from bot.slack.blocks import ids
+from bot.slack.file_objects import attached_files
 
 AGING = frozenset({"user_change", "channel_shared", "channel_unshared"})
 """These only make memory stale: no write, no call to Slack. Slack sends `user_change` for everybody in the workspace,
@@ -84,15 +85,7 @@ class ViewState:
         return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) else None
 
     def files(self, block_id: str) -> list[FileInfo]:
-        return [
-            FileInfo(
-                id=str(file["id"]),
-                name=str(file.get("name") or ""),
-                mimetype=str(file.get("mimetype") or ""),
-                size=file["size"] if isinstance(file.get("size"), int) else None,
-            )
-            for file in self._element(block_id).get("files") or ()
-        ]
+        return attached_files(self._element(block_id))
 
     def action_id(self, block_id: str) -> str:
         return next(iter(self.values.get(block_id) or ()), "")

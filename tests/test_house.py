@@ -223,9 +223,11 @@ def test_every_module_stands_in_a_room() -> None:
 
 
 def test_handlers_know_neither_storage_nor_the_outside_world() -> None:
-    """They translate: processes do the work. Blocks are how they answer, retries how they wait."""
+    """They translate: processes do the work. Blocks are how they answer, retries how they wait, and file objects what a
+    request says of a file.
+    """
     forbidden = ("storage", "bot.smile_id", "bot.slack", "bot.sandbox")
-    answering = ("bot.slack.blocks", "bot.slack.retry")
+    answering = ("bot.slack.blocks", "bot.slack.retry", "bot.slack.file_objects")
     assert (
         _broken(
             lambda me: _in(me, "handlers"),

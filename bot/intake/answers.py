@@ -10,7 +10,13 @@ from datetime import timedelta
 import structlog
 
 from bot.access.permissions import FRESH_FOR
-from bot.domain.mentions.incoming import InboxItem, InboxKind, InboxOutcome, IncomingMessage
+from bot.domain.mentions.incoming import (
+    InboxItem,
+    InboxKind,
+    InboxOutcome,
+    IncomingMessage,
+    fails_to_bring_applicants,
+)
 from bot.domain.mentions.parser import holds_number
 from bot.domain.outbox import Message, Post
 from bot.errors import Refused, SlackRefused
@@ -86,7 +92,7 @@ class AnswerBuilder:
         """Accepts a file of applicants, whoever wrote the message; its preview is posted separately."""
         try:
             await self._require_asking(incoming, fresh_for=FRESH_FOR)
-            return await self._accept_file(incoming)
+            return await self._accept_file(await self.messages.with_files(incoming))
         except Refused as no:
             return PrivateAnswer(message=refusals.refusal_message(no))
 
@@ -115,9 +121,13 @@ class AnswerBuilder:
     async def _summarize(self, incoming: IncomingMessage, retry: Retry) -> PrivateAnswer:
         """What a message says, for its author to confirm or complete. Raises Refused."""
         await self._require_asking(incoming, fresh_for=PLACE_FRESH_FOR)
+        incoming = await self.messages.with_files(incoming)
         if applicants_in(incoming.files):
             return await self._accept_file(incoming)
         reading = await self.messages.read(incoming, retry)
+        unread = [file for file in incoming.files if fails_to_bring_applicants(file)]
+        if unread and reading.understood.is_empty and not any(photo.fault is None for photo in reading.photos):
+            return PrivateAnswer(message=message.unread_lists(unread))
         if reading.says_nothing:
             return _plain(message.HELP if incoming.is_direct else message.HELP_IN_CHANNEL)
         return PrivateAnswer(message=await self._summary(reading))

@@ -20,7 +20,8 @@ from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, 
 from bot.intake import batch_commits
 from bot.intake.service import free_reference
 from bot.slack.batch_files import BatchFiles
-from bot.slack.client import SlackClient, file_info
+from bot.slack.client import SlackClient
+from bot.slack.file_objects import attached_files
 from bot.submission import lifecycle
 from storage import audit, batches, checks
 from storage.audit import BOT
@@ -146,7 +147,7 @@ class Batches(Process):
         message = await self.slack.message(channel=batch.channel, ts=batch.source_ts, thread_ts=batch.source_thread_ts)
         if message is None:
             raise FileUnusable(FileCode.MESSAGE_GONE)
-        found = [file_info(file) for file in message.get("files") or ()]
+        found = await self.slack.describe(attached_files(message))
         loose = [file for file in found if not brings_applicants(file)]
         async with self.bundles.open(batch.files) as (files, _bundle):
             return await asyncio.to_thread(

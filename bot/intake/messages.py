@@ -6,14 +6,14 @@ A direct message is read whole. From a channel, where others read it too, only c
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from bot.access.process import Process
 from bot.domain.check.check import PhotoKind
-from bot.domain.check.request import FileInfo, Form, ParsedForm, parse
+from bot.domain.check.request import Form, ParsedForm, parse
 from bot.domain.mentions.incoming import (
     IncomingMessage,
     MessageIds,
@@ -25,7 +25,8 @@ from bot.domain.mentions.incoming import (
 )
 from bot.domain.mentions.parser import ParsedMessage, understand, understand_in_channel
 from bot.errors import SlackError, SlackRefused
-from bot.slack.client import MessagePage, SlackClient, file_info, is_stub
+from bot.slack.client import MessagePage, SlackClient
+from bot.slack.file_objects import attached_files
 from bot.slack.retry import Retry
 
 log = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ class MessageReader(Process):
 
         Raises SlackError when the thread cannot be read now: without its photos the answer would be a wrong one.
         """
-        photos = proposed(await self._looked_up([f for f in incoming.files if not brings_applicants(f)]))
+        photos = proposed([f for f in await self.slack.describe(incoming.files) if not brings_applicants(f)])
         left_out, is_cut = 0, False
         if not any(photo.fault is None for photo in photos):
             of_thread, left_out, is_cut = await self._photos_of_thread(incoming, retry)
@@ -100,6 +101,10 @@ class MessageReader(Process):
             parsed=parse(form, self.id_types, today=self.today(), liveness_required=self.settings.liveness_required),
             form=form,
         )
+
+    async def with_files(self, incoming: IncomingMessage) -> IncomingMessage:
+        """The message with what Slack says of those files that it holds by id alone; within a second."""
+        return replace(incoming, files=await self.slack.describe(incoming.files))
 
     async def find(self, known: MessageIds, retry: Retry) -> IncomingMessage | None:
         """A message as it reads now; None when it is gone. Raises SlackError."""
@@ -177,8 +182,9 @@ class MessageReader(Process):
             for file in of_message(message, channel=incoming.channel, team="").files
             if not brings_applicants(file)
         }
-        newest = list(found.values())[-MOST_PHOTOS:]
-        return proposed(await self._looked_up(newest)), len(found) - len(newest), is_cut
+        newest = await self.slack.describe(list(found.values())[-MOST_PHOTOS:])
+        photos = [file for file in newest if not brings_applicants(file)]
+        return proposed(photos), len(found) - len(newest), is_cut
 
     async def _thread(self, incoming: IncomingMessage, retry: Retry) -> tuple[list[Mapping[str, Any]], bool]:
         """Page by page from the first message; of a longer thread, the newest page too. True if it was cut."""
@@ -209,15 +215,6 @@ class MessageReader(Process):
             span /= 2
         return messages, True
 
-    async def _looked_up(self, files: Sequence[FileInfo]) -> list[FileInfo]:
-        """Asks Slack, side by side, about the files of which the message holds nothing but the id."""
-        return list(await asyncio.gather(*map(self._look_up, files)))
-
-    async def _look_up(self, file: FileInfo) -> FileInfo:
-        if file.name or file.mimetype or not file.readable:
-            return file
-        return await self.slack.look_up_file(file)
-
 
 def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> IncomingMessage:
     """From a message object of Slack's: of an event, a shortcut or the history."""
@@ -230,8 +227,5 @@ def of_message(message: Mapping[str, Any], *, channel: str, team: str) -> Incomi
         user=str(message.get("user") or ""),
         team=str(message.get("team") or message.get("user_team") or team),
         text=str(message.get("text") or ""),
-        files=[
-            FileInfo(id=str(file.get("id") or "")) if is_stub(file) else file_info(file)
-            for file in message.get("files") or ()
-        ],
+        files=attached_files(message),
     )

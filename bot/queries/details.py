@@ -99,7 +99,7 @@ class CheckDetails(Process):
             # What Slack does not say in time, the preflight finds.
             found = await self.slack.look_up_file(FileInfo(id=photo.file_id))
             unusable = check_file(found)
-            fault = _GONE if not found.readable else plain_sentence(unusable) if unusable else None
+            fault = _GONE if found.barred else plain_sentence(unusable) if unusable else None
         return AttachedPhoto(
             file_id=photo.file_id, inside=photo.inside, name=f"{name} of the last time", kind=photo.kind, fault=fault
         )

@@ -11,6 +11,7 @@ from bot.domain.applicants import Bundle, Limits, SourceFile
 from bot.domain.id_types.id_types import IDTypes
 from bot.slack.client import SlackClient
 from bot.slack.downloads import SlackDownloads
+from bot.slack.file_objects import file_info
 
 MOST_OPEN = 3
 """Unused bundles kept open; each may be as large as a zip may be."""
@@ -62,10 +63,11 @@ class BatchFiles:
             sources = []
             for file_id in key:
                 info = await self.slack.file(file_id)
+                described = file_info(info)
                 content = stack.enter_context(tempfile.TemporaryFile())
                 await self.files.fetch_to(info, content, most=self.limits.zip_bytes)
                 content.seek(0)
-                sources.append(SourceFile(file_id=file_id, name=str(info.get("name") or ""), content=content))
+                sources.append(SourceFile(file_id=file_id, name=described.name, kind=described.kind, content=content))
             spool = stack.enter_context(tempfile.TemporaryFile())
             bundle = Bundle(sources, self.limits, id_types=self.id_types, spool=spool, lock=threading.Lock())
             stack.callback(bundle.close)

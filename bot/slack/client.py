@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, Any, ParamSpec
@@ -18,11 +18,13 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.domain.check.field_faults import FieldCode
 from bot.domain.check.request import FileInfo
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.network import why_unreachable
 from bot.settings import is_loopback
 from bot.slack.error_codes import FILE_GONE, RATE_LIMITED, SLACK_FAILED, THREAD_GONE
+from bot.slack.file_objects import file_info
 
 Blocks = list[dict[str, Any]]
 Answer = Mapping[str, Any]
@@ -35,9 +37,6 @@ LOOK_UP_SECONDS = 1.0
 """How long an answer waits for details that it can do without, since a listener has three seconds."""
 VISIBLE_WITHIN = timedelta(seconds=10)
 """How late a message whose answer was lost may still appear; searching earlier would post it twice."""
-_NO_ACCESS = frozenset({"access_denied", "file_not_found"})
-_HIDDEN = frozenset({"tombstone", "hidden_by_limit"})
-"""What `file_access` and `mode` say of a file that the bot cannot read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,10 +337,21 @@ class SlackClient:
         try:
             found = await asyncio.wait_for(self.file(known.id), self.look_up_seconds)
         except SlackRefused as no:
-            return replace(known, readable=False) if no.code in FILE_GONE else known
+            if no.code not in FILE_GONE:
+                return known
+            is_deleted = no.code == "file_deleted"
+            return replace(known, barred=FieldCode.FILE_DELETED if is_deleted else FieldCode.FILE_NOT_LET)
         except (SlackError, TimeoutError):
             return known
         return file_info(found, before=known)
+
+    async def describe(self, files: Iterable[FileInfo]) -> list[FileInfo]:
+        """Asks, side by side, about those of which a message holds nothing but the id (Slack Connect)."""
+
+        async def described(file: FileInfo) -> FileInfo:
+            return file if file.kind or file.name or file.barred else await self.look_up_file(file)
+
+        return list(await asyncio.gather(*map(described, files)))
 
     async def channel(self, channel: str) -> Answer:
         answer = await self._call(self.client.conversations_info, channel=channel)
@@ -389,19 +399,6 @@ class SlackClient:
         return answer
 
 
-def file_info(found: Mapping[str, Any], *, before: FileInfo | None = None) -> FileInfo:
-    """A file object of Slack's; what it leaves out stays as it was known `before`."""
-    size = found.get("size")
-    before = before or FileInfo(id=str(found.get("id") or ""))
-    return FileInfo(
-        id=before.id,
-        name=str(found.get("name") or before.name),
-        mimetype=str(found.get("mimetype") or before.mimetype),
-        size=size if isinstance(size, int) else before.size,
-        readable=found.get("file_access") not in _NO_ACCESS and found.get("mode") not in _HIDDEN,
-    )
-
-
 def is_file_host(url: str, hosts: frozenset[str]) -> bool:
     """Whether an address is on one of these hosts (`host` or `host:port`), and encrypted unless it is this machine."""
     try:
@@ -411,11 +408,6 @@ def is_file_host(url: str, hosts: frozenset[str]) -> bool:
     if parts.netloc not in hosts:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-
-
-def is_stub(found: Mapping[str, Any]) -> bool:
-    """A file of another company, of which a message holds the id alone (Slack Connect)."""
-    return found.get("file_access") == "check_file_info"
 
 
 def _page(answer: Answer) -> MessagePage:

@@ -50,8 +50,10 @@ class SlackDownloads:
         """Stream a table or zip to `sink`. Raises FileUnusable where the person can do something."""
         url, written = _url(file), 0
         too_large = FileUnusable(FileCode.TOO_LARGE, megabytes=most // 1024 // 1024)
-        if not is_file_host(url, self.hosts):
+        if not url:
             raise FileUnusable(FileCode.NOT_LET)
+        if not is_file_host(url, self.hosts):
+            raise FileUnusable(FileCode.FOREIGN_HOST)
         if isinstance(size := file.get("size"), int) and size > most:
             raise too_large
         async with self._opened(url, seconds=LARGE_FILE_SECONDS) as response:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from bot.domain.applicants.archive import Archive, path_key
 from bot.domain.applicants.drafts import ApplicantDraft
 from bot.domain.applicants.model import PhotoSource
-from bot.domain.applicants.sources import TABLES, ZIPS, TableLocation
+from bot.domain.applicants.sources import TableLocation
 from bot.domain.check.field_faults import FieldCode, FieldFault
-from bot.domain.check.request import PHOTO_NAMES, FileInfo, check_file, clean
+from bot.domain.check.file_kinds import APPLICANTS, LIKE_PHOTOS, FileKind, kind_by_name
+from bot.domain.check.request import FileInfo, clean
 
 _LIVENESS_NAME = re.compile(r"liveness[ _-]?[0-9]+")
 _BETWEEN_NAMES = re.compile(r"[\s_.-]+")
@@ -59,27 +60,21 @@ def pictures(archives: Mapping[str, Archive], loose: Sequence[FileInfo], table: 
     """Everything but the table and zips, by names alone."""
     found = []
     for file in loose:
-        if not file.name.casefold().endswith((*TABLES, *ZIPS)):
-            likely = _looks_like_photo(file)
+        if file.kind not in APPLICANTS:
+            likely = file.kind in LIKE_PHOTOS
             found.append(Picture(PhotoSource(file_id=file.id), file, path_key(file.name.replace("/", "_")), likely))
     for file_id, archive in archives.items():
         for entry in archive.entries:
             is_table = table.archive is archive and table.index == entry.index
-            if is_table or entry.path.casefold().endswith(ZIPS):
+            if is_table or kind_by_name(entry.path) is FileKind.ZIP:
                 continue
             source = PhotoSource(file_id=file_id, inside=f"zip:{entry.index}")
             name = entry.path.rpartition("/")[2]
             plain = FileInfo(id=f"{file_id}/{source.inside}", name=name, size=entry.size)
-            likely = _looks_like_photo(plain)
+            likely = plain.kind in LIKE_PHOTOS
             info = plain if likely else replace(plain, mimetype="application/other")
             found.append(Picture(source, info, path_key(entry.path), likely))
     return found
-
-
-def _looks_like_photo(file: FileInfo) -> bool:
-    if file.name.casefold().endswith(PHOTO_NAMES) or file.mimetype.startswith(("image/", "video/")):
-        return True
-    return check_file(FileInfo(id=file.id, name=file.name)) is not None
 
 
 class PhotoMatcher:

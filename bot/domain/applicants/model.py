@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import BinaryIO, NamedTuple
 
 from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.file_kinds import FileKind
 from bot.domain.check.request import LIVENESS_IMAGES, MAX_FILE_BYTES, clean
 from bot.errors import FileCode, FileUnusable
 
@@ -48,6 +49,8 @@ class SourceFile:
     name: str = field(repr=False)
     content: BinaryIO = field(repr=False)
     """Seekable. Stays the caller's to close."""
+    kind: FileKind | None = None
+    """By what Slack says of it beside its name; None: by its name alone."""
 
 
 class CellKind(StrEnum):

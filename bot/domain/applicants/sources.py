@@ -13,12 +13,10 @@ from bot.domain.applicants.csv_table import read_csv
 from bot.domain.applicants.json_table import read_json
 from bot.domain.applicants.model import Limits, SourceFile, Table, shown, too_large
 from bot.domain.applicants.xlsx_table import read_xlsx
+from bot.domain.check.file_kinds import TABLES, UNREAD_TABLES, FileKind, kind_by_name
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable
 
-TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".json")
-_OTHER_TABLES = (".xls", ".xlsb", ".ods", ".numbers")
-ZIPS = (".zip",)
 _MOST_NAMED = 5
 
 
@@ -27,6 +25,7 @@ class TableLocation:
     """Where the one table is: a file, or an entry of an archive."""
 
     file: SourceFile
+    kind: FileKind
     archive: Archive | None = None
     index: int | None = None
     name: str = field(repr=False)
@@ -46,35 +45,40 @@ def locate(files: Sequence[SourceFile], limits: Limits) -> Sources:
     """Raises FileUnusable unless there is exactly one table in everything."""
     archives: dict[str, Archive] = {}
     tables: list[TableLocation] = []
-    others: list[str] = []
+    others: list[tuple[str, FileKind | None]] = []
     inner = False
     for file in files:
-        name = file.name.strip().casefold()
-        if name.endswith(TABLES):
-            tables.append(TableLocation(file=file, name=file.name, size=file.content.seek(0, io.SEEK_END)))
-        elif name.endswith(ZIPS):
+        kind = file.kind or kind_by_name(file.name)
+        if kind in TABLES:
+            size = file.content.seek(0, io.SEEK_END)
+            tables.append(TableLocation(file=file, kind=kind, name=file.name, size=size))
+        elif kind is FileKind.ZIP:
             archive = archives[file.file_id] = Archive.opened(file.content, file.name, limits)
             for entry in archive.entries:
-                path = entry.path.casefold()
-                inner = inner or path.endswith(ZIPS)
-                if path.endswith(TABLES):
-                    tables.append(
-                        TableLocation(file=file, archive=archive, index=entry.index, name=entry.path, size=entry.size)
-                    )
-                elif path.endswith(_OTHER_TABLES):
-                    others.append(entry.path)
+                kind = kind_by_name(entry.path)
+                inner = inner or kind is FileKind.ZIP
+                if kind in TABLES:
+                    tables.append(TableLocation(
+                        file=file, kind=kind, archive=archive, index=entry.index, name=entry.path, size=entry.size,
+                    ))  # fmt: skip
+                elif kind in UNREAD_TABLES:
+                    others.append((entry.path, kind))
         else:
-            others.append(file.name)
+            others.append((file.name, kind))
     return Sources(table=_only(tables, others, inner=inner), archives=archives, inner_zips=inner)
 
 
-def _only(tables: Sequence[TableLocation], others: Sequence[str], *, inner: bool) -> TableLocation:
+def _only(
+    tables: Sequence[TableLocation], others: Sequence[tuple[str, FileKind | None]], *, inner: bool
+) -> TableLocation:
     if len(tables) == 1:
         return tables[0]
     if tables:
         names = [shown(table.name) for table in tables[:_MOST_NAMED]]
         raise FileUnusable(FileCode.SEVERAL_TABLES, count=len(tables), names=names, more=len(tables) - len(names))
-    unread = shown(others[0]) if others else None
+    if unread_table := next(((name, kind) for name, kind in others if kind in UNREAD_TABLES - {FileKind.TEXT}), None):
+        raise FileUnusable(FileCode.KIND, name=shown(unread_table[0]), kind=unread_table[1])
+    unread = shown(others[0][0]) if others else None
     raise FileUnusable(FileCode.NO_TABLE, unread=unread, inner_zips=inner)
 
 
@@ -83,11 +87,10 @@ def open_table(found: TableLocation, id_types: IDTypes, limits: Limits) -> Table
     knows = partial(known, id_types=id_types)
     if found.size > limits.zip_bytes:
         raise too_large(limits.table_bytes)
-    name = found.name.strip().casefold()
-    if name.endswith((".xlsx", ".xlsm")):
+    if found.kind is FileKind.XLSX:
         return read_xlsx(_seekable(found, limits), found.name, limits=limits, known=knows)
     opened = partial(_opened, found)
-    if name.endswith(".json"):
+    if found.kind is FileKind.JSON:
         return read_json(opened, found.name, limits=limits)
     table = read_csv(opened, found.name, limits=limits, known=knows)
     if found.size > limits.table_bytes and not read_header(table.header, id_types).inline:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from bot.domain.check.file_kinds import PHOTOS, kind_by_content
 from bot.domain.check.photo_quality import PhotoQuality, assess
-from bot.domain.check.png_chunks import SIGNATURE, picture_chunks
+from bot.domain.check.png_chunks import picture_chunks
 from bot.errors import PhotoCode, PhotoUnusable
 
 MAX_PIXELS = 50_000_000
@@ -97,8 +98,11 @@ def count_pixels(data: bytes) -> int:
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """The picture, its header read and its size allowed. Whatever Pillow raises inside becomes PhotoUnusable."""
-    if not data.startswith((b"\xff\xd8\xff", SIGNATURE)):
-        raise PhotoUnusable(PhotoCode.NEITHER_JPEG_NOR_PNG)
+    kind = kind_by_content(data)
+    if kind not in PHOTOS:
+        if kind is None:
+            raise PhotoUnusable(PhotoCode.NEITHER_JPEG_NOR_PNG)
+        raise PhotoUnusable(PhotoCode.OTHER_KIND, kind=kind.value)
     try:
         with Image.open(io.BytesIO(picture_chunks(data)), formats=("JPEG", "PNG")) as image:
             _check_size(image, data)

@@ -13,6 +13,7 @@ from datetime import date
 
 from bot.domain.check.check import PhotoKind, PhotoRef
 from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.check.file_kinds import PHOTOS, FileKind, kind_of
 from bot.domain.id_types.id_types import IDType, IDTypes
 
 LIVENESS_IMAGES = 8
@@ -25,12 +26,6 @@ _A_PHONE_NUMBER = "08012345678"
 CITIZENSHIPS = ("Kenyan", "Alien")
 """What Kenyan types that ask for it accept (id-types.csv, KRA_PIN)."""
 
-_PHOTO_TYPES = frozenset({"image/jpeg", "image/jpg", "image/png"})
-PHOTO_NAMES = (".jpg", ".jpeg", ".png")
-_KINDS = {"pdf": "pdf", "heic": "heic", "heif": "heic", "mp4": "video", "mov": "video", "gif": "gif", "webp": "webp"}
-_KNOWN_TYPES = {"application/pdf": _KINDS["pdf"]} | {
-    f"image/{ending}": _KINDS[ending] for ending in ("heic", "heif", "gif", "webp")
-}
 _BREAKS = frozenset({"Cc", "Zl", "Zp"})
 _INVISIBLE = frozenset({"Cf", "Cs"})
 _DASHES = re.compile(r"[-‐‑–—.]")
@@ -44,11 +39,20 @@ class FileInfo:
     id: str
     name: str = field(repr=False, default="")
     mimetype: str = ""
+    filetype: str = ""
+    """Slack's own word for its kind."""
     size: int | None = None
-    readable: bool = True
-    """False when Slack says that the bot may not read it."""
+    barred: FieldCode | None = None
+    """Why the bot cannot read it, where Slack says so: a code of files."""
+    service: str = ""
+    """Where it is kept, if not in Slack, by Slack's word (`gdrive`)."""
     inside: str | None = None
     """Where in that file the photo lies, as `PhotoRef.inside`; its type and size are not known then."""
+
+    @property
+    def kind(self) -> FileKind | None:
+        """None where nothing is known of it yet."""
+        return kind_of(self.name, self.mimetype, self.filetype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,26 +229,16 @@ def check_file(file: FileInfo) -> FieldFault | None:
     """The fault, if any, that Slack's description of the file shows."""
     if file.inside is not None:
         return None
-    if not file.readable:
-        return FieldFault(FieldCode.FILE_NOT_LET)
-    if kind := _other_kind(file.name.casefold(), file.mimetype.casefold()):
-        return FieldFault(FieldCode.FILE_KIND, kind=kind)
+    kind = file.kind
+    is_elsewhere = file.barred is FieldCode.FILE_ELSEWHERE
+    # A Google sheet lies elsewhere too, but there is more to say of it than that.
+    if file.barred and not (is_elsewhere and kind is FileKind.GOOGLE_SHEET):
+        return FieldFault(file.barred, **({"service": file.service} if is_elsewhere else {}))
+    if kind is not None and kind not in PHOTOS:
+        return FieldFault(FieldCode.FILE_KIND, kind=kind.value)
     if file.size is not None and file.size > MAX_FILE_BYTES:
         size = math.ceil(file.size / 1024 / 1024 * 10) / 10
         return FieldFault(FieldCode.FILE_TOO_LARGE, size=size, most=MAX_FILE_BYTES // 1024 // 1024)
     if file.size == 0:
         return FieldFault(FieldCode.FILE_EMPTY)
     return None
-
-
-def _other_kind(name: str, mimetype: str) -> str | None:
-    """What a file is that is neither JPEG nor PNG, by its name or else by its type; None if it may be one of them."""
-    by_name = next((kind for ending, kind in _KINDS.items() if name.endswith(f".{ending}")), None)
-    if by_name or not mimetype or mimetype in _PHOTO_TYPES:
-        return by_name
-    if mimetype in _KNOWN_TYPES:
-        return _KNOWN_TYPES[mimetype]
-    if mimetype == "application/octet-stream" and name.endswith(PHOTO_NAMES):
-        # Slack does not know what it is.
-        return None
-    return {"video": "video", "image": "picture"}.get(mimetype.partition("/")[0], "other")

@@ -7,18 +7,8 @@ from enum import StrEnum
 
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.file_kinds import APPLICANTS, UNREAD_TABLES, FileKind
 from bot.domain.check.request import LIVENESS_IMAGES, FileInfo, check_file
-
-_TABLES = (".csv", ".tsv", ".xlsx", ".json", ".zip")
-_TABLE_TYPES = frozenset(
-    {
-        "text/csv",
-        "application/json",
-        "application/zip",
-        "application/x-zip-compressed",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    }
-)
 
 WRITTEN_BY_PEOPLE = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 """Slack's subtypes of messages that somebody wrote; edits, deletions and those of apps are something else."""
@@ -61,8 +51,13 @@ def is_direct(channel: str) -> bool:
 
 
 def brings_applicants(file: FileInfo) -> bool:
-    """A table of ID information, or a zip: by its name, else by its type. Anything else gets a photo's fault."""
-    return file.name.casefold().endswith(_TABLES) or file.mimetype.casefold() in _TABLE_TYPES
+    """A table of ID information or a zip that can be fetched. Anything else gets a fault, as a photo would."""
+    return file.kind in APPLICANTS and file.barred is None and file.size != 0
+
+
+def fails_to_bring_applicants(file: FileInfo) -> bool:
+    """What may be meant as a list of customers, but is no table that the bot reads, or lies where it cannot."""
+    return file.kind in APPLICANTS | UNREAD_TABLES | {FileKind.ARCHIVE} and not brings_applicants(file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,8 @@ class SlackFile:
     is_deleted: bool = False
     is_stub: bool = False
     """Slack Connect: payloads show only `check_file_info`, files.info tells the rest."""
+    external_type: str = ""
+    """`gdrive`, say: kept there, and a link in Slack. Slack gives a size of 0 then, and no way to download it."""
     refusal: str = ""
     """What files.info says in place of the file: `file_not_found` or `access_denied`, as another company may decide.
     Its download is the login page then."""
@@ -101,6 +103,11 @@ class SlackFile:
             "permalink": f"{base_url}/files/{self.user}/{self.id}/{name}",
             "file_access": "visible",
         }
+        if self.external_type:
+            elsewhere = f"https://{self.external_type}.example/{self.id}"
+            shown |= {"mode": "external", "is_external": True, "external_type": self.external_type, "size": 0}
+            shown |= {"url_private": elsewhere, "external_url": elsewhere}
+            del shown["url_private_download"]
         if self.alt_text:
             shown["alt_txt"] = self.alt_text
         if dimensions := self._dimensions():

@@ -16,8 +16,10 @@ _MIMETYPES = {
     "mp4": "video/mp4",
     "pdf": "application/pdf",
     "png": "image/png",
+    "tsv": "text/tab-separated-values",
     "webp": "image/webp",
     "xls": "application/vnd.ms-excel",
+    "xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
     "xlsx": _XLSX,
     "zip": "application/zip",
 }

@@ -30,6 +30,8 @@ def message_json(world: World, message: Message, *, with_metadata: bool = False)
     if message.files:
         shown["files"] = [file.in_message(world.base_url) for file in message.files]
         shown |= {"upload": False, "display_as_bot": False}
+    if message.forwarded is not None:
+        shown["attachments"] = [_shared(world, message.forwarded)]
     if with_metadata and message.metadata:
         shown["metadata"] = message.metadata
     if message.edited and message.user != BOT_USER_ID:
@@ -37,6 +39,24 @@ def message_json(world: World, message: Message, *, with_metadata: bool = False)
     elif message.edited and not message.blocks:
         shown["edited"] = {"user": BOT_ID, "ts": message.ts}
     return shown | _thread_keys(world, message)
+
+
+def _shared(world: World, original: Message) -> JSON:
+    """A forwarded message: its files lie in the attachment (NousResearch/hermes-agent#75481, read 2026-11)."""
+    shown: JSON = {
+        "id": 1,
+        "ts": original.ts,
+        "author_id": original.user,
+        "channel_id": original.channel,
+        "channel_team": TEAM_ID,
+        "is_msg_unfurl": True,
+        "is_share": True,
+        "text": original.text,
+        "fallback": original.text,
+        "mrkdwn_in": ["text"],
+    }
+    files = [file.in_message(world.base_url) for file in original.files]
+    return shown | ({"files": files} if files else {})
 
 
 def _thread_keys(world: World, message: Message) -> JSON:

@@ -129,13 +129,15 @@ class Person:
         text: str,
         *,
         files: Iterable[SlackFile] = (),
+        forwarding: Message | None = None,
         thread_ts: str | None = None,
         broadcast: bool = False,
     ) -> Message:
         """Post as this person, in a thread if `thread_ts` names its root; `broadcast` shows it in the channel too.
 
         A mention of the bot reaches it if it is in the channel; in their direct conversation every word does.
-        What the client links may be written so: `<tel:22212345678|22212345678>`.
+        `forwarding` shares another message with it. What the client links may be written so:
+        `<tel:22212345678|22212345678>`.
         """
         channel = self._enter(channel_id)
         if thread_ts is not None and channel.root(thread_ts) is None:
@@ -147,6 +149,7 @@ class Person:
             blocks=typed_blocks(text),
             thread_ts=thread_ts,
             files=files,
+            forwarded=forwarding,
             broadcast=broadcast,
         )
         await self._stage.announcer.tell(Act.POSTED, message)

@@ -74,6 +74,8 @@ class Message:
     """The root's ts for a reply; None for a root."""
     metadata: JSON | None = None
     files: list[SlackFile] = field(default_factory=list)
+    forwarded: "Message | None" = None
+    """A message that this one shares: Slack carries it as an attachment, with its own files."""
     edited: list[Edition] = field(default_factory=list)
     deleted: bool = False
     tombstone: bool = False
@@ -211,6 +213,7 @@ class World:
         thread_ts: str | None = None,
         metadata: JSON | None = None,
         files: Iterable[SlackFile] = (),
+        forwarded: Message | None = None,
         broadcast: bool = False,
     ) -> Message:
         message = Message(
@@ -222,6 +225,7 @@ class World:
             thread_ts=thread_ts,
             metadata=metadata,
             files=list(files),
+            forwarded=forwarded,
             broadcast=broadcast,
             names=self.names,
         )

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bot.domain.check.check import PhotoKind
+from bot.domain.check.file_kinds import PHOTO_ENDINGS
 from bot.domain.check.request import CITIZENSHIPS, LIVENESS_IMAGES, MAX_FILE_BYTES, MAX_TEXT
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.slack.blocks import ids, kit
@@ -161,7 +162,7 @@ def _liveness_input(*, optional: bool, more: bool = False) -> Block:
 
 
 def _files(block_id: str, label: str, hint: str, *, most: int, optional: bool) -> Block:
-    element = kit.picker("file_input", filetypes=["jpg", "jpeg", "png"], max_files=most)
+    element = kit.picker("file_input", filetypes=list(PHOTO_ENDINGS), max_files=most)
     return kit.input_field(block_id, label, element, hint=hint, optional=optional)
 
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.domain.check.check import PhotoKind
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.masking import tail
+from bot.domain.check.request import FileInfo, check_file
 from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.incoming import IncomingMessage, ProposedPhoto
 from bot.domain.mentions.parser import ParsedMessage
@@ -164,6 +165,16 @@ def _to_form(incoming: IncomingMessage, head: str, lists: Mapping[str, Sequence[
     listed = [kit.plain_section("\n".join((title, *lines))) for title, lines in lists.items() if lines]
     text = f"{head} {foreign(' '.join(map(sentence, wrong)), 900)}".rstrip()
     return Message(text=text, blocks=[kit.section(head), *listed, kit.actions(_open_form(incoming))])
+
+
+def unread_lists(files: Sequence[FileInfo]) -> Message:
+    """Files that seem to be lists of customers and cannot be read: each with what it is and what to do."""
+    faults = [(file, fault) for file in files if (fault := check_file(file))]
+    lines = [f"{quoted(file.name, 80) or 'A file'}: {plain_sentence(fault)}" for file, fault in faults]
+    head = "I could not read a list of customers in this message, so nothing was sent."
+    return Message(text=f"{head} {foreign(' '.join(lines), 900)}", blocks=[
+        kit.section(head), kit.plain_section("\n".join(lines)),
+    ])  # fmt: skip
 
 
 def delete_your_message(answer: Message) -> Message:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from bot.domain.check.check import Check
 from bot.domain.check.field_faults import FieldCode
+from bot.domain.check.file_kinds import FileKind
 from bot.domain.outbox import Message, OperatorAlert, decode_fault
 from bot.errors import FileCode, PhotoCode, Refusal, SmileIDRefusal
 from bot.slack.blocks import kit
@@ -124,6 +125,7 @@ _PHOTOS: Mapping[StrEnum, str] = {
     PhotoCode.FILE_TOO_LARGE: "The file has more than {megabytes} MB. Attach a smaller one.",
     PhotoCode.TOO_LARGE: "This photo is larger than {megabytes} MB.",
     PhotoCode.NEITHER_JPEG_NOR_PNG: "The file is not a JPEG or PNG photo. Attach another one.",
+    PhotoCode.OTHER_KIND: "By its content, whatever its name says, this is {kind}",
     PhotoCode.DAMAGED: "The file is damaged or incomplete. Attach it again, or take a new photo.",
     PhotoCode.TOO_SMALL: "The photo is only {width} × {height} pixels. Attach one as the camera took it.",
     PhotoCode.TOO_MANY_SCANS: (
@@ -138,6 +140,8 @@ _PHOTOS: Mapping[StrEnum, str] = {
 
 _FILES: Mapping[StrEnum, str] = {
     FileCode.NOT_LET: "Slack does not let me read the file. Send it again.",
+    FileCode.FOREIGN_HOST: "The file is kept outside Slack. Download it and send it from your device.",
+    FileCode.KIND: "{name} is {kind}",
     FileCode.SLACK_AWAY: "Slack did not give me the files for a long time, so nothing was sent. Send them again later.",
     FileCode.MESSAGE_GONE: "The message with the files is no longer there, so nothing was sent. Send the files again.",
     FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
@@ -212,9 +216,16 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.LIVENESS_COUNT: "Smile ID takes {images} liveness images or none. You attached {attached}.",
     FieldCode.FILE_TWICE: "The same file is attached twice.",
     FieldCode.FILE_NOT_LET: "I may not read this file. Attach it again from your device.",
-    FieldCode.FILE_KIND: "This is {kind}. Attach a JPEG or PNG photo.",
+    FieldCode.FILE_DELETED: "This file was deleted in Slack. Attach it again from your device.",
+    FieldCode.FILE_HIDDEN: (
+        "Slack hides this file, because your plan keeps only newer ones. Attach it again from your device."
+    ),
+    FieldCode.FILE_ELSEWHERE: (
+        "This file is kept {service}, where I can't read it. Download it there and attach it from your device."
+    ),
+    FieldCode.FILE_KIND: "This is {kind}",
     FieldCode.FILE_TOO_LARGE: "This file has {size:.1f} MB; at most {most} MB can be sent.",
-    FieldCode.FILE_EMPTY: "This file is empty.",
+    FieldCode.FILE_EMPTY: "This file is empty (0 bytes). Attach it again from your device.",
     FieldCode.FORMULA: "This cell holds a formula. Paste it as a value.",
     FieldCode.STORED_AS_NUMBER: (
         "This is stored as a number, which can lose digits. Format the column as text and enter it again."
@@ -299,15 +310,55 @@ _ALERTS: Mapping[StrEnum, str] = {
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}
 
+_PHOTO = "Attach a JPEG or PNG photo."
+_LIST = f"{_PHOTO} A list of customers goes to me in a message."
+_IN_EXCEL = "If it is a list of customers, choose Save As in Excel and the type Excel Workbook (.xlsx), and send that."
 _FILE_KINDS = {
-    "pdf": "a PDF",
-    "heic": "a HEIC picture",
-    "video": "a video",
-    "gif": "a GIF",
-    "webp": "a WebP picture",
-    "picture": "another kind of picture",
-    "other": "not a photo",
+    FileKind.JPEG: f"a JPEG photo. {_PHOTO}",
+    FileKind.PNG: f"a PNG photo. {_PHOTO}",
+    FileKind.CSV: f"a CSV file. {_LIST}",
+    FileKind.TSV: f"a table in text form (.tsv). {_LIST}",
+    FileKind.XLSX: f"an Excel workbook. {_LIST}",
+    FileKind.JSON: f"a JSON file. {_LIST}",
+    FileKind.ZIP: f"a zip. {_PHOTO} A zip of customers goes to me in a message.",
+    FileKind.HEIC: f"a HEIC picture. {_PHOTO} An iPhone takes JPEG with Settings, Camera, Formats, Most Compatible.",
+    FileKind.WEBP: f"a WebP picture. {_PHOTO}",
+    FileKind.GIF: f"a GIF. {_PHOTO}",
+    FileKind.AVIF: f"an AVIF picture. {_PHOTO}",
+    FileKind.TIFF: f"a TIFF picture. {_PHOTO}",
+    FileKind.BMP: f"a BMP picture. {_PHOTO}",
+    FileKind.PICTURE: f"another kind of picture. {_PHOTO}",
+    FileKind.VIDEO: f"a video. {_PHOTO}",
+    FileKind.PDF: f"a PDF. {_PHOTO}",
+    FileKind.XLS: f"an old Excel workbook (.xls), which I don't read. {_IN_EXCEL}",
+    FileKind.XLSB: f"a binary Excel workbook (.xlsb), which I don't read. {_IN_EXCEL}",
+    FileKind.ODS: (
+        "an OpenDocument spreadsheet (.ods), which I don't read. If it is a list of customers, choose Save As in "
+        "LibreOffice and the type Excel 2007-365 (.xlsx), and send that."
+    ),
+    FileKind.NUMBERS: (
+        "a Numbers spreadsheet, which I don't read. If it is a list of customers, choose File, Export To, Excel in "
+        "Numbers, and send that."
+    ),
+    FileKind.GOOGLE_SHEET: (
+        "a Google sheet, which I can't read. If it is a list of customers, choose File, Download, Microsoft Excel "
+        "(.xlsx) in Google Sheets, and send that."
+    ),
+    FileKind.TEXT: (
+        "a text file, which I don't read. If it is a list of customers, open it in Excel, choose Save As and the type "
+        f"CSV UTF-8 (.csv), and send that. {_PHOTO}"
+    ),
+    FileKind.ARCHIVE: f"an archive that I don't read. Pack it as a .zip and send that. {_PHOTO}",
+    FileKind.DOCUMENT: (
+        f"a document, which I don't read. {_PHOTO} If it holds a list of customers, save the list as .xlsx or .csv."
+    ),
+    FileKind.AUDIO: f"a sound recording. {_PHOTO}",
+    FileKind.CANVAS: f"a canvas or list of Slack's, of which there is no file. {_PHOTO}",
+    FileKind.OTHER: f"not a photo. {_PHOTO}",
 }
+"""What a file is, and what to do: the end of a sentence that begins with *this is*."""
+_SERVICES = {"gdrive": "in Google Drive", "dropbox": "in Dropbox", "onedrive": "in OneDrive", "box": "in Box"}
+"""By Slack's word for them (`external_type`)."""
 
 
 def _an(name: str) -> str:
@@ -324,7 +375,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "example": lambda text: f", for example {text}" if text else "",
     "id_type": lambda short: _an(short)[:1].upper() + _an(short)[1:],
     "inner_zips": lambda there_are: " A zip inside the zip is not opened." if there_are else "",
-    "kind": lambda kind: _FILE_KINDS[kind],
+    "kind": lambda kind: _FILE_KINDS[FileKind(kind)],
     "looks_like": lambda text: f"One looks like {text}." if text else "Compare it with the card.",
     "more": lambda count: f" and {count} more" if count else "",
     "names": ", ".join,
@@ -332,6 +383,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "operator": lambda user: person(user) if user else "an operator of kyc-bot",
     "person": person,
     "ref": foreign,
+    "service": lambda service: _SERVICES.get(service, "outside Slack"),
     "several": lambda count: "Two" if count == 2 else str(count),
     "status": lambda check: status_name(check) if isinstance(check, Check) else str(check),
     "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],

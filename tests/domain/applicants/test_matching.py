@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.applicants import Applicant
+from bot.domain.check.field_faults import FieldCode
 from bot.domain.check.request import FileInfo
 from tests.domain.applicants.making import (
     ADA,
@@ -108,13 +109,19 @@ def test_a_name_in_the_table_fits_in_whole_or_not_at_all(given: str) -> None:
     assert faults(found) == {"photo": "No photo of this name was found."}
 
 
+HEIC = (
+    "This is a HEIC picture. Attach a JPEG or PNG photo. "
+    "An iPhone takes JPEG with Settings, Camera, Formats, Most Compatible."
+)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("ada.heic", "This is a HEIC picture. Attach a JPEG or PNG photo."),
+        ("ada.heic", HEIC),
         ("ada.pdf", "This is a PDF. Attach a JPEG or PNG photo."),
         ("ada.mp4", "This is a video. Attach a JPEG or PNG photo."),
-        ("ada.docx", "This is not a photo. Attach a JPEG or PNG photo."),
+        ("ada.exe", "This is not a photo. Attach a JPEG or PNG photo."),
     ],
 )
 def test_what_is_no_photo_is_named(name: str, words: str) -> None:
@@ -123,7 +130,7 @@ def test_what_is_no_photo_is_named(name: str, words: str) -> None:
 
 
 def test_what_slack_says_of_a_loose_photo_counts() -> None:
-    unreadable = FileInfo(id="F1", name="ada.jpg", mimetype="image/jpeg", readable=False)
+    unreadable = FileInfo(id="F1", name="ada.jpg", mimetype="image/jpeg", barred=FieldCode.FILE_NOT_LET)
     assert faults(one(people(ADA), loose=[unreadable])) == {
         "selfie": "I may not read this file. Attach it again from your device."
     }

@@ -303,9 +303,10 @@ def test_exactly_one_table_in_everything() -> None:
     )
     none = "I found no table of applicants. Send a CSV, XLSX or JSON file; the template shows how it should look."
     assert refusal(zipped({"a.jpg": b"x"})) == none
-    assert refusal(zipped({"a.xls": b"x", "b.zip": b"x"})) == (
-        f"{none} I can't read a.xls. A zip inside the zip is not opened."
+    assert refusal(zipped({"a.txt": b"x", "b.zip": b"x"})) == (
+        f"{none} I can't read a.txt. A zip inside the zip is not opened."
     )
+    assert refusal(zipped({"a.xls": b"x", "b.zip": b"x"})).startswith("a.xls is an old Excel workbook (.xls)")
 
 
 def test_the_template_reads_as_two_rows_without_faults_but_photos() -> None:

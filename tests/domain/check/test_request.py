@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import (
     FileInfo,
     Form,
@@ -32,6 +32,11 @@ WITH_MORE_FIELDS = IDTypes.parse(
 
 SELFIE = FileInfo(id="F1", name="selfie.jpg", mimetype="image/jpeg", size=200_000)
 LIVENESS = [FileInfo(id=f"L{n}", name=f"{n}.jpg", mimetype="image/jpeg", size=50_000) for n in range(8)]
+
+HEIC = (
+    "This is a HEIC picture. Attach a JPEG or PNG photo. "
+    "An iPhone takes JPEG with Settings, Camera, Formats, Most Compatible."
+)
 
 GOOD = Form(
     country="NG",
@@ -276,18 +281,19 @@ def test_liveness_images_come_as_eight_or_not_at_all(count: int) -> None:
     [
         (FileInfo(id="F", name="id.pdf", mimetype="application/pdf"), "This is a PDF. Attach a JPEG or PNG photo."),
         (FileInfo(id="F", mimetype="application/pdf"), "This is a PDF. Attach a JPEG or PNG photo."),
-        (FileInfo(id="F", name="IMG_1.HEIC"), "This is a HEIC picture. Attach a JPEG or PNG photo."),
-        (FileInfo(id="F", mimetype="image/heif"), "This is a HEIC picture. Attach a JPEG or PNG photo."),
+        (FileInfo(id="F", name="IMG_1.HEIC"), HEIC),
+        (FileInfo(id="F", mimetype="image/heif"), HEIC),
         (FileInfo(id="F", name="clip.MOV"), "This is a video. Attach a JPEG or PNG photo."),
         (FileInfo(id="F", name="clip", mimetype="video/webm"), "This is a video. Attach a JPEG or PNG photo."),
         (FileInfo(id="F", mimetype="image/gif"), "This is a GIF. Attach a JPEG or PNG photo."),
         (FileInfo(id="F", name="a.webp"), "This is a WebP picture. Attach a JPEG or PNG photo."),
-        (FileInfo(id="F", mimetype="image/tiff"), "This is another kind of picture. Attach a JPEG or PNG photo."),
-        (FileInfo(id="F", mimetype="text/plain"), "This is not a photo. Attach a JPEG or PNG photo."),
+        (FileInfo(id="F", mimetype="image/tiff"), "This is a TIFF picture. Attach a JPEG or PNG photo."),
+        (FileInfo(id="F", mimetype="image/x-new"), "This is another kind of picture. Attach a JPEG or PNG photo."),
+        (FileInfo(id="F", mimetype="model/x-new"), "This is not a photo. Attach a JPEG or PNG photo."),
         (replace(SELFIE, size=10 * 1024 * 1024 + 1), "This file has 10.1 MB; at most 10 MB can be sent."),
         (replace(SELFIE, size=25_000_000), "This file has 23.9 MB; at most 10 MB can be sent."),
-        (replace(SELFIE, size=0), "This file is empty."),
-        (replace(SELFIE, readable=False), "I may not read this file. Attach it again from your device."),
+        (replace(SELFIE, size=0), "This file is empty (0 bytes). Attach it again from your device."),
+        (replace(SELFIE, barred=FieldCode.FILE_NOT_LET), "I may not read this file. Attach it again from your device."),
     ],
 )
 def test_a_file_that_cannot_be_sent_is_refused_in_words(file: FileInfo, words: str) -> None:
@@ -376,7 +382,8 @@ def test_what_is_kept_is_one_visible_line_that_any_database_takes(typed: str) ->
             name=WILD,
             mimetype=st.sampled_from(["image/jpeg", "image/png", "application/pdf", ""]) | WILD,
             size=st.none() | st.integers(-1, 2**40),
-            readable=st.booleans(),
+            filetype=st.sampled_from(["", "jpg", "gsheet", "quip"]),
+            barred=st.sampled_from([None, FieldCode.FILE_NOT_LET, FieldCode.FILE_DELETED, FieldCode.FILE_ELSEWHERE]),
         ),
         max_size=10,
     ),

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.anyio
 
 BOTH = pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket"])
 HEADER = ["country", "id_type", "id_number", "first_name", "last_name", "customer_reference", "selfie"]
+TABLES = Path(__file__).parents[2] / "data" / "tables"
 GOOD, UNKNOWN = "00000000000", "22222222222"
 """Smile ID's sandbox approves its own test number and knows no other."""
 
@@ -182,6 +183,12 @@ async def test_every_kind_of_file_becomes_checks(tmp_path: Path, kind: str) -> N
         types = [image["image_type_id"] for image in sent[GOOD]["images"]]
         assert types == ([2] + [6] * 8 if kind == "json" else [0] + [4] * 8)
         assert [image["image_type_id"] for image in sent["11111111111"]["images"]] == ([2] if kind == "json" else [0])
+
+
+async def test_a_list_saved_with_macros_is_read(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        message = await drop(world, {"people.xlsm": (TABLES / "applicants.xlsm").read_bytes(), "ada.jpg": SELFIE})
+        assert "1 row: 1 ready." in world.slack.plain(message)
 
 
 # What is told

@@ -244,9 +244,9 @@ SPOILED = (
     (_a_pdf, "selfie", "This is a PDF. Attach a JPEG or PNG photo."),
     (_a_pdf_named_as_a_photo, "selfie", "This is a PDF. Attach a JPEG or PNG photo."),
     (_too_large, "selfie", "This file has 11.0 MB; at most 10 MB"),
-    (_empty, "selfie", "This file is empty."),
+    (_empty, "selfie", "This file is empty (0 bytes)."),
     (_the_same_file_nine_times, "liveness", "The same file is attached twice."),
-    (_a_deleted_file, "selfie", "I may not read this file. Attach it again from your device."),
+    (_a_deleted_file, "selfie", "This file was deleted in Slack. Attach it again from your device."),
     (_a_file_that_slack_hides, "selfie", "I may not read this file. Attach it again from your device."),
 )
 

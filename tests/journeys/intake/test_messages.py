@@ -249,7 +249,7 @@ async def test_a_message_that_was_deleted_meanwhile_is_not_sent(tmp_path: Path) 
         ("ada.mp4", "This is a video. Attach a JPEG or PNG photo."),
         ("ada.pdf", "This is a PDF. Attach a JPEG or PNG photo."),
         ("ada.gif", "This is a GIF. Attach a JPEG or PNG photo."),
-        ("ada.docx", "This is not a photo. Attach a JPEG or PNG photo."),
+        ("ada.docx", "This is a document, which I don't read. Attach a JPEG or PNG photo."),
     ],
 )
 async def test_a_file_that_is_no_photo_is_named_with_what_to_do(tmp_path: Path, name: str, words: str) -> None:
@@ -258,6 +258,90 @@ async def test_a_file_that_is_no_photo_is_named_with_what_to_do(tmp_path: Path, 
         assert f"{name}: {words}" in world.slack.plain(await said(world))
         await world.analyst.click(await said(world), ids.OPEN_FORM_OF_MESSAGE)
         assert f"{name}: {words}" in (await filled(world)).text()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("people.xls", "This is an old Excel workbook (.xls), which I don't read."),
+        ("people.ods", "This is an OpenDocument spreadsheet (.ods), which I don't read."),
+        ("people.numbers", "This is a Numbers spreadsheet, which I don't read."),
+        ("people.txt", "This is a text file, which I don't read."),
+        ("people.rar", "This is an archive that I don't read. Pack it as a .zip"),
+    ],
+)
+@BOTH
+async def test_a_list_in_a_form_that_is_not_read_is_named_with_what_to_save_it_as(
+    tmp_path: Path, name: str, words: str, *, socket_mode: bool
+) -> None:
+    async with journey(tmp_path, socket_mode=socket_mode) as world:
+        await world.analyst.write("", files=[await world.analyst.upload(b"some bytes", name)])
+        told = world.slack.plain(await said_directly(world))
+        assert "I could not read a list of customers in this message, so nothing was sent." in told
+        assert f"{name}: {words}" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "mimetype", "words"),
+    [
+        ("ada.jpg", "image/jpeg", "This file is kept in Google Drive, where I can't read it."),
+        ("people.csv", "text/csv", "This file is kept in Google Drive, where I can't read it."),
+        ("People", "application/vnd.google-apps.spreadsheet", "This is a Google sheet, which I can't read."),
+    ],
+)
+async def test_a_file_kept_outside_slack_is_named_as_that(tmp_path: Path, name: str, mimetype: str, words: str) -> None:
+    async with journey(tmp_path) as world:
+        file = await world.analyst.upload(b"", name, mimetype=mimetype)
+        file.external_type = "gdrive"
+        await world.analyst.write("", files=[file])
+        assert f"{name}: {words}" in world.slack.plain(await said_directly(world))
+
+
+async def test_a_photo_in_the_form_that_is_kept_outside_slack(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        modal = await world.fill(await world.form())
+        file = await world.analyst.upload(SELFIE, "selfie.jpg")
+        file.external_type = "dropbox"
+        await modal.attach("selfie", file)
+        refused = await modal.submit()
+        assert (refused.errors or {})["selfie"].startswith("This file is kept in Dropbox, where I can't read it.")
+
+
+async def test_the_photo_of_a_forwarded_message_is_taken(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        original = await mention(world, "the customer's photo", "ada.jpg")
+        own = world.analyst.direct_channel_id
+        await world.analyst.say(own, f"NG BVN {NUMBER} Ada-Invented Obi-Invented 1990-01-02", forwarding=original)
+        shown = await said_directly(world)
+        assert "Selfie: ada.jpg" in world.slack.plain(shown)
+        await world.analyst.click(shown, ids.SEND_MESSAGE)
+        await world.settle()
+        assert image_types(world) == [0]
+
+
+async def test_a_forwarded_list_of_customers_is_read(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        file = await world.analyst.upload(b"country,BVN\nNG,22212345678", "people.csv")
+        original = await world.analyst.say(CHANNEL, "here they are", files=[file])
+        await world.analyst.say(world.analyst.direct_channel_id, "", forwarding=original)
+        assert "B-" in world.slack.plain(await said_directly(world))
+        await world.work()
+        assert any("1 row: " in world.slack.plain(m) for m in world.slack.direct_messages(ANALYST))
+
+
+async def test_a_list_of_customers_of_another_company_is_read_although_its_name_comes_late(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        file = await world.analyst.upload(b"country,BVN\nNG,22212345678", "people.csv")
+        file.is_stub = True
+        await world.analyst.write("", files=[file])
+        assert "B-" in world.slack.plain(await said_directly(world))
+
+
+async def test_a_heic_picture_named_as_a_jpeg_is_called_what_it_is(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await world.ask(selfie=b"\0\0\0\x24ftypheic" + bytes(9000))
+        await world.settle()
+        assert "By its content, whatever its name says, this is a HEIC picture." in world.thread()[-1]
 
 
 async def test_a_photo_of_another_company_that_is_closed_to_the_bot(tmp_path: Path) -> None:
