@@ -1,6 +1,10 @@
 # `make demo` and `make test` need Python 3.11+ (with venv), git and make, nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
+# Said by any Python, even one that could not read a line of the bot.
+NEW_ENOUGH := import sys; sys.exit("kyc-bot needs Python 3.11 or newer, and " + sys.executable + " is " + \
+  sys.version.split()[0] + ". Name another, as in: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)
+VERSION := import sys; print(sys.version_info[:2])
 
 # Where `make install` puts the bot, and what it installs there: `LOCK=requirements.lock` leaves the charts out.
 PREFIX ?= production
@@ -14,6 +18,7 @@ demo: .venv/ready
 
 # What production runs: the wheel and its locked dependencies, without the stand-ins and the tools of development.
 install: wheel
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
 	$(PYTHON) -m venv $(PREFIX)
 	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	$(PREFIX)/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall build/wheel/*.whl
@@ -35,6 +40,9 @@ test: lint types unit
 slow: faults-sample installation endurance node browser
 
 .venv/ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	@# `venv` keeps the Python of a folder that is there: one of another version must not stand in the way.
+	@test "$$($(BIN)/python -c '$(VERSION)' 2>&1)" = "$$($(PYTHON) -c '$(VERSION)')" || rm -rf .venv
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index --no-build-isolation --no-deps -e .

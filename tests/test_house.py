@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 OURS = ("bot", "handlers", "storage", "tests")
 
 EVERYBODY = frozenset({"bot.errors", "bot"})
-"""`bot` itself holds the version and nothing else."""
+"""`bot` itself holds the version, and says which Python it needs."""
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("bot.domain",),
