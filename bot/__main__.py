@@ -229,6 +229,19 @@ def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
 
 
 @main.command()
+@click.pass_context
+def setup(context: click.Context) -> None:
+    """Ask for what the bot needs, try each answer at once, and write the settings file.
+
+    Writes the FILE of --settings, or else /etc/kyc-bot/env, for its owner alone; one that is there keeps all that is
+    not answered anew. Prints what is left to do. Answers may come from a script, a line each.
+    """
+    from bot.runtime import setup as wizard
+
+    context.exit(wizard.run(context.find_root().obj or wizard.USUAL_FILE, os.environ))
+
+
+@main.command()
 @click.option("--new-key", is_flag=True, help="Print a fresh encryption key and do nothing else.")
 def check(*, new_key: bool) -> None:
     """Check settings, Slack, Smile ID, callback URL, clock and database: one line each, and what to do where it fails.

@@ -8,6 +8,7 @@ turns `\n` within double quotes into a new line, which would make another secret
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.errors import SettingsFault
@@ -23,12 +24,17 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LARGEST_BYTES = 1024 * 1024
 
 
-def read(path: Path) -> dict[str, str]:
-    """What the file sets, by name; a later line wins.
+@dataclass(frozen=True, slots=True)
+class _Assignment:
+    name: str
+    value: str = field(repr=False)
+    begin: int
+    end: int
+    """Where it stands in the text; the end of the line is not part of it."""
 
-    Raises SettingsFault, which names the file and the line, never what stands there. Stricter than systemd in one
-    thing: a line that sets nothing is a fault instead of being passed over, since it was meant to set something.
-    """
+
+def text_of(path: Path) -> str:
+    """The whole file; raises SettingsFault where it is none of text."""
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_BYTES + 1)
@@ -39,7 +45,21 @@ def read(path: Path) -> dict[str, str]:
         raise SettingsFault(f"the settings file {path} is not UTF-8 text") from fault
     if len(raw) > _LARGEST_BYTES or "\0" in text:
         raise SettingsFault(f"the settings file {path} is not a file of NAME=value lines")
-    return dict(_assignments(text, path))
+    return text
+
+
+def read(path: Path) -> dict[str, str]:
+    """What the file sets, by name; a later line wins.
+
+    Raises SettingsFault, which names the file and the line, never what stands there. Stricter than systemd in one
+    thing: a line that sets nothing is a fault instead of being passed over, since it was meant to set something.
+    """
+    return values_in(text_of(path), path)
+
+
+def values_in(text: str, path: Path) -> dict[str, str]:
+    """`read`, of a text that was read before."""
+    return {each.name: each.value for each in _assignments(text, path)}
 
 
 def under(environ: Mapping[str, str], path: Path | None) -> dict[str, str]:
@@ -48,7 +68,8 @@ def under(environ: Mapping[str, str], path: Path | None) -> dict[str, str]:
     A setting that the environment has as NAME or as NAME_FILE is taken from the file in neither form.
     """
     found = read(path) if path else {}
-    taken = {name.removesuffix("_FILE") for name in environ}
+    # Lower case counts as well: the variables of a proxy are read in either.
+    taken = {name.upper().removesuffix("_FILE") for name in environ}
     return {name: value for name, value in found.items() if name.removesuffix("_FILE") not in taken} | dict(environ)
 
 
@@ -57,7 +78,28 @@ def written(values: Mapping[str, str]) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
-def _assignments(text: str, path: Path) -> Iterator[tuple[str, str]]:
+def changed(text: str, changes: Mapping[str, str | None], path: Path) -> str:
+    """The text with these settings set, or unset by None; every other line, comments too, stays as it is."""
+    kept: list[str] = []
+    left, at = dict(changes), 0
+    for each in _assignments(text, path):
+        if each.name in changes:
+            kept.append(text[at : each.begin])
+            value = left.pop(each.name, None)
+            kept.append(written({each.name: value}).rstrip("\n") if value is not None else "")
+            at = each.end if value is not None else _end_of_line(text, each.end)
+    before = "".join([*kept, text[at:]])
+    after = written({name: value for name, value in left.items() if value is not None})
+    return before + ("\n" if after and before and not before.endswith("\n") else "") + after
+
+
+def _end_of_line(text: str, at: int) -> int:
+    """Behind the end of the line that ends at `at`."""
+    found = re.compile(r"\r\n|\r|\n|\Z").match(text, at)
+    return found.end() if found else at
+
+
+def _assignments(text: str, path: Path) -> Iterator[_Assignment]:
     at = _end_of_blank(text, 0)
     while at < len(text):
         line = len(re.findall(r"\r\n|\r|\n", text[:at])) + 1
@@ -71,7 +113,7 @@ def _assignments(text: str, path: Path) -> Iterator[tuple[str, str]]:
         if not (rest := _PLAIN.match(text, after)):
             raise SettingsFault(f"{where}: {name[1]} has a quote that nothing closes, or a lone backslash")
         value += _ESCAPED.sub(lambda found: found[1].strip("\r\n"), rest[1])
-        yield name[1], value
+        yield _Assignment(name[1], value, name.start(), rest.end())
         at = _end_of_blank(text, rest.end())
 
 

@@ -56,7 +56,7 @@ from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.metrics import Metrics, read_gauges
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
-from bot.settings import ReportSettings, Settings
+from bot.settings import ReportSettings, Settings, SmileIDSettings
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import LOOK_UP_SECONDS, SlackClient
 from bot.slack.downloads import SlackDownloads
@@ -405,7 +405,7 @@ def _schedule_jobs(bot: Bot) -> None:
 
 
 def connect_smile_id(
-    settings: Settings,
+    settings: SmileIDSettings,
     http: httpx.AsyncClient,
     *,
     now: Callable[[], datetime],

@@ -33,6 +33,9 @@ P = ParamSpec("P")
 METADATA = "kyc_post"
 SEARCH_PAGES = 20
 """How many pages of 200 messages a search reads."""
+LISTED_A_PAGE = 1000
+LISTED_PAGES = 15
+"""Below Slack's twenty calls a minute for lists, so that one list of the whole workspace is not told to wait."""
 LOOK_UP_SECONDS = 1.0
 """How long an answer waits for details that it can do without, since a listener has three seconds."""
 VISIBLE_WITHIN = timedelta(seconds=10)
@@ -374,6 +377,38 @@ class SlackClient:
     async def group_members(self, group: str) -> frozenset[str]:
         answer = await self._call(self.client.usergroups_users_list, usergroup=group)
         return frozenset(answer.get("users", ()))
+
+    async def channels(self) -> list[Answer]:
+        """Public channels, and private ones that the bot is in, without archived ones; at most LISTED_PAGES pages."""
+        found: list[Answer] = []
+        cursor = None
+        for _page in range(LISTED_PAGES):
+            answer = await self._call(
+                self.client.conversations_list,
+                types="public_channel,private_channel",
+                exclude_archived=True,
+                limit=LISTED_A_PAGE,
+                cursor=cursor,
+            )
+            found += answer.get("channels", ())
+            if not (cursor := _next(answer)):
+                break
+        return found
+
+    async def users(self) -> list[Answer]:
+        """Everybody, deactivated people and bots too; at most LISTED_PAGES pages."""
+        found: list[Answer] = []
+        cursor = None
+        for _page in range(LISTED_PAGES):
+            answer = await self._call(self.client.users_list, limit=LISTED_A_PAGE, cursor=cursor)
+            found += answer.get("members", ())
+            if not (cursor := _next(answer)):
+                break
+        return found
+
+    async def groups(self) -> list[Answer]:
+        """User groups that are switched on."""
+        return list((await self._call(self.client.usergroups_list, include_count=True)).get("usergroups", ()))
 
     async def _call(
         self, call: Callable[P, Awaitable[AsyncSlackResponse]], *args: P.args, **kwargs: P.kwargs

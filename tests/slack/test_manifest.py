@@ -77,6 +77,7 @@ KINDS_OF_CONVERSATION = {
     "conversations.replies": {"channels:history", "groups:history", "im:history"},
     "conversations.info": {"channels:read", "groups:read"},
     "conversations.members": {"channels:read", "groups:read"},
+    "conversations.list": {"channels:read", "groups:read"},
     "conversations.open": {"im:write"},
 }
 """Where one of several scopes is enough to call a method at all, each opens one kind of conversation only.

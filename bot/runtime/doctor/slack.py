@@ -20,7 +20,7 @@ from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused
 from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok, within
 from bot.runtime.doctor.ways import no_connection
-from bot.settings import Settings
+from bot.settings import Settings, SlackSettings
 from bot.slack import manifest
 from bot.slack.client import Answer, SlackClient
 
@@ -35,7 +35,7 @@ _FITTING = (
     "Nobody has a role until it fits. Put back the token of the app in that workspace, or give this one a database of "
     "its own (KYC_DATABASE)."
 )
-_FROM_MANIFEST = (
+FROM_MANIFEST = (
     "Reinstall the app from the manifest (kyc-bot manifest prints it; App Manifest on the app's page, "
     "then Install App)."
 )
@@ -68,7 +68,7 @@ async def probe(
             proxy_for=outbound.proxy_for,
         )
         (found, me), connection = await asyncio.gather(
-            _token(slack, settings, outbound, known), _connection(slack, settings, outbound, limits)
+            try_bot_token(slack, settings, outbound, known), _connection(slack, settings, outbound, limits)
         )
         found.append(connection)
         if me is None:
@@ -76,9 +76,10 @@ async def probe(
         return found + await _Workspace(slack, settings, outbound, me, limits).probe()
 
 
-async def _token(
-    slack: SlackClient, settings: Settings, outbound: Outbound, known: Installation | None
+async def try_bot_token(
+    slack: SlackClient, settings: SlackSettings, outbound: Outbound, known: Installation | None
 ) -> tuple[list[Finding], Answer | None]:
+    """What Slack says of the token and its scopes; and the answer of `auth.test`, None where Slack does not take it."""
     subject = "slack token"
     try:
         me = await slack.whoami()
@@ -94,13 +95,19 @@ async def _token(
     return [ok(subject, f"@{me.get('user')} in {me.get('team')}"), _scopes(me)], me
 
 
+def missing_scopes(me: Answer) -> list[str]:
+    """Of what the manifest asks for; none where Slack does not say."""
+    granted = {scope.strip() for scope in str(me["scopes"]).split(",")} if "scopes" in me else set(manifest.SCOPES)
+    return sorted(set(manifest.SCOPES) - granted)
+
+
 def _scopes(me: Answer) -> Finding:
     subject = "slack scopes"
     if "scopes" not in me:
         return note(subject, "Slack did not say which scopes the token has")
-    missing = sorted(set(manifest.SCOPES) - {scope.strip() for scope in str(me["scopes"]).split(",")})
+    missing = missing_scopes(me)
     if missing:
-        return fail(subject, f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} missing. {_FROM_MANIFEST}")
+        return fail(subject, f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} missing. {FROM_MANIFEST}")
     return ok(subject, f"all {len(manifest.SCOPES)} that the manifest asks for")
 
 
@@ -113,6 +120,14 @@ async def _connection(slack: SlackClient, settings: Settings, outbound: Outbound
             f"only a request of Slack's can prove it: start the bot, then save {base}/slack/events as request URL in "
             "the app (or create it from kyc-bot manifest --url); Slack says there whether the bot answered.",
         )
+    return await try_app_token(slack, settings, outbound, limits)
+
+
+async def try_app_token(
+    slack: SlackClient, settings: SlackSettings, outbound: Outbound, limits: DoctorTimeouts
+) -> Finding:
+    """Whether Slack opens Socket Mode with `SLACK_APP_TOKEN`, which must be set."""
+    assert settings.slack_app_token is not None
     subject = "slack app token"
     try:
         address = await slack.open_socket(settings.slack_app_token.get_secret_value())
@@ -282,7 +297,7 @@ def _subject(role: Role) -> str:
     return f"{role.value}s (KYC_{role.name}S)"
 
 
-def slack_trouble(fault: SlackError, settings: Settings, outbound: Outbound) -> str:
+def slack_trouble(fault: SlackError, settings: SlackSettings, outbound: Outbound) -> str:
     host = urlsplit(settings.slack_api_url).hostname
     match fault:
         case SlackNotSent():

@@ -12,13 +12,13 @@ from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok
 from bot.runtime.doctor.ways import no_connection
 from bot.runtime.factory import connect_smile_id
-from bot.settings import Settings
+from bot.settings import SmileIDSettings
 from bot.slack.blocks import refusals
 from bot.smile_id.interface import SmileID
 
 
 async def probe(
-    settings: Settings,
+    settings: SmileIDSettings,
     outbound: Outbound,
     http: httpx.AsyncClient,
     id_types: IDTypes | None,
@@ -72,7 +72,7 @@ def _id_types_in_use(id_types: IDTypes, enabled: Mapping[str, frozenset[str]] | 
     return ok(subject, f"{len(usable)} of the {len(table)} in the table are enabled for you ({countries})")
 
 
-def _trouble(fault: SmileIDError, settings: Settings, outbound: Outbound) -> str:
+def _trouble(fault: SmileIDError, settings: SmileIDSettings, outbound: Outbound) -> str:
     host = urlsplit(settings.smile_id_url).hostname
     match fault:
         case SmileIDNotSent():

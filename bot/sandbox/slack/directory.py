@@ -102,8 +102,11 @@ def team_info(workspace: Workspace, arguments: Arguments) -> JSON:
 def usergroups_list(workspace: Workspace, arguments: Arguments) -> JSON:
     groups: list[JSON] = []
     for group_id, users in workspace.world.usergroups.items():
-        group: JSON = {"id": group_id, "team_id": TEAM_ID, "is_usergroup": True, "handle": group_id.lower()}
-        group |= {"name": group_id, "date_delete": 0, "user_count": len(users)}
+        name = workspace.world.usergroup_names.get(group_id, group_id)
+        group: JSON = {"id": group_id, "team_id": TEAM_ID, "is_usergroup": True}
+        group |= {"handle": name.lower().replace(" ", "-"), "name": name, "date_delete": 0}
+        if arguments.flag("include_count"):
+            group["user_count"] = len(users)
         if arguments.flag("include_users"):
             group["users"] = sorted(users)
         groups.append(group)

@@ -286,8 +286,10 @@ class SlackSandbox:
         )
         return self._world.add_channel(channel)
 
-    def add_usergroup(self, group_id: str, members: Iterable[str]) -> None:
+    def add_usergroup(self, group_id: str, members: Iterable[str], *, name: str | None = None) -> None:
+        """Without a name it goes by its id."""
         self._world.usergroups[group_id] = set(members)
+        self._world.usergroup_names[group_id] = name or group_id
 
     def person(self, user_id: str) -> Person:
         if user_id not in self._world.users:

@@ -168,6 +168,7 @@ class World:
         self.channels: dict[str, Channel] = {}
         self.files: dict[str, SlackFile] = {}
         self.usergroups: dict[str, set[str]] = {}
+        self.usergroup_names: dict[str, str] = {}
         self.ephemerals: list[Message] = []
         self.names: dict[str, str] = {}
         self.changes = Changes()

@@ -1,0 +1,52 @@
+"""The settings file, written whole or not at all, and readable by nobody else."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+FOR_ITS_OWNER_ALONE = 0o600
+
+
+def cannot_write(path: Path) -> str | None:
+    """Why the file could not be written, told before anybody answers a dozen questions; None where it could."""
+    target = path.resolve()
+    if target.is_dir():
+        return f"{path} is a folder. Name a file: kyc-bot --settings FILE setup"
+    folder = next(each for each in target.parents if each.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return (
+            f"{path} cannot be written by this user. Run it with sudo, or name another: kyc-bot --settings FILE setup"
+        )
+    return None
+
+
+def write(path: Path, text: str) -> None:
+    """Replaces the file at once. A new one is for its owner alone; an old one keeps owner and group, and loses others.
+
+    Raises OSError, and then leaves what was there.
+    """
+    target = path.resolve()
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    old = target.stat() if target.exists() else None
+    # Made with mode 0600: at no moment can somebody else open it.
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if old is not None:
+            if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                os.chown(name, old.st_uid, old.st_gid)
+            # The group may be the service's own: it keeps what it had to read with.
+            Path(name).chmod(FOR_ITS_OWNER_ALONE | stat.S_IMODE(old.st_mode) & stat.S_IRGRP)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
