@@ -288,7 +288,7 @@ def test_every_call_of_the_sdk_is_one_whose_failures_are_mapped() -> None:
         node.attr
         for node in ast.walk(client_tree())
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "client"
-    }
+    } - {"proxy"}  # which is set, and called by nobody
     assert {name.replace(".", "_") for name in methods_used()} == called
     assert methods_used() <= set(method_table())
 
