@@ -468,4 +468,8 @@ def print_manifest(*, url: str | None) -> None:
 
 
 if __name__ == "__main__":
+    import kyc_bot
+
+    # As the command `kyc-bot` does, which begins there.
+    kyc_bot.refuse_strangers()
     main()

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKED = ("bot", "handlers", "storage", "pyproject.toml", "README.md", "LICENSE")
+PACKED = ("kyc_bot.py", "bot", "handlers", "storage", "pyproject.toml", "README.md", "LICENSE")
 NO_NETWORK = ("--no-index", "--no-deps", "--disable-pip-version-check", "--quiet", "--quiet")
 
 

@@ -101,6 +101,17 @@ async def test_what_speaks_to_nobody_asks_for_no_token(kept: Kept) -> None:
         )
 
 
+async def test_a_folder_with_packages_of_our_names_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "handlers").mkdir()
+    (tmp_path / "handlers" / "__init__.py").write_text("")
+    # `python -m` looks for them in the current folder first.
+    script = f"cd {tmp_path} && exec {sys.executable} -m bot --version"
+    ended = await kyc_bot(command=["sh", "-c", script])
+    assert (ended.code, ended.out) == (1, "")
+    assert f"handlers would come from {tmp_path / 'handlers'}, not from {ROOT / 'handlers'}" in ended.err
+    assert "Traceback" not in ended.err
+
+
 # What becomes of the output
 
 PRINTING = (

@@ -1,6 +1,7 @@
 """A production installation does the whole job without the stand-ins, and with or without charts."""
 
 import asyncio
+import shutil
 import sqlite3
 import zipfile
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from bot.sandbox.demo import CHANNEL
 from bot.sandbox.slack import Fault
 from bot.slack.blocks import ids
 from tests.journeys.production import build_wheel, install
-from tests.journeys.site import Ended, Site, kyc_bot, site
+from tests.journeys.site import Ended, Site, bare, kyc_bot, site
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.installation]
@@ -47,6 +48,35 @@ def test_the_wheel_holds_the_bot_its_data_and_no_stand_in(wheel: Path) -> None:
     assert {"bot/__main__.py", "bot/data/result-codes.csv", "bot/data/id-types.csv", "handlers/__init__.py"} <= {*names}
     assert [name for name in names if "sandbox" in name or name.startswith("tests")] == []
     assert f"\nVersion: {__version__}\n" in about
+
+
+async def test_it_works_from_any_folder_for_its_environment_alone(plain: Path, tmp_path: Path) -> None:
+    for name in ("bot", "handlers", "storage"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('not ours')")
+    script = f"cd {tmp_path} && exec {plain} check --new-key"
+    ended = await kyc_bot(command=["sh", "-c", script])
+    assert (ended.code, ended.err, len(ended.out.strip())) == (0, "", 44)
+    # But no code of others is run in the place of ours, wherever it comes from.
+    ours = plain.parent.parent
+    shadowed = await kyc_bot("--version", command=[str(plain)], environment=bare() | {"PYTHONPATH": str(tmp_path)})
+    assert (shadowed.code, shadowed.out) == (1, "")
+    assert "kyc-bot does not start" in shadowed.err
+    for name in ("bot", "handlers", "storage"):
+        assert f"{name} would come from {tmp_path / name}, not from {ours}" in shadowed.err
+    assert "Traceback" not in shadowed.err
+
+
+async def test_a_package_of_another_distribution_in_its_environment_is_refused(wheel: Path, tmp_path: Path) -> None:
+    program = install(wheel, tmp_path / "shared", lock="requirements.lock")
+    (handlers,) = program.parent.parent.glob("lib/python*/site-packages/handlers/__init__.py")
+    handlers.write_text("def handle(): ...")
+    ended = await kyc_bot("serve", command=[str(program)])
+    assert (ended.code, ended.out) == (1, "")
+    assert f"{handlers} was replaced, perhaps by another distribution" in ended.err
+    shutil.rmtree(handlers.parent)
+    ended = await kyc_bot("serve", command=[str(program)])
+    assert (ended.code, "handlers is missing beside" in ended.err) == (1, True)
 
 
 @pytest.mark.parametrize(
