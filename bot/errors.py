@@ -80,6 +80,12 @@ class Refusal(StrEnum):
 
     NOT_SURE = "not_sure"
     """Slack did not say in time who this person is."""
+    SLACK_REFUSES_US = "slack_refuses_us"
+    """Slack does not take the bot token, so nobody can be looked up and nothing opened."""
+    WRONG_WORKSPACE = "wrong_workspace"
+    """The bot token is of another workspace than the database, or of a whole organization."""
+    SMILE_ID_REFUSES_US = "smile_id_refuses_us"
+    """Smile ID does not take partner id and API key, so no check can be sent."""
     NO_ACCESS = "no_access"
     NO_RIGHT = "no_right"
     """A role, but not the one to ask for checks."""

@@ -35,6 +35,9 @@ FIELDS: Mapping[Refusal, str] = {
     Refusal.SHARED_CHANNEL: ids.CHANNEL,
     Refusal.CANNOT_POST: ids.CHANNEL,
     Refusal.NOT_SURE: ids.CHANNEL,
+    Refusal.SLACK_REFUSES_US: ids.CHANNEL,
+    Refusal.WRONG_WORKSPACE: ids.CHANNEL,
+    Refusal.SMILE_ID_REFUSES_US: ids.CHANNEL,
     Refusal.NO_RIGHT: ids.CHANNEL,
     Refusal.NO_DETAILS: ids.CHANNEL,
     Refusal.RERUN_MOVED_ON: ids.CHANNEL,
@@ -79,8 +82,10 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
     """Bolt's hook, for listeners and for what stands in front of them. A fault of ours has a code, which is logged."""
     kind = kind_of(body)
     if isinstance(error, Refused):
-        log.info("listener.refused", code=error.code.value, kind=kind)
-        said, plain, field = refusals.refusal_message(error), refusals.plain_sentence(error), FIELDS.get(error.code)
+        bot: Bot = context["bot"]
+        no = bot.causes.true(error)
+        log.info("listener.refused", code=no.code.value, kind=kind)
+        said, plain, field = refusals.refusal_message(no), refusals.plain_sentence(no), FIELDS.get(no.code)
     else:
         code = new_fault_code()
         log.error("listener.failed", code=code, kind=kind, exc_info=error)

@@ -73,11 +73,14 @@ async def remove_message(bot: Bot, body: Mapping[str, Any]) -> None:
 
 
 async def open_modal(bot: Bot, trigger_id: str, view: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Open it at once, since a trigger lives 3 s; None where Slack did not."""
+    """Open it at once, since a trigger lives 3 s; None where Slack did not. Raises Refused where it refuses the bot."""
     try:
         return await bot.slack.open_view(trigger_id=trigger_id, view=view)
     except SlackError as closed:
         log.warning("form.not_opened", error=str(closed))
+        if (refused := bot.causes.refused_by_slack()) is not None:
+            # *Try again* would be untrue.
+            raise refused from closed
         return None
 
 

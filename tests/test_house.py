@@ -63,7 +63,9 @@ BUILDERS = frozenset(
 )
 """The modules below `handlers` that build what is shown, and so may import blocks (docs/architecture.md)."""
 
-KNOW_IDS_OR_THE_TERMINAL = frozenset({"bot.slack.manifest", "bot.runtime.doctor.smile_id", "bot.__main__"})
+KNOW_IDS_OR_THE_TERMINAL = frozenset(
+    {"bot.runtime.greetings", "bot.slack.manifest", "bot.runtime.doctor.smile_id", "bot.__main__"}
+)
 """The manifest names commands and shortcuts by the ids of the blocks; commands print the same sentences."""
 
 

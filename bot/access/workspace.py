@@ -66,6 +66,10 @@ class Workspace:
         """What makes a request foreign; None for one of ours, and while nothing is known to compare it with."""
         return foreign_part(origin, self._remembered) if self._remembered is not None else None
 
+    def misfit(self, answer: Mapping[str, Any]) -> str | None:
+        """Why an answer of `auth.test` does not fit this database; None where it does."""
+        return fault_of(answer, self._remembered)
+
     def verify(self) -> asyncio.Task[None]:
         """Asks Slack, or joins a request under way; never fails."""
         return self._answers.fetch("auth.test")

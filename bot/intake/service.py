@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.access.causes import Causes
 from bot.access.permissions import FRESH_FOR, Permission, Role
 from bot.access.process import Process
 from bot.domain.check.check import EARLIER_NAMED, Check, Request
@@ -77,6 +78,7 @@ class CheckedBefore:
 @dataclass(slots=True, kw_only=True, eq=False)
 class Intake(Process):
     slack: SlackClient
+    causes: Causes
 
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
@@ -86,6 +88,7 @@ class Intake(Process):
     async def require_asking(self, user: str, channel: str | None) -> None:
         """Raises Refused unless this person may ask here, without asking Slack about the channel."""
         await self.require_requester(user)
+        self.causes.require_smile_id()
         if channel is not None and not self.access.is_allowed(channel):
             raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(self.settings.channels))
 
@@ -115,6 +118,7 @@ class Intake(Process):
             return Accepted(ref=known, is_new=False)
         if filled.channel is None:
             raise Refused(Refusal.NO_CHANNEL)
+        self.causes.require_smile_id()
         # Each of them waits for Slack for up to a second, and the answer must leave within three.
         _may, no_place, form = await asyncio.gather(
             self.require_requester(filled.requester),

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -125,3 +126,18 @@ _CALLBACK_WORDS = {
     "not_an_object": "callbacks refused: they are no JSON objects",
     "too_large": "callbacks refused: they are larger than KYC_CALLBACK_MAX_BYTES",
 }
+
+
+def make(
+    signature: SlackSignature, *, metrics: Metrics, health: Health, steady: Callable[[], datetime]
+) -> tuple[SlackDoor, CallbackDoor]:
+    """Both doors of one bot."""
+    refused = partial(RefusedRequests, health=health, steady=steady)
+    return (
+        SlackDoor(
+            signature=signature,
+            requests=refused(what=Degraded.SLACK_SIGNATURE, event="slack.request_refused"),
+            metrics=metrics,
+        ),
+        CallbackDoor(requests=refused(what=Degraded.CALLBACKS, event="callback.refused"), metrics=metrics),
+    )

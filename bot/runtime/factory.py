@@ -14,6 +14,7 @@ from typing import Any, TypedDict, TypeVar
 import aiohttp
 import httpx
 
+from bot.access.causes import Causes
 from bot.access.permissions import Access
 from bot.access.workspace import Workspace
 from bot.domain.applicants import Limits
@@ -49,9 +50,10 @@ from bot.review.cards import ReviewCards
 from bot.review.decisions import ReviewDecisions
 from bot.review.reminders import Reminders
 from bot.review.subscriptions import Subscriptions
+from bot.runtime import doors
 from bot.runtime.backups import Backups
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
-from bot.runtime.doors import CallbackDoor, RefusedRequests, SlackDoor
+from bot.runtime.doors import CallbackDoor, SlackDoor
 from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.metrics import Metrics, read_gauges
@@ -127,8 +129,10 @@ class Bot:
     """For calls in the background, where only a person waits."""
     slack_door: SlackDoor
     callback_door: CallbackDoor
+    smile_id: SmileID
     workspace: Workspace
     access: Access
+    causes: Causes
     id_types: IDTypes
     batches: Batches
     intake: Intake
@@ -262,13 +266,18 @@ async def build(
         ),
     )
     stack.push_async_callback(bundles.close)
+    causes = Causes(
+        access=access,
+        slack_refuses=lambda: health.refusal_of_slack,
+        smile_id_refuses=lambda: Degraded.SMILE_ID_KEY in health.degraded,
+    )
     retry = partial(Retry, sleep=timeouts.answer_sleep)
     process = _Process(database=database, access=access, id_types=id_types, settings=settings, now=now, rng=rng)
 
     # Processes
     id_type_sync = IDTypeSync(**process, smile_id=smile_id)
     await id_type_sync.load()
-    intake = Intake(**process, slack=listener_slack)
+    intake = Intake(**process, slack=listener_slack, causes=causes)
     messages = MessageReader(**process, slack=slack, look_up_seconds=timeouts.look_up_seconds)
     batches = Batches(**process, slack=slack, bundles=bundles)
     answers = AnswerBuilder(intake=intake, messages=messages, batches=batches)
@@ -331,26 +340,24 @@ async def build(
         on_lag=metrics.tick,
     )
 
-    def refused(event: str, what: Degraded) -> RefusedRequests:
-        return RefusedRequests(what=what, health=health, event=event, steady=steady)
-
-    callback_door = CallbackDoor(requests=refused("callback.refused", Degraded.CALLBACKS), metrics=metrics)
+    slack_door, callback_door = doors.make(
+        SlackSignature(settings.slack_signing_secret, slack_time=lambda: slack_clock.theirs(now()).timestamp()),
+        metrics=metrics,
+        health=health,
+        steady=steady,
+    )
     bot = Bot(
         settings=settings,
         timeouts=timeouts,
         database=database,
         slack=listener_slack,
         patient_slack=slack,
-        slack_door=SlackDoor(
-            signature=SlackSignature(
-                settings.slack_signing_secret, slack_time=lambda: slack_clock.theirs(now()).timestamp()
-            ),
-            requests=refused("slack.request_refused", Degraded.SLACK_SIGNATURE),
-            metrics=metrics,
-        ),
+        slack_door=slack_door,
         callback_door=callback_door,
+        smile_id=smile_id,
         workspace=workspace,
         access=access,
+        causes=causes,
         id_types=id_types,
         batches=batches,
         intake=intake,

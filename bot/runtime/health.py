@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import structlog
 
+from bot.errors import REFUSES_US
+
 log = structlog.get_logger(__name__)
 
 
@@ -50,6 +52,12 @@ class Health:
     degraded: dict[str, str] = field(default_factory=dict)
     """In few words: none of it keeps the bot from taking requests."""
 
+    @property
+    def refusal_of_slack(self) -> str | None:
+        """Slack's word for why it refuses the bot token; None while it does not."""
+        fault = self.degraded.get(Degraded.SLACK)
+        return fault if fault in REFUSES_US | _GONE else None
+
     def note(self, what: Degraded, fault: str | None) -> None:
         """Keep the fault of one thing; None: there is none."""
         before = self.degraded.get(what)
@@ -60,6 +68,10 @@ class Health:
         self.degraded[what] = fault
         if before is None or _without_numbers(before) != _without_numbers(fault):
             log.warning("degraded.began", what=what.value, error=fault)
+
+
+_GONE = frozenset({"app_uninstalled", "tokens_revoked"})
+"""Slack's events that say so, which may come before the first call that fails."""
 
 
 def _without_numbers(words: str) -> str:

@@ -9,15 +9,17 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 import uvicorn
 from slack_bolt.async_app import AsyncApp
 
-from bot.errors import CannotListen, SlackError
+from bot.errors import CannotListen
+from bot.runtime import greetings
 from bot.runtime.clock import Clock
 from bot.runtime.factory import Bot, build
 from bot.runtime.socket_mode import SocketMode
@@ -49,6 +51,11 @@ class Endpoints(Protocol):
     def bolt(self, bot: Bot) -> AsyncApp: ...
 
 
+def _say(line: str) -> None:
+    """To standard output, at once: into a journal or a pipe a line would wait for a full buffer."""
+    print(line, flush=True)
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: `serve` decides the order of stopping."""
 
@@ -58,7 +65,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    settings: Settings, endpoints: Endpoints, *, clock: Clock | None = None, announce: Callable[[str], None] = print
+    settings: Settings, endpoints: Endpoints, *, clock: Clock | None = None, announce: Callable[[str], None] = _say
 ) -> None:
     """Run until SIGTERM or SIGINT. Only settings, key and database can keep it from starting.
 
@@ -90,10 +97,11 @@ async def serve(
                 if settings.slack_app_token
                 else None
             )
+            bot.schedule.every(greetings.AGAIN_IN, partial(greetings.ask_again, bot), "smile id's key")
             bot.schedule.start()
             bot.background.spawn(bot.access.refresh())
             bot.background.spawn(_learn_products(bot))
-            bot.background.spawn(_learn_slack_time(bot))
+            bot.background.spawn(greetings.greet(bot, announce))
             if sockets is not None:
                 bot.background.spawn(sockets.keep())
             bot.health.started = True
@@ -113,12 +121,6 @@ async def _learn_products(bot: Bot) -> None:
         if await bot.refresh():
             return
         await asyncio.sleep(RETRY_PRODUCTS.total_seconds())
-
-
-async def _learn_slack_time(bot: Bot) -> None:
-    """From the date on an answer: Slack's first request is verified by it, should our own clock be off."""
-    with suppress(SlackError):
-        await bot.patient_slack.bot_user_id()
 
 
 async def _stop(bot: Bot, servers: AsyncExitStack, sockets: SocketMode | None) -> None:

@@ -30,6 +30,17 @@ class Coded(Protocol):
 
 _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.NOT_SURE: "Slack did not tell me in time whether you may do this. Try again in a moment.",
+    Refusal.SLACK_REFUSES_US: (
+        "Slack refuses my token ({reason}), so I can't open or post anything. Nothing was sent. "
+        "Tell {admin}: the app must be installed again."
+    ),
+    Refusal.WRONG_WORKSPACE: (
+        "I am set up with the token of another workspace, so nobody can use me here. Nothing was sent. Tell {admin}."
+    ),
+    Refusal.SMILE_ID_REFUSES_US: (
+        "Smile ID refuses my partner id or API key, so no check can be sent now. Nothing was sent and nothing was "
+        "charged. Tell {admin}. I ask Smile ID again every minute."
+    ),
     Refusal.NO_ACCESS: "You don't have access yet. Ask {admin} to add you.",
     Refusal.NO_RIGHT: "You can't start checks here. Ask {operator} to add you to the requesters.",
     Refusal.UNKNOWN_REF: "I know no check {ref} that you may see. `/kyc list` shows yours.",

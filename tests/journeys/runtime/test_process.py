@@ -246,6 +246,11 @@ async def test_log_lines_are_json_without_secrets_or_addresses() -> None:
                 "learned",
                 "post",
                 "what",
+                "kind",
+                "seconds",
+                "code",
+                "platform",
+                "words",
             }
         for secret in (*SECRETS, token, "http://", "00000000000", world.environment["KYC_ENCRYPTION_KEYS"]):
             assert secret not in world.log()

@@ -33,6 +33,7 @@ VALUES = {
 }
 """What may stand in a sentence."""
 FACTS: dict[str, object] = {
+    "reason": "token_revoked",
     "admin": MUSA,
     "channel": "kyc-private",
     "channels": [REQUESTS],

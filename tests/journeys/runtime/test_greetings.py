@@ -1,0 +1,75 @@
+"""`serve` says in one line for each platform that it was let in, or why not, and goes on trying."""
+
+import asyncio
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.runtime import greetings
+from bot.sandbox.slack import Fault
+from tests.journeys.site import Site, site
+from tests.journeys.world import journey
+from tests.patience import GIVE_UP_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+SOON = timedelta(milliseconds=10)
+
+
+async def said(world: Site) -> dict[str, str]:
+    """The two lines after the one that says where the bot listens, by platform."""
+    assert world.process is not None
+    assert world.process.stdout is not None
+    found: dict[str, str] = {}
+    for _ in range(2):
+        line = await asyncio.wait_for(world.process.stdout.readline(), GIVE_UP_SECONDS)
+        platform, _, words = line.decode().strip().partition(": ")
+        found[platform] = words
+    return found
+
+
+async def test_both_platforms_let_the_bot_in_and_each_is_a_line() -> None:
+    async with site() as world:
+        lines = await said(world)
+        assert lines["Slack"] == "let in as @kyc-bot in Acme Compliance"
+        assert lines["Smile ID"].startswith("let in as partner 0421 (sandbox, 127.0.0.1)")
+        logged = [json.loads(line) for line in world.log().splitlines()]
+        assert {line["platform"] for line in logged if line["event"] == "platform.let_in"} == {"Slack", "Smile ID"}
+
+
+async def test_wrong_credentials_are_told_with_their_reason_and_without_a_secret() -> None:
+    token, key = "xoxb-not-this-one", "that-of-another-partner"
+    async with site(SLACK_BOT_TOKEN=token, SMILE_ID_API_KEY=key) as world:
+        lines = await said(world)
+        assert lines["Slack"].startswith("refuses the bot token (invalid_auth). Put the app's Bot User OAuth Token")
+        assert lines["Smile ID"].startswith("refuses us (code 2205; sandbox, 127.0.0.1). Smile ID does not accept our")
+        for secret in (token, key):
+            assert secret not in str(lines) + world.log()
+        assert world.log().count('"event": "platform.not_let_in"') == 2
+
+
+async def test_what_is_away_is_told_once_and_again_when_it_is_back(tmp_path: Path, log_lines: io.StringIO) -> None:
+    lines: list[str] = []
+    async with journey(tmp_path) as world:
+        world.slack.fault = lambda _method, _number: Fault.status(503)
+        await world.smile_id.stop()
+        greeting = asyncio.create_task(greetings.greet(world.bot, lines.append, again_in=SOON))
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            await world.slack.wait_for(lambda: len(lines) >= 2 and len(world.slack.calls) >= 4)
+            assert sorted(lines)[0].startswith("Slack: no answer yet (auth.test: HTTP 503)")
+            assert sorted(lines)[1].startswith("Smile ID: no answer yet (")
+            assert len(lines) == 2, "the same words are said once"
+            world.slack.fault = None
+            await world.smile_id.start()
+            await greeting
+        assert sorted(line.split(" as ")[0] for line in lines[2:]) == ["Slack: let in", "Smile ID: let in"]
+
+
+async def test_missing_scopes_and_a_strange_workspace_are_told(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.slack.world.team_id = "T0OTHER0001"
+        found = await greetings.slack(world.bot)
+        assert (found.is_in, "Nobody has a role until it fits." in found.words) == (False, True)
