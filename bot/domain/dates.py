@@ -1,7 +1,7 @@
-"""What every reader of written dates needs: the names of months, and a day only where the calendar has it."""
+"""Written dates (the names of months, and a day only where the calendar has it), and how long something took."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 MONTHS: Mapping[str, int] = {
     name: month
@@ -18,3 +18,8 @@ def read_date(year: str, month: str, day: str, *, months: Mapping[str, int] = MO
         return date(int(year), months.get(month) or int(month), int(day))
     except ValueError:
         return None
+
+
+def seconds_between(then: datetime, now: datetime) -> float:
+    """In milliseconds' precision, for a log; nothing where a clock was set back."""
+    return max(0.0, round((now - then).total_seconds(), 3))

@@ -120,6 +120,14 @@ URGENT = frozenset(
 )
 """Opening and final posts go first."""
 
+ENDS = frozenset(
+    {
+        *(PostKind.RESULT, PostKind.RESULT_UNCONFIRMED, PostKind.FAILURE, PostKind.DECIDED, PostKind.CANCELLED),
+        *(PostKind.UNKNOWN_CODE, PostKind.ID_UNVERIFIED, PostKind.CONTRADICTION, PostKind.APPROVAL_UNCONFIRMED),
+    }
+)
+"""How a check has come out, for the time being: result, failure, decision, or that a person must look."""
+
 OVERTAKEN_BY_FINAL = frozenset({PostKind.NOT_FINAL, PostKind.APPROVAL_UNCONFIRMED})
 """Dropped when a newer event is posted before they were delivered; never rephrased."""
 

@@ -14,13 +14,15 @@ import structlog
 from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.backoff import retry_in
-from bot.domain.outbox import FILES, UPDATES, Message, OperatorAlert, Post, PostKind
+from bot.domain.check.check import Check
+from bot.domain.dates import seconds_between
+from bot.domain.outbox import ENDS, FILES, UPDATES, Message, OperatorAlert, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.builders import Builders, File, Follower
 from bot.outbox.file_delivery import FileDelivery
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.message_delivery import MessageDelivery, UpdateDelivery
-from bot.outbox.outcomes import NO_ACCESS, AccessLost, DeliveryOutcome, Dropped, Failed, PostEnd, Postponed
+from bot.outbox.outcomes import NO_ACCESS, AccessLost, Delivered, DeliveryOutcome, Dropped, Failed, PostEnd, Postponed
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, context_of
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
@@ -111,7 +113,7 @@ class Outbox(Process):
         except SlackRefused as no:
             await self._refused(post, context, no)
         else:
-            await self._settle(post, outcome)
+            await self._settle(post, outcome, context.check)
 
     async def _deliver(self, post: Post, context: Context) -> DeliveryOutcome:
         permission = await self._recipients.may_read(post, context)
@@ -158,12 +160,29 @@ class Outbox(Process):
         operators = self.access.people(Role.ADMIN)
         return PostEnd(post=post, follow=self.followers.get(post.kind), operators=operators, now=self.now())
 
-    async def _settle(self, post: Post, outcome: DeliveryOutcome) -> None:
+    def _report(self, post: Post, check: Check | None) -> None:
+        """What Slack has now; and, where it is how a check ended, that its requester can read it."""
+        now = self.now()
+        log.info(
+            "post.posted",
+            ref=post.ref,
+            post=post.id,
+            kind=post.kind.value,
+            seconds=seconds_between(post.created_at, now),
+        )
+        if post.kind in ENDS and check is not None:
+            # A round that is run again is asked for with a consent of its own.
+            since = check.asked_at if check.round == 1 else check.consent_at
+            log.info("check.delivered", ref=check.ref, state=check.state.value, seconds=seconds_between(since, now))
+
+    async def _settle(self, post: Post, outcome: DeliveryOutcome, check: Check | None = None) -> None:
         await self.database.write(outcome.store, self._end(post))
         if isinstance(outcome, Postponed):
             self.rate_limiter.wake_in(outcome.wait)
             return
-        if outcome.event:
+        if isinstance(outcome, Delivered):
+            self._report(post, check)
+        elif outcome.event:
             log.log(outcome.level, outcome.event, ref=post.ref, post=post.id, error=outcome.why)
         self._without_blocks.discard(post.id)
         del self._refusals[post.id]

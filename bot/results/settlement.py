@@ -12,6 +12,7 @@ from datetime import datetime
 from bot.domain.backoff import first_poll_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
+from bot.domain.dates import seconds_between
 from bot.domain.outbox import Post, PostKind
 from bot.domain.results.assurance import Doubt, doubt_about_approval, liveness_of
 from bot.domain.results.attempt import Attempt, Step
@@ -169,6 +170,14 @@ class Settlement:
             if target in (State.APPROVED, State.REJECTED):
                 checks.keep_liveness(tx, check.ref, liveness_of(check.liveness_images, received.reading.actions))
             checks.move(tx, check.ref, target, reason=reason, reading=received.reading, now=now)
+            tx.tell(
+                "check.result",
+                ref=check.ref,
+                job_id=attempt.job_id,
+                state=target.value,
+                code=received.reading.code,
+                seconds=seconds_between(attempt.sent_at or now, now),
+            )
             refresh.check_changed(tx, check.ref, now=now)
         is_approval = ruling.tell is PostKind.RESULT and target is State.APPROVED
         doubt = self._doubt(checks.get(tx, check.ref)) if is_approval else None

@@ -8,6 +8,7 @@ import structlog
 from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
+from bot.domain.dates import seconds_between
 from bot.domain.results.attempt import Attempt
 from bot.errors import SmileIDError, SmileIDRefused
 from bot.smile_id.interface import Arrival, SmileID
@@ -70,4 +71,5 @@ class Reconciler(Process):
         await self.database.write(
             checkpoints.sent, check.ref, job_id, settings=self.settings, now=now, smile_job_id=smile_job_id
         )
-        log.info("check.sent", ref=check.ref, job_id=job_id, learned=how)
+        seconds = seconds_between(check.asked_at if check.round == 1 else check.consent_at, now)
+        log.info("check.sent", ref=check.ref, job_id=job_id, learned=how, seconds=seconds)

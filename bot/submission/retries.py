@@ -12,6 +12,7 @@ from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
+from bot.domain.dates import seconds_between
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, OperatorAlert, PostKind
 from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
 from bot.outbox import alerts, refresh
@@ -111,4 +112,4 @@ class RetryPolicy(Process):
                 attempts.ask_soon(tx, attempt.job_id, at=now + ASK_ONCE_MORE)
 
         await self.database.write(commit, self.now())
-        log.info("check.failed", ref=check.ref, error=failure)
+        log.info("check.failed", ref=check.ref, error=failure, seconds=seconds_between(check.asked_at, self.now()))

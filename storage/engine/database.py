@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
+import structlog
 
 from bot.errors import DatabaseFault
 from storage.engine.connection import connect, create_private, unusable_as_fault
@@ -29,6 +30,8 @@ __all__ = ["Database", "Transaction", "from_text", "load", "moment_or_none", "pa
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 GROUP_LIMIT = 256
 """Most functions in one commit: the first of them waits for the last."""
@@ -141,6 +144,8 @@ class Database:
             else:
                 job.answered.set_exception(job.error)
                 job.answered.exception()  # counts as heard: a caller that was cancelled cannot hear it
+        for event, facts in group.told:
+            log.info(event, **facts)
         for topic in dict.fromkeys(group.topics):
             for callback in self._subscribers.get(topic, ()):
                 self._loop.call_soon(callback)

@@ -19,7 +19,7 @@ import sqlite_utils
 from bot.errors import DatabaseFault
 from storage.engine.connection import SAVEPOINT, StatementGuard, TrackedConnection, explain, unusable_as_fault
 from storage.engine.sealing import Sealer
-from storage.engine.transaction import Transaction
+from storage.engine.transaction import LogEvent, Transaction
 
 T = TypeVar("T")
 Call = Callable[[Transaction], object]
@@ -42,6 +42,8 @@ class CommitGroup:
 
     jobs: list[WriteJob]
     topics: list[str] = field(default_factory=list)
+    told: list[LogEvent] = field(default_factory=list)
+    """To be logged once they are stored."""
     committed: bool = False
     seconds: float = 0.0
 
@@ -75,7 +77,7 @@ class Connection:
             self._roll_back()
             self.db.conn.execute("BEGIN IMMEDIATE /* writer */")
             for job in group.jobs:
-                self._write(job, group.topics)
+                self._write(job, group)
             self.db.conn.execute("COMMIT /* writer */")
             group.committed = True
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
@@ -83,12 +85,13 @@ class Connection:
         group.seconds = time.perf_counter() - started
         return group
 
-    def _write(self, job: WriteJob, topics: list[str]) -> None:
+    def _write(self, job: WriteJob, group: CommitGroup) -> None:
         woken: list[str] = []
+        told: list[LogEvent] = []
         self.db.conn.execute(f"SAVEPOINT {SAVEPOINT} /* writer */")
         try:
             with unusable_as_fault():
-                job.result = self._run(job.call, Transaction(self.db, self._sealer, woken))
+                job.result = self._run(job.call, Transaction(self.db, self._sealer, woken, told))
         except BaseException as error:
             if not self.db.conn.in_transaction:
                 raise _TransactionEnded(job) from error
@@ -99,11 +102,12 @@ class Connection:
         if not self.db.conn.in_transaction:
             raise _TransactionEnded(job)
         self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
-        topics.extend(woken)
+        group.topics.extend(woken)
+        group.told.extend(told)
 
     def _give_up(self, group: CommitGroup, error: BaseException) -> None:
         """Nothing of the group is stored: a fresh error for each caller, but its own for the culprit's."""
-        group.topics = []
+        group.topics, group.told = [], []
         for job in group.jobs:
             job.error = _nothing_stored(error)
         if isinstance(error, _TransactionEnded) and error.__cause__ is not None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 import sqlite_utils
 
@@ -78,18 +78,32 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
     return hint if isinstance(hint, type) and (hint is bool or issubclass(hint, Enum)) else None
 
 
+class LogEvent(NamedTuple):
+    """What is logged once it is stored."""
+
+    event: str
+    facts: Mapping[str, object]
+
+
 class Transaction:
     """One savepoint of the writer's transaction, or one reader's snapshot.
 
     Worth nothing once the function that got it has returned.
     """
 
-    __slots__ = ("_topics", "db", "sealer")
+    __slots__ = ("_told", "_topics", "db", "sealer")
 
-    def __init__(self, db: sqlite_utils.Database, sealer: Sealer, topics: list[str] | None) -> None:
+    def __init__(
+        self,
+        db: sqlite_utils.Database,
+        sealer: Sealer,
+        topics: list[str] | None,
+        told: list[LogEvent] | None = None,
+    ) -> None:
         self.db = db
         self.sealer = sealer
         self._topics = topics  # what is woken; a reader has none
+        self._told = told  # what is logged after the commit
 
     def rows(self, sql: str, /, **params: object) -> list[sqlite3.Row]:
         """All rows of one statement.
@@ -154,6 +168,11 @@ class Transaction:
         if self._topics is None:
             raise RuntimeError("only a function given to write() may wake a topic")
         self._topics.append(topic)
+
+    def tell(self, event: str, /, **facts: object) -> None:
+        """Log this event after the commit: what was rolled back has not happened. Ids, states and durations alone."""
+        if self._told is not None:
+            self._told.append(LogEvent(event, facts))
 
     def _execute(self, sql: str, params: dict[str, object]) -> sqlite3.Cursor:
         # After an `INSERT OR ROLLBACK` whose failure was forgiven, a statement would commit by itself.
