@@ -17,12 +17,14 @@ log = structlog.get_logger(__name__)
 
 
 async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """Send, send repeats too, pause, resume, cancel; the outbox updates the message."""
+    """Send, send repeats or hidden rows too, pause, resume, cancel; the outbox updates the message."""
     await ack()
     user, batch_id = body["user"]["id"], str(action["value"])
     acts: dict[str, Callable[[], Awaitable[None]]] = {
-        ids.BATCH_CONFIRM: lambda: bot.batches.confirm(user, batch_id, with_repeats=False),
-        ids.BATCH_CONFIRM_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True),
+        ids.BATCH_CONFIRM: lambda: bot.batches.confirm(user, batch_id, with_repeats=False, with_hidden=False),
+        ids.BATCH_CONFIRM_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True, with_hidden=False),
+        ids.BATCH_CONFIRM_HIDDEN: lambda: bot.batches.confirm(user, batch_id, with_repeats=False, with_hidden=True),
+        ids.BATCH_CONFIRM_HIDDEN_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True, with_hidden=True),
         ids.BATCH_PAUSE: lambda: bot.batches.pause(user, batch_id),
         ids.BATCH_RESUME: lambda: bot.batches.resume(user, batch_id),
         ids.BATCH_CANCEL: lambda: bot.batches.cancel(user, batch_id),

@@ -108,15 +108,16 @@ def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[Bat
     return tx.update("batches", f"id = :id AND state IN ({states})", {"id": batch_id}, state=target, ended_at=ended_at)
 
 
-def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now: datetime) -> bool:
+def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime) -> bool:
     """Every customer of the file has agreed, says the requester. False when it is no longer to be confirmed."""
-    # Both buttons of a preview may be pressed at once, with and without the repeats: the first one counts.
+    # Two buttons of a preview may be pressed at once, with and without the repeats: the first one counts.
     changed = tx.update(
         "batches",
         "id = :id AND state = 'preview'",
         {"id": batch_id},
         state=BatchState.CONFIRMED,
         with_repeats=with_repeats,
+        with_hidden=with_hidden,
         consent_at=now,
         consent_by=by,
         consent_notice=CONSENT_NOTICE,

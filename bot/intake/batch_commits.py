@@ -26,23 +26,39 @@ def preview_of(
     tx: Transaction, reading: ReadApplicants, id_types: IDTypes, settings: Settings, *, since: datetime | None
 ) -> dict[str, Any]:
     """Faults and repeats by row. Checks since `since` count as earlier ones; None: no check does."""
-    repeats = []
+    repeats: dict[bool, list[list[Any]]] = {False: [], True: []}
     for one in reading.applicants:
         if one.repeats is not None:
-            repeats.append([one.row, f"the same person as row {one.repeats}"])
+            repeats[one.hidden].append([one.row, f"the same person as row {one.repeats}"])
         elif since is not None and _checked_before(tx, one, id_types, settings, since):
-            repeats.append([one.row, "checked before"])
+            repeats[one.hidden].append([one.row, "checked before"])
     return {
         "table": reading.table,
+        "sheet": reading.sheet,
+        "above": list(reading.unseen.above),
+        "hidden": _hidden(reading, repeats[True]),
         "faults": [
             [found.row, found.column, encode_fault(found.fault.code, found.fault.facts)]
             for one in reading.applicants
             for found in one.faults
+            if not one.hidden
         ],
-        "repeats": repeats,
+        "repeats": repeats[False],
         "ignored": list(reading.ignored_columns),
         "unused": reading.unused_photos,
         "digest": digest(reading),
+    }
+
+
+def _hidden(reading: ReadApplicants, repeats: list[list[Any]]) -> dict[str, Any]:
+    faultless = {one.row for one in reading.applicants if one.hidden and not one.faults}
+    repeats = [[row, why] for row, why in repeats if row in faultless]
+    return {
+        "sheets": list(reading.unseen.sheets),
+        "columns": list(reading.unseen.columns.values()),
+        "rows": list(reading.hidden_rows),
+        "ready": len(faultless) - len(repeats),
+        "repeats": repeats,
     }
 
 
@@ -57,7 +73,10 @@ def _checked_before(tx: Transaction, one: Applicant, id_types: IDTypes, settings
 def digest(reading: ReadApplicants) -> str:
     """Changes when the files no longer say what was confirmed. Kept sealed: an ID number can be guessed from a hash."""
     rows = [
-        [one.row, one.country, one.id_type, dict(one.texts), one.customer_reference, str(one.selfie), str(one.liveness)]
+        [
+            *(one.row, one.country, one.id_type, dict(one.texts), one.customer_reference),
+            *(str(one.selfie), str(one.liveness), *(["hidden"] if one.hidden else [])),
+        ]
         for one in reading.applicants
     ]
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
@@ -100,9 +119,9 @@ def move(
     return True
 
 
-def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, now: datetime) -> bool:
+def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime) -> bool:
     """The requester says that every customer of the file has agreed. False when another click was first."""
-    if not batches.confirm(tx, batch_id, by=by, with_repeats=with_repeats, now=now):
+    if not batches.confirm(tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)
     refresh.batch_changed(tx, batch_id, now=now)

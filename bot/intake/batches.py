@@ -61,13 +61,18 @@ class Batches(Process):
         audit.record(tx, at=now, actor=incoming.user, act="batch.asked", ref=batch_id)
         return batch_id, True
 
-    async def confirm(self, user: str, batch_id: str, *, with_repeats: bool) -> None:
+    async def confirm(self, user: str, batch_id: str, *, with_repeats: bool, with_hidden: bool) -> None:
         """The requester says that every customer has agreed. Raises Refused."""
         batch = await self._known(batch_id)
         if batch.requester != user:
             raise Refused(Refusal.BATCH_NOT_YOURS)
         if not await self.database.write(
-            batch_commits.confirm, batch_id, by=user, with_repeats=with_repeats, now=self.now()
+            batch_commits.confirm,
+            batch_id,
+            by=user,
+            with_repeats=with_repeats,
+            with_hidden=with_hidden,
+            now=self.now(),
         ):
             raise Refused(Refusal.BATCH_MOVED_ON)
 
@@ -159,7 +164,7 @@ class Batches(Process):
         now = self.now()
         since = now - self.settings.seen_before if self.settings.seen_before else None
         preview = await self.database.read(batch_commits.preview_of, reading, self.id_types, self.settings, since=since)
-        total = len(reading.applicants)
+        total = sum(not one.hidden for one in reading.applicants)
         await self.database.write(batch_commits.show_preview, batch.id, preview, total=total, now=now)
         log.info("batch.read", batch=batch.id, rows=total)
 
@@ -168,8 +173,7 @@ class Batches(Process):
         reading = await self._read(batch)
         if batch_commits.digest(reading) != batch.preview["digest"]:
             raise FileUnusable(FileCode.CHANGED)
-        left_out = {int(row) for row, _why in batch.preview["repeats"]} if not batch.with_repeats else set()
-        ready = [one for one in reading.applicants if not one.faults and one.row not in left_out]
+        ready = _chosen(batch, reading)
         for start in range(0, len(ready), CHUNK):
             await self.database.write(self._insert, batch, ready[start : start + CHUNK], self.now())
 
@@ -188,6 +192,17 @@ class Batches(Process):
         known = batches.rows_known(tx, batch.id)
         for applicant in (one for one in applicants if one.row not in known):
             lifecycle.accept(tx, _request(batch, applicant), ref=free_reference(tx, self.rng), now=now)
+
+
+def _chosen(batch: Batch, reading: ReadApplicants) -> list[Applicant]:
+    """The rows that can be sent, as the requester chose them."""
+    repeats = [*batch.preview["repeats"], *batch.preview.get("hidden", {}).get("repeats", ())]
+    left_out = set() if batch.with_repeats else {int(row) for row, _why in repeats}
+    return [
+        one
+        for one in reading.applicants
+        if not one.faults and one.row not in left_out and (batch.with_hidden or not one.hidden)
+    ]
 
 
 def _request(batch: Batch, applicant: Applicant) -> Request:

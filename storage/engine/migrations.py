@@ -658,3 +658,9 @@ def m0013_inbox(db: Database) -> None:
         "UPDATE posts SET kind = 'answer' WHERE kind = 'unanswered'",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0014_hidden_rows(db: Database) -> None:
+    """Whether a batch is sent with the rows that its workbook hides; so far they were taken for any others."""
+    db.execute("ALTER TABLE batches ADD COLUMN with_hidden INTEGER NOT NULL DEFAULT 0 CHECK (with_hidden IN (0, 1))")

@@ -96,9 +96,14 @@ class Batch:
     ready: int
     repeats: int
     with_repeats: bool
+    """The requester chose to send what looks like a repeat, too."""
+    with_hidden: bool
+    """The requester chose to send the rows that their spreadsheet program does not show, too."""
     consent_at: datetime | None
     consent_by: str | None
     asked_at: datetime
     tries: int
     preview: Mapping[str, Any] = field(repr=False)
-    """`faults` (row, column, words), `repeats` (row, why), `ignored` columns, `unused` photos, `print` of the rows."""
+    """`faults` (row, column, words), `repeats` (row, why), `ignored` columns, `unused` photos, `digest` of the rows,
+    the `sheet` that was read, rows `above` the header, and of what is `hidden`: `sheets`, `columns`, `rows`, how many
+    rows are `ready` and which are `repeats`. Rows that are hidden stand nowhere else."""

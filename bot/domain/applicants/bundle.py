@@ -109,8 +109,10 @@ class Bundle:
         """Every photo inside a cell that is one; the others are faults of their rows."""
         table = open_table(sources.table, self.id_types, self.limits)
         columns = read_header(table.header, self.id_types)
-        for count, (row, cells) in enumerate(table.rows()):
-            if count >= self.limits.rows:
+        count = 0
+        for row, cells, hidden in table.rows():
+            count += not hidden
+            if count > self.limits.rows:
                 return
             for what, column in (("selfie", SELFIE_BASE64), ("liveness", LIVENESS_BASE64)):
                 for position, part in enumerate(parts_of(columns.cell(cells, column))[: LIVENESS_IMAGES + 1]):

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.applicants.model import EMPTY, Cell, shown
@@ -40,6 +40,7 @@ _SYNONYMS = {
     LIVENESS_BASE64: "liveness images base64, liveness photos base64",
 }
 _NUMBER_ENDINGS = ("number", "no", "num")
+_NAMED = 5
 _NUMBERED = re.compile(r"liveness(?:image|photo|picture)?([0-8])")
 
 
@@ -92,7 +93,7 @@ def find_type(country: str, name: str, id_types: IDTypes) -> IDType | None:
     return found[0] if len(found) == 1 and wanted else None
 
 
-def field_of(name: str, type_names: Iterable[str]) -> str | None:
+def field_of(name: str, type_names: Collection[str]) -> str | None:
     """Our field for one header, None if there is none."""
     wanted = normal(name)
     known = _KNOWN.get(wanted)
@@ -114,21 +115,29 @@ def type_names(id_types: IDTypes) -> frozenset[str]:
     return frozenset(name for entry in id_types.offered() for name in names_of(entry))
 
 
-def known(header: Sequence[str], id_types: IDTypes) -> int:
-    """How many columns of this header mean something; 0 when too few do for it to be a header of applicants."""
-    names = type_names(id_types)
+def known(header: Sequence[str], names: Collection[str]) -> int:
+    """How many columns of this header mean something; 0 when too few do for it to be a header of applicants.
+
+    `names` are those of `type_names`.
+    """
     fields = {field_of(name, names) for name in header} - {None}
     return len(fields) if "id_number" in fields or len(fields) > 1 else 0
 
 
-def read_header(header: Sequence[str], id_types: IDTypes) -> Columns:
-    """Raises FileUnusable for a field named twice or a column that must be there."""
+def read_header(header: Sequence[str], id_types: IDTypes, *, hidden: Mapping[int, str] | None = None) -> Columns:
+    """Raises FileUnusable for a field named twice or a column that must be there.
+
+    `hidden` columns, by their place, are empty in `header`; they are no unknown ones.
+    """
     names = type_names(id_types)
+    hidden = hidden or {}
     at: dict[str, int] = {}
     ignored: list[str] = []
     last = max((place for place, name in enumerate(header) if name.strip()), default=-1)
     for place, name in enumerate(header[: last + 1]):
         field = field_of(name, names)
+        if field is None and place in hidden:
+            continue
         if field is None:
             ignored.append(shown(name) if name.strip() else f"column {place + 1} (no name)")
         elif field in at:
@@ -140,17 +149,19 @@ def read_header(header: Sequence[str], id_types: IDTypes) -> Columns:
     if "id_number" in at and "id_type" not in at:
         implied = _bare(normal(header[at["id_number"]]))
         implied = implied if implied in names else ""
-    _check_needed(at, implied)
+    _check_needed(at, implied, hidden)
     return Columns(
         at=at, named={field: shown(header[place]) for field, place in at.items()}, ignored=tuple(ignored),
         implied_type=implied,
     )  # fmt: skip
 
 
-def _check_needed(at: Mapping[str, int], implied: str) -> None:
+def _check_needed(at: Mapping[str, int], implied: str, hidden: Mapping[int, str]) -> None:
     missing = [field for field in ("country", "id_number") if field not in at]
     if "id_type" not in at and not implied:
         missing.append("id_type")
+    if missing and hidden:
+        raise FileUnusable(FileCode.COLUMNS_HIDDEN, columns=missing, names=list(hidden.values())[:_NAMED])
     if missing:
         raise FileUnusable(FileCode.COLUMNS_MISSING, columns=missing)
 

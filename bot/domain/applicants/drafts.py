@@ -1,6 +1,6 @@
 """From a row of cells to what the form would hold, before photos are matched."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,17 +13,21 @@ from bot.domain.applicants.columns import (
     Columns,
     find_type,
 )
-from bot.domain.applicants.model import EMPTY, Cell, CellKind, Limits, Table, too_large
+from bot.domain.applicants.model import EMPTY, Cell, CellKind, Limits, Table, TableRow, too_large
 from bot.domain.applicants.values import country_of, decode, parts_of, text_of
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.request import LIVENESS_IMAGES, check_number
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.errors import FileCode, FileUnusable, PhotoCode
 
+_LONGEST_TEXT = 32_767
+"""Of a cell in Excel."""
+
 
 @dataclass(slots=True, kw_only=True)
 class ApplicantDraft:
     row: int
+    hidden: bool
     entry: IDType | None = None
     country: str = ""
     texts: dict[str, str] = field(repr=False, default_factory=dict)
@@ -50,16 +54,38 @@ class ApplicantDraft:
         return tuple(dict.fromkeys(number for number in (typed, kept) if number))
 
 
-def drafts(table: Table, columns: Columns, *, id_types: IDTypes, limits: Limits) -> Iterator[ApplicantDraft]:
-    """Raises FileUnusable as soon as there are too many rows, or too much in them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafts:
+    """The rows of a table."""
+
+    shown: Sequence[ApplicantDraft]
+    hidden: Sequence[ApplicantDraft]
+    """None where there is no room for all of them beside those that are shown."""
+    hidden_rows: tuple[int, ...]
+    """Numbers of all hidden rows."""
+
+
+def drafts(table: Table, columns: Columns, *, id_types: IDTypes, limits: Limits) -> Drafts:
+    """Raises FileUnusable as soon as there are too many rows that are shown, or too much in them.
+
+    Many hidden rows are no fault: whoever filters a long list down to a short one asks for the short one.
+    """
+    found: dict[bool, list[ApplicantDraft]] = {False: [], True: []}
+    hidden_rows: list[int] = []
     chars = 0
-    for count, (row, cells) in enumerate(table.rows(), start=1):
-        if count > limits.rows:
+    for row in table.rows():
+        if row.hidden:
+            hidden_rows.append(row.number)
+        if len(found[row.hidden]) == limits.rows:
+            if row.hidden:
+                continue
             raise FileUnusable(FileCode.TOO_MANY_ROWS, most=limits.rows)
-        chars += _chars_outside_photos(cells, columns)
+        chars += _chars_outside_photos(row.cells, columns)
         if chars > limits.table_bytes:
             raise too_large(limits.table_bytes)
-        yield _draft(row, cells, columns, len(table.header), id_types=id_types, limits=limits)
+        found[row.hidden].append(_draft(row, columns, len(table.header), id_types=id_types, limits=limits))
+    fits = len(found[False]) + len(hidden_rows) <= limits.rows
+    return Drafts(shown=found[False], hidden=found[True] if fits else [], hidden_rows=tuple(hidden_rows))
 
 
 def _chars_outside_photos(cells: Sequence[Cell], columns: Columns) -> int:
@@ -67,13 +93,13 @@ def _chars_outside_photos(cells: Sequence[Cell], columns: Columns) -> int:
     return sum(len(cell.text) + sum(map(len, cell.parts)) for place, cell in enumerate(cells) if place not in inline)
 
 
-def _draft(
-    row: int, cells: Sequence[Cell], columns: Columns, width: int, *, id_types: IDTypes, limits: Limits
-) -> ApplicantDraft:
-    draft, cell = ApplicantDraft(row=row), partial(columns.cell, cells)
+def _draft(row: TableRow, columns: Columns, width: int, *, id_types: IDTypes, limits: Limits) -> ApplicantDraft:
+    draft, cell = ApplicantDraft(row=row.number, hidden=row.hidden), partial(columns.cell, row.cells)
 
     def text(name: str) -> str:
-        value, fault = text_of(name, cell(name), draft.entry)
+        found = cell(name)
+        # Far beyond what any field takes; the whole of a book in one cell would take a second to look at.
+        value, fault = text_of(name, found._replace(text=found.text[:_LONGEST_TEXT]), draft.entry)
         draft.fault(name, fault)
         return value
 
@@ -85,7 +111,7 @@ def _draft(
     draft.selfie = text("selfie")
     draft.liveness = _liveness(draft, {name: cell(name) for name in ("liveness", *NUMBERED_LIVENESS)})
     _read_inline(draft, cell(SELFIE_BASE64), cell(LIVENESS_BASE64), limits)
-    if any(extra != EMPTY and extra.text.strip() for extra in cells[width:]):
+    if any(extra != EMPTY and extra.text.strip() for extra in row.cells[width:]):
         draft.fault("row", FieldFault(FieldCode.ROW_TOO_WIDE))
     return draft
 

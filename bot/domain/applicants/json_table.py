@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.domain.applicants.encoding import OpenTable, table_text, zero_byte
-from bot.domain.applicants.model import EMPTY, Cell, CellKind, Limits, Table, check_width
+from bot.domain.applicants.model import EMPTY, Cell, CellKind, Limits, Table, TableRow, check_width
 from bot.errors import FileCode, FileUnusable
 
 _DEPTH = 4
@@ -35,9 +35,9 @@ def read_json(opened: OpenTable, name: str, *, limits: Limits) -> Table:
             break
     header = tuple(keys)
 
-    def rows() -> Iterator[tuple[int, list[Cell]]]:
+    def rows() -> Iterator[TableRow]:
         for number, found in _objects(opened, name, limits):
-            yield number, [_cell(found[key]) if key in found else EMPTY for key in header]
+            yield TableRow(number, [_cell(found[key]) if key in found else EMPTY for key in header])
 
     return Table(name=name, header=header, rows=rows)
 

@@ -79,15 +79,38 @@ class Cell(NamedTuple):
 EMPTY = Cell()
 
 
+class TableRow(NamedTuple):
+    number: int
+    """As people see it: in a spreadsheet the first is 1, in JSON it is the position from 1."""
+    cells: Sequence[Cell]
+    """In the header's order, fewer or more."""
+    hidden: bool = False
+    """By a filter or by hand: a spreadsheet program does not show it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """What stands in a table and is not acted on: parts of a workbook that its program does not show, and titles."""
+
+    sheets: tuple[str, ...] = field(repr=False, default=())
+    columns: Mapping[int, str] = field(repr=False, default_factory=dict)
+    """Place from 0, and what heads it."""
+    above: tuple[int, ...] = ()
+    """Numbers of the rows above the header."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A header and rows that can be read as often as needed, one at a time."""
 
     name: str = field(repr=False)
+    sheet: str = field(repr=False, default="")
+    """Of a workbook, the one that is read."""
     header: tuple[str, ...]
-    rows: Callable[[], Iterator[tuple[int, Sequence[Cell]]]]
-    """Row number as people see it, and cells in the header's order, fewer or more. Blank rows are left out.
-    Raises FileUnusable while it is read."""
+    """Empty where a column is hidden."""
+    rows: Callable[[], Iterator[TableRow]]
+    """Blank rows are left out, hidden ones are not. Raises FileUnusable while it is read."""
+    unseen: Unseen = Unseen()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +150,10 @@ class Applicant:
     liveness: tuple[PhotoSource, ...]
     faults: tuple[RowFault, ...]
     repeats: int | None
-    """An earlier row of this table with the same ID number of the same type, or the same customer reference."""
+    """Another row of this table with the same ID number of the same type, or the same customer reference: an earlier
+    one, or for a hidden row also one that is shown."""
+    hidden: bool = False
+    """Nobody saw this row when the file was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +162,15 @@ class ReadApplicants:
 
     table: str = field(repr=False)
     """Name of the table, for people."""
+    sheet: str = field(repr=False)
+    """Of a workbook, the one that was read; else empty."""
     applicants: tuple[Applicant, ...]
+    """Hidden ones too, as long as there is room for them beside those that are shown."""
     ignored_columns: tuple[str, ...]
     unused_photos: int
+    unseen: Unseen
+    hidden_rows: tuple[int, ...]
+    """Numbers of all rows that are hidden."""
 
 
 def shown(name: str) -> str:

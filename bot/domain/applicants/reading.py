@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_header
-from bot.domain.applicants.drafts import ApplicantDraft, drafts
+from bot.domain.applicants.drafts import ApplicantDraft, Drafts, drafts
 from bot.domain.applicants.matching import Match, PhotoMatcher, Picture, pictures
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile, shown
 from bot.domain.applicants.sources import locate, open_table
@@ -24,21 +24,21 @@ def read(
     """
     sources = locate(files, limits)
     table = open_table(sources.table, id_types, limits)
-    columns = read_header(table.header, id_types)
-    rows = list(drafts(table, columns, id_types=id_types, limits=limits))
-    if not rows:
+    columns = read_header(table.header, id_types, hidden=table.unseen.columns)
+    rows = drafts(table, columns, id_types=id_types, limits=limits)
+    if not rows.shown and not rows.hidden_rows:
         raise FileUnusable(FileCode.NO_ROWS)
     found = pictures(sources.archives, loose, sources.table)
-    matches = PhotoMatcher(rows, found, inner_zips=sources.inner_zips).matches()
+    matched = list(_matched(rows, found, inner_zips=sources.inner_zips))
     table_id = sources.table.file.file_id
     seen: dict[tuple[str, ...], int] = {}
     applicants = []
-    for draft, matched in zip(rows, matches, strict=True):
-        selfie, liveness = (list(_infos(draft, matched, table_id, what)) for what in ("selfie", "liveness"))
+    for draft, match in matched:
+        selfie, liveness = (list(_infos(draft, match, table_id, what)) for what in ("selfie", "liveness"))
         form = _form(draft, selfie=[info for _, info in selfie], liveness=[info for _, info in liveness])
         parsed = parse(form, id_types, today=today, liveness_required=limits.liveness_required)
         same = [seen.setdefault(key, draft.row) for key in _keys(draft, parsed)]
-        faults = _faults(draft, matched, parsed).items()
+        faults = _faults(draft, match, parsed).items()
         applicants.append(
             Applicant(
                 row=draft.row,
@@ -52,14 +52,27 @@ def read(
                     RowFault(row=draft.row, column=columns.called(name), fault=fault) for name, fault in faults
                 ),
                 repeats=min((row for row in same if row != draft.row), default=None),
+                hidden=draft.hidden,
             )
         )
     return ReadApplicants(
         table=shown(table.name),
-        applicants=tuple(applicants),
+        sheet=table.sheet,
+        applicants=tuple(sorted(applicants, key=lambda one: one.row)),
         ignored_columns=columns.ignored,
-        unused_photos=_unused(found, matches),
+        unused_photos=_unused(found, [match for _draft, match in matched]),
+        unseen=table.unseen,
+        hidden_rows=rows.hidden_rows,
     )
+
+
+def _matched(rows: Drafts, found: Sequence[Picture], *, inner_zips: bool) -> Iterator[tuple[ApplicantDraft, Match]]:
+    """Rows that are shown come first, and what is hidden has no claim to their photos."""
+    yield from zip(rows.shown, PhotoMatcher(rows.shown, found, inner_zips=inner_zips).matches(), strict=True)
+    if rows.hidden:
+        everybody = [*rows.shown, *rows.hidden]
+        matches = PhotoMatcher(everybody, found, inner_zips=inner_zips).matches()
+        yield from zip(rows.hidden, matches[len(rows.shown) :], strict=True)
 
 
 def _unused(found: Sequence[Picture], matches: Sequence[Match]) -> int:

@@ -8,10 +8,11 @@ from functools import partial
 from typing import BinaryIO, cast
 
 from bot.domain.applicants.archive import BROKEN, Archive
-from bot.domain.applicants.columns import known, read_header
+from bot.domain.applicants.columns import known, read_header, type_names
 from bot.domain.applicants.csv_table import read_csv
 from bot.domain.applicants.json_table import read_json
 from bot.domain.applicants.model import Limits, SourceFile, Table, shown, too_large
+from bot.domain.applicants.variants import HEAD, is_workbook, refuse_beginning
 from bot.domain.applicants.xlsx_table import read_xlsx
 from bot.domain.check.file_kinds import TABLES, UNREAD_TABLES, FileKind, kind_by_name
 from bot.domain.id_types.id_types import IDTypes
@@ -84,12 +85,15 @@ def _only(
 
 def open_table(found: TableLocation, id_types: IDTypes, limits: Limits) -> Table:
     """The table, its header read. Raises FileUnusable; so does reading its rows."""
-    knows = partial(known, id_types=id_types)
+    knows = partial(known, names=type_names(id_types))
     if found.size > limits.zip_bytes:
         raise too_large(limits.table_bytes)
-    if found.kind is FileKind.XLSX:
-        return read_xlsx(_seekable(found, limits), found.name, limits=limits, known=knows)
     opened = partial(_opened, found)
+    with opened() as content:
+        head = content.read(HEAD)
+    if found.kind is FileKind.XLSX or is_workbook(head):
+        return read_xlsx(_seekable(found, limits), found.name, limits=limits, known=knows)
+    refuse_beginning(head, found.name)
     if found.kind is FileKind.JSON:
         return read_json(opened, found.name, limits=limits)
     table = read_csv(opened, found.name, limits=limits, known=knows)

@@ -52,7 +52,7 @@ def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, FieldFau
         case CellKind.NUMBER:
             return text, _number_fault(field, text, entry)
         case CellKind.DATE:
-            return text, None if field == "dob" else FieldFault(FieldCode.STORED_AS_DATE)
+            return _text(field, text) if field == "dob" else (text, FieldFault(FieldCode.STORED_AS_DATE))
         case CellKind.FORMULA:
             return "", FieldFault(FieldCode.FORMULA)
         case CellKind.ERROR:

@@ -1,132 +1,72 @@
-"""An Excel workbook as a table, through openpyxl; checked as a zip before openpyxl sees it."""
+"""An Excel workbook as a table: its one sheet that is shown and looks like applicants."""
 
-import io
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, time
-from typing import Any, BinaryIO
-from xml.etree.ElementTree import ParseError  # only the error: openpyxl parses, with defusedxml
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
-import openpyxl
-from openpyxl.cell.read_only import EmptyCell
-
-from bot.domain.applicants.archive import BROKEN, Archive
-from bot.domain.applicants.model import EMPTY, MAX_COLUMNS, Cell, CellKind, Limits, Table, shown, too_large
+from bot.domain.applicants.header import Header, Known, find_header
+from bot.domain.applicants.model import EMPTY, Cell, Limits, Table, TableRow, Unseen, check_width, shown
+from bot.domain.applicants.sheet import Sheet
+from bot.domain.applicants.workbook import Workbook
 from bot.errors import FileCode, FileUnusable
 
-_BROKEN = (*BROKEN, ParseError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, SyntaxError)
-"""What damaged workbooks raise in openpyxl, as fuzzing showed: it trusts the XML to be Excel's."""
-_OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
-_SHEETS = 50
-_UNPACKED_TIMES = 4
-"""A sheet's XML is several times the size of its zip; more than this many times `table_bytes` is no list of people."""
+_NAMED = 5
+_SHEETS = 100
 
 
-def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Callable[[list[str]], int]) -> Table:
-    """`known` counts the columns of a header that mean something. Raises FileUnusable."""
-    _guard(content, name, limits)
-    found = [(title, header) for title, header in _headers(content, name) if known(list(header))]
+def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Known) -> Table:
+    """Sheets, columns and rows that are hidden are named and not read. Raises FileUnusable."""
+    book = Workbook(content, name, limits)
+    parts = book.sheets()
+    hidden_sheets = tuple(shown(part.title) for part in parts if part.hidden)
+    sheets = [Sheet(book, part) for part in parts if not part.hidden][:_SHEETS]
+    found = [(sheet, header) for sheet in sheets if (header := find_header(_shown_cells(sheet), known))]
+    if not found and hidden_sheets:
+        raise FileUnusable(FileCode.NO_COLUMNS_SHOWN, names=list(hidden_sheets[:_NAMED]))
     if not found:
         raise FileUnusable(FileCode.NO_KNOWN_COLUMNS)
     if len(found) > 1:
-        first, second = shown(found[0][0]), shown(found[1][0])
+        first, second = (shown(sheet.title) for sheet, _header in found[:2])
         raise FileUnusable(FileCode.SEVERAL_SHEETS, first=first, second=second)
-    title, header = found[0]
+    sheet, header = found[0]
+    check_width(len(header.names))
 
-    def rows() -> Iterator[tuple[int, list[Cell]]]:
-        lines = _lines(content, name, title)
-        next(lines, None)
-        yield from lines
+    def rows() -> Iterator[TableRow]:
+        book.begin_reading()
+        return _rows(sheet, header)
 
-    return Table(name=name, header=header, rows=rows)
-
-
-def _guard(content: BinaryIO, name: str, limits: Limits) -> None:
-    if content.seek(0, io.SEEK_END) > limits.table_bytes:
-        raise too_large(limits.table_bytes)
-    content.seek(0)
-    if content.read(4) == _OLD_OR_LOCKED:
-        raise FileUnusable(FileCode.WORKBOOK_PROTECTED, name=shown(name))
-    entries = Archive.opened(content, name, limits).entries
-    # Pictures in the workbook are never opened; openpyxl may parse everything else.
-    parsed = sum(entry.size for entry in entries if not entry.path.casefold().startswith("xl/media/"))
-    if parsed > _UNPACKED_TIMES * limits.table_bytes:
-        raise too_large(limits.table_bytes)
+    return Table(
+        name=name,
+        sheet=shown(sheet.title),
+        header=header.names,
+        rows=rows,
+        unseen=Unseen(sheets=hidden_sheets, columns=_hidden_columns(sheet, header), above=header.above),
+    )
 
 
-def _headers(content: BinaryIO, name: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The first row with anything in it, of each sheet."""
-    return [
-        (title, tuple(cell.text for cell in header[1]))
-        for title in _titles(content, name)
-        if (header := next(_lines(content, name, title), None))
-    ]
+def _shown_cells(sheet: Sheet) -> Iterable[tuple[int, list[str]]]:
+    return (
+        (row.number, [cell.text for cell in cells])
+        for row in sheet.rows()
+        if not row.hidden and (cells := _without_hidden(sheet, row))
+    )
 
 
-def _open(content: BinaryIO) -> Any:
-    content.seek(0)
-    # Filters are the whole process's; two threads here at once can only leave this very filter in place.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"openpyxl\.")
-        return openpyxl.load_workbook(content, read_only=True, keep_links=False)
-
-
-def _titles(content: BinaryIO, name: str) -> list[str]:
-    try:
-        book = _open(content)
-        return [sheet.title for sheet in book.worksheets if hasattr(sheet, "iter_rows")][:_SHEETS]
-    except _BROKEN as fault:
-        raise FileUnusable(FileCode.WORKBOOK_DAMAGED, name=shown(name)) from fault
-
-
-def _lines(content: BinaryIO, name: str, title: str) -> Iterator[tuple[int, list[Cell]]]:
-    """Rows that are not blank. The dimension that the sheet claims is not believed."""
-    try:
-        sheet = _open(content)[title]
-        sheet.reset_dimensions()
-        for number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
-            cells = _cells(row)
-            if cells:
-                yield number, cells
-    except _BROKEN as fault:
-        raise FileUnusable(FileCode.WORKBOOK_DAMAGED, name=shown(name)) from fault
-
-
-def _cells(row: Sequence[Any]) -> list[Cell]:
-    cells = [_cell(cell) for cell in row]
-    while cells and cells[-1].kind is CellKind.TEXT and not cells[-1].text.strip():
+def _without_hidden(sheet: Sheet, row: TableRow) -> list[Cell]:
+    """Without the cells of hidden columns; empty if no other has anything in it."""
+    cells = [EMPTY if sheet.is_hidden(place) else cell for place, cell in enumerate(row.cells)]
+    while cells and cells[-1] == EMPTY:
         cells.pop()
     return cells
 
 
-def _cell(cell: Any) -> Cell:
-    if isinstance(cell, EmptyCell) or cell.value is None:
-        return EMPTY
-    kind = {"f": CellKind.FORMULA, "e": CellKind.ERROR}.get(cell.data_type)
-    return Cell("", kind) if kind else _cell_of(cell.value)
+def _rows(sheet: Sheet, header: Header) -> Iterator[TableRow]:
+    for row in sheet.rows():
+        if row.number > header.row and (cells := _without_hidden(sheet, row)):
+            yield TableRow(row.number, cells, hidden=row.hidden)
 
 
-def _cell_of(value: object) -> Cell:
-    match value:
-        case str():
-            return Cell(value)
-        case bool():
-            # Before numbers: to Python, true and false are two of them.
-            return Cell("", CellKind.OTHER)
-        case int() | float():
-            return Cell(_digits(value), CellKind.NUMBER)
-        case datetime() if value.time() != time():
-            return Cell("", CellKind.OTHER)
-        case datetime():
-            return Cell(value.date().isoformat(), CellKind.DATE)
-        case date():
-            return Cell(value.isoformat(), CellKind.DATE)
-        case _:
-            return Cell("", CellKind.OTHER)
-
-
-def _digits(value: float) -> str:
-    """As typed, where that is known for sure; a number that no form has is empty."""
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**40 else ""
-    return str(int(value)) if value.is_integer() and abs(value) < 10**15 else repr(value)
+def _hidden_columns(sheet: Sheet, header: Header) -> dict[int, str]:
+    """By the name in the header's row, where they have one."""
+    row = next(row for row in sheet.rows() if row.number == header.row)
+    names = enumerate(cell.text for cell in row.cells)
+    return {place: shown(name) for place, name in names if sheet.is_hidden(place) and name.strip()}

@@ -1,6 +1,7 @@
 """The message of a batch through its life, and the files in its thread."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import Check
@@ -98,7 +99,7 @@ def _preview(batch: Batch) -> list[str]:
         found.append(f"{faulty} with faults")
     if batch.repeats:
         found.append(_many(batch.repeats, "looks like a repeat", "look like repeats"))
-    lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}."]
+    lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}.", *_unseen(batch.preview)]
     lines += [
         f"Row {row}, {quoted(str(column), 40)}: {quoted(stored_sentence(str(fault)), 160)}"
         for row, column, fault in faults[:_FAULTS]
@@ -114,9 +115,45 @@ def _preview(batch: Batch) -> list[str]:
         lines.append(f"Columns that I do not know are left out: {shown}{' …' if len(ignored) > 8 else ''}")
     if unused := batch.preview.get("unused"):
         lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
-    if not batch.ready and not batch.repeats:
+    if not batch.ready and not batch.repeats and not any(_hidden_to_send(batch)):
         lines.append("No row can be sent. Correct the file and send it in a new message.")
     return lines
+
+
+def _hidden_to_send(batch: Batch) -> tuple[int, int]:
+    """Hidden rows that are ready, and those that look like repeats."""
+    hidden = batch.preview.get("hidden", {})
+    return hidden.get("ready", 0), len(hidden.get("repeats", ()))
+
+
+def _unseen(preview: Mapping[str, Any]) -> list[str]:
+    """Which sheet was read, and what of the file is not acted on because its sender did not see it."""
+    lines = []
+    if sheet := preview.get("sheet"):
+        lines.append(f"The sheet {quoted(str(sheet), 40)} was read.")
+    if above := preview.get("above"):
+        lines.append(f"{_rows(above)} above the header {'is' if len(above) == 1 else 'are'} left out.")
+    hidden = preview.get("hidden", {})
+    for what in ("sheet", "column"):
+        if names := hidden.get(f"{what}s"):
+            shown = ", ".join(quoted(str(name), 40) for name in names[:8])
+            more = " …" if len(names) > 8 else ""
+            lines.append(f"{_left_out(len(names), f'hidden {what}')}: {shown}{more}")
+    if rows := hidden.get("rows"):
+        none = "" if hidden["ready"] or hidden["repeats"] else " None of them can be sent."
+        lines.append(f"{_left_out(len(rows), 'hidden or filtered row')}: {_rows(rows).lower()}.{none}")
+    return lines
+
+
+def _left_out(count: int, what: str) -> str:
+    return f"{_many(count, what, f'{what}s')} {'is' if count == 1 else 'are'} left out"
+
+
+def _rows(numbers: Sequence[int]) -> str:
+    shown = [str(number) for number in numbers[:8]]
+    if len(numbers) > 8:
+        return f"Rows {', '.join(shown)} …"
+    return f"Row {shown[0]}" if len(shown) == 1 else f"Rows {', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _decide(batch: Batch) -> list[Block]:
@@ -127,6 +164,14 @@ def _decide(batch: Batch) -> list[Block]:
     if batch.repeats:
         all_ = batch.ready + batch.repeats
         buttons.append(_send(ids.BATCH_CONFIRM_ALL, f"Send {all_}, repeats too", batch, all_))
+    hidden, hidden_repeats = _hidden_to_send(batch)
+    if hidden:
+        count = batch.ready + hidden
+        buttons.append(_send(ids.BATCH_CONFIRM_HIDDEN, f"Send {count}, hidden rows too", batch, count))
+    if hidden_repeats or (hidden and batch.repeats):
+        count = batch.ready + batch.repeats + hidden + hidden_repeats
+        text = f"Send {count}, repeats and hidden rows too"
+        buttons.append(_send(ids.BATCH_CONFIRM_HIDDEN_ALL, text, batch, count))
     buttons.append(_button(ids.BATCH_CANCEL, "Cancel", batch.id))
     if batch.preview.get("faults"):
         buttons.append(_template())

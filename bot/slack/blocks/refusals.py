@@ -169,10 +169,18 @@ _FILES: Mapping[StrEnum, str] = {
     FileCode.ROW_TOO_LONG: "Row {row} of the table is too long. A quote may be missing there.",
     FileCode.NO_ROWS: "The table has a header and no rows.",
     FileCode.NO_KNOWN_COLUMNS: (
-        "I found no columns that I know in the table's first row. The template shows how it should look."
+        "I found no columns that I know in the table's first 20 rows. The template shows how it should look."
+    ),
+    FileCode.NO_COLUMNS_SHOWN: (
+        "I found no columns that I know in the first 20 rows of what the workbook shows. "
+        "I don't read hidden sheets: {names}. Unhide the one with the table and send it again."
     ),
     FileCode.COLUMN_TWICE: "The columns {first} and {second} both mean {field}. Delete one of them.",
     FileCode.COLUMNS_MISSING: "The table has no {columns}. The template shows how it should look.",
+    FileCode.COLUMNS_HIDDEN: (
+        "The table shows no {columns}. I don't read hidden columns: {names}. Unhide what belongs to the table and send "
+        "it again."
+    ),
     FileCode.NOT_UTF8: (
         "Line {line} of {name} holds characters that are not UTF-8. "
         "Save it again: in Excel choose Save As and the type CSV UTF-8."
@@ -185,10 +193,15 @@ _FILES: Mapping[StrEnum, str] = {
     ),
     FileCode.JSON_DEPTH: "Applicant {number} in the JSON file holds lists within lists.",
     FileCode.JSON_KEY_TWICE: "Applicant {number} in the JSON file has a key twice.",
-    FileCode.WORKBOOK_PROTECTED: (
-        "{name} is protected by a password or in Excel's old form. Save it as .xlsx without a password."
+    FileCode.TABLE_VARIANT: (
+        "{name} is {variant}, which I don't read. Open it in Excel and save it as Excel Workbook (.xlsx) or CSV UTF-8."
     ),
+    FileCode.WORKBOOK_PROTECTED: "{name} is protected by a password. Save it without one and send it again.",
     FileCode.WORKBOOK_DAMAGED: "{name} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8.",
+    FileCode.WORKBOOK_PADDED: (
+        "{name} is far larger inside than a list of applicants: formatting without content, or too many cells. "
+        "Copy the rows with applicants into a new workbook and send that."
+    ),
     FileCode.SEVERAL_SHEETS: "The sheets {first} and {second} both look like a table of applicants. Keep one of them.",
     FileCode.ZIP_DAMAGED: "{name} is damaged or incomplete. Make it again and send it once more.",
     FileCode.ZIP_TOO_LARGE: "{name} is larger than {megabytes} MB. Split it.",
@@ -372,6 +385,15 @@ _SERVICES = {"gdrive": "in Google Drive", "dropbox": "in Dropbox", "onedrive": "
 """By Slack's word for them (`external_type`)."""
 
 
+_TABLE_VARIANTS = {
+    "html": "a web page",
+    "xml": "an XML file",
+    "document": "a text document or presentation",
+    "pdf": "a PDF",
+    "rtf": "a text document (.rtf)",
+}
+
+
 def _an(name: str) -> str:
     return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
 
@@ -400,6 +422,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],
     "why": lambda value: _SMILE_ID[SmileIDRefusal(value)],
     "unread": lambda name: f" I can't read {name}." if name else "",
+    "variant": lambda variant: _TABLE_VARIANTS[variant],
 }
 _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
     **_SHOWN,

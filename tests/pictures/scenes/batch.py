@@ -46,6 +46,7 @@ BATCH = Batch(
     ready=20,
     repeats=0,
     with_repeats=False,
+    with_hidden=False,
     consent_at=None,
     consent_by=None,
     asked_at=ASKED_AT,
