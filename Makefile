@@ -7,8 +7,10 @@ NEW_ENOUGH := import sys; sys.exit("kyc-bot needs Python 3.11 or newer, and " + 
 VERSION := import sys; print(sys.version_info[:2])
 
 # Where `make install` puts the bot, and what it installs there: `LOCK=requirements.lock` leaves the charts out.
+# SUDO=sudo installs into a folder of root's, so that the bot cannot change its own code.
 PREFIX ?= production
 LOCK ?= requirements-charts.lock
+SUDO ?=
 
 .PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
 .PHONY: node browser screenshots faults bench lock clean soak pictures docs
@@ -16,18 +18,32 @@ LOCK ?= requirements-charts.lock
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
 
-# What production runs: the wheel and its locked dependencies, without the stand-ins and the tools of development.
+# What production runs: the wheel and its locked dependencies, without the stand-ins and the tools of development. You
+# fetch and build; the steps of SUDO take what lies in build/, and reach no network.
+PIP_QUIETLY := -qq --disable-pip-version-check
+PACK := build/tools/bin/python -m pip wheel $(PIP_QUIETLY)
+# Whatever the umask of root, the bot's own user can read its code.
+INSTALLER := $(SUDO) sh -c 'umask 022; exec "$$@"' sh
+
 install: wheel
-	@$(PYTHON) -c '$(NEW_ENOUGH)'
-	$(PYTHON) -m venv $(PREFIX)
-	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	$(PREFIX)/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall build/wheel/*.whl
+	$(PACK) --require-hashes --wheel-dir build/locked -r $(LOCK)
+	$(INSTALLER) $(PYTHON) -m venv $(call anew,$(PREFIX)) $(PREFIX)
+	$(INSTALLER) $(PREFIX)/bin/python -m pip install $(PIP_QUIETLY) --no-index --no-deps build/locked/*.whl
+	$(INSTALLER) $(PREFIX)/bin/python -m pip install $(PIP_QUIETLY) --no-index --no-deps --force-reinstall build/wheel/*.whl
 	$(PREFIX)/bin/kyc-bot --version
 
-# From an empty folder: setuptools packs whatever an earlier build has left there.
-wheel: .venv/ready
-	rm -rf build
-	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-index --no-build-isolation --no-deps --wheel-dir build/wheel .
+# `venv` keeps the Python of a folder that is there: one of another version must not stand in the way. What is no
+# environment is never cleared.
+anew = $$(test ! -e $(1)/pyvenv.cfg || test "$$($(1)/bin/python -c '$(VERSION)' 2>&1)" = "$$($(PYTHON) -c '$(VERSION)')" || echo --clear)
+
+# From empty folders: setuptools packs whatever an earlier build has left there, and so would `install`. An environment
+# with setuptools alone builds it: production needs no tools of development, not even to be made.
+wheel: requirements-build.lock
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	rm -rf build/bdist.* build/lib build/wheel build/locked
+	$(PYTHON) -m venv $(call anew,build/tools) build/tools
+	build/tools/bin/python -m pip install $(PIP_QUIETLY) --require-hashes -r requirements-build.lock
+	$(PACK) --no-index --no-build-isolation --no-deps --wheel-dir build/wheel .
 
 # While you work: under a minute, without processes and waiting, a few examples of each property.
 quick: lint
@@ -98,13 +114,14 @@ faults: .venv/ready
 bench: .venv/ready
 	$(BIN)/pytest -s --benchmarks
 
-# Needs `uv`; the locks carry hashes and no host. Each is whole by itself, and all pin the same versions: the two for
-# production are made under the constraint of the one for development.
+# Needs `uv`; the locks carry hashes and no host. Each is whole by itself, and all pin the same versions: the others are
+# made under the constraint of the one for development.
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml
 lock:
 	$(COMPILE) --extra charts --extra dev -o requirements-dev.lock
 	$(COMPILE) --no-annotate -c requirements-dev.lock --extra charts -o requirements-charts.lock
 	$(COMPILE) --no-annotate -c requirements-dev.lock -o requirements.lock
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(subst pyproject.toml,-,$(COMPILE)) --no-annotate -c requirements-dev.lock -o requirements-build.lock
 
 clean:
 	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache build *.egg-info

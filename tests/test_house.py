@@ -484,6 +484,9 @@ def _written_by_us() -> Iterator[Path]:
 PRODUCTION, CHARTS, DEVELOPMENT = LOCKS = ("requirements.lock", "requirements-charts.lock", "requirements-dev.lock")
 """Each holds the ones before it."""
 
+BUILD = "requirements-build.lock"
+"""What makes the wheel."""
+
 REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,_-]+\])?==([^\s;\\]+)", re.IGNORECASE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -508,15 +511,15 @@ def _names(requirements: Iterable[str]) -> set[str]:
     return {_normal(re.split(r"[\[<>=;!~ ]", requirement)[0]) for requirement in requirements}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, BUILD])
 def test_no_lock_names_a_host(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert not re.search(r"https?:|--(extra-)?index-url|--find-links|-i\s|@\s", text)
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-def test_every_requirement_has_hashes(lock: str) -> None:
-    assert len(_locked(lock)) > 40
+@pytest.mark.parametrize(("lock", "least"), [*((lock, 40) for lock in LOCKS), (BUILD, 1)])
+def test_every_requirement_has_hashes(lock: str, least: int) -> None:
+    assert len(_locked(lock)) >= least
     for name, line in _locked(lock).items():
         hashes = re.findall(r"--hash=(\S+)", line)
         assert hashes, name
@@ -529,6 +532,14 @@ def test_everything_the_project_names_is_locked() -> None:
     assert needed <= set(_locked(PRODUCTION))
     assert needed | _names(extras["charts"]) <= set(_locked(CHARTS))
     assert needed | _names(extras["charts"]) | _names(extras["dev"]) <= set(_locked(DEVELOPMENT))
+
+
+def test_the_wheel_is_made_by_what_the_project_names_and_development_has() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert set(_locked(BUILD)) == _names(wanted)
+    assert {line.split()[0] for line in _locked(BUILD).values()} <= {
+        line.split()[0] for line in _locked(DEVELOPMENT).values()
+    }
 
 
 def test_production_is_locked_without_the_tools_of_development() -> None:

@@ -17,7 +17,9 @@ PYTHON = """\
 #!/bin/sh
 # Python {version}, as far as make has need of it: like the real one, `venv` keeps the Python that is there already.
 case "$1 $2" in
-  "-m venv") mkdir -p "$3/bin"; test -e "$3/bin/python" || cp "$0" "$3/bin/python" ;;
+  "-m venv")
+    if [ "$3" = --clear ]; then shift; rm -rf "$3"; fi
+    mkdir -p "$3/bin"; touch "$3/pyvenv.cfg"; test -e "$3/bin/python" || cp "$0" "$3/bin/python" ;;
   "-m pip") echo "pip of {version}" ;;
   *) PYTHONPATH={folder} exec {real} "$@" ;;
 esac
@@ -27,7 +29,7 @@ PRETEND = "import sys; sys.version_info = ({version}, 1); sys.version = '{dotted
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    for name in ("Makefile", "pyproject.toml", "requirements-dev.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements-dev.lock", "requirements-build.lock"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
@@ -83,6 +85,25 @@ def test_an_environment_of_the_same_python_is_kept(clone: Path) -> None:
     (clone / ".venv" / "kept").touch()
     assert make(clone, ".venv/ready", new).returncode == 0
     assert (clone / ".venv" / "kept").exists()
+
+
+@pytest.mark.parametrize(("before", "kept"), [("3.11", False), ("3.12", True)])
+def test_the_environment_that_builds_the_wheel_is_of_the_same_python(clone: Path, before: str, kept: bool) -> None:
+    subprocess.run([python(clone, before), "-m", "venv", "build/tools"], cwd=clone, check=True)
+    (clone / "build/tools/before").touch()
+    new = clone / "of-3.12" / "python" if kept else python(clone, "3.12")
+    made = make(clone, "wheel", new)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.count("\npip of 3.12\n") == 2
+    assert (clone / "build/tools/before").exists() is kept
+
+
+def test_a_folder_that_is_no_environment_is_never_cleared(clone: Path) -> None:
+    """Who says PREFIX=/opt keeps what lies there."""
+    (clone / "build/tools").mkdir(parents=True)
+    (clone / "build/tools/precious").touch()
+    assert make(clone, "wheel", python(clone, "3.12")).returncode == 0
+    assert (clone / "build/tools/precious").exists()
 
 
 def test_the_package_itself_names_the_python_that_it_needs() -> None:
