@@ -5,6 +5,10 @@ from datetime import timedelta
 CONFIRM_AFTER = tuple(timedelta(seconds=wait) for wait in (0, 2, 5, 15, 60))
 """A final result is confirmed at once, then after these waits; later with the polls."""
 
+EARLY_ASK = timedelta(seconds=10)
+"""After the zip, with callbacks: when Smile ID's SDKs have its record under their `return_job_status`. The machine's
+result stands there by then, where no callback of it has come; what people at Smile ID still look at is not final.
+"""
 POLL_FOR = timedelta(days=7)
 """Then a reviewer is asked to check Smile ID's portal, and we poll daily."""
 
@@ -18,15 +22,17 @@ def confirm_in(tries: int) -> timedelta | None:
 
 def first_poll_in(*, callbacks: bool, poll_after: timedelta) -> timedelta:
     """How long after the zip was sent job_status is asked first."""
-    return poll_after if callbacks else timedelta(seconds=2)
+    return min(EARLY_ASK, poll_after) if callbacks else timedelta(seconds=2)
 
 
 def next_poll_in(elapsed: timedelta, polls: int, *, callbacks: bool, poll_after: timedelta) -> timedelta:
     """The wait after the `polls`-th poll, `elapsed` after the zip was sent.
 
-    Without callbacks 2, 4, 8 … 60 s for an hour; with them every `poll_after` (at most 15 min) for the same
-    hour. Then every 15 min for a day, hourly for a week, then daily.
+    Without callbacks 2, 4, 8 … 60 s for an hour; with them, after the early one, at `poll_after` and then as often (at
+    most 15 min) for the same hour. Then every 15 min for a day, hourly for a week, then daily.
     """
+    if callbacks and elapsed < poll_after:
+        return max(timedelta(seconds=1), min(poll_after - elapsed, timedelta(days=1)))
     if elapsed < timedelta(hours=1):
         if callbacks:
             return max(timedelta(seconds=1), min(poll_after, _QUARTER))

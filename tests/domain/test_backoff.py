@@ -48,11 +48,17 @@ def test_after_an_hour_polls_come_every_quarter_then_hourly_then_daily(callbacks
             assert gap == day
 
 
-def test_with_callbacks_the_first_poll_waits_as_the_setting_says() -> None:
+def test_with_callbacks_one_early_poll_comes_before_those_of_the_setting() -> None:
     times = poll_times(callbacks=True, until=timedelta(hours=1))
 
-    assert times[0] == FIVE_MINUTES
-    assert set(gaps(times)) == {FIVE_MINUTES}
+    assert times[:3] == [timedelta(seconds=10), FIVE_MINUTES, 2 * FIVE_MINUTES]
+    assert set(gaps(times[1:])) == {FIVE_MINUTES}
+
+
+def test_a_setting_shorter_than_the_early_poll_comes_first() -> None:
+    times = poll_times(callbacks=True, until=timedelta(seconds=14), poll_after=timedelta(seconds=4))
+
+    assert [time.total_seconds() for time in times] == [4, 8, 12]
 
 
 def test_a_long_setting_does_not_stretch_the_polls_of_the_first_hour() -> None:

@@ -22,6 +22,9 @@ ALL_VERIFIED = {
     "Verify_ID_Number": "Verified",
 }
 
+EARLY = 11.0
+"""Seconds after sending by which the bot has asked once although callbacks are on."""
+
 
 def message(
     job: SandboxJob, code: str, text: str = "", *, actions: Mapping[str, str] | None = None, **more: Any

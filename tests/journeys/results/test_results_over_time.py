@@ -12,6 +12,7 @@ import pytest
 from bot.sandbox.slack.faults import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
 from tests.journeys.smile import (
+    EARLY,
     Message,
     askings,
     call_back,
@@ -122,6 +123,7 @@ async def test_messages_in_any_order_with_time_between_them_tell_only_what_is_ne
     tmp_path: Path, order: tuple[str, ...]
 ) -> None:
     async with waiting(tmp_path) as (world, ref):
+        await pass_time(world, EARLY)
         put_on_record(world, "1210")
         for code in order:
             await call_back(world, code)
@@ -442,7 +444,8 @@ async def test_what_comes_about_a_replaced_attempt_is_kept_and_moves_nothing(tmp
         assert ("0810", "old_attempt") in await fates(world)
         assert (await world.check(ref)).state == "processing"
         assert world.thread() == []
-        assert askings(world) == 1
+        # About the new attempt after ten seconds, about the old one after what nobody could read.
+        assert askings(world) == 2
 
 
 # Asking
@@ -469,10 +472,10 @@ async def test_after_an_hour_the_bot_asks_each_quarter_then_hourly_then_daily(tm
             assert abs(askings(world) - before - expected) <= 1
 
 
-async def test_with_a_public_address_the_first_asking_waits_for_a_setting(tmp_path: Path) -> None:
+async def test_with_a_public_address_one_early_asking_comes_before_those_of_the_setting(tmp_path: Path) -> None:
     async with waiting(tmp_path, KYC_POLL_AFTER="90s") as (world, _ref):
         asked = await asked_at(world, seconds=[n + 0.5 for n in range(0, 400, 10)])
-        assert [int(moment) for moment in asked] == [90, 180, 270, 360]
+        assert [int(moment) for moment in asked] == [10, 90, 180, 270, 360]
 
 
 @pytest.mark.parametrize("story", ["approved", "silent"])
@@ -508,15 +511,43 @@ async def test_an_old_provisional_message_of_the_history_is_not_told_after_a_new
         assert {code for code, _fate in await fates(world)} == {"1012", "0815", "0812"}
 
 
-async def test_a_lost_callback_is_made_good_by_asking(tmp_path: Path) -> None:
+async def test_a_lost_callback_is_made_good_ten_seconds_after_sending(tmp_path: Path) -> None:
+    """As Smile ID's own SDKs ask under their `return_job_status`."""
     async with journey(tmp_path, story="silent") as world:
         ref = await world.ask()
         await world.work()
         await world.smile_id.wait_for(lambda: bool(world.job().record))
-        await pass_time(world, 290)
+        await pass_time(world, 9)
         assert world.thread() == []
-        await pass_time(world, 20)
+        await pass_time(world, 2)
         assert (await world.check(ref)).state == "approved"
+
+
+async def test_what_the_early_asking_finds_in_human_review_is_shown_as_not_final(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (world, ref):
+        put_on_record(world, "0812")
+        await pass_time(world, EARLY)
+        check = await world.check(ref)
+        assert (check.state, check.reason) == ("in_review", "smile_id")
+        assert [PROVISIONAL in text for text in world.thread()] == [True]
+        # It is asked again as the setting says, and its callback tells nothing new.
+        await call_back(world, "0812")
+        await pass_time(world, 30, 60, 120)
+        assert askings(world) == 1
+        assert len(world.thread()) == 1
+        put_on_record(world, "1210")
+        await pass_time(world, 100)
+        assert (await world.check(ref)).state == "approved"
+
+
+async def test_a_result_that_came_by_callback_needs_no_early_asking(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (world, ref):
+        put_on_record(world, "0810")
+        await call_back(world, "0810")
+        await world.work()
+        assert (await world.check(ref)).state == "approved"
+        await pass_time(world, EARLY, 300)
+        assert askings(world) == 1
 
 
 async def test_smile_id_away_for_an_hour_costs_time_and_nothing_else(tmp_path: Path) -> None:
