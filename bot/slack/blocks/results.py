@@ -172,6 +172,7 @@ def failure(check: Check, *, notified: NotifiedParties) -> Message:
 def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[str]:
     """Smile ID's Actions as plain_text lines for a screen reader, without those that do not apply.
 
+    Of an Action that the code rules out nothing is claimed, whatever its value (`words.NOT_REACHED`).
     `liveness_images` is how many were sent with the job, None where that is not known. Without any, whatever the
     Action says of liveness proves none; only a failure counts.
     """
@@ -191,6 +192,11 @@ def _line(action: str, value: str, reading: ResultMeaning, liveness_images: int 
         return ""
     # Names and values that we do not know are text that others wrote.
     name = words.ACTIONS.get(action) or quoted(action, NAME)
+    not_reached = words.NOT_REACHED.get(reading.why, {}).get(action)
+    if not_reached is not None and value not in words.TELL_WHY:
+        return f"• {name}: {not_reached}"
+    if value == "Not Verified" and reading.why is ResultStory.ID_NOT_FOUND:
+        return f"✗ {name}: {words.NOT_FOUND}"
     value_name = words.ACTION_VALUES.get(value) or quoted(value, NAME)
     return f"{_mark(value, reading.outcome)} {name}: {value_name}"
 

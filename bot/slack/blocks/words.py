@@ -304,13 +304,40 @@ ACTION_VALUES: Mapping[str, str] = {
     "Sent to Human Review": "a person will look",
     "Failed": "failed",
     "Rejected": "refused",
-    "Not Verified": "not found",
+    "Not Verified": "not verified",
     "Not Returned": "none returned",
     "Issuer Unavailable": "authority unavailable",
     "ID Authority Photo Not Available": "authority has no photo",
     "Unable To Determine": "not decided",
     "Not Done": "not done",
 }
+NOT_FOUND = "not found"
+"""*Not Verified* where the code says so too; by itself it may be a number that nobody looked up."""
+
+_OF_THE_NUMBER = {"Verify_ID_Number": "not looked up", "Return_Personal_Info": "not looked up"}
+_OF_THE_FACES = {
+    "Selfie_To_ID_Authority_Compare": "not compared",
+    "Selfie_To_ID_Card_Compare": "not compared",
+    "Selfie_To_Registered_Selfie_Compare": "not compared",
+    "Human_Review_Compare": "not done",
+}
+_OF_LIVENESS = {"Liveness_Check": "not checked", "Human_Review_Liveness_Check": "not done"}
+NOT_REACHED: Mapping[ResultStory, Mapping[str, str]] = {
+    ResultStory.REFUSED: {**_OF_THE_NUMBER, **_OF_THE_FACES},
+    ResultStory.NUMBER_FORMAT: {**_OF_THE_NUMBER, **_OF_THE_FACES},
+    ResultStory.AUTHORITY_DOWN: {**_OF_THE_NUMBER, **_OF_THE_FACES},
+    ResultStory.ID_NOT_FOUND: _OF_THE_FACES,
+    ResultStory.NO_AUTHORITY_PHOTO: {"Selfie_To_ID_Authority_Compare": "not compared"},
+    ResultStory.NO_FACE: {**_OF_THE_FACES, **_OF_LIVENESS},
+    ResultStory.PHOTO_UNUSABLE: {**_OF_THE_FACES, **_OF_LIVENESS},
+}
+"""By what a code says, the Actions that Smile ID cannot have come to, and what is said of each in place of its value.
+
+After *Need to Activate Product* (1016) the Actions hold *Not Verified*: of a number that nobody has looked up.
+"""
+TELL_WHY = frozenset({"Issuer Unavailable", "ID Authority Photo Not Available", "Not Done"})
+"""Values that say themselves that nothing was looked at."""
+
 RECORD_MATCHES: Mapping[RecordMatch, str] = {
     RecordMatch.MATCHES: "matches",
     RecordMatch.PARTLY: "matches in part",

@@ -123,6 +123,28 @@ async def test_an_approving_code_without_a_verified_id_number_approves_nothing(
         assert "A reviewer has been told." in told
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "line"),
+    [
+        ("1016", "Error - Need to Activate Product", "• ID number: not looked up"),
+        ("1014", "Error - Unsupported ID number format", "• ID number: not looked up"),
+        ("1015", "Error - Queried Database Unavailable", "• ID number: not looked up"),
+        ("0903", "Zip Corrupt", "✗ ID number: not verified"),
+        ("1013", "Unable to Validate ID", "✗ ID number: not found"),
+    ],
+)
+async def test_the_thread_says_not_found_only_of_a_number_that_was_looked_up(
+    tmp_path: Path, code: str, text: str, line: str
+) -> None:
+    async with waiting(tmp_path) as (world, _ref):
+        put_on_record(world, code, text, actions={"Verify_ID_Number": "Not Verified"})
+        await call_back(world, code, text, actions={"Verify_ID_Number": "Not Verified"})
+        await world.work()
+        (told,) = world.thread()
+        assert line in told
+        assert ("not found" in told) is (code == "1013")
+
+
 def test_every_code_of_another_product_or_call_is_unknown() -> None:
     codes = ResultCodes.parse(TEXT)
     for code in {row["code"] for row in TABLE} - {row["code"] for row in TABLE if ours(row)}:

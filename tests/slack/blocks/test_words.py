@@ -482,7 +482,7 @@ def test_every_action_and_value_of_smile_id_is_a_readable_line_or_left_out(actio
     ("action", "value", "line"),
     [
         ("Verify_ID_Number", "Verified", "✓ ID number: exists"),
-        ("Verify_ID_Number", "Not Verified", "✗ ID number: not found"),
+        ("Verify_ID_Number", "Not Verified", "✗ ID number: not verified"),
         ("Verify_ID_Number", "Issuer Unavailable", "✗ ID number: authority unavailable"),
         ("Liveness_Check", "Failed", "✗ Liveness: failed"),
         ("Liveness_Check", "Under Review", "… Liveness: a person is looking"),
@@ -501,6 +501,73 @@ def test_every_action_and_value_of_smile_id_is_a_readable_line_or_left_out(actio
 )
 def test_an_action_reads_like_plain_english(action: str, value: str, line: str) -> None:
     assert one_action(action, value) == [line]
+
+
+ALL_FAILED = {
+    **dict.fromkeys((action for action, _, _ in actions_table()), "Failed"),
+    "Verify_ID_Number": "Not Verified",
+    "Return_Personal_Info": "Not Returned",
+    "Register_Selfie": "Rejected",
+}
+"""What Smile ID may send of a job that it never began, as well as of one that went wrong everywhere."""
+FACES = "Selfie against the authority's photo"
+
+
+def lines_after(code: str, text: str = "", **changed: str) -> list[str]:
+    return results.checklist(read(code, text=text, actions={**ALL_FAILED, **changed}), liveness_images=8)
+
+
+def test_an_id_number_is_not_found_only_where_the_code_says_so() -> None:
+    claims = {
+        row.code for row in CODES for text in row.texts or ("",) if "not found" in str(lines_after(row.code, text))
+    }
+
+    assert claims == {"1013"}
+    assert "✗ ID number: not found" in lines_after("1013")
+
+
+@pytest.mark.parametrize("code", ["1014", "1015", "1016"])
+@pytest.mark.parametrize("value", ["Not Verified", "Failed", "Verified"])
+def test_a_number_that_nobody_looked_up_is_told_as_such(code: str, value: str) -> None:
+    lines = lines_after(code, Verify_ID_Number=value)
+
+    assert "• ID number: not looked up" in lines
+    assert "• Authority's data: not looked up" in lines
+    assert f"• {FACES}: not compared" in lines
+    assert "• Human review of the faces: not done" in lines
+
+
+def test_an_authority_that_is_away_is_named_as_the_cause() -> None:
+    assert "✗ ID number: authority unavailable" in lines_after("1015", Verify_ID_Number="Issuer Unavailable")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("0911", ""), ("0903", "Zip Corrupt"), ("0001", "Selfie image unusable"), ("0001", "ID Card image unusable")],
+)
+def test_without_a_usable_photo_no_faces_were_compared(code: str, text: str) -> None:
+    lines = lines_after(code, text)
+
+    assert f"• {FACES}: not compared" in lines
+    assert "• Liveness: not checked" in lines
+    assert "✗ ID number: not verified" in lines
+
+
+def test_without_a_photo_of_the_authoritys_no_faces_were_compared() -> None:
+    text, value = "ID Authority image not available", "ID Authority Photo Not Available"
+
+    assert f"• {FACES}: not compared" in lines_after("0001", text)
+    told = lines_after("0001", text, Selfie_To_ID_Authority_Compare=value)
+    assert f"✗ {FACES}: authority has no photo" in told
+
+
+@pytest.mark.parametrize("code", ["0811", "0813", "0907", "0912", "1211", "1212"])
+def test_a_rejection_about_the_face_tells_each_thing_that_failed(code: str) -> None:
+    lines = lines_after(code)
+
+    assert f"✗ {FACES}: failed" in lines
+    assert "✗ Liveness: failed" in lines
+    assert "✗ ID number: not verified" in lines
 
 
 def test_only_good_values_get_a_check_mark() -> None:
