@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from bot.errors import SettingsFault
 
 
-def rows(csv_text: str, table: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def rows(
+    csv_text: str, table: str, columns: Sequence[str], *, newer: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, str]]]:
     """Each row's place, for messages, and its fields without blanks around them.
 
+    Columns that are `newer` than some operators' copies are empty where they are missing.
     Raises SettingsFault naming the line that does not fit.
     """
     reader = csv.DictReader(io.StringIO(csv_text.removeprefix("\ufeff"), newline=""), strict=True)
@@ -22,7 +25,7 @@ def rows(csv_text: str, table: str, columns: Sequence[str]) -> Iterator[tuple[st
                 raise SettingsFault(f"{where}: more fields than columns; a text with a comma needs quotes")
             if any(row.get(name) is None for name in columns):
                 raise SettingsFault(f"{where}: a column is missing")
-            yield where, {name: row[name].strip() for name in columns}
+            yield where, {name: (row.get(name) or "").strip() for name in (*columns, *newer)}
     except csv.Error as fault:
         raise SettingsFault(f"{table}, line {line + 1}: {fault}") from fault
 

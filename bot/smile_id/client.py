@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from bot.domain.id_types.services import Services
+from bot.domain.id_types.services import PartnerIDTypes, Services
 from bot.errors import (
     SmileIDAnswerInvalid,
     SmileIDError,
@@ -255,8 +255,8 @@ class V1Client:
                 return None
             return wire.parse_services(self._list("services", answer))
 
-    async def products(self) -> Mapping[str, frozenset[str]] | None:
-        """ID types enabled for this partner, by country; None when this environment does not have the call (404)."""
+    async def products(self) -> PartnerIDTypes | None:
+        """ID types of this partner; None when this environment does not have the call (404)."""
         with self._counted("products"):
             request = {"partner_id": self.partner_id, **self._signed()}
             answer = await self._post("products_config", request, lost=SmileIDUnavailable)

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.id_types.services import Services
+from bot.domain.id_types.services import PartnerIDTypes, Services
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import EnteredPerson, record_person
@@ -188,8 +188,8 @@ class SmileID(Protocol):
     async def offered_id_types(self) -> Services | None:
         """ID types that Smile ID offers to anyone; None where the environment has no such list."""
 
-    async def enabled_id_types(self) -> Mapping[str, frozenset[str]] | None:
-        """ID types that this partner may use, by country; None where the environment has no such list."""
+    async def enabled_id_types(self) -> PartnerIDTypes | None:
+        """What this partner may use, and under which conditions; None where the environment has no such list."""
 
     async def accepts_credentials(self) -> bool:
         """Make a harmless call. False when it was not refused, but does not prove the credentials either."""

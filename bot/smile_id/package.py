@@ -8,7 +8,6 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 from bot.smile_id.interface import JobPhoto, JobRequest
 from bot.smile_id.signature import stamp
@@ -68,7 +67,7 @@ def build(
         "id_info": {**request.id_info, "entered": "true"},
         "images": [_image(name, photo) for name, photo in _named(request)],
         "server_information": dict(server_information),
-        "consent_information": {"consented": _consented(request.consent_at)},
+        "consent_information": {"consented": _consented(request)},
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -93,13 +92,15 @@ def _image(name: str, photo: JobPhoto) -> dict[str, object]:
     return {"image_type_id": SELFIE_FILE if is_selfie else LIVENESS_FILE, "image": "", "file_name": name}
 
 
-def _consented(at: datetime) -> dict[str, object]:
-    """The shape of the mobile SDK (smileidentity/android:lib/…/models/Upload.kt, 2026-11)."""
+def _consented(request: JobRequest) -> dict[str, object]:
+    """The shape of the mobile SDK (smileidentity/android:lib/…/models/Upload.kt, 2026-11).
+
+    The one box of our form covers all three of Smile ID's kinds of data, but nothing is claimed of what is not sent.
+    """
     return {
-        "consent_granted_date": stamp(at),
-        # the one box of our form covers all three of Smile ID's kinds of data
+        "consent_granted_date": stamp(request.consent_at),
         "personal_details": True,
-        "contact_information": True,
+        "contact_information": bool(request.id_info.get("phone_number")),
         "document_information": True,
     }
 

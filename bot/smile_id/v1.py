@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.domain.id_types.services import Services
+from bot.domain.id_types.services import PartnerIDTypes, Services
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import ResultCodes
 from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDRefused, SmileIDUploadExpired
@@ -116,7 +116,7 @@ class SmileIDV1:
     async def offered_id_types(self) -> Services | None:
         return await self.client.services()
 
-    async def enabled_id_types(self) -> Mapping[str, frozenset[str]] | None:
+    async def enabled_id_types(self) -> PartnerIDTypes | None:
         return await self.client.products()
 
     async def accepts_credentials(self) -> bool:

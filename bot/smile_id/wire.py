@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from bot.domain.id_types.services import OfferedIdType, Services
+from bot.domain.id_types.services import OfferedIdType, PartnerIDTypes, Services
 from bot.errors import SmileIDAnswerInvalid
 from bot.smile_id.interface import Authority, Suspect
 
@@ -218,6 +218,7 @@ class _IdSelection(_Wire):
 
 class _Products(_Wire):
     id_selection: _IdSelection = Field(alias="idSelection")
+    consent_required: Sets = Field(default_factory=dict, alias="consentRequired")
 
 
 def parse_prepared(body: Mapping[str, object]) -> Prepared:
@@ -284,12 +285,13 @@ def _regex(source: str | None) -> str | None:
     return f"(?i){source.removeprefix('/').removesuffix('/i')}"
 
 
-def parse_products(body: Mapping[str, object]) -> Mapping[str, frozenset[str]]:
-    """ID types enabled for this partner, by country; a partner without Biometric KYC has an empty one.
+def parse_products(body: Mapping[str, object]) -> PartnerIDTypes:
+    """What this partner may use, by country; a partner without Biometric KYC has an empty list.
 
     Raises SmileIDAnswerInvalid without `idSelection`.
     """
-    return _parse(_Products, body, "products answer without idSelection").id_selection.biometric_kyc
+    found = _parse(_Products, body, "products answer without idSelection")
+    return PartnerIDTypes(enabled=found.id_selection.biometric_kyc, consent_screen=found.consent_required)
 
 
 def canonical_hash(body: Mapping[str, object]) -> str:

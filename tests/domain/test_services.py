@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.id_types.services import OfferedIdType, Services, load_enabled, load_services
+from bot.domain.id_types.services import OfferedIdType, PartnerIDTypes, Services, load_enabled, load_services
 
 OF_THE_FIRST_VERSION = """{
     "hosted_web": {"biometric_kyc": {
@@ -46,7 +46,10 @@ def test_what_the_first_version_kept_is_still_read() -> None:
         biometric_kyc={"NG": {"BVN": number, "X": bare}, "KE": {}}, country_names={"NG": "Nigeria"}
     )
     kept = {"idSelection": {"biometric_kyc": {"NG": ["BVN"]}}, "consentRequired": {"NG": ["BVN"]}}
-    assert load_enabled(kept) == {"NG": frozenset({"BVN"})}
+    bvn = {"NG": frozenset({"BVN"})}
+    assert load_enabled(kept) == PartnerIDTypes(enabled=bvn, consent_screen=bvn)
+    del kept["consentRequired"]
+    assert load_enabled(kept) == PartnerIDTypes(enabled=bvn)
 
 
 @pytest.mark.parametrize(

@@ -483,7 +483,8 @@ async def test_products_are_this_partners() -> None:
     (request,) = server.requests
     assert request.target == "/v1/products_config"
     assert request.json().keys() == {"partner_id", "timestamp", "signature"}
-    assert products == {"NG": frozenset({"BVN"})}
+    assert products is not None
+    assert products.enabled == {"NG": frozenset({"BVN"})}
 
 
 async def test_lists_that_an_environment_does_not_have_are_unknown() -> None:

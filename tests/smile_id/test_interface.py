@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.domain.id_types.services import Services
+from bot.domain.id_types.services import PartnerIDTypes, Services
 from bot.domain.results.attempt import Attempt, Step
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.errors import SmileIDAnswerInvalid, SmileIDUncertain
@@ -96,7 +96,7 @@ class OneCall:
     async def offered_id_types(self) -> Services | None:
         return None
 
-    async def enabled_id_types(self) -> Mapping[str, frozenset[str]] | None:
+    async def enabled_id_types(self) -> PartnerIDTypes | None:
         return None
 
     async def accepts_credentials(self) -> bool:

@@ -86,11 +86,22 @@ def test_info_json_holds_every_field_of_the_fact_sheet() -> None:
             "consented": {
                 "consent_granted_date": "2026-11-22T11:59:00.000Z",
                 "personal_details": True,
-                "contact_information": True,
+                "contact_information": False,
                 "document_information": True,
             }
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("phone", "consented"), [({"phone_number": "08000000000"}, True), ({"phone_number": ""}, False)]
+)
+def test_consent_to_contact_information_is_claimed_only_where_a_contact_is_sent(
+    phone: dict[str, str], consented: bool
+) -> None:
+    info = info_of(built(replace(JOB, id_info={**JOB.id_info, **phone})))
+
+    assert info["consent_information"]["consented"]["contact_information"] is consented
 
 
 def test_photos_travel_byte_for_byte_under_names_of_ours() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.id_types.services import (
     OfferedIdType,
+    PartnerIDTypes,
     Services,
     dump_enabled,
     dump_services,
@@ -345,8 +346,11 @@ def test_products_are_the_id_types_of_this_partner() -> None:
         "enterpriseId": "000000000",
         "idSelection": {"basic_kyc": {"ZM": ["TPIN"]}, "biometric_kyc": {"NG": ["BVN", "NIN_V2"], "KE": []}},
     }
-    assert parse_products(body) == {"NG": {"BVN", "NIN_V2"}, "KE": frozenset()}
-    assert parse_products({"idSelection": {}}) == {}
+    assert parse_products(body) == PartnerIDTypes(
+        enabled={"NG": frozenset({"BVN", "NIN_V2"}), "KE": frozenset()},
+        consent_screen={"NG": frozenset({"BVN_MFA", "BVN"})},
+    )
+    assert parse_products({"idSelection": {}}) == PartnerIDTypes(enabled={})
 
 
 def test_lists_that_are_not_there_are_told() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bot.domain.check.masking import same_number
 from bot.domain.id_types.patterns import harmless
-from bot.domain.id_types.services import OfferedIdType, Services
+from bot.domain.id_types.services import OfferedIdType, PartnerIDTypes, Services
 from bot.domain.reference_csv import parts, rows
 from bot.errors import SettingsFault
 
@@ -30,6 +30,8 @@ class IDType:
     """Smile ID's published test number: shows the form, names nobody. May be empty."""
     supported: bool
     """For Biometric KYC by a server; what is unknown counts as no."""
+    consent_screen: bool = False
+    """Smile ID's own pages show its consent screen first. Whether a server may do without is Smile ID's to say."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -48,6 +50,7 @@ class IDType:
 
 _NEEDED = ("country", "country_name", "id_type", "label", "required_fields", "supports_biometric_kyc")
 _OTHER = ("optional_fields", "id_number_regex", "test_id_number")
+_NEWER = ("consent_screen",)
 
 
 class IDTypes:
@@ -56,13 +59,13 @@ class IDTypes:
     def __init__(self, rows: Mapping[tuple[str, str], IDType]) -> None:
         self._table = rows
         self._rows = rows
-        self._enabled: Mapping[str, frozenset[str]] | None = None
+        self._partner: PartnerIDTypes | None = None
 
     @classmethod
     def parse(cls, csv_text: str) -> "IDTypes":
         """Read the table; raises SettingsFault naming the line that does not fit."""
         found: dict[tuple[str, str], IDType] = {}
-        for where, fields in rows(csv_text, "ID types", _NEEDED + _OTHER):
+        for where, fields in rows(csv_text, "ID types", _NEEDED + _OTHER, newer=_NEWER):
             entry = _id_type(fields, where)
             if (entry.country, entry.id_type) in found:
                 raise SettingsFault(f"{where}: a second row for {entry.country} {entry.id_type}")
@@ -71,13 +74,13 @@ class IDTypes:
             raise SettingsFault("ID types: no row supports Biometric KYC")
         return cls(found)
 
-    def enable_only(self, enabled: Mapping[str, frozenset[str]] | None) -> None:
+    def enable_only(self, partner: PartnerIDTypes | None) -> None:
         """Narrow what is offered to what this partner may use; None means not known: offer everything.
 
         A partner's list that would leave nothing to offer is not believed, since an empty form helps nobody and
-        Smile ID refuses what is not allowed anyway.
+        Smile ID refuses what is not allowed anyway. A consent screen that either the table or Smile ID wants is wanted.
         """
-        self._enabled = enabled
+        self._partner = partner
 
     def lay_over(self, services: Services | None) -> None:
         """Follow Smile ID's public list where that is safe, in place of any list before; None: the table alone.
@@ -108,10 +111,13 @@ class IDTypes:
     def offered(self) -> Iterator[IDType]:
         """What the form offers, in the table's order; what the table lacks comes after."""
         supported = [entry for entry in self._rows.values() if entry.supported]
-        enabled = self._enabled
-        if enabled is not None:
-            usable = [entry for entry in supported if entry.id_type in enabled.get(entry.country, frozenset())]
-            supported = usable or supported
+        partner = self._partner
+        if partner is not None:
+            supported = [entry for entry in supported if _lists(partner.enabled, entry)] or supported
+            supported = [
+                replace(entry, consent_screen=True) if _lists(partner.consent_screen, entry) else entry
+                for entry in supported
+            ]
         yield from supported
 
     def countries(self) -> dict[str, str]:
@@ -146,6 +152,10 @@ class IDTypes:
         return next((e for e in self.of_country(country) if e.id_type == id_type), None)
 
 
+def _lists(listed: Mapping[str, frozenset[str]], entry: IDType) -> bool:
+    return entry.id_type in listed.get(entry.country, frozenset())
+
+
 def _id_type(fields: Mapping[str, str], where: str) -> IDType:
     try:
         pattern = re.compile(fields["id_number_regex"], re.ASCII) if fields["id_number_regex"] else None
@@ -154,6 +164,8 @@ def _id_type(fields: Mapping[str, str], where: str) -> IDType:
     empty = [name for name in _NEEDED if not fields[name]]
     if empty:
         raise SettingsFault(f"{where}: {', '.join(empty)} must not be empty")
+    if fields["consent_screen"] not in ("yes", "no", ""):
+        raise SettingsFault(f"{where}: consent_screen is {fields['consent_screen']!r}, not yes or no")
     required = parts(fields["required_fields"])
     return IDType(
         country=fields["country"],
@@ -166,6 +178,7 @@ def _id_type(fields: Mapping[str, str], where: str) -> IDType:
         example=fields["test_id_number"],
         # `session_id` needs a one-time code typed by the person: not possible from here.
         supported=fields["supports_biometric_kyc"] == "yes" and "session_id" not in required,
+        consent_screen=fields["consent_screen"] == "yes",
     )
 
 

@@ -30,6 +30,16 @@ class Services:
     """As far as they are known."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerIDTypes:
+    """What Smile ID says of one partner's ID types for Biometric KYC, by country."""
+
+    enabled: Mapping[str, frozenset[str]]
+    """Those that the partner may use."""
+    consent_screen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Those before which Smile ID's own pages show its consent screen (`consentRequired`)."""
+
+
 def dump_services(services: Services) -> dict[str, object]:
     """As JSON, for `load_services`."""
     return {
@@ -78,14 +88,26 @@ def _kept_id_type(offered: Mapping[str, Any]) -> OfferedIdType:
     )
 
 
-def dump_enabled(enabled: Mapping[str, frozenset[str]]) -> dict[str, object]:
-    return {"idSelection": {"biometric_kyc": {country: sorted(id_types) for country, id_types in enabled.items()}}}
+def dump_enabled(partner: PartnerIDTypes) -> dict[str, object]:
+    return {
+        "idSelection": {"biometric_kyc": _sorted(partner.enabled)},
+        "consentRequired": _sorted(partner.consent_screen),
+    }
 
 
-def load_enabled(kept: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Raises ValueError where what was kept is damaged."""
+def load_enabled(kept: Mapping[str, Any]) -> PartnerIDTypes:
+    """Raises ValueError where what was kept is damaged. The first versions kept no list of consent screens."""
     try:
-        listed = kept["idSelection"]["biometric_kyc"]
-        return {country: frozenset(str(one) for one in id_types) for country, id_types in listed.items()}
+        return PartnerIDTypes(
+            enabled=_sets(kept["idSelection"]["biometric_kyc"]), consent_screen=_sets(kept.get("consentRequired", {}))
+        )
     except (KeyError, TypeError, AttributeError) as fault:
         raise ValueError("kept list of enabled ID types") from fault
+
+
+def _sorted(listed: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    return {country: sorted(id_types) for country, id_types in listed.items()}
+
+
+def _sets(kept: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    return {country: frozenset(str(one) for one in id_types) for country, id_types in kept.items()}

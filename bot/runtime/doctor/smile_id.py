@@ -1,12 +1,13 @@
 """Smile ID's side: whether it takes our credentials, and which ID types it lets us use."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
 import httpx
 
-from bot.domain.id_types.id_types import IDTypes
+from bot.domain.id_types.id_types import IDType, IDTypes
+from bot.domain.id_types.services import PartnerIDTypes
 from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, SmileIDRefused, SmileIDUntrusted
 from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok
@@ -39,10 +40,10 @@ async def probe(
         if proven
         else note(subject, f"not refused, but nothing that Smile ID answers here proves them ({where})")
     ]
-    return found if id_types is None else [*found, _id_types_in_use(id_types, enabled)]
+    return found if id_types is None else [*found, *_id_types_in_use(id_types, enabled)]
 
 
-async def _try_credentials(smile_id: SmileID) -> tuple[Mapping[str, frozenset[str]] | None, bool]:
+async def _try_credentials(smile_id: SmileID) -> tuple[PartnerIDTypes | None, bool]:
     """What this partner may use, if Smile ID tells; and whether the credentials are proven."""
     try:
         enabled = await smile_id.enabled_id_types()
@@ -54,22 +55,31 @@ async def _try_credentials(smile_id: SmileID) -> tuple[Mapping[str, frozenset[st
     return None, await smile_id.accepts_credentials()
 
 
-def _id_types_in_use(id_types: IDTypes, enabled: Mapping[str, frozenset[str]] | None) -> Finding:
+def _id_types_in_use(id_types: IDTypes, partner: PartnerIDTypes | None) -> list[Finding]:
     subject = "id types"
     table = list(id_types.offered())
-    if enabled is None:
-        return note(
-            subject, f"Smile ID does not tell which you may use, so the form offers all {len(table)} of the table"
-        )
-    usable = [entry for entry in table if entry.id_type in enabled.get(entry.country, frozenset())]
-    if not usable:
-        return fail(
-            subject,
+    if partner is None:
+        untold = f"Smile ID does not tell which you may use, so the form offers all {len(table)} of the table"
+        return [note(subject, untold), *_consent_screens(table)]
+    if not any(entry.id_type in partner.enabled.get(entry.country, frozenset()) for entry in table):
+        none_left = (
             f"none of the {len(table)} in the table is enabled for you. "
-            "Ask Smile ID to enable Biometric KYC for your countries.",
+            "Ask Smile ID to enable Biometric KYC for your countries."
         )
+        return [fail(subject, none_left)]
+    id_types.enable_only(partner)
+    usable = list(id_types.offered())
     countries = listed(sorted({entry.country for entry in usable}))
-    return ok(subject, f"{len(usable)} of the {len(table)} in the table are enabled for you ({countries})")
+    enabled = ok(subject, f"{len(usable)} of the {len(table)} in the table are enabled for you ({countries})")
+    return [enabled, *_consent_screens(usable)]
+
+
+def _consent_screens(usable: Sequence[IDType]) -> list[Finding]:
+    wanted = [f"{entry.country} {entry.id_type}" for entry in usable if entry.consent_screen]
+    if not wanted:
+        return []
+    text = f"Smile ID wants its own consent screen for {listed(wanted)}. Ask Smile ID before you use "
+    return [note("consent screen", f"{text}{'it' if len(wanted) == 1 else 'them'} in production.")]
 
 
 def _trouble(fault: SmileIDError, settings: SmileIDSettings, outbound: Outbound) -> str:

@@ -31,6 +31,10 @@ _CONSENT_NOTICE = (
     "The customer knows that their photo and ID information go to Smile ID and are compared with the ID authority's "
     "record, and has explicitly agreed. Your confirmation is recorded."
 )
+_CONSENT_SCREEN = (
+    "Smile ID wants its own consent screen for this ID type. "
+    "An admin must ask Smile ID before it is used in production."
+)
 _REPLACES_SELFIE = "It takes the place of the selfie above."
 _REPLACES_LIVENESS = f"{LIVENESS_IMAGES} new ones take the place of those above; fewer are added to them."
 _USES = (("Selfie", PhotoKind.SELFIE.value), ("Liveness image", PhotoKind.LIVENESS.value), ("Leave out", ids.LEAVE_OUT))
@@ -131,7 +135,9 @@ def _menus(form: CheckForm, entry: IDType | None, id_types: IDTypes) -> Iterator
     if form.country and (of_country := id_types.of_country(form.country)):
         types = [(f"{t.label} ({t.id_type})", t.id_type) for t in of_country]
         chosen = entry.id_type if entry else None
-        yield _menu(ids.ID_TYPE, "ID type", types, action_id=f"{ids.PICK_ID_TYPE}:{form.country}", chosen=chosen)
+        hint = _CONSENT_SCREEN if entry and entry.consent_screen else ""
+        pick = f"{ids.PICK_ID_TYPE}:{form.country}"
+        yield _menu(ids.ID_TYPE, "ID type", types, action_id=pick, chosen=chosen, hint=hint)
 
 
 def _carried(texts: Mapping[str, str]) -> list[Block]:
@@ -263,8 +269,8 @@ def _channel() -> Block:
 
 
 def _menu(
-    block_id: str, label: str, options: Sequence[tuple[str, str]], *, action_id: str, chosen: str | None
+    block_id: str, label: str, options: Sequence[tuple[str, str]], *, action_id: str, chosen: str | None, hint: str = ""
 ) -> Block:
     """A menu that changes the form at once."""
     element = kit.select(options, action_id=action_id, chosen=chosen, placeholder="Choose")
-    return kit.input_field(block_id, label, element, dispatch=True)
+    return kit.input_field(block_id, label, element, hint=hint, dispatch=True)

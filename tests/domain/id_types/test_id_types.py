@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.check.request import check_number
 from bot.domain.id_types.id_types import IDType, IDTypes
-from bot.domain.id_types.services import OfferedIdType, Services
+from bot.domain.id_types.services import OfferedIdType, PartnerIDTypes, Services
 from bot.errors import SettingsFault
 from bot.slack.blocks.refusals import plain_sentence
 
@@ -58,7 +58,7 @@ def test_what_is_unsupported_or_unknown_is_never_offered_even_if_the_partner_may
     country: str, id_type: str
 ) -> None:
     id_types = table()
-    id_types.enable_only({country: frozenset({id_type}), "GH": frozenset({"GHANA_CARD"})})
+    id_types.enable_only(PartnerIDTypes(enabled={country: frozenset({id_type}), "GH": frozenset({"GHANA_CARD"})}))
 
     assert id_types.find_offered(country, id_type) is None
     assert offered(id_types) == {"GH": ["GHANA_CARD"]}
@@ -66,7 +66,9 @@ def test_what_is_unsupported_or_unknown_is_never_offered_even_if_the_partner_may
 
 def test_a_partners_list_narrows_what_is_offered_and_keeps_the_tables_order() -> None:
     id_types = table()
-    id_types.enable_only({"NG": frozenset({"VOTER_ID", "BVN"}), "KE": frozenset(), "XX": frozenset({"BVN"})})
+    id_types.enable_only(
+        PartnerIDTypes(enabled={"NG": frozenset({"VOTER_ID", "BVN"}), "KE": frozenset(), "XX": frozenset({"BVN"})})
+    )
 
     assert offered(id_types) == {"NG": ["BVN", "VOTER_ID"]}
     assert id_types.countries() == {"NG": "Nigeria"}
@@ -74,7 +76,7 @@ def test_a_partners_list_narrows_what_is_offered_and_keeps_the_tables_order() ->
 
 def test_as_long_as_the_partners_list_is_unknown_the_table_is_offered() -> None:
     id_types = table()
-    id_types.enable_only({"NG": frozenset({"BVN"})})
+    id_types.enable_only(PartnerIDTypes(enabled={"NG": frozenset({"BVN"})}))
     id_types.enable_only(None)
 
     assert offered(id_types) == OFFERED
@@ -83,14 +85,47 @@ def test_as_long_as_the_partners_list_is_unknown_the_table_is_offered() -> None:
 @pytest.mark.parametrize("enabled", [{}, {"NG": frozenset[str]()}, {"NG": frozenset({"BVN_MFA"})}])
 def test_a_partners_list_that_leaves_nothing_is_not_believed(enabled: dict[str, frozenset[str]]) -> None:
     id_types = table()
-    id_types.enable_only(enabled)
+    id_types.enable_only(PartnerIDTypes(enabled=enabled))
 
     assert offered(id_types) == OFFERED
 
 
+def wanting_a_consent_screen(id_types: IDTypes) -> set[tuple[str, str]]:
+    return {(entry.country, entry.id_type) for entry in id_types.offered() if entry.consent_screen}
+
+
+def test_a_consent_screen_that_the_table_or_smile_id_wants_is_wanted() -> None:
+    id_types = table()
+    assert wanting_a_consent_screen(id_types) == {("NG", "BVN")}
+    nigeria = {"NG": frozenset({"BVN", "NIN_V2", "VOTER_ID"})}
+    id_types.enable_only(PartnerIDTypes(enabled=nigeria, consent_screen={"NG": frozenset({"NIN_V2", "BVN_MFA"})}))
+
+    assert wanting_a_consent_screen(id_types) == {("NG", "BVN"), ("NG", "NIN_V2")}
+    id_types.enable_only(PartnerIDTypes(enabled=nigeria))
+    assert wanting_a_consent_screen(id_types) == {("NG", "BVN")}
+
+
+def test_a_copy_of_the_table_may_lack_the_column_of_consent_screens_or_say_no() -> None:
+    assert not wanting_a_consent_screen(IDTypes.parse(f"{HEADER}\n{GOOD_ROW}"))
+    assert not wanting_a_consent_screen(IDTypes.parse(f"{HEADER},consent_screen\n{GOOD_ROW},no"))
+    with pytest.raises(SettingsFault, match="line 2: consent_screen is 'perhaps', not yes or no"):
+        IDTypes.parse(f"{HEADER},consent_screen\n{GOOD_ROW},perhaps")
+
+
+def test_fayda_is_not_offered_whatever_smile_ids_list_says() -> None:
+    """The person must sign in at the authority: on Smile ID's own pages alone."""
+    fayda = OfferedIdType(label="National ID", required_fields=frozenset({"id_number"}), regex=None)
+    id_types = table()
+    id_types.lay_over(Services(biometric_kyc={"ET": {"NATIONAL_ID": fayda}}, country_names={"ET": "Ethiopia"}))
+    id_types.enable_only(PartnerIDTypes(enabled={"ET": frozenset({"NATIONAL_ID"}), "NG": frozenset({"BVN"})}))
+
+    assert id_types.find_offered("ET", "NATIONAL_ID") is None
+    assert id_types.countries() == {"NG": "Nigeria"}
+
+
 def test_an_old_check_finds_its_id_type_though_it_is_not_offered_any_more() -> None:
     id_types = table()
-    id_types.enable_only({"GH": frozenset({"SSNIT"})})
+    id_types.enable_only(PartnerIDTypes(enabled={"GH": frozenset({"SSNIT"})}))
     bvn = id_types.find("NG", "BVN")
 
     assert bvn is not None
@@ -325,12 +360,12 @@ def test_a_list_takes_the_place_of_the_one_before_and_none_leaves_the_table() ->
 def test_a_partner_with_a_new_type_alone_is_offered_it_whichever_list_comes_first(*, partner_first: bool) -> None:
     id_types = table()
     if partner_first:
-        id_types.enable_only({"NG": frozenset({"NEW_CARD"})})
+        id_types.enable_only(PartnerIDTypes(enabled={"NG": frozenset({"NEW_CARD"})}))
         assert offered(id_types) == OFFERED
         id_types.lay_over(listing(NEW_CARD=service()))
     else:
         id_types.lay_over(listing(NEW_CARD=service()))
-        id_types.enable_only({"NG": frozenset({"NEW_CARD"})})
+        id_types.enable_only(PartnerIDTypes(enabled={"NG": frozenset({"NEW_CARD"})}))
 
     assert offered(id_types) == {"NG": ["NEW_CARD"]}
 

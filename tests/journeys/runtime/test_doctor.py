@@ -142,7 +142,7 @@ async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(ho
     """Exit 0; Slack and Smile ID were only asked, and no file was made."""
     code, lines = await house.run(house.environment(KYC_SUMMARY_CHANNEL=REVIEW))
     assert code == 0
-    assert {line[:6] for line in lines} == {"ok    "}, lines
+    assert {line[:6] for line in lines if "consent screen" not in line} == {"ok    "}, lines
     assert [line[6:].partition(":")[0] for line in lines] == [
         "settings",
         "way out",
@@ -156,6 +156,7 @@ async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(ho
         "admins (KYC_ADMINS)",
         "smile id credentials",
         "id types",
+        "consent screen",
         "callback",
         "clock against Slack",
         "clock against Smile ID",
@@ -323,7 +324,9 @@ async def test_a_public_channel_for_reviewers_is_worth_a_note(house: House) -> N
 async def test_what_is_unset_is_told_with_its_consequence(house: House) -> None:
     lines = await house.check(KYC_CHANNELS="", KYC_REVIEW_CHANNEL="", KYC_REVIEWERS="", KYC_ADMINS="")
     notes = [line for line in lines if line.startswith("note")]
-    assert [line[6:].partition(" (")[0] for line in notes] == ["channels", "review channel", "reviewers", "admins"]
+    assert [line[6:].partition(" (")[0].partition(":")[0] for line in notes] == [
+        *("channels", "review channel", "reviewers", "admins", "consent screen")
+    ]
     assert failures(lines) == []
 
 
@@ -411,6 +414,35 @@ async def test_refused_credentials_say_what_to_look_at(house: House) -> None:
 
 async def test_the_id_types_that_this_partner_may_use_are_counted(house: House) -> None:
     assert ": 1 of the " in about(await house.check(), "id types")
+
+
+@pytest.mark.parametrize(
+    ("products", "named"),
+    [
+        (None, "NG BVN"),
+        ({"idSelection": {"biometric_kyc": {"NG": ["BVN", "NIN_V2"]}}}, "NG BVN"),
+        (
+            {
+                "idSelection": {"biometric_kyc": {"NG": ["BVN", "NIN_V2"], "KE": ["NATIONAL_ID"]}},
+                "consentRequired": {"NG": ["NIN_V2", "BVN_MFA"]},
+            },
+            "NG BVN and NG NIN_V2",
+        ),
+        ({"idSelection": {"biometric_kyc": {"KE": ["NATIONAL_ID"]}}, "consentRequired": {"NG": ["NIN_V2"]}}, None),
+    ],
+)
+async def test_id_types_that_want_smile_ids_own_consent_screen_are_named(
+    house: House, products: dict[str, object] | None, named: str | None
+) -> None:
+    house.smile_id.products = products
+    lines = await house.check()
+    found = [line for line in lines if "consent screen" in line]
+    assert len(found) == (0 if named is None else 1)
+    if named is not None:
+        assert found[0].startswith(
+            f"note  consent screen: Smile ID wants its own consent screen for {named}. Ask Smile ID"
+        )
+    assert failures(lines) == []
 
 
 async def test_a_partner_without_biometric_kyc_is_sent_to_smile_id(house: House) -> None:

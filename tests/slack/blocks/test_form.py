@@ -106,6 +106,13 @@ def test_a_citizenship_is_chosen_from_those_that_are_accepted() -> None:
     assert view["favourite_colour"]["label"]["text"] == "Favourite colour"
 
 
+def test_beside_an_id_type_stands_that_smile_id_wants_its_own_consent_screen() -> None:
+    hint = inputs(build("NG", "BVN"))["id_type"]["hint"]["text"]
+
+    assert hint.startswith("Smile ID wants its own consent screen for this ID type. An admin must ask Smile ID")
+    assert "hint" not in inputs(build("NG", "NIN_V2"))["id_type"]
+
+
 def test_a_date_is_picked_not_typed() -> None:
     assert inputs(build("NG", "BVN"))["dob"]["element"]["type"] == "datepicker"
 
