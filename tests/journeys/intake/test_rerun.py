@@ -15,7 +15,7 @@ from bot.sandbox.smile_id import Fault, SmileIDSandbox
 from bot.slack.blocks import ids
 from storage import checks
 from storage.engine.database import Transaction
-from tests.journeys.smile import ALL_VERIFIED, call_back, message, pass_time, put_on_record, waiting
+from tests.journeys.smile import ALL_VERIFIED, EARLY, call_back, message, pass_time, put_on_record, waiting
 from tests.journeys.world import (
     ADMIN,
     PHOTOS,
@@ -289,6 +289,7 @@ async def test_an_unconfirmed_result_is_polled_once_more_when_the_check_runs_aga
         assert len([text for text in world.thread() if "reports a result of an earlier attempt" in text]) == 1
         assert "earlier attempt" in world.notices()[-1]
         old = next(iter(world.smile_id.jobs))
+        await pass_time(world, EARLY)
         before = sum(r.call == "job_status" for r in world.smile_id.requests)
         world.smile_id.jobs[old].record.append(message(world.smile_id.jobs[old], "0811"))
         await pass_time(world, 60, 120)
