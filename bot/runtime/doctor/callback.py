@@ -12,7 +12,7 @@ from starlette.datastructures import URL
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from bot.errors import SettingsFault
+from bot.errors import CannotListen
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok
 from bot.runtime.server import listen, serve_asgi
 from bot.settings import Settings, is_loopback
@@ -30,7 +30,7 @@ async def probe(settings: Settings, http: httpx.AsyncClient, limits: DoctorTimeo
         return [note(subject, "cannot be tried, since KYC_PORT is 0 and any port may be taken at the start")]
     try:
         sock = listen(settings.host, settings.port)
-    except SettingsFault as fault:
+    except CannotListen as fault:
         if not (isinstance(fault.__cause__, OSError) and fault.__cause__.errno == errno.EADDRINUSE):
             return [fail(subject, f"{fault}. See KYC_HOST and KYC_PORT.")]
         trouble = await _bot_answers(http, url, at, limits)
