@@ -8,11 +8,13 @@ A command imports what it needs when it runs: `--version` and `--help` answer at
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -154,15 +156,17 @@ def demo(*, once: bool, story: str, port: int, no_history: bool) -> None:
     with _needs_the_sandbox():
         from bot.sandbox.demo import DemoFailed, launcher
         from bot.sandbox.demo.once import run_once
+    # By pipe, too, what is said comes as it happens, and a reader who has seen enough ends it.
+    say = partial(print, flush=True)
     try:
-        run_until_told(
-            run_once(story=story) if once else launcher.run(story=story, port=port, with_history=not no_history)
-        )
+        with _exit_on_busy_port():
+            run_until_told(
+                run_once(story=story, say=say)
+                if once
+                else launcher.run(story=story, port=port, with_history=not no_history, say=say)
+            )
     except DemoFailed as fault:
         click.echo(f"The demo failed: {fault}", err=True)
-        sys.exit(1)
-    except OSError as fault:
-        click.echo(f"Cannot listen: {fault.strerror}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         if once:
@@ -220,10 +224,20 @@ def sandbox_settings(**wanted: Any) -> None:
 
 def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
     try:
-        run_until_told(work)
+        with _exit_on_busy_port():
+            run_until_told(work)
     except KeyboardInterrupt:
         click.echo("")
+
+
+@contextmanager
+def _exit_on_busy_port() -> Iterator[None]:
+    """Around a stand-in: what else goes wrong with the outside world is told as everywhere."""
+    try:
+        yield
     except OSError as fault:
+        if fault.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise
         click.echo(f"Cannot listen: {fault.strerror}", err=True)
         sys.exit(1)
 

@@ -8,7 +8,8 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -16,6 +17,23 @@ from bot.errors import KycError
 from bot.settings import LogFormat
 
 _LOUD = ("httpx", "httpcore", "slack_sdk", "slack_bolt", "aiohttp", "uvicorn", "apscheduler", "asyncio", "PIL")
+
+
+class _LossyStream:
+    """Drops what cannot be written: a full disk or a closed pipe behind the log must stop no check."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.write(text)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.flush()
 
 
 def configure(format_: LogFormat, stream: TextIO | None = None) -> None:
@@ -38,7 +56,7 @@ def configure(format_: LogFormat, stream: TextIO | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _LossyStream(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -52,8 +52,12 @@ class Endpoints(Protocol):
 
 
 def _say(line: str) -> None:
-    """To standard output, at once: into a journal or a pipe a line would wait for a full buffer."""
-    print(line, flush=True)
+    """To standard output, at once: into a journal or a pipe a line would wait for a full buffer.
+
+    A bot whose output is full or gone serves all the same.
+    """
+    with suppress(OSError):
+        print(line, flush=True)
 
 
 class _Server(uvicorn.Server):
@@ -145,6 +149,8 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket of our own, so that a taken port is an error in our hands; raises CannotListen."""
     try:
         sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except UnicodeError as fault:
+        raise CannotListen(f"cannot listen on {host}:{port} (that is no name of a host)") from fault
     except OSError as fault:
         # `strerror` of a bind names the address, which this text has already.
         why = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else fault.strerror

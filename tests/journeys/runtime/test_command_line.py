@@ -149,6 +149,32 @@ async def test_a_full_disk_is_told_in_words(kept: Kept) -> None:
         os.close(full)
 
 
+async def test_a_demo_whose_reader_goes_away_ends_with_its_bot(tmp_path: Path) -> None:
+    first = f"exec {sys.executable} -m bot demo --once | head -n 1"
+    ended = await kyc_bot(command=["sh", "-c", first], environment=bare() | {"TMPDIR": str(tmp_path)})
+    assert ended.err == ""
+    assert re.fullmatch(r"Slack stand-in +http://\S+\n", ended.out)
+    assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+
+
+async def test_a_bot_whose_log_and_output_are_full_does_its_work() -> None:
+    async with site(start=False) as world:
+        full = os.open("/dev/full", os.O_WRONLY)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *world.command, "serve", env=world.environment, stdout=full, stderr=full
+            )
+        finally:
+            os.close(full)
+        world.process = process
+        await world.wait_for(lambda: world.slack.socket_count == 1)
+        await world.ask()
+        await world.wait_for_the_end()
+        assert "Approved — face and ID number verified" in world.replies()[0]
+        process.terminate()
+        await asyncio.wait_for(process.wait(), GIVE_UP_SECONDS)
+
+
 async def test_a_reader_who_has_seen_enough_is_told_nothing(kept: Kept) -> None:
     read, write = os.pipe()
     os.close(read)
