@@ -9,6 +9,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.check.check import SearchFilter
+from bot.domain.check.fields import clean_field
 from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError
 from bot.queries.search import EVERYBODYS, IN_REVIEW, OWN, STATES, SearchForm, SearchResult
@@ -99,7 +100,7 @@ def _rows(found: SearchResult) -> list[CheckRow]:
 
 def _sought(state: ViewState) -> SearchForm:
     def value(block_id: str) -> str | None:
-        return state.value(block_id).strip() or None
+        return clean_field(state.value(block_id)) or None
 
     first, last = value(ids.FIND_FIRST), value(ids.FIND_LAST)
     return SearchForm(

@@ -16,7 +16,8 @@ from bot.domain.applicants.columns import (
 from bot.domain.applicants.model import EMPTY, Cell, CellKind, Limits, Table, TableRow, too_large
 from bot.domain.applicants.values import country_of, decode, parts_of, text_of
 from bot.domain.check.field_faults import FieldCode, FieldFault
-from bot.domain.check.request import LIVENESS_IMAGES, check_number
+from bot.domain.check.fields import check_number
+from bot.domain.check.request import LIVENESS_IMAGES
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.errors import FileCode, FileUnusable, PhotoCode
 

@@ -14,8 +14,9 @@ from bot.domain.applicants.drafts import ApplicantDraft
 from bot.domain.applicants.model import PhotoSource
 from bot.domain.applicants.sources import TableLocation
 from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.check.fields import clean
 from bot.domain.check.file_kinds import APPLICANTS, LIKE_PHOTOS, FileKind, kind_by_name
-from bot.domain.check.request import FileInfo, clean
+from bot.domain.check.request import FileInfo
 
 _LIVENESS_NAME = re.compile(r"liveness[ _-]?[0-9]+")
 _BETWEEN_NAMES = re.compile(r"[\s_.-]+")

@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import BinaryIO, NamedTuple
 
 from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.fields import clean
 from bot.domain.check.file_kinds import FileKind
-from bot.domain.check.request import LIVENESS_IMAGES, MAX_FILE_BYTES, clean
+from bot.domain.check.request import LIVENESS_IMAGES, MAX_FILE_BYTES
 from bot.errors import FileCode, FileUnusable
 
 MIB = 1024 * 1024

@@ -3,27 +3,14 @@
 import binascii
 import json
 import re
-from datetime import date
 
 from bot.domain.applicants.columns import normal
 from bot.domain.applicants.model import Cell, CellKind
 from bot.domain.check.field_faults import FieldCode, FieldFault
-from bot.domain.check.request import clean
-from bot.domain.dates import read_date
+from bot.domain.check.fields import clean_field, text_fault
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.errors import PhotoCode
 
-_DATES = [
-    re.compile(form)
-    for form in (
-        r"(?P<year>[0-9]{4})([-/.])(?P<month>[0-9]{1,2})\2(?P<day>[0-9]{1,2})(?:[t ]00:00(?::00(?:\.0+)?)?z?)?",
-        r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[ .-]+(?P<month>[a-z]+)[ .,-]+(?P<year>[0-9]{4})",
-        r"(?P<month>[a-z]+)[ .-]+(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[ ,-]+(?P<year>[0-9]{4})",
-    )
-]
-_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
-_PHONE = re.compile(r"\+?[0-9 ().-]+")
-_LIKE_FORMULA = re.compile(r"[(!|=]|[-+*/]\s*\w|^\s*\$?[A-Za-z]{1,3}\$?[0-9]|^\s*[0-9]")
 _MAX_STORED_DIGITS = 15
 """Excel keeps 15 digits of a number; one with fewer is exact."""
 _MAY_BE_NUMBERS = frozenset({"customer_reference", "selfie"})
@@ -45,41 +32,20 @@ def country_of(name: str, id_types: IDTypes) -> str:
 
 def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, FieldFault | None]:
     """The text, and a fault if it cannot be what a person meant. `entry` is the row's ID type, if known."""
-    text = clean(cell.text)
+    text = clean_field(cell.text)
     match cell.kind:
         case CellKind.TEXT:
-            return _text(field, text)
+            return text, text_fault(text)
         case CellKind.NUMBER:
             return text, _number_fault(field, text, entry)
         case CellKind.DATE:
-            return _text(field, text) if field == "dob" else (text, FieldFault(FieldCode.STORED_AS_DATE))
+            return text, None if field == "dob" else FieldFault(FieldCode.STORED_AS_DATE)
         case CellKind.FORMULA:
             return "", FieldFault(FieldCode.FORMULA)
         case CellKind.ERROR:
             return "", FieldFault(FieldCode.CELL_ERROR)
         case CellKind.LIST | CellKind.OTHER:
             return "", FieldFault(FieldCode.CELL_NOT_TEXT)
-
-
-def _text(field: str, text: str) -> tuple[str, FieldFault | None]:
-    if is_formula(text):
-        return text, FieldFault(FieldCode.FORMULA)
-    if field == "id_number" and _ROUNDED.fullmatch(text):
-        return text, FieldFault(FieldCode.STORED_AS_NUMBER)
-    if field == "dob" and text:
-        born = date_of(text)
-        return (born.isoformat(), None) if born else (text, FieldFault(FieldCode.DATE_UNCLEAR))
-    return text, None
-
-
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet would compute this instead of showing it."""
-    first, rest = text[:1], text[1:]
-    if first == "=":
-        return bool(rest)
-    if first == "+" and _PHONE.fullmatch(text):
-        return False
-    return first in {"+", "-", "@"} and bool(_LIKE_FORMULA.search(rest))
 
 
 def _number_fault(field: str, text: str, entry: IDType | None) -> FieldFault | None:
@@ -95,12 +61,6 @@ def _number_fault(field: str, text: str, entry: IDType | None) -> FieldFault | N
         fits, fits_longer = entry.pattern.fullmatch(text), entry.pattern.fullmatch("0" + text)
         return None if fits and not fits_longer else FieldFault(FieldCode.STORED_AS_NUMBER)
     return FieldFault(FieldCode.DATE_UNCLEAR) if field == "dob" else FieldFault(FieldCode.STORED_AS_NUMBER)
-
-
-def date_of(text: str) -> date | None:
-    """A date that can be read in one way alone."""
-    found = next(filter(None, (form.fullmatch(text.casefold()) for form in _DATES)), None)
-    return read_date(found["year"], found["month"], found["day"]) if found else None
 
 
 # Photos inside cells, as base64

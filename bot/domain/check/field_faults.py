@@ -25,6 +25,9 @@ class FieldCode(StrEnum):
     DATE_TOO_OLD = "field_date_too_old"
     DATE_UNCLEAR = "field_date_unclear"
     """Day and month could be mistaken."""
+    DATE_WITH_TIME = "field_date_with_time"
+    ROUNDED = "field_rounded"
+    """Digits that a program took for a number: `2.22E+10`, `22212345678.0`."""
 
     ONE_SELFIE = "field_one_selfie"
     SEVERAL_SELFIES = "field_several_selfies"

@@ -5,31 +5,19 @@ is sent (`photos`).
 """
 
 import math
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from bot.domain.check.check import PhotoKind, PhotoRef
 from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.check.fields import A_DATE, A_PHONE_NUMBER, clean_field, read_field, reference_fault
 from bot.domain.check.file_kinds import PHOTOS, FileKind, kind_of
 from bot.domain.id_types.id_types import IDType, IDTypes
 
 LIVENESS_IMAGES = 8
 MAX_FILE_BYTES = 10 * 1024 * 1024
 """Slack's own limit for a file dropped into a form (docs.slack.dev, file input element, 2026-11)."""
-MAX_TEXT = 100
-_A_DATE = "1990-01-02"
-_OLDEST_YEARS = 130
-_A_PHONE_NUMBER = "08012345678"
-CITIZENSHIPS = ("Kenyan", "Alien")
-"""What Kenyan types that ask for it accept (id-types.csv, KRA_PIN)."""
-
-_BREAKS = frozenset({"Cc", "Zl", "Zp"})
-_INVISIBLE = frozenset({"Cf", "Cs"})
-_DASHES = re.compile(r"[-‐‑–—.]")
-_PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +66,6 @@ class ParsedForm:
     customer_reference: str = field(repr=False, default="")
 
 
-def clean(text: str) -> str:
-    """One line without control, direction and invisible characters, which would let a text pose as another.
-
-    Half surrogate pairs go too: no database and no JSON takes them.
-    """
-    if text.isprintable():
-        return " ".join(text.split())
-    kinds = ((ch, unicodedata.category(ch)) for ch in text)
-    shown = (" " if kind in _BREAKS else ch for ch, kind in kinds if kind not in _INVISIBLE)
-    return " ".join("".join(shown).split())
-
-
 def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool = False) -> ParsedForm:
     """Check everything at once, so that a person corrects once."""
     faults: dict[str, FieldFault] = {}
@@ -101,79 +77,24 @@ def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool
     id_info: dict[str, str] = {}
     if entry is not None:
         for name in entry.fields:
-            if value := clean(form.texts.get(name, "")):
-                id_info[name], fault = _check_field(name, value, entry, today)
+            if value := clean_field(form.texts.get(name, "")):
+                id_info[name], fault = read_field(name, value, entry, today)
             else:
                 fault = _missing(name, entry) if name in entry.required else None
             if fault:
                 faults[name] = fault
-    reference = clean(form.customer_reference)
-    if len(reference) > MAX_TEXT:
-        faults["customer_reference"] = FieldFault(FieldCode.TOO_LONG, most=MAX_TEXT, length=len(reference))
+    reference = clean_field(form.customer_reference)
+    if fault := reference_fault(reference):
+        faults["customer_reference"] = fault
     faults |= photo_faults(form.selfie, form.liveness, liveness_required=liveness_required)
     if not form.consent:
         faults["consent"] = FieldFault(FieldCode.CONSENT_NEEDED)
     return ParsedForm(faults=faults, id_type=entry, id_info=id_info, customer_reference=reference)
 
 
-def _check_field(name: str, value: str, entry: IDType, today: date) -> tuple[str, FieldFault | None]:
-    if name == "id_number":
-        return check_number(value, entry)
-    if name == "dob":
-        return _check_birth(value, today)
-    if name == "citizenship" and value not in CITIZENSHIPS:
-        return value, FieldFault(FieldCode.CITIZENSHIP, choices=CITIZENSHIPS)
-    if name == "phone_number":
-        bare = re.sub(r"[ ().-]", "", value)
-        fits = re.fullmatch(r"\+?[0-9]{6,20}", bare)
-        return (bare, None) if fits else (value, FieldFault(FieldCode.PHONE_NUMBER, example=_A_PHONE_NUMBER))
-    if len(value) > MAX_TEXT:
-        return value, FieldFault(FieldCode.TOO_LONG, most=MAX_TEXT, length=len(value))
-    return value, None
-
-
-def check_number(value: str, entry: IDType) -> tuple[str, FieldFault | None]:
-    """The number as Smile ID wants it, and a fault if it does not have the form of its type.
-
-    Blanks and dashes as printed on cards are taken away where the type's form has no place for them, and small
-    letters become capital ones where it has none for those.
-    """
-    value = clean(value)
-    close = re.sub(r"\s", "", value)
-    bare = _DASHES.sub("", close)
-    for candidate in (value, close, bare, value.upper(), close.upper(), bare.upper()):
-        if 0 < len(candidate) <= MAX_TEXT and (entry.pattern is None or entry.pattern.fullmatch(candidate)):
-            return candidate, None
-    return value, _number_fault(bare, entry)
-
-
-def _number_fault(typed: str, entry: IDType) -> FieldFault:
-    digits = _PLAIN_DIGITS.fullmatch(entry.pattern.pattern) if entry.pattern else None
-    if not digits:
-        return FieldFault(FieldCode.NUMBER_FORM, of_type=entry.short, looks_like=entry.example)
-    low, high = int(digits[1]), int(digits[2] or digits[1])
-    if not (typed.isascii() and typed.isdecimal()):
-        return FieldFault(FieldCode.NUMBER_NOT_DIGITS, id_type=entry.short, digits=(low, high), example=entry.example)
-    return FieldFault(
-        FieldCode.NUMBER_LENGTH, id_type=entry.short, digits=(low, high), example=entry.example, length=len(typed)
-    )
-
-
 def _missing(name: str, entry: IDType) -> FieldFault:
-    example = {"id_number": entry.example, "dob": _A_DATE, "phone_number": _A_PHONE_NUMBER}.get(name, "")
+    example = {"id_number": entry.example, "dob": A_DATE, "phone_number": A_PHONE_NUMBER}.get(name, "")
     return FieldFault(FieldCode.NEEDED, id_type=entry.short, example=example)
-
-
-def _check_birth(value: str, today: date) -> tuple[str, FieldFault | None]:
-    try:
-        born = date.fromisoformat(value)
-    except ValueError:
-        return value, FieldFault(FieldCode.NOT_A_DATE, date=_A_DATE)
-    if born > today:
-        return value, FieldFault(FieldCode.DATE_TO_COME, date=_A_DATE)
-    if today.year - born.year > _OLDEST_YEARS:
-        return value, FieldFault(FieldCode.DATE_TOO_OLD, years=_OLDEST_YEARS, date=_A_DATE)
-    return born.isoformat(), None
 
 
 def photo_faults(

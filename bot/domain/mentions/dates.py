@@ -1,29 +1,11 @@
-"""Dates as people write them: `1990-01-02`, `2/1/1990`, `2nd Jan 1990`, `January 2, 1990`.
+"""Where in a message a date is written; `bot.domain.dates` reads which."""
 
-A date that may be two days is neither: `02/03/1990` is the second of March or the third of February.
-"""
-
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bot.domain.dates import MONTHS, read_date
+from bot.domain.dates import MONTHS, DateDoubt, written_day
 from bot.domain.mentions.tokens import Token, TokenKind
-
-_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
-_MONTH = r"(?P<month>[a-z]{3,9})"
-_YEAR = r"(?P<year>\d{4}|\d{2})"
-_FORMS = [
-    re.compile(form, re.ASCII)
-    for form in (
-        r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})",
-        r"(?P<day>\d{1,2})([-/. ])(?P<month>\d{1,2})\2(?P<year>\d{4}|\d{2})",
-        rf"{_DAY}[-/. ]{_MONTH}[-/. ]{_YEAR}",
-        rf"{_MONTH}[-/. ]{_DAY}[-/. ]{_YEAR}",
-        rf"(?P<year>\d{{4}})[-/. ]{_MONTH}[-/. ](?P<day>\d{{1,2}})",
-    )
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +48,5 @@ def _starts_with_month(run: Sequence[Token]) -> bool:
 
 
 def _written(run: Sequence[Token]) -> WrittenDate | None:
-    text = " ".join(word.text for word in run).casefold()
-    for form in _FORMS:
-        if (found := form.fullmatch(text)) and (found["month"].isdecimal() or found["month"] in MONTHS):
-            return WrittenDate(len(run), *_day(found))
-    return None
-
-
-def _day(found: re.Match[str]) -> tuple[date | None, bool]:
-    """The day if it is clear, and whether no calendar has it. A year of two digits says nothing."""
-    if len(found["year"]) == 2:
-        return None, False
-    year, month, day = found["year"], found["month"], found["day"]
-    readings = {read_date(year, month, day)}
-    if month.isdecimal() and found.start("year"):
-        readings.add(read_date(year, day, month))
-    days = readings - {None}
-    return (next(iter(days)) if len(days) == 1 else None), not days
+    found = written_day(" ".join(word.text for word in run)) if run else None
+    return WrittenDate(len(run), found.day, found.doubt is DateDoubt.IMPOSSIBLE) if found else None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from bot.domain.check.request import check_number
+from bot.domain.check.fields import check_number
 from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.dates import is_month
 from bot.domain.mentions.tokens import Token, TokenKind

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from bot.domain.check.request import CITIZENSHIPS
+from bot.domain.check.fields import CITIZENSHIPS
 from bot.domain.mentions.dates import date_at, is_month
 from bot.domain.mentions.draft import Item, LabelledName, MessageDraft
 from bot.domain.mentions.tokens import TokenKind, is_group, is_letters

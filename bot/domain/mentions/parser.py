@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from bot.domain.check.request import clean
+from bot.domain.check.fields import clean
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.draft import MessageDraft
 from bot.domain.mentions.fixed_forms import read_fixed_forms

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from bot.domain.check.request import check_number
+from bot.domain.check.fields import check_number
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.draft import Item, MessageDraft
 from bot.domain.mentions.tokens import has_digit, is_group, is_letters

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from bot.domain.check.request import clean
+from bot.domain.check.fields import clean, narrow
 
 MAX_MENTION = 1_000
 """Characters of a mention that are read; a message of Slack may have 40,000."""
@@ -118,7 +118,7 @@ def _pieces(line: str, own: str) -> Iterator[tuple[str, TokenKind]]:
 
 
 def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFC", html.unescape(text) if "&" in text else text)
+    text = narrow(html.unescape(text) if "&" in text else text)
     return _MONTH_COMMA.sub(r"\1 ", _EMOJI.sub(" ", text))
 
 

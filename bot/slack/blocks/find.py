@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import TypeAdapter
 
 from bot.domain.check.check import Check, Cursor
-from bot.domain.check.request import MAX_TEXT
+from bot.domain.check.fields import MAX_TEXT
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids, kit

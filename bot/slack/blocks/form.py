@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bot.domain.check.check import PhotoKind
+from bot.domain.check.fields import CITIZENSHIPS, MAX_TEXT
 from bot.domain.check.file_kinds import PHOTO_ENDINGS
-from bot.domain.check.request import CITIZENSHIPS, LIVENESS_IMAGES, MAX_FILE_BYTES, MAX_TEXT
+from bot.domain.check.request import LIVENESS_IMAGES, MAX_FILE_BYTES
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.kit import Block, View

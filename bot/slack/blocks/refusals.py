@@ -234,6 +234,14 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.DATE_TO_COME: "This date is in the future. A date of birth looks like {date}.",
     FieldCode.DATE_TOO_OLD: "This date is more than {years} years ago. A date of birth looks like {date}.",
     FieldCode.DATE_UNCLEAR: "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken.",
+    FieldCode.DATE_WITH_TIME: (
+        "This date has a time of day, and programs that add one often move the day. Write the date alone, like "
+        "1990-01-02."
+    ),
+    FieldCode.ROUNDED: (
+        "A program has taken this for a number and changed it. Enter it again in full; in a spreadsheet, format the "
+        "column as text first."
+    ),
     FieldCode.ONE_SELFIE: "Attach one selfie, a JPEG or PNG photo.",
     FieldCode.SEVERAL_SELFIES: "{several} photos are attached as the selfie. Keep one, and leave out the others.",
     FieldCode.LIVENESS_NEEDED: "Your company requires {images} liveness images. Attach them.",
@@ -250,12 +258,12 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.FILE_KIND: "This is {kind}",
     FieldCode.FILE_TOO_LARGE: "This file has {size:.1f} MB; at most {most} MB can be sent.",
     FieldCode.FILE_EMPTY: "This file is empty (0 bytes). Attach it again from your device.",
-    FieldCode.FORMULA: "This cell holds a formula. Paste it as a value.",
+    FieldCode.FORMULA: "This is a formula. Enter the value itself; in a spreadsheet, paste it as a value.",
     FieldCode.STORED_AS_NUMBER: (
         "This is stored as a number, which can lose digits. Format the column as text and enter it again."
     ),
     FieldCode.STORED_AS_DATE: "This is stored as a date. Format the column as text and enter it again.",
-    FieldCode.CELL_ERROR: "This cell holds a spreadsheet's error.",
+    FieldCode.CELL_ERROR: "This is a spreadsheet's error, such as #N/A or ####. Enter the value itself.",
     FieldCode.CELL_NOT_TEXT: "This cell holds something other than text.",
     FieldCode.ROW_TOO_WIDE: "This row has more cells than the header has columns. A text with a comma needs quotes.",
     FieldCode.LIVENESS_NAMED_TWICE: "The liveness images are named in two ways. Keep one of them.",

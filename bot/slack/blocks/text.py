@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from bot.domain.check.request import clean
+from bot.domain.check.fields import clean
 
 FOREIGN_LENGTH = 300
 _LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")

@@ -80,12 +80,17 @@ def photo(name: str, file_id: str = "") -> FileInfo:
 ADAS, BOLAS = photo("ada.jpg"), photo("bola.jpg")
 
 
-def reading(*files: SourceFile, loose: Sequence[FileInfo] = (), limits: Limits | None = None) -> ReadApplicants:
-    return read(files, loose, id_types=ID_TYPES, today=TODAY, limits=limits or Limits())
+def reading(
+    *files: SourceFile,
+    loose: Sequence[FileInfo] = (),
+    limits: Limits | None = None,
+    id_types: IDTypes = ID_TYPES,
+) -> ReadApplicants:
+    return read(files, loose, id_types=id_types, today=TODAY, limits=limits or Limits())
 
 
-def one(*files: SourceFile, loose: Sequence[FileInfo] = (ADAS,)) -> Applicant:
-    (applicant,) = reading(*files, loose=loose).applicants
+def one(*files: SourceFile, loose: Sequence[FileInfo] = (ADAS,), id_types: IDTypes = ID_TYPES) -> Applicant:
+    (applicant,) = reading(*files, loose=loose, id_types=id_types).applicants
     return applicant
 
 

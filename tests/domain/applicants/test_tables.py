@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.applicants import Limits, template_csv
-from bot.domain.applicants.values import date_of, is_formula
+from bot.domain.applicants import Applicant, Limits, template_csv
+from bot.domain.check.fields import is_formula
 from tests.domain.applicants.making import (
     ADA,
     ADAS,
@@ -34,8 +34,16 @@ from tests.domain.applicants.making import (
 )  # fmt: skip
 
 AS_NUMBER = "This is stored as a number, which can lose digits. Format the column as text and enter it again."
-FORMULA = "This cell holds a formula. Paste it as a value."
+FORMULA = "This is a formula. Enter the value itself; in a spreadsheet, paste it as a value."
 DATE = "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken."
+NO_DATE = "This is not a date. Write it like 1990-01-02."
+DATE_WITH_TIME = (
+    "This date has a time of day, and programs that add one often move the day. Write the date alone, like 1990-01-02."
+)
+ROUNDED = (
+    "A program has taken this for a number and changed it. Enter it again in full; in a spreadsheet, format the "
+    "column as text first."
+)
 
 
 def test_a_plain_table_becomes_applicants() -> None:
@@ -193,7 +201,7 @@ def test_a_number_cell_is_believed_only_where_it_lost_nothing(
 
 
 def test_a_rounded_number_in_csv_is_reported_as_such() -> None:
-    assert faults(one(people((*ADA[:2], "2.22E+10", *ADA[3:])))) == {"id_number": AS_NUMBER}
+    assert faults(one(people((*ADA[:2], "2.22E+10", *ADA[3:])))) == {"id_number": ROUNDED}
 
 
 @pytest.mark.parametrize(
@@ -201,15 +209,29 @@ def test_a_rounded_number_in_csv_is_reported_as_such() -> None:
     [
         ("1990-01-02", "1990-01-02"), ("1990/1/2", "1990-01-02"), ("2 Jan 1990", "1990-01-02"),
         ("2-Jan-1990", "1990-01-02"), ("January 2, 1990", "1990-01-02"), ("1990-01-02 00:00:00", "1990-01-02"),
-        ("01/02/1990", None), ("13/02/1990", None), ("2 Jan 90", None), ("1990-02-30", None), ("1990-W01-2", None),
-        ("2 Jänner 1990", None), ("1990-01-02 11:00", None),
+        ("1990-01-02T00:00:00.000Z", "1990-01-02"), ("13/02/1990", "1990-02-13"), ("19900102", "1990-01-02"),
+        ("13/02/1990 12:00 AM", "1990-02-13"),
     ],
 )  # fmt: skip
-def test_dates_that_can_be_read_in_one_way_alone(typed: str, iso: str | None) -> None:
-    found = date_of(typed)
-    assert (found.isoformat() if found else None) == iso
-    applicant = one(table(csv_bytes(("country", "BVN", "birthday", "selfie"), ("NG", "22212345678", typed, "ada.jpg"))))
-    assert faults(applicant) == ({} if iso else {"birthday": DATE})
+def test_dates_that_can_be_read_in_one_way_alone(typed: str, iso: str) -> None:
+    applicant = born(typed)
+    assert (faults(applicant), applicant.texts["dob"]) == ({}, iso)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("01/02/1990", DATE), ("2 Jan 90", DATE), ("1990-02-30", NO_DATE), ("1990-W01-2", NO_DATE),
+        ("2 Jänner 1990", NO_DATE), ("1990-01-02 11:00", DATE_WITH_TIME), ("1990-01-01T23:00:00Z", DATE_WITH_TIME),
+    ],
+)  # fmt: skip
+def test_dates_that_may_be_another_day_are_faults(typed: str, words: str) -> None:
+    assert faults(born(typed)) == {"birthday": words}
+
+
+def born(typed: str) -> Applicant:
+    rows = (("country", "BVN", "birthday", "selfie"), ("NG", "22212345678", typed, "ada.jpg"))
+    return one(table(csv_bytes(*rows)))
 
 
 def test_date_cells_become_iso_dates() -> None:

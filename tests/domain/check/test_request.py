@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.check.field_faults import FieldCode, FieldFault
+from bot.domain.check.fields import check_number, clean, clean_field
 from bot.domain.check.request import (
     FileInfo,
     Form,
     check_file,
-    check_number,
-    clean,
     parse,
 )
 from bot.domain.id_types.id_types import IDType, IDTypes
@@ -150,8 +149,9 @@ def test_a_number_without_a_fault_always_has_the_form_of_its_type(id_type: IDTyp
     if fault is None:
         assert id_type.pattern.fullmatch(kept)
         assert 0 < len(kept) <= 100
-        assert set(kept) <= set(typed) | set(typed.upper())
-    else:
+        plain = clean_field(typed)
+        assert set(kept) <= set(plain) | set(plain.upper())
+    elif fault.code is not FieldCode.ROUNDED:
         assert id_type.example in plain_sentence(fault)
 
 
@@ -160,7 +160,7 @@ def test_a_type_without_a_known_form_takes_any_short_number(typed: str) -> None:
     (open_card,) = WITH_MORE_FIELDS.of_country("GH")
     kept, fault = check_number(typed, open_card)
 
-    assert (fault is None) is (0 < len(clean(typed)) <= 100 or 0 < len(kept) <= 100)
+    assert (fault is None) is (0 < len(clean_field(typed)) <= 100 or 0 < len(kept) <= 100)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,11 @@ def test_a_type_without_a_known_form_takes_any_short_number(typed: str) -> None:
     [
         ("2026-11-23", "This date is in the future. A date of birth looks like 1990-01-02."),
         ("1890-01-01", "This date is more than 130 years ago. A date of birth looks like 1990-01-02."),
-        ("02/01/1990", "This is not a date. Write it like 1990-01-02."),
+        (
+            "02/01/1990",
+            "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken.",
+        ),
+        ("1990-W01-2", "This is not a date. Write it like 1990-01-02."),
         ("1990-02-30", "This is not a date. Write it like 1990-01-02."),
         ("yesterday", "This is not a date. Write it like 1990-01-02."),
     ],
@@ -179,7 +183,7 @@ def test_an_impossible_date_of_birth_is_answered_with_an_example(typed: str, wor
     assert faults(form) == {"dob": words}
 
 
-@pytest.mark.parametrize("typed", ["1990-01-02", "19900102", "1990-W01-2"])
+@pytest.mark.parametrize("typed", ["1990-01-02", "19900102", "1990-01-02T00:00:00Z", "2 Jan 1990", "1990/1/2"])
 def test_a_date_is_sent_in_one_form_however_it_was_written(typed: str) -> None:
     parsed = parse(replace(GOOD, texts={**GOOD.texts, "dob": typed}), ID_TYPES, today=TODAY)
 

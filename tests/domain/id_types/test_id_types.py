@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.check.request import check_number
+from bot.domain.check.fields import check_number
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.id_types.services import OfferedIdType, PartnerIDTypes, Services
 from bot.errors import SettingsFault

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.check.request import Form, check_number, parse
+from bot.domain.check.fields import check_number
+from bot.domain.check.request import Form, parse
 from bot.domain.id_types.id_types import IDType, IDTypes
 from bot.domain.mentions.dates import is_month
 from bot.domain.mentions.parser import NOT_READ, ParsedMessage, understand
