@@ -130,9 +130,10 @@ clean:
 soak: .venv/ready
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
 
-# The page of commands, from their help.
+# The page of commands, from their help; .env.example, from the settings and their page.
 docs: .venv/ready
 	$(BIN)/python -m tests.commands_page
+	$(BIN)/python -m tests.env_example
 
 # Photographs everything the bot says, as far as it has changed, for docs/pictures.md; needs `chromium` and `fonts-lato`.
 pictures: .venv/ready

@@ -28,6 +28,7 @@ KycError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -49,6 +50,11 @@ class _Coded(KycError, Generic[C]):
 
 class SettingsFault(KycError):
     """One or more settings do not fit. The text names each of them, without values of secrets."""
+
+    def __init__(self, text: str, *, lines: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.lines = dict(lines or {})
+        """What is said of each setting, by its name, where that is known."""
 
 
 class CannotListen(KycError):

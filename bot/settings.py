@@ -52,6 +52,7 @@ class LogFormat(StrEnum):
 _LOWER_CASE = ("https_proxy", "no_proxy")
 """Names that other programs read in lower case too; ours wins where both are set."""
 
+_QUOTES = "'\"`‘’“”"
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGEST_SECONDS = 3650 * 86400
@@ -62,17 +63,17 @@ _SIZE = re.compile(r"(\d+)\s*(|[KkMm]i?[Bb]?)")
 def _duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text.strip())
     if not found:
-        raise ValueError("a duration is seconds, or carries a unit: 90s, 15m, 2h")
+        raise ValueError("must be seconds, or carry a unit: 90s, 15m, 2h")
     seconds = float(found[1]) * _UNITS[found[2]]
     if seconds > _LONGEST_SECONDS:
-        raise ValueError("a duration is at most 3650 days")
+        raise ValueError("must be at most 3650 days")
     return timedelta(seconds=seconds)
 
 
 def _size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if not found:
-        raise ValueError("a size is bytes, or carries a unit: 512KiB, 4MiB")
+        raise ValueError("must be bytes, or carry a unit: 512KiB, 4MiB")
     return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2][:1].lower()]
 
 
@@ -86,7 +87,7 @@ def _days(text: str) -> frozenset[int]:
     for part in text.casefold().replace(" ", "").split(","):
         first, _, last = part.partition("-")
         if first not in _WEEK or (last or first) not in _WEEK:
-            raise ValueError("days are named mon to sun, as mon-fri or mon,wed,fri")
+            raise ValueError("must be days named mon to sun, as mon-fri or mon,wed,fri")
         begin, end = _WEEK.index(first), _WEEK.index(last or first)
         found |= {day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)}
     return frozenset(found)
@@ -97,11 +98,11 @@ def _hours(text: str) -> tuple[time, time]:
     try:
         begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
     except ValueError:
-        raise ValueError("hours are two times of day, as 08:00-18:00") from None
+        raise ValueError("must be two times of day") from None
     if begin.tzinfo is not None or end.tzinfo is not None:
-        raise ValueError("hours are without zone; KYC_TIMEZONE says where")
+        raise ValueError("must be without a zone; KYC_TIMEZONE says where")
     if end <= begin and end != time(0):
-        raise ValueError("hours end after they begin, on the same day")
+        raise ValueError("must end after it begins, on the same day")
     return begin, end
 
 
@@ -157,19 +158,31 @@ _IS_PERSON_OR_GROUP = _require(
 )
 _IS_CHANNEL = _require(re.compile("[CGD][A-Z0-9]+").fullmatch, "{!r} is not a channel id (C…)")
 
+
+def _copied_whole(value: Any) -> Any:
+    """Blanks and quotes come along unseen when a secret is copied, and it is then refused like any wrong one."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+    if text != text.strip():
+        raise ValueError("has a blank at its beginning or its end: take it away")
+    if text and (text[0] in _QUOTES or text[-1] in _QUOTES):
+        raise ValueError("has a quote at its beginning or its end, which is not part of it: take it away")
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("has a sign in it that none has: copy it again")
+    return value
+
+
 Duration = Annotated[timedelta, _read_by(_duration)]
 Size = Annotated[int, _read_by(_size)]
 Days = Annotated[frozenset[int], _read_by(_days)]
 Hours = Annotated[tuple[time, time], _read_by(_hours)]
-TimeOfDay = Annotated[
-    time, _require(lambda at: at.tzinfo is None, "a time of day without zone; KYC_TIMEZONE says where")
-]
-TimeZone = Annotated[str, _require(_is_zone, "not an IANA time zone, for example Africa/Lagos")]
+TimeOfDay = Annotated[time, _require(lambda at: at.tzinfo is None, "must be without zone; KYC_TIMEZONE says where")]
+TimeZone = Annotated[str, _require(_is_zone, "is not an IANA time zone")]
 People = Annotated[tuple[str, ...], NoDecode, _read_by(_list), _IS_PERSON_OR_GROUP]
 Channels = Annotated[tuple[str, ...], NoDecode, _read_by(_list), _IS_CHANNEL]
 OptionalChannel = Annotated[str | None, _EMPTY_IS_UNSET, _IS_CHANNEL]
-Secret = Annotated[SecretStr, Field(min_length=1)]
-OptionalSecret = Annotated[SecretStr | None, _EMPTY_IS_UNSET]
+Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_copied_whole)]
+OptionalSecret = Annotated[SecretStr | None, _EMPTY_IS_UNSET, AfterValidator(_copied_whole)]
+PartnerId = Annotated[str, Field(min_length=1), AfterValidator(_copied_whole)]
 SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end in /api/")]
 OptionalBase = Annotated[str | None, _EMPTY_IS_UNSET, AfterValidator(lambda url: url.rstrip("/") if url else None)]
 DatabaseFile = Annotated[Path, _require(lambda path: path.name, "must name a file")]
@@ -179,8 +192,9 @@ OptionalProxy = Annotated[SecretStr | None, _read_by(_proxy)]
 Hosts = Annotated[tuple[str, ...], NoDecode, _read_by(_list)]
 
 
-def _setting(name: str, default: Any = ..., **more: Any) -> Any:
-    return Field(default, alias=name, **more)
+def _setting(name: str, default: Any = ..., *, example: str, **more: Any) -> Any:
+    """`example` is told with every fault, and stands in .env.example."""
+    return Field(default, alias=name, examples=[example], **more)
 
 
 class _FromEnvironment(BaseSettings):
@@ -204,7 +218,7 @@ class _FromEnvironment(BaseSettings):
         """Read these settings and no other; raises SettingsFault with a line per fault and no value of a secret."""
         environ = {name.upper(): environ[name] for name in _LOWER_CASE if name in environ} | dict(environ)
         values: dict[str, str] = {}
-        faults: list[str] = []
+        faults: list[tuple[str, str]] = []
         for field in cls.model_fields.values():
             name = str(field.alias)
             path = environ.get(f"{name}_FILE")
@@ -214,31 +228,33 @@ class _FromEnvironment(BaseSettings):
                 try:
                     values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
                 except (OSError, UnicodeDecodeError) as fault:
-                    faults.append(f"{name}_FILE: cannot be read ({type(fault).__name__})")
+                    faults.append((f"{name}_FILE", f"cannot be read ({type(fault).__name__})"))
         settings = None
         try:
             settings = cls(**values)
         except ValidationError as invalid:
-            faults += [_words(error) for error in invalid.errors(include_input=False, include_url=False)]
+            faults += [_fault(error, values) for error in invalid.errors(include_input=False, include_url=False)]
         given = {name: value for name, value in values.items() if value.strip()}
         faults += _address_faults(given)
         if "slack_app_token" in cls.model_fields and not given.keys() & {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}:
-            faults.append("SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN")
+            faults.append(("SLACK_SIGNING_SECRET", "is required without SLACK_APP_TOKEN"))
         if faults or settings is None:
-            raise SettingsFault("\n".join(faults))
+            examples = {str(field.alias): (field.examples or [""])[0] for field in cls.model_fields.values()}
+            lines = [(name, _line(name, text, examples.get(name))) for name, text in faults]
+            raise SettingsFault("\n".join(line for _name, line in lines), lines=dict(lines))
         return settings
 
 
 class SlackSettings(_FromEnvironment):
     """How Slack is reached."""
 
-    slack_bot_token: Secret = _setting("SLACK_BOT_TOKEN")
+    slack_bot_token: Secret = _setting("SLACK_BOT_TOKEN", example="xoxb-…")
     """xoxb token."""
-    slack_app_token: OptionalSecret = _setting("SLACK_APP_TOKEN", None)
+    slack_app_token: OptionalSecret = _setting("SLACK_APP_TOKEN", None, example="xapp-…")
     """xapp token: with it, Socket Mode is used."""
-    slack_signing_secret: OptionalSecret = _setting("SLACK_SIGNING_SECRET", None)
+    slack_signing_secret: OptionalSecret = _setting("SLACK_SIGNING_SECRET", None, example="32 letters and digits")
     """Needed without an app token."""
-    slack_api_url: SlackBase = _setting("SLACK_API_URL", "https://slack.com/api/")
+    slack_api_url: SlackBase = _setting("SLACK_API_URL", "https://slack.com/api/", example="https://slack.com/api/")
     """Base of the Web API; ends in `/api/`."""
 
     @property
@@ -260,11 +276,11 @@ class SlackSettings(_FromEnvironment):
 class SmileIDSettings(_FromEnvironment):
     """How Smile ID is reached."""
 
-    smile_id_partner_id: str = _setting("SMILE_ID_PARTNER_ID", min_length=1)
+    smile_id_partner_id: PartnerId = _setting("SMILE_ID_PARTNER_ID", example="0421")
     """As issued; leading zeros matter."""
-    smile_id_api_key: Secret = _setting("SMILE_ID_API_KEY")
-    smile_id_environment: Environment = _setting("SMILE_ID_ENVIRONMENT", Environment.SANDBOX)
-    smile_id_api_url: OptionalBase = _setting("SMILE_ID_API_URL", None)
+    smile_id_api_key: Secret = _setting("SMILE_ID_API_KEY", example="…")
+    smile_id_environment: Environment = _setting("SMILE_ID_ENVIRONMENT", Environment.SANDBOX, example="sandbox")
+    smile_id_api_url: OptionalBase = _setting("SMILE_ID_API_URL", None, example="https://testapi.smileidentity.com/v1")
     """Base with `/v1`; by environment when unset."""
 
     @property
@@ -275,19 +291,19 @@ class SmileIDSettings(_FromEnvironment):
 class NetworkSettings(_FromEnvironment):
     """How connections leave this machine, to whomever: `bot.network` makes them."""
 
-    https_proxy: OptionalProxy = _setting("HTTPS_PROXY", None)
+    https_proxy: OptionalProxy = _setting("HTTPS_PROXY", None, example="http://proxy.example.com:3128")
     """For every connection, also as `https_proxy`; unset: all go directly."""
-    no_proxy: Hosts = _setting("NO_PROXY", ())
+    no_proxy: Hosts = _setting("NO_PROXY", (), example="localhost,.example.com")
     """Hosts, domains and networks that are reached without the proxy, also as `no_proxy`."""
-    ca_file: OptionalPath = _setting("KYC_CA_FILE", None)
+    ca_file: OptionalPath = _setting("KYC_CA_FILE", None, example="/etc/ssl/certs/company.pem")
     """Certificates of private authorities (PEM), trusted beside those of the machine."""
 
 
 class DatabaseSettings(_FromEnvironment):
     """Where the checks are kept, and what opens them: all that is needed to copy them or put them back."""
 
-    database: DatabaseFile = _setting("KYC_DATABASE", Path("kyc.db"))
-    encryption_keys: Secret = _setting("KYC_ENCRYPTION_KEYS")
+    database: DatabaseFile = _setting("KYC_DATABASE", Path("kyc.db"), example="/var/lib/kyc-bot/kyc.db")
+    encryption_keys: Secret = _setting("KYC_ENCRYPTION_KEYS", example="what `kyc-bot check --new-key` prints")
     """One or more 32-byte keys in URL-safe base64, newest first."""
 
     @property
@@ -299,13 +315,13 @@ class DatabaseSettings(_FromEnvironment):
 class ReportSettings(DatabaseSettings):
     """What an export or a summary of the checks needs; neither speaks to Slack or Smile ID."""
 
-    timezone: TimeZone = _setting("KYC_TIMEZONE", "Africa/Lagos")
-    review_due: Duration = _setting("KYC_REVIEW_DUE", timedelta(hours=4), gt=timedelta(0))
+    timezone: TimeZone = _setting("KYC_TIMEZONE", "Africa/Lagos", example="Africa/Lagos")
+    review_due: Duration = _setting("KYC_REVIEW_DUE", timedelta(hours=4), gt=timedelta(0), example="4h")
     """A check that is in review for longer is told as over its time."""
 
-    result_codes: OptionalPath = _setting("KYC_RESULT_CODES", None)
+    result_codes: OptionalPath = _setting("KYC_RESULT_CODES", None, example="/etc/kyc-bot/result-codes.csv")
     """An operator's copy of the table of result codes."""
-    id_types: OptionalPath = _setting("KYC_ID_TYPES", None)
+    id_types: OptionalPath = _setting("KYC_ID_TYPES", None, example="/etc/kyc-bot/id-types.csv")
     """An operator's copy of the table of ID types."""
 
     @property
@@ -319,54 +335,54 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     A command that needs a part of them asks for that part alone: `DatabaseSettings.load(…)`.
     """
 
-    public_url: OptionalBase = _setting("KYC_PUBLIC_URL", None)
+    public_url: OptionalBase = _setting("KYC_PUBLIC_URL", None, example="https://kyc.example.com")
     """https base of the listener as Smile ID reaches it; without it results come by polling."""
-    host: str = _setting("KYC_HOST", "127.0.0.1")
-    port: int = _setting("KYC_PORT", 3000, ge=0, le=65535)
-    admin_port: int = _setting("KYC_ADMIN_PORT", 3001, ge=0, le=65535)
+    host: str = _setting("KYC_HOST", "127.0.0.1", example="127.0.0.1")
+    port: int = _setting("KYC_PORT", 3000, ge=0, le=65535, example="3000")
+    admin_port: int = _setting("KYC_ADMIN_PORT", 3001, ge=0, le=65535, example="3001")
     """Loopback only: readiness and metrics."""
 
-    requesters: People = _setting("KYC_REQUESTERS", min_length=1)
+    requesters: People = _setting("KYC_REQUESTERS", min_length=1, example="S0ANALYSTS1,U0AMINA0001")
     """User ids, user group ids, ids of private channels, or `*`."""
-    reviewers: People = _setting("KYC_REVIEWERS", ())
-    managers: People = _setting("KYC_MANAGERS", ())
-    admins: People = _setting("KYC_ADMINS", ())
-    channels: Channels = _setting("KYC_CHANNELS", ())
+    reviewers: People = _setting("KYC_REVIEWERS", (), example="S0REVIEWERS")
+    managers: People = _setting("KYC_MANAGERS", (), example="S0MANAGERS1")
+    admins: People = _setting("KYC_ADMINS", (), example="U0MUSA00001")
+    channels: Channels = _setting("KYC_CHANNELS", (), example="C0KYCREQ001")
     """Where checks may be asked; empty: any channel the bot is in, never one shared with other companies."""
-    review_channel: OptionalChannel = _setting("KYC_REVIEW_CHANNEL", None)
-    review_notify: ReviewNotify = _setting("KYC_REVIEW_NOTIFY", ReviewNotify.ATTENTION)
-    review_unclaimed: Duration = _setting("KYC_REVIEW_UNCLAIMED", timedelta(hours=2))
+    review_channel: OptionalChannel = _setting("KYC_REVIEW_CHANNEL", None, example="C0KYCREV001")
+    review_notify: ReviewNotify = _setting("KYC_REVIEW_NOTIFY", ReviewNotify.ATTENTION, example="attention")
+    review_unclaimed: Duration = _setting("KYC_REVIEW_UNCLAIMED", timedelta(hours=2), example="2h")
     """Working time before an unclaimed card is reminded of, and again before managers are told; 0: never."""
-    review_idle: Duration = _setting("KYC_REVIEW_IDLE", timedelta(hours=4))
+    review_idle: Duration = _setting("KYC_REVIEW_IDLE", timedelta(hours=4), example="4h")
     """The same for a card that was claimed and where nothing was done since."""
-    review_pending: Duration = _setting("KYC_REVIEW_PENDING", timedelta(hours=8))
+    review_pending: Duration = _setting("KYC_REVIEW_PENDING", timedelta(hours=8), example="8h")
     """The same for a check that Smile ID itself has not ended."""
-    name_differs: RecordRule = _setting("KYC_NAME_DIFFERS", RecordRule.REVIEW)
+    name_differs: RecordRule = _setting("KYC_NAME_DIFFERS", RecordRule.REVIEW, example="review")
     """When the person who was entered is not the one of the authority's record: `review` or `tell`."""
-    liveness: LivenessRule = _setting("KYC_LIVENESS", LivenessRule.OPTIONAL)
+    liveness: LivenessRule = _setting("KYC_LIVENESS", LivenessRule.OPTIONAL, example="optional")
     """`review`: approvals without proof of life go to the reviewers; `required`: no check without liveness images."""
-    working_days: Days = _setting("KYC_WORKING_DAYS", frozenset(range(5)))
-    working_hours: Hours = _setting("KYC_WORKING_HOURS", (time(8), time(18)))
+    working_days: Days = _setting("KYC_WORKING_DAYS", frozenset(range(5)), example="mon-fri")
+    working_hours: Hours = _setting("KYC_WORKING_HOURS", (time(8), time(18)), example="08:00-18:00")
     """In `KYC_TIMEZONE`; reminders count this time alone, and come in it alone."""
-    summary_channel: OptionalChannel = _setting("KYC_SUMMARY_CHANNEL", None)
-    summary_time: TimeOfDay = _setting("KYC_SUMMARY_TIME", time(8, 0))
-    callback_max_age: Duration = _setting("KYC_CALLBACK_MAX_AGE", timedelta(minutes=15))
-    confirm_wait: Duration = _setting("KYC_CONFIRM_WAIT", timedelta(minutes=2))
-    poll_after: Duration = _setting("KYC_POLL_AFTER", timedelta(minutes=5))
-    callback_max_bytes: Size = _setting("KYC_CALLBACK_MAX_BYTES", 4 * 1024 * 1024)
-    slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0, le=1000)
-    batch_rows: int = _setting("KYC_BATCH_ROWS", 2000, ge=1, le=20_000)
+    summary_channel: OptionalChannel = _setting("KYC_SUMMARY_CHANNEL", None, example="C0KYCSUM001")
+    summary_time: TimeOfDay = _setting("KYC_SUMMARY_TIME", time(8, 0), example="08:00")
+    callback_max_age: Duration = _setting("KYC_CALLBACK_MAX_AGE", timedelta(minutes=15), example="15m")
+    confirm_wait: Duration = _setting("KYC_CONFIRM_WAIT", timedelta(minutes=2), example="2m")
+    poll_after: Duration = _setting("KYC_POLL_AFTER", timedelta(minutes=5), example="5m")
+    callback_max_bytes: Size = _setting("KYC_CALLBACK_MAX_BYTES", 4 * 1024 * 1024, example="4MiB")
+    slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0, le=1000, example="1")
+    batch_rows: int = _setting("KYC_BATCH_ROWS", 2000, ge=1, le=20_000, example="2000")
     """Applicants in one file."""
-    batch_bytes: Size = _setting("KYC_BATCH_BYTES", 512 * 1024 * 1024, ge=1024)
+    batch_bytes: Size = _setting("KYC_BATCH_BYTES", 512 * 1024 * 1024, ge=1024, example="512MiB")
     """Of one zip, or of a table with photos inside."""
-    seen_before: Duration = _setting("KYC_SEEN_BEFORE", timedelta(days=30))
+    seen_before: Duration = _setting("KYC_SEEN_BEFORE", timedelta(days=30), example="30d")
     """How far back an earlier check of the same person is asked about; 0: never."""
-    retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1)
-    backup_dir: OptionalPath = _setting("KYC_BACKUP_DIR", None)
+    retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1, example="30")
+    backup_dir: OptionalPath = _setting("KYC_BACKUP_DIR", None, example="/var/backups/kyc-bot")
     """A folder for this bot's scheduled backups alone; unset: none are taken."""
-    backup_every: Duration = _setting("KYC_BACKUP_EVERY", timedelta(hours=24), ge=timedelta(minutes=1))
-    backup_keep: int = _setting("KYC_BACKUP_KEEP", 7, ge=1)
-    log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON)
+    backup_every: Duration = _setting("KYC_BACKUP_EVERY", timedelta(hours=24), ge=timedelta(minutes=1), example="24h")
+    backup_keep: int = _setting("KYC_BACKUP_KEEP", 7, ge=1, example="7")
+    log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON, example="json")
 
     @property
     def liveness_required(self) -> bool:
@@ -406,11 +422,11 @@ def is_private(host: str) -> bool:
         return host.endswith((".local", ".internal", ".localhost"))
 
 
-def _address_faults(values: Mapping[str, str]) -> list[str]:
+def _address_faults(values: Mapping[str, str]) -> list[tuple[str, str]]:
     """Addresses that do not fit together with SMILE_ID_ENVIRONMENT: told even while others do not fit."""
     production = values.get("SMILE_ID_ENVIRONMENT") == Environment.PRODUCTION
     return [
-        f"{name}: {fault}"
+        (name, fault)
         for name in ("KYC_PUBLIC_URL", "SLACK_API_URL", "SMILE_ID_API_URL")
         if name in values and (fault := _url_fault(values[name], production=production))
     ]
@@ -431,10 +447,26 @@ def _url_fault(url: str, *, production: bool) -> str | None:
     return None
 
 
-_PLAIN = {"missing": "is required", "too_short": "must not be empty", "string_too_short": "must not be empty"}
+_PLAIN = {
+    "missing": "is required",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "time_parsing": "must be a time of day",
+}
 
 
-def _words(error: Any) -> str:
-    name = ".".join(str(part) for part in error["loc"]) or "settings"
+def _fault(error: Any, values: Mapping[str, str]) -> tuple[str, str]:
+    """The setting and what is wrong with it; never its value, which may be a secret."""
+    name = str(error["loc"][0])
     text = _PLAIN.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
-    return text if name == "settings" else f"{name}: {text}"
+    text = text.replace("Input should be", "must be")
+    value = values.get(name, "")
+    if error["type"] != "value_error" and value.strip() and value != value.strip().strip(_QUOTES):
+        text += " (it has blanks or quotes at its ends)"
+    return name, text
+
+
+def _line(name: str, text: str, example: str | None) -> str:
+    return f"{name}: {text}; for example {name}={example}" if example else f"{name}: {text}"

@@ -24,7 +24,7 @@ from bot.slack import manifest
 from bot.slack.blocks import ids, private, words
 from bot.slack.blocks.words import Story
 from handlers import commands
-from tests import commands_page
+from tests import commands_page, env_example
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -115,6 +115,20 @@ def test_no_page_speaks_of_a_setting_that_is_not_there(page: str) -> None:
     spoken = set(re.findall(r"\b(?:KYC|SLACK|SMILE_ID)_[A-Z_]+[A-Z]\b", text))
     known = {*SETTINGS, *(f"{name}_FILE" for name in SETTINGS), settings_file.VARIABLE}
     assert spoken - known == set()
+
+
+def test_the_example_of_a_settings_file_has_every_setting_as_the_page_explains_it() -> None:
+    assert env_example.PAGE.read_text(encoding="utf-8") == env_example.written(), "`make docs` writes it again"
+
+
+def test_the_example_of_a_settings_file_can_be_read_as_it_is_and_with_everything_set(tmp_path: Path) -> None:
+    assert set(settings_file.read(env_example.PAGE)) == {name for name, row in SETTINGS.items() if row[0] == "required"}
+    text = env_example.PAGE.read_text(encoding="utf-8")
+    filled = re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE)
+    (tmp_path / "env").write_text(filled, encoding="utf-8")
+    values = settings_file.read(tmp_path / "env")
+    assert list(values) == list(SETTINGS)
+    Settings.load(values | ENOUGH | {"SLACK_SIGNING_SECRET": "invented"})
 
 
 # Commands

@@ -1,5 +1,6 @@
 """Settings: read once, all faults told at once, and no secret ever shown."""
 
+import re
 from collections.abc import Mapping
 from datetime import time, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
 
 from bot.errors import SettingsFault
 from bot.settings import DatabaseSettings, Environment, LogFormat, ReportSettings, ReviewNotify, Settings
@@ -60,7 +62,80 @@ def test_nothing_set_is_told_line_by_line() -> None:
     told = faults({})
     required = ("SLACK_BOT_TOKEN", "SMILE_ID_PARTNER_ID", "SMILE_ID_API_KEY", "KYC_ENCRYPTION_KEYS", "KYC_REQUESTERS")
     lines = [f"{name}: is required" for name in required]
-    assert sorted(told) == sorted([*lines, "SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN"])
+    without_examples = [line.partition("; for example ")[0] for line in told]
+    assert sorted(without_examples) == sorted([*lines, "SLACK_SIGNING_SECRET: is required without SLACK_APP_TOKEN"])
+    assert "KYC_REQUESTERS: is required; for example KYC_REQUESTERS=S0ANALYSTS1,U0AMINA0001" in told
+
+
+@pytest.mark.parametrize("field", Settings.model_fields.values(), ids=lambda field: str(field.alias))
+def test_every_setting_has_an_example_that_fits(field: FieldInfo) -> None:
+    (example,) = field.examples or [""]
+    assert example
+    if "Secret" not in str(field.annotation) or "PROXY" in str(field.alias):
+        load(**{str(field.alias): example})
+
+
+WRONG = {
+    "SLACK_API_URL": "https://slack.com/",
+    "SMILE_ID_ENVIRONMENT": "live",
+    "SMILE_ID_API_URL": "smile",
+    "HTTPS_PROXY": "socks5://proxy",
+    "KYC_TIMEZONE": "Lagos",
+    "KYC_REVIEW_DUE": "0",
+    "KYC_PUBLIC_URL": "http://kyc.example.com",
+    "KYC_PORT": "seventy",
+    "KYC_ADMIN_PORT": "65536",
+    "KYC_REQUESTERS": "amina",
+    "KYC_CHANNELS": "#kyc",
+    "KYC_REVIEW_CHANNEL": "#kyc",
+    "KYC_REVIEW_NOTIFY": "never",
+    "KYC_REVIEW_IDLE": "soon",
+    "KYC_WORKING_DAYS": "weekdays",
+    "KYC_WORKING_HOURS": "9 to 5",
+    "KYC_SUMMARY_TIME": "morning",
+    "KYC_CALLBACK_MAX_BYTES": "lots",
+    "KYC_SLACK_POSTS_PER_SECOND": "some",
+    "KYC_BATCH_ROWS": "0",
+    "KYC_BACKUP_EVERY": "1s",
+    "KYC_LOG_FORMAT": "xml",
+    "KYC_LIVENESS": "yes",
+}
+"""A value of a wrong form for each form that there is."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_fault_names_the_setting_its_form_and_an_example(name: str) -> None:
+    line = fault(**{name: WRONG[name]})
+    text, _, example = line.partition(f"; for example {name}=")
+    assert re.fullmatch(
+        rf"{name}: ('.+' is neither a user|'.+' is not a channel id|is not an IANA|must be |must end ).*", text
+    )
+    load(**{name: example})
+
+
+@pytest.mark.parametrize("name", [*SECRETS, "SMILE_ID_PARTNER_ID"])
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (" ", "", "has a blank at its beginning or its end: take it away"),
+        ("", "\t", "has a blank at its beginning or its end: take it away"),
+        ('"', '"', "has a quote at its beginning or its end, which is not part of it: take it away"),
+        ("", "’", "has a quote at its beginning or its end, which is not part of it: take it away"),
+        ("\u200b", "", "has a sign in it that none has: copy it again"),
+    ],
+    ids=["blank", "tab", "quotes", "curly", "unseen"],
+)
+def test_what_was_copied_along_with_a_secret_is_told(name: str, before: str, after: str, words: str) -> None:
+    value = SECRETS.get(name, "0077")
+    line = fault(**{name: f"{before}{value}{after}"})
+    assert line.startswith(f"{name}: {words}")
+    assert value not in line
+
+
+def test_blanks_and_quotes_around_other_values_are_told_where_they_do_not_fit() -> None:
+    assert "(it has blanks or quotes at its ends)" in fault(SMILE_ID_ENVIRONMENT="'production'")
+    assert "(it has blanks or quotes at its ends)" in fault(KYC_PORT='"3000"')
+    assert load(KYC_PORT=" 3000 ").port == 3000
 
 
 @pytest.mark.parametrize("kind", [DatabaseSettings, ReportSettings])
@@ -73,7 +148,8 @@ def test_a_command_asks_for_its_own_part_and_reads_it_as_the_bot_does(kind: type
     assert part.sealing_keys == whole.sealing_keys
     with pytest.raises(SettingsFault) as found:
         kind.load({"KYC_DATABASE": ""})
-    assert str(found.value).splitlines() == ["KYC_DATABASE: must name a file", "KYC_ENCRYPTION_KEYS: is required"]
+    told = [line.partition("; for example ")[0] for line in str(found.value).splitlines()]
+    assert told == ["KYC_DATABASE: must name a file", "KYC_ENCRYPTION_KEYS: is required"]
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -103,7 +179,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         "KYC_POLL_AFTER",
         "KYC_CALLBACK_MAX_BYTES",
         "KYC_SLACK_POSTS_PER_SECOND",
-        "SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN",
+        "SLACK_SIGNING_SECRET",
     }
 
 
@@ -134,7 +210,10 @@ def test_a_poor_address_is_told_beside_other_faults() -> None:
 
 def test_without_an_app_token_the_signing_secret_is_needed() -> None:
     without = {name: value for name, value in ENOUGH.items() if name != "SLACK_APP_TOKEN"}
-    assert faults(without) == ["SLACK_SIGNING_SECRET is needed without SLACK_APP_TOKEN"]
+    (line,) = faults(without)
+    assert line.startswith(
+        "SLACK_SIGNING_SECRET: is required without SLACK_APP_TOKEN; for example SLACK_SIGNING_SECRET="
+    )
     assert not Settings.load(without | {"SLACK_SIGNING_SECRET": "very-secret-3"}).socket_mode
 
 
@@ -355,7 +434,7 @@ def test_plain_http_to_other_hosts_is_refused(name: str, base: str, environment:
 )
 def test_production_speaks_to_public_addresses_only(name: str, base: str) -> None:
     line = fault(**{name: base + PATHS[name], "SMILE_ID_ENVIRONMENT": "production"})
-    assert line == f"{name}: must be a public address in production"
+    assert line.startswith(f"{name}: must be a public address in production; for example {name}=https://")
 
 
 @pytest.mark.parametrize("name", URLS)
@@ -371,7 +450,7 @@ def test_production_has_its_own_address_of_smile_id() -> None:
 
 
 def test_the_base_of_slacks_web_api_ends_as_slacks_does() -> None:
-    assert fault(SLACK_API_URL="https://slack.com/") == "SLACK_API_URL: must end in /api/"
+    assert fault(SLACK_API_URL="https://slack.com/").startswith("SLACK_API_URL: must end in /api/; ")
 
 
 def test_callbacks_go_under_the_public_base() -> None:

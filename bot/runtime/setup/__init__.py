@@ -32,6 +32,13 @@ __all__ = ["USUAL_FILE", "run"]
 USUAL_FILE = Path("/etc/kyc-bot/env")
 """Where the settings stand if nobody names another file; docs/install.md and the unit expect them there."""
 
+ASKED = frozenset({
+    "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SMILE_ID_PARTNER_ID", "SMILE_ID_API_KEY",
+    "SMILE_ID_ENVIRONMENT", "KYC_REQUESTERS", "KYC_REVIEWERS", "KYC_MANAGERS", "KYC_ADMINS", "KYC_CHANNELS",
+    "KYC_REVIEW_CHANNEL", "KYC_SUMMARY_CHANNEL", "KYC_PUBLIC_URL", "KYC_DATABASE",
+})  # fmt: skip
+"""What does not fit of these is no reason to stop: it is asked for."""
+
 _USUAL_DATABASE = Path("/var/lib/kyc-bot/kyc.db")
 _HEAD = "# Settings of kyc-bot, written by `kyc-bot setup`. docs/settings.md has all of them.\n"
 _STOPPED = "Stopped. Nothing was written."
@@ -87,15 +94,19 @@ class _Setup:
         except SettingsFault as fault:
             say(f"Correct this first: {fault}")
             return 2
-        if faults := draft.faults():
-            say(f"Correct these first; {self._file} has what they need:")
-            for each in faults:
-                say(f"  {each}")
+        faults = draft.faults()
+        if unasked := [line for name, line in faults.items() if name not in ASKED]:
+            say("Correct these first:")
+            for line in unasked:
+                say(f"  {line}")
             return 2
         say(f"This asks for what kyc-bot needs, tries it at once, and writes {self._file} at the end.")
         say("Enter takes what stands in [brackets]; Ctrl-C leaves everything as it was.")
         if draft.from_environment:
             say(f"Taken over from the environment: {', '.join(draft.from_environment)}")
+        for name, line in faults.items():
+            say(f"To be answered anew: {line}")
+            draft.put(name, "")
         return self._ask_and_write(draft, outbound)
 
     def _ask_and_write(self, draft: Draft, outbound: Outbound) -> int:
@@ -128,11 +139,11 @@ class _Setup:
                 return
             before = draft.get(name)
             draft.put(name, answer.rstrip("/"))
-            faults = draft.faults() if urlsplit(answer).scheme else ["It begins with https://"]
-            if not faults:
+            fault = draft.faults().get(name) if urlsplit(answer).scheme else "It begins with https://"
+            if fault is None:
                 return
             draft.put(name, before)
-            self._terminal.say(f"  {faults[0]}, for example https://kyc.example.com")
+            self._terminal.say(f"  {fault}")
 
     def _ask_database(self, draft: Draft) -> None:
         name = "KYC_DATABASE"

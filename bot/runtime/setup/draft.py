@@ -78,11 +78,11 @@ class Draft:
     def _with(self, *unasked: str) -> dict[str, str]:
         return dict.fromkeys(unasked, _NOT_ASKED) | {name: self.get(name) for name in _NAMES if self.get(name)}
 
-    def faults(self) -> list[str]:
-        """What does not fit, in the words of a start; the questions that are still to be asked count as answered."""
+    def faults(self) -> dict[str, str]:
+        """What does not fit, by name, in the words of a start; what was not asked for yet counts as answered."""
         needed = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SMILE_ID_PARTNER_ID", "SMILE_ID_API_KEY")
         try:
             Settings.load({"KYC_REQUESTERS": "*"} | self._with(*needed, "KYC_ENCRYPTION_KEYS"))
         except SettingsFault as fault:
-            return str(fault).splitlines()
-        return []
+            return fault.lines
+        return {}

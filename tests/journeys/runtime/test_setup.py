@@ -278,6 +278,15 @@ async def test_a_file_that_does_not_fit_is_told_before_anything_is_asked(desk: D
     assert desk.slack.calls == []
 
 
+async def test_a_value_that_does_not_fit_is_asked_for_anew(desk: Desk) -> None:
+    desk.file.parent.mkdir()
+    desk.file.write_text("KYC_REQUESTERS=amina\nSMILE_ID_ENVIRONMENT=live\n")
+    status, said = await desk.setup([*answers(), "y"])
+    assert status == 0, said
+    assert "To be answered anew: KYC_REQUESTERS: 'amina' is neither a user" in said
+    assert (desk.values["KYC_REQUESTERS"], desk.values["SMILE_ID_ENVIRONMENT"]) == (ANALYSTS, "sandbox")
+
+
 async def test_a_database_that_is_there_asks_for_its_own_key(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "old.db").write_bytes(b"")
     key = Sealer.new_key()
