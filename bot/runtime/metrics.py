@@ -18,6 +18,8 @@ from storage.engine.database import Transaction
 _SMILE_ID_IS_THERE = frozenset({"ok", "refused", "denied", "expired"})
 _PROVES_THE_KEY = frozenset({"upload", "job_status"})
 """`services` is for everybody, and not every environment has `products`, which may refuse for that reason alone."""
+_WITHOUT_THE_BOT_TOKEN = frozenset({"response_url", "apps.connections.open"})
+"""They prove nothing about it: an address is its own secret, and Socket Mode has the app token."""
 _SLACK_IS_CLOSED = frozenset({"failed"}) | REFUSES_US
 
 
@@ -73,8 +75,7 @@ class Metrics:
 
     def slack(self, method: str, result: str) -> None:
         self._slack.labels(method, result).inc()
-        if method != "response_url":
-            # Such an address is answered without our token, so it proves nothing about it.
+        if method not in _WITHOUT_THE_BOT_TOKEN:
             self._health.note(Degraded.SLACK, result if result in _SLACK_IS_CLOSED else None)
 
     def slack_refused(self, fault: SignatureFault) -> None:

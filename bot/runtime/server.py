@@ -97,7 +97,9 @@ async def serve(
             ):
                 await servers.enter_async_context(serve_asgi(asgi, sock))
             sockets = (
-                SocketMode(bolt, settings.slack_app_token.get_secret_value(), bot.health)
+                SocketMode(
+                    bolt, settings.slack_app_token.get_secret_value(), slack=bot.patient_slack, health=bot.health
+                )
                 if settings.slack_app_token
                 else None
             )

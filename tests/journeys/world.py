@@ -328,7 +328,8 @@ async def bot_between(
         token = bot.settings.slack_app_token
         await stack.enter_async_context(serve_asgi(handlers.web(bot, None if token else bolt), sock))
         if token is not None:
-            sockets = SocketMode(bolt, token.get_secret_value(), bot.health)
-            await sockets.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
+            sockets = SocketMode(bolt, token.get_secret_value(), slack=bot.patient_slack, health=bot.health)
+            bot.background.spawn(sockets.keep())
+            await asyncio.wait_for(sockets.connected.wait(), GIVE_UP_SECONDS)
             stack.push_async_callback(sockets.drain)
         yield Journey(slack, smile_id, bot, clock)

@@ -24,7 +24,7 @@ from bot.sandbox.smile_id import SmileIDSandbox
 from bot.settings import Settings
 from bot.slack.client import SlackClient
 from bot.slack.downloads import SlackDownloads
-from tests.journeys.site import kyc_bot
+from tests.journeys.site import Site, kyc_bot
 from tests.journeys.world import patient_slack
 from tests.outside import ConnectProxy, PrivateAuthority, forward, listening
 from tests.patience import GIVE_UP_SECONDS
@@ -119,7 +119,24 @@ def about(lines: list[str], subject: str) -> str:
     return line
 
 
-# The clients
+# The whole bot
+
+
+async def test_a_check_goes_its_whole_way_through_the_proxy(bank: Bank) -> None:
+    """Slack's API, its files, Socket Mode, Smile ID and the upload: each of them took the one way there is."""
+    site = Site(bank.slack, bank.smile_id, bank.folder, bank.environment())
+    try:
+        await site.start()
+        await bank.slack.wait_for(lambda: bank.slack.socket_count == 1, GIVE_UP_SECONDS)
+        await site.ask()
+        await site.wait_for_the_end()
+        (result,) = site.replies()
+        assert "Approved" in result
+        assert await site.stop() == 0
+    finally:
+        await site.kill()
+    assert set(bank.proxy.asked) == {f"{host}:443" for host in (SLACK, SMILE_ID, STORAGE)}
+    assert not [secret for secret in ("s3cret", "aW52ZW50ZWQtYmFuazpz") if secret in site.log()]
 
 
 async def test_an_export_is_uploaded_and_an_answer_given_through_the_proxy(bank: Bank) -> None:
