@@ -398,6 +398,13 @@ def test_every_photo_is_decoded_within_the_one_budget() -> None:
     assert {me for me, text in texts.items() if decoding.search(text)} == {"bot.submission.photo_decoder"}
 
 
+def test_every_connection_leaves_by_the_one_rule() -> None:
+    """A client of one's own would go past the proxy, and trust other certificates."""
+    makes = re.compile(r"\b(?:httpx\.(?:AsyncClient|Client|get|post|stream)|aiohttp\.(?:ClientSession|request))\(")
+    makers = {_module(path) for path in _files("bot", "handlers") if makes.search(path.read_text(encoding="utf-8"))}
+    assert {me for me in makers if not _in(me, "bot.sandbox")} == {"bot.network"}
+
+
 def test_the_environment_is_read_by_the_command_line_and_the_demo_alone() -> None:
     reads = re.compile(r"\bos\.(environb?|getenv|putenv)\b|from os import .*(environ|getenv)")
     readers = {

@@ -22,7 +22,7 @@ def files_info(workspace: Workspace, arguments: Arguments) -> JSON:
 
 
 def whole_file(world: World, file: SlackFile) -> JSON:
-    shown = file.as_json(world.base_url)
+    shown = file.as_json(world.files_url)
     if file.ready_at is not None and world.clock() < file.ready_at:
         return early_file(shown)
     shares: dict[str, JSON] = {"public": {}, "private": {}}

@@ -15,12 +15,12 @@ _ASKED_BY_A_PERSON = "none"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def turn_away_pages(also: str | None = None) -> Any:
+def turn_away_pages(*also: str) -> Any:
     """A middleware that answers with 403 what a page in a browser asks; programs send none of these headers.
 
-    `also` is one more name, by which programs reach the stand-in through something that stands before it.
+    `also` are more names, by which programs reach the stand-in through something that stands before it.
     """
-    names = _NAMES | ({also} if also else set())
+    names = _NAMES | set(also)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:

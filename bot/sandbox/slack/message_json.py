@@ -28,7 +28,7 @@ def message_json(world: World, message: Message, *, with_metadata: bool = False)
     if message.blocks:
         shown["blocks"] = message.blocks
     if message.files:
-        shown["files"] = [file.in_message(world.base_url) for file in message.files]
+        shown["files"] = [file.in_message(world.files_url) for file in message.files]
         shown |= {"upload": False, "display_as_bot": False}
     if message.forwarded is not None:
         shown["attachments"] = [_shared(world, message.forwarded)]
@@ -55,7 +55,7 @@ def _shared(world: World, original: Message) -> JSON:
         "fallback": original.text,
         "mrkdwn_in": ["text"],
     }
-    files = [file.in_message(world.base_url) for file in original.files]
+    files = [file.in_message(world.files_url) for file in original.files]
     return shown | ({"files": files} if files else {})
 
 

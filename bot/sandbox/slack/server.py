@@ -40,7 +40,8 @@ class SlackSandbox:
     Everything runs on the caller's event loop. `clock` rules message times, triggers, response_urls and
     the posting pace; time limits of connections run by the loop. `events` are the manifest's bot_events, of which
     `app_mention` and `message.im` matter here; None means both, as far as `scopes` allow. `public_url` is how the bot
-    reaches it where something stands before it (without a slash at its end): all addresses that it gives begin so.
+    reaches it where something stands before it (without a slash at its end): all addresses that it gives begin so,
+    those of files with `files_url` if that is given.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class SlackSandbox:
         file_seconds: float = 0.0,
         clock: Callable[[], datetime] = _utc_now,
         public_url: str | None = None,
+        files_url: str | None = None,
     ) -> None:
         self.bot_token = bot_token
         self.app_token = app_token
         self.signing_secret = signing_secret
         self._port = port
         self._public_url = public_url
+        self._files_url = files_url
         self._world = World(clock)
         self._faults = Faults()
         self._sockets = Sockets(self._world)
@@ -109,7 +112,8 @@ class SlackSandbox:
         self._furnish()
 
     async def start(self) -> None:
-        guard = turn_away_pages(urlsplit(self._public_url).hostname if self._public_url else None)
+        outside = [urlsplit(url).hostname for url in (self._public_url, self._files_url) if url]
+        guard = turn_away_pages(*filter(None, outside))
         app = web.Application(client_max_size=UPLOAD_MAX_BYTES, middlewares=[guard])
         app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/api/{method}", self._api.handle)
@@ -124,6 +128,7 @@ class SlackSandbox:
         await site.start()
         _, self._port, *_ = self._runner.addresses[0]
         self._world.base_url = self._public_url or f"http://{HOST}:{self._port}"
+        self._world.files_url = self._files_url or self._world.base_url
         await self._courier.start()
 
     async def stop(self) -> None:

@@ -36,7 +36,7 @@ def get_upload_url(workspace: Workspace, arguments: Arguments) -> JSON:
     )
     ticket = secrets.token_urlsafe(18)
     workspace.uploads[ticket] = PendingUpload(file=file, length_bytes=length)
-    return {"ok": True, "upload_url": f"{world.base_url}/upload/v1/{ticket}", "file_id": file.id}
+    return {"ok": True, "upload_url": f"{world.files_url}/upload/v1/{ticket}", "file_id": file.id}
 
 
 def complete_upload(workspace: Workspace, arguments: Arguments) -> JSON:
@@ -66,7 +66,7 @@ def complete_upload(workspace: Workspace, arguments: Arguments) -> JSON:
         world.post(
             channel.id, user=BOT_USER_ID, text=content.text, blocks=content.blocks, thread_ts=thread_ts, files=files
         )
-    return {"ok": True, "files": [early_file(file.as_json(world.base_url)) for file in files]}
+    return {"ok": True, "files": [early_file(file.as_json(world.files_url)) for file in files]}
 
 
 def _announced(workspace: Workspace, arguments: Arguments) -> dict[str, str]:

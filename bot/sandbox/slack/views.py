@@ -197,7 +197,7 @@ class Views:
         for place, held in view.values.items():
             if VALUE_KEYS[held["type"]] == "files":
                 attached = [self._world.files[file_id] for file_id in held["files"]]
-                files = [file.in_payload(self._world.base_url) for file in attached]
+                files = [file.in_payload(self._world.files_url) for file in attached]
                 shown[place] = {**held, "files": files}
             else:
                 shown[place] = held

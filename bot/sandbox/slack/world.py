@@ -164,6 +164,8 @@ class World:
         """The bot of the token, and its app as `bots.info` tells it: others where the app was made anew."""
         self.is_enterprise_install = False
         self.base_url = ""
+        self.files_url = ""
+        """Slack keeps files at a host of their own; here it is the same unless told otherwise."""
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
         self.files: dict[str, SlackFile] = {}

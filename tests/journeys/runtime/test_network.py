@@ -3,10 +3,11 @@
 The names below exist nowhere: what arrives has come through the proxy, which alone knows where they are.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -80,9 +81,14 @@ async def bank(tmp_path: Path) -> AsyncIterator[Bank]:
 
 
 @asynccontextmanager
-async def a_bank(folder: Path, *, refuses: int | None = None) -> AsyncIterator[Bank]:
+async def a_bank(
+    folder: Path, *, refuses: int | None = None, slack_at: str = SLACK, files_at: str = SLACK, also: Sequence[str] = ()
+) -> AsyncIterator[Bank]:
+    """`also` are more names that the proxy knows, of the same machine as Slack's."""
     authority = PrivateAuthority(folder)
-    slack = patient_slack(utc_now, posts_per_second=20, public_url=f"https://{SLACK}")
+    slack = patient_slack(
+        utc_now, posts_per_second=20, public_url=f"https://{slack_at}", files_url=f"https://{files_at}"
+    )
     smile_id = SmileIDSandbox(
         partner_id="0421",
         api_key="sandbox-api-key",
@@ -92,13 +98,14 @@ async def a_bank(folder: Path, *, refuses: int | None = None) -> AsyncIterator[B
     )
     await slack.start()
     await smile_id.start()
-    tls = authority.serves(SLACK, SMILE_ID, STORAGE)
+    tls = authority.serves(slack_at, files_at, SMILE_ID, STORAGE, *also)
     try:
         async with (
             listening(forward(slack.port), tls=tls) as slack_port,
             listening(forward(smile_id.port), tls=tls) as smile_port,
         ):
-            hosts = {SLACK: slack_port, SMILE_ID: smile_port, STORAGE: smile_port}
+            hosts = dict.fromkeys([slack_at, files_at, *also], slack_port)
+            hosts |= dict.fromkeys([SMILE_ID, STORAGE], smile_port)
             proxy = ConnectProxy(hosts, credentials=CREDENTIALS, refuses=refuses)
             async with listening(proxy.handle) as proxy_port:
                 yield Bank(
@@ -156,6 +163,60 @@ async def test_an_export_is_uploaded_and_an_answer_given_through_the_proxy(bank:
             await slack.respond(f"https://{SLACK}/hooks/commands/T0/1/gone", text="late")
         assert bank.proxy.asked[before:] in ([], [f"{SLACK}:443"])
     assert [file.name for file in bank.slack.files.values()] == ["export.csv"]
+
+
+# GovSlack
+
+
+async def test_govslacks_own_hosts_are_the_only_ones_that_it_is_met_at(tmp_path: Path) -> None:
+    """Form, photos, thread and Socket Mode, with nothing set but the address of GovSlack's API."""
+    async with a_bank(tmp_path, slack_at="slack-gov.com", files_at="files.slack-gov.com") as bank:
+        site = Site(bank.slack, bank.smile_id, bank.folder, bank.environment())
+        try:
+            await site.start()
+            await bank.slack.wait_for(lambda: bank.slack.socket_count == 1, GIVE_UP_SECONDS)
+            await site.ask()
+            await site.wait_for_the_end()
+            assert "Approved" in " ".join(site.replies())
+        finally:
+            await site.kill()
+        slacks = {host for host in bank.proxy.asked if "slack" in host}
+        assert slacks == {"slack-gov.com:443", "files.slack-gov.com:443"}
+
+
+async def test_the_check_tries_the_hosts_that_it_would_not_meet(tmp_path: Path) -> None:
+    """A firewall that knows slack-gov.com alone would fail the first photo, and the first answer to a button."""
+    a_government = partial(a_bank, tmp_path, slack_at="slack-gov.com", files_at="files.slack-gov.com")
+    async with a_government(also=["hooks.slack-gov.com"]) as bank:
+        lines = await bank.check()
+        assert f"to slack-gov.com, files.slack-gov.com, hooks.slack-gov.com and {SMILE_ID}" in about(
+            lines, "way out: through"
+        )
+        assert [line for line in lines if line.startswith("FAIL")] == []
+    async with a_government() as bank:
+        (line,) = [line for line in await bank.check() if line.startswith("FAIL")]
+        assert line.startswith(
+            "FAIL  way to hooks.slack-gov.com: no connection to hooks.slack-gov.com through the proxy"
+        )
+        assert "the proxy refuses (HTTP 502)" in line
+
+
+@pytest.mark.parametrize("host", ["files.slack.com", "files.slack-gov.com.example", "storage.invalid"])
+async def test_what_is_exported_is_sent_to_no_other_host(tmp_path: Path, host: str) -> None:
+    async with a_bank(tmp_path, slack_at="slack-gov.com", files_at=host) as bank:
+        settings = bank.settings()
+        outbound = Outbound.of(settings)
+        async with outbound.session(timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)) as session:
+            slack = SlackClient(
+                token="xoxb-sandbox",
+                base_url=settings.slack_api_url,
+                session=session,
+                proxy_for=outbound.proxy_for,
+                file_hosts=settings.download_hosts,
+            )
+            with pytest.raises(SlackNotSent, match="a host that is not one of its own for files"):
+                await slack.upload(channel=CHANNEL, thread_ts=None, name="x.csv", data=b"ref\n", comment="Invented")
+        assert set(bank.proxy.asked) == {"slack-gov.com:443"}
 
 
 # What `check` says
