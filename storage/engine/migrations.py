@@ -664,3 +664,73 @@ def m0013_inbox(db: Database) -> None:
 def m0014_hidden_rows(db: Database) -> None:
     """Whether a batch is sent with the rows that its workbook hides; so far they were taken for any others."""
     db.execute("ALTER TABLE batches ADD COLUMN with_hidden INTEGER NOT NULL DEFAULT 0 CHECK (with_hidden IN (0, 1))")
+
+
+@migrations()
+def m0015_views(db: Database) -> None:
+    """The record without anybody's data, for sqlite-utils and Datasette beside the bot (docs/operations.md).
+
+    No sealed column, no keyed print, no text that a person wrote, and nobody's Slack id: who asked or decided is told
+    by `kyc-bot export` and the audit trail, to those who may read them. A post's id and lane may name a person too.
+    """
+    seconds = "ROUND((julianday({}) - julianday({})) * 86400, 1)"
+    for statement in (
+        """
+        CREATE VIEW record_checks AS
+        SELECT ref, round, state, reason, verdict, verdict_outcome, verdict_why, failure, decision, decision_reason,
+            country, id_type, liveness_images, liveness, record_match,
+            CASE WHEN channel GLOB '[CG]*' THEN channel ELSE 'direct' END AS channel, batch, batch_row, held, tries,
+            asked_at, consent_at, consent_notice, photos_checked_at, sent_at, decided_at, ended_at
+        FROM verifications
+        """,
+        f"""
+        CREATE VIEW record_rounds AS
+        SELECT ref, round, state, reason, why, by_person, country, id_type, decision, decision_reason, liveness,
+            record_match, asked_at, machine_at, review_at, claimed_at, decided_at, ended_at, settled_at, paused_seconds,
+            {seconds.format("machine_at", "asked_at")} AS machine_seconds,
+            {seconds.format("settled_at", "asked_at")} AS settled_seconds
+        FROM facts
+        """,
+        """
+        CREATE VIEW record_jobs AS
+        SELECT job_id, ref, round, number, step, smile_job_id, in_doubt_since, claim_outcome, claim_at, confirm_tries,
+            polls, created_at, sent_at, asked_at, ask_at
+        FROM attempts
+        """,
+        """
+        CREATE VIEW record_messages AS
+        SELECT r.job_id, a.ref, r.source, r.code, r.fate, r.received_at
+        FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+        """,
+        f"""
+        CREATE VIEW record_posts AS
+        SELECT seq, ref, kind, state, CASE WHEN lane GLOB '[CG]*' THEN lane ELSE 'direct' END AS channel,
+            tries, error, in_doubt_since, created_at, due_at, done_at,
+            {seconds.format("done_at", "created_at")} AS seconds
+        FROM posts
+        """,
+        """
+        CREATE VIEW record_reviews AS
+        SELECT ref, round, state, by_hand, claimed_by IS NOT NULL AS is_claimed, opened_at, first_claimed_at,
+            proposed, proposed_reason, proposed_at, closed_at
+        FROM reviews
+        """,
+        """
+        CREATE VIEW record_decisions AS
+        SELECT ref, round, number, decision, reason, override, confirmed_by IS NOT NULL AS by_two, at
+        FROM decisions
+        """,
+        """
+        CREATE VIEW record_batches AS
+        SELECT id, state, CASE WHEN channel GLOB '[CG]*' THEN channel ELSE 'direct' END AS channel, total, ready,
+            repeats, with_repeats, with_hidden, tries, asked_at, consent_at, consent_notice, ended_at
+        FROM batches
+        """,
+        """
+        CREATE VIEW record_acts AS
+        SELECT seq, at, CASE WHEN actor IN ('kyc-bot', 'smile-id', 'operator') THEN actor ELSE 'person' END AS actor,
+            act, ref, CASE WHEN act IN ('check.moved', 'check.held', 'batch.moved') THEN detail END AS detail
+        FROM audit
+        """,
+    ):
+        db.execute(statement)

@@ -10,12 +10,21 @@ from bot.slack.blocks.refusals import stored_sentence
 from storage.engine.sealing import Sealer
 
 
+def without_views(db: sqlite3.Connection) -> None:
+    """Before migration m0015; while a view shows a table, SQLite refuses to take a column from it."""
+    names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")]
+    for name in names:
+        db.execute(f"DROP VIEW {name}")
+    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0015_views'")
+
+
 def before_prints(path: Path, sealer: Sealer) -> set[str]:
     """Turn a closed database back to what the bot wrote before migration m0012; gives the bare digests in it.
 
     Some of them stand in free space alone: rows that were deleted by a program that leaves their bytes behind.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        without_views(db)
         db.execute("PRAGMA secure_delete = OFF")
         db.execute("PRAGMA foreign_keys = OFF")
         db.create_function("opened", 2, lambda sealed, place: sealer.open(sealed, place=place))
@@ -66,6 +75,7 @@ def before_inbox(path: Path, sealer: Sealer) -> set[str]:
         return sealer.seal(json.dumps(reading), place=place)
 
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        without_views(db)
         db.create_function("said", 1, said)
         db.create_function("said_in_reading", 2, said_in_reading)
         for statement in (
