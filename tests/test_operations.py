@@ -1,11 +1,13 @@
-"""docs/operations.md tells of every alert and of everything that can be degraded: what it means, what to do."""
+"""The operators' pages: every alert and all that can be degraded is explained; symptoms are quoted as they are said."""
 
+import ast
 import re
 
 from bot.domain.outbox import OperatorAlert
+from bot.errors import Refusal
 from bot.runtime.health import Degraded
 from bot.slack.blocks.refusals import SENTENCES
-from tests.test_readme import OPERATIONS, bare, rows
+from tests.test_readme import OPERATIONS, ROOT, bare, rows
 
 
 def test_every_degraded_key_is_explained_and_no_other() -> None:
@@ -20,3 +22,51 @@ def test_every_alert_is_explained_in_the_words_that_operators_read() -> None:
     assert {row[0] for row in told} == said
     assert len(told) == len(OperatorAlert)
     assert all(len(row) == 3 and row[1] and row[2] for row in told)
+
+
+# docs/troubleshooting.md
+
+
+def _said_by_the_bot() -> list[str]:
+    """Every text in the code that is not the sandbox's; what a format or an f-string fills in is `…`."""
+    found = []
+    for room in ("bot", "handlers", "storage"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "sandbox" in path.parts:
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
+                    found.append("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.append(re.sub(r"\{[\w:,.]*\}", "…", node.value))
+    return [re.sub(r"\s+", " ", text) for text in found]
+
+
+TROUBLE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+QUOTES = re.findall(r"^> (.+)$", TROUBLE, re.MULTILINE)
+
+
+def test_every_quote_of_the_troubleshooting_page_is_the_bots_own_words() -> None:
+    said = _said_by_the_bot()
+    assert len(QUOTES) > 30
+
+    def is_said(quote: str) -> bool:
+        # At its ends `…` stands for whatever is left out.
+        wanted = quote.removeprefix("…").removesuffix("…").strip(" ,.;")
+        return len(wanted) > 10 and any(wanted in text for text in said)
+
+    assert [quote for quote in QUOTES if not is_said(quote)] == []
+
+
+def test_every_symptom_has_its_remedy() -> None:
+    blocks = [block for block in TROUBLE.split("\n\n") if block.strip()]
+    for block, following in zip(blocks, [*blocks[1:], "#"], strict=True):
+        if block.startswith("> "):
+            assert not following.startswith(("> ", "#")), block
+
+
+def test_what_a_reader_hears_at_each_door_has_its_symptom() -> None:
+    for refusal in (Refusal.SLACK_REFUSES_US, Refusal.WRONG_WORKSPACE, Refusal.SMILE_ID_REFUSES_US, Refusal.NOT_SURE):
+        beginning = re.sub(r"\{\w+\}", "…", SENTENCES[refusal]).split(". ")[0]
+        assert any(quote.startswith(beginning) for quote in QUOTES), refusal

@@ -17,7 +17,7 @@ from tests.storage.older import before_inbox
 
 pytestmark = pytest.mark.anyio
 
-REFUSED = SmileIDFault.status(400, {"error": "Error - invented", "code": "2205"})
+REFUSED = SmileIDFault.status(400, {"error": "Error - invented", "code": "2212"})
 
 
 async def test_what_waits_to_be_told_before_an_upgrade_is_told_as_it_was_stored(tmp_path: Path) -> None:
