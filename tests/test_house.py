@@ -243,7 +243,7 @@ def test_only_the_command_line_imports_the_sandbox() -> None:
     importers = {
         i.importer for i in OUR_IMPORTS if _in(i.imported, "bot.sandbox") and not _in(i.importer, "bot.sandbox")
     }
-    assert importers == {"bot.__main__"}
+    assert importers == {"bot.command_line.stand_ins"}
 
 
 def test_smile_id_is_known_by_its_interface_alone() -> None:

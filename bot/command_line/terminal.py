@@ -79,7 +79,7 @@ def run_until_told(work: Coroutine[Any, Any, T]) -> T:
 
     Raises SystemExit for them, KeyboardInterrupt for Ctrl-C.
     """
-    import asyncio  # noqa: PLC0415 - neither help nor version has need of it
+    import asyncio
 
     async def until_told() -> T:
         told: list[int] = []
@@ -133,7 +133,7 @@ def _spell_out(fault: UnicodeError) -> tuple[str, int]:
     if not isinstance(fault, UnicodeEncodeError):
         raise fault
     # Seldom needed, and never by help or version.
-    from anyascii import anyascii  # noqa: PLC0415
+    from anyascii import anyascii
 
     signs = fault.object[fault.start : fault.end]
     # A name of a file that is no text in this encoding is held as half surrogates, which nothing can spell out.

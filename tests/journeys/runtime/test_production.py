@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot import __version__
-from bot.__main__ import NO_SANDBOX
+from bot.command_line.stand_ins import NO_SANDBOX
 from bot.sandbox.demo import CHANNEL
 from bot.sandbox.slack import Fault
 from bot.slack.blocks import ids
