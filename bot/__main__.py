@@ -26,6 +26,7 @@ from bot.command_line.terminal import CommandLine, run_until_told
 from bot.errors import CannotListen, DatabaseFault, Refused, SettingsFault
 
 if TYPE_CHECKING:
+    from bot.runtime.doctor import Finding
     from bot.settings import DatabaseSettings
     from storage.engine.database import Database
 
@@ -112,10 +113,11 @@ def setup(context: click.Context) -> None:
 
 @main.command()
 @click.option("--new-key", is_flag=True, help="Print a fresh encryption key and do nothing else.")
-def check(*, new_key: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+def check(*, new_key: bool, as_json: bool) -> None:
     """Check settings, Slack, Smile ID, callback URL, clock and database: one line each, and what to do where it fails.
 
-    Changes nothing; may run beside the bot.
+    Looks at this machine too: ports, folders, whose files they are. Changes nothing; may run beside the bot.
     """
     if new_key:
         from storage.engine.sealing import Sealer
@@ -125,17 +127,28 @@ def check(*, new_key: bool) -> None:
     from bot.runtime import doctor, log_config
     from bot.settings import Settings
 
+    file: Path | None = click.get_current_context().find_root().obj
     try:
-        settings = _read(Settings)
+        values = settings_file.under(os.environ, file)
+        settings = Settings.load(values)
     except SettingsFault as fault:
-        for line in str(fault).splitlines():
-            click.echo(f"FAIL  settings: {line}")
+        _tell([doctor.settings_fault(line) for line in str(fault).splitlines()], as_json=as_json)
         sys.exit(2)
     log_config.configure(settings.log_format)
-    findings = run_until_told(doctor.probe(settings))
+    findings = run_until_told(doctor.probe(settings, doctor.Surroundings(values=values, file=file)))
+    _tell(findings, as_json=as_json)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _tell(findings: list[Finding], *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        told = {"ok": all(each.ok for each in findings), "findings": [each.as_json() for each in findings]}
+        click.echo(json.dumps(told))
+        return
     for finding in findings:
         click.echo(finding.line())
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
 @main.command("backup")

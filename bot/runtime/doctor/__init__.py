@@ -15,14 +15,15 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
 from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
-from bot.runtime.doctor import callback, slack, smile_id, ways
+from bot.runtime.doctor import callback, machine, slack, smile_id, ways
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
+from bot.runtime.doctor.machine import Surroundings
 from bot.runtime.factory import read_tables
 from bot.settings import Settings
 from storage.engine import inspect
 from storage.engine.sealing import Sealer
 
-__all__ = ["DoctorTimeouts", "Finding", "probe"]
+__all__ = ["DoctorTimeouts", "Finding", "Surroundings", "probe", "settings_fault"]
 
 SWEEP = timedelta(seconds=10)
 """How long the database is searched for damage."""
@@ -30,8 +31,17 @@ CLOCK_WRONG = timedelta(seconds=120)
 """Well before requests are refused: Slack's signed ones at 5 minutes, Smile ID's results 5 minutes ahead."""
 
 
+def settings_fault(line: str) -> Finding:
+    """What is wrong with a setting, told before anything else can be looked at."""
+    return fail("settings", line)
+
+
 async def probe(
-    settings: Settings, *, now: Callable[[], datetime] = utc_now, limits: DoctorTimeouts | None = None
+    settings: Settings,
+    around: Surroundings | None = None,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    limits: DoctorTimeouts | None = None,
 ) -> list[Finding]:
     """Every finding, in the order to read them; never raises for what it finds, takes less than half a minute."""
     limits = limits or DoctorTimeouts()
@@ -40,6 +50,7 @@ async def probe(
     known = await asyncio.to_thread(inspect.installation_in, settings.database)
     async with outbound.http(timeout=httpx.Timeout(limits.call, connect=limits.connect)) as http:
         probes = await asyncio.gather(
+            within(limits.probe, "machine", machine.probe(settings, around or Surroundings(), http, limits)),
             within(limits.probe, "way out", ways.probe(settings, outbound, http, limits)),
             within(limits.probe, "slack", slack.probe(settings, outbound, known, limits)),
             within(limits.probe, "smile id", smile_id.probe(settings, outbound, http, id_types, now, limits)),

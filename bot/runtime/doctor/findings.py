@@ -41,8 +41,14 @@ class Finding:
 
     def line(self) -> str:
         """For a terminal: on one line, and without what steers one, since names come from outside."""
-        text = "".join(letter if letter.isprintable() else " " for letter in f"{self.subject}: {self.text}")
-        return f"{self.mark.value:<6}{' '.join(text.split())}"
+        return f"{self.mark.value:<6}{_plain(f'{self.subject}: {self.text}')}"
+
+    def as_json(self) -> dict[str, str]:
+        return {"mark": self.mark.value.lower(), "subject": _plain(self.subject), "text": _plain(self.text)}
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 ok = partial(Finding, Mark.OK)

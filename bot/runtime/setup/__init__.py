@@ -17,7 +17,7 @@ from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts
 from bot.runtime.setup.draft import Draft
-from bot.runtime.setup.remaining import remaining
+from bot.runtime.setup.remaining import USUAL_FILE, remaining
 from bot.runtime.setup.roles import ChoiceQuestions
 from bot.runtime.setup.secrets import NONE
 from bot.runtime.setup.slack import SlackTrial, ask_tokens
@@ -28,9 +28,6 @@ from storage.engine import inspect
 from storage.engine.sealing import Sealer
 
 __all__ = ["USUAL_FILE", "run"]
-
-USUAL_FILE = Path("/etc/kyc-bot/env")
-"""Where the settings stand if nobody names another file; docs/install.md and the unit expect them there."""
 
 ASKED = frozenset({
     "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SMILE_ID_PARTNER_ID", "SMILE_ID_API_KEY",

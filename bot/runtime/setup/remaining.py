@@ -9,7 +9,11 @@ from bot.runtime.doctor.slack import FROM_MANIFEST
 from bot.runtime.setup.draft import Draft
 from bot.runtime.setup.slack import Directory
 
+USUAL_FILE = Path("/etc/kyc-bot/env")
+"""Where the settings stand if nobody names another file; docs/install.md and deploy/ expect them there."""
 UNIT = Path("/etc/systemd/system/kyc-bot.service")
+OPERATORS_COMMAND = Path("/usr/local/sbin/kyc-bot")
+"""deploy/kyc-bot, which reads the settings that are root's alone."""
 _CHANNELS = ("KYC_CHANNELS", "KYC_REVIEW_CHANNEL", "KYC_SUMMARY_CHANNEL")
 
 
@@ -29,7 +33,6 @@ def remaining(draft: Draft, directory: Directory, file: Path, *, new_key: bool) 
     elif not draft.get("KYC_CHANNELS"):
         yield f"Type /invite @{directory.bot} in each channel where checks shall be asked for."
     yield from _addresses(draft)
-    yield f"Check it all: kyc-bot --settings {quote(str(file))} check"
     yield from _service(file)
 
 
@@ -50,8 +53,13 @@ def _addresses(draft: Draft) -> Iterator[str]:
 
 
 def _service(file: Path) -> Iterator[str]:
-    if UNIT.exists():
-        yield "Start it: sudo systemctl restart kyc-bot"
+    """By the names of docs/install.md where the settings stand where that page has them."""
+    if file == USUAL_FILE and OPERATORS_COMMAND.exists():
+        yield "Check it all: sudo kyc-bot check"
+    else:
+        yield f"Check it all: kyc-bot --settings {quote(str(file))} check"
+    if file == USUAL_FILE and UNIT.exists():
+        yield "Start it, now and with the machine: sudo systemctl enable kyc-bot && sudo systemctl restart kyc-bot"
     else:
         yield (
             f"Run it as a service: docs/install.md has the unit. To try it now: kyc-bot --settings {quote(str(file))} "

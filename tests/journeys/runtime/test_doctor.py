@@ -82,10 +82,12 @@ class House:
         assert_silent("\n".join(found), environment)
         return found
 
-    async def run(self, environment: dict[str, str], *, below: Sequence[str] = ()) -> tuple[int, list[str]]:
+    async def run(
+        self, environment: dict[str, str], *, below: Sequence[str] = (), more: Sequence[str] = ()
+    ) -> tuple[int, list[str]]:
         """Exit code and lines of the real command, run `below` another; nothing else is said, and no secret."""
         process = await asyncio.create_subprocess_exec(
-            *below, sys.executable, "-m", "bot", "check", env=environment,
+            *below, sys.executable, "-m", "bot", "check", *more, env=environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, err = await asyncio.wait_for(process.communicate(), GIVE_UP_SECONDS)
