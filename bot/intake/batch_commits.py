@@ -21,6 +21,9 @@ from bot.submission.preflight import is_test_number
 from storage import audit, batches, checks, outbox, preflight_holds
 from storage.engine.database import Transaction
 
+_NAMED_ROWS = 9
+"""Of hidden ones, of which a workbook may have a million; one more than a preview names shows that there are more."""
+
 
 def preview_of(
     tx: Transaction, reading: ReadApplicants, id_types: IDTypes, settings: Settings, *, since: datetime | None
@@ -56,7 +59,8 @@ def _hidden(reading: ReadApplicants, repeats: list[list[Any]]) -> dict[str, Any]
     return {
         "sheets": list(reading.unseen.sheets),
         "columns": list(reading.unseen.columns.values()),
-        "rows": list(reading.hidden_rows),
+        "rows": list(reading.hidden_rows[:_NAMED_ROWS]),
+        "row_count": len(reading.hidden_rows),
         "ready": len(faultless) - len(repeats),
         "repeats": repeats,
     }

@@ -105,5 +105,5 @@ class Batch:
     tries: int
     preview: Mapping[str, Any] = field(repr=False)
     """`faults` (row, column, words), `repeats` (row, why), `ignored` columns, `unused` photos, `digest` of the rows,
-    the `sheet` that was read, rows `above` the header, and of what is `hidden`: `sheets`, `columns`, `rows`, how many
-    rows are `ready` and which are `repeats`. Rows that are hidden stand nowhere else."""
+    the `sheet` that was read, rows `above` the header, and of what is `hidden`: `sheets`, `columns`, the first `rows`
+    and their `row_count`, how many are `ready` and which are `repeats`. Rows that are hidden stand nowhere else."""

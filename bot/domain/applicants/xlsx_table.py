@@ -10,15 +10,18 @@ from bot.domain.applicants.workbook import Workbook
 from bot.errors import FileCode, FileUnusable
 
 _NAMED = 5
-_SHEETS = 100
+_MOST_SHEETS = 255
+"""Each is looked into for a header; Excel itself puts no more than this into a new workbook."""
 
 
 def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Known) -> Table:
     """Sheets, columns and rows that are hidden are named and not read. Raises FileUnusable."""
     book = Workbook(content, name, limits)
     parts = book.sheets()
+    if len(parts) > _MOST_SHEETS:
+        raise FileUnusable(FileCode.WORKBOOK_PADDED, name=shown(name))
     hidden_sheets = tuple(shown(part.title) for part in parts if part.hidden)
-    sheets = [Sheet(book, part) for part in parts if not part.hidden][:_SHEETS]
+    sheets = [Sheet(book, part) for part in parts if not part.hidden]
     found = [(sheet, header) for sheet in sheets if (header := find_header(_shown_cells(sheet), known))]
     if not found and hidden_sheets:
         raise FileUnusable(FileCode.NO_COLUMNS_SHOWN, names=list(hidden_sheets[:_NAMED]))

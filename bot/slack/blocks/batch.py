@@ -141,7 +141,7 @@ def _unseen(preview: Mapping[str, Any]) -> list[str]:
             lines.append(f"{_left_out(len(names), f'hidden {what}')}: {shown}{more}")
     if rows := hidden.get("rows"):
         none = "" if hidden["ready"] or hidden["repeats"] else " None of them can be sent."
-        lines.append(f"{_left_out(len(rows), 'hidden or filtered row')}: {_rows(rows).lower()}.{none}")
+        lines.append(f"{_left_out(hidden['row_count'], 'hidden or filtered row')}: {_rows(rows).lower()}.{none}")
     return lines
 
 

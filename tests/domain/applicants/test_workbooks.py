@@ -4,14 +4,19 @@ import io
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 
 from bot.domain.applicants import Limits, ReadApplicants
+from bot.domain.applicants.model import EMPTY, Cell, CellKind
+from bot.domain.applicants.xlsx_table import read_xlsx
 from bot.errors import FileUnusable
 from tests.domain.applicants.making import ADA, ADAS, BOLA, BOLAS, HEADER, faults, one, reading, refusal, table, xlsx
 
@@ -238,6 +243,7 @@ TOO_MUCH = {
     "sheets together": lambda: by_hand(
         *[sheet("".join(f"<row><c/></row>{n}" for n in range(30_000)))] * 20, sheet(TABLE)
     ),
+    "sheets by number": lambda: by_hand(*[sheet("")] * 255, sheet(TABLE)),
     "a ratio": lambda: padded("<row/>" * 1_000_000),
 }
 
@@ -326,6 +332,52 @@ def test_a_cell_far_beyond_the_header_is_a_fault_of_its_row() -> None:
     assert refusal(table(by_hand(sheet(wide + line(2, ADA))), "people.xlsx")) == (
         "The table has more than 200 columns. Delete those not needed."
     )
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**12), 10**12), st.text("aé<&> '\"_x1", max_size=6),
+    st.floats(-1e6, 1e6).map(lambda value: round(value, 3)),
+    st.dates(date(1900, 3, 1), date(2100, 1, 1)), st.datetimes(datetime(1901, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001  cells know no zone
+)  # fmt: skip
+
+
+def as_openpyxl_has_it(value: object) -> Cell:
+    """What a cell that openpyxl reads is to us."""
+    match value:
+        case str():
+            return Cell(value)
+        case None:
+            return EMPTY
+        case bool():
+            return Cell("", CellKind.OTHER)
+        case int() | float():
+            return Cell(str(int(value)) if value == int(value) else repr(value), CellKind.NUMBER)
+        case datetime() if value.time() == datetime.min.time():
+            return Cell(value.date().isoformat(), CellKind.DATE)
+        case datetime():
+            return Cell(value.isoformat(" ", "seconds"), CellKind.DATE)
+        case _:
+            raise AssertionError(value)
+
+
+@given(st.lists(st.lists(VALUES, min_size=1, max_size=6), min_size=1, max_size=6), st.sets(st.integers(2, 7)))
+def test_cells_are_what_openpyxl_reads(rows: list[list[object]], hidden: set[int]) -> None:
+    def hide(book: openpyxl.Workbook) -> None:
+        for number in hidden:
+            first(book).row_dimensions[number].hidden = True
+
+    data = changed(hide, rows=[HEADER, *rows])
+    found = {row.number: row for row in read_xlsx(io.BytesIO(data), "p.xlsx", limits=Limits(), known=len).rows()}
+    sheet = openpyxl.load_workbook(io.BytesIO(data)).worksheets[0]
+    for number, cells in enumerate(sheet.iter_rows(min_row=2, values_only=True), start=2):
+        wanted = [as_openpyxl_has_it(value) for value in cells]
+        blank = [cell.kind is CellKind.TEXT and not cell.text.strip() for cell in wanted]
+        if all(blank):
+            assert number not in found
+            continue
+        assert found[number].hidden is (number in hidden)
+        got = [*found[number].cells, *[EMPTY] * (len(wanted) - len(found[number].cells))]
+        assert got == [EMPTY if is_blank else cell for cell, is_blank in zip(wanted, blank, strict=True)]
 
 
 # Other things under the name

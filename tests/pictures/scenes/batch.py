@@ -104,7 +104,14 @@ def _messages() -> Iterator[Scene]:
     faulty = _read()
     yield scene("Read: some rows have faults, one looks like a repeat", faulty, kind=PostKind.BATCH)
     yield scene("Read: every row is ready", BATCH, kind=PostKind.BATCH)
-    hidden = {"sheets": ["June"], "columns": ["notes"], "rows": [4, 9, 12], "ready": 2, "repeats": [[9, ""]]}
+    hidden = {
+        "sheets": ["June"],
+        "columns": ["notes"],
+        "rows": [4, 9, 12],
+        "row_count": 3,
+        "ready": 2,
+        "repeats": [[9, ""]],
+    }
     workbook = replace(BATCH, total=8, ready=8, preview={"sheet": "July", "above": [1], "hidden": hidden})
     yield scene("Read: a workbook with a title, a hidden sheet and rows behind a filter", workbook, kind=PostKind.BATCH)
     hopeless = replace(faulty, ready=0, repeats=0, preview={"faults": faulty.preview["faults"][:2]})
