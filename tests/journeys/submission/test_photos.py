@@ -157,8 +157,10 @@ async def test_a_photo_that_is_gone_is_told_by_its_name(tmp_path: Path, what: st
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        pytest.param(b"%PDF-1.7\n" + b"x" * 999, "Selfie: The file is not a JPEG or PNG photo.", id="a-pdf"),
-        pytest.param(picture("GIF"), "Selfie: The file is not a JPEG or PNG photo.", id="a-gif"),
+        pytest.param(
+            b"%PDF-1.7\n" + b"x" * 999, "Selfie: By its content, whatever its name says, this is a PDF.", id="a-pdf"
+        ),
+        pytest.param(picture("GIF"), "Selfie: By its content, whatever its name says, this is a GIF.", id="a-gif"),
         pytest.param(SELFIE[: len(SELFIE) // 2], "Selfie: The file is damaged or incomplete.", id="half-a-jpeg"),
         pytest.param(picture("PNG")[:-30], "Selfie: The file is damaged or incomplete.", id="half-a-png"),
         pytest.param(b"\xff\xd8\xff" + b"\x00" * 99, "Selfie: The file is damaged or incomplete.", id="hardly-a-jpeg"),

@@ -203,7 +203,7 @@ DROPPED = {
     "Too small": f"The selfie is very small. Smile ID may not be able to use it. {ASKED}",
     "Lying on its side": APPROVED,
     "A PNG": APPROVED,
-    "A GIF by the name of JPEG": f"{REFUSED} Selfie: The file is not a JPEG or PNG photo.",
+    "A GIF by the name of JPEG": f"{REFUSED} Selfie: By its content, whatever its name says, this is a GIF.",
     "Half a photo": f"{REFUSED} Selfie: The file is damaged or incomplete.",
     "No photo at all": f"{REFUSED} Selfie: The file is not a JPEG or PNG photo.",
 }
