@@ -195,9 +195,8 @@ def _line(action: str, value: str, reading: ResultMeaning, liveness_images: int 
     not_reached = words.NOT_REACHED.get(reading.why, {}).get(action)
     if not_reached is not None and value not in words.TELL_WHY:
         return f"• {name}: {not_reached}"
-    if value == "Not Verified" and reading.why is ResultStory.ID_NOT_FOUND:
-        return f"✗ {name}: {words.NOT_FOUND}"
-    value_name = words.ACTION_VALUES.get(value) or quoted(value, NAME)
+    by_code = words.SAID_BY_THE_CODE.get((reading.why, value))
+    value_name = by_code or words.ACTION_VALUES.get(value) or quoted(value, NAME)
     return f"{_mark(value, reading.outcome)} {name}: {value_name}"
 
 

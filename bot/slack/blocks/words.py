@@ -311,8 +311,8 @@ ACTION_VALUES: Mapping[str, str] = {
     "Unable To Determine": "not decided",
     "Not Done": "not done",
 }
-NOT_FOUND = "not found"
-"""*Not Verified* where the code says so too; by itself it may be a number that nobody looked up."""
+SAID_BY_THE_CODE: Mapping[tuple[ResultStory, str], str] = {(ResultStory.ID_NOT_FOUND, "Not Verified"): "not found"}
+"""Values that say more where the code does: *Not Verified* by itself may be a number that nobody looked up."""
 
 _OF_THE_NUMBER = {"Verify_ID_Number": "not looked up", "Return_Personal_Info": "not looked up"}
 _OF_THE_FACES = {
