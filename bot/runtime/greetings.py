@@ -21,6 +21,8 @@ from bot.slack.blocks import refusals
 log = structlog.get_logger(__name__)
 
 AGAIN_IN = timedelta(minutes=1)
+CONNECT_SECONDS = 5.0
+"""How long the line about Slack waits for Socket Mode, which usually takes one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +40,20 @@ class Greeting:
         return f"{self.platform}: {text}"
 
 
-async def greet(bot: Bot, announce: Callable[[str], None], *, again_in: timedelta = AGAIN_IN) -> None:
-    """Both platforms side by side, until each has let the bot in. A line is said when it differs from the last one."""
+async def greet(
+    bot: Bot,
+    announce: Callable[[str], None],
+    *,
+    connected: asyncio.Event | None = None,
+    again_in: timedelta = AGAIN_IN,
+) -> None:
+    """Both platforms side by side, until each has let the bot in. A line is said when it differs from the last one.
+
+    `connected` is set while Socket Mode is; None over HTTP.
+    """
     await asyncio.gather(
-        _until_in(lambda: slack(bot), announce, again_in), _until_in(lambda: smile_id(bot), announce, again_in)
+        _until_in(lambda: slack(bot, connected), announce, again_in),
+        _until_in(lambda: smile_id(bot), announce, again_in),
     )
 
 
@@ -63,8 +75,11 @@ async def _until_in(
         await asyncio.sleep(again_in.total_seconds())
 
 
-async def slack(bot: Bot) -> Greeting:
-    """What Slack says of the bot token. The answer's date also tells its clock, by which requests are verified."""
+async def slack(bot: Bot, connected: asyncio.Event | None = None) -> Greeting:
+    """What Slack says of the bot token, and in Socket Mode of the app token.
+
+    The answer's date also tells its clock, by which requests are verified.
+    """
     try:
         me = await bot.patient_slack.whoami()
     except SlackRefused as no:
@@ -78,11 +93,22 @@ async def slack(bot: Bot) -> Greeting:
         return Greeting(platform="Slack", is_in=False, words=f"no answer yet ({fault}). The bot goes on trying.")
     if (misfit := bot.workspace.misfit(me)) is not None:
         return Greeting(platform="Slack", is_in=False, words=f"{misfit}. Nobody has a role until it fits.")
+    if connected is not None and (why := await _not_connected(bot, connected)) is not None:
+        return Greeting(platform="Slack", is_in=False, words=f"takes the bot token, but Socket Mode is {why}")
     words = f"let in as @{me.get('user')} in {me.get('team')}"
     granted = {scope.strip() for scope in str(me["scopes"]).split(",")} if "scopes" in me else set(manifest.SCOPES)
     if missing := sorted(set(manifest.SCOPES) - granted):
         words += f", but without {', '.join(missing)}: reinstall the app from the manifest (kyc-bot manifest)"
     return Greeting(platform="Slack", is_in=True, words=words)
+
+
+async def _not_connected(bot: Bot, connected: asyncio.Event) -> str | None:
+    """Why there is no connection; None as soon as there is one."""
+    try:
+        await asyncio.wait_for(connected.wait(), CONNECT_SECONDS)
+    except TimeoutError:
+        return bot.health.degraded.get(Degraded.SOCKET_MODE, "not connected yet")
+    return None
 
 
 async def smile_id(bot: Bot) -> Greeting:

@@ -107,7 +107,7 @@ async def serve(
             bot.schedule.start()
             bot.background.spawn(bot.access.refresh())
             bot.background.spawn(_learn_products(bot))
-            bot.background.spawn(greetings.greet(bot, announce))
+            bot.background.spawn(greetings.greet(bot, announce, connected=sockets.connected if sockets else None))
             if sockets is not None:
                 bot.background.spawn(sockets.keep())
             bot.health.started = True

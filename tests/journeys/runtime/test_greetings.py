@@ -10,8 +10,9 @@ import pytest
 
 from bot.runtime import greetings
 from bot.sandbox.slack import Fault
+from bot.slack import manifest
 from tests.journeys.site import Site, site
-from tests.journeys.world import journey
+from tests.journeys.world import MovedClock, journey, patient_slack
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +52,14 @@ async def test_wrong_credentials_are_told_with_their_reason_and_without_a_secret
         assert world.log().count('"event": "platform.not_let_in"') == 2
 
 
+async def test_an_app_token_that_slack_refuses_is_told_beside_a_bot_token_that_it_takes() -> None:
+    async with site(start=False, SLACK_APP_TOKEN="xapp-not-this-one") as world:
+        await world.start()
+        lines = await said(world)
+        assert lines["Slack"].startswith("takes the bot token, but Socket Mode is not connected: Slack refuses the app")
+        assert "xapp-not-this-one" not in str(lines) + world.log()
+
+
 async def test_what_is_away_is_told_once_and_again_when_it_is_back(tmp_path: Path, log_lines: io.StringIO) -> None:
     lines: list[str] = []
     async with journey(tmp_path) as world:
@@ -68,8 +77,18 @@ async def test_what_is_away_is_told_once_and_again_when_it_is_back(tmp_path: Pat
         assert sorted(line.split(" as ")[0] for line in lines[2:]) == ["Slack: let in", "Smile ID: let in"]
 
 
-async def test_missing_scopes_and_a_strange_workspace_are_told(tmp_path: Path) -> None:
+async def test_a_token_of_another_workspace_is_not_let_in(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         world.slack.world.team_id = "T0OTHER0001"
         found = await greetings.slack(world.bot)
-        assert (found.is_in, "Nobody has a role until it fits." in found.words) == (False, True)
+        assert not found.is_in
+        assert found.words.endswith("the database belongs to T0ACME00001. Nobody has a role until it fits.")
+
+
+async def test_scopes_that_are_missing_are_named(tmp_path: Path) -> None:
+    clock = MovedClock()
+    few = [scope for scope in manifest.SCOPES if scope != "files:read"]
+    async with journey(tmp_path, clock=clock, slack=patient_slack(clock, scopes=few)) as world:
+        found = await greetings.slack(world.bot)
+        assert found.is_in
+        assert "but without files:read: reinstall the app from the manifest" in found.line

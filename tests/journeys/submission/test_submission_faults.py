@@ -355,7 +355,7 @@ async def test_a_refusal_ends_the_check_and_is_told_to_operators(tmp_path: Path,
 
 async def test_operators_hear_of_one_kind_of_refusal_once_an_hour(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        codes = {"now": "2205"}
+        codes = {"now": "2212"}
         world.smile_id.fault = lambda call, _n: no(codes["now"]) if call == "upload" else None
         for _check in range(3):
             await finish(world, await world.ask())
@@ -364,7 +364,7 @@ async def test_operators_hear_of_one_kind_of_refusal_once_an_hour(tmp_path: Path
         codes["now"] = "2213"
         await finish(world, await world.ask())
         assert len(world.direct(ADMIN)) == 2
-        codes["now"] = "2205"
+        codes["now"] = "2212"
         world.clock.move(hours=1)
         await finish(world, await world.ask())
         assert len(world.direct(ADMIN)) == 3
