@@ -21,6 +21,7 @@ from bot.errors import (
     SmileIDAnswerInvalid,
     SmileIDError,
     SmileIDNotSent,
+    SmileIDRefusal,
     SmileIDRefused,
     SmileIDUnavailable,
     SmileIDUncertain,
@@ -357,8 +358,11 @@ class V1Client:
 
 
 def _denies_us(error: SmileIDError) -> bool:
-    """Whether Smile ID refuses partner id or API key themselves, whatever was asked with them."""
-    return isinstance(error, SmileIDRefused) and (error.code in NOT_FOR_US or error.status in {401, 403})
+    """Whether Smile ID refuses partner id or API key themselves, whatever was asked with them.
+
+    By its code alone: a bare 401 or 403 may be a proxy's, and people would be told that the key is wrong.
+    """
+    return isinstance(error, SmileIDRefused) and error.why is SmileIDRefusal.CREDENTIALS
 
 
 async def _bounded(response: httpx.Response) -> bytes | None:

@@ -8,6 +8,7 @@ from bot.runtime import greetings
 from bot.runtime.health import Degraded
 from bot.sandbox.demo import ANALYST
 from bot.sandbox.slack import Fault
+from bot.sandbox.smile_id import Fault as SmileIDFault
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 from tests.journeys.writing import MENTION, mention
 
@@ -73,6 +74,17 @@ async def test_a_key_that_smile_id_refuses_is_told_instead_of_a_form(tmp_path: P
         await world.answered()
         found = [world.slack.plain(message) for message in world.slack.ephemerals(ANALYST)]
         assert any("Smile ID refuses my partner id or API key" in text for text in found)
+
+
+async def test_a_refusal_that_is_not_about_the_key_keeps_nobody_out(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        # A page of somebody's on the way, and a contract that lacks production.
+        for fault in (SmileIDFault.status(403), SmileIDFault.status(400, {"error": "invented", "code": "2220"})):
+            world.smile_id.fail_next("upload", fault)
+            await world.ask()
+            await world.work()
+            assert Degraded.SMILE_ID_KEY not in world.bot.health.degraded
+            assert "refuses" not in await told(world)
 
 
 async def test_a_form_that_was_open_says_it_when_it_is_sent_and_stays(tmp_path: Path) -> None:
