@@ -43,6 +43,7 @@ async def test_each_field_finds(tmp_path: Path, *, socket_mode: bool) -> None:
         sought: list[tuple[dict[str, object], list[str]]] = [
             ({ids.FIND_REF: refs[0].lower()}, [refs[0]]),
             ({ids.FIND_NUMBER: "222-2222 2222"}, [refs[1]]),
+            ({ids.FIND_NUMBER: "'\uff12\uff12\uff1222222222"}, [refs[1]]),
             ({ids.FIND_NUMBER: NUMBERS[1], ids.FIND_COUNTRY: "KE"}, []),
             ({ids.FIND_REFERENCE: "cust-2"}, [refs[2]]),
             ({ids.FIND_JOB: job.smile_job_id}, [refs[2]]),

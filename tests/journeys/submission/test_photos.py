@@ -154,13 +154,17 @@ async def test_a_photo_that_is_gone_is_told_by_its_name(tmp_path: Path, what: st
         assert "Liveness image 3: It is no longer in Slack, or I may not read it." in await refused(world, ref)
 
 
+OTHER_KIND = "Selfie: By its content, whatever its name says, this is"
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        pytest.param(
-            b"%PDF-1.7\n" + b"x" * 999, "Selfie: By its content, whatever its name says, this is a PDF.", id="a-pdf"
-        ),
-        pytest.param(picture("GIF"), "Selfie: By its content, whatever its name says, this is a GIF.", id="a-gif"),
+        pytest.param(b"%PDF-1.7\n" + b"x" * 999, f"{OTHER_KIND} a PDF.", id="a-pdf"),
+        pytest.param(picture("GIF"), f"{OTHER_KIND} a GIF.", id="a-gif"),
+        pytest.param(picture("WEBP"), f"{OTHER_KIND} a WebP picture.", id="a-webp"),
+        pytest.param(b"\0\0\0\x18ftypheic" + b"x" * 999, f"{OTHER_KIND} a HEIC picture.", id="a-heic"),
+        pytest.param(b"hello" * 99, "Selfie: The file is not a JPEG or PNG photo.", id="a-text"),
         pytest.param(SELFIE[: len(SELFIE) // 2], "Selfie: The file is damaged or incomplete.", id="half-a-jpeg"),
         pytest.param(picture("PNG")[:-30], "Selfie: The file is damaged or incomplete.", id="half-a-png"),
         pytest.param(b"\xff\xd8\xff" + b"\x00" * 99, "Selfie: The file is damaged or incomplete.", id="hardly-a-jpeg"),
