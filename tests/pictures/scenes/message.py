@@ -57,6 +57,11 @@ def sheets() -> list[Sheet]:
                 ),
                 _answer("Two photos, none of them named", "NG BVN 22212340000", ["IMG_0001.jpg", "IMG_0002.jpg"]),
                 Scene(
+                    caption="A list in a form that is not read",
+                    shows=message.unread_lists(_files(["customers.ods"])),
+                    place=Place.DIRECT,
+                ),
+                Scene(
                     caption="This person was checked before",
                     shows=message.checked_before(MessagePointer(channel=DIRECT, ts="1", thread_ts=None), seen_before()),
                     place=Place.DIRECT,
