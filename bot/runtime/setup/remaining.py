@@ -1,5 +1,7 @@
 """What an installation still needs when its settings are written, in the order to do it."""
 
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
@@ -54,14 +56,18 @@ def _addresses(draft: Draft) -> Iterator[str]:
 
 def _service(file: Path) -> Iterator[str]:
     """By the names of docs/install.md where the settings stand where that page has them."""
+    command = f"{_as_typed()} --settings {quote(str(file))}"
     if file == USUAL_FILE and OPERATORS_COMMAND.exists():
         yield "Check it all: sudo kyc-bot check"
     else:
-        yield f"Check it all: kyc-bot --settings {quote(str(file))} check"
+        yield f"Check it all: {command} check"
     if file == USUAL_FILE and UNIT.exists():
         yield "Start it, now and with the machine: sudo systemctl enable kyc-bot && sudo systemctl restart kyc-bot"
     else:
-        yield (
-            f"Run it as a service: docs/install.md has the unit. To try it now: kyc-bot --settings {quote(str(file))} "
-            "serve"
-        )
+        yield f"Run it as a service: docs/install.md has the unit. To try it now: {command} serve"
+
+
+def _as_typed() -> str:
+    """The command as it was called, since an installation in a folder of its own is on nobody's PATH."""
+    called = Path(sys.argv[0])
+    return quote(str(called)) if called.name == "kyc-bot" and not shutil.which("kyc-bot") else "kyc-bot"

@@ -34,10 +34,8 @@ Trial = Callable[[], list[Finding]]
 def ask_smile_id(draft: Draft, terminal: Terminal, trial: Trial) -> None:
     """Until Smile ID takes them, in this environment or the other."""
     terminal.say("\nSmile ID")
-    terminal.say(
-        "  Both stand in the portal (https://portal.usesmileid.com). Sandbox and production have keys of their"
-    )
-    terminal.say("  own. The API key is not the auth_token of smile_config.json.")
+    terminal.say("  Partner ID and API key stand in Smile ID's portal. Sandbox and production have keys of their own.")
+    terminal.say("  The API key is not the auth_token of smile_config.json.")
     _ask_environment(draft, terminal)
     while True:
         _ask_partner(draft, terminal)

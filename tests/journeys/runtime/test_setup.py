@@ -6,7 +6,7 @@ import pty
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tests.sandbox.slack_setup import REMI, REVIEW
 pytestmark = pytest.mark.anyio
 
 BOT, APP, PARTNER, KEY = "xoxb-sandbox", "xapp-sandbox", "0421", "key-of-the-sandbox"
+PYTHON = (sys.executable, "-m", "bot")
 ANALYSTS = "S0ANALYSTS1"
 ABSENT = "C0ELSEWHERE1"
 READING = {
@@ -68,9 +69,11 @@ class Desk:
             "SMILE_ID_API_URL": smile_id.base_url,
         }
 
-    async def setup(self, lines: Iterable[str], **more: str) -> tuple[int, str]:
+    async def setup(
+        self, lines: Iterable[str], *, command_line: Sequence[str] = PYTHON, **more: str
+    ) -> tuple[int, str]:
         """Exit code and all that was said; no secret may stand in it."""
-        process = await self.start(**more)
+        process = await self.start(command_line, **more)
         said, _ = await asyncio.wait_for(
             process.communicate("".join(f"{line}\n" for line in lines).encode()), GIVE_UP_SECONDS
         )
@@ -80,9 +83,9 @@ class Desk:
         assert process.returncode is not None
         return process.returncode, text
 
-    async def start(self, **more: str) -> asyncio.subprocess.Process:
+    async def start(self, command_line: Sequence[str] = PYTHON, **more: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "--settings", str(self.file), "setup", env=self.environment | more,
+            *command_line, "--settings", str(self.file), "setup", env=self.environment | more,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
 
@@ -215,6 +218,14 @@ async def test_a_secret_that_cannot_be_tried_now_may_be_kept_untried(desk: Desk)
     assert status == 0, said
     assert said.count("no connection to 127.0.0.1") == 2
     assert desk.values["SLACK_BOT_TOKEN"] == BOT
+
+
+async def test_the_commands_to_type_next_are_called_as_this_one_was(desk: Desk) -> None:
+    """An installation in a folder of one's own is on nobody's PATH."""
+    command = Path(sys.executable).with_name("kyc-bot")
+    _status, said = await desk.setup(answers(), command_line=(str(command),), PATH="/nowhere")
+    assert f"Check it all: {command} --settings {desk.file} check" in said
+    assert f"{command} --settings {desk.file} serve" in said
 
 
 async def test_without_an_app_token_slack_comes_by_http(desk: Desk) -> None:
