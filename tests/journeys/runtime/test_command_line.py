@@ -95,9 +95,11 @@ async def test_what_speaks_to_nobody_asks_for_no_token(kept: Kept) -> None:
     assert (released.code, "nothing that waits is called R-1" in released.err) == (1, True)
     for arguments in (["backup", copy], ["export", "--format", "csv"]):
         ended = await kyc_bot(*arguments)
-        assert (ended.code, ended.err) == (
+        heading, *told = ended.err.splitlines()
+        assert (ended.code, heading, [line.partition(":")[0].strip() for line in told]) == (
             2,
-            "These settings do not fit:\n  KYC_ENCRYPTION_KEYS: is required\n",
+            "These settings do not fit:",
+            ["KYC_ENCRYPTION_KEYS"],
         )
 
 
