@@ -31,7 +31,7 @@ async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], b
     }
     if action["action_id"].startswith(ids.BATCH_CONFIRM):
         await bot.intake.require_requester(user)
-        bot.causes.require_smile_id()
+        await bot.causes.require_smile_id()
     await acts[action["action_id"]]()
 
 

@@ -89,7 +89,7 @@ async def open_rerun(bot: Bot, body: Mapping[str, Any], ref: str) -> Message | N
     if not ref.strip():
         return private.answer(private.NO_REF_RERUN)
     await bot.intake.require_requester(user)
-    bot.causes.require_smile_id()
+    await bot.causes.require_smile_id()
     check = await bot.details.to_run_again(user, parse_reference(ref) or ref)
     view = await open_modal(bot, body["trigger_id"], message.one_moment(_RUN_AGAIN))
     if view is None:

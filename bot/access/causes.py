@@ -3,11 +3,18 @@
 They hear that, at once and with whom to tell, instead of *try again*.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.access.permissions import Access
-from bot.errors import Refusal, Refused
+from bot.errors import Refusal, Refused, SmileIDError
+
+ASK_SECONDS = 1.0
+"""How long somebody waits for Smile ID's answer: the trigger of a form lives three seconds, and who asks is looked up
+too.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +23,9 @@ class Causes:
     slack_refuses: Callable[[], str | None]
     """Slack's word for why it refuses the bot token; None while it does not."""
     smile_id_refuses: Callable[[], bool]
-    """Whether Smile ID refuses partner id and API key."""
+    """Whether Smile ID refused partner id and API key when it was last asked for anything."""
+    ask_smile_id: Callable[[], Awaitable[object]]
+    """Asks for something harmless, after which `smile_id_refuses` tells what was answered. Raises SmileIDError."""
 
     def true(self, refused: Refused) -> Refused:
         """The same refusal, unless Slack could not tell who somebody is because it refuses the bot."""
@@ -30,7 +39,16 @@ class Causes:
         code = self.slack_refuses()
         return Refused(Refusal.SLACK_REFUSES_US, reason=code, admin=self.access.an_admin()) if code else None
 
-    def require_smile_id(self) -> None:
-        """Raises Refused while Smile ID refuses us: whoever asks for a check must not fill in a form in vain."""
+    async def require_smile_id(self) -> None:
+        """Raises Refused while Smile ID refuses us: whoever asks for a check must not fill in a form in vain.
+
+        After a refusal Smile ID is asked once more, there and then: it may have been about that one job, and a key that
+        was mended meanwhile must work at once.
+        """
+        if not self.smile_id_refuses():
+            return
+        with suppress(SmileIDError, TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS):
+                await self.ask_smile_id()
         if self.smile_id_refuses():
             raise Refused(Refusal.SMILE_ID_REFUSES_US, admin=self.access.an_admin())

@@ -88,7 +88,7 @@ class Intake(Process):
     async def require_asking(self, user: str, channel: str | None) -> None:
         """Raises Refused unless this person may ask here, without asking Slack about the channel."""
         await self.require_requester(user)
-        self.causes.require_smile_id()
+        await self.causes.require_smile_id()
         if channel is not None and not self.access.is_allowed(channel):
             raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(self.settings.channels))
 
@@ -118,7 +118,7 @@ class Intake(Process):
             return Accepted(ref=known, is_new=False)
         if filled.channel is None:
             raise Refused(Refusal.NO_CHANNEL)
-        self.causes.require_smile_id()
+        await self.causes.require_smile_id()
         # Each of them waits for Slack for up to a second, and the answer must leave within three.
         _may, no_place, form = await asyncio.gather(
             self.require_requester(filled.requester),

@@ -270,6 +270,7 @@ async def build(
         access=access,
         slack_refuses=lambda: health.refusal_of_slack,
         smile_id_refuses=lambda: Degraded.SMILE_ID_KEY in health.degraded,
+        ask_smile_id=smile_id.accepts_credentials,
     )
     retry = partial(Retry, sleep=timeouts.answer_sleep)
     process = _Process(database=database, access=access, id_types=id_types, settings=settings, now=now, rng=rng)

@@ -1,5 +1,6 @@
 """Whoever asks hears why it cannot be: not *try again* where trying again cannot help, and not a form in vain."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 from tests.journeys.writing import MENTION, mention
 
 pytestmark = pytest.mark.anyio
+
+NOT_AUTHORISED = SmileIDFault.status(400, {"error": "invented", "code": "2205"})
 
 
 async def told(world: Journey, words: str = "") -> str:
@@ -91,12 +94,43 @@ async def test_a_form_that_was_open_says_it_when_it_is_sent_and_stays(tmp_path: 
     async with journey(tmp_path) as world:
         modal = await world.fill(await world.form())
         world.bot.health.note(Degraded.SMILE_ID_KEY, "Smile ID refuses our partner id and API key")
+        world.smile_id.fault = lambda _call, _number: NOT_AUTHORISED
         submission = await modal.submit()
         assert "Smile ID refuses my partner id or API key" in " ".join(submission.errors.values())
         # Smile ID takes the key again, which the bot finds out by itself: the same form goes through.
+        world.smile_id.fault = None
         await greetings.ask_again(world.bot)
         assert Degraded.SMILE_ID_KEY not in world.bot.health.degraded
         assert (await modal.submit()).closed
+
+
+async def test_a_key_that_was_mended_is_found_out_by_whoever_asks_next(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        modal = await world.fill(await world.form())
+        world.smile_id.fault = lambda _call, _number: NOT_AUTHORISED
+        assert not (await greetings.smile_id(world.bot)).is_in
+        assert (await told(world)).startswith("Smile ID refuses my partner id or API key")
+        world.smile_id.fault = None
+        assert (await modal.submit()).closed
+        assert "refuses" not in await told(world)
+
+
+async def test_one_job_that_smile_id_refuses_like_a_wrong_key_keeps_nobody_out(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.smile_id.fail_next("upload", NOT_AUTHORISED)
+        await world.ask()
+        await world.work()
+        assert Degraded.SMILE_ID_KEY in world.bot.health.degraded
+        assert "refuses" not in await told(world)
+        assert Degraded.SMILE_ID_KEY not in world.bot.health.degraded
+
+
+async def test_whoever_asks_does_not_wait_for_a_smile_id_that_hangs(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.bot.health.note(Degraded.SMILE_ID_KEY, "Smile ID refuses our partner id and API key")
+        world.smile_id.fault = lambda _call, _number: SmileIDFault.hang_before(30)
+        async with asyncio.timeout(3):
+            assert (await told(world)).startswith("Smile ID refuses my partner id or API key")
 
 
 async def test_somebody_without_a_role_does_not_hear_of_keys(tmp_path: Path) -> None:
