@@ -172,7 +172,8 @@ def failure(check: Check, *, notified: NotifiedParties) -> Message:
 def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[str]:
     """Smile ID's Actions as plain_text lines for a screen reader, without those that do not apply.
 
-    Of an Action that the code rules out nothing is claimed, whatever its value (`words.NOT_REACHED`).
+    Of an Action that the code rules out nothing is claimed, whatever its value (`words.NOT_REACHED` and
+    `NOT_REACHED_BY_CODE`).
     `liveness_images` is how many were sent with the job, None where that is not known. Without any, whatever the
     Action says of liveness proves none; only a failure counts.
     """
@@ -192,12 +193,17 @@ def _line(action: str, value: str, reading: ResultMeaning, liveness_images: int 
         return ""
     # Names and values that we do not know are text that others wrote.
     name = words.ACTIONS.get(action) or quoted(action, NAME)
-    not_reached = words.NOT_REACHED.get(reading.why, {}).get(action)
+    not_reached = _not_reached(action, reading)
     if not_reached is not None and value not in words.TELL_WHY:
         return f"• {name}: {not_reached}"
-    by_code = words.SAID_BY_THE_CODE.get((reading.why, value))
-    value_name = by_code or words.ACTION_VALUES.get(value) or quoted(value, NAME)
+    known = words.SAID_BY_THE_CODE.get((reading.why, value)) or words.SAID_BY_THE_ACTION.get((action, value))
+    value_name = known or words.ACTION_VALUES.get(value) or quoted(value, NAME)
     return f"{_mark(value, reading.outcome)} {name}: {value_name}"
+
+
+def _not_reached(action: str, reading: ResultMeaning) -> str | None:
+    by_code = words.NOT_REACHED_BY_CODE.get((reading.why, reading.code), {})
+    return by_code.get(action) or words.NOT_REACHED.get(reading.why, {}).get(action)
 
 
 def _mark(value: str, outcome: Outcome) -> str:

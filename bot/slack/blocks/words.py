@@ -313,6 +313,8 @@ ACTION_VALUES: Mapping[str, str] = {
 }
 SAID_BY_THE_CODE: Mapping[tuple[ResultStory, str], str] = {(ResultStory.ID_NOT_FOUND, "Not Verified"): "not found"}
 """Values that say more where the code does: *Not Verified* by itself may be a number that nobody looked up."""
+SAID_BY_THE_ACTION: Mapping[tuple[str, str], str] = {("Selfie_Provided", "Passed"): "received"}
+"""That a selfie was sent says nothing of what it shows."""
 
 _OF_THE_NUMBER = {"Verify_ID_Number": "not looked up", "Return_Personal_Info": "not looked up"}
 _OF_THE_FACES = {
@@ -335,6 +337,14 @@ NOT_REACHED: Mapping[ResultStory, Mapping[str, str]] = {
 
 After *Need to Activate Product* (1016) the Actions hold *Not Verified*: of a number that nobody has looked up.
 """
+NOT_REACHED_BY_CODE: Mapping[tuple[ResultStory, str], Mapping[str, str]] = {
+    (ResultStory.PHOTO_UNUSABLE, "0903"): {
+        **_OF_THE_NUMBER,
+        "Selfie_Provided": "not looked at",
+        "Selfie_Check": "not checked",
+    }
+}
+"""On top of that. After *Zip Corrupt* nothing was looked at: the ID number is in the zip that could not be opened."""
 TELL_WHY = frozenset({"Issuer Unavailable", "ID Authority Photo Not Available", "Not Done"})
 """Values that say themselves that nothing was looked at."""
 

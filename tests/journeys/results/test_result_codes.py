@@ -129,7 +129,7 @@ async def test_an_approving_code_without_a_verified_id_number_approves_nothing(
         ("1016", "Error - Need to Activate Product", "• ID number: not looked up"),
         ("1014", "Error - Unsupported ID number format", "• ID number: not looked up"),
         ("1015", "Error - Queried Database Unavailable", "• ID number: not looked up"),
-        ("0903", "Zip Corrupt", "✗ ID number: not verified"),
+        ("0903", "Zip Corrupt", "• ID number: not looked up"),
         ("1013", "Unable to Validate ID", "✗ ID number: not found"),
     ],
 )

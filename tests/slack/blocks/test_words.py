@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
@@ -543,7 +543,7 @@ def test_an_authority_that_is_away_is_named_as_the_cause() -> None:
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [("0911", ""), ("0903", "Zip Corrupt"), ("0001", "Selfie image unusable"), ("0001", "ID Card image unusable")],
+    [("0911", ""), ("0001", "Selfie image unusable"), ("0001", "ID Card image unusable")],
 )
 def test_without_a_usable_photo_no_faces_were_compared(code: str, text: str) -> None:
     lines = lines_after(code, text)
@@ -551,6 +551,19 @@ def test_without_a_usable_photo_no_faces_were_compared(code: str, text: str) -> 
     assert f"• {FACES}: not compared" in lines
     assert "• Liveness: not checked" in lines
     assert "✗ ID number: not verified" in lines
+
+
+@pytest.mark.parametrize("values", [ALL_FAILED, ALL_ACTIONS])
+def test_of_a_zip_that_could_not_be_opened_nothing_was_looked_at(values: Mapping[str, str]) -> None:
+    lines = lines_after("0903", "Zip Corrupt", **values)
+
+    assert {"• ID number: not looked up", "• Authority's data: not looked up"} < set(lines)
+    assert {"• Selfie: not looked at", "• Selfie quality: not checked"} < set(lines)
+    assert {f"• {FACES}: not compared", "• Liveness: not checked"} < set(lines)
+
+
+def test_that_a_selfie_was_sent_is_no_judgement_of_it() -> None:
+    assert "✓ Selfie: received" in results.checklist(read("0810"), liveness_images=8)
 
 
 def test_without_a_photo_of_the_authoritys_no_faces_were_compared() -> None:
