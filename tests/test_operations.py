@@ -6,6 +6,7 @@ import re
 from bot.domain.outbox import OperatorAlert
 from bot.errors import Refusal
 from bot.runtime.health import Degraded
+from bot.settings import Settings
 from bot.slack.blocks.refusals import SENTENCES
 from tests.test_readme import OPERATIONS, ROOT, bare, rows
 
@@ -57,6 +58,14 @@ def test_every_quote_of_the_troubleshooting_page_is_the_bots_own_words() -> None
         return len(wanted) > 10 and any(wanted in text for text in said)
 
     assert [quote for quote in QUOTES if not is_said(quote)] == []
+
+
+def test_addresses_to_type_are_those_of_the_settings_that_nobody_changed() -> None:
+    pages = TROUBLE + (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    ports = {str(Settings.model_fields[name].default) for name in ("port", "admin_port")}
+    typed = re.findall(r"http://(?:127\.0\.0\.1|localhost):(\d+)/", pages)
+    assert typed
+    assert set(typed) <= ports
 
 
 def test_every_symptom_has_its_remedy() -> None:
