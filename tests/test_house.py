@@ -592,5 +592,11 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert all(released)
     assert released[0] is not None
     assert released[0][1] == __version__
-    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
-    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
+
+
+def test_each_kind_of_change_is_told_once_for_a_version_and_in_one_order() -> None:
+    kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    versions = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    for version in versions:
+        told = re.findall(r"^### (.+)$", version, re.MULTILINE)
+        assert told == [kind for kind in kinds if kind in told], version.partition("\n")[0]
