@@ -171,9 +171,8 @@ class Outbox(Process):
             seconds=seconds_between(post.created_at, now),
         )
         if post.kind in ENDS and check is not None:
-            # A round that is run again is asked for with a consent of its own.
-            since = check.asked_at if check.round == 1 else check.consent_at
-            log.info("check.delivered", ref=check.ref, state=check.state.value, seconds=seconds_between(since, now))
+            seconds = seconds_between(check.round_asked_at, now)
+            log.info("check.delivered", ref=check.ref, state=check.state.value, seconds=seconds)
 
     async def _settle(self, post: Post, outcome: DeliveryOutcome, check: Check | None = None) -> None:
         await self.database.write(outcome.store, self._end(post))

@@ -71,5 +71,5 @@ class Reconciler(Process):
         await self.database.write(
             checkpoints.sent, check.ref, job_id, settings=self.settings, now=now, smile_job_id=smile_job_id
         )
-        seconds = seconds_between(check.asked_at if check.round == 1 else check.consent_at, now)
+        seconds = seconds_between(check.round_asked_at, now)
         log.info("check.sent", ref=check.ref, job_id=job_id, learned=how, seconds=seconds)

@@ -110,6 +110,7 @@ class RetryPolicy(Process):
             )
             if failure == "unsettled" and (attempt := attempts.latest(tx, found.ref)) is not None:
                 attempts.ask_soon(tx, attempt.job_id, at=now + ASK_ONCE_MORE)
+            seconds = seconds_between(found.round_asked_at, now)
+            tx.tell("check.failed", ref=found.ref, error=failure, seconds=seconds)
 
         await self.database.write(commit, self.now())
-        log.info("check.failed", ref=check.ref, error=failure, seconds=seconds_between(check.asked_at, self.now()))

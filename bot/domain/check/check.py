@@ -130,6 +130,11 @@ class Check:
     """How many go to Smile ID in this round."""
 
     @property
+    def round_asked_at(self) -> datetime:
+        """When this round was asked for: *Run again* takes a consent of its own."""
+        return self.asked_at if self.round == 1 else self.consent_at
+
+    @property
     def requesters(self) -> frozenset[str]:
         """The requesters of all rounds: they may not decide it."""
         return self.asked_again | {self.requester}

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.slack import Fault
+from bot.domain.check.states import State
+from bot.sandbox.slack import Fault as SlackFault
+from bot.sandbox.smile_id import Fault
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.world import MovedClock, journey
 from tests.test_readme import OPERATIONS, bare, rows
 
@@ -64,13 +67,41 @@ async def test_a_check_that_fails_is_delivered_too(tmp_path: Path, log_lines: io
         assert delivered["state"] == "failed"
 
 
+async def test_a_check_that_is_run_again_and_fails_counts_from_its_own_asking(
+    tmp_path: Path, log_lines: io.StringIO
+) -> None:
+    clock = MovedClock()
+    async with journey(tmp_path, clock=clock) as world:
+        no = Fault.status(400, {"error": "Error - invented", "code": "2213"})
+        world.smile_id.fail_next("upload", no)
+        ref = await world.ask()
+        await world.settle()
+        clock.move(days=1)
+        world.smile_id.fail_next("upload", no)
+        await sent_again(world, await run_again(world))
+        await world.settle()
+        first, second = (failed["seconds"] for failed in of(log_lines, "check.failed", ref))
+        assert first < 3600
+        assert second < 3600
+
+
+async def test_a_failure_that_came_too_late_for_its_check_is_not_logged(tmp_path: Path, log_lines: io.StringIO) -> None:
+    async with journey(tmp_path) as world:
+        ref = await world.ask()
+        late = await world.check(ref)
+        await world.settle()
+        await world.bot.submission.retries.fail(late, "unsettled")
+        assert (await world.check(ref)).state is State.APPROVED
+        assert of(log_lines, "check.failed", ref) == []
+
+
 async def test_what_slack_did_not_take_is_not_delivered_and_counts_the_wait(
     tmp_path: Path, log_lines: io.StringIO
 ) -> None:
     clock = MovedClock()
     async with journey(tmp_path, clock=clock) as world:
         ref = await world.ask()
-        world.slack.fault = lambda method, _number: Fault.status(503) if method == "chat.postMessage" else None
+        world.slack.fault = lambda method, _number: SlackFault.status(503) if method == "chat.postMessage" else None
         await world.settle()
         assert of(log_lines, "check.result", ref) != []
         assert of(log_lines, "check.delivered", ref) == []
