@@ -96,8 +96,7 @@ async def slack(bot: Bot, connected: asyncio.Event | None = None) -> Greeting:
     if connected is not None and (why := await _not_connected(bot, connected)) is not None:
         return Greeting(platform="Slack", is_in=False, words=f"takes the bot token, but Socket Mode is {why}")
     words = f"let in as @{me.get('user')} in {me.get('team')}"
-    granted = {scope.strip() for scope in str(me["scopes"]).split(",")} if "scopes" in me else set(manifest.SCOPES)
-    if missing := sorted(set(manifest.SCOPES) - granted):
+    if missing := manifest.missing_scopes(me):
         words += f", but without {', '.join(missing)}: reinstall the app from the manifest (kyc-bot manifest)"
     return Greeting(platform="Slack", is_in=True, words=words)
 

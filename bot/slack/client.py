@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, Any, ParamSpec
@@ -33,6 +33,8 @@ P = ParamSpec("P")
 METADATA = "kyc_post"
 SEARCH_PAGES = 20
 """How many pages of 200 messages a search reads."""
+MEMBER_PAGES = 100
+"""How many pages of 200 people a channel's members are read from."""
 LISTED_A_PAGE = 1000
 LISTED_PAGES = 15
 """Below Slack's twenty calls a minute for lists, so that one list of the whole workspace is not told to wait."""
@@ -365,14 +367,8 @@ class SlackClient:
         return dict(answer["user"])
 
     async def members(self, channel: str) -> frozenset[str]:
-        found: set[str] = set()
-        cursor = None
-        for _page in range(100):
-            answer = await self._call(self.client.conversations_members, channel=channel, limit=200, cursor=cursor)
-            found.update(answer.get("members", ()))
-            if not (cursor := _next(answer)):
-                break
-        return frozenset(found)
+        pages = self._pages(self.client.conversations_members, most=MEMBER_PAGES, channel=channel, limit=200)
+        return frozenset([member async for page in pages for member in page.get("members", ())])
 
     async def group_members(self, group: str) -> frozenset[str]:
         answer = await self._call(self.client.usergroups_users_list, usergroup=group)
@@ -380,35 +376,33 @@ class SlackClient:
 
     async def channels(self) -> list[Answer]:
         """Public channels, and private ones that the bot is in, without archived ones; at most LISTED_PAGES pages."""
-        found: list[Answer] = []
-        cursor = None
-        for _page in range(LISTED_PAGES):
-            answer = await self._call(
-                self.client.conversations_list,
-                types="public_channel,private_channel",
-                exclude_archived=True,
-                limit=LISTED_A_PAGE,
-                cursor=cursor,
-            )
-            found += answer.get("channels", ())
-            if not (cursor := _next(answer)):
-                break
-        return found
+        pages = self._pages(
+            self.client.conversations_list,
+            types="public_channel,private_channel",
+            exclude_archived=True,
+            limit=LISTED_A_PAGE,
+        )
+        return [channel async for page in pages for channel in page.get("channels", ())]
 
     async def users(self) -> list[Answer]:
         """Everybody, deactivated people and bots too; at most LISTED_PAGES pages."""
-        found: list[Answer] = []
-        cursor = None
-        for _page in range(LISTED_PAGES):
-            answer = await self._call(self.client.users_list, limit=LISTED_A_PAGE, cursor=cursor)
-            found += answer.get("members", ())
-            if not (cursor := _next(answer)):
-                break
-        return found
+        pages = self._pages(self.client.users_list, limit=LISTED_A_PAGE)
+        return [user async for page in pages for user in page.get("members", ())]
 
     async def groups(self) -> list[Answer]:
         """User groups that are switched on."""
         return list((await self._call(self.client.usergroups_list, include_count=True)).get("usergroups", ()))
+
+    async def _pages(
+        self, call: Callable[..., Awaitable[AsyncSlackResponse]], *, most: int = LISTED_PAGES, **options: Any
+    ) -> AsyncIterator[Answer]:
+        """Answer after answer of a method that lists; what lies beyond the last page is left out."""
+        cursor = None
+        for _page in range(most):
+            answer = await self._call(call, cursor=cursor, **options)
+            yield answer
+            if not (cursor := _next(answer)):
+                return
 
     async def _call(
         self, call: Callable[P, Awaitable[AsyncSlackResponse]], *args: P.args, **kwargs: P.kwargs

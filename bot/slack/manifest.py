@@ -4,6 +4,7 @@
 against what the handlers and the Web API calls really use.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +48,12 @@ _HEAD = """\
 """
 
 _HINT = "[check | status K-… | list | find | rerun K-… | cancel K-… | review K-… | summary | export | notify | help]"
+
+
+def missing_scopes(me: Mapping[str, Any]) -> list[str]:
+    """Of `SCOPES`, by what `whoami` has heard; none where Slack does not say which scopes the token has."""
+    granted = {scope.strip() for scope in str(me["scopes"]).split(",")} if "scopes" in me else set(SCOPES)
+    return sorted(set(SCOPES) - granted)
 
 
 def build(url: str | None = None) -> dict[str, Any]:

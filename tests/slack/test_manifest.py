@@ -271,8 +271,10 @@ def methods_used() -> set[str]:
     """Every Web API method that bot/slack/client.py calls."""
     found: set[str] = set()
     for node in ast.walk(client_tree()):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_call":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("_call", "_pages"):
             call = node.args[0]
+            if isinstance(call, ast.Name) and call.id == "call":
+                continue  # `_pages` hands on what it was given
             assert isinstance(call, ast.Attribute)
             found.add(call.attr.replace("_", "."))
     return found

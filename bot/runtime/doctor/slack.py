@@ -95,17 +95,11 @@ async def try_bot_token(
     return [ok(subject, f"@{me.get('user')} in {me.get('team')}"), _scopes(me)], me
 
 
-def missing_scopes(me: Answer) -> list[str]:
-    """Of what the manifest asks for; none where Slack does not say."""
-    granted = {scope.strip() for scope in str(me["scopes"]).split(",")} if "scopes" in me else set(manifest.SCOPES)
-    return sorted(set(manifest.SCOPES) - granted)
-
-
 def _scopes(me: Answer) -> Finding:
     subject = "slack scopes"
     if "scopes" not in me:
         return note(subject, "Slack did not say which scopes the token has")
-    missing = missing_scopes(me)
+    missing = manifest.missing_scopes(me)
     if missing:
         return fail(subject, f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} missing. {FROM_MANIFEST}")
     return ok(subject, f"all {len(manifest.SCOPES)} that the manifest asks for")

@@ -17,6 +17,7 @@ from bot.runtime.setup.choices import Choice, channel_choice, group_choice, peop
 from bot.runtime.setup.draft import Draft
 from bot.runtime.setup.secrets import SecretQuestion, ask_secret
 from bot.runtime.setup.terminal import Terminal, printable
+from bot.slack import manifest
 from bot.slack.client import Answer, SlackClient
 
 _APP = re.compile(r"xapp-\d+-(A[A-Z0-9]+)-")
@@ -89,7 +90,7 @@ class SlackTrial:
         if self.me is None:
             return found
         found.bot = printable(str(self.me.get("user") or found.bot))
-        found.missing_scopes = doctor.missing_scopes(self.me)
+        found.missing_scopes = manifest.missing_scopes(self.me)
         async with self._client() as slack:
             channels = await self._listed(found, "channels", slack.channels())
             groups = await self._listed(found, "user groups", slack.groups())
