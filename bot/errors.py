@@ -222,8 +222,6 @@ class FileCode(StrEnum):
     JSON_SHAPE = "file_json_shape"
     JSON_DEPTH = "file_json_depth"
     JSON_KEY_TWICE = "file_json_key_twice"
-    TABLE_VARIANT = "file_table_variant"
-    """A form of table that is not read; `variant` says which."""
     WORKBOOK_PROTECTED = "file_workbook_protected"
     WORKBOOK_DAMAGED = "file_workbook_damaged"
     WORKBOOK_PADDED = "file_workbook_padded"

@@ -17,8 +17,6 @@ _BARRED: Mapping[str, FieldCode] = {
     "file_not_found": FieldCode.FILE_NOT_LET,
 }
 """What `mode` and `file_access` say of a file that the bot cannot read."""
-
-
 _FLAGS: Mapping[str, FieldCode] = {
     "is_external": FieldCode.FILE_ELSEWHERE,
     "is_tombstoned": FieldCode.FILE_DELETED,

@@ -78,7 +78,7 @@ def _only(
         names = [shown(table.name) for table in tables[:_MOST_NAMED]]
         raise FileUnusable(FileCode.SEVERAL_TABLES, count=len(tables), names=names, more=len(tables) - len(names))
     if unread_table := next(((name, kind) for name, kind in others if kind in UNREAD_TABLES - {FileKind.TEXT}), None):
-        raise FileUnusable(FileCode.KIND, name=shown(unread_table[0]), kind=unread_table[1])
+        raise FileUnusable(FileCode.KIND, name=shown(unread_table[0]), table_kind=unread_table[1])
     unread = shown(others[0][0]) if others else None
     raise FileUnusable(FileCode.NO_TABLE, unread=unread, inner_zips=inner)
 

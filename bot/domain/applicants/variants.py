@@ -2,7 +2,6 @@
 
 import codecs
 from collections.abc import Collection
-from enum import StrEnum
 from typing import BinaryIO
 
 from bot.domain.applicants.model import shown
@@ -15,33 +14,21 @@ HEAD = 1024
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 """The stream that holds a workbook with a password (MS-OFFCRYPTO 2.3.4.4)."""
 
-
-class Variant(StrEnum):
-    """What people save under the name of a table. The words stand in `bot.slack.blocks.refusals`."""
-
-    WEB_PAGE = "html"
-    XML_2003 = "xml"
-    DOCUMENT = "document"
-    """A text document or a presentation."""
-    PDF = "pdf"
-    RICH_TEXT = "rtf"
-
-
-_BEGINNINGS: tuple[tuple[bytes, Variant], ...] = (
-    (b"%pdf-", Variant.PDF),
-    (b"{\\rtf", Variant.RICH_TEXT),
-    (b"<!doctype html", Variant.WEB_PAGE),
-    (b"<html", Variant.WEB_PAGE),
-    (b"<table", Variant.WEB_PAGE),
-    (b"<meta", Variant.WEB_PAGE),
+_BEGINNINGS: tuple[tuple[bytes, FileKind], ...] = (
+    (b"%pdf-", FileKind.PDF),
+    (b"{\\rtf", FileKind.DOCUMENT),
+    (b"<!doctype html", FileKind.WEB_PAGE),
+    (b"<html", FileKind.WEB_PAGE),
+    (b"<table", FileKind.WEB_PAGE),
+    (b"<meta", FileKind.WEB_PAGE),
 )
-_PARTS: tuple[tuple[str, Variant | FileKind], ...] = (
+_PARTS: tuple[tuple[str, FileKind], ...] = (
     ("xl/workbook.bin", FileKind.XLSB),
     ("index/document.iwa", FileKind.NUMBERS),
     ("index.zip", FileKind.NUMBERS),
     ("content.xml", FileKind.ODS),
-    ("word/document.xml", Variant.DOCUMENT),
-    ("ppt/presentation.xml", Variant.DOCUMENT),
+    ("word/document.xml", FileKind.DOCUMENT),
+    ("ppt/presentation.xml", FileKind.DOCUMENT),
 )
 
 
@@ -53,11 +40,11 @@ def is_workbook(head: bytes) -> bool:
 def refuse_beginning(head: bytes, name: str) -> None:
     """Raises FileUnusable for the beginning of what is surely no table; `HEAD` bytes suffice."""
     start = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    found = next((variant for beginning, variant in _BEGINNINGS if start.startswith(beginning)), None)
+    found = next((kind for beginning, kind in _BEGINNINGS if start.startswith(beginning)), None)
     if start.startswith(b"<?xml"):
-        found = Variant.WEB_PAGE if b"<html" in start else Variant.XML_2003
+        found = FileKind.WEB_PAGE if b"<html" in start else FileKind.XML
     if found is not None:
-        raise _named(name, found)
+        raise _not_read(name, found)
 
 
 def refuse_old(content: BinaryIO, name: str) -> None:
@@ -68,18 +55,16 @@ def refuse_old(content: BinaryIO, name: str) -> None:
         # Both are a file of several streams; only a search for the stream's name tells them apart.
         if _ENCRYPTED in head + content.read():
             raise FileUnusable(FileCode.WORKBOOK_PROTECTED, name=shown(name))
-        raise FileUnusable(FileCode.KIND, name=shown(name), kind=FileKind.XLS)
+        raise _not_read(name, FileKind.XLS)
     refuse_beginning(head, name)
 
 
 def refuse_parts(paths: Collection[str], name: str) -> None:
     """Raises FileUnusable for a zip that is another program's document; `paths` are its entries, casefolded."""
-    found = next((variant for path, variant in _PARTS if path in paths), None)
-    if isinstance(found, FileKind):
-        raise FileUnusable(FileCode.KIND, name=shown(name), kind=found)
+    found = next((kind for path, kind in _PARTS if path in paths), None)
     if found is not None:
-        raise _named(name, found)
+        raise _not_read(name, found)
 
 
-def _named(name: str, variant: Variant) -> FileUnusable:
-    return FileUnusable(FileCode.TABLE_VARIANT, name=shown(name), variant=variant.value)
+def _not_read(name: str, kind: FileKind) -> FileUnusable:
+    return FileUnusable(FileCode.KIND, name=shown(name), table_kind=kind)

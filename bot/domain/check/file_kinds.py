@@ -44,6 +44,10 @@ class FileKind(StrEnum):
     """An archive other than a zip."""
     DOCUMENT = "document"
     """A text document or a presentation."""
+    WEB_PAGE = "web_page"
+    """Many programs export one under the name of a spreadsheet."""
+    XML = "xml"
+    """Excel's form of 2003 is one."""
     AUDIO = "audio"
     CANVAS = "canvas"
     """Slack's own: a canvas, a post or a list, which has no file behind it."""
@@ -88,7 +92,9 @@ _ENDINGS: Mapping[FileKind, str] = {
     FileKind.GOOGLE_SHEET: "gsheet",
     FileKind.TEXT: "txt text",
     FileKind.ARCHIVE: "rar 7z gz tgz tar bz2 xz zst",
-    FileKind.DOCUMENT: "doc docx docm odt rtf pages ppt pptx odp key md html htm xml gdoc gslides eml msg",
+    FileKind.DOCUMENT: "doc docx docm odt rtf pages ppt pptx odp key md gdoc gslides eml msg",
+    FileKind.WEB_PAGE: "html htm",
+    FileKind.XML: "xml",
     FileKind.AUDIO: "mp3 m4a wav ogg aac amr opus",
 }
 """What stands behind the last dot of a name."""
@@ -124,7 +130,9 @@ _TYPES: Mapping[FileKind, str] = {
     FileKind.ARCHIVE: "application/vnd.rar application/x-rar-compressed application/x-7z-compressed application/gzip "
     "application/x-tar",
     FileKind.DOCUMENT: f"application/msword application/{_OFFICE}.wordprocessingml.document application/{_OPEN}.text "
-    f"application/rtf text/rtf text/html application/{_GOOGLE}.document application/{_GOOGLE}.presentation",
+    f"application/rtf text/rtf application/{_GOOGLE}.document application/{_GOOGLE}.presentation",
+    FileKind.WEB_PAGE: "text/html",
+    FileKind.XML: "application/xml text/xml",
     FileKind.CANVAS: "application/vnd.slack-docs",
 }
 _BY_TYPE = {mimetype: kind for kind, mimetypes in _TYPES.items() for mimetype in mimetypes.split()}

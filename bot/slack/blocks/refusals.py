@@ -152,7 +152,7 @@ _PHOTOS: Mapping[StrEnum, str] = {
 _FILES: Mapping[StrEnum, str] = {
     FileCode.NOT_LET: "Slack does not let me read the file. Send it again.",
     FileCode.FOREIGN_HOST: "The file is kept outside Slack. Download it and send it from your device.",
-    FileCode.KIND: "{name} is {kind}",
+    FileCode.KIND: "{name} is {table_kind}",
     FileCode.SLACK_AWAY: "Slack did not give me the files for a long time, so nothing was sent. Send them again later.",
     FileCode.MESSAGE_GONE: "The message with the files is no longer there, so nothing was sent. Send the files again.",
     FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
@@ -193,9 +193,6 @@ _FILES: Mapping[StrEnum, str] = {
     ),
     FileCode.JSON_DEPTH: "Applicant {number} in the JSON file holds lists within lists.",
     FileCode.JSON_KEY_TWICE: "Applicant {number} in the JSON file has a key twice.",
-    FileCode.TABLE_VARIANT: (
-        "{name} is {variant}, which I don't read. Open it in Excel and save it as Excel Workbook (.xlsx) or CSV UTF-8."
-    ),
     FileCode.WORKBOOK_PROTECTED: "{name} is protected by a password. Save it without one and send it again.",
     FileCode.WORKBOOK_DAMAGED: "{name} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8.",
     FileCode.WORKBOOK_PADDED: (
@@ -384,6 +381,12 @@ _FILE_KINDS = {
     FileKind.DOCUMENT: (
         f"a document, which I don't read. {_PHOTO} If it holds a list of customers, save the list as .xlsx or .csv."
     ),
+    FileKind.WEB_PAGE: (
+        f"a web page, which I don't read. {_PHOTO} If it holds a list of customers, save the list as .xlsx or .csv."
+    ),
+    FileKind.XML: (
+        f"an XML file, which I don't read. {_PHOTO} If it holds a list of customers, save the list as .xlsx or .csv."
+    ),
     FileKind.AUDIO: f"a sound recording. {_PHOTO}",
     FileKind.CANVAS: f"a canvas or list of Slack's, of which there is no file. {_PHOTO}",
     FileKind.OTHER: f"not a photo. {_PHOTO}",
@@ -393,13 +396,15 @@ _SERVICES = {"gdrive": "in Google Drive", "dropbox": "in Dropbox", "onedrive": "
 """By Slack's word for them (`external_type`)."""
 
 
-_TABLE_VARIANTS = {
-    "html": "a web page",
-    "xml": "an XML file",
-    "document": "a text document or presentation",
-    "pdf": "a PDF",
-    "rtf": "a text document (.rtf)",
+_AS_A_TABLE = "which I don't read. Open it in Excel and save it as Excel Workbook (.xlsx) or CSV UTF-8."
+_TABLE_KINDS = {
+    **_FILE_KINDS,
+    FileKind.WEB_PAGE: f"a web page, {_AS_A_TABLE}",
+    FileKind.XML: f"an XML file, {_AS_A_TABLE}",
+    FileKind.DOCUMENT: f"a text document or presentation, {_AS_A_TABLE}",
+    FileKind.PDF: f"a PDF, {_AS_A_TABLE}",
 }
+"""The same of what was sent as a table, where nobody thinks of a photo."""
 
 
 def _an(name: str) -> str:
@@ -430,7 +435,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],
     "why": lambda value: _SMILE_ID[SmileIDRefusal(value)],
     "unread": lambda name: f" I can't read {name}." if name else "",
-    "variant": lambda variant: _TABLE_VARIANTS[variant],
+    "table_kind": lambda kind: _TABLE_KINDS[FileKind(kind)],
 }
 _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
     **_SHOWN,

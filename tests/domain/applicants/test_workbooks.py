@@ -406,7 +406,7 @@ def zip_with(path: str) -> bytes:
         (b"\xef\xbb\xbf<!DOCTYPE html>", "a web page, which I don't read."),
         (b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>', "an XML file, which I don't read."),
         (b"%PDF-1.7", "a PDF, which I don't read."),
-        (b"{\\rtf1", "a text document (.rtf), which I don't read."),
+        (b"{\\rtf1", "a text document or presentation, which I don't read."),
     ],
 )  # fmt: skip
 def test_what_is_no_table_that_is_read_says_what_it_is(content: bytes, words: str, name: str) -> None:

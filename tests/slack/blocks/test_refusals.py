@@ -78,7 +78,7 @@ SAMPLES: dict[str, object] = {
     **dict.fromkeys(("megabytes", "more", "most", "several", "size", "total"), 2),
     "digits": [6, 8],
     "kind": "pdf",
-    "variant": "pdf",
+    "table_kind": "pdf",
     "why": "smile_id_down",
 }
 """Facts that are not text."""
