@@ -267,11 +267,15 @@ def client_tree() -> ast.Module:
     return ast.parse((ROOT / "bot/slack/client.py").read_text(encoding="utf-8"))
 
 
+_CALLS = ("_call", "_pages")
+"""What every call goes through: once, or page by page."""
+
+
 def methods_used() -> set[str]:
     """Every Web API method that bot/slack/client.py calls."""
     found: set[str] = set()
     for node in ast.walk(client_tree()):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("_call", "_pages"):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CALLS:
             call = node.args[0]
             if isinstance(call, ast.Name) and call.id == "call":
                 continue  # `_pages` hands on what it was given
