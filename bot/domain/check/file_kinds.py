@@ -1,7 +1,7 @@
 """What a file is, by its name and what Slack says of it; and what each door of the bot makes of it.
 
 One list for the form, the messages, the tables and the zips: what one of them reads, all of them know by name. The
-sentence of each kind is in `bot.slack.blocks.refusals`.
+sentence of each kind is in `bot.slack.blocks.file_words`.
 """
 
 from collections.abc import Mapping

@@ -14,6 +14,7 @@ from bot.domain.check.file_kinds import FileKind
 from bot.domain.outbox import Message, OperatorAlert, decode_fault
 from bot.errors import FileCode, PhotoCode, Refusal, SmileIDRefusal
 from bot.slack.blocks import kit
+from bot.slack.blocks.file_words import FILE_KINDS, SERVICES, TABLE_KINDS
 from bot.slack.blocks.status import status_name
 from bot.slack.blocks.text import foreign, person, quoted
 
@@ -339,73 +340,6 @@ _ALERTS: Mapping[StrEnum, str] = {
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}
 
-_PHOTO = "Attach a JPEG or PNG photo."
-_LIST = f"{_PHOTO} A list of customers goes to me in a message."
-_IN_EXCEL = "If it is a list of customers, choose Save As in Excel and the type Excel Workbook (.xlsx), and send that."
-_FILE_KINDS = {
-    FileKind.JPEG: f"a JPEG photo. {_PHOTO}",
-    FileKind.PNG: f"a PNG photo. {_PHOTO}",
-    FileKind.CSV: f"a CSV file. {_LIST}",
-    FileKind.TSV: f"a table in text form (.tsv). {_LIST}",
-    FileKind.XLSX: f"an Excel workbook. {_LIST}",
-    FileKind.JSON: f"a JSON file. {_LIST}",
-    FileKind.ZIP: f"a zip. {_PHOTO} A zip of customers goes to me in a message.",
-    FileKind.HEIC: f"a HEIC picture. {_PHOTO} An iPhone takes JPEG with Settings, Camera, Formats, Most Compatible.",
-    FileKind.WEBP: f"a WebP picture. {_PHOTO}",
-    FileKind.GIF: f"a GIF. {_PHOTO}",
-    FileKind.AVIF: f"an AVIF picture. {_PHOTO}",
-    FileKind.TIFF: f"a TIFF picture. {_PHOTO}",
-    FileKind.BMP: f"a BMP picture. {_PHOTO}",
-    FileKind.PICTURE: f"another kind of picture. {_PHOTO}",
-    FileKind.VIDEO: f"a video. {_PHOTO}",
-    FileKind.PDF: f"a PDF. {_PHOTO}",
-    FileKind.XLS: f"an old Excel workbook (.xls), which I don't read. {_IN_EXCEL}",
-    FileKind.XLSB: f"a binary Excel workbook (.xlsb), which I don't read. {_IN_EXCEL}",
-    FileKind.ODS: (
-        "an OpenDocument spreadsheet (.ods), which I don't read. If it is a list of customers, choose Save As in "
-        "LibreOffice and the type Excel 2007-365 (.xlsx), and send that."
-    ),
-    FileKind.NUMBERS: (
-        "a Numbers spreadsheet, which I don't read. If it is a list of customers, choose File, Export To, Excel in "
-        "Numbers, and send that."
-    ),
-    FileKind.GOOGLE_SHEET: (
-        "a Google sheet, which I can't read. If it is a list of customers, choose File, Download, Microsoft Excel "
-        "(.xlsx) in Google Sheets, and send that."
-    ),
-    FileKind.TEXT: (
-        "a text file, which I don't read. If it is a list of customers, open it in Excel, choose Save As and the type "
-        f"CSV UTF-8 (.csv), and send that. {_PHOTO}"
-    ),
-    FileKind.ARCHIVE: f"an archive that I don't read. Pack it as a .zip and send that. {_PHOTO}",
-    FileKind.DOCUMENT: (
-        f"a document, which I don't read. {_PHOTO} If it holds a list of customers, save the list as .xlsx or .csv."
-    ),
-    FileKind.WEB_PAGE: (
-        f"a web page, which I don't read. {_PHOTO} If it holds a list of customers, save the list as .xlsx or .csv."
-    ),
-    FileKind.XML: (
-        f"an XML file, which I don't read. {_PHOTO} If it holds a list of customers, save the list as .xlsx or .csv."
-    ),
-    FileKind.AUDIO: f"a sound recording. {_PHOTO}",
-    FileKind.CANVAS: f"a canvas or list of Slack's, of which there is no file. {_PHOTO}",
-    FileKind.OTHER: f"not a photo. {_PHOTO}",
-}
-"""What a file is, and what to do: the end of a sentence that begins with *this is*."""
-_SERVICES = {"gdrive": "in Google Drive", "dropbox": "in Dropbox", "onedrive": "in OneDrive", "box": "in Box"}
-"""By Slack's word for them (`external_type`)."""
-
-
-_AS_A_TABLE = "which I don't read. Open it in Excel and save it as Excel Workbook (.xlsx) or CSV UTF-8."
-_TABLE_KINDS = {
-    **_FILE_KINDS,
-    FileKind.WEB_PAGE: f"a web page, {_AS_A_TABLE}",
-    FileKind.XML: f"an XML file, {_AS_A_TABLE}",
-    FileKind.DOCUMENT: f"a text document or presentation, {_AS_A_TABLE}",
-    FileKind.PDF: f"a PDF, {_AS_A_TABLE}",
-}
-"""The same of what was sent as a table, where nobody thinks of a photo."""
-
 
 def _an(name: str) -> str:
     return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
@@ -421,7 +355,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "example": lambda text: f", for example {text}" if text else "",
     "id_type": lambda short: _an(short)[:1].upper() + _an(short)[1:],
     "inner_zips": lambda there_are: " A zip inside the zip is not opened." if there_are else "",
-    "kind": lambda kind: _FILE_KINDS[FileKind(kind)],
+    "kind": lambda kind: FILE_KINDS[FileKind(kind)],
     "looks_like": lambda text: f"One looks like {text}." if text else "Compare it with the card.",
     "more": lambda count: f" and {count} more" if count else "",
     "names": ", ".join,
@@ -429,13 +363,13 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "operator": lambda user: person(user) if user else "an operator of kyc-bot",
     "person": person,
     "ref": foreign,
-    "service": lambda service: _SERVICES.get(service, "outside Slack"),
+    "service": lambda service: SERVICES.get(service, "outside Slack"),
     "several": lambda count: "Two" if count == 2 else str(count),
     "status": lambda check: status_name(check) if isinstance(check, Check) else str(check),
     "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],
     "why": lambda value: _SMILE_ID[SmileIDRefusal(value)],
     "unread": lambda name: f" I can't read {name}." if name else "",
-    "table_kind": lambda kind: _TABLE_KINDS[FileKind(kind)],
+    "table_kind": lambda kind: TABLE_KINDS[FileKind(kind)],
 }
 _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
     **_SHOWN,
