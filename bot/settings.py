@@ -6,7 +6,7 @@ Nothing else reads the environment.
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -217,18 +217,7 @@ class _FromEnvironment(BaseSettings):
     def load(cls, environ: Mapping[str, str]) -> Self:
         """Read these settings and no other; raises SettingsFault with a line per fault and no value of a secret."""
         environ = {name.upper(): environ[name] for name in _LOWER_CASE if name in environ} | dict(environ)
-        values: dict[str, str] = {}
-        faults: list[tuple[str, str]] = []
-        for field in cls.model_fields.values():
-            name = str(field.alias)
-            path = environ.get(f"{name}_FILE")
-            if name in environ:
-                values[name] = environ[name]
-            elif path:
-                try:
-                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-                except (OSError, UnicodeDecodeError) as fault:
-                    faults.append((f"{name}_FILE", f"cannot be read ({type(fault).__name__})"))
+        values, faults = _texts(environ, [str(field.alias) for field in cls.model_fields.values()])
         settings = None
         try:
             settings = cls(**values)
@@ -239,10 +228,15 @@ class _FromEnvironment(BaseSettings):
         if "slack_app_token" in cls.model_fields and not given.keys() & {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}:
             faults.append(("SLACK_SIGNING_SECRET", "is required without SLACK_APP_TOKEN"))
         if faults or settings is None:
-            examples = {str(field.alias): (field.examples or [""])[0] for field in cls.model_fields.values()}
-            lines = [(name, _line(name, text, examples.get(name))) for name, text in faults]
-            raise SettingsFault("\n".join(line for _name, line in lines), lines=dict(lines))
+            raise cls._misfit(faults)
         return settings
+
+    @classmethod
+    def _misfit(cls, faults: Iterable[tuple[str, str]]) -> SettingsFault:
+        """A line for each, with the setting's example."""
+        examples = {str(field.alias): (field.examples or [""])[0] for field in cls.model_fields.values()}
+        lines = [(name, _line(name, text, examples.get(name))) for name, text in faults]
+        return SettingsFault("\n".join(line for _name, line in lines), lines=dict(lines))
 
 
 class SlackSettings(_FromEnvironment):
@@ -420,6 +414,22 @@ def is_private(host: str) -> bool:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return host.endswith((".local", ".internal", ".localhost"))
+
+
+def _texts(environ: Mapping[str, str], names: Iterable[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Each setting as it stands, or in a file of its own; and of which that file cannot be read."""
+    values: dict[str, str] = {}
+    faults: list[tuple[str, str]] = []
+    for name in names:
+        path = environ.get(f"{name}_FILE")
+        if name in environ:
+            values[name] = environ[name]
+        elif path:
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as fault:
+                faults.append((f"{name}_FILE", f"cannot be read ({type(fault).__name__})"))
+    return values, faults
 
 
 def _address_faults(values: Mapping[str, str]) -> list[tuple[str, str]]:

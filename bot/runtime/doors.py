@@ -43,7 +43,8 @@ class RefusedRequests:
 
     def refused(self, why: str, words: str | None) -> None:
         """One more, for the reason `why`; with `words` it is reported as degraded."""
-        self._log(why)
+        self._since_logged[why] += 1
+        self._log_if_due(why)
         if words is not None:
             self.report(words)
 
@@ -52,9 +53,8 @@ class RefusedRequests:
         self._last = self.steady()
         self.health.note(self.what, words)
 
-    def _log(self, why: str) -> None:
+    def _log_if_due(self, why: str) -> None:
         now = self.steady()
-        self._since_logged[why] += 1
         if why not in self._logged_at or now - self._logged_at[why] >= LOG_EVERY:
             log.warning(self.event, error=why, count=self._since_logged.pop(why))
             self._logged_at[why] = now
@@ -66,12 +66,9 @@ class RefusedRequests:
 
     async def forget(self) -> None:
         """Called each minute: what is long ago is reported no more, and what the log left out is logged."""
-        now = self.steady()
         for why in list(self._since_logged):
-            if now - self._logged_at[why] >= LOG_EVERY:
-                log.warning(self.event, error=why, count=self._since_logged.pop(why))
-                self._logged_at[why] = now
-        if self._last is not None and now - self._last >= REMEMBERED_FOR:
+            self._log_if_due(why)
+        if self._last is not None and self.steady() - self._last >= REMEMBERED_FOR:
             self.let_in()
 
 

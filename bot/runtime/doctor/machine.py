@@ -76,7 +76,7 @@ async def _ports(settings: Settings, http: httpx.AsyncClient, limits: DoctorTime
 
 
 async def _port(port: _Port, http: httpx.AsyncClient, limits: DoctorTimeouts) -> Finding:
-    at = f"[{port.host}]:{port.number}" if ":" in port.host else f"{port.host}:{port.number}"
+    at = _address(port.host, port.number)
     try:
         listen(port.host, port.number).close()
     except CannotListen as fault:
@@ -87,11 +87,15 @@ async def _port(port: _Port, http: httpx.AsyncClient, limits: DoctorTimeouts) ->
     return ok("ports", f"{at} is free")
 
 
+def _address(host: str, number: int) -> str:
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+
+
 async def _is_the_bot(port: _Port, http: httpx.AsyncClient, limits: DoctorTimeouts) -> bool:
-    host = _LOOPBACK if port.host in _EVERYWHERE else f"[{port.host}]" if ":" in port.host else port.host
+    at = _address(_LOOPBACK if port.host in _EVERYWHERE else port.host, port.number)
     try:
         async with asyncio.timeout(limits.call):
-            answer = await http.get(f"http://{host}:{port.number}{port.path}")
+            answer = await http.get(f"http://{at}{port.path}")
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
         return False
     # A bot that is starting says so with another status.
