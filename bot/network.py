@@ -4,14 +4,15 @@ Slack's API, files and Socket Mode, Smile ID and its uploads, and `kyc-bot check
 libraries below would otherwise read the environment by a rule of its own.
 """
 
+import asyncio
 import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -63,7 +64,53 @@ class Outbound:
 
     def session(self, *, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
         """A session for Slack. aiohttp takes the proxy with each request: hand it `proxy_for` its address."""
-        return aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=self.tls))
+        return aiohttp.ClientSession(timeout=timeout, connector=_Connector(ssl=self.tls))
+
+
+class NotConnected(aiohttp.ClientConnectionError):
+    """A connection ended before anything could be sent by it; `by_proxy`: while the proxy was to make it."""
+
+    def __init__(self, *, by_proxy: bool) -> None:
+        super().__init__("not connected")
+        self.by_proxy = by_proxy
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp has the same faults for a connection that was not made and for an answer that did not come.
+
+    Only the second leaves it open whether the other side has the request.
+    """
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        try:
+            return await super().connect(req, traces, timeout)
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, TimeoutError):
+            raise
+        except (aiohttp.ClientConnectionError, OSError) as fault:
+            raise NotConnected(by_proxy=req.proxy is not None) from fault
+
+
+class NoTunnel(httpx.ConnectError):
+    """The proxy ended the connection before it had connected us, so that nothing was handed on."""
+
+
+class _Tunnel:
+    """Hears from httpcore how far one request through the proxy has come.
+
+    httpcore waits for the proxy's word as long as for an answer of the other side, and has the same faults for both.
+    """
+
+    def __init__(self, limit: asyncio.Timeout, seconds: float | None) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self.is_through = False
+
+    async def hear(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.started" and self._seconds is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        elif event == "http11.send_request_headers.started" and facts["request"].method != b"CONNECT":
+            self._limit.reschedule(None)
+            self.is_through = True
 
 
 class _Routed(httpx.AsyncBaseTransport):
@@ -78,8 +125,19 @@ class _Routed(httpx.AsyncBaseTransport):
         self._proxied = transport(_httpx_proxy(outbound.proxy, outbound.tls)) if outbound.proxy else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        proxied = self._proxied if self._proxy_for(str(request.url)) else None
-        return await (proxied or self._direct).handle_async_request(request)
+        if self._proxied is None or self._proxy_for(str(request.url)) is None:
+            return await self._direct.handle_async_request(request)
+        limit = asyncio.timeout(None)
+        tunnel = _Tunnel(limit, request.extensions.get("timeout", {}).get("connect"))
+        request.extensions = {**request.extensions, "trace": tunnel.hear}
+        try:
+            async with limit:
+                return await self._proxied.handle_async_request(request)
+        except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, TimeoutError) as fault:
+            if tunnel.is_through or isinstance(fault, httpx.ConnectError | httpx.PoolTimeout):
+                raise
+            kind = httpx.ConnectTimeout if isinstance(fault, httpx.TimeoutException | TimeoutError) else NoTunnel
+            raise kind("no way through the proxy", request=request) from fault
 
     async def aclose(self) -> None:
         await self._direct.aclose()
@@ -186,6 +244,12 @@ def _cause(fault: BaseException) -> str | None:
             return _proxy_says(int(status[0])) if status else "the proxy refuses"
         case aiohttp.ClientProxyConnectionError():
             return "no connection to the proxy"
+        case NoTunnel() | NotConnected(by_proxy=True):
+            return "the proxy ends the connection"
+        case NotConnected():
+            return "the connection is ended"
+        case aiohttp.ConnectionTimeoutError() | httpx.ConnectTimeout():
+            return "no answer in time"
         case socket.gaierror():
             return "the name cannot be resolved"
         case ConnectionRefusedError():

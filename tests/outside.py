@@ -83,25 +83,54 @@ def _general_name(name: str) -> x509.GeneralName:
 class ConnectProxy:
     """A forward proxy that knows the world by `hosts` (name to a port of the loopback), and nothing else.
 
-    With `credentials` (`user:password`) it answers 407 without them; with `refuses` it connects nobody.
+    With `credentials` (`user:password`) it answers 407 without them. `refuses`, `hang` and `die` take it away,
+    `recover` brings it back.
     """
 
-    def __init__(self, hosts: dict[str, int], *, credentials: str | None = None, refuses: int | None = None) -> None:
+    def __init__(self, hosts: dict[str, int], *, credentials: str | None = None) -> None:
         self._hosts = hosts
         self._wanted = credentials and "Basic " + base64.b64encode(credentials.encode()).decode()
-        self._refuses = refuses
+        self.refuses: int | None = None
+        """The status that everybody gets."""
         self.asked: list[str] = []
         """Every `host:port` that somebody asked to be connected to."""
-        self.port = 0
+        self._connected: set[asyncio.StreamWriter] = set()
+        self._is_hanging = self._is_dead = False
+
+    def hang(self) -> None:
+        """Takes connections, and never answers a CONNECT."""
+        self._is_hanging = True
+
+    def die(self) -> None:
+        """Cuts every connection, and each new one at once."""
+        self._is_dead = True
+        for writer in self._connected:
+            writer.transport.abort()
+
+    def recover(self) -> None:
+        self._is_hanging = self._is_dead = False
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_dead:
+            writer.transport.abort()
+            return
+        self._connected.add(writer)
+        try:
+            await self._connect(reader, writer)
+        finally:
+            self._connected.discard(writer)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, target, _version = head.split("\r\n", 1)[0].split(" ")
         headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         given = next((value for name, value in headers.items() if name.lower() == "proxy-authorization"), None)
         self.asked.append(target)
+        if self._is_hanging:
+            await reader.read()
+            return
         host = target.rpartition(":")[0]
-        status = self._refuses or (407 if self._wanted and given != self._wanted else None)
+        status = self.refuses or (407 if self._wanted and given != self._wanted else None)
         if method != "CONNECT" or host not in self._hosts:
             status = status or 502
         if status:

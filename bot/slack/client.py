@@ -21,7 +21,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.check.field_faults import FieldCode
 from bot.domain.check.request import FileInfo
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
-from bot.network import why_unreachable
+from bot.network import NotConnected, why_unreachable
 from bot.settings import is_loopback
 from bot.slack.error_codes import FILE_GONE, RATE_LIMITED, SLACK_FAILED, THREAD_GONE
 from bot.slack.file_objects import file_info
@@ -457,9 +457,17 @@ def _as_our_error(method: str, fault: Exception) -> SlackError:
     return _failure(method, response.status_code, code, response.headers.get("Retry-After"))
 
 
+_NOT_CONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    NotConnected,
+)
+
+
 def _network_failure(method: str, fault: Exception) -> SlackError:
-    # A proxy that refuses to connect us has handed nothing on.
-    if isinstance(fault, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError):
+    # A proxy that refuses to connect us, or does not answer, has handed nothing on.
+    if isinstance(fault, _NOT_CONNECTED):
         why = why_unreachable(fault)
         return SlackNotSent(f"{method}: no connection{f' ({why})' if why else ''}")
     return SlackUncertain(f"{method}: no answer ({type(fault).__name__})")

@@ -3,9 +3,10 @@
 The names below exist nowhere: what arrives has come through the proxy, which alone knows where they are.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,15 @@ import aiohttp
 import httpx
 import pytest
 
-from bot.errors import SlackNotSent, SmileIDNotSent
+from bot.errors import SlackNotSent, SlackRefused, SlackUncertain, SmileIDNotSent, SmileIDUncertain
 from bot.network import Outbound
 from bot.runtime.clock import utc_now
 from bot.runtime.doctor import DoctorTimeouts, probe
 from bot.runtime.factory import connect_smile_id
 from bot.sandbox.demo import CHANNEL, free_port, settings_for
+from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.smile_id import Fault as SmileIDFault
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.settings import Settings
 from bot.slack.client import SlackClient
@@ -29,12 +32,15 @@ from tests.journeys.site import Site, kyc_bot
 from tests.journeys.world import patient_slack
 from tests.outside import ConnectProxy, PrivateAuthority, forward, listening
 from tests.patience import GIVE_UP_SECONDS
+from tests.smile_id.loopback import request_of
 
 pytestmark = pytest.mark.anyio
 
 SLACK, SMILE_ID, STORAGE = "slack.invalid", "smile-id.invalid", "storage.invalid"
 PASSWORD = "s3cret%40proxy"
 CREDENTIALS = "invented-bank:s3cret@proxy"
+CONNECT_SECONDS = 1.0
+"""How long a connection may take to be made where a proxy stays silent."""
 PATIENT = DoctorTimeouts(call=GIVE_UP_SECONDS, connect=GIVE_UP_SECONDS, part=GIVE_UP_SECONDS, probe=GIVE_UP_SECONDS)
 
 
@@ -68,8 +74,8 @@ class Bank:
     def settings(self, **more: str) -> Settings:
         return Settings.load(self.environment(**more))
 
-    async def check(self, **more: str) -> list[str]:
-        lines = [finding.line() for finding in await probe(self.settings(**more), limits=PATIENT)]
+    async def check(self, *, limits: DoctorTimeouts = PATIENT, **more: str) -> list[str]:
+        lines = [finding.line() for finding in await probe(self.settings(**more), limits=limits)]
         assert not [line for line in lines if "s3cret" in line or "invented-bank:" in line]
         return lines
 
@@ -82,7 +88,7 @@ async def bank(tmp_path: Path) -> AsyncIterator[Bank]:
 
 @asynccontextmanager
 async def a_bank(
-    folder: Path, *, refuses: int | None = None, slack_at: str = SLACK, files_at: str = SLACK, also: Sequence[str] = ()
+    folder: Path, *, slack_at: str = SLACK, files_at: str = SLACK, also: Sequence[str] = ()
 ) -> AsyncIterator[Bank]:
     """`also` are more names that the proxy knows, of the same machine as Slack's."""
     authority = PrivateAuthority(folder)
@@ -106,7 +112,7 @@ async def a_bank(
         ):
             hosts = dict.fromkeys([slack_at, files_at, *also], slack_port)
             hosts |= dict.fromkeys([SMILE_ID, STORAGE], smile_port)
-            proxy = ConnectProxy(hosts, credentials=CREDENTIALS, refuses=refuses)
+            proxy = ConnectProxy(hosts, credentials=CREDENTIALS)
             async with listening(proxy.handle) as proxy_port:
                 yield Bank(
                     slack=slack,
@@ -150,23 +156,36 @@ async def test_a_check_goes_its_whole_way_through_the_proxy(bank: Bank, *, encry
     assert not [secret for secret in ("s3cret", "aW52ZW50ZWQtYmFuazpz") if secret in site.log()]
 
 
-async def test_an_export_is_uploaded_and_an_answer_given_through_the_proxy(bank: Bank) -> None:
+@asynccontextmanager
+async def slack_of(bank: Bank) -> AsyncIterator[SlackClient]:
     settings = bank.settings()
     outbound = Outbound.of(settings)
-    async with outbound.session(timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)) as session:
-        slack = SlackClient(
+    async with outbound.session(
+        timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS, connect=CONNECT_SECONDS)
+    ) as session:
+        yield SlackClient(
             token="xoxb-sandbox",
             base_url=settings.slack_api_url,
             session=session,
             proxy_for=outbound.proxy_for,
             file_hosts=settings.download_hosts,
         )
+
+
+async def test_an_export_is_uploaded_through_the_proxy(bank: Bank) -> None:
+    async with slack_of(bank) as slack:
         await slack.upload(channel=CHANNEL, thread_ts=None, name="export.csv", data=b"ref\n", comment="Invented")
-        before = len(bank.proxy.asked)
-        with pytest.raises(Exception, match=r"404|expired|unknown|HTTP"):
-            await slack.respond(f"https://{SLACK}/hooks/commands/T0/1/gone", text="late")
-        assert bank.proxy.asked[before:] in ([], [f"{SLACK}:443"])
     assert [file.name for file in bank.slack.files.values()] == ["export.csv"]
+    assert set(bank.proxy.asked) == {f"{SLACK}:443"}
+
+
+async def test_an_answer_to_an_act_is_given_through_the_proxy(tmp_path: Path) -> None:
+    """At a host of its own, as Slack has it: no connection that is open already could serve."""
+    async with a_bank(tmp_path, files_at="hooks.invalid") as bank, slack_of(bank) as slack:
+        # Slack's own word for an address that it never gave: the answer has arrived.
+        with pytest.raises(SlackRefused, match="expired_url"):
+            await slack.respond("https://hooks.invalid/hooks/commands/T0/1/gone", text="late")
+        assert bank.proxy.asked == ["hooks.invalid:443"]
 
 
 # GovSlack
@@ -293,25 +312,82 @@ async def test_a_file_of_authorities_that_cannot_be_used_stops_the_start_in_word
         assert "Traceback" not in ended.err
 
 
-# What a refusing proxy means for a request
+# What a proxy's refusal, silence or end means for a request
 
 
-async def test_a_proxy_that_refuses_has_handed_nothing_on(tmp_path: Path) -> None:
+def refuse(proxy: ConnectProxy) -> None:
+    proxy.refuses = 503
+
+
+@pytest.mark.parametrize(
+    ("happens", "slack_says", "smile_id_says"),
+    [
+        pytest.param(refuse, *["the proxy refuses (HTTP 503)"] * 2, id="refuses"),
+        pytest.param(ConnectProxy.hang, *["no answer in time"] * 2, id="hangs"),
+        pytest.param(ConnectProxy.die, *["the proxy ends the connection"] * 2, id="dies"),
+    ],
+)
+async def test_a_proxy_that_connects_nobody_has_handed_nothing_on(
+    bank: Bank, happens: Callable[[ConnectProxy], None], slack_says: str, smile_id_says: str
+) -> None:
     """So the request may simply be repeated; an uncertain one would have to be looked for first."""
-    async with a_bank(tmp_path, refuses=503) as bank:
-        settings = bank.settings()
-        outbound = Outbound.of(settings)
-        async with (
-            outbound.session(timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)) as session,
-            outbound.http(timeout=httpx.Timeout(GIVE_UP_SECONDS)) as http,
-        ):
-            slack = SlackClient(
-                token="xoxb-sandbox", base_url=settings.slack_api_url, session=session, proxy_for=outbound.proxy_for
-            )
-            with pytest.raises(SlackNotSent, match=r"auth\.test: no connection \(the proxy refuses \(HTTP 503\)\)"):
-                await slack.whoami()
-            with pytest.raises(SmileIDNotSent, match=r"the proxy refuses \(HTTP 503\)"):
-                await connect_smile_id(settings, http, now=utc_now).enabled_id_types()
-            downloads = SlackDownloads(http=http, token="xoxb-sandbox", hosts=settings.download_hosts)
-            with pytest.raises(SlackNotSent, match="the proxy refuses"):
-                await downloads.fetch({"url_private": f"https://{SLACK}/files-pri/T0-F0/selfie.jpg"})
+    happens(bank.proxy)
+    settings = bank.settings()
+    outbound = Outbound.of(settings)
+    # Far longer for an answer than for a connection: a proxy's silence is not waited for as if it were an answer's.
+    patience = httpx.Timeout(GIVE_UP_SECONDS, connect=CONNECT_SECONDS)
+    async with slack_of(bank) as slack, outbound.http(timeout=patience) as http, asyncio.timeout(GIVE_UP_SECONDS / 2):
+        with pytest.raises(SlackNotSent) as of_slack:
+            await slack.whoami()
+        assert str(of_slack.value) == f"auth.test: no connection ({slack_says})"
+        with pytest.raises(SmileIDNotSent) as of_smile_id:
+            await connect_smile_id(settings, http, now=utc_now).enabled_id_types()
+        assert str(of_smile_id.value) == f"products_config: {smile_id_says}"
+        downloads = SlackDownloads(http=http, token="xoxb-sandbox", hosts=settings.download_hosts)
+        with pytest.raises(SlackNotSent, match="no connection") as of_files:
+            await downloads.fetch({"url_private": f"https://{SLACK}/files-pri/T0-F0/selfie.jpg"})
+        assert smile_id_says in str(of_files.value)
+
+
+async def test_an_answer_lost_behind_the_proxy_stays_uncertain(bank: Bank) -> None:
+    """The request was handed on, over a connection that was made: it may have arrived."""
+    settings = bank.settings()
+    outbound = Outbound.of(settings)
+    async with slack_of(bank) as slack, outbound.http(timeout=httpx.Timeout(GIVE_UP_SECONDS)) as http:
+        bank.slack.fault = lambda _method, _number: SlackFault.reset_after()
+        with pytest.raises(SlackUncertain):
+            await slack.whoami()
+        bank.smile_id.fail_next("upload", SmileIDFault.reset_after())
+        with pytest.raises(SmileIDUncertain):
+            await connect_smile_id(settings, http, now=utc_now).submit(request_of(), None)
+
+
+@pytest.mark.parametrize("happens", [ConnectProxy.hang, ConnectProxy.die], ids=["hangs", "dies"])
+async def test_the_check_looks_at_a_proxy_that_is_away_and_not_at_slack(
+    bank: Bank, happens: Callable[[ConnectProxy], None]
+) -> None:
+    happens(bank.proxy)
+    lines = await bank.check(limits=replace(PATIENT, connect=CONNECT_SECONDS))
+    for subject in ("slack token", "slack app token", "smile id credentials"):
+        assert "See HTTPS_PROXY and NO_PROXY" in about(lines, subject)
+        assert "status page" not in about(lines, subject)
+
+
+async def test_a_check_waits_for_a_proxy_that_dies_and_goes_on_when_it_is_back(bank: Bank) -> None:
+    site = Site(bank.slack, bank.smile_id, bank.folder, bank.environment())
+    try:
+        await site.start()
+        await bank.slack.wait_for(lambda: bank.slack.socket_count == 1, GIVE_UP_SECONDS)
+        await site.ask()
+        bank.proxy.die()
+        await bank.slack.wait_for(lambda: bank.slack.socket_count == 0, GIVE_UP_SECONDS)
+        await site.wait_for(lambda: "(the proxy ends the connection)" in site.log())
+        bank.proxy.recover()
+        await bank.slack.wait_for(lambda: bank.slack.socket_count == 1, GIVE_UP_SECONDS)
+        await site.wait_for_the_end()
+        (result,) = site.replies()
+        assert "Approved" in result
+        assert await site.stop() == 0
+    finally:
+        await site.kill()
+    assert not [secret for secret in ("s3cret", "aW52ZW50ZWQtYmFuazpz") if secret in site.log()]
