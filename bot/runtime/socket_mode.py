@@ -9,6 +9,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -115,8 +116,11 @@ class SocketMode:
     async def drain(self) -> None:
         """Let listeners answer, then close; no connection is opened any more."""
         self._closing.set()
-        if self._in_flight:
-            await asyncio.wait(set(self._in_flight), timeout=DRAIN_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                # Requests come until the connections are closed, and each is to be answered.
+                while self._in_flight:
+                    await asyncio.wait(set(self._in_flight))
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(
@@ -136,6 +140,10 @@ class SocketMode:
             return _End(str(fault))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             return _End(_words(fault))
+        if self._closing.is_set():
+            # Stopped meanwhile: what came by it now would be lost with its answer.
+            await socket.close()
+            return _End("the bot stops")
         self._current = socket
         reason, lasted = await self._listen(socket, patience_seconds=HELLO_SECONDS)
         is_planned = reason in _PLANNED

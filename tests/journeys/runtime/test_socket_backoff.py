@@ -9,6 +9,8 @@ import httpx
 import pytest
 from aiohttp import web
 
+from bot.sandbox.slack import Fault
+from bot.sandbox.smile_id import Fault as SmileIDFault
 from tests.journeys.site import Site, site
 from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.slack_setup import serving
@@ -166,3 +168,30 @@ async def test_requests_are_taken_while_slack_replaces_the_connection() -> None:
         await world.wait_for_the_end()
         assert "Approved" in " ".join(world.replies())
         assert "socket_mode.answer_lost" not in world.log()
+
+
+# Stopping
+
+
+async def test_a_connection_that_opens_while_the_bot_stops_takes_nothing() -> None:
+    """What it took would be lost with its answer; Slack gives it to the bot that is started next."""
+    async with site() as world:
+        world.smile_id.fail_next("put", SmileIDFault.hang_after(GIVE_UP_SECONDS))
+        await world.ask()
+        await world.smile_id.wait_for(lambda: any(job.upload_count for job in world.smile_id.jobs.values()))
+        asked, opens = asyncio.Event(), asyncio.Event()
+
+        async def late() -> None:
+            asked.set()
+            await opens.wait()
+
+        world.slack.fail_next("apps.connections.open", Fault.call(before=late))
+        await world.slack.disconnect_sockets("warning")
+        await asyncio.wait_for(asked.wait(), GIVE_UP_SECONDS)
+        assert world.process is not None
+        # The stop waits for Smile ID, seconds long.
+        world.process.terminate()
+        await world.slack.wait_for(lambda: world.slack.socket_count == 0, GIVE_UP_SECONDS)
+        opens.set()
+        assert await world.stop() == 0
+        assert world.log().count("socket_mode.connected") == 1
