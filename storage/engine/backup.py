@@ -87,7 +87,9 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
             copied.rename(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise DatabaseFault(f"the copy {target} cannot be written: {owners.explained(error, target)}") from error
+        # Whoever may read the database is who this is: another folder helps, another user does not.
+        remedy = "; name a folder that this user may write to" if isinstance(error, PermissionError) else ""
+        raise DatabaseFault(f"the copy {target} cannot be written: {error.strerror}{remedy}") from error
 
 
 @contextmanager

@@ -145,6 +145,17 @@ async def test_a_copy_by_root_belongs_where_it_lies(folder: Path) -> None:
         assert SUPERUSER.owns(folder.parent / "kyc.backup")
 
 
+async def test_a_copy_into_another_users_folder_is_refused_with_what_helps(folder: Path) -> None:
+    """Not by giving that folder away, nor by a user who may not read the settings."""
+    async with a_bot(folder) as world:
+        await start_as(world, BOT)
+        assert await world.stop() == 0
+        target = folder.parent / "kyc.backup"
+        refused = await run(world, BOT, "backup", target)
+        why = "Permission denied; name a folder that this user may write to"
+        assert (refused.code, refused.err.strip()) == (1, f"the copy {target} cannot be written: {why}")
+
+
 @pytest.mark.parametrize("command", ["serve", "restore"])
 async def test_another_user_is_refused_before_anything_is_made(folder: Path, command: str) -> None:
     """In the bot's group, whose folder it may write to: a lock of theirs would keep the bot from starting."""
