@@ -126,6 +126,8 @@ async def test_as_yourself_the_page_leads_to_a_green_check_and_an_approved_one()
         home = f"/home/{OPERATOR}/kyc-bot"
         assert {machine.user_of(f"{home}/{name}") for name in ("kyc.env", "kyc.db", "production")} == {OPERATOR}
         assert machine.mode_of(f"{home}/kyc.env") == machine.mode_of(f"{home}/kyc.db") == "0600"
+        # Nor does a later `git add` take along secrets or people.
+        assert machine.run("git status --porcelain") == ""
 
 
 async def test_as_a_service_the_page_leads_to_a_green_check_an_upgrade_and_back() -> None:
