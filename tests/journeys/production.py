@@ -4,17 +4,35 @@ Made without network: pip installs the wheel alone, and each locked distribution
 has. What the lock does not name is not there.
 """
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKED = ("kyc_bot.py", "bot", "handlers", "storage", "pyproject.toml", "README.md", "LICENSE")
 NO_NETWORK = ("--no-index", "--no-deps", "--disable-pip-version-check", "--quiet", "--quiet")
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:
+    """What `make` gives for a new folder: the first worker of this run calls it, the others wait and take the same."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder, made = shared / name, shared / f"{name}.made"
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            made.write_text(str(make(folder)), encoding="utf-8")
+        return Path(made.read_text(encoding="utf-8"))
 
 
 def build_wheel(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from bot.command_line.stand_ins import NO_SANDBOX
 from bot.sandbox.demo import CHANNEL
 from bot.sandbox.slack import Fault
 from bot.slack.blocks import ids
-from tests.journeys.production import build_wheel, install
+from tests.journeys.production import build_wheel, install, made_once
 from tests.journeys.site import Ended, Site, bare, kyc_bot, site
 from tests.patience import GIVE_UP_SECONDS
 
@@ -26,19 +26,25 @@ MANAGER = "U0MUSA00001"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
+    return made_once(tmp_path_factory, "wheel", build_wheel)
 
 
 @pytest.fixture(scope="module")
 def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Without charts: what `requirements.lock` names."""
-    return install(wheel, tmp_path_factory.mktemp("plain") / "production", lock="requirements.lock")
+    return made_once(
+        tmp_path_factory, "plain", lambda folder: install(wheel, folder / "production", lock="requirements.lock")
+    )
 
 
 @pytest.fixture(scope="module")
 def charted(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As the README installs it."""
-    return install(wheel, tmp_path_factory.mktemp("charted") / "production", lock="requirements-charts.lock")
+    return made_once(
+        tmp_path_factory,
+        "charted",
+        lambda folder: install(wheel, folder / "production", lock="requirements-charts.lock"),
+    )
 
 
 def test_the_wheel_holds_the_bot_its_data_and_no_stand_in(wheel: Path) -> None:
