@@ -8,7 +8,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -61,19 +61,29 @@ class Upstream:
         self.port = port
         self.lines: list[str] = []
         self.body_bytes = 0
+        self._writers: list[asyncio.StreamWriter] = []
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         async with await asyncio.start_server(self._answer, "127.0.0.1", self.port):
-            yield
+            try:
+                yield
+            finally:
+                for writer in self._writers:
+                    writer.close()
+                    with suppress(ConnectionError):
+                        await writer.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.lines.append(head.split(" HTTP/", 1)[0])
-        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
-        self.body_bytes += len(await reader.readexactly(int(length[1]))) if length else 0
-        writer.write(ANSWER)
-        await writer.drain()
+        self._writers.append(writer)
+        # A proxy breaks off what is too large for it.
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.lines.append(head.split(" HTTP/", 1)[0])
+            length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+            self.body_bytes += len(await reader.readexactly(int(length[1]))) if length else 0
+            writer.write(ANSWER)
+            await writer.drain()
         writer.close()
 
 
