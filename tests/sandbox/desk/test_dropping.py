@@ -58,7 +58,7 @@ def test_the_photo_that_lies_on_its_side_is_turned_upright() -> None:
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("really-a-gif.jpg", PhotoCode.NEITHER_JPEG_NOR_PNG),
+        ("really-a-gif.jpg", PhotoCode.OTHER_KIND),
         ("no-photo.jpg", PhotoCode.NEITHER_JPEG_NOR_PNG),
         ("cut-off.jpg", PhotoCode.DAMAGED),
     ],
