@@ -83,7 +83,7 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
     kind = kind_of(body)
     if isinstance(error, Refused):
         bot: Bot = context["bot"]
-        no = bot.causes.true(error)
+        no = bot.causes.true_cause(error)
         log.info("listener.refused", code=no.code.value, kind=kind)
         said, plain, field = refusals.refusal_message(no), refusals.plain_sentence(no), FIELDS.get(no.code)
     else:

@@ -27,7 +27,7 @@ class Causes:
     ask_smile_id: Callable[[], Awaitable[object]]
     """Asks for something harmless, after which `smile_id_refuses` tells what was answered. Raises SmileIDError."""
 
-    def true(self, refused: Refused) -> Refused:
+    def true_cause(self, refused: Refused) -> Refused:
         """The same refusal, unless Slack could not tell who somebody is because it refuses the bot."""
         if refused.code is not Refusal.NOT_SURE:
             return refused

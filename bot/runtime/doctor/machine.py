@@ -48,10 +48,10 @@ async def probe(
     settings: Settings, around: Surroundings, http: httpx.AsyncClient, limits: DoctorTimeouts
 ) -> list[Finding]:
     folders = await asyncio.to_thread(lambda: [*_settings_files(around), *_backup_folder(settings), *_owners(settings)])
-    return [*strangers(around.values), *await _ports(settings, http, limits), *folders]
+    return [*unknown_names(around.values), *await _ports(settings, http, limits), *folders]
 
 
-def strangers(values: Mapping[str, str]) -> Iterator[Finding]:
+def unknown_names(values: Mapping[str, str]) -> Iterator[Finding]:
     """Names like ours that nothing reads: usually a slip of the pen, and the setting that was meant is unset."""
     names = [str(each.alias) for each in Settings.model_fields.values()]
     known = {*names, *(f"{name}_FILE" for name in names), settings_file.VARIABLE}
