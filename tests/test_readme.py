@@ -16,12 +16,12 @@ from bot.__main__ import main
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.results.codes import Code, Outcome, ResultCodes, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import Situation, Source, Transition, rule
-from bot.errors import SettingsFault
+from bot.errors import PhotoCode, SettingsFault
 from bot.runtime.health import Health
 from bot.runtime.metrics import Gauges, Metrics
 from bot.settings import Settings
 from bot.slack import manifest
-from bot.slack.blocks import ids, private, words
+from bot.slack.blocks import ids, private, refusals, words
 from bot.slack.blocks.words import Story
 from handlers import commands
 from tests import commands_page, env_example
@@ -305,6 +305,16 @@ def test_every_review_reason_is_explained() -> None:
 def test_ends_of_our_own_are_told_in_the_bots_words() -> None:
     expected = [[f"`{key}`", story.title, story.next_step or "–"] for key, story in words.FAILURES.items()]
     assert [row[:3] for row in rows(RESULTS, "why")] == expected
+
+
+def test_every_fault_that_a_photos_bytes_can_have_is_quoted() -> None:
+    source = (ROOT / "bot/domain/check/photos.py").read_text(encoding="utf-8")
+    raised = {PhotoCode[name] for name in re.findall(r"PhotoCode\.([A-Z_]+)", source)} | {PhotoCode.FILE_TOO_LARGE}
+    quoted = [said for _why, said in rows(RESULTS, "why", nth=1)]
+    for code in raised:
+        form = re.sub(r"\\\{\w+\\\}", ".+", re.escape(refusals.SENTENCES[code]))
+        assert sum(re.fullmatch(form, said) is not None for said in quoted) == 1, code
+    assert len(quoted) == len(raised)
 
 
 def _title(reading: ResultMeaning) -> str:
