@@ -65,6 +65,8 @@ class CellKind(StrEnum):
     FORMULA = "formula"
     ERROR = "error"
     """A spreadsheet's #N/A, #REF! …"""
+    NOT_SHOWN = "not_shown"
+    """Formatted so that nothing of it is displayed, or covered by the merged cell that it is part of."""
     LIST = "list"
     """Several texts, in `parts`; JSON alone has these."""
     OTHER = "other"

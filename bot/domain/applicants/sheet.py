@@ -1,19 +1,26 @@
 """The rows of one sheet, and what of it a person does not see."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import cache
+from typing import NamedTuple
 
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
 from bot.domain.applicants.model import EMPTY, MAX_COLUMNS, Cell, CellKind, TableRow
-from bot.domain.applicants.workbook import SheetPart, Workbook, as_shown, is_true
-from bot.domain.applicants.xml_pieces import Malformed, bare
+from bot.domain.applicants.workbook import TAGS, SheetPart, Workbook, as_shown, is_true
+from bot.domain.applicants.xml_pieces import Malformed, TooMuchXML, bare
 
 _LAST_ROW = 1_048_576
 _LAST_COLUMN = 16_384
+_LOWEST_ROW = 3.0
+"""Points. What is lower or narrower shows at most a line, and nobody reads what it holds."""
+_NARROWEST_COLUMN = 0.5
+"""Characters."""
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_AREA = re.compile(r"([A-Z]{1,3})([0-9]{1,7})(?::([A-Z]{1,3})([0-9]{1,7}))?")
 
 
 class Sheet:
@@ -29,28 +36,86 @@ class Sheet:
         """Columns count from 0; they are known as soon as there is a row."""
         return bool(self._hidden[column])
 
-    def rows(self) -> Iterator[TableRow]:
-        """Rows that are not blank, with every cell that they have, hidden or not. Raises FileUnusable."""
+    def rows(self, *, hidden_columns: bool = False) -> Iterator[TableRow]:
+        """Rows that are not blank, hidden or not. Raises FileUnusable."""
         with self._book.faults():
-            handler = _Rows(self._book, self._hidden)
-            for placed in self._book.parse(self._path, handler, cut_empty=True):
-                if (placed.rows and handler.counted_rows) or (placed.cells and handler.counted_cells):
-                    raise Malformed
+            for handler in self._pieces():
                 found, handler.found = handler.found, []
-                yield from found
+                yield from self._whole(found, hidden_columns=hidden_columns)
                 if handler.ended:
                     return
+
+    def rows_as_shown(self) -> Iterator[TableRow]:
+        """The same without what merged cells cover, which is said behind the rows: all of them are held until then."""
+        with self._book.faults():
+            found: list[_Row] = []
+            merged: list[_Area] = []
+            for handler in self._pieces():
+                found, merged = handler.found, handler.merged
+            _cover(found, merged)
+            yield from self._whole(found)
+
+    def _whole(self, rows: Iterable["_Row"], *, hidden_columns: bool = False) -> Iterator[TableRow]:
+        for number, cells, is_hidden in rows:
+            shown = cells if hidden_columns else {at: cell for at, cell in cells.items() if not self._hidden[at]}
+            if shown:
+                whole = [EMPTY] * (max(shown) + 1)
+                for place, cell in shown.items():
+                    whole[place] = cell
+                yield TableRow(number, whole, hidden=is_hidden)
+
+    def _pieces(self) -> Iterator["_Rows"]:
+        handler = _Rows(self._book, self._hidden)
+        for placed in self._book.parse(self._path, handler, cut_empty=True):
+            if (placed.rows and handler.counted_rows) or (placed.cells and handler.counted_cells):
+                raise Malformed
+            yield handler
+
+
+class _Area(NamedTuple):
+    """Of merged cells; rows from 1, columns from 0, the last ones included."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+class _Row(NamedTuple):
+    number: int
+    cells: dict[int, Cell]
+    """By their place; of a row with one cell far to the right, the blank ones would take more room than all else."""
+    hidden: bool
+
+
+def _cover(rows: Sequence[_Row], merged: Iterable[_Area]) -> None:
+    """Some programs keep what merged cells held before, though only the first of them is shown."""
+    numbers = [row.number for row in rows]
+    looks = TAGS
+    for area in merged:
+        for row in rows[bisect_left(numbers, area.top) : bisect_right(numbers, area.bottom)]:
+            looks -= len(row.cells)
+            if looks < 0:
+                # Areas do not overlap in any workbook, so there cannot be so many.
+                raise TooMuchXML
+            for column in row.cells:
+                is_first = (row.number, column) == (area.top, area.left)
+                if area.left <= column <= area.right and not is_first:
+                    row.cells[column] = Cell("", CellKind.NOT_SHOWN)
 
 
 class _Rows:
     def __init__(self, book: Workbook, hidden: bytearray) -> None:
-        self.found: list[TableRow] = []
+        self.found: list[_Row] = []
+        self.merged: list[_Area] = []
         self.ended = False
         self.counted_rows = self.counted_cells = False
         """Whether one did not say where it is."""
         self._book = book
         self._hidden = hidden
         self._columns = 0
+        self._others_hidden = False
+        """Whether a column of which nothing is said is hidden."""
         self._number = 0
         self._digits = ""
         self._is_hidden = False
@@ -62,7 +127,7 @@ class _Rows:
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         act = _STARTS.get(bare(name))
-        if act is not None and not self.ended:
+        if act is not None and (not self.ended or act is _Rows.start_merged):
             act(self, attributes)
 
     def text(self, text: str) -> None:
@@ -95,13 +160,28 @@ class _Rows:
     def end_table(self) -> None:
         self.ended = True
 
+    def start_merged(self, attributes: Mapping[str, str]) -> None:
+        found = _AREA.fullmatch(attributes.get("ref", ""))
+        if found is None:
+            raise Malformed
+        left, top, right, bottom = found.groups()
+        if right:
+            self.merged.append(_Area(int(top), _column(left), int(bottom), _column(right)))
+
+    def start_format(self, attributes: Mapping[str, str]) -> None:
+        if _is_less(attributes.get("defaultColWidth"), _NARROWEST_COLUMN):
+            self._others_hidden = True
+            self._hidden[:] = b"\1" * _LAST_COLUMN
+
     def start_column(self, attributes: Mapping[str, str]) -> None:
         self._columns += 1
         first, last = _whole(attributes["min"]), _whole(attributes["max"])
         if self._columns > _LAST_COLUMN or not 0 < first <= last <= _LAST_COLUMN:
             raise Malformed
-        if is_true(attributes.get("hidden")) or _is_nothing(attributes.get("width")):
+        if is_true(attributes.get("hidden")) or _is_less(attributes.get("width"), _NARROWEST_COLUMN):
             self._hidden[first - 1 : last] = b"\1" * (last - first + 1)
+        elif self._others_hidden:
+            self._hidden[first - 1 : last] = bytes(last - first + 1)
 
     def start_row(self, attributes: Mapping[str, str]) -> None:
         place = attributes.get("r")
@@ -111,7 +191,7 @@ class _Rows:
             # Two rows of one number: one could pose as the other.
             raise Malformed
         self._number, self._digits = number, str(number)
-        self._is_hidden = is_true(attributes.get("hidden")) or _is_nothing(attributes.get("ht"))
+        self._is_hidden = is_true(attributes.get("hidden")) or _is_less(attributes.get("ht"), _LOWEST_ROW)
         self._cells = {}
         self._column = -1
 
@@ -138,10 +218,17 @@ class _Rows:
         if not text and not self._formula:
             return
         cell = Cell("", CellKind.FORMULA) if self._formula else self._cell(text)
+        if self._style != "0" and self._is_formatted_away(cell):
+            cell = Cell("", CellKind.NOT_SHOWN)
         is_blank = cell.kind is CellKind.TEXT and not cell.text.strip()
         is_far_and_hidden = self._column >= MAX_COLUMNS and self._hidden[self._column]
         if not is_blank and not is_far_and_hidden:
             self._cells.setdefault(min(self._column, MAX_COLUMNS), cell)
+
+    def _is_formatted_away(self, cell: Cell) -> bool:
+        style, styles = _whole(self._style), self._book.styles
+        is_number = cell.kind in {CellKind.NUMBER, CellKind.DATE}
+        return style in styles.nothing or (is_number and style in styles.no_numbers)
 
     def _cell(self, text: str) -> Cell:
         match self._type:
@@ -154,7 +241,7 @@ class _Rows:
             case "e":
                 return Cell("", CellKind.ERROR)
             case "d":
-                return _date_cell(datetime.fromisoformat(text))
+                return _iso_cell(text)
             case _:
                 return Cell("", CellKind.OTHER)
 
@@ -172,8 +259,7 @@ class _Rows:
 
     def end_row(self) -> None:
         if self._cells:
-            cells = [self._cells.get(place, EMPTY) for place in range(max(self._cells) + 1)]
-            self.found.append(TableRow(self._number, cells, hidden=self._is_hidden))
+            self.found.append(_Row(self._number, self._cells, self._is_hidden))
 
 
 _STARTS: Mapping[str, Callable[[_Rows, Mapping[str, str]], None]] = {
@@ -184,6 +270,8 @@ _STARTS: Mapping[str, Callable[[_Rows, Mapping[str, str]], None]] = {
     "rPh": _Rows.start_sound,
     "row": _Rows.start_row,
     "col": _Rows.start_column,
+    "sheetFormatPr": _Rows.start_format,
+    "mergeCell": _Rows.start_merged,
 }
 _ENDS: Mapping[str, Callable[[_Rows], None]] = {
     "v": _Rows.end_text,
@@ -195,9 +283,9 @@ _ENDS: Mapping[str, Callable[[_Rows], None]] = {
 }
 
 
-def _is_nothing(size: str | None) -> bool:
+def _is_less(size: str | None, least: float) -> bool:
     """A row or column without height or width is as hidden as one that says so."""
-    return size is not None and float(size) == 0
+    return size is not None and float(size) < least
 
 
 @cache
@@ -232,6 +320,14 @@ def _digits(value: float) -> str:
     if isinstance(value, int):
         return str(value) if abs(value) < 10**40 else ""
     return str(int(value)) if value.is_integer() and abs(value) < 10**15 else repr(value)
+
+
+def _iso_cell(text: str) -> Cell:
+    """A time of day or a duration is no date, but no damage either: openpyxl writes both."""
+    try:
+        return _date_cell(datetime.fromisoformat(text))
+    except ValueError:
+        return Cell("", CellKind.OTHER)
 
 
 def _date_cell(value: object) -> Cell:

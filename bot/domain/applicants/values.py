@@ -44,6 +44,8 @@ def text_of(field: str, cell: Cell, entry: IDType | None) -> tuple[str, FieldFau
             return "", FieldFault(FieldCode.FORMULA)
         case CellKind.ERROR:
             return "", FieldFault(FieldCode.CELL_ERROR)
+        case CellKind.NOT_SHOWN:
+            return "", FieldFault(FieldCode.CELL_NOT_SHOWN)
         case CellKind.LIST | CellKind.OTHER:
             return "", FieldFault(FieldCode.CELL_NOT_TEXT)
 

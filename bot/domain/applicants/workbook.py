@@ -5,6 +5,7 @@ Parts are found by the relationships between them, as the standard (ECMA-376, an
 
 import io
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ TAGS = 600_000
 _UNPACKED_TIMES = 4
 """A sheet's XML is several times the size of its zip; more than this many times `table_bytes` is no list of people."""
 _VISIBLE = ("", "visible")
+_SHOWS_NO_NUMBER = re.compile(r"\s*(?:;\s*){1,2}(?:;.*)?", re.DOTALL)
+_SHOWS_NOTHING = re.compile(r"\s*(?:;\s*){3}")
+"""A format has a section each for numbers above, below and equal to zero, and for text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Styles:
     dates: frozenset[int]
     """Places of the styles that show a number as a date or a time."""
     durations: frozenset[int]
+    no_numbers: frozenset[int]
+    """Places of the styles that show no number (`;;`)."""
+    nothing: frozenset[int]
+    """Places of the styles that show no text either (`;;;`), as Excel's own help hides what a cell holds."""
 
 
 class Workbook:
@@ -123,11 +131,16 @@ class Workbook:
         for path in self._related(self._main, "styles").values():
             self._each(path, start)
         codes = {number: formats.get(number, "") for number in used}
-        dates = {number for number, code in codes.items() if is_date_format(code)}
-        durations = {number for number, code in codes.items() if is_timedelta_format(code)}
+
+        def styled(is_so: Callable[[str], object]) -> frozenset[int]:
+            numbers = {number for number, code in codes.items() if is_so(code)}
+            return frozenset(place for place, number in enumerate(used) if number in numbers)
+
         return Styles(
-            dates=frozenset(place for place, number in enumerate(used) if number in dates),
-            durations=frozenset(place for place, number in enumerate(used) if number in durations),
+            dates=styled(is_date_format),
+            durations=styled(is_timedelta_format),
+            no_numbers=styled(_SHOWS_NO_NUMBER.fullmatch),
+            nothing=styled(_SHOWS_NOTHING.fullmatch),
         )
 
     def _related(self, path: str, kind: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from bot.domain.applicants.header import Header, Known, find_header
-from bot.domain.applicants.model import EMPTY, Cell, Limits, Table, TableRow, Unseen, check_width, shown
+from bot.domain.applicants.model import Limits, Table, TableRow, Unseen, check_width, shown
 from bot.domain.applicants.sheet import Sheet
 from bot.domain.applicants.workbook import Workbook
 from bot.errors import FileCode, FileUnusable
@@ -35,7 +35,7 @@ def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Known) -> 
 
     def rows() -> Iterator[TableRow]:
         book.begin_reading()
-        return _rows(sheet, header)
+        return (row for row in sheet.rows_as_shown() if row.number > header.row)
 
     return Table(
         name=name,
@@ -47,29 +47,11 @@ def read_xlsx(content: BinaryIO, name: str, *, limits: Limits, known: Known) -> 
 
 
 def _shown_cells(sheet: Sheet) -> Iterable[tuple[int, list[str]]]:
-    return (
-        (row.number, [cell.text for cell in cells])
-        for row in sheet.rows()
-        if not row.hidden and (cells := _without_hidden(sheet, row))
-    )
-
-
-def _without_hidden(sheet: Sheet, row: TableRow) -> list[Cell]:
-    """Without the cells of hidden columns; empty if no other has anything in it."""
-    cells = [EMPTY if sheet.is_hidden(place) else cell for place, cell in enumerate(row.cells)]
-    while cells and cells[-1] == EMPTY:
-        cells.pop()
-    return cells
-
-
-def _rows(sheet: Sheet, header: Header) -> Iterator[TableRow]:
-    for row in sheet.rows():
-        if row.number > header.row and (cells := _without_hidden(sheet, row)):
-            yield TableRow(row.number, cells, hidden=row.hidden)
+    return ((row.number, [cell.text for cell in row.cells]) for row in sheet.rows() if not row.hidden)
 
 
 def _hidden_columns(sheet: Sheet, header: Header) -> dict[int, str]:
     """By the name in the header's row, where they have one."""
-    row = next(row for row in sheet.rows() if row.number == header.row)
+    row = next(row for row in sheet.rows(hidden_columns=True) if row.number == header.row)
     names = enumerate(cell.text for cell in row.cells)
     return {place: shown(name) for place, name in names if sheet.is_hidden(place) and name.strip()}

@@ -10,6 +10,8 @@ from typing import IO, NamedTuple, Protocol
 from xml.parsers import expat
 
 _PIECE = 256 * 1024
+_TEXT_PER_TAG = 64
+"""Bytes that cost as much as a tag: expat walks through text, too, even where nobody wants it."""
 _LONGEST_TAG = 1024 * 1024
 """expat before 2.6 looks at an unfinished tag from its beginning with every piece; no spreadsheet writes such a one."""
 _EMPTY_CELL = rb'<c r="[^<>]*+>(?:(?<=/>)|</c>)'
@@ -37,7 +39,7 @@ class Placed(NamedTuple):
 
 
 class TooMuchXML(Exception):
-    """More elements than a list of people can need."""
+    """More elements, or more text, than a list of people can need."""
 
 
 class Malformed(Exception):
@@ -45,14 +47,14 @@ class Malformed(Exception):
 
 
 class Budget:
-    """How many tags may still be parsed, over all parts of one workbook."""
+    """How many tags, and text instead of tags, may still be parsed, over all parts of one workbook."""
 
     def __init__(self, tags: int) -> None:
         self._left = tags
 
     def take(self, piece: bytes) -> None:
         """Beforehand; an element that closes itself counts as much as one with two tags."""
-        self._left -= piece.count(b"<") + piece.count(b"/>")
+        self._left -= piece.count(b"<") + piece.count(b"/>") + len(piece) // _TEXT_PER_TAG
         if self._left < 0:
             raise TooMuchXML
 

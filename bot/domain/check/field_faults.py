@@ -48,6 +48,7 @@ class FieldCode(StrEnum):
     STORED_AS_NUMBER = "field_stored_as_number"
     STORED_AS_DATE = "field_stored_as_date"
     CELL_ERROR = "field_cell_error"
+    CELL_NOT_SHOWN = "field_cell_not_shown"
     CELL_NOT_TEXT = "field_cell_not_text"
     ROW_TOO_WIDE = "field_row_too_wide"
     LIVENESS_NAMED_TWICE = "field_liveness_named_twice"

@@ -258,10 +258,15 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.FILE_EMPTY: "This file is empty (0 bytes). Attach it again from your device.",
     FieldCode.FORMULA: "This is a formula. Enter the value itself; in a spreadsheet, paste it as a value.",
     FieldCode.STORED_AS_NUMBER: (
-        "This is stored as a number, which can lose digits. Format the column as text and enter it again."
+        "This is stored as a number, which can lose digits. In a spreadsheet, format the column as text and enter it "
+        "again; in JSON, put it in quotes."
     ),
     FieldCode.STORED_AS_DATE: "This is stored as a date. Format the column as text and enter it again.",
     FieldCode.CELL_ERROR: "This is a spreadsheet's error, such as #N/A or ####. Enter the value itself.",
+    FieldCode.CELL_NOT_SHOWN: (
+        "The spreadsheet holds something here that it does not show: its format or a merged cell hides it. "
+        "Show it or delete it."
+    ),
     FieldCode.CELL_NOT_TEXT: "This cell holds something other than text.",
     FieldCode.ROW_TOO_WIDE: "This row has more cells than the header has columns. A text with a comma needs quotes.",
     FieldCode.LIVENESS_NAMED_TWICE: "The liveness images are named in two ways. Keep one of them.",

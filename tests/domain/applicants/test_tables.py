@@ -33,7 +33,10 @@ from tests.domain.applicants.making import (
     zipped,
 )  # fmt: skip
 
-AS_NUMBER = "This is stored as a number, which can lose digits. Format the column as text and enter it again."
+AS_NUMBER = (
+    "This is stored as a number, which can lose digits. In a spreadsheet, format the column as text and enter it "
+    "again; in JSON, put it in quotes."
+)
 FORMULA = "This is a formula. Enter the value itself; in a spreadsheet, paste it as a value."
 DATE = "Write the date like 1990-01-02 or 2 Jan 1990, so that day and month cannot be mistaken."
 NO_DATE = "This is not a date. Write it like 1990-01-02."

@@ -3,10 +3,13 @@
 import io
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
+from xml.parsers import expat
 
 import openpyxl
 import pytest
@@ -64,8 +67,9 @@ def line(row: int, texts: Sequence[str], more: str = "") -> str:
 TABLE = line(1, HEADER) + line(2, ADA)
 
 
-def sheet(rows: str, columns: str = "") -> str:
-    return f'<worksheet xmlns="urn:main">{columns}<sheetData>{rows}</sheetData></worksheet>'
+def sheet(rows: str, columns: str = "", *, merged: Sequence[str] = ()) -> str:
+    areas = "".join(f'<mergeCell ref="{area}"/>' for area in merged)
+    return f'<worksheet xmlns="urn:main">{columns}<sheetData>{rows}</sheetData>{areas}</worksheet>'
 
 
 def by_hand(*sheets: str, states: Sequence[str] = (), **parts: str) -> bytes:
@@ -116,7 +120,7 @@ def test_a_table_in_a_hidden_sheet_alone_is_refused_and_the_sheet_named() -> Non
     )
 
 
-@pytest.mark.parametrize("how", ['hidden="1"', 'hidden="true"', 'ht="0" customHeight="1"'])
+@pytest.mark.parametrize("how", ['hidden="1"', 'hidden="true"', 'ht="0" customHeight="1"', 'ht="0.75"'])
 def test_a_row_that_is_not_shown_is_marked(how: str) -> None:
     found = read(by_hand(sheet(TABLE + line(3, BOLA, f" {how}"))))
     assert (numbers(found), numbers(found, hidden=True), found.hidden_rows) == ([2], [3], (3,))
@@ -141,13 +145,57 @@ def test_shown_rows_beyond_the_limit_are_refused_beside_hidden_ones() -> None:
         reading(table(by_hand(sheet(TABLE + rows)), "people.xlsx"), limits=Limits(rows=1))
 
 
-@pytest.mark.parametrize("how", ['hidden="1"', 'width="0" customWidth="1"'])
+@pytest.mark.parametrize("how", ['hidden="1"', 'width="0" customWidth="1"', 'width="0.14"'])
 def test_a_column_that_is_not_shown_is_named_and_not_read(how: str) -> None:
     columns = f'<cols><col min="1" max="3" width="9"/><col min="4" max="4" {how}/></cols>'
     found = read(by_hand(sheet(TABLE, columns)))
     assert dict(found.unseen.columns) == {3: "first_name"}
     assert found.ignored_columns == ()
     assert dict(found.applicants[0].texts) == {"id_number": "22212345678", "last_name": "Example"}
+
+
+def test_columns_that_are_hidden_unless_something_is_said_of_them_are_not_read() -> None:
+    columns = '<sheetFormatPr defaultColWidth="0"/><cols><col min="1" max="3" width="9"/><col min="5" max="6"/></cols>'
+    found = read(by_hand(sheet(TABLE, columns)))
+    assert dict(found.unseen.columns) == {3: "first_name"}
+    assert dict(found.applicants[0].texts) == {"id_number": "22212345678", "last_name": "Example"}
+
+
+HIDDEN_IN_CELL = (
+    "The spreadsheet holds something here that it does not show: its format or a merged cell hides it. "
+    "Show it or delete it."
+)
+
+
+def test_what_a_merged_cell_covers_is_a_fault_and_not_read() -> None:
+    """LibreOffice asks whether to keep it, and keeps it in the file."""
+    rows = line(1, HEADER) + line(2, ADA) + line(3, BOLA)
+    above, below = read(by_hand(sheet(rows, merged=["C2:C3", "F5:F9", "A1"]))).applicants
+    assert (above.texts["id_number"], faults(above)) == ("22212345678", {})
+    assert (below.texts, faults(below)) == (
+        {"first_name": "Bola", "last_name": "Sample"}, {"id_number": HIDDEN_IN_CELL},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "text_is_shown", "number_is_shown"),
+    [
+        (";;;", False, False),
+        (" ; ; ; ", False, False),
+        (";;", True, False),
+        (";;;@", True, False),
+        ("0;;;@", True, True),
+    ],
+)
+def test_what_a_format_hides_is_a_fault_and_not_read(code: str, *, text_is_shown: bool, number_is_shown: bool) -> None:
+    """`;;;` is how Excel's own help hides what a cell holds."""
+    styles = f'<x><numFmts><numFmt numFmtId="170" formatCode="{code}"/></numFmts><cellXfs><xf/><xf numFmtId="170"/>'
+    people = line(2, ADA).replace('r="D2"', 'r="D2" s="1"').replace(
+        cell("C", 2, ADA[2]), f'<c r="C2" s="1"><v>{ADA[2]}</v></c>'
+    )  # fmt: skip
+    (ada,) = read(by_hand(sheet(line(1, HEADER) + people), styles=f"{styles}</cellXfs></x>")).applicants
+    hidden = {"first_name": text_is_shown, "id_number": number_is_shown}
+    assert faults(ada) == {name: HIDDEN_IN_CELL for name, is_shown in hidden.items() if not is_shown}
 
 
 def test_a_hidden_column_that_is_needed_is_said_to_be_hidden() -> None:
@@ -201,6 +249,36 @@ def test_a_fault_below_the_line_of_the_separator_names_the_row_that_people_see()
 # Formatting without end
 
 
+YARD = b"<a>" + b"<b c='d'>e</b>" * 100_000 + b"</a>"
+YARDS_IN_A_SECOND = 20
+
+
+def a_yard() -> float:
+    """CPU seconds that this machine needs just now for a fixed piece of the kind of work that reading is."""
+    count = 0
+
+    def called(*_facts: object) -> None:
+        nonlocal count
+        count += 1
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = called
+    began = time.thread_time()
+    parser.Parse(YARD, True)
+    assert count == 300_002
+    return time.thread_time() - began
+
+
+@contextmanager
+def a_second_at_most() -> Iterator[None]:
+    """Of CPU, on a machine that has nothing else to do: others' work slows the yardstick as it slows the reading."""
+    before, began = a_yard(), time.thread_time()
+    yield
+    spent = time.thread_time() - began
+    assert spent < YARDS_IN_A_SECOND * max(before, a_yard())
+
+
 def padded(rows: str, *more: str) -> bytes:
     return by_hand(*more, sheet(TABLE + rows))
 
@@ -223,9 +301,8 @@ FORMATTED = {
 @pytest.mark.parametrize("what", FORMATTED)
 def test_formatting_without_content_costs_less_than_a_second(what: str) -> None:
     data = FORMATTED[what]()
-    began = time.thread_time()
-    found = read(data)
-    assert time.thread_time() - began < 1
+    with a_second_at_most():
+        found = read(data)
     assert numbers(found) == [2]
 
 
@@ -245,15 +322,18 @@ TOO_MUCH = {
     ),
     "sheets by number": lambda: by_hand(*[sheet("")] * 255, sheet(TABLE)),
     "a ratio": lambda: padded("<row/>" * 1_000_000),
+    "text between the rows": lambda: padded("".join(sha256(b"%d" % n).hexdigest() * 8 for n in range(130_000))),
+    "merged cells": lambda: by_hand(
+        sheet(TABLE + "".join(line(r, ADA, ' hidden="1"') for r in range(3, 3_000)), merged=["A1:F3000"] * 100_000)
+    ),
 }
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
 def test_what_is_far_more_than_a_list_of_people_is_refused_within_a_second(what: str) -> None:
     data = TOO_MUCH[what]()
-    began = time.thread_time()
-    words = refusal(table(data, "people.xlsx"))
-    assert time.thread_time() - began < 1
+    with a_second_at_most():
+        words = refusal(table(data, "people.xlsx"))
     assert words.startswith(PADDED)
 
 
@@ -323,6 +403,18 @@ def test_dates_count_from_the_workbooks_own_first_day(epoch: str, serial: int) -
             again.writestr(name, content)
     (ada,) = read(out.getvalue()).applicants
     assert (ada.texts["dob"], faults(ada)) == ("1990-01-02", {})
+
+
+@pytest.mark.parametrize(
+    ("value", "born", "is_fault"),
+    [("1990-01-02", "1990-01-02", False), ("1990-01-02T00:00:00.000", "1990-01-02", False), ("12:00:00", None, True)],
+)
+def test_dates_of_the_strict_form_are_read_and_a_time_of_day_is_no_damage(
+    value: str, born: str | None, *, is_fault: bool
+) -> None:
+    people = line(2, ADA).replace("</row>", f'<c r="G2" t="d"><v>{value}</v></c></row>')
+    (ada,) = read(by_hand(sheet(line(1, [*HEADER, "dob"]) + people))).applicants
+    assert (ada.texts.get("dob"), set(faults(ada))) == (born, {"dob"} if is_fault else set())
 
 
 def test_a_cell_far_beyond_the_header_is_a_fault_of_its_row() -> None:
@@ -427,8 +519,7 @@ def test_a_workbook_under_the_name_of_a_csv_is_read() -> None:
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.xls?")), ids=lambda path: path.name)
 def test_every_reported_workbook_is_read_within_a_second(path: Path) -> None:
-    began = time.thread_time()
-    found = read(path.read_bytes(), path.name)
-    assert time.thread_time() - began < 1
+    with a_second_at_most():
+        found = read(path.read_bytes(), path.name)
     assert numbers(found)
     assert not any(faults(one) for one in found.applicants)
