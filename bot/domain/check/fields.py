@@ -37,6 +37,8 @@ _NOTHING = frozenset({"-", "--", "–", "—", "n/a"})
 """What people write into a field that stays empty."""
 _SHEET_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)|#{3,}", re.IGNORECASE)
 _ROUNDED = re.compile(r"[0-9]+(?:[.,][0-9]+E\+?|E\+)[0-9]+", re.IGNORECASE)
+_CUT = re.compile(r"[1-9][0-9]{14}0{2,}")
+"""Excel keeps 15 digits and writes zeros for the others. One zero alone may be meant: every tenth number ends so."""
 _WITH_DECIMALS = re.compile(r"([1-9][0-9]*)[.,]0{1,2}")
 _ROUNDABLE = frozenset({"phone_number", "bank_code", "customer_reference"})
 """Texts of digits beside the ID number; a spreadsheet takes them for numbers."""
@@ -44,7 +46,7 @@ _FEWEST_DIGITS = 4
 """A reference such as `1.0` may be meant; so short a number is never cut."""
 _PHONE = re.compile(r"\+?[0-9 ().-]+")
 _LIKE_FORMULA = re.compile(r"[(!|=]|[-+*/]\s*\w|^\s*\$?[A-Za-z]{1,3}\$?[0-9]|^\s*[0-9]")
-_DASHES = re.compile(r"[-‐‑–—.]")
+_DASHES = re.compile(r"[-‐‑‒–—−.]")
 _PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
 
 
@@ -116,7 +118,7 @@ def read_field(name: str, value: str, entry: IDType, today: date) -> tuple[str, 
     if name in _ROUNDABLE and _is_rounded(value):
         return value, FieldFault(FieldCode.ROUNDED)
     if name == "phone_number":
-        bare = re.sub(r"[ ().-]", "", value)
+        bare = _DASHES.sub("", re.sub(r"[ ()]", "", value))
         fits = re.fullmatch(r"\+?[0-9]{6,20}", bare)
         return (bare, None) if fits else (value, FieldFault(FieldCode.PHONE_NUMBER, example=A_PHONE_NUMBER))
     return value, _length_fault(value)
@@ -133,9 +135,13 @@ def _length_fault(value: str) -> FieldFault | None:
 
 
 def _is_rounded(value: str, *, fewest: int = _FEWEST_DIGITS) -> bool:
-    """Whether a program has taken digits for a number: `2.22E+10`, or `22212345678.0`, which may have lost zeros."""
+    """Whether a program has taken digits for a number.
+
+    `2.22E+10`, `12345678901234500`, or `22212345678.0`, which may have lost zeros.
+    """
     decimals = _WITH_DECIMALS.fullmatch(value)
-    return bool(_ROUNDED.fullmatch(value)) or (decimals is not None and len(decimals[1]) >= fewest)
+    is_cut = _ROUNDED.fullmatch(value) or _CUT.fullmatch(value)
+    return bool(is_cut) or (decimals is not None and len(decimals[1]) >= fewest)
 
 
 def check_number(value: str, entry: IDType) -> tuple[str, FieldFault | None]:

@@ -97,6 +97,7 @@ INPUTS: list[tuple[str, str, str | FieldCode]] = [
     ("id_number", "1.23E+10", FieldCode.ROUNDED),
     ("id_number", "1.23e10", FieldCode.ROUNDED),
     ("id_number", "12345678.0", FieldCode.ROUNDED),
+    ("id_number", "a1234\u20115678", "A12345678"),
     ("first_name", "'Ada", "Ada"),
     ("first_name", "Ａｄａ", "Ada"),
     ("first_name", "Ada\u200b", "Ada"),
@@ -115,12 +116,16 @@ INPUTS: list[tuple[str, str, str | FieldCode]] = [
     ("phone_number", "０８０３１２３４５６７", "08031234567"),
     ("phone_number", "2.35E+12", FieldCode.ROUNDED),
     ("phone_number", "8031234567.0", FieldCode.ROUNDED),
+    ("phone_number", "0803\u2011123\u20114567", "08031234567"),
     ("citizenship", "kenyan", "Kenyan"),
     ("citizenship", "'ALIEN", "Alien"),
     ("customer_reference", "'0042", "0042"),
     ("customer_reference", "C-17", "C-17"),
     ("customer_reference", "1.23E+10", FieldCode.ROUNDED),
     ("customer_reference", "20261128.0", FieldCode.ROUNDED),
+    ("customer_reference", "12345678901234500", FieldCode.ROUNDED),
+    ("customer_reference", "1234567890123450", "1234567890123450"),
+    ("customer_reference", "12345678901234567", "12345678901234567"),
 ]
 
 
