@@ -15,7 +15,7 @@ class FileKind(StrEnum):
     CSV = "csv"
     TSV = "tsv"
     XLSX = "xlsx"
-    """With macros (.xlsm) or without; the macros are never run."""
+    """With macros (.xlsm) or without, a template (.xltx) or not; the macros are never run."""
     JSON = "json"
 
     ZIP = "zip"
@@ -73,7 +73,7 @@ _ENDINGS: Mapping[FileKind, str] = {
     FileKind.PNG: "png",
     FileKind.CSV: "csv",
     FileKind.TSV: "tsv",
-    FileKind.XLSX: "xlsx xlsm",
+    FileKind.XLSX: "xlsx xlsm xltx xltm",
     FileKind.JSON: "json",
     FileKind.ZIP: "zip",
     FileKind.HEIC: "heic heif hif",

@@ -155,11 +155,11 @@ def check_file(file: FileInfo) -> FieldFault | None:
     # A Google sheet lies elsewhere too, but there is more to say of it than that.
     if file.barred and not (is_elsewhere and kind is FileKind.GOOGLE_SHEET):
         return FieldFault(file.barred, **({"service": file.service} if is_elsewhere else {}))
+    if file.size == 0 and not file.barred:
+        return FieldFault(FieldCode.FILE_EMPTY)
     if kind is not None and kind not in PHOTOS:
         return FieldFault(FieldCode.FILE_KIND, kind=kind.value)
     if file.size is not None and file.size > MAX_FILE_BYTES:
         size = math.ceil(file.size / 1024 / 1024 * 10) / 10
         return FieldFault(FieldCode.FILE_TOO_LARGE, size=size, most=MAX_FILE_BYTES // 1024 // 1024)
-    if file.size == 0:
-        return FieldFault(FieldCode.FILE_EMPTY)
     return None

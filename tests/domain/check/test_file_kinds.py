@@ -28,8 +28,8 @@ from bot.slack.blocks.refusals import plain_sentence
 from bot.slack.file_objects import attached_files, file_info
 
 ENDINGS = """
-    jpg JPEG png csv tsv xlsx XLSM json zip xls xlsb ods numbers gsheet txt heic webp gif avif tiff bmp svg mp4 pdf rar
-    docx m4a exe
+    jpg JPEG png csv tsv xlsx XLSM xltx json zip xls xlsb ods numbers gsheet txt heic webp gif avif tiff bmp svg mp4 pdf
+    rar docx m4a exe
 """
 NAMES = ["a", *(f"a.{ending}" for ending in ENDINGS.split())]
 
@@ -51,6 +51,14 @@ def test_every_door_makes_the_same_of_a_name(name: str) -> None:
     else:
         with pytest.raises(FileUnusable):
             locate([source], Limits())
+
+
+@pytest.mark.parametrize("name", ["ada.jpg", "people.csv", "people.xlsx", "all.zip", "people.xls", "a"])
+def test_an_empty_file_is_called_empty_whatever_its_name_says(name: str) -> None:
+    file = FileInfo(id="F", name=name, size=0)
+    assert not brings_applicants(file)
+    assert (fault := check_file(file)) is not None
+    assert plain_sentence(fault) == "This file is empty (0 bytes). Attach it again from your device."
 
 
 def test_every_kind_has_its_sentence_and_belongs_to_one_door_at_most() -> None:

@@ -281,6 +281,14 @@ async def test_a_list_in_a_form_that_is_not_read_is_named_with_what_to_save_it_a
         assert f"{name}: {words}" in told
 
 
+async def test_an_empty_list_is_called_empty(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await world.analyst.write("", files=[await world.analyst.upload(b"", "people.csv")])
+        told = world.slack.plain(await said_directly(world))
+        assert "I could not read a list of customers in this message, so nothing was sent." in told
+        assert "people.csv: This file is empty (0 bytes). Attach it again from your device." in told
+
+
 @pytest.mark.parametrize(
     ("name", "mimetype", "words"),
     [
