@@ -46,6 +46,8 @@ STEADY_SECONDS = 30.0
 LONGEST_WAIT = timedelta(minutes=1)
 """Whoever turns Socket Mode on again waits no longer than this for the bot."""
 
+_WRONG_TOKEN = REFUSES_US | {"missing_scope", "not_allowed_token_type"}
+"""Without `connections:write`, or a bot token in its place."""
 _PLANNED = frozenset({"warning", "refresh_requested"})
 _CODE = re.compile(r"[a-z_]{1,40}")
 """What Slack's reasons look like; anything else is not repeated."""
@@ -135,7 +137,7 @@ class SocketMode:
         except SlackRateLimited as limited:
             return _End("Slack asks us to wait", wait_seconds=limited.retry_after)
         except SlackRefused as no:
-            return _End(f"Slack refuses {'the app token' if no.code in REFUSES_US else 'to connect'} ({no.code})")
+            return _End(f"Slack refuses {'the app token' if no.code in _WRONG_TOKEN else 'to connect'} ({no.code})")
         except SlackError as fault:
             return _End(str(fault))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:

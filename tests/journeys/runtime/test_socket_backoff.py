@@ -127,6 +127,14 @@ async def test_a_slack_that_closes_at_once_is_come_back_to_ever_less_often(answe
         pytest.param(Rude(hello), "Slack closed the connection (1000)", id="closed"),
         pytest.param(Rude(nothing, handshake=403), "Slack's socket answers with HTTP 403", id="handshake"),
         pytest.param(Rude(nothing, error="invalid_auth"), "Slack refuses the app token (invalid_auth)", id="token"),
+        pytest.param(
+            Rude(nothing, error="not_allowed_token_type"),
+            "Slack refuses the app token (not_allowed_token_type)",
+            id="bot token in its place",
+        ),
+        pytest.param(
+            Rude(nothing, error="missing_scope"), "Slack refuses the app token (missing_scope)", id="without its scope"
+        ),
         pytest.param(Rude(nothing, error="forbidden_team"), "Slack refuses to connect (forbidden_team)", id="refused"),
     ],
 )
