@@ -100,18 +100,21 @@ def _end_of_line(text: str, at: int) -> int:
 
 
 def _assignments(text: str, path: Path) -> Iterator[_Assignment]:
+    def fault(words: str) -> SettingsFault:
+        # Counted for the one that is told: for each line anew, a large file would take minutes.
+        line = len(re.findall(r"\r\n|\r|\n", text[:at])) + 1
+        return SettingsFault(f"the settings file {path}, line {line}: {words}")
+
     at = _end_of_blank(text, 0)
     while at < len(text):
-        line = len(re.findall(r"\r\n|\r|\n", text[:at])) + 1
-        where = f"the settings file {path}, line {line}"
         if not (name := _NAME.match(text, at)):
-            raise SettingsFault(f"{where}: not of the form NAME=value (no `export`, no blanks within the name)")
+            raise fault("not of the form NAME=value (no `export`, no blanks within the name)")
         value, after = "", name.end()
         while quoted := _QUOTED.match(text, after):
             value += _within_quotes(quoted)
             after = quoted.end()
         if not (rest := _PLAIN.match(text, after)):
-            raise SettingsFault(f"{where}: {name[1]} has a quote that nothing closes, or a lone backslash")
+            raise fault(f"{name[1]} has a quote that nothing closes, or a lone backslash")
         value += _ESCAPED.sub(lambda found: found[1].strip("\r\n"), rest[1])
         yield _Assignment(name[1], value, name.start(), rest.end())
         at = _end_of_blank(text, rest.end())

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,16 @@ def test_a_file_that_is_not_there_or_is_no_text_is_told(path: Path) -> None:
         settings_file.read(path)
     with pytest.raises(SettingsFault, match="cannot be read: Is a directory"):
         settings_file.read(path.parent)
+
+
+def test_the_time_to_read_a_file_grows_with_its_length(path: Path) -> None:
+    text = "A=1\n" * 250_000
+    began = time.process_time()
+    assert settings_file.values_in(text, path) == {"A": "1"}
+    with pytest.raises(SettingsFault, match="line 250001:"):
+        settings_file.values_in(f"{text}nothing", path)
+    # Half a second here; where each line was counted from the beginning, half an hour.
+    assert time.process_time() - began < 20
 
 
 @given(value=st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=40))
