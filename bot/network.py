@@ -234,7 +234,7 @@ def why_unreachable(fault: BaseException) -> str | None:
 def _cause(fault: BaseException) -> str | None:
     match fault:
         case ssl.SSLCertVerificationError():
-            return f"the certificate is not accepted: {fault.verify_message}"
+            return f"the certificate is not accepted: {fault.verify_message.rstrip('.')}"
         case ssl.SSLError():
             return f"TLS failed: {fault.reason or 'no reason given'}"
         case aiohttp.ClientHttpProxyError():

@@ -52,7 +52,7 @@ class LogFormat(StrEnum):
 _LOWER_CASE = ("https_proxy", "no_proxy")
 """Names that other programs read in lower case too; ours wins where both are set."""
 
-_QUOTES = "'\"`‘’“”"
+QUOTES = "'\"`‘’“”"
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGEST_SECONDS = 3650 * 86400
@@ -164,7 +164,7 @@ def _copied_whole(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
     if text != text.strip():
         raise ValueError("has a blank at its beginning or its end: take it away")
-    if text and (text[0] in _QUOTES or text[-1] in _QUOTES):
+    if text and (text[0] in QUOTES or text[-1] in QUOTES):
         raise ValueError("has a quote at its beginning or its end, which is not part of it: take it away")
     if not (text.isascii() and text.isprintable()):
         raise ValueError("has a sign in it that none has: copy it again")
@@ -473,7 +473,7 @@ def _fault(error: Any, values: Mapping[str, str]) -> tuple[str, str]:
     text = _PLAIN.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
     text = text.replace("Input should be", "must be")
     value = values.get(name, "")
-    if error["type"] != "value_error" and value.strip() and value != value.strip().strip(_QUOTES):
+    if error["type"] != "value_error" and value.strip() and value != value.strip().strip(QUOTES):
         text += " (it has blanks or quotes at its ends)"
     return name, text
 

@@ -22,7 +22,7 @@ from bot.runtime.setup.roles import ChoiceQuestions
 from bot.runtime.setup.secrets import NONE
 from bot.runtime.setup.slack import SlackTrial, ask_tokens
 from bot.runtime.setup.smile_id import ask_smile_id, try_credentials
-from bot.runtime.setup.terminal import InputEnded, Terminal
+from bot.runtime.setup.terminal import InputEnded, Terminal, printable
 from bot.runtime.setup.writing import cannot_write, write
 from storage.engine import inspect
 from storage.engine.sealing import Sealer
@@ -145,9 +145,21 @@ class _Setup:
     def _ask_database(self, draft: Draft) -> None:
         name = "KYC_DATABASE"
         usual = _USUAL_DATABASE if self._file.is_relative_to("/etc") else self._file.resolve().with_name("kyc.db")
-        answer = self._terminal.ask("Database file", default=draft.get(name) or str(usual))
-        # The service has another current folder than whoever types this.
-        draft.put(name, str(Path(answer).expanduser().absolute()))
+        while True:
+            answer = self._terminal.ask("Database file", default=draft.get(name) or str(usual))
+            path = Path(answer)
+            # No home is known of a ~user who is not there.
+            with contextlib.suppress(RuntimeError):
+                path = path.expanduser()
+            # The service has another current folder than whoever types this.
+            path = path.absolute()
+            if printable(answer) != answer:
+                self._terminal.say("  It has an unseen sign within, as an arrow key leaves one. Type it again.")
+            elif path.is_dir():
+                self._terminal.say(f"  {path} is a folder. Name a file in it, for example {path / 'kyc.db'}.")
+            else:
+                draft.put(name, str(path))
+                return
 
     def _provide_key(self, draft: Draft) -> bool:
         """Whether a key was made. A database that is there already can only be opened with its own."""

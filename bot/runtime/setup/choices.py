@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -119,7 +120,8 @@ def _one(text: str, listed: Sequence[Choice], others: Callable[[], Sequence[Choi
 
 
 def _bare(name: str) -> str:
-    return name.strip().lstrip("#@").casefold()
+    """As it is compared: what a list cannot show, as the joints of an emoji, is not asked of whoever types the name."""
+    return printable(unicodedata.normalize("NFC", name)).lstrip("#@").casefold()
 
 
 def _names(*names: str) -> frozenset[str]:

@@ -115,6 +115,10 @@ class ChoiceQuestions:
             if kept or not question.required:
                 return kept
         if typed == NONE and not question.required:
+            if question.everybody:
+                # Unset means all of them, which nobody means who types what elsewhere leaves it unset.
+                self._terminal.say(f"  {NONE} cannot be chosen here: without a choice it is {question.everybody}.")
+                return None
             return ""
         try:
             ids = pick(

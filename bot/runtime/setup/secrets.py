@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.runtime.doctor.findings import Finding
 from bot.runtime.setup.draft import Draft
 from bot.runtime.setup.terminal import Terminal, printable
+from bot.settings import QUOTES
 
 UNTRIED = "!"
 """Typed instead of a secret: go on with it although the trial failed, as where the network is set up later."""
@@ -66,7 +67,8 @@ def told(terminal: Terminal, findings: list[Finding]) -> bool:
 
 def clean(name: str, typed: str) -> str:
     """Without what comes along when a secret is copied from a file: its name, quotes, blanks."""
-    return typed.removeprefix("export ").removeprefix(f"{name}=").strip().strip("'\"").strip()
+    value = re.sub(rf"\A\s*(?:export\s+)?{name}\s*[=:]", "", printable(typed), count=1)
+    return value.strip().strip(QUOTES).strip()
 
 
 def misfit(typed: str, begins: str) -> str | None:

@@ -30,6 +30,16 @@ class Terminal:
             self.say("Please answer y or n.")
 
     def _answer(self, prompt: str, *, hidden: bool) -> str:
+        while True:
+            try:
+                return self._line(prompt, hidden=hidden).strip()
+            except UnicodeDecodeError:
+                # Pasted from a terminal of another encoding.
+                self.say("That is no text in this terminal's encoding. Type it again.")
+
+    def _line(self, prompt: str, *, hidden: bool) -> str:
+        if sys.stdin is None:
+            raise InputEnded
         if not sys.stdin.isatty():
             # getpass would read the terminal that a script may have beside its input.
             print(prompt, end="", flush=True)
@@ -37,9 +47,9 @@ class Terminal:
             print()
             if not line:
                 raise InputEnded
-            return line.strip()
+            return line
         try:
-            return (getpass.getpass(prompt) if hidden else input(prompt)).strip()
+            return getpass.getpass(prompt) if hidden else input(prompt)
         except EOFError:
             print()
             raise InputEnded from None

@@ -13,6 +13,9 @@ def cannot_write(path: Path) -> str | None:
     target = path.resolve()
     if target.is_dir():
         return f"{path} is a folder. Name a file: kyc-bot --settings FILE setup"
+    if target.exists() and not target.is_file():
+        # It is replaced at the end: a device would be gone for everybody, and a pipe has nobody to read it.
+        return f"{path} is a device or a pipe. Name a file: kyc-bot --settings FILE setup"
     folder = next(each for each in target.parents if each.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         return (

@@ -185,10 +185,13 @@ NOT_TAKEN = [
     ("requesters", "", "It is needed: without one nobody can use the bot."),
     ("requesters", "*, 1", "* means all of them: choose it alone."),
     ("reviewers", "*", "* cannot be chosen here."),
+    ("channels", "-", "- cannot be chosen here: without a choice it is every channel that the bot is in."),
     ("channels", "partners", "There is no partners to choose."),
     ("review channel", "1, 2", "Only one can be chosen here."),
     ("address", "http://kyc.example.com", "KYC_PUBLIC_URL: must be https"),
     ("address", "kyc.example.com", "It begins with https://"),
+    ("database", "/", "/ is a folder. Name a file in it, for example /kyc.db."),
+    ("database", "\x1b[Dkyc.db", "It has an unseen sign within"),
 ]
 """What is asked, what does not fit as an answer, and what is said of it."""
 
@@ -319,6 +322,13 @@ async def test_input_that_ends_early_leaves_nothing(desk: Desk, answered: int) -
     assert desk.left_behind == []
 
 
+async def test_without_any_input_nothing_is_asked(desk: Desk) -> None:
+    command = ("sh", "-c", 'exec "$@" <&-', "sh", *PYTHON)
+    status, said = await desk.setup([], command_line=command)
+    assert status == 1
+    assert said.endswith("Stopped. Nothing was written.\n")
+
+
 async def test_ctrl_c_leaves_nothing_and_shows_no_traceback(desk: Desk) -> None:
     process = await desk.start()
     assert process.stdin
@@ -335,18 +345,20 @@ async def test_ctrl_c_leaves_nothing_and_shows_no_traceback(desk: Desk) -> None:
 
 async def test_at_a_terminal_secrets_are_not_shown(desk: Desk) -> None:
     ours, theirs = pty.openpty()
+    # With a terminal of its own, as at a desk: getpass reads that, and not its input.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "--settings", str(desk.file), "setup",
-        env=desk.environment | {"TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        "setsid", "--ctty", sys.executable, "-m", "bot", "--settings", str(desk.file), "setup",
+        env=desk.environment | {"TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
     # Ends the terminal with the command, whatever it still asks.
     watch = asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, process.kill)
-    said = await asyncio.to_thread(_type, ours, answers())
+    said = await asyncio.to_thread(_type, ours, answers(bot_token=f"\udcff\n{BOT}"))
     watch.cancel()
     assert await asyncio.wait_for(process.wait(), GIVE_UP_SECONDS) == 0, said
     for secret in (BOT, APP, KEY):
         assert secret not in said
+    assert "That is no text in this terminal's encoding. Type it again." in said
     assert f"Partner ID, with its leading zeros: {PARTNER}" in said
     assert desk.values["SLACK_BOT_TOKEN"] == BOT
 
@@ -363,7 +375,7 @@ def _type(terminal: int, lines: list[str]) -> str:
             break
         said += part
         if answered < len(lines) and said.rstrip(b" ").endswith(b":") and said.endswith(b": "):
-            os.write(terminal, f"{lines[answered]}\n".encode())
+            os.write(terminal, f"{lines[answered]}\n".encode(errors="surrogateescape"))
             answered += 1
     os.close(terminal)
     return said.decode()
