@@ -10,8 +10,9 @@ from bot.runtime.health import Degraded
 from bot.sandbox.demo import ANALYST
 from bot.sandbox.slack import Fault
 from bot.sandbox.smile_id import Fault as SmileIDFault
+from bot.slack.blocks import ids
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
-from tests.journeys.writing import MENTION, mention
+from tests.journeys.writing import MENTION, WHOLE, mention, said, said_directly, write
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +114,21 @@ async def test_a_key_that_was_mended_is_found_out_by_whoever_asks_next(tmp_path:
         world.smile_id.fault = None
         assert (await modal.submit()).closed
         assert "refuses" not in await told(world)
+
+
+async def test_a_message_that_was_shown_back_can_be_sent_once_the_key_is_mended(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await write(world, WHOLE, "selfie.jpg")
+        shown = await said_directly(world)
+        world.smile_id.fault = lambda _call, _number: NOT_AUTHORISED
+        assert not (await greetings.smile_id(world.bot)).is_in
+        await world.analyst.click(shown, ids.SEND_MESSAGE)
+        assert "Smile ID refuses my partner id or API key" in world.slack.plain(await said(world))
+        world.smile_id.fault = None
+        await world.analyst.click(shown, ids.SEND_MESSAGE)
+        await world.answered()
+        await world.work()
+        assert len(world.smile_id.jobs) == 1
 
 
 async def test_one_job_that_smile_id_refuses_like_a_wrong_key_keeps_nobody_out(tmp_path: Path) -> None:
