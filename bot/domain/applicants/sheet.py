@@ -10,11 +10,15 @@ from typing import NamedTuple
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
 from bot.domain.applicants.model import EMPTY, MAX_COLUMNS, Cell, CellKind, TableRow
-from bot.domain.applicants.workbook import TAGS, SheetPart, Workbook, as_shown, is_true
+from bot.domain.applicants.workbook import SheetPart, Workbook, as_shown, is_true
 from bot.domain.applicants.xml_pieces import Malformed, TooMuchXML, bare
 
 _LAST_ROW = 1_048_576
 _LAST_COLUMN = 16_384
+_MOST_MERGED = 20_000
+"""Areas of merged cells: ten in each row of a long list."""
+_MOST_COVERED = 150_000
+"""Cells that are looked at because of them; as the areas do not overlap, no list of people has so many."""
 _LOWEST_ROW = 3.0
 """Points. What is lower or narrower shows at most a line, and nobody reads what it holds."""
 _NARROWEST_COLUMN = 0.5
@@ -91,12 +95,11 @@ class _Row(NamedTuple):
 def _cover(rows: Sequence[_Row], merged: Iterable[_Area]) -> None:
     """Some programs keep what merged cells held before, though only the first of them is shown."""
     numbers = [row.number for row in rows]
-    looks = TAGS
+    looks = _MOST_COVERED
     for area in merged:
         for row in rows[bisect_left(numbers, area.top) : bisect_right(numbers, area.bottom)]:
             looks -= len(row.cells)
             if looks < 0:
-                # Areas do not overlap in any workbook, so there cannot be so many.
                 raise TooMuchXML
             for column in row.cells:
                 is_first = (row.number, column) == (area.top, area.left)
@@ -165,6 +168,8 @@ class _Rows:
         if found is None:
             raise Malformed
         left, top, right, bottom = found.groups()
+        if len(self.merged) == _MOST_MERGED:
+            raise TooMuchXML
         if right:
             self.merged.append(_Area(int(top), _column(left), int(bottom), _column(right)))
 
