@@ -174,8 +174,8 @@ def _called(who: Owner | None) -> str:
 
 
 def _remedy(path: Path, who: Owner | None) -> str:
-    if who and path.exists():
-        return f"As root, type chown {who}: {path}"
+    user = who or Owner(os.geteuid(), os.getegid())
+    mend = f"chown {user}: {path}" if path.exists() else f"install -d -o {user} -m 700 {path}"
     if who:
-        return f"As root, type install -d -o {who} -m 700 {path}"
-    return f"It belongs to {Owner.of(path) or Owner.of(path.parent) or 'somebody else'}: run this as the bot's user."
+        return f"As root, type {mend}"
+    return f"If this is the bot's user, type as root {mend}; if not, run this as the bot's user."

@@ -156,6 +156,16 @@ async def test_a_copy_into_another_users_folder_is_refused_with_what_helps(folde
         assert (refused.code, refused.err.strip()) == (1, f"the copy {target} cannot be written: {why}")
 
 
+async def test_the_bots_user_is_told_what_root_has_to_type_for_a_backup_folder(folder: Path) -> None:
+    async with a_bot(folder) as world:
+        backups = folder.parent / "backups"
+        world.environment["KYC_BACKUP_DIR"] = str(backups)
+        told = (await run(world, BOT, "check")).out
+        assert f"If this is the bot's user, type as root install -d -o {BOT.uid} -m 700 {backups}; if not," in told
+        backups.mkdir()
+        assert f"type as root chown {BOT.uid}: {backups}; if not," in (await run(world, BOT, "check")).out
+
+
 @pytest.mark.parametrize("command", ["serve", "restore"])
 async def test_another_user_is_refused_before_anything_is_made(folder: Path, command: str) -> None:
     """In the bot's group, whose folder it may write to: a lock of theirs would keep the bot from starting."""
