@@ -294,6 +294,11 @@ async def journey(
         await slack.stop()
 
 
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @asynccontextmanager
 async def bot_between(
     slack: SlackSandbox,
@@ -329,7 +334,9 @@ async def bot_between(
         await stack.enter_async_context(serve_asgi(handlers.web(bot, None if token else bolt), sock))
         if token is not None:
             sockets = SocketMode(bolt, token.get_secret_value(), slack=bot.patient_slack, health=bot.health)
-            bot.background.spawn(sockets.keep())
+            # Not among the bot's tasks, whose end `answered` waits for: it ends with the connection.
+            keeping = asyncio.create_task(sockets.keep())
+            stack.push_async_callback(_ended, keeping)
             await asyncio.wait_for(sockets.connected.wait(), GIVE_UP_SECONDS)
             stack.push_async_callback(sockets.drain)
         yield Journey(slack, smile_id, bot, clock)
