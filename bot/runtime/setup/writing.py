@@ -10,17 +10,23 @@ FOR_ITS_OWNER_ALONE = 0o600
 
 def cannot_write(path: Path) -> str | None:
     """Why the file could not be written, told before anybody answers a dozen questions; None where it could."""
+    not_allowed = (
+        f"{path} cannot be written by this user. Run it with sudo, or name another: kyc-bot --settings FILE setup"
+    )
     target = path.resolve()
-    if target.is_dir():
+    try:
+        is_folder, is_file, is_there = target.is_dir(), target.is_file(), target.exists()
+    except PermissionError:
+        # The folder does not even say what lies in it, as /etc/kyc-bot does not to anybody but root.
+        return not_allowed
+    if is_folder:
         return f"{path} is a folder. Name a file: kyc-bot --settings FILE setup"
-    if target.exists() and not target.is_file():
+    if is_there and not is_file:
         # It is replaced at the end: a device would be gone for everybody, and a pipe has nobody to read it.
         return f"{path} is a device or a pipe. Name a file: kyc-bot --settings FILE setup"
     folder = next(each for each in target.parents if each.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return (
-            f"{path} cannot be written by this user. Run it with sudo, or name another: kyc-bot --settings FILE setup"
-        )
+        return not_allowed
     return None
 
 

@@ -6,7 +6,8 @@ import pty
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from bot.slack.manifest import SCOPES
 from storage.engine.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.slack_setup import REMI, REVIEW
+from tests.users import OTHER
 
 pytestmark = pytest.mark.anyio
 
@@ -381,10 +383,24 @@ def _type(terminal: int, lines: list[str]) -> str:
     return said.decode()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_a_place_that_cannot_be_written_is_told_at_once(desk: Desk) -> None:
-    desk.file.parent.mkdir()
-    desk.file.parent.chmod(0o500)
-    status, said = await desk.setup([])
+@pytest.fixture
+def everybodys_folder() -> Iterator[Path]:
+    """One that every user may look into, as pytest's are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize(
+    "mode", [pytest.param(0o555, id="may be looked into"), pytest.param(0, id="may not even be looked into")]
+)
+async def test_a_place_that_cannot_be_written_is_told_at_once(mode: int, everybodys_folder: Path) -> None:
+    # Root may write everywhere, and so it is somebody else who tries.
+    command_line = OTHER.command if os.geteuid() == 0 else PYTHON
+    async with a_desk(everybodys_folder) as desk:
+        desk.file.parent.mkdir(mode)
+        status, said = await desk.setup([], command_line=command_line, HOME="/")
+        desk.file.parent.chmod(0o700)
     assert status == 1
     assert "cannot be written by this user" in said
+    assert "Bot token" not in said
