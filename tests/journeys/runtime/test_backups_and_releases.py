@@ -42,19 +42,28 @@ async def assert_approved_once(world: Site) -> None:
 
 # Going back
 
+_QUESTIONS = 20
+"""More about one result than the bot asks while a backup is taken."""
+
 
 def before_the_end(world: Site, hook: Hook) -> Hook:
-    """The check may go on while the hook is at work, and on a busy machine end before it: the confirmation of its
-    result waits, so that something newer than the backup is left.
+    """The check may go on while the hook is at work, and on a busy machine end before it: every question about its
+    result waits, by callback or by the clock, so that something newer than the backup is left.
     """
+    take, waits = _waited_for(hook)
+    world.smile_id.fail_next("job_status", *waits)
+    return take
+
+
+def _waited_for(hook: Hook) -> tuple[Hook, list[Fault]]:
+    """The hook, and faults that wait until it has been called."""
     taken = asyncio.Event()
 
     async def take() -> None:
         await hook()
         taken.set()
 
-    world.smile_id.fail_next("job_status", Fault.call(before=taken.wait))
-    return take
+    return take, [Fault.call(before=taken.wait)] * _QUESTIONS
 
 
 def at_the_photo(world: Site, hook: Hook) -> None:
@@ -88,7 +97,9 @@ def after_the_zip(world: Site, hook: Hook) -> None:
 
 
 def at_the_confirmation(world: Site, hook: Hook) -> None:
-    world.smile_id.fail_next("job_status", Fault.call(before=hook))
+    # The next question comes after two seconds, and a backup may take longer.
+    take, waits = _waited_for(hook)
+    world.smile_id.fail_next("job_status", Fault.call(before=take), *waits)
 
 
 def at_the_result(world: Site, hook: Hook) -> None:
