@@ -10,7 +10,7 @@ import pytest
 
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.installation]
 
 ROOT = Path(__file__).parents[1]
 PYTHON = """\

@@ -23,7 +23,7 @@ from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.slack_setup import REMI, REVIEW
 from tests.users import OTHER
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.installation]
 
 BOT, APP, PARTNER, KEY = "xoxb-sandbox", "xapp-sandbox", "0421", "key-of-the-sandbox"
 PYTHON = (sys.executable, "-m", "bot")
