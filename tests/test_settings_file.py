@@ -87,6 +87,7 @@ def test_a_file_that_is_not_there_or_is_no_text_is_told(path: Path) -> None:
         settings_file.read(path.parent)
 
 
+@pytest.mark.slow
 def test_the_time_to_read_a_file_grows_with_its_length(path: Path) -> None:
     text = "A=1\n" * 250_000
     began = time.process_time()

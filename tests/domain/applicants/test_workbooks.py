@@ -299,6 +299,7 @@ FORMATTED = {
 
 
 @pytest.mark.parametrize("what", FORMATTED)
+@pytest.mark.slow
 def test_formatting_without_content_costs_less_than_a_second(what: str) -> None:
     data = FORMATTED[what]()
     with a_second_at_most():
@@ -331,6 +332,7 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
+@pytest.mark.slow
 def test_what_is_far_more_than_a_list_of_people_is_refused_within_a_second(what: str) -> None:
     data = TOO_MUCH[what]()
     with a_second_at_most():
