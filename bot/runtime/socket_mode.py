@@ -224,6 +224,7 @@ class SocketMode:
                 return
             await self._send(socket, {"envelope_id": envelope["envelope_id"], **_payload(response)})
         except Exception:
+            # Ours, of this one request: the connection goes on for the others, and Slack repeats or says so itself.
             log.exception("socket_mode.request_failed")
 
     async def _send(self, socket: aiohttp.ClientWebSocketResponse, answer: Message) -> None:
