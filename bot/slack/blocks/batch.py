@@ -9,7 +9,7 @@ from bot.domain.check.masking import tail
 from bot.domain.outbox import Message
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.slack.blocks import ids, kit, words
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.refusals import stored_sentence
 from bot.slack.blocks.status import status_name
 from bot.slack.blocks.text import counted, foreign, person, quoted, sentence, spoken, when
@@ -160,7 +160,7 @@ def _decide(batch: Batch) -> list[Block]:
     buttons = []
     if batch.ready:
         checks = "1 check" if batch.ready == 1 else f"{batch.ready} checks"
-        buttons.append(_send(ids.BATCH_CONFIRM, f"Send {checks}", batch, batch.ready, primary=True))
+        buttons.append(_send(ids.BATCH_CONFIRM, f"Send {checks}", batch, batch.ready, style=Style.PRIMARY))
     if batch.repeats:
         all_ = batch.ready + batch.repeats
         buttons.append(_send(ids.BATCH_CONFIRM_ALL, f"Send {all_}, repeats too", batch, all_))
@@ -178,10 +178,10 @@ def _decide(batch: Batch) -> list[Block]:
     return buttons
 
 
-def _send(action_id: str, text: str, batch: Batch, count: int, *, primary: bool = False) -> Block:
+def _send(action_id: str, text: str, batch: Batch, count: int, *, style: Style = Style.PLAIN) -> Block:
     cost = "1 check goes to Smile ID and is" if count == 1 else f"{count} checks go to Smile ID and are"
     return kit.confirmed(
-        _button(action_id, text, batch.id, primary=primary),
+        _button(action_id, text, batch.id, style=style),
         title="Has every customer agreed?",
         text=f"{cost} charged. You confirm that every customer knows that their photo "
         "and ID information are compared with the authority's record, and has explicitly agreed.",
@@ -220,7 +220,7 @@ def _steer(batch: Batch) -> list[Block]:
     if batch.state is BatchState.SENDING:
         buttons.append(_button(ids.BATCH_PAUSE, "Pause", batch.id))
     if batch.state is BatchState.PAUSED:
-        buttons.append(_button(ids.BATCH_RESUME, "Resume", batch.id, primary=True))
+        buttons.append(_button(ids.BATCH_RESUME, "Resume", batch.id, style=Style.PRIMARY))
     if batch.state in (BatchState.SENDING, BatchState.PAUSED, BatchState.CONFIRMED):
         cancel = kit.confirmed(
             _button(ids.BATCH_CANCEL, "Cancel the rest", batch.id),
@@ -253,5 +253,5 @@ def _template() -> Block:
     return kit.button(ids.BATCH_TEMPLATE, "Download template", "template", label="Download a template for such a file")
 
 
-def _button(action_id: str, text: str, value: str, *, primary: bool = False) -> Block:
-    return kit.button(action_id, text, value, label=f"{text}: file {value}", primary=primary)
+def _button(action_id: str, text: str, value: str, *, style: Style = Style.PLAIN) -> Block:
+    return kit.button(action_id, text, value, label=f"{text}: file {value}", style=style)

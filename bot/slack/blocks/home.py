@@ -9,7 +9,7 @@ from bot.domain.reporting.figures import Rate, Report
 from bot.domain.review.review import Review
 from bot.slack.blocks import find, ids, kit, review
 from bot.slack.blocks.find import CheckRow
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.status import subject, verdict_name
 from bot.slack.blocks.summary import percent
 from bot.slack.blocks.text import link_to, person, took
@@ -70,7 +70,7 @@ def home(
 
 def _mine(rows: Sequence[CheckRow]) -> list[Block]:
     start = kit.actions(
-        kit.button(ids.HOME_START, "Start a check", "start", label="Start a check: opens the form", primary=True)
+        kit.button(ids.HOME_START, "Start a check", "start", label="Start a check: opens the form", style=Style.PRIMARY)
     )
     if not rows:
         return [kit.header("My checks"), kit.plain_section("You have not asked for a check yet."), start]

@@ -4,6 +4,7 @@ Source of the limits: docs.slack.dev/reference/block-kit (2026-11).
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from enum import StrEnum
 from typing import Any
 
 from bot.domain.outbox import Message
@@ -15,6 +16,17 @@ View = dict[str, Any]
 
 TEXT_LENGTH = 3000
 OPTION_LENGTH = 75
+FIELDS = 10
+OVERFLOW = 5
+RADIO = 10
+
+
+class Style(StrEnum):
+    """How a button looks; its text alone says what it does."""
+
+    PLAIN = ""
+    PRIMARY = "primary"
+    DANGER = "danger"
 
 
 def mrkdwn(text: str) -> Block:
@@ -53,11 +65,26 @@ def header(text: str) -> Block:
     return {"type": "header", "text": plain(text, 150)}
 
 
+def divider() -> Block:
+    return {"type": "divider"}
+
+
+def fields(*texts: Block) -> Block:
+    """Two columns, which a screen reader reads row by row; the first ten texts."""
+    return {"type": "section", "fields": [_field(text) for text in texts[:FIELDS]]}
+
+
+def _field(text: Block) -> Block:
+    return text | {"text": cut(text["text"], 2000)}
+
+
 def actions(*elements: Block) -> Block:
     return {"type": "actions", "elements": list(elements)}
 
 
-def button(action_id: str, text: str, value: str, *, label: str, primary: bool = False) -> Block:
+def button(
+    action_id: str, text: str, value: str, *, label: str, style: Style = Style.PLAIN
+) -> Block:
     """A screen reader reads the `label`, of which Slack takes 75 characters."""
     made: Block = {
         "type": "button",
@@ -66,12 +93,25 @@ def button(action_id: str, text: str, value: str, *, label: str, primary: bool =
         "value": value,
         "accessibility_label": cut(label, 75),
     }
-    return made | ({"style": "primary"} if primary else {})
+    return made | ({"style": style.value} if style else {})
 
 
-def check_button(action_id: str, text: str, ref: str, *, value: str | None = None, primary: bool = False) -> Block:
+def check_button(
+    action_id: str,
+    text: str,
+    ref: str,
+    *,
+    value: str | None = None,
+    style: Style = Style.PLAIN,
+) -> Block:
     """A button for one check; its value is the reference unless another is given."""
-    return button(action_id, text, value or ref, label=f"{text}: check {ref}", primary=primary)
+    return button(action_id, text, value or ref, label=f"{text}: check {ref}", style=style)
+
+
+def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> Block:
+    """The menu behind ⋯: texts and values, one to five. Nothing dangerous: it opens by a slip, and asks nothing."""
+    assert 1 <= len(options) <= OVERFLOW, f"{len(options)} entries"
+    return {"type": "overflow", "action_id": action_id, "options": [option(text, value) for text, value in options]}
 
 
 def details_button(ref: str, action_id: str = ids.DETAILS) -> Block:
@@ -116,6 +156,15 @@ def checkboxes(*options: Block, ticked: Collection[str] = ()) -> Block:
     initial = [one for one in options if one["value"] in ticked]
     element: Block = {"type": "checkboxes", "action_id": ids.VALUE, "options": list(options)}
     return element | ({"initial_options": initial} if initial else {})
+
+
+def radio(options: Iterable[tuple[str, str]], *, action_id: str = ids.VALUE, chosen: str | None = None) -> Block:
+    """One click instead of a menu's two: texts and values, at most ten."""
+    offered = [option(text, value) for text, value in options]
+    assert len(offered) <= RADIO, f"{len(offered)} options"
+    initial = next((one for one in offered if one["value"] == chosen), None)
+    element: Block = {"type": "radio_buttons", "action_id": action_id, "options": offered}
+    return element | ({"initial_option": initial} if initial else {})
 
 
 def text_input(max_length: int, *, value: str = "", multiline: bool = False) -> Block:

@@ -16,7 +16,7 @@ from bot.domain.mentions.parser import ParsedMessage
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.form import LABELS
-from bot.slack.blocks.kit import Block, View
+from bot.slack.blocks.kit import Block, Style, View
 from bot.slack.blocks.refusals import plain_sentence
 from bot.slack.blocks.text import foreign, quoted, sentence
 
@@ -109,7 +109,7 @@ def complete(
     head, agreed = above or "This is what I understood. One click sends it.", "The customer has agreed: send"
     lines = _facts(understood, entry, photos)
     value, label = pointer(incoming, fingerprint), f"{agreed} the check"
-    send = kit.button(ids.SEND_MESSAGE, agreed, value, label=label, primary=True)
+    send = kit.button(ids.SEND_MESSAGE, agreed, value, label=label, style=Style.PRIMARY)
     blocks = [
         kit.section(head),
         kit.plain_section("\n".join(lines)),

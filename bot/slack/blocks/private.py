@@ -114,7 +114,7 @@ def details(
             f"{person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})"
         ),
         *_side_by_side(compared),
-        {"type": "divider"},
+        kit.divider(),
     ]
     shown = messages[-_MESSAGES:]
     if len(shown) < len(messages):

@@ -28,7 +28,7 @@ from bot.domain.review.review import (
     may_be_decided,
 )
 from bot.slack.blocks import ids, kit, words
-from bot.slack.blocks.kit import Block, View
+from bot.slack.blocks.kit import Block, Style, View
 from bot.slack.blocks.results import checklist
 from bot.slack.blocks.status import against, record_line, smile_id_says, status_name, subject, verdict_name
 from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, took, when
@@ -157,7 +157,7 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
         )
         return [agree, kit.check_button(ids.REVIEW_DISAGREE, "Disagree", check.ref, value=value), details, note]
     if review.claimed_by is None:
-        return [kit.check_button(ids.REVIEW_CLAIM, "Claim", check.ref, primary=True), details, note]
+        return [kit.check_button(ids.REVIEW_CLAIM, "Claim", check.ref, style=Style.PRIMARY), details, note]
     decide = _DECIDE.items() if may_be_decided(check.state) else ()
     return [
         *(kit.check_button(f"{ids.REVIEW_DECIDE}:{one.value}", text, check.ref) for one, text in decide),
