@@ -82,9 +82,7 @@ def actions(*elements: Block) -> Block:
     return {"type": "actions", "elements": list(elements)}
 
 
-def button(
-    action_id: str, text: str, value: str, *, label: str, style: Style = Style.PLAIN
-) -> Block:
+def button(action_id: str, text: str, value: str, *, label: str, style: Style = Style.PLAIN) -> Block:
     """A screen reader reads the `label`, of which Slack takes 75 characters."""
     made: Block = {
         "type": "button",
