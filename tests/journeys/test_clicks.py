@@ -1,0 +1,44 @@
+"""How many clicks each job takes each person, counted in journeys and told in docs/clicks.md."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.slack.blocks import ids
+from tests.journeys.clicks import Hands
+from tests.journeys.world import SELFIE, journey
+
+pytestmark = pytest.mark.anyio
+
+_PAGE = Path(__file__).parents[2] / "docs" / "clicks.md"
+_TOLD = {
+    (role, job): int(clicks)
+    for role, job, clicks in re.findall(
+        r"^\| (\w+) \| ([^|]+) \| (\d+) \|", _PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+}
+
+
+def counted(role: str, job: str, hands: Hands) -> None:
+    """Compares with the page, whose every row is counted by some journey here."""
+    assert hands.clicks == _TOLD[role, job], f"{role}, {job}: {hands.clicks} clicks"
+
+
+async def test_asking_by_command(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        hands = Hands(person=world.analyst)
+        await hands.command()
+        form = await hands.person.modal()
+        for block_id, value in (("country", "NG"), ("id_type", "BVN"), ("id_number", "00000000000")):
+            await hands.enter(form, block_id, value)
+        await hands.attach(form, "selfie", await hands.person.upload(SELFIE, "selfie.jpg"))
+        await hands.enter(form, "consent", [ids.CONSENTED])
+        assert (await hands.submit(form)).closed
+        counted("requester", "ask for a check by command", hands)
+
+
+def test_every_row_of_the_page_is_counted() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    missing = [job for role, job in _TOLD if f'counted("{role}", "{job}", ' not in here]
+    assert not missing, missing
