@@ -14,6 +14,14 @@ def menu(**more: Any) -> dict[str, Any]:
     return {"type": "static_select", "options": [option("a"), option("b")], **more}
 
 
+def more(*values: str) -> dict[str, Any]:
+    return {"type": "overflow", "action_id": "more", "options": [option(value) for value in values]}
+
+
+CELL = {"type": "raw_text", "text": "x"}
+CONFIRM = {name: plain_text(name) for name in ("title", "text", "confirm", "deny")}
+
+
 def test_ordinary_messages_and_forms_pass() -> None:
     blocks = [
         {"type": "header", "text": plain_text("Result")},
@@ -21,11 +29,19 @@ def test_ordinary_messages_and_forms_pass() -> None:
         {"type": "section", "fields": [plain_text("a"), plain_text("b")], "accessory": button("more")},
         {"type": "context", "elements": [plain_text("by amina")]},
         {"type": "actions", "elements": [button("yes"), button("no"), menu(action_id="pick")]},
+        {
+            "type": "actions",
+            "elements": [button("no") | {"style": "danger", "confirm": {**CONFIRM, "style": "danger"}}],
+        },
+        {"type": "actions", "elements": [button("yes"), more(*"abcde")]},
+        {**section("row"), "accessory": more("a")},
         {"type": "divider"},
+        {"type": "table", "rows": [[CELL] * 20] * 100, "column_settings": [{"align": "right", "is_wrapped": True}]},
     ]
     assert faults_in_message(blocks) == []
     assert faults_in_view(form()) == []
     assert faults_in_view({"type": "home", "blocks": blocks}) == []
+    assert faults_in_view(form(*blocks[:-1])) == []
 
 
 @pytest.mark.parametrize(
@@ -55,6 +71,25 @@ def test_ordinary_messages_and_forms_pass() -> None:
         ({"type": "section", "text": {"type": "mrkdwn", "text": "x", "emoji": True}}, "/blocks/0/text"),
         ({"type": "divider", "block_id": "x" * 256}, "/blocks/0/block_id"),
         (field("f", {"type": "file_input"}), "/blocks/0/element/type"),
+        ({"type": "actions", "elements": [more()]}, "/blocks/0/elements/0/options"),
+        ({"type": "actions", "elements": [more(*"abcdef")]}, "/blocks/0/elements/0/options"),
+        (
+            {"type": "actions", "elements": [menu(options=[option("a") | {"url": "x"}])]},
+            "/blocks/0/elements/0/options/0",
+        ),
+        ({"type": "actions", "elements": [button("b") | {"style": "loud"}]}, "/blocks/0/elements/0/style"),
+        (
+            {"type": "actions", "elements": [button("b") | {"confirm": {**CONFIRM, "style": "loud"}}]},
+            "/blocks/0/elements/0/confirm/style",
+        ),
+        ({"type": "table", "rows": [[CELL]] * 101}, "/blocks/0/rows"),
+        ({"type": "table", "rows": [[CELL] * 21]}, "/blocks/0/rows/0"),
+        ({"type": "table", "rows": [[plain_text("x")]]}, "/blocks/0/rows/0/0/type"),
+        (
+            {"type": "table", "rows": [[CELL]], "column_settings": [{"align": "top"}]},
+            "/blocks/0/column_settings/0/align",
+        ),
+        ({"type": "table", "rows": [[CELL]], "column_settings": [{"width": 3}]}, "/blocks/0/column_settings/0"),
     ],
 )
 def test_a_block_beyond_the_limits_is_refused_where_it_fails(block: dict[str, Any], pointer: str) -> None:

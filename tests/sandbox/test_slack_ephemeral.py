@@ -135,7 +135,11 @@ async def test_a_menu_in_them_brings_its_choice() -> None:
             await whisper(slack, blocks=[{**section("me.jpg"), "accessory": menu}])
             (message,) = slack.ephemerals(AMINA)
             await slack.person(AMINA).click(message, "more", value="leave")
-    assert chosen == ["leave"]
+            await slack.person(AMINA).click(message, "more", value="Leave out")
+            with pytest.raises(ClientRefuses, match="does not offer"):
+                await slack.person(AMINA).click(message, "more")
+    assert chosen == ["leave", "leave"]
+    assert "[⋯ Leave out]" in slack.plain(message)
 
 
 async def test_choices_in_their_menus_come_along_with_the_next_click() -> None:

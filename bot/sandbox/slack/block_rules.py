@@ -167,7 +167,7 @@ def _table(check: Check, block: JSON, at: str) -> None:
     if not check.keys(block, at, allowed="block_id column_settings", required="rows"):
         return
     limits = LIMITS["table"]
-    check.items(block.get("column_settings", []), f"{at}/column_settings", limits["column_settings"])
+    _columns(check, block.get("column_settings", []), f"{at}/column_settings")
     for index, row in enumerate(check.items(block["rows"], f"{at}/rows", {"min_items": 1, **limits["rows"]})):
         for column, cell in enumerate(check.items(row, f"{at}/rows/{index}", limits["columns"])):
             here = f"{at}/rows/{index}/{column}"
@@ -175,6 +175,20 @@ def _table(check: Check, block: JSON, at: str) -> None:
                 check.refuse(f"{here}/type", f"unsupported type: {cell.get('type')}")
             elif isinstance(cell, dict) and cell.get("type") == "raw_text" and not cell.get("text"):
                 check.refuse(f"{here}/text", "must be more than 0 characters")
+
+
+def _columns(check: Check, settings: object, at: str) -> None:
+    """docs.slack.dev/reference/block-kit/blocks/table-block (2026-11)."""
+    for index, setting in enumerate(check.items(settings, at, LIMITS["table"]["column_settings"])):
+        here = f"{at}/{index}"
+        if not check.is_object(setting, here):
+            continue
+        for key in set(setting) - {"align", "is_wrapped"}:
+            check.refuse(here, f"invalid additional property: {key}")
+        if setting.get("align", "left") not in {"left", "center", "right"}:
+            check.refuse(f"{here}/align", "must be one of left, center, right")
+        if not isinstance(setting.get("is_wrapped", False), bool):
+            check.refuse(f"{here}/is_wrapped", "must be a boolean")
 
 
 def _data_table(check: Check, block: JSON, at: str) -> None:

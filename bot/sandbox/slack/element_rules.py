@@ -95,11 +95,23 @@ def check_confirm(check: Check, confirm: object, at: str) -> None:
     check.text(confirm.get("text"), f"{at}/text", limits["text"])
     check.text(confirm.get("confirm"), f"{at}/confirm", limits["confirm"], plain=True)
     check.text(confirm.get("deny"), f"{at}/deny", limits["deny"], plain=True)
+    _style(check, confirm, at)
+
+
+def _style(check: Check, thing: JSON, at: str) -> None:
+    """Of a button, or of the button that confirms."""
+    if thing.get("style", "primary") not in {"primary", "danger"}:
+        check.refuse(f"{at}/style", "must be one of primary, danger")
 
 
 def check_image_source(check: Check, image: JSON, at: str) -> None:
+    """What the words of an image say; `image_rules` looks at the file that it names."""
     if ("image_url" in image) == ("slack_file" in image):
         check.refuse(at, "must have exactly one of image_url and slack_file")
+    if "slack_file" in image and check.is_object(image["slack_file"], f"{at}/slack_file"):
+        named = [key for key in ("id", "url") if isinstance(image["slack_file"].get(key), str)]
+        if len(named) != 1 or set(image["slack_file"]) != set(named):
+            check.refuse(f"{at}/slack_file", "must have exactly one of id and url")
     check.string(image.get("image_url"), f"{at}/image_url", LIMITS["image"]["image_url"])
     check.string(image.get("alt_text"), f"{at}/alt_text", LIMITS["image"]["alt_text"])
 
@@ -109,20 +121,23 @@ def _button(check: Check, button: JSON, at: str) -> None:
     check.text(button["text"], f"{at}/text", limits["text"], plain=True)
     for key in ("value", "url", "accessibility_label"):
         check.string(button.get(key), f"{at}/{key}", limits[key])
-    if button.get("style", "primary") not in {"primary", "danger"}:
-        check.refuse(f"{at}/style", "must be one of primary, danger")
+    _style(check, button, at)
 
 
-def _options(check: Check, options: object, at: str, limit: JSON, *, plain: bool = True) -> None:
+def _options(
+    check: Check, options: object, at: str, limit: JSON, *, plain: bool = True, extra: str = "description"
+) -> None:
+    """`extra`: what an option may have besides its text and value; only in an overflow menu that is a link."""
     limits = LIMITS["option"]
     for index, option in enumerate(check.items(options, at, limit)):
         here = f"{at}/{index}"
         if not check.is_object(option, here):
             continue
-        if check.keys(option, here, allowed="description url", required="text value"):
+        if check.keys(option, here, allowed=extra, required="text value"):
             check.text(option["text"], f"{here}/text", limits["text"], plain=plain)
             check.string(option["value"], f"{here}/value", limits["value"])
             check.text(option.get("description"), f"{here}/description", limits["description"], plain=plain)
+            check.string(option.get("url"), f"{here}/url", limits["url"])
 
 
 def _select(check: Check, select: JSON, at: str) -> None:
@@ -157,7 +172,8 @@ def _boxes(check: Check, element: JSON, at: str) -> None:
 
 
 def _overflow(check: Check, element: JSON, at: str) -> None:
-    _options(check, element["options"], f"{at}/options", LIMITS["overflow"]["options"])
+    """One to five entries (docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element, 2026-11)."""
+    _options(check, element["options"], f"{at}/options", LIMITS["overflow"]["options"], extra="description url")
 
 
 def _text_input(check: Check, element: JSON, at: str) -> None:

@@ -190,8 +190,8 @@ class Person:
     ) -> Reply:
         """Press a button, or choose in a menu, of a message.
 
-        `action_id` is exact or a prefix. `value` picks among buttons, or the option of a menu; `block_id` among
-        elements of the same action_id.
+        `action_id` is exact or a prefix. `value` picks among buttons, or the option of a menu, by its value or by what
+        is read there, be it behind ⋯ too; `block_id` among elements of the same action_id.
         `stale`: this person's screen still shows an earlier version of the message.
         """
         self._must_see(message)

@@ -182,6 +182,8 @@ class _Reader:
             return f"[{self.text(element['text'])}]"
         if kind == "image":
             return self._context(element)
+        if kind == "overflow":
+            return f"[⋯ {' · '.join(self.text(option['text']) for option in options_of(element))}]"
         if held is not None and python_value(held):
             return self._held(held)
         if kind in {"checkboxes", "radio_buttons"}:
