@@ -250,6 +250,21 @@ async def test_three_views_lie_on_each_other_and_no_more() -> None:
             assert (await amina.modal()).id == top.view["previous_view_id"]
 
 
+async def test_a_view_is_pushed_only_from_inside_one_that_is_still_open() -> None:
+    async with running() as slack:
+        bot = Bot(slack, form({"type": "actions", "elements": [button("deeper")]}))
+        async with by_http(slack, bot.app):
+            below = await opened(slack)
+            issue = slack.person(AMINA)._stage.triggers.issue
+            outside, inside = issue(AMINA), issue(AMINA, view_id=below.id)
+            await below.close()
+            await opened(slack)
+            for trigger_id in (outside, inside):
+                with pytest.raises(SlackApiError, match="not_found"):
+                    await client_of(slack).views_push(trigger_id=trigger_id, view=form())
+            assert len(slack.person(AMINA).open_modals) == 1
+
+
 async def test_closing_is_told_where_the_view_asks_for_it() -> None:
     async with running() as slack:
         bot = Bot(slack, form(notify_on_close=True))

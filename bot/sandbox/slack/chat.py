@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.block_rules import ONLY_ONE_TABLE, faults_in_message, has_two_tables
 from bot.sandbox.slack.errors import ApiError
+from bot.sandbox.slack.image_rules import refuse_unfit_files
 from bot.sandbox.slack.message_json import message_json
 from bot.sandbox.slack.normal import normal_blocks
 from bot.sandbox.slack.rules import LIMITS
 from bot.sandbox.slack.workspace import Method, Workspace
-from bot.sandbox.slack.world import BOT_USER_ID, JSON, TEAM_DOMAIN, Channel, Message
+from bot.sandbox.slack.world import BOT_USER_ID, JSON, TEAM_DOMAIN, Channel, Message, World
 
 POST_TEXT_MAX = 40_000
 UPDATE_TEXT_MAX = 4_000
@@ -25,7 +26,7 @@ class Content:
     metadata: JSON | None
 
 
-def read_content(fields: JSON, *, text_max: int) -> Content:
+def read_content(world: World, fields: JSON, *, text_max: int) -> Content:
     """Refuses what Slack refuses in any message, whatever way it is sent."""
     text = str(fields.get("text") or fields.get("markdown_text") or "")
     blocks = fields.get("blocks") or []
@@ -39,6 +40,7 @@ def read_content(fields: JSON, *, text_max: int) -> Content:
         raise ApiError("too_many_attachments")
     if faults := faults_in_message(blocks):
         raise ApiError.about_fields("invalid_blocks", faults)
+    refuse_unfit_files(world, blocks, error="invalid_blocks", at="/blocks")
     if has_two_tables(blocks):
         raise ApiError(ONLY_ONE_TABLE)
     return Content(text=text, blocks=normal_blocks(blocks), metadata=_metadata(fields.get("metadata")))
@@ -85,7 +87,7 @@ def _check_thread(channel: Channel, thread_ts: str | None) -> None:
 def post_message(workspace: Workspace, arguments: Arguments) -> JSON:
     arguments.require("channel")
     channel = _place_for_post(workspace, arguments.text("channel"))
-    content = read_content(arguments.fields, text_max=POST_TEXT_MAX)
+    content = read_content(workspace.world, arguments.fields, text_max=POST_TEXT_MAX)
     thread_ts = arguments.optional("thread_ts")
     _check_thread(channel, thread_ts)
     message = workspace.world.post(
@@ -107,7 +109,7 @@ def post_ephemeral(workspace: Workspace, arguments: Arguments) -> JSON:
     user_id = arguments.text("user")
     if user_id not in channel.members:
         raise ApiError("user_not_in_channel")
-    content = read_content(arguments.fields, text_max=POST_TEXT_MAX)
+    content = read_content(workspace.world, arguments.fields, text_max=POST_TEXT_MAX)
     thread_ts = arguments.optional("thread_ts")
     _check_thread(channel, thread_ts)
     message = workspace.world.whisper(
@@ -130,7 +132,7 @@ def _own_message(workspace: Workspace, arguments: Arguments, *, refusal: str) ->
 def update(workspace: Workspace, arguments: Arguments) -> JSON:
     """Replaces text and blocks together: text alone removes the blocks. Metadata stays unless given."""
     message = _own_message(workspace, arguments, refusal="cant_update_message")
-    content = read_content(arguments.fields, text_max=UPDATE_TEXT_MAX)
+    content = read_content(workspace.world, arguments.fields, text_max=UPDATE_TEXT_MAX)
     workspace.world.rewrite(message, text=content.text, blocks=content.blocks, metadata=content.metadata)
     shown = message_json(workspace.world, message, with_metadata=True)
     return {"ok": True, "channel": message.channel, "ts": message.ts, "text": message.text, "message": shown}

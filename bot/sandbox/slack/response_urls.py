@@ -65,7 +65,7 @@ class ResponseUrls:
             if url.origin is not None:
                 self._world.delete(url.origin)
             return None
-        content = read_content(fields, text_max=POST_TEXT_MAX)
+        content = read_content(self._world, fields, text_max=POST_TEXT_MAX)
         if fields.get("replace_original") and url.origin is not None:
             self._world.rewrite(url.origin, text=content.text, blocks=content.blocks)
             return url.origin

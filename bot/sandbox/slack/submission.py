@@ -53,12 +53,12 @@ def _show_errors(_views: Views, view: OpenView, body: JSON) -> Submission:
 
 
 def _update(views: Views, view: OpenView, body: JSON) -> Submission:
-    views.update(view, checked_view(body.get("view") or {}, kind="modal"))
+    views.update(view, checked_view(views.world, body.get("view") or {}, kind="modal"))
     return Submission(updated=views.as_json(view))
 
 
 def _push(views: Views, view: OpenView, body: JSON) -> Submission:
-    pushed = views.push(view.user_id, checked_view(body.get("view") or {}, kind="modal"))
+    pushed = views.push(view.user_id, checked_view(views.world, body.get("view") or {}, kind="modal"))
     return Submission(pushed=views.as_json(pushed))
 
 

@@ -10,7 +10,7 @@ from bot.sandbox.slack.errors import ApiError
 from bot.sandbox.slack.file_info import early_file
 from bot.sandbox.slack.files import MAX_BYTES, PendingUpload, SlackFile
 from bot.sandbox.slack.workspace import Method, Workspace
-from bot.sandbox.slack.world import BOT_USER_ID, JSON, TEAM_ID, Channel
+from bot.sandbox.slack.world import BOT_USER_ID, JSON, TEAM_ID, Channel, World
 
 ALT_TEXT_MAX = 1_000
 
@@ -53,8 +53,8 @@ def complete_upload(workspace: Workspace, arguments: Arguments) -> JSON:
         if thread_ts and (root is None or root.thread_ts is not None):
             # Slack's page names no error for this; a thread that is not there takes no file.
             raise ApiError("invalid_arguments")
-    content = _comment(arguments)
     world = workspace.world
+    content = _comment(world, arguments)
     ready_at = world.clock() + timedelta(seconds=workspace.file_seconds)
     files = []
     for ticket, title in chosen.items():
@@ -101,11 +101,11 @@ def _place(workspace: Workspace, channel_id: str) -> Channel:
     return channel
 
 
-def _comment(arguments: Arguments) -> Content:
+def _comment(world: World, arguments: Arguments) -> Content:
     text, blocks = arguments.text("initial_comment"), arguments.fields.get("blocks")
     if not text and not blocks:
         return Content(text="", blocks=[], metadata=None)
-    return read_content({"text": text, "blocks": blocks}, text_max=POST_TEXT_MAX)
+    return read_content(world, {"text": text, "blocks": blocks}, text_max=POST_TEXT_MAX)
 
 
 METHODS: dict[str, Method] = {

@@ -78,7 +78,7 @@ class OpenView:
 
 class Views:
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
         self._by_id: dict[str, OpenView] = {}
         self.stacks: dict[str, list[OpenView]] = {}
         self.homes: dict[str, OpenView] = {}
@@ -86,7 +86,7 @@ class Views:
     def open(self, trigger: Trigger, definition: JSON) -> OpenView:
         self._refuse_taken_external_id(definition, None)
         self.clear(trigger.user_id)
-        view_id = self._world.new_id("V")
+        view_id = self.world.new_id("V")
         view = OpenView(id=view_id, user_id=trigger.user_id, root_id=view_id, channel_id=trigger.channel_id)
         return self._show(view, definition)
 
@@ -100,7 +100,7 @@ class Views:
         self._refuse_taken_external_id(definition, None)
         below = stack[-1]
         view = OpenView(
-            id=self._world.new_id("V"),
+            id=self.world.new_id("V"),
             user_id=user_id,
             root_id=below.root_id,
             previous_id=below.id,
@@ -120,7 +120,7 @@ class Views:
     def publish(self, user_id: str, definition: JSON, *, expected_hash: str | None = None) -> OpenView:
         home = self.homes.get(user_id)
         if home is None:
-            view_id = self._world.new_id("V")
+            view_id = self.world.new_id("V")
             home = OpenView(id=view_id, user_id=user_id, root_id=view_id)
         elif expected_hash is not None and expected_hash != home.hash:
             raise ApiError("hash_conflict")
@@ -147,12 +147,12 @@ class Views:
         stack = self.stacks.get(view.user_id, [])
         while view in stack:
             self._forget(stack.pop())
-        self._world.changes.tell()
+        self.world.changes.tell()
 
     def clear(self, user_id: str) -> None:
         for view in self.stacks.pop(user_id, []):
             self._forget(view)
-        self._world.changes.tell()
+        self.world.changes.tell()
 
     def as_json(self, view: OpenView, *, with_values: bool = True) -> JSON:
         given = view.definition
@@ -189,15 +189,15 @@ class Views:
         view.definition = definition
         view.blocks = normal_blocks(definition["blocks"])
         view.values = carried_over(view.blocks, view.values, current_channel=view.channel_id)
-        view.hash = f"{int(self._world.clock().timestamp())}.{secrets.token_hex(4)}"
-        self._world.changes.tell()
+        view.hash = f"{int(self.world.clock().timestamp())}.{secrets.token_hex(4)}"
+        self.world.changes.tell()
 
     def _shown_values(self, view: OpenView) -> Values:
         shown: Values = {}
         for place, held in view.values.items():
             if VALUE_KEYS[held["type"]] == "files":
-                attached = [self._world.files[file_id] for file_id in held["files"]]
-                files = [file.in_payload(self._world.files_url) for file in attached]
+                attached = [self.world.files[file_id] for file_id in held["files"]]
+                files = [file.in_payload(self.world.files_url) for file in attached]
                 shown[place] = {**held, "files": files}
             else:
                 shown[place] = held

@@ -158,6 +158,8 @@ class World:
         self.team_id = TEAM_ID
         """The workspace of the bot's token. What people send carries the workspace that they act in."""
         self.enterprise_id: str | None = None
+        self.takes_slack_files = True
+        """Whether images may name a file of Slack's; else each is refused, as Slack does for reasons that it keeps."""
         """The organization that the workspace belongs to."""
         self.bot_id = BOT_ID
         self.app_id = APP_ID
