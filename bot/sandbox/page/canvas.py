@@ -107,9 +107,12 @@ def text(canvas: Canvas, given: JSON) -> str:
 def image(canvas: Canvas, shown: JSON, css: str) -> str:
     name = str(shown.get("image_url") or shown["slack_file"].get("id") or shown["slack_file"].get("url"))
     source = canvas.source(name)
-    if source is None:
-        raise NotDrawn(f"there is no picture for {name}")
-    return picture(source, shown["alt_text"], css)
+    if source is not None:
+        return picture(source, shown["alt_text"], css)
+    if canvas.is_live and "slack_file" in shown:
+        said = f"{shown['alt_text']}: you do not have access to this file"
+        return f'<div class="nopicture">{html.escape(said)}</div>'
+    raise NotDrawn(f"there is no picture for {name}")
 
 
 def picture(source: str, alt: str, css: str) -> str:

@@ -114,7 +114,9 @@ def link(url: str, inside: str, reader: Reader) -> str:
     leads_to = reader.href(url)
     if leads_to is None:
         return f"<a>{inside}</a>"
-    away = "" if leads_to.startswith("/") else ' target="_blank" rel="noopener noreferrer"'
+    # A file is looked at beside the page, everything else of the workspace in it.
+    is_within = leads_to.startswith("/") and "/files/" not in leads_to
+    away = "" if is_within else ' target="_blank" rel="noopener noreferrer"'
     return f'<a href="{html.escape(leads_to)}"{away}>{inside}</a>'
 
 

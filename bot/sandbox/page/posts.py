@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from bot.sandbox.page import drawing
+from bot.sandbox.page import drawing, sight
 from bot.sandbox.page.canvas import JSON, Canvas, Typed
 from bot.sandbox.page.drawing import Author
 from bot.sandbox.page.manifest import Shortcut
 from bot.sandbox.page.marks import Reader
 from bot.sandbox.page.rendering import fingerprint, render
+from bot.sandbox.page.sight import NotSeen
 from bot.sandbox.slack.files import SlackFile
+from bot.sandbox.slack.image_rules import file_named
 from bot.sandbox.slack.inputs import VALUE_KEYS, python_value
 from bot.sandbox.slack.server import SlackSandbox
 from bot.sandbox.slack.world import BOT_USER_ID, TEAM_DOMAIN, Message, User
@@ -153,13 +155,15 @@ class Posts:
         return Canvas(reader=reader, is_live=True, prefix=prefix, source=lambda name: self._picture(visit, name))
 
     def _leads_to(self, visit: Visit, url: str) -> str | None:
-        """A permalink leads to its place on this page, everything else out of it."""
+        """A permalink leads to its place on this page, that of a file to the file, everything else out of it."""
         try:
             parts = urlsplit(url)
         except ValueError:
             # Anybody may write `http://[`.
             return None
         words = parts.path.strip("/").split("/")
+        if url.startswith(f"{self._slack.world.files_url}/files/") and len(words) == 4:
+            return visit.file_url(words[2])
         if parts.hostname == f"{TEAM_DOMAIN}.slack.com" and len(words) == 3 and words[0] == "archives":
             ts = f"{words[2][1:-6]}.{words[2][-6:]}"
             channel = self._slack.channels.get(words[1])
@@ -169,8 +173,13 @@ class Posts:
         return url if parts.scheme in ("http", "https", "mailto") else None
 
     def _picture(self, visit: Visit, name: str) -> str | None:
-        """Only files of the workspace: nothing is fetched from another host."""
-        return visit.file_url(name) if name in self._slack.files else None
+        """Only files of the workspace that this person may see: nothing is fetched from another host."""
+        given = {"id": name} if name in self._slack.files else {"url": name}
+        file = file_named(self._slack.world, given)
+        try:
+            return visit.file_url(sight.find_file(self._slack, visit.user, file.id).id) if file is not None else None
+        except NotSeen:
+            return None
 
 
 def _moment(post: Message) -> datetime:

@@ -112,6 +112,17 @@ def test_a_menu_of_more_actions_is_pressed_entry_by_entry() -> None:
     assert "in the menu" not in live
 
 
+def test_a_picture_of_slacks_is_drawn_for_those_who_may_see_it() -> None:
+    block = {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "Selfie of <K-1>"}
+    seen = drawing.blocks(_live(source=lambda name: f"/files/{name}"), [block])
+    assert '<img class="wide" alt="Selfie of &lt;K-1&gt;" src="/files/F1">' in seen
+    hidden = drawing.blocks(_live(), [block])
+    assert "<img" not in hidden
+    assert "Selfie of &lt;K-1&gt;: you do not have access to this file" in hidden
+    with pytest.raises(NotDrawn, match="no picture for F1"):
+        drawing.blocks(Canvas(reader=_reader()), [block])
+
+
 def test_what_a_control_holds_goes_before_what_it_begins_with() -> None:
     select = {"type": "static_select", "options": OPTIONS, "initial_option": OPTIONS[0]}
     block = field("b", select)
