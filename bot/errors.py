@@ -320,7 +320,7 @@ class SmileIDRefused(SmileIDError):
 
     @property
     def alert(self) -> str:
-        """One kind of fault for the operators, however many checks it strikes."""
+        """One kind of fault for the admins, however many checks it strikes."""
         return f"smile_id:{self.code or self.status}"
 
 

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from bot.domain.outbox import OperatorAlert
+from bot.domain.outbox import AdminAlert
 from bot.errors import Refusal
 from bot.runtime.health import Degraded
 from bot.settings import Settings
@@ -17,11 +17,11 @@ def test_every_degraded_key_is_explained_and_no_other() -> None:
     assert all(len(row) == 3 and row[1] and row[2] for row in told)
 
 
-def test_every_alert_is_explained_in_the_words_that_operators_read() -> None:
+def test_every_alert_is_explained_in_the_words_that_admins_read() -> None:
     told = rows(OPERATIONS, "it says")
-    said = {re.sub(r"\{\w+\}", "…", SENTENCES[alert]) for alert in OperatorAlert}
+    said = {re.sub(r"\{\w+\}", "…", SENTENCES[alert]) for alert in AdminAlert}
     assert {row[0] for row in told} == said
-    assert len(told) == len(OperatorAlert)
+    assert len(told) == len(AdminAlert)
     assert all(len(row) == 3 and row[1] and row[2] for row in told)
 
 

@@ -247,9 +247,7 @@ def _expected(code: Code, texts: Sequence[str], reading: ResultMeaning) -> list[
 
 
 def _called(story: Story) -> str:
-    return (
-        "reviewers" if story.calls_reviewer or story.tells_reviewer else "operators" if story.calls_operators else "–"
-    )
+    return "reviewers" if story.calls_reviewer or story.tells_reviewer else "admins" if story.calls_admins else "–"
 
 
 def _place(ruling: Transition) -> str:

@@ -48,7 +48,7 @@ class PostKind(StrEnum):
     PERSONAL = "personal"
     """To a subscriber, by direct message."""
     ALERT = "alert"
-    """To one operator, by direct message."""
+    """To one admin, by direct message."""
     HELD = "held"
     """Asks the requester whether to send all the same."""
     HELD_ANSWERED = "held_answered"
@@ -165,8 +165,8 @@ class Message:
     blocks: list[dict[str, Any]] = field(default_factory=list)
 
 
-class OperatorAlert(StrEnum):
-    """Why operators get a direct message; the sentences are in `bot.slack.blocks.refusals`."""
+class AdminAlert(StrEnum):
+    """Why admins get a direct message; the sentences are in `bot.slack.blocks.refusals`."""
 
     REQUESTS_REFUSED = "alert_requests_refused"
     JOBS_NOT_TOLD = "alert_jobs_not_told"

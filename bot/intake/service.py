@@ -83,7 +83,7 @@ class Intake(Process):
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
         permission = await self.access.has(user, Role.REQUESTER)
-        permission.require(Refused(Refusal.NO_RIGHT, operator=self.access.an_admin()))
+        permission.require(Refused(Refusal.NO_RIGHT, admin=self.access.an_admin()))
 
     async def require_asking(self, user: str, channel: str | None) -> None:
         """Raises Refused unless this person may ask here, without asking Slack about the channel."""

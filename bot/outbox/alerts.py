@@ -1,9 +1,9 @@
-"""Alerts: faults that operators must see to, sent to each of them by direct message."""
+"""Alerts: faults that admins must see to, sent to each of them by direct message."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.outbox import OperatorAlert, PostKind, encode_fault
+from bot.domain.outbox import AdminAlert, PostKind, encode_fault
 from storage import outbox
 from storage.engine.database import Transaction, to_text
 
@@ -12,16 +12,16 @@ def alert(
     tx: Transaction,
     /,
     fault: str,
-    code: OperatorAlert,
+    code: AdminAlert,
     *,
     recipients: Sequence[str],
     now: datetime,
     ref: str | None = None,
     **facts: str,
 ) -> str | None:
-    """Alert the operators, at most once an hour per kind of `fault`: a hundred failing checks are one fault.
+    """Alert the admins, at most once an hour per kind of `fault`: a hundred failing checks are one fault.
 
-    Returns the id of the first operator's post, new or of this hour; None without operators.
+    Returns the id of the first admin's post, new or of this hour; None without admins.
     """
     if not recipients:
         return None

@@ -16,7 +16,7 @@ from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.dates import seconds_between
-from bot.domain.outbox import ENDS, FILES, UPDATES, Message, OperatorAlert, Post, PostKind
+from bot.domain.outbox import ENDS, FILES, UPDATES, AdminAlert, Message, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.builders import Builders, File, Follower
 from bot.outbox.file_delivery import FileDelivery
@@ -40,7 +40,7 @@ GIVE_UP_AFTER = timedelta(days=7)
 MAX_REFUSALS = 5
 """Slack's refusals of one message, for a reason that we do not know."""
 MAX_FAULTS = 3
-"""Faults of our own in one message, before an operator gets an alert."""
+"""Faults of our own in one message, before an admin gets an alert."""
 ASK_OPERATOR_EVERY = timedelta(minutes=5)
 """How often a post is retried while Slack refuses the bot itself and only an operator can help."""
 _MOST_TEXT = 3000
@@ -95,7 +95,7 @@ class Outbox(Process):
             log.exception("post.fault", ref=post.ref, post=post.id)
             await self._retry(post, "a fault of ours")
             if post.tries + 1 == MAX_FAULTS:
-                await self.database.write(self._end(post).alert, "undelivered", OperatorAlert.FAULT_IN_MESSAGE)
+                await self.database.write(self._end(post).alert, "undelivered", AdminAlert.FAULT_IN_MESSAGE)
 
     async def _try(self, post: Post) -> None:
         context = await self.database.read(context_of, post)
@@ -157,8 +157,8 @@ class Outbox(Process):
         return Failed(why=code) if post.kind in FILES else self._messages.closed(post, context, code)
 
     def _end(self, post: Post) -> PostEnd:
-        operators = self.access.people(Role.ADMIN)
-        return PostEnd(post=post, follow=self.followers.get(post.kind), operators=operators, now=self.now())
+        admins = self.access.people(Role.ADMIN)
+        return PostEnd(post=post, follow=self.followers.get(post.kind), admins=admins, now=self.now())
 
     def _report(self, post: Post, check: Check | None) -> None:
         """What Slack has now; and, where it is how a check ended, that its requester can read it."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from bot.domain.check.check import Check
-from bot.domain.outbox import OperatorAlert, Post, PostKind
+from bot.domain.outbox import AdminAlert, Post, PostKind
 from bot.outbox import alerts, refresh
 from bot.outbox.builders import Follower
 from bot.slack.client import FoundMessage
@@ -24,16 +24,16 @@ class PostEnd:
 
     post: Post
     follow: Follower | None
-    operators: Sequence[str]
+    admins: Sequence[str]
     now: datetime
 
     def close(self, tx: Transaction, state: str, why: str) -> None:
         deliveries.end(tx, self.post.id, state=state, error=why, now=self.now)
 
-    def alert(self, tx: Transaction, /, fault: str, code: OperatorAlert, **facts: str) -> None:
+    def alert(self, tx: Transaction, /, fault: str, code: AdminAlert, **facts: str) -> None:
         if self.post.kind is not PostKind.ALERT:
             # An undeliverable alert must not cause another.
-            alerts.alert(tx, fault, code, recipients=self.operators, now=self.now, ref=self.post.ref, **facts)
+            alerts.alert(tx, fault, code, recipients=self.admins, now=self.now, ref=self.post.ref, **facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Dropped(DeliveryOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(DeliveryOutcome):
-    """It cannot be delivered; operators get an alert."""
+    """It cannot be delivered; admins get an alert."""
 
     event: ClassVar[str] = "post.failed"
 
@@ -101,7 +101,7 @@ class Failed(DeliveryOutcome):
         end.close(tx, "failed", self.why)
         if end.follow is not None:
             end.follow(tx, end.post, False, end.now)
-        end.alert(tx, "undelivered", OperatorAlert.NOT_DELIVERED, error=self.why)
+        end.alert(tx, "undelivered", AdminAlert.NOT_DELIVERED, error=self.why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class AccessLost(DeliveryOutcome):
 
     def store(self, tx: Transaction, end: PostEnd) -> None:
         end.close(tx, "failed", self.why)
-        end.alert(tx, "no_access", OperatorAlert.ACCESS_LOST)
+        end.alert(tx, "no_access", AdminAlert.ACCESS_LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class Redirected(DeliveryOutcome):
 
     def store(self, tx: Transaction, end: PostEnd) -> None:
         deliveries.redirect(tx, end.post.id, destination=self.check.requester, now=end.now, error=self.why)
-        end.alert(tx, f"undeliverable:{self.check.channel}", OperatorAlert.REDIRECTED, error=self.why)
+        end.alert(tx, f"undeliverable:{self.check.channel}", AdminAlert.REDIRECTED, error=self.why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ class Spread(DeliveryOutcome):
                 now=end.now,
             )
         end.close(tx, "failed", self.why)
-        code = OperatorAlert.REVIEWERS_DIRECTLY if self.reviewers else OperatorAlert.NO_REVIEWER_TOLD
+        code = AdminAlert.REVIEWERS_DIRECTLY if self.reviewers else AdminAlert.NO_REVIEWER_TOLD
         end.alert(tx, "undelivered", code, error=self.why)
 
 

@@ -105,7 +105,7 @@ class ThreadPosts(Process):
         return NotifiedParties(
             reviewers=delivered is PostKind.REVIEW_NOTICE,
             reviewer_mentions=self.access.mentions(Role.REVIEWER),
-            operators=delivered is PostKind.ALERT,
+            admins=delivered is PostKind.ALERT,
         )
 
     def _entry(self, check: Check) -> IDType | None:

@@ -35,7 +35,7 @@ class Exports(Process):
     async def ask(self, user: str, typed: str) -> Export:
         """Store a manager's request; the file comes by direct message. Raises Refused."""
         permission = await self.access.has(user, Role.MANAGER, Role.ADMIN)
-        permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER))
+        permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER, admin=self.access.an_admin()))
         now, zone = self.now(), self.settings.zone
         asked = parse(typed, today=now.astimezone(zone).date())
         since, until = asked.period.span(zone) if asked.period else (None, now)

@@ -160,7 +160,7 @@ class Summaries(Process):
 
     async def _require_manager(self, user: str) -> None:
         permission = await self.access.has(user, Role.ADMIN, Role.MANAGER)
-        permission.require(Refused(Refusal.SUMMARY_NOT_A_MANAGER))
+        permission.require(Refused(Refusal.SUMMARY_NOT_A_MANAGER, admin=self.access.an_admin()))
 
 
 def _has_begun(tx: Transaction, channel: str | None) -> bool:

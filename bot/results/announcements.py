@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.access.permissions import Access, Role
 from bot.domain.check.check import Check
 from bot.domain.check.states import STICKY_REASONS
-from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, OperatorAlert, Post, PostKind
+from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, AdminAlert, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import NEEDS_REVIEWER, Outcome, ResultMeaning, ResultStory
@@ -177,12 +177,12 @@ class Announcements:
         )
 
     def _alert(self, tx: Transaction, received: ReceivedMessage) -> str | None:
-        """Alert the operators where Smile ID refuses what the contract should cover."""
+        """Alert the admins where Smile ID refuses what the contract should cover."""
         if received.reading.why is not ResultStory.REFUSED:
             return None
-        fault, operators = f"smile_id:{received.reading.code}", self.access.people(Role.ADMIN)
-        code, ref = OperatorAlert.ID_TYPE_NOT_ACTIVE, received.check.ref
-        return alerts.alert(tx, fault, code, recipients=operators, now=received.at, ref=ref)
+        fault, admins = f"smile_id:{received.reading.code}", self.access.people(Role.ADMIN)
+        code, ref = AdminAlert.ID_TYPE_NOT_ACTIVE, received.check.ref
+        return alerts.alert(tx, fault, code, recipients=admins, now=received.at, ref=ref)
 
     def _informs_reviewers(self, kind: PostKind, reading: ResultMeaning) -> bool:
         """Whether reviewers get a card that needs no action (`KYC_REVIEW_NOTIFY`)."""

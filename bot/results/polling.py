@@ -11,7 +11,7 @@ from bot.access.process import Process
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State
-from bot.domain.outbox import OperatorAlert
+from bot.domain.outbox import AdminAlert
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import Source, pick_record, settle_unconfirmed
@@ -53,12 +53,12 @@ class StatusPoller(Process):
         except SmileIDError as fault:
             log.warning("job_status.failed", ref=due.ref, job_id=due.job_id, error=str(fault))
         now = self.now()
-        operators = self.access.people(Role.ADMIN)
+        admins = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction) -> None:
             if refusal is not None and refusal.fault is Fault.OPERATOR:
-                code, why = OperatorAlert.RESULTS_NOT_GIVEN, refusal.why.value
-                alerts.alert(tx, refusal.alert, code, recipients=operators, now=now, ref=due.ref, why=why)
+                code, why = AdminAlert.RESULTS_NOT_GIVEN, refusal.why.value
+                alerts.alert(tx, refusal.alert, code, recipients=admins, now=now, ref=due.ref, why=why)
             if record is not None:
                 self._settle(tx, attempts.get(tx, due.job_id), record, now)
             self._apply_timeouts(tx, due.job_id, now)

@@ -1,4 +1,4 @@
-"""Scheduled backups: taken when the newest is old enough, rotated, and reported to the operators when they fail."""
+"""Scheduled backups: taken when the newest is old enough, rotated, and reported to the admins when they fail."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import structlog
 
 from bot.access.permissions import Role
 from bot.access.process import Process
-from bot.domain.outbox import OperatorAlert
+from bot.domain.outbox import AdminAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
 from bot.runtime.health import Degraded, Health
@@ -46,9 +46,9 @@ class Backups(Process):
         if failed is not None:
             log.error("backup.failed", error=failed)
             self._not_before = self.steady() + RETRY_AFTER
-            operators = self.access.people(Role.ADMIN)
+            admins = self.access.people(Role.ADMIN)
             await self.database.write(
-                alerts.alert, "backup", OperatorAlert.BACKUP, recipients=operators, now=now, failed=failed
+                alerts.alert, "backup", AdminAlert.BACKUP, recipients=admins, now=now, failed=failed
             )
 
     def _take_if_due(self, now: datetime) -> None:

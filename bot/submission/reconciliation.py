@@ -56,7 +56,7 @@ class Reconciler(Process):
         try:
             arrival = await self.smile_id.was_received(attempt)
         except SmileIDError as fault:
-            # A refusal is no fault of this check: it waits for the operators, who are alerted at once.
+            # A refusal is no fault of this check: it waits for the admins, who are alerted at once.
             refusal = fault if isinstance(fault, SmileIDRefused) else None
             await self.retries.reschedule(check, fault, gives_up_as="unsettled", refusal=refusal)
             return Arrival.UNKNOWN

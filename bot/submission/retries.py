@@ -1,6 +1,6 @@
 """Retries a failed submission with backoff, a bounded number of times, then ends the check.
 
-A check that ends is reported in its thread, and to the operators by an alert.
+A check that ends is reported in its thread, and to the admins by an alert.
 """
 
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.dates import seconds_between
-from bot.domain.outbox import OVERTAKEN_BY_FINAL, OperatorAlert, PostKind
+from bot.domain.outbox import OVERTAKEN_BY_FINAL, AdminAlert, PostKind
 from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
 from bot.outbox import alerts, refresh
 from bot.review import transitions
@@ -30,11 +30,11 @@ ASK_ONCE_MORE = timedelta(hours=1)
 """After giving up in doubt the record is asked once more: a site without callbacks would miss a late result."""
 
 _ALERTS = {
-    "smile_id_away": OperatorAlert.SMILE_ID_AWAY,
-    "slack_away": OperatorAlert.SLACK_AWAY,
-    "refused": OperatorAlert.REQUESTS_REFUSED,
-    "unsettled": OperatorAlert.UNSETTLED,
-    "fault": OperatorAlert.FAULT,
+    "smile_id_away": AdminAlert.SMILE_ID_AWAY,
+    "slack_away": AdminAlert.SLACK_AWAY,
+    "refused": AdminAlert.REQUESTS_REFUSED,
+    "unsettled": AdminAlert.UNSETTLED,
+    "fault": AdminAlert.FAULT,
 }
 """By the failure that a check ends with; the others are the requester's to mend."""
 
@@ -51,7 +51,7 @@ class RetryPolicy(Process):
     ) -> None:
         """Retry with backoff; after `MAX_TRIES` end the check with the failure `gives_up_as`.
 
-        A `refusal` alerts the operators at the first try already.
+        A `refusal` alerts the admins at the first try already.
         """
         tries = check.tries + 1
         log.warning("check.try_failed", ref=check.ref, error=str(error), tries=tries)
@@ -62,15 +62,15 @@ class RetryPolicy(Process):
         if isinstance(error, (SmileIDUnavailable, SlackRateLimited)) and error.retry_after is not None:
             # It makes our wait longer, never shorter: twenty waits of a second are no hour.
             wait = max(wait, min(timedelta(seconds=error.retry_after), LONGEST_WAIT))
-        operators = self.access.people(Role.ADMIN)
+        admins = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
             # At once only where an answer was lost: the next pass asks Smile ID's record before it sends anything.
             checks.postpone(tx, check.ref, until=now if at_once else now + wait)
             refresh.check_changed(tx, check.ref, now=now)
             if refusal is not None:
-                code, why = OperatorAlert.JOBS_NOT_TOLD, refusal.why.value
-                alerts.alert(tx, refusal.alert, code, recipients=operators, now=now, ref=check.ref, why=why)
+                code, why = AdminAlert.JOBS_NOT_TOLD, refusal.why.value
+                alerts.alert(tx, refusal.alert, code, recipients=admins, now=now, ref=check.ref, why=why)
 
         await self.database.write(commit, self.now())
 
@@ -79,9 +79,9 @@ class RetryPolicy(Process):
     ) -> None:
         """End a check without a result, unless one has come meanwhile, and post that in its thread.
 
-        `words` is a code as `encode_fault` keeps it. A `refusal` is what the operators' alert then names.
+        `words` is a code as `encode_fault` keeps it. A `refusal` is what the admins' alert then names.
         """
-        operators = self.access.people(Role.ADMIN)
+        admins = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
             found = checks.get(tx, check.ref)
@@ -91,9 +91,7 @@ class RetryPolicy(Process):
             alerted = None
             if failure in _ALERTS:
                 fault, facts = (refusal.alert, {"why": refusal.why.value}) if refusal else (failure, {})
-                alerted = alerts.alert(
-                    tx, fault, _ALERTS[failure], recipients=operators, now=now, ref=found.ref, **facts
-                )
+                alerted = alerts.alert(tx, fault, _ALERTS[failure], recipients=admins, now=now, ref=found.ref, **facts)
             event = f"{found.ref}:{found.round}:{found.attempts}"
             if failure == "unsettled":
                 # A person must find out whether it was paid for, before anybody runs it again.

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.check.check import HoldReason
 from bot.domain.check.states import State
-from bot.domain.outbox import OperatorAlert, PostKind
+from bot.domain.outbox import AdminAlert, PostKind
 from bot.outbox import alerts
 from bot.submission import lifecycle
 from storage import attempts, deliveries, due, home_tabs, timers
@@ -162,11 +162,11 @@ async def everything(world: Journey) -> list[list[dict[str, Any]]]:
     return [await rows(world, statement) for statement in ordered()]
 
 
-async def test_operators_hear_of_a_fault_although_it_was_told_by_a_clock_that_was_ahead(tmp_path: Path) -> None:
+async def test_admins_hear_of_a_fault_although_it_was_told_by_a_clock_that_was_ahead(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
 
         def alert(tx: Transaction, now: datetime) -> None:
-            alerts.alert(tx, "invented", OperatorAlert.FAULT, recipients=[ADMIN], now=now)
+            alerts.alert(tx, "invented", AdminAlert.FAULT, recipients=[ADMIN], now=now)
 
         now = world.clock()
         await world.bot.database.write(alert, now + timedelta(days=365))

@@ -32,7 +32,7 @@ def message(export: Export) -> Message:
         case ExportState.REFUSED:
             text = f"*Export {export.id}* — not sent: you are no longer among the managers or admins"
         case ExportState.FAILED:
-            text = f"*Export {export.id}* — not sent: Slack did not take the file. The operators have been told"
+            text = f"*Export {export.id}* — not sent: Slack did not take the file. The admins have been told"
     return Message(text=text.replace("*", ""), blocks=[kit.section(f"{text}.")])
 
 

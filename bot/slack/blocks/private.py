@@ -52,10 +52,10 @@ checks at once
 FOREIGN = "I only work for members of the workspace that I am installed in."
 FAULT = (
     "Something went wrong on our side; nothing was sent to Smile ID and nothing was charged. "
-    "Reference {code}. The operators can see it."
+    "Reference {code}. The admins can see it."
 )
 FAULT_OF_A_CLICK = (
-    "Something went wrong on our side; your click changed nothing. Reference {code}. The operators can see it."
+    "Something went wrong on our side; your click changed nothing. Reference {code}. The admins can see it."
 )
 EXPIRED = "Slack closed the door before the form could open. Try again."
 EXPIRED_DETAILS = "Slack closed the door before the Details could open. Click again."
@@ -207,7 +207,7 @@ def closed_form(text: str) -> View:
 
 
 def alert(fault: str, payload: Mapping[str, str]) -> Message:
-    line = f"*kyc-bot needs an operator:* {foreign(refusals.stored_sentence(payload.get('words')) or fault)}"
+    line = f"*kyc-bot needs an admin:* {foreign(refusals.stored_sentence(payload.get('words')) or fault)}"
     ref = payload.get("ref")
     more = f"First seen with {ref}. " if ref else ""
     rest = f"{more}The same kind of fault is told at most once an hour; `kyc-bot check` looks at everything."
@@ -218,7 +218,7 @@ def unanswered(payload: Mapping[str, str]) -> Message:
     """A direct message to somebody whom the answer to their message or click never reached."""
     where = f" in <#{payload['channel']}>" if payload.get("channel", "D")[0] in "CG" else ""
     code = payload.get("code")
-    why = f" Something went wrong on our side: reference {code}. The operators can see it." if code else ""
+    why = f" Something went wrong on our side: reference {code}. The admins can see it." if code else ""
     line = (
         f"I could not answer what you last wrote or pressed{where}.{why} Unless a message of a check has appeared, "
         "nothing was sent or changed: try again, or use `/kyc`."

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from bot.domain.check.check import Check
 from bot.domain.check.field_faults import FieldCode
 from bot.domain.check.file_kinds import FileKind
-from bot.domain.outbox import Message, OperatorAlert, decode_fault
+from bot.domain.outbox import AdminAlert, Message, decode_fault
 from bot.errors import FileCode, PhotoCode, Refusal, SmileIDRefusal
 from bot.slack.blocks import kit
 from bot.slack.blocks.file_words import FILE_KINDS, SERVICES, TABLE_KINDS
@@ -43,7 +43,7 @@ _REFUSALS: Mapping[StrEnum, str] = {
         "charged. Tell {admin}. I ask Smile ID again every minute."
     ),
     Refusal.NO_ACCESS: "You don't have access yet. Ask {admin} to add you.",
-    Refusal.NO_RIGHT: "You can't start checks here. Ask {operator} to add you to the requesters.",
+    Refusal.NO_RIGHT: "You can't start checks here. Ask {admin} to add you to the requesters.",
     Refusal.UNKNOWN_REF: "I know no check {ref} that you may see. `/kyc list` shows yours.",
     Refusal.NO_DETAILS: "Details are for the person who asked, reviewers and admins.",
     Refusal.ALL_IS_FOR_REVIEWERS: "Everybody's checks are for reviewers and admins. `/kyc list` shows yours.",
@@ -93,9 +93,7 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.HAND_TO_REQUESTER: "This person asked for the check and may not decide it.",
     Refusal.HAND_TO_NO_REVIEWER: "This person is no reviewer.",
     Refusal.NO_NOTICES: "You can't be told anything directly: you neither ask for checks nor review them.",
-    Refusal.SUMMARY_NOT_A_MANAGER: (
-        "The figures are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
-    ),
+    Refusal.SUMMARY_NOT_A_MANAGER: ("The figures are for managers and admins. Ask {admin} to add you to the managers."),
     Refusal.SUMMARY_NOT_HERE: (
         "I can't post in this conversation. Type /invite @kyc here and try again, or share it elsewhere."
     ),
@@ -112,9 +110,7 @@ _REFUSALS: Mapping[StrEnum, str] = {
     ),
     Refusal.SPAN_TOO_LONG: "A summary covers {days} days at most.",
     Refusal.SPAN_TO_COME: "That day has not come yet.",
-    Refusal.EXPORT_NOT_A_MANAGER: (
-        "Exports are for managers and admins. Ask an operator of kyc-bot to add you to the managers."
-    ),
+    Refusal.EXPORT_NOT_A_MANAGER: ("Exports are for managers and admins. Ask {admin} to add you to the managers."),
     Refusal.EXPORT_NOT_UNDERSTOOD: (
         "I don't know “{typed}” here. Behind `/kyc export` I understand `csv`, `jsonl` or `xlsx`, then `today`, "
         "`yesterday`, `week`, `month`, `last week`, `last month`, a day or a span, for example "
@@ -318,29 +314,29 @@ _SMILE_ID: Mapping[StrEnum, str] = {
 }
 
 _ALERTS: Mapping[StrEnum, str] = {
-    OperatorAlert.REQUESTS_REFUSED: "Smile ID refuses our requests. {why}",
-    OperatorAlert.JOBS_NOT_TOLD: "Smile ID refuses to tell of jobs. {why}",
-    OperatorAlert.RESULTS_NOT_GIVEN: "Smile ID refuses to give results. {why}",
-    OperatorAlert.ID_TYPE_NOT_ACTIVE: "Smile ID says that this ID type is not active for our account.",
-    OperatorAlert.SMILE_ID_AWAY: (
+    AdminAlert.REQUESTS_REFUSED: "Smile ID refuses our requests. {why}",
+    AdminAlert.JOBS_NOT_TOLD: "Smile ID refuses to tell of jobs. {why}",
+    AdminAlert.RESULTS_NOT_GIVEN: "Smile ID refuses to give results. {why}",
+    AdminAlert.ID_TYPE_NOT_ACTIVE: "Smile ID says that this ID type is not active for our account.",
+    AdminAlert.SMILE_ID_AWAY: (
         "Smile ID has not been reachable for about an hour; checks are ending without a result."
     ),
-    OperatorAlert.SLACK_AWAY: "Photos cannot be fetched from Slack; checks are ending without a result.",
-    OperatorAlert.UNSETTLED: "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
-    OperatorAlert.FAULT: "Checks cannot be prepared because of a fault of the bot; its log says where.",
-    OperatorAlert.BACKUP: "No backup could be taken: {failed}.",
-    OperatorAlert.NOT_DELIVERED: "A message could not be delivered in Slack ({error}).",
-    OperatorAlert.ACCESS_LOST: (
+    AdminAlert.SLACK_AWAY: "Photos cannot be fetched from Slack; checks are ending without a result.",
+    AdminAlert.UNSETTLED: "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
+    AdminAlert.FAULT: "Checks cannot be prepared because of a fault of the bot; its log says where.",
+    AdminAlert.BACKUP: "No backup could be taken: {failed}.",
+    AdminAlert.NOT_DELIVERED: "A message could not be delivered in Slack ({error}).",
+    AdminAlert.ACCESS_LOST: (
         "A direct message was not sent, because the person who asked for the check no longer has access. "
         "kyc-bot receipts list names every such message."
     ),
-    OperatorAlert.REDIRECTED: "A result could not be posted where it was asked for ({error}).",
-    OperatorAlert.REVIEWERS_DIRECTLY: "The reviewers' channel cannot be posted in ({error}); they hear directly.",
-    OperatorAlert.NO_REVIEWER_TOLD: (
+    AdminAlert.REDIRECTED: "A result could not be posted where it was asked for ({error}).",
+    AdminAlert.REVIEWERS_DIRECTLY: "The reviewers' channel cannot be posted in ({error}); they hear directly.",
+    AdminAlert.NO_REVIEWER_TOLD: (
         "The reviewers' channel cannot be posted in ({error}); "
         "and no reviewer is known by name who could hear directly."
     ),
-    OperatorAlert.FAULT_IN_MESSAGE: "A message cannot be told because of a fault in the bot; the log says where.",
+    AdminAlert.FAULT_IN_MESSAGE: "A message cannot be told because of a fault in the bot; the log says where.",
 }
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}
@@ -365,7 +361,6 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "more": lambda count: f" and {count} more" if count else "",
     "names": ", ".join,
     "of_type": _an,
-    "operator": lambda user: person(user) if user else "an operator of kyc-bot",
     "person": person,
     "ref": foreign,
     "service": lambda service: SERVICES.get(service, "outside Slack"),
@@ -380,7 +375,6 @@ _SHOWN_PLAINLY: Mapping[str, Callable[[Any], str]] = {
     **_SHOWN,
     "admin": lambda _user: "an admin of kyc-bot",
     "channels": lambda _ids: "a channel that is meant for them",
-    "operator": lambda _user: "an operator of kyc-bot",
     "person": lambda _user: "somebody else",
     "ref": quoted,
 }

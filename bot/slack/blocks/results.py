@@ -45,7 +45,7 @@ class NotifiedParties:
     """The reviewers' channel has a notice."""
     reviewer_mentions: str = ""
     """Otherwise: whom to call in the thread; empty if nobody can be called."""
-    operators: bool = False
+    admins: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,11 +289,11 @@ def smile_id_quote(reading: ResultMeaning) -> str:
 
 def _who_was_notified(check: Check, story: Story, notified: NotifiedParties) -> str:
     """Only what is true at delivery."""
-    if story.calls_operators:
-        done = "The operators have been told; nothing to do for you."
-        return done if notified.operators else "Please tell an operator of kyc-bot."
-    if notified.operators:
-        return "The operators have been told."
+    if story.calls_admins:
+        done = "The admins have been told; nothing to do for you."
+        return done if notified.admins else "Please tell an admin of kyc-bot."
+    if notified.admins:
+        return "The admins have been told."
     if notified.reviewers and (story.calls_reviewer or story.tells_reviewer):
         return "A reviewer has been told."
     if not story.calls_reviewer:

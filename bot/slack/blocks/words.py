@@ -20,8 +20,8 @@ class Story:
     """The next step ends in *a reviewer has been told*, if that is true."""
     tells_reviewer: bool = False
     """A card goes to the reviewers' channel, which the message mentions; without one, nobody is called."""
-    calls_operators: bool = False
-    """Ours to fix: *the operators have been told; nothing to do for you*, if that is true."""
+    calls_admins: bool = False
+    """Ours to fix: *the admins have been told; nothing to do for you*, if that is true."""
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ STORIES: Mapping[ResultStory, Story] = {
     ResultStory.REFUSED: Story(
         title="No result — Smile ID refused our request",
         meaning="This ID type is not active for our account. Nothing was decided about the customer.",
-        calls_operators=True,
+        calls_admins=True,
     ),
     ResultStory.PHOTO_UNUSABLE: Story(
         title="No result — Smile ID could not use the photos",
@@ -213,7 +213,7 @@ FAILURES: Mapping[str, Story] = {
     "refused": Story(
         title="No result — Smile ID refused our request",
         meaning="Nothing was decided about the customer.",
-        calls_operators=True,
+        calls_admins=True,
     ),
     "smile_id_away": Story(
         title="No result — Smile ID could not be reached",

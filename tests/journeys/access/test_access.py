@@ -187,7 +187,7 @@ async def test_leaving_the_private_channel_loses_the_right(tmp_path: Path) -> No
         assert not await may_ask(world.slack.person(REVIEWER))
 
 
-async def test_operators_stay_known_while_slack_does_not_tell_of_a_change_among_them(tmp_path: Path) -> None:
+async def test_admins_stay_known_while_slack_does_not_tell_of_a_change_among_them(tmp_path: Path) -> None:
     """Otherwise a fault at that moment would have nobody to be told to."""
     async with journey(tmp_path, KYC_ADMINS=REVIEW_CHANNEL) as world:
         known = world.slack.channels[REVIEW_CHANNEL].members - {BOT_USER_ID}

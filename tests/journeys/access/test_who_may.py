@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.access.permissions import Permission, Role
-from bot.domain.outbox import OperatorAlert
+from bot.domain.outbox import AdminAlert
 from bot.outbox import alerts
 from bot.runtime.doctor import probe
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
@@ -408,7 +408,7 @@ async def test_the_right_to_be_notified_is_retried_while_slack_does_not_answer(t
 async def test_an_admin_who_left_is_notified_of_no_fault(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_ADMINS=f"{ADMIN},{REVIEWER}") as world:
         await world.bot.database.write(
-            alerts.alert, "a fault", OperatorAlert.FAULT, recipients=[ADMIN, REVIEWER], now=world.clock()
+            alerts.alert, "a fault", AdminAlert.FAULT, recipients=[ADMIN, REVIEWER], now=world.clock()
         )
         world.slack.users[ADMIN].is_guest = True
         assert (await world.slack.emit({"type": "user_change", "user": {"id": ADMIN}})).ok

@@ -375,7 +375,7 @@ async def test_if_the_channel_closes_before_the_opening_message_the_requester_ge
 
 
 @pytest.mark.parametrize("close", [remove_bot, archive])
-async def test_a_result_for_a_closed_channel_goes_to_the_requester_and_alerts_operators(
+async def test_a_result_for_a_closed_channel_goes_to_the_requester_and_alerts_admins(
     tmp_path: Path, close: Callable[[Journey], Any]
 ) -> None:
     async with journey(tmp_path) as world:
@@ -471,7 +471,7 @@ async def test_plain_text_goes_out_directly_too(tmp_path: Path) -> None:
         assert said.startswith(APPROVED)
 
 
-async def test_a_message_that_slack_refuses_for_an_unknown_reason_alerts_an_operator(tmp_path: Path) -> None:
+async def test_a_message_that_slack_refuses_for_an_unknown_reason_alerts_an_admin(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
         world.slack.fail_next("chat.postMessage", *[Fault.error("unheard-of")] * 5)
@@ -480,7 +480,7 @@ async def test_a_message_that_slack_refuses_for_an_unknown_reason_alerts_an_oper
         assert any("could not be delivered in Slack (unheard-of)" in text for text in world.direct(ADMIN))
 
 
-async def test_a_message_that_cannot_be_built_delays_no_other_and_alerts_an_operator(tmp_path: Path) -> None:
+async def test_a_message_that_cannot_be_built_delays_no_other_and_alerts_an_admin(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         spoiled = await world.ask()
         await to_result(world)
@@ -543,7 +543,7 @@ async def test_after_an_hour_without_slack_everything_is_posted_once_and_in_orde
         assert (await states(world))["failed"] == 0
 
 
-async def test_a_post_that_is_undeliverable_for_a_week_alerts_an_operator(tmp_path: Path) -> None:
+async def test_a_post_that_is_undeliverable_for_a_week_alerts_an_admin(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
         world.slack.fault = lambda method, _n: Fault.status(503) if method.startswith("chat.") else None

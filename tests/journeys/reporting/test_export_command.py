@@ -185,7 +185,8 @@ async def test_admins_may_export_and_days_are_those_of_the_time_zone(tmp_path: P
 async def test_people_without_the_role_are_refused_and_get_no_file(tmp_path: Path, user: str) -> None:
     async with office(tmp_path) as world:
         await world.ask()
-        assert await say(world.slack.person(user), "csv") == SENTENCES[Refusal.EXPORT_NOT_A_MANAGER]
+        told = sentence(Refused(Refusal.EXPORT_NOT_A_MANAGER, admin=ADMIN))
+        assert await say(world.slack.person(user), "csv") == told
         await world.work()
         assert files(world, user) == []
         assert await audited(world) == []
@@ -373,7 +374,7 @@ async def test_a_former_manager_gets_no_file_and_a_message(tmp_path: Path) -> No
         assert ["not sent" in text for text in world.direct(MANAGER)] == [True]
 
 
-async def test_when_slack_takes_no_files_the_person_and_the_operators_are_notified(tmp_path: Path) -> None:
+async def test_when_slack_takes_no_files_the_person_and_the_admins_are_notified(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         await world.ask()
         await say(meera(world), "csv")

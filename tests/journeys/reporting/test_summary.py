@@ -234,7 +234,7 @@ async def test_a_week_is_compared_with_the_week_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", ["left", "shared"])
-async def test_a_channel_unfit_for_figures_alerts_the_operators_once(tmp_path: Path, closed: str) -> None:
+async def test_a_channel_unfit_for_figures_alerts_the_admins_once(tmp_path: Path, closed: str) -> None:
     async with office(tmp_path) as world:
         await a_day_of_checks(world)
         if closed == "left":

@@ -534,7 +534,7 @@ async def test_a_rejection_or_failure_is_told_as_not_yet_confirmed_and_amended_i
         assert "confirmed with Smile ID" in amended
         assert "(not yet confirmed)" not in world.slack.plain(world.root())
         # Who was told stays told.
-        for sentence in ("A reviewer has been told", "The operators have been told"):
+        for sentence in ("A reviewer has been told", "The admins have been told"):
             assert (sentence in told) is (sentence in amended)
         assert "please look at this" not in amended
         assert (await fates(world))[0] == (code, "counted")
@@ -726,7 +726,7 @@ async def test_a_result_waits_a_little_for_the_notice_that_it_speaks_of_but_not_
         assert len(world.thread()) == 1
 
 
-async def test_operators_hear_once_an_hour_that_an_id_type_is_not_active_and_the_thread_says_so(tmp_path: Path) -> None:
+async def test_admins_hear_once_an_hour_that_an_id_type_is_not_active_and_the_thread_says_so(tmp_path: Path) -> None:
     async with waiting(tmp_path) as (world, _ref):
         for wait, told in ((0, 1), (600, 1), (3500, 2)):
             world.clock.move(seconds=wait)
@@ -739,13 +739,13 @@ async def test_operators_hear_once_an_hour_that_an_id_type_is_not_active_and_the
             assert (await world.check(ref)).state == "failed"
             (result,) = world.thread()
             assert "No result — Smile ID refused our request" in result
-            assert "The operators have been told" in result
+            assert "The admins have been told" in result
             direct = world.direct(ADMIN)
             assert len(direct) == told
             assert "this ID type is not active for our account" in direct[-1]
 
 
-async def test_the_thread_does_not_say_that_operators_were_told_when_they_were_not(tmp_path: Path) -> None:
+async def test_the_thread_does_not_say_that_admins_were_told_when_they_were_not(tmp_path: Path) -> None:
     async with waiting(tmp_path, KYC_ADMINS="") as (world, _ref):
         put_on_record(world, "1016")
         await call_back(world, "1016")
@@ -754,7 +754,7 @@ async def test_the_thread_does_not_say_that_operators_were_told_when_they_were_n
         assert "have been told" not in result
 
 
-async def test_operators_hear_once_an_hour_that_smile_id_refuses_to_give_results(tmp_path: Path) -> None:
+async def test_admins_hear_once_an_hour_that_smile_id_refuses_to_give_results(tmp_path: Path) -> None:
     async with waiting(tmp_path, public=False) as (world, _ref):
         silence(world, Fault.status(400, {"error": "You are not authorized to do that", "code": "2205"}))
         await pass_time(world, *([60] * 50))

@@ -223,7 +223,7 @@ async def test_scheduled_backups_begin_soon_after_the_start() -> None:
         assert restored.code == 0, restored.err
 
 
-async def test_a_backup_that_cannot_be_taken_is_told_to_operators_and_to_those_who_watch() -> None:
+async def test_a_backup_that_cannot_be_taken_is_told_to_admins_and_to_those_who_watch() -> None:
     async with site(start=False) as world:
         folder = world.folder / "backups"
         folder.write_text("in the way", encoding="utf-8")

@@ -258,7 +258,7 @@ async def test_a_job_id_that_is_taken_by_our_own_lost_call_is_opened_again_with_
         assert [body.get("retry") for body in uploads(world)] == [None, None, True]
 
 
-async def test_a_job_that_opens_to_nobody_and_holds_no_zip_ends_in_doubt_and_operators_hear(tmp_path: Path) -> None:
+async def test_a_job_that_opens_to_nobody_and_holds_no_zip_ends_in_doubt_and_admins_hear(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         world.smile_id.fail_next("upload", no("2215"), no("2215"))
         ref = await world.ask()
@@ -268,7 +268,7 @@ async def test_a_job_that_opens_to_nobody_and_holds_no_zip_ends_in_doubt_and_ope
         assert len(job_ids(world)) == 1
         (told,) = world.thread()
         assert "we could not learn whether Smile ID has this check" in told
-        assert "The operators have been told" in told
+        assert "The admins have been told" in told
         assert len(world.direct(ADMIN)) == 1
 
 
@@ -337,7 +337,7 @@ async def test_a_user_whom_our_own_lost_zip_enrolled_is_no_reason_for_a_second_j
 
 
 @pytest.mark.parametrize("code", ["2205", "2213", "2204", "2203", "2212", "2220", "2299"])
-async def test_a_refusal_ends_the_check_and_is_told_to_operators(tmp_path: Path, code: str) -> None:
+async def test_a_refusal_ends_the_check_and_is_told_to_admins(tmp_path: Path, code: str) -> None:
     async with journey(tmp_path) as world:
         world.smile_id.fail_next("upload", no(code))
         ref = await world.ask()
@@ -347,19 +347,19 @@ async def test_a_refusal_ends_the_check_and_is_told_to_operators(tmp_path: Path,
         assert count(world, "upload") == 1
         (told,) = world.thread()
         assert told.startswith("@amina No result — Smile ID refused our request")
-        assert "The operators have been told" in told
+        assert "The admins have been told" in told
         (alert,) = world.direct(ADMIN)
         assert ref in alert
         assert "Approved" not in world.slack.plain(world.root())
 
 
-async def test_operators_hear_of_one_kind_of_refusal_once_an_hour(tmp_path: Path) -> None:
+async def test_admins_hear_of_one_kind_of_refusal_once_an_hour(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         codes = {"now": "2212"}
         world.smile_id.fault = lambda call, _n: no(codes["now"]) if call == "upload" else None
         for _check in range(3):
             await finish(world, await world.ask())
-            assert "The operators have been told" in world.thread()[-1]
+            assert "The admins have been told" in world.thread()[-1]
         assert len(world.direct(ADMIN)) == 1
         codes["now"] = "2213"
         await finish(world, await world.ask())
@@ -370,7 +370,7 @@ async def test_operators_hear_of_one_kind_of_refusal_once_an_hour(tmp_path: Path
         assert len(world.direct(ADMIN)) == 3
 
 
-async def test_a_refused_question_leaves_the_check_waiting_and_operators_hear_at_once(tmp_path: Path) -> None:
+async def test_a_refused_question_leaves_the_check_waiting_and_admins_hear_at_once(tmp_path: Path) -> None:
     async with journey(tmp_path, public=False) as world:
         world.smile_id.fail_next("put", Fault.reset_after())
         world.smile_id.fail_next("job_status", no("2205"), no("2205"))
@@ -467,7 +467,7 @@ async def test_twenty_failures_in_about_an_hour_end_a_check(tmp_path: Path, call
         assert told.startswith("@amina No result — Smile ID could not be reached")
         assert "We tried for about an hour. Smile ID did not take the check" in told
         assert "Run again later." in told
-        assert "The operators have been told" in told
+        assert "The admins have been told" in told
         (alert,) = world.direct(ADMIN)
         assert check.ref in alert
         before = len(world.smile_id.requests)
@@ -499,7 +499,7 @@ async def test_answers_that_are_always_lost_end_a_check_in_doubt(tmp_path: Path,
         (told,) = world.thread()
         assert "we could not learn whether Smile ID has this check" in told
         assert "have somebody look for this job in Smile ID's portal" in told
-        assert "The operators have been told" in told
+        assert "The admins have been told" in told
 
 
 async def test_a_check_is_not_sent_again_while_nobody_answers_whether_it_is_there(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ REVIEWER_TOLD = NotifiedParties(reviewers=True)
 REVIEWER_CALLED = NotifiedParties(reviewer_mentions=f"<@{AMINA}> <@{REMI}>")
 REVIEWER_IS_WHO_ASKED = NotifiedParties(reviewer_mentions=f"<@{AMINA}>")
 NOBODY_SET_UP = NotifiedParties()
-OPERATORS_TOLD = NotifiedParties(operators=True)
+ADMINS_TOLD = NotifiedParties(admins=True)
 DIFFERS = replace(NOTHING_COMPARED, name=RecordMatch.DIFFERS, dob=RecordMatch.DIFFERS)
 LINK = "https://example.slack.com/archives/C0KYC/p1700000000000100"
 

@@ -39,7 +39,6 @@ FACTS: dict[str, object] = {
     "channels": [REQUESTS],
     "days": 366,
     "most": 100_000,
-    "operator": MUSA,
     "person": MUSA,
     "ref": "K-7F3K2Q",
     "status": replace(CHECK_BVN, state=State.APPROVED),

@@ -1,4 +1,4 @@
-"""The message of a request through its life, and all that is said in its thread, to reviewers and to operators."""
+"""The message of a request through its life, and all that is said in its thread, to reviewers and to admins."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,11 +16,11 @@ from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
+    ADMINS_TOLD,
     CHECK_BVN,
     DIFFERS,
     ENTRY,
     NOBODY_SET_UP,
-    OPERATORS_TOLD,
     RECEIVED_AT,
     REVIEWER_CALLED,
     REVIEWER_IS_WHO_ASKED,
@@ -63,7 +63,7 @@ def sheets() -> list[Sheet]:
         Sheet(
             name="needs-a-person",
             title="Needs a person",
-            line="What no machine may settle, told in the thread; and what operators hear.",
+            line="What no machine may settle, told in the thread; and what admins hear.",
             scenes=[*_needs_person(), *_elsewhere()],
         ),
         Sheet(
@@ -115,7 +115,7 @@ def _results() -> Iterator[Scene]:
     for why in FINAL:
         read = reading(why)
         check = ended(STATES[read.outcome], read)
-        notified = OPERATORS_TOLD if words.STORIES[why].calls_operators else REVIEWER_TOLD
+        notified = ADMINS_TOLD if words.STORIES[why].calls_admins else REVIEWER_TOLD
         said = _post(PostKind.RESULT, check, read, notified)
         yield Scene(caption=words.STORIES[why].name, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
 
@@ -140,7 +140,7 @@ def _confirmation() -> Iterator[Scene]:
     ours = reading(ResultStory.REFUSED)
     said = _post(PostKind.RESULT, ended(State.FAILED, ours), ours, NOBODY_SET_UP, at=RECEIVED_AT + timedelta(hours=5))
     yield Scene(
-        caption="Ours to mend, and no operator could be told", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD
+        caption="Ours to mend, and no admin could be told", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD
     )
 
 
@@ -232,14 +232,14 @@ def _needs_person() -> Iterator[Scene]:
 def _elsewhere() -> Iterator[Scene]:
     payload = {"ref": CHECK_BVN.ref, "words": f"Smile ID refuses our requests. {_FAILURE_WORDS['refused']}"}
     yield Scene(
-        caption="To an operator: Smile ID refuses our requests",
+        caption="To an admin: Smile ID refuses our requests",
         shows=private.alert("smile_id:2220", payload),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
     )
     no_backup = {"words": "No backup could be taken: the folder backups cannot be used: No space left on device."}
     yield Scene(
-        caption="To an operator: no backup could be taken",
+        caption="To an admin: no backup could be taken",
         shows=private.alert("backup", no_backup),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
@@ -258,7 +258,7 @@ def _unanswered() -> Iterator[Scene]:
 def _failures() -> Iterator[Scene]:
     for failure, story in words.FAILURES.items():
         check = replace(_BEGUN, state=State.FAILED, failure=failure, failure_words=_FAILURE_WORDS.get(failure))
-        notified = OPERATORS_TOLD if story.calls_operators or failure in ("smile_id_away", "fault") else NOBODY_SET_UP
+        notified = ADMINS_TOLD if story.calls_admins or failure in ("smile_id_away", "fault") else NOBODY_SET_UP
         yield Scene(
             caption=f"{story.name} ({failure})",
             shows=results.failure(check, notified=notified),

@@ -80,7 +80,7 @@ CHECK = Check(
 
 NOBODY_TOLD = NotifiedParties()
 REVIEWERS_TOLD = NotifiedParties(reviewers=True, reviewer_mentions=f"<@{REMI}>")
-OPERATORS_TOLD = NotifiedParties(operators=True)
+ADMINS_TOLD = NotifiedParties(admins=True)
 
 ALL_ACTIONS = {
     "Liveness_Check": "Passed",

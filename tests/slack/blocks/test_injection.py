@@ -17,10 +17,10 @@ from bot.slack.blocks import private, results
 from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from bot.slack.blocks.text import foreign
 from tests.slack.blocks.samples import (
+    ADMINS_TOLD,
     AMINA,
     CHECK,
     NOBODY_TOLD,
-    OPERATORS_TOLD,
     REMI,
     REVIEWERS_TOLD,
     bvn,
@@ -137,7 +137,7 @@ def test_no_field_that_others_write_pings_or_links_in_any_message(
 ) -> None:
     for outcome, like in LIKE:
         everything(attack, wild_reading(attack, outcome, read(like)), REVIEWERS_TOLD, state, reason)
-    everything(attack, wild_reading(attack, Outcome.FAILED, read("1016")), OPERATORS_TOLD, state, reason)
+    everything(attack, wild_reading(attack, Outcome.FAILED, read("1016")), ADMINS_TOLD, state, reason)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))

@@ -13,10 +13,10 @@ from bot.slack.blocks import form
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.blocks.results import NotifiedParties
 from tests.slack.blocks.samples import (
+    ADMINS_TOLD,
     CODES,
     ID_TYPES,
     NOBODY_TOLD,
-    OPERATORS_TOLD,
     REVIEWERS_TOLD,
     bvn,
     private_messages,
@@ -50,7 +50,7 @@ LIKE = st.sampled_from([read(code.code) for code in CODES] + [read("0899")])
     text=WILD,
     like=LIKE,
     outcome=st.sampled_from(list(Outcome)),
-    notified=st.sampled_from([NOBODY_TOLD, REVIEWERS_TOLD, OPERATORS_TOLD]),
+    notified=st.sampled_from([NOBODY_TOLD, REVIEWERS_TOLD, ADMINS_TOLD]),
     situation=st.sampled_from(SITUATIONS),
     with_entry=st.booleans(),
 )

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from bot.domain.check.field_faults import FieldCode, FieldFault
-from bot.domain.outbox import OperatorAlert, encode_fault
+from bot.domain.outbox import AdminAlert, encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, Refusal, Refused, SmileIDRefusal
 from bot.slack.blocks.refusals import SENTENCES, plain_sentence, refusal_message, sentence, stored_sentence
 
 ROOT = Path(__file__).parents[3]
-CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode, SmileIDRefusal, OperatorAlert)}
+CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode, SmileIDRefusal, AdminAlert)}
 ALL_CODES = [code for kind in CODES.values() for code in kind]
 MAKERS = {maker.__name__ for maker in (Refused, PhotoUnusable, FileUnusable, FieldFault, encode_fault)}
 

@@ -26,13 +26,13 @@ from bot.slack.blocks import (
 from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from bot.slack.blocks.status import status_name
 from tests.slack.blocks.samples import (
+    ADMINS_TOLD,
     ALL_ACTIONS,
     AMINA,
     ASKED_AT,
     CHECK,
     CODES,
     NOBODY_TOLD,
-    OPERATORS_TOLD,
     REF,
     REMI,
     REVIEWERS_TOLD,
@@ -48,7 +48,7 @@ from tests.slack.blocks.samples import (
 NAMES = {AMINA: "amina", REMI: "remi"}
 AT = ASKED_AT + timedelta(seconds=9)
 REVIEWER = "A reviewer has been told."
-OPERATORS = "The operators have been told; nothing to do for you."
+ADMINS = "The admins have been told; nothing to do for you."
 WAIT = "Wait, the final result will be posted here."
 
 
@@ -121,8 +121,8 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
         "Nothing was decided about the customer. Run again, now or at a time you choose.",
     ),
     (
-        *("1016", final("1016", notified=OPERATORS_TOLD), "No result — Smile ID refused our request"),
-        f"This ID type is not active for our account. Nothing was decided about the customer. {OPERATORS}",
+        *("1016", final("1016", notified=ADMINS_TOLD), "No result — Smile ID refused our request"),
+        f"This ID type is not active for our account. Nothing was decided about the customer. {ADMINS}",
     ),
     (
         *("0001 selfie", final("0001", "Selfie image unusable"), "No result — Smile ID could not use the photos"),
@@ -206,14 +206,14 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
         "Nothing was decided about the customer. The name is missing. Correct it and Run again.",
     ),
     (
-        *("refused", failed("refused", OPERATORS_TOLD), "No result — Smile ID refused our request"),
-        f"Nothing was decided about the customer. {OPERATORS}",
+        *("refused", failed("refused", ADMINS_TOLD), "No result — Smile ID refused our request"),
+        f"Nothing was decided about the customer. {ADMINS}",
     ),
     (
-        *("Smile ID away", failed("smile_id_away", OPERATORS_TOLD), "No result — Smile ID could not be reached"),
+        *("Smile ID away", failed("smile_id_away", ADMINS_TOLD), "No result — Smile ID could not be reached"),
         (
             "We tried for about an hour. Smile ID did not take the check; nothing was decided. "
-            "Run again later. The operators have been told."
+            "Run again later. The admins have been told."
         ),
     ),
     (
@@ -234,7 +234,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         *("of a newer version", failed("moon_phase"), "No result — Smile ID refused our request"),
-        "Nothing was decided about the customer. Please tell an operator of kyc-bot.",
+        "Nothing was decided about the customer. Please tell an admin of kyc-bot.",
     ),
 ]
 
@@ -441,8 +441,8 @@ def test_a_message_that_calls_nobody_claims_no_notification(build: Callable[[], 
 
 
 @pytest.mark.parametrize("build", [final("1016"), failed("refused")])
-def test_a_fault_for_operators_asks_to_report_it_if_none_knows(build: Callable[[], Message]) -> None:
-    assert "Please tell an operator of kyc-bot." in shown(build())
+def test_a_fault_for_admins_asks_to_report_it_if_none_knows(build: Callable[[], Message]) -> None:
+    assert "Please tell an admin of kyc-bot." in shown(build())
     assert "nothing to do for you" not in shown(build())
 
 
@@ -753,7 +753,7 @@ def test_a_card_links_to_the_thread() -> None:
 def test_an_alert_says_what_is_wrong_and_where_to_look() -> None:
     said = private.alert("smile_id:2205", {"ref": REF, "words": "Smile ID refuses our requests."})
 
-    assert lines(said)[0] == "kyc-bot needs an operator: Smile ID refuses our requests."
+    assert lines(said)[0] == "kyc-bot needs an admin: Smile ID refuses our requests."
     assert REF in lines(said)[1]
     assert "kyc-bot check" in lines(said)[1]
 
