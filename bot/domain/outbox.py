@@ -165,6 +165,16 @@ class Message:
     blocks: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLinks:
+    """Where to read more about a check; None: not posted, or Slack does not say now."""
+
+    thread: str | None = None
+    """To the request's message; the thread below it has results and decisions."""
+    card: str | None = None
+    """To the newest card for reviewers."""
+
+
 class AdminAlert(StrEnum):
     """Why admins get a direct message; the sentences are in `bot.slack.blocks.refusals`."""
 

@@ -17,6 +17,7 @@ from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, Form, parse, photos_of
 from bot.domain.id_types.id_types import IDType
 from bot.errors import IllegalMove, Refusal, Refused
+from bot.outbox.links import Links
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle
 from bot.submission.preflight import is_test_number
@@ -78,6 +79,7 @@ class CheckedBefore:
 @dataclass(slots=True, kw_only=True, eq=False)
 class Intake(Process):
     slack: SlackClient
+    links: Links
     causes: Causes
 
     async def require_requester(self, user: str) -> None:
@@ -181,7 +183,7 @@ class Intake(Process):
         sees_all = await self._may_see_all(request.requester)
         visible = [c for c in found if sees_all or request.requester == c.requester or request.channel == c.channel]
         named, others = visible[:EARLIER_NAMED], visible[EARLIER_NAMED:]
-        links = await asyncio.gather(*(self.slack.link(channel=check.channel, ts=check.message_ts) for check in named))
+        links = await self.links.threads(named)
         return CheckedBefore(
             earlier=[*zip(named, links, strict=True), *((check, None) for check in others)],
             hidden=len(found) - len(visible),

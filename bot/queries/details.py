@@ -17,6 +17,7 @@ from bot.domain.outbox import Message
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, ReviewDecision, runs_again
 from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
+from bot.outbox.links import Links
 from bot.slack.blocks import private, review
 from bot.slack.blocks.form import AttachedPhoto
 from bot.slack.blocks.refusals import plain_sentence
@@ -42,6 +43,7 @@ _AUTHORITY = {
 @dataclass(slots=True, kw_only=True, eq=False)
 class CheckDetails(Process):
     slack: SlackClient
+    links: Links
     smile_id: SmileID
 
     async def status(self, user: str, typed: str) -> Message:
@@ -49,7 +51,7 @@ class CheckDetails(Process):
         if not typed.strip():
             return private.answer(private.NO_REF)
         check = await self._get_visible(user, parse_reference(typed) or typed)
-        link = await self.slack.link(channel=check.channel, ts=check.message_ts)
+        link = await self.links.thread(check)
         return private.status(check, self.id_types.find(check.country, check.id_type), link=link)
 
     async def to_run_again(self, user: str, ref: str) -> Check:

@@ -20,6 +20,7 @@ from bot.domain.reporting.periods import day_of
 from bot.domain.reporting.summary_command import SummaryRequest
 from bot.domain.review.review import Review
 from bot.errors import SlackError, SlackRateLimited, SlackRefused
+from bot.outbox.links import Links
 from bot.reporting import report_reader
 from bot.slack.blocks import home
 from bot.slack.blocks.find import CheckRow
@@ -32,8 +33,6 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=2)
 RETRY_UNSURE = timedelta(seconds=30)
-LINK_SECONDS = 2.0
-LINKS_KEPT = 5_000
 _NOBODY = frozenset({"user_not_found", "not_allowed_token_type", "user_disabled", "invalid_user_id"})
 
 
@@ -50,8 +49,8 @@ class HomeTab(Process):
     """Builds and publishes Home tabs."""
 
     slack: SlackClient
+    links: Links
     steady: Callable[[], datetime]
-    _links: dict[str, str] = field(init=False, default_factory=dict)
     _paused_until: datetime | None = field(init=False, default=None)
     """In steady time. Slack's rate limit counts publications of the app, not of a person: all wait for one."""
 
@@ -145,22 +144,11 @@ class HomeTab(Process):
         return HomeFigures(today=today, yesterday=yesterday)
 
     async def _rows(self, found: Sequence[Check]) -> list[CheckRow]:
-        links = await asyncio.gather(*map(self._link, found))
+        links = await self.links.threads(found)
         return [
             CheckRow(check=check, entry=self.id_types.find(check.country, check.id_type), link=link)
             for check, link in zip(found, links, strict=True)
         ]
-
-    async def _link(self, check: Check) -> str | None:
-        """Kept, since a tab is built often and a message never moves."""
-        if check.ref not in self._links:
-            link = await self.slack.link(channel=check.channel, ts=check.message_ts, seconds=LINK_SECONDS)
-            if link is None:
-                return None
-            if len(self._links) >= LINKS_KEPT:
-                del self._links[next(iter(self._links))]
-            self._links[check.ref] = link
-        return self._links[check.ref]
 
 
 def _coarse(waited: timedelta) -> timedelta:

@@ -1,6 +1,5 @@
 """Searches among checks: a person's list, and the search form. Nobody sees more than they may."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +11,7 @@ from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
 from bot.errors import Refusal, Refused
-from bot.slack.client import SlackClient
+from bot.outbox.links import Links
 from storage import audit, search
 from storage.engine.database import Transaction
 from storage.search import CheckPage
@@ -61,7 +60,7 @@ class SearchResult:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class CheckSearch(Process):
-    slack: SlackClient
+    links: Links
 
     async def list_checks(self, user: str, filter_: str, cursor: Cursor | None = None) -> SearchResult:
         """A page of a person's checks, or with `all` of everybody's. Raises Refused."""
@@ -124,7 +123,7 @@ class CheckSearch(Process):
 
     async def _found(self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str) -> SearchResult:
         page = await self.database.read(search.page, wanted, size=PAGE, cursor=cursor)
-        links = await asyncio.gather(*(self.slack.link(channel=c.channel, ts=c.message_ts) for c in page.checks))
+        links = await self.links.threads(page.checks)
         entries = [self.id_types.find(check.country, check.id_type) for check in page.checks]
         others = sum(check.requester != user for check in page.checks)
         if others:

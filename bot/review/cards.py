@@ -1,7 +1,6 @@
 """Builds the posts for reviewers: cards, calls below them, and direct messages to subscribers."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.access.permissions import Role
@@ -23,11 +22,11 @@ from bot.domain.review.review import (
     waiting_since,
     waits_for_smile_id,
 )
-from bot.errors import SlackNotSent, SlackRefused
+from bot.errors import SlackNotSent
 from bot.outbox.builders import Builders
+from bot.outbox.links import Links
 from bot.slack.blocks import review, words
 from bot.slack.blocks.text import person
-from bot.slack.client import SlackClient
 from storage import checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
@@ -44,7 +43,7 @@ class _Facts:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ReviewCards(Process):
-    slack: SlackClient
+    links: Links
     read: Callable[[Receipt], ResultMeaning]
     """Interprets a stored message of Smile ID's."""
 
@@ -81,7 +80,7 @@ class ReviewCards(Process):
             facts.review,
             round_=_round(post, facts.check),
             title=_title(post, facts),
-            link=await self._link(facts.check),
+            link=await self.links.thread(facts.check),
             reading=facts.reading,
             mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
         )
@@ -94,7 +93,7 @@ class ReviewCards(Process):
         title = review.PERSONAL.get(choice) or _title(post, facts)
         if choice is Subscription.DECISIONS:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
-        return review.personal_notice(facts.check, facts.entry, title=title, link=await self._link(facts.check))
+        return review.personal_notice(facts.check, facts.entry, title=title, link=await self.links.thread(facts.check))
 
     async def _can_act(self, post: Post, choice: Subscription, opened: Review | None) -> bool:
         if opened is None or opened.state is not ReviewState.OPEN:
@@ -145,14 +144,6 @@ class ReviewCards(Process):
         """Raises SlackNotSent while Slack does not say: then the post is retried later."""
         permission = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
         return permission.settled(SlackNotSent("who reviews is not known now"))
-
-    async def _link(self, check: Check) -> str | None:
-        if check.message_ts is None:
-            return None
-        # The message may have been deleted since, or its channel closed to us: the card is useful without a link.
-        with suppress(SlackRefused):
-            return await self.slack.permalink(channel=check.channel, ts=check.message_ts)
-        return None
 
 
 def _handed(post: Post, facts: _Facts, opened: Review) -> Message | None:

@@ -32,6 +32,7 @@ from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
 from bot.network import Outbound
 from bot.outbox.delivery import Outbox
+from bot.outbox.links import Links
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.queries.details import CheckDetails
@@ -272,13 +273,16 @@ async def build(
         smile_id_refuses=lambda: Degraded.SMILE_ID_KEY in health.degraded,
         ask_smile_id=smile_id.accepts_credentials,
     )
-    retry = partial(Retry, sleep=timeouts.answer_sleep)
+    retry, links = (
+        partial(Retry, sleep=timeouts.answer_sleep),
+        Links(database=database, slack=slack, seconds=timeouts.look_up_seconds),
+    )
     process = _Process(database=database, access=access, id_types=id_types, settings=settings, now=now, rng=rng)
 
     # Processes
     id_type_sync = IDTypeSync(**process, smile_id=smile_id)
     await id_type_sync.load()
-    intake = Intake(**process, slack=listener_slack, causes=causes)
+    intake = Intake(**process, slack=listener_slack, links=links, causes=causes)
     messages = MessageReader(**process, slack=slack, look_up_seconds=timeouts.look_up_seconds)
     batches = Batches(**process, slack=slack, bundles=bundles)
     answers = AnswerBuilder(intake=intake, messages=messages, batches=batches)
@@ -299,7 +303,7 @@ async def build(
         smile_id=smile_id, announcements=Announcements(access=access, settings=settings), settings=settings, rng=rng
     )
     poller = StatusPoller(**process, smile_id=smile_id, settlement=settlement)
-    home = HomeTab(**process, slack=slack, steady=steady)
+    home = HomeTab(**process, slack=slack, links=links, steady=steady)
 
     def read(receipt: Receipt) -> ResultMeaning:
         return smile_id.read_message(receipt.body).reading
@@ -309,7 +313,7 @@ async def build(
         slack=slack,
         builders={
             **ThreadPosts(**process, read=read).builders(),
-            **ReviewCards(**process, slack=slack, read=read).builders(),
+            **ReviewCards(**process, links=links, read=read).builders(),
             **SummaryPosts(**process, slack=slack).builders(),
             **ExportPosts(**process, slack=slack).builders(),
             PostKind.ANSWER: answer_delivery.build,
@@ -372,8 +376,8 @@ async def build(
         poller=poller,
         outbox=outbox,
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
-        details=CheckDetails(**process, slack=listener_slack, smile_id=smile_id),
-        search=CheckSearch(**process, slack=listener_slack),
+        details=CheckDetails(**process, slack=listener_slack, links=links, smile_id=smile_id),
+        search=CheckSearch(**process, links=links),
         preflight=submission.preflight,
         home=home,
         review=ReviewDecisions(**process),

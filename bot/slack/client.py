@@ -224,15 +224,6 @@ class SlackClient:
         answer = await self._call(self.client.chat_getPermalink, channel=channel, message_ts=ts)
         return str(answer["permalink"])
 
-    async def link(self, *, channel: str, ts: str | None, seconds: float | None = None) -> str | None:
-        """A message's permalink; None when it was never posted, or Slack does not answer in time."""
-        if ts is None:
-            return None
-        try:
-            return await asyncio.wait_for(self.permalink(channel=channel, ts=ts), seconds or self.look_up_seconds)
-        except (SlackError, TimeoutError):
-            return None
-
     async def respond(
         self,
         response_url: str,

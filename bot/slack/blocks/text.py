@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from bot.domain.check.fields import clean
+from bot.domain.outbox import CheckLinks
 
 FOREIGN_LENGTH = 300
 _LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")
@@ -44,9 +45,15 @@ def person(user: str) -> str:
     return f"<@{user}>"
 
 
-def link_to(ref: str, link: str | None) -> str:
-    """The reference, as a link where there is one."""
-    return f"<{link}|{ref}>" if link else ref
+def link_to(text: str, link: str | None) -> str:
+    """The text, usually a reference, as a link where there is one."""
+    return f"<{link}|{text}>" if link else text
+
+
+def linked(ref: str, links: CheckLinks) -> str:
+    """*K-7F3K2Q (card)*: the reference leads to the thread, the word after it to the card; without a link no word."""
+    card = f" ({link_to('card', links.card)})" if links.card else ""
+    return link_to(ref, links.thread) + card
 
 
 def when(moment: datetime, form: str = "{date_short_pretty} at {time}") -> str:

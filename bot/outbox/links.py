@@ -1,0 +1,87 @@
+"""Links to the messages of a check: its request, in whose thread everything is told, and its card for reviewers.
+
+One object for all that the bot shows, since a message never moves: Slack is asked once for each. What is shown goes out
+without a link where Slack does not answer in time, or no longer knows the message.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bot.domain.check.check import Check
+from bot.domain.outbox import CheckLinks
+from bot.errors import SlackError
+from bot.slack.client import FoundMessage, SlackClient
+from storage import checks, outbox
+from storage.engine.database import Database, Transaction
+
+KEPT = 20_000
+"""Links that are remembered; the oldest are forgotten first."""
+PATIENT_SECONDS = 2.0
+"""How long a message of the outbox waits for its links: it cannot be built again once it is posted."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Links:
+    database: Database
+    slack: SlackClient
+    seconds: float
+    """How long an answer waits for its links, however many they are."""
+    _known: dict[FoundMessage, str] = field(init=False, default_factory=dict)
+
+    async def thread(self, check: Check) -> str | None:
+        """To the request's message. None until it is posted, or while Slack does not answer."""
+        return await self._ask(_request(check), self.seconds)
+
+    async def threads(self, found: Iterable[Check]) -> list[str | None]:
+        """To the message of each of these requests, in their order."""
+        return list(await asyncio.gather(*map(self.thread, found)))
+
+    async def of(
+        self, refs: Iterable[str], *, reader: str | None = None, seconds: float | None = None
+    ) -> Mapping[str, CheckLinks]:
+        """To thread and newest card of each check, by its reference; unknown references are left out.
+
+        A card that one reviewer alone got, by direct message, is linked for that `reader` only.
+        """
+        places = await self.database.read(_places, tuple(dict.fromkeys(refs)), reader)
+        wait = self.seconds if seconds is None else seconds
+        links = await asyncio.gather(*(self._ask(place, wait) for pair in places.values() for place in pair))
+        return {
+            ref: CheckLinks(thread=thread, card=card)
+            for ref, thread, card in zip(places, links[::2], links[1::2], strict=True)
+        }
+
+    async def _ask(self, place: FoundMessage | None, seconds: float) -> str | None:
+        if place is None:
+            return None
+        if place not in self._known:
+            try:
+                link = await asyncio.wait_for(self.slack.permalink(channel=place.channel, ts=place.ts), seconds)
+            except (SlackError, TimeoutError):
+                # Not remembered: a channel may be opened to the bot, and Slack be back, a moment later.
+                return None
+            if len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[place] = link
+        return self._known[place]
+
+
+def _request(check: Check) -> FoundMessage | None:
+    return FoundMessage(channel=check.channel, ts=check.message_ts) if check.message_ts is not None else None
+
+
+def _places(
+    tx: Transaction, refs: Iterable[str], reader: str | None
+) -> dict[str, tuple[FoundMessage | None, FoundMessage | None]]:
+    found = filter(None, (checks.find(tx, ref) for ref in refs))
+    return {check.ref: (_request(check), _card(tx, check, reader)) for check in found}
+
+
+def _card(tx: Transaction, check: Check, reader: str | None) -> FoundMessage | None:
+    """Of this round: a card of an earlier one only says that it is over."""
+    for card in reversed(outbox.cards(tx, check.ref, check.round)):
+        is_open_to_them = card.destination[0] not in "UW" or card.destination == reader
+        if is_open_to_them and card.channel is not None and card.ts is not None:
+            return FoundMessage(channel=card.channel, ts=card.ts)
+    return None
