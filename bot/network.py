@@ -5,6 +5,7 @@ libraries below would otherwise read the environment by a rule of its own.
 """
 
 import asyncio
+import functools
 import ipaddress
 import re
 import socket
@@ -190,16 +191,27 @@ def _split_port(entry: str) -> tuple[str, int | None]:
 def trusting(ca_file: Path | None) -> ssl.SSLContext:
     """The machine's authorities, with those of a file in addition. Raises SettingsFault for a file without any.
 
-    A machine without any, a slim container say, gets the list that httpx brings along.
+    A machine without any, a slim container say, gets the list that httpx brings along. Without a file it is the same
+    context each time, since reading the machine's list takes 25 ms: change nothing in it.
     """
-    context = ssl.create_default_context() if _machine_has_authorities() else httpx.create_ssl_context(trust_env=False)
-    if ca_file is not None:
-        load_authorities(context, ca_file)
-        # What many private authorities are made like: an intermediate handed out alone, and without the key
-        # identifiers that Python asks for from 3.13 on. Signatures, names and dates are verified all the same.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    paths = ssl.get_default_verify_paths()
+    if ca_file is None:
+        return _shared(paths)
+    context = _of_the_machine(paths)
+    load_authorities(context, ca_file)
+    # What many private authorities are made like: an intermediate handed out alone, and without the key
+    # identifiers that Python asks for from 3.13 on. Signatures, names and dates are verified all the same.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def _of_the_machine(paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    has_any = bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).iterdir()))
+    return ssl.create_default_context() if has_any else httpx.create_ssl_context(trust_env=False)
+
+
+_shared = functools.cache(_of_the_machine)
 
 
 def load_authorities(context: ssl.SSLContext, ca_file: Path) -> None:
@@ -215,11 +227,6 @@ def load_authorities(context: ssl.SSLContext, ca_file: Path) -> None:
         raise SettingsFault(f"KYC_CA_FILE: {ca_file} holds a certificate that is damaged") from fault
     except OSError as fault:
         raise SettingsFault(f"KYC_CA_FILE: {ca_file} cannot be read ({fault.strerror})") from fault
-
-
-def _machine_has_authorities() -> bool:
-    paths = ssl.get_default_verify_paths()
-    return bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).iterdir()))
 
 
 def why_unreachable(fault: BaseException) -> str | None:
