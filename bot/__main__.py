@@ -317,6 +317,7 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
     from bot.runtime.factory import read_tables
     from bot.settings import ReportSettings
     from bot.slack.blocks import summary
+    from bot.slack.blocks.summary_numbers import DisplayNames
 
     settings, now = _load(ReportSettings), datetime.now(UTC)
     today = now.astimezone(settings.zone).date()
@@ -333,8 +334,8 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
         return
     with _exit_on_fault():
         _codes, id_types = read_tables(settings)
-    names = summary.DisplayNames(subject=id_types.subject, country=id_types.country_name, person=str)
-    said = summary.message(report, names, summary.SummaryContext(today=today, zone=settings.timezone))
+    names = DisplayNames(subject=id_types.subject, country=id_types.country_name, person=str)
+    said = summary.whole(report, names, summary.SummaryContext(today=today, zone=settings.timezone))
     for line in summary.lines_of(said):
         click.echo(line)
 

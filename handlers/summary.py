@@ -12,7 +12,8 @@ from bot.errors import Refused
 from bot.reporting.summaries import SummaryAnswer
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private, refusals, summary
-from bot.slack.blocks.summary import DisplayNames, SummaryContext
+from bot.slack.blocks.summary import SummaryContext
+from bot.slack.blocks.summary_numbers import DisplayNames
 from bot.slack.blocks.text import person
 from handlers.replies import reply
 
@@ -35,7 +36,7 @@ async def _answer(bot: Bot, user: str, typed: str) -> Message:
 def _figures(bot: Bot, answer: SummaryAnswer) -> Message:
     # Seen by one person alone, a mention calls nobody.
     names = DisplayNames(subject=bot.id_types.subject, country=bot.id_types.country_name, person=person)
-    return summary.message(answer.report, names, SummaryContext(today=answer.today, zone=bot.settings.timezone))
+    return summary.whole(answer.report, names, SummaryContext(today=answer.today, zone=bot.settings.timezone))
 
 
 async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[Message]) -> None:

@@ -22,7 +22,7 @@ _QUIET = "#666666"
 STYLES = {
     "approved": ("#0072B2", ""),
     "rejected": ("#D55E00", "//"),
-    "without result": ("#999999", "xx"),
+    "no result": ("#999999", "xx"),
     "other photos": ("#CC79A7", ".."),
     "cancelled": ("#DDDDDD", ""),
     "still open": ("#F0E442", "\\\\"),

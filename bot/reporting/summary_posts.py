@@ -4,7 +4,7 @@ A post's payload names a request and no figures, so a late summary has the figur
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,7 +19,9 @@ from bot.outbox.builders import Builders, File
 from bot.reporting import chart, report_reader
 from bot.reporting.chart import Bar, Chart
 from bot.slack.blocks import summary
-from bot.slack.blocks.summary import DisplayNames, SummaryContext
+from bot.slack.blocks.summary import SummaryContext
+from bot.slack.blocks.summary_details import GROUPS
+from bot.slack.blocks.summary_numbers import DisplayNames, checks, percent
 from bot.slack.blocks.text import foreign
 from bot.slack.client import SlackClient
 from storage import outbox
@@ -56,17 +58,18 @@ class SummaryPosts(Process):
 
     async def _summary(self, post: Post) -> Message:
         report = (await self.database.read(self._gather, post)).report
-        names = await self._names(group.key[0] for group in report.figures.by_requester[: summary.GROUPS])
-        return summary.message(report, self._display_names(names), self._summary_context(post, report))
+        return summary.message(report, self._display_names({}), self._summary_context(post, report))
 
     async def _older(self, post: Post) -> Message:
         report, payload = (await self.database.read(self._gather, post)).report, post.payload
         return summary.older(report, unit=payload["unit"], count=int(payload["count"]), today=self.today())
 
     async def _file(self, post: Post) -> File | None:
-        return await self.file(post, await self.database.read(self._gather, post))
+        found = await self.database.read(self._gather, post)
+        named = found.report.figures.by_requester[:GROUPS] if post.kind is PostKind.SUMMARY_CSV else ()
+        return await self.file(post, found, await self._names(group.key[0] for group in named))
 
-    async def file(self, post: Post, found: SummaryPostData) -> File | None:
+    async def file(self, post: Post, found: SummaryPostData, people: Mapping[str, str]) -> File | None:
         """The picture or the table; None when there is no thread for it, or no check to report."""
         report, opening = found.report, found.opening
         if opening is None or opening.ts is None or opening.channel is None or not report.figures.asked:
@@ -77,7 +80,7 @@ class SummaryPosts(Process):
         context = self._summary_context(post, report)
         if post.kind is PostKind.SUMMARY_CSV:
             data, kind, alt_text = csv_bytes(COLUMNS, table(report)), "csv", ""
-            comment = "The same figures as a table, with every group and reason."
+            comment = summary.file_comment(report, self._display_names(people))
         else:
             # Drawing takes a second of a processor: not on the loop that answers Slack.
             data, kind = await asyncio.to_thread(chart.draw, self._chart(report)), "png"
@@ -100,7 +103,7 @@ class SummaryPosts(Process):
             today=self.today(), late_since=due if is_late else None, by=by, zone=self.settings.timezone
         )
 
-    def _display_names(self, people: dict[str, str]) -> DisplayNames:
+    def _display_names(self, people: Mapping[str, str]) -> DisplayNames:
         return DisplayNames(
             subject=self.id_types.subject,
             country=self.id_types.country_name,
@@ -123,7 +126,7 @@ class SummaryPosts(Process):
 
     def _chart(self, report: Report) -> Chart:
         f, today = report.figures, self.today()
-        rate = summary.percent(f.approval)
+        rate = percent(f.approval)
         only = summary.narrowed(report, self._display_names({}))
         unit = report.period.kind.value
         # The parts of the other days' columns are named too.
@@ -132,7 +135,7 @@ class SummaryPosts(Process):
         return Chart(
             title=f"KYC, {name(report.period, today)}",
             subtitle=" · ".join(
-                filter(None, (only, summary.checks(f.asked), f"approval rate {rate}" if rate else "too few for a rate"))
+                filter(None, (only, checks(f.asked), f"approval rate {rate}" if rate else "too few for a rate"))
             ),
             counts=[(what, count) for what, count in _parts(f) if what in shown],
             bars=[
@@ -140,7 +143,7 @@ class SummaryPosts(Process):
                     label=summary.short(period),
                     asked=figures.asked,
                     parts=_parts(figures),
-                    rate=summary.percent(figures.approval),
+                    rate=percent(figures.approval),
                 )
                 for period, figures in report.series
             ],
@@ -152,7 +155,7 @@ def _parts(f: Figures) -> list[tuple[str, int]]:
     return [
         ("approved", f.approved),
         ("rejected", f.rejected),
-        ("without result", f.failed),
+        ("no result", f.failed),
         ("other photos", f.new_photos),
         ("cancelled", f.cancelled),
         ("still open", f.open),

@@ -11,7 +11,7 @@ from bot.slack.blocks import find, ids, kit, review
 from bot.slack.blocks.find import CheckRow
 from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.status import subject, verdict_name
-from bot.slack.blocks.summary import percent
+from bot.slack.blocks.summary_numbers import percent
 from bot.slack.blocks.text import link_to, person, took
 
 NO_ROLE = "You have no part in checks here yet. Ask {person} to add you, if you should have."

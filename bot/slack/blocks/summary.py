@@ -1,40 +1,25 @@
-"""The text of the managers' summary: figures, times, what is open, and short lists; the file has the rest."""
+"""The managers' summary: ten seconds on a phone; the rest is in its thread (`summary_details`) and in the file."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from bot.domain.outbox import Message
-from bot.domain.reporting.figures import REVIEWER, DurationStats, FigureGroup, Figures, Rate, Report, WaitingCheck
+from bot.domain.reporting.figures import Figures, Report
 from bot.domain.reporting.periods import DAY, Period, PeriodKind, name
-from bot.domain.results.codes import ResultStory
-from bot.domain.review.review import REASONS, Decision
-from bot.slack.blocks import ids, kit, words
-from bot.slack.blocks.text import counted, cut, foreign, person, quoted, spoken, took, when
+from bot.slack.blocks import ids, kit, summary_needs
+from bot.slack.blocks.summary_details import GROUPS, NAME, details
+from bot.slack.blocks.summary_numbers import DisplayNames, before, checks, counts, four_numbers, percent, rate_text
+from bot.slack.blocks.text import cut, person, quoted, sentence, spoken, when
 
-SOON = "Many checks: I am adding them up, the figures follow here in a moment."
+SOON = "Adding up many checks. The figures appear here in a moment."
 ALT_LENGTH = 1000
 """Slack's limit for a picture."""
+NUMBERS_BLOCK = "summary_numbers"
+"""The picture goes below it."""
 
-GROUPS = 6
-"""As many are named; the file names all."""
-_NAME = 75
-_REASONS = 5
-_REVIEWS = 5
-_ZERO = timedelta(0)
 _MOST = 2900
 """Of a section's 3,000 characters."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisplayNames:
-    subject: Callable[[str, str], str]
-    """A country and an ID type, as plain text."""
-    country: Callable[[str], str]
-    """A country by its code, as plain text."""
-    person: Callable[[str], str]
-    """A requester, in mrkdwn. In a channel without a mention: nobody is called by a summary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,36 +35,59 @@ class SummaryContext:
 
 
 def message(report: Report, names: DisplayNames, about: SummaryContext) -> Message:
-    head = headline(report, names, about)
-    lines = list(_times(report.figures)) if report.figures.asked else []
-    lines += _compared(report, about.today)
-    open_now = _open(report)
-    sections = [head, "\n".join(lines), "\n".join([*open_now, *_reviews(report)]), *_lists(report, names)]
-    blocks = [kit.section(cut(text, _MOST)) for text in sections if text]
+    """What needs the reader, four numbers and the outcomes; for a channel, with a thread for the rest."""
+    thread = "More in the thread · " if report.figures.asked else ""
+    return _message(report, names, about, more=[], foot=f"{thread}{_foot(report, about)}")
+
+
+def whole(report: Report, names: DisplayNames, about: SummaryContext) -> Message:
+    """The same with the details below it, where there is no thread for them."""
+    return _message(report, names, about, more=details(report, names), foot=_foot(report, about))
+
+
+def _message(report: Report, names: DisplayNames, about: SummaryContext, *, more: list[str], foot: str) -> Message:
+    needs = summary_needs.needs(report, names)
+    numbers = four_numbers(report) if report.figures.asked else []
+    head, body = title(report, names, about), _body(report, about)
+    fields = [kit.named(NUMBERS_BLOCK, kit.fields(*map(kit.mrkdwn, numbers)))] if numbers else []
+    below = [kit.divider(), *(kit.section(cut(text, _MOST)) for text in more)] if more else []
+    read = [*(number.replace("\n", ": ") for number in numbers), body, *needs.rest, *more, foot]
     return Message(
-        text=cut(spoken(" ".join([head, *lines, *open_now])), _MOST),
-        blocks=[*blocks, kit.small_mrkdwn(_foot(report, about))],
+        text=cut(" ".join([f"{needs.spoken} {head}.", *(sentence(spoken(text)) for text in read)]), _MOST),
+        blocks=[kit.header(head), *needs.blocks, *fields, kit.section(body), *below, kit.small_mrkdwn(foot)],
     )
+
+
+def file_comment(report: Report, names: DisplayNames) -> str:
+    """Goes with the file: what the message leaves out, in mrkdwn."""
+    opening = "The same figures as a table, with every group and reason."
+    return cut("\n\n".join([opening, *details(report, names)]), _MOST)
+
+
+def title(report: Report, names: DisplayNames, about: SummaryContext) -> str:
+    """KYC, Monday 21 November so far, Ghana only; plain text."""
+    so_far = " so far" if report.is_running else ""
+    only = f", {quoted(filtered, NAME)} only" if (filtered := narrowed(report, names)) else ""
+    return f"KYC, {name(report.period, about.today)}{so_far}{only}"
+
+
+def _body(report: Report, about: SummaryContext) -> str:
+    f = report.figures
+    if f.asked:
+        return f"{' · '.join(counts(f))}."
+    decided = f" {checks(f.decided)} of other days decided." if f.decided else ""
+    return f"{_quiet(report, about)}{decided}"
 
 
 def headline(report: Report, names: DisplayNames, about: SummaryContext) -> str:
-    """KYC, Monday 21 November — 48 checks: 39 approved, 5 rejected. Approval rate 89 % (last Monday 84 %)."""
-    f = report.figures
-    so_far = " so far" if report.is_running else ""
-    only = f", {foreign(filtered, _NAME)} alone" if (filtered := narrowed(report, names)) else ""
-    title = f"*KYC, {name(report.period, about.today)}{so_far}{only}*"
-    decided = f" {checks(f.decided)} of other days decided." if f.decided and not f.asked else ""
+    """KYC, Monday 21 November: 48 checks: 39 approved, 5 rejected. Approval rate 89 % (last Monday 84 %)."""
+    f, head = report.figures, title(report, names, about)
     if not f.asked:
-        return f"{title} — {_quiet(report, about)}{decided}"
-    before = ""
+        return f"{head}: {_body(report, about)}"
+    than = ""
     if report.previous and (rate := report.previous[1].approval).value is not None:
-        before = f" ({_before(report)} {percent(rate)})"
-    rate_text = "Approval rate " + (
-        percent(f.approval)
-        if f.approval.value is not None
-        else f"not shown: {'fewer than 5' if f.approval.whole else 'none'} decided"
-    )
-    return f"{title} — {checks(f.asked)}: {', '.join(_counts(f))}. {rate_text}{before}."
+        than = f" ({before(report)} {percent(rate)})"
+    return f"{head}: {checks(f.asked)}: {', '.join(counts(f))}. {rate_text(f.approval)}{than}."
 
 
 def narrowed(report: Report, names: DisplayNames) -> str:
@@ -92,190 +100,46 @@ def narrowed(report: Report, names: DisplayNames) -> str:
 
 def _quiet(report: Report, about: SummaryContext) -> str:
     if report.is_running:
-        return "nobody has asked for a check yet."
+        return "Nobody has asked for a check yet."
     if report.period.kind is PeriodKind.DAY and report.period.last == about.today - DAY:
         return "Yesterday nobody asked for a check."
-    return "nobody asked for a check."
+    return "Nobody asked for a check."
 
 
 def older(report: Report, *, unit: str, count: int, today: date) -> Message:
     """One line for the days, weeks or months of a long stop, instead of a summary for each."""
     period = report.period
     dates = f"{period.first.isoformat()}..{period.last.isoformat()}"
-    earlier = f"{count} earlier {unit}{'s are' if count > 1 else ' is'}"
+    earlier = f"{count} earlier {unit}{'s' if count > 1 else ''} in one line"
     text = (
-        f"{earlier} not told one by one: {name(period, today)}, {checks(report.figures.asked)} in all. "
-        f"`/kyc summary {dates}` shows them."
+        f"{earlier}: {name(period, today)}, {checks(report.figures.asked)} in all. "
+        f"To see the figures, type `/kyc summary {dates}`."
     )
     return kit.text_message(text)
-
-
-def checks(count: int) -> str:
-    return f"{count} check" if count == 1 else f"{count} checks"
-
-
-def _counts(f: Figures | FigureGroup) -> list[str]:
-    rest = ((f.new_photos, "in need of other photos"), (f.cancelled, "cancelled")) if isinstance(f, Figures) else ()
-    decided = ((f.approved, "approved"), (f.rejected, "rejected"), (f.failed, "without result"))
-    return counted(*decided, *rest, (f.open, "still open"))
-
-
-def percent(rate: Rate) -> str:
-    """89 %, never broken between lines; nothing of fewer than five."""
-    return "" if rate.value is None else f"{int(rate.value * 100 + 0.5)}\N{NO-BREAK SPACE}%"
-
-
-def _before(report: Report) -> str:
-    assert report.previous is not None
-    return {
-        PeriodKind.DAY: f"last {report.previous[0].first:%A}",
-        PeriodKind.WEEK: "the week before",
-        PeriodKind.MONTH: "the month before",
-        PeriodKind.RANGE: f"the {report.period.days} days before",
-    }[report.period.kind]
-
-
-def _times(f: Figures) -> Iterator[str]:
-    if f.final.n:
-        line = _spread("Half were done", "Done", f.final)
-        reviews = [
-            f"{who} took {took(span.median or _ZERO)} in the middle"
-            for who, span in (("human review at Smile ID", f.smile_review), ("our reviewers", f.reviewers))
-            if span.n
-        ]
-        yield f"{line}{'; ' if reviews else ''}{', '.join(reviews)}."
-    if f.machine.n:
-        yield f"Smile ID's machine: {_spread('half', 'a result', f.machine)}."
-    if f.first_pass.value is not None:
-        yield f"Approved at the first attempt: {percent(f.first_pass)} of the {f.first_pass.whole} persons decided."
-    if open_questions := _assurance(f):
-        yield f"Among Smile ID's approvals: {', '.join(open_questions)}."
-    if f.reviewer_approval.whole:
-        yield f"Reviewers decided {checks(f.reviewer_approval.whole)}, {f.reviewer_approval.part} of them approved."
-
-
-def _assurance(f: Figures) -> list[str]:
-    return counted(
-        (f.assurance.record_differs, "where the authority's record differs from what was entered"),
-        (f.assurance.record_partly, "where it matches in part"),
-        (f.assurance.record_not_compared, "where no name was compared"),
-        (f.assurance.liveness_not_proven, "without proof of life"),
-    )
-
-
-def _spread(half: str, single: str, times: DurationStats) -> str:
-    """A single check has no half."""
-    if times.n == 1:
-        return f"{single} within {took(times.median or _ZERO)}"
-    return f"{half} within {took(times.median or _ZERO)}, 95 in 100 within {took(times.p95 or _ZERO)}"
-
-
-def _compared(report: Report, today: date) -> list[str]:
-    parts = []
-    if report.previous:
-        parts.append(f"{_before(report)} {checks(report.previous[1].asked)}")
-    if mean := report.mean:
-        unit = report.period.kind.value
-        rate = f", approval rate {percent(mean.approval)}" if mean.approval.value is not None else ""
-        before = f"the {mean.periods} {unit}s before" if mean.periods > 1 else f"the {unit} before"
-        parts.append(f"mean of {before} {mean.asked:.1f}{rate}")
-    return [f"For comparison: {'; '.join(parts)}."] if parts else []
-
-
-def _open(report: Report) -> list[str]:
-    backlog = report.backlog
-    if backlog.oldest is None:
-        return ["Nothing is open now."]
-    long = sum(backlog.ages[3:])
-    more = f", {_of(long, backlog.open)}for more than a day" if long else ""
-    return [f"Open now: {backlog.open}{more}. Oldest: {_waiting(backlog.oldest)}."]
-
-
-def _of(part: int, whole: int) -> str:
-    """*all of them*, *16 of them*; nothing for a single one."""
-    return f"{'all' if part == whole else part} of them " if whole > 1 else ""
-
-
-def _waiting(waiting: WaitingCheck) -> str:
-    """Reference, how long, and *in human review at Smile ID*, *results differ* …"""
-    reason = waiting.reason
-    where = words.REVIEW_NAMES[reason].partition(": ")[2] if reason else "not yet decided by Smile ID"
-    return f"{waiting.ref}, {took(waiting.waited)}, {where}"
-
-
-def _reviews(report: Report) -> list[str]:
-    """In review, oldest first; how many are over their time."""
-    review = report.backlog.review
-    if not review:
-        return []
-    over = report.backlog.over
-    late = f", {_of(over, len(review)) if over else 'none '}over {took(report.review_due)}"
-    lines = [f"*In review*: {len(review)}{late}"]
-    lines += [f"• {_waiting(w)}{' (over its time)' if w.over else ''}" for w in review[:_REVIEWS]]
-    return [*lines, *_more(len(review) - _REVIEWS)]
-
-
-def _lists(report: Report, names: DisplayNames) -> Iterator[str]:
-    f = report.figures
-    if f.asked:
-        yield _groups("By country and ID type", f.by_type, lambda key: foreign(names.subject(*key), _NAME))
-    for title, reasons in (("Rejected because", f.rejections), ("Without result because", f.failures)):
-        if reasons:
-            shown = "; ".join(f"{foreign(because(why), 120)} ({n})" for why, n in reasons[:_REASONS])
-            more = f"; {len(reasons) - _REASONS} more reasons in the file" if len(reasons) > _REASONS else ""
-            yield f"*{title}*: {shown}{more}"
-    if f.asked:
-        yield _groups("By requester", f.by_requester, lambda key: names.person(key[0]))
-
-
-def _groups(title: str, groups: Sequence[FigureGroup], called: Callable[[tuple[str, ...]], str]) -> str:
-    lines = [f"*{title}*"]
-    for group in groups[:GROUPS]:
-        rate = f"; approval rate {percent(group.approval)}" if group.approval.value is not None else ""
-        # The register belongs to an ID type, and is no matter of who asked.
-        is_type = len(group.key) > 1
-        away = f"; register unavailable {group.register_away} ×" if is_type and group.register_away else ""
-        lines.append(
-            f"• {called(group.key)}: {group.asked} asked, {', '.join(_counts(group)) or 'none kept'}{rate}{away}"
-        )
-    return "\n".join([*lines, *_more(len(groups) - GROUPS)])
-
-
-def _more(count: int) -> list[str]:
-    return [f"and {count} more in the file"] if count > 0 else []
-
-
-def because(why: str) -> str:
-    """A reason in the words of the results, without the verdict before it."""
-    if why.startswith(REVIEWER):
-        key = why.removeprefix(REVIEWER)
-        reason = REASONS[Decision.REJECTED].get(key, key.replace("_", " "))
-        return f"a reviewer: {reason}" if reason else "a reviewer decided so"
-    story = words.STORIES.get(ResultStory(why)) if why in set(ResultStory) else words.FAILURES.get(why)
-    if story is None:
-        return why.replace("_", " ") or "no reason recorded"
-    return story.name.partition(" — ")[2] or story.name
 
 
 def _foot(report: Report, about: SummaryContext) -> str:
     parts = []
     if about.late_since is not None:
-        parts.append(f"Told late: it was due {when(about.late_since)}")
+        parts.append(f"Posted late: due {when(about.late_since)}")
     if about.by:
         parts.append(f"Shared by {person(about.by)}")
-    parts.append(f"As known {when(report.as_of)}")
-    parts.append(f"Days of {about.zone}")
+    parts.append(f"Updated {when(report.as_of, '{time}')}")
+    parts.append(f"Time zone: {_city(about.zone)}")
     return " · ".join(parts)
+
+
+def _city(zone: str) -> str:
+    return zone.rpartition("/")[2].replace("_", " ")
 
 
 def alt_text(report: Report, names: DisplayNames, about: SummaryContext) -> str:
     """A description of the picture for people who cannot see it."""
-    plain_names = DisplayNames(subject=names.subject, country=names.country, person=str)
-    lines = [spoken(headline(report, plain_names, about))]
+    lines = [headline(report, names, about)]
     if len(report.series) > 1:
         shown = "; ".join(f"{short(p)}: {_bar(f)}" for p, f in report.series)
         lines.append(f"Checks asked and approval rate by {report.period.kind.value}: {shown}.")
-    groups = [f"{quoted(names.subject(*g.key), _NAME)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
+    groups = [f"{quoted(names.subject(*g.key), NAME)} {g.asked}" for g in report.figures.by_type[:GROUPS]]
     lines.append(f"By country and ID type: {', '.join(groups)}.")
     return cut(" ".join(lines), ALT_LENGTH)
 
@@ -316,5 +180,10 @@ def shared(where: str, *, with_chart: bool) -> str:
 
 def lines_of(message: Message) -> list[str]:
     """A message as plain lines, for a terminal."""
-    texts = [str(block["text"]["text"]) for block in message.blocks if block["type"] == "section"]
+    texts = [text for block in message.blocks if block["type"] in ("header", "section") for text in _texts(block)]
     return [line for text in texts for line in spoken(text).split("\n")]
+
+
+def _texts(block: kit.Block) -> list[str]:
+    """A field takes one line: the number and its trend."""
+    return [str(f["text"]).replace("\n", ": ") for f in block.get("fields", ())] or [str(block["text"]["text"])]

@@ -18,7 +18,8 @@ from bot.outbox.builders import File
 from bot.reporting.summary_posts import SummaryPostData, SummaryPosts
 from bot.settings import Settings
 from bot.slack.blocks import summary
-from bot.slack.blocks.summary import DisplayNames, SummaryContext
+from bot.slack.blocks.summary import SummaryContext
+from bot.slack.blocks.summary_numbers import DisplayNames
 from bot.slack.client import SlackClient
 from storage.engine.database import Database
 from tests.pictures.people import AMINA, MUSA, NOW, PEOPLE, REMI, SUMMARIES, ZOLA, ZONE
@@ -90,7 +91,7 @@ def of_day(day: date = DAY, *, as_of: datetime = MORNING, country: str | None = 
 def _files(kind: PostKind) -> File:
     """As the outbox builds it: the picture, and the table."""
     settings = Settings.model_construct(timezone="Africa/Lagos", summary_time=time(8))
-    # It speaks to Slack for people's names only, and no file holds any.
+    # It speaks to Slack for people's names only, which are given here.
     saying = SummaryPosts(
         database=cast("Database", None),
         access=cast("Access", None),
@@ -101,7 +102,7 @@ def _files(kind: PostKind) -> File:
         rng=random.Random(1),
     )
     opening = _post(PostKind.SUMMARY)
-    found = asyncio.run(saying.file(_post(kind), SummaryPostData(report=of_day(), opening=opening)))
+    found = asyncio.run(saying.file(_post(kind), SummaryPostData(report=of_day(), opening=opening), PEOPLE))
     assert found is not None
     return found
 
@@ -157,15 +158,15 @@ def _told() -> Iterator[Scene]:
 def _asked_for() -> Iterator[Scene]:
     running = of_day(DAY, as_of=datetime(2026, 11, 21, 9, tzinfo=UTC), country="GH")
     told = SummaryContext(today=DAY, zone="Africa/Lagos")
-    said = summary.message(running, _NAMES, told)
+    whole = summary.whole(running, _NAMES, told)
     yield Scene(
         caption="/kyc summary of a day that still runs, of one country",
-        shows=summary.with_button(said, value={"kind": "day"}, with_chart=True),
+        shows=summary.with_button(whole, value={"kind": "day"}, with_chart=True),
         place=Place.PRIVATE,
     )
     yield Scene(
         caption="The same once it was shared",
-        shows=summary.with_line(said, summary.shared(SUMMARIES, with_chart=True)),
+        shows=summary.with_line(whole, summary.shared(SUMMARIES, with_chart=True)),
         place=Place.PRIVATE,
     )
     shared = summary.message(of_day(country="KE"), _NAMES, replace(_TOLD, by=ZOLA))

@@ -68,7 +68,7 @@ async def test_thirty_checks_of_two_days_are_played_through_the_bot(took: Took) 
         assert sum("Claimed by @remi" in card for card in cards) == 1
         (summary,) = roots(world, SUMMARIES)
         assert f"{checks(YESTERDAY)} checks" in summary
-        assert "Told late" not in summary
+        assert "Posted late" not in summary
         assert all(world.slack.person(user).home is not None for user in (AMINA, REMI))
         assert f"{checks(YESTERDAY)} checks" in world.slack.ephemerals(NIA)[0].text
         assert "approved" in world.slack.plain(world.slack.ephemerals(TUNDE)[0]).lower()

@@ -1,0 +1,87 @@
+"""What of a summary needs its reader: reviews over their time, the oldest first, each a link."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.reporting.figures import Report, WaitingCheck
+from bot.slack.blocks import kit, words
+from bot.slack.blocks.kit import Block
+from bot.slack.blocks.summary_details import more_in_file
+from bot.slack.blocks.summary_numbers import DisplayNames, checks
+from bot.slack.blocks.text import took
+
+_SHOWN = 5
+"""Reviews that are named; the file names all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    spoken: str
+    """For a notification: what happened, the reference and what to do with it; plain text."""
+    rest: Sequence[str]
+    """The lines below the first, in mrkdwn."""
+    blocks: Sequence[Block]
+
+
+def named(report: Report) -> list[WaitingCheck]:
+    """The checks that a summary names: the longest over its time in review first, and the oldest of all."""
+    over = [waiting for waiting in report.backlog.review if waiting.over][:_SHOWN]
+    oldest = report.backlog.oldest
+    return over if oldest is None or any(oldest.ref == waiting.ref for waiting in over) else [*over, oldest]
+
+
+def needs(report: Report, names: DisplayNames) -> Needs:
+    verdict, found = _verdict(report), named(report)
+    if not found:
+        return Needs(
+            spoken=f"{verdict}, no check is open.",
+            rest=[],
+            blocks=[kit.section(f"*{verdict}* · no check is open")],
+        )
+    first, rest = found[0], [*_by_reason(found[1:], names), *more_in_file(report.backlog.over - _SHOWN)]
+    asks = "Open" if report.backlog.over else "Oldest:"
+    # With a button too: not everybody who reads this is in the channel that the link leads to.
+    row = kit.row(
+        f"*{verdict}*\nOldest: {_waiting(first, names.check(first.ref))}\n{_standing(report)}",
+        first.ref,
+    )
+    return Needs(
+        spoken=f"{verdict}. {asks} {_waiting(first, first.ref)}.",
+        rest=[*rest, _standing(report)],
+        blocks=[row, *([kit.section("\n".join(rest))] if rest else [])],
+    )
+
+
+def _verdict(report: Report) -> str:
+    """*3 reviews over 4 h need you*, *Nothing needs you*."""
+    over, due = report.backlog.over, took(report.review_due)
+    if not over:
+        return "Nothing needs you"
+    return f"1 review over {due} needs you" if over == 1 else f"{over} reviews over {due} need you"
+
+
+def _standing(report: Report) -> str:
+    """All that is open now."""
+    backlog = report.backlog
+    long = sum(backlog.ages[3:])
+    more = f", {long} for more than a day" if long else ""
+    return f"Open now: {checks(backlog.open)}, {len(backlog.review)} in review{more}"
+
+
+def _waiting(waiting: WaitingCheck, called: str) -> str:
+    """K-7F3K2Q, 22 h, in human review at Smile ID"""
+    return f"{called}, {took(waiting.waited)}, {_where(waiting)}"
+
+
+def _where(waiting: WaitingCheck) -> str:
+    reason = waiting.reason
+    return words.REVIEW_NAMES[reason].partition(": ")[2] if reason else "no decision from Smile ID yet"
+
+
+def _by_reason(rest: Sequence[WaitingCheck], names: DisplayNames) -> list[str]:
+    """One line a reason: five alike are no sentence five times."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for waiting in rest:
+        found[_where(waiting)].append(f"{names.check(waiting.ref)} ({took(waiting.waited)})")
+    return [f"{where[0].upper()}{where[1:]}: {', '.join(refs)}" for where, refs in found.items()]
