@@ -340,6 +340,8 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """User ids, user group ids, ids of private channels, or `*`."""
     reviewers: People = _setting("KYC_REVIEWERS", (), example="S0REVIEWERS")
     managers: People = _setting("KYC_MANAGERS", (), example="S0MANAGERS1")
+    viewers: People = _setting("KYC_VIEWERS", (), example="S0SUPPORT01")
+    """They see where every check stands, and nothing personal."""
     admins: People = _setting("KYC_ADMINS", (), example="U0MUSA00001")
     channels: Channels = _setting("KYC_CHANNELS", (), example="C0KYCREQ001")
     """Where checks may be asked; empty: any channel the bot is in, never one shared with other companies."""

@@ -35,7 +35,8 @@ async def open_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
         log.warning("details.not_opened", ref=ref, error=str(closed))
         reply(bot, body, private.answer(private.EXPIRED_DETAILS))
         return
-    bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
+    if view.get("private_metadata") == ref:
+        bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
 
 
 async def push_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:

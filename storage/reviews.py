@@ -20,15 +20,15 @@ _NO_PROPOSAL: Mapping[str, object] = {
 }
 
 
-def find(tx: Transaction, ref: str, round_: int | None = None) -> Review | None:
-    """The review of a round, by default of the one that counts now."""
+def find(tx: Transaction, ref: str, round_: int | None = None, *, sealed: bool = True) -> Review | None:
+    """The review of a round, by default of the one that counts now; with `sealed=False` without anybody's own words."""
     sql = """
         SELECT r.*, (SELECT COUNT(*) FROM review_notes n WHERE n.ref = r.ref AND n.round = r.round) AS notes
         FROM reviews r
         WHERE r.ref = :ref AND r.round = COALESCE(:round, (SELECT v.round FROM verifications v WHERE v.ref = :ref))
         """
     row = tx.row(sql, ref=ref, round=round_)
-    return _review(tx, row) if row is not None else None
+    return _review(tx, row, sealed=sealed) if row is not None else None
 
 
 def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple[list[Review], int]:
@@ -48,7 +48,9 @@ def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple
     return found, rows[0]["total"] if rows else 0
 
 
-def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -> ReviewDecision | None:
+def decided(
+    tx: Transaction, ref: str, round_: int, number: int | None = None, *, sealed: bool = True
+) -> ReviewDecision | None:
     """One decision, by default the latest of the round."""
     sql = """
         SELECT * FROM decisions WHERE ref = :ref AND round = :round AND (:number IS NULL OR number = :number)
@@ -57,7 +59,7 @@ def decided(tx: Transaction, ref: str, round_: int, number: int | None = None) -
     row = tx.row(sql, ref=ref, round=round_, number=number)
     if row is None:
         return None
-    words = _open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"]))
+    words = _open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"])) if sealed else ""
     return load(ReviewDecision, row, by=row["decided_by"], is_override=bool(row["override"]), words=words)
 
 
@@ -74,10 +76,10 @@ def notes(tx: Transaction, ref: str) -> list[Note]:
     ]
 
 
-def decisions(tx: Transaction, ref: str) -> list[ReviewDecision]:
-    """Every decision about a check, oldest first."""
+def decisions(tx: Transaction, ref: str, *, sealed: bool = True) -> list[ReviewDecision]:
+    """Every decision about a check, oldest first; with `sealed=False` without the reviewers' own words."""
     rows = tx.rows("SELECT round, number FROM decisions WHERE ref = :ref ORDER BY round, number", ref=ref)
-    found = (decided(tx, ref, row["round"], row["number"]) for row in rows)
+    found = (decided(tx, ref, row["round"], row["number"], sealed=sealed) for row in rows)
     return [one for one in found if one is not None]
 
 
@@ -288,7 +290,7 @@ def _open_seal(tx: Transaction, sealed: bytes | None, place: str) -> str:
     return tx.sealer.open(sealed, place=place) if sealed is not None else ""
 
 
-def _review(tx: Transaction, row: sqlite3.Row) -> Review:
+def _review(tx: Transaction, row: sqlite3.Row, *, sealed: bool) -> Review:
     proposal = None
     if row["proposed"] is not None:
         proposal = Proposal(
@@ -297,8 +299,7 @@ def _review(tx: Transaction, row: sqlite3.Row) -> Review:
             by=row["proposed_by"],
             at=from_text(row["proposed_at"]),
             is_override=bool(row["proposed_override"]),
-            words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])),
+            words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])) if sealed else "",
         )
-    return load(
-        Review, row, proposal=proposal, decided=decided(tx, row["ref"], row["round"]), is_by_hand=bool(row["by_hand"])
-    )
+    latest = decided(tx, row["ref"], row["round"], sealed=sealed)
+    return load(Review, row, proposal=proposal, decided=latest, is_by_hand=bool(row["by_hand"]))

@@ -379,7 +379,7 @@ def test_an_unknown_time_zone_is_refused_with_an_example(zone: str) -> None:
 
 
 @pytest.mark.parametrize("entry", ["U0AMINA0001", "W0AMINA0001", "S0ANALYSTS1", "C0PRIVATE01", "G0PRIVATE01", "*"])
-@pytest.mark.parametrize("role", ["REQUESTERS", "REVIEWERS", "MANAGERS", "ADMINS"])
+@pytest.mark.parametrize("role", ["REQUESTERS", "REVIEWERS", "MANAGERS", "VIEWERS", "ADMINS"])
 def test_a_role_takes_people_groups_private_channels_and_everybody(role: str, entry: str) -> None:
     assert getattr(load(**{f"KYC_{role}": entry}), role.lower()) == (entry,)
 

@@ -35,7 +35,19 @@ class Role(StrEnum):
     REQUESTER = "requester"
     REVIEWER = "reviewer"
     MANAGER = "manager"
+    VIEWER = "viewer"
+    """Sees the record of every check: states, reasons, times, people of the workspace; nothing personal."""
     ADMIN = "admin"
+
+
+class Sight(StrEnum):
+    """How much of a check somebody sees."""
+
+    WHOLE = "whole"
+    """With the customer's data, masked in Slack as everywhere."""
+    RECORD = "record"
+    """State, reasons, times, who asked and who decided, the thread. Nothing that is sealed is opened for it."""
+    NOTHING = "nothing"
 
 
 class Permission(StrEnum):
@@ -89,6 +101,7 @@ class Access:
             Role.REQUESTER: self.settings.requesters,
             Role.REVIEWER: self.settings.reviewers,
             Role.MANAGER: self.settings.managers,
+            Role.VIEWER: self.settings.viewers,
             Role.ADMIN: self.settings.admins,
         }
         self._people = LookupCache("person", self._look_up_person, now)
@@ -128,8 +141,19 @@ class Access:
         """Whether somebody is an active full member of our workspace, with or without a role."""
         return await self._decide(user, [EVERYBODY])
 
+    async def sight(self, user: str, requester: str) -> Sight:
+        """How much of a check a person sees; raises Refused where Slack does not say in time who they are."""
+        not_sure = Refused(Refusal.NOT_SURE)
+        if (await self.may_see(user, requester)).settled(not_sure):
+            return Sight.WHOLE
+        return Sight.RECORD if (await self.sees_records(user)).settled(not_sure) else Sight.NOTHING
+
+    async def sees_records(self, user: str) -> Permission:
+        """Whether a person may see the record of every check, which names no customer."""
+        return await self.has(user, Role.VIEWER, Role.MANAGER, Role.REVIEWER, Role.ADMIN)
+
     async def may_see(self, user: str, requester: str) -> Permission:
-        """Whether a person may see a check: reviewers and admins any, its requester as long as they are one."""
+        """Whether a person may see all of a check: reviewers and admins any, its requester as long as they are one."""
         own = (Role.REQUESTER,) if user == requester else ()
         return await self.has(user, Role.REVIEWER, Role.ADMIN, *own)
 

@@ -7,24 +7,26 @@ from typing import Any
 
 import structlog
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission, Role, Sight
 from bot.access.process import Process
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.references import parse_reference
 from bot.domain.check.request import FileInfo, check_file
 from bot.domain.check.states import FINAL, State
+from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.record_match import RecordMatch
-from bot.domain.review.review import Decision, Note, ReviewDecision, runs_again
+from bot.domain.review.review import Decision, Note, Review, ReviewDecision, runs_again
 from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
-from bot.slack.blocks import private, review
+from bot.slack.blocks import private, record, review
 from bot.slack.blocks.form import AttachedPhoto
 from bot.slack.blocks.refusals import plain_sentence
 from bot.slack.client import SlackClient
 from bot.smile_id.interface import Authority, SmileID
 from bot.submission import lifecycle
 from storage import attempts, audit, checks, receipts, reviews
+from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,13 @@ _AUTHORITY = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    check: Check
+    review: Review | None
+    decisions: Sequence[ReviewDecision]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class CheckDetails(Process):
     slack: SlackClient
@@ -50,9 +59,11 @@ class CheckDetails(Process):
         """The status of one check. Raises Refused."""
         if not typed.strip():
             return private.answer(private.NO_REF)
-        check = await self._get_visible(user, parse_reference(typed) or typed)
-        link = await self.links.thread(check)
-        return private.status(check, self.id_types.find(check.country, check.id_type), link=link)
+        ref = parse_reference(typed) or typed
+        sight = await self._sight(user, ref, Refused(Refusal.UNKNOWN_REF, ref=ref))
+        found = await self.database.read(_read, ref, sealed=sight is Sight.WHOLE)
+        link = await self.links.thread(found.check)
+        return record.status(found.check, self._entry(found.check), found.review, link=link, whole=sight is Sight.WHOLE)
 
     async def to_run_again(self, user: str, ref: str) -> Check:
         """A check that this person may run again now. Raises Refused."""
@@ -107,10 +118,37 @@ class CheckDetails(Process):
         )
 
     async def details(self, user: str, ref: str) -> dict[str, Any]:
-        """The Details modal without photo links; audits that it was opened. Raises Refused."""
-        check = await self._get_visible(user, ref, Refused(Refusal.NO_DETAILS))
+        """The Details modal without photo links, or the record; audits that it was opened. Raises Refused.
+
+        The record, for who may know of the check and not of the customer, has no `private_metadata`.
+        """
+        refusal = Refused(Refusal.NO_DETAILS)
+        if await self._sight(user, ref, refusal) is Sight.RECORD:
+            return await self._record(user, ref)
+        check = await self._get_visible(user, ref, refusal)
         await self.database.write(audit.record, at=self.now(), actor=user, act="details.opened", ref=ref)
         return await self._details(user, check, links=None)
+
+    async def _record(self, user: str, ref: str) -> dict[str, Any]:
+        await self.database.write(audit.record, at=self.now(), actor=user, act="record.opened", ref=ref)
+        found = await self.database.read(_read, ref, sealed=False)
+        link = await self.links.thread(found.check)
+        return record.view(found.check, self._entry(found.check), found.review, found.decisions, link=link)
+
+    async def _sight(self, user: str, ref: str, refusal: Refused) -> Sight:
+        """How much of a check this person sees. Raises the same refusal for one that is not there."""
+        # Nothing is opened from its seal before that is known.
+        check = await self.database.read(checks.find, ref, sealed=False)
+        sight = await self.access.sight(user, check.requester if check else "")
+        if sight is Sight.NOTHING and check is not None and user == check.requester:
+            # A former requester: that they lack the role says nothing that they did not know.
+            raise self.access.no_access()
+        if sight is Sight.NOTHING or check is None:
+            raise refusal
+        return sight
+
+    def _entry(self, check: Check) -> IDType | None:
+        return self.id_types.find(check.country, check.id_type)
 
     async def details_with_links(self, user: str, ref: str) -> dict[str, Any]:
         """The same modal with links fetched from Smile ID now, for somebody whom `details` has just let in."""
@@ -156,6 +194,21 @@ class CheckDetails(Process):
             compared=_compared(check, authorities),
             reviewers=review.decisions_and_notes(written),
         )
+
+
+def _read(tx: Transaction, ref: str, *, sealed: bool) -> _Read:
+    return _Read(
+        check=_existing(checks.find(tx, ref, sealed=sealed)),
+        review=reviews.find(tx, ref, sealed=sealed),
+        decisions=reviews.decisions(tx, ref, sealed=sealed),
+    )
+
+
+def _existing(check: Check | None) -> Check:
+    if check is None:
+        # Checks are never deleted.
+        raise LookupError("no such check")
+    return check
 
 
 def _compared(check: Check, authorities: Sequence[Authority]) -> list[private.ComparedField]:

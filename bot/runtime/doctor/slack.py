@@ -175,6 +175,7 @@ class _Workspace:
             Role.REQUESTER: self._settings.requesters,
             Role.REVIEWER: self._settings.reviewers,
             Role.MANAGER: self._settings.managers,
+            Role.VIEWER: self._settings.viewers,
             Role.ADMIN: self._settings.admins,
         }
         parts = await asyncio.gather(

@@ -10,6 +10,7 @@ SHORTCUT_CHECK_MESSAGE = "kyc_check_message"
 
 FORM = "kyc_form"
 DETAILS_VIEW = "kyc_details"
+RECORD_VIEW = "kyc_record"
 
 CHANNEL = "channel"
 COUNTRY = "country"

@@ -18,7 +18,6 @@ from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.results import checklist, smile_id_quote
 from bot.slack.blocks.status import status_name, subject
 from bot.slack.blocks.text import foreign, person, quoted, spoken, when
-from bot.slack.blocks.thread import buttons
 
 _MESSAGES = 15
 """The newest messages; Slack takes 100 blocks and 250 kB in a view."""
@@ -172,12 +171,6 @@ def _photo_links(links: Mapping[str, str] | None) -> list[Block]:
     if not fitting:
         return [kit.small("Smile ID gives no links to the photos now.")]
     return [kit.small("Photos at Smile ID, for a short time:"), *map(kit.small_mrkdwn, fitting)]
-
-
-def status(check: Check, entry: IDType | None, *, link: str | None) -> Message:
-    where = f" · <{link}|open the thread>" if link else ""
-    line = f"*{check.ref}* · {subject(check, entry)} — {status_name(check)}\nAsked {when(check.asked_at)}{where}"
-    return Message(text=line, blocks=[kit.section(line), buttons(check)])
 
 
 def help_text(unknown: str | None = None) -> Message:

@@ -4,10 +4,11 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.sandbox.demo import CHANNEL, settings_for
+from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message, Modal, Person, pings, plain
 from bot.sandbox.smile_id import Fault as SmileFault
 from bot.sandbox.smile_id import SmileIDSandbox
@@ -31,6 +32,8 @@ from tests.patience import GIVE_UP_SECONDS
 pytestmark = pytest.mark.anyio
 
 STRANGER = "U0OTHER0001"
+COLLEAGUES: dict[str, Any] = {"KYC_REQUESTERS": f"{ANALYST},{STRANGER}"}
+"""Who may ask for checks sees nothing of those that others asked for."""
 NO_DETAILS = "Details are for the person who asked, reviewers and admins."
 PERSONAL = {"id_number": "22212345678", "first_name": "Ada-Clearly-Invented", "customer_reference": "CUST-77120"}
 
@@ -83,8 +86,10 @@ async def test_status_gives_the_requester_the_state_and_a_link_to_the_thread(tmp
             f"status\t{ref}",
         ):
             said = await typed(world.analyst, words)
-            assert f"{ref} · Nigeria · BVN ending 678 — Approved" in said
-            assert "open the thread" in said
+            assert said.startswith(f"Approved — face and ID number verified · {ref} (https://")
+            assert "Next: Compare the name in Details before you onboard." in said
+            assert "Nigeria · BVN ending 678 · Smile ID, " in said
+            assert "asked by @amina" in said
             assert "[Details]" in said
         assert PERSONAL["first_name"] not in said
 
@@ -97,7 +102,7 @@ async def test_status_of_somebody_elses_check_is_for_reviewers_and_admins(tmp_pa
 
 
 async def test_others_hear_of_a_check_in_the_same_words_as_of_one_that_does_not_exist(tmp_path: Path) -> None:
-    async with journey(tmp_path, KYC_MANAGERS=STRANGER) as world:
+    async with journey(tmp_path, **COLLEAGUES) as world:
         ref = await finished(world)
         ben = other(world)
         of_this = await typed(ben, f"status {ref}")
@@ -242,7 +247,7 @@ async def test_details_open_by_right_with_everything_held_and_are_recorded(tmp_p
 
 
 async def test_details_are_refused_to_others_in_private_and_nothing_is_shown(tmp_path: Path) -> None:
-    async with journey(tmp_path, KYC_MANAGERS=STRANGER) as world:
+    async with journey(tmp_path, **COLLEAGUES) as world:
         await finished(world)
         said_in_public = len(world.slack.messages(CHANNEL))
         ben = other(world)
@@ -255,7 +260,7 @@ async def test_details_are_refused_to_others_in_private_and_nothing_is_shown(tmp
 
 
 async def test_a_refusal_finds_its_person_also_where_the_channel_cannot_be_answered(tmp_path: Path) -> None:
-    async with journey(tmp_path, KYC_MANAGERS=STRANGER) as world:
+    async with journey(tmp_path, **COLLEAGUES) as world:
         await finished(world)
         ben = other(world)
         world.slack.fail_next("response_url", Fault.status(404))

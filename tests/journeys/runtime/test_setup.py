@@ -41,6 +41,7 @@ ANSWERS = {
     "requesters": "KYC analysts",
     "reviewers": f"1, {REMI}",
     "managers": "",
+    "viewers": "-",
     "admins": "@amina",
     "channels": "#kyc-requests, elsewhere",
     "review channel": REVIEW,

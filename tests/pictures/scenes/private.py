@@ -3,14 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.check.states import State
+from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Source
-from bot.slack.blocks import private
+from bot.slack.blocks import private, record
+from tests.pictures.people import REMI
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, DIFFERS, ENTRY, LINK, RECEIVED_AT, ended, reading
+from tests.slack.blocks.samples import a_review, decided
 
 _AUTHORITY = {
     "Name at the authority": "Ada Chidinma Obi",
@@ -30,12 +32,40 @@ def sheets() -> list[Sheet]:
             title="Status and help",
             line="Answers to `/kyc status` and `/kyc help`, seen by who asked alone.",
             scenes=[
-                _alone("/kyc status of a check that waits", private.status(waiting, ENTRY, link=LINK)),
-                _alone("/kyc status of an approved check", private.status(approved, ENTRY, link=LINK)),
-                _alone("/kyc status of a rejected check, its message gone", private.status(rejected, ENTRY, link=None)),
+                _alone("/kyc status of a check that waits", record.status(waiting, ENTRY, None, link=LINK)),
+                _alone("/kyc status of an approved check", record.status(approved, ENTRY, None, link=LINK)),
+                _alone(
+                    "/kyc status of a rejected check, its message gone", record.status(rejected, ENTRY, None, link=None)
+                ),
                 _alone("/kyc help", private.help_text()),
                 _alone("The form could not open in time", private.try_again("C0KYC")),
                 _alone("/kyc with a word that I do not know", private.help_text("<script>alert(1)</script>")),
+            ],
+        ),
+        Sheet(
+            name="record",
+            title="The record",
+            line="What *Details* shows to viewers and managers: where the check stands, and nothing personal.",
+            scenes=[
+                Scene(
+                    caption="A rejected check",
+                    shows=record.view(replace(rejected, id_info={}), ENTRY, None, link=LINK),
+                ),
+                Scene(
+                    caption="In review, claimed; decided once before",
+                    shows=record.view(
+                        replace(
+                            ended(State.IN_REVIEW, reading(ResultStory.UNKNOWN_CODE)),
+                            id_info={},
+                            reason=ReviewReason.UNKNOWN_CODE,
+                            ended_at=None,
+                        ),
+                        ENTRY,
+                        a_review(claimed_by=REMI),
+                        [decided("", by=REMI)],
+                        link=LINK,
+                    ),
+                ),
             ],
         ),
         Sheet(

@@ -33,6 +33,7 @@ from bot.slack.blocks import (
     form,
     home,
     private,
+    record,
     refusals,
     results,
     review,
@@ -247,7 +248,7 @@ def listing(checks: list[Check], entry: IDType | None, shown: str = "mine") -> M
 def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str, Callable[[], Message]]:
     """Every message that `bot.slack.blocks.private` can build."""
     return {
-        "status": lambda: private.status(check, entry, link=None),
+        "status": lambda: record.status(check, entry, a_review(), link=None),
         "listing": lambda: listing([check] * 10, entry),
         "empty listing": lambda: listing([], entry),
         "help": private.help_text,
@@ -289,6 +290,9 @@ def views(
     return {
         "details": private.details(
             check, entry, [message] * many, photo_links=links, reviewers=review.decisions_and_notes([note] * many)
+        ),
+        "record": record.view(
+            check, entry, a_review(claimed_by=REMI), [decided(text)] * many, link="https://files.example/p"
         ),
         "decide": review.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
         "hand on": review.hand_on_form(check),
