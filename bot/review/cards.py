@@ -1,18 +1,19 @@
 """Builds the posts for reviewers: cards, calls below them, and direct messages to subscribers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.check.check import Check
 from bot.domain.id_types.id_types import IDType
-from bot.domain.outbox import Message, Post, PostKind
+from bot.domain.outbox import CheckLinks, Message, Post, PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.review.review import (
     FOR_REVIEWERS,
     Agreement,
+    Audience,
     Decision,
     ReminderCause,
     Review,
@@ -24,8 +25,8 @@ from bot.domain.review.review import (
 )
 from bot.errors import SlackNotSent
 from bot.outbox.builders import Builders
-from bot.outbox.links import Links
-from bot.slack.blocks import review, words
+from bot.outbox.links import PATIENT_SECONDS, Links
+from bot.slack.blocks import review, review_calls, words
 from bot.slack.blocks.text import person
 from storage import checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
@@ -93,7 +94,8 @@ class ReviewCards(Process):
         title = review.PERSONAL.get(choice) or _title(post, facts)
         if choice is Subscription.DECISIONS:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
-        return review.personal_notice(facts.check, facts.entry, title=title, link=await self.links.thread(facts.check))
+        links = await self._links(post)
+        return review_calls.personal_notice(facts.check, facts.entry, title=title, choice=choice, links=links)
 
     async def _can_act(self, post: Post, choice: Subscription, opened: Review | None) -> bool:
         if opened is None or opened.state is not ReviewState.OPEN:
@@ -107,33 +109,59 @@ class ReviewCards(Process):
         facts = await self.database.read(self._facts, post)
         if facts is None or facts.review is None or facts.review.state is not ReviewState.OPEN:
             return None
+        opened, links = facts.review, await self._links(post)
+        is_direct = post.destination[0] in "UW"
+        if is_direct and not await self._reviews(post.destination):
+            # A manager: neither the customer's data nor the reviewers' channel is theirs.
+            links = replace(links, card=None)
+            facts = replace(facts, check=replace(facts.check, id_info={}, customer_reference=""))
+        elif not is_direct:
+            # It stands below the card; or that was deleted, and a link that is remembered would lead nowhere.
+            links = replace(links, card=None)
+        return self._called(post, facts, opened, links)
+
+    def _called(self, post: Post, facts: _Facts, opened: Review, links: CheckLinks) -> Message | None:
         match post.payload["what"]:
             case "second":
-                return self._second(post, facts, facts.review)
+                return self._second(post, facts, opened, links)
             case "handed":
-                return _handed(post, facts, facts.review)
+                return _handed(post, facts, opened, links)
             case what:
-                return self._reminder(post, facts, facts.review, ReminderCause(what))
+                return self._reminder(post, facts, opened, ReminderCause(what), links)
 
-    def _second(self, post: Post, facts: _Facts, opened: Review) -> Message | None:
+    def _second(self, post: Post, facts: _Facts, opened: Review, links: CheckLinks) -> Message | None:
         if opened.proposal is None:
             return None
-        return review.second_person_request(
-            facts.check, facts.entry, opened.proposal, whom=self._whom(post), below_a_card=facts.is_below_a_card
+        return review_calls.second_person_request(
+            facts.check,
+            facts.entry,
+            opened.proposal,
+            whom=self._whom(post),
+            links=links,
+            below_a_card=facts.is_below_a_card,
         )
 
-    def _reminder(self, post: Post, facts: _Facts, opened: Review, silence: ReminderCause) -> Message | None:
+    def _reminder(
+        self, post: Post, facts: _Facts, opened: Review, silence: ReminderCause, links: CheckLinks
+    ) -> Message | None:
         waits = waits_for_smile_id(facts.check.state, facts.check.reason)
         if silence is not reminder_cause(opened, waits_for_smile_id=waits):
             return None
-        return review.reminder(
+        return review_calls.reminder(
             facts.check,
             facts.entry,
             silence,
             whom=self._whom(post),
             claimer=opened.claimed_by,
             waited=self.now() - waiting_since(opened),
+            links=links,
+            below_a_card=facts.is_below_a_card,
+            audience=Audience(post.payload.get("audience", Audience.GROUP)),
         )
+
+    async def _links(self, post: Post) -> CheckLinks:
+        found = await self.links.of([post.ref or ""], reader=post.destination, seconds=PATIENT_SECONDS)
+        return found.get(post.ref or "", CheckLinks())
 
     def _whom(self, post: Post) -> str:
         """A mention of one person, or else of every reviewer."""
@@ -146,9 +174,13 @@ class ReviewCards(Process):
         return permission.settled(SlackNotSent("who reviews is not known now"))
 
 
-def _handed(post: Post, facts: _Facts, opened: Review) -> Message | None:
+def _handed(post: Post, facts: _Facts, opened: Review, links: CheckLinks) -> Message | None:
     to = post.payload["whom"]
-    return review.handover(facts.check, facts.entry, by=post.payload["by"], to=to) if to == opened.claimed_by else None
+    if to != opened.claimed_by:
+        return None
+    return review_calls.handover(
+        facts.check, facts.entry, by=post.payload["by"], to=to, links=links, below_a_card=facts.is_below_a_card
+    )
 
 
 def _round(post: Post, check: Check) -> int:

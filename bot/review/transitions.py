@@ -248,7 +248,15 @@ def remind(
     audit.record(tx, at=now, actor=audit.BOT, act="review.reminded", ref=review.ref, detail=reminder.mark)
     # Managers are not in the reviewers' channel: they get a direct message.
     below = channel if reminder.audience is not Audience.MANAGERS else None
-    _call_below(tx, review.ref, what=reminder.cause.value, whom=whom, channel=below, now=now, payload={})
+    _call_below(
+        tx,
+        review.ref,
+        what=reminder.cause.value,
+        whom=whom,
+        channel=below,
+        now=now,
+        payload={"audience": reminder.audience.value},
+    )
     return True
 
 

@@ -5,7 +5,6 @@ The card holds only what is needed to decide; *Details* shows everything else to
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, State
@@ -19,8 +18,6 @@ from bot.domain.review.review import (
     REASONS,
     Decision,
     Note,
-    Proposal,
-    ReminderCause,
     Review,
     ReviewDecision,
     ReviewState,
@@ -31,7 +28,7 @@ from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block, Style, View
 from bot.slack.blocks.results import checklist
 from bot.slack.blocks.status import against, record_line, smile_id_says, status_name, subject, verdict_name
-from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, took, when
+from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, when
 from bot.slack.blocks.thread import why_decided
 
 MAX_WORDS = 500
@@ -243,46 +240,6 @@ def decisions_and_notes(found: Sequence[ReviewDecision | Note]) -> list[Block]:
     if len(found) > _ENTRIES:
         blocks.insert(0, kit.small(f"The newest {_ENTRIES} of {len(found)}:"))
     return [kit.section("*Reviewers*"), *blocks] if blocks else []
-
-
-def second_person_request(
-    check: Check, entry: IDType | None, proposal: Proposal, *, whom: str, below_a_card: bool = True
-) -> Message:
-    """Calls for a second reviewer. Away from the card there are no buttons, so it names the command."""
-    line = (
-        f"{whom} *A second person is needed*: {person(proposal.by)} proposes "
-        f"{words.DECIDED[proposal.decision]} {against(check)} · {subject(check, entry)} · {check.ref}"
-    ).strip()
-    if not below_a_card:
-        line += f". `/kyc review {check.ref}` shows it, to agree or disagree."
-    return kit.text_message(line)
-
-
-def handover(check: Check, entry: IDType | None, *, by: str, to: str) -> Message:
-    line = f"{person(to)}, {person(by)} handed this on to you · {subject(check, entry)} · {check.ref}"
-    return kit.text_message(line)
-
-
-def reminder(
-    check: Check, entry: IDType | None, silence: ReminderCause, *, whom: str, claimer: str | None, waited: timedelta
-) -> Message:
-    """A reminder below the card or by direct message. `waited` includes nights."""
-    who = "You have" if claimer and whom == person(claimer) else f"{person(claimer or '')} has"
-    what = {
-        ReminderCause.UNCLAIMED: "Nobody has claimed this",
-        ReminderCause.IDLE: f"{who} claimed this, and nothing was done",
-        ReminderCause.PROPOSED: "A decision has waited for a second person",
-        ReminderCause.PENDING: "Smile ID has given no final result",
-    }[silence]
-    line = f"{whom} *{what}* for {took(waited)} · {subject(check, entry)} · {check.ref} · {status_name(check)}".strip()
-    return kit.text_message(line)
-
-
-def personal_notice(check: Check, entry: IDType | None, *, title: str, link: str | None) -> Message:
-    """A direct message to somebody who subscribed."""
-    line = f"*{title}* · {subject(check, entry)} · {link_to(check.ref, link)}"
-    why = "You are told because you chose so with /kyc notify."
-    return Message(text=spoken(f"{line}. {why}"), blocks=[kit.section(line), kit.small(why)])
 
 
 def needs_words(reason: str, text: str) -> bool:

@@ -51,8 +51,8 @@ def link_to(text: str, link: str | None) -> str:
 
 
 def linked(ref: str, links: CheckLinks) -> str:
-    """*K-7F3K2Q (card)*: the reference leads to the thread, the word after it to the card; without a link no word."""
-    card = f" ({link_to('card', links.card)})" if links.card else ""
+    """*K-7F3K2Q (review card)*: the reference leads to the thread, the words after it to the card if it has a link."""
+    card = f" ({link_to('review card', links.card)})" if links.card else ""
     return link_to(ref, links.thread) + card
 
 

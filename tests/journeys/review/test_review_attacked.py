@@ -91,7 +91,7 @@ async def test_the_call_of_a_deleted_card_goes_to_reviewers_and_never_to_the_req
         await pass_time(world, 0, 1)
         assert world.direct(ANALYST) == []
         (called,) = [line for line in world.notices() if "A second person is needed" in line]
-        assert f"/kyc review {ref} shows it" in called
+        assert f"/kyc review {ref} shows the card" in called
 
 
 async def test_in_an_archived_channel_a_call_to_one_person_goes_to_that_person_alone(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_in_an_archived_channel_a_call_to_one_person_goes_to_that_person_a
         world.slack.channels[REVIEW_CHANNEL].is_archived = True
         assert (await form.submit()).closed
         await pass_time(world, 0, 1)
-        assert "handed this on to you" in world.direct(ZOE)[-1]
+        assert "Reassigned to you" in world.direct(ZOE)[-1]
         assert world.direct(MANAGER) == world.direct(REVIEWER) == []
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.outbox import Message, PostKind
+from bot.domain.outbox import CheckLinks, Message, PostKind
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import (
     OTHER,
+    Audience,
     Decision,
     Note,
     Proposal,
@@ -28,6 +29,7 @@ from bot.slack.blocks import (
     refusals,
     results,
     review,
+    review_calls,
     thread,
     words,
 )
@@ -156,10 +158,12 @@ def _calls() -> Iterator[Scene]:
     def scene(caption: str, said: Message, *kinds: PostKind, place: Place = Place.THREAD) -> Scene:
         return Scene(caption=caption, shows=said, kinds=kinds, place=place)
 
-    said = review.second_person_request(REJECTED, ENTRY, PROPOSAL, whom=f"<@{ZOLA}>")
+    said = review_calls.second_person_request(
+        REJECTED, ENTRY, PROPOSAL, whom=f"<@{ZOLA}>", links=CheckLinks(thread=LINK)
+    )
     yield scene("A second person is needed", said, PostKind.REVIEW_CALL)
-    said = review.handover(IN_REVIEW, ENTRY, by=REMI, to=ZOLA)
-    yield scene("Handed on", said, PostKind.REVIEW_CALL)
+    said = review_calls.handover(IN_REVIEW, ENTRY, by=REMI, to=ZOLA, links=CheckLinks(thread=LINK), below_a_card=True)
+    yield scene("Reassigned", said, PostKind.REVIEW_CALL)
     for silence, whom in (
         (ReminderCause.UNCLAIMED, ZOLA),
         (ReminderCause.IDLE, REMI),
@@ -168,10 +172,25 @@ def _calls() -> Iterator[Scene]:
     ):
         check = CHECK_BVN if silence is ReminderCause.PENDING else IN_REVIEW
         waited = timedelta(hours=3, minutes=20)
-        said = review.reminder(check, ENTRY, silence, whom=f"<@{whom}>", claimer=REMI, waited=waited)
+        said = review_calls.reminder(
+            check, ENTRY, silence, whom=f"<@{whom}>", claimer=REMI, waited=waited, links=CheckLinks(thread=LINK)
+        )
         yield scene(f"Reminder: {silence.value}", said, PostKind.REVIEW_CALL)
     title = words.notice_title("", ResultStory.FACES_DIFFER)
-    said = review.personal_notice(REJECTED, ENTRY, title=title, link=LINK)
+    said = review_calls.reminder(
+        replace(IN_REVIEW, id_info={}),
+        ENTRY,
+        ReminderCause.UNCLAIMED,
+        whom=f"<@{MUSA}>",
+        claimer=None,
+        waited=waited,
+        links=CheckLinks(thread=LINK),
+        below_a_card=False,
+        audience=Audience.MANAGERS,
+    )
+    yield scene("Reminder to a manager", said, PostKind.REVIEW_CALL, place=Place.DIRECT)
+    links = CheckLinks(thread=LINK, card=LINK)
+    said = review_calls.personal_notice(REJECTED, ENTRY, title=title, choice=Subscription.CARDS, links=links)
     yield scene("To somebody who chose to be told directly", said, PostKind.PERSONAL, place=Place.DIRECT)
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.id_types.id_types import IDType, IDTypes
-from bot.domain.outbox import Message, PostKind
+from bot.domain.outbox import CheckLinks, Message, PostKind
 from bot.domain.reporting.figures import Report, report
 from bot.domain.reporting.periods import Period, PeriodKind
 from bot.domain.results.codes import Outcome, ResultCodes, ResultMeaning
@@ -37,6 +37,7 @@ from bot.slack.blocks import (
     refusals,
     results,
     review,
+    review_calls,
     thread,
 )
 from bot.slack.blocks.home import QUEUE, HomeFigures, QueuedCheck, ReviewQueue
@@ -231,12 +232,24 @@ def review_messages(
         "card, open again": lambda: card(a_review(decision=decided(text))),
         "card, settled": lambda: card(a_review(ReviewState.SETTLED)),
         "card, run again": lambda: card(a_review(), round_=check.round + 1),
-        "second person": lambda: review.second_person_request(check, entry, proposal, whom=f"<@{REMI}>"),
-        "handed on": lambda: review.handover(check, entry, by=REMI, to=AMINA),
-        "reminder": lambda: review.reminder(
-            check, entry, ReminderCause.IDLE, whom=f"<@{REMI}>", claimer=REMI, waited=timedelta(hours=5)
+        "second person": lambda: review_calls.second_person_request(
+            check, entry, proposal, whom=f"<@{REMI}>", links=CheckLinks()
         ),
-        "personal": lambda: review.personal_notice(check, entry, title="Approved", link=None),
+        "handed on": lambda: review_calls.handover(
+            check, entry, by=REMI, to=AMINA, links=CheckLinks(), below_a_card=False
+        ),
+        "reminder": lambda: review_calls.reminder(
+            check,
+            entry,
+            ReminderCause.IDLE,
+            whom=f"<@{REMI}>",
+            claimer=REMI,
+            waited=timedelta(hours=5),
+            links=CheckLinks(),
+        ),
+        "personal": lambda: review_calls.personal_notice(
+            check, entry, title="Approved", choice=Subscription.RESULTS, links=CheckLinks()
+        ),
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.outbox import Message, PostKind
+from bot.domain.outbox import CheckLinks, Message, PostKind
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.review.review import Decision, Proposal, ReviewDecision
 from bot.sandbox.slack import plain
@@ -20,6 +20,7 @@ from bot.slack.blocks import (
     private,
     results,
     review,
+    review_calls,
     thread,
     words,
 )
@@ -810,7 +811,7 @@ def test_a_decision_is_against_a_verdict_only_where_there_is_one(
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
     asked = a_review(claimed_by=REMI, proposal=proposal)
     card = review.card(check, None, asked, round_=1, title="Needs a person", link=None, reading=None)
-    call = review.second_person_request(check, None, proposal, whom="")
+    call = review_calls.second_person_request(check, None, proposal, whom="", links=CheckLinks())
     agreed = ReviewDecision(
         number=1,
         decision=Decision.APPROVED,
