@@ -18,6 +18,8 @@ class FieldCode(StrEnum):
     """The form of the ID type is more than a count of digits."""
     NUMBER_NOT_DIGITS = "field_number_not_digits"
     NUMBER_LENGTH = "field_number_length"
+    NAME = "field_name"
+    """No letters, or pictures among them."""
     PHONE_NUMBER = "field_phone_number"
     CITIZENSHIP = "field_citizenship"
     NOT_A_DATE = "field_not_a_date"

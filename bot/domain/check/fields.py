@@ -46,6 +46,11 @@ _FEWEST_DIGITS = 4
 """A reference such as `1.0` may be meant; so short a number is never cut."""
 _PHONE = re.compile(r"\+?[0-9 ().-]+")
 _LIKE_FORMULA = re.compile(r"[(!|=]|[-+*/]\s*\w|^\s*\$?[A-Za-z]{1,3}\$?[0-9]|^\s*[0-9]")
+_PICTURES = frozenset({"So", "Co", "Cn"})
+"""Emoji and other pictures; and what no font of ours can show, where the newest of them are."""
+NAMES = frozenset({"first_name", "middle_name", "last_name"})
+_EMOJI_CODE = re.compile(r":[a-z0-9_+'-]+:")
+"""How Slack sends an emoji that somebody put into a field: `:grinning:`."""
 _DASHES = re.compile(r"[-‐‑‒–—−.]")
 _PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
 
@@ -121,7 +126,19 @@ def read_field(name: str, value: str, entry: IDType, today: date) -> tuple[str, 
         bare = _DASHES.sub("", re.sub(r"[ ()]", "", value))
         fits = re.fullmatch(r"\+?[0-9]{6,20}", bare)
         return (bare, None) if fits else (value, FieldFault(FieldCode.PHONE_NUMBER, example=A_PHONE_NUMBER))
+    if name in NAMES and not _is_name(value):
+        return value, FieldFault(FieldCode.NAME)
     return value, _length_fault(value)
+
+
+def _is_name(value: str) -> bool:
+    """Whether it can be somebody's name: letters of any script, and no pictures.
+
+    A picture that Smile ID compared with the authority's record would only ever differ from it, and cost a check.
+    """
+    kinds = {unicodedata.category(ch) for ch in value}
+    has_letters = any(kind[0] == "L" for kind in kinds)
+    return has_letters and not kinds & _PICTURES and not _EMOJI_CODE.search(value)
 
 
 def reference_fault(value: str) -> FieldFault | None:

@@ -222,6 +222,7 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.NUMBER_FORM: "This does not have the form of {of_type} number. {looks_like}",
     FieldCode.NUMBER_NOT_DIGITS: "{id_type} has {digits} digits and nothing else{example}.",
     FieldCode.NUMBER_LENGTH: "{id_type} has {digits} digits{example}. You typed {length}.",
+    FieldCode.NAME: "Write the name in letters, without emoji, as it is on the ID.",
     FieldCode.PHONE_NUMBER: "A phone number has 6 to 20 digits{example}.",
     FieldCode.CITIZENSHIP: "Choose {choices}.",
     FieldCode.NOT_A_DATE: "This is not a date. Write it like {date}.",
