@@ -12,7 +12,7 @@ from bot.domain.check.check import PhotoKind
 from bot.domain.check.request import LIVENESS_IMAGES, FileInfo, Form, with_new
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused, SlackError, SlackRefused
-from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm
+from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm, UsedTypes
 from bot.runtime.factory import Bot
 from bot.slack.blocks import form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
@@ -40,13 +40,24 @@ async def open_form(bot: Bot, body: Mapping[str, Any], *, channel: str | None) -
     """Open the form; a message for the person where it stays closed."""
     user = user_of(body)
     await bot.intake.require_asking(user, channel)
-    empty = CheckForm(place=ResultPlace(channel=channel))
-    view = await open_modal(bot, body["trigger_id"], build(bot, empty))
+    place = channel or bot.intake.only_channel()
+    opened = with_used(
+        CheckForm(place=ResultPlace(channel=place), names_place=channel is None), await bot.intake.used_types(user)
+    )
+    view = await open_modal(bot, body["trigger_id"], build(bot, opened))
     if view is None:
         return private.try_again(channel or _NO_CHANNEL)
-    if channel is not None:
-        bot.background.spawn(_warn_of_place(bot, user, view, empty))
+    if place is not None:
+        bot.background.spawn(_warn_of_place(bot, user, view, opened))
     return None
+
+
+def with_used(content: CheckForm, used: UsedTypes) -> CheckForm:
+    """The form with what its person works with: first in the menus, and chosen where nothing else is known."""
+    country, id_type = content.country, content.id_type
+    if not country and used.chosen is not None:
+        country, id_type = used.chosen
+    return replace(content, country=country, id_type=id_type or used.of_country(country), used=used.pairs)
 
 
 def build(bot: Bot, content: CheckForm) -> kit.View:
@@ -54,7 +65,7 @@ def build(bot: Bot, content: CheckForm) -> kit.View:
 
 
 async def start(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
-    """The global shortcut, and the Home tab's button: the same form, which asks for the channel too."""
+    """The global shortcut, and the Home tab's button: the form asks for the channel too, unless there is only one."""
     await ack()
     reply(bot, body, await open_form(bot, body, channel=None))
 
@@ -74,8 +85,10 @@ async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]
         bot.background.spawn(remove_message(bot, body))
 
 
-async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBoltContext) -> None:
-    """Channel, country or ID type was chosen: the fields follow; what was typed stays."""
+async def chosen(
+    ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot, context: AsyncBoltContext
+) -> None:
+    """Channel, country or ID type was chosen, or *More fields* pressed: the fields follow; what was typed stays."""
     await ack()
     view = body["view"]
     try:
@@ -88,11 +101,14 @@ async def chosen(ack: AsyncAck, body: dict[str, Any], bot: Bot, context: AsyncBo
         return
     state, now = ViewState.of(view), _filled_in(view)
     # Each of them waits for Slack for up to a second.
-    warning, said = await asyncio.gather(
-        _place_warning(bot, _channel(now, state), body["user"]["id"]), _fields_of_message(bot, now, state)
+    warning, said, used = await asyncio.gather(
+        _place_warning(bot, _channel(now, state), body["user"]["id"]),
+        _fields_of_message(bot, now, state),
+        bot.intake.used_types(body["user"]["id"]),
     )
     texts = {**said, **_texts(state), ids.CUSTOMER_REFERENCE: state.value(ids.CUSTOMER_REFERENCE)}
-    view_now = build(bot, replace(now, warning=warning, texts=texts))
+    more = now.more or action["action_id"] == ids.MORE_FIELDS
+    view_now = build(bot, replace(now, warning=warning, texts=texts, more=more, used=used.pairs))
     try:
         # Who may ask and where was looked up before, each for up to a second: this has what is left of Slack's three.
         left = context["began"] + bot.timeouts.answer_seconds - asyncio.get_running_loop().time()
@@ -163,7 +179,8 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
         await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
     elif isinstance(outcome, CheckedBefore):
         seen = held.earlier_checks(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
-        await ack(response_action="update", view=build(bot, replace(_filled_in(view), seen=seen)))
+        used = await bot.intake.used_types(filled.requester)
+        await ack(response_action="update", view=build(bot, replace(_filled_in(view), seen=seen, used=used.pairs)))
     else:
         await ack()
 
@@ -172,13 +189,16 @@ def _filled_in(view: Mapping[str, Any]) -> CheckForm:
     """The same form for what is chosen now; what was typed stays, since its fields keep their ids."""
     state = ViewState.of(view)
     country = state.value(ids.COUNTRY)
+    blocks = {block.get("block_id") for block in view["blocks"]}
     return CheckForm(
         place=ResultPlace.load(view.get("private_metadata", "")),
         country=country,
         id_type=_chosen_id_type(state, country),
         attached=form.attached_in(view),
         title=view["title"]["text"],
-        not_before=any(block.get("block_id") == ids.NOT_BEFORE for block in view["blocks"]),
+        not_before=ids.NOT_BEFORE in blocks,
+        more=ids.CUSTOMER_REFERENCE in blocks,
+        names_place=ids.PLACE in blocks,
     )
 
 
@@ -247,13 +267,13 @@ def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str,
     return shown or {inputs[0]: " ".join(faults.values())}
 
 
-async def _warn_of_place(bot: Bot, user: str, view: Mapping[str, Any], empty: CheckForm) -> None:
+async def _warn_of_place(bot: Bot, user: str, view: Mapping[str, Any], opened: CheckForm) -> None:
     """Warns in the open form if the result could not be posted where it must go."""
-    warning = await _place_warning(bot, empty.place.channel, user)
+    warning = await _place_warning(bot, opened.place.channel, user)
     if warning is None:
         return
     try:
-        warned = build(bot, replace(empty, warning=warning))
+        warned = build(bot, replace(opened, warning=warning))
         await bot.slack.update_view(view_id=view["id"], view=warned, hash_=view.get("hash"))
     except SlackError as closed:
         log.info("form.warning_not_shown", error=str(closed))

@@ -88,7 +88,9 @@ def _listen(app: AsyncApp) -> None:
     app.action(ids.SEND_MESSAGE)(messages.send)
     app.action(ids.HOME_START)(check_form.start)
     app.action(ids.OPEN_FORM)(check_form.open_again)
-    app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*)$"))(check_form.chosen)
+    app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*|{ids.MORE_FIELDS})$"))(
+        check_form.chosen
+    )
     app.view(ids.FORM)(check_form.submitted)
     app.action(ids.DETAILS)(checks.open_details)
     app.action(ids.FOUND_DETAILS)(checks.push_details)

@@ -14,13 +14,13 @@ from bot.intake.answers import PrivateAnswer, gives_number_away
 from bot.intake.batches import applicants_in
 from bot.intake.inbox import RequestContext
 from bot.intake.messages import MessageReading, of_message
-from bot.intake.service import PLACE_FRESH_FOR
+from bot.intake.service import PLACE_FRESH_FOR, UsedTypes
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, kit, message, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from bot.slack.blocks.message import MessagePointer
 from bot.slack.retry import Retry
-from handlers.check_form import build
+from handlers.check_form import build, with_used
 from handlers.replies import ReplyAddress, open_modal, reply, respond, run, show, show_fault
 from handlers.requests import id_of, user_of
 
@@ -172,14 +172,16 @@ async def _form_or_reason(
                 return private.closed_form(message.GONE)
             # Its author has deleted it, as the answer asks; its thread may still exist.
             place = ResultPlace(channel=incoming.channel, thread_ts=incoming.thread_ts)
-            return build(bot, CheckForm(place=place, warning=message.GONE_FROM_CHANNEL))
+            gone = CheckForm(place=place, warning=message.GONE_FROM_CHANNEL)
+            return build(bot, with_used(gone, await bot.intake.used_types(user)))
         if author is not None and found.user != author:
             return private.closed_form(message.NOT_YOURS)
         warning = None
         # To the author, the answer with this button has already said how to delete the message.
         if author is None and gives_number_away(found):
             warning = message.NUMBER_IN_CHANNEL if found.user == user else message.NUMBER_OF_ANOTHER
-        return _form(bot, await bot.messages.read(found, retry), warning=warning)
+        reading = await bot.messages.read(found, retry)
+        return _form(bot, reading, await bot.intake.used_types(user), warning=warning)
     except SlackError as unread:
         log.warning("messages.not_read", error=str(unread))
         return private.closed_form(message.NOT_READ)
@@ -196,7 +198,7 @@ async def _warn_author(bot: Bot, retry: Retry, incoming: IncomingMessage) -> Non
         await bot.answer_delivery.send_directly(user, f"number:{channel}:{incoming.ts}", warning, channel=channel)
 
 
-def _form(bot: Bot, reading: MessageReading, *, warning: str | None = None) -> kit.View:
+def _form(bot: Bot, reading: MessageReading, used: UsedTypes, *, warning: str | None = None) -> kit.View:
     understood, incoming = reading.understood, reading.incoming
     is_open = incoming.is_direct and not reading.parsed.id_type
     place = ResultPlace(
@@ -211,7 +213,9 @@ def _form(bot: Bot, reading: MessageReading, *, warning: str | None = None) -> k
         attached=[_attached(photo) for photo in reading.photos],
         texts={**understood.texts, ids.CUSTOMER_REFERENCE: understood.customer_reference},
     )
-    return build(bot, content)
+    # What the text of a direct message means depends on the ID type: its author chooses it.
+    is_unclear = is_open and not understood.is_empty
+    return build(bot, with_used(content, replace(used, chosen=None) if is_unclear else used))
 
 
 def _attached(photo: ProposedPhoto) -> AttachedPhoto:

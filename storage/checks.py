@@ -16,7 +16,7 @@ from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Proposal
 from bot.errors import IllegalMove
 from storage import audit, blind_index, check_facts
-from storage.engine.database import Transaction, load, params
+from storage.engine.database import Transaction, from_text, load, params
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
@@ -24,6 +24,8 @@ SUBMISSION = "submission"
 AGAIN = "again"
 """Among what was let pass: this person was checked before, and shall be once more."""
 
+_USED_AMONG = 50
+"""As many checks as say which ID types a person works with now."""
 _COLUMNS = """
     v.*, (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts,
     (SELECT r.state FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS review,
@@ -134,6 +136,18 @@ def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]
         """
     rows = tx.rows(sql, requester=requester, limit=limit)
     return [_check(tx, row, sealed=False) for row in rows]
+
+
+def used_types(tx: Transaction, requester: str) -> dict[tuple[str, str], datetime]:
+    """Countries and ID types of this person's latest checks, the last one first, and when each was asked for."""
+    sql = """
+        SELECT country, id_type, asked_at FROM verifications WHERE requester = :requester
+        ORDER BY asked_at DESC LIMIT :most
+        """
+    used: dict[tuple[str, str], datetime] = {}
+    for row in tx.rows(sql, requester=requester, most=_USED_AMONG):
+        used.setdefault((row["country"], row["id_type"]), from_text(row["asked_at"]))
+    return used
 
 
 def photos(tx: Transaction, ref: str) -> list[PhotoRef]:

@@ -30,6 +30,22 @@ PLACE_FRESH_FOR = timedelta(minutes=1)
 """A channel may have been archived, left or shared since the form was opened."""
 LATEST = timedelta(days=7)
 """A later time to run a check again would outlive its photos and its purpose."""
+CHOSEN_AGAIN_WITHIN = timedelta(days=30)
+"""The form opens with the country and ID type that a person asked for last, unless that is longer ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedTypes:
+    """The countries and ID types with which a person works."""
+
+    pairs: Sequence[tuple[str, str]] = ()
+    """The last one first."""
+    chosen: tuple[str, str] | None = None
+    """With which the form opens."""
+
+    def of_country(self, country: str | None) -> str | None:
+        """The ID type with which the form opens in this country."""
+        return self.chosen[1] if self.chosen is not None and self.chosen[0] == country else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +109,18 @@ class Intake(Process):
         await self.causes.require_smile_id()
         if channel is not None and not self.access.is_allowed(channel):
             raise Refused(Refusal.USE_OTHER_CHANNELS, channels=sorted(self.settings.channels))
+
+    async def used_types(self, user: str) -> UsedTypes:
+        """What this person asked for lately: it stands first in the form."""
+        used = await self.database.read(checks.used_types, user)
+        pairs = [pair for pair in used if self.id_types.find_offered(*pair) is not None]
+        is_recent = bool(pairs) and self.now() - used[pairs[0]] <= CHOSEN_AGAIN_WITHIN
+        return UsedTypes(pairs=pairs, chosen=pairs[0] if is_recent else None)
+
+    def only_channel(self) -> str | None:
+        """The one channel in which checks may be asked for, if the settings name one alone: nobody need choose it."""
+        channels = set(self.settings.channels)
+        return channels.pop() if len(channels) == 1 else None
 
     async def place_fault(self, channel: str, user: str, *, fresh_for: timedelta = FRESH_FOR) -> Refused | None:
         """Why no check can be requested in this channel, or no result posted there; None as far as is known."""

@@ -97,6 +97,8 @@ class Client:
         await expect(self.modal.locator("[data-block=id_type] option[value=BVN]")).to_have_count(1)
         await self.modal.locator("[data-block=id_type]").select_option("BVN")
         await expect(self.modal.locator("[data-block=id_number]")).to_be_visible()
+        await self.modal.get_by_role("button", name="More fields").click()
+        await expect(self.modal.locator("[data-block=first_name]")).to_be_visible()
         for block, text in (("id_number", number), ("first_name", first_name), ("last_name", last_name)):
             await self.modal.locator(f"[data-block={block}]").fill(text)
         for block, count in (("selfie", 1), ("liveness", 8)):

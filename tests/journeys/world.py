@@ -24,6 +24,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox, Submission
 from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
 from bot.settings import Settings
+from bot.slack.blocks import ids
 from bot.smile_id.interface import SmileID
 from storage import checks
 from storage.engine.database import Transaction
@@ -164,6 +165,8 @@ class Journey:
                 for n in range(liveness)
             ]
             await modal.attach("liveness", *files)
+        if set(more) - {block["block_id"] for block in modal.blocks}:
+            await modal.click(ids.MORE_FIELDS)
         for name, value in more.items():
             await (modal.choose if name == "dob" else modal.fill)(name, value)
         await modal.choose("consent", ["consented"])

@@ -189,6 +189,7 @@ _NOT_TYPED = frozenset({"session_id"})
 """It needs a one-time code that the person must type themselves."""
 _TAKEN = frozenset(
     {"channel", "consent", "country", "customer_reference", "entered", "id_type", "liveness", "selfie", "warning"}
+    | {"again", "not_before", "place", "seen"}
 )
 """Names that mean something else in the form or next to the fields of `id_info`."""
 _FIELD_ORDER = ("id_number", "first_name", "middle_name", "last_name", "dob", "phone_number")

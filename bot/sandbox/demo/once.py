@@ -71,6 +71,7 @@ async def _play(slack: SlackSandbox, say: Callable[[str], None]) -> None:
     await modal.choose("country", "NG")
     await modal.choose("id_type", "BVN")
     await modal.fill("id_number", "00000000000")
+    await modal.click("kyc_form_more")
     await modal.fill("first_name", "Ada")
     await modal.fill("last_name", "Obi")
     await modal.attach("selfie", await amina.upload((photos / "selfie.jpg").read_bytes(), "selfie.jpg"))

@@ -1,6 +1,7 @@
 """The form: one modal, one submit; it changes as a country and an ID type are chosen."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -36,8 +37,8 @@ _CONSENT_SCREEN = (
     "Smile ID wants its own consent screen for this ID type. "
     "An admin must ask Smile ID before it is used in production."
 )
-_REPLACES_SELFIE = "It takes the place of the selfie above."
-_REPLACES_LIVENESS = f"{LIVENESS_IMAGES} new ones take the place of those above; fewer are added to them."
+_REPLACES_SELFIE = "It replaces the selfie above."
+_REPLACES_LIVENESS = f"{LIVENESS_IMAGES} new ones replace those above; fewer are added to them."
 _USES = (("Selfie", PhotoKind.SELFIE.value), ("Liveness image", PhotoKind.LIVENESS.value), ("Leave out", ids.LEAVE_OUT))
 """What a photo of a message can be."""
 _PLACE = TypeAdapter(dict[str, str | None])
@@ -106,12 +107,21 @@ class CheckForm:
     title: str = "Biometric KYC check"
     not_before: bool = False
     """Whether it offers to choose a time."""
+    used: Sequence[tuple[str, str]] = ()
+    """Countries and ID types that this person asked for before, newest first: they stand first in the menus."""
+    more: bool = False
+    """Whether the optional fields are shown; they are also as soon as one of them holds something."""
+    names_place: bool = False
+    """Whether it says where the result is posted: the person has neither chosen the channel nor acted in it."""
 
     def entry(self, id_types: IDTypes) -> IDType | None:
         """The ID type that was chosen, or the only one of the country."""
         of_country = id_types.of_country(self.country) if self.country else []
         chosen = id_types.find_offered(self.country or "", self.id_type or "")
         return of_country[0] if chosen is None and len(of_country) == 1 else chosen
+
+    def is_expanded(self, entry: IDType) -> bool:
+        return self.more or any(self.texts.get(name) for name in (*entry.optional, ids.CUSTOMER_REFERENCE))
 
 
 def build(form: CheckForm, id_types: IDTypes, *, liveness_required: bool = False) -> View:
@@ -122,23 +132,42 @@ def build(form: CheckForm, id_types: IDTypes, *, liveness_required: bool = False
         blocks.append(kit.named("warning", kit.plain_section(form.warning)))
     if form.place.channel is None:
         blocks.append(_channel())
+    elif form.names_place:
+        blocks.append(kit.named(ids.PLACE, kit.small_mrkdwn(f"The result is posted in <#{form.place.channel}>.")))
     blocks += [*_attached(form.attached), *_menus(form, entry, id_types)]
     if entry:
         blocks += _fields(entry, form, liveness_required=liveness_required)
+        blocks += _optional_fields(entry, form)
     else:
         blocks += [kit.plain_section("Choose the country and the ID type; the fields follow."), *_carried(form.texts)]
     return kit.modal(form.title, blocks, callback_id=ids.FORM, submit="Send to Smile ID", metadata=form.place.dump())
 
 
 def _menus(form: CheckForm, entry: IDType | None, id_types: IDTypes) -> Iterator[Block]:
-    countries = [(name, code) for code, name in id_types.countries().items()]
+    used = [country for country, _id_type in form.used]
+    countries = _used_first([(name, code) for code, name in id_types.countries().items()], used)
     yield _menu(ids.COUNTRY, "Country that issued the ID", countries, action_id=ids.PICK_COUNTRY, chosen=form.country)
     if form.country and (of_country := id_types.of_country(form.country)):
-        types = [(f"{t.label} ({t.id_type})", t.id_type) for t in of_country]
+        used = [id_type for country, id_type in form.used if country == form.country]
+        types = _used_first(_named_types(of_country), used)
         chosen = entry.id_type if entry else None
         hint = _CONSENT_SCREEN if entry and entry.consent_screen else ""
         pick = f"{ids.PICK_ID_TYPE}:{form.country}"
         yield _menu(ids.ID_TYPE, "ID type", types, action_id=pick, chosen=chosen, hint=hint)
+
+
+def _used_first(options: Sequence[tuple[str, str]], used: Sequence[str]) -> list[tuple[str, str]]:
+    """Texts and values, in their own order behind those that were used, the last one first."""
+    return sorted(options, key=lambda option: used.index(option[1]) if option[1] in used else len(used))
+
+
+def _named_types(types: Sequence[IDType]) -> list[tuple[str, str]]:
+    """Names and codes; a name that two types of the country share says which of them it is."""
+    names = Counter(entry.label.casefold() for entry in types)
+    return [
+        (entry.label if names[entry.label.casefold()] == 1 else f"{entry.label} ({entry.id_type})", entry.id_type)
+        for entry in types
+    ]
 
 
 def _carried(texts: Mapping[str, str]) -> list[Block]:
@@ -180,18 +209,31 @@ def _fields(entry: IDType, form: CheckForm, *, liveness_required: bool) -> Itera
     yield _selfie_input(optional=has_photos)
     # The photos of the message may be the liveness images.
     yield _liveness_input(optional=has_photos or not liveness_required, more=has_photos)
-    yield _reference(form.texts)
-    for name in entry.optional:
-        yield _text_or_choice(name, entry, form.texts, optional=True)
     consent = kit.checkboxes(kit.option("The customer has agreed to this check", ids.CONSENTED))
     yield kit.input_field(ids.CONSENT, "Consent", consent, hint=_CONSENT_NOTICE)
-    if form.not_before:
-        hint = "Left empty, it is sent at once. The authority's register was away the last time."
-        yield kit.input_field(ids.NOT_BEFORE, "Not before", kit.picker("datetimepicker"), hint=hint, optional=True)
     if form.seen:
         yield kit.named("seen", kit.section(form.seen))
-        again = kit.option("Check again all the same; it is charged again", ids.CHECK_AGAIN)
+        again = kit.option("Check again; it is charged again", ids.CHECK_AGAIN)
         yield kit.input_field(ids.AGAIN, "Checked before", kit.checkboxes(again))
+    if form.not_before:
+        hint = "Leave it empty to send at once. The authority's register was unavailable the last time."
+        yield kit.input_field(ids.NOT_BEFORE, "Not before", kit.picker("datetimepicker"), hint=hint, optional=True)
+
+
+def _optional_fields(entry: IDType, form: CheckForm) -> Iterator[Block]:
+    """Behind a button, after everything that must be filled in: most checks need none of them."""
+    if form.is_expanded(entry):
+        yield _reference(form.texts)
+        for name in entry.optional:
+            yield _text_or_choice(name, entry, form.texts, optional=True)
+        return
+    names = ["customer reference", *(_label(name)[:1].lower() + _label(name)[1:] for name in entry.optional)]
+    told = f"All optional: {', '.join(names)}."
+    if "first_name" in entry.optional:
+        told += " With a name, the result says whether it is the one in the authority's record."
+    button = kit.button(ids.MORE_FIELDS, "More fields", ids.MORE_FIELDS, label="More fields, all optional")
+    yield kit.named(ids.MORE_FIELDS, kit.actions(button))
+    yield kit.named(ids.MORE_FIELDS + ":names", kit.small(told))
 
 
 def _attached(attached: Sequence[AttachedPhoto]) -> list[Block]:
@@ -235,7 +277,7 @@ def _reference(texts: Mapping[str, str]) -> Block:
 
 def _text_or_choice(name: str, entry: IDType | None, texts: Mapping[str, str], *, optional: bool) -> Block:
     value = texts.get(name, "")
-    label, hint = LABELS.get(name, name.replace("_", " ").capitalize()), ""
+    label, hint = _label(name), ""
     if name == "dob":
         element = kit.picker("datepicker", **({"initial_date": value} if _is_date(value) else {}))
     elif name == "citizenship":
@@ -246,6 +288,10 @@ def _text_or_choice(name: str, entry: IDType | None, texts: Mapping[str, str], *
         label = f"{entry.label} number" if "number" not in entry.label.casefold() else entry.label
         hint = f"For example {entry.example}" if entry.example else ""
     return kit.input_field(name, label, element, hint=hint, optional=optional)
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def _is_date(text: str) -> bool:

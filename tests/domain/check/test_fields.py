@@ -104,9 +104,6 @@ INPUTS: list[tuple[str, str, str | FieldCode]] = [
     ("first_name", "Zoe\u0308", "Zoë"),
     ("first_name", "O'Neil", "O'Neil"),
     ("first_name", "艾达", "艾达"),
-    ("first_name", "Ada 😀", FieldCode.NAME),
-    ("first_name", ":grinning:", FieldCode.NAME),
-    ("first_name", "2764", FieldCode.NAME),
     ("dob", "1990-01-02", "1990-01-02"),
     ("dob", "'1990-01-02", "1990-01-02"),
     ("dob", "1990/1/2", "1990-01-02"),
@@ -148,6 +145,9 @@ WITHOUT_MESSAGE = [door for door in DOORS if door != "message"]
 @pytest.mark.parametrize(
     ("field", "typed", "expected"),
     [
+        ("first_name", "Ada \U0001f600", FieldCode.NAME),
+        ("first_name", ":grinning:", FieldCode.NAME),
+        ("first_name", "2764", FieldCode.NAME),
         ("phone_number", "+234 (0)803-123 4567", "+23408031234567"),
         ("id_number", "1,23E+10", FieldCode.ROUNDED),
         ("id_number", "12345678,00", FieldCode.ROUNDED),

@@ -9,6 +9,7 @@ import pytest
 
 from bot.sandbox.demo import CHANNEL
 from bot.sandbox.slack import ClientRefuses, Fault, Modal, Submission
+from bot.slack.blocks import ids
 from storage import checks
 from storage.engine.database import Transaction
 from tests.conftest import Took
@@ -16,20 +17,8 @@ from tests.journeys.world import IN_EARNEST, PHOTOS, SELFIE, Journey, hanging, j
 
 pytestmark = pytest.mark.anyio
 
-EVERY_FIELD_OF_BVN = [
-    "country",
-    "id_type",
-    "id_number",
-    "selfie",
-    "liveness",
-    "customer_reference",
-    "first_name",
-    "middle_name",
-    "last_name",
-    "dob",
-    "phone_number",
-    "consent",
-]
+NEEDED_FOR_BVN = ["country", "id_type", "id_number", "selfie", "liveness", "consent"]
+OPTIONAL_FOR_BVN = ["customer_reference", "first_name", "middle_name", "last_name", "dob", "phone_number"]
 
 
 def fields(modal: Modal) -> list[str]:
@@ -38,6 +27,11 @@ def fields(modal: Modal) -> list[str]:
 
 def required(modal: Modal) -> list[str]:
     return [block["block_id"] for block in modal.blocks if block["type"] == "input" and not block["optional"]]
+
+
+def offered(modal: Modal, block_id: str) -> list[str]:
+    (block,) = (block for block in modal.blocks if block["block_id"] == block_id)
+    return [option["value"] for option in block["element"]["options"]]
 
 
 async def count(world: Journey) -> int:
@@ -118,7 +112,7 @@ async def test_country_then_id_type_then_exactly_its_fields(tmp_path: Path) -> N
         await modal.choose("country", "NG")
         assert fields(modal) == ["country", "id_type"]
         await modal.choose("id_type", "BVN")
-        assert fields(modal) == EVERY_FIELD_OF_BVN
+        assert fields(modal) == NEEDED_FOR_BVN
         assert required(modal) == ["country", "id_type", "id_number", "selfie", "consent"]
         await modal.choose("country", "KE")
         assert fields(modal) == ["country", "id_type"]
@@ -141,6 +135,76 @@ async def test_what_was_typed_stays_when_the_id_type_changes(tmp_path: Path) -> 
         check = await world.check(await world.newest())
         assert (check.id_type, check.id_info["first_name"], check.customer_reference) == ("NIN_V2", "Ada", "CUST-1")
         assert len(await world.bot.database.read(checks.photos, check.ref)) == 9
+
+
+async def test_more_fields_appear_below_the_consent_and_keep_what_was_typed(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        modal = await world.fill(await world.form(), liveness=8)
+        assert fields(modal) == NEEDED_FOR_BVN
+        assert "All optional: customer reference, first name, middle name, last name" in modal.text()
+        before = modal.values
+        await modal.click(ids.MORE_FIELDS)
+        assert fields(modal) == NEEDED_FOR_BVN + OPTIONAL_FOR_BVN
+        assert modal.values == before | dict.fromkeys(OPTIONAL_FOR_BVN)
+        assert "More fields" not in modal.text()
+        # Once they are shown they stay, for another type too.
+        await modal.fill("first_name", "Ada")
+        await modal.choose("id_type", "NIN_V2")
+        assert fields(modal) == NEEDED_FOR_BVN + OPTIONAL_FOR_BVN
+        assert modal.values["first_name"] == "Ada"
+        assert (await modal.submit()).closed
+
+
+async def test_the_form_opens_with_what_its_person_asked_for_last(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_REQUESTERS="*") as world:
+        await world.ask(country="GH", id_type="PASSPORT", id_number="G0000000")
+        world.clock.move(days=1)
+        await world.ask(country="KE", id_type="NATIONAL_ID", id_number="00000000")
+        modal = await world.form()
+        assert (modal.values["country"], modal.values["id_type"]) == ("KE", "NATIONAL_ID")
+        assert offered(modal, "country") == ["KE", "GH", "NG", "ZA"]
+        # Another choice is one click away, and begins with what was used there.
+        await modal.choose("country", "GH")
+        assert modal.values["id_type"] is None
+        assert offered(modal, "id_type")[0] == "PASSPORT"
+        assert offered(modal, "country") == ["KE", "GH", "NG", "ZA"]
+        await modal.close()
+        # It is this person's habit, nobody else's.
+        world.slack.add_user("U0BIMPE0001", "bimpe")
+        other = await world.form(world.slack.person("U0BIMPE0001"))
+        assert (fields(other), offered(other, "country")) == (["country"], ["NG", "GH", "KE", "ZA"])
+        # After a month it is habit no longer, though it still stands first.
+        world.clock.move(days=31)
+        modal = await world.form()
+        assert (fields(modal), offered(modal, "country")[:2]) == (["country"], ["KE", "GH"])
+
+
+async def test_a_message_that_names_a_country_opens_the_form_with_what_was_used_there(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await world.ask(country="GH", id_type="PASSPORT", id_number="G0000000")
+        for said, country, id_type in (("", "GH", "PASSPORT"), ("a check for Ghana, please", "GH", "PASSPORT")):
+            selfie = await world.analyst.upload(SELFIE, "selfie.jpg")
+            message = await world.analyst.say(CHANNEL, said, files=[selfie])
+            await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, CHANNEL, message.ts)
+            modal = await world.analyst.modal()
+            await modal.changed()
+            assert (modal.values["country"], modal.values["id_type"]) == (country, id_type), said
+            await modal.close()
+
+
+async def test_where_one_channel_is_allowed_no_channel_is_asked_for(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_CHANNELS=CHANNEL) as world:
+        await world.analyst.shortcut(ids.SHORTCUT_CHECK)
+        modal = await world.analyst.modal()
+        assert fields(modal) == ["country"]
+        assert "The result is posted in #kyc-requests." in modal.text()
+        await world.fill(modal)
+        assert "The result is posted in #kyc-requests." in modal.text()
+        assert (await modal.submit()).closed
+        check = await world.check(await world.newest())
+        assert (check.channel, check.thread_ts) == (CHANNEL, None)
+        # Where the person acted is where the result goes: the form need not say so.
+        assert "The result is posted" not in (await world.form()).text()
 
 
 async def test_a_type_chosen_for_one_country_does_not_count_for_another(tmp_path: Path) -> None:
@@ -166,14 +230,16 @@ TYPED = (
     ("dob", "2090-01-01", "This date is in the future."),
     ("phone_number", "call me", "A phone number has 6 to 20 digits, for example 08012345678."),
     ("first_name", "A" * 101, "At most 100 characters. You typed 101."),
+    ("first_name", ":grinning: Ada", "Write the name in letters, without emoji, as it is on the ID."),
     ("customer_reference", "R" * 101, "At most 100 characters. You typed 101."),
 )
-CORRECTED = {"id_number": "22212345678", "dob": "1990-01-02", "phone_number": "0801 234 5678"}
+CORRECTED = {"id_number": "22212345678", "first_name": "Ada", "dob": "1990-01-02", "phone_number": "0801 234 5678"}
 
 
 async def test_a_typing_fault_is_displayed_at_its_field_and_can_be_corrected(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         modal = await world.fill(await world.form())
+        await modal.click(ids.MORE_FIELDS)
         for block_id, value, words in TYPED:
             await modal.enter(block_id, value)
             errors = await refused(world, modal)

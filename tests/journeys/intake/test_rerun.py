@@ -201,7 +201,7 @@ async def test_a_new_selfie_takes_the_place_of_the_old_one(tmp_path: Path, *, le
         if leave_out:
             field = next(b["block_id"] for b in modal.blocks if b["block_id"].startswith(ids.PHOTO))
             await modal.choose(field, ids.LEAVE_OUT)
-        assert "It takes the place of the selfie above." in modal.text()
+        assert "It replaces the selfie above." in modal.text()
         other = (PHOTOS / "liveness_0.jpg").read_bytes()
         await modal.attach("selfie", await world.analyst.upload(other, "other.jpg"))
         await sent_again(world, modal)

@@ -12,6 +12,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message, Modal, Person, pings, plain
 from bot.sandbox.smile_id import Fault as SmileFault
 from bot.sandbox.smile_id import SmileIDSandbox
+from bot.slack.blocks import ids
 from storage.engine.database import Transaction
 from tests.conftest import Took
 from tests.journeys.world import (
@@ -430,6 +431,7 @@ async def test_a_form_that_fails_in_the_bot_keeps_what_was_typed_and_gives_a_cod
 ) -> None:
     async with journey(tmp_path) as world:
         modal = await world.fill(await world.form(), id_number=PERSONAL["id_number"])
+        await modal.click(ids.MORE_FIELDS)
         for name in ("first_name", "customer_reference"):
             await modal.fill(name, PERSONAL[name])
         before = modal.values

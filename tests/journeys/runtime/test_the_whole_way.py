@@ -38,6 +38,7 @@ class Parties:
         await modal.choose("country", "NG")
         await modal.choose("id_type", "BVN")
         await modal.fill("id_number", id_number)
+        await modal.click("kyc_form_more")
         await modal.fill("first_name", "Ada-Clearly-Invented")
         await modal.fill("customer_reference", "CUST-77120")
         await modal.attach("selfie", await amina.upload(PHOTOS / "selfie.jpg", "selfie.jpg"))

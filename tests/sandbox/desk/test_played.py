@@ -47,6 +47,7 @@ class Played:
         modal = await amina.modal()
         await modal.choose("country", "NG")
         await modal.choose("id_type", "BVN")
+        await modal.click("kyc_form_more")
         for name, value in (("id_number", number), ("first_name", "Zuri"), ("last_name", "Nobody")):
             await modal.fill(name, value)
         await modal.attach("selfie", await amina.upload(SELFIE, "selfie.jpg"))

@@ -1,5 +1,6 @@
 """The form: what it asks for each country and ID type, under names that stay stable."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,20 +47,32 @@ def test_a_country_brings_its_id_types_and_nothing_more() -> None:
 
     assert list(inputs(view)) == ["country", "id_type"]
     assert options(inputs(view)["id_type"]) == {
-        "GHANA_CARD": "Ghana Card (GHANA_CARD)",
-        "PASSPORT": "Passport (PASSPORT)",
-        "SSNIT": "SSNIT (SSNIT)",
-        "VOTER_ID": "Voter's ID (VOTER_ID)",
-        "NEW_VOTER_ID": "New Voter's ID (NEW_VOTER_ID)",
+        "GHANA_CARD": "Ghana Card",
+        "PASSPORT": "Passport",
+        "SSNIT": "SSNIT",
+        "VOTER_ID": "Voter's ID",
+        "NEW_VOTER_ID": "New Voter's ID",
     }
 
 
+def test_types_of_one_name_say_their_code_too() -> None:
+    rows = {
+        (entry.country, entry.id_type): replace(entry, supported=True)
+        for entry in ID_TYPES.known()
+        if entry.country == "NG"
+    }
+    shown = options(inputs(form.build(CheckForm(place=HERE, country="NG"), IDTypes(rows)))["id_type"])
+
+    assert (shown["NIN"], shown["NATIONAL_ID"]) == ("National ID (NIN)", "National ID (NATIONAL_ID)")
+    assert shown["BVN"] == "Bank Verification Number"
+
+
 def test_an_id_type_brings_its_fields_the_photos_and_the_consent() -> None:
-    view = inputs(build("NG", "BVN"))
+    view = inputs(build("NG", "BVN", more=True))
 
     assert list(view) == [
-        *("country", "id_type", "id_number", "selfie", "liveness", "customer_reference"),
-        *("first_name", "middle_name", "last_name", "dob", "phone_number", "consent"),
+        *("country", "id_type", "id_number", "selfie", "liveness", "consent"),
+        *("customer_reference", "first_name", "middle_name", "last_name", "dob", "phone_number"),
     ]
     required = {name for name, block in view.items() if not block.get("optional")}
     assert required == {"country", "id_type", "id_number", "selfie", "consent"}
@@ -113,8 +126,16 @@ def test_beside_an_id_type_stands_that_smile_id_wants_its_own_consent_screen() -
     assert "hint" not in inputs(build("NG", "NIN_V2"))["id_type"]
 
 
+def test_optional_fields_are_hidden_until_one_of_them_is_known() -> None:
+    assert [*inputs(build("NG", "BVN"))] == ["country", "id_type", "id_number", "selfie", "liveness", "consent"]
+    for known in ({"first_name": "Ada"}, {"customer_reference": "C-17"}):
+        view = inputs(build("NG", "BVN", texts=known))
+        assert {"customer_reference", "first_name", "dob"} <= set(view)
+    assert "first_name" not in inputs(build("NG", "BVN", texts={"id_number": "1", "first_name": ""}))
+
+
 def test_a_date_is_picked_not_typed() -> None:
-    assert inputs(build("NG", "BVN"))["dob"]["element"]["type"] == "datepicker"
+    assert inputs(build("NG", "BVN", more=True))["dob"]["element"]["type"] == "datepicker"
 
 
 def test_consent_is_one_box_that_nobody_ticked_beforehand() -> None:
