@@ -124,6 +124,8 @@ class Refusal(StrEnum):
     NOT_A_REVIEWER = "not_a_reviewer"
     REVIEW_UNKNOWN_REF = "review_unknown_ref"
     FOUR_EYES = "four_eyes"
+    OWN_PHOTOS = "own_photos"
+    """Who asked for a check looks at its photos where they sent them."""
     CLAIMED_BY = "claimed_by"
     NOT_CLAIMED = "not_claimed"
     CLAIM_NOT_YOURS = "claim_not_yours"

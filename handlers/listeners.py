@@ -14,7 +14,19 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.domain.review.review import Decision
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private
-from handlers import batches, check_form, checks, commands, events, messages, middleware, review, search, summary
+from handlers import (
+    batches,
+    check_form,
+    checks,
+    commands,
+    events,
+    messages,
+    middleware,
+    photos,
+    review,
+    search,
+    summary,
+)
 from handlers.replies import reply
 from handlers.requests import id_of, is_for_inbox, kind_of
 
@@ -98,6 +110,8 @@ def _listen(app: AsyncApp) -> None:
     app.action(ids.CANCEL)(checks.cancel)
     app.action(ids.SEND_HELD)(checks.let_pass)
     app.action(ids.OTHER_PHOTOS)(checks.other_photos)
+    app.action(ids.PHOTOS_SHOW)(photos.show_photos)
+    app.action(ids.PHOTOS_ASK)(photos.ask_for_photos)
     app.view(ids.PHOTOS_FORM)(checks.photos_submitted)
     app.action(re.compile(f"^({ids.REVIEW_CLAIM}|{ids.REVIEW_REOPEN})$"))(review.claimed)
     app.action(ids.REVIEW_RELEASE)(review.released)

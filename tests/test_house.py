@@ -56,6 +56,7 @@ BUILDERS = frozenset(
         "bot.outbox.thread_posts",
         "bot.queries.details",
         "bot.queries.home",
+        "bot.queries.photos",
         "bot.reporting.export_posts",
         "bot.reporting.summary_posts",
         "bot.review.cards",

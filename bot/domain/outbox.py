@@ -53,6 +53,8 @@ class PostKind(StrEnum):
     """Asks the requester whether to send all the same."""
     HELD_ANSWERED = "held_answered"
     """Takes the buttons off that question."""
+    PHOTOS_ASKED = "photos_asked"
+    """Asks the requester, for a reviewer, to post the photos in the thread."""
     CANCELLED = "cancelled"
     OLD_RESULT = "old_result"
     """News from Smile ID about an attempt that has been replaced."""

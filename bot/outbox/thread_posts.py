@@ -17,7 +17,7 @@ from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders, File
 from bot.outbox.recipients import parent_of
-from bot.slack.blocks import batch, held, private, results, thread
+from bot.slack.blocks import batch, held, photos, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 from storage import attempts, batches, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
@@ -40,6 +40,7 @@ class ThreadPosts(Process):
             PostKind.HELD: _question,
             PostKind.HELD_ANSWERED: _answered_question,
             PostKind.CANCELLED: _cancelled,
+            PostKind.PHOTOS_ASKED: _photos_asked,
             PostKind.FAILURE: lambda tx, post, check: results.failure(check, notified=self._notified(tx, post)),
             PostKind.OVERDUE: lambda tx, post, check: results.overdue(check, notified=self._notified(tx, post)),
             PostKind.DECIDED: _decided,
@@ -138,6 +139,13 @@ def _answered_question(_tx: Transaction, post: Post, check: Check) -> Message:
 
 def _cancelled(_tx: Transaction, post: Post, check: Check) -> Message:
     return thread.cancelled(check, by=post.payload.get("by", check.requester))
+
+
+def _photos_asked(_tx: Transaction, post: Post, check: Check) -> Message | None:
+    """None once the check was run again: the photos that were meant are not its photos any more."""
+    if post.payload.get("round") != str(check.round):
+        return None
+    return photos.request(check, by=post.payload["by"], is_direct=post.destination[0] in "UW")
 
 
 def _decided(tx: Transaction, post: Post, check: Check) -> Message | None:

@@ -19,7 +19,7 @@ from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, Review, ReviewDecision, runs_again
 from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
-from bot.slack.blocks import private, record, review
+from bot.slack.blocks import photos, private, record, review
 from bot.slack.blocks.form import AttachedPhoto
 from bot.slack.blocks.refusals import plain_sentence
 from bot.slack.client import SlackClient
@@ -166,10 +166,12 @@ class CheckDetails(Process):
     async def _details(self, user: str, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
         attempt = await self.database.read(attempts.latest, check.ref)
         job_of_round = attempt.job_id if attempt is not None and attempt.round == check.round else None
+        row = []
         written: list[ReviewDecision | Note] = [*await self.database.read(reviews.decisions, check.ref)]
         # What reviewers write among themselves is not for requesters.
         if await self.access.has(user, Role.REVIEWER, Role.ADMIN) is Permission.YES:
             written += await self.database.read(reviews.notes, check.ref)
+            row = [] if user in check.requesters else [photos.show_button(check.ref)]
         read = [
             (receipt, self.smile_id.read_message(receipt.body))
             for receipt in await self.database.read(receipts.of_check, check.ref)
@@ -193,6 +195,7 @@ class CheckDetails(Process):
             photo_links=links,
             compared=_compared(check, authorities),
             reviewers=review.decisions_and_notes(written),
+            row=row,
         )
 
 

@@ -37,6 +37,7 @@ from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
+from bot.queries.photos import CheckPhotos
 from bot.queries.search import CheckSearch
 from bot.reporting import chart, exports
 from bot.reporting.export_posts import ExportPosts
@@ -49,6 +50,7 @@ from bot.results.polling import StatusPoller
 from bot.results.settlement import Settlement
 from bot.review.cards import ReviewCards
 from bot.review.decisions import ReviewDecisions
+from bot.review.photos import PhotoAccess
 from bot.review.reminders import Reminders
 from bot.review.subscriptions import Subscriptions
 from bot.runtime import doors
@@ -149,6 +151,7 @@ class Bot:
     backups: Backups
     details: CheckDetails
     search: CheckSearch
+    check_photos: CheckPhotos
     preflight: Preflight
     home: HomeTab
     review: ReviewDecisions
@@ -378,6 +381,7 @@ async def build(
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
         details=CheckDetails(**process, slack=listener_slack, links=links, smile_id=smile_id),
         search=CheckSearch(**process, links=links),
+        check_photos=CheckPhotos(**process, slack=slack, links=links, photo_access=PhotoAccess(**process)),
         preflight=submission.preflight,
         home=home,
         review=ReviewDecisions(**process),

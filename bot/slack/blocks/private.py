@@ -97,8 +97,12 @@ def details(
     photo_links: Mapping[str, str] | None,
     compared: Sequence[ComparedField] = (),
     reviewers: Sequence[Block] = (),
+    row: Sequence[Block] = (),
 ) -> View:
-    """Everything we hold of a check. `photo_links` None: still being fetched; empty: none available."""
+    """Everything we hold of a check. `photo_links` None: still being fetched; empty: none available.
+
+    `row` is what its reader may press, at most 25 elements.
+    """
     lines = [status_name(check), _number(check)]
     for name, label in LABELS.items():
         if name != "id_number" and (value := quoted(check.id_info.get(name, ""))):
@@ -112,6 +116,7 @@ def details(
             f"Asked by {person(check.requester)} {when(check.asked_at)} · consent confirmed by "
             f"{person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})"
         ),
+        *([kit.actions(*row)] if row else []),
         *_side_by_side(compared),
         kit.divider(),
     ]

@@ -74,6 +74,7 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this.",
     Refusal.REVIEW_UNKNOWN_REF: "I know no check {ref} that you may review.",
     Refusal.FOUR_EYES: "You asked for {ref} yourself: somebody else must decide it.",
+    Refusal.OWN_PHOTOS: "You asked for {ref} yourself, so only other reviewers can open its photos here.",
     Refusal.CLAIMED_BY: "{person} has claimed {ref}. They can hand it on to you or release it.",
     Refusal.NOT_CLAIMED: "Claim {ref} first, so that everybody sees that you are on it.",
     Refusal.CLAIM_NOT_YOURS: "{ref} is not yours to hand on: {person} has claimed it.",

@@ -13,6 +13,7 @@ from tests.pictures.scenes import (
     home,
     message,
     phone,
+    photos,
     private,
     review,
     sentences,
@@ -20,7 +21,7 @@ from tests.pictures.scenes import (
     thread,
 )
 
-ROOMS = (thread, review, held, batch, summary, export, home, form, message, private, find, sentences, phone)
+ROOMS = (thread, review, photos, held, batch, summary, export, home, form, message, private, find, sentences, phone)
 """In the order in which `docs/pictures.md` shows them."""
 
 

@@ -32,6 +32,7 @@ from bot.slack.blocks import (
     find,
     form,
     home,
+    photos,
     private,
     record,
     refusals,
@@ -41,6 +42,7 @@ from bot.slack.blocks import (
     thread,
 )
 from bot.slack.blocks.home import QUEUE, HomeFigures, QueuedCheck, ReviewQueue
+from bot.slack.blocks.photos import AskedFor, ShownPhoto
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 
 DATA = files("bot") / "data"
@@ -171,6 +173,8 @@ def thread_messages(
         "decided": lambda: thread.decided(check, decided(text)),
         "result beside a decision": lambda: results.result(beside, confirmed=True),
         "cancelled": lambda: thread.cancelled(check, by=check.requester),
+        "photos asked": lambda: photos.request(check, by=REMI, is_direct=False),
+        "photos asked, directly": lambda: photos.request(check, by=REMI, is_direct=True),
         "old result": lambda: by_kind[PostKind.OLD_RESULT](facts),
         "alert": lambda: private.alert(text, {"ref": REF}),
         "alert with words": lambda: private.alert("refused", {"ref": REF, "words": text}),
@@ -287,6 +291,15 @@ def _report() -> Report:
     )
 
 
+def _photos(text: str) -> list[ShownPhoto]:
+    """As many as there can be, of files with the wildest names."""
+    named = [f"https://files.example/{number}/{text}" for number in range(8)]
+    return [
+        ShownPhoto(name=f"Liveness image {number}", file_id=f"F{number}", link=link, is_image=bool(number % 2))
+        for number, link in enumerate([*named, "javascript:alert(1)"])
+    ]
+
+
 def views(
     check: Check, entry: IDType | None, reading: ResultMeaning, text: str, many: int
 ) -> dict[str, dict[str, Any]]:
@@ -307,6 +320,8 @@ def views(
         "record": record.view(
             check, entry, a_review(claimed_by=REMI), [decided(text)] * many, link="https://files.example/p"
         ),
+        "photos": photos.photos(check, entry, _photos(text), asked=AskedFor(at=ASKED_AT, thread=None)),
+        "photos, links": photos.photos(check, entry, _photos(text), as_links=True),
         "decide": review.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
         "hand on": review.hand_on_form(check),
         "note": review.note_form(check),

@@ -1,0 +1,86 @@
+"""*Show photos*, and the request to post them in the thread. Each opening is recorded before anything is shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+
+from bot.errors import Refused, SlackError, SlackRefused
+from bot.runtime.factory import Bot
+from bot.slack.blocks import photos, private, refusals
+from bot.slack.retry import Retry
+from handlers.replies import ReplyAddress, open_modal, reply, run, show
+from handlers.requests import user_of
+
+log = structlog.get_logger(__name__)
+
+
+async def show_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """Opens a page that fills itself: a trigger lives three seconds, and Slack is asked about nine files."""
+    await ack()
+    user, ref = user_of(body), str(action["value"])
+    try:
+        await bot.check_photos.photo_access.open(user, ref)
+    except Refused as no:
+        if not _is_in_modal(body):
+            raise
+        # A modal has no place for a private message.
+        await _open(bot, body, private.closed_form(refusals.plain_sentence(no)))
+        return
+    shown = await _open(bot, body, photos.opening(ref))
+    if shown is None:
+        reply(bot, body, private.answer(photos.EXPIRED))
+        return
+    address = ReplyAddress(user=user, request_id=f"photos:{shown['id']}")
+    run(bot, address, lambda retry: _fill(bot, retry, shown, user, ref))
+
+
+async def ask_for_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """Stores the request; the page then says that it was made, or why not."""
+    await ack()
+    user, ref, page = user_of(body), str(action["value"]), {"id": body["view"]["id"]}
+    address = ReplyAddress(user=user, request_id=f"photos_asked:{page['id']}")
+    try:
+        await bot.check_photos.photo_access.ask(user, ref)
+    except Refused as no:
+        refused = private.closed_form(refusals.plain_sentence(no))
+        run(bot, address, lambda retry: show(bot, retry, page, refused))
+        return
+    run(bot, address, lambda retry: _fill(bot, retry, page, user, ref))
+
+
+def _is_in_modal(body: Mapping[str, Any]) -> bool:
+    """A click on the Home tab names a view too, on which nothing can lie."""
+    return (body.get("view") or {}).get("type") == "modal"
+
+
+async def _open(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """On top of the modal clicked in; from a message by itself. None where Slack did not."""
+    if not _is_in_modal(body):
+        return await open_modal(bot, body["trigger_id"], view)
+    try:
+        return await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
+    except SlackError as closed:
+        log.info("photos.not_pushed", error=str(closed))
+    try:
+        # Three views lie on each other already, say: then it takes the place of the one clicked in.
+        await bot.slack.update_view(view_id=body["view"]["id"], view=view)
+    except SlackError as closed:
+        log.warning("photos.not_opened", error=str(closed))
+        return None
+    return {"id": body["view"]["id"]}
+
+
+async def _fill(bot: Bot, retry: Retry, page: Mapping[str, Any], user: str, ref: str) -> None:
+    """First with the photos themselves. Slack refuses some for reasons that it keeps; then with links to them."""
+    try:
+        views = await bot.check_photos.views(user, ref)
+    except Refused as no:
+        await show(bot, retry, page, private.closed_form(refusals.plain_sentence(no)))
+        return
+    try:
+        await show(bot, retry, page, views.with_images)
+    except SlackRefused as no:
+        log.info("photos.shown_as_links", ref=ref, error=no.code)
+        await show(bot, retry, page, views.with_links)
