@@ -99,6 +99,8 @@ class Refusal(StrEnum):
     """No such check, or none that this person may see: both read the same."""
     NO_DETAILS = "no_details"
     ALL_IS_FOR_REVIEWERS = "all_is_for_reviewers"
+    FIND_IS_PERSONAL = "find_is_personal"
+    """Somebody who sees no customers has looked for one."""
 
     NO_CHANNEL = "no_channel"
     NOT_IN_THIS_CHANNEL = "not_in_this_channel"

@@ -8,26 +8,27 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
+from bot.access.permissions import Sight
 from bot.domain.check.check import SearchFilter
 from bot.domain.check.fields import clean_field
 from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError
-from bot.queries.search import EVERYBODYS, IN_REVIEW, OWN, STATES, SearchForm, SearchResult
+from bot.queries.search import FILTERS, IN_REVIEW, STATES, QueueRow, SearchForm, SearchResult
 from bot.runtime.factory import Bot
-from bot.slack.blocks import find, ids, private, refusals
+from bot.slack.blocks import find, ids, private, refusals, review_queue
 from bot.slack.blocks.find import CheckRow, PageCursor
+from bot.slack.blocks.review_queue import WaitingCheck
 from handlers.replies import open_modal, reply
 from handlers.requests import ViewState, user_of
 
 log = structlog.get_logger(__name__)
 
-_FILTERS = frozenset({*STATES, EVERYBODYS, OWN})
-
 
 async def listing(bot: Bot, user: str, typed: str) -> Message:
-    word = typed.strip().casefold() or OWN
-    if word not in _FILTERS:
-        return private.answer(find.unknown_filter(typed))
+    word = typed.strip().casefold()
+    if word and word not in FILTERS:
+        scope = await bot.search.scope(user)
+        return private.answer(find.unknown_filter(typed, scope.filters))
     return await _listing(bot, user, PageCursor(shown=word))
 
 
@@ -36,7 +37,7 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
     await ack()
     option = action.get("selected_option")
     turn = PageCursor(shown=option["value"]) if option else PageCursor.load(str(action.get("value") or ""))
-    if turn is None or turn.shown not in _FILTERS:
+    if turn is None or turn.shown not in FILTERS:
         reply(bot, body, private.answer(private.OLD_BUTTON))
         return
     # After a refusal the list stays, and with it the menu to choose something else.
@@ -44,15 +45,32 @@ async def turned(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bo
 
 
 async def _listing(bot: Bot, user: str, turn: PageCursor) -> Message:
-    found = await bot.search.list_checks(user, turn.shown, turn.cursor)
+    listed = await bot.search.list_checks(user, turn.shown, turn.cursor)
+    if listed.queue is not None:
+        return review_queue.listing(
+            [_waiting(row) for row in listed.queue.rows],
+            viewer=user,
+            more=listed.queue.more,
+            shown=listed.shown,
+            offers=listed.offers,
+        )
+    found = listed.found
+    assert found is not None, "a listing is a page of checks or a queue"
     page = found.page
-    return find.listing(_rows(found), shown=turn.shown, has_older=page.has_older, has_newer=page.has_newer)
+    return find.listing(
+        _rows(found), shown=listed.shown, offers=listed.offers, has_older=page.has_older, has_newer=page.has_newer
+    )
 
 
 async def open_form(bot: Bot, body: Mapping[str, Any], typed: str) -> Message | None:
     """Open the search form; a message where it stays closed, or where something was typed that belongs into it."""
-    await bot.search.require_search(user_of(body))
-    if await open_modal(bot, body["trigger_id"], find.form(list(bot.id_types.countries().items()))) is None:
+    scope = await bot.search.scope(user_of(body))
+    form = find.form(
+        list(bot.id_types.countries().items()),
+        finds_customers=scope.sees_customers,
+        finds_others=scope.others is not Sight.RECORD,
+    )
+    if await open_modal(bot, body["trigger_id"], form) is None:
         return private.answer(private.EXPIRED)
     return private.answer(find.NEVER_AS_TEXT) if typed.strip() else None
 
@@ -89,6 +107,10 @@ def _results(found: SearchResult) -> dict[str, Any]:
     return find.results(
         _rows(found), metadata=_dumped(found.wanted), has_older=found.page.has_older, has_newer=found.page.has_newer
     )
+
+
+def _waiting(row: QueueRow) -> WaitingCheck:
+    return WaitingCheck(row=CheckRow(check=row.check, entry=row.entry, link=row.link), review=row.review)
 
 
 def _rows(found: SearchResult) -> list[CheckRow]:

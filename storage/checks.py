@@ -122,9 +122,9 @@ def find(tx: Transaction, ref: str, *, sealed: bool = True) -> Check | None:
     return _check(tx, row, sealed=sealed) if row is not None else None
 
 
-def get(tx: Transaction, ref: str) -> Check:
-    """A check that must exist."""
-    return _check(tx, tx.one(f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref = :ref", ref=ref))
+def get(tx: Transaction, ref: str, *, sealed: bool = True) -> Check:
+    """A check that must exist; `sealed` as in `find`."""
+    return _check(tx, tx.one(f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref = :ref", ref=ref), sealed=sealed)
 
 
 def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]:

@@ -32,16 +32,18 @@ def find(tx: Transaction, ref: str, round_: int | None = None, *, sealed: bool =
 
 
 def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple[list[Review], int]:
-    """The first open reviews, those that this person has claimed before all others, oldest first; and how many.
+    """The first open reviews: this person's claims, then what they may take, then what others have; and how many.
 
-    Without checks that they requested or ran again: only somebody who may override four eyes can claim those.
+    Each part is oldest first. What they proposed themselves waits for somebody else, so it comes last too. Without
+    checks that they requested or ran again: only somebody who may override four eyes can claim those.
     """
     sql = """
         SELECT r.ref, COUNT(*) OVER () AS total FROM reviews r
         JOIN verifications v ON v.ref = r.ref AND v.round = r.round
         WHERE r.state = 'open'
           AND (:overrides OR (v.requester <> :person AND ' ' || v.asked_again NOT LIKE '% ' || :person || ' %'))
-        ORDER BY CASE WHEN r.claimed_by = :person THEN 0 ELSE 1 END, r.opened_at, r.ref LIMIT :limit
+        ORDER BY CASE WHEN r.proposed_by = :person THEN 2 WHEN r.claimed_by = :person THEN 0
+            WHEN r.claimed_by IS NULL OR r.proposed_by IS NOT NULL THEN 1 ELSE 2 END, r.opened_at, r.ref LIMIT :limit
         """
     rows = tx.rows(sql, person=person, overrides=overrides, limit=limit)
     found = [review for row in rows if (review := find(tx, row["ref"])) is not None]

@@ -19,18 +19,28 @@ class CheckPage:
     has_newer: bool
 
 
-def page(tx: Transaction, wanted: SearchFilter, *, size: int, cursor: Cursor | None = None) -> CheckPage:
-    """One page, opened from its seal; stable while new checks arrive, since it hangs on a check and not on a count."""
+def page(
+    tx: Transaction, wanted: SearchFilter, *, size: int, cursor: Cursor | None = None, opens_for: str | None = None
+) -> CheckPage:
+    """One page; stable while new checks arrive, since it hangs on a check and not on a count.
+
+    Every check is opened from its seal; with `opens_for` only those that this person asked for.
+    """
     newer = cursor is not None and cursor.newer
     found = _refs(tx, wanted, size + 1, cursor)
     beyond, shown = len(found) > size, found[:size]
     if newer:
         shown.reverse()
     return CheckPage(
-        checks=[checks.get(tx, ref) for ref in shown],
+        checks=[_opened(tx, ref, opens_for) for ref in shown],
         has_older=newer or beyond,
         has_newer=beyond if newer else cursor is not None,
     )
+
+
+def _opened(tx: Transaction, ref: str, opens_for: str | None) -> Check:
+    check = checks.get(tx, ref, sealed=False)
+    return checks.get(tx, ref) if opens_for in (None, check.requester) else check
 
 
 def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | None) -> list[str]:

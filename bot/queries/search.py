@@ -1,18 +1,20 @@
 """Searches among checks: a person's list, and the search form. Nobody sees more than they may."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from bot.access.permissions import Role
+from bot.access.permissions import Role, Sight
 from bot.access.process import Process
-from bot.domain.check.check import Cursor, SearchFilter
+from bot.domain.check.check import Check, Cursor, SearchFilter
 from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
+from bot.domain.review.review import Review
 from bot.errors import Refusal, Refused
 from bot.outbox.links import Links
-from storage import audit, search
+from storage import audit, checks, reviews, search
 from storage.engine.database import Transaction
 from storage.search import CheckPage
 
@@ -24,9 +26,14 @@ STATES: Mapping[str, frozenset[State]] = {
     **{state.value: frozenset({state}) for state in (State.APPROVED, State.REJECTED, State.FAILED, State.CANCELLED)},
 }
 EVERYBODYS = "all"
+"""Alone, or followed by a blank and one of `STATES`."""
 IN_REVIEW = "review"
-"""What needs a person, which leaves out what one has decided."""
+"""What needs a person, which leaves out what one has decided; for a reviewer, what they can take."""
 OWN = "mine"
+OWN_FILTERS = frozenset({"", OWN, *STATES})
+FILTERS = (OWN, *STATES, EVERYBODYS, *(f"{EVERYBODYS} {name}" for name in STATES))
+PERSONAL = ("reference", "number", "job")
+"""What finds a customer; only among checks that somebody sees whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,39 +65,153 @@ class SearchResult:
     links: Sequence[str | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchScope:
+    """Which checks somebody may look among."""
+
+    user: str
+    is_requester: bool
+    """Sees those that they asked for whole."""
+    others: Sight
+    """How much of everybody else's they see."""
+
+    @property
+    def sees_customers(self) -> bool:
+        """Of any check: who sees records alone has nothing that finds a customer."""
+        return self.is_requester or self.others is Sight.WHOLE
+
+    @property
+    def filters(self) -> Sequence[str]:
+        """Those of `FILTERS` that show this person anything."""
+        if self.others is Sight.NOTHING:
+            return [name for name in FILTERS if not name.startswith(EVERYBODYS)]
+        if self.is_requester:
+            return FILTERS
+        queue = [IN_REVIEW] if self.others is Sight.WHOLE else []
+        return [*queue, *(name for name in FILTERS if name.startswith(EVERYBODYS))]
+
+    def filter_of(self, shown: str) -> str:
+        """The filter that is meant: who asks for no checks means everybody's by every word. Raises Refused."""
+        if shown.startswith(EVERYBODYS) and self.others is Sight.NOTHING:
+            raise Refused(Refusal.ALL_IS_FOR_REVIEWERS)
+        shown = shown or OWN
+        if shown in self.filters:
+            return shown
+        return EVERYBODYS if shown == OWN else f"{EVERYBODYS} {shown}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """A check that waits for a reviewer."""
+
+    check: Check
+    entry: IDType | None
+    review: Review
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePage:
+    """What waits for one reviewer: their claims, what they may take, then what others have."""
+
+    rows: Sequence[QueueRow]
+    more: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The answer to `/kyc list`: a page of checks, or a reviewer's queue."""
+
+    shown: str
+    offers: Sequence[str]
+    """The filters that can be chosen instead."""
+    found: SearchResult | None = None
+    queue: QueuePage | None = None
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class CheckSearch(Process):
     links: Links
 
-    async def list_checks(self, user: str, filter_: str, cursor: Cursor | None = None) -> SearchResult:
-        """A page of a person's checks, or with `all` of everybody's. Raises Refused."""
-        await self.require_search(user)
-        wanted = SearchFilter(requester=user, states=STATES.get(filter_), undecided=filter_ == IN_REVIEW)
-        if filter_ == EVERYBODYS:
-            permission = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
-            permission.require(Refused(Refusal.ALL_IS_FOR_REVIEWERS))
-            wanted = SearchFilter()
-        return await self._found(user, wanted, cursor, kinds="list")
+    async def scope(self, user: str) -> SearchScope:
+        """Which checks this person may look among. Raises Refused where there are none."""
+        own, others = await asyncio.gather(self._is_requester(user), self.access.sight(user, ""))
+        if not own and others is Sight.NOTHING:
+            raise self.access.no_access()
+        return SearchScope(user=user, is_requester=own, others=others)
+
+    async def _own_scope(self, user: str) -> SearchScope:
+        """The same; while Slack does not say what else they may see, somebody's own checks."""
+        try:
+            return await self.scope(user)
+        except Refused as no:
+            if no.code is not Refusal.NOT_SURE or not await self._is_requester(user):
+                raise
+            return SearchScope(user=user, is_requester=True, others=Sight.NOTHING)
+
+    async def _is_requester(self, user: str) -> bool:
+        return (await self.access.has(user, Role.REQUESTER)).settled(Refused(Refusal.NOT_SURE))
+
+    async def list_checks(self, user: str, shown: str, cursor: Cursor | None = None) -> Listing:
+        """A page of a person's own checks, of everybody's, or what waits for a reviewer. Raises Refused.
+
+        `shown` is one of `FILTERS`, or empty for what this person most likely looks for.
+        """
+        scope = await (self._own_scope(user) if shown in OWN_FILTERS else self.scope(user))
+        shown = scope.filter_of(shown)
+        if shown == IN_REVIEW and scope.others is Sight.WHOLE:
+            return Listing(shown=shown, offers=scope.filters, queue=await self._queue(user))
+        state = shown.removeprefix(EVERYBODYS).strip()
+        wanted = SearchFilter(
+            requester=None if shown.startswith(EVERYBODYS) else user,
+            states=STATES.get(state),
+            undecided=state == IN_REVIEW,
+        )
+        found = await self._found(scope, wanted, cursor, kinds="list")
+        return Listing(shown=shown, offers=scope.filters, found=found)
 
     async def search(self, user: str, sought: SearchForm) -> SearchResult:
-        """The first page of checks that match every field. Others' checks are for reviewers and admins, and audited."""
-        return await self.page(user, await self._wanted(sought), None, kinds=_kinds(sought))
+        """The first page of checks that match every field. What finds a customer finds own checks alone, unless this
+        person sees everybody's whole. Others' checks are audited. Raises Refused.
+        """
+        scope = await self.scope(user)
+        if scope.others is not Sight.WHOLE and any(getattr(sought, name) for name in PERSONAL):
+            if not scope.is_requester:
+                raise Refused(Refusal.FIND_IS_PERSONAL)
+            scope = replace(scope, others=Sight.NOTHING)
+        return await self._page(scope, await self._wanted(sought), None, kinds=_kinds(sought))
 
-    async def page(
-        self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str = "page"
+    async def page(self, user: str, wanted: SearchFilter, cursor: Cursor | None) -> SearchResult:
+        """Another page of what was found. Raises Refused."""
+        return await self._page(await self.scope(user), wanted, cursor, kinds="page")
+
+    async def _page(
+        self, scope: SearchScope, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str
     ) -> SearchResult:
-        """One page. Without the right to see others' checks a person gets their own alone, whatever is wanted."""
-        permission = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
-        if not permission.settled(Refused(Refusal.NOT_SURE)):
-            await self.require_search(user)
-            if wanted.requester not in (None, user):
+        """Whatever is wanted, who sees nothing of others' checks gets their own alone."""
+        if scope.others is Sight.NOTHING:
+            if wanted.requester not in (None, scope.user):
                 wanted = replace(wanted, refs=())
-            wanted = replace(wanted, requester=user)
-        return await self._found(user, wanted, cursor, kinds=kinds)
+            wanted = replace(wanted, requester=scope.user)
+        return await self._found(scope, wanted, cursor, kinds=kinds)
 
-    async def require_search(self, user: str) -> None:
-        """Own checks are for requesters, and having been one gives no right. Raises Refused."""
-        await self.access.require_to_see(user, user, self.access.no_access())
+    async def _queue(self, user: str) -> QueuePage:
+        overrides = (await self.access.has(user, Role.ADMIN)).settled(Refused(Refusal.NOT_SURE))
+
+        def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
+            first, total = reviews.queue(tx, user, overrides=overrides, limit=PAGE)
+            return [(checks.get(tx, review.ref), review) for review in first], total
+
+        first, total = await self.database.read(read)
+        links = await self.links.threads([check for check, _review in first])
+        rows = [
+            QueueRow(check=check, entry=self._entry(check), review=review, link=link)
+            for (check, review), link in zip(first, links, strict=True)
+        ]
+        return QueuePage(rows=rows, more=total - len(rows))
+
+    def _entry(self, check: Check) -> IDType | None:
+        return self.id_types.find(check.country, check.id_type)
 
     async def _wanted(self, sought: SearchForm) -> SearchFilter:
         countries = [sought.country] if sought.country else list(self.id_types.known_countries())
@@ -121,10 +242,14 @@ class CheckSearch(Process):
     def _begins(self, day: date | None) -> datetime | None:
         return datetime(day.year, day.month, day.day, tzinfo=self.settings.zone).astimezone(UTC) if day else None
 
-    async def _found(self, user: str, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str) -> SearchResult:
-        page = await self.database.read(search.page, wanted, size=PAGE, cursor=cursor)
+    async def _found(
+        self, scope: SearchScope, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str
+    ) -> SearchResult:
+        user = scope.user
+        opens_for = None if scope.others is Sight.WHOLE else user if scope.is_requester else ""
+        page = await self.database.read(search.page, wanted, size=PAGE, cursor=cursor, opens_for=opens_for)
         links = await self.links.threads(page.checks)
-        entries = [self.id_types.find(check.country, check.id_type) for check in page.checks]
+        entries = [self._entry(check) for check in page.checks]
         others = sum(check.requester != user for check in page.checks)
         if others:
             # Who saw others' checks, by which kinds of criteria, and how many; never by which values.

@@ -29,6 +29,8 @@ LABELS = {
 NEVER_AS_TEXT = (
     "What you typed after `find` was not used: ID numbers and names do not belong into a command. The form is open."
 )
+_PERSONAL = frozenset({ids.FIND_NUMBER, ids.FIND_COUNTRY, ids.FIND_REFERENCE, ids.FIND_JOB})
+"""Fields of the form that find a customer: not for who sees the records of checks alone."""
 _CURSOR = TypeAdapter(tuple[str, str | None, str | None, bool])
 NOTHING_SOUGHT = "Fill in at least one field."
 
@@ -68,23 +70,39 @@ class PageCursor:
         return cls(shown=shown, cursor=Cursor(asked_at=asked_at, ref=ref, newer=newer))
 
 
-def listing(rows: Sequence[CheckRow], *, shown: str, has_older: bool, has_newer: bool) -> Message:
-    """The answer to `/kyc list`: newest first, without anything personal beyond the last characters."""
-    lines = [line(row, names=shown == "all") for row in rows]
+def listing(
+    rows: Sequence[CheckRow], *, shown: str, offers: Sequence[str], has_older: bool, has_newer: bool
+) -> Message:
+    """The answer to `/kyc list`: newest first, without anything personal beyond the last characters.
+
+    `offers` are the filters that this person may choose instead.
+    """
+    lines = [line(row, names=shown.startswith("all")) for row in rows]
     if not rows and shown == "mine":
         head = "You have not asked for a check yet. `/kyc` opens the form."
     elif not rows:
-        head = f"No check here: {LABELS.get(shown, shown)}."
+        head = f"No check here: {filter_name(shown)}."
     else:
-        head = f"Checks: {LABELS.get(shown, shown)}, newest first"
+        head = f"Checks: {filter_name(shown)}, newest first"
     turns = _page_buttons(rows, shown, has_older=has_older, has_newer=has_newer, action_id=ids.LIST_PAGE)
-    filter_ = kit.select(
-        [(label, name) for name, label in LABELS.items()], action_id=ids.LIST_FILTER, chosen=shown, placeholder="Show"
-    )
     # Three lines surely fit into the 3,000 characters of a section.
     listed = [kit.section("\n".join(lines[n : n + 3])) for n in range(0, len(lines), 3)]
-    blocks = [kit.section(f"*{head}*" if rows else head), *listed, kit.actions(filter_, *turns)]
+    blocks = [kit.section(f"*{head}*" if rows else head), *listed, kit.actions(filter_menu(offers, shown), *turns)]
     return Message(text="\n".join([head, *lines]), blocks=blocks)
+
+
+def filter_menu(offers: Sequence[str], shown: str) -> Block:
+    """What else the list can show this person."""
+    options = [(filter_name(name), name) for name in offers]
+    return kit.select(options, action_id=ids.LIST_FILTER, chosen=shown, placeholder="Show")
+
+
+def filter_name(shown: str) -> str:
+    """*Rejected*, *Everybody's: rejected*."""
+    scope, _, state = shown.partition(" ")
+    if state:
+        return f"{LABELS[scope]}: {LABELS.get(state, state).casefold()}"
+    return LABELS.get(shown, shown)
 
 
 def line(row: CheckRow, *, names: bool) -> str:
@@ -95,8 +113,12 @@ def line(row: CheckRow, *, names: bool) -> str:
     return f"*{link_to(check.ref, row.link)}* · {what} · {when(check.asked_at)}{who}"
 
 
-def form(countries: Sequence[tuple[str, str]]) -> View:
-    """The search form; an ID number is typed here and nowhere else."""
+def form(countries: Sequence[tuple[str, str]], *, finds_customers: bool = True, finds_others: bool = True) -> View:
+    """The search form; an ID number is typed here and nowhere else.
+
+    `finds_customers`: this person sees some checks whole, and may look for them by what is personal; those of others
+    too with `finds_others`.
+    """
     outcomes = [(label, name) for name, label in LABELS.items() if name not in ("mine", "all")]
     issuers = [(quoted(name, 75) or value, value) for value, name in countries]
     text = kit.text_input(2 * MAX_TEXT)
@@ -111,9 +133,16 @@ def form(countries: Sequence[tuple[str, str]]) -> View:
         (ids.FIND_LAST, "Asked on or before", kit.picker("datepicker"), ""),
         (ids.FIND_OUTCOME, "Outcome", kit.select(outcomes), ""),
     )
+    about = "Results match all fields you fill in and only include checks you can access."
+    if finds_customers and not finds_others:
+        about += " ID number, customer reference and job id find only checks that you asked for."
     blocks = [
-        kit.small("Every field that is filled in must fit. You see the checks that you may see."),
-        *(kit.input_field(name, label, element, hint=hint, optional=True) for name, label, element, hint in fields),
+        kit.small(about),
+        *(
+            kit.input_field(name, label, element, hint=hint, optional=True)
+            for name, label, element, hint in fields
+            if finds_customers or name not in _PERSONAL
+        ),
     ]
     return kit.modal("Find checks", blocks, callback_id=ids.FIND, submit="Find")
 
@@ -138,6 +167,6 @@ def _page_buttons(
     return turns
 
 
-def unknown_filter(word: str) -> str:
-    names = ", ".join(f"`{name}`" for name in LABELS if name != "mine")
+def unknown_filter(word: str, offers: Sequence[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in offers if name != "mine")
     return f"I don't know the filter “{foreign(word, 40)}”. `/kyc list` takes {names}."

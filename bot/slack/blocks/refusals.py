@@ -47,6 +47,10 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.UNKNOWN_REF: "I know no check {ref} that you may see. `/kyc list` shows yours.",
     Refusal.NO_DETAILS: "Details are for the person who asked, reviewers and admins.",
     Refusal.ALL_IS_FOR_REVIEWERS: "Everybody's checks are for reviewers and admins. `/kyc list` shows yours.",
+    Refusal.FIND_IS_PERSONAL: (
+        "Only reviewers and admins find checks by ID number, customer reference or job id. "
+        "Fill in the reference, the dates, the outcome or who asked."
+    ),
     Refusal.NO_CHANNEL: "Choose the channel for the results.",
     Refusal.NOT_IN_THIS_CHANNEL: "Checks are not asked in this channel.",
     Refusal.USE_OTHER_CHANNELS: "Checks are not asked here. Use {channels}.",

@@ -86,14 +86,24 @@ async def test_others_checks_are_for_reviewers_and_recorded(tmp_path: Path) -> N
         assert (await world.bot.database.read(acts))[1:] == [(REVIEWER, "list:3")]
 
 
-async def test_without_the_right_to_see_all_checks_the_list_stays_as_it_is(tmp_path: Path) -> None:
-    async with journey(tmp_path, KYC_REVIEWERS=REVIEWER, KYC_ADMINS=ADMIN) as world:
+async def test_only_who_may_see_everybodys_checks_is_offered_them(tmp_path: Path) -> None:
+    """And a list that was open when they lost that stays as it is."""
+    group = "S0REVIEWERS"
+    async with journey(tmp_path, KYC_REVIEWERS=group, KYC_ADMINS=ADMIN) as world:
+        world.slack.add_usergroup(group, [ANALYST])
+        await world.bot.access.refresh()
         ref = await world.ask()
+        wide = (await world.analyst.command("list")).message
+        assert wide is not None
+        assert "Everybody's: rejected" in str(wide.blocks)
+        world.slack.usergroups[group] = {REVIEWER}
+        await world.bot.access.changed(group)
+        await world.analyst.click(wide, ids.LIST_FILTER, value="all")
+        await world.slack.wait_for(lambda: "Everybody's checks are for" in world.slack.ephemerals(ANALYST)[-1].text)
+        assert ref in wide.text
         own = (await world.analyst.command("list")).message
         assert own is not None
-        await world.analyst.click(own, ids.LIST_FILTER, value="all")
-        await world.slack.wait_for(lambda: "Everybody's checks are for" in world.slack.ephemerals(ANALYST)[-1].text)
-        assert ref in own.text
+        assert "Everybody's" not in str(own.blocks)
 
 
 async def test_what_was_found_has_pages_too(tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ def review_messages(
 
 def listing(checks: list[Check], entry: IDType | None, shown: str = "mine") -> Message:
     rows = [find.CheckRow(check=check, entry=entry, link=None) for check in checks]
-    return find.listing(rows, shown=shown, has_older=True, has_newer=True)
+    return find.listing(rows, shown=shown, offers=list(find.LABELS), has_older=True, has_newer=True)
 
 
 def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str, Callable[[], Message]]:
