@@ -13,7 +13,7 @@ from starlette.routing import Route
 from bot.sandbox.page.rendering import STATIC
 from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack.world import User
-from tests.sandbox.page.world import CHANNEL, GIFT, REMI, REVIEW, page_of
+from tests.sandbox.page.world import AMINA, CHANNEL, GIFT, REMI, REVIEW, page_of
 from tests.sandbox.slack_setup import button, client_of, running, section
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +151,31 @@ async def test_a_permalink_leads_to_its_place_on_the_page() -> None:
         shown = await site.browser().sees()
     for anchor in (f"#m{root.ts}", f"#t{reply.ts}"):
         assert f'<a href="/as/amina/{CHANNEL}?thread={root.ts}{anchor}">here</a>' in shown
+
+
+async def test_a_picture_of_a_file_is_seen_by_those_whom_it_was_shared_with() -> None:
+    async with page_of() as site:
+        amina = site.slack.person(AMINA)
+        hers = await amina.upload(b"\xff\xd8", "own.jpg")
+        hers.was_submitted = True
+        shared = await amina.upload(b"\xff\xd8", "shared.jpg", channel_id=CHANNEL)
+        link = hers.as_json(site.slack.world.files_url)["permalink"]
+        blocks = [
+            {"type": "image", "slack_file": {"id": hers.id}, "alt_text": "Her own"},
+            {"type": "image", "slack_file": {"id": shared.id}, "alt_text": "Everybody's"},
+            section(f"<{link}|Open it>"),
+        ]
+        await client_of(site.slack).chat_postMessage(channel=CHANNEL, text="x", blocks=blocks)
+        own, other = await site.browser("amina").sees(), await site.browser("remi").sees()
+        opened = [await site.client.get(f"/as/{who}/files/{hers.id}") for who in ("amina", "remi")]
+    for seen, who in ((own, "amina"), (other, "remi")):
+        assert f'src="/as/{who}/files/{shared.id}"' in seen
+        # Beside the page, so that nobody loses their place in it.
+        assert f'<a href="/as/{who}/files/{hers.id}" target="_blank"' in seen
+    assert f'src="/as/amina/files/{hers.id}"' in own
+    assert f'src="/as/remi/files/{hers.id}"' not in other
+    assert "Her own: you do not have access to this file" in other
+    assert [answer.status_code for answer in opened] == [200, 404]
 
 
 async def test_people_are_reached_whatever_their_names_are_made_of() -> None:
