@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.access.permissions import Permission
 from bot.access.process import Process
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.field_faults import FieldCode
@@ -46,8 +47,10 @@ class CheckPhotos(Process):
         held = await self.database.read(checks.photos, ref)
         shown = await asyncio.gather(*map(self._shown, held))
         asked, entry = await self._asked(user, check), self.id_types.find(check.country, check.id_type)
+        has_left = await self.access.is_member(check.consent_by) is Permission.NO
         with_images, with_links = [
-            photos.photos(check, entry, shown, as_links=as_links, asked=asked) for as_links in (False, True)
+            photos.photos(check, entry, shown, as_links=as_links, asked=asked, has_left=has_left)
+            for as_links in (False, True)
         ]
         return PhotoViews(with_images=with_images, with_links=with_links)
 

@@ -84,9 +84,13 @@ def photos(
     *,
     as_links: bool = False,
     asked: AskedFor | None = None,
+    has_left: bool = False,
     row: Sequence[Block] = (),
 ) -> View:
-    """The photos; `as_links` where Slack refuses to show them here. `row`: what can be done with the check."""
+    """The photos; `as_links` where Slack refuses to show them here. `row`: what can be done with the check.
+
+    `has_left`: who attached them is no member of the workspace any more, so nobody can be asked for them.
+    """
     blocks: list[Block] = [kit.section(f"*{subject(check, entry)}*")]
     for photo in shown:
         blocks += _photo(check.ref, photo, as_links=as_links)
@@ -96,7 +100,7 @@ def photos(
         blocks.append(
             kit.small("Slack may show a photo only to people it was shared with. You may see an empty frame instead.")
         )
-    blocks += _asking(check, asked)
+    blocks += _asking(check, asked, has_left=has_left)
     if row:
         blocks.append(kit.actions(*row))
     return _modal(check.ref, [*blocks, kit.small(LOGGED)])
@@ -115,13 +119,15 @@ def _photo(ref: str, photo: ShownPhoto, *, as_links: bool) -> list[Block]:
     return [kit.section(f"*{photo.name}*: {_MISSING[Missing.CLOSED]}")]
 
 
-def _asking(check: Check, asked: AskedFor | None) -> list[Block]:
+def _asking(check: Check, asked: AskedFor | None, *, has_left: bool) -> list[Block]:
     """Reviewers see what stands in a channel they are in; a conversation with the bot is the requester's alone."""
     who, is_private = person(check.consent_by), check.channel.startswith("D")
     if asked is not None:
         where = "They come to you by direct message." if is_private else "They come as replies in the thread"
         link = "" if is_private else (f": <{asked.thread}|open the thread>." if asked.thread else ".")
         return [kit.section(f"*You asked {who} for the photos* {when(asked.at)}. {where}{link}")]
+    if has_left:
+        return [kit.section(f"*Can't see a photo?* {who} attached the photos and has left this workspace.")]
     what = "send you the photos" if is_private else f"post the photos in the thread, in <#{check.channel}>"
     button = kit.confirmed(
         kit.check_button(ids.PHOTOS_ASK, "Ask for the photos", check.ref),

@@ -274,6 +274,34 @@ async def test_photos_of_a_private_conversation_are_asked_for_by_direct_message(
         assert "to @remi in a direct message. Don't send them here." in world.slack.plain(asked)
 
 
+async def test_where_another_company_reads_along_the_requester_is_asked_directly(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        ref = await world.ask()
+        await world.settle()
+        page = await look(world)
+        world.slack.channels[CHANNEL].is_ext_shared = True
+        world.bot.access.channel_changed(CHANNEL)
+        assert (await page.click(ids.PHOTOS_ASK)).ok
+        await world.answered()
+        await world.work()
+        assert requests(world) == []
+        (told,) = [line for line in world.direct(ANALYST) if "Photos needed" in line]
+        assert f"@amina Photos needed by a reviewer · {ref}" in told
+        assert "Send the selfie of this check to @remi in a direct message. Don't send them here." in told
+
+
+async def test_nobody_is_asked_who_has_left_the_workspace(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await world.ask()
+        await world.settle()
+        world.slack.users[ANALYST].is_deleted = True
+        world.bot.access.person_changed(ANALYST)
+        page = await look(world)
+        assert "@amina attached the photos and has left this workspace." in page.text()
+        assert "[Ask for the photos]" not in page.text()
+        assert images(page) != []
+
+
 async def test_a_check_that_was_run_again_is_asked_about_no_more(tmp_path: Path) -> None:
     """Its photos are others now, and who ran it again is among those who asked for it."""
     async with journey(tmp_path, story="rejected", **EVERYBODY) as world:

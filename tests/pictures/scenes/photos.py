@@ -60,6 +60,10 @@ def sheets() -> list[Sheet]:
                     caption="The requester of a private conversation is asked",
                     shows=photos.photos(_DIRECT, ENTRY, [inside], asked=_ASKED),
                 ),
+                Scene(
+                    caption="Who attached them has left",
+                    shows=photos.photos(CHECK_BVN, ENTRY, [_SELFIE], as_links=True, has_left=True),
+                ),
                 Scene(caption="Nothing known", shows=photos.photos(CHECK_BVN, ENTRY, [])),
             ],
         ),
