@@ -261,7 +261,7 @@ def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitabl
     help="A file that you alone may read, whole or not at all; without it the output.",
 )
 def export_checks(*, form: str, first: datetime | None, last: datetime | None, target: Path | None) -> None:
-    """Write the bare record of all checks to a file or the output: no ID numbers, no names.
+    """Write a list of all checks without personal data to a file or the output: no ID numbers, no names.
 
     Recorded in the audit trail; may run beside the bot. A terminal shows the progress.
     """

@@ -115,7 +115,7 @@ async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Ch
 
 
 async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """*Send all the same*; the outbox updates the message in the thread."""
+    """*Send anyway*; the outbox updates the message in the thread."""
     await ack()
     await bot.preflight.let_pass(body["user"]["id"], action["value"])
 

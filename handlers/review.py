@@ -23,7 +23,7 @@ async def card(bot: Bot, user: str, typed: str) -> Message:
 
 
 async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """*Claim*, or of what is closed *Look again*."""
+    """*Claim*, or of what is closed *Reopen*."""
     await ack()
     reopens = action["action_id"] == ids.REVIEW_REOPEN
     await bot.review.claim(body["user"]["id"], action["value"], reopens=reopens)

@@ -33,9 +33,9 @@ ENDED = (*["approved"] * 6, "rejected", "rejected", "provisional_approved", "aut
 OPEN = ("never", "provisional")
 """One waits at Smile ID, one for a reviewer."""
 ROWS = 8
-"""Of the file of applicants among the templates; one in three checks of the copy belongs to a file then."""
+"""Of the file of customers among the templates; one in three checks of the copy belongs to a file then."""
 FILE_OF = 2_000
-"""Rows of one file of applicants."""
+"""Rows of one file of customers."""
 CHUNK = 500
 BYTES_PER_CHECK = 8_000
 YEARS = timedelta(days=3 * 365)

@@ -234,7 +234,7 @@ def _read(code: Code, text: str) -> ResultMeaning:
 def _expected(code: Code, texts: Sequence[str], reading: ResultMeaning) -> list[str]:
     ruling = rule(reading, Source.JOB_STATUS, Situation(state=State.PROCESSING))
     story = words.STORIES[reading.why]
-    title = story.title.replace("{id_type}", "a BVN") if ruling.tell else "nothing; it stands in the *Details*"
+    title = story.title.replace("{id_type}", "BVN") if ruling.tell else "nothing; it stands in the *Details*"
     return [
         f"`{code.code}`",
         " / ".join(texts) or "–",

@@ -60,7 +60,7 @@ class CheckDetails(Process):
         if not typed.strip():
             return private.answer(private.NO_REF)
         ref = parse_reference(typed) or typed
-        sight = await self._sight(user, ref, Refused(Refusal.UNKNOWN_REF, ref=ref))
+        sight = await self._sight(user, ref, Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin()))
         found = await self.database.read(_read, ref, sealed=sight is Sight.WHOLE)
         link = await self.links.thread(found.check)
         return record.status(found.check, self._entry(found.check), found.review, link=link, whole=sight is Sight.WHOLE)
@@ -98,7 +98,7 @@ class CheckDetails(Process):
 
     async def _get_visible(self, user: str, ref: str, refusal: Refused | None = None) -> Check:
         """A check that this person may see. Raises the same refusal for one that does not exist, and takes as long."""
-        refusal = refusal or Refused(Refusal.UNKNOWN_REF, ref=ref)
+        refusal = refusal or Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin())
         check = await self.database.read(checks.find, ref)
         await self.access.require_to_see(user, check.requester if check else "", refusal)
         if check is None:

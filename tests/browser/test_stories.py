@@ -42,7 +42,7 @@ ROWS = {
     "spoof": Row(thread=SPOOF, cards=("Not final: suspected spoof", SPOOF), before="Not final: suspected spoof"),
     "spoof_strict": Row(thread=SPOOF, cards=(SPOOF,)),
     "id_not_found": Row(thread="Rejected — the authority does not know this ID number"),
-    "bad_id_format": Row(thread="No result — the ID number does not have the form of a BVN"),
+    "bad_id_format": Row(thread="No result — wrong BVN format"),
     "authority_down": Row(thread="No result — the authority's register is unavailable"),
     "no_face": Row(thread="Rejected — no usable face in the selfie"),
     "selfie_unusable": Row(thread="No result — Smile ID could not use the photos"),
@@ -50,11 +50,9 @@ ROWS = {
         thread="No result — the authority holds no photo of this person",
         cards=("No result — the authority holds no photo of this person",),
     ),
-    "unverified_id": Row(
-        thread="Needs a person — the selfie was taken, but the ID number was not verified", cards=("Needs a person",)
-    ),
+    "unverified_id": Row(thread="Needs review — selfie accepted, ID number not verified", cards=("Needs review",)),
     "unknown_code": Row(
-        thread="Needs a person — Smile ID answered with a code we do not know (0899)", cards=("Needs a person",)
+        thread="Needs review — Smile ID answered with a code we do not know (0899)", cards=("Needs review",)
     ),
     "suspects": Row(thread="Smile ID reports other accounts with this face", cards=("other accounts with this face",)),
     "silent": Row(thread=APPROVED, after=timedelta(minutes=6)),
@@ -62,16 +60,16 @@ ROWS = {
     "repeats": Row(thread=APPROVED),
     "out_of_order": Row(thread=APPROVED),
     "contradiction": Row(
-        thread="Needs a person — the result we received and Smile ID's own record differ", cards=("Needs a person",)
+        thread="Needs review — the result we received and Smile ID's own record differ", cards=("Needs review",)
     ),
     "unconfirmed": Row(
-        thread="Not final: an approval was received that Smile ID's own record does not show yet",
+        thread="Not final: approval received, not yet in Smile ID's own record",
         cards=("Not final",),
         after=timedelta(minutes=3),
     ),
     "second_final": Row(
-        thread="Needs a person — Smile ID sent another final result: first Rejected, now Approved",
-        cards=("Needs a person",),
+        thread="Needs review — Smile ID sent another final result: first Rejected, now Approved",
+        cards=("Needs review",),
         before=REJECTED,
     ),
     "callback_first": Row(thread=APPROVED),

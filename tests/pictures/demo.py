@@ -27,7 +27,7 @@ SCREENSHOTS = (
     ),
     Screenshot(
         name="demo-review",
-        line="As a reviewer: the cards of what needs a person, with the buttons to decide. 1280 px, dark.",
+        line="As a reviewer: the cards of what needs review, with the buttons to decide. 1280 px, dark.",
         alt="The reviewers' channel with cards of checks and their buttons, in dark colours",
         width=1280,
     ),

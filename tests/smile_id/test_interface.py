@@ -174,7 +174,7 @@ async def test_a_lost_answer_that_nobody_can_ask_about_is_never_paid_for_twice(t
         check = await world.check(ref)
         assert (check.state, check.failure) == ("failed", "unsettled")
         assert len(smile.jobs) == 1
-        assert "we could not learn whether Smile ID has this check" in world.thread()[-1]
+        assert "unclear whether Smile ID has this check" in world.thread()[-1]
         assert world.notices(), "a person decides whether to pay a second time"
 
 

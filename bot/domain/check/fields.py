@@ -52,7 +52,6 @@ NAMES = frozenset({"first_name", "middle_name", "last_name"})
 _EMOJI_CODE = re.compile(r":[a-z0-9_+'-]+:")
 """How Slack sends an emoji that somebody put into a field: `:grinning:`."""
 _DASHES = re.compile(r"[-‐‑‒–—−.]")
-_PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
 
 
 def clean(text: str) -> str:
@@ -180,14 +179,13 @@ def check_number(value: str, entry: IDType) -> tuple[str, FieldFault | None]:
 
 
 def _number_fault(typed: str, entry: IDType) -> FieldFault:
-    digits = _PLAIN_DIGITS.fullmatch(entry.pattern.pattern) if entry.pattern else None
-    if not digits:
+    digits = entry.digits
+    if digits is None:
         return FieldFault(FieldCode.NUMBER_FORM, of_type=entry.short, looks_like=entry.example)
-    low, high = int(digits[1]), int(digits[2] or digits[1])
     if not (typed.isascii() and typed.isdecimal()):
-        return FieldFault(FieldCode.NUMBER_NOT_DIGITS, id_type=entry.short, digits=(low, high), example=entry.example)
+        return FieldFault(FieldCode.NUMBER_NOT_DIGITS, id_type=entry.short, digits=digits, example=entry.example)
     return FieldFault(
-        FieldCode.NUMBER_LENGTH, id_type=entry.short, digits=(low, high), example=entry.example, length=len(typed)
+        FieldCode.NUMBER_LENGTH, id_type=entry.short, digits=digits, example=entry.example, length=len(typed)
     )
 
 

@@ -14,6 +14,8 @@ from bot.domain.id_types.services import OfferedIdType, PartnerIDTypes, Services
 from bot.domain.reference_csv import parts, rows
 from bot.errors import SettingsFault
 
+_PLAIN_DIGITS = re.compile(r"\^\[0-9\]\{(\d+)(?:,(\d+))?\}\$")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IDType:
@@ -37,6 +39,12 @@ class IDType:
     def fields(self) -> tuple[str, ...]:
         """Required fields, then optional ones."""
         return self.required + self.optional
+
+    @property
+    def digits(self) -> tuple[int, int] | None:
+        """The fewest and the most digits, where a number of this type is nothing else."""
+        found = _PLAIN_DIGITS.fullmatch(self.pattern.pattern) if self.pattern else None
+        return (int(found[1]), int(found[2] or found[1])) if found else None
 
     def is_test_number(self, number: str) -> bool:
         """Smile ID's own example: in its sandbox it stands for nobody."""

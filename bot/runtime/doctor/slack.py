@@ -194,9 +194,9 @@ class _Workspace:
             (
                 mine.review_channel,
                 "review channel (KYC_REVIEW_CHANNEL)",
-                "no reviewer hears of checks that need a person",
+                "no reviewer hears of checks that need review",
             ),
-            (mine.reviewers, _subject(Role.REVIEWER), "nobody is mentioned when a check needs a person"),
+            (mine.reviewers, _subject(Role.REVIEWER), "nobody is mentioned when a check needs review"),
             (mine.admins, _subject(Role.ADMIN), "nobody is told when Smile ID or Slack refuses the bot"),
         )
         return [note(subject, f"not set: {effect}") for value, subject, effect in effects if not value]

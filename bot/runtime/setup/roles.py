@@ -34,7 +34,7 @@ _ROLES = (
         required=True,
         everybody="every full member of the workspace",
     ),
-    _Question(name="KYC_REVIEWERS", text="Who reviews checks that need a person"),
+    _Question(name="KYC_REVIEWERS", text="Who reviews checks that need review"),
     _Question(name="KYC_MANAGERS", text="Who sees figures and exports"),
     _Question(name="KYC_VIEWERS", text="Who sees where checks stand, without personal data (support, audit)"),
     _Question(name="KYC_ADMINS", text="Who is told about faults (admins)"),

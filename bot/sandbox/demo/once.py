@@ -20,7 +20,7 @@ from bot.sandbox.smile_id import SmileIDSandbox
 from bot.sandbox.smile_id.stories import STORIES
 
 REVIEWERS = "C0KYCREV001"
-_ENDINGS = ("Approved", "Rejected", "No result", "Needs a person")
+_ENDINGS = ("Approved", "Rejected", "No result", "Needs review")
 _SOONER = {"KYC_POLL_AFTER": "5s", "KYC_CONFIRM_WAIT": "20s"}
 """Nobody wants to wait for the minutes that are usual where no callback comes, or none that is confirmed."""
 

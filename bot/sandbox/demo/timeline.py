@@ -30,7 +30,7 @@ class Ending(StrEnum):
     REJECTED = "Rejected —"
     NO_RESULT = "No result —"
     RECORD_DIFFERS = "Approved by Smile ID — but"
-    NEEDS_A_PERSON = "Needs a person —"
+    NEEDS_A_PERSON = "Needs review —"
     NOT_FINAL = "Not final:"
     ON_ITS_WAY = "Waiting for Smile ID"
     QUESTION = "Not sent yet"

@@ -14,8 +14,8 @@ from bot.slack.blocks.refusals import stored_sentence
 from bot.slack.blocks.status import status_name
 from bot.slack.blocks.text import counted, foreign, person, quoted, sentence, spoken, when
 
-RECEIVED = "I am reading the file; what is in it will stand in this channel as {batch}."
-RECEIVED_BEFORE = "I have read these files already, as {batch}. To begin anew, send them in a new message."
+RECEIVED = "Reading the file. Watch this channel for {batch}."
+RECEIVED_BEFORE = "These files were read before, as {batch}. To start again, send them in a new message."
 TEMPLATE_COMMENT = "Fill in a row for each customer, add the photos (a zip, or beside it), and send both to me."
 TEMPLATE_SENT = "The template is in your direct messages with me."
 
@@ -34,7 +34,7 @@ _STATES = {
 
 def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as of now."""
-    head = f"*Biometric KYC · file of applicants* · {batch.id}"
+    head = f"*Biometric KYC · file of customers* · {batch.id}"
     asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
     if batch.state is BatchState.REFUSED:
         return _message(head, asked, [f"Nothing was sent. {stored_sentence(batch.words)}"], [_template()])
@@ -62,8 +62,8 @@ def faults_comment(batch: Batch) -> str:
 
 
 def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool) -> str:
-    waiting = _many(counts.needs_person, "row still waits", "rows still wait")
-    more = f" {waiting} for a person; another file follows at the end." if still_open else ""
+    waiting = _many(counts.needs_person, "row still needs review", "rows still need review")
+    more = f" {waiting}; another file follows at the end." if still_open else ""
     return f"{person(batch.requester)} Results of {batch.id}: {_listed(counts)}.{more}"
 
 
@@ -112,7 +112,7 @@ def _preview(batch: Batch) -> list[str]:
         lines.append(f"and {len(repeats) - 5} more repeats")
     if ignored := batch.preview.get("ignored"):
         shown = ", ".join(quoted(str(name), 40) for name in ignored[:8])
-        lines.append(f"Columns that I do not know are left out: {shown}{' …' if len(ignored) > 8 else ''}")
+        lines.append(f"Unknown columns are left out: {shown}{' …' if len(ignored) > 8 else ''}")
     if unused := batch.preview.get("unused"):
         lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
     if not batch.ready and not batch.repeats and not any(_hidden_to_send(batch)):
@@ -206,8 +206,8 @@ def _listed(counts: BatchCounts) -> str:
         (counts.rejected, "rejected"),
         (counts.failed, "without result"),
         (counts.decided, "decided by a reviewer"),
-        (counts.needs_person, "needs a person" if counts.needs_person == 1 else "need a person"),
-        (counts.held, "waits for your answer" if counts.held == 1 else "wait for your answer"),
+        (counts.needs_person, "needs review" if counts.needs_person == 1 else "need review"),
+        (counts.held, "needs your answer" if counts.held == 1 else "need your answer"),
         (counts.sent, "at Smile ID"),
         (counts.waiting, "not sent yet"),
         (counts.cancelled, "cancelled"),
@@ -223,11 +223,11 @@ def _steer(batch: Batch) -> list[Block]:
         buttons.append(_button(ids.BATCH_RESUME, "Resume", batch.id, style=Style.PRIMARY))
     if batch.state in (BatchState.SENDING, BatchState.PAUSED, BatchState.CONFIRMED):
         cancel = kit.confirmed(
-            _button(ids.BATCH_CANCEL, "Cancel the rest", batch.id),
-            title="Cancel the rest?",
-            text="What is at Smile ID goes on; what was not sent will not be, and is not charged.",
-            confirm="Cancel the rest",
-            deny="Go on",
+            _button(ids.BATCH_CANCEL, "Cancel remaining checks", batch.id),
+            title="Cancel remaining checks?",
+            text="Checks already at Smile ID continue. The others are not sent and not charged.",
+            confirm="Cancel remaining checks",
+            deny="Keep sending",
         )
         buttons.append(cancel)
     return buttons

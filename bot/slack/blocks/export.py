@@ -15,7 +15,7 @@ def comment(export: Export) -> str:
     """The text above the file. Mentions nobody: it is a direct message."""
     is_for_sheets = export.form is not ExportFormat.JSON_LINES
     neutral = " Cells that a spreadsheet would calculate begin with an apostrophe." if is_for_sheets else ""
-    return f"Export {export.id}: {_what(export, export.written)}, times in UTC.{neutral} That you took it was recorded."
+    return f"Export {export.id}: {_what(export, export.written)}, times in UTC.{neutral} This export is logged."
 
 
 def message(export: Export) -> Message:

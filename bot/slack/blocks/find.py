@@ -19,7 +19,7 @@ from bot.slack.blocks.text import foreign, link_to, person, quoted, when
 LABELS = {
     "mine": "All of mine",
     "open": "Open",
-    "review": "Needs a person",
+    "review": "Needs review",
     "approved": "Approved",
     "rejected": "Rejected",
     "failed": "No result",
@@ -27,7 +27,8 @@ LABELS = {
     "all": "Everybody's",
 }
 NEVER_AS_TEXT = (
-    "What you typed after `find` was not used: ID numbers and names do not belong into a command. The form is open."
+    "For privacy, don't type ID numbers or names in a command. What you typed after `find` was not used. "
+    "Fill in the form."
 )
 _PERSONAL = frozenset({ids.FIND_NUMBER, ids.FIND_COUNTRY, ids.FIND_REFERENCE, ids.FIND_JOB})
 """Fields of the form that find a customer: not for who sees the records of checks alone."""
@@ -151,7 +152,7 @@ def results(rows: Sequence[CheckRow], *, metadata: str, has_older: bool, has_new
     blocks = [kit.row(line(row, names=True), row.check.ref, ids.FOUND_DETAILS) for row in rows]
     if turns := _page_buttons(rows, "found", has_older=has_older, has_newer=has_newer, action_id=ids.FIND_PAGE):
         blocks.append(kit.actions(*turns))
-    blocks = blocks or [kit.plain_section("No check that you may see fits.")]
+    blocks = blocks or [kit.plain_section("No check that you have access to matches.")]
     return kit.modal("Checks found", blocks, callback_id=ids.FOUND, close="Close", metadata=metadata)
 
 

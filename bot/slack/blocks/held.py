@@ -12,7 +12,7 @@ from bot.slack.blocks.status import label, status_name
 from bot.slack.blocks.text import foreign, link_to, person, spoken, when
 from bot.slack.blocks.thread import cancel_button
 
-_ANSWERS = {"let_pass": "sent all the same", "other_photos": "sent with other photos", "cancelled": "cancelled"}
+_ANSWERS = {"let_pass": "sent anyway", "other_photos": "sent with other photos", "cancelled": "cancelled"}
 _FLAWS: Mapping[Flaw, str] = {
     Flaw.SMALL: "is very small",
     Flaw.NARROW: "is unusually long and narrow",
@@ -27,10 +27,10 @@ def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Me
     """Asks the requester in the thread. Of earlier checks it names only those given."""
     head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
     if is_reminder:
-        head = f"{person(check.requester)} *Still not sent*: a question waits for your answer · {check.ref}"
+        head = f"{person(check.requester)} *Still not sent*: answer the question · {check.ref}"
     text = _photos(check) if check.held is HoldReason.PHOTOS else _selfie(check, earlier)
     text += " Nothing has been charged."
-    send = "Send all the same" if check.held is HoldReason.PHOTOS else "Check again"
+    send = "Send anyway" if check.held is HoldReason.PHOTOS else "Check again"
     buttons = kit.actions(
         kit.check_button(ids.SEND_HELD, send, check.ref),
         kit.check_button(ids.OTHER_PHOTOS, "Other photos", check.ref),
@@ -55,12 +55,12 @@ def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, 
         for check, link in earlier[:EARLIER_NAMED]
     ]
     if len(earlier) > EARLIER_NAMED:
-        lines.append(f"• and {len(earlier) - EARLIER_NAMED} more that you may see; `/kyc find` shows them")
+        lines.append(f"• and {len(earlier) - EARLIER_NAMED} more: type `/kyc find` to see them")
     if hidden:
         lines.append(
-            "• a check in a place that you can't see; a reviewer can tell you more"
+            "• a check that you don't have access to; ask a reviewer about it"
             if hidden == 1
-            else f"• {hidden} checks in places that you can't see; a reviewer can tell you more"
+            else f"• {hidden} checks that you don't have access to; ask a reviewer about them"
         )
     what = "ID number" if by_number else "customer reference"
     return f"*This {what} was checked before.*\n" + "\n".join(lines)
@@ -85,11 +85,10 @@ def _flaw(kind: str, position: int, flaw: str) -> str:
 def _selfie(check: Check, earlier: Sequence[Check]) -> str:
     others = int(check.held_note.get("others", 0))
     named = [
-        f"{e.ref} ({status_name(e)}, asked by {person(e.requester)} {when(e.asked_at)})"
-        for e in earlier[:EARLIER_NAMED]
+        f"{e.ref}, {status_name(e)}, asked by {person(e.requester)} {when(e.asked_at)}" for e in earlier[:EARLIER_NAMED]
     ]
-    where = ", ".join(named) if named else "an earlier check elsewhere"
+    where = "; ".join(named) if named else "an earlier check elsewhere"
     if check.held_note.get("other_number"):
-        return f"This very selfie was used with *another ID number*: {where}. Look closely before you go on."
+        return f"*Possible fraud*: this selfie was already used with a different ID number ({where})."
     more = f" and {others - len(named)} more" if named and others > len(named) else ""
-    return f"This very selfie was part of {where}{more}."
+    return f"This selfie was already used: {where}{more}."

@@ -14,8 +14,8 @@ from bot.slack.blocks.status import subject, verdict_name
 from bot.slack.blocks.summary_numbers import percent
 from bot.slack.blocks.text import link_to, person, took
 
-NO_ROLE = "You have no part in checks here yet. Ask {person} to add you, if you should have."
-NO_ROLE_HERE = "You have no part in checks here yet. Ask an operator of kyc-bot to add you, if you should have."
+NO_ROLE = "You don't have access yet. Ask {person} to add you."
+NO_ROLE_HERE = "You don't have access yet. Ask an admin of kyc-bot to add you."
 NOT_SURE = "Slack has not told me yet what you may see here. I look again in a moment."
 MINE = 10
 QUEUE = 20

@@ -31,24 +31,25 @@ _SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
 HELP = """\
 */kyc* or */kyc check* opens the form for a new Biometric KYC check
 */kyc status K-7F3K2Q* says where a check stands
-*/kyc list* shows your checks; `open`, `review`, `approved`, `rejected`, `failed`, `cancelled` behind it show those
-*/kyc find* opens a form that finds checks by number, reference, person, date or outcome
-*/kyc rerun K-7F3K2Q* runs a check again that was rejected, cancelled or had no result
-*/kyc review K-7F3K2Q* shows a reviewer the card of a check, to claim and decide it
-*/kyc notify* lets you choose what to be told by direct message
-*/kyc cancel K-7F3K2Q* withdraws a check that was not sent yet
-*/kyc summary* shows managers the figures of today; `yesterday`, `week`, `month` or `2026-11-01..2026-11-15` behind \
-it, then a country and an ID type, choose others
-*@kyc NG BVN* in a channel, with a selfie or in a thread that holds one, is answered with the form; don't write ID \
-numbers or names in a channel
-*NG BVN 00000000000 Ada Obi 1987-03-24* in a direct message to me, with a selfie, asks for a check
-*A CSV, XLSX, JSON or zip file* of applicants with their photos, in a channel or a direct message, asks for many \
+*/kyc list* shows your checks. Add `open`, `review`, `approved`, `rejected`, `failed` or `cancelled` to filter
+*/kyc find* finds checks by number, reference, requester, date or outcome
+*/kyc rerun K-7F3K2Q* runs a check again after a rejection, a cancellation or no result
+*/kyc review K-7F3K2Q* shows reviewers the card of a check, to decide it
+*/kyc notify* chooses your direct messages
+*/kyc cancel K-7F3K2Q* cancels a check before it is sent
+*/kyc summary* shows managers the figures of today. Add `yesterday`, `week`, `month` or `2026-11-01..2026-11-15`, \
+then a country and an ID type, for others
+*@kyc NG BVN* in a channel, with a selfie or in a thread with one, opens the form. Don't write ID numbers or names \
+in a channel
+*NG BVN 00000000000 Ada Obi 1987-03-24* in a direct message to me, with a selfie, starts a check
+*A CSV, XLSX, JSON or zip file* of customers with their photos, in a channel or a direct message, starts many \
 checks at once
-*Run Biometric KYC* among a message's shortcuts opens the form with the photos of that message or its thread
-*/kyc export xlsx month* sends managers the bare record of checks as a file: `csv`, `jsonl` or `xlsx`, of any days
+*Run Biometric KYC* in a message's menu opens the form with the photos of that message or its thread
+*/kyc export xlsx month* sends managers a list of checks without personal data. Choose `csv`, `jsonl` or `xlsx`, and \
+any days
 */kyc help* shows this"""
 
-FOREIGN = "I only work for members of the workspace that I am installed in."
+FOREIGN = "Only members of this workspace can use this app."
 FAULT = (
     "Something went wrong on our side; nothing was sent to Smile ID and nothing was charged. "
     "Reference {code}. The admins can see it."
@@ -56,15 +57,15 @@ FAULT = (
 FAULT_OF_A_CLICK = (
     "Something went wrong on our side; your click changed nothing. Reference {code}. The admins can see it."
 )
-EXPIRED = "Slack closed the door before the form could open. Try again."
-EXPIRED_DETAILS = "Slack closed the door before the Details could open. Click again."
-CANCELLED = "{ref} is cancelled; nothing was charged for it."
-NO_REF_RERUN = "Name a check by its reference, for example `/kyc rerun K-7F3K2Q`. `/kyc list` shows yours."
-NO_REF_CANCEL = "Name a check by its reference, for example `/kyc cancel K-7F3K2Q`. `/kyc list` shows yours."
+EXPIRED = "The form timed out. Try again."
+EXPIRED_DETAILS = "Details timed out. Try again."
+CANCELLED = "{ref} is cancelled. Nothing was charged."
+NO_REF_RERUN = "Add the reference of a check, for example `/kyc rerun K-7F3K2Q`. Type `/kyc list` to see yours."
+NO_REF_CANCEL = "Add the reference of a check, for example `/kyc cancel K-7F3K2Q`. Type `/kyc list` to see yours."
 EXPIRED_TEMPLATE = "Slack did not take the template. Try again in a moment."
-NO_REF = "Name a check by its reference, for example `/kyc status K-7F3K2Q`. `/kyc list` shows yours."
-OLD_BUTTON = "This button is of another version of me and does nothing now. `/kyc help` shows what I understand."
-OLD_FORM = "This form is of another version of me: nothing was stored or sent. Close it and type /kyc."
+NO_REF = "Add the reference of a check, for example `/kyc status K-7F3K2Q`. Type `/kyc list` to see yours."
+OLD_BUTTON = "This button is out of date. Type `/kyc`."
+OLD_FORM = "This form is out of date; nothing was stored or sent. Close it and type /kyc."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +127,10 @@ def details(
     for message in shown:
         blocks += _message(message)
     if not messages:
-        blocks.append(kit.plain_section("Smile ID has not said anything yet."))
+        blocks.append(kit.plain_section("No result from Smile ID yet."))
     blocks += reviewers
     blocks += _photo_links(photo_links)
-    blocks.append(kit.small("That you opened this was recorded."))
+    blocks.append(kit.small("Opening this page is logged."))
     return kit.modal(f"Check {check.ref}", blocks, callback_id=ids.DETAILS_VIEW, close="Close", metadata=check.ref)
 
 
@@ -137,7 +138,7 @@ def _side_by_side(compared: Sequence[ComparedField]) -> list[Block]:
     """Two columns in plain_text, which a screen reader reads row by row."""
     fields = []
     for one in compared:
-        recorded = "; ".join(quoted(text, _HELD) for text in one.recorded) or "(not told)"
+        recorded = "; ".join(quoted(text, _HELD) for text in one.recorded) or "(not given)"
         fields += [
             kit.plain(f"{one.name} entered\n{quoted(one.entered, _HELD) or '(nothing)'}", _FIELD),
             kit.plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}", _FIELD),
@@ -174,14 +175,14 @@ def _photo_links(links: Mapping[str, str] | None) -> list[Block]:
     marks = [f"<{url.replace('&', '&amp;')}|{foreign(name.replace('_', ' '), 75)}>" for name, url in links.items()]
     fitting = [mark for mark in marks if _SAFE_LINK.fullmatch(mark) and len(mark) < 3000][:_PHOTOS]
     if not fitting:
-        return [kit.small("Smile ID gives no links to the photos now.")]
+        return [kit.small("No links to the photos from Smile ID now.")]
     return [kit.small("Photos at Smile ID, for a short time:"), *map(kit.small_mrkdwn, fitting)]
 
 
 def help_text(unknown: str | None = None) -> Message:
     """Help; `unknown` is a typed word that we do not know."""
     head = f"I don't know “{foreign(unknown)}”. " if unknown else ""
-    return answer(f"{head}This is what I understand:\n{HELP}")
+    return answer(f"{head}These are the commands:\n{HELP}")
 
 
 def answer(text: str) -> Message:
@@ -208,7 +209,7 @@ def alert(fault: str, payload: Mapping[str, str]) -> Message:
     line = f"*kyc-bot needs an admin:* {foreign(refusals.stored_sentence(payload.get('words')) or fault)}"
     ref = payload.get("ref")
     more = f"First seen with {ref}. " if ref else ""
-    rest = f"{more}The same kind of fault is told at most once an hour; `kyc-bot check` looks at everything."
+    rest = f"{more}You get this kind of alert at most once an hour. For a full check, run `kyc-bot check`."
     return Message(text=spoken(f"{line} {rest}"), blocks=[kit.section(line), kit.small(rest.replace("`", ""))])
 
 
@@ -218,13 +219,13 @@ def unanswered(payload: Mapping[str, str]) -> Message:
     code = payload.get("code")
     why = f" Something went wrong on our side: reference {code}. The admins can see it." if code else ""
     line = (
-        f"I could not answer what you last wrote or pressed{where}.{why} Unless a message of a check has appeared, "
-        "nothing was sent or changed: try again, or use `/kyc`."
+        f"You got no answer to your last message or click{where}.{why} If no message of a check has appeared, "
+        "nothing was sent or changed. Try again, or type `/kyc`."
     )
     return kit.text_message(line)
 
 
 def directly(message: Message, check: Check) -> Message:
     """The same message, sent directly because its thread is gone."""
-    line = f"This belongs to {check.ref}; its thread or channel is no longer there for me."
+    line = f"Sent here because I can't post in the thread of {check.ref}."
     return Message(text=f"{message.text} {line}", blocks=[*message.blocks, kit.small(line)])

@@ -30,10 +30,10 @@ class Coded(Protocol):
 
 
 _REFUSALS: Mapping[StrEnum, str] = {
-    Refusal.NOT_SURE: "Slack did not tell me in time whether you may do this. Try again in a moment.",
+    Refusal.NOT_SURE: "Slack did not confirm your access in time. Try again in a moment.",
     Refusal.SLACK_REFUSES_US: (
         "Slack refuses my token ({reason}), so I can't open or post anything. Nothing was sent. "
-        "Tell {admin}: the app must be installed again."
+        "Ask {admin} to install the app again."
     ),
     Refusal.WRONG_WORKSPACE: (
         "I am set up with the token of another workspace, so nobody can use me here. Nothing was sent. Tell {admin}."
@@ -43,19 +43,19 @@ _REFUSALS: Mapping[StrEnum, str] = {
         "charged. Tell {admin}. I ask Smile ID again every minute."
     ),
     Refusal.NO_ACCESS: "You don't have access yet. Ask {admin} to add you.",
-    Refusal.NO_RIGHT: "You can't start checks here. Ask {admin} to add you to the requesters.",
-    Refusal.UNKNOWN_REF: "I know no check {ref} that you may see. `/kyc list` shows yours.",
+    Refusal.NO_RIGHT: "You can't start checks yet. Ask {admin} to add you to the requesters.",
+    Refusal.UNKNOWN_REF: "No check {ref} that you have access to. Ask {admin} if you need it.",
     Refusal.NO_DETAILS: "Details are for the person who asked, reviewers and admins.",
-    Refusal.ALL_IS_FOR_REVIEWERS: "Everybody's checks are for reviewers and admins. `/kyc list` shows yours.",
+    Refusal.ALL_IS_FOR_REVIEWERS: "Everybody's checks are for reviewers and admins. Type `/kyc list` for yours.",
     Refusal.FIND_IS_PERSONAL: (
         "Only reviewers and admins find checks by ID number, customer reference or job id. "
         "Fill in the reference, the dates, the outcome or who asked."
     ),
     Refusal.NO_CHANNEL: "Choose the channel for the results.",
-    Refusal.NOT_IN_THIS_CHANNEL: "Checks are not asked in this channel.",
-    Refusal.USE_OTHER_CHANNELS: "Checks are not asked here. Use {channels}.",
+    Refusal.NOT_IN_THIS_CHANNEL: "You can't start checks in this channel.",
+    Refusal.USE_OTHER_CHANNELS: "You can't start checks here. Use {channels}.",
     Refusal.SHARED_CHANNEL: (
-        "Checks are never asked in a channel shared with another company. Use a channel of your own workspace."
+        "You can't start checks in a channel shared with another company. Use a channel of your own workspace."
     ),
     Refusal.CANNOT_POST: (
         "I can't post in {channel}, so the result would be lost. "
@@ -63,41 +63,39 @@ _REFUSALS: Mapping[StrEnum, str] = {
     ),
     Refusal.RERUN_APPROVED: "{ref} cannot be run again: it is approved.",
     Refusal.RERUN_DECIDED: "{ref} cannot be run again: a reviewer approved it.",
-    Refusal.RERUN_IN_REVIEW: "{ref} cannot be run again: a person is still looking at it.",
+    Refusal.RERUN_IN_REVIEW: "{ref} cannot be run again: it is still in review.",
     Refusal.RERUN_UNDER_WAY: "{ref} cannot be run again: it is still under way.",
-    Refusal.RERUN_MOVED_ON: (
-        "{ref} has moved on meanwhile and cannot be run again now. Its message shows where it stands."
-    ),
+    Refusal.RERUN_MOVED_ON: ("{ref} has changed meanwhile and cannot be run again now. See its message."),
     Refusal.RERUN_TOO_FAR_AHEAD: "At most {days} days from now.",
     Refusal.CANCEL_TOO_LATE: "{ref} has been sent to Smile ID; it can no longer be cancelled.",
     Refusal.CANCEL_ENDED: "{ref} has ended; there is nothing to cancel.",
     Refusal.QUESTION_NOT_YOURS: "This question is for the person who asked for the check.",
-    Refusal.QUESTION_ANSWERED: "{ref} no longer waits for an answer. Its message shows where it stands.",
-    Refusal.BATCH_NOT_YOURS: "Only the person who sent the file decides about it.",
-    Refusal.BATCH_MOVED_ON: "This file has moved on meanwhile; its message shows where it stands.",
+    Refusal.QUESTION_ANSWERED: "{ref} needs no answer any more. See its message.",
+    Refusal.BATCH_NOT_YOURS: "Only the person who sent the file can do this.",
+    Refusal.BATCH_MOVED_ON: "This file has changed meanwhile. See its message.",
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this.",
-    Refusal.REVIEW_UNKNOWN_REF: "I know no check {ref} that you may review.",
-    Refusal.FOUR_EYES: "You asked for {ref} yourself: somebody else must decide it.",
+    Refusal.REVIEW_UNKNOWN_REF: "There is no check {ref}. Compare the reference.",
+    Refusal.FOUR_EYES: "You asked for {ref} yourself, so somebody else must decide it.",
     Refusal.OWN_PHOTOS: "You asked for {ref} yourself, so only other reviewers can open its photos here.",
-    Refusal.CLAIMED_BY: "{person} has claimed {ref}. They can hand it on to you or release it.",
+    Refusal.CLAIMED_BY: "{person} has claimed {ref}. They can reassign it to you or unclaim it.",
     Refusal.NOT_CLAIMED: "Claim {ref} first, so that everybody sees that you are on it.",
-    Refusal.CLAIM_NOT_YOURS: "{ref} is not yours to hand on: {person} has claimed it.",
+    Refusal.CLAIM_NOT_YOURS: "You can't reassign {ref}: {person} has claimed it.",
     Refusal.NOBODY_CLAIMED: "Nobody has claimed {ref} any more.",
     Refusal.NOTHING_TO_DECIDE: "There is nothing to decide about {ref} now: {status}.",
-    Refusal.REVIEW_CLOSED: "{ref} no longer waits for a decision: {status}.",
+    Refusal.REVIEW_CLOSED: "{ref} needs no decision any more: {status}.",
     Refusal.REVIEW_CHANGED: (
-        "Something changed while this form was open. {ref} is now: {status}. Close the form and look again."
+        "Something changed while this form was open. {ref} is now: {status}. Close the form and open it again."
     ),
     Refusal.PROPOSED: "{person} has proposed a decision for {ref}; a second person must agree or disagree first.",
-    Refusal.NO_PROPOSAL: "Nothing waits for a second person at {ref} any more.",
-    Refusal.OTHER_PROPOSAL: "The proposal for {ref} has changed meanwhile. Its card shows what is proposed now.",
+    Refusal.NO_PROPOSAL: "{ref} needs no second person any more.",
+    Refusal.OTHER_PROPOSAL: "The proposal for {ref} has changed meanwhile. See its card.",
     Refusal.PROPOSER_LEFT: (
-        "{person}, who proposed this, is no reviewer any more: the proposal is void, and {ref} waits again."
+        "{person}, who proposed this, is no longer a reviewer. The proposal is void, and {ref} needs a decision again."
     ),
     Refusal.OWN_PROPOSAL: "You proposed this decision: somebody else must agree.",
     Refusal.HAND_TO_REQUESTER: "This person asked for the check and may not decide it.",
-    Refusal.HAND_TO_NO_REVIEWER: "This person is no reviewer.",
-    Refusal.NO_NOTICES: "You can't be told anything directly: you neither ask for checks nor review them.",
+    Refusal.HAND_TO_NO_REVIEWER: "This person is not a reviewer.",
+    Refusal.NO_NOTICES: "No notifications available for your role.",
     Refusal.SUMMARY_NOT_A_MANAGER: ("The figures are for managers and admins. Ask {admin} to add you to the managers."),
     Refusal.SUMMARY_NOT_HERE: (
         "I can't post in this conversation. Type /invite @kyc here and try again, or share it elsewhere."
@@ -105,29 +103,29 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.SUMMARY_SHARED_CHANNEL: "This channel is shared with another company, so I don't post figures here.",
     Refusal.SUMMARY_ONCE: "This summary was shared already.",
     Refusal.SUMMARY_NOT_UNDERSTOOD: (
-        "I don't know “{typed}” here. Behind `/kyc summary` I understand `today`, `yesterday`, `week`, `month`, "
-        "`last week`, `last month`, a day or a span such as `2026-11-01..2026-11-15`, then a country and an ID type, "
-        "for example `/kyc summary week NG BVN`."
+        "`/kyc summary` does not take “{typed}”. Add `today`, `yesterday`, `week`, `month`, `last week`, `last month`, "
+        "a day or a span such as `2026-11-01..2026-11-15`, then a country and an ID type, for example "
+        "`/kyc summary week NG BVN`."
     ),
     Refusal.SPAN_NOT_A_DAY: "“{typed}” is not a day. Write it as 2026-11-21, and a span as 2026-11-01..2026-11-15.",
     Refusal.SPAN_BACKWARDS: (
         "The span ends before it begins. Write the earlier day first, as in 2026-11-01..2026-11-15."
     ),
     Refusal.SPAN_TOO_LONG: "A summary covers {days} days at most.",
-    Refusal.SPAN_TO_COME: "That day has not come yet.",
+    Refusal.SPAN_TO_COME: "That day is in the future.",
     Refusal.EXPORT_NOT_A_MANAGER: ("Exports are for managers and admins. Ask {admin} to add you to the managers."),
     Refusal.EXPORT_NOT_UNDERSTOOD: (
-        "I don't know “{typed}” here. Behind `/kyc export` I understand `csv`, `jsonl` or `xlsx`, then `today`, "
-        "`yesterday`, `week`, `month`, `last week`, `last month`, a day or a span, for example "
-        "`/kyc export xlsx 2026-11-01..2026-11-15`. Without days it is every check."
+        "`/kyc export` does not take “{typed}”. Add `csv`, `jsonl` or `xlsx`, then `today`, `yesterday`, `week`, "
+        "`month`, `last week`, `last month`, a day or a span, for example "
+        "`/kyc export xlsx 2026-11-01..2026-11-15`. Without days you get every check."
     ),
     Refusal.EXPORT_EMPTY: "Nobody asked for a check in these days, so there is nothing to export.",
     Refusal.EXPORT_TOO_MANY: (
-        "That is {total:,} checks, more than the {most:,} that I put into one file for Slack. Name fewer days, for "
-        "example `/kyc export month`, or have an operator run `kyc-bot export`."
+        "That is {total:,} checks; a file for Slack holds at most {most:,}. Choose fewer days, for example "
+        "`/kyc export month`, or ask an admin of kyc-bot to run `kyc-bot export`."
     ),
-    Refusal.EXPORT_UNDER_WAY: "I am preparing that file for you already; it comes by direct message.",
-    Refusal.EXPORT_NO_SHEET: "A sheet holds a million checks at most: name fewer days, or use csv or jsonl.",
+    Refusal.EXPORT_UNDER_WAY: "I am preparing that file already. You get it by direct message.",
+    Refusal.EXPORT_NO_SHEET: "A sheet holds a million checks at most. Choose fewer days, or use csv or jsonl.",
 }
 
 _PHOTOS: Mapping[StrEnum, str] = {
@@ -161,7 +159,7 @@ _FILES: Mapping[StrEnum, str] = {
     FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
     FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",
     FileCode.NO_TABLE: (
-        "I found no table of applicants. Send a CSV, XLSX or JSON file; the template shows how it should look."
+        "I found no table of customers. Send a CSV, XLSX or JSON file; the template shows how it should look."
         "{unread}{inner_zips}"
     ),
     FileCode.SEVERAL_TABLES: "I found {count} tables: {names}{more}. Send one table at a time, with its photos.",
@@ -188,20 +186,19 @@ _FILES: Mapping[StrEnum, str] = {
         "Save it again: in Excel choose Save As and the type CSV UTF-8."
     ),
     FileCode.CSV_QUOTES: "Row {row} of the table (line {line}) cannot be read: its quotes do not match.",
-    FileCode.JSON_SYNTAX: "The JSON file cannot be read at applicant {number}: it is no valid JSON there.",
+    FileCode.JSON_SYNTAX: "The JSON file cannot be read at customer {number}: it is no valid JSON there.",
     FileCode.JSON_SHAPE: (
-        "The JSON file must be a list of applicants, or an object with nothing but such a list: "
-        '{{"applicants": [...]}}.'
+        'The JSON file must be a list of customers, or an object with nothing but such a list: {{"applicants": [...]}}.'
     ),
-    FileCode.JSON_DEPTH: "Applicant {number} in the JSON file holds lists within lists.",
-    FileCode.JSON_KEY_TWICE: "Applicant {number} in the JSON file has a key twice.",
+    FileCode.JSON_DEPTH: "Customer {number} in the JSON file holds lists within lists.",
+    FileCode.JSON_KEY_TWICE: "Customer {number} in the JSON file has a key twice.",
     FileCode.WORKBOOK_PROTECTED: "{name} is protected by a password. Save it without one and send it again.",
     FileCode.WORKBOOK_DAMAGED: "{name} cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8.",
     FileCode.WORKBOOK_PADDED: (
-        "{name} is far larger inside than a list of applicants: formatting without content, or too many cells. "
-        "Copy the rows with applicants into a new workbook and send that."
+        "{name} is far larger inside than a list of customers: formatting without content, or too many cells. "
+        "Copy the rows with customers into a new workbook and send that."
     ),
-    FileCode.SEVERAL_SHEETS: "The sheets {first} and {second} both look like a table of applicants. Keep one of them.",
+    FileCode.SEVERAL_SHEETS: "The sheets {first} and {second} both look like a table of customers. Keep one of them.",
     FileCode.ZIP_DAMAGED: "{name} is damaged or incomplete. Make it again and send it once more.",
     FileCode.ZIP_TOO_LARGE: "{name} is larger than {megabytes} MB. Split it.",
     FileCode.ZIP_IN_PARTS: "{name} is one part of several. Make one zip of everything.",
@@ -224,7 +221,7 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.CONSENT_NEEDED: "Smile ID may only be asked with the customer's consent.",
     FieldCode.NEEDED: "{id_type} check needs this{example}.",
     FieldCode.TOO_LONG: "At most {most} characters. You typed {length}.",
-    FieldCode.NUMBER_FORM: "This does not have the form of {of_type} number. {looks_like}",
+    FieldCode.NUMBER_FORM: "This is not the format of {of_type} number. {looks_like}",
     FieldCode.NUMBER_NOT_DIGITS: "{id_type} has {digits} digits and nothing else{example}.",
     FieldCode.NUMBER_LENGTH: "{id_type} has {digits} digits{example}. You typed {length}.",
     FieldCode.NAME: "Write the name in letters, without emoji, as it is on the ID.",
@@ -283,7 +280,7 @@ _FIELDS: Mapping[StrEnum, str] = {
     FieldCode.NO_SUCH_PHOTO: "No photo of this name was found.{inner_zips}",
     FieldCode.IMAGE_NOT_FOUND: "It was not found.{inner_zips}",
     FieldCode.SEVERAL_PHOTOS: "{several} photos fit this row.",
-    FieldCode.PHOTO_OF_OTHER_ROW: "The same photo stands for row {row} too.",
+    FieldCode.PHOTO_OF_OTHER_ROW: "Row {row} uses the same photo.",
 }
 
 _SMILE_ID: Mapping[StrEnum, str] = {
@@ -321,28 +318,29 @@ _SMILE_ID: Mapping[StrEnum, str] = {
 
 _ALERTS: Mapping[StrEnum, str] = {
     AdminAlert.REQUESTS_REFUSED: "Smile ID refuses our requests. {why}",
-    AdminAlert.JOBS_NOT_TOLD: "Smile ID refuses to tell of jobs. {why}",
+    AdminAlert.JOBS_NOT_TOLD: "Smile ID refuses to give the status of jobs. {why}",
     AdminAlert.RESULTS_NOT_GIVEN: "Smile ID refuses to give results. {why}",
     AdminAlert.ID_TYPE_NOT_ACTIVE: "Smile ID says that this ID type is not active for our account.",
     AdminAlert.SMILE_ID_AWAY: (
         "Smile ID has not been reachable for about an hour; checks are ending without a result."
     ),
-    AdminAlert.SLACK_AWAY: "Photos cannot be fetched from Slack; checks are ending without a result.",
-    AdminAlert.UNSETTLED: "Checks are ending in doubt: Smile ID gives no clear answer whether it has them.",
-    AdminAlert.FAULT: "Checks cannot be prepared because of a fault of the bot; its log says where.",
+    AdminAlert.SLACK_AWAY: "Slack does not give the photos; checks are ending without a result.",
+    AdminAlert.UNSETTLED: "Checks are ending without a clear answer: Smile ID does not say whether it has them.",
+    AdminAlert.FAULT: "A fault of the bot stops checks; its log says where.",
     AdminAlert.BACKUP: "No backup could be taken: {failed}.",
     AdminAlert.NOT_DELIVERED: "A message could not be delivered in Slack ({error}).",
     AdminAlert.ACCESS_LOST: (
         "A direct message was not sent, because the person who asked for the check no longer has access. "
         "kyc-bot receipts list names every such message."
     ),
-    AdminAlert.REDIRECTED: "A result could not be posted where it was asked for ({error}).",
-    AdminAlert.REVIEWERS_DIRECTLY: "The reviewers' channel cannot be posted in ({error}); they hear directly.",
-    AdminAlert.NO_REVIEWER_TOLD: (
-        "The reviewers' channel cannot be posted in ({error}); "
-        "and no reviewer is known by name who could hear directly."
+    AdminAlert.REDIRECTED: "A result could not be posted where the check was asked for ({error}).",
+    AdminAlert.REVIEWERS_DIRECTLY: (
+        "I can't post in the reviewers' channel ({error}). Reviewers get direct messages instead."
     ),
-    AdminAlert.FAULT_IN_MESSAGE: "A message cannot be told because of a fault in the bot; the log says where.",
+    AdminAlert.NO_REVIEWER_TOLD: (
+        "I can't post in the reviewers' channel ({error}), and know no reviewer by name for a direct message."
+    ),
+    AdminAlert.FAULT_IN_MESSAGE: "A fault of the bot stops a message; its log says where.",
 }
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}
@@ -363,7 +361,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "id_type": lambda short: _an(short)[:1].upper() + _an(short)[1:],
     "inner_zips": lambda there_are: " A zip inside the zip is not opened." if there_are else "",
     "kind": lambda kind: FILE_KINDS[FileKind(kind)],
-    "looks_like": lambda text: f"One looks like {text}." if text else "Compare it with the card.",
+    "looks_like": lambda text: f"For example {text}." if text else "Compare it with the card.",
     "more": lambda count: f" and {count} more" if count else "",
     "names": ", ".join,
     "of_type": _an,

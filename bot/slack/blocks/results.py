@@ -197,6 +197,8 @@ def _line(action: str, value: str, reading: ResultMeaning, liveness_images: int 
     if not_reached is not None and value not in words.TELL_WHY:
         return f"• {name}: {not_reached}"
     known = words.SAID_BY_THE_CODE.get((reading.why, value)) or words.SAID_BY_THE_ACTION.get((action, value))
+    if value == "Completed" and reading.outcome is Outcome.APPROVED:
+        known = "matched"
     value_name = known or words.ACTION_VALUES.get(value) or quoted(value, NAME)
     return f"{_mark(value, reading.outcome)} {name}: {value_name}"
 
@@ -318,7 +320,15 @@ def _of_two(story: Story, of: ResultFacts) -> Story:
 def _filled(of: ResultFacts) -> Story:
     entry = of.entry
     name = foreign(entry.short if entry else of.check.id_type, NAME)
-    article = "an" if name[:1] in "AEIOU" else "a"
-    example = f"For example {foreign(entry.example)}. " if entry and entry.example else ""
     story, code = words.STORIES[of.reading.why], foreign(of.reading.code)
-    return words.filled(story, id_type=f"{article} {name}", example=example, code=code)
+    return words.filled(story, id_type=name, example=_format(entry, name) if entry else "", code=code)
+
+
+def _format(entry: IDType, name: str) -> str:
+    """How a number of this type looks: *A BVN has 11 digits, e.g. 00000000000.*"""
+    example = foreign(entry.example)
+    if entry.digits is None:
+        return f"For example {example}. " if example else ""
+    fewest, most = entry.digits
+    count = str(most) if fewest == most else f"{fewest} to {most}"
+    return f"{'An' if name[:1] in 'AEIOU' else 'A'} {name} has {count} digits{f', e.g. {example}' if example else ''}. "

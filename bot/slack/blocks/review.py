@@ -36,9 +36,9 @@ _BEFORE_A_RESULT = frozenset({State.REQUESTED, State.SUBMITTING, State.CANCELLED
 _ENTRIES = 12
 """Decisions and notes in the Details; Slack takes 100 blocks in a view, and Smile ID's messages want most of them."""
 
-NO_REF = "Name a check by its reference, for example `/kyc review K-7F3K2Q`."
+NO_REF = "Add the reference of a check, for example `/kyc review K-7F3K2Q`."
 NEEDS_WORDS = "Say in your own words why."
-EXPIRED = "Slack closed the door before the form could open. Click again."
+EXPIRED = "The form timed out. Try again."
 SECOND_NEEDED = "This decision takes two people. It stands on the card as a proposal until a second reviewer agrees."
 
 _DECIDE: Mapping[Decision, str] = {
@@ -96,7 +96,7 @@ def card(
 
 def _stage(check: Check, review: Review | None) -> str:
     if review is None or (review.state is ReviewState.SETTLED and check.state not in FINAL):
-        return "Nobody is waited for here."
+        return "For information. No action needed."
     proposal, decided = review.proposal, review.decided
     if review.state is ReviewState.DECIDED and decided is not None:
         return _decided(decided)
@@ -132,10 +132,10 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
     details, note = kit.details_button(check.ref), kit.check_button(ids.REVIEW_NOTE, "Note", check.ref)
     if review is None or review.state is not ReviewState.OPEN:
         reopen = kit.confirmed(
-            kit.check_button(ids.REVIEW_REOPEN, "Look again", check.ref),
-            title="Look at this again?",
-            text="You claim it. What was decided stands unless you decide anew; releasing ends it.",
-            confirm="Look again",
+            kit.check_button(ids.REVIEW_REOPEN, "Reopen", check.ref),
+            title="Reopen this check?",
+            text="You claim it. The earlier decision stands until you decide again or unclaim it.",
+            confirm="Reopen",
             deny="Leave it",
         )
         return [details, reopen, note]
@@ -160,8 +160,8 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
         *(kit.check_button(f"{ids.REVIEW_DECIDE}:{one.value}", text, check.ref) for one, text in decide),
         details,
         note,
-        kit.check_button(ids.REVIEW_HAND_ON, "Hand on", check.ref),
-        kit.check_button(ids.REVIEW_RELEASE, "Release", check.ref),
+        kit.check_button(ids.REVIEW_HAND_ON, "Reassign", check.ref),
+        kit.check_button(ids.REVIEW_RELEASE, "Unclaim", check.ref),
     ]
 
 
@@ -185,20 +185,20 @@ def decide_form(check: Check, entry: IDType | None, decision: Decision, *, seen:
             ids.OVERRIDDEN,
             "Everybody sees it on the card and in the thread; it is recorded.",
         )
-        blocks.append(kit.input_field(ids.OVERRIDE, "Four eyes", kit.checkboxes(override)))
+        blocks.append(kit.input_field(ids.OVERRIDE, "Second-person rule", kit.checkboxes(override)))
     return kit.modal(
         _DECIDE[decision],
         blocks,
         callback_id=ids.DECIDE_FORM,
         submit=_DECIDE[decision],
-        close="Back",
+        close="Cancel",
         metadata=json.dumps([check.ref, decision.value, seen]),
     )
 
 
 def hand_on_form(check: Check) -> View:
     reviewer = kit.input_field(ids.HAND_TO, "To whom", kit.picker("users_select"))
-    return _small_form(check, ids.HAND_ON_FORM, "Hand on", reviewer)
+    return _small_form(check, ids.HAND_ON_FORM, "Reassign", reviewer)
 
 
 def note_form(check: Check) -> View:
@@ -209,7 +209,7 @@ def note_form(check: Check) -> View:
 
 def _small_form(check: Check, callback_id: str, title: str, content: Block) -> View:
     blocks = [kit.section(f"{check.ref} · {status_name(check)}"), content]
-    return kit.modal(title, blocks, callback_id=callback_id, submit="Save", close="Back", metadata=check.ref)
+    return kit.modal(title, blocks, callback_id=callback_id, submit="Save", close="Cancel", metadata=check.ref)
 
 
 def notify_form(chosen: Collection[Subscription], *, is_reviewer: bool) -> View:

@@ -26,16 +26,16 @@ def status_name(check: Check) -> str:
         return verdict_name(check)
     decided, smile_id = words.DECIDED[check.decision], smile_id_says(check, why=False)
     if check.review is ReviewState.OPEN:
-        return f"Needs a person: a reviewer looks again (decided before: {decided}; {smile_id})"
+        return f"Needs review: reopened by a reviewer (decided before: {decided}; {smile_id})"
     return f"{decided} by a reviewer ({smile_id})"
 
 
 def smile_id_says(check: Check, *, why: bool = True) -> str:
     """Smile ID's own status; only its verdict is called one."""
     if check.reason is None:
-        word = words.STATE_NAMES[check.state] if check.state in FINAL else "no word yet"
+        word = words.STATE_NAMES[check.state] if check.state in FINAL else "no result yet"
         return f"Smile ID: {word}"
-    word = "not final" if check.reason in POLLED_REASONS else "no verdict that counts"
+    word = "not final" if check.reason in POLLED_REASONS else "no usable result"
     detail = words.REVIEW_NAMES[check.reason].partition(": ")[2]
     return f"Smile ID: {word} ({detail})" if why else f"Smile ID: {word}"
 
@@ -63,7 +63,7 @@ def subject(check: Check, entry: IDType | None) -> str:
 
 def against(check: Check) -> str:
     """How a decision that takes two people relates to what Smile ID says."""
-    return "against Smile ID's verdict" if check.reason is None else "without a clear word from Smile ID"
+    return "against Smile ID's verdict" if check.reason is None else "without a clear result from Smile ID"
 
 
 def label(check: Check) -> str:

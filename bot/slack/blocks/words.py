@@ -26,7 +26,8 @@ class Story:
     @property
     def name(self) -> str:
         """The title without the details of one check."""
-        return re.sub(r" ?\(\{\w+\}\)|: first \{.*| of \{\w+\}|, \{\w+\},", "", self.title)
+        bare = re.sub(r" ?\(\{\w+\}\)|: first \{.*|, \{\w+\},", "", self.title)
+        return bare.replace("{id_type}", "ID number")
 
 
 def filled(story: Story, **values: str) -> Story:
@@ -37,7 +38,7 @@ STORIES: Mapping[ResultStory, Story] = {
     ResultStory.CONFIRMED: Story(title="Approved — face and ID number verified", next_step="Nothing more to do."),
     ResultStory.FACES_DIFFER: Story(
         title="Rejected — the selfie does not match the authority's photo",
-        next_step="Ask the customer for a new selfie, or take it to a reviewer.",
+        next_step="Ask the customer for a new selfie, or ask a reviewer.",
     ),
     ResultStory.SPOOF: Story(
         title="Rejected — the selfie does not look like a live person",
@@ -53,7 +54,7 @@ STORIES: Mapping[ResultStory, Story] = {
         next_step="Ask for a photo in daylight, face uncovered, looking at the camera.",
     ),
     ResultStory.REJECTED_OTHER: Story(
-        title="Rejected — Smile ID gave no reason", next_step="Look at the Details, or take it to a reviewer."
+        title="Rejected — Smile ID gave no reason", next_step="Open *Details*, or ask a reviewer."
     ),
     ResultStory.AUTHORITY_DOWN: Story(
         title="No result — the authority's register is unavailable",
@@ -77,46 +78,46 @@ STORIES: Mapping[ResultStory, Story] = {
         tells_reviewer=True,
     ),
     ResultStory.NUMBER_FORMAT: Story(
-        title="No result — the ID number does not have the form of {id_type}",
-        meaning="{example}Sandbox test numbers sent to production look like this too.",
+        title="No result — wrong {id_type} format",
+        meaning="{example}Smile ID also says this of sandbox test numbers in production.",
         next_step="Correct the number and *Run again*.",
     ),
     ResultStory.FAILED_OTHER: Story(
         title="No result — Smile ID could not use what we sent",
         meaning="Nothing was decided about the customer.",
-        next_step="Look at the Details, then *Run again*.",
+        next_step="Open *Details*, then *Run again*.",
         tells_reviewer=True,
     ),
     ResultStory.PROVISIONAL: Story(
         title="Not final: provisionally approved, in human review at Smile ID",
-        meaning="People at Smile ID decide; do not act on it yet.",
-        next_step="Wait, the final result will be posted here.",
+        meaning="People at Smile ID decide. Do not act on it yet.",
+        next_step="Wait: the final result comes here.",
         tells_reviewer=True,
     ),
     ResultStory.SUSPECTED_SPOOF: Story(
         title="Not final: suspected spoof, in human review at Smile ID",
         meaning="Smile ID is checking that this is a live photo.",
-        next_step="Wait, the final result will be posted here.",
+        next_step="Wait: the final result comes here.",
         calls_reviewer=True,
     ),
     ResultStory.INCONCLUSIVE: Story(
         title="Not final: inconclusive, in human review at Smile ID",
         meaning="The selfie and the authority's photo may or may not be the same person.",
-        next_step="Wait, the final result will be posted here.",
+        next_step="Wait: the final result comes here.",
         tells_reviewer=True,
     ),
     ResultStory.NOT_FINAL: Story(
         title="Not final: Smile ID says that this result may still change",
-        next_step="Wait, the final result will be posted here.",
+        next_step="Wait: the final result comes here.",
         tells_reviewer=True,
     ),
     ResultStory.ID_UNVERIFIED: Story(
-        title="Needs a person — the selfie was taken, but the ID number was not verified",
+        title="Needs review — selfie accepted, ID number not verified",
         meaning="This is not approved.",
         calls_reviewer=True,
     ),
     ResultStory.UNKNOWN_CODE: Story(
-        title="Needs a person — Smile ID answered with a code we do not know ({code})",
+        title="Needs review — Smile ID answered with a code we do not know ({code})",
         meaning="This is not approved.",
         calls_reviewer=True,
     ),
@@ -130,27 +131,27 @@ STORIES: Mapping[ResultStory, Story] = {
 }
 
 APPROVAL_UNCONFIRMED = Story(
-    title="Not final: an approval was received that Smile ID's own record does not show yet",
-    meaning="We keep asking.",
+    title="Not final: approval received, not yet in Smile ID's own record",
+    meaning="We keep asking Smile ID.",
     next_step="Do not act on it.",
     calls_reviewer=True,
 )
 CONTRADICTION = Story(
-    title="Needs a person — the result we received and Smile ID's own record differ",
+    title="Needs review — the result we received and Smile ID's own record differ",
     meaning="We received {first}, Smile ID's record says {second}. Both are kept.",
     next_step="Act on neither.",
     calls_reviewer=True,
 )
 SECOND_FINAL = Story(
-    title="Needs a person — Smile ID sent another final result: first {first}, now {second}",
+    title="Needs review — Smile ID sent another final result: first {first}, now {second}",
     meaning="Both are kept.",
     next_step="Act on neither.",
     calls_reviewer=True,
 )
 DIFFERS = Story(
-    title="Needs a person — Smile ID's final result, {second}, differs from the reviewer's decision",
+    title="Needs review — Smile ID's final result, {second}, differs from the reviewer's decision",
     meaning="{first}",
-    next_step="Act on neither before a reviewer has looked again.",
+    next_step="Act on neither until a reviewer has decided again.",
     calls_reviewer=True,
 )
 RECORD_DIFFERS = Story(
@@ -161,19 +162,19 @@ RECORD_DIFFERS = Story(
 LIVENESS_NOT_PROVEN = Story(
     title="Approved — face and ID number verified",
     meaning="Liveness is not proven.",
-    next_step="Do not onboard the customer before a reviewer has looked.",
+    next_step="Do not onboard the customer until a reviewer has decided.",
     calls_reviewer=True,
 )
 OVERDUE = Story(
     title="Still waiting after 7 days",
-    meaning="We go on asking Smile ID once a day.",
-    next_step="Somebody with access to Smile ID's portal should look for this job there.",
+    meaning="We ask Smile ID once a day.",
+    next_step="Ask somebody with access to Smile ID's portal to look for this job there.",
     calls_reviewer=True,
 )
 
 OLD_RESULT = Story(
-    title="Needs a person — Smile ID reports a result of an earlier attempt",
-    meaning="The check was run again since. What is reported now changes nothing about it, and is kept.",
+    title="Needs review — Smile ID reports a result of an earlier attempt",
+    meaning="The check was run again since, so this changes nothing. It is kept.",
     calls_reviewer=True,
 )
 
@@ -187,16 +188,16 @@ _NOTICES: Mapping[str, Story] = {
     "record_differs": Story(title="The authority's record differs from what was entered"),
     "record_partly": Story(title="The authority's record matches in part what was entered"),
     "liveness_not_proven": Story(title="Approved by Smile ID — but liveness is not proven"),
-    "again": Story(title="A reviewer takes this up"),
+    "again": Story(title="Reopened by a reviewer"),
     "pending": Story(title="Still waiting for Smile ID"),
-    "unsettled": Story(title="No result — we could not learn whether Smile ID has this check"),
+    "unsettled": Story(title="No result — unclear whether Smile ID has this check"),
 }
 
 
 def notice_title(tell: str, why: ResultStory | None) -> str:
     """The title of a reviewer's card: the story's, without details."""
     story = _NOTICES.get(tell) or (STORIES[why] if why else None)
-    return story.name if story else "Needs a person"
+    return story.name if story else "Needs review"
 
 
 FAILURES: Mapping[str, Story] = {
@@ -226,15 +227,15 @@ FAILURES: Mapping[str, Story] = {
         next_step="*Run again* later.",
     ),
     "fault": Story(
-        title="No result — a fault of ours kept this check from being sent",
+        title="No result — a fault of ours stopped this check",
         meaning="Nothing was sent to Smile ID and nothing was charged.",
         next_step="*Run again* later.",
     ),
     "unsettled": Story(
-        title="No result — we could not learn whether Smile ID has this check",
-        meaning="The connection broke while sending, and Smile ID gave no clear answer since.",
+        title="No result — unclear whether Smile ID has this check",
+        meaning="The connection broke while sending, and Smile ID has given no clear answer since.",
         next_step="Before you *Run again*, have somebody look for this job in Smile ID's portal. "
-        "Should a result arrive after all, it will be told here.",
+        "If a result still arrives, it comes here.",
     ),
 }
 """Ends without a result of Smile ID, by `Check.failure`."""
@@ -266,10 +267,10 @@ STATE_NAMES: Mapping[State, str] = {
 REVIEW_NAMES: Mapping[ReviewReason, str] = {
     ReviewReason.SMILE_ID: "Not final: in human review at Smile ID",
     ReviewReason.UNCONFIRMED: "Not final: approval not confirmed",
-    ReviewReason.UNKNOWN_CODE: "Needs a person: unknown code",
-    ReviewReason.CONTRADICTION: "Needs a person: results differ",
-    ReviewReason.ID_UNVERIFIED: "Needs a person: ID number not verified",
-    ReviewReason.SECOND_FINAL: "Needs a person: two final results",
+    ReviewReason.UNKNOWN_CODE: "Needs review: unknown code",
+    ReviewReason.CONTRADICTION: "Needs review: results differ",
+    ReviewReason.ID_UNVERIFIED: "Needs review: ID number not verified",
+    ReviewReason.SECOND_FINAL: "Needs review: two final results",
 }
 
 ACTIONS: Mapping[str, str] = {
@@ -278,9 +279,9 @@ ACTIONS: Mapping[str, str] = {
     "Selfie_Provided": "Selfie",
     "Selfie_Check": "Selfie quality",
     "Liveness_Check": "Liveness",
-    "Selfie_To_ID_Authority_Compare": "Selfie against the authority's photo",
-    "Selfie_To_ID_Card_Compare": "Selfie against the ID card",
-    "Selfie_To_Registered_Selfie_Compare": "Selfie against the enrolled one",
+    "Selfie_To_ID_Authority_Compare": "Face match with ID photo",
+    "Selfie_To_ID_Card_Compare": "Face match with ID card",
+    "Selfie_To_Registered_Selfie_Compare": "Face match with enrolled selfie",
     "Register_Selfie": "Enrolment",
     "Update_Registered_Selfie_On_File": "Update of the enrolled selfie",
     "Human_Review_Compare": "Human review of the faces",
@@ -295,15 +296,15 @@ ACTIONS: Mapping[str, str] = {
 
 ACTION_VALUES: Mapping[str, str] = {
     "Passed": "passed",
-    "Verified": "exists",
+    "Verified": "verified",
     "Returned": "returned",
     "Completed": "compared",
     "Approved": "done",
-    "Provisionally Approved": "accepted for now",
-    "Under Review": "a person is looking",
-    "Sent to Human Review": "a person will look",
+    "Provisionally Approved": "provisionally passed",
+    "Under Review": "in human review",
+    "Sent to Human Review": "sent to human review",
     "Failed": "failed",
-    "Rejected": "refused",
+    "Rejected": "rejected",
     "Not Verified": "not verified",
     "Not Returned": "none returned",
     "Issuer Unavailable": "authority unavailable",
@@ -357,7 +358,7 @@ RECORD_MATCHES: Mapping[RecordMatch, str] = {
 """What was entered against the authority's record, field by field."""
 
 NO_LIVENESS_IMAGES = "Liveness: not proven (no liveness images)"
-LIVENESS_NOT_SAID = "• Liveness: not proven (Smile ID does not say that it passed)"
+LIVENESS_NOT_SAID = "• Liveness: not proven (Smile ID gave no liveness result)"
 
 GOOD = frozenset({"Passed", "Verified", "Returned", "Approved"})
 BAD = frozenset({"Failed", "Rejected", "Not Verified", "Issuer Unavailable", "ID Authority Photo Not Available"})

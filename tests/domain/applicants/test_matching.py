@@ -74,23 +74,23 @@ def test_two_photos_that_fit() -> None:
 
 def test_one_photo_for_two_rows_goes_to_neither() -> None:
     first, second = reading(people(ADA, (*BOLA[:5], "ada.jpg")), loose=[ADAS]).applicants
-    assert faults(first) == {"selfie": "The same photo stands for row 3 too."}
-    assert faults(second) == {"selfie": "The same photo stands for row 2 too."}
+    assert faults(first) == {"selfie": "Row 3 uses the same photo."}
+    assert faults(second) == {"selfie": "Row 2 uses the same photo."}
     assert (first.selfie, second.selfie) == (None, None)
 
 
 def test_a_photo_named_in_one_row_that_bears_the_number_of_another_goes_to_neither() -> None:
     rows = ((*ADA[:5], "22212345679.jpg"), (*BOLA[:5], "bola.jpg"))
     first, second = reading(people(*rows), loose=[photo("22212345679.jpg"), photo("bola.jpg")]).applicants
-    assert faults(first) == {"selfie": "The same photo stands for row 3 too."}
+    assert faults(first) == {"selfie": "Row 3 uses the same photo."}
     assert second.faults == ()
 
 
 def test_two_people_of_one_name_are_not_distinguished_by_it() -> None:
     rows = (ROW, (*ROW2[:3], "Ada", "Example", "C-18"))
     first, second = reading(table(csv_bytes(PLAIN, *rows)), loose=[photo("ada example.jpg")]).applicants
-    assert faults(first) == {"selfie": "The same photo stands for row 3 too."}
-    assert faults(second) == {"selfie": "The same photo stands for row 2 too."}
+    assert faults(first) == {"selfie": "Row 3 uses the same photo."}
+    assert faults(second) == {"selfie": "Row 2 uses the same photo."}
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_liveness_images_that_are_missing_or_shared() -> None:
     rows = ((*ROW, "live"), (*ROW2, "live"))
     both = in_zip("C-17.jpg", "C-18.jpg", *(f"live/{name}" for name in EIGHT), rows=rows, header=header)
     assert [faults(a) for a in both] == [
-        {"liveness": "Image 1: The same photo stands for row 3 too."},
-        {"liveness": "Image 1: The same photo stands for row 2 too."},
+        {"liveness": "Image 1: Row 3 uses the same photo."},
+        {"liveness": "Image 1: Row 2 uses the same photo."},
     ]
     (twice,) = in_zip("C-17.jpg", *EIGHT, rows=((*ROW, ";".join(["C-17.jpg", *EIGHT[:7]])),), header=header)
     assert faults(twice) == {"liveness": "The same file is attached twice."}

@@ -276,14 +276,14 @@ def test_a_table_too_large_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{}", 'The JSON file must be a list of applicants, or an object with nothing but such a list: {"applicants": [...]}.'),  # noqa: E501
-        ('{"applicants": [], "more": 1}', "The JSON file cannot be read at applicant 1: it is no valid JSON there."),
-        ("[1]", "The JSON file cannot be read at applicant 1: it is no valid JSON there."),
-        ('[{"country": "NG"} {"country": "NG"}]', "The JSON file cannot be read at applicant 2: it is no valid JSON there."),  # noqa: E501
-        ('[{"country": NaN}]', "The JSON file cannot be read at applicant 1: it is no valid JSON there."),
-        ('[{"country": "NG", "country": "GH"}]', "Applicant 1 in the JSON file has a key twice."),
-        ('[{"a": ' + "[" * 100_000, "Applicant 1 in the JSON file holds lists within lists."),
-        ('[{"country": "NG"', "The JSON file cannot be read at applicant 1: it is no valid JSON there."),
+        ("{}", 'The JSON file must be a list of customers, or an object with nothing but such a list: {"applicants": [...]}.'),  # noqa: E501
+        ('{"applicants": [], "more": 1}', "The JSON file cannot be read at customer 1: it is no valid JSON there."),
+        ("[1]", "The JSON file cannot be read at customer 1: it is no valid JSON there."),
+        ('[{"country": "NG"} {"country": "NG"}]', "The JSON file cannot be read at customer 2: it is no valid JSON there."),  # noqa: E501
+        ('[{"country": NaN}]', "The JSON file cannot be read at customer 1: it is no valid JSON there."),
+        ('[{"country": "NG", "country": "GH"}]', "Customer 1 in the JSON file has a key twice."),
+        ('[{"a": ' + "[" * 100_000, "Customer 1 in the JSON file holds lists within lists."),
+        ('[{"country": "NG"', "The JSON file cannot be read at customer 1: it is no valid JSON there."),
         ("[]", "The table has no columns country and id_number and id_type. The template shows how it should look."),
     ],
 )  # fmt: skip
@@ -300,7 +300,7 @@ def test_json_texts_with_brackets_and_escapes_stay_whole() -> None:
 
 def test_workbooks_that_cannot_be_read() -> None:
     assert refusal(xlsx([HEADER, ADA], [HEADER, BOLA])) == (
-        "The sheets Sheet 1 and Sheet 2 both look like a table of applicants. Keep one of them."
+        "The sheets Sheet 1 and Sheet 2 both look like a table of customers. Keep one of them."
     )
     assert refusal(table(b"\xd0\xcf\x11\xe0" + b"x" * 999, "people.xlsx")) == (
         "people.xlsx is damaged or incomplete. Make it again and send it once more."
@@ -321,7 +321,7 @@ def test_exactly_one_table_in_everything() -> None:
     assert refusal(people(ADA), zipped({"more/b.xlsx": xlsx_bytes([HEADER])})) == (
         "I found 2 tables: people.csv, more/b.xlsx. Send one table at a time, with its photos."
     )
-    none = "I found no table of applicants. Send a CSV, XLSX or JSON file; the template shows how it should look."
+    none = "I found no table of customers. Send a CSV, XLSX or JSON file; the template shows how it should look."
     assert refusal(zipped({"a.jpg": b"x"})) == none
     assert refusal(zipped({"a.txt": b"x", "b.zip": b"x"})) == (
         f"{none} I can't read a.txt. A zip inside the zip is not opened."

@@ -25,7 +25,7 @@ from tests.domain.applicants.making import ADA, ADAS, BOLA, BOLAS, HEADER, fault
 
 DATA = Path(__file__).parents[2] / "data" / "tables"
 DAMAGED = "people.xlsx cannot be read as an Excel workbook. Save it again as .xlsx, or as CSV UTF-8."
-PADDED = "people.xlsx is far larger inside than a list of applicants: formatting without content, or too many cells."
+PADDED = "people.xlsx is far larger inside than a list of customers: formatting without content, or too many cells."
 
 
 def changed(

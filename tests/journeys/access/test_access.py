@@ -14,11 +14,11 @@ from tests.journeys.world import ADMIN, IN_EARNEST, REVIEW_CHANNEL, REVIEWER, Jo
 pytestmark = pytest.mark.anyio
 
 ANALYST = "U0AMINA0001"
-NO_RIGHT = "You can't start checks here. Ask @musa to add you to the requesters."
+NO_RIGHT = "You can't start checks yet. Ask @musa to add you to the requesters."
 NO_ACCESS = "You don't have access yet. Ask @musa to add you."
 NO_ACCESS_IN_FORM = "You don't have access yet. Ask an admin of kyc-bot to add you."
-NOT_SURE = "Slack did not tell me in time whether you may do this. Try again in a moment."
-SHARED = "Checks are never asked in a channel shared with another company. Use a channel of your own workspace."
+NOT_SURE = "Slack did not confirm your access in time. Try again in a moment."
+SHARED = "You can't start checks in a channel shared with another company. Use a channel of your own workspace."
 
 
 async def may_ask(person: Person, **more: str) -> bool:
@@ -263,7 +263,7 @@ async def test_with_channels_named_checks_are_asked_there_alone(tmp_path: Path) 
     async with journey(tmp_path, KYC_CHANNELS="C0ALLOWED01") as world:
         world.slack.add_channel("C0ALLOWED01", "kyc-only", members=[ANALYST])
         reply = await world.analyst.command("")
-        assert reply.text == "Checks are not asked here. Use <#C0ALLOWED01>."
+        assert reply.text == "You can't start checks here. Use <#C0ALLOWED01>."
         assert await sent(world, await world.form(channel="C0ALLOWED01")) == {}
 
 
@@ -272,8 +272,8 @@ async def test_the_shortcuts_form_refuses_a_channel_that_is_not_named(tmp_path: 
         await world.analyst.shortcut("kyc_check")
         modal = await world.analyst.modal()
         await modal.choose("channel", CHANNEL)
-        assert "Checks are not asked in this channel." in modal.text()
-        assert await sent(world, modal) == {"channel": "Checks are not asked in this channel."}
+        assert "You can't start checks in this channel." in modal.text()
+        assert await sent(world, modal) == {"channel": "You can't start checks in this channel."}
 
 
 @pytest.mark.parametrize("private", [False, True])
@@ -349,7 +349,7 @@ async def test_in_the_conversation_with_the_bot_checks_may_be_asked(tmp_path: Pa
 async def test_with_channels_named_the_conversation_with_the_bot_is_none_of_them(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_CHANNELS=CHANNEL) as world:
         reply = await world.analyst.command("", channel_id=f"D{ANALYST[1:]}")
-        assert reply.text == f"Checks are not asked here. Use <#{CHANNEL}>."
+        assert reply.text == f"You can't start checks here. Use <#{CHANNEL}>."
 
 
 async def test_in_other_peoples_conversations_nothing_is_asked(tmp_path: Path) -> None:

@@ -388,7 +388,7 @@ def state_of(world: Journey) -> JSON:
 def home_without_words(world: Journey) -> str:
     """The Home tab says nothing but that there is no access; before it was first opened it says nothing at all."""
     shown = "" if world.analyst.home is None else world.slack.plain(world.analyst.home)
-    return "" if "You have no part in checks here yet." in shown else shown
+    return "" if "You don't have access yet." in shown else shown
 
 
 def private_words(world: Journey) -> Counter[str]:

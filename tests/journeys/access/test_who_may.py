@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 GROUP = "S0TEAM00001"
 TEAM = "C0TEAM00001"
 NO_ACCESS = "You don't have access yet. Ask @musa to add you."
-NOT_SURE = "Slack did not tell me in time whether you may do this. Try again in a moment."
+NOT_SURE = "Slack did not confirm your access in time. Try again in a moment."
 
 
 async def answer(world: Journey, user: str = ANALYST) -> str:

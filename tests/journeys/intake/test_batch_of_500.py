@@ -67,7 +67,7 @@ def due_moments(database: Path) -> list[datetime]:
 
 
 def batch_message(messages: list[Message]) -> Message | None:
-    return next((m for m in messages if "file of applicants" in m.text and m.thread_ts is None), None)
+    return next((m for m in messages if "file of customers" in m.text and m.thread_ts is None), None)
 
 
 async def test_five_hundred_applicants_in_one_zip(capsys: pytest.CaptureFixture[str], took: Took) -> None:

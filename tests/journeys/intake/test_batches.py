@@ -75,13 +75,13 @@ async def drop(world: Journey, files: Mapping[str, bytes]) -> Message:
     seen = len(world.slack.ephemerals(ANALYST))
     await world.analyst.say(CHANNEL, f"<@{BOT_USER_ID}>", files=uploaded)
     await world.slack.wait_for(lambda: len(world.slack.ephemerals(ANALYST)) > seen)
-    assert "I am reading the file" in world.slack.ephemerals(ANALYST)[-1].text
+    assert "Reading the file" in world.slack.ephemerals(ANALYST)[-1].text
     await world.work()
     return batch_message(world)
 
 
 def batch_message(world: Journey) -> Message:
-    return [m for m in world.slack.messages(CHANNEL) if "file of applicants" in m.text and m.thread_ts is None][-1]
+    return [m for m in world.slack.messages(CHANNEL) if "file of customers" in m.text and m.thread_ts is None][-1]
 
 
 def told(world: Journey) -> list[str]:
@@ -221,7 +221,7 @@ async def test_every_row_ends_in_its_state_and_only_what_needs_a_person_is_poste
         assert any("row 3 · K-" in text and "No result" in text for text in texts)
         assert any("row 6 · K-" in text and "The selfie looks blurred" in text for text in texts)
         assert not any("row 2 · K-" in text for text in texts)
-        assert "1 waits for your answer" in world.slack.plain(batch_message(world))
+        assert "1 needs your answer" in world.slack.plain(batch_message(world))
         question = next(m for m in world.slack.thread(CHANNEL, message.ts) if ids.SEND_HELD in str(m.blocks))
         await world.analyst.click(question, ids.SEND_HELD)
         for _round in range(4):
@@ -235,7 +235,7 @@ async def test_every_row_ends_in_its_state_and_only_what_needs_a_person_is_poste
         assert by_row["2"]["id_number_ending"] == "000"
         # Of this row something was told before, so its end is told too.
         told_of_it = [text for text in told(world) if "row 6 · K-" in text]
-        assert "sent all the same" in told_of_it[0]
+        assert "sent anyway" in told_of_it[0]
         assert "Approved" in told_of_it[1]
         assert "— Done" in world.slack.plain(batch_message(world))
 
@@ -255,7 +255,7 @@ async def test_only_who_sent_the_file_confirms_it_and_twice_is_once(tmp_path: Pa
         await send(world)
         await world.analyst.click(message, ids.BATCH_CONFIRM, stale=True)
         await send_nothing(world)
-        assert "has moved on meanwhile" in world.slack.ephemerals(ANALYST)[-1].text
+        assert "has changed meanwhile" in world.slack.ephemerals(ANALYST)[-1].text
         assert len(world.smile_id.jobs) == 1
 
 
@@ -272,7 +272,7 @@ async def test_the_same_message_is_one_batch(tmp_path: Path) -> None:
         await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, CHANNEL, sent.ts)
         await world.slack.wait_for(lambda: "already, as B-" in world.slack.ephemerals(ANALYST)[-1].text)
         await world.work()
-        assert len([m for m in world.slack.messages(CHANNEL) if "file of applicants" in m.text]) == 1
+        assert len([m for m in world.slack.messages(CHANNEL) if "file of customers" in m.text]) == 1
 
 
 async def test_paused_resumed_and_the_rest_cancelled(tmp_path: Path) -> None:

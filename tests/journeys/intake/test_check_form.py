@@ -419,9 +419,7 @@ async def test_a_submit_is_answered_within_three_seconds_while_every_call_to_sla
         with hanging(world.slack):
             submission = await modal.submit()
         took(asyncio.get_running_loop().time() - started, less_than=3)
-        assert submission.errors == {
-            "country": "Slack did not tell me in time whether you may do this. Try again in a moment."
-        }
+        assert submission.errors == {"country": "Slack did not confirm your access in time. Try again in a moment."}
         assert (await modal.submit()).closed
 
 

@@ -386,7 +386,7 @@ async def test_a_click_of_the_day_before_sends_nothing_any_more(tmp_path: Path) 
         message, click = await confirmation(world)
         await found(world, message, **click, asked_at=world.clock() - GIVE_UP_AFTER - timedelta(seconds=1))
         await delivered(world)
-        assert "I could not answer what you last wrote or pressed" in world.direct(ANALYST)[-1]
+        assert "You got no answer to your last message or click" in world.direct(ANALYST)[-1]
         assert not world.smile_id.jobs
 
 
@@ -430,7 +430,7 @@ async def test_an_answer_to_a_file_that_is_built_again_still_says_to_delete_the_
         world.clock.move(seconds=KEPT_FOR.total_seconds() + 60)
         await delivered(world)
         (told,) = world.direct(ANALYST)
-        assert "I am reading the file" in told
+        assert "Reading the file" in told
         assert "More actions (⋯), then Delete message" in told
 
 

@@ -436,7 +436,7 @@ async def test_only_the_author_sees_that_they_lack_the_right(tmp_path: Path) -> 
 async def test_a_mention_in_a_channel_without_checks_names_the_channels_with_them(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_CHANNELS="C0OTHER0001") as world:
         await mention(world, WHOLE, "selfie.jpg")
-        assert "Checks are not asked here" in (await said(world)).text
+        assert "You can't start checks here" in (await said(world)).text
 
 
 async def test_texts_of_others_ping_nobody(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def written(world: Journey) -> list[str]:
 # In the wrong place
 
 ELSEWHERE = "C0KYCNEW001"
-SHARED_WORDS = "Checks are never asked in a channel shared with another company"
+SHARED_WORDS = "You can't start checks in a channel shared with another company"
 CLOSED_WORDS = "I can't post in {name}, so the result would be lost. Type /invite @kyc there"
 
 
@@ -431,7 +431,7 @@ async def test_a_lost_answer_arrives_as_a_direct_message_once_slack_is_back(tmp_
         await world.settle()
         answers = {
             "chat.postEphemeral": "Selfie: selfie.jpg",
-            "views.update": "I could not answer what you last wrote or pressed in #kyc-requests",
+            "views.update": "You got no answer to your last message or click in #kyc-requests",
             "response_url": "is on its way",
         }
         (told,) = [words for words in world.direct(ANALYST) if answers[method] in words]
@@ -666,6 +666,6 @@ async def test_the_form_to_run_a_check_again_opens_or_its_absence_is_reported(tm
         await world.answered()
         await world.work()
         modal = await world.analyst.modal()
-        told = any("I could not answer" in words for words in world.direct(ANALYST))
+        told = any("You got no answer" in words for words in world.direct(ANALYST))
         came = "One moment" not in modal.text()
         assert (came, told) == ((True, False) if count == 2 else (False, True))

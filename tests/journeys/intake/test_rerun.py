@@ -134,7 +134,7 @@ async def test_two_people_run_it_again_once(tmp_path: Path) -> None:
         await sent_again(world, first)
         await second.choose("consent", ["consented"])
         refused = await second.submit()
-        assert "has moved on meanwhile" in str(refused.errors)
+        assert "has changed meanwhile" in str(refused.errors)
         await world.settle()
         assert (await world.check(ref)).round == 2
         assert len(world.smile_id.jobs) == 2
@@ -343,11 +343,11 @@ async def test_a_strangers_check_is_as_good_as_none(tmp_path: Path) -> None:
         other = world.slack.person("U0BIMPE0001")
         for word in ("rerun", "cancel"):
             of_this, of_none = [(await other.command(f"{word} {named}")).text for named in (ref, "K-AAAAAA")]
-            assert of_this.startswith(f"I know no check {ref}")
+            assert of_this.startswith(f"No check {ref}")
             assert of_this.replace(ref, "…") == of_none.replace("K-AAAAAA", "…")
         await other.click(world.root(), ids.RUN_AGAIN)
         await world.slack.wait_for(lambda: bool(world.slack.ephemerals("U0BIMPE0001")))
-        assert "I know no check" in world.slack.ephemerals("U0BIMPE0001")[-1].text
+        assert "No check" in world.slack.ephemerals("U0BIMPE0001")[-1].text
         check = await world.check(ref)
         assert (check.state, check.round) == (State.REJECTED, 1)
 

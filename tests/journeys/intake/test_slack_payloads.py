@@ -92,7 +92,7 @@ async def test_a_slash_command_with_our_word_opens_the_form_or_says_why_not(
     """The sample's trigger is long spent, so the person gets the button instead."""
     answer = await send_form(world, {**sample("slash_command.json")["parsed"], "text": "check"})
     assert answer.status_code == 200
-    assert answer.json()["text"] == "Slack closed the door before the form could open. Try again."
+    assert answer.json()["text"] == "The form timed out. Try again."
     assert answer.json()["blocks"][1]["elements"][0]["value"] == CHANNEL
     assert errors(log_lines) == []
 
@@ -157,7 +157,7 @@ async def test_the_global_shortcut_as_slack_sends_it_reaches_its_person(world: J
     await world.answered()
     await world.work()
     await world.slack.wait_for(lambda: bool(world.slack.direct_messages(ANALYST)))
-    assert world.direct(ANALYST)[0].startswith("Slack closed the door before the form could open.")
+    assert world.direct(ANALYST)[0].startswith("The form timed out.")
     assert errors(log_lines) == []
 
 

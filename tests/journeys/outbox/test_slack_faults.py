@@ -36,7 +36,7 @@ pytestmark = pytest.mark.anyio
 ANALYST = "U0AMINA0001"
 SECOND = "C0SECOND001"
 APPROVED = "@amina Approved — face and ID number verified"
-CLOSED_DOOR = "Slack closed the door before the form could open. Try again."
+CLOSED_DOOR = "The form timed out. Try again."
 DOUBTFUL = {
     "500": Fault.status(500),
     "internal_error": Fault.error("internal_error"),
@@ -438,7 +438,7 @@ async def test_a_closed_review_channel_delays_no_result_and_names_nobody_as_noti
         await world.settle()
         assert "Rejected — the selfie does not look like a live person" in replies(world)[-1]
         assert "A reviewer has been told" not in "".join(replies(world))
-        assert any("they hear directly" in text for text in world.direct(ADMIN))
+        assert any("Reviewers get direct messages instead" in text for text in world.direct(ADMIN))
 
 
 # Refusals of one message

@@ -75,7 +75,7 @@ async def test_each_person_sees_what_is_theirs_and_nothing_else(tmp_path: Path) 
         assert ref not in figures
 
         nothing = await open_home(world, STRANGER)
-        assert nothing.endswith("You have no part in checks here yet. Ask @musa to add you, if you should have.")
+        assert nothing.endswith("You don't have access yet. Ask @musa to add you, if you should have.")
         assert ref not in nothing
 
 

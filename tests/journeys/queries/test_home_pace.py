@@ -175,7 +175,7 @@ async def test_the_oldest_stand_in_the_queue_and_the_rest_is_counted(tmp_path: P
         assert f"Waiting for review: {QUEUE + 3}" in queue
         assert [ref for ref in refs if ref in queue] == refs[:QUEUE]
         assert "and 3 more" in queue
-        assert "Needs a person: unknown code" in queue
+        assert "Needs review: unknown code" in queue
         home = world.slack.person(REVIEWER).home
         assert home is not None
         assert len(home["blocks"]) <= 100

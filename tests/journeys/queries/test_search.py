@@ -73,7 +73,7 @@ async def test_others_checks_are_for_reviewers_and_recorded(tmp_path: Path) -> N
         world.slack.add_user(stranger, "bimpe")
         for fields in ({ids.FIND_NUMBER: NUMBERS[0]}, {ids.FIND_REQUESTER: ANALYST}, {ids.FIND_REF: refs[0]}):
             modal = await search(world.slack.person(stranger), **fields)
-            assert "No check that you may see fits." in modal.text()
+            assert "No check that you have access to matches." in modal.text()
             await modal.close(all_views=True)
         assert "Everybody's checks are for reviewers" in (await world.slack.person(stranger).command("list all")).text
 

@@ -340,7 +340,7 @@ async def test_figures_are_for_managers_and_admins_alone(tmp_path: Path) -> None
         ("summary 2026-11-24..2026-11-01", "The span ends before it begins."),
         ("summary 2026-02-31", "“2026-02-31” is not a day."),
         ("summary 2025-01-01..2026-11-01", "A summary covers 366 days at most."),
-        ("summary 2027-01-01", "That day has not come yet."),
+        ("summary 2027-01-01", "That day is in the future."),
         ("summary yesterdy", "I don't know “yesterdy” here."),
         ("summary today NG LIBRARY_CARD", "I don't know “LIBRARY CARD” here."),
     ],

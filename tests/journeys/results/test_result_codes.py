@@ -49,7 +49,7 @@ SAYS: Mapping[tuple[str, str], tuple[str, str | None]] = {
     ("1013", "Unable to Validate ID"): ("rejected", "Rejected — the authority does not know this ID number"),
     ("1014", "Error - Unsupported ID number format"): (
         "failed",
-        "No result — the ID number does not have the form of a BVN",
+        "No result — wrong BVN format",
     ),
     ("1015", "Error - Queried Database Unavailable"): (
         "failed",
@@ -119,7 +119,7 @@ async def test_an_approving_code_without_a_verified_id_number_approves_nothing(
         check = await world.check(ref)
         assert (check.state, check.reason) == ("in_review", "id_unverified")
         (told,) = world.thread()
-        assert told.startswith("@amina Needs a person — the selfie was taken, but the ID number was not verified")
+        assert told.startswith("@amina Needs review — selfie accepted, ID number not verified")
         assert "A reviewer has been told." in told
 
 
@@ -160,7 +160,7 @@ async def test_an_unknown_code_approves_nothing_and_calls_a_person(tmp_path: Pat
         check = await world.check(ref)
         assert (check.state, check.reason) == ("in_review", "unknown_code")
         (told,) = world.thread()
-        assert told.startswith(f"@amina Needs a person — Smile ID answered with a code we do not know ({code}) · {ref}")
+        assert told.startswith(f"@amina Needs review — Smile ID answered with a code we do not know ({code}) · {ref}")
         assert "This is not approved." in told
         assert "A reviewer has been told." in told
 

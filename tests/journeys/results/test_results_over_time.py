@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 APPROVED = "Approved — face and ID number verified"
 REJECTED = "Rejected — the selfie does not match the authority's photo"
 PROVISIONAL = "Not final: provisionally approved, in human review at Smile ID"
-SECOND_FINAL = "Needs a person — Smile ID sent another final result"
+SECOND_FINAL = "Needs review — Smile ID sent another final result"
 SUSPECTS = "Smile ID reports other accounts with this face"
 DAY = 86_400.0
 
@@ -274,7 +274,7 @@ async def test_a_second_final_result_after_the_first_was_told_calls_a_person(
         assert len(world.thread()) == 2
         assert f"{SECOND_FINAL}: {words}" in world.thread()[-1]
         assert "A reviewer has been told." in world.thread()[-1]
-        assert "Needs a person" in world.slack.plain(world.root())
+        assert "Needs review" in world.slack.plain(world.root())
 
 
 async def test_a_second_code_of_the_same_class_is_no_second_result(tmp_path: Path) -> None:

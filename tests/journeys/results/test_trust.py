@@ -41,7 +41,7 @@ pytestmark = pytest.mark.anyio
 
 THROUGH_THE_WAIT = (0, 2, 5, 15, 60, 40)
 """Confirmations at once and after 2, 5, 15 and 60 s, then the two minutes of KYC_CONFIRM_WAIT are over."""
-UNCONFIRMED = "Not final: an approval was received that Smile ID's own record does not show yet"
+UNCONFIRMED = "Not final: approval received, not yet in Smile ID's own record"
 APPROVED = "Approved — face and ID number verified"
 REJECTED = "Rejected — the selfie does not match the authority's photo"
 
@@ -480,7 +480,7 @@ async def test_an_approval_that_smile_ids_record_does_not_show_is_never_shown_as
         assert "Do not act on it." in told
         (notice,) = [text for text in world.notices() if UNCONFIRMED in text]
         assert ref in notice
-        assert not any("Needs a person — the result we received" in text for text in world.thread())
+        assert not any("Needs review — the result we received" in text for text in world.thread())
         assert "— Approved" not in world.slack.plain(world.root())
 
         # Told once, however long it takes.
@@ -583,7 +583,7 @@ async def test_a_record_with_another_final_result_calls_a_person(
         await pass_time(world, 0, 300, 300)
         check = await world.check(ref)
         assert (check.state, check.reason) == ("in_review", "contradiction")
-        (told,) = [text for text in world.thread() if "Needs a person — the result we received" in text]
+        (told,) = [text for text in world.thread() if "Needs review — the result we received" in text]
         assert words in told
         assert "A reviewer has been told." in told
         assert len([text for text in world.notices() if "differ" in text.splitlines()[0]]) == 1

@@ -170,7 +170,7 @@ class Walk(RuleBasedStateMachine):
         assert not any(f"— {word.removesuffix(' —')}" in root for word in ENDINGS), root
         # That other accounts have this face is told beside the result, and says so itself.
         about_the_result = [text for text in self.world.thread() if "reports other accounts" not in text]
-        assert "Needs a person" in about_the_result[-1]
+        assert "Needs review" in about_the_result[-1]
 
     def teardown(self) -> None:
         try:

@@ -165,13 +165,13 @@ async def test_a_result_that_contradicts_a_decision_reopens_the_review(tmp_path:
         await pass_time(world, 0, 2, 5)
 
         told = world.thread()[-1]
-        assert told.startswith("@amina Needs a person — Smile ID's final result, Approved, differs")
+        assert told.startswith("@amina Needs review — Smile ID's final result, Approved, differs")
         assert "@remi had decided: Rejected." in told
-        assert "Act on neither before a reviewer has looked again. A reviewer has been told." in told
+        assert "Act on neither until a reviewer has decided again. A reviewer has been told." in told
         assert "Nothing more to do" not in told
         assert len(cards(world)) == 2
         assert all("Somebody must look again" in world.slack.plain(one) for one in cards(world))
-        assert "Needs a person: a reviewer looks again" in world.slack.plain(world.root())
+        assert "Needs review: reopened by a reviewer" in world.slack.plain(world.root())
 
         # Both stand: to stay with the rejection goes against Smile ID's verdict now, and takes two.
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
@@ -210,7 +210,7 @@ async def test_the_final_result_closes_the_review_and_every_copy_of_its_card_say
             assert "[Approve]" not in shown
         assert world.thread()[-1].startswith("@amina Approved — face and ID number verified")
         refused = await form.submit()
-        assert "no longer waits for a decision" in (refused.errors or {})[ids.REASON]
+        assert "needs no decision any more" in (refused.errors or {})[ids.REASON]
         assert (await world.check(ref)).decision is None
 
 
@@ -343,7 +343,7 @@ async def test_a_reviewer_who_loses_the_role_meanwhile_decides_nothing(tmp_path:
         world.slack.usergroups[group].discard(REVIEWER)
         await world.bot.access.changed(group)
         await press(world, ZOE, ids.REVIEW_AGREE)
-        assert "is no reviewer any more: the proposal is void" in await whispered(world, ZOE)
+        assert "is no longer a reviewer. The proposal is void" in await whispered(world, ZOE)
         await press(world, REVIEWER, f"{ids.REVIEW_DECIDE}:approved")
         assert "Only reviewers and admins can do this." in await whispered(world, REVIEWER)
         assert "Claimed by @remi" in text(world)
@@ -373,18 +373,18 @@ async def test_a_form_that_was_open_when_the_role_was_lost_is_refused(tmp_path: 
         assert (await world.check(ref)).decision is None
 
 
-# Hand on, release, note
+# Reassign, unclaim, note
 
 
 async def test_a_claim_is_handed_on_and_released(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await press(world, ZOE, ids.REVIEW_RELEASE)
-        assert "is not yours to hand on" in await whispered(world, ZOE)
+        assert "You can't reassign" in await whispered(world, ZOE)
         await press(world, REVIEWER, ids.REVIEW_HAND_ON)
         form = await world.slack.person(REVIEWER).modal()
         await form.choose(ids.HAND_TO, MANAGER)
-        assert "no reviewer" in ((await form.submit()).errors or {})[ids.HAND_TO]
+        assert "not a reviewer" in ((await form.submit()).errors or {})[ids.HAND_TO]
         await form.choose(ids.HAND_TO, ZOE)
         assert (await form.submit()).closed
         await world.work()
@@ -540,7 +540,7 @@ async def test_when_their_channel_is_archived_reviewers_decide_in_direct_message
         await pass_time(world, 0, 1, 1)
         (one,) = world.slack.direct_messages(REVIEWER)
         assert len(world.slack.direct_messages(ZOE)) == 1
-        assert any("they hear directly" in told for told in world.direct(ADMIN))
+        assert any("Reviewers get direct messages instead" in told for told in world.direct(ADMIN))
         assert (await world.slack.person(REVIEWER).click(one, ids.REVIEW_CLAIM)).ok
         await pass_time(world, 0, 1)
         for user in (REVIEWER, ZOE):
@@ -576,7 +576,7 @@ async def test_when_the_channel_is_archived_the_requester_gets_the_decision_dire
         await pass_time(world, 0, 1)
         told = world.direct(ANALYST)[-1]
         assert "Rejected by @remi — the photos show different people" in told
-        assert f"This belongs to {ref}; its thread or channel is no longer there for me." in told
+        assert f"Sent here because I can't post in the thread of {ref}." in told
         assert "Rejected by @remi" in text(world)
 
 
@@ -602,7 +602,7 @@ async def test_the_review_command_without_a_reference_explains_itself(tmp_path: 
         reply = await world.slack.person(REVIEWER).command("review")
         assert "/kyc review K-7F3K2Q" in reply.text
         reply = await world.slack.person(REVIEWER).command("review K-XXXXXX")
-        assert "I know no check" in reply.text
+        assert "There is no check" in reply.text
 
 
 # By direct message
@@ -657,7 +657,7 @@ async def test_a_person_without_a_role_cannot_subscribe(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS=ANALYST, KYC_MANAGERS=MANAGER) as world:
         world.slack.add_user(MANAGER, "dayo")
         reply = await world.slack.person(MANAGER).command("notify")
-        assert "You can't be told anything directly" in reply.text
+        assert "No notifications available for your role." in reply.text
 
 
 # What calls nobody
@@ -687,7 +687,7 @@ async def test_an_old_claim_button_does_not_reopen_a_decided_review(tmp_path: Pa
         await decide(world, REVIEWER, "rejected", "not_live")
         ended_at = (await world.check(ref)).ended_at
         await press(world, ZOE, ids.REVIEW_CLAIM, stale=True)
-        assert "no longer waits for a decision" in await whispered(world, ZOE)
+        assert "needs no decision any more" in await whispered(world, ZOE)
         # To look again is another button, and to let it be leaves everything as it was.
         await press(world, ZOE, ids.REVIEW_REOPEN)
         check = await world.check(ref)
@@ -721,7 +721,7 @@ async def test_before_smile_id_has_said_anything_there_is_nothing_to_decide(tmp_
         await world.work()
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         assert "[Approve]" not in text(world)
-        assert "[Release]" in text(world)
+        assert "[Unclaim]" in text(world)
         unsent = await world.ask()
         world.slack.channels[CHANNEL].members.add(REVIEWER)
         remi = world.slack.person(REVIEWER)
@@ -768,7 +768,7 @@ async def test_a_check_that_called_nobody_is_claimed_on_a_card_that_calls_nobody
         assert shown.message is not None
         assert (await remi.click(shown.message, ids.REVIEW_REOPEN)).ok
         await world.work()
-        assert text(world).startswith("A reviewer takes this up")
+        assert text(world).startswith("Reopened by a reviewer")
         assert "Claimed by @remi" in text(world)
         assert not (await decide(world, REVIEWER, "approved", "other_documents")).closed
         replies = world.slack.thread(REVIEW_CHANNEL, card(world).ts)
@@ -783,7 +783,7 @@ async def test_the_decision_about_a_files_row_is_posted_in_its_thread_and_counts
         people = [batches.person(0), batches.person(1, "44444444444")]
         await batches.drop(world, {"applicants.csv": batches.csv_of(people), **batches.photos(2)})
         await batches.send(world)
-        assert "1 approved, 1 needs a person" in world.slack.plain(batches.batch_message(world))
+        assert "1 approved, 1 needs review" in world.slack.plain(batches.batch_message(world))
         (ref,) = [line["reference"] for line in results_of(world) if line["result"].startswith("Not final")]
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "approved", "same_person")

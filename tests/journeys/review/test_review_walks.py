@@ -146,7 +146,7 @@ class ReviewWalk(Walk):
         if check.decision is None or check.review is not ReviewState.OPEN:
             return
         self.run(self.world.work())
-        assert "Needs a person" in self.slack.plain(self.world.root())
+        assert "Needs review" in self.slack.plain(self.world.root())
 
     def what_is_final_and_undecided_waits_for_nobody_unless_people_were_called(self) -> None:
         if not self.ref:

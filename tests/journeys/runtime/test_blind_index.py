@@ -92,7 +92,7 @@ async def test_what_was_heard_before_the_upgrade_or_under_another_key_is_still_a
         async with bot_between(slack, smile_id, environment | {"KYC_ENCRYPTION_KEYS": keys}, clock=clock) as world:
             await world.ask(id_number="33333333333")
             await world.settle()
-            assert "This very selfie was used with another ID number" in world.thread()[-1]
+            assert "Possible fraud: this selfie was already used with another ID number" in world.thread()[-1]
 
 
 @asynccontextmanager

@@ -351,7 +351,7 @@ async def test_passes_that_never_come_to_an_end_end_the_check_in_words(tmp_path:
         assert (check.state, check.failure) == ("failed", "fault")
         assert world.smile_id.jobs == {}
         (told,) = world.thread()
-        assert told.startswith("@amina No result — a fault of ours kept this check from being sent")
+        assert told.startswith("@amina No result — a fault of ours stopped this check")
         assert "The admins have been told" in told
         assert len(world.direct(ADMIN)) == 1
 

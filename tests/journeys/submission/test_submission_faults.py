@@ -267,7 +267,7 @@ async def test_a_job_that_opens_to_nobody_and_holds_no_zip_ends_in_doubt_and_adm
         assert [body.get("retry") for body in uploads(world)] == [None, True]
         assert len(job_ids(world)) == 1
         (told,) = world.thread()
-        assert "we could not learn whether Smile ID has this check" in told
+        assert "unclear whether Smile ID has this check" in told
         assert "The admins have been told" in told
         assert len(world.direct(ADMIN)) == 1
 
@@ -497,7 +497,7 @@ async def test_answers_that_are_always_lost_end_a_check_in_doubt(tmp_path: Path,
         assert count(world, call) <= MAX_TRIES
         assert len(job_ids(world)) == 1
         (told,) = world.thread()
-        assert "we could not learn whether Smile ID has this check" in told
+        assert "unclear whether Smile ID has this check" in told
         assert "have somebody look for this job in Smile ID's portal" in told
         assert "The admins have been told" in told
 

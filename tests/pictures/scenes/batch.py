@@ -1,4 +1,4 @@
-"""A file of applicants: its message through its life, and the files in its thread."""
+"""A file of customers: its message through its life, and the files in its thread."""
 
 import csv
 import io

@@ -45,7 +45,7 @@ def sheets() -> list[Sheet]:
         Sheet(
             name="exports",
             title="Exports",
-            line="`/kyc export`: answered at once, and the bare record of checks as a file by direct message.",
+            line="`/kyc export`: answered at once; a list without personal data follows by direct message.",
             scenes=[*_answers(), *_directly()],
         )
     ]

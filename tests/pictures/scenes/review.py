@@ -241,7 +241,7 @@ def _forms() -> Iterator[Scene]:
     )
     form = review.hand_on_form(IN_REVIEW)
     yield Scene(
-        caption="Hand on, to who asked",
+        caption="Reassign, to who asked",
         shows=form,
         typed={ids.HAND_TO: AMINA},
         errors={ids.HAND_TO: refusals.SENTENCES[Refusal.HAND_TO_REQUESTER]},

@@ -62,7 +62,7 @@ def sheets() -> list[Sheet]:
         ),
         Sheet(
             name="needs-a-person",
-            title="Needs a person",
+            title="Needs review",
             line="What no machine may settle, told in the thread; and what admins hear.",
             scenes=[*_needs_person(), *_elsewhere()],
         ),
@@ -136,7 +136,7 @@ def _confirmation() -> Iterator[Scene]:
     )
     row = replace(check, batch="B-2M4Q8Z", batch_row=17)
     said = _post(PostKind.RESULT, row, read, REVIEWER_TOLD)
-    yield Scene(caption="A row of a file of applicants", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
+    yield Scene(caption="A row of a file of customers", shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
     ours = reading(ResultStory.REFUSED)
     said = _post(PostKind.RESULT, ended(State.FAILED, ours), ours, NOBODY_SET_UP, at=RECEIVED_AT + timedelta(hours=5))
     yield Scene(

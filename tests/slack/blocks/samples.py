@@ -225,7 +225,7 @@ def review_messages(
 
     def card(of: Review, round_: int = 1) -> Message:
         return review.card(
-            check, entry, of, round_=round_, title="Needs a person", link=None, reading=reading, mentions=f"<@{REMI}>"
+            check, entry, of, round_=round_, title="Needs review", link=None, reading=reading, mentions=f"<@{REMI}>"
         )
 
     return {

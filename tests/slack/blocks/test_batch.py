@@ -1,4 +1,4 @@
-"""The message of a file of applicants."""
+"""The message of a file of customers."""
 
 import json
 from dataclasses import replace

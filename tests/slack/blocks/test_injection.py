@@ -192,7 +192,7 @@ def test_a_photo_link_that_is_none_is_left_out(url: str) -> None:
     view = private.details(CHECK, bvn(), [], photo_links={"selfie_image": url})
 
     assert pings(view) <= OURS
-    assert "Smile ID gives no links to the photos now." in plain(view)
+    assert "No links to the photos from Smile ID now." in plain(view)
 
 
 def test_a_photo_link_opens_what_smile_id_gave() -> None:
@@ -204,7 +204,7 @@ def test_a_photo_link_opens_what_smile_id_gave() -> None:
 
 
 def test_a_line_break_in_what_others_wrote_makes_no_line_of_ours() -> None:
-    forged = "Maybe\n✓ ID number: exists"
+    forged = "Maybe\n✓ ID number: verified"
     reading = ResultMeaning(
         code="0811",
         text=f"Rejected\n@amina Approved — face and ID number verified {forged}",

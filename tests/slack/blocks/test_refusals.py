@@ -152,8 +152,8 @@ def test_a_refusal_names_whom_to_ask_if_known(admin: str | None, asked: str) -> 
 
 
 def test_what_was_typed_is_shown_harmless() -> None:
-    shown = refusal_message(Refused(Refusal.UNKNOWN_REF, ref="<!channel> *K*"))
-    assert shown.text.startswith("I know no check &lt;!channel&gt; *\u2060K*\u2060 that")
+    shown = refusal_message(Refused(Refusal.UNKNOWN_REF, ref="<!channel> *K*", admin=None))
+    assert shown.text.startswith("No check &lt;!channel&gt; *\u2060K*\u2060 that")
     assert shown.blocks[0]["text"]["text"] == shown.text
     assert "“NG BVN”" in sentence(Refused(Refusal.SUMMARY_NOT_UNDERSTOOD, typed="<NG> *BVN*"))
 

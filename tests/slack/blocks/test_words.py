@@ -50,7 +50,7 @@ NAMES = {AMINA: "amina", REMI: "remi"}
 AT = ASKED_AT + timedelta(seconds=9)
 REVIEWER = "A reviewer has been told."
 ADMINS = "The admins have been told; nothing to do for you."
-WAIT = "Wait, the final result will be posted here."
+WAIT = "Wait: the final result comes here."
 
 
 def shown(said: Message) -> str:
@@ -94,7 +94,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     *(
         (
             *(code, final(code), "Rejected — the selfie does not match the authority's photo"),
-            "Ask the customer for a new selfie, or take it to a reviewer.",
+            "Ask the customer for a new selfie, or ask a reviewer.",
         )
         for code in ("0811", "1211")
     ),
@@ -115,7 +115,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         *("0912", final("0912"), "Rejected — Smile ID gave no reason"),
-        "Look at the Details, or take it to a reviewer.",
+        "Open Details, or ask a reviewer.",
     ),
     (
         *("1015", final("1015"), "No result — the authority's register is unavailable"),
@@ -141,26 +141,26 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         *("0001 data", final("0001", "Data Invalid"), "No result — Smile ID could not use what we sent"),
-        "Nothing was decided about the customer. Look at the Details, then Run again.",
+        "Nothing was decided about the customer. Open Details, then Run again.",
     ),
     (
-        *("1014", final("1014"), "No result — the ID number does not have the form of a BVN"),
+        *("1014", final("1014"), "No result — wrong BVN format"),
         (
-            "For example 00000000000. Sandbox test numbers sent to production look like this too. "
+            "A BVN has 11 digits, e.g. 00000000000. Smile ID also says this of sandbox test numbers in production. "
             "Correct the number and Run again."
         ),
     ),
     (
         "0899",
         lambda: post(PostKind.UNKNOWN_CODE, CHECK, read("0899", text="No idea"), REVIEWERS_TOLD),
-        "Needs a person — Smile ID answered with a code we do not know (0899)",
+        "Needs review — Smile ID answered with a code we do not know (0899)",
         f"This is not approved. {REVIEWER}",
     ),
     *(
         (
             f"{code} unverified",
             lambda code=code: post(PostKind.ID_UNVERIFIED, CHECK, unverified(code), REVIEWERS_TOLD),
-            "Needs a person — the selfie was taken, but the ID number was not verified",
+            "Needs review — selfie accepted, ID number not verified",
             f"This is not approved. {REVIEWER}",
         )
         for code in ("0810", "1210")
@@ -168,13 +168,13 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     (
         "received, not confirmed",
         lambda: post(PostKind.APPROVAL_UNCONFIRMED, CHECK, read("0810"), REVIEWERS_TOLD),
-        "Not final: an approval was received that Smile ID's own record does not show yet",
-        f"We keep asking. Do not act on it. {REVIEWER}",
+        "Not final: approval received, not yet in Smile ID's own record",
+        f"We keep asking Smile ID. Do not act on it. {REVIEWER}",
     ),
     (
         "second final",
         lambda: post(PostKind.SECOND_FINAL, CHECK, read("0810"), REVIEWERS_TOLD, first=Outcome.REJECTED),
-        "Needs a person — Smile ID sent another final result: first Rejected, now Approved",
+        "Needs review — Smile ID sent another final result: first Rejected, now Approved",
         f"Both are kept. Act on neither. {REVIEWER}",
     ),
     (
@@ -186,7 +186,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
             REVIEWERS_TOLD,
             first=Outcome.APPROVED,
         ),
-        "Needs a person — the result we received and Smile ID's own record differ",
+        "Needs review — the result we received and Smile ID's own record differ",
         f"We received Approved, Smile ID's record says No result. Both are kept. Act on neither. {REVIEWER}",
     ),
     (
@@ -194,7 +194,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
         lambda: results.overdue(CHECK, notified=REVIEWERS_TOLD),
         "Still waiting after 7 days",
         (
-            "We go on asking Smile ID once a day. Somebody with access to Smile ID's portal should look for this job "
+            "We ask Smile ID once a day. Ask somebody with access to Smile ID's portal to look for this job "
             f"there. {REVIEWER}"
         ),
     ),
@@ -222,15 +222,14 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
         "We tried for about an hour. Nothing was sent to Smile ID and nothing was charged. Run again later.",
     ),
     (
-        *("fault", failed("fault"), "No result — a fault of ours kept this check from being sent"),
+        *("fault", failed("fault"), "No result — a fault of ours stopped this check"),
         "Nothing was sent to Smile ID and nothing was charged. Run again later.",
     ),
     (
-        *("unsettled", failed("unsettled"), "No result — we could not learn whether Smile ID has this check"),
+        *("unsettled", failed("unsettled"), "No result — unclear whether Smile ID has this check"),
         (
-            "The connection broke while sending, and Smile ID gave no clear answer since. Before you Run again, "
-            "have somebody look for this job in Smile ID's portal. Should a result arrive after all, it will "
-            "be told here."
+            "The connection broke while sending, and Smile ID has given no clear answer since. Before you Run again, "
+            "have somebody look for this job in Smile ID's portal. If a result still arrives, it comes here."
         ),
     ),
     (
@@ -247,7 +246,7 @@ PROGRESS: list[tuple[str, Callable[[], Message], str, str]] = [
                 lambda code=code: progress(read(code)),
                 "Not final: provisionally approved, in human review at Smile ID",
             ),
-            f"People at Smile ID decide; do not act on it yet. {WAIT}",
+            f"People at Smile ID decide. Do not act on it yet. {WAIT}",
         )
         for code in ("0812", "0814", "0816", "0817")
     ),
@@ -337,7 +336,7 @@ def test_an_approval_says_by_whom_how_fast_and_that_it_is_confirmed() -> None:
     assert "by the machine · took 9 s · confirmed with Smile ID" in by_machine
     assert "Smile ID: 0810 “Enroll User” · confidence 99" in by_machine
     assert "by a person at Smile ID" in by_person
-    for line in ("✓ ID number: exists", "✓ Selfie against the authority's photo: compared", "✓ Liveness: passed"):
+    for line in ("✓ ID number: verified", "✓ Face match with ID photo: matched", "✓ Liveness: passed"):
         assert line in by_machine.splitlines()
 
 
@@ -350,7 +349,7 @@ def test_an_id_that_was_not_found_names_neither_a_machine_nor_a_person() -> None
 
 
 def test_compared_faces_get_no_check_mark_in_a_rejection() -> None:
-    assert "• Selfie against the authority's photo: compared" in shown(result(read("0811")))
+    assert "• Face match with ID photo: compared" in shown(result(read("0811")))
 
 
 @pytest.mark.parametrize("code", ["0811", "1013", "1015", "0001"])
@@ -366,7 +365,7 @@ def test_an_unconfirmed_result_says_so_in_its_title(code: str) -> None:
 def test_an_unconfirmed_approval_is_never_reported_as_one(code: str) -> None:
     said = result(read(code), confirmed=False)
 
-    assert lines(said)[0].startswith("@amina Not final: an approval was received")
+    assert lines(said)[0].startswith("@amina Not final: approval received")
     assert "Approved" not in shown(said)
 
 
@@ -482,19 +481,19 @@ def test_every_action_and_value_of_smile_id_is_a_readable_line_or_left_out(actio
 @pytest.mark.parametrize(
     ("action", "value", "line"),
     [
-        ("Verify_ID_Number", "Verified", "✓ ID number: exists"),
+        ("Verify_ID_Number", "Verified", "✓ ID number: verified"),
         ("Verify_ID_Number", "Not Verified", "✗ ID number: not verified"),
         ("Verify_ID_Number", "Issuer Unavailable", "✗ ID number: authority unavailable"),
         ("Liveness_Check", "Failed", "✗ Liveness: failed"),
-        ("Liveness_Check", "Under Review", "… Liveness: a person is looking"),
-        ("Human_Review_Compare", "Under Review", "… Human review of the faces: a person is looking"),
+        ("Liveness_Check", "Under Review", "… Liveness: in human review"),
+        ("Human_Review_Compare", "Under Review", "… Human review of the faces: in human review"),
         ("Human_Review_Compare", "Unable To Determine", "• Human review of the faces: not decided"),
-        ("Register_Selfie", "Rejected", "✗ Enrolment: refused"),
-        ("Register_Selfie", "Provisionally Approved", "… Enrolment: accepted for now"),
+        ("Register_Selfie", "Rejected", "✗ Enrolment: rejected"),
+        ("Register_Selfie", "Provisionally Approved", "… Enrolment: provisionally passed"),
         ("Return_Personal_Info", "Not Returned", "• Authority's data: none returned"),
         (
             *("Selfie_To_ID_Authority_Compare", "ID Authority Photo Not Available"),
-            "✗ Selfie against the authority's photo: authority has no photo",
+            "✗ Face match with ID photo: authority has no photo",
         ),
         ("A_New_Action", "A New Value", "• A_New_Action: A New Value"),
         ("Liveness_Check", "Maybe", "• Liveness: Maybe"),
@@ -511,7 +510,7 @@ ALL_FAILED = {
     "Register_Selfie": "Rejected",
 }
 """What Smile ID may send of a job that it never began, as well as of one that went wrong everywhere."""
-FACES = "Selfie against the authority's photo"
+FACES = "Face match with ID photo"
 
 
 def lines_after(code: str, text: str = "", **changed: str) -> list[str]:
@@ -746,9 +745,9 @@ def test_a_reviewers_line_has_a_title_without_gaps(tell: str, why: ResultStory |
 
 def test_a_card_links_to_the_thread() -> None:
     link = "https://acme.slack.com/archives/C0KYC/p1"
-    said = review.card(CHECK, bvn(), a_review(), round_=1, title="Needs a person", link=link, reading=None)
+    said = review.card(CHECK, bvn(), a_review(), round_=1, title="Needs review", link=link, reading=None)
 
-    assert shown(said).startswith(f"Needs a person · Nigeria · BVN ending 000 · {REF} ({link})")
+    assert shown(said).startswith(f"Needs review · Nigeria · BVN ending 000 · {REF} ({link})")
 
 
 def test_an_alert_says_what_is_wrong_and_where_to_look() -> None:
@@ -763,15 +762,15 @@ def test_a_redirected_message_names_its_check() -> None:
     said = private.directly(result(read("0810")), CHECK)
 
     assert lines(said)[0].startswith("@amina Approved")
-    assert lines(said)[-1] == f"This belongs to {REF}; its thread or channel is no longer there for me."
+    assert lines(said)[-1] == f"Sent here because I can't post in the thread of {REF}."
 
 
 def test_the_details_of_an_empty_and_of_a_forgotten_check_say_so() -> None:
     forgotten = private.details(replace(CHECK, id_info={}), bvn(), [], photo_links={})
 
     assert "ID number no longer held" in plain(forgotten)
-    assert "Smile ID has not said anything yet." in plain(forgotten)
-    assert "Smile ID gives no links to the photos now." in plain(forgotten)
+    assert "No result from Smile ID yet." in plain(forgotten)
+    assert "No links to the photos from Smile ID now." in plain(forgotten)
     assert "ID number too short to show" in plain(
         private.details(replace(CHECK, id_info={"id_number": "12"}), bvn(), [], photo_links=None)
     )
@@ -799,9 +798,9 @@ def test_help_names_every_word_it_knows_and_shows_an_unknown_one_back() -> None:
     ("state", "reason", "against"),
     [
         (State.REJECTED, None, "against Smile ID's verdict"),
-        (State.IN_REVIEW, ReviewReason.ID_UNVERIFIED, "without a clear word from Smile ID"),
-        (State.IN_REVIEW, ReviewReason.UNCONFIRMED, "without a clear word from Smile ID"),
-        (State.IN_REVIEW, ReviewReason.CONTRADICTION, "without a clear word from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.ID_UNVERIFIED, "without a clear result from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.UNCONFIRMED, "without a clear result from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.CONTRADICTION, "without a clear result from Smile ID"),
     ],
 )
 def test_a_decision_is_against_a_verdict_only_where_there_is_one(
@@ -810,7 +809,7 @@ def test_a_decision_is_against_a_verdict_only_where_there_is_one(
     check = replace(CHECK, state=state, reason=reason)
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
     asked = a_review(claimed_by=REMI, proposal=proposal)
-    card = review.card(check, None, asked, round_=1, title="Needs a person", link=None, reading=None)
+    card = review.card(check, None, asked, round_=1, title="Needs review", link=None, reading=None)
     call = review_calls.second_person_request(check, None, proposal, whom="", links=CheckLinks())
     agreed = ReviewDecision(
         number=1,
