@@ -7,14 +7,14 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.domain.outbox import Message
+from bot.domain.outbox import CheckLinks, Message
 from bot.errors import Refused
 from bot.reporting.summaries import SummaryAnswer
 from bot.runtime.factory import Bot
 from bot.slack.blocks import private, refusals, summary
 from bot.slack.blocks.summary import SummaryContext
 from bot.slack.blocks.summary_numbers import DisplayNames
-from bot.slack.blocks.text import person
+from bot.slack.blocks.text import linked, person
 from handlers.replies import reply
 
 
@@ -35,7 +35,12 @@ async def _answer(bot: Bot, user: str, typed: str) -> Message:
 
 def _figures(bot: Bot, answer: SummaryAnswer) -> Message:
     # Seen by one person alone, a mention calls nobody.
-    names = DisplayNames(subject=bot.id_types.subject, country=bot.id_types.country_name, person=person)
+    names = DisplayNames(
+        subject=bot.id_types.subject,
+        country=bot.id_types.country_name,
+        person=person,
+        check=lambda ref: linked(ref, answer.links.get(ref, CheckLinks())),
+    )
     return summary.whole(answer.report, names, SummaryContext(today=answer.today, zone=bot.settings.timezone))
 
 

@@ -71,6 +71,8 @@ class PostKind(StrEnum):
     SUMMARY_CHART = "summary_chart"
     SUMMARY_CSV = "summary_csv"
     """The same as a picture and as a file, in that thread."""
+    SUMMARY_PICTURE = "summary_picture"
+    """Puts that picture into the summary's message too."""
     SUMMARY_OLDER = "summary_older"
     """One line for the periods of a long stop that are not posted one by one."""
     ANSWER = "answer"
@@ -86,7 +88,7 @@ class PostKind(StrEnum):
 UPDATES = frozenset(
     {
         *(PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS),
-        *(PostKind.REVIEW_CARD, PostKind.EXPORT_PROGRESS),
+        *(PostKind.REVIEW_CARD, PostKind.EXPORT_PROGRESS, PostKind.SUMMARY_PICTURE),
     }
 )
 """Change a message that was posted before; repeating one does no harm."""
@@ -107,8 +109,16 @@ ELSEWHERE = frozenset(
 )
 """About a check, but not for its thread."""
 
-SUMMARIES = frozenset({PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV, PostKind.SUMMARY_OLDER})
+SUMMARIES = frozenset(
+    {
+        *(PostKind.SUMMARY, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV, PostKind.SUMMARY_PICTURE),
+        PostKind.SUMMARY_OLDER,
+    }
+)
 """Figures for managers."""
+
+ADORNMENTS = frozenset({PostKind.SUMMARY_PICTURE})
+"""Add to a message what stands elsewhere too: if Slack refuses, the message stays as it is, and nobody is alerted."""
 
 EXPORTS = frozenset({PostKind.EXPORT, PostKind.EXPORT_PROGRESS, PostKind.EXPORT_FILE})
 """What a manager takes out of the bot."""

@@ -16,7 +16,7 @@ from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.dates import seconds_between
-from bot.domain.outbox import ENDS, FILES, UPDATES, AdminAlert, Message, Post, PostKind
+from bot.domain.outbox import ADORNMENTS, ENDS, FILES, UPDATES, AdminAlert, Message, Post, PostKind
 from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.builders import Builders, File, Follower
 from bot.outbox.file_delivery import FileDelivery
@@ -131,7 +131,7 @@ class Outbox(Process):
         return await delivery.deliver(post, context, message)
 
     async def _refused(self, post: Post, context: Context, no: SlackRefused) -> None:
-        if no.code in BLOCKS_REFUSED and post.kind not in FILES and post.id not in self._without_blocks:
+        if no.code in BLOCKS_REFUSED and post.kind not in FILES | ADORNMENTS and post.id not in self._without_blocks:
             # Better the bare text than silence; at the pace of any other message.
             log.warning("slack.refuses_blocks", ref=post.ref, post=post.id, error=no.code)
             self._without_blocks.add(post.id)
@@ -144,7 +144,7 @@ class Outbox(Process):
         elif closed := self._closed(post, context, no.code):
             await self._settle(post, closed)
         elif self._refusals[post.id] >= MAX_REFUSALS:
-            await self._settle(post, Failed(why=no.code))
+            await self._settle(post, (Dropped if post.kind in ADORNMENTS else Failed)(why=no.code))
         else:
             await self._retry(post, no.code)
 

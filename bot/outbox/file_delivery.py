@@ -30,7 +30,7 @@ class FileDelivery:
         if file.thread_ts and not await self.slack.thread_exists(channel=file.channel, ts=file.thread_ts):
             return Failed(why="the thread's first message is gone")
         async with _content(file) as (data, comment), self.lost_answers.intent(post):
-            await self.slack.upload(
+            file_id = await self.slack.upload(
                 channel=file.channel,
                 thread_ts=file.thread_ts,
                 name=file.name,
@@ -38,7 +38,7 @@ class FileDelivery:
                 comment=comment,
                 alt_text=file.alt_text,
             )
-        return Delivered(place=None)
+        return Delivered(place=None, file_id=file_id)
 
 
 @asynccontextmanager

@@ -59,4 +59,4 @@ class LostAnswers:
         if found is None:
             return None
         log.info("post.found_again", ref=post.ref, post=post.id)
-        return Delivered(place=found)
+        return Delivered(place=found, file_id=found.file_id)

@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -52,9 +52,13 @@ class DeliveryOutcome(ABC):
 class Delivered(DeliveryOutcome):
     place: FoundMessage | None
     """None for a file: Slack's answer to an upload names no message."""
+    file_id: str | None = None
+    """Slack's id of a file, for whoever follows it: it is then in the post's payload, as `file`."""
 
     def store(self, tx: Transaction, end: PostEnd) -> None:
         post, place, now = end.post, self.place, end.now
+        if self.file_id is not None:
+            post = replace(post, payload={**post.payload, "file": self.file_id})
         channel, ts = (place.channel, place.ts) if place is not None else (None, None)
         deliveries.done(tx, post.id, channel=channel, ts=ts, now=now)
         if end.follow is not None:

@@ -9,16 +9,20 @@ from datetime import date, datetime, timedelta
 
 from bot.access.permissions import Role
 from bot.access.process import Process
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import CheckLinks, Post, PostKind
 from bot.domain.reporting.figures import Report
 from bot.domain.reporting.periods import SCHEDULED_KINDS, Period, PeriodKind, at, due
 from bot.domain.reporting.summary_command import SummaryRequest, parse
 from bot.errors import Refusal, Refused
+from bot.outbox.builders import Follower
+from bot.outbox.links import Links
 from bot.reporting import report_reader
 from bot.reporting.report_reader import from_payload, to_payload
 from storage import audit, meta, outbox, slack_requests, summaries
 from storage.engine.database import Transaction, from_text
 
+READY_AFTER = timedelta(seconds=5)
+"""How long Slack usually works on an upload before it can be shown in a message."""
 CAUGHT_UP = {PeriodKind.DAY: 3, PeriodKind.WEEK: 1, PeriodKind.MONTH: 1}
 """This many are posted one by one after a long stop; those before in one line."""
 
@@ -28,6 +32,8 @@ class SummaryAnswer:
     """The figures that a manager asked for."""
 
     report: Report
+    links: Mapping[str, CheckLinks]
+    """Of the checks that it names, where Slack answered in time."""
     today: date
     button: Mapping[str, str]
     """The value of the button that shares them: the request, and a number that makes it happen once."""
@@ -35,6 +41,7 @@ class SummaryAnswer:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Summaries(Process):
+    links: Links
     with_charts: bool
     """Whether a picture can be drawn; otherwise none is promised and none is enqueued."""
 
@@ -118,7 +125,8 @@ class Summaries(Process):
 
     async def _answer(self, asked: SummaryRequest, button: Mapping[str, str]) -> SummaryAnswer:
         report = await self.database.read(report_reader.read, asked, settings=self.settings, as_of=self.now())
-        return SummaryAnswer(report=report, today=self.today(), button=button)
+        links = await self.links.of(waiting.ref for waiting in report.backlog.named)
+        return SummaryAnswer(report=report, links=links, today=self.today(), button=button)
 
     def _share(
         self, tx: Transaction, channel: str, asked: SummaryRequest, *, once: str, by: str, now: datetime
@@ -161,6 +169,27 @@ class Summaries(Process):
     async def _require_manager(self, user: str) -> None:
         permission = await self.access.has(user, Role.ADMIN, Role.MANAGER)
         permission.require(Refused(Refusal.SUMMARY_NOT_A_MANAGER, admin=self.access.an_admin()))
+
+
+def followers() -> Mapping[PostKind, Follower]:
+    return {PostKind.SUMMARY_CHART: _show_picture}
+
+
+def _show_picture(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    """Once the picture is in the thread, it is put into the message. Until then the message goes without."""
+    file_id = post.payload.get("file")
+    if not delivered or file_id is None:
+        return
+    outbox.enqueue(
+        tx,
+        PostKind.SUMMARY_PICTURE,
+        key=post.id.partition(":")[2],
+        destination=post.destination,
+        payload={"file": file_id},
+        parent_id=post.parent_id,
+        due_at=now + READY_AFTER,
+        now=now,
+    )
 
 
 def _has_begun(tx: Transaction, channel: str | None) -> bool:

@@ -7,29 +7,34 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from bot.access.process import Process
-from bot.domain.outbox import Message, Post, PostKind
+from bot.domain.outbox import CheckLinks, Message, Post, PostKind
 from bot.domain.reporting.figure_tables import COLUMNS, table
 from bot.domain.reporting.figures import Figures, Report
 from bot.domain.reporting.periods import at, name
 from bot.domain.reporting.spreadsheets import csv_bytes
-from bot.errors import SlackError
+from bot.errors import SlackError, SlackNotSent, SlackRefused
 from bot.outbox.builders import Builders, File
+from bot.outbox.links import PATIENT_SECONDS, Links
 from bot.reporting import chart, report_reader
 from bot.reporting.chart import Bar, Chart
 from bot.slack.blocks import summary
 from bot.slack.blocks.summary import SummaryContext
 from bot.slack.blocks.summary_details import GROUPS
 from bot.slack.blocks.summary_numbers import DisplayNames, checks, percent
-from bot.slack.blocks.text import foreign
+from bot.slack.blocks.text import foreign, linked
 from bot.slack.client import SlackClient
+from bot.slack.error_codes import FILE_GONE
 from storage import outbox
 from storage.engine.database import Transaction
 
 LATE = timedelta(hours=1)
 """A summary that is later than this says so."""
 NAMES_SECONDS = 5.0
+PICTURE_WITHIN = timedelta(days=1)
+"""After this a summary is no longer changed: its picture stays in the thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class SummaryPostData:
 @dataclass(slots=True, kw_only=True, eq=False)
 class SummaryPosts(Process):
     slack: SlackClient
+    links: Links
 
     def builders(self) -> Builders:
         return {
@@ -49,6 +55,7 @@ class SummaryPosts(Process):
             PostKind.SUMMARY_OLDER: self._older,
             PostKind.SUMMARY_CHART: self._file,
             PostKind.SUMMARY_CSV: self._file,
+            PostKind.SUMMARY_PICTURE: self._with_picture,
         }
 
     def _gather(self, tx: Transaction, post: Post) -> SummaryPostData:
@@ -58,11 +65,38 @@ class SummaryPosts(Process):
 
     async def _summary(self, post: Post) -> Message:
         report = (await self.database.read(self._gather, post)).report
-        return summary.message(report, self._display_names({}), self._summary_context(post, report))
+        refs = [waiting.ref for waiting in report.backlog.named]
+        links = await self.links.of(refs, seconds=PATIENT_SECONDS)
+        return summary.message(report, self._display_names({}, links), self._summary_context(post, report))
 
     async def _older(self, post: Post) -> Message:
         report, payload = (await self.database.read(self._gather, post)).report, post.payload
         return summary.older(report, unit=payload["unit"], count=int(payload["count"]), today=self.today())
+
+    async def _with_picture(self, post: Post) -> Message | None:
+        """The message as it is posted, with the picture in it. Raises SlackNotSent while Slack works on the file.
+
+        Its own blocks are kept, not built anew: figures that people have read never change under the same message.
+        """
+        opening = await self.database.read(outbox.find, post.parent_id or "")
+        if opening is None or opening.ts is None or opening.channel is None:
+            return None
+        if self.now() - post.created_at > PICTURE_WITHIN:
+            return None
+        try:
+            file = await self.slack.file(post.payload["file"])
+        except SlackRefused as no:
+            if no.code in FILE_GONE:
+                return None
+            raise
+        if not file.get("mimetype"):
+            # Shown now, it would be refused as an invalid file: https://github.com/slackapi/python-slack-sdk/issues/1658
+            raise SlackNotSent("files.info: Slack still works on the picture")
+        posted = await self.slack.message(channel=opening.channel, ts=opening.ts, thread_ts=None)
+        if posted is None:
+            return None
+        said = Message(text=str(posted.get("text") or ""), blocks=list(posted.get("blocks") or ()))
+        return summary.with_picture(said, file_id=post.payload["file"], alt_text=str(file.get("alt_txt") or ""))
 
     async def _file(self, post: Post) -> File | None:
         found = await self.database.read(self._gather, post)
@@ -103,11 +137,14 @@ class SummaryPosts(Process):
             today=self.today(), late_since=due if is_late else None, by=by, zone=self.settings.timezone
         )
 
-    def _display_names(self, people: Mapping[str, str]) -> DisplayNames:
+    def _display_names(
+        self, people: Mapping[str, str], links: Mapping[str, CheckLinks] = MappingProxyType({})
+    ) -> DisplayNames:
         return DisplayNames(
             subject=self.id_types.subject,
             country=self.id_types.country_name,
             person=lambda user: people.get(user, user),
+            check=lambda ref: linked(ref, links.get(ref, CheckLinks())),
         )
 
     async def _names(self, users: Iterable[str]) -> dict[str, str]:

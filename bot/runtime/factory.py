@@ -39,7 +39,7 @@ from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
 from bot.queries.photos import CheckPhotos
 from bot.queries.search import CheckSearch
-from bot.reporting import chart, exports
+from bot.reporting import chart, exports, summaries
 from bot.reporting.export_posts import ExportPosts
 from bot.reporting.exports import Exports
 from bot.reporting.summaries import Summaries
@@ -317,11 +317,11 @@ async def build(
         builders={
             **ThreadPosts(**process, read=read).builders(),
             **ReviewCards(**process, links=links, read=read).builders(),
-            **SummaryPosts(**process, slack=slack).builders(),
+            **SummaryPosts(**process, slack=slack, links=links).builders(),
             **ExportPosts(**process, slack=slack).builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
-        followers=exports.followers(),
+        followers={**exports.followers(), **summaries.followers()},
         rate_limiter=RateLimiter(
             usual=timedelta(seconds=1 / settings.slack_posts_per_second),
             steady=steady,
@@ -387,7 +387,7 @@ async def build(
         review=ReviewDecisions(**process),
         reminders=Reminders(**process, slack=slack),
         subscriptions=Subscriptions(**process),
-        summary=Summaries(**process, with_charts=chart.can_draw()),
+        summary=Summaries(**process, links=links, with_charts=chart.can_draw()),
         exports=Exports(**process),
         metrics=metrics,
         schedule=schedule,

@@ -48,6 +48,8 @@ VISIBLE_WITHIN = timedelta(seconds=10)
 class FoundMessage:
     channel: str
     ts: str
+    file_id: str | None = None
+    """Of the file that was searched for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,28 +181,32 @@ class SlackClient:
             payload = metadata.get("event_payload") or {}
             return metadata.get("event_type") == METADATA and payload.get("post") == post_id
 
-        return await self._find(channel, thread_ts, since, matches)
+        message = await self._find(channel, thread_ts, since, matches)
+        return FoundMessage(channel=channel, ts=message["ts"]) if message is not None else None
 
     async def find_file(
         self, *, channel: str, thread_ts: str | None, name: str, since: datetime
     ) -> FoundMessage | None:
         """Searches a thread or, without one, the conversation for a file of ours by its name."""
 
-        def matches(message: Answer) -> bool:
-            return any(file.get("name") == name for file in message.get("files") or ())
+        def named(message: Answer) -> Answer | None:
+            return next((file for file in message.get("files") or () if file.get("name") == name), None)
 
-        return await self._find(channel, thread_ts, since, matches)
+        message = await self._find(channel, thread_ts, since, lambda message: named(message) is not None)
+        if message is None:
+            return None
+        return FoundMessage(channel=channel, ts=message["ts"], file_id=(named(message) or {}).get("id"))
 
     async def _find(
         self, channel: str, thread_ts: str | None, since: datetime, matches: Callable[[Answer], bool]
-    ) -> FoundMessage | None:
+    ) -> Answer | None:
         """The bot's own message that matches: others can write such metadata, or share such a file."""
         bot_user_id, oldest, cursor = await self.bot_user_id(), self._slack_ts(since), None
         for _page in range(SEARCH_PAGES):
             page = await self._page(thread_ts, channel=channel, oldest=oldest, cursor=cursor)
             for message in page.messages:
                 if message.get("user", bot_user_id) == bot_user_id and matches(message):
-                    return FoundMessage(channel=channel, ts=message["ts"])
+                    return message
             if not (cursor := page.cursor):
                 return None
         return None
@@ -277,8 +283,8 @@ class SlackClient:
         data: bytes | IO[bytes],
         comment: str,
         alt_text: str = "",
-    ) -> None:
-        """Shares a file with a comment. Slack's answer names no message; `find_file` finds it.
+    ) -> str:
+        """Shares a file with a comment, and gives its id. Slack's answer names no message; `find_file` finds it.
 
         `alt_text` describes a picture. Pass a large file open, so that it is read while it is sent.
         """
@@ -312,6 +318,7 @@ class SlackClient:
             thread_ts=thread_ts,
             initial_comment=comment,
         )
+        return str(answer["file_id"])
 
     def _takes_files(self, url: str) -> bool:
         """An address that may be shown what the bot exports."""

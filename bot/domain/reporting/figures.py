@@ -25,6 +25,8 @@ AT_RISK = 0.8
 """A review that has used this part of its time is at risk."""
 REVIEWER = "reviewer:"
 """Begins the reason of a reviewer's rejection; the key of the reason follows."""
+NAMED = 5
+"""Reviews over their time that a summary names; its file names all."""
 AGES = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), timedelta(days=3))
 """Bounds between the groups of open checks by age."""
 
@@ -238,6 +240,13 @@ class Backlog:
     @property
     def over(self) -> int:
         return sum(waiting.over for waiting in self.review)
+
+    @property
+    def named(self) -> Sequence[WaitingCheck]:
+        """The checks that a summary names: those longest over their time in review first, and the oldest of all."""
+        over = [waiting for waiting in self.review if waiting.over][:NAMED]
+        oldest = self.oldest
+        return over if oldest is None or any(oldest.ref == waiting.ref for waiting in over) else [*over, oldest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

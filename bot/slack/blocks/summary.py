@@ -17,6 +17,7 @@ ALT_LENGTH = 1000
 """Slack's limit for a picture."""
 NUMBERS_BLOCK = "summary_numbers"
 """The picture goes below it."""
+PICTURE_BLOCK = "summary_picture"
 
 _MOST = 2900
 """Of a section's 3,000 characters."""
@@ -104,6 +105,19 @@ def _quiet(report: Report, about: SummaryContext) -> str:
     if report.period.kind is PeriodKind.DAY and report.period.last == about.today - DAY:
         return "Yesterday nobody asked for a check."
     return "Nobody asked for a check."
+
+
+def with_picture(posted: Message, *, file_id: str, alt_text: str) -> Message | None:
+    """The posted message with the picture below its numbers; None if it has it already, or has no numbers.
+
+    `file_id` is Slack's, of a file that is shared in the message's thread: who reads the one may see the other.
+    """
+    at = next((n for n, block in enumerate(posted.blocks) if block.get("block_id") == NUMBERS_BLOCK), None)
+    if at is None or any(block.get("block_id") == PICTURE_BLOCK for block in posted.blocks):
+        return None
+    image = {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt_text or "The same figures as a picture"}
+    blocks = [*posted.blocks[: at + 1], kit.named(PICTURE_BLOCK, image), *posted.blocks[at + 1 :]]
+    return Message(text=posted.text, blocks=blocks)
 
 
 def older(report: Report, *, unit: str, count: int, today: date) -> Message:

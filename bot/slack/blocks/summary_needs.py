@@ -4,15 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.reporting.figures import Report, WaitingCheck
+from bot.domain.reporting.figures import NAMED, Report, WaitingCheck
 from bot.slack.blocks import kit, words
 from bot.slack.blocks.kit import Block
 from bot.slack.blocks.summary_details import more_in_file
 from bot.slack.blocks.summary_numbers import DisplayNames, checks
 from bot.slack.blocks.text import took
-
-_SHOWN = 5
-"""Reviews that are named; the file names all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,22 +21,15 @@ class Needs:
     blocks: Sequence[Block]
 
 
-def named(report: Report) -> list[WaitingCheck]:
-    """The checks that a summary names: the longest over its time in review first, and the oldest of all."""
-    over = [waiting for waiting in report.backlog.review if waiting.over][:_SHOWN]
-    oldest = report.backlog.oldest
-    return over if oldest is None or any(oldest.ref == waiting.ref for waiting in over) else [*over, oldest]
-
-
 def needs(report: Report, names: DisplayNames) -> Needs:
-    verdict, found = _verdict(report), named(report)
+    verdict, found = _verdict(report), report.backlog.named
     if not found:
         return Needs(
             spoken=f"{verdict}, no check is open.",
             rest=[],
             blocks=[kit.section(f"*{verdict}* · no check is open")],
         )
-    first, rest = found[0], [*_by_reason(found[1:], names), *more_in_file(report.backlog.over - _SHOWN)]
+    first, rest = found[0], [*_by_reason(found[1:], names), *more_in_file(report.backlog.over - NAMED)]
     asks = "Open" if report.backlog.over else "Oldest:"
     # With a button too: not everybody who reads this is in the channel that the link leads to.
     row = kit.row(

@@ -125,10 +125,12 @@ async def test_a_day_of_checks_is_summed_up_next_morning(tmp_path: Path) -> None
         # To the minute it depends on how busy the machine is.
         assert re.match(
             rf"{OPENING}\n1 review over 4 h needs you\n"
-            rf"Oldest: {refs[8]}, (21 h 5\d min|22 h), in human review at Smile ID\n",
+            rf"Oldest: {refs[8]} \(http\S+\) \([a-z ]*card \(http\S+\)\), (21 h 5\d min|22 h), in human review at Smile ID\n",
             said,
         )
         assert "Open now: 1 check, 1 in review" in said
+        oldest = await world.check(refs[8])
+        assert f"/archives/{oldest.channel}/p{str(oldest.message_ts).replace('.', '')}|{refs[8]}>" in str(root.blocks)
         for part in (NINE, "9 checks", "Approval rate 86\u00a0%", "No result: 1", "Median "):
             assert part in said
         assert "Posted late" not in said

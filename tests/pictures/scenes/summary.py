@@ -10,16 +10,18 @@ from typing import cast
 
 from bot.access.permissions import Access
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.outbox import Post, PostKind
+from bot.domain.outbox import CheckLinks, Post, PostKind
 from bot.domain.reporting.figures import Report, RoundFact, report
 from bot.domain.reporting.periods import day_of, week_of
 from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
+from bot.outbox.links import Links
 from bot.reporting.summary_posts import SummaryPostData, SummaryPosts
 from bot.settings import Settings
 from bot.slack.blocks import summary
 from bot.slack.blocks.summary import SummaryContext
 from bot.slack.blocks.summary_numbers import DisplayNames
+from bot.slack.blocks.text import linked
 from bot.slack.client import SlackClient
 from storage.engine.database import Database
 from tests.pictures.people import AMINA, MUSA, NOW, PEOPLE, REMI, SUMMARIES, ZOLA, ZONE
@@ -29,7 +31,12 @@ from tests.slack.blocks.samples import ID_TYPES
 DAY = date(2026, 11, 21)
 MORNING = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 _TODAY = date(2026, 11, 22)
-_NAMES = DisplayNames(subject=ID_TYPES.subject, country=ID_TYPES.country_name, person=PEOPLE.__getitem__)
+_NAMES = DisplayNames(
+    subject=ID_TYPES.subject,
+    country=ID_TYPES.country_name,
+    person=PEOPLE.__getitem__,
+    check=lambda ref: linked(ref, CheckLinks(thread=f"https://kyc.slack.example/{ref}")),
+)
 _TOLD = SummaryContext(today=_TODAY, zone="Africa/Lagos")
 _TYPES = [("NG", "BVN"), ("NG", "BVN"), ("NG", "NIN_V2"), ("GH", "GHANA_CARD"), ("KE", "NATIONAL_ID"), ("NG", "BVN")]
 _ENDS = [
@@ -96,6 +103,7 @@ def _files(kind: PostKind) -> File:
         database=cast("Database", None),
         access=cast("Access", None),
         slack=cast("SlackClient", None),
+        links=cast("Links", None),
         id_types=ID_TYPES,
         settings=settings,
         now=lambda: MORNING,
@@ -141,6 +149,19 @@ def _told() -> Iterator[Scene]:
         return Scene(caption=caption, shows=said, kinds=[PostKind.SUMMARY], place=Place.MANAGERS)
 
     yield scene("Each morning", of_day(), _TOLD)
+    whole = summary.with_picture(
+        summary.message(of_day(), _NAMES, _TOLD),
+        file_id="F0CHART0001",
+        alt_text=_files(PostKind.SUMMARY_CHART).alt_text,
+    )
+    assert whole is not None
+    yield Scene(
+        caption="A moment later, with its picture",
+        shows=whole,
+        kinds=[PostKind.SUMMARY_PICTURE],
+        place=Place.MANAGERS,
+        images={"F0CHART0001": _files(PostKind.SUMMARY_CHART).data},
+    )
     for kind, caption in (
         (PostKind.SUMMARY_CHART, "Its picture, in the thread"),
         (PostKind.SUMMARY_CSV, "Its file, in the thread"),
