@@ -5,7 +5,7 @@ from tests.pictures.scenes import batch, find, form, held, private, thread
 
 _SHOWN = {
     "request": ("Received", "No answer for six minutes", "Rejected, not yet confirmed"),
-    "results": ("Approved — face and ID number verified", "No result — the ID number does not have the form"),
+    "results": ("Approved — face and ID number verified", "No result — wrong ID number format"),
     "needs-a-person": ("The same without a channel of reviewers: they are called here",),
     "held": ("Many such photos",),
     "files-of-applicants": ("Sending", "Results"),
