@@ -125,7 +125,8 @@ async def test_a_day_of_checks_is_summed_up_next_morning(tmp_path: Path) -> None
         # To the minute it depends on how busy the machine is.
         assert re.match(
             rf"{OPENING}\n1 review over 4 h needs you\n"
-            rf"Oldest: {refs[8]} \(http\S+\) \([a-z ]*card \(http\S+\)\), (21 h 5\d min|22 h), in human review at Smile ID\n",
+            rf"Oldest: {refs[8]} \(http\S+\) \([a-z ]*card \(http\S+\)\), "
+            r"(21 h 5\d min|22 h), in human review at Smile ID\n",
             said,
         )
         assert "Open now: 1 check, 1 in review" in said
@@ -343,8 +344,8 @@ async def test_figures_are_for_managers_and_admins_alone(tmp_path: Path) -> None
         ("summary 2026-02-31", "“2026-02-31” is not a day."),
         ("summary 2025-01-01..2026-11-01", "A summary covers 366 days at most."),
         ("summary 2027-01-01", "That day is in the future."),
-        ("summary yesterdy", "I don't know “yesterdy” here."),
-        ("summary today NG LIBRARY_CARD", "I don't know “LIBRARY CARD” here."),
+        ("summary yesterdy", "`/kyc summary` does not take “yesterdy”."),
+        ("summary today NG LIBRARY_CARD", "`/kyc summary` does not take “LIBRARY CARD”."),
     ],
 )
 async def test_a_manager_chooses_days_country_and_id_type(tmp_path: Path, typed: str, said: str) -> None:
