@@ -86,6 +86,12 @@ BREAKAGES: Mapping[str, Breakage] = {
         lasts=WAITS_FOR,
         strikes_once=True,
     ),
+    "slack-hides-files": Breakage(
+        title="Slack shows no pictures of files",
+        shows="“Show photos” has links instead, and the summary's picture stays in its thread.",
+        part=Part.SLACK,
+        lasts=timedelta(seconds=120),
+    ),
     "socket-cut": Breakage(
         title="Cut Socket Mode",
         shows="The bot's connection to Slack breaks without a word; a click in that second fails, the next one works.",

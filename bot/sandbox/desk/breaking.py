@@ -84,6 +84,7 @@ class Breaker:
         timer = self._later(lasts.total_seconds(), lambda: self.mend(key))
         until = datetime.now().astimezone() + lasts
         self.running[key] = Running(key=key, breakage=breakage, until=until, timer=timer)
+        self._show_files()
 
     def mend(self, key: str | None = None) -> None:
         """End this, or everything. Harmless where nothing is wrong."""
@@ -95,6 +96,10 @@ class Breaker:
         running = self.running.pop(key, None)
         if running is not None:
             running.timer.cancel()
+        self._show_files()
+
+    def _show_files(self) -> None:
+        self._slack.world.takes_slack_files = not self._is_on("slack-hides-files")
 
     def _is_on(self, key: str) -> bool:
         return key in self.running

@@ -24,7 +24,8 @@ async def post(broken: Broken) -> httpx.Response:
 
 
 async def works(broken: Broken) -> None:
-    """Both sides take requests."""
+    """Both sides take requests, and Slack shows pictures of files."""
+    assert broken.slack.world.takes_slack_files
     assert (await post(broken)).json()["ok"]
     assert (await broken.stage.http.get(f"{broken.smile_id.base_url}/services")).status_code == 200
 
@@ -53,6 +54,10 @@ async def slack_is_slow(broken: Broken) -> None:
     assert fault.seconds == 2
 
 
+async def slack_shows_no_pictures(broken: Broken) -> None:
+    assert not broken.slack.world.takes_slack_files
+
+
 async def smile_id_is_slow(broken: Broken) -> None:
     assert broken.smile_id.fault is not None
     fault = broken.smile_id.fault("upload", 1)
@@ -74,6 +79,7 @@ LASTING: dict[str, Probe] = {
     "slack-fails": slack_answers_500,
     "slack-rate-limits": slack_limits_posts,
     "slack-away": slack_is_not_there,
+    "slack-hides-files": slack_shows_no_pictures,
     "smile-id-slow": smile_id_is_slow,
     "smile-id-fails": smile_id_answers_503,
     "smile-id-rate-limits": smile_id_limits,
