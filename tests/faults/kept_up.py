@@ -127,6 +127,7 @@ async def kept_up(
     wrap: Wrap = lambda _start: (),
     prepare: Callable[[KeptUp], None] = lambda _bot: None,
     posts_per_second: float = 10,
+    managers: str = "",
 ) -> AsyncIterator[KeptUp]:
     """Both stand-ins and a bot that comes back. `prepare` sees it before the first start."""
     async with site(
@@ -135,6 +136,7 @@ async def kept_up(
         KYC_SLACK_POSTS_PER_SECOND=str(posts_per_second),
         # Smile ID gives up calling a bot that is dead at each of its tries.
         KYC_POLL_AFTER="20s",
+        KYC_MANAGERS=managers,
     ) as world:
         bot = KeptUp(world, wrap)
         prepare(bot)
