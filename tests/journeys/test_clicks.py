@@ -7,6 +7,7 @@ import pytest
 
 from bot.slack.blocks import ids
 from tests.journeys.clicks import Hands
+from tests.journeys.reporting.test_summary import MANAGER, a_day_of_checks, morning, office, roots
 from tests.journeys.world import SELFIE, journey
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,18 @@ async def test_asking_by_command(tmp_path: Path) -> None:
         await hands.enter(form, "consent", [ids.CONSENTED])
         assert (await hands.submit(form)).closed
         counted("requester", "ask for a check by command", hands)
+
+
+async def test_the_oldest_check_of_the_summary(tmp_path: Path) -> None:
+    """For a manager who is not in the channel where it was asked, so that its link would lead nowhere."""
+    async with office(tmp_path) as world:
+        refs = await a_day_of_checks(world)
+        await morning(world)
+        (summary,) = roots(world)
+        hands = Hands(person=world.slack.person(MANAGER))
+        await hands.press(summary, ids.DETAILS)
+        assert refs[8] in (await hands.person.modal()).text()
+        counted("manager", "open the oldest check of the summary", hands)
 
 
 def test_every_row_of_the_page_is_counted() -> None:
