@@ -125,6 +125,8 @@ class Refusal(StrEnum):
 
     NOT_A_REVIEWER = "not_a_reviewer"
     REVIEW_UNKNOWN_REF = "review_unknown_ref"
+    REVIEW_REQUESTED = "review_requested"
+    """Reviewers have been called already, and have not decided yet."""
     FOUR_EYES = "four_eyes"
     OWN_PHOTOS = "own_photos"
     """Who asked for a check looks at its photos where they sent them."""

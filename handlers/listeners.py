@@ -22,8 +22,10 @@ from handlers import (
     events,
     messages,
     middleware,
+    more,
     photos,
     review,
+    review_requests,
     search,
     summary,
 )
@@ -108,6 +110,9 @@ def _listen(app: AsyncApp) -> None:
     app.action(ids.FOUND_DETAILS)(checks.push_details)
     app.action(ids.RUN_AGAIN)(checks.run_again)
     app.action(ids.CANCEL)(checks.cancel)
+    app.action(ids.CHECK_MORE)(more.chosen)
+    app.action(ids.REQUEST_REVIEW)(review_requests.pressed)
+    app.view(ids.REVIEW_REQUEST_FORM)(review_requests.requested)
     app.action(ids.SEND_HELD)(checks.let_pass)
     app.action(ids.OTHER_PHOTOS)(checks.other_photos)
     app.action(ids.PHOTOS_SHOW)(photos.show_photos)

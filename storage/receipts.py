@@ -147,6 +147,17 @@ def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
     return [_receipt(tx, row) for row in rows]
 
 
+def newest(tx: Transaction, ref: str) -> str | None:
+    """Id of the last message that counted in the round of a check that counts now."""
+    sql = """
+        SELECT r.id FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+        WHERE a.ref = :ref AND a.round = (SELECT v.round FROM verifications v WHERE v.ref = :ref)
+          AND r.fate = 'counted' ORDER BY r.received_at DESC, r.id LIMIT 1
+        """
+    found: str | None = tx.value(sql, ref=ref)
+    return found
+
+
 def told(tx: Transaction, job_id: str) -> list[Receipt]:
     """Messages about a job that were or will be posted."""
     sql = """

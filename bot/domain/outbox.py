@@ -43,6 +43,8 @@ class PostKind(StrEnum):
     """Updates a card in place."""
     REVIEW_CALL = "review_call"
     """Below a card, or directly: a second person is needed, it was reassigned, it has been waiting."""
+    REVIEW_REQUESTED = "review_requested"
+    """In the thread: somebody asked the reviewers to look, and why."""
     DECIDED = "decided"
     """A reviewer's decision."""
     PERSONAL = "personal"

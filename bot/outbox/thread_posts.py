@@ -19,7 +19,7 @@ from bot.outbox.builders import Builders, File
 from bot.outbox.recipients import parent_of
 from bot.slack.blocks import batch, held, photos, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
-from storage import attempts, batches, checks, outbox, receipts, reviews
+from storage import attempts, batches, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction
 
 SOON = timedelta(minutes=1)
@@ -43,6 +43,7 @@ class ThreadPosts(Process):
             PostKind.PHOTOS_ASKED: _photos_asked,
             PostKind.FAILURE: lambda tx, post, check: results.failure(check, notified=self._notified(tx, post)),
             PostKind.OVERDUE: lambda tx, post, check: results.overdue(check, notified=self._notified(tx, post)),
+            PostKind.REVIEW_REQUESTED: self._review_requested,
             PostKind.DECIDED: _decided,
             PostKind.CONFIRMED: self._confirmed,
             **dict.fromkeys(results.BY_KIND, self._result),
@@ -83,6 +84,10 @@ class ThreadPosts(Process):
             return results.approval_since_confirmed(check)
         facts = self._facts(tx, replace(parent or post, receipt=post.receipt), check)
         return results.result(replace(facts, doubt=None), confirmed=True) if facts is not None else None
+
+    def _review_requested(self, tx: Transaction, post: Post, check: Check) -> Message | None:
+        asked = review_requests.find(tx, post.payload["request"])
+        return results.review_requested(check, asked, notified=self._notified(tx, post)) if asked else None
 
     def _facts(self, tx: Transaction, post: Post, check: Check) -> ResultFacts | None:
         receipt = receipts.find(tx, post.receipt) if post.receipt else None

@@ -10,6 +10,7 @@ from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import CheckLinks, Message, Post, PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultMeaning
+from bot.domain.review.requests import ReviewRequest
 from bot.domain.review.review import (
     FOR_REVIEWERS,
     Agreement,
@@ -26,9 +27,9 @@ from bot.domain.review.review import (
 from bot.errors import SlackNotSent
 from bot.outbox.builders import Builders
 from bot.outbox.links import PATIENT_SECONDS, Links
-from bot.slack.blocks import review, review_calls, words
+from bot.slack.blocks import reasons, review, review_calls, words
 from bot.slack.blocks.text import person
-from storage import checks, outbox, receipts, reviews
+from storage import checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction
 
 
@@ -39,6 +40,8 @@ class _Facts:
     review: Review | None
     """Of the post's round."""
     reading: ResultMeaning | None
+    requests: list[ReviewRequest]
+    """Of the post's round."""
     is_below_a_card: bool
 
 
@@ -67,6 +70,7 @@ class ReviewCards(Process):
             entry=self.id_types.find(check.country, check.id_type),
             review=reviews.find(tx, check.ref, _round(post, check)),
             reading=self.read(receipt) if receipt is not None else None,
+            requests=review_requests.of_check(tx, check.ref, _round(post, check)),
             is_below_a_card=parent is not None and parent.ts is not None and parent.channel == post.destination,
         )
 
@@ -84,6 +88,7 @@ class ReviewCards(Process):
             link=await self.links.thread(facts.check),
             reading=facts.reading,
             mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
+            requests=reasons.lines(facts.requests),
         )
 
     async def _personal(self, post: Post) -> Message | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
+from bot.domain.review.requests import ReviewRequest
 from bot.domain.review.review import (
     Agreement,
     Audience,
@@ -23,7 +24,7 @@ from bot.domain.review.review import (
 from bot.errors import IllegalMove
 from bot.outbox import refresh
 from bot.review import subscriptions
-from storage import audit, check_facts, checks, outbox, reviews
+from storage import audit, check_facts, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction, to_text
 
 
@@ -63,6 +64,34 @@ def call(
         receipt=receipt,
         payload=payload,
         now=now,
+    )
+
+
+def request(tx: Transaction, check: Check, asked: ReviewRequest, *, channel: str | None) -> None:
+    """A person asks the reviewers to look at a check that nobody reviews now; a repeat changes nothing."""
+    if not review_requests.add(tx, asked):
+        return
+    audit.record(tx, at=asked.at, actor=asked.person, act="review.requested", ref=check.ref, detail=asked.reason)
+    payload = {"request": asked.id}
+    card = call(
+        tx,
+        check,
+        f"requested:{asked.id}",
+        channel=channel,
+        now=asked.at,
+        payload={**payload, "tell": "requested"},
+        # The card shows what Smile ID said last.
+        receipt=receipts.newest(tx, check.ref),
+    )
+    outbox.enqueue(
+        tx,
+        PostKind.REVIEW_REQUESTED,
+        key=asked.id,
+        ref=check.ref,
+        destination=check.channel,
+        parent_id=card,
+        payload=payload,
+        now=asked.at,
     )
 
 

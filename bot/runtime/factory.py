@@ -52,6 +52,7 @@ from bot.review.cards import ReviewCards
 from bot.review.decisions import ReviewDecisions
 from bot.review.photos import PhotoAccess
 from bot.review.reminders import Reminders
+from bot.review.requests import ReviewRequests
 from bot.review.subscriptions import Subscriptions
 from bot.runtime import doors
 from bot.runtime.backups import Backups
@@ -155,6 +156,7 @@ class Bot:
     preflight: Preflight
     home: HomeTab
     review: ReviewDecisions
+    review_requests: ReviewRequests
     reminders: Reminders
     subscriptions: Subscriptions
     summary: Summaries
@@ -385,6 +387,7 @@ async def build(
         preflight=submission.preflight,
         home=home,
         review=ReviewDecisions(**process),
+        review_requests=ReviewRequests(**process),
         reminders=Reminders(**process, slack=slack),
         subscriptions=Subscriptions(**process),
         summary=Summaries(**process, links=links, with_charts=chart.can_draw()),

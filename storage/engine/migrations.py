@@ -734,3 +734,24 @@ def m0015_views(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0016_review_requests(db: Database) -> None:
+    """Why people asked the reviewers to look at a check; none was kept before."""
+    for statement in (
+        """
+        CREATE TABLE review_requests (
+            id TEXT PRIMARY KEY,
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            round INTEGER NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('review', 'send_anyway')),
+            person TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            words_sealed BLOB NOT NULL,
+            at TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX review_requests_of_check ON review_requests (ref, at)",
+    ):
+        db.execute(statement)

@@ -75,6 +75,7 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.BATCH_MOVED_ON: "This file has changed meanwhile. See its message.",
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this.",
     Refusal.REVIEW_UNKNOWN_REF: "There is no check {ref}. Compare the reference.",
+    Refusal.REVIEW_REQUESTED: "{ref} is in review already. Wait for the decision; it will be posted in the thread.",
     Refusal.FOUR_EYES: "You asked for {ref} yourself, so somebody else must decide it.",
     Refusal.OWN_PHOTOS: "You asked for {ref} yourself, so only other reviewers can open its photos here.",
     Refusal.CLAIMED_BY: "{person} has claimed {ref}. They can reassign it to you or unclaim it.",

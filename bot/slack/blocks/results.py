@@ -14,6 +14,7 @@ from bot.domain.outbox import Message, PostKind
 from bot.domain.results.assurance import Doubt, Liveness
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
+from bot.domain.review.requests import REQUEST_REASONS, ReviewRequest
 from bot.domain.review.review import Agreement, ReviewDecision
 from bot.slack.blocks import kit, refusals, words
 from bot.slack.blocks.status import NAME, approval_story, differing_story, label, record_line, verdict_name
@@ -169,6 +170,18 @@ def failure(check: Check, *, notified: NotifiedParties) -> Message:
     return _story(check, story, notified=notified, mention=True, extra=refusals.stored_sentence(check.failure_words))
 
 
+def review_requested(check: Check, asked: ReviewRequest, *, notified: NotifiedParties) -> Message:
+    """Somebody asked the reviewers to look. What they wrote besides the reason is for reviewers."""
+    reason = REQUEST_REASONS[asked.kind].get(asked.reason, asked.reason)
+    story = Story(
+        title=f"Review requested — {foreign(reason)}",
+        meaning=f"Asked for by {person(asked.person)}.",
+        next_step="Wait for a reviewer's decision; it will be posted here.",
+        calls_reviewer=True,
+    )
+    return _story(check, story, notified=notified)
+
+
 def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[str]:
     """Smile ID's Actions as plain_text lines for a screen reader, without those that do not apply.
 
@@ -244,9 +257,7 @@ def _story(
     if after:
         blocks.append(kit.section(after))
     blocks += [kit.small(text) for text in ("\n".join(lines), small) if text]
-    if check.batch is not None:
-        # It has no message of its own that would carry its buttons.
-        blocks.append(buttons(check))
+    blocks.append(buttons(check))
     heard = foreign("; ".join(lines), _SPOKEN_LENGTH)
     everything = _sentences(f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))
     return Message(text=spoken(everything), blocks=blocks)

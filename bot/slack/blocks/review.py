@@ -66,8 +66,12 @@ def card(
     link: str | None = None,
     reading: ResultMeaning | None = None,
     mentions: str = "",
+    requests: Sequence[str] = (),
 ) -> Message:
-    """The card now; of an earlier round, that it is over. `title` is why, `reading` the message that caused it."""
+    """The card now; of an earlier round, that it is over. `title` is why, `reading` the message that caused it.
+
+    `requests` are lines of mrkdwn: who asked reviewers to look, and why.
+    """
     head = f"{mentions} *{title}* · {subject(check, entry)} · {link_to(check.ref, link)}".strip()
     if round_ != check.round:
         line = "The check was run again since; nobody needs to look at this any more."
@@ -85,13 +89,15 @@ def card(
     if review is not None and review.notes:
         asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in the Details"
     stage = _stage(check, review)
-    blocks = [kit.section(head), kit.section(smile_id_says(check))]
+    blocks = [kit.section(head), *([kit.section("\n".join(requests))] if requests else [])]
+    blocks.append(kit.section(smile_id_says(check)))
     if failed:
         blocks.append(kit.small("\n".join(failed)))
     blocks += [kit.small_mrkdwn(asked), kit.section(stage)]
     blocks.append(kit.actions(*buttons(check, review)))
     heard = f"{foreign('; '.join(failed), 900)}. " if failed else ""
-    return Message(text=spoken(f"{head}. {smile_id_says(check)}. {heard}{asked}. {stage}"), blocks=blocks)
+    said = " ".join((f"{head}.", *requests, f"{smile_id_says(check)}."))
+    return Message(text=spoken(f"{said} {heard}{asked}. {stage}"), blocks=blocks)
 
 
 def _stage(check: Check, review: Review | None) -> str:

@@ -9,6 +9,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
+from bot.domain.review.requests import may_be_requested
 from bot.domain.review.review import OTHER, REASONS, Decision, Proposal, ReviewDecision, runs_again
 from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block
@@ -48,13 +49,21 @@ def request_message(
 
 
 def buttons(check: Check) -> Block:
-    """*Details*, and what can be done with the check now."""
+    """*Details*, and what can be done with the check now; rights are checked on the click."""
     elements = [kit.details_button(check.ref)]
     if check.state is State.REQUESTED:
         elements.append(cancel_button(check))
     if runs_again(check.state, check.decision):
         elements.append(kit.check_button(ids.RUN_AGAIN, "Run again", check.ref))
+    if more := more_entries(check):
+        elements.append(kit.overflow(ids.CHECK_MORE, more))
     return kit.actions(*elements)
+
+
+def more_entries(check: Check) -> list[tuple[str, str]]:
+    """What else can be done with the check now: texts, and values as `ids.CHECK_MORE` says."""
+    offered = [("Request review", ids.REQUEST_REVIEW, may_be_requested(check.state, check.review))]
+    return [(text, f"{action_id}|{check.ref}") for text, action_id, is_offered in offered if is_offered]
 
 
 def cancel_button(check: Check) -> Block:
@@ -99,10 +108,7 @@ def decided(check: Check, decision: ReviewDecision) -> Message:
         facts.append(f"{person(decision.by)} asked for this check too, and decided as an admin.")
     if decision.decision is Decision.NEW_PHOTOS:
         facts.append("Ask the customer for new photos, then *Run again*.")
-    blocks = [kit.section(title), kit.section(" ".join(facts))]
-    if check.batch is not None:
-        # It has no message of its own that would carry its buttons.
-        blocks.append(buttons(check))
+    blocks = [kit.section(title), kit.section(" ".join(facts)), buttons(check)]
     return Message(text=spoken(f"{title}. {' '.join(facts)}"), blocks=blocks)
 
 

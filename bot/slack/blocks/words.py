@@ -189,6 +189,7 @@ _NOTICES: Mapping[str, Story] = {
     "record_partly": Story(title="The authority's record matches in part what was entered"),
     "liveness_not_proven": Story(title="Approved by Smile ID — but liveness is not proven"),
     "again": Story(title="Reopened by a reviewer"),
+    "requested": Story(title="Review requested"),
     "pending": Story(title="Still waiting for Smile ID"),
     "unsettled": Story(title="No result — unclear whether Smile ID has this check"),
 }

@@ -30,7 +30,7 @@ JSON = dict[str, Any]
 GROUP = "S0TEAM00001"
 PERSONAL = ("Aisha", "Inventedname", "00000000000", "CUST-WALK")
 """Of the invented customer: none of it may stand in anything that an outsider is shown."""
-POLITE = ("You don't have access yet.", "You can't start checks here.", "I only work for members of the workspace")
+POLITE = ("You don't have access yet.", "You can't start checks yet.", "I only work for members of the workspace")
 TABLES = tuple(
     f'INSERT INTO "{table}"'
     for table in ("verifications", "attempts", "photos", "batches", "reviews", "exports", "notice_choices", "audit")
@@ -125,6 +125,11 @@ def pressed(action_id: str, value: Callable[[Walk], str] = lambda walk: walk.ref
     return lambda walk: walk.press(action_id, value(walk), **more)
 
 
+def more(action_id: str) -> Step:
+    """An entry of a message's menu."""
+    return lambda walk: walk.press(ids.CHECK_MORE, selected_option={"value": f"{action_id}|{walk.ref}"})
+
+
 def sent(callback_id: str, metadata: str = "", **fields: JSON) -> Step:
     async def step(walk: Walk) -> Delivery:
         values = {name: {"value": held} for name, held in fields.items()}
@@ -193,6 +198,13 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.checks.run_again": [pressed(ids.RUN_AGAIN)],
     "handlers.checks.cancel": [pressed(ids.CANCEL)],
     "handlers.checks.let_pass": [pressed(ids.SEND_HELD)],
+    "handlers.more.chosen": [more(ids.REQUEST_REVIEW), more("kyc_gone")],
+    "handlers.photos.show_photos": [pressed(ids.PHOTOS_SHOW)],
+    "handlers.photos.ask_for_photos": [pressed(ids.PHOTOS_ASK)],
+    "handlers.review_requests.pressed": [pressed(ids.REQUEST_REVIEW)],
+    "handlers.review_requests.requested": [
+        sent(ids.REVIEW_REQUEST_FORM, "{ref}", reason=chosen("other"), words=typed("because"))
+    ],
     "handlers.checks.other_photos": [pressed(ids.OTHER_PHOTOS)],
     "handlers.checks.photos_submitted": [sent(ids.PHOTOS_FORM, "{ref}")],
     "handlers.review.claimed": [pressed(ids.REVIEW_CLAIM), pressed(ids.REVIEW_REOPEN)],

@@ -294,6 +294,8 @@ OWN = (
     "handlers.checks.run_again",
     "handlers.checks.cancel",
     "handlers.checks.let_pass",
+    "handlers.review_requests.pressed",
+    "handlers.review_requests.requested",
     "handlers.checks.other_photos",
     "handlers.checks.photos_submitted",
     "handlers.search.turned",

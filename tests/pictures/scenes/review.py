@@ -9,6 +9,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import CheckLinks, Message, PostKind
 from bot.domain.results.codes import ResultStory
+from bot.domain.review.requests import RequestKind, ReviewRequest
 from bot.domain.review.review import (
     OTHER,
     Audience,
@@ -26,6 +27,7 @@ from bot.errors import Refusal, Refused
 from bot.slack.blocks import (
     ids,
     private,
+    reasons,
     refusals,
     results,
     review,
@@ -81,6 +83,17 @@ _BY_TWO = replace(_DECIDED, decision=Decision.APPROVED, reason="other_documents"
 _BY_ADMIN = replace(_DECIDED, reason=OTHER, words="The customer has withdrawn.", by=AMINA, is_override=True)
 _PHOTOS = replace(_DECIDED, decision=Decision.NEW_PHOTOS, reason="covered")
 
+REQUESTED = ReviewRequest(
+    id="V0REQUEST01",
+    ref=CHECK_BVN.ref,
+    round=1,
+    kind=RequestKind.REVIEW,
+    person=AMINA,
+    reason="customer_disputes",
+    words="Says that the photo on her card is <old> & *small*.",
+    at=_AT,
+)
+
 
 def sheets() -> list[Sheet]:
     return [
@@ -133,6 +146,8 @@ def _cards() -> Iterator[Scene]:
     yield card("For information, nobody is waited for", REJECTED, None, ResultStory.FACES_DIFFER)
     yield card("Claimed", IN_REVIEW, CLAIMED, ResultStory.ID_UNVERIFIED)
     yield card("Claimed before Smile ID has said anything", still, CLAIMED, ResultStory.PROVISIONAL, reading=None)
+    asked = reasons.lines([REQUESTED])
+    yield card("Asked for by a person, who says why", REJECTED, OPEN, ResultStory.FACES_DIFFER, requests=asked)
     proposed = replace(CLAIMED, proposal=PROPOSAL)
     yield card("A decision against Smile ID's verdict is proposed", REJECTED, proposed, ResultStory.FACES_DIFFER)
     closed = replace(CLAIMED, state=ReviewState.DECIDED)
@@ -199,6 +214,12 @@ def _decisions() -> Iterator[Scene]:
         said = thread.decided(check, decision)
         return Scene(caption=caption, shows=said, kinds=[PostKind.DECIDED], place=Place.THREAD)
 
+    yield Scene(
+        caption="A review is requested",
+        shows=results.review_requested(replace(REJECTED, review=ReviewState.OPEN), REQUESTED, notified=REVIEWER_TOLD),
+        kinds=[PostKind.REVIEW_REQUESTED],
+        place=Place.THREAD,
+    )
     yield decided("Rejected by a reviewer", IN_REVIEW, _DECIDED)
     yield decided("Approved by two, against Smile ID's verdict", REJECTED, _BY_TWO)
     yield decided("Decided by an admin who asked", IN_REVIEW, _BY_ADMIN)
@@ -228,6 +249,12 @@ def _decisions() -> Iterator[Scene]:
 
 
 def _forms() -> Iterator[Scene]:
+    yield Scene(
+        caption="Who asked requests a review; another reason without words",
+        shows=reasons.form(replace(REJECTED, review=ReviewState.SETTLED)),
+        typed={ids.REASON: OTHER},
+        errors={ids.WORDS: review.NEEDS_WORDS},
+    )
     for decision in Decision:
         form = review.decide_form(IN_REVIEW, ENTRY, decision, seen="", may_override=False)
         yield Scene(caption=f"Decide: {decision.value.replace('_', ' ')}", shows=form)

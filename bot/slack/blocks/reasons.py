@@ -1,0 +1,70 @@
+"""Asking for eyes: the form that asks why, and what reviewers read of it."""
+
+from collections.abc import Sequence
+
+from bot.domain.check.check import Check
+from bot.domain.review.requests import REQUEST_REASONS, RequestKind, ReviewRequest
+from bot.slack.blocks import ids, kit
+from bot.slack.blocks.kit import Block, View
+from bot.slack.blocks.review import MAX_WORDS, NEEDS_WORDS, needs_words
+from bot.slack.blocks.status import status_name
+from bot.slack.blocks.text import foreign, person, quoted, sentence, when
+
+CHOOSE = "Choose a reason."
+_ASKED = {
+    RequestKind.REVIEW: "asked for a review",
+    RequestKind.SEND_ANYWAY: "sends the check anyway",
+}
+
+
+def form(check: Check) -> View:
+    """Why reviewers should look at this check."""
+    intro = f"*{check.ref}* · {status_name(check)}\nA reviewer looks at the check and decides. You can't decide it."
+    return _form(check.ref, RequestKind.REVIEW, "Request review", intro, callback_id=ids.REVIEW_REQUEST_FORM)
+
+
+def _form(ref: str, kind: RequestKind, title: str, intro: str, *, callback_id: str) -> View:
+    reasons = [(text[:1].upper() + text[1:], key) for key, text in REQUEST_REASONS[kind].items()]
+    blocks = [
+        kit.section(intro),
+        kit.input_field(ids.REASON, "Why", kit.radio(reasons)),
+        kit.input_field(
+            ids.WORDS,
+            "In your own words",
+            kit.text_input(MAX_WORDS, multiline=True),
+            hint="Reviewers read this on their card. Don't write names, ID numbers or dates of birth.",
+            optional=True,
+        ),
+    ]
+    return kit.modal(title, blocks, callback_id=callback_id, submit=title, metadata=ref)
+
+
+def faults(kind: RequestKind, reason: str, words: str) -> dict[str, str]:
+    """What is missing in a submitted form, by field."""
+    if reason not in REQUEST_REASONS[kind]:
+        return {ids.REASON: CHOOSE}
+    return {ids.WORDS: NEEDS_WORDS} if needs_words(reason, words) else {}
+
+
+def lines(requests: Sequence[ReviewRequest]) -> list[str]:
+    """For the reviewers' card, in mrkdwn: who asked, and why."""
+    return [
+        f"{person(one.person)} {_ASKED[one.kind]}: {sentence(foreign(_why(one), MAX_WORDS + 100))}" for one in requests
+    ]
+
+
+def in_details(requests: Sequence[ReviewRequest]) -> list[Block]:
+    """For the Details: who asked, when, and the text as written."""
+    blocks: list[Block] = []
+    for one in requests:
+        blocks += [
+            kit.small_mrkdwn(f"{person(one.person)} {_ASKED[one.kind]} {when(one.at)}"),
+            kit.plain_section(quoted(_why(one), MAX_WORDS + 100)),
+        ]
+    return blocks
+
+
+def _why(request: ReviewRequest) -> str:
+    reason = REQUEST_REASONS[request.kind].get(request.reason, request.reason)
+    own = quoted(request.words, MAX_WORDS)
+    return f"{reason}: {own}" if own else reason
