@@ -39,7 +39,12 @@ async def show_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any
 async def ask_for_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
     """Stores the request; the page then says that it was made, or why not."""
     await ack()
-    user, ref, page = user_of(body), str(action["value"]), {"id": body["view"]["id"]}
+    user, ref = user_of(body), str(action["value"])
+    if not _is_in_modal(body):
+        await bot.check_photos.photo_access.ask(user, ref)
+        reply(bot, body, private.answer(photos.ASKED))
+        return
+    page = {"id": body["view"]["id"]}
     address = ReplyAddress(user=user, request_id=f"photos_asked:{page['id']}")
     try:
         await bot.check_photos.photo_access.ask(user, ref)

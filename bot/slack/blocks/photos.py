@@ -21,6 +21,7 @@ from bot.slack.blocks.text import person, spoken, when
 _SAFE_LINK = re.compile(r"https?://[^\s<>|]+")
 
 WAIT = "Fetching the photos from Slack. If nothing appears here, close this page and press *Show photos* again."
+ASKED = "The requester is asked to post the photos."
 LOGGED = "Opening this page is logged."
 EXPIRED = "Slack could not open the photos in time. Press *Show photos* again."
 

@@ -322,6 +322,26 @@ async def test_a_check_that_was_run_again_is_asked_about_no_more(tmp_path: Path)
         assert f"You asked for {ref} yourself" in refused.text()
 
 
+async def test_a_button_that_stands_in_a_message_is_answered_where_it_was_pressed(tmp_path: Path) -> None:
+    """None of ours does today; clicks can be made by hand, and a card may carry them tomorrow."""
+    async with journey(tmp_path) as world:
+        ref = await world.ask()
+        await world.settle()
+        world.slack.channels[CHANNEL].members.add(REVIEWER)
+        for user in (REVIEWER, ANALYST):
+            for action_id in (ids.PHOTOS_SHOW, ids.PHOTOS_ASK):
+                action = {"type": "button", "action_id": action_id, "block_id": "row", "value": ref}
+                assert (await world.slack.person(user).press(action, message=world.root())).ok
+        page = await shown(world, REVIEWER)
+        assert images(page) != []
+        assert len(world.slack.person(REVIEWER).open_modals) == 1
+        assert world.slack.person(ANALYST).open_modals == []
+        await world.slack.wait_for(lambda: len(world.slack.ephemerals(ANALYST)) == 2)
+        await world.slack.wait_for(lambda: bool(world.slack.ephemerals(REVIEWER)))
+        assert world.slack.plain(world.slack.ephemerals(REVIEWER)[-1]) == photos.ASKED
+        assert await acts(world, ref) == [(REVIEWER, "photos.opened"), (REVIEWER, "photos.asked")]
+
+
 async def test_with_three_views_open_the_photos_take_the_place_of_the_details(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         ref = await world.ask()
