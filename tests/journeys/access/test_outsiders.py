@@ -49,10 +49,11 @@ class Walk:
     """The form that they had open."""
     shown: Message
     """An answer that they alone see, with a button."""
+    user: str = ANALYST
 
     @property
     def person(self) -> Person:
-        return self.world.analyst
+        return self.world.slack.person(self.user)
 
     async def command(self, text: str) -> Reply:
         return await self.person.command(text)

@@ -3,39 +3,15 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot.sandbox.demo import ANALYST
 from bot.slack.blocks import ids
+from tests.journeys.access.walkers import CANARIES, MANAGER, STAFF, VIEWER, a_check
 from tests.journeys.world import REVIEWER, Journey, journey
 
 pytestmark = pytest.mark.anyio
-
-VIEWER, MANAGER = "U0VERA00001", "U0NIA000001"
-STAFF: dict[str, Any] = {
-    "KYC_REQUESTERS": ANALYST,
-    "KYC_REVIEWERS": REVIEWER,
-    "KYC_VIEWERS": VIEWER,
-    "KYC_MANAGERS": MANAGER,
-}
-CANARIES = ("Canaryfirst", "Canarylast", "22255589417", "ending", "CUST-CANARY", "1987-03-24", "+2348055500617")
-
-
-async def a_check(world: Journey) -> str:
-    """One of somebody whose every datum is a canary."""
-    world.slack.add_user(VIEWER, "vera")
-    world.slack.add_user(MANAGER, "nia")
-    await world.bot.access.refresh()
-    return await world.ask(
-        first_name=CANARIES[0],
-        last_name=CANARIES[1],
-        id_number=CANARIES[2],
-        customer_reference=CANARIES[4],
-        dob=CANARIES[5],
-        phone_number=CANARIES[6],
-    )
 
 
 def break_every_seal(world: Journey) -> None:
