@@ -98,7 +98,7 @@ class Refusal(StrEnum):
     UNKNOWN_REF = "unknown_ref"
     """No such check, or none that this person may see: both read the same."""
     NO_DETAILS = "no_details"
-    ALL_IS_FOR_REVIEWERS = "all_is_for_reviewers"
+    OWN_CHECKS_ALONE = "own_checks_alone"
     FIND_IS_PERSONAL = "find_is_personal"
     """Somebody who sees no customers has looked for one."""
 

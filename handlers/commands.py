@@ -1,13 +1,16 @@
 """`/kyc` and its words; every word gets an answer, displayed to that person alone."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
+from bot.access.permissions import Permission, Role
 from bot.domain.outbox import Message
 from bot.runtime.factory import Bot
-from bot.slack.blocks import export, private
+from bot.slack.blocks import command_help, export, private
+from bot.slack.blocks.command_help import HelpPart
 from handlers import check_form, checks, review, search, summary
 
 _Answer = Callable[[Bot, Mapping[str, Any], str], Awaitable[Message | None]]
@@ -17,7 +20,7 @@ _Answer = Callable[[Bot, Mapping[str, Any], str], Awaitable[Message | None]]
 async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
     word, _, rest = " ".join(str(command.get("text") or "").split()).partition(" ")
     answer_word = _WORDS.get(word.casefold())
-    message = await answer_word(bot, command, rest) if answer_word else private.help_text(word)
+    message = await (answer_word(bot, command, rest) if answer_word else help_for(bot, command, unknown=word))
     await (answer(ack, message) if message else ack())
 
 
@@ -34,8 +37,21 @@ async def _export(bot: Bot, command: Mapping[str, Any], rest: str) -> Message:
     return private.answer(export.preparing(await bot.exports.ask(command["user_id"], rest)))
 
 
-async def _help(_bot: Bot, _command: Mapping[str, Any], _rest: str) -> Message:
-    return private.help_text()
+async def _help(bot: Bot, command: Mapping[str, Any], _rest: str) -> Message:
+    return await help_for(bot, command)
+
+
+async def help_for(bot: Bot, command: Mapping[str, Any], *, unknown: str | None = None) -> Message:
+    """What this person can do; while Slack does not say who they are, what they may be able to."""
+    roles = {
+        HelpPart.START: (Role.REQUESTER,),
+        HelpPart.REVIEW: (Role.REVIEWER, Role.ADMIN),
+        HelpPart.FIGURES: (Role.MANAGER, Role.ADMIN),
+        HelpPart.NOTIFY: (Role.REQUESTER, Role.REVIEWER, Role.ADMIN),
+    }
+    permissions = await asyncio.gather(*(bot.access.has(command["user_id"], *having) for having in roles.values()))
+    parts = {part for part, permission in zip(roles, permissions, strict=True) if permission is not Permission.NO}
+    return command_help.message({*parts, HelpPart.LOOK_UP}, unknown=unknown)
 
 
 _WORDS: Mapping[str, _Answer] = {

@@ -146,9 +146,9 @@ def _listen(app: AsyncApp) -> None:
     app.event(ANY)(nothing)
 
 
-async def old_command(ack: AsyncAck, command: dict[str, Any]) -> None:
+async def old_command(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
     """A command that the manifest does not name: an old installation, say."""
-    await commands.answer(ack, private.help_text(command.get("command")))
+    await commands.answer(ack, await commands.help_for(bot, command, unknown=command.get("command")))
 
 
 async def old_button(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:

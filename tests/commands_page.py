@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bot.__main__ import main
-from bot.slack.blocks import private
+from bot.slack.blocks import command_help
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 
@@ -28,7 +28,7 @@ def written(page: str) -> str:
 
 def _slack() -> str:
     """`*/kyc list* shows …` as a row of a table."""
-    lines = private.HELP.replace("|", "\\|").splitlines()
+    lines = command_help.HELP.replace("|", "\\|").splitlines()
     rows = [re.sub(r"^\*(.+?)\* ", r"| **\1** | ", line).replace("*/kyc check*", "**/kyc check**") for line in lines]
     return "\n".join(["| what | does |", "| --- | --- |", *(f"{row} |" for row in rows)])
 

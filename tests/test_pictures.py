@@ -20,7 +20,8 @@ from bot.sandbox.page import drawing, marks
 from bot.sandbox.page.canvas import Canvas
 from bot.sandbox.page.marks import NotDrawn
 from bot.sandbox.slack.block_rules import faults_in_message, faults_in_view
-from bot.slack.blocks import private
+from bot.slack.blocks import command_help, private
+from bot.slack.blocks.command_help import HelpPart
 from tests.pictures.__main__ import FOLDER, MOST_BYTES, PAGE, page
 from tests.pictures.camera import few_colours
 from tests.pictures.demo import SCREENSHOTS
@@ -175,7 +176,7 @@ def test_what_a_customer_wrote_stays_text() -> None:
     check = replace(CHECK_BVN, customer_reference=script, id_info={"id_number": "1" * 11, "first_name": script})
     view = private.details(check, ENTRY, [], photo_links=None)
     scene = Scene(caption=script, shows=view, typed={}, errors={})
-    drawn = scene.html() + Scene(caption=script, shows=private.help_text(script)).html()
+    drawn = scene.html() + Scene(caption=script, shows=command_help.message(set(HelpPart), unknown=script)).html()
     assert drawn.count("&lt;script&gt;") == 5
     assert "<script" not in drawn
     assert "<img" not in drawn

@@ -21,7 +21,7 @@ from bot.runtime.health import Health
 from bot.runtime.metrics import Gauges, Metrics
 from bot.settings import Settings
 from bot.slack import manifest
-from bot.slack.blocks import ids, private, refusals, words
+from bot.slack.blocks import command_help, ids, refusals, words
 from bot.slack.blocks.words import Story
 from handlers import commands
 from tests import commands_page, env_example
@@ -149,7 +149,7 @@ def test_every_command_and_option_explains_itself(name: str) -> None:
 
 
 def test_every_word_of_the_slash_command_is_in_its_help_and_no_page_names_another() -> None:
-    in_help = set(re.findall(rf"\*{ids.COMMAND} ([a-z]+)", private.HELP))
+    in_help = set(re.findall(rf"\*{ids.COMMAND} ([a-z]+)", command_help.HELP))
     assert in_help == set(commands._WORDS) - {""}
     assert set(re.findall(rf"`{ids.COMMAND} ([a-z]+)", COMMANDS)) <= in_help
 

@@ -101,6 +101,9 @@ class Intake(Process):
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
         permission = await self.access.has(user, Role.REQUESTER)
+        if permission is Permission.NO and await self.access.has(user, *Role) is Permission.NO:
+            # Without any role they hear the same here as everywhere.
+            raise self.access.no_access()
         permission.require(Refused(Refusal.NO_RIGHT, admin=self.access.an_admin()))
 
     async def require_asking(self, user: str, channel: str | None) -> None:
@@ -222,7 +225,7 @@ class Intake(Process):
         check = await self.database.read(checks.find, ref)
         is_own = check is not None and check.requester == filled.requester
         if not is_own and not await self._may_see_all(filled.requester):
-            raise Refused(Refusal.NO_DETAILS)
+            raise Refused(Refusal.NO_DETAILS, admin=self.access.an_admin())
         try:
             is_new = await self.database.write(
                 lifecycle.run_again, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before

@@ -122,7 +122,7 @@ class CheckDetails(Process):
 
         The record, for who may know of the check and not of the customer, has no `private_metadata`.
         """
-        refusal = Refused(Refusal.NO_DETAILS)
+        refusal = Refused(Refusal.NO_DETAILS, admin=self.access.an_admin())
         if await self._sight(user, ref, refusal) is Sight.RECORD:
             return await self._record(user, ref)
         check = await self._get_visible(user, ref, refusal)

@@ -91,9 +91,7 @@ class SearchScope:
         return [*queue, *(name for name in FILTERS if name.startswith(EVERYBODYS))]
 
     def filter_of(self, shown: str) -> str:
-        """The filter that is meant: who asks for no checks means everybody's by every word. Raises Refused."""
-        if shown.startswith(EVERYBODYS) and self.others is Sight.NOTHING:
-            raise Refused(Refusal.ALL_IS_FOR_REVIEWERS)
+        """The filter that is meant: who asks for no checks means everybody's by every word."""
         shown = shown or OWN
         if shown in self.filters:
             return shown
@@ -158,6 +156,8 @@ class CheckSearch(Process):
         `shown` is one of `FILTERS`, or empty for what this person most likely looks for.
         """
         scope = await (self._own_scope(user) if shown in OWN_FILTERS else self.scope(user))
+        if shown.startswith(EVERYBODYS) and scope.others is Sight.NOTHING:
+            raise Refused(Refusal.OWN_CHECKS_ALONE, admin=self.access.an_admin())
         shown = scope.filter_of(shown)
         if shown == IN_REVIEW and scope.others is Sight.WHOLE:
             return Listing(shown=shown, offers=scope.filters, queue=await self._queue(user))

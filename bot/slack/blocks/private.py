@@ -1,4 +1,4 @@
-"""What only one person sees: the Details, answers to commands, help, and direct messages outside any thread."""
+"""What only one person sees: the Details, answers to commands, and direct messages outside any thread."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,27 +27,6 @@ _FIELD = 2_000
 _PHOTOS = 12
 """A selfie, an ID card, eight liveness images, and some that we do not know of."""
 _SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
-
-HELP = """\
-*/kyc* or */kyc check* opens the form for a new Biometric KYC check
-*/kyc status K-7F3K2Q* says where a check stands
-*/kyc list* shows your checks. Add `open`, `review`, `approved`, `rejected`, `failed` or `cancelled` to filter
-*/kyc find* finds checks by number, reference, requester, date or outcome
-*/kyc rerun K-7F3K2Q* runs a check again after a rejection, a cancellation or no result
-*/kyc review K-7F3K2Q* shows reviewers the card of a check, to decide it
-*/kyc notify* chooses your direct messages
-*/kyc cancel K-7F3K2Q* cancels a check before it is sent
-*/kyc summary* shows managers the figures of today. Add `yesterday`, `week`, `month` or `2026-11-01..2026-11-15`, \
-then a country and an ID type, for others
-*@kyc NG BVN* in a channel, with a selfie or in a thread with one, opens the form. Don't write ID numbers or names \
-in a channel
-*NG BVN 00000000000 Ada Obi 1987-03-24* in a direct message to me, with a selfie, starts a check
-*A CSV, XLSX, JSON or zip file* of customers with their photos, in a channel or a direct message, starts many \
-checks at once
-*Run Biometric KYC* in a message's menu opens the form with the photos of that message or its thread
-*/kyc export xlsx month* sends managers a list of checks without personal data. Choose `csv`, `jsonl` or `xlsx`, and \
-any days
-*/kyc help* shows this"""
 
 FOREIGN = "Only members of this workspace can use this app."
 FAULT = (
@@ -177,12 +156,6 @@ def _photo_links(links: Mapping[str, str] | None) -> list[Block]:
     if not fitting:
         return [kit.small("No links to the photos from Smile ID now.")]
     return [kit.small("Photos at Smile ID, for a short time:"), *map(kit.small_mrkdwn, fitting)]
-
-
-def help_text(unknown: str | None = None) -> Message:
-    """Help; `unknown` is a typed word that we do not know."""
-    head = f"I don't know “{foreign(unknown)}”. " if unknown else ""
-    return answer(f"{head}These are the commands:\n{HELP}")
 
 
 def answer(text: str) -> Message:

@@ -45,8 +45,10 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.NO_ACCESS: "You don't have access yet. Ask {admin} to add you.",
     Refusal.NO_RIGHT: "You can't start checks yet. Ask {admin} to add you to the requesters.",
     Refusal.UNKNOWN_REF: "No check {ref} that you have access to. Ask {admin} if you need it.",
-    Refusal.NO_DETAILS: "Details are for the person who asked, reviewers and admins.",
-    Refusal.ALL_IS_FOR_REVIEWERS: "Everybody's checks are for reviewers and admins. Type `/kyc list` for yours.",
+    Refusal.NO_DETAILS: "You don't have access to this check. Ask {admin} if you need it.",
+    Refusal.OWN_CHECKS_ALONE: (
+        "You have access to your own checks. Type `/kyc list` for them, and ask {admin} if you need others."
+    ),
     Refusal.FIND_IS_PERSONAL: (
         "Only reviewers and admins find checks by ID number, customer reference or job id. "
         "Fill in the reference, the dates, the outcome or who asked."

@@ -30,7 +30,8 @@ JSON = dict[str, Any]
 GROUP = "S0TEAM00001"
 PERSONAL = ("Aisha", "Inventedname", "00000000000", "CUST-WALK")
 """Of the invented customer: none of it may stand in anything that an outsider is shown."""
-POLITE = ("You don't have access yet.", "You can't start checks yet.", "I only work for members of the workspace")
+POLITE = ("You don't have access yet.", "Only members of this workspace can use this app.")
+"""One message for who has no role, whatever they try; another for who is of another workspace."""
 TABLES = tuple(
     f'INSERT INTO "{table}"'
     for table in ("verifications", "attempts", "photos", "batches", "reviews", "exports", "notice_choices", "audit")

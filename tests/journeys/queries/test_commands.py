@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 STRANGER = "U0OTHER0001"
 COLLEAGUES: dict[str, Any] = {"KYC_REQUESTERS": f"{ANALYST},{STRANGER}"}
 """Who may ask for checks sees nothing of those that others asked for."""
-NO_DETAILS = "Details are for the person who asked, reviewers and admins."
+NO_DETAILS = "You don't have access to this check. Ask @musa if you need it."
 PERSONAL = {"id_number": "22212345678", "first_name": "Ada-Clearly-Invented", "customer_reference": "CUST-77120"}
 
 NONE = "You have not asked for a check yet. /kyc opens the form.\n[Show]"

@@ -75,7 +75,7 @@ async def test_others_checks_are_for_reviewers_and_recorded(tmp_path: Path) -> N
             modal = await search(world.slack.person(stranger), **fields)
             assert "No check that you have access to matches." in modal.text()
             await modal.close(all_views=True)
-        assert "Everybody's checks are for reviewers" in (await world.slack.person(stranger).command("list all")).text
+        assert "You have access to your own checks" in (await world.slack.person(stranger).command("list all")).text
 
         def acts(tx: Transaction) -> list[tuple[str, str]]:
             return [(r["actor"], r["detail"]) for r in tx.rows("SELECT * FROM audit WHERE act = 'checks.found'")]
@@ -99,7 +99,7 @@ async def test_only_who_may_see_everybodys_checks_is_offered_them(tmp_path: Path
         world.slack.usergroups[group] = {REVIEWER}
         await world.bot.access.changed(group)
         await world.analyst.click(wide, ids.LIST_FILTER, value="all")
-        await world.slack.wait_for(lambda: "Everybody's checks are for" in world.slack.ephemerals(ANALYST)[-1].text)
+        await world.slack.wait_for(lambda: "your own checks" in world.slack.ephemerals(ANALYST)[-1].text)
         assert ref in wide.text
         own = (await world.analyst.command("list")).message
         assert own is not None

@@ -8,7 +8,8 @@ from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Source
-from bot.slack.blocks import private, record
+from bot.slack.blocks import command_help, private, record
+from bot.slack.blocks.command_help import HelpPart
 from tests.pictures.people import REMI
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, DIFFERS, ENTRY, LINK, RECEIVED_AT, ended, reading
@@ -20,6 +21,8 @@ _AUTHORITY = {
     "Gender": "Female",
     "Address": "1 Invented Street, Lagos",
 }
+
+REVIEWERS = {HelpPart.REVIEW, HelpPart.LOOK_UP, HelpPart.NOTIFY}
 
 
 def sheets() -> list[Sheet]:
@@ -37,9 +40,13 @@ def sheets() -> list[Sheet]:
                 _alone(
                     "/kyc status of a rejected check, its message gone", record.status(rejected, ENTRY, None, link=None)
                 ),
-                _alone("/kyc help", private.help_text()),
+                _alone("/kyc help", command_help.message({HelpPart.START, HelpPart.LOOK_UP, HelpPart.NOTIFY})),
+                _alone("/kyc help of a reviewer", command_help.message(REVIEWERS)),
+                _alone("/kyc help of a viewer", command_help.message({HelpPart.LOOK_UP})),
                 _alone("The form could not open in time", private.try_again("C0KYC")),
-                _alone("/kyc with a word that I do not know", private.help_text("<script>alert(1)</script>")),
+                _alone(
+                    "/kyc with an unknown word", command_help.message(REVIEWERS, unknown="<script>alert(1)</script>")
+                ),
             ],
         ),
         Sheet(

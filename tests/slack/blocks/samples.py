@@ -29,6 +29,7 @@ from bot.domain.review.review import (
 )
 from bot.errors import Refusal, Refused
 from bot.slack.blocks import (
+    command_help,
     find,
     form,
     home,
@@ -41,6 +42,7 @@ from bot.slack.blocks import (
     review_calls,
     thread,
 )
+from bot.slack.blocks.command_help import HelpPart
 from bot.slack.blocks.home import QUEUE, HomeFigures, QueuedCheck, ReviewQueue
 from bot.slack.blocks.photos import AskedFor, ShownPhoto
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
@@ -268,8 +270,8 @@ def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str,
         "status": lambda: record.status(check, entry, a_review(), link=None),
         "listing": lambda: listing([check] * 10, entry),
         "empty listing": lambda: listing([], entry),
-        "help": private.help_text,
-        "help for a word": lambda: private.help_text(text),
+        "help": lambda: command_help.message(set(HelpPart)),
+        "help for a word": lambda: command_help.message(set(HelpPart), unknown=text),
     }
 
 

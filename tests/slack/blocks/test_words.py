@@ -17,6 +17,7 @@ from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.review.review import Decision, Proposal, ReviewDecision
 from bot.sandbox.slack import plain
 from bot.slack.blocks import (
+    command_help,
     private,
     results,
     review,
@@ -24,6 +25,7 @@ from bot.slack.blocks import (
     thread,
     words,
 )
+from bot.slack.blocks.command_help import HelpPart
 from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from bot.slack.blocks.status import status_name
 from tests.slack.blocks.samples import (
@@ -787,7 +789,7 @@ def test_a_list_gives_each_status_and_an_empty_one_says_how_to_start() -> None:
 
 
 def test_help_names_every_word_it_knows_and_shows_an_unknown_one_back() -> None:
-    said = shown(private.help_text("chekc"))
+    said = shown(command_help.message(set(HelpPart), unknown="chekc"))
 
     assert said.startswith("I don't know “chekc”.")
     for word in ("/kyc check", "/kyc status", "/kyc list", "/kyc help"):
