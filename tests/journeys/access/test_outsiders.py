@@ -197,12 +197,15 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.check_form.submitted": [form_sent],
     "handlers.checks.open_details": [pressed(ids.DETAILS)],
     "handlers.checks.push_details": [lambda walk: walk.press_in(view(ids.FOUND, FOUND, {}), ids.FOUND_DETAILS)],
+    "handlers.photos.show_photos": [
+        pressed(ids.PHOTOS_SHOW),
+        lambda walk: walk.press_in(view(ids.DETAILS_VIEW, walk.ref, {}), ids.PHOTOS_SHOW),
+    ],
+    "handlers.photos.ask_for_photos": [lambda walk: walk.press_in(view(ids.PHOTOS_VIEW, walk.ref, {}), ids.PHOTOS_ASK)],
     "handlers.checks.run_again": [pressed(ids.RUN_AGAIN)],
     "handlers.checks.cancel": [pressed(ids.CANCEL)],
     "handlers.checks.let_pass": [pressed(ids.SEND_HELD)],
     "handlers.more.chosen": [more(ids.REQUEST_REVIEW), more("kyc_gone")],
-    "handlers.photos.show_photos": [pressed(ids.PHOTOS_SHOW)],
-    "handlers.photos.ask_for_photos": [pressed(ids.PHOTOS_ASK)],
     "handlers.review_requests.pressed": [pressed(ids.REQUEST_REVIEW)],
     "handlers.review_requests.requested": [
         sent(ids.REVIEW_REQUEST_FORM, "{ref}", reason=chosen("other"), words=typed("because"))
@@ -443,6 +446,8 @@ IN_NO_MESSAGE = {
     "handlers.check_form.chosen",
     "handlers.home.start",
     "handlers.checks.push_details",
+    "handlers.photos.show_photos",
+    "handlers.photos.ask_for_photos",
     "handlers.search.next_page",
     "handlers.listeners.old_button",
 }
