@@ -131,7 +131,6 @@ class Refusal(StrEnum):
     OWN_PHOTOS = "own_photos"
     """Who asked for a check looks at its photos where they sent them."""
     CLAIMED_BY = "claimed_by"
-    NOT_CLAIMED = "not_claimed"
     CLAIM_NOT_YOURS = "claim_not_yours"
     NOBODY_CLAIMED = "nobody_claimed"
     NOTHING_TO_DECIDE = "nothing_to_decide"
@@ -145,6 +144,7 @@ class Refusal(StrEnum):
     OWN_PROPOSAL = "own_proposal"
     HAND_TO_REQUESTER = "hand_to_requester"
     HAND_TO_NO_REVIEWER = "hand_to_no_reviewer"
+    HAND_TO_NOBODY = "hand_to_nobody"
     NO_NOTICES = "no_notices"
 
     SUMMARY_NOT_A_MANAGER = "summary_not_a_manager"

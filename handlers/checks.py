@@ -16,6 +16,7 @@ from bot.slack.blocks import held, ids, message, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.retry import Retry
 from handlers.check_form import build
+from handlers.modals import refresh_details
 from handlers.replies import ReplyAddress, open_modal, reply, run, show
 from handlers.requests import ViewState, user_of
 
@@ -36,7 +37,7 @@ async def open_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
         reply(bot, body, private.answer(private.EXPIRED_DETAILS))
         return
     if view.get("private_metadata") == ref:
-        bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
+        refresh_details(bot, body["user"]["id"], shown["id"], ref)
 
 
 async def push_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
@@ -53,15 +54,7 @@ async def push_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
         log.warning("details.not_opened", ref=ref, error=str(closed))
         return
     if view.get("private_metadata") == ref:
-        bot.background.spawn(_add_links(bot, body["user"]["id"], shown["id"], ref))
-
-
-async def _add_links(bot: Bot, user: str, view_id: str, ref: str) -> None:
-    view = await bot.details.details_with_links(user, ref)
-    try:
-        await bot.slack.update_view(view_id=view_id, view=view)
-    except SlackError as closed:
-        log.info("details.closed_meanwhile", ref=ref, error=str(closed))
+        refresh_details(bot, body["user"]["id"], shown["id"], ref)
 
 
 async def cancel(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:

@@ -22,7 +22,7 @@ from handlers.requests import user_of
 
 log = structlog.get_logger(__name__)
 
-_NOT_THERE = frozenset({"not_found", "view_not_found", "hash_conflict"})
+NOT_THERE = frozenset({"not_found", "view_not_found", "hash_conflict"})
 """The modal was closed; or it changed, since an earlier attempt succeeded although its answer was lost."""
 
 
@@ -105,7 +105,7 @@ async def show(bot: Bot, retry: Retry, view: Mapping[str, Any], content: Mapping
             lambda: bot.patient_slack.update_view(view_id=view["id"], view=content, hash_=view.get("hash"))
         )
     except SlackRefused as no:
-        if no.code not in _NOT_THERE:
+        if no.code not in NOT_THERE:
             raise
         log.info("form.closed_meanwhile", error=no.code)
 

@@ -1,4 +1,4 @@
-"""Reviewers' cards: claim, decide, agree, hand on, note. Each click is answered, and rights are checked each time."""
+"""Reviewers' clicks: decide, claim, agree, reassign, note. Each is answered, and rights are checked each time."""
 
 import json
 from collections.abc import Mapping
@@ -9,117 +9,221 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.outbox import Message
 from bot.domain.review.review import Decision, Subscription
 from bot.runtime.factory import Bot
-from bot.slack.blocks import ids, private, review
+from bot.slack.blocks import ids, private, review, review_forms, review_next
+from bot.slack.blocks.review_forms import Way
+from handlers import modals
 from handlers.replies import open_modal, reply
 from handlers.requests import ViewState, user_of
+
+Body = dict[str, Any]
+Action = dict[str, Any]
 
 
 async def card(bot: Bot, user: str, typed: str) -> Message:
     """The answer to `/kyc review K-…`."""
-    if not typed.strip():
-        return private.answer(review.NO_REF)
-    check, entry, found = await bot.review.find(user, typed)
-    return review.card(check, entry, found, round_=check.round, title="Review")
+    return await bot.cards.card(user, typed) if typed.strip() else private.answer(review.NO_REF)
 
 
-async def claimed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+async def more(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """An entry of the menu behind ⋯ does what the button of its name does."""
+    stands_for, _, ref = str(action["selected_option"]["value"]).partition("|")
+    act = _MENU.get(stands_for)
+    if act is None:
+        await ack()
+        reply(bot, body, private.answer(private.OLD_BUTTON))
+        return
+    await act(ack, body, {"action_id": stands_for, "value": ref}, bot)
+
+
+async def claimed(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     """*Claim*, or of what is closed *Reopen*."""
     await ack()
     reopens = action["action_id"] == ids.REVIEW_REOPEN
     await bot.review.claim(body["user"]["id"], action["value"], reopens=reopens)
-    await _refresh_card(bot, body, action["value"])
+    await _refresh(bot, body, action["value"])
 
 
-async def released(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+async def released(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """*Unclaim*."""
     await ack()
     await bot.review.release(body["user"]["id"], action["value"])
-    await _refresh_card(bot, body, action["value"])
+    await _refresh(bot, body, action["value"])
 
 
-async def judged(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """*Agree* or *Disagree* to the proposal that the button names."""
-    await ack()
-    ref, _, proposed_at = str(action["value"]).partition("|")
-    act = bot.review.agree if action["action_id"] == ids.REVIEW_AGREE else bot.review.disagree
-    await act(body["user"]["id"], ref, proposed_at)
-    await _refresh_card(bot, body, ref)
-
-
-async def _refresh_card(bot: Bot, body: dict[str, Any], ref: str) -> None:
-    """Replaces a card that only this person sees: it is not among those that the outbox keeps up to date."""
+async def _refresh(bot: Bot, body: Body, ref: str) -> None:
+    """Replaces what only this person sees: it is not among the cards that the outbox keeps up to date."""
     if body.get("container", {}).get("is_ephemeral"):
         reply(bot, body, await card(bot, body["user"]["id"], ref), in_place=True)
+    elif modals.is_details(body):
+        modals.refresh_details(bot, body["user"]["id"], body["view"]["id"], ref)
 
 
-async def decide(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+# Decide
+
+
+async def decide(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """*Approve*, *Reject*, *Ask for new photos*: claims the check for whoever clicks, and opens the form."""
     await ack()
     user, ref = body["user"]["id"], action["value"]
     decision = Decision(action["action_id"].partition(":")[2])
-    check, entry, overrides = await bot.review.to_decide(user, ref)
-    form = review.decide_form(check, entry, decision, seen=check.version_token, may_override=overrides)
-    await _open(bot, body, form)
+    started = await bot.review.start(user, ref)
+    claimed_at = started.claimed_at.isoformat() if started.claimed_at is not None else ""
+    form = review_forms.decide_form(
+        started.check,
+        started.entry,
+        decision,
+        seen=started.check.version_token,
+        may_override=started.overrides,
+        way=modals.way_of(body, claimed=claimed_at),
+    )
+    is_open = False
+    try:
+        is_open = await modals.show(bot, body, form)
+    finally:
+        # Whatever kept the form closed: a check that nobody can work on must not stay claimed.
+        if not is_open:
+            await bot.review.let_go(user, ref, claimed_at)
+    if not is_open:
+        reply(bot, body, private.answer(review_forms.EXPIRED))
 
 
-async def decided(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    ref, decision, seen = json.loads(view["private_metadata"])
+async def decided(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
+    ref, name, seen, *rest = json.loads(view["private_metadata"])
+    way, decision, user = Way.load(rest[0] if rest else None), Decision(name), body["user"]["id"]
     state = ViewState.of(view)
     reason, own_words = state.value(ids.REASON), state.value(ids.WORDS)
-    if review.needs_words(reason, own_words):
-        await ack(response_action="errors", errors={ids.WORDS: review.NEEDS_WORDS})
+    if review_forms.needs_words(reason, own_words):
+        await ack(response_action="errors", errors={ids.WORDS: review_forms.NEEDS_WORDS})
         return
     stands = await bot.review.decide(
-        body["user"]["id"],
+        user,
         ref,
-        Decision(decision),
-        form_id=view["id"],
+        decision,
+        form_id=f"{view['id']}:{way.form}" if way.form else view["id"],
         seen=seen,
         reason=reason,
         own_words=own_words,
         overrides=bool(state.ticked(ids.OVERRIDE)),
     )
-    if stands:
-        await ack()
+    told = review_next.decided(decision, ref, stands=stands)
+    await ack(response_action="update", view=await bot.cards.next(user, told=told, skipped=way.skipped))
+    modals.refresh_below(bot, user, view, ref)
+
+
+async def given_up(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
+    """A form was closed by *Cancel*: the claim that came with it goes, as if nothing had been clicked."""
+    await ack()
+    ref, _decision, _seen, *rest = json.loads(view["private_metadata"])
+    way = Way.load(rest[0] if rest else None)
+    await bot.review.let_go(body["user"]["id"], ref, way.claimed)
+
+
+async def skipped(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """The check after the next one; what was skipped comes again with the next first form."""
+    await ack()
+    way, user, ref = modals.way_of(body), body["user"]["id"], action["value"]
+    told = review_next.SKIPPED.format(ref=ref)
+    view = await bot.cards.next(user, told=told, skipped=[*way.skipped, ref])
+    if not await modals.show(bot, body, view):
+        reply(bot, body, private.answer(review_forms.EXPIRED))
+
+
+# The second person
+
+
+async def agreed(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """*Agree* to the proposal that the button names."""
+    await ack()
+    ref, _, proposed_at = str(action["value"]).partition("|")
+    user = body["user"]["id"]
+    await bot.review.agree(user, ref, proposed_at)
+    if modals.is_next(body):
+        told = review_next.AGREED.format(ref=ref)
+        await modals.show(bot, body, await bot.cards.next(user, told=told, skipped=modals.way_of(body).skipped))
+    await _refresh(bot, body, ref)
+
+
+async def disagree(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """*Disagree* or *Take back*: the form asks why."""
+    await ack()
+    ref, _, proposed_at = str(action["value"]).partition("|")
+    user = body["user"]["id"]
+    check, entry, proposal = await bot.review.to_disagree(user, ref, proposed_at)
+    form = review_forms.disagree_form(check, entry, proposal, is_own=proposal.by == user, way=modals.way_of(body))
+    if not await modals.show(bot, body, form):
+        reply(bot, body, private.answer(review_forms.EXPIRED))
+
+
+async def disagreed(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
+    ref, proposed_at, kept = json.loads(view["private_metadata"])
+    way, user, own_words = Way.load(kept), body["user"]["id"], ViewState.of(view).value(ids.WORDS)
+    if not own_words.strip():
+        await ack(response_action="errors", errors={ids.WORDS: review_forms.NEEDS_WORDS})
+        return
+    is_own = await bot.review.disagree(user, ref, proposed_at, own_words=own_words)
+    if way.follows:
+        told = (review_next.TAKEN_BACK if is_own else review_next.DISAGREED).format(ref=ref)
+        await ack(response_action="update", view=await bot.cards.next(user, told=told, skipped=way.skipped))
     else:
-        await ack(response_action="update", view=private.closed_form(review.SECOND_NEEDED))
+        await ack()
+    modals.refresh_below(bot, user, view, ref)
 
 
-async def hand_on(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+# Reassign, note
+
+
+async def hand_on(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """*Reassign*."""
     await ack()
-    check = await bot.review.may_hand_on(body["user"]["id"], action["value"])
-    await _open(bot, body, review.hand_on_form(check))
+    check, eligible = await bot.review.may_hand_on(body["user"]["id"], action["value"])
+    await _open(bot, body, review_forms.hand_on_form(check, eligible))
 
 
-async def handed_on(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    to = ViewState.of(view).value(ids.HAND_TO)
-    await bot.review.hand_on(body["user"]["id"], view["private_metadata"], to)
+async def handed_on(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
+    to, ref, user = ViewState.of(view).value(ids.HAND_TO), view["private_metadata"], body["user"]["id"]
+    await bot.review.hand_on(user, ref, to)
     await ack()
+    modals.refresh_below(bot, user, view, ref)
 
 
-async def note(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+async def note(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     await ack()
     check = await bot.review.to_note(body["user"]["id"], action["value"])
-    await _open(bot, body, review.note_form(check))
+    await _open(bot, body, review_forms.note_form(check))
 
 
-async def noted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    text = ViewState.of(view).value(ids.WORDS)
-    await bot.review.note(body["user"]["id"], view["private_metadata"], text, form_id=view["id"])
+async def noted(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
+    text, ref, user = ViewState.of(view).value(ids.WORDS), view["private_metadata"], body["user"]["id"]
+    await bot.review.note(user, ref, text, form_id=view["id"])
     await ack()
+    modals.refresh_below(bot, user, view, ref)
+
+
+async def _open(bot: Bot, body: Body, view: dict[str, Any]) -> None:
+    if not await modals.show(bot, body, view):
+        reply(bot, body, private.answer(review_forms.EXPIRED))
+
+
+_MENU = {
+    f"{ids.REVIEW_DECIDE}:{Decision.NEW_PHOTOS.value}": decide,
+    ids.REVIEW_CLAIM: claimed,
+    ids.REVIEW_RELEASE: released,
+    ids.REVIEW_HAND_ON: hand_on,
+    ids.REVIEW_NOTE: note,
+}
+
+
+# By direct message
 
 
 async def open_notify_form(bot: Bot, body: Mapping[str, Any], _typed: str) -> Message | None:
     """`/kyc notify`: open the form; a message where it stays closed."""
     chosen, is_reviewer = await bot.subscriptions.offered(user_of(body))
-    view = await open_modal(bot, body["trigger_id"], review.notify_form(chosen, is_reviewer=is_reviewer))
+    view = await open_modal(bot, body["trigger_id"], review_forms.notify_form(chosen, is_reviewer=is_reviewer))
     return None if view else private.answer(private.EXPIRED)
 
 
-async def notified(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
+async def notified(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
     chosen = {Subscription(value) for value in ViewState.of(view).ticked(ids.CHOICES) if value in set(Subscription)}
     await bot.subscriptions.choose(body["user"]["id"], chosen)
     await ack()
-
-
-async def _open(bot: Bot, body: dict[str, Any], view: dict[str, Any]) -> None:
-    if await open_modal(bot, body["trigger_id"], view) is None:
-        reply(bot, body, private.answer(review.EXPIRED))

@@ -86,6 +86,12 @@ def latest(tx: Transaction, ref: str) -> Attempt | None:
     return _attempt(tx, row) if row is not None else None
 
 
+def of_check(tx: Transaction, ref: str) -> list[Attempt]:
+    """Every attempt of every round, oldest first."""
+    rows = tx.rows("SELECT * FROM attempts WHERE ref = :ref ORDER BY round, number", ref=ref)
+    return [_attempt(tx, row) for row in rows]
+
+
 def by_token(tx: Transaction, token: str) -> Attempt | None:
     """The attempt whose callback URL holds this token."""
     for print_ in tx.sealer.fingerprints(token, purpose=TOKEN_PURPOSE):

@@ -5,12 +5,21 @@ changes follow a click or a message, and who is notified. What people write is s
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.review.review import Decision, Note, Proposal, Review, ReviewDecision, ReviewState, WaitingReview
-from storage.engine.database import Transaction, from_text, load
+from bot.domain.review.review import (
+    Decision,
+    Note,
+    Objection,
+    Proposal,
+    Review,
+    ReviewDecision,
+    ReviewState,
+    WaitingReview,
+)
+from storage.engine.database import Transaction, from_text, load, to_text
 
 _OF_ROUND = "ref = :ref AND round = :round"
 _CURRENT = "ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'"
@@ -50,6 +59,25 @@ def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple
     return found, rows[0]["total"] if rows else 0
 
 
+def next_for(tx: Transaction, person: str, *, states: Collection[State], but: Collection[str]) -> Review | None:
+    """The next review that this person may decide or agree to: their claims first, then the oldest.
+
+    Nothing that they requested, claimed by somebody else, or proposed by themselves; `states` are those of checks that
+    can be decided, `but` are references that they want to leave out.
+    """
+    sql = """
+        SELECT r.ref, v.state FROM reviews r
+        JOIN verifications v ON v.ref = r.ref AND v.round = r.round
+        WHERE r.state = 'open'
+          AND v.requester <> :person AND ' ' || v.asked_again NOT LIKE '% ' || :person || ' %'
+          AND ((r.proposed IS NULL AND (r.claimed_by IS NULL OR r.claimed_by = :person)) OR r.proposed_by <> :person)
+        ORDER BY CASE WHEN r.proposed IS NULL AND r.claimed_by = :person THEN 0 ELSE 1 END, r.opened_at, r.ref
+        """
+    left = (row["ref"] for row in tx.rows(sql, person=person) if State(row["state"]) in states)
+    ref = next((ref for ref in left if ref not in but), None)
+    return find(tx, ref) if ref is not None else None
+
+
 def decided(
     tx: Transaction, ref: str, round_: int, number: int | None = None, *, sealed: bool = True
 ) -> ReviewDecision | None:
@@ -76,6 +104,23 @@ def notes(tx: Transaction, ref: str) -> list[Note]:
         )
         for row in rows
     ]
+
+
+def objection(tx: Transaction, ref: str, round_: int, *, sealed: bool = True) -> Objection | None:
+    """The latest word against a proposal of this round."""
+    sql = """
+        SELECT * FROM review_notes WHERE ref = :ref AND round = :round AND source LIKE 'disagreed:%'
+        ORDER BY at DESC, seq DESC LIMIT 1
+        """
+    row = tx.row(sql, ref=ref, round=round_)
+    if row is None:
+        return None
+    _kind, decision, proposer, _at = row["source"].split(":", 3)
+    place = f"review_notes.words:{ref}:{round_}:{row['source']}"
+    words = _open_seal(tx, row["words_sealed"], place) if sealed else ""
+    return Objection(
+        decision=Decision(decision), proposer=proposer, by=row["author"], at=from_text(row["at"]), words=words
+    )
 
 
 def decisions(tx: Transaction, ref: str, *, sealed: bool = True) -> list[ReviewDecision]:
@@ -267,6 +312,14 @@ def add_note(tx: Transaction, ref: str, round_: int, *, author: str, words: str,
     return is_new
 
 
+def add_objection(
+    tx: Transaction, ref: str, round_: int, proposal: Proposal, *, author: str, words: str, now: datetime
+) -> bool:
+    """Keep why somebody disagreed with a proposal, or took it back, among the notes. False for a repeat."""
+    source = f"disagreed:{proposal.decision.value}:{proposal.by}:{to_text(proposal.at)}"
+    return add_note(tx, ref, round_, author=author, words=words, source=source, now=now)
+
+
 def replies_read(tx: Transaction, ref: str, round_: int) -> None:
     """The replies below the cards of this round are stored."""
     _set(tx, ref, round_, replies_due=False)
@@ -303,5 +356,12 @@ def _review(tx: Transaction, row: sqlite3.Row, *, sealed: bool) -> Review:
             is_override=bool(row["proposed_override"]),
             words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])) if sealed else "",
         )
-    latest = decided(tx, row["ref"], row["round"], sealed=sealed)
-    return load(Review, row, proposal=proposal, decided=latest, is_by_hand=bool(row["by_hand"]))
+    ref, round_ = row["ref"], row["round"]
+    return load(
+        Review,
+        row,
+        proposal=proposal,
+        decided=decided(tx, ref, round_, sealed=sealed),
+        objection=objection(tx, ref, round_, sealed=sealed),
+        is_by_hand=bool(row["by_hand"]),
+    )

@@ -19,8 +19,9 @@ from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, Review, ReviewDecision, runs_again
 from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
-from bot.slack.blocks import photos, private, record, review
+from bot.slack.blocks import photos, private, record, review, review_actions
 from bot.slack.blocks.form import AttachedPhoto
+from bot.slack.blocks.kit import Block
 from bot.slack.blocks.refusals import plain_sentence
 from bot.slack.client import SlackClient
 from bot.smile_id.interface import Authority, SmileID
@@ -164,14 +165,13 @@ class CheckDetails(Process):
         return await self._details(user, check, links=links)
 
     async def _details(self, user: str, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
-        attempt = await self.database.read(attempts.latest, check.ref)
-        job_of_round = attempt.job_id if attempt is not None and attempt.round == check.round else None
-        row = []
+        made = await self.database.read(attempts.of_check, check.ref)
+        job_of_round = made[-1].job_id if made and made[-1].round == check.round else None
         written: list[ReviewDecision | Note] = [*await self.database.read(reviews.decisions, check.ref)]
+        reader = await self._reader(user)
         # What reviewers write among themselves is not for requesters.
-        if await self.access.has(user, Role.REVIEWER, Role.ADMIN) is Permission.YES:
+        if reader.is_reviewer:
             written += await self.database.read(reviews.notes, check.ref)
-            row = [] if user in check.requesters else [photos.show_button(check.ref)]
         read = [
             (receipt, self.smile_id.read_message(receipt.body))
             for receipt in await self.database.read(receipts.of_check, check.ref)
@@ -195,8 +195,24 @@ class CheckDetails(Process):
             photo_links=links,
             compared=_compared(check, authorities),
             reviewers=review.decisions_and_notes(written),
-            row=row,
+            jobs=[private.JobIds(job_id=one.job_id, smile_job_id=one.smile_job_id) for one in made],
+            row=await self._row(check, reader),
         )
+
+    async def _reader(self, user: str) -> review_actions.Reader:
+        reviewer, admin = await asyncio.gather(
+            self.access.has(user, Role.REVIEWER, Role.ADMIN), self.access.has(user, Role.ADMIN)
+        )
+        yes = Permission.YES
+        return review_actions.Reader(user=user, is_reviewer=reviewer is yes, is_admin=admin is yes)
+
+    async def _row(self, check: Check, reader: review_actions.Reader) -> list[Block]:
+        """What this person may press here; each click is checked again."""
+        opened = await self.database.read(reviews.find, check.ref)
+        row = review_actions.in_details(check, opened, reader)
+        if reader.is_reviewer and reader.user not in check.requesters:
+            row.append(photos.show_button(check.ref))
+        return row
 
 
 def _read(tx: Transaction, ref: str, *, sealed: bool) -> _Read:

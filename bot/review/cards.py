@@ -1,17 +1,19 @@
 """Builds the posts for reviewers: cards, calls below them, and direct messages to subscribers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.check.check import Check
+from bot.domain.check.references import parse_reference
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import CheckLinks, Message, Post, PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.review.requests import ReviewRequest
 from bot.domain.review.review import (
+    DECIDABLE,
     FOR_REVIEWERS,
     Agreement,
     Audience,
@@ -24,12 +26,14 @@ from bot.domain.review.review import (
     waiting_since,
     waits_for_smile_id,
 )
-from bot.errors import SlackNotSent
+from bot.errors import Refusal, Refused, SlackNotSent
 from bot.outbox.builders import Builders
 from bot.outbox.links import PATIENT_SECONDS, Links
-from bot.slack.blocks import reasons, review, review_calls, words
+from bot.review import eligibility
+from bot.slack.blocks import reasons, review, review_calls, review_next, words
+from bot.slack.blocks.kit import View
 from bot.slack.blocks.text import person
-from storage import checks, outbox, receipts, review_requests, reviews
+from storage import attempts, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction
 
 
@@ -47,6 +51,8 @@ class _Facts:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ReviewCards(Process):
+    """Builds the cards, what follows below them, and what one reviewer is shown of them."""
+
     links: Links
     read: Callable[[Receipt], ResultMeaning]
     """Interprets a stored message of Smile ID's."""
@@ -84,11 +90,70 @@ class ReviewCards(Process):
             facts.entry,
             facts.review,
             round_=_round(post, facts.check),
-            title=_title(post, facts),
+            title=_title(post.payload, facts),
             link=await self.links.thread(facts.check),
             reading=facts.reading,
             mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
             requests=reasons.lines(facts.requests),
+        )
+
+    async def card(self, user: str, typed: str) -> Message:
+        """The card of one check for a reviewer, wherever they ask for it. Raises Refused."""
+        await eligibility.require_reviewer(self.access, user)
+        ref = parse_reference(typed) or typed
+        facts = await self.database.read(self._facts_of, ref)
+        if facts is None:
+            raise Refused(Refusal.REVIEW_UNKNOWN_REF, ref=ref)
+        return review.card(
+            facts.check,
+            facts.entry,
+            facts.review,
+            round_=facts.check.round,
+            title=_title({}, facts),
+            link=await self.links.thread(facts.check),
+            reading=facts.reading,
+            requests=reasons.lines(facts.requests),
+        )
+
+    async def next(self, user: str, *, told: str, skipped: Sequence[str] = ()) -> View:
+        """The modal after a decision: `told` says what was done, and below it is the next check for this person.
+
+        Holds no more than a card does, so that looking at it is no look at anybody's data.
+        """
+        facts = await self.database.read(self._next, user, skipped)
+        if facts is None or facts.review is None:
+            return review_next.nothing_left(told, skipped=len(skipped))
+        return review_next.next_check(
+            facts.check,
+            facts.entry,
+            facts.review,
+            told=told,
+            title=_title({}, facts),
+            link=await self.links.thread(facts.check),
+            reading=facts.reading,
+            requests=reasons.lines(facts.requests),
+            viewer=user,
+            skipped=skipped,
+        )
+
+    def _next(self, tx: Transaction, user: str, skipped: Sequence[str]) -> _Facts | None:
+        found = reviews.next_for(tx, user, states=DECIDABLE, but=skipped)
+        return self._facts_of(tx, found.ref) if found is not None else None
+
+    def _facts_of(self, tx: Transaction, ref: str) -> _Facts | None:
+        """As the newest card of its round has them; without one, by what Smile ID said last."""
+        check = checks.find(tx, ref)
+        if check is None:
+            return None
+        told = [card.receipt for card in outbox.cards(tx, ref, check.round) if card.receipt]
+        receipt = receipts.find(tx, told[-1]) if told else _last_word(tx, check)
+        return _Facts(
+            check=check,
+            entry=self.id_types.find(check.country, check.id_type),
+            review=reviews.find(tx, ref),
+            reading=self.read(receipt) if receipt is not None else None,
+            requests=review_requests.of_check(tx, ref, check.round),
+            is_below_a_card=False,
         )
 
     async def _personal(self, post: Post) -> Message | None:
@@ -96,7 +161,7 @@ class ReviewCards(Process):
         facts, choice = await self.database.read(self._facts, post), Subscription(post.payload["choice"])
         if facts is None or (choice in FOR_REVIEWERS and not await self._can_act(post, choice, facts.review)):
             return None
-        title = review.PERSONAL.get(choice) or _title(post, facts)
+        title = review.PERSONAL.get(choice) or _title(post.payload, facts)
         if choice is Subscription.DECISIONS:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"
         links = await self._links(post)
@@ -131,6 +196,8 @@ class ReviewCards(Process):
                 return self._second(post, facts, opened, links)
             case "handed":
                 return _handed(post, facts, opened, links)
+            case "disagreed":
+                return _disagreed(post, facts, opened)
             case what:
                 return self._reminder(post, facts, opened, ReminderCause(what), links)
 
@@ -188,6 +255,13 @@ def _handed(post: Post, facts: _Facts, opened: Review, links: CheckLinks) -> Mes
     )
 
 
+def _disagreed(post: Post, facts: _Facts, opened: Review) -> Message | None:
+    objection = opened.objection
+    if objection is None or objection.by != post.payload["by"]:
+        return None
+    return review.disagreement(facts.check, facts.entry, objection)
+
+
 def _round(post: Post, check: Check) -> int:
     return int(post.payload.get("round", check.round))
 
@@ -197,6 +271,12 @@ def _calls(post: Post) -> bool:
     return post.destination[0] in "CG" and post.payload.get("tell") != "again"
 
 
-def _title(post: Post, facts: _Facts) -> str:
-    tell = "differs" if post.payload.get("agreement") == Agreement.CONTRADICTS else post.payload.get("tell", "")
+def _title(payload: Mapping[str, str], facts: _Facts) -> str:
+    tell = "differs" if payload.get("agreement") == Agreement.CONTRADICTS else payload.get("tell", "")
     return words.notice_title(tell, facts.reading.why if facts.reading else None)
+
+
+def _last_word(tx: Transaction, check: Check) -> Receipt | None:
+    attempt = attempts.latest(tx, check.ref)
+    said = receipts.of_job(tx, attempt.job_id) if attempt is not None else []
+    return next((receipt for receipt in reversed(said) if receipt.code == check.verdict), said[-1] if said else None)

@@ -1,4 +1,4 @@
-"""Clicks of reviewers: claim, decide, agree, hand on, note; and four eyes on all of it."""
+"""Clicks of reviewers: claim, decide, agree, reassign, note; and four eyes on all of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,6 @@ import structlog
 from bot.access.permissions import Permission
 from bot.access.process import Process
 from bot.domain.check.check import Check
-from bot.domain.check.references import parse_reference
 from bot.domain.id_types.id_types import IDType
 from bot.domain.review.review import (
     Decision,
@@ -36,14 +35,20 @@ class _Click:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What the form of a decision is built from."""
+
+    check: Check
+    entry: IDType | None
+    overrides: bool
+    """Whether this person may decide it only as an admin: they asked for it."""
+    claimed_at: datetime | None
+    """When this very click claimed it; None for what was theirs before."""
+
+
 class ReviewDecisions(Process):
     """Every public method is a click. Raises Refused where it may not be, also for people who are no reviewers."""
-
-    async def find(self, user: str, typed: str) -> tuple[Check, IDType | None, Review | None]:
-        """The data of one check's card, for a reviewer."""
-        await eligibility.require_reviewer(self.access, user)
-        check, review = await self.database.read(_find, parse_reference(typed) or typed)
-        return check, self._entry(check), review
 
     async def claim(self, user: str, ref: str, *, reopens: bool = False) -> None:
         """Take it; `reopens` a closed review first."""
@@ -61,15 +66,18 @@ class ReviewDecisions(Process):
         await self.database.write(commit)
         log.info("review.released", ref=ref)
 
-    async def may_hand_on(self, user: str, ref: str) -> Check:
-        """The check that this person may give to another."""
+    async def may_hand_on(self, user: str, ref: str) -> tuple[Check, list[str] | None]:
+        """The check that this person may give to another, and to whom; None where anybody may be a reviewer."""
         click = await self._click(user, ref)
 
-        def read(tx: Transaction) -> Check:
-            _claimer(tx, click)
-            return checks.get(tx, ref)
+        def read(tx: Transaction) -> tuple[Check, str]:
+            return checks.get(tx, ref), _claimer(tx, click)
 
-        return await self.database.read(read)
+        check, claimer = await self.database.read(read)
+        eligible = await eligibility.candidates(self.access, {claimer, *check.requesters})
+        if eligible == []:
+            raise Refused(Refusal.HAND_TO_NOBODY, ref=ref)
+        return check, eligible
 
     async def hand_on(self, user: str, ref: str, to: str) -> None:
         """Give it to another reviewer, who is notified."""
@@ -85,11 +93,40 @@ class ReviewDecisions(Process):
         await self.database.write(commit)
         log.info("review.handed_on", ref=ref)
 
-    async def to_decide(self, user: str, ref: str) -> tuple[Check, IDType | None, bool]:
-        """The check that this person may decide now, and whether only as an admin."""
+    async def start(self, user: str, ref: str) -> Started:
+        """Claim the check for this person unless it is theirs already, so that its form may open.
+
+        Of two who click at once one has it, and the other hears who. A claim whose form did not open is taken back by
+        `let_go`; killed in between, the claim stands on the card, and the same button opens the form for its claimer.
+        """
         click = await self._click(user, ref)
-        check = await self.database.read(_to_decide, click, may_override=click.is_admin)
-        return check, self._entry(check), user in check.requesters
+        await self._free_if_left(ref)
+
+        def commit(tx: Transaction) -> tuple[Check, datetime | None]:
+            check, review = _to_decide(tx, click, may_override=click.is_admin)
+            is_new = review.claimed_by is None and transitions.claim(tx, ref, by=user, now=click.now)
+            return check, click.now if is_new else None
+
+        check, claimed_at = await self.database.write(commit)
+        if claimed_at is not None:
+            log.info("review.claimed", ref=ref)
+        return Started(check=check, entry=self._entry(check), overrides=user in check.requesters, claimed_at=claimed_at)
+
+    async def let_go(self, user: str, ref: str, claimed_at: str) -> None:
+        """Undo a claim of `start` whose form did not open, or was cancelled; one that was made otherwise stays."""
+
+        def commit(tx: Transaction, now: datetime) -> bool:
+            review = reviews.find(tx, ref)
+            # Meanwhile it may have been reassigned, claimed on purpose, proposed or decided.
+            if review is None or review.claimed_at is None or review.claimed_at.isoformat() != claimed_at:
+                return False
+            if review.claimed_by != user or review.proposal is not None or review.state is not ReviewState.OPEN:
+                return False
+            transitions.release(tx, ref, by=user, before=user, now=now)
+            return True
+
+        if await self.database.write(commit, self.now()):
+            log.info("review.released", ref=ref)
 
     async def decide(
         self,
@@ -106,16 +143,19 @@ class ReviewDecisions(Process):
         """Store a decision; False when it waits for a second person first.
 
         `seen` is the check's version when the form was opened: later changes must be read first. The same form sent
-        twice decides once.
+        twice decides once. Where nobody has it any more, it is claimed again.
         """
         click = await self._click(user, ref)
+        await self._free_if_left(ref)
 
         def commit(tx: Transaction) -> bool:
             if not slack_requests.take(tx, f"decide:{form_id}", now=click.now):
-                return True
-            check = _to_decide(tx, click, may_override=click.is_admin and overrides)
+                return _stands(tx, ref, user)
+            check, _review = _to_decide(tx, click, may_override=click.is_admin and overrides)
             if check.version_token != seen:
                 raise Refused(Refusal.REVIEW_CHANGED, ref=ref, status=check)
+            # An admin, or a cancelled form in another window, may have let it go while this form was open.
+            transitions.claim(tx, ref, by=user, now=click.now)
             proposal = Proposal(
                 decision=decision,
                 reason=reason,
@@ -151,18 +191,25 @@ class ReviewDecisions(Process):
         await self.database.write(commit, self.now())
         log.info("review.decided", ref=ref)
 
-    async def disagree(self, user: str, ref: str, proposed_at: str) -> None:
-        """The second person disagrees, or the proposer changes their mind."""
+    async def to_disagree(self, user: str, ref: str, proposed_at: str) -> tuple[Check, IDType | None, Proposal]:
+        """The proposal that this person may disagree with, or take back."""
         await eligibility.require_reviewer(self.access, user)
+        check, proposal = await self.database.read(_to_disagree, ref, user, proposed_at)
+        return check, self._entry(check), proposal
 
-        def commit(tx: Transaction, now: datetime) -> None:
-            proposal = _proposal(tx, ref, None, proposed_at)
-            if user in checks.get(tx, ref).requesters and user != proposal.by:
-                raise Refused(Refusal.FOUR_EYES, ref=ref)
-            transitions.disagree(tx, ref, by=user, now=now)
+    async def disagree(self, user: str, ref: str, proposed_at: str, *, own_words: str) -> bool:
+        """The second person disagrees and says why, or the proposer changes their mind: whether it was the proposer."""
+        await eligibility.require_reviewer(self.access, user)
+        channel = self.settings.review_channel
 
-        await self.database.write(commit, self.now())
+        def commit(tx: Transaction, now: datetime) -> bool:
+            _check, proposal = _to_disagree(tx, ref, user, proposed_at)
+            transitions.disagree(tx, ref, proposal, by=user, words=own_words, channel=channel, now=now)
+            return proposal.by == user
+
+        is_own = await self.database.write(commit, self.now())
         log.info("review.disagreed", ref=ref)
+        return is_own
 
     async def to_note(self, user: str, ref: str) -> Check:
         """The check that this person may write a note about."""
@@ -187,11 +234,20 @@ class ReviewDecisions(Process):
 
             def commit(tx: Transaction) -> None:
                 # The proposal may have been withdrawn or replaced meanwhile: only the one that was read is void.
-                _proposal(tx, ref, None, proposed_at)
-                transitions.disagree(tx, ref, by=BOT, now=self.now())
+                current = _proposal(tx, ref, None, proposed_at)
+                transitions.disagree(tx, ref, current, by=BOT, words="", channel=None, now=self.now())
 
             await self.database.write(commit)
         permission.require(Refused(Refusal.PROPOSER_LEFT, person=proposal.by, ref=ref))
+
+    async def _free_if_left(self, ref: str) -> None:
+        """Release a claim of somebody who may not have it any more, without waiting for the next reminder."""
+        check, review = await self.database.read(_find, ref)
+        claimer = review.claimed_by if review is not None else None
+        if claimer is None or (review is not None and review.proposal is not None):
+            return
+        if await eligibility.may_have(self.access, claimer, asked=claimer in check.requesters) is Permission.NO:
+            await self.database.write(transitions.release, ref, by=BOT, before=claimer, now=self.now())
 
     def _entry(self, check: Check) -> IDType | None:
         return self.id_types.find(check.country, check.id_type)
@@ -234,7 +290,8 @@ def _claimer(tx: Transaction, click: _Click) -> str:
     return review.claimed_by
 
 
-def _to_decide(tx: Transaction, click: _Click, *, may_override: bool) -> Check:
+def _to_decide(tx: Transaction, click: _Click, *, may_override: bool) -> tuple[Check, Review]:
+    """What this person may decide: theirs, or nobody's."""
     ref, user = click.ref, click.user
     check, review = _find(tx, ref)
     if user in check.requesters and not may_override:
@@ -245,11 +302,23 @@ def _to_decide(tx: Transaction, click: _Click, *, may_override: bool) -> Check:
         raise Refused(Refusal.REVIEW_CLOSED, ref=ref, status=check)
     if review.proposal is not None:
         raise Refused(Refusal.PROPOSED, ref=ref, person=review.proposal.by)
-    if review.claimed_by is None:
-        raise Refused(Refusal.NOT_CLAIMED, ref=ref)
-    if review.claimed_by != user:
+    if review.claimed_by not in (None, user):
         raise Refused(Refusal.CLAIMED_BY, ref=ref, person=review.claimed_by)
-    return check
+    return check, review
+
+
+def _stands(tx: Transaction, ref: str, user: str) -> bool:
+    """For a form that was sent twice: whether its decision stands, or waits for a second person."""
+    review = reviews.find(tx, ref)
+    return review is None or review.proposal is None or review.proposal.by != user
+
+
+def _to_disagree(tx: Transaction, ref: str, user: str, proposed_at: str) -> tuple[Check, Proposal]:
+    proposal = _proposal(tx, ref, None, proposed_at)
+    check = checks.get(tx, ref)
+    if user in check.requesters and user != proposal.by:
+        raise Refused(Refusal.FOUR_EYES, ref=ref)
+    return check, proposal
 
 
 def _proposal(tx: Transaction, ref: str, user: str | None, proposed_at: str) -> Proposal:

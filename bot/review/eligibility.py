@@ -1,6 +1,8 @@
 """Who may review: checked at every click, since roles change and cards stay."""
 
-from bot.access.permissions import Access, Permission, Role
+import asyncio
+
+from bot.access.permissions import EVERYBODY, Access, Permission, Role
 from bot.errors import Refusal, Refused
 
 
@@ -28,3 +30,14 @@ def others(access: Access, but: set[str]) -> list[str]:
         if found := [one for one in access.people(role) if one not in but]:
             return found
     return []
+
+
+async def candidates(access: Access, but: set[str]) -> list[str] | None:
+    """Everybody but these who may review; None where a setting lets any member, so that nobody can list them."""
+    if EVERYBODY in (*access.settings.reviewers, *access.settings.admins):
+        return None
+    known = [
+        user for user in dict.fromkeys((*access.people(Role.REVIEWER), *access.people(Role.ADMIN))) if user not in but
+    ]
+    may = await asyncio.gather(*(is_reviewer(access, user) for user in known))
+    return [user for user, permission in zip(known, may, strict=True) if permission is Permission.YES]

@@ -206,10 +206,18 @@ def propose(tx: Transaction, ref: str, proposal: Proposal, *, channel: str | Non
     refresh.check_changed(tx, ref, now=now)
 
 
-def disagree(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
-    """The proposal is withdrawn, the claim stays."""
+def disagree(
+    tx: Transaction, ref: str, proposal: Proposal, *, by: str, words: str, channel: str | None, now: datetime
+) -> None:
+    """The proposal is withdrawn, the claim stays; who proposed it hears why, unless they take it back themselves."""
+    round_ = checks.get(tx, ref).round
     reviews.withdraw_proposal(tx, ref, now=now)
     audit.record(tx, at=now, actor=by, act="review.disagreed", ref=ref)
+    if words:
+        reviews.add_objection(tx, ref, round_, proposal, author=by, words=words, now=now)
+        if by != proposal.by:
+            payload = {"by": by}
+            _call_below(tx, ref, what="disagreed", whom=[proposal.by], channel=channel, now=now, payload=payload)
     refresh.check_changed(tx, ref, now=now)
 
 

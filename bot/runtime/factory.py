@@ -157,6 +157,7 @@ class Bot:
     home: HomeTab
     review: ReviewDecisions
     review_requests: ReviewRequests
+    cards: ReviewCards
     reminders: Reminders
     subscriptions: Subscriptions
     summary: Summaries
@@ -308,7 +309,10 @@ async def build(
         smile_id=smile_id, announcements=Announcements(access=access, settings=settings), settings=settings, rng=rng
     )
     poller = StatusPoller(**process, smile_id=smile_id, settlement=settlement)
-    home = HomeTab(**process, slack=slack, links=links, steady=steady)
+    home, cards = (
+        HomeTab(**process, slack=slack, links=links, steady=steady),
+        ReviewCards(**process, links=links, read=lambda receipt: smile_id.read_message(receipt.body).reading),
+    )
 
     def read(receipt: Receipt) -> ResultMeaning:
         return smile_id.read_message(receipt.body).reading
@@ -318,7 +322,7 @@ async def build(
         slack=slack,
         builders={
             **ThreadPosts(**process, read=read).builders(),
-            **ReviewCards(**process, links=links, read=read).builders(),
+            **cards.builders(),
             **SummaryPosts(**process, slack=slack, links=links).builders(),
             **ExportPosts(**process, slack=slack).builders(),
             PostKind.ANSWER: answer_delivery.build,
@@ -388,6 +392,7 @@ async def build(
         home=home,
         review=ReviewDecisions(**process),
         review_requests=ReviewRequests(**process),
+        cards=cards,
         reminders=Reminders(**process, slack=slack),
         subscriptions=Subscriptions(**process),
         summary=Summaries(**process, links=links, with_charts=chart.can_draw()),

@@ -87,6 +87,18 @@ class ReviewDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """Why a proposal was withdrawn: a second person disagreed, or who proposed it took it back."""
+
+    decision: Decision
+    """What had been proposed."""
+    proposer: str
+    by: str
+    at: datetime
+    words: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """The review of one round of a check, and its progress."""
 
@@ -106,6 +118,8 @@ class Review:
     notes: int
     is_by_hand: bool = False
     """Nothing called reviewers: somebody reopened it."""
+    objection: Objection | None = None
+    """The latest word against a proposal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +182,9 @@ def may_be_claimed(state: State) -> bool:
 def may_be_decided(state: State) -> bool:
     """Whether Smile ID has said anything that a person could decide on."""
     return may_be_claimed(state) and state is not State.PROCESSING
+
+
+DECIDABLE = frozenset(state for state in State if may_be_decided(state))
 
 
 def runs_again(state: State, decision: Decision | None) -> bool:

@@ -136,7 +136,8 @@ class History:
                 for key, ending in step.endings.items():
                     await self._until_told(self._roots[key], ending)
             case Claim():
-                await self._click_card(step.by, step.key, ids.REVIEW_CLAIM)
+                claim = f"{ids.REVIEW_CLAIM}|{self._reference(step.key)}"
+                await self._click_card(step.by, step.key, ids.REVIEW_MORE, claim)
                 await self._until(lambda: "Claimed by" in self._plain(self._card(step.key)), "the claim was not shown")
             case Decide():
                 await self._decide(step)
@@ -267,12 +268,12 @@ class History:
         words = self._plain(self._roots[key]).split()
         return next(word for word in words if word.startswith("K-"))
 
-    async def _click_card(self, by: str, key: str, action_id: str) -> None:
+    async def _click_card(self, by: str, key: str, action_id: str, value: str | None = None) -> None:
         reference = self._reference(key)
         await self._until(
             lambda: any(reference in self._plain(m) for m in self._slack.messages(REVIEWS)), "no card was posted"
         )
-        reply = await self._person(by).click(self._card(key), action_id)
+        reply = await self._person(by).click(self._card(key), action_id, value=value)
         if not reply.ok:
             raise DemoFailed(f"history stopped: the click was not answered: {reply.error}")
 
@@ -281,8 +282,10 @@ class History:
         modal = await self._person(step.by).modal()
         await modal.choose(ids.REASON, step.reason)
         submission = await modal.submit()
-        if not submission.closed:
+        if submission.updated is None:
             raise DemoFailed(f"history stopped: the decision was refused: {submission.errors or submission}")
+        # What waits next is for another day.
+        await modal.close()
         by = f"by @{self._slack.users[step.by].name}"
         root = self._roots[step.key]
         await self._until(lambda: any(by in self._plain(m) for m in self._replies(root)), "the decision was not told")

@@ -185,7 +185,17 @@ def _wrapped(inside: str, tags: Sequence[str]) -> str:
 
 # What contains blocks
 
-_MODAL_KEYS = {"type", "callback_id", "private_metadata", "title", "submit", "close", "blocks", "clear_on_close"}
+_MODAL_KEYS = {
+    "type",
+    "callback_id",
+    "private_metadata",
+    "title",
+    "submit",
+    "close",
+    "blocks",
+    "clear_on_close",
+    "notify_on_close",
+}
 _HOME_KEYS = {"type", "callback_id", "private_metadata", "external_id", "blocks"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.reporting.figures import Rate, Report
 from bot.domain.review.review import Review
-from bot.slack.blocks import find, ids, kit, review
+from bot.slack.blocks import find, ids, kit, review_actions
 from bot.slack.blocks.find import CheckRow
 from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.status import subject, verdict_name
@@ -89,7 +89,7 @@ def _queue(queue: ReviewQueue) -> list[Block]:
             f"*{link_to(check.ref, one.row.link)}* · {subject(check, one.row.entry)} — {verdict_name(check)}\n"
             f"{waiting} · asked by {person(check.requester)} · {_who(one.review)}"
         )
-        blocks += [kit.section(line), kit.actions(*review.buttons(check, one.review, viewer=queue.viewer))]
+        blocks += [kit.section(line), kit.actions(*review_actions.buttons(check, one.review, viewer=queue.viewer))]
     if queue.more:
         blocks.append(kit.small(f"and {queue.more} more, which come up as these are done"))
     return blocks

@@ -165,6 +165,13 @@ def radio(options: Iterable[tuple[str, str]], *, action_id: str = ids.VALUE, cho
     return element | ({"initial_option": initial} if initial else {})
 
 
+def radio_of_people(users: Sequence[str]) -> Block:
+    """One of these people; alone among the menus, radio buttons show mentions as names."""
+    offered = [{"text": mrkdwn(f"<@{user}>"), "value": user} for user in users]
+    assert 1 <= len(offered) <= RADIO, f"{len(offered)} people"
+    return {"type": "radio_buttons", "action_id": ids.VALUE, "options": offered}
+
+
 def text_input(max_length: int, *, value: str = "", multiline: bool = False) -> Block:
     return (
         {"type": "plain_text_input", "action_id": ids.VALUE, "max_length": max_length}

@@ -24,6 +24,9 @@ _MESSAGES = 15
 _HELD = 300
 _FIELD = 2_000
 """Slack takes less in a field of a section than in its text."""
+_JOBS = 5
+"""The newest; a check that was run again has one for each attempt."""
+_JOB = 100
 _PHOTOS = 12
 """A selfie, an ID card, eight liveness images, and some that we do not know of."""
 _SAFE_LINK = re.compile(r"<https?://[^\s<>|]+\|[^<>|]+>")
@@ -59,6 +62,14 @@ class MessageDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobIds:
+    """What a job is called here and at Smile ID, which names its jobs itself once it knows of them."""
+
+    job_id: str
+    smile_job_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedField:
     """What was entered and what the authority holds, both as written."""
 
@@ -77,6 +88,7 @@ def details(
     photo_links: Mapping[str, str] | None,
     compared: Sequence[ComparedField] = (),
     reviewers: Sequence[Block] = (),
+    jobs: Sequence[JobIds] = (),
     row: Sequence[Block] = (),
 ) -> View:
     """Everything we hold of a check. `photo_links` None: still being fetched; empty: none available.
@@ -98,6 +110,7 @@ def details(
         ),
         *([kit.actions(*row)] if row else []),
         *_side_by_side(compared),
+        *_jobs(jobs),
         kit.divider(),
     ]
     shown = messages[-_MESSAGES:]
@@ -123,6 +136,15 @@ def _side_by_side(compared: Sequence[ComparedField]) -> list[Block]:
             kit.plain(f"{one.name} in the authority's record: {words.RECORD_MATCHES[one.word]}\n{recorded}", _FIELD),
         ]
     return [{"type": "section", "fields": fields}] if fields else []
+
+
+def _jobs(jobs: Sequence[JobIds]) -> list[Block]:
+    """In plain_text, to be copied into the search of Smile ID's portal."""
+    lines = []
+    for one in jobs[-_JOBS:]:
+        theirs = quoted(one.smile_job_id, _JOB) if one.smile_job_id else "none yet"
+        lines.append(f"Our job id: {quoted(one.job_id, _JOB)} · Smile ID's job id: {theirs}")
+    return [kit.small("\n".join(lines))] if lines else []
 
 
 def _number(check: Check) -> str:

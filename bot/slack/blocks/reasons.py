@@ -6,7 +6,7 @@ from bot.domain.check.check import Check
 from bot.domain.review.requests import REQUEST_REASONS, RequestKind, ReviewRequest
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.kit import Block, View
-from bot.slack.blocks.review import MAX_WORDS, NEEDS_WORDS, needs_words
+from bot.slack.blocks.review_forms import MAX_WORDS, NEEDS_WORDS, needs_words
 from bot.slack.blocks.status import status_name
 from bot.slack.blocks.text import foreign, person, quoted, sentence, when
 

@@ -81,7 +81,6 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.FOUR_EYES: "You asked for {ref} yourself, so somebody else must decide it.",
     Refusal.OWN_PHOTOS: "You asked for {ref} yourself, so only other reviewers can open its photos here.",
     Refusal.CLAIMED_BY: "{person} has claimed {ref}. They can reassign it to you or unclaim it.",
-    Refusal.NOT_CLAIMED: "Claim {ref} first, so that everybody sees that you are on it.",
     Refusal.CLAIM_NOT_YOURS: "You can't reassign {ref}: {person} has claimed it.",
     Refusal.NOBODY_CLAIMED: "Nobody has claimed {ref} any more.",
     Refusal.NOTHING_TO_DECIDE: "There is nothing to decide about {ref} now: {status}.",
@@ -98,6 +97,7 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.OWN_PROPOSAL: "You proposed this decision: somebody else must agree.",
     Refusal.HAND_TO_REQUESTER: "This person asked for the check and may not decide it.",
     Refusal.HAND_TO_NO_REVIEWER: "This person is not a reviewer.",
+    Refusal.HAND_TO_NOBODY: "There is no other reviewer for {ref}. To give it back, use Unclaim.",
     Refusal.NO_NOTICES: "No notifications available for your role.",
     Refusal.SUMMARY_NOT_A_MANAGER: ("The figures are for managers and admins. Ask {admin} to add you to the managers."),
     Refusal.SUMMARY_NOT_HERE: (

@@ -3,7 +3,7 @@
 Built at delivery from what is stored; each message reports one event.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -197,6 +197,27 @@ def checklist(reading: ResultMeaning, *, liveness_images: int | None) -> list[st
     return shown if len(shown) <= _LINES else [*shown[:_LINES], f"and {len(shown) - _LINES} more"]
 
 
+def open_actions(reading: ResultMeaning, *, liveness_images: int | None, but: Collection[str] = ()) -> list[str]:
+    """The lines of `checklist` that are not plainly passed, without the Actions that are told elsewhere."""
+    if len(reading.actions) > _LINES:
+        return [line for line in checklist(reading, liveness_images=liveness_images) if not line.startswith("✓")]
+    kept = {action: value for action, value in reading.actions.items() if action not in but}
+    lines = checklist(replace(reading, actions=kept), liveness_images=liveness_images)
+    return [line for line in lines if not line.startswith("✓")]
+
+
+def confidence(value: str) -> str:
+    """As a person reads it: Smile ID writes one and the same value as 97, 97.0 or 97.000000 (of 100)."""
+    try:
+        number = float(value)
+    except ValueError:
+        return quoted(value, 20)
+    if not 1 <= number <= 100:
+        # What is outside of that range, nobody has documented: as it is.
+        return quoted(value, 20)
+    return f"{number:.2f}".rstrip("0").rstrip(".") + " %"
+
+
 def _line(action: str, value: str, reading: ResultMeaning, liveness_images: int | None) -> str:
     """One Action; empty where it does not apply."""
     if action == "Liveness_Check" and liveness_images == 0 and value not in words.BAD:
@@ -296,7 +317,7 @@ def smile_id_quote(reading: ResultMeaning) -> str:
     if text := quoted(reading.text, _QUOTE):
         shown += f" “{text}”"
     if reading.confidence:
-        shown += f" · confidence {quoted(reading.confidence, 20)}"
+        shown += f" · confidence {confidence(reading.confidence)}"
     return shown
 
 

@@ -1,58 +1,63 @@
-"""What reviewers see: the card of a check that needs review, the forms to decide, messages below the card.
+"""What reviewers see: the card of a check that needs review, messages below it, what they wrote in the Details.
 
 The card holds only what is needed to decide; *Details* shows everything else to those who may see it.
 """
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain.check.check import Check
-from bot.domain.check.states import FINAL, State
+from bot.domain.check.states import FINAL, ReviewReason, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
-from bot.domain.results.codes import ResultMeaning
+from bot.domain.results.codes import ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import (
-    FOR_REVIEWERS,
-    OTHER,
-    REASONS,
-    Decision,
     Note,
+    Objection,
     Review,
     ReviewDecision,
     ReviewState,
     Subscription,
-    may_be_decided,
 )
-from bot.slack.blocks import ids, kit, words
-from bot.slack.blocks.kit import Block, Style, View
-from bot.slack.blocks.results import checklist
-from bot.slack.blocks.status import against, record_line, smile_id_says, status_name, subject, verdict_name
+from bot.slack.blocks import kit, words
+from bot.slack.blocks.kit import Block
+from bot.slack.blocks.results import confidence, open_actions
+from bot.slack.blocks.review_actions import buttons
+from bot.slack.blocks.review_forms import MAX_WORDS
+from bot.slack.blocks.status import (
+    against,
+    record_line,
+    record_title,
+    smile_id_says,
+    subject,
+    verdict_name,
+)
 from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, when
 from bot.slack.blocks.thread import why_decided
 
-MAX_WORDS = 500
 _BEFORE_A_RESULT = frozenset({State.REQUESTED, State.SUBMITTING, State.CANCELLED})
 _ENTRIES = 12
 """Decisions and notes in the Details; Slack takes 100 blocks in a view, and Smile ID's messages want most of them."""
 
 NO_REF = "Add the reference of a check, for example `/kyc review K-7F3K2Q`."
-NEEDS_WORDS = "Say in your own words why."
-EXPIRED = "The form timed out. Try again."
-SECOND_NEEDED = "This decision takes two people. It stands on the card as a proposal until a second reviewer agrees."
 
-_DECIDE: Mapping[Decision, str] = {
-    Decision.APPROVED: "Approve",
-    Decision.REJECTED: "Reject",
-    Decision.NEW_PHOTOS: "Ask for new photos",
-}
 PERSONAL: Mapping[Subscription, str] = {Subscription.SECOND: "A decision needs a second person"}
-_CHOICES: Mapping[Subscription, str] = {
-    Subscription.RESULTS: "A final result of a check I asked for",
-    Subscription.DECISIONS: "A reviewer's decision about a check I asked for",
-    Subscription.NEWS: "Anything before that, which is not final",
-    Subscription.CARDS: "A check that needs eyes",
-    Subscription.SECOND: "A decision that needs a second person",
+_TITLES: Mapping[ReviewReason, frozenset[str]] = {
+    ReviewReason.SMILE_ID: frozenset(
+        words.STORIES[why].name
+        for why in (ResultStory.PROVISIONAL, ResultStory.SUSPECTED_SPOOF, ResultStory.INCONCLUSIVE)
+    ),
+    ReviewReason.UNCONFIRMED: frozenset({words.APPROVAL_UNCONFIRMED.name}),
+    ReviewReason.UNKNOWN_CODE: frozenset({words.STORIES[ResultStory.UNKNOWN_CODE].name}),
+    ReviewReason.CONTRADICTION: frozenset({words.CONTRADICTION.name, words.DIFFERS.name}),
+    ReviewReason.ID_UNVERIFIED: frozenset({words.STORIES[ResultStory.ID_UNVERIFIED].name}),
+    ReviewReason.SECOND_FINAL: frozenset({words.SECOND_FINAL.name}),
+}
+"""The titles of cards that say why themselves there is no result that counts."""
+_ABOUT_LIVENESS = frozenset({words.notice_title("liveness_not_proven", None)})
+_ABOUT_RECORD: Mapping[str, RecordMatch] = {
+    words.notice_title("record_differs", None): RecordMatch.DIFFERS,
+    words.notice_title("record_partly", None): RecordMatch.PARTLY,
 }
 
 
@@ -72,32 +77,87 @@ def card(
 
     `requests` are lines of mrkdwn: who asked reviewers to look, and why.
     """
-    head = f"{mentions} *{title}* · {subject(check, entry)} · {link_to(check.ref, link)}".strip()
     if round_ != check.round:
-        line = "The check was run again since; nobody needs to look at this any more."
+        head = _head(check, entry, title=title, link=link, mentions=mentions)
+        line = "The check was run again since. No action needed here."
         return Message(text=spoken(f"{head}. {line}"), blocks=[kit.section(head), kit.section(line)])
+    shown = facts(check, entry, review, title=title, link=link, reading=reading, mentions=mentions, requests=requests)
+    return Message(text=shown.text, blocks=[*shown.blocks, kit.actions(*buttons(check, review))])
+
+
+def facts(
+    check: Check,
+    entry: IDType | None,
+    review: Review | None,
+    *,
+    title: str,
+    link: str | None,
+    reading: ResultMeaning | None,
+    mentions: str = "",
+    requests: Sequence[str] = (),
+) -> Message:
+    """All that a card shows above its buttons: what for, what Smile ID says, what is not plainly passed, who has it."""
+    head = _head(check, entry, title=title, link=link, mentions=mentions)
     is_over = review is not None and review.state is ReviewState.SETTLED and check.state in FINAL
-    failed = []
-    if reading and not is_over:
-        lines = checklist(reading, liveness_images=check.liveness_images)
-        failed = [line for line in lines if line[:1] in "✗…"]
-    if is_over and check.record.outcome is RecordMatch.DIFFERS:
-        failed.append(record_line(check))
-    elif not is_over and check.state not in _BEFORE_A_RESULT:
-        failed += [record_line(check), *([] if check.liveness_images else [f"• {words.NO_LIVENESS_IMAGES}"])]
+    says, lines = (
+        _smile_id(check, title, reading, is_over=is_over),
+        _open_points(check, title, reading, is_over=is_over),
+    )
     asked = f"Asked by {person(check.requester)} {when(check.asked_at)} ({when(check.asked_at, '{ago}')})"
     if review is not None and review.notes:
-        asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in the Details"
+        asked += f" · {review.notes} {'note' if review.notes == 1 else 'notes'}, in Details"
     stage = _stage(check, review)
-    blocks = [kit.section(head), *([kit.section("\n".join(requests))] if requests else [])]
-    blocks.append(kit.section(smile_id_says(check)))
-    if failed:
-        blocks.append(kit.small("\n".join(failed)))
+    blocks = [kit.section(head), *([kit.section("\n".join(requests))] if requests else []), kit.section(says)]
+    if lines:
+        blocks.append(kit.small("\n".join(lines)))
     blocks += [kit.small_mrkdwn(asked), kit.section(stage)]
-    blocks.append(kit.actions(*buttons(check, review)))
-    heard = f"{foreign('; '.join(failed), 900)}. " if failed else ""
-    said = " ".join((f"{head}.", *requests, f"{smile_id_says(check)}."))
+    heard = f"{foreign('; '.join(lines), 900)}. " if lines else ""
+    said = " ".join((f"{head}.", *requests, f"{says}."))
     return Message(text=spoken(f"{said} {heard}{asked}. {stage}"), blocks=blocks)
+
+
+def _head(check: Check, entry: IDType | None, *, title: str, link: str | None, mentions: str) -> str:
+    if _ABOUT_RECORD.get(title) is check.record.outcome:
+        title = record_title(check)
+    return f"{mentions} *{title}* · {subject(check, entry)} · {link_to(check.ref, link)}".strip()
+
+
+def _smile_id(check: Check, title: str, reading: ResultMeaning | None, *, is_over: bool) -> str:
+    """Its result; why there is none, unless the title says it; and how sure it was."""
+    says = smile_id_says(check, why=check.reason is None or title not in _TITLES[check.reason])
+    if reading is None or not reading.confidence or (is_over and reading.code != check.verdict):
+        return says
+    return f"{says} · confidence {foreign(confidence(reading.confidence))}"
+
+
+def _open_points(check: Check, title: str, reading: ResultMeaning | None, *, is_over: bool) -> list[str]:
+    """Every Action that is not plainly passed, and the comparison with the authority's record.
+
+    What the title says already is left out: the reason for the doubt stands in one place.
+    """
+    if check.state in _BEFORE_A_RESULT:
+        return []
+    lines: list[str] = []
+    if reading is not None and (not is_over or reading.code == check.verdict):
+        lines = open_actions(reading, liveness_images=check.liveness_images, but=_told_by(title, reading))
+    told = _ABOUT_RECORD.get(title)
+    record = record_line(check, but=told if told is check.record.outcome else None)
+    if is_over and not lines:
+        return [record] if record and check.record.outcome is RecordMatch.DIFFERS else []
+    if check.liveness_images == 0:
+        # Smile ID's Action proves no liveness without images; a card without a message of Smile ID's says it too.
+        lines = [line for line in lines if words.NO_LIVENESS_IMAGES not in line]
+        lines.append(f"• {words.NO_IMAGES if title in _ABOUT_LIVENESS else words.NO_LIVENESS_IMAGES}")
+    return [*lines, record] if record else lines
+
+
+def _told_by(title: str, reading: ResultMeaning) -> frozenset[str]:
+    """The Actions whose value the title says in words of its own."""
+    if title != words.STORIES[reading.why].name:
+        return frozenset()
+    return frozenset(
+        action for action, value in words.TOLD_BY_TITLE.get(reading.why, ()) if reading.actions.get(action) == value
+    )
 
 
 def _stage(check: Check, review: Review | None) -> str:
@@ -107,17 +167,29 @@ def _stage(check: Check, review: Review | None) -> str:
     if review.state is ReviewState.DECIDED and decided is not None:
         return _decided(decided)
     if review.state is ReviewState.SETTLED:
-        return f"Smile ID's final result has come: *{verdict_name(check)}*. Nothing is left to decide."
-    before = f"{_decided(decided)} Somebody must look again. " if decided is not None else ""
+        return f"Smile ID's final result: *{verdict_name(check)}*. Nothing is left to decide."
+    before = f"{_decided(decided)} A reviewer must decide again. " if decided is not None else ""
     if proposal is not None:
         return (
             f"{before}*{person(proposal.by)} proposes: {words.DECIDED[proposal.decision]}* — "
             f"{sentence(foreign(why_decided(proposal), MAX_WORDS + 100))} It would stand {against(check)}: "
             "a second reviewer must agree."
         )
+    after = _objected(review)
     if review.claimed_by is None or review.claimed_at is None:
-        return f"{before}Nobody has claimed this yet."
-    return f"{before}Claimed by {person(review.claimed_by)} {when(review.claimed_at)}."
+        return f"{before}Nobody has claimed this yet.{after}"
+    return f"{before}Claimed by {person(review.claimed_by)} {when(review.claimed_at)}.{after}"
+
+
+def _objected(review: Review) -> str:
+    """Why the last proposal was withdrawn, until another is made or the check is decided."""
+    objection = review.objection
+    if objection is None or (review.decided is not None and review.decided.at >= objection.at):
+        return ""
+    what, why = words.DECIDED[objection.decision], sentence(foreign(quoted(objection.words, MAX_WORDS), MAX_WORDS))
+    if objection.by == objection.proposer:
+        return f" {person(objection.by)} took back *{what}* — {why}"
+    return f" {person(objection.by)} disagreed with *{what}* (proposed by {person(objection.proposer)}) — {why}"
 
 
 def _decided(decided: ReviewDecision) -> str:
@@ -128,105 +200,6 @@ def _decided(decided: ReviewDecision) -> str:
     if decided.is_override:
         text += f" {person(decided.by)} asked for this check too, and decided as an admin."
     return text
-
-
-def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -> list[Block]:
-    """What can be done with a check now; whoever reads a card sees it, and rights are checked on the click.
-
-    On the `viewer`'s own Home tab they can withdraw their own proposal, not agree to it.
-    """
-    details, note = kit.details_button(check.ref), kit.check_button(ids.REVIEW_NOTE, "Note", check.ref)
-    if review is None or review.state is not ReviewState.OPEN:
-        reopen = kit.confirmed(
-            kit.check_button(ids.REVIEW_REOPEN, "Reopen", check.ref),
-            title="Reopen this check?",
-            text="You claim it. The earlier decision stands until you decide again or unclaim it.",
-            confirm="Reopen",
-            deny="Leave it",
-        )
-        return [details, reopen, note]
-    if review.proposal is not None:
-        # It names the proposal: who reads an older one must not agree to a newer.
-        value = f"{check.ref}|{review.proposal.at.isoformat()}"
-        if review.proposal.by == viewer:
-            return [kit.check_button(ids.REVIEW_DISAGREE, "Take back", check.ref, value=value), details, note]
-        agree = kit.confirmed(
-            kit.check_button(ids.REVIEW_AGREE, "Agree", check.ref, value=value),
-            title="Agree to this decision?",
-            text=f"{words.DECIDED[review.proposal.decision]}, {against(check)}. "
-            "It is told in the request's thread, with both names.",
-            confirm="Agree",
-            deny="Not yet",
-        )
-        return [agree, kit.check_button(ids.REVIEW_DISAGREE, "Disagree", check.ref, value=value), details, note]
-    if review.claimed_by is None:
-        return [kit.check_button(ids.REVIEW_CLAIM, "Claim", check.ref, style=Style.PRIMARY), details, note]
-    decide = _DECIDE.items() if may_be_decided(check.state) else ()
-    return [
-        *(kit.check_button(f"{ids.REVIEW_DECIDE}:{one.value}", text, check.ref) for one, text in decide),
-        details,
-        note,
-        kit.check_button(ids.REVIEW_HAND_ON, "Reassign", check.ref),
-        kit.check_button(ids.REVIEW_RELEASE, "Unclaim", check.ref),
-    ]
-
-
-def decide_form(check: Check, entry: IDType | None, decision: Decision, *, seen: str, may_override: bool) -> View:
-    """Reason and comment. `seen` is the check's version when the form opened; `may_override` is for its requester."""
-    reasons = [(text[:1].upper() + text[1:], key) for key, text in REASONS[decision].items()]
-    blocks = [
-        kit.section(f"*{subject(check, entry)}* · {check.ref}\n{smile_id_says(check)}\n{record_line(check)}"),
-        kit.input_field(ids.REASON, "Why", kit.select(reasons)),
-        kit.input_field(
-            ids.WORDS,
-            "In your own words",
-            kit.text_input(MAX_WORDS, multiline=True),
-            hint="Stands in the request's thread: write no names, numbers or dates of birth here.",
-            optional=True,
-        ),
-    ]
-    if may_override:
-        override = kit.option(
-            "As an admin I decide a check that I asked for myself",
-            ids.OVERRIDDEN,
-            "Everybody sees it on the card and in the thread; it is recorded.",
-        )
-        blocks.append(kit.input_field(ids.OVERRIDE, "Second-person rule", kit.checkboxes(override)))
-    return kit.modal(
-        _DECIDE[decision],
-        blocks,
-        callback_id=ids.DECIDE_FORM,
-        submit=_DECIDE[decision],
-        close="Cancel",
-        metadata=json.dumps([check.ref, decision.value, seen]),
-    )
-
-
-def hand_on_form(check: Check) -> View:
-    reviewer = kit.input_field(ids.HAND_TO, "To whom", kit.picker("users_select"))
-    return _small_form(check, ids.HAND_ON_FORM, "Reassign", reviewer)
-
-
-def note_form(check: Check) -> View:
-    hint = "Kept sealed; shown in the Details to reviewers and admins, not to who asked."
-    note = kit.input_field(ids.WORDS, "Note", kit.text_input(2 * MAX_WORDS, multiline=True), hint=hint)
-    return _small_form(check, ids.NOTE_FORM, "Note", note)
-
-
-def _small_form(check: Check, callback_id: str, title: str, content: Block) -> View:
-    blocks = [kit.section(f"{check.ref} · {status_name(check)}"), content]
-    return kit.modal(title, blocks, callback_id=callback_id, submit="Save", close="Cancel", metadata=check.ref)
-
-
-def notify_form(chosen: Collection[Subscription], *, is_reviewer: bool) -> View:
-    """Which direct messages to get: none, unless ticked."""
-    offered = [choice for choice in Subscription if is_reviewer or choice not in FOR_REVIEWERS]
-    choices = kit.checkboxes(*(kit.option(_CHOICES[choice], choice.value) for choice in offered), ticked=chosen)
-    blocks = [
-        kit.plain_section("Everything is told in the request's thread anyway. By direct message you also hear of:"),
-        kit.input_field(ids.CHOICES, "Direct messages", choices, optional=True),
-    ]
-    return kit.modal("Tell me directly", blocks, callback_id=ids.NOTIFY_FORM, submit="Save")
 
 
 def decisions_and_notes(found: Sequence[ReviewDecision | Note]) -> list[Block]:
@@ -248,5 +221,11 @@ def decisions_and_notes(found: Sequence[ReviewDecision | Note]) -> list[Block]:
     return [kit.section("*Reviewers*"), *blocks] if blocks else []
 
 
-def needs_words(reason: str, text: str) -> bool:
-    return reason == OTHER and not text.strip()
+def disagreement(check: Check, entry: IDType | None, objection: Objection) -> Message:
+    """Below the card, to who proposed it."""
+    why = sentence(foreign(quoted(objection.words, MAX_WORDS), MAX_WORDS))
+    line = (
+        f"{person(objection.proposer)} *{person(objection.by)} disagrees with {words.DECIDED[objection.decision]}* — "
+        f"{why} · {subject(check, entry)} · {check.ref}"
+    )
+    return kit.text_message(line, "The check is still claimed by you: decide it again, or unclaim it.")

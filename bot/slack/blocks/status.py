@@ -108,13 +108,31 @@ def what_differs(check: Check) -> str:
     return f"{_listed(parts)} {'differs' if len(parts) == 1 else 'differ'}"
 
 
-def record_line(check: Check) -> str:
-    """Whether what was entered matches the authority's record, in one line that reveals nothing of that record."""
+def record_title(check: Check) -> str:
+    """What of the authority's record is in doubt, as the title of a reviewer's card."""
+    doubtful = _parts(check.record, check.record.outcome)
+    is_one, differs = len(doubtful) == 1, check.record.outcome is RecordMatch.DIFFERS
+    if differs:
+        does = "differs from the authority's record" if is_one else "differ from the authority's record"
+    else:
+        does = f"{'matches' if is_one else 'match'} the authority's record only in part"
+    # What a reviewer approved before Smile ID's verdict is no approval of Smile ID's.
+    verdict = "Approved by Smile ID — but" if check.state is State.APPROVED else "Needs review —"
+    return f"{verdict} the {_listed(doubtful)} {does}"
+
+
+def record_line(check: Check, *, but: RecordMatch | None = None) -> str:
+    """Whether what was entered matches the authority's record, in one line that reveals nothing of that record.
+
+    Without the parts of which the title says `but` already; empty if none is left.
+    """
     compared = [
         f"{part} {words.RECORD_MATCHES[word]}"
         for part, word in _fields(check.record)
-        if word is not RecordMatch.NOT_COMPARED or part == "name"
+        if word is not but and (word is not RecordMatch.NOT_COMPARED or part == "name")
     ]
+    if not compared:
+        return ""
     return f"{_MARKS.get(check.record.outcome, '•')} Compared with the authority's record: {', '.join(compared)}"
 
 

@@ -1,7 +1,7 @@
 """Every result's title, meaning and next step, in one place."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.check.states import ReviewReason, State
@@ -358,6 +358,17 @@ RECORD_MATCHES: Mapping[RecordMatch, str] = {
 }
 """What was entered against the authority's record, field by field."""
 
+TOLD_BY_TITLE: Mapping[ResultStory, Sequence[tuple[str, str]]] = {
+    ResultStory.FACES_DIFFER: [("Selfie_To_ID_Authority_Compare", "Failed")],
+    ResultStory.SPOOF: [("Liveness_Check", "Failed")],
+    ResultStory.ID_NOT_FOUND: [("Verify_ID_Number", "Not Verified")],
+    ResultStory.ID_UNVERIFIED: [("Verify_ID_Number", "Not Verified")],
+    ResultStory.AUTHORITY_DOWN: [("Verify_ID_Number", "Issuer Unavailable")],
+    ResultStory.NO_AUTHORITY_PHOTO: [("Selfie_To_ID_Authority_Compare", "ID Authority Photo Not Available")],
+}
+"""Actions, with their values, that say no more than the title of the story."""
+
+NO_IMAGES = "No liveness images were sent"
 NO_LIVENESS_IMAGES = "Liveness: not proven (no liveness images)"
 LIVENESS_NOT_SAID = "• Liveness: not proven (Smile ID gave no liveness result)"
 

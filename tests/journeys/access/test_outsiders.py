@@ -144,6 +144,10 @@ def pointer(walk: Walk) -> str:
     return MessagePointer(channel=CHANNEL, ts=walk.message, thread_ts=None, fingerprint="any").dump()
 
 
+def proposal(walk: Walk) -> str:
+    return f"{walk.ref}|2026-11-27T00:00:00+00:00"
+
+
 async def form_sent(walk: Walk) -> Delivery:
     return await walk.person.submit(walk.form)
 
@@ -214,9 +218,18 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.checks.photos_submitted": [sent(ids.PHOTOS_FORM, "{ref}")],
     "handlers.review.claimed": [pressed(ids.REVIEW_CLAIM), pressed(ids.REVIEW_REOPEN)],
     "handlers.review.released": [pressed(ids.REVIEW_RELEASE)],
-    "handlers.review.judged": [
-        pressed(action, lambda walk: f"{walk.ref}|2026-11-27T00:00:00+00:00")
-        for action in (ids.REVIEW_AGREE, ids.REVIEW_DISAGREE)
+    "handlers.review.agreed": [pressed(ids.REVIEW_AGREE, proposal)],
+    "handlers.review.disagree": [pressed(ids.REVIEW_DISAGREE, proposal)],
+    "handlers.review.more": [
+        *(
+            pressed(ids.REVIEW_MORE, selected_option={"value": f"{action}|K-7F3K2Q"})
+            for action in (ids.REVIEW_CLAIM, ids.REVIEW_RELEASE, ids.REVIEW_HAND_ON, ids.REVIEW_NOTE)
+        ),
+        pressed(ids.REVIEW_MORE, selected_option={"value": f"{ids.REVIEW_DECIDE}:new_photos|K-7F3K2Q"}),
+    ],
+    "handlers.review.skipped": [lambda walk: walk.press_in(view(ids.NEXT_VIEW, "{{}}", {}), ids.REVIEW_SKIP, walk.ref)],
+    "handlers.review.disagreed": [
+        sent(ids.DISAGREE_FORM, '["{ref}","2026-11-27T00:00:00+00:00",{{}}]', words=typed("because"))
     ],
     "handlers.review.decide": [pressed(f"{ids.REVIEW_DECIDE}:approved")],
     "handlers.review.hand_on": [pressed(ids.REVIEW_HAND_ON)],
@@ -268,6 +281,7 @@ NOT_OF_PEOPLE = {
     "handlers.events.sharing_changed",
     "handlers.events.access_lost",
     "handlers.listeners.nothing",
+    "handlers.review.given_up",
 }
 """They answer nobody: what they do is held by tests of their own."""
 SILENT = {"handlers.listeners.no_options"}
@@ -448,6 +462,7 @@ IN_NO_MESSAGE = {
     "handlers.checks.push_details",
     "handlers.photos.show_photos",
     "handlers.photos.ask_for_photos",
+    "handlers.review.skipped",
     "handlers.search.next_page",
     "handlers.listeners.old_button",
 }

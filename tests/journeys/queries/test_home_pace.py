@@ -202,7 +202,9 @@ async def test_what_i_have_claimed_comes_first(tmp_path: Path) -> None:
         refs = [await ask_for(world, number) for number in range(3)]
         await into_review(world, refs)
         await open_homes(world, REVIEWER)
-        assert (await world.slack.person(REVIEWER).click_home(ids.REVIEW_CLAIM, value=refs[2])).ok
+        assert (
+            await world.slack.person(REVIEWER).click_home(ids.REVIEW_MORE, value=f"{ids.REVIEW_CLAIM}|{refs[2]}")
+        ).ok
         world.clock.move(seconds=11)
         await publish(world)
         queue = shown(world, REVIEWER)

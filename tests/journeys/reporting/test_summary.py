@@ -29,7 +29,7 @@ from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
 from storage.engine.database import Transaction
-from tests.journeys.review.test_review import decide, press
+from tests.journeys.review.test_review import decide, press, stands
 from tests.journeys.world import (
     ADMIN,
     PATIENT,
@@ -269,7 +269,7 @@ async def test_a_reviewers_decision_is_final_until_the_review_is_reopened(tmp_pa
         await a_day_of_checks(world)
         world.clock.move(hours=1)
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
-        assert (await decide(world, REVIEWER, "rejected", "tampered")).closed
+        assert stands(await decide(world, REVIEWER, "rejected", "tampered"))
         answer = (await world.slack.person(MANAGER).command("summary today")).message
         assert answer is not None
         said = world.slack.plain(answer)

@@ -15,7 +15,7 @@ from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.queries.test_commands import details
 from tests.journeys.queries.test_home import open_home, shown
 from tests.journeys.results.test_assurance import ADA, COMPARE, DIFFERS, OF_ANOTHER, approved
-from tests.journeys.review.test_review import ZOE, card, choose, decide, press
+from tests.journeys.review.test_review import ZOE, card, choose, decide, press, stands
 from tests.journeys.smile import ALL_VERIFIED, call_back, message, pass_time, put_on_record
 from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, journey
 
@@ -99,7 +99,7 @@ async def test_what_a_reviewer_approved_is_not_told_as_smile_ids_approval(tmp_pa
         await call_back(world, "0812")
         await world.work()
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
-        assert (await decide(world, REVIEWER, "approved", "same_person")).closed
+        assert stands(await decide(world, REVIEWER, "approved", "same_person"))
         await call_back(world, "1012", "ID Validated", **OF_ANOTHER)
         await world.work()
         assert "Approved by Smile ID" not in world.thread()[-1], world.thread()[-1]
@@ -256,7 +256,7 @@ async def test_a_reviewers_approval_does_not_take_the_comparison_away(tmp_path: 
         await call_back(world, "0812")
         await world.work()
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
-        assert (await decide(world, REVIEWER, "approved", "same_person")).closed
+        assert stands(await decide(world, REVIEWER, "approved", "same_person"))
         await approve(world)
         assert COMPARE in world.thread()[-1], world.thread()[-1]
 

@@ -55,8 +55,21 @@ def text(world: Journey) -> str:
 
 
 async def press(world: Journey, user: str, action_id: str, **more: Any) -> None:
-    assert (await world.slack.person(user).click(card(world), action_id, **more)).ok
+    """A button of the newest card, or the entry of its menu that does the same."""
+    await press_on(world, user, card(world), action_id, **more)
     await world.work()
+
+
+async def press_on(world: Journey, user: str, message: Message, action_id: str, **more: Any) -> None:
+    entry = next((value for value in _menu(message) if value.startswith(f"{action_id}|")), None)
+    chosen = (ids.REVIEW_MORE, {"value": entry}) if entry is not None else (action_id, {})
+    assert (await world.slack.person(user).click(message, chosen[0], **{**chosen[1], **more})).ok
+
+
+def _menu(message: Message) -> list[str]:
+    """The values of what stands behind ⋯."""
+    elements = [one for block in message.blocks if block["type"] == "actions" for one in block["elements"]]
+    return [option["value"] for one in elements if one["type"] == "overflow" for option in one["options"]]
 
 
 async def whispered(world: Journey, user: str) -> str:
@@ -74,6 +87,12 @@ async def open_form(world: Journey, user: str, decision: str) -> Modal:
     return await world.slack.person(user).modal()
 
 
+def offered(form: Modal) -> list[dict[str, Any]]:
+    """Whom a check may be reassigned to."""
+    field = next(block for block in form.blocks if block.get("block_id") == ids.HAND_TO)
+    return list(field["element"]["options"])
+
+
 async def decide(
     world: Journey, user: str, decision: str, reason: str, words: str = "", *, override: bool = False
 ) -> Submission:
@@ -83,6 +102,23 @@ async def decide(
         await form.fill(ids.WORDS, words)
     if override:
         await form.choose(ids.OVERRIDE, [ids.OVERRIDDEN])
+    submission = await form.submit()
+    await world.work()
+    return submission
+
+
+def stands(submission: Submission) -> bool:
+    """Whether the decision counts at once: the modal goes on with the next check, and says which it was."""
+    assert submission.updated is not None, submission
+    told = str(submission.updated["blocks"])
+    assert ("Your decision is posted" in told) is not ("when a second reviewer agrees" in told)
+    return "Your decision is posted" in told
+
+
+async def disagree(world: Journey, user: str, why: str = "I see two people") -> Submission:
+    await press(world, user, ids.REVIEW_DISAGREE)
+    form = await world.slack.person(user).modal()
+    await form.fill(ids.WORDS, why)
     submission = await form.submit()
     await world.work()
     return submission
@@ -121,7 +157,8 @@ async def test_a_card_holds_what_is_needed_to_decide_and_nothing_more(tmp_path: 
         ):
             assert part in shown
         assert "Nobody has claimed this yet." in shown
-        assert "[Claim]" in shown
+        assert "[Approve]" in shown
+        assert "[Reject]" in shown
         assert "00000000000" not in shown
         assert len(cards(world)) == 1
 
@@ -131,7 +168,7 @@ async def test_a_provisional_check_is_claimed_decided_and_smile_id_agrees(tmp_pa
     async with provisional(tmp_path, socket_mode=socket_mode) as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         assert "Claimed by @remi" in text(world)
-        assert (await decide(world, REVIEWER, "rejected", "tampered", "the corner is glued")).closed
+        assert stands(await decide(world, REVIEWER, "rejected", "tampered", "the corner is glued"))
 
         check = await world.check(ref)
         assert (check.state, check.decision) == ("in_review", "rejected")
@@ -170,13 +207,12 @@ async def test_a_result_that_contradicts_a_decision_reopens_the_review(tmp_path:
         assert "Act on neither until a reviewer has decided again. A reviewer has been told." in told
         assert "Nothing more to do" not in told
         assert len(cards(world)) == 2
-        assert all("Somebody must look again" in world.slack.plain(one) for one in cards(world))
+        assert all("A reviewer must decide again" in world.slack.plain(one) for one in cards(world))
         assert "Needs review: reopened by a reviewer" in world.slack.plain(world.root())
 
         # Both stand: to stay with the rejection goes against Smile ID's verdict now, and takes two.
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
-        submission = await decide(world, REVIEWER, "rejected", "tampered")
-        assert not submission.closed
+        assert not stands(await decide(world, REVIEWER, "rejected", "tampered"))
         assert (await world.check(ref)).review is ReviewState.OPEN
         assert "@remi proposes: Rejected" in text(world)
         assert any("A second person is needed" in notice for notice in world.notices())
@@ -206,7 +242,7 @@ async def test_the_final_result_closes_the_review_and_every_copy_of_its_card_say
         assert len(cards(world)) == 2
         for one in cards(world):
             shown = world.slack.plain(one)
-            assert "Smile ID's final result has come: Approved. Nothing is left to decide." in shown
+            assert "Smile ID's final result: Approved. Nothing is left to decide." in shown
             assert "[Approve]" not in shown
         assert world.thread()[-1].startswith("@amina Approved — face and ID number verified")
         refused = await form.submit()
@@ -227,7 +263,7 @@ async def test_what_changed_while_the_form_was_open_must_be_read_first(tmp_path:
         assert "Something changed while this form was open" in (refused.errors or {})[ids.REASON]
         await form.close()
         assert "Claimed by @remi" in text(world)
-        assert not (await decide(world, REVIEWER, "approved", "same_person")).closed
+        assert not stands(await decide(world, REVIEWER, "approved", "same_person"))
         assert (await world.check(ref)).decision is None
 
 
@@ -245,8 +281,7 @@ async def test_a_requester_may_neither_claim_nor_decide(tmp_path: Path) -> None:
         # Nor by being handed it.
         await press(world, REVIEWER, ids.REVIEW_HAND_ON)
         form = await world.slack.person(REVIEWER).modal()
-        await form.choose(ids.HAND_TO, ANALYST)
-        assert "may not decide it" in ((await form.submit()).errors or {})[ids.HAND_TO]
+        assert [option["value"] for option in offered(form)] == [ZOE, ADMIN]
         assert (await world.check(ref)).decision is None
 
 
@@ -269,7 +304,7 @@ async def test_an_admin_may_override_four_eyes_and_everybody_sees_it(tmp_path: P
         refused = await form.submit(client_checks=False)
         assert "somebody else must decide it" in (refused.errors or {})[ids.OVERRIDE]
         await form.choose(ids.OVERRIDE, [ids.OVERRIDDEN])
-        assert (await form.submit()).closed
+        assert stands(await form.submit())
         await world.work()
         for shown in (text(world), world.thread()[-1]):
             assert "@musa asked for this check too, and decided as an admin." in shown
@@ -279,8 +314,7 @@ async def test_an_admin_may_override_four_eyes_and_everybody_sees_it(tmp_path: P
 async def test_of_two_reviewers_who_claim_at_once_the_second_learns_who_has_it(tmp_path: Path) -> None:
     async with provisional(tmp_path) as (world, ref):
         one = card(world)
-        clicks = [world.slack.person(user).click(one, ids.REVIEW_CLAIM) for user in (REVIEWER, ZOE)]
-        assert all(reply.ok for reply in await asyncio.gather(*clicks))
+        await asyncio.gather(*(press_on(world, user, one, ids.REVIEW_CLAIM) for user in (REVIEWER, ZOE)))
         await world.work()
         found = await world.bot.database.read(reviews.find, ref)
         assert found is not None
@@ -309,7 +343,7 @@ async def test_an_old_card_does_not_agree_to_a_newer_proposal(tmp_path: Path) ->
         await pass_time(world, 0, 2, 5)
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "approved", "same_person")
-        await press(world, ZOE, ids.REVIEW_DISAGREE)
+        assert (await disagree(world, ZOE)).closed
         assert "Claimed by @remi" in text(world)
         await decide(world, REVIEWER, "approved", "other", "the customer came to the branch")
         old = next(
@@ -383,8 +417,7 @@ async def test_a_claim_is_handed_on_and_released(tmp_path: Path) -> None:
         assert "You can't reassign" in await whispered(world, ZOE)
         await press(world, REVIEWER, ids.REVIEW_HAND_ON)
         form = await world.slack.person(REVIEWER).modal()
-        await form.choose(ids.HAND_TO, MANAGER)
-        assert "not a reviewer" in ((await form.submit()).errors or {})[ids.HAND_TO]
+        assert [option["value"] for option in offered(form)] == [ZOE, ADMIN]
         await form.choose(ids.HAND_TO, ZOE)
         assert (await form.submit()).closed
         await world.work()
@@ -405,7 +438,7 @@ async def test_notes_and_replies_are_stored_sealed_and_visible_to_reviewers_alon
         await form.fill(ids.WORDS, secret)
         assert (await form.submit()).closed
         await world.work()
-        assert "1 note, in the Details" in text(world)
+        assert "1 note, in Details" in text(world)
         await world.slack.person(ZOE).say(REVIEW_CHANNEL, "I called her: it is her & him", thread_ts=card(world).ts)
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "approved", "same_person")
@@ -465,7 +498,7 @@ async def test_reminders_climb_from_the_group_to_the_managers_once_each(tmp_path
             await world.work()
 
         await look(minutes=119)
-        assert not [n for n in world.notices() if "Nobody has claimed this" in n and " for " in n]
+        assert not [n for n in world.notices() if "Nobody has claimed this for" in n]
         await look(minutes=2)
         (first,) = [n for n in world.notices() if "Nobody has claimed this for 2 h" in n]
         assert "@remi @zoe" in first
@@ -541,14 +574,14 @@ async def test_when_their_channel_is_archived_reviewers_decide_in_direct_message
         (one,) = world.slack.direct_messages(REVIEWER)
         assert len(world.slack.direct_messages(ZOE)) == 1
         assert any("Reviewers get direct messages instead" in told for told in world.direct(ADMIN))
-        assert (await world.slack.person(REVIEWER).click(one, ids.REVIEW_CLAIM)).ok
+        await press_on(world, REVIEWER, one, ids.REVIEW_CLAIM)
         await pass_time(world, 0, 1)
         for user in (REVIEWER, ZOE):
             assert "Claimed by @remi" in world.direct(user)[0]
         assert (await world.slack.person(REVIEWER).click(one, f"{ids.REVIEW_DECIDE}:approved")).ok
         form = await world.slack.person(REVIEWER).modal()
         await form.choose(ids.REASON, "same_person")
-        assert (await form.submit()).closed
+        assert stands(await form.submit())
         await pass_time(world, 0, 1)
         assert world.thread()[-1].startswith("@amina Approved by @remi")
         assert (await world.check(ref)).decision == "approved"
@@ -560,7 +593,7 @@ async def test_a_channel_archived_after_the_card_was_posted_loses_no_decision(tm
         form = await open_form(world, REVIEWER, "approved")
         await form.choose(ids.REASON, "same_person")
         world.slack.channels[REVIEW_CHANNEL].is_archived = True
-        assert (await form.submit()).closed
+        assert stands(await form.submit())
         await pass_time(world, 0, 1)
         assert (await world.check(ref)).decision == "approved"
         assert world.thread()[-1].startswith("@amina Approved by @remi")
@@ -589,7 +622,7 @@ async def test_without_a_channel_a_reviewer_works_by_command(tmp_path: Path) -> 
         world.slack.channels[CHANNEL].members.add(REVIEWER)
         shown = await remi.command(f"review {ref}")
         assert shown.message is not None
-        assert (await remi.click(shown.message, ids.REVIEW_CLAIM)).ok
+        await press_on(world, REVIEWER, shown.message, ids.REVIEW_CLAIM)
         await world.slack.wait_for(
             lambda: "Claimed by @remi" in world.slack.plain(world.slack.ephemerals(REVIEWER)[-1])
         )
@@ -686,7 +719,7 @@ async def test_an_old_claim_button_does_not_reopen_a_decided_review(tmp_path: Pa
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "rejected", "not_live")
         ended_at = (await world.check(ref)).ended_at
-        await press(world, ZOE, ids.REVIEW_CLAIM, stale=True)
+        await press(world, ZOE, ids.REVIEW_MORE, value=f"{ids.REVIEW_CLAIM}|{ref}", stale=True)
         assert "needs no decision any more" in await whispered(world, ZOE)
         # To look again is another button, and to let it be leaves everything as it was.
         await press(world, ZOE, ids.REVIEW_REOPEN)
@@ -721,7 +754,7 @@ async def test_before_smile_id_has_said_anything_there_is_nothing_to_decide(tmp_
         await world.work()
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         assert "[Approve]" not in text(world)
-        assert "[Unclaim]" in text(world)
+        assert any(value.startswith(ids.REVIEW_RELEASE) for value in _menu(card(world)))
         unsent = await world.ask()
         world.slack.channels[CHANNEL].members.add(REVIEWER)
         remi = world.slack.person(REVIEWER)
@@ -770,7 +803,7 @@ async def test_a_check_that_called_nobody_is_claimed_on_a_card_that_calls_nobody
         await world.work()
         assert text(world).startswith("Reopened by a reviewer")
         assert "Claimed by @remi" in text(world)
-        assert not (await decide(world, REVIEWER, "approved", "other_documents")).closed
+        assert not stands(await decide(world, REVIEWER, "approved", "other_documents"))
         replies = world.slack.thread(REVIEW_CHANNEL, card(world).ts)
         assert world.slack.plain(replies[-1]).startswith("@zoe A second person is needed")
         await press(world, ZOE, ids.REVIEW_AGREE)

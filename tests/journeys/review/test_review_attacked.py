@@ -17,8 +17,10 @@ from tests.journeys.review.test_review import (
     cards,
     choose,
     decide,
+    disagree,
     open_form,
     press,
+    press_on,
     provisional,
     text,
     whispered,
@@ -120,7 +122,7 @@ async def test_a_direct_card_is_no_longer_updated_for_a_reviewer_who_lost_the_ro
         world.slack.usergroups[group].discard(ZOE)
         await world.bot.access.changed(group)
         (one,) = world.slack.direct_messages(REVIEWER)
-        assert (await world.slack.person(REVIEWER).click(one, ids.REVIEW_CLAIM)).ok
+        await press_on(world, REVIEWER, one, ids.REVIEW_CLAIM)
         await pass_time(world, 0, 1)
         assert "Claimed by @remi" in world.direct(REVIEWER)[0]
         assert "Nobody has claimed this yet." in world.direct(ZOE)[0]
@@ -196,7 +198,7 @@ async def test_an_admin_who_asked_may_take_back_their_own_proposal(tmp_path: Pat
         ref = await asked_by_an_admin(world, "1212")
         await press(world, ADMIN, ids.REVIEW_CLAIM)
         await decide(world, ADMIN, "approved", "known_customer", override=True)
-        await press(world, ADMIN, ids.REVIEW_DISAGREE)
+        await disagree(world, ADMIN, "the wrong customer")
         found = await world.bot.database.read(reviews.find, ref)
         assert found is not None
         assert found.proposal is None
@@ -329,7 +331,7 @@ async def test_a_late_notice_calls_nobody_to_work_done_since(tmp_path: Path) -> 
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         world.slack.fail_next("conversations.open", *[Fault.status(503)] * 2)
         await decide(world, REVIEWER, "approved", "same_person")
-        await press(world, REVIEWER, ids.REVIEW_DISAGREE)
+        await disagree(world, REVIEWER, "the wrong customer")
         await pass_time(world, 30, 30)
         assert len(world.direct(ZOE)) == before
 

@@ -78,9 +78,12 @@ class ReviewWalk(Walk):
         )
         review = self.run(self.world.bot.database.read(reviews.find, self.ref))
         if review is not None and review.proposal is not None and second is not None:
-            judge = self.world.bot.review.agree if agrees else self.world.bot.review.disagree
             proposed_at = review.proposal.at.isoformat()
-            self._try(lambda: judge(second, self.ref, proposed_at))
+            if agrees:
+                self._try(lambda: self.world.bot.review.agree(second, self.ref, proposed_at))
+            else:
+                disagree = self.world.bot.review.disagree
+                self._try(lambda: disagree(second, self.ref, proposed_at, own_words="I see two people"))
         self._try(lambda: self.world.bot.review.release(who, self.ref))
 
     def a_minute_is_looked_at(self) -> None:

@@ -17,7 +17,7 @@ from tests.guessing import Guesses, confirmed_by_bytes, confirmed_by_columns, em
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.intake.test_preflight import blurred, press
 from tests.journeys.queries.test_home import MANAGER, open_home
-from tests.journeys.review.test_review import STAFF, decide
+from tests.journeys.review.test_review import STAFF, decide, stands
 from tests.journeys.review.test_review import press as press_card
 from tests.journeys.smile import fates, post
 from tests.journeys.world import REVIEWER, Journey, MovedClock, bot_between, journey
@@ -134,7 +134,7 @@ async def _every_message(world: Journey) -> None:
     assert await post(world, json.dumps(FORGED), url=url) == 401
     assert await post(world, PERSON["id_number"], url=url) == 400
     await press_card(world, REVIEWER, ids.REVIEW_CLAIM)
-    assert (await decide(world, REVIEWER, "rejected", "tampered", PERSON["last_name"])).closed
+    assert stands(await decide(world, REVIEWER, "rejected", "tampered", PERSON["last_name"]))
     await world.settle()
 
 

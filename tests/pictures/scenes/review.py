@@ -15,6 +15,7 @@ from bot.domain.review.review import (
     Audience,
     Decision,
     Note,
+    Objection,
     Proposal,
     ReminderCause,
     Review,
@@ -32,6 +33,8 @@ from bot.slack.blocks import (
     results,
     review,
     review_calls,
+    review_forms,
+    review_next,
     thread,
     words,
 )
@@ -50,6 +53,7 @@ from tests.pictures.scenes.samples import (
 )
 
 _AT = NOW - timedelta(minutes=5)
+OTHER_REF = "K-2M4Q8Z"
 IN_REVIEW = replace(CHECK_BVN, state=State.IN_REVIEW, reason=ReviewReason.ID_UNVERIFIED, review=ReviewState.OPEN)
 REJECTED = ended(State.REJECTED, reading(ResultStory.FACES_DIFFER), review=ReviewState.OPEN)
 OPEN = Review(
@@ -113,7 +117,7 @@ def sheets() -> list[Sheet]:
             name="review-forms",
             title="Forms of reviewers",
             line="Modals behind the buttons of a card, and the choice of direct messages.",
-            scenes=list(_forms()),
+            scenes=[*_forms(), *_next()],
             width=TWO_MODALS,
         ),
     ]
@@ -148,6 +152,9 @@ def _cards() -> Iterator[Scene]:
     yield card("Claimed before Smile ID has said anything", still, CLAIMED, ResultStory.PROVISIONAL, reading=None)
     asked = reasons.lines([REQUESTED])
     yield card("Asked for by a person, who says why", REJECTED, OPEN, ResultStory.FACES_DIFFER, requests=asked)
+    objection = Objection(decision=Decision.APPROVED, proposer=REMI, by=ZOLA, at=_AT, words="The licence had expired.")
+    disagreed = replace(CLAIMED, objection=objection)
+    yield card("A second person disagreed", REJECTED, disagreed, ResultStory.FACES_DIFFER)
     proposed = replace(CLAIMED, proposal=PROPOSAL)
     yield card("A decision against Smile ID's verdict is proposed", REJECTED, proposed, ResultStory.FACES_DIFFER)
     closed = replace(CLAIMED, state=ReviewState.DECIDED)
@@ -167,6 +174,33 @@ def _cards() -> Iterator[Scene]:
         ResultStory.PROVISIONAL,
     )
     yield card("The check was run again", replace(CHECK_BVN, round=2), settled, ResultStory.SPOOF)
+
+
+def _next() -> Iterator[Scene]:
+    """The modal after a decision."""
+    read = reading(ResultStory.INCONCLUSIVE)
+
+    def shown(told: str, check: Check, held: Review) -> Any:
+        return review_next.next_check(
+            check,
+            ENTRY,
+            held,
+            told=told,
+            title=words.notice_title("", ResultStory.INCONCLUSIVE),
+            link=LINK,
+            reading=read,
+            viewer=ZOLA,
+            skipped=[],
+        )
+
+    waits = replace(IN_REVIEW, reason=ReviewReason.SMILE_ID)
+    told = review_next.decided(Decision.APPROVED, OTHER_REF, stands=True)
+    yield Scene(caption="Decided, and the next check", shows=shown(told, waits, OPEN))
+    told = review_next.decided(Decision.REJECTED, OTHER_REF, stands=False)
+    proposed = replace(CLAIMED, proposal=PROPOSAL)
+    yield Scene(caption="Proposed, and a proposal of another reviewer is next", shows=shown(told, REJECTED, proposed))
+    nothing = review_next.nothing_left(review_next.AGREED.format(ref=OTHER_REF), skipped=2)
+    yield Scene(caption="Agreed, and nothing is left", shows=nothing)
 
 
 def _calls() -> Iterator[Scene]:
@@ -191,6 +225,8 @@ def _calls() -> Iterator[Scene]:
             check, ENTRY, silence, whom=f"<@{whom}>", claimer=REMI, waited=waited, links=CheckLinks(thread=LINK)
         )
         yield scene(f"Reminder: {silence.value}", said, PostKind.REVIEW_CALL)
+    objection = Objection(decision=Decision.APPROVED, proposer=REMI, by=ZOLA, at=_AT, words="The licence had expired.")
+    yield scene("A second person disagrees", review.disagreement(REJECTED, ENTRY, objection), PostKind.REVIEW_CALL)
     title = words.notice_title("", ResultStory.FACES_DIFFER)
     said = review_calls.reminder(
         replace(IN_REVIEW, id_info={}),
@@ -253,31 +289,37 @@ def _forms() -> Iterator[Scene]:
         caption="Who asked requests a review; another reason without words",
         shows=reasons.form(replace(REJECTED, review=ReviewState.SETTLED)),
         typed={ids.REASON: OTHER},
-        errors={ids.WORDS: review.NEEDS_WORDS},
+        errors={ids.WORDS: review_forms.NEEDS_WORDS},
     )
     for decision in Decision:
-        form = review.decide_form(IN_REVIEW, ENTRY, decision, seen="", may_override=False)
+        form = review_forms.decide_form(IN_REVIEW, ENTRY, decision, seen="", may_override=False)
         yield Scene(caption=f"Decide: {decision.value.replace('_', ' ')}", shows=form)
-    form = review.decide_form(IN_REVIEW, ENTRY, Decision.REJECTED, seen="", may_override=True)
+    form = review_forms.decide_form(IN_REVIEW, ENTRY, Decision.REJECTED, seen="", may_override=True)
     four_eyes = refusals.plain_sentence(Refused(Refusal.FOUR_EYES, ref=CHECK_BVN.ref))
     yield Scene(
         caption="By an admin who asked; another reason without words",
         shows=form,
         typed={ids.REASON: OTHER},
-        errors={ids.WORDS: review.NEEDS_WORDS, ids.OVERRIDE: four_eyes},
+        errors={ids.WORDS: review_forms.NEEDS_WORDS, ids.OVERRIDE: four_eyes},
     )
-    form = review.hand_on_form(IN_REVIEW)
+    form = review_forms.hand_on_form(IN_REVIEW, [REMI, ZOLA])
     yield Scene(
-        caption="Reassign, to who asked",
+        caption="Reassign",
         shows=form,
-        typed={ids.HAND_TO: AMINA},
-        errors={ids.HAND_TO: refusals.SENTENCES[Refusal.HAND_TO_REQUESTER]},
+        errors={ids.HAND_TO: refusals.SENTENCES[Refusal.HAND_TO_NO_REVIEWER]},
     )
-    yield Scene(caption="Note", shows=review.note_form(IN_REVIEW), typed={ids.WORDS: "Called the branch; they look."})
+    anybody = review_forms.hand_on_form(IN_REVIEW, None)
+    yield Scene(caption="Reassign, where anybody may be a reviewer", shows=anybody)
+    for is_own, caption in ((False, "Disagree"), (True, "Take back")):
+        form = review_forms.disagree_form(REJECTED, ENTRY, PROPOSAL, is_own=is_own)
+        yield Scene(caption=caption, shows=form, typed={ids.WORDS: "The licence had expired."})
     yield Scene(
-        caption="/kyc notify, for a reviewer", shows=review.notify_form([Subscription.SECOND], is_reviewer=True)
+        caption="Note", shows=review_forms.note_form(IN_REVIEW), typed={ids.WORDS: "Called the branch; they look."}
     )
-    yield Scene(caption="/kyc notify, for a requester", shows=review.notify_form([], is_reviewer=False))
+    yield Scene(
+        caption="/kyc notify, for a reviewer", shows=review_forms.notify_form([Subscription.SECOND], is_reviewer=True)
+    )
+    yield Scene(caption="/kyc notify, for a requester", shows=review_forms.notify_form([], is_reviewer=False))
     found: list[ReviewDecision | Note] = [
         Note(author=MUSA, at=_AT, words="Called the branch; they look."),
         replace(_BY_TWO, at=NOW),

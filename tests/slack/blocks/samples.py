@@ -40,6 +40,7 @@ from bot.slack.blocks import (
     results,
     review,
     review_calls,
+    review_forms,
     thread,
 )
 from bot.slack.blocks.command_help import HelpPart
@@ -324,9 +325,9 @@ def views(
         ),
         "photos": photos.photos(check, entry, _photos(text), asked=AskedFor(at=ASKED_AT, thread=None)),
         "photos, links": photos.photos(check, entry, _photos(text), as_links=True),
-        "decide": review.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
-        "hand on": review.hand_on_form(check),
-        "note": review.note_form(check),
+        "decide": review_forms.decide_form(check, entry, Decision.APPROVED, seen="x" * 100, may_override=True),
+        "hand on": review_forms.hand_on_form(check, [REMI]),
+        "note": review_forms.note_form(check),
         "home": home.home(
             mine=[find.CheckRow(check=check, entry=entry, link=None)] * 10,
             queue=ReviewQueue(viewer=AMINA, first=[_queued(check, entry, text)] * QUEUE, more=many),
@@ -335,8 +336,8 @@ def views(
         "home, nothing": home.home(mine=[], queue=ReviewQueue(viewer=AMINA, first=[], more=0), today=None),
         "home, nobody": home.home(mine=None, queue=None, today=None, ask=REMI),
         "home, unsure": home.home(mine=None, queue=None, today=None, unsure=True),
-        "notify": review.notify_form(set(Subscription), is_reviewer=True),
-        "notify, requester": review.notify_form((), is_reviewer=False),
+        "notify": review_forms.notify_form(set(Subscription), is_reviewer=True),
+        "notify, requester": review_forms.notify_form((), is_reviewer=False),
         "details, links to come": private.details(check, entry, [], photo_links=None),
         "details, no links": private.details(check, entry, [message], photo_links={}),
         "details, bad link": private.details(check, entry, [message], photo_links={text: f"ftp:{text}"}),
