@@ -317,6 +317,10 @@ class ReportSettings(DatabaseSettings):
     """An operator's copy of the table of result codes."""
     id_types: OptionalPath = _setting("KYC_ID_TYPES", None, example="/etc/kyc-bot/id-types.csv")
     """An operator's copy of the table of ID types."""
+    customer_messages: OptionalPath = _setting(
+        "KYC_CUSTOMER_MESSAGES", None, example="/etc/kyc-bot/customer-messages.csv"
+    )
+    """A site's copy of the texts that customers may be told."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -19,6 +19,7 @@ from handlers import (
     check_form,
     checks,
     commands,
+    customer,
     events,
     messages,
     middleware,
@@ -111,6 +112,8 @@ def _listen(app: AsyncApp) -> None:
     app.action(ids.RUN_AGAIN)(checks.run_again)
     app.action(ids.CANCEL)(checks.cancel)
     app.action(ids.CHECK_MORE)(more.chosen)
+    app.action(ids.CUSTOMER_MESSAGE)(customer.pressed)
+    app.view(ids.CUSTOMER_FORM)(customer.done)
     _listen_to_reviewers(app)
     app.action(ids.SEND_HELD)(checks.let_pass)
     app.action(ids.OTHER_PHOTOS)(checks.other_photos)

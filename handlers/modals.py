@@ -13,9 +13,9 @@ import structlog
 
 from bot.errors import SlackError, SlackRefused
 from bot.runtime.factory import Bot
-from bot.slack.blocks import ids
+from bot.slack.blocks import ids, private
 from bot.slack.blocks.review_forms import Way
-from handlers.replies import NOT_THERE, open_modal
+from handlers.replies import NOT_THERE, open_modal, reply
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +54,12 @@ async def show(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> bo
     except SlackError as closed:
         return _stays_closed(bot, closed)
     return True
+
+
+async def show_or_say(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> None:
+    """The same; the person hears where it stays closed."""
+    if not await show(bot, body, view):
+        reply(bot, body, private.answer(private.EXPIRED))
 
 
 async def _replace(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> bool:

@@ -7,11 +7,12 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private
-from handlers import review_requests
+from handlers import customer, review_requests
 from handlers.replies import reply
 
 _ENTRIES: Mapping[str, Callable[[Bot, Mapping[str, Any], str], Awaitable[None]]] = {
     ids.REQUEST_REVIEW: review_requests.open_form,
+    ids.CUSTOMER_MESSAGE: customer.open_form,
 }
 """Given the click and the reference."""
 

@@ -84,20 +84,6 @@ async def open_modal(bot: Bot, trigger_id: str, view: Mapping[str, Any]) -> Mapp
         return None
 
 
-async def show_modal(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> None:
-    """Open it for a click; on top of the modal that was clicked in, if any. The person hears where it stays closed."""
-    trigger_id = body["trigger_id"]
-    if (body.get("view") or {}).get("type") != "modal":
-        if await open_modal(bot, trigger_id, view) is None:
-            reply(bot, body, private.answer(private.EXPIRED))
-        return
-    try:
-        await bot.slack.push_view(trigger_id=trigger_id, view=view)
-    except SlackError as closed:
-        log.warning("form.not_opened", error=str(closed))
-        reply(bot, body, private.answer(private.EXPIRED))
-
-
 async def show(bot: Bot, retry: Retry, view: Mapping[str, Any], content: Mapping[str, Any]) -> None:
     """Replace what a modal displays, unless it was closed."""
     try:

@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.review.requests import RequestKind
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, reasons
-from handlers.replies import show_modal
+from handlers import modals
 from handlers.requests import ViewState, user_of
 
 
@@ -19,7 +19,7 @@ async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], b
 
 async def open_form(bot: Bot, body: Mapping[str, Any], ref: str) -> None:
     check = await bot.review_requests.may_request(user_of(body), ref)
-    await show_modal(bot, body, reasons.form(check))
+    await modals.show_or_say(bot, body, reasons.form(check))
 
 
 async def requested(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:

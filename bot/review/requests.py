@@ -22,13 +22,13 @@ class ReviewRequests(Process):
 
     async def may_request(self, user: str, ref: str) -> Check:
         """The check that this person may have reviewed now. Raises Refused."""
-        check = await self._visible(user, ref)
+        check = await self.visible_check(user, ref)
         _require_requestable(check)
         return check
 
     async def request(self, user: str, ref: str, *, reason: str, words: str, form_id: str) -> None:
         """Open the review, and call the reviewers with the reason. The same form sent twice asks once."""
-        await self._visible(user, ref)
+        await self.visible_check(user, ref)
         now, channel = self.now(), self.settings.review_channel
 
         def commit(tx: Transaction) -> None:
@@ -51,15 +51,6 @@ class ReviewRequests(Process):
 
         await self.database.write(commit)
         log.info("review.requested", ref=ref)
-
-    async def _visible(self, user: str, ref: str) -> Check:
-        """Raises the same refusal for a check that does not exist and for one that this person may not see."""
-        refusal = Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin())
-        check = await self.database.read(checks.find, ref)
-        await self.access.require_to_see(user, check.requester if check else "", refusal)
-        if check is None:
-            raise refusal
-        return check
 
 
 def _require_requestable(check: Check) -> None:

@@ -23,6 +23,7 @@ from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultCodes, ResultMeaning
+from bot.domain.results.customer_texts import CustomerTexts
 from bot.errors import SettingsFault
 from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder
@@ -35,6 +36,7 @@ from bot.outbox.delivery import Outbox
 from bot.outbox.links import Links
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
+from bot.queries.customer import CustomerMessages
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
 from bot.queries.photos import CheckPhotos
@@ -158,6 +160,7 @@ class Bot:
     review: ReviewDecisions
     review_requests: ReviewRequests
     cards: ReviewCards
+    customer_messages: CustomerMessages
     reminders: Reminders
     subscriptions: Subscriptions
     summary: Summaries
@@ -393,6 +396,7 @@ async def build(
         review=ReviewDecisions(**process),
         review_requests=ReviewRequests(**process),
         cards=cards,
+        customer_messages=CustomerMessages(**process, texts=read_customer_texts(settings)),
         reminders=Reminders(**process, slack=slack),
         subscriptions=Subscriptions(**process),
         summary=Summaries(**process, links=links, with_charts=chart.can_draw()),
@@ -462,6 +466,13 @@ def read_tables(settings: ReportSettings) -> tuple[ResultCodes, IDTypes]:
     codes = ResultCodes.parse(_copy(settings.result_codes), trusted=trusted) if settings.result_codes else trusted
     types = _copy(settings.id_types) if settings.id_types else (ours / "id-types.csv").read_text(encoding="utf-8")
     return codes, IDTypes.parse(types)
+
+
+def read_customer_texts(settings: ReportSettings) -> CustomerTexts:
+    """What customers may be told, ours or a site's copy; raises SettingsFault."""
+    ours = resources.files("bot") / "data" / "customer-messages.csv"
+    copy = settings.customer_messages
+    return CustomerTexts.parse(_copy(copy) if copy else ours.read_text(encoding="utf-8"))
 
 
 def _copy(path: Path) -> str:

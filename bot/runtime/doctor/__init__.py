@@ -18,7 +18,7 @@ from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
 from bot.runtime.doctor import callback, machine, slack, smile_id, ways
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
 from bot.runtime.doctor.machine import Surroundings
-from bot.runtime.factory import read_tables
+from bot.runtime.factory import read_customer_texts, read_tables
 from bot.settings import Settings
 from storage.engine import inspect
 from storage.engine.sealing import Sealer
@@ -69,8 +69,9 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
     id_types, sealer = None, None
     try:
         _codes, id_types = read_tables(settings)
+        read_customer_texts(settings)
     except SettingsFault as fault:
-        found.append(fail("tables", f"{fault}. Correct the copy, or leave KYC_RESULT_CODES and KYC_ID_TYPES unset."))
+        found.append(fail("tables", f"{fault}. Correct the copy, or leave its setting unset."))
     try:
         sealer = Sealer.from_text(settings.sealing_keys)
     except SettingsFault as fault:

@@ -147,7 +147,7 @@ def _owners(settings: Settings) -> Iterator[Finding]:
     # Of the database itself its own line tells, except to root, who opens everything.
     ends = _BESIDE_THE_DATABASE if who else _BESIDE_THE_DATABASE[1:]
     beside = [database.with_name(f"{database.name}{end}") for end in ends]
-    read_only = filter(None, (settings.result_codes, settings.id_types, settings.ca_file))
+    read_only = filter(None, (settings.result_codes, settings.id_types, settings.customer_messages, settings.ca_file))
     needs = [*((path, os.R_OK | os.W_OK) for path in beside), *((path, os.R_OK) for path in read_only)]
     for path, rights in needs:
         if path.exists() and not _may(path, who, rights):

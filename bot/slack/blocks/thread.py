@@ -9,6 +9,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
+from bot.domain.results.customer_texts import customer_reason
 from bot.domain.review.requests import may_be_requested
 from bot.domain.review.review import OTHER, REASONS, Decision, Proposal, ReviewDecision, runs_again
 from bot.slack.blocks import ids, kit, words
@@ -62,7 +63,10 @@ def buttons(check: Check) -> Block:
 
 def more_entries(check: Check) -> list[tuple[str, str]]:
     """What else can be done with the check now: texts, and values as `ids.CHECK_MORE` says."""
-    offered = [("Request review", ids.REQUEST_REVIEW, may_be_requested(check.state, check.review))]
+    offered = [
+        ("Request review", ids.REQUEST_REVIEW, may_be_requested(check.state, check.review)),
+        ("Message for the customer", ids.CUSTOMER_MESSAGE, customer_reason(check) is not None),
+    ]
     return [(text, f"{action_id}|{check.ref}") for text, action_id, is_offered in offered if is_offered]
 
 

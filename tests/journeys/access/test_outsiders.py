@@ -209,7 +209,9 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.checks.run_again": [pressed(ids.RUN_AGAIN)],
     "handlers.checks.cancel": [pressed(ids.CANCEL)],
     "handlers.checks.let_pass": [pressed(ids.SEND_HELD)],
-    "handlers.more.chosen": [more(ids.REQUEST_REVIEW), more("kyc_gone")],
+    "handlers.more.chosen": [more(action) for action in (ids.REQUEST_REVIEW, ids.CUSTOMER_MESSAGE, "kyc_gone")],
+    "handlers.customer.pressed": [pressed(ids.CUSTOMER_MESSAGE)],
+    "handlers.customer.done": [sent(ids.CUSTOMER_FORM, "{ref}", any=typed("x"))],
     "handlers.review_requests.pressed": [pressed(ids.REQUEST_REVIEW)],
     "handlers.review_requests.requested": [
         sent(ids.REVIEW_REQUEST_FORM, "{ref}", reason=chosen("other"), words=typed("because"))

@@ -295,6 +295,7 @@ OWN = (
     "handlers.checks.cancel",
     "handlers.checks.let_pass",
     "handlers.review_requests.pressed",
+    "handlers.customer.pressed",
     "handlers.review_requests.requested",
     "handlers.checks.other_photos",
     "handlers.checks.photos_submitted",

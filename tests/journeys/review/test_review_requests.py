@@ -82,7 +82,7 @@ async def test_who_asked_has_a_final_result_reviewed_and_cannot_decide_it(tmp_pa
         assert "Only reviewers" in await whispered(world, ANALYST)
         assert (await world.check(ref)).review is ReviewState.OPEN
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
-        assert (await decide(world, REVIEWER, "rejected", "different_person")).closed
+        assert not (await decide(world, REVIEWER, "rejected", "different_person")).errors
         assert "Rejected by @remi" in world.thread()[-1]
         # Decided, it may be asked for anew.
         assert "Request review" in menus(world.root())

@@ -6,14 +6,16 @@ from datetime import timedelta
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
+from bot.domain.results.customer_texts import CustomerTexts
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Source
-from bot.slack.blocks import command_help, private, record
+from bot.domain.review.review import ReviewState
+from bot.slack.blocks import command_help, customer, private, record
 from bot.slack.blocks.command_help import HelpPart
 from tests.pictures.people import REMI
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, DIFFERS, ENTRY, LINK, RECEIVED_AT, ended, reading
-from tests.slack.blocks.samples import a_review, decided
+from tests.slack.blocks.samples import DATA, a_review, decided
 
 _AUTHORITY = {
     "Name at the authority": "Ada Chidinma Obi",
@@ -23,11 +25,13 @@ _AUTHORITY = {
 }
 
 REVIEWERS = {HelpPart.REVIEW, HelpPart.LOOK_UP, HelpPart.NOTIFY}
+TEXTS = CustomerTexts.parse((DATA / "customer-messages.csv").read_text("utf-8"))
 
 
 def sheets() -> list[Sheet]:
     approved = ended(State.APPROVED, reading(ResultStory.CONFIRMED))
     rejected = ended(State.REJECTED, reading(ResultStory.FACES_DIFFER))
+    differing = replace(approved, record=DIFFERS)
     waiting = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
     return [
         Sheet(
@@ -46,6 +50,26 @@ def sheets() -> list[Sheet]:
                 _alone("The form could not open in time", private.try_again("C0KYC")),
                 _alone(
                     "/kyc with an unknown word", command_help.message(REVIEWERS, unknown="<script>alert(1)</script>")
+                ),
+            ],
+        ),
+        Sheet(
+            name="customer",
+            title="For the customer",
+            line="Texts to copy, by result and language; the bot sends nothing to customers.",
+            scenes=[
+                Scene(caption="A rejected check", shows=customer.form(rejected, TEXTS.of(rejected))),
+                Scene(
+                    caption="Approved, but the name differs",
+                    shows=customer.form(differing, TEXTS.of(differing)),
+                ),
+                Scene(
+                    caption="While a reviewer looks at an approval",
+                    shows=customer.form(replace(approved, review=ReviewState.OPEN), ()),
+                ),
+                Scene(
+                    caption="While a reviewer looks at a rejection",
+                    shows=customer.form(replace(rejected, review=ReviewState.OPEN), TEXTS.of(rejected)),
                 ),
             ],
         ),
