@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.slack.blocks import ids
+from tests.journeys.access.walkers import STAFF, VIEWER, a_check
 from tests.journeys.clicks import Hands
 from tests.journeys.reporting.test_summary import MANAGER, a_day_of_checks, morning, office, roots
 from tests.journeys.world import SELFIE, journey
@@ -49,6 +50,18 @@ async def test_the_oldest_check_of_the_summary(tmp_path: Path) -> None:
         await hands.press(summary, ids.DETAILS)
         assert refs[8] in (await hands.person.modal()).text()
         counted("manager", "open the oldest check of the summary", hands)
+
+
+async def test_what_became_of_a_check(tmp_path: Path) -> None:
+    """For support, who is in no channel of the checks."""
+    async with journey(tmp_path, **STAFF) as world:
+        ref = await a_check(world)
+        await world.settle()
+        hands = Hands(person=world.slack.person(VIEWER))
+        said = (await hands.command(f"status {ref}")).text
+        assert said.startswith("Rejected — the authority does not know this ID number")
+        assert "Next: Check the number with the customer" in said
+        counted("viewer", "learn what became of a check", hands)
 
 
 def test_every_row_of_the_page_is_counted() -> None:

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, State
-from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import (
     REASONS,
     Decision,
@@ -144,14 +143,12 @@ def _story(check: Check) -> Story:
         return words.FAILURES.get(check.failure, words.FAILURES["refused"])
     if check.state is State.APPROVED:
         return approval_story(check, None)
-    if check.reason is not None:
-        known = words.STORIES.get(check.verdict_why) if check.verdict_why is not None else None
-        named = words.REVIEW_NAMES[check.reason]
-        # The message that counts says more than the state, where it is about the same thing.
-        if known is not None and _split(known.name)[0] == _split(named)[0]:
-            return known
-        return Story(title=named, next_step="Do not act on it yet.")
-    return words.STORIES.get(check.verdict_why or ResultStory.REJECTED_OTHER, words.STORIES[ResultStory.REJECTED_OTHER])
+    plain = words.REVIEW_NAMES[check.reason] if check.reason is not None else words.STATE_NAMES[check.state]
+    known = words.STORIES.get(check.verdict_why) if check.verdict_why is not None else None
+    # The message that counts says more than the state, where both say the same; the state has the last word.
+    if known is not None and _split(known.name)[0] == _split(plain)[0]:
+        return known
+    return Story(title=plain, next_step="" if check.state in FINAL else "Do not act on it yet.")
 
 
 def _split(title: str) -> tuple[str, str]:
