@@ -11,7 +11,7 @@ from bot.domain.review.review import Decision, Subscription
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, review, review_forms, review_next
 from bot.slack.blocks.review_forms import Way
-from handlers import modals
+from handlers import modals, search
 from handlers.replies import open_modal, reply
 from handlers.requests import ViewState, user_of
 
@@ -52,7 +52,9 @@ async def released(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
 
 async def _refresh(bot: Bot, body: Body, ref: str) -> None:
     """Replaces what only this person sees: it is not among the cards that the outbox keeps up to date."""
-    if body.get("container", {}).get("is_ephemeral"):
+    if str((body.get("actions") or [{}])[0].get("block_id", "")).startswith(ids.QUEUE_ROW):
+        reply(bot, body, await search.listing(bot, body["user"]["id"], "review"), in_place=True)
+    elif body.get("container", {}).get("is_ephemeral"):
         reply(bot, body, await card(bot, body["user"]["id"], ref), in_place=True)
     elif modals.is_details(body):
         modals.refresh_details(bot, body["user"]["id"], body["view"]["id"], ref)

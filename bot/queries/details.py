@@ -123,7 +123,7 @@ class CheckDetails(Process):
 
         The record, for who may know of the check and not of the customer, has no `private_metadata`.
         """
-        refusal = Refused(Refusal.NO_DETAILS, admin=self.access.an_admin())
+        refusal = self._no_details()
         if await self._sight(user, ref, refusal) is Sight.RECORD:
             return await self._record(user, ref)
         check = await self._get_visible(user, ref, refusal)
@@ -148,11 +148,19 @@ class CheckDetails(Process):
             raise refusal
         return sight
 
+    def _no_details(self) -> Refused:
+        return Refused(Refusal.NO_DETAILS, admin=self.access.an_admin())
+
     def _entry(self, check: Check) -> IDType | None:
         return self.id_types.find(check.country, check.id_type)
 
     async def details_with_links(self, user: str, ref: str) -> dict[str, Any]:
-        """The same modal with links fetched from Smile ID now, for somebody whom `details` has just let in."""
+        """The same modal with links fetched from Smile ID now. Raises Refused.
+
+        Whom `details` let in a moment ago may have lost the role since, or the modal may have stood open for hours.
+        """
+        if await self._sight(user, ref, self._no_details()) is Sight.RECORD:
+            return await self._record(user, ref)
         check = await self.database.read(checks.get, ref)
         attempt = await self.database.read(attempts.latest, ref)
         links: Mapping[str, str] = {}

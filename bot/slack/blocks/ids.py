@@ -44,6 +44,8 @@ LIST_PAGE = "kyc_list_turn"
 """Followed by `:` and the direction."""
 LIST_FILTER = "kyc_list_filter"
 FOUND_DETAILS = "kyc_found_details"
+QUEUE_ROW = "kyc_queue:"
+"""Prefix of the block of a check's buttons in a reviewer's queue; the reference follows."""
 
 VALUE = "value"
 """action_id of fields that send nothing until the form is submitted."""

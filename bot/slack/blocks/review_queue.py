@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.domain.outbox import Message
 from bot.domain.review.review import Review
-from bot.slack.blocks import find, kit, review_actions
+from bot.slack.blocks import find, ids, kit, review_actions
 from bot.slack.blocks.find import CheckRow
 from bot.slack.blocks.kit import Block
 from bot.slack.blocks.standing import standing
@@ -32,7 +32,9 @@ def listing(waiting: Sequence[WaitingCheck], *, viewer: str, more: int, shown: s
     for one in waiting:
         lines.append(_line(one))
         blocks.append(kit.section(lines[-1]))
-        blocks.append(kit.actions(*review_actions.buttons(one.row.check, one.review, viewer=viewer)))
+        row = kit.actions(*review_actions.buttons(one.row.check, one.review, viewer=viewer))
+        # The click tells of no message that one person alone sees: this says what is to be replaced.
+        blocks.append(kit.named(f"{ids.QUEUE_ROW}{one.row.check.ref}", row))
     if more:
         blocks.append(kit.small(f"and {more} more, which come up as these are done"))
     return Message(text=spoken("\n".join([head, *lines])), blocks=[*blocks, menu])
