@@ -21,6 +21,7 @@ from handlers import (
     commands,
     customer,
     events,
+    home,
     messages,
     middleware,
     more,
@@ -102,6 +103,8 @@ def _listen(app: AsyncApp) -> None:
     app.action(ids.OPEN_FORM_OF_MESSAGE)(messages.open_form)
     app.action(ids.SEND_MESSAGE)(messages.send)
     app.action(ids.HOME_START)(check_form.start)
+    for action, of_home in home.LISTENERS.items():
+        app.action(re.compile(f"^{action}$"))(of_home)
     app.action(ids.OPEN_FORM)(check_form.open_again)
     app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*|{ids.MORE_FIELDS})$"))(
         check_form.chosen

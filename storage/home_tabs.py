@@ -1,9 +1,10 @@
-"""Home tabs: who opened one, what was published last, and when to publish next."""
+"""Home tabs: who opened one, what they chose to see, what was published last, and when to publish next."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.domain.review.home_choices import HomeChoices
 from storage import leases
 from storage.engine.database import Transaction, load
 
@@ -18,7 +19,7 @@ GAP = timedelta(seconds=10)
 _QUEUE = leases.Queue(
     table="homes",
     key="person",
-    columns="person, view_print",
+    columns="person, view_print, choices",
     # A change makes a tab due even while it is being published, but it waits for that: one view could overtake another.
     due="((due_at <= :now AND leased_until IS NULL) OR leased_until <= :now)",
     order="due_at, person",
@@ -33,6 +34,7 @@ class DueTab:
     person: str
     view_print: str
     """Of what was published last; empty when it must be published in any case."""
+    choices: HomeChoices
 
 
 def prints_of(tx: Transaction, view: str) -> list[str]:
@@ -53,6 +55,18 @@ def opened(tx: Transaction, person: str, *, now: datetime) -> None:
     tx.wake(HOMES)
 
 
+def choose(tx: Transaction, person: str, change: Callable[[HomeChoices], HomeChoices], *, now: datetime) -> None:
+    """Somebody chose a filter or a page: keep it, and publish at once."""
+    # Read and written in one transaction: two quick clicks change two choices, and neither takes the other back.
+    before = HomeChoices.load(tx.value("SELECT choices FROM homes WHERE person = :person", person=person) or "")
+    sql = """
+        INSERT INTO homes (person, opened_at, due_at, choices) VALUES (:person, :now, :now, :choices)
+        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = '', choices = :choices
+        """
+    tx.run(sql, person=person, now=now, choices=change(before).dump())
+    tx.wake(HOMES)
+
+
 def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
     """A check changed: refresh the tab of its requester, and of those who see everybody's checks."""
     # A tab that is due already will include this change. One that is being published now becomes due once more.
@@ -70,7 +84,7 @@ def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[DueTab]:
     """Tabs to publish, ours until the lease ends. Later changes make them due once more."""
     rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
-    return [load(DueTab, row) for row in rows]
+    return [load(DueTab, row, choices=HomeChoices.load(row["choices"])) for row in rows]
 
 
 def shown(

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
+from bot.domain.review.queue import OpenReview
 from bot.domain.review.review import (
     Decision,
     Note,
@@ -76,6 +77,29 @@ def next_for(tx: Transaction, person: str, *, states: Collection[State], but: Co
     left = (row["ref"] for row in tx.rows(sql, person=person) if State(row["state"]) in states)
     ref = next((ref for ref in left if ref not in but), None)
     return find(tx, ref) if ref is not None else None
+
+
+def open_now(tx: Transaction) -> list[OpenReview]:
+    """Every open review of a round that counts, oldest first; opens no seal."""
+    rows = tx.rows(
+        """
+        SELECT r.ref, v.country, v.requester, v.asked_again, r.claimed_by, r.proposed IS NOT NULL AS is_proposed,
+            r.opened_at
+        FROM reviews r JOIN verifications v ON v.ref = r.ref AND v.round = r.round
+        WHERE r.state = 'open' ORDER BY r.opened_at LIMIT 5000
+        """
+    )
+    return [
+        OpenReview(
+            ref=row["ref"],
+            country=row["country"],
+            requesters=frozenset({row["requester"], *row["asked_again"].split()}),
+            claimed_by=row["claimed_by"],
+            is_proposed=bool(row["is_proposed"]),
+            opened_at=from_text(row["opened_at"]),
+        )
+        for row in rows
+    ]
 
 
 def decided(

@@ -6,7 +6,7 @@ Rights are checked each time a tab is built, since roles change while tabs stay 
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,25 +15,38 @@ import structlog
 from bot.access.permissions import Permission, Role
 from bot.access.process import Process
 from bot.domain.backoff import retry_in
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, SearchFilter
+from bot.domain.outbox import CheckLinks
 from bot.domain.reporting.periods import day_of
 from bot.domain.reporting.summary_command import SummaryRequest
+from bot.domain.review.home_choices import HomeChoices
+from bot.domain.review.queue import OpenReview, Queue, QueueFilter
 from bot.domain.review.review import Review
 from bot.errors import SlackError, SlackRateLimited, SlackRefused
 from bot.outbox.links import Links
+from bot.queries.search import IN_REVIEW, OWN, STATES
 from bot.reporting import report_reader
 from bot.slack.blocks import home
-from bot.slack.blocks.find import CheckRow
-from bot.slack.blocks.home import MINE, QUEUE, HomeFigures, QueuedCheck, ReviewQueue
+from bot.slack.blocks.find import PageCursor
+from bot.slack.blocks.home import HomeCheck, HomeFigures, OwnChecks, ReviewQueue
 from bot.slack.client import SlackClient
-from storage import checks, home_tabs, reviews
+from storage import checks, home_tabs, reviews, search
 from storage.engine.database import Transaction
+from storage.search import CheckPage
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=2)
 RETRY_UNSURE = timedelta(seconds=30)
 _NOBODY = frozenset({"user_not_found", "not_allowed_token_type", "user_disabled", "invalid_user_id"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    check: Check
+    review: Review | None
+    waits: OpenReview | None = None
+    """While its review is open."""
 
 
 class BuiltTab(NamedTuple):
@@ -70,7 +83,7 @@ class HomeTab(Process):
 
     async def work(self, due: home_tabs.DueTab) -> None:
         """Publishes one tab if it reads differently; reschedules it on failure."""
-        view, sees, is_unsure = await self._build(due.person)
+        view, sees, is_unsure = await self._build(due.person, due.choices)
         prints = await self.database.read(home_tabs.prints_of, json.dumps(view, sort_keys=True))
         try:
             if due.view_print not in prints:
@@ -99,42 +112,93 @@ class HomeTab(Process):
         log.info("home.not_published", error=error)
         await self.database.write(home_tabs.reschedule, due.person, at=self.now() + wait)
 
-    async def _build(self, person: str) -> BuiltTab:
+    async def choose(self, person: str, change: Callable[[HomeChoices], HomeChoices]) -> None:
+        """Keeps a filter or a page that somebody chose, and publishes their tab with it."""
+        await self.database.write(home_tabs.choose, person, change, now=self.now())
+
+    async def _build(self, person: str, choices: HomeChoices) -> BuiltTab:
         yes = Permission.YES
-        requester, reviewer, manager, admin = await asyncio.gather(
+        requester, reviewer, manager, admin, records = await asyncio.gather(
             self.access.has(person, Role.REQUESTER),
             self.access.has(person, Role.REVIEWER, Role.ADMIN),
             self.access.has(person, Role.MANAGER, Role.ADMIN),
             self.access.has(person, Role.ADMIN),
+            self.access.sees_records(person),
         )
-        mine, queue, today = None, None, None
+        own, queue, figures = None, None, None
         if requester is yes:
-            mine = await self._rows(await self.database.read(checks.recent, requester=person, limit=MINE))
-        if reviewer is yes:
-            # Four eyes: checks that an admin requested themselves wait for them too.
-            queue = await self._queue(person, overrides=admin is yes)
+            own = await self._own(person, choices)
+        if records is yes:
+            queue = await self._queue(person, choices, is_reviewer=reviewer is yes, overrides=admin is yes)
         if manager is yes:
-            today = await self.database.read(self._today)
-        is_unsure = Permission.UNKNOWN in (requester, reviewer, manager)
-        view = home.home(mine=mine, queue=queue, today=today, ask=self.access.an_admin(), unsure=is_unsure)
-        sees = {name for name, permission in (("queue", reviewer), ("today", manager)) if permission is yes}
+            figures = await self.database.read(self._figures)
+        is_unsure = Permission.UNKNOWN in (requester, reviewer, manager, records)
+        view = home.home(own=own, queue=queue, figures=figures, ask=self.access.an_admin(), unsure=is_unsure)
+        sees = {name for name, permission in (("queue", records), ("today", manager)) if permission is yes}
         return BuiltTab(view, sees, is_unsure)
 
-    async def _queue(self, person: str, *, overrides: bool) -> ReviewQueue:
-        def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
-            found, total = reviews.queue(tx, person, overrides=overrides, limit=QUEUE)
-            return [(checks.get(tx, review.ref), review) for review in found], total
+    async def _queue(self, person: str, choices: HomeChoices, *, is_reviewer: bool, overrides: bool) -> ReviewQueue:
+        """What they may decide; who decides nothing sees all of it, and nothing sealed is opened for them."""
+        now, due = self.now(), self.settings.review_due
 
-        first, total = await self.database.read(read)
-        rows = await self._rows([check for check, _review in first])
-        now = self.now()
-        queued = [
-            QueuedCheck(row=row, review=review, waited=_coarse(now - review.opened_at))
-            for row, (_check, review) in zip(rows, first, strict=True)
+        def read(tx: Transaction) -> tuple[Queue, Queue, HomeChoices, list[_Found]]:
+            found = Queue.of(reviews.open_now(tx), viewer=person, now=now, due=due)
+            # Second-person rule; but checks that an admin requested themselves wait for them too.
+            theirs = found.without_own() if is_reviewer and not overrides else found
+            page, kept = _page(theirs, choices)
+            return found, theirs, kept, [_read(tx, one, is_whole=is_reviewer) for one in page]
+
+        found, theirs, kept, page = await self.database.read(read)
+        links = await self.links.of([one.check.ref for one in page], reader=person)
+        rows = [
+            replace(self._row(one, links, shows_card=is_reviewer), is_overdue=theirs.is_overdue(one.waits))
+            for one in page
+            if one.waits is not None
         ]
-        return ReviewQueue(viewer=person, first=queued, more=total - len(queued))
+        return ReviewQueue(
+            rows=rows,
+            choices=kept,
+            matching=len(theirs.matching(kept.queue, kept.country)),
+            counts={which: theirs.count(which) for which in QueueFilter},
+            countries=[(self.id_types.country_name(code), code) for code in theirs.countries()],
+            due=due,
+            own=len(found.found) - len(theirs.found),
+            is_reviewer=is_reviewer,
+        )
 
-    def _today(self, tx: Transaction) -> HomeFigures:
+    async def _own(self, person: str, choices: HomeChoices) -> OwnChecks:
+        turn = PageCursor.load(choices.own) if choices.own else None
+        if turn is None or turn.shown not in home.OWN:
+            turn = PageCursor(shown=OWN)
+        wanted = SearchFilter(requester=person, states=STATES.get(turn.shown), undecided=turn.shown == IN_REVIEW)
+
+        def read(tx: Transaction) -> tuple[CheckPage, list[_Found]]:
+            page = search.page(tx, wanted, size=home.PAGE, cursor=turn.cursor)
+            if not page.checks and turn.cursor is not None:
+                # The checks of that page are no longer in this list: its beginning, rather than nothing.
+                page = search.page(tx, wanted, size=home.PAGE)
+            return page, [_Found(check=check, review=reviews.find(tx, check.ref)) for check in page.checks]
+
+        page, found = await self.database.read(read)
+        links = await self.links.of([one.check.ref for one in found])
+        return OwnChecks(
+            rows=[self._row(one, links, shows_card=False) for one in found],
+            shown=turn.shown,
+            has_older=page.has_older,
+            has_newer=page.has_newer,
+        )
+
+    def _row(self, one: _Found, links: Mapping[str, CheckLinks], *, shows_card: bool) -> HomeCheck:
+        check, known = one.check, links.get(one.check.ref, CheckLinks())
+        return HomeCheck(
+            check=check,
+            entry=self.id_types.find(check.country, check.id_type),
+            review=one.review,
+            links=known if shows_card else CheckLinks(thread=known.thread),
+            waited=_coarse(self.now() - one.waits.opened_at) if one.waits is not None else timedelta(0),
+        )
+
+    def _figures(self, tx: Transaction) -> HomeFigures:
         now = self.now()
         day = now.astimezone(self.settings.zone).date()
         today, yesterday = (
@@ -143,12 +207,22 @@ class HomeTab(Process):
         )
         return HomeFigures(today=today, yesterday=yesterday)
 
-    async def _rows(self, found: Sequence[Check]) -> list[CheckRow]:
-        links = await self.links.threads(found)
-        return [
-            CheckRow(check=check, entry=self.id_types.find(check.country, check.id_type), link=link)
-            for check, link in zip(found, links, strict=True)
-        ]
+
+def _page(queue: Queue, choices: HomeChoices) -> tuple[list[OpenReview], HomeChoices]:
+    """The reviews of the chosen page; of the last one, where what was decided meanwhile has left fewer."""
+    if choices.country not in ("", *queue.countries()) and not queue.matching(choices.queue, choices.country):
+        # The last review of that country is done: a filter that the menu no longer offers could not be taken off.
+        choices = choices.with_country("")
+    matching = queue.matching(choices.queue, choices.country)
+    choices = choices.with_page(min(choices.page, max(0, len(matching) - 1) // home.PAGE))
+    first = choices.page * home.PAGE
+    return matching[first : first + home.PAGE], choices
+
+
+def _read(tx: Transaction, one: OpenReview, *, is_whole: bool) -> _Found:
+    check = checks.find(tx, one.ref, sealed=is_whole)
+    assert check is not None
+    return _Found(check=check, review=reviews.find(tx, one.ref, sealed=is_whole), waits=one)
 
 
 def _coarse(waited: timedelta) -> timedelta:

@@ -755,3 +755,9 @@ def m0016_review_requests(db: Database) -> None:
         "CREATE INDEX review_requests_of_check ON review_requests (ref, at)",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0017_home_choices(db: Database) -> None:
+    """What somebody chose to see in their Home tab: filters and pages, as JSON of words, codes and references."""
+    db.execute("ALTER TABLE homes ADD COLUMN choices TEXT NOT NULL DEFAULT ''")

@@ -85,7 +85,7 @@ def listing(
         head = f"No check here: {filter_name(shown)}."
     else:
         head = f"Checks: {filter_name(shown)}, newest first"
-    turns = _page_buttons(rows, shown, has_older=has_older, has_newer=has_newer, action_id=ids.LIST_PAGE)
+    turns = page_buttons(rows, shown, has_older=has_older, has_newer=has_newer, action_id=ids.LIST_PAGE)
     # Three lines surely fit into the 3,000 characters of a section.
     listed = [kit.section("\n".join(lines[n : n + 3])) for n in range(0, len(lines), 3)]
     blocks = [kit.section(f"*{head}*" if rows else head), *listed, kit.actions(filter_menu(offers, shown), *turns)]
@@ -150,13 +150,13 @@ def form(countries: Sequence[tuple[str, str]], *, finds_customers: bool = True, 
 
 def results(rows: Sequence[CheckRow], *, metadata: str, has_older: bool, has_newer: bool) -> View:
     blocks = [kit.row(line(row, names=True), row.check.ref, ids.FOUND_DETAILS) for row in rows]
-    if turns := _page_buttons(rows, "found", has_older=has_older, has_newer=has_newer, action_id=ids.FIND_PAGE):
+    if turns := page_buttons(rows, "found", has_older=has_older, has_newer=has_newer, action_id=ids.FIND_PAGE):
         blocks.append(kit.actions(*turns))
     blocks = blocks or [kit.plain_section("No check that you have access to matches.")]
     return kit.modal("Checks found", blocks, callback_id=ids.FOUND, close="Close", metadata=metadata)
 
 
-def _page_buttons(
+def page_buttons(
     rows: Sequence[CheckRow], shown: str, *, has_older: bool, has_newer: bool, action_id: str
 ) -> list[Block]:
     turns = []

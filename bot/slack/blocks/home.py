@@ -1,40 +1,76 @@
-"""The Home tab: a person's own checks, what waits for a reviewer, a manager's figures of today."""
+"""The Home tab: what waits for review, a manager's figures, a person's own checks, and what they can start from here.
 
-from collections.abc import Sequence
+Filters and pages are kept by `bot.queries.home`; the tab shows what was chosen, and a click on it changes that alone.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.reporting.figures import Rate, Report
+from bot.domain.check.check import Check
+from bot.domain.id_types.id_types import IDType
+from bot.domain.outbox import CheckLinks
+from bot.domain.reporting.figures import Report
+from bot.domain.review.home_choices import HomeChoices
+from bot.domain.review.queue import QueueFilter
 from bot.domain.review.review import Review
-from bot.slack.blocks import find, ids, kit, review_actions
-from bot.slack.blocks.find import CheckRow
+from bot.slack.blocks import find, ids, kit
 from bot.slack.blocks.kit import Block, Style
-from bot.slack.blocks.status import subject, verdict_name
-from bot.slack.blocks.summary_numbers import percent
-from bot.slack.blocks.text import link_to, person, took
+from bot.slack.blocks.standing import standing
+from bot.slack.blocks.status import subject
+from bot.slack.blocks.summary_numbers import counts, four_numbers, rate_text
+from bot.slack.blocks.text import linked, person, quoted, sentence, took, when
 
 NO_ROLE = "You don't have access yet. Ask {person} to add you."
 NO_ROLE_HERE = "You don't have access yet. Ask an admin of kyc-bot to add you."
-NOT_SURE = "Slack has not told me yet what you may see here. I look again in a moment."
-MINE = 10
-QUEUE = 20
+NOT_SURE = "Slack has not answered yet, so some parts are missing. This tab updates itself in a moment."
+PAGE = 10
+"""Checks of a list; each is one block, and Slack takes a hundred."""
+OWN = ("mine", "open", "review", "approved", "rejected", "failed", "cancelled")
+"""The filters of somebody's own checks, as `find.LABELS` names them."""
+_COUNTRIES = 99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedCheck:
-    row: CheckRow
-    review: Review
-    waited: timedelta
+class HomeCheck:
+    check: Check
+    entry: IDType | None
+    review: Review | None
+    links: CheckLinks
+    waited: timedelta = timedelta(0)
+    """In review, rounded."""
+    is_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewQueue:
-    """What waits for the viewer: their claims first, then the oldest."""
+    """What waits for review, as far as it is this person's to see."""
 
-    viewer: str
-    first: Sequence[QueuedCheck]
-    more: int
+    rows: Sequence[HomeCheck]
+    """The page that is shown."""
+    choices: HomeChoices
+    matching: int
+    """How many the filters leave."""
+    counts: Mapping[QueueFilter, int]
+    countries: Sequence[tuple[str, str]]
+    """Name and code of each country that a review is of."""
+    due: timedelta
+    """How long a review may take."""
+    own: int = 0
+    """Not among these: their own requests, which others decide."""
+    is_reviewer: bool = True
+    """Otherwise somebody who sees the record of each check and decides nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnChecks:
+    """A page of the checks that a person asked for, newest first."""
+
+    rows: Sequence[HomeCheck]
+    shown: str = "mine"
+    has_older: bool = False
+    has_newer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +83,22 @@ class HomeFigures:
 
 def home(
     *,
-    mine: Sequence[CheckRow] | None,
+    own: OwnChecks | None,
     queue: ReviewQueue | None,
-    today: HomeFigures | None,
+    figures: HomeFigures | None,
     ask: str | None = None,
     unsure: bool = False,
 ) -> dict[str, Any]:
     """None: not for this person. `ask` is who can change that; `unsure`: Slack has not answered yet."""
     blocks: list[Block] = []
+    if own is not None or queue is not None:
+        blocks.append(_starts(may_start=own is not None, may_notify=own is not None or _reviews(queue)))
     if queue is not None:
         blocks += _queue(queue)
-    if today is not None:
-        blocks += _today(today)
-    if mine is not None:
-        blocks += _mine(mine)
+    if figures is not None:
+        blocks += _figures(figures)
+    if own is not None:
+        blocks += _own(own)
     if unsure:
         blocks.append(kit.plain_section(NOT_SURE))
     elif not blocks:
@@ -68,75 +106,123 @@ def home(
     return {"type": "home", "blocks": blocks}
 
 
-def _mine(rows: Sequence[CheckRow]) -> list[Block]:
-    start = kit.actions(
-        kit.button(ids.HOME_START, "Start a check", "start", label="Start a check: opens the form", style=Style.PRIMARY)
+def _reviews(queue: ReviewQueue | None) -> bool:
+    return queue is not None and queue.is_reviewer
+
+
+def _starts(*, may_start: bool, may_notify: bool) -> Block:
+    """The forms that commands open."""
+    start = kit.button(
+        ids.HOME_START, "Start a check", "start", label="Start a check: opens the form", style=Style.PRIMARY
     )
-    if not rows:
-        return [kit.header("My checks"), kit.plain_section("You have not asked for a check yet."), start]
-    listed = [kit.row(find.line(row, names=False), row.check.ref) for row in rows]
-    return [kit.header("My checks"), start, *listed, kit.small("The newest of yours; /kyc list shows more.")]
+    search = kit.button(ids.HOME_FIND, "Find a check", "find", label="Find a check: opens the search form")
+    notify = kit.button(ids.HOME_NOTIFY, "Notify me", "notify", label="Notify me: choose which direct messages you get")
+    return kit.actions(*([start] if may_start else []), search, *([notify] if may_notify else []))
 
 
 def _queue(queue: ReviewQueue) -> list[Block]:
-    if not queue.first:
-        return [kit.header("Waiting for review"), kit.plain_section("Nothing waits for a reviewer.")]
-    blocks = [kit.header(f"Waiting for review: {len(queue.first) + queue.more}")]
-    for one in queue.first:
-        check = one.row.check
-        waiting = f"Waiting for {took(one.waited)}" if one.waited else "Has just come in"
-        line = (
-            f"*{link_to(check.ref, one.row.link)}* · {subject(check, one.row.entry)} — {verdict_name(check)}\n"
-            f"{waiting} · asked by {person(check.requester)} · {_who(one.review)}"
+    total = queue.counts[QueueFilter.ALL]
+    blocks = [kit.header(f"Waiting for review: {total}" if total else "Waiting for review: none")]
+    if queue.own:
+        # Otherwise the manager's number and the reviewer's would differ without a word.
+        asked = "1 more is your own request" if queue.own == 1 else f"{queue.own} more are your own requests"
+        blocks.append(kit.small(f"{asked}: other reviewers decide."))
+    if not total:
+        return blocks
+    blocks.append(_filters(queue))
+    blocks += [_row(one, names=True) for one in queue.rows]
+    if not queue.rows:
+        blocks.append(kit.plain_section("No check matches these filters."))
+    return [*blocks, *_pages(queue)]
+
+
+def _filters(queue: ReviewQueue) -> Block:
+    choices = queue.choices
+    names = {
+        QueueFilter.ALL: "All",
+        QueueFilter.MINE: "Claimed by me",
+        QueueFilter.UNCLAIMED: "Unclaimed",
+        QueueFilter.SECOND: "Needs a second person",
+        QueueFilter.OVERDUE: f"Over {took(queue.due)}",
+    }
+    offered = [
+        (f"{name} ({queue.counts[which]})", which.value)
+        for which, name in names.items()
+        if queue.is_reviewer or which is not QueueFilter.MINE
+    ]
+    which = kit.select(offered, action_id=ids.HOME_QUEUE, chosen=choices.queue.value, placeholder="Show")
+    elements = [which]
+    if len(queue.countries) > 1 or choices.country:
+        countries = [(quoted(name, 60) or code, code) for name, code in queue.countries[:_COUNTRIES]]
+        elements.append(
+            kit.select(
+                [("All countries", ids.EVERY_COUNTRY), *countries],
+                action_id=ids.HOME_COUNTRY,
+                chosen=choices.country or ids.EVERY_COUNTRY,
+                placeholder="Country",
+            )
         )
-        blocks += [kit.section(line), kit.actions(*review_actions.buttons(check, one.review, viewer=queue.viewer))]
-    if queue.more:
-        blocks.append(kit.small(f"and {queue.more} more, which come up as these are done"))
+    # Slack keeps what somebody chose in a menu of the same name: with another choice it has another name.
+    return kit.named(f"home_queue:{choices.queue.value}:{choices.country}"[:250], kit.actions(*elements))
+
+
+def _pages(queue: ReviewQueue) -> list[Block]:
+    """Which page it is, in words, and the ways to its neighbours."""
+    pages, page = -(-queue.matching // PAGE), queue.choices.page
+    if pages <= 1:
+        return []
+    turns = [
+        kit.button(f"{ids.HOME_PAGE}:{name.lower()}", name, str(to), label=f"{name} page of what waits for review")
+        for name, to in (("Previous", page - 1), ("Next", page + 1))
+        if 0 <= to < pages
+    ]
+    return [kit.actions(*turns), kit.small(f"Page {page + 1} of {pages}, {queue.matching} checks")]
+
+
+def _row(one: HomeCheck, *, names: bool) -> Block:
+    """Verdict and why, the next step, and small facts; *Details* beside it."""
+    check, now = one.check, standing(one.check, one.review)
+    facts = [subject(check, one.entry)]
+    facts.append(f"asked by {person(check.requester)}" if names else f"asked {when(check.asked_at)}")
+    if now.by:
+        facts.append(f"by {now.by} {when(now.since)}")
+    if names:
+        facts.append(f"in review for {took(one.waited)}" if one.waited else "has just come in")
+    late = "*Overdue* · " if one.is_overdue else ""
+    lines = [f"{late}{now.headline} · {linked(check.ref, one.links)}"]
+    if now.next_step:
+        lines.append(f"*Next:* {sentence(now.next_step)}")
+    return kit.row("\n".join([*lines, " · ".join(facts)]), check.ref)
+
+
+def _own(own: OwnChecks) -> list[Block]:
+    head = kit.header("My checks")
+    if not own.rows and own.shown == "mine":
+        return [head, kit.plain_section("You have not asked for a check yet.")]
+    offered = [(find.LABELS[name], name) for name in OWN]
+    which = kit.select(offered, action_id=ids.HOME_OWN, chosen=own.shown, placeholder="Show")
+    blocks = [head, kit.named(f"home_own:{own.shown}", kit.actions(which))]
+    blocks += [_row(one, names=False) for one in own.rows]
+    if not own.rows:
+        blocks.append(kit.plain_section("No check of yours matches this filter."))
+    rows = [find.CheckRow(check=one.check, entry=one.entry, link=None) for one in own.rows]
+    if turns := find.page_buttons(
+        rows, own.shown, has_older=own.has_older, has_newer=own.has_newer, action_id=ids.HOME_OWN_PAGE
+    ):
+        blocks.append(kit.actions(*turns))
     return blocks
 
 
-def _who(review: Review) -> str:
-    if review.proposal is not None:
-        return f"{person(review.proposal.by)} proposes a decision, a second person is needed"
-    if review.claimed_by:
-        return f"claimed by {person(review.claimed_by)}"
-    return "nobody has claimed it"
-
-
-def _today(today: HomeFigures) -> list[Block]:
-    figures, backlog = today.today.figures, today.today.backlog
-    line = (
-        f"*Today so far*: {figures.asked} asked, {figures.approved} approved, {figures.rejected} rejected, "
-        f"{figures.failed} without result, {figures.open} still open. {_rate(figures.approval)}"
-    )
-    lines = [line.strip()]
-    if backlog.review:
-        over = f", {backlog.over} over their time" if backlog.over else ""
-        lines.append(f"In review now: {len(backlog.review)}{over}, {_oldest(backlog.review[0].waited)}.")
-    sections = [kit.section("\n".join(lines)), kit.section(_trend(today.yesterday))]
-    return [kit.header("Figures"), *sections, kit.small("/kyc summary gives any day, week, month, country or ID type.")]
-
-
-def _oldest(waited: timedelta) -> str:
-    """Rounded to quarters of an hour, so that the tab does not change each time it is built."""
-    step = timedelta(minutes=15)
-    return f"the oldest for {took(waited - waited % step)}" if waited >= step else "all of them new"
-
-
-def _trend(report: Report) -> str:
-    """The last whole day, the same weekday a week before, and the mean of the days before."""
-    figures = report.figures
-    parts = [f"*Yesterday*: {figures.asked} asked. {_rate(figures.approval)}".strip()]
-    if report.previous is not None:
-        before = report.previous[1]
-        parts.append(f"The same weekday last week: {before.asked} asked. {_rate(before.approval)}".strip())
-    if report.mean is not None:
-        days = f"Mean of the {report.mean.periods} days before" if report.mean.periods > 1 else "The day before"
-        parts.append(f"{days}: {report.mean.asked:.1f} asked. {_rate(report.mean.approval)}".strip())
-    if report.previous is None and report.mean is None:
-        parts.append("There is nothing to compare with yet.")
-    return "\n".join(parts)
-
-
-def _rate(rate: Rate) -> str:
-    return f"Approval rate {percent(rate)}." if rate.value is not None else ""
+def _figures(figures: HomeFigures) -> list[Block]:
+    today = figures.today.figures
+    if today.asked:
+        line = f"*Today so far*: {today.asked} asked: {', '.join(counts(today))}. {rate_text(today.approval)}."
+    else:
+        line = "*Today so far*: nobody has asked for a check yet."
+    return [
+        kit.header("Figures"),
+        kit.section(line),
+        kit.section("*Yesterday*"),
+        kit.fields(*map(kit.mrkdwn, four_numbers(figures.yesterday))),
+        kit.small_mrkdwn("`/kyc summary` shows any day, week, month, country or ID type."),
+    ]

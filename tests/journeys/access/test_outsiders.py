@@ -188,6 +188,14 @@ STEPS: Mapping[str, list[Step]] = {
         lambda walk: walk.person.shortcut(ids.SHORTCUT_CHECK),
         lambda walk: walk.press_in(view("home", "", {}), ids.HOME_START, "start"),
     ],
+    "handlers.home.chosen": [
+        lambda walk: walk.press_in(
+            view("home", "", {}), ids.HOME_QUEUE, type="static_select", selected_option={"value": "all"}
+        ),
+        lambda walk: walk.press_in(view("home", "", {}), f"{ids.HOME_PAGE}:next", "1"),
+    ],
+    "handlers.home.find": [lambda walk: walk.press_in(view("home", "", {}), ids.HOME_FIND, "find")],
+    "handlers.home.notify": [lambda walk: walk.press_in(view("home", "", {}), ids.HOME_NOTIFY, "notify")],
     "handlers.messages.shortcut": [
         lambda walk: walk.person.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, CHANNEL, walk.message)
     ],
@@ -460,7 +468,9 @@ def may_be_silent(listener: str, kind: str, answer: Reply | Delivery | None) -> 
 IN_NO_MESSAGE = {
     "handlers.check_form.start",
     "handlers.check_form.chosen",
-    "handlers.home.start",
+    "handlers.home.chosen",
+    "handlers.home.find",
+    "handlers.home.notify",
     "handlers.checks.push_details",
     "handlers.photos.show_photos",
     "handlers.photos.ask_for_photos",

@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 
 from bot.outbox import refresh
-from bot.sandbox.demo import ANALYST
+from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack.block_rules import faults_in_view
 from bot.sandbox.slack.faults import Fault
 from bot.slack.blocks import ids
 from storage import leases
 from storage.engine.database import Transaction
 from tests.journeys.smile import call_back, put_on_record, waiting
-from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey
+from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, StoppedClock, journey
 
 pytestmark = pytest.mark.anyio
 
 MANAGER = "U0DAYO00001"
 STRANGER = "U0IDRIS0001"
+VIEWER = "U0VERA00001"
 GROUP = "S0REVIEW001"
 
 
@@ -49,12 +50,19 @@ def shown(world: Journey, user: str) -> str:
     return world.slack.plain(home)
 
 
+def _blocks(world: Journey, user: str) -> list[dict[str, Any]]:
+    home = world.slack.person(user).home
+    assert home is not None
+    return list(home["blocks"])
+
+
 def publishings(world: Journey) -> int:
     return sum(call.method == "views.publish" for call in world.slack.calls)
 
 
 async def test_each_person_sees_what_is_theirs_and_nothing_else(tmp_path: Path) -> None:
-    async with in_review(tmp_path) as (world, ref):
+    async with in_review(tmp_path, KYC_VIEWERS=VIEWER) as (world, ref):
+        world.slack.add_user(VIEWER, "vera")
         mine = await open_home(world, ANALYST)
         assert "My checks" in mine
         assert ref in mine
@@ -63,39 +71,60 @@ async def test_each_person_sees_what_is_theirs_and_nothing_else(tmp_path: Path) 
 
         queue = await open_home(world, REVIEWER)
         assert "Waiting for review: 1" in queue
-        assert "nobody has claimed it" in queue
         assert "asked by @amina" in queue
+        assert "BVN ending 000" in queue
         assert "My checks" not in queue
         assert "Figures" not in queue
 
-        figures = await open_home(world, MANAGER)
-        assert "Today so far: 1 asked, 0 approved, 0 rejected, 0 without result, 1 still open." in figures
-        assert "In review now: 1" in figures
-        assert "There is nothing to compare with yet." in figures
-        assert ref not in figures
+        for user, part in ((MANAGER, "Figures"), (VIEWER, "Waiting for review: 1")):
+            record = await open_home(world, user)
+            assert part in record
+            assert "Waiting for review: 1" in record
+            assert ref in record
+            assert "ending" not in record
+            assert REVIEW_CHANNEL not in str(world.slack.person(user).home)
+            assert "My checks" not in record
+        assert "Today so far: 1 asked: 1 still open." in await open_home(world, MANAGER)
+        assert "Figures" not in await open_home(world, VIEWER)
 
         nothing = await open_home(world, STRANGER)
-        assert nothing.endswith("You don't have access yet. Ask @musa to add you, if you should have.")
+        assert nothing.endswith("You don't have access yet. Ask @musa to add you.")
         assert ref not in nothing
+
+
+async def test_every_check_says_what_it_is_why_and_what_is_next_and_leads_to_thread_and_card(tmp_path: Path) -> None:
+    async with in_review(tmp_path) as (world, ref):
+        queue = await open_home(world, REVIEWER)
+        row = next(block for block in _blocks(world, REVIEWER) if block.get("accessory", {}).get("value") == ref)
+        first, following, facts = row["text"]["text"].split("\n")
+        assert first.startswith("*Not final* — ")
+        assert following.startswith("*Next:* ")
+        assert "<@" in facts
+        card = world.slack.messages(REVIEW_CHANNEL)[-1]
+        assert f"/{CHANNEL}/p" in first
+        assert f"/{REVIEW_CHANNEL}/p{card.ts.replace('.', '')}|review card" in first
+        assert queue.count("[Details]") == 1
+        await open_home(world, ANALYST)
+        assert f"/{CHANNEL}/p" in str(_blocks(world, ANALYST))
+        assert REVIEW_CHANNEL not in str(_blocks(world, ANALYST))
 
 
 async def test_a_change_reaches_the_tabs_that_it_concerns(tmp_path: Path) -> None:
     async with in_review(tmp_path) as (world, ref):
         for user in (ANALYST, REVIEWER, MANAGER, STRANGER):
             await open_home(world, user)
-        untouched = publishings(world)
-        claim = f"{ids.REVIEW_CLAIM}|{ref}"
-        assert (await world.slack.person(REVIEWER).click_home(ids.REVIEW_MORE, value=claim)).ok
+        assert "Unclaimed (1)" in str(_blocks(world, REVIEWER))
+        await world.bot.review.claim(REVIEWER, ref, reopens=False)
         world.clock.move(seconds=11)
         await world.work()
-        assert "claimed by @remi" in shown(world, REVIEWER)
-        assert publishings(world) == untouched + 1
+        assert "Claimed by me (1)" in str(_blocks(world, REVIEWER))
         put_on_record(world, "1210")
         await call_back(world, "1210")
         for _wait in range(4):
             world.clock.move(seconds=6)
             await world.work()
-        assert "Nothing waits for a reviewer." in shown(world, REVIEWER)
+        assert "Waiting for review: none" in shown(world, REVIEWER)
+        assert "Waiting for review: none" in shown(world, MANAGER)
         assert "Approved" in shown(world, ANALYST)
         assert "1 approved" in shown(world, MANAGER)
 
@@ -104,18 +133,24 @@ async def test_a_reviewer_decides_from_the_tab(tmp_path: Path) -> None:
     async with in_review(tmp_path) as (world, ref):
         await open_home(world, REVIEWER)
         remi = world.slack.person(REVIEWER)
-        assert (await remi.click_home(f"{ids.REVIEW_DECIDE}:approved", value=ref)).ok
+        assert (await remi.click_home(ids.DETAILS, value=ref)).ok
+        assert (await (await remi.modal()).click(f"{ids.REVIEW_DECIDE}:approved", value=ref)).ok
         form = await remi.modal()
         await form.choose(ids.REASON, "same_person")
         assert (await form.submit()).updated is not None
         assert (await world.check(ref)).decision == "approved"
 
 
-async def test_a_check_is_started_from_the_tab(tmp_path: Path) -> None:
+async def test_checks_are_started_and_found_and_notices_chosen_from_the_tab(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         assert "You have not asked for a check yet." in await open_home(world, ANALYST)
-        assert (await world.analyst.click_home(ids.HOME_START)).ok
-        assert (await world.analyst.modal()).title == "Biometric KYC check"
+        for action_id, title in (
+            (ids.HOME_START, "Biometric KYC check"),
+            (ids.HOME_FIND, "Find checks"),
+            (ids.HOME_NOTIFY, "Tell me directly"),
+        ):
+            assert (await world.analyst.click_home(action_id)).ok
+            assert (await world.analyst.modal()).title == title
 
 
 async def test_a_burst_of_changes_is_one_or_two_publishings(tmp_path: Path) -> None:
@@ -161,7 +196,7 @@ async def test_losing_the_role_loses_the_section(tmp_path: Path) -> None:
         await world.slack.wait_for(lambda: any(c.method == "usergroups.users.list" for c in world.slack.calls))
         await world.bot.home.tick()
         await world.work()
-        assert "You have no part in checks here" in shown(world, REVIEWER)
+        assert "You don't have access yet." in shown(world, REVIEWER)
 
 
 async def test_slack_is_given_the_time_that_it_asks_for_and_the_tab_comes_after_all(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from bot.review import transitions
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
 from bot.sandbox.slack.block_rules import faults_in_view
-from bot.slack.blocks import ids
-from bot.slack.blocks.home import QUEUE
+from bot.slack.blocks import ids, kit
+from bot.slack.blocks.home import PAGE
 from bot.submission import lifecycle
-from storage import checks
+from storage import checks, leases
 from storage.engine.database import Transaction, to_text
 from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey, patient_slack
 
@@ -155,7 +155,7 @@ async def test_an_unknown_person_reads_so_and_the_tab_is_not_published_repeatedl
     async with office(tmp_path, requesters="*") as world:
         world.slack.fail_next("users.info", *[Fault.status(500)] * 4)
         await open_homes(world, ANALYST)
-        assert "I look again in a moment" in shown(world, ANALYST)
+        assert "This tab updates itself in a moment" in shown(world, ANALYST)
         for _look in range(3):
             world.clock.move(seconds=31)
             await publish(world)
@@ -166,19 +166,126 @@ async def test_an_unknown_person_reads_so_and_the_tab_is_not_published_repeatedl
         assert published(world) == [ANALYST, ANALYST]
 
 
-async def test_the_oldest_stand_in_the_queue_and_the_rest_is_counted(tmp_path: Path) -> None:
+async def choose(world: Journey, person: str, action_id: str, value: str) -> str:
+    """A filter or a page chosen in the tab; what it shows then."""
+    assert (await world.slack.person(person).click_home(action_id, value=value)).ok
+    await publish(world)
+    return shown(world, person)
+
+
+async def test_the_queue_is_paged_by_tens_and_stays_on_its_page_until_that_is_gone(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
-        refs = [await ask_for(world, number) for number in range(QUEUE + 3)]
+        refs = [await ask_for(world, number) for number in range(2 * PAGE + 3)]
         await into_review(world, refs)
         await open_homes(world, REVIEWER)
-        queue = shown(world, REVIEWER)
-        assert f"Waiting for review: {QUEUE + 3}" in queue
-        assert [ref for ref in refs if ref in queue] == refs[:QUEUE]
-        assert "and 3 more" in queue
-        assert "Needs review: unknown code" in queue
+        first = shown(world, REVIEWER)
+        assert f"Waiting for review: {2 * PAGE + 3}" in first
+        assert [ref for ref in refs if ref in first] == refs[:PAGE]
+        assert f"Page 1 of 3, {2 * PAGE + 3} checks" in first
+        await choose(world, REVIEWER, f"{ids.HOME_PAGE}:next", "1")
+        last = await choose(world, REVIEWER, f"{ids.HOME_PAGE}:next", "2")
+        assert [ref for ref in refs if ref in last] == refs[2 * PAGE :]
         home = world.slack.person(REVIEWER).home
         assert home is not None
-        assert len(home["blocks"]) <= 100
+        assert len(home["blocks"]) < 100
+        # Opened again, and published after a change, it is still that page.
+        world.clock.move(seconds=11)
+        await ask_for(world, 99)
+        await open_homes(world, REVIEWER)
+        assert "Page 3 of 3" in shown(world, REVIEWER)
+
+        def done(tx: Transaction) -> None:
+            for ref in refs[PAGE:]:
+                tx.run(
+                    "UPDATE reviews SET state = 'decided', closed_at = :now WHERE ref = :ref",
+                    now=world.clock(),
+                    ref=ref,
+                )
+
+        await world.bot.database.write(done)
+        await open_homes(world, REVIEWER)
+        left = shown(world, REVIEWER)
+        assert [ref for ref in refs if ref in left] == refs[:PAGE]
+        assert "Page" not in left
+
+
+async def test_filters_narrow_the_queue_and_their_numbers_agree_with_it(tmp_path: Path) -> None:
+    async with office(tmp_path) as world:
+        refs = [await ask_for(world, number) for number in range(4)]
+        await into_review(world, refs)
+
+        def settle(tx: Transaction) -> None:
+            tx.run("UPDATE verifications SET country = 'KE' WHERE ref = :ref", ref=refs[3])
+            tx.run("UPDATE reviews SET opened_at = :now WHERE ref = :ref", now=world.clock(), ref=refs[2])
+
+        await world.bot.database.write(settle)
+        await world.bot.review.claim(REVIEWER, refs[1], reopens=False)
+        await open_homes(world, REVIEWER)
+        everything = shown(world, REVIEWER)
+        assert "Waiting for review: 4" in everything
+        home = str(world.slack.person(REVIEWER).home)
+        for offered in ("All (4)", "Claimed by me (1)", "Unclaimed (3)", "Needs a second person (0)", "Over 4 h (3)"):
+            assert offered in home
+        for value, left in (
+            ("mine", [refs[1]]),
+            ("unclaimed", [refs[0], refs[2], refs[3]]),
+            ("overdue", [refs[0], refs[1], refs[3]]),
+            ("second", []),
+        ):
+            view = await choose(world, REVIEWER, ids.HOME_QUEUE, value)
+            assert [ref for ref in refs if ref in view] == left
+            assert "Waiting for review: 4" in view
+        assert "No check matches these filters." in view
+        await choose(world, REVIEWER, ids.HOME_QUEUE, "overdue")
+        view = await choose(world, REVIEWER, ids.HOME_COUNTRY, "KE")
+        assert [ref for ref in refs if ref in view] == [refs[3]]
+        # A restart in between: what was chosen is kept with the tab.
+        await world.bot.database.write(leases.release_all, now=world.clock())
+        await world.bot.home.tick()
+        await publish(world)
+        assert [ref for ref in refs if ref in shown(world, REVIEWER)] == [refs[3]]
+        view = await choose(world, REVIEWER, ids.HOME_COUNTRY, ids.EVERY_COUNTRY)
+        assert [ref for ref in refs if ref in view] == [refs[0], refs[1], refs[3]]
+        assert view.count("Overdue · ") == 3
+
+
+async def test_own_checks_are_filtered_and_paged_too(tmp_path: Path) -> None:
+    async with office(tmp_path) as world:
+        refs = []
+        for number in range(PAGE + 2):
+            refs.append(await ask_for(world, number))
+            world.clock.move(seconds=1)
+        refs.reverse()
+        await open_homes(world, ANALYST)
+        assert [ref for ref in refs if ref in shown(world, ANALYST)] == refs[:PAGE]
+        turn = f"{ids.HOME_OWN_PAGE}:older"
+        home = world.analyst.home
+        assert home is not None
+        older = next(e for b in home["blocks"] for e in b.get("elements", ()) if e["action_id"] == turn)
+        view = await choose(world, ANALYST, turn, older["value"])
+        assert [ref for ref in refs if ref in view] == refs[PAGE:]
+        assert "No check of yours matches" in await choose(world, ANALYST, ids.HOME_OWN, "failed")
+        view = await choose(world, ANALYST, ids.HOME_OWN, "open")
+        assert [ref for ref in refs if ref in view] == refs[:PAGE]
+
+
+async def test_what_no_tab_of_ours_has_is_answered_and_changes_nothing(tmp_path: Path) -> None:
+    async with office(tmp_path) as world:
+        await open_homes(world, REVIEWER)
+        before = shown(world, REVIEWER)
+        home = world.slack.person(REVIEWER).home
+        assert home is not None
+        for action_id in (f"{ids.HOME_PAGE}:next", f"{ids.HOME_OWN_PAGE}:older"):
+            button = kit.button(action_id, "Next", "x", label="Next")
+            home["blocks"].append({"block_id": action_id, **kit.actions(button)})
+            assert (await world.slack.person(REVIEWER).click_home(action_id)).ok
+            home["blocks"].pop()
+        await world.bot.background.done()
+        for _pause in range(2):
+            world.clock.move(seconds=2)
+            await world.work()
+        assert len(world.direct(REVIEWER)) == 2
+        assert shown(world, REVIEWER) == before
 
 
 async def test_what_i_asked_for_myself_does_not_wait_for_me_unless_i_am_an_admin(tmp_path: Path) -> None:
@@ -192,9 +299,11 @@ async def test_what_i_asked_for_myself_does_not_wait_for_me_unless_i_am_an_admin
         await world.bot.database.write(ran_again)
         await into_review(world, refs)
         await open_homes(world, ANALYST, REVIEWER, ADMIN)
-        counts = {person: shown(world, person).count("nobody has claimed it") for person in (ANALYST, REVIEWER, ADMIN)}
+        counts = {person: shown(world, person).count("in review for") for person in (ANALYST, REVIEWER, ADMIN)}
         assert counts == {ANALYST: 1, REVIEWER: 1, ADMIN: 2}
-        assert "Waiting for review: 1" in shown(world, ANALYST)
+        for person in (ANALYST, REVIEWER):
+            assert "Waiting for review: 1\n1 more is your own request: other reviewers decide." in shown(world, person)
+        assert "Waiting for review: 2" in shown(world, ADMIN)
 
 
 async def test_what_i_have_claimed_comes_first(tmp_path: Path) -> None:
@@ -202,11 +311,9 @@ async def test_what_i_have_claimed_comes_first(tmp_path: Path) -> None:
         refs = [await ask_for(world, number) for number in range(3)]
         await into_review(world, refs)
         await open_homes(world, REVIEWER)
-        assert (
-            await world.slack.person(REVIEWER).click_home(ids.REVIEW_MORE, value=f"{ids.REVIEW_CLAIM}|{refs[2]}")
-        ).ok
+        await world.bot.review.claim(REVIEWER, refs[2], reopens=False)
         world.clock.move(seconds=11)
         await publish(world)
         queue = shown(world, REVIEWER)
-        assert "claimed by @remi" in queue
+        assert "@remi must decide" in queue
         assert sorted(refs, key=queue.index) == [refs[2], refs[0], refs[1]]

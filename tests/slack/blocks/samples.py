@@ -16,6 +16,8 @@ from bot.domain.reporting.periods import Period, PeriodKind
 from bot.domain.results.codes import Outcome, ResultCodes, ResultMeaning
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
 from bot.domain.results.trust_rules import Source
+from bot.domain.review.home_choices import HomeChoices
+from bot.domain.review.queue import QueueFilter
 from bot.domain.review.review import (
     Agreement,
     Decision,
@@ -44,7 +46,7 @@ from bot.slack.blocks import (
     thread,
 )
 from bot.slack.blocks.command_help import HelpPart
-from bot.slack.blocks.home import QUEUE, HomeFigures, QueuedCheck, ReviewQueue
+from bot.slack.blocks.home import PAGE, HomeCheck, HomeFigures, OwnChecks, ReviewQueue
 from bot.slack.blocks.photos import AskedFor, ShownPhoto
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 
@@ -276,10 +278,41 @@ def private_messages(check: Check, entry: IDType | None, text: str) -> dict[str,
     }
 
 
-def _queued(check: Check, entry: IDType | None, text: str) -> QueuedCheck:
+def a_queue(*rows: HomeCheck, matching: int = 45, own: int = 2, is_reviewer: bool = True) -> ReviewQueue:
+    """The second page of what waits, narrowed."""
+    return ReviewQueue(
+        rows=rows,
+        choices=HomeChoices(queue=QueueFilter.OVERDUE, country="NG", page=1 if matching > PAGE else 0),
+        matching=matching,
+        counts=dict.fromkeys(QueueFilter, matching),
+        countries=[("Nigeria", "NG"), ("Kenya", "KE")],
+        due=timedelta(hours=4),
+        own=own,
+        is_reviewer=is_reviewer,
+    )
+
+
+NOTHING_WAITS = ReviewQueue(
+    rows=[],
+    choices=HomeChoices(),
+    matching=0,
+    counts=dict.fromkeys(QueueFilter, 0),
+    countries=[],
+    due=timedelta(hours=4),
+)
+
+
+def _queued(check: Check, entry: IDType | None, text: str) -> HomeCheck:
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=ASKED_AT, is_override=False, words=text)
-    row = find.CheckRow(check=check, entry=entry, link=f"https://files.example/{'p' * 200}")
-    return QueuedCheck(row=row, review=a_review(claimed_by=REMI, proposal=proposal), waited=timedelta(hours=5))
+    link = f"https://files.example/{'p' * 200}"
+    return HomeCheck(
+        check=check,
+        entry=entry,
+        review=a_review(claimed_by=REMI, proposal=proposal),
+        links=CheckLinks(thread=link, card=link),
+        waited=timedelta(hours=5),
+        is_overdue=True,
+    )
 
 
 def _report() -> Report:
@@ -329,13 +362,14 @@ def views(
         "hand on": review_forms.hand_on_form(check, [REMI]),
         "note": review_forms.note_form(check),
         "home": home.home(
-            mine=[find.CheckRow(check=check, entry=entry, link=None)] * 10,
-            queue=ReviewQueue(viewer=AMINA, first=[_queued(check, entry, text)] * QUEUE, more=many),
-            today=HomeFigures(today=_report(), yesterday=_report()),
+            own=OwnChecks(rows=[_queued(check, entry, text)] * PAGE, has_older=True, has_newer=True),
+            queue=a_queue(*[_queued(check, entry, text)] * PAGE),
+            figures=HomeFigures(today=_report(), yesterday=_report()),
         ),
-        "home, nothing": home.home(mine=[], queue=ReviewQueue(viewer=AMINA, first=[], more=0), today=None),
-        "home, nobody": home.home(mine=None, queue=None, today=None, ask=REMI),
-        "home, unsure": home.home(mine=None, queue=None, today=None, unsure=True),
+        "home, nothing": home.home(own=OwnChecks(rows=[]), queue=NOTHING_WAITS, figures=None),
+        "home, filtered away": home.home(own=OwnChecks(rows=[], shown="failed"), queue=a_queue(), figures=None),
+        "home, nobody": home.home(own=None, queue=None, figures=None, ask=REMI),
+        "home, unsure": home.home(own=None, queue=None, figures=None, unsure=True),
         "notify": review_forms.notify_form(set(Subscription), is_reviewer=True),
         "notify, requester": review_forms.notify_form((), is_reviewer=False),
         "details, links to come": private.details(check, entry, [], photo_links=None),

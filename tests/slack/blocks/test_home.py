@@ -1,82 +1,100 @@
 """However many checks there are and whatever is in them, a Home tab is one that Slack takes."""
 
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.review.review import Decision, Proposal
+from bot.domain.outbox import CheckLinks
+from bot.domain.review.queue import QueueFilter
 from bot.sandbox.slack.block_rules import faults_in_view, view_is_too_large
 from bot.sandbox.slack.reading import pings
-from bot.slack.blocks import find, home
-from bot.slack.blocks.home import MINE, QUEUE, QueuedCheck, ReviewQueue
-from tests.slack.blocks.samples import AMINA, REMI, a_review, wild_check, wild_entry
+from bot.slack.blocks import home, ids
+from bot.slack.blocks.home import PAGE, HomeCheck, OwnChecks
+from tests.slack.blocks.samples import AMINA, NOTHING_WAITS, REMI, a_queue, a_review, wild_check, wild_entry
 
 TEXT = st.one_of(st.text(max_size=80), st.builds(lambda ch, n: ch * n, st.sampled_from("x<&*😀"), st.integers(0, 4000)))
+LINK = f"https://acme.slack.example/archives/C0/p{'1' * 400}"
 ROWS = st.builds(
-    lambda text, reason, link, known: find.CheckRow(
+    lambda text, reason, link, known, review, waited: HomeCheck(
         check=wild_check(text, state=State.IN_REVIEW, reason=reason),
         entry=wild_entry(text) if known else None,
-        link=f"https://acme.slack.example/archives/C0/p{'1' * 400}" if link else None,
+        review=review,
+        links=CheckLinks(thread=LINK, card=LINK) if link else CheckLinks(),
+        waited=waited,
     ),
     TEXT,
     st.sampled_from(ReviewReason),
     st.booleans(),
     st.booleans(),
-)
-QUEUED = st.builds(
-    QueuedCheck,
-    row=ROWS,
-    review=st.sampled_from([a_review(), a_review(claimed_by=REMI)]),
-    waited=st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=4000)),
+    st.sampled_from([None, a_review(), a_review(claimed_by=REMI)]),
+    st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=4000)),
 )
 
 
 @given(
-    mine=st.none() | st.lists(ROWS, max_size=MINE),
-    queue=st.none() | st.builds(ReviewQueue, first=st.lists(QUEUED, max_size=QUEUE), more=st.integers(0, 5000)),
+    own=st.none() | st.builds(OwnChecks, rows=st.lists(ROWS, max_size=PAGE), shown=st.sampled_from(home.OWN)),
+    queue=st.none()
+    | st.builds(
+        lambda rows, matching, is_reviewer: a_queue(*rows, matching=matching, is_reviewer=is_reviewer),
+        st.lists(ROWS, max_size=PAGE),
+        st.integers(0, 5000),
+        st.booleans(),
+    ),
     unsure=st.booleans(),
 )
-def test_every_home_tab_stays_within_the_limits(
-    mine: list[find.CheckRow] | None, queue: ReviewQueue | None, unsure: bool
-) -> None:
-    view = home.home(mine=mine, queue=queue, today=None, ask=REMI, unsure=unsure)
+def test_every_home_tab_stays_within_the_limits(own: OwnChecks | None, queue: Any, unsure: bool) -> None:
+    view = home.home(own=own, queue=queue, figures=None, ask=REMI, unsure=unsure)
     assert faults_in_view(view) == []
     assert not view_is_too_large(view)
     assert len(view["blocks"]) <= 100
     assert not any("channel" in ping or "here" in ping for ping in pings(view["blocks"]) if ping.startswith("<!"))
 
 
-@given(row=ROWS, queued=QUEUED)
-def test_the_fullest_home_tab_stays_within_the_limits(row: find.CheckRow, queued: QueuedCheck) -> None:
-    view = home.home(
-        mine=[row] * MINE, queue=ReviewQueue(viewer="U0AMINA0001", first=[queued] * QUEUE, more=5000), today=None
-    )
+@given(row=ROWS)
+def test_the_fullest_home_tab_stays_within_the_limits(row: HomeCheck) -> None:
+    own = OwnChecks(rows=[row] * PAGE, has_older=True, has_newer=True)
+    view = home.home(own=own, queue=a_queue(*[row] * PAGE, matching=5000), figures=None)
     assert faults_in_view(view) == []
     assert not view_is_too_large(view)
 
 
-def test_every_button_says_what_it_does() -> None:
-    """Those that stand in the tab itself; those of a review are held with its card."""
-    view = home.home(mine=[], queue=None, today=None)
-    found = [
-        element for block in view["blocks"] for element in block.get("elements", ()) if element["type"] == "button"
-    ]
-    assert found
-    assert all(button["accessibility_label"] for button in found)
-
-
-def test_my_own_proposal_is_mine_to_take_back_and_not_to_agree_to() -> None:
-    check = wild_check("", state=State.IN_REVIEW, reason=ReviewReason.CONTRADICTION)
-    proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
-    queued = QueuedCheck(
-        row=find.CheckRow(check=check, entry=None, link=None),
-        review=a_review(claimed_by=REMI, proposal=proposal),
-        waited=timedelta(0),
+def test_every_button_says_what_it_does_and_each_check_has_its_own_beside_it() -> None:
+    row = HomeCheck(
+        check=wild_check("", state=State.IN_REVIEW, reason=ReviewReason.CONTRADICTION),
+        entry=None,
+        review=a_review(),
+        links=CheckLinks(),
     )
-    for viewer, offered in ((REMI, ["Take back"]), (AMINA, ["Agree", "Disagree"])):
-        view = home.home(mine=None, queue=ReviewQueue(viewer=viewer, first=[queued], more=0), today=None)
-        (actions,) = [block for block in view["blocks"] if block["type"] == "actions"]
-        labels = [element["text"]["text"] for element in actions["elements"]]
-        assert labels == [*offered, "Details", "Note"]
+    view = home.home(own=OwnChecks(rows=[row]), queue=a_queue(row), figures=None)
+    buttons = [
+        element
+        for block in view["blocks"]
+        for element in (*block.get("elements", ()), *filter(None, [block.get("accessory")]))
+        if element["type"] == "button"
+    ]
+    assert all(button["accessibility_label"] for button in buttons)
+    assert [button["text"]["text"] for button in buttons].count("Details") == 2
+    assert {ids.HOME_START, ids.HOME_FIND, ids.HOME_NOTIFY} <= {button["action_id"] for button in buttons}
+
+
+def test_who_decides_nothing_starts_nothing_and_has_no_filter_of_claims() -> None:
+    view = home.home(own=None, queue=a_queue(is_reviewer=False), figures=None)
+    starts, _head, _own, filters = view["blocks"][:4]
+    assert [button["action_id"] for button in starts["elements"]] == [ids.HOME_FIND]
+    offered = [option["value"] for option in filters["elements"][0]["options"]]
+    assert offered == [which.value for which in QueueFilter if which is not QueueFilter.MINE]
+
+
+def test_a_menu_has_another_name_for_each_choice() -> None:
+    """Slack keeps what somebody chose in a menu of the same name, whatever the tab says is chosen."""
+
+    def names(*, waits: Any) -> list[str]:
+        view = home.home(own=OwnChecks(rows=[], shown="open"), queue=waits, figures=None)
+        return [block["block_id"] for block in view["blocks"] if "block_id" in block]
+
+    assert names(waits=a_queue()) == ["home_queue:overdue:NG", "home_own:open"]
+    assert names(waits=NOTHING_WAITS) == ["home_own:open"]
+    assert AMINA not in str(names(waits=a_queue()))
