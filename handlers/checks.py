@@ -16,7 +16,7 @@ from bot.slack.blocks import held, ids, message, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.retry import Retry
 from handlers.check_form import build
-from handlers.modals import refresh_details
+from handlers.modals import lay_on, refresh_details
 from handlers.replies import ReplyAddress, open_modal, reply, run, show
 from handlers.requests import ViewState, user_of
 
@@ -48,12 +48,10 @@ async def push_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
         view = await bot.details.details(body["user"]["id"], ref)
     except Refused as no:
         view = private.closed_form(refusals.plain_sentence(no))
-    try:
-        shown = await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
-    except SlackError as closed:
-        log.warning("details.not_opened", ref=ref, error=str(closed))
-        return
-    if view.get("private_metadata") == ref:
+    shown = await lay_on(bot, body, view)
+    if shown is None:
+        reply(bot, body, private.answer(private.EXPIRED_DETAILS))
+    elif view.get("private_metadata") == ref:
         refresh_details(bot, body["user"]["id"], shown["id"], ref)
 
 

@@ -28,6 +28,11 @@ def is_details(body: Mapping[str, Any]) -> bool:
     return _callback(body) == ids.DETAILS_VIEW
 
 
+def is_photos(body: Mapping[str, Any]) -> bool:
+    """Whether it was pressed below the photos of a check."""
+    return _callback(body) == ids.PHOTOS_VIEW
+
+
 def is_next(body: Mapping[str, Any]) -> bool:
     """Whether it was pressed in the modal that shows the next check."""
     return _callback(body) == ids.NEXT_VIEW
@@ -60,6 +65,26 @@ async def show_or_say(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]
     """The same; the person hears where it stays closed."""
     if not await show(bot, body, view):
         reply(bot, body, private.answer(private.EXPIRED))
+
+
+async def lay_on(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Show a page on top of the modal clicked in, to be filled later; its id and hash, or None where Slack did not.
+
+    It takes the place of that modal where it cannot lie on it: three are open already, say. From a message it opens by
+    itself.
+    """
+    if (body.get("view") or {}).get("type") != "modal":
+        return await open_modal(bot, body["trigger_id"], view)
+    try:
+        return await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
+    except SlackError as closed:
+        log.info("page.not_pushed", error=str(closed))
+    try:
+        await bot.slack.update_view(view_id=body["view"]["id"], view=view)
+    except SlackError as closed:
+        log.warning("page.not_opened", error=str(closed))
+        return None
+    return {"id": body["view"]["id"]}
 
 
 async def _replace(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> bool:

@@ -6,11 +6,12 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.errors import Refused, SlackError, SlackRefused
+from bot.errors import Refused, SlackRefused
 from bot.runtime.factory import Bot
 from bot.slack.blocks import photos, private, refusals
 from bot.slack.retry import Retry
-from handlers.replies import ReplyAddress, open_modal, reply, run, show
+from handlers import modals
+from handlers.replies import ReplyAddress, reply, run, show
 from handlers.requests import user_of
 
 log = structlog.get_logger(__name__)
@@ -26,9 +27,9 @@ async def show_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any
         if not _is_in_modal(body):
             raise
         # A modal has no place for a private message.
-        await _open(bot, body, private.closed_form(refusals.plain_sentence(no)))
+        await modals.lay_on(bot, body, private.closed_form(refusals.plain_sentence(no)))
         return
-    shown = await _open(bot, body, photos.opening(ref))
+    shown = await modals.lay_on(bot, body, photos.opening(ref))
     if shown is None:
         reply(bot, body, private.answer(photos.EXPIRED))
         return
@@ -58,23 +59,6 @@ async def ask_for_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, 
 def _is_in_modal(body: Mapping[str, Any]) -> bool:
     """A click on the Home tab names a view too, on which nothing can lie."""
     return (body.get("view") or {}).get("type") == "modal"
-
-
-async def _open(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """On top of the modal clicked in; from a message by itself. None where Slack did not."""
-    if not _is_in_modal(body):
-        return await open_modal(bot, body["trigger_id"], view)
-    try:
-        return await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
-    except SlackError as closed:
-        log.info("photos.not_pushed", error=str(closed))
-    try:
-        # Three views lie on each other already, say: then it takes the place of the one clicked in.
-        await bot.slack.update_view(view_id=body["view"]["id"], view=view)
-    except SlackError as closed:
-        log.warning("photos.not_opened", error=str(closed))
-        return None
-    return {"id": body["view"]["id"]}
 
 
 async def _fill(bot: Bot, retry: Retry, page: Mapping[str, Any], user: str, ref: str) -> None:

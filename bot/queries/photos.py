@@ -11,13 +11,15 @@ from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.field_faults import FieldCode
 from bot.errors import SlackError, SlackRefused
 from bot.outbox.links import Links
+from bot.review import eligibility
 from bot.review.photos import PhotoAccess
-from bot.slack.blocks import photos
+from bot.slack.blocks import photos, review_actions
+from bot.slack.blocks.kit import Block
 from bot.slack.blocks.photos import AskedFor, Missing, ShownPhoto
 from bot.slack.client import SlackClient
 from bot.slack.error_codes import FILE_GONE
 from bot.slack.file_objects import file_info
-from storage import checks
+from storage import checks, reviews
 
 _IMAGES = frozenset({"png", "jpg", "jpeg", "gif"})
 """What an image block takes (docs.slack.dev/reference/block-kit/composition-objects/slack-file-object, 2026-11)."""
@@ -48,11 +50,18 @@ class CheckPhotos(Process):
         shown = await asyncio.gather(*map(self._shown, held))
         asked, entry = await self._asked(user, check), self.id_types.find(check.country, check.id_type)
         has_left = await self.access.is_member(check.consent_by) is Permission.NO
+        row = await self._row(user, check)
         with_images, with_links = [
-            photos.photos(check, entry, shown, as_links=as_links, asked=asked, has_left=has_left)
+            photos.photos(check, entry, shown, as_links=as_links, asked=asked, has_left=has_left, row=row)
             for as_links in (False, True)
         ]
         return PhotoViews(with_images=with_images, with_links=with_links)
+
+    async def _row(self, user: str, check: Check) -> list[Block]:
+        """What decides, for who may: a reviewer who has looked need not go back for it."""
+        is_admin = await eligibility.is_admin(self.access, user)
+        reader = review_actions.Reader(user=user, is_reviewer=True, is_admin=is_admin)
+        return review_actions.in_photos(check, await self.database.read(reviews.find, check.ref), reader)
 
     async def _asked(self, user: str, check: Check) -> AskedFor | None:
         at = await self.photo_access.asked_at(user, check)

@@ -9,7 +9,8 @@ from bot.slack.blocks import ids
 from tests.journeys.access.walkers import STAFF, VIEWER, a_check
 from tests.journeys.clicks import Hands
 from tests.journeys.reporting.test_summary import MANAGER, a_day_of_checks, morning, office, roots
-from tests.journeys.world import SELFIE, journey
+from tests.journeys.review import test_review as reviews
+from tests.journeys.world import REVIEWER, SELFIE, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +63,21 @@ async def test_what_became_of_a_check(tmp_path: Path) -> None:
         assert said.startswith("Rejected — the authority does not know this ID number")
         assert "Next: Check the number with the customer" in said
         counted("viewer", "learn what became of a check", hands)
+
+
+async def test_deciding_after_a_look_at_the_photos(tmp_path: Path) -> None:
+    async with reviews.provisional(tmp_path) as (world, ref):
+        hands = Hands(person=world.slack.person(REVIEWER))
+        await hands.press(reviews.card(world), ids.DETAILS)
+        await hands.press_in(await hands.person.modal(), ids.PHOTOS_SHOW)
+        page = await hands.person.modal()
+        await world.slack.wait_for(lambda: "[Reject]" in page.text())
+        await hands.press_in(page, f"{ids.REVIEW_DECIDE}:rejected")
+        form = await hands.person.modal()
+        await hands.enter(form, ids.REASON, "different_person")
+        assert reviews.stands(await hands.submit(form))
+        assert (await world.check(ref)).decision == "rejected"
+        counted("reviewer", "decide a check after looking at its photos", hands)
 
 
 def test_every_row_of_the_page_is_counted() -> None:

@@ -64,6 +64,12 @@ def in_details(check: Check, review: Review | None, reader: Reader) -> list[Bloc
     return [*_for_claimer(check, review, reader), note]
 
 
+def in_photos(check: Check, review: Review | None, reader: Reader) -> list[Block]:
+    """The elements of the row below the photos: what decides. Everything else stands in the Details below them."""
+    deciding = (ids.REVIEW_DECIDE, ids.REVIEW_AGREE, ids.REVIEW_DISAGREE)
+    return [element for element in in_details(check, review, reader) if element["action_id"].startswith(deciding)]
+
+
 def _for_claimer(check: Check, review: Review, reader: Reader) -> list[Block]:
     found: list[Block] = []
     if review.claimed_by in (None, reader.user) and may_be_decided(check.state):

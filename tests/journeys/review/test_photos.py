@@ -14,7 +14,9 @@ from bot.sandbox.slack.files import SlackFile
 from bot.slack.blocks import ids, photos
 from storage.engine.database import Transaction
 from tests.journeys.intake import test_batches as batches
-from tests.journeys.world import ADMIN, REVIEWER, SELFIE, Journey, MovedClock, hanging, journey, patient_slack
+from tests.journeys.review import test_review as cards
+from tests.journeys.smile import call_back, pass_time, put_on_record
+from tests.journeys.world import ADMIN, PHOTOS, REVIEWER, SELFIE, Journey, MovedClock, hanging, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
 
@@ -388,3 +390,76 @@ async def test_a_request_survives_a_kill_before_the_page_says_so(tmp_path: Path)
 
         assert await world.bot.database.read(posts) == 1
         assert "You asked @amina for the photos" in (await look(world)).text()
+
+
+async def looked_at(world: Journey, user: str) -> Modal:
+    """From the card, as a reviewer comes to the photos."""
+    await cards.press(world, user, ids.DETAILS)
+    assert (await (await world.slack.person(user).modal()).click(ids.PHOTOS_SHOW)).ok
+    return await shown(world, user)
+
+
+async def decided_after_looking(world: Journey, user: str, decision: str, reason: str) -> Modal:
+    """The form that has become *Next*."""
+    page = await looked_at(world, user)
+    assert (await page.click(f"{ids.REVIEW_DECIDE}:{decision}")).ok
+    form = await world.slack.person(user).modal()
+    await form.choose(ids.REASON, reason)
+    assert cards.stands(await form.submit()) is (decision == "rejected")
+    await world.answered()
+    await world.work()
+    return form
+
+
+async def test_who_has_looked_decides_right_there(tmp_path: Path) -> None:
+    async with cards.provisional(tmp_path) as (world, ref):
+        page = await looked_at(world, REVIEWER)
+        for there in ("[Approve]", "[Reject]", "[Ask for new photos]"):
+            assert there in page.text()
+        for elsewhere in ("[Claim]", "[Note]", "[Show photos]"):
+            assert elsewhere not in page.text()
+        await page.close(all_views=True)
+        form = await decided_after_looking(world, REVIEWER, "rejected", "different_person")
+        assert await cards.decided_by(world, ref) == REVIEWER
+        # What lay below the form is the photos no more: nobody needs them any longer.
+        await form.close()
+        below = await world.slack.person(REVIEWER).modal()
+        assert (below.title, images(below)) == (f"Check {ref}", [])
+
+
+async def test_the_second_person_looks_too_and_agrees_below_the_photos(tmp_path: Path) -> None:
+    async with cards.provisional(tmp_path, "1212") as (world, ref):
+        await pass_time(world, 0, 2, 5)
+        await decided_after_looking(world, REVIEWER, "approved", "same_person")
+        own = await looked_at(world, REVIEWER)
+        assert "[Take back]" in own.text()
+        assert "[Agree]" not in own.text()
+        page = await looked_at(world, cards.ZOE)
+        assert "[Approve]" not in page.text()
+        assert (await page.click(ids.REVIEW_AGREE)).ok
+        await world.slack.wait_for(lambda: page.title == f"Check {ref}")
+        assert images(page) == []
+        assert (await world.check(ref)).decision == "approved"
+
+
+async def test_who_may_not_decide_an_own_request_is_offered_nothing_by_way_of_photos(tmp_path: Path) -> None:
+    async with cards.provisional(tmp_path, **EVERYBODY) as (world, ref):
+        refused = await press_show(world, ANALYST, ref)
+        assert "[Approve]" not in refused.text()
+        assert images(refused) == []
+
+
+async def test_details_of_the_next_check_open_however_many_views_lie_below(tmp_path: Path) -> None:
+    async with cards.provisional(tmp_path) as (world, first):
+        second = await world.ask(id_type="NIN_V2", selfie=(PHOTOS / "liveness_3.jpg").read_bytes())
+        await world.work()
+        await world.smile_id.wait_for(lambda: world.job().processed)
+        put_on_record(world, "0812")
+        await call_back(world, "0812")
+        await world.work()
+        form = await decided_after_looking(world, REVIEWER, "rejected", "different_person")
+        (left,) = [ref for ref in (first, second) if (await world.check(ref)).decision is None]
+        assert form.title == f"Next: {left}"
+        assert len(world.slack.person(REVIEWER).open_modals) == 3
+        assert (await form.click(ids.FOUND_DETAILS)).ok
+        await world.slack.wait_for(lambda: form.title == f"Check {left}")
