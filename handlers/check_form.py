@@ -18,7 +18,7 @@ from bot.slack.blocks import form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from handlers.middleware import FIELDS
 from handlers.replies import open_modal, remove_message, reply
-from handlers.requests import ViewState, user_of
+from handlers.requests import ViewState, team_of, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -176,7 +176,7 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     filled = read(body, view)
     outcome = await bot.intake.accept(filled)
     if isinstance(outcome, FieldErrors):
-        await ack(response_action="errors", errors=_beside_fields(by_field(outcome), view))
+        await ack(response_action="errors", errors=beside_fields(outcome, view))
     elif isinstance(outcome, CheckedBefore):
         seen = held.earlier_checks(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
         used = await bot.intake.used_types(filled.requester)
@@ -213,7 +213,7 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
     selfies, images = ([file for chosen, file in listed if chosen == kind] for kind in _LISTED)
     return SubmittedForm(
         requester=body["user"]["id"],
-        team=str(body["user"].get("team_id") or (body.get("team") or {}).get("id") or ""),
+        team=team_of(body),
         channel=_channel(now, state),
         thread_ts=now.place.thread_ts,
         view_id=view["id"],
@@ -253,7 +253,12 @@ def by_field(faults: FieldErrors) -> dict[str, str]:
     return {**said, **{FIELDS[no.code]: refusals.plain_sentence(no) for no in faults.refused}}
 
 
-def _beside_fields(faults: Mapping[str, str], view: dict[str, Any]) -> dict[str, str]:
+def beside_fields(outcome: FieldErrors, view: Mapping[str, Any]) -> dict[str, str]:
+    """What a form must be corrected in, by input."""
+    return _beside_fields(by_field(outcome), view)
+
+
+def _beside_fields(faults: Mapping[str, str], view: Mapping[str, Any]) -> dict[str, str]:
     """Faults by input, since Slack displays one only beside an input of the view.
 
     What concerns the whole request (who may ask, and where) goes to the first input if there is no field for it.

@@ -12,13 +12,13 @@ from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
 from bot.errors import Refused, SlackError
 from bot.runtime.factory import Bot
-from bot.slack.blocks import held, ids, message, private, refusals
+from bot.slack.blocks import ids, message, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.retry import Retry
 from handlers.check_form import build
 from handlers.modals import lay_on, refresh_details
 from handlers.replies import ReplyAddress, open_modal, reply, run, show
-from handlers.requests import ViewState, user_of
+from handlers.requests import user_of
 
 log = structlog.get_logger(__name__)
 
@@ -109,22 +109,3 @@ async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], 
     """*Send anyway*; the outbox updates the message in the thread."""
     await ack()
     await bot.preflight.let_pass(body["user"]["id"], action["value"])
-
-
-async def other_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """*Other photos*: a form for them alone."""
-    await ack()
-    ref = action["value"]
-    await bot.preflight.may_replace(body["user"]["id"], ref)
-    asked = held.photos_form(ref, liveness_required=bot.settings.liveness_required)
-    if await open_modal(bot, body["trigger_id"], asked) is None:
-        reply(bot, body, private.answer(private.EXPIRED))
-
-
-async def photos_submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
-    state = ViewState.of(view)
-    faults = await bot.preflight.replace_photos(
-        body["user"]["id"], view["private_metadata"], selfie=state.files(ids.SELFIE), liveness=state.files(ids.LIVENESS)
-    )
-    errors = {name: refusals.plain_sentence(fault) for name, fault in faults.items()}
-    await (ack(response_action="errors", errors=errors) if errors else ack())

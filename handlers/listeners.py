@@ -19,6 +19,7 @@ from handlers import (
     check_form,
     checks,
     commands,
+    corrections,
     customer,
     events,
     home,
@@ -119,10 +120,12 @@ def _listen(app: AsyncApp) -> None:
     app.view(ids.CUSTOMER_FORM)(customer.done)
     _listen_to_reviewers(app)
     app.action(ids.SEND_HELD)(checks.let_pass)
-    app.action(ids.OTHER_PHOTOS)(checks.other_photos)
+    app.action(ids.OTHER_PHOTOS)(corrections.ask_for_photos)
+    app.view(ids.PHOTOS_FORM)(corrections.photos_replaced)
+    app.action(ids.SEND_PHOTOS)(corrections.ask_for_new_photos)
+    app.view(ids.NEW_PHOTOS_FORM)(corrections.new_photos_submitted)
     app.action(ids.PHOTOS_SHOW)(photos.show_photos)
     app.action(ids.PHOTOS_ASK)(photos.ask_for_photos)
-    app.view(ids.PHOTOS_FORM)(checks.photos_submitted)
     app.action(ids.BATCH_TEMPLATE)(batches.template)
     app.action(re.compile("^kyc_batch_.*$"))(batches.decided)
     app.action(re.compile(f"^({ids.LIST_PAGE}:.*|{ids.LIST_FILTER})$"))(search.turned)

@@ -50,6 +50,11 @@ def user_of(body: Mapping[str, Any]) -> str:
     return str(body.get("user_id") or (body.get("user") or {}).get("id") or "")
 
 
+def team_of(body: Mapping[str, Any]) -> str:
+    """The workspace of who acted, as far as the request says."""
+    return str((body.get("user") or {}).get("team_id") or (body.get("team") or {}).get("id") or "")
+
+
 def kind_of(body: Mapping[str, Any]) -> str:
     """The type of a request; a command has none."""
     return str(body.get("type") or ("command" if body.get("command") else "other"))

@@ -57,6 +57,8 @@ class SubmittedForm:
     view_id: str
     rerun: str | None = None
     """The check that is run again with this; None: a new one."""
+    of_round: int | None = None
+    """Run again only if the check is in this round still; None: whatever it is in."""
     not_before: datetime | None = None
     again: bool = False
     """The requester knows that this person was checked before."""
@@ -222,18 +224,27 @@ class Intake(Process):
         )
 
     async def _rerun(self, filled: SubmittedForm, ref: str, request: Request, now: datetime) -> Accepted:
-        check = await self.database.read(checks.find, ref)
-        is_own = check is not None and check.requester == filled.requester
-        if not is_own and not await self._may_see_all(filled.requester):
-            raise Refused(Refusal.NO_DETAILS, admin=self.access.an_admin())
+        await self.require_to_run_again(filled.requester, await self.database.read(checks.find, ref))
         try:
             is_new = await self.database.write(
-                lifecycle.run_again, ref, request, form_id=filled.view_id, now=now, not_before=filled.not_before
+                lifecycle.run_again,
+                ref,
+                request,
+                form_id=filled.view_id,
+                now=now,
+                not_before=filled.not_before,
+                of_round=filled.of_round,
             )
         except IllegalMove:
             raise Refused(Refusal.RERUN_MOVED_ON, ref=ref) from None
         log.info("check.run_again", ref=ref, new=is_new)
         return Accepted(ref=ref, is_new=is_new)
+
+    async def require_to_run_again(self, user: str, check: Check | None) -> None:
+        """Raises Refused unless this person may see the check; whoever runs it again becomes one of its requesters."""
+        is_own = check is not None and check.requester == user
+        if not is_own and not await self._may_see_all(user):
+            raise Refused(Refusal.NO_DETAILS, admin=self.access.an_admin())
 
     async def _may_see_all(self, user: str) -> bool:
         return await self.access.has(user, Role.REVIEWER, Role.ADMIN) is Permission.YES

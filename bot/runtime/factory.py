@@ -28,6 +28,7 @@ from bot.errors import SettingsFault
 from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder
 from bot.intake.batches import Batches
+from bot.intake.corrections import Corrections
 from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
@@ -142,6 +143,7 @@ class Bot:
     id_types: IDTypes
     batches: Batches
     intake: Intake
+    corrections: Corrections
     messages: MessageReader
     inbox: Inbox
     inbox_pool: WorkerPool[InboxItem]
@@ -378,6 +380,7 @@ async def build(
         id_types=id_types,
         batches=batches,
         intake=intake,
+        corrections=Corrections(**process, intake=intake),
         messages=messages,
         inbox=inbox,
         inbox_pool=inbox_pool,

@@ -44,9 +44,18 @@ def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tup
 
 
 def run_again(
-    tx: Transaction, ref: str, request: Request, *, form_id: str, now: datetime, not_before: datetime | None = None
+    tx: Transaction,
+    ref: str,
+    request: Request,
+    *,
+    form_id: str,
+    now: datetime,
+    not_before: datetime | None = None,
+    of_round: int | None = None,
 ) -> bool:
     """Begin a new round of a check that has ended, with the form's data. False for a repeat of that form.
+
+    `of_round`: the round that the form was about, where it shows nothing of the check that a later one may change.
 
     The round begins in the same transaction as the move: attempts and reviews of earlier rounds no longer count. What
     Smile ID said before stays in the receipts. Raises IllegalMove when the check cannot be run again (any more).
@@ -54,7 +63,7 @@ def run_again(
     if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
         return False
     ended = checks.get(tx, ref)
-    if not runs_again(ended.state, ended.decision):
+    if not runs_again(ended.state, ended.decision) or of_round not in (None, ended.round):
         raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
     checks.begin_round(tx, ref, request, due_at=max(not_before or now, now), now=now)

@@ -12,6 +12,7 @@ from bot.access.permissions import Role
 from bot.access.process import Process
 from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.field_faults import FieldFault
+from bot.domain.check.other_photos import with_kept
 from bot.domain.check.photo_quality import Flaw, same_pictures
 from bot.domain.check.request import FileInfo, photo_faults, photos_of
 from bot.domain.id_types.id_types import IDType
@@ -78,17 +79,24 @@ class Preflight(Process):
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.let_pass", ref=ref)
 
-    async def may_replace(self, user: str, ref: str) -> None:
-        """Raises Refused unless this person may replace the photos of the check now."""
+    async def to_replace_photos(self, user: str, ref: str) -> Check:
+        """A held check whose photos this person may replace now. Raises Refused."""
         check = await self._may_answer(user, ref)
         if check.held is None:
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
+        return check
 
     async def replace_photos(
         self, user: str, ref: str, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]
     ) -> dict[str, FieldFault]:
-        """Sends the check with other photos; returns faults by field. Raises Refused."""
-        await self.may_replace(user, ref)
+        """Sends the check with other photos; returns faults by field. Raises Refused.
+
+        What was asked about is not sent again; of the other kind, photos are kept where no new ones are attached.
+        """
+        check = await self.to_replace_photos(user, ref)
+        selfie, liveness = with_kept(
+            check, await self.database.read(checks.photos, ref), selfie=selfie, liveness=liveness
+        )
         faults = photo_faults(selfie, liveness, liveness_required=self.settings.liveness_required)
         if faults:
             return faults

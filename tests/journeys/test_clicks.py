@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.sandbox.demo import CHANNEL
 from bot.slack.blocks import ids
 from tests.journeys.access.walkers import STAFF, VIEWER, a_check
 from tests.journeys.clicks import Hands
@@ -39,6 +40,42 @@ async def test_asking_by_command(tmp_path: Path) -> None:
         await hands.enter(form, "consent", [ids.CONSENTED])
         assert (await hands.submit(form)).closed
         counted("requester", "ask for a check by command", hands)
+
+        # The next one is of the same country and ID type.
+        hands = Hands(person=world.analyst)
+        await hands.command()
+        form = await hands.person.modal()
+        for block_id, value in (("country", "NG"), ("id_type", "BVN"), ("id_number", "00000000000")):
+            await hands.enter(form, block_id, value)
+        await hands.attach(form, "selfie", await hands.person.upload(SELFIE, "selfie.jpg"))
+        await hands.enter(form, "consent", [ids.CONSENTED])
+        assert (await hands.submit(form)).closed
+        counted("requester", "ask for the next check by command", hands)
+
+        # From a thread that holds the photo, with the message's own shortcut.
+        selfie = await hands.person.upload(SELFIE, "selfie.jpg")
+        photo = await hands.person.say(CHANNEL, "", files=[selfie])
+        hands = Hands(person=world.analyst)
+        form = await hands.shortcut(ids.SHORTCUT_CHECK_MESSAGE, photo)
+        await world.slack.wait_for(lambda: "One moment" not in form.text())
+        for block_id, value in (("country", "NG"), ("id_type", "BVN"), ("id_number", "00000000000")):
+            await hands.enter(form, block_id, value)
+        await hands.enter(form, ids.PHOTO + selfie.id, "selfie")
+        await hands.enter(form, "consent", [ids.CONSENTED])
+        assert (await hands.submit(form)).closed
+        counted("requester", "ask for a check from a message with its photo", hands)
+
+
+async def test_correcting_a_photo(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="no_face") as world:
+        await world.ask()
+        await world.settle()
+        hands = Hands(person=world.analyst)
+        await hands.press(world.root(), ids.SEND_PHOTOS)
+        form = await hands.person.modal()
+        await hands.attach(form, "selfie", await hands.person.upload(SELFIE, "better.jpg"))
+        assert (await hands.submit(form)).closed
+        counted("requester", "correct a photo after a result", hands)
 
 
 async def test_the_oldest_check_of_the_summary(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ LABELS = {
     "citizenship": "Citizenship",
 }
 _MB = MAX_FILE_BYTES // 1024 // 1024
-_CONSENT_NOTICE = (
+CONSENT_NOTICE = (
     "The customer knows that their photo and ID information go to Smile ID and are compared with the ID authority's "
     "record, and has explicitly agreed. Your confirmation is recorded."
 )
@@ -176,25 +176,20 @@ def _carried(texts: Mapping[str, str]) -> list[Block]:
     return [*known, *([_reference(texts)] if texts.get(ids.CUSTOMER_REFERENCE) else [])]
 
 
-def photo_inputs(*, liveness_required: bool) -> list[Block]:
-    return [_selfie_input(optional=False), _liveness_input(optional=not liveness_required)]
-
-
-def _selfie_input(*, optional: bool) -> Block:
+def selfie_input(*, optional: bool = False, instead: str = "") -> Block:
+    """`instead`: what becomes of a selfie that is there already."""
     hint = f"One face, looking at the camera. JPEG or PNG, at most {_MB} MB."
-    if optional:
-        return _files(ids.SELFIE, "New selfie", f"{_REPLACES_SELFIE} {hint}", most=1, optional=True)
-    return _files(ids.SELFIE, "Selfie", hint, most=1, optional=False)
+    label = "New selfie" if instead else "Selfie"
+    return _files(ids.SELFIE, label, f"{instead} {hint}".lstrip(), most=1, optional=optional)
 
 
-def _liveness_input(*, optional: bool, more: bool = False) -> Block:
-    """`more`: the form lists photos that may be liveness images already."""
+def liveness_input(*, optional: bool, instead: str = "", label: str = "Liveness images") -> Block:
+    """`instead`: what becomes of liveness images that are there already."""
     hint = (
         f"{LIVENESS_IMAGES} images of the same face, taken one after another. They show that a living person stood "
         "before the camera; without them the result proves no liveness."
     )
-    label, hint = ("More liveness images", f"{_REPLACES_LIVENESS} {hint}") if more else ("Liveness images", hint)
-    return _files(ids.LIVENESS, label, hint, most=LIVENESS_IMAGES, optional=optional)
+    return _files(ids.LIVENESS, label, f"{instead} {hint}".lstrip(), most=LIVENESS_IMAGES, optional=optional)
 
 
 def _files(block_id: str, label: str, hint: str, *, most: int, optional: bool) -> Block:
@@ -206,11 +201,15 @@ def _fields(entry: IDType, form: CheckForm, *, liveness_required: bool) -> Itera
     has_photos = any(photo.fault is None for photo in form.attached)
     for name in entry.required:
         yield _text_or_choice(name, entry, form.texts, optional=False)
-    yield _selfie_input(optional=has_photos)
-    # The photos of the message may be the liveness images.
-    yield _liveness_input(optional=has_photos or not liveness_required, more=has_photos)
+    # The photos of the message may be any of them.
+    if has_photos:
+        yield selfie_input(optional=True, instead=_REPLACES_SELFIE)
+        yield liveness_input(optional=True, instead=_REPLACES_LIVENESS, label="More liveness images")
+    else:
+        yield selfie_input()
+        yield liveness_input(optional=not liveness_required)
     consent = kit.checkboxes(kit.option("The customer has agreed to this check", ids.CONSENTED))
-    yield kit.input_field(ids.CONSENT, "Consent", consent, hint=_CONSENT_NOTICE)
+    yield kit.input_field(ids.CONSENT, "Consent", consent, hint=CONSENT_NOTICE)
     if form.seen:
         yield kit.named("seen", kit.section(form.seen))
         again = kit.option("Check again; it is charged again", ids.CHECK_AGAIN)

@@ -6,8 +6,6 @@ from bot.domain.check.check import EARLIER_NAMED, Check, HoldReason, PhotoKind
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids, kit
-from bot.slack.blocks.form import photo_inputs
-from bot.slack.blocks.kit import View
 from bot.slack.blocks.status import label, status_name
 from bot.slack.blocks.text import foreign, link_to, person, spoken, when
 from bot.slack.blocks.thread import cancel_button
@@ -64,11 +62,6 @@ def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, 
         )
     what = "ID number" if by_number else "customer reference"
     return f"*This {what} was checked before.*\n" + "\n".join(lines)
-
-
-def photos_form(ref: str, *, liveness_required: bool) -> View:
-    blocks = photo_inputs(liveness_required=liveness_required)
-    return kit.modal("Other photos", blocks, callback_id=ids.PHOTOS_FORM, submit="Send to Smile ID", metadata=ref)
 
 
 def _photos(check: Check) -> str:

@@ -89,7 +89,7 @@ def _decided(check: Check, decision: Decision, review: Review | None) -> Standin
     reason = REASONS[decision].get(check.decision_reason or "", "")
     match decision:
         case Decision.NEW_PHOTOS:
-            next_step = "Ask the customer for new photos, then *Run again*."
+            next_step = "Ask the customer for new photos, then *Send other photos*."
         case Decision.REJECTED:
             next_step = "Do not onboard the customer."
         case Decision.APPROVED:

@@ -5,6 +5,7 @@ Built at delivery from what is stored; each message reports one event.
 
 from datetime import datetime, timedelta
 
+from bot.domain.check import other_photos
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.id_types.id_types import IDType
@@ -54,6 +55,8 @@ def buttons(check: Check) -> Block:
     elements = [kit.details_button(check.ref)]
     if check.state is State.REQUESTED:
         elements.append(cancel_button(check))
+    if other_photos.may_help(check):
+        elements.append(kit.check_button(ids.SEND_PHOTOS, "Send other photos", check.ref))
     if runs_again(check.state, check.decision):
         elements.append(kit.check_button(ids.RUN_AGAIN, "Run again", check.ref))
     if more := more_entries(check):
@@ -111,7 +114,7 @@ def decided(check: Check, decision: ReviewDecision) -> Message:
     if decision.is_override:
         facts.append(f"{person(decision.by)} asked for this check too, and decided as an admin.")
     if decision.decision is Decision.NEW_PHOTOS:
-        facts.append("Ask the customer for new photos, then *Run again*.")
+        facts.append("Ask the customer for new photos, then *Send other photos*.")
     blocks = [kit.section(title), kit.section(" ".join(facts)), buttons(check)]
     return Message(text=spoken(f"{title}. {' '.join(facts)}"), blocks=blocks)
 

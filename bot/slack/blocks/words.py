@@ -51,7 +51,7 @@ STORIES: Mapping[ResultStory, Story] = {
     ),
     ResultStory.NO_FACE: Story(
         title="Rejected — no usable face in the selfie",
-        next_step="Ask for a photo in daylight, face uncovered, looking at the camera.",
+        next_step="Ask for a photo in daylight, face uncovered, looking at the camera, then *Send other photos*.",
     ),
     ResultStory.REJECTED_OTHER: Story(
         title="Rejected — Smile ID gave no reason", next_step="Open *Details*, or ask a reviewer."
@@ -69,7 +69,7 @@ STORIES: Mapping[ResultStory, Story] = {
     ResultStory.PHOTO_UNUSABLE: Story(
         title="No result — Smile ID could not use the photos",
         meaning="Nothing was decided about the customer.",
-        next_step="*Run again* with other photos.",
+        next_step="*Send other photos*.",
     ),
     ResultStory.NO_AUTHORITY_PHOTO: Story(
         title="No result — the authority holds no photo of this person",
@@ -205,7 +205,7 @@ FAILURES: Mapping[str, Story] = {
     "photo": Story(
         title="No result — a photo could not be sent",
         meaning="Nothing was sent to Smile ID and nothing was charged.",
-        next_step="*Run again* with another photo.",
+        next_step="*Send other photos*.",
     ),
     "input": Story(
         title="No result — Smile ID refused the input",

@@ -268,7 +268,7 @@ async def test_with_channels_named_checks_are_asked_there_alone(tmp_path: Path) 
 
 
 async def test_the_shortcuts_form_refuses_a_channel_that_is_not_named(tmp_path: Path) -> None:
-    async with journey(tmp_path, KYC_CHANNELS="C0ALLOWED01") as world:
+    async with journey(tmp_path, KYC_CHANNELS="C0ALLOWED01,C0ALLOWED02") as world:
         await world.analyst.shortcut("kyc_check")
         modal = await world.analyst.modal()
         await modal.choose("channel", CHANNEL)

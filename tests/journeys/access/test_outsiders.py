@@ -224,8 +224,10 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.review_requests.requested": [
         sent(ids.REVIEW_REQUEST_FORM, "{ref}", reason=chosen("other"), words=typed("because"))
     ],
-    "handlers.checks.other_photos": [pressed(ids.OTHER_PHOTOS)],
-    "handlers.checks.photos_submitted": [sent(ids.PHOTOS_FORM, "{ref}")],
+    "handlers.corrections.ask_for_photos": [pressed(ids.OTHER_PHOTOS)],
+    "handlers.corrections.photos_replaced": [sent(ids.PHOTOS_FORM, "{ref}")],
+    "handlers.corrections.ask_for_new_photos": [pressed(ids.SEND_PHOTOS)],
+    "handlers.corrections.new_photos_submitted": [sent(ids.NEW_PHOTOS_FORM, "{ref}:1")],
     "handlers.review.claimed": [pressed(ids.REVIEW_CLAIM), pressed(ids.REVIEW_REOPEN)],
     "handlers.review.released": [pressed(ids.REVIEW_RELEASE)],
     "handlers.review.agreed": [pressed(ids.REVIEW_AGREE, proposal)],

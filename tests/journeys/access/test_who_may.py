@@ -34,6 +34,10 @@ NO_ACCESS = "You don't have access yet. Ask @musa to add you."
 NOT_SURE = "Slack did not confirm your access in time. Try again in a moment."
 
 
+OF_A_ROLE = ("Only reviewers and admins", "You can't start checks yet.")
+"""To somebody who has another role."""
+
+
 async def answer(world: Journey, user: str = ANALYST) -> str:
     """What `/kyc` says; nothing when it opens the form."""
     reply = await world.slack.person(user).command("")
@@ -229,7 +233,7 @@ async def test_a_foreign_request_is_known_after_a_restart_although_slack_says_no
         slack.fault = lambda method, _n: Fault.status(500) if method == "auth.test" else None
         async with start() as world:
             slack.disguise = lambda payload: {**payload, "team_id": "T0OTHER0001"}
-            assert (await world.analyst.command("")).text.startswith("I only work for members of the workspace")
+            assert (await world.analyst.command("")).text.startswith("Only members of this workspace")
             slack.disguise = None
             assert await answer(world) == NOT_SURE
             metrics = (await world.bot.figures()).decode()
@@ -266,13 +270,13 @@ async def test_an_app_recreated_in_the_same_workspace_is_ours(tmp_path: Path) ->
         async with start() as world:
             assert await answer(world) == ""
             slack.disguise = None
-            assert (await world.analyst.command("")).text.startswith("I only work for members of the workspace")
+            assert (await world.analyst.command("")).text.startswith("Only members of this workspace")
 
 
 async def test_a_workspace_that_moves_into_an_organization_stays_ours(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         world.slack.world.enterprise_id = world.slack.users[ANALYST].enterprise_id = "E0ACME00001"
-        assert (await world.analyst.command("")).text.startswith("I only work for members of the workspace")
+        assert (await world.analyst.command("")).text.startswith("Only members of this workspace")
         await world.bot.access.refresh()
         assert await answer(world) == ""
 
@@ -321,7 +325,7 @@ async def test_having_asked_is_no_right_once_the_requesters_role_is_lost(tmp_pat
         before = state_of(world)
         for word in ("", "list", "list all", "find", "rerun {ref}", "cancel {ref}", "review {ref}"):
             reply = await walk.command(word.format(ref=walk.ref))
-            assert any(polite in reply.text for polite in (*POLITE, "Only reviewers and admins")), (word, reply.text)
+            assert any(polite in reply.text for polite in (*POLITE, *OF_A_ROLE)), (word, reply.text)
             assert state_of(world) == before, word
         for listener in OWN:
             for step in STEPS[listener]:

@@ -472,7 +472,7 @@ async def test_a_reviewer_requests_new_photos_and_the_check_is_run_again(tmp_pat
     async with provisional(tmp_path, "0815") as (world, ref):
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         await decide(world, REVIEWER, "new_photos", "covered")
-        assert "Ask the customer for new photos, then Run again." in world.thread()[-1]
+        assert "Ask the customer for new photos, then Send other photos." in world.thread()[-1]
         assert (await world.analyst.click(world.root(), ids.RUN_AGAIN)).ok
         modal = await world.analyst.modal()
         await modal.changed()

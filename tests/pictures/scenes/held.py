@@ -8,10 +8,11 @@ from bot.domain.check.photo_quality import Flaw
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
 from bot.domain.results.codes import ResultStory
-from bot.slack.blocks import held
+from bot.slack.blocks import held, other_photos
 from tests.pictures.people import AMINA, REMI
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, LINK, ended, reading
+from tests.slack.blocks.samples import bvn
 
 _WAITS = replace(CHECK_BVN, state=State.REQUESTED, photos_checked_at=None, sent_at=None)
 _EARLIER = replace(
@@ -58,8 +59,16 @@ def sheets() -> list[Sheet]:
                 ),
                 Scene(
                     caption="Other photos for a check that waits",
-                    shows=held.photos_form(_WAITS.ref, liveness_required=False),
+                    shows=other_photos.of_held(one_flaw, bvn(), liveness_required=False),
                     typed={"selfie": ["ada-in-daylight.jpg"]},
+                ),
+                Scene(
+                    caption="Other photos after a result, with liveness images that stay",
+                    shows=other_photos.of_ended(
+                        replace(ended(State.REJECTED, reading(ResultStory.NO_FACE)), liveness_images=8),
+                        bvn(),
+                        liveness_required=False,
+                    ),
                 ),
             ],
         )

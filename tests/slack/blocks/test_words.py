@@ -113,7 +113,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         *("0911", final("0911"), "Rejected — no usable face in the selfie"),
-        "Ask for a photo in daylight, face uncovered, looking at the camera.",
+        "Ask for a photo in daylight, face uncovered, looking at the camera, then Send other photos.",
     ),
     (
         *("0912", final("0912"), "Rejected — Smile ID gave no reason"),
@@ -129,11 +129,11 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         *("0001 selfie", final("0001", "Selfie image unusable"), "No result — Smile ID could not use the photos"),
-        "Nothing was decided about the customer. Run again with other photos.",
+        "Nothing was decided about the customer. Send other photos.",
     ),
     (
         *("0903", final("0903"), "No result — Smile ID could not use the photos"),
-        "Nothing was decided about the customer. Run again with other photos.",
+        "Nothing was decided about the customer. Send other photos.",
     ),
     (
         "0001 authority",
@@ -202,7 +202,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
     ),
     (
         *("photo", failed("photo", why="The file is damaged."), "No result — a photo could not be sent"),
-        ("Nothing was sent to Smile ID and nothing was charged. The file is damaged. Run again with another photo."),
+        ("Nothing was sent to Smile ID and nothing was charged. The file is damaged. Send other photos."),
     ),
     (
         *("input", failed("input", why="The name is missing."), "No result — Smile ID refused the input"),
