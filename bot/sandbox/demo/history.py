@@ -197,6 +197,7 @@ class History:
         modal = await person.modal()
         await modal.choose("country", applicant.country)
         await modal.choose("id_type", applicant.id_type)
+        await modal.click("kyc_form_more")
         for name in ("id_number", "first_name", "last_name"):
             await modal.fill(name, getattr(applicant, name))
         await modal.choose("dob", applicant.dob)
