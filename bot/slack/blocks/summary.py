@@ -1,7 +1,7 @@
 """The managers' summary: ten seconds on a phone; the rest is in its thread (`summary_details`) and in the file."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from bot.domain.outbox import Message
@@ -47,14 +47,14 @@ def whole(report: Report, names: DisplayNames, about: SummaryContext) -> Message
 
 
 def _message(report: Report, names: DisplayNames, about: SummaryContext, *, more: list[str], foot: str) -> Message:
-    needs = summary_needs.needs(report, names)
+    needs, said = summary_needs.needs(report, names), summary_needs.needs(report, replace(names, check=str))
     numbers = four_numbers(report) if report.figures.asked else []
     head, body = title(report, names, about), _body(report, about)
     fields = [kit.named(NUMBERS_BLOCK, kit.fields(*map(kit.mrkdwn, numbers)))] if numbers else []
     below = [kit.divider(), *(kit.section(cut(text, _MOST)) for text in more)] if more else []
-    read = [*(number.replace("\n", ": ") for number in numbers), body, *needs.rest, *more, foot]
+    read = [*(number.replace("\n", ": ") for number in numbers), body, *said.rest, *more, foot]
     return Message(
-        text=cut(" ".join([f"{needs.spoken} {head}.", *(sentence(spoken(text)) for text in read)]), _MOST),
+        text=cut(" ".join([f"{said.spoken} {head}.", *(sentence(spoken(text)) for text in read)]), _MOST),
         blocks=[kit.header(head), *needs.blocks, *fields, kit.section(body), *below, kit.small_mrkdwn(foot)],
     )
 
@@ -124,9 +124,9 @@ def older(report: Report, *, unit: str, count: int, today: date) -> Message:
     """One line for the days, weeks or months of a long stop, instead of a summary for each."""
     period = report.period
     dates = f"{period.first.isoformat()}..{period.last.isoformat()}"
-    earlier = f"{count} earlier {unit}{'s' if count > 1 else ''} in one line"
+    earlier = f"{count} earlier {unit}s" if count > 1 else f"1 earlier {unit}"
     text = (
-        f"{earlier}: {name(period, today)}, {checks(report.figures.asked)} in all. "
+        f"{checks(report.figures.asked)} in {earlier}: {name(period, today)}. "
         f"To see the figures, type `/kyc summary {dates}`."
     )
     return kit.text_message(text)

@@ -7,7 +7,7 @@ from bot.domain.reporting.figures import REVIEWER, FigureGroup, Figures, Report
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import REASONS, Decision
 from bot.slack.blocks import words
-from bot.slack.blocks.summary_numbers import DisplayNames, before, checks, counts, percent, spread
+from bot.slack.blocks.summary_numbers import DisplayNames, checks, counts, percent, spread
 from bot.slack.blocks.text import counted, foreign, took
 
 GROUPS = 6
@@ -22,7 +22,7 @@ def details(report: Report, names: DisplayNames) -> list[str]:
     f = report.figures
     if not f.asked:
         return []
-    further = "\n".join([*_times(f), *_compared(report)])
+    further = "\n".join([*_times(f), *_usual(report)])
     return [text for text in (further, *_lists(report, names)) if text]
 
 
@@ -54,16 +54,12 @@ def _assurance(f: Figures) -> list[str]:
     )
 
 
-def _compared(report: Report) -> list[str]:
-    parts = []
-    if report.previous:
-        parts.append(f"{before(report)} {checks(report.previous[1].asked)}")
+def _usual(report: Report) -> Iterator[str]:
     if mean := report.mean:
         unit = report.period.kind.value
-        rate = f", approval rate {percent(mean.approval)}" if mean.approval.value is not None else ""
         earlier = f"the {mean.periods} {unit}s before" if mean.periods > 1 else f"the {unit} before"
-        parts.append(f"mean of {earlier} {mean.asked:.1f}{rate}")
-    return [f"For comparison: {'; '.join(parts)}."] if parts else []
+        rate = f", approval rate {percent(mean.approval)}" if mean.approval.value is not None else ""
+        yield f"Mean of {earlier}: {mean.asked:.1f} checks{rate}."
 
 
 def _lists(report: Report, names: DisplayNames) -> Iterator[str]:
@@ -87,11 +83,7 @@ def _groups(title: str, groups: Sequence[FigureGroup], called: Callable[[tuple[s
         lines.append(
             f"• {called(group.key)}: {group.asked} asked, {', '.join(counts(group)) or 'none kept'}{rate}{away}"
         )
-    return "\n".join([*lines, *more_in_file(len(groups) - GROUPS)])
-
-
-def more_in_file(count: int) -> list[str]:
-    return [f"and {count} more in the file"] if count > 0 else []
+    return "\n".join([*lines, *([f"and {len(groups) - GROUPS} more in the file"] if len(groups) > GROUPS else [])])
 
 
 def because(why: str) -> str:

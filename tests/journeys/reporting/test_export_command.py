@@ -230,7 +230,7 @@ async def test_an_export_too_long_for_a_file_is_refused(tmp_path: Path) -> None:
         small = replace(world.bot.exports, most=1)
         with pytest.raises(Refused) as refused:
             await small.ask(MANAGER, "csv")
-        assert sentence(refused.value).startswith("That is 2 checks, more than the 1 ")
+        assert sentence(refused.value).startswith("That is 2 checks; a file for Slack holds at most 1.")
         assert "fewer days" in sentence(refused.value)
 
 

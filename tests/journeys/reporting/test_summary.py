@@ -220,7 +220,7 @@ async def test_a_late_summary_says_so_and_old_ones_are_one_line(tmp_path: Path) 
         await a_day_of_checks(world)
         await morning(world, day=28, hour=15)
         said = [world.slack.plain(m) for m in roots(world)]
-        assert "1 earlier day in one line: Tuesday 24 November, 9 checks in all." in said[0]
+        assert "9 checks in 1 earlier day: Tuesday 24 November." in said[0]
         assert "/kyc summary 2026-11-24" in said[0]
         for text, day in zip(said[1:], ("Wednesday 25", "Thursday 26", "Friday 27"), strict=True):
             assert f"KYC, {day} November" in text
