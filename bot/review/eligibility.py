@@ -8,7 +8,7 @@ from bot.errors import Refusal, Refused
 
 async def require_reviewer(access: Access, user: str) -> None:
     """Raises Refused."""
-    (await is_reviewer(access, user)).require(Refused(Refusal.NOT_A_REVIEWER))
+    (await is_reviewer(access, user)).require(Refused(Refusal.NOT_A_REVIEWER, admin=access.an_admin()))
 
 
 async def is_reviewer(access: Access, user: str) -> Permission:

@@ -75,7 +75,7 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.QUESTION_ANSWERED: "{ref} needs no answer any more. See its message.",
     Refusal.BATCH_NOT_YOURS: "Only the person who sent the file can do this.",
     Refusal.BATCH_MOVED_ON: "This file has changed meanwhile. See its message.",
-    Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this.",
+    Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this. Ask {admin} if you need it.",
     Refusal.REVIEW_UNKNOWN_REF: "There is no check {ref}. Compare the reference.",
     Refusal.REVIEW_REQUESTED: "{ref} is in review already. Wait for the decision; it will be posted in the thread.",
     Refusal.FOUR_EYES: "You asked for {ref} yourself, so somebody else must decide it.",
