@@ -71,6 +71,8 @@ class Delivered(DeliveryOutcome):
                 checks.posted(tx, post.ref, ts=place.ts)
             # It was built before the call: the check may have changed since.
             refresh.check_changed(tx, post.ref, now=now)
+        elif post.kind is PostKind.REVIEW_NOTICE:
+            refresh.card_posted(tx, post, now=now)
         elif post.kind is PostKind.BATCH:
             batches.posted(tx, post.payload["batch"], ts=place.ts)
             # The batch may have changed since, as above.

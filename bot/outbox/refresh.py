@@ -6,7 +6,7 @@ Called in the transaction of the change itself. An update is built at delivery, 
 from datetime import datetime, timedelta
 
 from bot.domain.applicants.batch import BatchState
-from bot.domain.outbox import PostKind
+from bot.domain.outbox import Post, PostKind
 from storage import batches, checks, home_tabs, outbox
 from storage.engine.database import Transaction
 
@@ -29,8 +29,16 @@ def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
         outbox.enqueue(tx, PostKind.PROGRESS, ref=ref, key=key, destination=shown.channel, now=now)
 
 
-def _cards(tx: Transaction, ref: str, *, now: datetime) -> None:
+def card_posted(tx: Transaction, post: Post, *, now: datetime) -> None:
+    """The older cards of the same check lead to the one that was just posted."""
+    assert post.ref is not None
+    _cards(tx, post.ref, now=now, but=post.id)
+
+
+def _cards(tx: Transaction, ref: str, *, now: datetime, but: str | None = None) -> None:
     for card, updates in outbox.cards_to_refresh(tx, ref):
+        if card.id == but:
+            continue
         outbox.enqueue(
             tx,
             PostKind.REVIEW_CARD,

@@ -47,6 +47,8 @@ class _Facts:
     requests: list[ReviewRequest]
     """Of the post's round."""
     is_below_a_card: bool
+    has_newer_card: bool = False
+    """Where this card stands, another of the same check was posted since."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -78,6 +80,7 @@ class ReviewCards(Process):
             reading=self.read(receipt) if receipt is not None else None,
             requests=review_requests.of_check(tx, check.ref, _round(post, check)),
             is_below_a_card=parent is not None and parent.ts is not None and parent.channel == post.destination,
+            has_newer_card=_has_newer(tx, post, check),
         )
 
     async def _card(self, post: Post) -> Message | None:
@@ -94,8 +97,15 @@ class ReviewCards(Process):
             link=await self.links.thread(facts.check),
             reading=facts.reading,
             mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
+            newer=await self._newer(post, facts),
             requests=reasons.lines(facts.requests),
         )
+
+    async def _newer(self, post: Post, facts: _Facts) -> review.NewerCard | None:
+        if not facts.has_newer_card:
+            return None
+        links = await self.links.of([facts.check.ref], reader=post.destination, seconds=PATIENT_SECONDS)
+        return review.NewerCard(link=links[facts.check.ref].card)
 
     async def card(self, user: str, typed: str) -> Message:
         """The card of one check for a reviewer, wherever they ask for it. Raises Refused."""
@@ -274,6 +284,14 @@ def _calls(post: Post) -> bool:
 def _title(payload: Mapping[str, str], facts: _Facts) -> str:
     tell = "differs" if payload.get("agreement") == Agreement.CONTRADICTS else payload.get("tell", "")
     return words.notice_title(tell, facts.reading.why if facts.reading else None)
+
+
+def _has_newer(tx: Transaction, post: Post, check: Check) -> bool:
+    """Whether a card was delivered after this one, which an update of it names as its parent."""
+    card = post.parent_id or post.id
+    beside = [one for one in outbox.cards(tx, check.ref, check.round) if one.destination == post.destination]
+    place = next((number for number, one in enumerate(beside) if one.id == card), len(beside))
+    return any(one.ts is not None for one in beside[place + 1 :])
 
 
 def _last_word(tx: Transaction, check: Check) -> Receipt | None:

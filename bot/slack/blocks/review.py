@@ -4,6 +4,7 @@ The card holds only what is needed to decide; *Details* shows everything else to
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, ReviewReason, State
@@ -61,6 +62,14 @@ _ABOUT_RECORD: Mapping[str, RecordMatch] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewerCard:
+    """Another card of the same check, posted since: one check is decided in one place."""
+
+    link: str | None
+    """None while Slack does not give one."""
+
+
 def card(
     check: Check,
     entry: IDType | None,
@@ -72,6 +81,7 @@ def card(
     reading: ResultMeaning | None = None,
     mentions: str = "",
     requests: Sequence[str] = (),
+    newer: NewerCard | None = None,
 ) -> Message:
     """The card now; of an earlier round, that it is over. `title` is why, `reading` the message that caused it.
 
@@ -82,7 +92,12 @@ def card(
         line = "The check was run again since. No action needed here."
         return Message(text=spoken(f"{head}. {line}"), blocks=[kit.section(head), kit.section(line)])
     shown = facts(check, entry, review, title=title, link=link, reading=reading, mentions=mentions, requests=requests)
-    return Message(text=shown.text, blocks=[*shown.blocks, kit.actions(*buttons(check, review))])
+    if newer is None:
+        return Message(text=shown.text, blocks=[*shown.blocks, kit.actions(*buttons(check, review))])
+    where = f"<{newer.link}|newer card>" if newer.link else "newer card below"
+    line = f"Decide on the {where}: this one is only for information."
+    blocks = [*shown.blocks, kit.section(line), kit.actions(kit.details_button(check.ref))]
+    return Message(text=f"{shown.text} {spoken(line)}", blocks=blocks)
 
 
 def facts(

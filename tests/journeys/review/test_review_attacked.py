@@ -186,7 +186,7 @@ async def test_an_admins_own_proposal_is_void_once_they_are_no_admin(tmp_path: P
         await world.bot.access.changed(admins)
         await press(world, ZOE, ids.REVIEW_AGREE)
         assert (await world.check(ref)).decision is None
-        assert "the proposal is void" in await whispered(world, ZOE)
+        assert "The proposal is void" in await whispered(world, ZOE)
         # A reviewer still, but of this check only its requester: nor may they keep it claimed.
         await world.bot.reminders.tick()
         await world.work()
@@ -247,7 +247,7 @@ async def test_no_proposal_outlives_a_final_result_that_agrees_with_an_earlier_d
         await world.slack.person(ZOE).click(old, ids.REVIEW_AGREE, stale=True)
         await world.work()
         assert (await world.check(ref)).decision == "rejected"
-        assert "Nothing waits for a second person" in await whispered(world, ZOE)
+        assert "needs no second person any more" in await whispered(world, ZOE)
 
 
 async def test_replies_below_a_card_belong_to_its_round_and_are_stored_once(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ async def test_a_late_notice_calls_nobody_to_work_done_since(tmp_path: Path) -> 
 async def test_markup_typed_as_a_reference_is_escaped(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         reply = await world.slack.person(REVIEWER).command("review <!channel> *K*")
-        assert "No check" in reply.text
+        assert "There is no check" in reply.text
         assert "<!channel>" not in reply.text
 
 

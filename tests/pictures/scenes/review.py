@@ -173,6 +173,8 @@ def _cards() -> Iterator[Scene]:
         settled,
         ResultStory.PROVISIONAL,
     )
+    newer = review.NewerCard(link=LINK)
+    yield card("A newer card was posted", IN_REVIEW, OPEN, ResultStory.ID_UNVERIFIED, newer=newer)
     yield card("The check was run again", replace(CHECK_BVN, round=2), settled, ResultStory.SPOOF)
 
 
