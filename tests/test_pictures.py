@@ -177,7 +177,7 @@ def test_what_a_customer_wrote_stays_text() -> None:
     view = private.details(check, ENTRY, [], photo_links=None)
     scene = Scene(caption=script, shows=view, typed={}, errors={})
     drawn = scene.html() + Scene(caption=script, shows=command_help.message(set(HelpPart), unknown=script)).html()
-    assert drawn.count("&lt;script&gt;") == 5
+    assert drawn.count("&lt;script&gt;") == 6
     assert "<script" not in drawn
     assert "<img" not in drawn
     assert "<b>bold</b>" not in drawn
