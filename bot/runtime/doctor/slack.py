@@ -228,7 +228,9 @@ class _Workspace:
                 found.append(fail(subject, f"{entry} {answer}"))
             else:
                 people |= answer
-        if "*" in entries and role is not Role.REQUESTER:
+        if "*" in entries and role is Role.VIEWER:
+            found.append(note(subject, "* lets every full member of the workspace see where every check stands"))
+        elif "*" in entries and role is not Role.REQUESTER:
             found.append(
                 note(subject, "* makes every full member of the workspace one, and the bot can call none of them")
             )

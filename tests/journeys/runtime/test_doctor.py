@@ -343,9 +343,10 @@ async def test_groups_and_private_channels_are_counted_by_their_people(house: Ho
 
 
 async def test_everybody_may_ask_but_everybody_as_reviewer_is_a_note(house: House) -> None:
-    lines = await house.check(KYC_REQUESTERS="*", KYC_REVIEWERS="*")
+    lines = await house.check(KYC_REQUESTERS="*", KYC_REVIEWERS="*", KYC_VIEWERS="*")
     assert about(lines, "requesters") == "ok    requesters (KYC_REQUESTERS): every full member of the workspace"
     assert about(lines, "reviewers").startswith("note")
+    assert about(lines, "viewers").endswith("* lets every full member of the workspace see where every check stands")
 
 
 @pytest.mark.parametrize(
