@@ -11,7 +11,7 @@ from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private
 from bot.slack.blocks.find import PageCursor
 from handlers import review, search
-from handlers.replies import reply
+from handlers.replies import open_modal, reply
 from handlers.requests import user_of
 
 _Change = Callable[[HomeChoices], HomeChoices]
@@ -46,6 +46,13 @@ def _change(action: Mapping[str, Any]) -> _Change | None:
             return None
 
 
+async def review_next(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
+    """The first check that waits for this person, with its buttons; each decision leads to the next."""
+    await ack()
+    if await open_modal(bot, body["trigger_id"], await bot.cards.first(user_of(body))) is None:
+        reply(bot, body, private.answer(private.EXPIRED))
+
+
 async def find(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
     await ack()
     reply(bot, body, await search.open_form(bot, body, ""))
@@ -57,6 +64,7 @@ async def notify(ack: AsyncAck, body: dict[str, Any], bot: Bot) -> None:
 
 
 LISTENERS = {
+    ids.HOME_NEXT: review_next,
     ids.HOME_FIND: find,
     ids.HOME_NOTIFY: notify,
     f"({ids.HOME_QUEUE}|{ids.HOME_COUNTRY}|{ids.HOME_OWN})": chosen,

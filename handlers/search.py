@@ -115,8 +115,8 @@ def _waiting(row: QueueRow) -> WaitingCheck:
 
 def _rows(found: SearchResult) -> list[CheckRow]:
     return [
-        CheckRow(check=check, entry=entry, link=link)
-        for check, entry, link in zip(found.page.checks, found.entries, found.links, strict=True)
+        CheckRow(check=check, entry=entry, link=link, review=review)
+        for check, entry, link, review in zip(found.page.checks, found.entries, found.links, found.reviews, strict=True)
     ]
 
 

@@ -63,6 +63,7 @@ class SearchResult:
     wanted: SearchFilter
     entries: Sequence[IDType | None]
     links: Sequence[str | None]
+    reviews: Sequence[Review | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +248,13 @@ class CheckSearch(Process):
     ) -> SearchResult:
         user = scope.user
         opens_for = None if scope.others is Sight.WHOLE else user if scope.is_requester else ""
-        page = await self.database.read(search.page, wanted, size=PAGE, cursor=cursor, opens_for=opens_for)
+
+        def read(tx: Transaction) -> tuple[CheckPage, list[Review | None]]:
+            page = search.page(tx, wanted, size=PAGE, cursor=cursor, opens_for=opens_for)
+            # A list says who has it and who decided, and never anybody's own words.
+            return page, [reviews.find(tx, check.ref, sealed=False) for check in page.checks]
+
+        page, found = await self.database.read(read)
         links = await self.links.threads(page.checks)
         entries = [self._entry(check) for check in page.checks]
         others = sum(check.requester != user for check in page.checks)
@@ -255,7 +262,7 @@ class CheckSearch(Process):
             # Who saw others' checks, by which kinds of criteria, and how many; never by which values.
             detail = f"{kinds}:{others}"
             await self.database.write(audit.record, at=self.now(), actor=user, act="checks.found", detail=detail)
-        return SearchResult(page=page, wanted=wanted, entries=entries, links=links)
+        return SearchResult(page=page, wanted=wanted, entries=entries, links=links, reviews=found)
 
 
 def _kinds(sought: SearchForm) -> str:

@@ -125,6 +125,11 @@ class ReviewCards(Process):
             requests=reasons.lines(facts.requests),
         )
 
+    async def first(self, user: str) -> View:
+        """The first check that waits for this person, for who begins to review. Raises Refused."""
+        await eligibility.require_reviewer(self.access, user)
+        return await self.next(user, told="")
+
     async def next(self, user: str, *, told: str, skipped: Sequence[str] = ()) -> View:
         """The modal after a decision: `told` says what was done, and below it is the next check for this person.
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.demo import CHANNEL
+from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.slack.blocks import ids
 from tests.journeys.access.walkers import STAFF, VIEWER, a_check
 from tests.journeys.clicks import Hands
+from tests.journeys.queries.test_home import in_review, open_home
 from tests.journeys.reporting.test_summary import MANAGER, a_day_of_checks, morning, office, roots
 from tests.journeys.review import test_review as reviews
 from tests.journeys.world import REVIEWER, SELFIE, journey
@@ -115,6 +116,24 @@ async def test_deciding_after_a_look_at_the_photos(tmp_path: Path) -> None:
         assert reviews.stands(await hands.submit(form))
         assert (await world.check(ref)).decision == "rejected"
         counted("reviewer", "decide a check after looking at its photos", hands)
+
+
+async def test_finding_a_check_and_the_first_that_waits_from_the_home_tab(tmp_path: Path) -> None:
+    async with in_review(tmp_path) as (world, ref):
+        await open_home(world, ANALYST)
+        hands = Hands(person=world.analyst)
+        await hands.press_home(ids.HOME_FIND)
+        form = await hands.person.modal()
+        await hands.enter(form, ids.FIND_NUMBER, (await world.check(ref)).id_info["id_number"])
+        found = await hands.submit(form)
+        assert ref in str(found.updated)
+        counted("requester", "find a check by its ID number", hands)
+
+        await open_home(world, REVIEWER)
+        hands = Hands(person=world.slack.person(REVIEWER))
+        await hands.press_home(ids.HOME_NEXT)
+        assert (await hands.person.modal()).title == f"Next: {ref}"
+        counted("reviewer", "see the first check that waits, from Home", hands)
 
 
 def test_every_row_of_the_page_is_counted() -> None:

@@ -11,10 +11,12 @@ from bot.domain.check.check import Check, Cursor
 from bot.domain.check.fields import MAX_TEXT
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
+from bot.domain.review.review import Review
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.kit import Block, View
-from bot.slack.blocks.status import status_name, subject
-from bot.slack.blocks.text import foreign, link_to, person, quoted, when
+from bot.slack.blocks.standing import standing
+from bot.slack.blocks.status import subject
+from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, when
 
 LABELS = {
     "mine": "All of mine",
@@ -41,6 +43,8 @@ class CheckRow:
     check: Check
     entry: IDType | None
     link: str | None
+    review: Review | None = None
+    """Of its round: who has it, or who decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +90,9 @@ def listing(
     else:
         head = f"Checks: {filter_name(shown)}, newest first"
     turns = page_buttons(rows, shown, has_older=has_older, has_newer=has_newer, action_id=ids.LIST_PAGE)
-    # Three lines surely fit into the 3,000 characters of a section.
-    listed = [kit.section("\n".join(lines[n : n + 3])) for n in range(0, len(lines), 3)]
+    listed = [kit.row(text, row.check.ref) for text, row in zip(lines, rows, strict=True)]
     blocks = [kit.section(f"*{head}*" if rows else head), *listed, kit.actions(filter_menu(offers, shown), *turns)]
-    return Message(text="\n".join([head, *lines]), blocks=blocks)
+    return Message(text=spoken("\n".join([head, *lines])), blocks=blocks)
 
 
 def filter_menu(offers: Sequence[str], shown: str) -> Block:
@@ -107,11 +110,20 @@ def filter_name(shown: str) -> str:
 
 
 def line(row: CheckRow, *, names: bool) -> str:
-    """Reference, what, state, when; who asked only where the list is of many."""
+    """A check in a list; who asked only where the list is of many."""
     check = row.check
-    who = f" · {person(check.requester)}" if names else ""
-    what = f"{subject(check, row.entry)} — {status_name(check)}"
-    return f"*{link_to(check.ref, row.link)}* · {what} · {when(check.asked_at)}{who}"
+    asked = f"asked {when(check.asked_at)}" + (f" by {person(check.requester)}" if names else "")
+    return told(check, row.entry, row.review, called=link_to(check.ref, row.link), facts=[asked])
+
+
+def told(check: Check, entry: IDType | None, review: Review | None, *, called: str, facts: Sequence[str]) -> str:
+    """Verdict and why, the next step, then what it is and the `facts`; `called` is the reference with its links."""
+    now = standing(check, review)
+    by = [f"by {now.by} {when(now.since)}"] if now.by else []
+    lines = [f"{now.headline} · {called}"]
+    if now.next_step:
+        lines.append(f"*Next:* {sentence(now.next_step)}")
+    return "\n".join([*lines, " · ".join([subject(check, entry), *facts, *by])])
 
 
 def form(countries: Sequence[tuple[str, str]], *, finds_customers: bool = True, finds_others: bool = True) -> View:

@@ -194,6 +194,7 @@ STEPS: Mapping[str, list[Step]] = {
         ),
         lambda walk: walk.press_in(view("home", "", {}), f"{ids.HOME_PAGE}:next", "1"),
     ],
+    "handlers.home.review_next": [lambda walk: walk.press_in(view("home", "", {}), ids.HOME_NEXT, "next")],
     "handlers.home.find": [lambda walk: walk.press_in(view("home", "", {}), ids.HOME_FIND, "find")],
     "handlers.home.notify": [lambda walk: walk.press_in(view("home", "", {}), ids.HOME_NOTIFY, "notify")],
     "handlers.messages.shortcut": [
@@ -471,6 +472,7 @@ IN_NO_MESSAGE = {
     "handlers.check_form.start",
     "handlers.check_form.chosen",
     "handlers.home.chosen",
+    "handlers.home.review_next",
     "handlers.home.find",
     "handlers.home.notify",
     "handlers.checks.push_details",

@@ -148,7 +148,7 @@ async def test_list_shows_a_persons_own_newest_checks_and_nothing_personal(tmp_p
         said = await typed(world.analyst, "list")
         lines = said.splitlines()
         assert lines[0] == "Checks: All of mine, newest first"
-        assert [line.split(" · ")[0] for line in lines[1:-1]] == refs[::-1]
+        assert [line for line in lines if line.startswith("Received · ")] == [f"Received · {ref}" for ref in refs[::-1]]
         assert not any(value in said for value in PERSONAL.values())
         assert await typed(other(world), "list") == NONE
 

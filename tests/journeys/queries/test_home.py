@@ -129,16 +129,36 @@ async def test_a_change_reaches_the_tabs_that_it_concerns(tmp_path: Path) -> Non
         assert "1 approved" in shown(world, MANAGER)
 
 
-async def test_a_reviewer_decides_from_the_tab(tmp_path: Path) -> None:
+async def test_a_reviewer_decides_from_the_tab_and_comes_to_the_next(tmp_path: Path) -> None:
     async with in_review(tmp_path) as (world, ref):
         await open_home(world, REVIEWER)
         remi = world.slack.person(REVIEWER)
-        assert (await remi.click_home(ids.DETAILS, value=ref)).ok
-        assert (await (await remi.modal()).click(f"{ids.REVIEW_DECIDE}:approved", value=ref)).ok
+        assert (await remi.click_home(ids.HOME_NEXT)).ok
+        waits = await remi.modal()
+        assert waits.title == f"Next: {ref}"
+        assert (await waits.click(f"{ids.REVIEW_DECIDE}:approved", value=ref)).ok
         form = await remi.modal()
         await form.choose(ids.REASON, "same_person")
         assert (await form.submit()).updated is not None
         assert (await world.check(ref)).decision == "approved"
+        # The tab still has the button until it is published anew.
+        assert (await remi.click_home(ids.HOME_NEXT)).ok
+        assert "No other check waits for you." in (await remi.modal()).text()
+
+
+async def test_whoever_lost_the_role_begins_no_review_from_an_old_tab(tmp_path: Path) -> None:
+    async with in_review(tmp_path, KYC_REVIEWERS=GROUP, KYC_MANAGERS=f"{MANAGER},{REVIEWER}") as (world, _ref):
+        world.slack.add_usergroup(GROUP, [REVIEWER])
+        await world.bot.access.refresh()
+        await open_home(world, REVIEWER)
+        world.slack.usergroups[GROUP].discard(REVIEWER)
+        await world.bot.access.refresh()
+        before = len(world.slack.calls)
+        assert (await world.slack.person(REVIEWER).click_home(ids.HOME_NEXT)).ok
+        await world.bot.background.done()
+        await world.work()
+        assert "views.open" not in {call.method for call in world.slack.calls[before:]}
+        assert any("reviewer" in told for told in world.direct(REVIEWER))
 
 
 async def test_checks_are_started_and_found_and_notices_chosen_from_the_tab(tmp_path: Path) -> None:

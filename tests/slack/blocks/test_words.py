@@ -782,7 +782,8 @@ def test_a_list_gives_each_status_and_an_empty_one_says_how_to_start() -> None:
     one = shown(listing([CHECK], bvn()))
 
     assert one.startswith(
-        f"Checks: All of mine, newest first\n{REF} · Nigeria · BVN ending 000 — Waiting for Smile ID · "
+        f"Checks: All of mine, newest first\nWaiting for Smile ID · {REF}\nNext: Wait: the result comes by itself, "
+        "in the thread.\nNigeria · BVN ending 000 · asked "
     )
     assert "/kyc opens the form" in shown(listing([], bvn()))
     assert "No check here: Rejected." in shown(listing([], bvn(), "rejected"))
