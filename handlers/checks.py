@@ -10,15 +10,17 @@ from bot.domain.check.check import Check
 from bot.domain.check.references import parse_reference
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
+from bot.domain.review.requests import RequestKind, needs_reason
 from bot.errors import Refused, SlackError
 from bot.runtime.factory import Bot
-from bot.slack.blocks import ids, message, private, refusals
+from bot.slack.blocks import ids, message, private, reasons, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.retry import Retry
+from handlers import modals
 from handlers.check_form import build
 from handlers.modals import lay_on, refresh_details
 from handlers.replies import ReplyAddress, open_modal, reply, run, show
-from handlers.requests import user_of
+from handlers.requests import ViewState, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +108,22 @@ async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Ch
 
 
 async def let_pass(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """*Send anyway*; the outbox updates the message in the thread."""
+    """*Send anyway*; the outbox updates the message in the thread. Some questions want a reason first."""
     await ack()
-    await bot.preflight.let_pass(body["user"]["id"], action["value"])
+    user, ref = body["user"]["id"], action["value"]
+    held_check = await bot.preflight.may_pass(user, ref)
+    if needs_reason(held_check):
+        await modals.show_or_say(bot, body, reasons.send_anyway_form(held_check))
+    else:
+        await bot.preflight.let_pass(user, ref)
+
+
+async def sent_anyway(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
+    state = ViewState.of(view)
+    reason, words = state.value(ids.REASON), state.value(ids.WORDS)
+    if faults := reasons.faults(RequestKind.SEND_ANYWAY, reason, words):
+        await ack(response_action="errors", errors=faults)
+        return
+    ref, form_id = view["private_metadata"], view["id"]
+    await bot.preflight.send_anyway(body["user"]["id"], ref, reason=reason, words=words, form_id=form_id)
+    await ack()

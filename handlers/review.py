@@ -50,6 +50,13 @@ async def released(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     await _refresh(bot, body, action["value"])
 
 
+async def closed(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """*Close review*, of a check that was cancelled; its dialog has asked already."""
+    await ack()
+    await bot.review.close(body["user"]["id"], action["value"])
+    await _refresh(bot, body, action["value"])
+
+
 async def _refresh(bot: Bot, body: Body, ref: str) -> None:
     """Replaces what only this person sees: it is not among the cards that the outbox keeps up to date."""
     if str((body.get("actions") or [{}])[0].get("block_id", "")).startswith(ids.QUEUE_ROW):

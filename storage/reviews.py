@@ -154,6 +154,12 @@ def decisions(tx: Transaction, ref: str, *, sealed: bool = True) -> list[ReviewD
     return [one for one in found if one is not None]
 
 
+def is_wanted(tx: Transaction, ref: str, *events: str) -> bool:
+    """Whether the review that counts now is open, and an event of one of these kinds called for it."""
+    found: str | None = tx.value(f"SELECT events FROM reviews WHERE {_CURRENT}", ref=ref)
+    return any(line.startswith(events) for line in (found or "").splitlines())
+
+
 def replies_due(tx: Transaction) -> list[tuple[str, int]]:
     """Decided reviews, by reference and round, whose replies below the cards have not been read yet."""
     rows = tx.rows("SELECT ref, round FROM reviews WHERE replies_due = 1 LIMIT 50")

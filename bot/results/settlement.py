@@ -180,7 +180,7 @@ class Settlement:
             )
             refresh.check_changed(tx, check.ref, now=now)
         is_approval = ruling.tell is PostKind.RESULT and target is State.APPROVED
-        doubt = self._doubt(checks.get(tx, check.ref)) if is_approval else None
+        doubt = self._doubt(tx, checks.get(tx, check.ref)) if is_approval else None
         calls = ruling.tell is not None and needs_eyes(ruling, received.reading, doubt)
         agreement = transitions.settle(tx, check.ref, now=now, needs_eyes=calls)
         if reason in POLLED_REASONS:
@@ -188,12 +188,13 @@ class Settlement:
             attempts.ask_soon(tx, attempt.job_id, at=now + self.settings.poll_after)
         return agreement, doubt
 
-    def _doubt(self, check: Check) -> Doubt | None:
+    def _doubt(self, tx: Transaction, check: Check) -> Doubt | None:
         return doubt_about_approval(
             check.record.outcome,
             check.liveness,
             record_rule=self.settings.name_differs,
             liveness_rule=self.settings.liveness,
+            is_review_wanted=transitions.is_wanted(tx, check.ref),
         )
 
     def _report_record(self, tx: Transaction, received: ReceivedMessage) -> None:
@@ -201,7 +202,7 @@ class Settlement:
         check = checks.get(tx, received.check.ref)
         stands = Decision.APPROVED if check.state is State.APPROVED else None
         if (check.decision or stands) is Decision.APPROVED:
-            self.announcements.record_differs(tx, replace(received, check=check), self._doubt(check))
+            self.announcements.record_differs(tx, replace(received, check=check), self._doubt(tx, check))
 
 
 def _worst(matches: Iterable[RecordMatch]) -> RecordMatch:

@@ -98,7 +98,7 @@ class ReviewCards(Process):
             reading=facts.reading,
             mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
             newer=await self._newer(post, facts),
-            requests=reasons.lines(facts.requests),
+            requests=reasons.lines(facts.requests, facts.check, seen=post.payload.get("seen", "")),
         )
 
     async def _newer(self, post: Post, facts: _Facts) -> review.NewerCard | None:
@@ -122,7 +122,7 @@ class ReviewCards(Process):
             title=_title({}, facts),
             link=await self.links.thread(facts.check),
             reading=facts.reading,
-            requests=reasons.lines(facts.requests),
+            requests=reasons.lines(facts.requests, facts.check),
         )
 
     async def first(self, user: str) -> View:
@@ -146,7 +146,7 @@ class ReviewCards(Process):
             title=_title({}, facts),
             link=await self.links.thread(facts.check),
             reading=facts.reading,
-            requests=reasons.lines(facts.requests),
+            requests=reasons.lines(facts.requests, facts.check),
             viewer=user,
             skipped=skipped,
         )

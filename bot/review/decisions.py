@@ -8,6 +8,7 @@ import structlog
 from bot.access.permissions import Permission
 from bot.access.process import Process
 from bot.domain.check.check import Check
+from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.review.review import (
     Decision,
@@ -65,6 +66,23 @@ class ReviewDecisions(Process):
 
         await self.database.write(commit)
         log.info("review.released", ref=ref)
+
+    async def close(self, user: str, ref: str) -> None:
+        """Close the review of a check that was cancelled; a repeat is told that it is closed."""
+        click = await self._click(user, ref)
+
+        def commit(tx: Transaction) -> None:
+            check, review = _find(tx, ref)
+            if user in check.requesters:
+                raise Refused(Refusal.FOUR_EYES, ref=ref)
+            if check.state is not State.CANCELLED or review is None or review.state is not ReviewState.OPEN:
+                raise Refused(Refusal.REVIEW_CLOSED, ref=ref, status=check)
+            if review.claimed_by not in (None, user):
+                raise Refused(Refusal.CLAIMED_BY, ref=ref, person=review.claimed_by)
+            transitions.close(tx, ref, by=user, now=click.now)
+
+        await self.database.write(commit)
+        log.info("review.closed", ref=ref)
 
     async def may_hand_on(self, user: str, ref: str) -> tuple[Check, list[str] | None]:
         """The check that this person may give to another, and to whom; None where anybody may be a reviewer."""
@@ -269,7 +287,8 @@ def _claim(tx: Transaction, click: _Click, *, reopens: bool, channel: str | None
     check = _get(tx, ref)
     if user in check.requesters and not click.is_admin:
         raise Refused(Refusal.FOUR_EYES, ref=ref)
-    if not may_be_claimed(check.state):
+    # A selfie seen with another ID number calls reviewers before the check is sent: somebody must be able to take it.
+    if not may_be_claimed(check.state) and check.review is not ReviewState.OPEN:
         raise Refused(Refusal.NOTHING_TO_DECIDE, ref=ref, status=check)
     if reopens:
         transitions.reopen(tx, ref, channel=channel, now=click.now)

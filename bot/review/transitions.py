@@ -5,6 +5,7 @@ together or not at all. `decisions` checks who may make it, `reminders` when som
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.check.check import Check
@@ -26,6 +27,10 @@ from bot.outbox import refresh
 from bot.review import subscriptions
 from storage import audit, check_facts, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction, to_text
+
+REQUESTED = "requested"
+SELFIE_SEEN = "selfie_seen"
+"""What reviewers are called for by a person, or by a photo: kinds of events, and of what a card tells."""
 
 
 def call(
@@ -76,10 +81,10 @@ def request(tx: Transaction, check: Check, asked: ReviewRequest, *, channel: str
     card = call(
         tx,
         check,
-        f"requested:{asked.id}",
+        f"{REQUESTED}:{asked.id}",
         channel=channel,
         now=asked.at,
-        payload={**payload, "tell": "requested"},
+        payload={**payload, "tell": REQUESTED},
         # The card shows what Smile ID said last.
         receipt=receipts.newest(tx, check.ref),
     )
@@ -93,6 +98,48 @@ def request(tx: Transaction, check: Check, asked: ReviewRequest, *, channel: str
         payload=payload,
         now=asked.at,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """A selfie that was used with another ID number, while no reviewer has decided about it."""
+
+    seen: Sequence[str]
+    """References of the other checks."""
+    channel: str | None
+    """Where its card is."""
+
+
+def suspect(tx: Transaction, check: Check, seen: Sequence[str], *, channel: str | None, now: datetime) -> None:
+    """Call the reviewers: the selfie of this check was used with another ID number. Once a round for the same checks.
+
+    The card stands, and the review stays open, whatever the requester answers, also if they cancel the check.
+    """
+    event = f"{SELFIE_SEEN}:{check.ref}:{check.round}:{','.join(seen)}"
+    call(tx, check, event, channel=channel, now=now, payload={"tell": SELFIE_SEEN, "seen": ",".join(seen)})
+
+
+def open_suspicion(tx: Transaction, ref: str) -> Suspicion | None:
+    if not reviews.is_wanted(tx, ref, f"{SELFIE_SEEN}:"):
+        return None
+    cards = [card for card in outbox.cards(tx, ref) if card.payload.get("tell") == SELFIE_SEEN]
+    if not cards:
+        return Suspicion(seen=(), channel=None)
+    return Suspicion(seen=cards[-1].payload["seen"].split(","), channel=cards[-1].destination)
+
+
+def is_wanted(tx: Transaction, ref: str) -> bool:
+    """Whether people asked for the review that is open, or a selfie did: then Smile ID's approval does not close it."""
+    return reviews.is_wanted(tx, ref, f"{REQUESTED}:", f"{SELFIE_SEEN}:")
+
+
+def close(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
+    """Close the open review of a check that was cancelled: there is no result to decide about."""
+    review = reviews.find(tx, ref)
+    assert review is not None
+    reviews.close(tx, ref, review.round, ReviewState.SETTLED, now=now)
+    audit.record(tx, at=now, actor=by, act="review.closed", ref=ref)
+    refresh.check_changed(tx, ref, now=now)
 
 
 def _open(tx: Transaction, check: Check, *, now: datetime) -> None:

@@ -62,7 +62,7 @@ def run_again(
     """
     if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
         return False
-    ended = checks.get(tx, ref)
+    ended, suspicion = checks.get(tx, ref), transitions.open_suspicion(tx, ref)
     if not runs_again(ended.state, ended.decision) or of_round not in (None, ended.round):
         raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
@@ -74,6 +74,9 @@ def run_again(
     audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=State.REQUESTED.value)
     refresh.check_changed(tx, ref, now=now)
     transitions.leave_earlier_rounds(tx, ref, now=now)
+    if suspicion is not None:
+        # Whoever was caught does not get rid of it by cancelling the check and running it again with other photos.
+        transitions.suspect(tx, checks.get(tx, ref), suspicion.seen, channel=suspicion.channel, now=now)
     tx.wake(checks.SUBMISSION)
     return True
 
@@ -98,14 +101,18 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
         outbox.enqueue(tx, PostKind.CANCELLED, ref=ref, key=key, destination=check.channel, now=now, payload={"by": by})
 
 
-def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, now: datetime) -> None:
-    """Hold a check and ask its requester. `about` holds names and references, nothing personal."""
+def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, now: datetime) -> bool:
+    """Hold a check and ask its requester; False when it no longer waits to be sent.
+
+    `about` holds names and references, nothing personal.
+    """
     if not preflight_holds.hold(tx, ref, held, about, remind_at=now + REMIND_AFTER, now=now):
-        return
+        return False
     check = checks.get(tx, ref)
     audit.record(tx, at=now, actor=audit.BOT, act="check.held", ref=ref, detail=held.value)
     _ask(tx, check, key=_key(check), payload={"held": held.value}, now=now)
     refresh.check_changed(tx, ref, now=now)
+    return True
 
 
 def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:

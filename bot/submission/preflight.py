@@ -3,7 +3,7 @@
 The check is held until somebody answers: send it anyway, or with other photos. `photo_quality` judges the photos.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -16,11 +16,13 @@ from bot.domain.check.other_photos import with_kept
 from bot.domain.check.photo_quality import Flaw, same_pictures
 from bot.domain.check.request import FileInfo, photo_faults, photos_of
 from bot.domain.id_types.id_types import IDType
+from bot.domain.review.requests import RequestKind, ReviewRequest, needs_reason
 from bot.errors import IllegalMove, Refusal, Refused
+from bot.review import transitions
 from bot.settings import Environment, Settings
 from bot.submission import lifecycle
 from bot.submission.photos import LoadedPhoto
-from storage import checks, preflight_holds
+from storage import audit, checks, preflight_holds, review_requests
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -43,11 +45,18 @@ class Preflight(Process):
             if HoldReason.SELFIE_SEEN.value in passed:
                 return False
             about = self._seen(tx, check, selfie.sha256, passed, now)
-            if about is not None:
-                lifecycle.hold(tx, check.ref, HoldReason.SELFIE_SEEN, about, now=now)
+            if about is not None and lifecycle.hold(tx, check.ref, HoldReason.SELFIE_SEEN, about, now=now):
+                self._call_reviewers(tx, check.ref, about, now=now)
             return about is not None
 
         return await self.database.write(commit, self.now())
+
+    def _call_reviewers(self, tx: Transaction, ref: str, about: Mapping[str, object], *, now: datetime) -> None:
+        """The same face with another ID number is the strongest sign of fraud: not only the requester hears of it."""
+        differing = about["differing"]
+        if isinstance(differing, list) and differing:
+            channel = self.settings.review_channel
+            transitions.suspect(tx, checks.get(tx, ref), differing, channel=channel, now=now)
 
     def _seen(
         self, tx: Transaction, check: Check, sha256: str, passed: Collection[str], now: datetime
@@ -68,23 +77,59 @@ class Preflight(Process):
             "seen": [ref for ref, _same in found[:10]],
             "others": len(found),
             "other_number": any(not same for _ref, same in found),
+            "differing": [ref for ref, same in found if not same][:10],
         }
 
     # What people answer
 
-    async def let_pass(self, user: str, ref: str) -> None:
-        """Sends the check anyway. Raises Refused."""
-        await self._may_answer(user, ref)
-        if not await self.database.write(lifecycle.let_pass, ref, by=user, now=self.now()):
-            raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
-        log.info("check.let_pass", ref=ref)
-
-    async def to_replace_photos(self, user: str, ref: str) -> Check:
-        """A held check whose photos this person may replace now. Raises Refused."""
+    async def may_pass(self, user: str, ref: str) -> Check:
+        """The held check that this person may send anyway; `needs_reason` says whether a form asks why first."""
         check = await self._may_answer(user, ref)
         if check.held is None:
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         return check
+
+    async def let_pass(self, user: str, ref: str) -> None:
+        """Sends the check anyway. Raises Refused."""
+        await self._may_answer(user, ref)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            # Another question may have been asked since the click was read, and this one wants a reason.
+            if needs_reason(checks.get(tx, ref)) or not lifecycle.let_pass(tx, ref, by=user, now=now):
+                raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
+
+        await self.database.write(commit, self.now())
+        log.info("check.let_pass", ref=ref)
+
+    async def send_anyway(self, user: str, ref: str, *, reason: str, words: str, form_id: str) -> None:
+        """The same with the reason, which reviewers read on their card. The same form sent twice sends once."""
+        await self._may_answer(user, ref)
+
+        def commit(tx: Transaction, now: datetime) -> None:
+            if review_requests.find(tx, form_id) is not None:
+                return
+            check = checks.get(tx, ref)
+            if not needs_reason(check) or not lifecycle.let_pass(tx, ref, by=user, now=now):
+                raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
+            asked = ReviewRequest(
+                id=form_id,
+                ref=ref,
+                round=check.round,
+                kind=RequestKind.SEND_ANYWAY,
+                person=user,
+                reason=reason,
+                words=words,
+                at=now,
+            )
+            review_requests.add(tx, asked)
+            audit.record(tx, at=now, actor=user, act="check.sent_anyway", ref=ref, detail=reason)
+
+        await self.database.write(commit, self.now())
+        log.info("check.let_pass", ref=ref)
+
+    async def to_replace_photos(self, user: str, ref: str) -> Check:
+        """A held check whose photos this person may replace now. Raises Refused."""
+        return await self.may_pass(user, ref)
 
     async def replace_photos(
         self, user: str, ref: str, *, selfie: Sequence[FileInfo], liveness: Sequence[FileInfo]

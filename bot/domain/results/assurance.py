@@ -44,14 +44,23 @@ class Doubt(StrEnum):
 
     RECORD_DIFFERS = "record_differs"
     LIVENESS_NOT_PROVEN = "liveness_not_proven"
+    REVIEW_WANTED = "review_wanted"
+    """Somebody asked for a review, or the selfie was used with another ID number, and no reviewer has decided."""
 
 
 def doubt_about_approval(
-    record: RecordMatch, liveness: Liveness | None, *, record_rule: RecordRule, liveness_rule: LivenessRule
+    record: RecordMatch,
+    liveness: Liveness | None,
+    *,
+    record_rule: RecordRule,
+    liveness_rule: LivenessRule,
+    is_review_wanted: bool = False,
 ) -> Doubt | None:
     """Why an approval needs a reviewer, the graver reason first; None if it needs none."""
     if record is RecordMatch.DIFFERS and record_rule is RecordRule.REVIEW:
         return Doubt.RECORD_DIFFERS
+    if is_review_wanted:
+        return Doubt.REVIEW_WANTED
     if liveness is not Liveness.PROVEN and liveness_rule is not LivenessRule.OPTIONAL:
         return Doubt.LIVENESS_NOT_PROVEN
     return None

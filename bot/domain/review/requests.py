@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.check.check import Check, HoldReason
 from bot.domain.check.states import State
 from bot.domain.review.review import OTHER, ReviewState, may_be_decided
 
@@ -50,6 +51,11 @@ class ReviewRequest:
     """A key of `REQUEST_REASONS`."""
     at: datetime
     words: str = field(repr=False, default="")
+
+
+def needs_reason(check: Check) -> bool:
+    """Whether *Send anyway* asks why: this selfie was already used with another ID number."""
+    return check.held is HoldReason.SELFIE_SEEN and bool(check.held_note.get("other_number"))
 
 
 def may_be_requested(state: State, review: ReviewState | None) -> bool:

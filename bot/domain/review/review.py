@@ -310,7 +310,9 @@ def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, policy:
 
 def waits_for_smile_id(state: State, reason: ReviewReason | None) -> bool:
     """Whether Smile ID itself may still end the check: people need not decide yet."""
-    return state not in FINAL and (state is not State.IN_REVIEW or reason is ReviewReason.SMILE_ID)
+    if state in FINAL or state is State.REQUESTED:
+        return False
+    return state is not State.IN_REVIEW or reason is ReviewReason.SMILE_ID
 
 
 class Subscription(StrEnum):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from bot.domain.check.check import EARLIER_NAMED, Check, HoldReason, PhotoKind
 from bot.domain.check.photo_quality import Flaw
 from bot.domain.outbox import Message
+from bot.domain.review.requests import needs_reason
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.status import label, status_name
 from bot.slack.blocks.text import foreign, link_to, person, spoken, when
@@ -28,7 +29,7 @@ def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Me
         head = f"{person(check.requester)} *Still not sent*: answer the question · {check.ref}"
     text = _photos(check) if check.held is HoldReason.PHOTOS else _selfie(check, earlier)
     text += " Nothing has been charged."
-    send = "Send anyway" if check.held is HoldReason.PHOTOS else "Check again"
+    send = "Send anyway" if check.held is HoldReason.PHOTOS or needs_reason(check) else "Check again"
     buttons = kit.actions(
         kit.check_button(ids.SEND_HELD, send, check.ref),
         kit.check_button(ids.OTHER_PHOTOS, "Other photos", check.ref),
@@ -82,6 +83,9 @@ def _selfie(check: Check, earlier: Sequence[Check]) -> str:
     ]
     where = "; ".join(named) if named else "an earlier check elsewhere"
     if check.held_note.get("other_number"):
-        return f"*Possible fraud*: this selfie was already used with a different ID number ({where})."
+        return (
+            f"*Possible fraud*: this selfie was already used with a different ID number ({where}). "
+            "The reviewers see this too. To send it anyway you must say why."
+        )
     more = f" and {others - len(named)} more" if named and others > len(named) else ""
     return f"This selfie was already used: {where}{more}."

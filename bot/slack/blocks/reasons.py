@@ -23,6 +23,15 @@ def form(check: Check) -> View:
     return _form(check.ref, RequestKind.REVIEW, "Request review", intro, callback_id=ids.REVIEW_REQUEST_FORM)
 
 
+def send_anyway_form(check: Check) -> View:
+    """Why a check is sent although its selfie was already used with another ID number."""
+    intro = (
+        f"*{check.ref}* · this selfie was already used with a different ID number.\n"
+        "Reviewers see your reason, and decide before the customer can be onboarded. To wait, press *Cancel*."
+    )
+    return _form(check.ref, RequestKind.SEND_ANYWAY, "Send anyway", intro, callback_id=ids.SEND_ANYWAY_FORM)
+
+
 def _form(ref: str, kind: RequestKind, title: str, intro: str, *, callback_id: str) -> View:
     reasons = [(text[:1].upper() + text[1:], key) for key, text in REQUEST_REASONS[kind].items()]
     blocks = [
@@ -46,9 +55,14 @@ def faults(kind: RequestKind, reason: str, words: str) -> dict[str, str]:
     return {ids.WORDS: NEEDS_WORDS} if needs_words(reason, words) else {}
 
 
-def lines(requests: Sequence[ReviewRequest]) -> list[str]:
-    """For the reviewers' card, in mrkdwn: who asked, and why."""
-    return [
+def lines(requests: Sequence[ReviewRequest], check: Check, *, seen: str = "") -> list[str]:
+    """For the reviewers' card, in mrkdwn: which checks had the same selfie, who asked, and why.
+
+    `seen` are references as a card's post holds them; without, those of the check's own last question.
+    """
+    refs = [ref for ref in seen.split(",") if ref] or list(check.held_note.get("differing", ()))
+    found = [f"The selfie was used with another ID number in {', '.join(refs)}. {status_name(check)}."] if refs else []
+    return found + [
         f"{person(one.person)} {_ASKED[one.kind]}: {sentence(foreign(_why(one), MAX_WORDS + 100))}" for one in requests
     ]
 

@@ -181,6 +181,8 @@ def _stage(check: Check, review: Review | None) -> str:
     proposal, decided = review.proposal, review.decided
     if review.state is ReviewState.DECIDED and decided is not None:
         return _decided(decided)
+    if review.state is ReviewState.SETTLED and check.state is State.CANCELLED:
+        return "The check was cancelled before it was sent, and a reviewer closed the review."
     if review.state is ReviewState.SETTLED:
         return f"Smile ID's final result: *{verdict_name(check)}*. Nothing is left to decide."
     before = f"{_decided(decided)} A reviewer must decide again. " if decided is not None else ""

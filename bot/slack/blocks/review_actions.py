@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.check.check import Check
+from bot.domain.check.states import State
 from bot.domain.review.review import Decision, Proposal, Review, ReviewState, may_be_claimed, may_be_decided
 from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block, Style
@@ -42,6 +43,8 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
         return [details, _reopen(check), _note(check)]
     if review.proposal is not None:
         return [*_judge(check, review.proposal, viewer=viewer), details, _note(check)]
+    if check.state is State.CANCELLED:
+        return [_close(check), details, _menu(check, review)]
     if not may_be_decided(check.state):
         first = [] if review.claimed_by else [_claim(check, Style.PRIMARY)]
         return [*first, details, _menu(check, review)]
@@ -72,6 +75,8 @@ def in_photos(check: Check, review: Review | None, reader: Reader) -> list[Block
 
 def _for_claimer(check: Check, review: Review, reader: Reader) -> list[Block]:
     found: list[Block] = []
+    if check.state is State.CANCELLED and review.claimed_by in (None, reader.user):
+        found.append(_close(check))
     if review.claimed_by in (None, reader.user) and may_be_decided(check.state):
         found += [*_decide(check), _decide_button(check, Decision.NEW_PHOTOS)]
     if review.claimed_by is None:
@@ -135,6 +140,16 @@ def _menu(check: Check, review: Review) -> Block:
 def more_menu(check: Check, entries: Sequence[tuple[str, str]]) -> Block:
     """⋯, from texts and the action that each stands for."""
     return kit.overflow(ids.REVIEW_MORE, [(text, f"{action_id}|{check.ref}") for text, action_id in entries])
+
+
+def _close(check: Check) -> Block:
+    return kit.confirmed(
+        kit.check_button(ids.REVIEW_CLOSE, "Close review", check.ref),
+        title="Close this review?",
+        text="The check was cancelled before it was sent. The card stays; nobody is reminded of it any more.",
+        confirm="Close review",
+        deny="Keep it open",
+    )
 
 
 def _claim(check: Check, style: Style = Style.PLAIN) -> Block:

@@ -32,6 +32,8 @@ def status_name(check: Check) -> str:
 
 def smile_id_says(check: Check, *, why: bool = True) -> str:
     """Smile ID's own status; only its verdict is called one."""
+    if check.state is State.CANCELLED:
+        return "Smile ID: not asked"
     if check.reason is None:
         word = words.STATE_NAMES[check.state] if check.state in FINAL else "no result yet"
         return f"Smile ID: {word}"
@@ -75,15 +77,16 @@ def approval_story(check: Check, doubt: Doubt | None) -> Story:
     """Smile ID compared a face with an ID number. The next step depends on whether the entered name matches."""
     if check.record.outcome is RecordMatch.DIFFERS:
         return differing_story(check, doubt)
-    is_unproven = doubt is Doubt.LIVENESS_NOT_PROVEN
-    story = words.LIVENESS_NOT_PROVEN if is_unproven else words.STORIES[ResultStory.CONFIRMED]
+    doubted = {Doubt.LIVENESS_NOT_PROVEN: words.LIVENESS_NOT_PROVEN, Doubt.REVIEW_WANTED: words.REVIEW_WANTED}
+    is_doubted = doubt in doubted
+    story = doubted[doubt] if doubt in doubted else words.STORIES[ResultStory.CONFIRMED]
     if check.record.outcome is not RecordMatch.MATCHES:
         # Whatever else matched: a name that was not compared is for a person to compare.
         doubtful = _parts(check.record, RecordMatch.PARTLY) or ["name"]
         if check.record.name is RecordMatch.NOT_COMPARED and "name" not in doubtful:
             doubtful.insert(0, "name")
         compare = f"Compare the {_listed(doubtful)} in *Details* before you onboard."
-        return replace(story, next_step=f"{story.next_step} {compare}" if is_unproven else compare)
+        return replace(story, next_step=f"{story.next_step} {compare}" if is_doubted else compare)
     return story
 
 

@@ -165,6 +165,12 @@ LIVENESS_NOT_PROVEN = Story(
     next_step="Do not onboard the customer until a reviewer has decided.",
     calls_reviewer=True,
 )
+REVIEW_WANTED = Story(
+    title="Approved — face and ID number verified",
+    meaning="A reviewer was asked to look at this check and has not decided yet.",
+    next_step="Do not onboard the customer before the decision.",
+    calls_reviewer=True,
+)
 OVERDUE = Story(
     title="Still waiting after 7 days",
     meaning="We ask Smile ID once a day.",
@@ -190,6 +196,8 @@ _NOTICES: Mapping[str, Story] = {
     "liveness_not_proven": Story(title="Approved by Smile ID — but liveness is not proven"),
     "again": Story(title="Reopened by a reviewer"),
     "requested": Story(title="Review requested"),
+    "selfie_seen": Story(title="Possible fraud: this selfie was already used with a different ID number"),
+    "review_wanted": Story(title="Approved by Smile ID — but a reviewer must still decide"),
     "pending": Story(title="Still waiting for Smile ID"),
     "unsettled": Story(title="No result — unclear whether Smile ID has this check"),
 }

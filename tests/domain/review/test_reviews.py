@@ -228,7 +228,6 @@ def test_people_wait_for_smile_id_while_it_may_still_speak() -> None:
         if waits_for_smile_id(state, reason)
     }
     assert waiting == {
-        (State.REQUESTED, None),
         (State.SUBMITTING, None),
         (State.PROCESSING, None),
         (State.IN_REVIEW, ReviewReason.SMILE_ID),

@@ -219,6 +219,10 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.checks.cancel": [pressed(ids.CANCEL)],
     "handlers.checks.let_pass": [pressed(ids.SEND_HELD)],
     "handlers.more.chosen": [more(action) for action in (ids.REQUEST_REVIEW, ids.CUSTOMER_MESSAGE, "kyc_gone")],
+    "handlers.checks.sent_anyway": [
+        sent(ids.SEND_ANYWAY_FORM, "{ref}", reason=chosen("other"), words=typed("because"))
+    ],
+    "handlers.review.closed": [pressed(ids.REVIEW_CLOSE)],
     "handlers.customer.pressed": [pressed(ids.CUSTOMER_MESSAGE)],
     "handlers.customer.done": [sent(ids.CUSTOMER_FORM, "{ref}", any=typed("x"))],
     "handlers.review_requests.pressed": [pressed(ids.REQUEST_REVIEW)],

@@ -300,6 +300,7 @@ OWN = (
     "handlers.checks.let_pass",
     "handlers.review_requests.pressed",
     "handlers.customer.pressed",
+    "handlers.checks.sent_anyway",
     "handlers.review_requests.requested",
     "handlers.corrections.ask_for_photos",
     "handlers.corrections.photos_replaced",

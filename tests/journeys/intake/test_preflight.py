@@ -272,6 +272,9 @@ async def test_the_same_selfie_with_another_number_is_asked_about_in_the_thread(
         assert NUMBER not in question
         assert len(world.smile_id.jobs) == 1
         await press(world, ids.SEND_HELD)
+        form = await world.analyst.modal()
+        await form.choose(ids.REASON, "number_corrected")
+        assert (await form.submit()).closed
         await world.settle()
         assert len(world.smile_id.jobs) == 2
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, HoldReason
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import CheckLinks, Message, PostKind
 from bot.domain.results.codes import ResultStory
@@ -150,7 +150,25 @@ def _cards() -> Iterator[Scene]:
     yield card("For information, nobody is waited for", REJECTED, None, ResultStory.FACES_DIFFER)
     yield card("Claimed", IN_REVIEW, CLAIMED, ResultStory.ID_UNVERIFIED)
     yield card("Claimed before Smile ID has said anything", still, CLAIMED, ResultStory.PROVISIONAL, reading=None)
-    asked = reasons.lines([REQUESTED])
+    held = replace(
+        CHECK_BVN,
+        state=State.REQUESTED,
+        held=HoldReason.SELFIE_SEEN,
+        held_note={"other_number": True},
+        review=ReviewState.OPEN,
+        sent_at=None,
+    )
+    title = words.notice_title("selfie_seen", None)
+    said = reasons.lines([], held, seen="K-3C9T4M")
+    yield card(
+        "A selfie with another ID number", held, OPEN, ResultStory.SPOOF, title=title, reading=None, requests=said
+    )
+    cancelled = replace(held, state=State.CANCELLED, held=None)
+    said = reasons.lines([replace(REQUESTED, kind=RequestKind.SEND_ANYWAY, reason=OTHER)], cancelled, seen="K-3C9T4M")
+    yield card("The same, cancelled", cancelled, OPEN, ResultStory.SPOOF, title=title, reading=None, requests=said)
+    over = replace(OPEN, state=ReviewState.SETTLED)
+    yield card("The same, closed", cancelled, over, ResultStory.SPOOF, title=title, reading=None, requests=said)
+    asked = reasons.lines([REQUESTED], REJECTED)
     yield card("Asked for by a person, who says why", REJECTED, OPEN, ResultStory.FACES_DIFFER, requests=asked)
     objection = Objection(decision=Decision.APPROVED, proposer=REMI, by=ZOLA, at=_AT, words="The licence had expired.")
     disagreed = replace(CLAIMED, objection=objection)
