@@ -53,7 +53,7 @@ def sheets() -> list[Sheet]:
                 ),
                 Scene(caption="What has lapsed is said by name", shows=photos.photos(CHECK_BVN, ENTRY, lapsed)),
                 Scene(
-                    caption="A row of a file of applicants, asked for in a private conversation",
+                    caption="A row of a file of customers, asked for in a private conversation",
                     shows=photos.photos(_DIRECT, ENTRY, [inside]),
                 ),
                 Scene(
