@@ -53,7 +53,7 @@ def sheets() -> list[Sheet]:
                     shows=form.build(CheckForm(place=_HERE, country="GH"), ID_TYPES),
                 ),
                 Scene(caption="An ID type is chosen", shows=_bvn()),
-                Scene(caption="Filled in, with liveness images", shows=_bvn(), typed=_FILLED),
+                Scene(caption="Filled in, with liveness images", shows=_bvn(more=True), typed=_FILLED),
                 Scene(
                     caption="A type that asks for more",
                     shows=form.build(CheckForm(place=_HERE, country="NG", id_type="DRIVERS_LICENSE"), _MORE),
@@ -74,8 +74,8 @@ def sheets() -> list[Sheet]:
     ]
 
 
-def _bvn() -> kit.View:
-    return form.build(CheckForm(place=_HERE, country="NG", id_type="BVN"), ID_TYPES)
+def _bvn(*, more: bool = False) -> kit.View:
+    return form.build(CheckForm(place=_HERE, country="NG", id_type="BVN", more=more), ID_TYPES)
 
 
 def _faulty() -> list[Scene]:
@@ -90,7 +90,12 @@ def _faulty() -> list[Scene]:
         ids.CONSENT: [],
     }
     return [
-        Scene(caption="Everything wrong at once", shows=_bvn(), typed=typed, errors=_faults(typed, "BVN", ID_TYPES)),
+        Scene(
+            caption="Everything wrong at once",
+            shows=_bvn(more=True),
+            typed=typed,
+            errors=_faults(typed, "BVN", ID_TYPES),
+        ),
         Scene(
             caption="Sent without anything in it",
             shows=form.build(CheckForm(place=_HERE, country="NG", id_type="DRIVERS_LICENSE"), _MORE),
@@ -130,7 +135,9 @@ def _questions() -> list[Scene]:
     return [
         Scene(
             caption="This ID number was checked before",
-            shows=form.build(CheckForm(place=_HERE, country="NG", id_type="BVN", seen=seen_before()), ID_TYPES),
+            shows=form.build(
+                CheckForm(place=_HERE, country="NG", id_type="BVN", seen=seen_before(), more=True), ID_TYPES
+            ),
             typed=_FILLED,
         ),
         Scene(
