@@ -19,14 +19,15 @@ from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, Review, ReviewDecision, runs_again
 from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
-from bot.slack.blocks import photos, private, record, review, review_actions
+from bot.slack.blocks import photos, private, reasons, record, review, review_actions
 from bot.slack.blocks.form import AttachedPhoto
 from bot.slack.blocks.kit import Block
 from bot.slack.blocks.refusals import plain_sentence
+from bot.slack.blocks.thread import more_buttons
 from bot.slack.client import SlackClient
 from bot.smile_id.interface import Authority, SmileID
 from bot.submission import lifecycle
-from storage import attempts, audit, checks, receipts, reviews
+from storage import attempts, audit, checks, receipts, review_requests, reviews
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -180,6 +181,9 @@ class CheckDetails(Process):
         # What reviewers write among themselves is not for requesters.
         if reader.is_reviewer:
             written += await self.database.read(reviews.notes, check.ref)
+        asked = await self.database.read(review_requests.of_check, check.ref)
+        # A comment is for reviewers, and for who wrote it.
+        asked = [one for one in asked if reader.is_reviewer or one.person == user]
         read = [
             (receipt, self.smile_id.read_message(receipt.body))
             for receipt in await self.database.read(receipts.of_check, check.ref)
@@ -202,7 +206,7 @@ class CheckDetails(Process):
             messages,
             photo_links=links,
             compared=_compared(check, authorities),
-            reviewers=review.decisions_and_notes(written),
+            reviewers=[*reasons.in_details(asked), *review.decisions_and_notes(written)],
             jobs=[private.JobIds(job_id=one.job_id, smile_job_id=one.smile_job_id) for one in made],
             row=await self._row(check, reader),
         )
@@ -220,7 +224,7 @@ class CheckDetails(Process):
         row = review_actions.in_details(check, opened, reader)
         if reader.is_reviewer and reader.user not in check.requesters:
             row.append(photos.show_button(check.ref))
-        return row
+        return row + more_buttons(check)
 
 
 def _read(tx: Transaction, ref: str, *, sealed: bool) -> _Read:

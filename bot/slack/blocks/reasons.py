@@ -11,6 +11,8 @@ from bot.slack.blocks.status import status_name
 from bot.slack.blocks.text import foreign, person, quoted, sentence, when
 
 CHOOSE = "Choose a reason."
+_ENTRIES = 6
+"""The newest requests in the Details; Slack takes 100 blocks in a view."""
 _ASKED = {
     RequestKind.REVIEW: "asked for a review",
     RequestKind.SEND_ANYWAY: "sends the check anyway",
@@ -70,7 +72,7 @@ def lines(requests: Sequence[ReviewRequest], check: Check, *, seen: str = "") ->
 def in_details(requests: Sequence[ReviewRequest]) -> list[Block]:
     """For the Details: who asked, when, and the text as written."""
     blocks: list[Block] = []
-    for one in requests:
+    for one in requests[-_ENTRIES:]:
         blocks += [
             kit.small_mrkdwn(f"{person(one.person)} {_ASKED[one.kind]} {when(one.at)}"),
             kit.plain_section(quoted(_why(one), MAX_WORDS + 100)),

@@ -73,6 +73,11 @@ def more_entries(check: Check) -> list[tuple[str, str]]:
     return [(text, f"{action_id}|{check.ref}") for text, action_id, is_offered in offered if is_offered]
 
 
+def more_buttons(check: Check) -> list[Block]:
+    """The same as buttons, for the Details, where nothing stands behind a menu."""
+    return [kit.check_button(value.partition("|")[0], text, check.ref) for text, value in more_entries(check)]
+
+
 def cancel_button(check: Check) -> Block:
     return kit.confirmed(
         kit.check_button(ids.CANCEL, "Cancel", check.ref),

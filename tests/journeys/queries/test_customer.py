@@ -40,6 +40,11 @@ async def test_a_text_for_the_customer_is_copied_in_their_language(tmp_path: Pat
         await world.settle()
         said = [world.slack.plain(m) for m in world.slack.messages(world.root().channel)]
         assert not [line for line in said if "Ada-Invented" in line], "nothing is sent to anybody"
+        assert (await world.analyst.click(world.root(), ids.DETAILS)).ok
+        details = await world.analyst.modal()
+        assert (await details.click(ids.CUSTOMER_MESSAGE)).ok
+        assert (await world.analyst.modal()).title == "For the customer", "on top of the Details"
+        await (await world.analyst.modal()).close(all_views=True)
         await world.slack.person(DAYO).click(world.root(), ids.CHECK_MORE, value="Message for the customer")
         assert f"No check {ref} that you have access to" in await whispered(world, DAYO)
 

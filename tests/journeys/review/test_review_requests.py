@@ -84,6 +84,11 @@ async def test_who_asked_has_a_final_result_reviewed_and_cannot_decide_it(tmp_pa
         await press(world, REVIEWER, ids.REVIEW_CLAIM)
         assert not (await decide(world, REVIEWER, "rejected", "different_person")).errors
         assert "Rejected by @remi" in world.thread()[-1]
+        for user in (ANALYST, ZOE):
+            assert (await world.slack.person(user).click(world.root(), ids.DETAILS)).ok
+            details = await world.slack.person(user).modal()
+            assert WORDS in details.text(), "who wrote it and reviewers"
+            await details.close(all_views=True)
         # Decided, it may be asked for anew.
         assert "Request review" in menus(world.root())
 
