@@ -79,6 +79,24 @@ async def test_correcting_a_photo(tmp_path: Path) -> None:
         counted("requester", "correct a photo after a result", hands)
 
 
+async def test_asking_for_eyes_and_writing_to_the_customer(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="rejected") as world:
+        ref = await world.ask()
+        await world.settle()
+        hands = Hands(person=world.analyst)
+        await hands.press(world.root(), ids.CHECK_MORE, value=f"{ids.CUSTOMER_MESSAGE}|{ref}")
+        assert "Nous n'avons pas pu" in str((await hands.person.modal()).values)
+        counted("requester", "get a text for the customer", hands)
+        await (await hands.person.modal()).close(all_views=True)
+
+        hands = Hands(person=world.analyst)
+        await hands.press(world.root(), ids.CHECK_MORE, value=f"{ids.REQUEST_REVIEW}|{ref}")
+        form = await hands.person.modal()
+        await hands.enter(form, ids.REASON, "result_wrong")
+        assert (await hands.submit(form)).closed
+        counted("requester", "request a review", hands)
+
+
 async def test_the_oldest_check_of_the_summary(tmp_path: Path) -> None:
     """For a manager who is not in the channel where it was asked, so that its link would lead nowhere."""
     async with office(tmp_path) as world:
