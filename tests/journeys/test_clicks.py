@@ -11,7 +11,9 @@ from tests.journeys.access.walkers import STAFF, VIEWER, a_check
 from tests.journeys.clicks import Hands
 from tests.journeys.queries.test_home import in_review, open_home
 from tests.journeys.reporting.test_summary import MANAGER, a_day_of_checks, morning, office, roots
+from tests.journeys.review import test_deciding as deciding
 from tests.journeys.review import test_review as reviews
+from tests.journeys.smile import pass_time
 from tests.journeys.world import REVIEWER, SELFIE, journey
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +154,35 @@ async def test_finding_a_check_and_the_first_that_waits_from_the_home_tab(tmp_pa
         await hands.press_home(ids.HOME_NEXT)
         assert (await hands.person.modal()).title == f"Next: {ref}"
         counted("reviewer", "see the first check that waits, from Home", hands)
+
+
+async def test_deciding_one_check_after_the_other(tmp_path: Path) -> None:
+    async with reviews.provisional(tmp_path, KYC_REVIEWERS=REVIEWER) as (world, _ref):
+        for _more in range(2):
+            await deciding.another(world)
+        hands = Hands(person=world.slack.person(REVIEWER))
+        await hands.press(reviews.cards(world)[0], deciding.APPROVE)
+        form = await hands.person.modal()
+        await hands.enter(form, ids.REASON, "same_person")
+        assert reviews.stands(await hands.submit(form))
+        counted("reviewer", "decide a check", hands)
+        for _further in range(2):
+            hands.clicks = 0
+            await hands.press_in(form, deciding.APPROVE)
+            await hands.enter(form, ids.REASON, "same_person")
+            assert reviews.stands(await hands.submit(form))
+            counted("reviewer", "decide each further check", hands)
+        assert "No other check waits for you." in form.text()
+
+
+async def test_agreeing(tmp_path: Path) -> None:
+    async with reviews.provisional(tmp_path, "1212") as (world, ref):
+        await pass_time(world, 0, 2, 5)
+        await reviews.decide(world, REVIEWER, "approved", "same_person")
+        hands = Hands(person=world.slack.person(reviews.ZOE))
+        await hands.press(reviews.card(world), ids.REVIEW_AGREE)
+        assert (await world.check(ref)).decision == "approved"
+        counted("reviewer", "agree to a decision", hands)
 
 
 def test_every_row_of_the_page_is_counted() -> None:
