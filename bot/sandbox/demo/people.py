@@ -15,6 +15,8 @@ REMI, ZOLA = "U0REMI00001", "U0ZOLA00001"
 """Reviewers."""
 NIA = "U0NIA000001"
 """Manager."""
+BISI = "U0BISI00001"
+"""Support, who sees where checks stand and nothing personal."""
 MUSA = "U0MUSA00001"
 """Admin."""
 GIFT = "U0GIFT00001"
@@ -28,6 +30,7 @@ ROLES = {
     REMI: "reviewer",
     ZOLA: "reviewer",
     NIA: "manager",
+    BISI: "support",
     MUSA: "admin",
     GIFT: "guest",
 }
@@ -41,6 +44,7 @@ SETTINGS = {
     "KYC_REQUESTERS": f"{AMINA},{TUNDE}",
     "KYC_REVIEWERS": f"{REMI},{ZOLA}",
     "KYC_MANAGERS": NIA,
+    "KYC_VIEWERS": BISI,
     "KYC_ADMINS": MUSA,
     "KYC_REVIEW_CHANNEL": REVIEWS,
     "KYC_SUMMARY_CHANNEL": SUMMARIES,
@@ -53,7 +57,7 @@ SETTINGS = {
 
 def move_in(slack: SlackSandbox) -> None:
     """Add to the stand-in's people and channels those that only the demo has."""
-    for user_id, name in ((TUNDE, "tunde"), (ZOLA, "zola"), (NIA, "nia")):
+    for user_id, name in ((TUNDE, "tunde"), (ZOLA, "zola"), (NIA, "nia"), (BISI, "bisi")):
         slack.add_user(user_id, name)
     slack.add_user(GIFT, "gift", guest=True)
     slack.channels[REQUESTS].members.update({TUNDE, REMI, ZOLA, NIA, GIFT})
