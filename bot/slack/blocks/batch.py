@@ -12,7 +12,7 @@ from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.refusals import stored_sentence
 from bot.slack.blocks.status import status_name
-from bot.slack.blocks.text import counted, foreign, person, quoted, sentence, spoken, when
+from bot.slack.blocks.text import counted, foreign, person, quoted, sentence, when
 
 RECEIVED = "Reading the file. Watch this channel for {batch}."
 RECEIVED_BEFORE = "These files were read before, as {batch}. To start again, send them in a new message."
@@ -24,25 +24,27 @@ _BAR = 20
 _BAR_MARKS = "█░ "
 """What a screen reader cannot read."""
 _STATES = {
-    BatchState.CONFIRMED: "Preparing",
-    BatchState.SENDING: "Sending",
-    BatchState.PAUSED: "Paused",
-    BatchState.CANCELLED: "Cancelled",
-    BatchState.DONE: "Done",
+    BatchState.CONFIRMED: ("Preparing", "Nothing to do now: the results come here."),
+    BatchState.SENDING: ("Sending", "Nothing to do now: the results come here."),
+    BatchState.PAUSED: ("Paused", "Press *Resume* to send the others."),
+    BatchState.CANCELLED: ("Cancelled", "Checks that were sent keep their results."),
+    BatchState.DONE: ("Done", "Open the file of results in the thread."),
 }
 
 
 def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as of now."""
-    head = f"*Biometric KYC · file of customers* · {batch.id}"
-    asked = f"Asked by {person(batch.requester)} · {when(batch.asked_at)}"
     if batch.state is BatchState.REFUSED:
-        return _message(head, asked, [f"Nothing was sent. {stored_sentence(batch.words)}"], [_template()])
+        next_step = "Correct the file and send it in a new message."
+        return _message(batch, "Nothing was sent", next_step, [stored_sentence(batch.words)], [_template()])
     if batch.state is BatchState.PREVIEW:
-        return _message(head, asked, _preview(batch), _decide(batch))
+        can_send = batch.ready or batch.repeats or any(_hidden_to_send(batch))
+        next_step = "Send it or cancel it below." if can_send else "Correct the file and send it in a new message."
+        return _message(batch, "Not sent yet", next_step, _preview(batch), _decide(batch))
     if batch.state is BatchState.CANCELLED and not counts.total:
-        return _message(head, asked, ["Cancelled. Nothing was sent and nothing was charged."], [])
-    return _message(f"{head} — {_STATES[batch.state]}", asked, _progress(batch, counts), _steer(batch))
+        return _message(batch, "Cancelled", "Nothing was sent and nothing was charged.", [], [])
+    verdict, next_step = _STATES[batch.state]
+    return _message(batch, verdict, next_step, _progress(batch, counts), _steer(batch))
 
 
 def faults_csv(batch: Batch) -> bytes:
@@ -116,7 +118,7 @@ def _preview(batch: Batch) -> list[str]:
     if unused := batch.preview.get("unused"):
         lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
     if not batch.ready and not batch.repeats and not any(_hidden_to_send(batch)):
-        lines.append("No row can be sent. Correct the file and send it in a new message.")
+        lines.append("No row can be sent.")
     return lines
 
 
@@ -233,16 +235,18 @@ def _steer(batch: Batch) -> list[Block]:
     return buttons
 
 
-def _message(head: str, asked: str, lines: Sequence[str], buttons: Sequence[Block]) -> Message:
+def _message(batch: Batch, verdict: str, next_step: str, lines: Sequence[str], buttons: Sequence[Block]) -> Message:
+    what = f"Biometric KYC · file of customers · Asked by {person(batch.requester)} {when(batch.asked_at)}"
     blocks = [
-        kit.section(head),
-        kit.small_mrkdwn(asked),
+        kit.section(f"*{verdict}* · {batch.id}\n{next_step}"),
+        kit.small_mrkdwn(what),
         *(kit.plain_section("\n".join(lines[n : n + 8])) for n in range(0, len(lines), 8)),
     ]
     if buttons:
         blocks.append(kit.actions(*buttons))
     heard = " ".join(line.lstrip(_BAR_MARKS) for line in map(sentence, lines))
-    return Message(text=f"{spoken(head)}. {foreign(heard, 1500)}", blocks=blocks)
+    rest = [foreign(heard, 1500), what]
+    return kit.told(blocks, verdict=verdict, ref=batch.id, next_step=next_step, rest=rest)
 
 
 def _many(count: int, one: str, more: str) -> str:

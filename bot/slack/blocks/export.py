@@ -3,6 +3,7 @@
 from bot.domain.outbox import Message
 from bot.domain.reporting.exports import Export, ExportFormat, ExportState
 from bot.slack.blocks import kit
+from bot.slack.blocks.text import sentence
 
 NAMES = {ExportFormat.CSV: "CSV", ExportFormat.JSON_LINES: "JSON Lines", ExportFormat.XLSX: "Excel"}
 
@@ -24,16 +25,18 @@ def message(export: Export) -> Message:
         case ExportState.ASKED:
             done = min(export.written, export.total)
             percent = 100 * done // export.total if export.total else 0
-            text = (
-                f"*Export {export.id}* — preparing {_what(export, export.total)}: {done:,} rows written ({percent} %)"
-            )
+            verdict, next_step = "Preparing the export", "Nothing to do now: the file comes here."
+            rest = f"{_what(export, export.total)}: {done:,} rows written ({percent} %)"
         case ExportState.MADE:
-            text = f"*Export {export.id}* — done: {rows(export.written)}; the file is in this conversation"
+            verdict, next_step, rest = "Export done", "Open the file in this conversation.", rows(export.written)
         case ExportState.REFUSED:
-            text = f"*Export {export.id}* — not sent: you are no longer among the managers or admins"
+            verdict, next_step = "Export not sent", "Ask an admin to add you to the managers."
+            rest = "You are no longer among the managers or admins"
         case ExportState.FAILED:
-            text = f"*Export {export.id}* — not sent: Slack did not take the file. The admins have been told"
-    return Message(text=text.replace("*", ""), blocks=[kit.section(f"{text}.")])
+            verdict, next_step = "Export not sent", "Try again later."
+            rest = "Slack did not take the file. The admins have been told"
+    blocks = [kit.section(f"*{verdict}* · {export.id}"), kit.section(f"{sentence(rest)} {next_step}")]
+    return kit.told(blocks, verdict=verdict, ref=export.id, next_step=next_step, rest=[rest])
 
 
 def _what(export: Export, count: int) -> str:

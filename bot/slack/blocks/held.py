@@ -8,10 +8,11 @@ from bot.domain.outbox import Message
 from bot.domain.review.requests import needs_reason
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.status import label, status_name
-from bot.slack.blocks.text import foreign, link_to, person, spoken, when
+from bot.slack.blocks.text import foreign, link_to, person, when
 from bot.slack.blocks.thread import cancel_button
 
-_ANSWERS = {"let_pass": "sent anyway", "other_photos": "sent with other photos", "cancelled": "cancelled"}
+_ANSWERS = {"let_pass": "Sent anyway", "other_photos": "Sent with other photos", "cancelled": "Cancelled"}
+_THEN = {"cancelled": "Nothing was charged."}
 _FLAWS: Mapping[Flaw, str] = {
     Flaw.SMALL: "is very small",
     Flaw.NARROW: "is unusually long and narrow",
@@ -24,18 +25,19 @@ _FLAWS: Mapping[Flaw, str] = {
 
 def question(check: Check, earlier: Sequence[Check], *, is_reminder: bool) -> Message:
     """Asks the requester in the thread. Of earlier checks it names only those given."""
-    head = f"{person(check.requester)} *Not sent yet* · {label(check)}"
-    if is_reminder:
-        head = f"{person(check.requester)} *Still not sent*: answer the question · {check.ref}"
+    mention, verdict = person(check.requester), "Still not sent" if is_reminder else "Not sent yet"
+    head = f"{mention} *{verdict}* · {label(check)}"
     text = _photos(check) if check.held is HoldReason.PHOTOS else _selfie(check, earlier)
-    text += " Nothing has been charged."
     send = "Send anyway" if check.held is HoldReason.PHOTOS or needs_reason(check) else "Check again"
+    next_step = f"Choose *{send}*, *Other photos* or *Cancel*."
+    more = "Nothing has been charged."
     buttons = kit.actions(
         kit.check_button(ids.SEND_HELD, send, check.ref),
         kit.check_button(ids.OTHER_PHOTOS, "Other photos", check.ref),
         cancel_button(check),
     )
-    return Message(text=spoken(f"{head}. {text}"), blocks=[kit.section(head), kit.section(text), buttons])
+    blocks = [kit.section(head), kit.section(f"{text} {next_step} {more}"), buttons]
+    return kit.told(blocks, verdict=verdict, ref=label(check), next_step=next_step, mention=mention, rest=[text, more])
 
 
 def answered(check: Check, *, by: str, how: str, held: str) -> Message:
@@ -43,8 +45,10 @@ def answered(check: Check, *, by: str, how: str, held: str) -> Message:
     asked = (
         "The selfie was part of an earlier check" if held == HoldReason.SELFIE_SEEN else "The photos looked hard to use"
     )
-    done = _ANSWERS.get(how, "answered")
-    return kit.text_message(f"{asked}; {done}, says {person(by)} · {label(check)}")
+    verdict = f"{_ANSWERS.get(how, 'Answered')} by {person(by)}"
+    next_step = _THEN.get(how, "Nothing more to do here.")
+    blocks = [kit.section(f"*{verdict}* · {label(check)}"), kit.small_mrkdwn(f"{asked}. {next_step}")]
+    return kit.told(blocks, verdict=verdict, ref=label(check), next_step=next_step, rest=[asked])
 
 
 def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:

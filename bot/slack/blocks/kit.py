@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids
-from bot.slack.blocks.text import cut, spoken
+from bot.slack.blocks.text import cut, sentence, spoken
 
 Block = dict[str, Any]
 View = dict[str, Any]
@@ -19,6 +19,8 @@ OPTION_LENGTH = 75
 FIELDS = 10
 OVERFLOW = 5
 RADIO = 10
+EARLY = 150
+"""So many characters a notification shows on a phone, and a listener waits for."""
 
 
 class Style(StrEnum):
@@ -212,6 +214,30 @@ def modal(
         | ({"submit": plain(submit, 24)} if submit else {})
         | ({"private_metadata": metadata} if metadata is not None else {})
     )
+
+
+def told(
+    blocks: Sequence[Block],
+    *,
+    verdict: str,
+    ref: str,
+    why: str = "",
+    next_step: str = "",
+    mention: str = "",
+    rest: Iterable[str | None] = (),
+) -> Message:
+    """A message whose `text` suffices by itself, since a screen reader and a notification give nothing else.
+
+    Its first 150 characters hold the verdict (or what happened), the reference and the next step; a reason that is too
+    long for that comes after them. Then whom it mentions, and the `rest` of what the blocks say. All texts are mrkdwn.
+    """
+    of = f" · {ref}" if ref else ""
+    opening = f"{verdict} — {why}{of}" if why else f"{verdict}{of}"
+    is_late = bool(why) and len(spoken(f"{sentence(opening)} {next_step}")) > EARLY
+    parts = [f"{verdict}{of}", next_step, why] if is_late else [opening, next_step]
+    said = [sentence(part) for part in parts if part]
+    said += [mention, *(sentence(part) for part in rest if part)]
+    return Message(text=spoken(" ".join(filter(None, said))), blocks=list(blocks))
 
 
 def text_message(line: str, *more: str) -> Message:

@@ -16,7 +16,7 @@ from bot.domain.outbox import Message
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.status import label, subject
-from bot.slack.blocks.text import person, spoken, when
+from bot.slack.blocks.text import person, when
 
 _SAFE_LINK = re.compile(r"https?://[^\s<>|]+")
 
@@ -167,9 +167,9 @@ def request(check: Check, *, by: str, is_direct: bool) -> Message:
             "delete the reply once the check is decided."
         )
     head = f"*{title}* · {label(check)}"
-    return Message(
-        text=spoken(f"{head}. {what} {why} {person(check.consent_by)}"),
-        blocks=[kit.section(f"{person(check.consent_by)} {head}"), kit.section(what), kit.small_mrkdwn(why)],
+    blocks = [kit.section(f"{person(check.consent_by)} {head}"), kit.section(what), kit.small_mrkdwn(why)]
+    return kit.told(
+        blocks, verdict=title, ref=label(check), next_step=what, mention=person(check.consent_by), rest=[why]
     )
 
 

@@ -17,7 +17,7 @@ from bot.slack.blocks.form import LABELS
 from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.results import checklist, smile_id_quote
 from bot.slack.blocks.status import status_name, subject
-from bot.slack.blocks.text import foreign, person, quoted, spoken, when
+from bot.slack.blocks.text import foreign, person, quoted, sentence, when
 
 _MESSAGES = 15
 """The newest messages; Slack takes 100 blocks and 250 kB in a view."""
@@ -201,11 +201,14 @@ def closed_form(text: str) -> View:
 
 
 def alert(fault: str, payload: Mapping[str, str]) -> Message:
-    line = f"*kyc-bot needs an admin:* {foreign(refusals.stored_sentence(payload.get('words')) or fault)}"
-    ref = payload.get("ref")
-    more = f"First seen with {ref}. " if ref else ""
-    rest = f"{more}You get this kind of alert at most once an hour. For a full check, run `kyc-bot check`."
-    return Message(text=spoken(f"{line} {rest}"), blocks=[kit.section(line), kit.small(rest.replace("`", ""))])
+    verdict, ref = "kyc-bot needs an admin", payload.get("ref") or ""
+    why = foreign(refusals.stored_sentence(payload.get("words")) or fault).removesuffix(".")
+    next_step = "For more, run kyc-bot check."
+    more = ["You get this kind of alert at most once an hour"]
+    if ref:
+        more.insert(0, f"First seen with {ref}")
+    blocks = [kit.section(f"*{verdict}:* {why}."), kit.small(" ".join(map(sentence, [*more, next_step])))]
+    return kit.told(blocks, verdict=verdict, why=why, ref=ref, next_step=next_step, rest=more)
 
 
 def unanswered(payload: Mapping[str, str]) -> Message:
@@ -214,8 +217,8 @@ def unanswered(payload: Mapping[str, str]) -> Message:
     code = payload.get("code")
     why = f" Something went wrong on our side: reference {code}. The admins can see it." if code else ""
     line = (
-        f"You got no answer to your last message or click{where}.{why} If no message of a check has appeared, "
-        "nothing was sent or changed. Try again, or type `/kyc`."
+        f"You got no answer to your last message or click{where}. Try again, or type `/kyc`.{why} "
+        "If no message of a check has appeared, nothing was sent or changed."
     )
     return kit.text_message(line)
 

@@ -18,7 +18,7 @@ from bot.domain.review.requests import REQUEST_REASONS, ReviewRequest
 from bot.domain.review.review import Agreement, ReviewDecision
 from bot.slack.blocks import kit, refusals, words
 from bot.slack.blocks.status import NAME, approval_story, differing_story, label, record_line, verdict_name
-from bot.slack.blocks.text import foreign, person, quoted, spoken, took
+from bot.slack.blocks.text import foreign, person, quoted, took
 from bot.slack.blocks.thread import buttons
 from bot.slack.blocks.words import Story
 
@@ -76,9 +76,10 @@ def _with_earlier_decision(story: Story, reading: ResultMeaning, earlier: Earlie
             meaning = f"{before} Smile ID's final result agrees."
             if leaves_open:
                 return replace(story, meaning=f"{meaning} {story.meaning}".strip())
-            return replace(story, meaning=meaning, next_step="")
+            return replace(story, meaning=meaning, next_step=words.AFTER[earlier.decided.decision])
         case Agreement.APART:
-            return replace(story, meaning=f"{before} That decision stands.", next_step="")
+            next_step = words.AFTER[earlier.decided.decision]
+            return replace(story, meaning=f"{before} That decision stands.", next_step=next_step)
         case Agreement.CONTRADICTS:
             return words.filled(words.DIFFERS, first=before, second=_outcome_name(reading.outcome))
 
@@ -151,8 +152,10 @@ BY_KIND: Mapping[PostKind, Callable[[ResultFacts], Message]] = {
 
 def approval_since_confirmed(check: Check) -> Message:
     """Replaces *not yet confirmed* once it is confirmed; the result follows as its own message."""
-    line = f"Smile ID's own record did not show an approval of {check.ref} at first; it has been confirmed since."
-    return kit.text_message(line)
+    verdict, next_step = "Approval confirmed by Smile ID", "Act on the result below."
+    line = "Smile ID's own record did not show it at first."
+    blocks = [kit.section(f"*{verdict}* · {label(check)}"), kit.small(f"{line} {next_step}")]
+    return kit.told(blocks, verdict=verdict, ref=label(check), next_step=next_step, rest=[line])
 
 
 def _outcome_name(outcome: Outcome | None) -> str:
@@ -267,10 +270,14 @@ def _story(
     extra: str | None = None,
     small: str = "",
 ) -> Message:
-    title = _title(check, story, mention=mention, unconfirmed=unconfirmed)
-    after = _sentences(
-        story.meaning, extra and foreign(extra), story.next_step, _who_was_notified(check, story, notified)
-    )
+    verdict, _dash, why = story.title.partition(" — ")
+    if unconfirmed:
+        verdict += " (not yet confirmed)"
+    called = person(check.requester) if mention else ""
+    title = f"{called} *{verdict}*{why and f' — {why}'} · {label(check)}".lstrip()
+    extra, notes = extra and foreign(extra), _who_was_notified(check, story, notified)
+    next_step = story.next_step or notes
+    after = _sentences(story.meaning, extra, story.next_step, notes)
     lines = _lines(check, reading) if reading is not None else []
     source = smile_id_quote(reading) if reading is not None else ""
     small = small or " · ".join(filter(None, (*facts, source)))
@@ -279,16 +286,21 @@ def _story(
         blocks.append(kit.section(after))
     blocks += [kit.small(text) for text in ("\n".join(lines), small) if text]
     blocks.append(buttons(check))
-    heard = foreign("; ".join(lines), _SPOKEN_LENGTH)
-    everything = _sentences(f"{title}.", after, heard and f"{heard}.", foreign(small, 2 * _QUOTE))
-    return Message(text=spoken(everything), blocks=blocks)
-
-
-def _title(check: Check, story: Story, *, mention: bool, unconfirmed: bool) -> str:
-    verdict, dash, rest = story.title.partition(" — ")
-    called = f"{person(check.requester)} " if mention else ""
-    doubt = " (not yet confirmed)" if unconfirmed else ""
-    return f"{called}*{verdict}*{dash}{rest}{doubt} · {label(check)}"
+    return kit.told(
+        blocks,
+        verdict=verdict,
+        why=why,
+        ref=label(check),
+        next_step=next_step,
+        mention=called,
+        rest=[
+            story.meaning,
+            extra,
+            notes if story.next_step else "",
+            foreign("; ".join(lines), _SPOKEN_LENGTH),
+            foreign(small, 2 * _QUOTE),
+        ],
+    )
 
 
 def _sentences(*parts: str | None) -> str:
@@ -324,7 +336,7 @@ def smile_id_quote(reading: ResultMeaning) -> str:
 def _who_was_notified(check: Check, story: Story, notified: NotifiedParties) -> str:
     """Only what is true at delivery."""
     if story.calls_admins:
-        done = "The admins have been told; nothing to do for you."
+        done = "Nothing to do for you. The admins have been told."
         return done if notified.admins else "Please tell an admin of kyc-bot."
     if notified.admins:
         return "The admins have been told."

@@ -12,7 +12,7 @@ from bot.domain.review.review import FOR_REVIEWERS, Audience, Proposal, Reminder
 from bot.slack.blocks import kit, words
 from bot.slack.blocks.kit import Block
 from bot.slack.blocks.status import against, status_name, subject
-from bot.slack.blocks.text import linked, person, sentence, spoken, took
+from bot.slack.blocks.text import linked, person, took
 
 _CHOSEN = "You get this message because you ticked it in `/kyc notify`."
 
@@ -116,5 +116,4 @@ def _call(
     blocks: list[Block] = [kit.section(f"{head}\n*Next:* {next_step}"), kit.small_mrkdwn(" · ".join(small))]
     if is_alone:
         blocks.append(kit.actions(kit.details_button(check.ref)))
-    text = f"{what}: {check.ref}. {next_step} {whom} {' '.join(map(sentence, small))}"
-    return Message(text=spoken(" ".join(text.split())), blocks=blocks)
+    return kit.told(blocks, verdict=what, ref=check.ref, next_step=next_step, mention=whom, rest=small)

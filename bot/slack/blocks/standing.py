@@ -87,19 +87,12 @@ def _decided(check: Check, decision: Decision, review: Review | None) -> Standin
     if decided is not None:
         by = person(decided.by) + (f", {person(decided.confirmed_by)} agreed" if decided.confirmed_by else "")
     reason = REASONS[decision].get(check.decision_reason or "", "")
-    match decision:
-        case Decision.NEW_PHOTOS:
-            next_step = "Ask the customer for new photos, then *Send other photos*."
-        case Decision.REJECTED:
-            next_step = "Do not onboard the customer."
-        case Decision.APPROVED:
-            next_step = "Nothing more to do."
     return Standing(
         verdict=words.DECIDED[decision],
         why=f"{reason} ({smile_id_says(check)})" if reason else smile_id_says(check),
         by=by,
         since=check.decided_at or check.asked_at,
-        next_step=next_step,
+        next_step=words.AFTER[decision],
     )
 
 

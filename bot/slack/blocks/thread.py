@@ -12,11 +12,12 @@ from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.customer_texts import customer_reason
 from bot.domain.review.requests import may_be_requested
-from bot.domain.review.review import OTHER, REASONS, Decision, Proposal, ReviewDecision, runs_again
+from bot.domain.review.review import OTHER, REASONS, Proposal, ReviewDecision, ReviewState, runs_again
 from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block
+from bot.slack.blocks.standing import standing
 from bot.slack.blocks.status import against, label, smile_id_says, status_name, subject
-from bot.slack.blocks.text import foreign, person, quoted, spoken, took, when
+from bot.slack.blocks.text import foreign, person, quoted, took, when
 
 _REASON = 900
 _WORDS = 500
@@ -31,23 +32,48 @@ def request_message(
     unconfirmed: bool = False,
     later: datetime | None = None,
 ) -> Message:
-    """The message with reference and progress. `waiting` is given once it is long; `later` is when somebody chose."""
-    status = status_name(check)
+    """Verdict and what comes next; then, small, what does not change. It is updated in place.
+
+    `waiting` is given once it is long; `later` is when somebody chose.
+    """
+    verdict, why = _verdict(check)
     if later is not None and check.state is State.REQUESTED:
-        status = f"Will be sent {when(later)}"
+        verdict, why = f"Will be sent {when(later)}", ""
     if unconfirmed:
-        status += " (not yet confirmed)"
+        verdict += " (not yet confirmed)"
+    next_step = _next(check)
     if waiting is not None and (check.state is State.PROCESSING or check.reason in POLLED_REASONS):
-        status = f"{status}. Still waiting: {took(waiting)}, we ask Smile ID again {_how_often(waiting)}"
+        next_step = f"Still waiting: {took(waiting)}, we ask Smile ID again {_how_often(waiting)}."
     elif check.tries > 1 and check.state in (State.REQUESTED, State.SUBMITTING):
-        status += ". It takes longer than usual, we keep trying"
-    head = f"*Biometric KYC · {subject(check, entry)}* — {status}"
-    asked = f"Asked by {person(check.requester)} · {when(check.asked_at)} · {check.ref}"
-    steps = _steps(check)
-    return Message(
-        text=spoken(f"{head}. {check.ref}. {steps}"),
-        blocks=[kit.section(head), kit.context(kit.mrkdwn(asked), kit.plain(steps)), buttons(check)],
-    )
+        next_step = "Wait: it takes longer than usual, and we keep trying."
+    small = [_step(check), f"asked by {person(check.requester)} {when(check.asked_at)}"]
+    if check.state in FINAL and check.ended_at is not None:
+        small.append(f"ended {when(check.ended_at)}")
+    about = " · ".join(filter(None, [f"Biometric KYC · {subject(check, entry)}", *small]))
+    head = f"*{verdict}*{why and f' — {why}'} · {check.ref}"
+    blocks = [kit.section(f"{head}\n*Next:* {next_step}"), kit.small_mrkdwn(about), buttons(check)]
+    return kit.told(blocks, verdict=verdict, why=why, ref=check.ref, next_step=next_step, rest=[about])
+
+
+def _verdict(check: Check) -> tuple[str, str]:
+    """What stands now, and why: of Smile ID's final verdict its reason, else what the status says."""
+    if check.state in FINAL and check.decision is None:
+        now = standing(check, None)
+        return now.verdict, now.why
+    return status_name(check), ""
+
+
+def _next(check: Check) -> str:
+    """What who asked does now. Whoever has claimed a review is not named: that changes without this message."""
+    if check.held is not None and check.state is State.REQUESTED:
+        return "Answer the question in the thread."
+    if check.decision is not None and check.review is not ReviewState.OPEN:
+        return words.AFTER[check.decision]
+    if check.state is State.IN_REVIEW or check.decision is not None:
+        if check.reason in POLLED_REASONS:
+            return "Wait: the final result comes in the thread. Do not act on it yet."
+        return "Do not act on it until a reviewer has decided."
+    return standing(check, None).next_step
 
 
 def buttons(check: Check) -> Block:
@@ -94,19 +120,16 @@ def _how_often(waiting: timedelta) -> str:
     return "every hour" if waiting < timedelta(days=7) else "once a day"
 
 
-def _steps(check: Check) -> str:
-    done = [
-        ("Received", True),
-        ("Photos checked", check.photos_checked_at is not None),
-        ("Sent to Smile ID", check.sent_at is not None or check.verdict is not None),
-    ]
-    parts = [f"✓ {name}" if is_done else f"… {name}" for name, is_done in done]
-    if check.state in FINAL:
-        # What was not reached will not be.
-        parts = [part for part in parts if part.startswith("✓")]
-    ends = {State.FAILED: "✗ No result", State.CANCELLED: "✗ Cancelled"}
-    parts.append(ends.get(check.state, "✓ Result" if check.state in FINAL else "… Result"))
-    return " · ".join(parts)
+def _step(check: Check) -> str:
+    """*Step 2 of 4: photos checked*; nothing once it has ended."""
+    if check.state in FINAL or check.decision is not None:
+        return ""
+    done = ["received"]
+    if check.photos_checked_at is not None:
+        done.append("photos checked")
+    if check.sent_at is not None or check.verdict is not None:
+        done = ["received", "photos checked", "sent to Smile ID"]
+    return f"step {len(done)} of 4: {done[-1]}"
 
 
 def decided(check: Check, decision: ReviewDecision) -> Message:
@@ -118,10 +141,17 @@ def decided(check: Check, decision: ReviewDecision) -> Message:
         facts.append(f"{person(decision.confirmed_by)} agreed, since a decision {against(check)} takes two.")
     if decision.is_override:
         facts.append(f"{person(decision.by)} asked for this check too, and decided as an admin.")
-    if decision.decision is Decision.NEW_PHOTOS:
-        facts.append("Ask the customer for new photos, then *Send other photos*.")
-    blocks = [kit.section(title), kit.section(" ".join(facts)), buttons(check)]
-    return Message(text=spoken(f"{title}. {' '.join(facts)}"), blocks=blocks)
+    next_step = words.AFTER[decision.decision]
+    blocks = [kit.section(title), kit.section(" ".join([*facts, next_step])), buttons(check)]
+    return kit.told(
+        blocks,
+        verdict=by,
+        why=why,
+        ref=label(check),
+        next_step=next_step,
+        mention=person(check.requester),
+        rest=facts,
+    )
 
 
 def why_decided(decision: ReviewDecision | Proposal) -> str:
@@ -134,6 +164,7 @@ def why_decided(decision: ReviewDecision | Proposal) -> str:
 
 
 def cancelled(check: Check, *, by: str) -> Message:
-    line = f"{person(check.requester)} *Cancelled* by {person(by)} before it was sent · {check.ref}"
-    rest = "Nothing was charged for it."
-    return Message(text=spoken(f"{line}. {rest}"), blocks=[kit.section(line), kit.section(rest)])
+    verdict, mention = f"Cancelled by {person(by)} before it was sent", person(check.requester)
+    rest = "Nothing was charged. *Run again* starts it anew."
+    blocks = [kit.section(f"{mention} *{verdict}* · {check.ref}"), kit.section(rest)]
+    return kit.told(blocks, verdict=verdict, ref=check.ref, next_step=rest, mention=mention)

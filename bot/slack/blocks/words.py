@@ -114,16 +114,19 @@ STORIES: Mapping[ResultStory, Story] = {
     ResultStory.ID_UNVERIFIED: Story(
         title="Needs review — selfie accepted, ID number not verified",
         meaning="This is not approved.",
+        next_step="Do not act on it until a reviewer has decided.",
         calls_reviewer=True,
     ),
     ResultStory.UNKNOWN_CODE: Story(
         title="Needs review — Smile ID answered with a code we do not know ({code})",
         meaning="This is not approved.",
+        next_step="Do not act on it until a reviewer has decided.",
         calls_reviewer=True,
     ),
     ResultStory.SUSPECTS: Story(
         title="Smile ID reports other accounts with this face",
         meaning="This is not a verdict on this check.",
+        next_step="Do not onboard the customer until a reviewer has decided.",
         calls_reviewer=True,
     ),
     ResultStory.ID_DETAILS: Story(title="ID details received"),
@@ -181,6 +184,7 @@ OVERDUE = Story(
 OLD_RESULT = Story(
     title="Needs review — Smile ID reports a result of an earlier attempt",
     meaning="The check was run again since, so this changes nothing. It is kept.",
+    next_step="Nothing to do for you.",
     calls_reviewer=True,
 )
 
@@ -261,6 +265,13 @@ DECIDED: Mapping[Decision, str] = {
     Decision.NEW_PHOTOS: "New photos asked for",
 }
 """Always with *by a reviewer* or a name, so that nobody mistakes it for Smile ID's verdict."""
+
+AFTER: Mapping[Decision, str] = {
+    Decision.APPROVED: "Nothing more to do.",
+    Decision.REJECTED: "Do not onboard the customer.",
+    Decision.NEW_PHOTOS: "Ask the customer for new photos, then *Send other photos*.",
+}
+"""What who asked does after a decision."""
 
 STATE_NAMES: Mapping[State, str] = {
     State.REQUESTED: "Received",

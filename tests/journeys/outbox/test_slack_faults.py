@@ -330,7 +330,7 @@ async def test_progress_is_posted_once_in_its_newest_version(tmp_path: Path) -> 
         assert calls(world, "chat.update") == 0
         await world.settle()
         assert calls(world, "chat.update") == 1
-        assert "✓ Received · ✓ Photos checked · ✓ Sent to Smile ID · ✓ Result" in roots(world)[0]
+        assert "Approved — face and ID number verified" in roots(world)[0]
 
 
 async def test_another_apps_message_with_our_metadata_is_not_taken_for_ours(tmp_path: Path) -> None:
@@ -455,7 +455,7 @@ async def test_a_message_whose_blocks_slack_refuses_is_sent_as_text_at_the_same_
         (root,) = (m for m in slack.messages(CHANNEL) if m.thread_ts is None)
         first_words: Message | Any = root.edited[0] if root.edited else root
         assert first_words.blocks == []
-        assert first_words.text.startswith("Biometric KYC · Nigeria · BVN ending 000")
+        assert first_words.text.startswith(("Received · K-", "Approved — face"))
         assert not any(call.response.get("error") == "ratelimited" for call in slack.calls)
         assert len(replies(world)) == 1
 

@@ -341,7 +341,7 @@ async def test_a_callback_before_the_zip_is_acknowledged(tmp_path: Path) -> None
         assert (await world.check(ref)).state == "approved"
         assert len(world.thread()) == 1
         assert world.job().upload_count == 1
-        assert "✓ Sent to Smile ID · ✓ Result" in world.slack.plain(world.root())
+        assert "Approved — face and ID number verified" in world.slack.plain(world.root())
 
 
 async def test_a_result_while_the_zip_is_still_on_its_way(tmp_path: Path) -> None:

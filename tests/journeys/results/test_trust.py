@@ -481,7 +481,7 @@ async def test_an_approval_that_smile_ids_record_does_not_show_is_never_shown_as
         (notice,) = [text for text in world.notices() if UNCONFIRMED in text]
         assert ref in notice
         assert not any("Needs review — the result we received" in text for text in world.thread())
-        assert "— Approved" not in world.slack.plain(world.root())
+        assert "Approved" not in world.slack.plain(world.root())
 
         # Told once, however long it takes.
         await pass_time(world, 300, 300, 3600)
@@ -496,7 +496,7 @@ async def test_an_approval_that_smile_ids_record_does_not_show_is_never_shown_as
         assert len([text for text in world.thread() if APPROVED in text]) == 1
         assert not any(UNCONFIRMED in text for text in world.thread())
         assert any(f"approval of {ref} at first; it has been confirmed since" in text for text in world.thread())
-        assert "— Approved" in world.slack.plain(world.root())
+        assert "Approved" in world.slack.plain(world.root())
         before = askings(world)
         await pass_time(world, 900, 3600, 86400)
         assert askings(world) == before

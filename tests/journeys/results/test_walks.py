@@ -167,7 +167,7 @@ class Walk(RuleBasedStateMachine):
             return
         self.run(self.world.work())
         root = self.slack.plain(self.world.root())
-        assert not any(f"— {word.removesuffix(' —')}" in root for word in ENDINGS), root
+        assert not root.startswith(tuple(word.removesuffix(" —") for word in ENDINGS)), root
         # That other accounts have this face is told beside the result, and says so itself.
         about_the_result = [text for text in self.world.thread() if "reports other accounts" not in text]
         assert "Needs review" in about_the_result[-1]

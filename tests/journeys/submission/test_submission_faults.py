@@ -75,7 +75,7 @@ async def assert_sent_once_and_approved(world: Journey, ref: str) -> None:
     assert len(endings) == 1, world.thread()
     assert endings[0].startswith("@amina ")
     assert len(world.thread()) == 1
-    assert "✓ Received · ✓ Photos checked · ✓ Sent to Smile ID · ✓ Result" in world.slack.plain(world.root())
+    assert "Approved — face and ID number verified" in world.slack.plain(world.root())
     assert world.notices() == world.direct(ADMIN) == []
 
 
@@ -146,7 +146,7 @@ async def test_nothing_is_lost_while_smile_id_refuses_connections(tmp_path: Path
         for _minute in range(3):
             world.clock.move(minutes=1)
             await world.work()
-        assert "It takes longer than usual, we keep trying" in world.slack.plain(world.root())
+        assert "it takes longer than usual, and we keep trying" in world.slack.plain(world.root())
         await world.smile_id.start()
         await finish(world, ref)
         await assert_sent_once_and_approved(world, ref)

@@ -83,7 +83,10 @@ class Played:
     def is_sent(self, ending: str) -> bool:
         """Whether Smile ID has the photos, as the thread shows it."""
         root = self.root(ending)
-        return root is not None and "✓ Sent to Smile ID" in self.plain(root)
+        if root is None:
+            return False
+        # Its steps are read no longer once it has ended.
+        return "4: sent to Smile ID" in self.plain(root) or " of 4: " not in self.plain(root)
 
     async def is_back(self) -> None:
         """The bot runs, and is connected to Slack."""
