@@ -19,6 +19,7 @@ from bot.domain.review.review import (
     ReviewDecision,
     ReviewState,
     Subscription,
+    may_be_decided,
 )
 from bot.slack.blocks import kit, words
 from bot.slack.blocks.kit import Block
@@ -33,7 +34,7 @@ from bot.slack.blocks.status import (
     subject,
     verdict_name,
 )
-from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, when
+from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, when
 from bot.slack.blocks.thread import why_decided
 
 _BEFORE_A_RESULT = frozenset({State.REQUESTED, State.SUBMITTING, State.CANCELLED})
@@ -90,7 +91,14 @@ def card(
     if round_ != check.round:
         head = _head(check, entry, title=title, link=link, mentions=mentions)
         line = "The check was run again since. No action needed here."
-        return Message(text=spoken(f"{head}. {line}"), blocks=[kit.section(head), kit.section(line)])
+        verdict, next_step = "The check was run again since", "No action needed here."
+        return kit.told(
+            [kit.section(head), kit.section(line)],
+            verdict=verdict,
+            ref=check.ref,
+            next_step=next_step,
+            rest=[title, subject(check, entry)],
+        )
     shown = facts(check, entry, review, title=title, link=link, reading=reading, mentions=mentions, requests=requests)
     if newer is None:
         return Message(text=shown.text, blocks=[*shown.blocks, kit.actions(*buttons(check, review))])
@@ -126,15 +134,37 @@ def facts(
     if lines:
         blocks.append(kit.small("\n".join(lines)))
     blocks += [kit.small_mrkdwn(asked), kit.section(stage)]
-    heard = f"{foreign('; '.join(lines), 900)}. " if lines else ""
-    said = " ".join((f"{head}.", *requests, f"{says}."))
-    return Message(text=spoken(f"{said} {heard}{asked}. {stage}"), blocks=blocks)
+    verdict, _dash, why = _title(check, title).partition(" — ")
+    rest = [subject(check, entry), *requests, says, foreign("; ".join(lines), 900), asked, stage]
+    return kit.told(
+        blocks,
+        verdict=verdict,
+        why=why,
+        ref=check.ref,
+        next_step=_next_step(check, review),
+        mention=mentions,
+        rest=rest,
+    )
 
 
 def _head(check: Check, entry: IDType | None, *, title: str, link: str | None, mentions: str) -> str:
-    if _ABOUT_RECORD.get(title) is check.record.outcome:
-        title = record_title(check)
-    return f"{mentions} *{title}* · {subject(check, entry)} · {link_to(check.ref, link)}".strip()
+    return f"{mentions} *{_title(check, title)}* · {subject(check, entry)} · {link_to(check.ref, link)}".strip()
+
+
+def _title(check: Check, title: str) -> str:
+    return record_title(check) if _ABOUT_RECORD.get(title) is check.record.outcome else title
+
+
+def _next_step(check: Check, review: Review | None) -> str:
+    """What a reader of the card can do, in a few words: the stage and the buttons say the rest."""
+    if review is None or review.state is not ReviewState.OPEN:
+        return "No action needed."
+    if review.proposal is not None:
+        return "Agree or disagree: a second reviewer is needed."
+    if not may_be_decided(check.state):
+        return "Open *Details*."
+    # A claim is named by the stage, which changes on the card alone.
+    return "Approve or reject it."
 
 
 def _smile_id(check: Check, title: str, reading: ResultMeaning | None, *, is_over: bool) -> str:
@@ -241,8 +271,20 @@ def decisions_and_notes(found: Sequence[ReviewDecision | Note]) -> list[Block]:
 def disagreement(check: Check, entry: IDType | None, objection: Objection) -> Message:
     """Below the card, to who proposed it."""
     why = sentence(foreign(quoted(objection.words, MAX_WORDS), MAX_WORDS))
-    line = (
-        f"{person(objection.proposer)} *{person(objection.by)} disagrees with {words.DECIDED[objection.decision]}* — "
-        f"{why} · {subject(check, entry)} · {check.ref}"
+    verdict, mention = (
+        f"{person(objection.by)} disagrees with {words.DECIDED[objection.decision]}",
+        person(objection.proposer),
     )
-    return kit.text_message(line, "The check is still claimed by you: decide it again, or unclaim it.")
+    next_step = "Decide it again, or unclaim it: you still claim it."
+    blocks = [
+        kit.section(f"{mention} *{verdict}* — {why} · {subject(check, entry)} · {check.ref}"),
+        kit.section(next_step),
+    ]
+    return kit.told(
+        blocks,
+        verdict=f"{words.DECIDED[objection.decision]} not agreed to by {person(objection.by)}",
+        ref=check.ref,
+        next_step=next_step,
+        mention=mention,
+        rest=[f"{verdict}: {why}", subject(check, entry)],
+    )

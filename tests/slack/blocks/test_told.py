@@ -12,12 +12,11 @@ from bot.slack.blocks.kit import EARLY
 from tests.pictures.scene import Scene
 from tests.pictures.scenes import sheets
 
-CARDS = {PostKind.REVIEW_CARD, PostKind.REVIEW_NOTICE}
 SAID = [
     pytest.param(scene, scene.shows, id=f"{sheet.name}: {scene.caption}")
     for sheet in sheets()
     for scene in sheet.scenes
-    if isinstance(scene.shows, Message) and scene.kinds and not CARDS & set(scene.kinds)
+    if isinstance(scene.shows, Message) and scene.kinds
 ]
 """Every message that the bot sends of its own accord: test_pictures.py holds that each kind has a scene."""
 OF_NO_CHECK = {PostKind.ALERT, PostKind.SUMMARY, PostKind.SUMMARY_PICTURE, PostKind.SUMMARY_OLDER, PostKind.ANSWER}
@@ -29,7 +28,8 @@ VERDICTS = (
     "Smile ID reports", "Approval confirmed", "Photos needed", "Nothing was sent", "Preparing", "Paused", "Done",
     "Export", "For information", "Possible fraud", "Nobody has claimed", "A second person", "Reassigned", "You have",
     "A decision", "Smile ID has given", "A reviewer's decision", "A final result", "kyc-bot needs an admin",
-    "The authority's record", "You got no answer", "Review requested", "New photos",
+    "The authority's record", "You got no answer", "Review requested", "The check was run again",
+    "Reopened by", "New photos",
 )  # fmt: skip
 """How a message may begin: what happened, never whom it calls."""
 STEPS = (

@@ -685,7 +685,7 @@ def test_an_unconfirmed_result_says_so_in_the_request_too() -> None:
     check = replace(CHECK, state=State.REJECTED, verdict="0811")
     said = thread.request_message(check, bvn(), unconfirmed=True)
 
-    assert lines(said)[0].startswith("Rejected (not yet confirmed) — ")
+    assert lines(said)[0].startswith("Rejected (not yet confirmed)")
 
 
 @pytest.mark.parametrize("reason", list(ReviewReason))
