@@ -128,7 +128,7 @@ async def test_a_table_with_its_photos_in_the_same_message(tmp_path: Path, *, so
         await send(world, ids.BATCH_CONFIRM_ALL)
         assert len(world.smile_id.jobs) == 2
         shown = world.slack.plain(batch_message(world))
-        assert "— Done" in shown
+        assert "Done · B-" in shown
         assert "2 approved" in shown
         assert "2 of 2 ended (100 %)" in shown
         (results,) = [file for name, file in bots_files(world).items() if "results" in name]
@@ -235,9 +235,9 @@ async def test_every_row_ends_in_its_state_and_only_what_needs_a_person_is_poste
         assert by_row["2"]["id_number_ending"] == "000"
         # Of this row something was told before, so its end is told too.
         told_of_it = [text for text in told(world) if "row 6 · K-" in text]
-        assert "sent anyway" in told_of_it[0]
+        assert "Sent anyway" in told_of_it[0]
         assert "Approved" in told_of_it[1]
-        assert "— Done" in world.slack.plain(batch_message(world))
+        assert "Done · B-" in world.slack.plain(batch_message(world))
 
 
 # Deciding
@@ -289,7 +289,7 @@ async def test_paused_resumed_and_the_rest_cancelled(tmp_path: Path) -> None:
             await world.bot.submission.work(ref)
         await send_nothing(world)
         assert len(world.smile_id.jobs) == 6
-        assert "— Paused" in world.slack.plain(batch_message(world))
+        assert "Paused · B-" in world.slack.plain(batch_message(world))
         await world.analyst.click(batch_message(world), ids.BATCH_RESUME)
         (ref,) = (await world.bot.submission.claim(1))[:1]
         await world.bot.submission.work(ref)
@@ -297,7 +297,7 @@ async def test_paused_resumed_and_the_rest_cancelled(tmp_path: Path) -> None:
         await send_nothing(world)
         assert len(world.smile_id.jobs) == 7
         shown = world.slack.plain(batch_message(world))
-        assert "— Cancelled" in shown
+        assert "Cancelled · B-" in shown
         assert "1 cancelled" in shown
         assert not [text for text in told(world) if "Cancelled by" in text]
         results = lines(next(file for name, file in bots_files(world).items() if "results" in name))
@@ -361,7 +361,7 @@ async def test_a_person_who_was_checked_before_counts_as_a_repeat(tmp_path: Path
 async def test_the_template_comes_as_a_file(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         message = await drop(world, {"people.csv": b"name\nAda"})
-        assert "Nothing was sent." in world.slack.plain(message)
+        assert "Nothing was sent" in world.slack.plain(message)
         await world.analyst.click(message, ids.BATCH_TEMPLATE)
         direct = world.analyst.direct_channel_id
         await world.slack.wait_for(lambda: bool(world.slack.bot_files(direct)))
@@ -384,7 +384,7 @@ async def test_what_cannot_be_read_is_refused_in_words(tmp_path: Path, files: di
     async with journey(tmp_path, KYC_BATCH_ROWS="50") as world:
         message = await drop(world, files)
         shown = world.slack.plain(message)
-        assert "Nothing was sent." in shown
+        assert "Nothing was sent" in shown
         assert words in shown
         assert "[Download template]" in shown
 
@@ -477,7 +477,7 @@ async def test_a_row_that_ended_runs_again_by_itself_when_its_batch_is_done(tmp_
         ref = await world.newest()
         assert (await world.check(ref)).state.value == "rejected"
         world.smile_id.story = "approved"
-        assert "— Done" in world.slack.plain(batch_message(world))
+        assert "Done · B-" in world.slack.plain(batch_message(world))
         await world.analyst.command(f"rerun {ref}")
         modal = await world.analyst.modal()
         await world.slack.wait_for(lambda: "One moment" not in modal.text())

@@ -335,7 +335,7 @@ async def test_a_long_export_reports_its_progress_in_one_message(tmp_path: Path)
         [post] = await due(world, PostKind.EXPORT_FILE)
         channel = meera(world).direct_channel_id
         [message] = [m for m in world.slack.messages(channel) if not m.files]
-        assert "preparing 12,001 checks as JSON Lines" in world.slack.plain(message)
+        assert "12,001 checks as JSON Lines" in world.slack.plain(message)
         clock.hurried = True
         sending = asyncio.create_task(world.bot.outbox.work(post))
         while not sending.done():
@@ -349,11 +349,12 @@ async def test_a_long_export_reports_its_progress_in_one_message(tmp_path: Path)
         shown = [edition.text for edition in message.edited] + [message.text]
         steps = [text for text in shown if "rows written" in text]
         assert len(steps) >= 3, shown
-        assert all("preparing 12,001 checks" in text for text in steps)
+        assert all("12,001 checks" in text for text in steps)
         updates = [call.at for call in world.slack.calls if call.method == "chat.update"]
         updates = [at for at in updates if at > asked_at]
         assert min(later - earlier for earlier, later in pairwise(updates)) >= timedelta(seconds=3)
-        assert message.text.endswith("done: 12,001 checks; the file is in this conversation")
+        assert message.text.startswith("Export done · X-")
+        assert message.text.endswith("Open the file in this conversation. 12,001 checks.")
         [file] = files(world)
         refs = [line["ref"] for line in read_back(file)]
         assert len(refs) == len(set(refs)) == 12_001

@@ -59,7 +59,7 @@ async def test_thirty_checks_of_two_days_are_played_through_the_bot(took: Took) 
 
         shown = "\n".join(roots(world, REQUESTS))
         for words in (
-            "— Approved\n", "— Rejected\n", "— No result\n", "— Cancelled\n", "— Done\n",
+            "Approved — face", "Rejected — the", "No result — the", "Cancelled — before", "Done · B-",
             "Approved by a reviewer", "Rejected by a reviewer", "Needs review", "Not final", "Waiting for Smile ID",
         ):  # fmt: skip
             assert words in shown
