@@ -34,7 +34,7 @@ from bot.slack.blocks.status import (
     subject,
     verdict_name,
 )
-from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, when
+from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, when
 from bot.slack.blocks.thread import why_decided
 
 _BEFORE_A_RESULT = frozenset({State.REQUESTED, State.SUBMITTING, State.CANCELLED})
