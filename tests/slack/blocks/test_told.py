@@ -51,7 +51,7 @@ def early(said: Message) -> str:
 @pytest.mark.parametrize(("scene", "said"), SAID)
 def test_the_text_alone_tells_what_happened_to_which_check_and_what_to_do(scene: Scene, said: Message) -> None:
     heard = early(said)
-    assert heard.startswith(VERDICTS) or re.match(r"\d+ (reviews?|earlier)|KYC, ", heard), heard
+    assert heard.startswith(VERDICTS) or re.match(r"\d+ (reviews?|checks?)|KYC, ", heard), heard
     if not set(scene.kinds) & OF_NO_CHECK:
         assert REFERENCE.search(heard), heard
     sentences = re.split(r"(?<=[.:…?])\s+", heard)
