@@ -306,6 +306,10 @@ def _decisions() -> Iterator[Scene]:
 
 def _forms() -> Iterator[Scene]:
     yield Scene(
+        caption="Send anyway, although the selfie was used with another ID number",
+        shows=reasons.send_anyway_form(CHECK_BVN),
+    )
+    yield Scene(
         caption="Who asked requests a review; another reason without words",
         shows=reasons.form(replace(REJECTED, review=ReviewState.SETTLED)),
         typed={ids.REASON: OTHER},
