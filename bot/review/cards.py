@@ -67,8 +67,9 @@ class ReviewCards(Process):
             PostKind.PERSONAL: self._personal,
         }
 
-    def _facts(self, tx: Transaction, post: Post) -> _Facts | None:
-        check = checks.find(tx, post.ref) if post.ref else None
+    def _facts(self, tx: Transaction, post: Post, *, sealed: bool = True) -> _Facts | None:
+        """With `sealed=False` nothing is opened from its seal: neither the customer's data nor anybody's words."""
+        check = checks.find(tx, post.ref, sealed=sealed) if post.ref else None
         if check is None:
             return None
         receipt = receipts.find(tx, post.receipt) if post.receipt else None
@@ -76,9 +77,9 @@ class ReviewCards(Process):
         return _Facts(
             check=check,
             entry=self.id_types.find(check.country, check.id_type),
-            review=reviews.find(tx, check.ref, _round(post, check)),
+            review=reviews.find(tx, check.ref, _round(post, check), sealed=sealed),
             reading=self.read(receipt) if receipt is not None else None,
-            requests=review_requests.of_check(tx, check.ref, _round(post, check)),
+            requests=review_requests.of_check(tx, check.ref, _round(post, check)) if sealed else [],
             is_below_a_card=parent is not None and parent.ts is not None and parent.channel == post.destination,
             has_newer_card=_has_newer(tx, post, check),
         )
@@ -191,17 +192,15 @@ class ReviewCards(Process):
 
     async def _call(self, post: Post) -> Message | None:
         """None when it has been done meanwhile."""
-        facts = await self.database.read(self._facts, post)
+        is_direct = post.destination[0] in "UW"
+        # A manager's are neither the customer's data nor the reviewers' channel.
+        is_reviewers = not is_direct or await self._reviews(post.destination)
+        facts = await self.database.read(self._facts, post, sealed=is_reviewers)
         if facts is None or facts.review is None or facts.review.state is not ReviewState.OPEN:
             return None
         opened, links = facts.review, await self._links(post)
-        is_direct = post.destination[0] in "UW"
-        if is_direct and not await self._reviews(post.destination):
-            # A manager: neither the customer's data nor the reviewers' channel is theirs.
-            links = replace(links, card=None)
-            facts = replace(facts, check=replace(facts.check, id_info={}, customer_reference=""))
-        elif not is_direct:
-            # It stands below the card; or that was deleted, and a link that is remembered would lead nowhere.
+        if not (is_direct and is_reviewers):
+            # In a channel it stands below the card; or that was deleted, and a link that is remembered leads nowhere.
             links = replace(links, card=None)
         return self._called(post, facts, opened, links)
 
