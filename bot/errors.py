@@ -81,6 +81,10 @@ class IllegalMove(KycError):
     """A move that the table of states forbids: a fault of ours, never of a message."""
 
 
+class EditedMeanwhile(IllegalMove):
+    """Somebody has edited the check since it was read: what was read of it counts no more."""
+
+
 class Refusal(StrEnum):
     """Why something that a person asked for cannot be done. `bot.slack.blocks.refusals` holds the sentence for each."""
 
@@ -118,6 +122,11 @@ class Refusal(StrEnum):
     RERUN_TOO_FAR_AHEAD = "rerun_too_far_ahead"
     CANCEL_TOO_LATE = "cancel_too_late"
     CANCEL_ENDED = "cancel_ended"
+    EDIT_TOO_LATE = "edit_too_late"
+    EDIT_ENDED = "edit_ended"
+    EDIT_NOT_YOURS = "edit_not_yours"
+    EDITED_MEANWHILE = "edited_meanwhile"
+    """By somebody else, or in another form."""
     QUESTION_NOT_YOURS = "question_not_yours"
     QUESTION_ANSWERED = "question_answered"
     BATCH_NOT_YOURS = "batch_not_yours"

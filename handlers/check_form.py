@@ -218,6 +218,8 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
         thread_ts=now.place.thread_ts,
         view_id=view["id"],
         rerun=now.place.rerun,
+        edits=now.place.edit,
+        seen_edits=now.place.edits,
         not_before=state.moment(ids.NOT_BEFORE),
         again=ids.CHECK_AGAIN in state.ticked(ids.AGAIN),
         form=Form(

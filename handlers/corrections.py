@@ -1,17 +1,60 @@
 """What people correct of a check from its messages: other photos for one that waits, or has ended."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
+from bot.domain.check.check import Check
+from bot.domain.check.states import FINAL, State
+from bot.errors import Refusal, Refused
 from bot.intake.corrections import SubmittedPhotos
 from bot.intake.service import FieldErrors
 from bot.runtime.factory import Bot
-from bot.slack.blocks import ids, other_photos, private, refusals
-from handlers.check_form import beside_fields
+from bot.slack.blocks import ids, message, other_photos, private, refusals
+from bot.slack.blocks.form import CheckForm, ResultPlace
+from bot.slack.retry import Retry
+from handlers.check_form import beside_fields, build
 from handlers.checks import open_rerun
-from handlers.replies import open_modal, reply
+from handlers.replies import ReplyAddress, open_modal, reply, run, show
 from handlers.requests import ViewState, team_of
+
+_EDIT = "Edit check"
+_SOON = timedelta(minutes=1)
+"""A check that is due later than this, without a failed attempt, is due at a time that somebody chose."""
+
+
+async def edit(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
+    """*Edit*: the form with what the check holds, as long as it has not been sent."""
+    await ack()
+    user, ref = body["user"]["id"], action["value"]
+    check = await bot.intake.to_edit(user, ref)
+    if check.state is not State.REQUESTED:
+        raise Refused(Refusal.EDIT_ENDED if check.state in FINAL else Refusal.EDIT_TOO_LATE, ref=ref)
+    view = await open_modal(bot, body["trigger_id"], message.one_moment(_EDIT))
+    if view is None:
+        reply(bot, body, private.answer(private.EXPIRED))
+        return
+    address = ReplyAddress(user=user, request_id=f"edit:{view['id']}")
+    run(bot, address, lambda retry: _fill_edit(bot, retry, view, check))
+
+
+async def _fill_edit(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check) -> None:
+    is_chosen = check.held is None and not check.tries and check.due_at is not None
+    sent_at = check.due_at if is_chosen and check.due_at is not None and check.due_at - bot.now() > _SOON else None
+    place = ResultPlace(channel=check.channel, thread_ts=check.thread_ts, edit=check.ref, edits=check.edits)
+    content = CheckForm(
+        place=place,
+        country=check.country,
+        id_type=check.id_type,
+        attached=await bot.details.photos_of(check),
+        texts={**check.id_info, ids.CUSTOMER_REFERENCE: check.customer_reference},
+        title=_EDIT,
+        not_before=sent_at is not None,
+        sent_at=sent_at,
+    )
+    await show(bot, retry, view, build(bot, content))
 
 
 async def ask_for_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:

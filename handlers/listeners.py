@@ -114,6 +114,7 @@ def _listen(app: AsyncApp) -> None:
     app.action(ids.DETAILS)(checks.open_details)
     app.action(ids.FOUND_DETAILS)(checks.push_details)
     app.action(ids.RUN_AGAIN)(checks.run_again)
+    app.action(ids.EDIT)(corrections.edit)
     app.action(ids.CANCEL)(checks.cancel)
     app.action(ids.CHECK_MORE)(more.chosen)
     app.action(ids.CUSTOMER_MESSAGE)(customer.pressed)

@@ -41,6 +41,9 @@ FIELDS: Mapping[Refusal, str] = {
     Refusal.NO_RIGHT: ids.CHANNEL,
     Refusal.NO_DETAILS: ids.CHANNEL,
     Refusal.RERUN_MOVED_ON: ids.CHANNEL,
+    **dict.fromkeys(
+        (Refusal.EDIT_TOO_LATE, Refusal.EDIT_ENDED, Refusal.EDIT_NOT_YOURS, Refusal.EDITED_MEANWHILE), ids.CHANNEL
+    ),
 }
 """Where a form says it, if it has that field; everything else stands beside its first."""
 

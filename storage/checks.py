@@ -2,9 +2,9 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.check.check import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, Request
@@ -14,7 +14,7 @@ from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Proposal
-from bot.errors import IllegalMove
+from bot.errors import EditedMeanwhile, IllegalMove
 from storage import audit, blind_index, check_facts
 from storage.engine.database import Transaction, from_text, load, params
 
@@ -95,6 +95,54 @@ def begin_round(tx: Transaction, ref: str, request: Request, *, due_at: datetime
         notice=CONSENT_NOTICE,
     )
     keep_photos(tx, ref, request.photos)
+
+
+def edit(
+    tx: Transaction,
+    ref: str,
+    request: Request,
+    *,
+    due_at: datetime,
+    let_pass: Collection[str],
+    paused: timedelta,
+    now: datetime,
+) -> None:
+    """Replace what a check holds that has not been sent. Raises IllegalMove once sending it has begun.
+
+    `paused` is added to the time that does not count as ours; a later round counts from its new consent on.
+    """
+    sql = """
+        UPDATE verifications SET
+            country = :country, id_type = :id_type, applicant_sealed = :applicant, number_print = :number_print,
+            reference_print = :reference_print, held = NULL, held_note = '{}', let_pass = :let_pass, tries = 0,
+            leased_until = NULL, due_at = :due_at, edits = edits + 1,
+            paused_seconds = CASE WHEN round > 1 THEN :ahead ELSE MAX(0, paused_seconds + :paused) END,
+            consent_at = :consent_at, consent_by = :requester, consent_notice = :notice,
+            asked_again = CASE WHEN requester = :requester THEN asked_again ELSE asked_again || :asker END
+        WHERE ref = :ref AND state = 'requested'
+        """
+    changed = tx.change(
+        sql,
+        ref=ref,
+        **params(request),
+        **_applicant(tx, ref, request),
+        due_at=due_at,
+        let_pass=",".join(sorted(let_pass)),
+        ahead=(due_at - now).total_seconds(),
+        paused=paused.total_seconds(),
+        asker=f"{request.requester} ",
+        notice=CONSENT_NOTICE,
+    )
+    # The worker may have recorded its attempt since the form was opened.
+    if not changed:
+        raise IllegalMove(f"{ref} is no longer waiting to be sent")
+
+
+def require_unedited(tx: Transaction, check: Check) -> None:
+    """Raises EditedMeanwhile where the check has been edited since it was read."""
+    # Photos are loaded and judged outside any transaction: what is known of the old ones must not stand for the new.
+    if tx.value("SELECT edits FROM verifications WHERE ref = :ref", ref=check.ref) != check.edits:
+        raise EditedMeanwhile(f"{check.ref} was edited")
 
 
 def prints_of(tx: Transaction, country: str, number: str, reference: str) -> list[str]:

@@ -16,7 +16,7 @@ from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, Form, parse, photos_of
 from bot.domain.id_types.id_types import IDType
-from bot.errors import IllegalMove, Refusal, Refused
+from bot.errors import EditedMeanwhile, IllegalMove, Refusal, Refused
 from bot.outbox.links import Links
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle
@@ -59,6 +59,10 @@ class SubmittedForm:
     """The check that is run again with this; None: a new one."""
     of_round: int | None = None
     """Run again only if the check is in this round still; None: whatever it is in."""
+    edits: str | None = None
+    """The check that is edited with this, before it is sent; None: a new one, or one that is run again."""
+    seen_edits: int = 0
+    """How often it had been edited when the form was opened."""
     not_before: datetime | None = None
     again: bool = False
     """The requester knows that this person was checked before."""
@@ -180,9 +184,11 @@ class Intake(Process):
             consent_at=now,
             again=filled.again,
         )
-        earlier = await self._earlier_checks(request, parsed.id_type, but=filled.rerun, now=now)
+        earlier = await self._earlier_checks(request, parsed.id_type, but=filled.rerun or filled.edits, now=now)
         if earlier:
             return earlier
+        if filled.edits is not None:
+            return await self._edit(filled, filled.edits, request, now)
         if filled.rerun is not None:
             return await self._rerun(filled, filled.rerun, request, now)
         ref, is_new = await self.database.write(self._store, request, now)
@@ -239,6 +245,37 @@ class Intake(Process):
             raise Refused(Refusal.RERUN_MOVED_ON, ref=ref) from None
         log.info("check.run_again", ref=ref, new=is_new)
         return Accepted(ref=ref, is_new=is_new)
+
+    async def _edit(self, filled: SubmittedForm, ref: str, request: Request, now: datetime) -> Accepted:
+        await self.to_edit(filled.requester, ref)
+        try:
+            is_new = await self.database.write(
+                lifecycle.edit,
+                ref,
+                request,
+                form_id=filled.view_id,
+                seen=filled.seen_edits,
+                now=now,
+                not_before=filled.not_before,
+            )
+        except EditedMeanwhile:
+            raise Refused(Refusal.EDITED_MEANWHILE, ref=ref) from None
+        except IllegalMove:
+            # Sending began while the form was open.
+            raise Refused(Refusal.EDIT_TOO_LATE, ref=ref) from None
+        log.info("check.edited", ref=ref, new=is_new)
+        return Accepted(ref=ref, is_new=is_new)
+
+    async def to_edit(self, user: str, ref: str) -> Check:
+        """A check that this person may edit: its requester, or an admin, who becomes one. Raises Refused."""
+        check = await self.database.read(checks.find, ref)
+        is_own = check is not None and check.requester == user
+        if not is_own:
+            (await self.access.has(user, Role.ADMIN)).require(Refused(Refusal.EDIT_NOT_YOURS, ref=ref))
+        await self.require_requester(user)
+        if check is None:
+            raise Refused(Refusal.EDIT_NOT_YOURS, ref=ref)
+        return check
 
     async def require_to_run_again(self, user: str, check: Check | None) -> None:
         """Raises Refused unless this person may see the check; whoever runs it again becomes one of its requesters."""

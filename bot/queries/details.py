@@ -85,7 +85,8 @@ class CheckDetails(Process):
     async def photos_of(self, check: Check) -> list[AttachedPhoto]:
         """The photos of the last round as the form offers them, with the reason where one is gone."""
         found = await self.database.read(checks.photos, check.ref)
-        return list(await asyncio.gather(*map(self._attach, found)))
+        of = "" if check.state is State.REQUESTED else " of the last time"
+        return list(await asyncio.gather(*(self._attach(photo, of) for photo in found)))
 
     async def cancel(self, user: str, ref: str) -> None:
         """Cancels a check that was not sent. Raises Refused."""
@@ -107,7 +108,7 @@ class CheckDetails(Process):
             raise refusal
         return check
 
-    async def _attach(self, photo: PhotoRef) -> AttachedPhoto:
+    async def _attach(self, photo: PhotoRef, of: str) -> AttachedPhoto:
         name = "Selfie" if photo.kind is PhotoKind.SELFIE else f"Liveness image {photo.position + 1}"
         fault = None
         if photo.inside is None:
@@ -116,7 +117,7 @@ class CheckDetails(Process):
             unusable = check_file(found)
             fault = _GONE if found.barred else plain_sentence(unusable) if unusable else None
         return AttachedPhoto(
-            file_id=photo.file_id, inside=photo.inside, name=f"{name} of the last time", kind=photo.kind, fault=fault
+            file_id=photo.file_id, inside=photo.inside, name=f"{name}{of}", kind=photo.kind, fault=fault
         )
 
     async def details(self, user: str, ref: str) -> dict[str, Any]:

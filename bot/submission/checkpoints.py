@@ -18,14 +18,18 @@ from storage import attempts, checks
 from storage.engine.database import Transaction
 
 
-def photos_checked(tx: Transaction, ref: str, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime) -> None:
-    """The photos were decoded: keep the size and SHA-256 of each."""
-    checks.photos_checked(tx, ref, hashes, now=now)
-    refresh.check_changed(tx, ref, now=now)
+def photos_checked(
+    tx: Transaction, check: Check, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime
+) -> None:
+    """The photos were decoded: keep the size and SHA-256 of each. Raises EditedMeanwhile."""
+    checks.require_unedited(tx, check)
+    checks.photos_checked(tx, check.ref, hashes, now=now)
+    refresh.check_changed(tx, check.ref, now=now)
 
 
 def record(tx: Transaction, check: Check, *, replaces: Attempt | None, now: datetime) -> Attempt:
-    """Commit (a)."""
+    """Commit (a). Raises EditedMeanwhile where what would be sent is no longer what the check holds."""
+    checks.require_unedited(tx, check)
     if replaces is None:
         # Raises IllegalMove where the requester cancelled the check while its photos were loading.
         checks.move(tx, check.ref, State.SUBMITTING, now=now)

@@ -12,10 +12,10 @@ from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, 
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.review.review import runs_again
-from bot.errors import IllegalMove
+from bot.errors import EditedMeanwhile, IllegalMove
 from bot.outbox import refresh
 from bot.review import transitions
-from storage import attempts, audit, checks, home_tabs, outbox, preflight_holds, slack_requests
+from storage import attempts, audit, checks, home_tabs, meta, outbox, preflight_holds, slack_requests
 from storage.engine.database import Transaction, from_text
 
 REMIND_AFTER = timedelta(hours=24)
@@ -79,6 +79,81 @@ def run_again(
         transitions.suspect(tx, checks.get(tx, ref), suspicion.seen, channel=suspicion.channel, now=now)
     tx.wake(checks.SUBMISSION)
     return True
+
+
+def edit(
+    tx: Transaction,
+    ref: str,
+    request: Request,
+    *,
+    form_id: str,
+    seen: int,
+    now: datetime,
+    not_before: datetime | None = None,
+) -> bool:
+    """Replace what a check holds that has not been sent, by the form's data. False for a repeat of that form.
+
+    `seen`: how often the check had been edited when the form was opened. A question that held it is answered by this;
+    what it was let pass for counts on only as far as it is still about the same photos and number. Raises IllegalMove
+    once sending has begun, EditedMeanwhile where somebody else was faster.
+    """
+    if not slack_requests.take(tx, f"edit:{form_id}", now=now):
+        return False
+    before = checks.get(tx, ref)
+    if before.state is not State.REQUESTED or _may_be_known(tx, before):
+        raise IllegalMove(f"{ref} is {before.state}: it cannot be edited")
+    if before.edits != seen:
+        raise EditedMeanwhile(f"{ref} was edited")
+    has_same_photos = checks.photos(tx, ref) == list(request.photos)
+    due_at = max(not_before or now, now)
+    passed = preflight_holds.passed(tx, ref) - _asked_anew(before, request, has_same_photos=has_same_photos)
+    checks.edit(
+        tx,
+        ref,
+        request,
+        due_at=due_at,
+        let_pass=passed | ({checks.AGAIN} if request.again else set()),
+        paused=due_at - _runs_since(before, now),
+        now=now,
+    )
+    if not has_same_photos:
+        checks.keep_photos(tx, ref, request.photos)
+        checks.forget_photo_checks(tx, ref)
+    audit.record(tx, at=now, actor=request.requester, act="check.edited", ref=ref)
+    _record_consent(tx, ref, request, now=now)
+    if before.held is not None:
+        answer = {"by": request.requester, "how": "edited", "held": before.held.value}
+        _answer_questions(tx, before, answer, now=now)
+        outbox.drop_overtaken(tx, ref, kinds=[PostKind.HELD], now=now)
+    refresh.check_changed(tx, ref, now=now)
+    tx.wake(checks.SUBMISSION)
+    return True
+
+
+def _may_be_known(tx: Transaction, check: Check) -> bool:
+    """Whether Smile ID may know of it although we do not: it was sent after the backup that was put back here."""
+    restored = meta.kept(tx, "restored")
+    return restored is not None and check.asked_at <= from_text(restored)
+
+
+def _asked_anew(before: Check, request: Request, *, has_same_photos: bool) -> set[str]:
+    """The questions that an answer from before no longer settles."""
+    has_same_number = (before.country, before.id_info.get("id_number")) == (
+        request.country,
+        request.id_info.get("id_number"),
+    )
+    asked = {checks.AGAIN}
+    if not has_same_photos:
+        asked |= {HoldReason.PHOTOS.value, HoldReason.SELFIE_SEEN.value}
+    return asked if has_same_number else asked | {HoldReason.SELFIE_SEEN.value}
+
+
+def _runs_since(before: Check, now: datetime) -> datetime:
+    """From when on nobody's time but ours would pass: since the question, or from the moment that somebody chose."""
+    if before.held is not None:
+        return min(_asked_at(before), now)
+    is_chosen = before.due_at is not None and before.due_at > now and not before.tries
+    return before.due_at if is_chosen and before.due_at is not None else now
 
 
 def _record_consent(tx: Transaction, ref: str, request: Request, *, now: datetime) -> None:

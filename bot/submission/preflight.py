@@ -38,6 +38,7 @@ class Preflight(Process):
 
         def commit(tx: Transaction, now: datetime) -> bool:
             # Read in the transaction that holds the check: two checks with the same selfie cannot miss each other.
+            checks.require_unedited(tx, check)
             passed = preflight_holds.passed(tx, check.ref)
             if flaws and HoldReason.PHOTOS.value not in passed:
                 lifecycle.hold(tx, check.ref, HoldReason.PHOTOS, {"flaws": flaws}, now=now)

@@ -65,6 +65,7 @@ class RetryPolicy(Process):
         admins = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
+            checks.require_unedited(tx, check)
             # At once only where an answer was lost: the next pass asks Smile ID's record before it sends anything.
             checks.postpone(tx, check.ref, until=now if at_once else now + wait)
             refresh.check_changed(tx, check.ref, now=now)
@@ -84,6 +85,7 @@ class RetryPolicy(Process):
         admins = self.access.people(Role.ADMIN)
 
         def commit(tx: Transaction, now: datetime) -> None:
+            checks.require_unedited(tx, check)
             found = checks.get(tx, check.ref)
             if found.state not in (State.REQUESTED, State.SUBMITTING):
                 # A callback, a poll or a cancellation may have won: they count for more than our failure.

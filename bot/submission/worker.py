@@ -16,7 +16,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.outbox import encode_fault
 from bot.domain.results.attempt import Step
-from bot.errors import IllegalMove, PhotoUnusable, SlackError
+from bot.errors import EditedMeanwhile, IllegalMove, PhotoUnusable, SlackError
 from bot.submission import checkpoints
 from bot.submission.photos import LoadedPhoto, PhotoLoader
 from bot.submission.preflight import Preflight
@@ -67,13 +67,26 @@ class SubmissionWorker(Process):
     async def _one_pass(self, ref: str) -> None:
         try:
             async with asyncio.timeout(self.pass_seconds) as limit:
-                await self._pass(ref, limit)
+                await self._until_unedited(ref, limit)
         except IllegalMove as late:
             # Between our reading and our writing it was cancelled, or a callback or poll moved it.
             log.info("check.left", ref=ref, error=str(late))
         except Exception:
             log.exception("check.pass_failed", ref=ref)
             await self._pass_failed(ref)
+
+    async def _until_unedited(self, ref: str, limit: asyncio.Timeout) -> None:
+        """Once more from the beginning, if its requester edits the check while it is prepared."""
+        while True:
+            try:
+                await self._pass(ref, limit)
+                return
+            except EditedMeanwhile:
+                # What was loaded is not what shall be sent; and this pass has the check, so that no other takes it.
+                log.info("check.edited_meanwhile", ref=ref)
+                check = await self.database.read(checks.get, ref)
+                if check.due_at is None or check.due_at > self.now():
+                    return
 
     async def _pass(self, ref: str, limit: asyncio.Timeout) -> None:
         check = await self.database.read(checks.get, ref)
@@ -106,7 +119,7 @@ class SubmissionWorker(Process):
             return None
         if check.photos_checked_at is None:
             sizes = [(it.ref, it.size, it.photo.sha256) for it in photos]
-            await self.database.write(checkpoints.photos_checked, check.ref, sizes, now=self.now())
+            await self.database.write(checkpoints.photos_checked, check, sizes, now=self.now())
         if check.state is State.REQUESTED and await self.preflight.hold(check, photos):
             return None
         return photos

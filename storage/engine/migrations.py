@@ -761,3 +761,9 @@ def m0016_review_requests(db: Database) -> None:
 def m0017_home_choices(db: Database) -> None:
     """What somebody chose to see in their Home tab: filters and pages, as JSON of words, codes and references."""
     db.execute("ALTER TABLE homes ADD COLUMN choices TEXT NOT NULL DEFAULT ''")
+
+
+@migrations()
+def m0018_edits(db: Database) -> None:
+    """How often a check was edited before it was sent: whoever works on an older edition must begin anew."""
+    db.execute("ALTER TABLE verifications ADD COLUMN edits INTEGER NOT NULL DEFAULT 0 CHECK (edits >= 0)")

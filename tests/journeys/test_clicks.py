@@ -9,6 +9,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.slack.blocks import ids
 from tests.journeys.access.walkers import STAFF, VIEWER, a_check
 from tests.journeys.clicks import Hands
+from tests.journeys.intake.test_preflight import blurred
 from tests.journeys.queries.test_home import in_review, open_home
 from tests.journeys.reporting.test_summary import MANAGER, a_day_of_checks, morning, office, roots
 from tests.journeys.review import test_deciding as deciding
@@ -183,6 +184,20 @@ async def test_agreeing(tmp_path: Path) -> None:
         await hands.press(reviews.card(world), ids.REVIEW_AGREE)
         assert (await world.check(ref)).decision == "approved"
         counted("reviewer", "agree to a decision", hands)
+
+
+async def test_editing_what_has_not_been_sent(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await world.ask(selfie=blurred())
+        await world.work()
+        hands = Hands(person=world.analyst)
+        await hands.press(world.root(), ids.EDIT)
+        form = await hands.person.modal()
+        await world.slack.wait_for(lambda: "One moment" not in form.text())
+        await hands.enter(form, "id_number", "00000000001")
+        await hands.enter(form, "consent", [ids.CONSENTED])
+        assert (await hands.submit(form)).closed
+        counted("requester", "correct a number before the check is sent", hands)
 
 
 def test_every_row_of_the_page_is_counted() -> None:

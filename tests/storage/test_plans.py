@@ -204,7 +204,9 @@ EACH_SECOND: Mapping[str, Asked] = {
 EACH_FORM: Mapping[str, Asked] = {
     "a form": lambda tx, _: ask(tx),
     "one of Slack's requests": lambda tx, _: slack_requests.take(tx, "invented", now=NOW),
-    "photos that were checked": lambda tx, some: checkpoints.photos_checked(tx, some.single, [], now=NOW),
+    "photos that were checked": lambda tx, some: checkpoints.photos_checked(
+        tx, checks.get(tx, some.single), [], now=NOW
+    ),
     "a result": lambda tx, some: hear(tx, some.single),
     "a row of a batch that moves": lambda tx, some: checks.move(tx, some.row, State.SUBMITTING, now=NOW),
     "progress of a row of a batch": lambda tx, some: refresh.check_changed(tx, some.row, now=NOW),

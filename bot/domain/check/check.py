@@ -128,6 +128,8 @@ class Check:
     """Of the verdict; None before one, and of verdicts from before this was kept."""
     liveness_images: int = 0
     """How many go to Smile ID in this round."""
+    edits: int = 0
+    """How often it was edited before it was sent, in all rounds."""
 
     @property
     def round_asked_at(self) -> datetime:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -53,11 +53,17 @@ class ResultPlace:
     thread_ts: str | None = None
     rerun: str | None = None
     """The check that is run again with what the form holds; None: a new one."""
+    edit: str | None = None
+    """The check that is edited before it is sent."""
+    edits: int = 0
+    """How often it had been edited when the form was opened."""
     message_ts: str | None = None
     """The message that started the form, where choices in the form may make more of its text clear."""
 
     def dump(self) -> str:
-        optional = {"rerun": self.rerun, "message": self.message_ts}
+        optional = {"rerun": self.rerun, "message": self.message_ts, "edit": self.edit}
+        if self.edit:
+            optional["edits"] = str(self.edits)
         ids_ = {"channel": self.channel, "thread": self.thread_ts} | {k: v for k, v in optional.items() if v}
         return json.dumps(ids_, separators=(",", ":"))
 
@@ -69,7 +75,15 @@ class ResultPlace:
         except ValidationError:
             return cls(channel=None)
         channel, thread_ts, rerun, message_ts = map(found.get, ("channel", "thread", "rerun", "message"))
-        return cls(channel=channel, thread_ts=thread_ts, rerun=rerun, message_ts=message_ts)
+        edits = found.get("edits") or ""
+        return cls(
+            channel=channel,
+            thread_ts=thread_ts,
+            rerun=rerun,
+            message_ts=message_ts,
+            edit=found.get("edit"),
+            edits=int(edits) if edits.isdecimal() else 0,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +121,8 @@ class CheckForm:
     title: str = "Biometric KYC check"
     not_before: bool = False
     """Whether it offers to choose a time."""
+    sent_at: datetime | None = None
+    """The time that was chosen before."""
     used: Sequence[tuple[str, str]] = ()
     """Countries and ID types that this person asked for before, newest first: they stand first in the menus."""
     more: bool = False
@@ -140,7 +156,8 @@ def build(form: CheckForm, id_types: IDTypes, *, liveness_required: bool = False
         blocks += _optional_fields(entry, form)
     else:
         blocks += [kit.plain_section("Choose the country and the ID type; the fields follow."), *_carried(form.texts)]
-    return kit.modal(form.title, blocks, callback_id=ids.FORM, submit="Send to Smile ID", metadata=form.place.dump())
+    submit = "Save and send" if form.place.edit else "Send to Smile ID"
+    return kit.modal(form.title, blocks, callback_id=ids.FORM, submit=submit, metadata=form.place.dump())
 
 
 def _menus(form: CheckForm, entry: IDType | None, id_types: IDTypes) -> Iterator[Block]:
@@ -216,7 +233,9 @@ def _fields(entry: IDType, form: CheckForm, *, liveness_required: bool) -> Itera
         yield kit.input_field(ids.AGAIN, "Checked before", kit.checkboxes(again))
     if form.not_before:
         hint = "Leave it empty to send at once. The authority's register was unavailable the last time."
-        yield kit.input_field(ids.NOT_BEFORE, "Not before", kit.picker("datetimepicker"), hint=hint, optional=True)
+        chosen = {"initial_date_time": int(form.sent_at.timestamp())} if form.sent_at is not None else {}
+        picker = kit.picker("datetimepicker", **chosen)
+        yield kit.input_field(ids.NOT_BEFORE, "Not before", picker, hint=hint, optional=True)
 
 
 def _optional_fields(entry: IDType, form: CheckForm) -> Iterator[Block]:

@@ -11,7 +11,12 @@ from bot.slack.blocks.status import label, status_name
 from bot.slack.blocks.text import foreign, link_to, person, when
 from bot.slack.blocks.thread import cancel_button
 
-_ANSWERS = {"let_pass": "Sent anyway", "other_photos": "Sent with other photos", "cancelled": "Cancelled"}
+_ANSWERS = {
+    "let_pass": "Sent anyway",
+    "other_photos": "Sent with other photos",
+    "edited": "Sent after an edit",
+    "cancelled": "Cancelled",
+}
 _THEN = {"cancelled": "Nothing was charged."}
 _FLAWS: Mapping[Flaw, str] = {
     Flaw.SMALL: "is very small",

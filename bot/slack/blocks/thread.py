@@ -47,6 +47,8 @@ def request_message(
     elif check.tries > 1 and check.state in (State.REQUESTED, State.SUBMITTING):
         next_step = "Wait: it takes longer than usual, and we keep trying."
     small = [_step(check), f"asked by {person(check.requester)} {when(check.asked_at)}"]
+    if check.edits and check.state is State.REQUESTED:
+        small.append(f"edited by {person(check.consent_by)} {when(check.consent_at)}")
     if check.state in FINAL and check.ended_at is not None:
         small.append(f"ended {when(check.ended_at)}")
     about = " · ".join(filter(None, [f"Biometric KYC · {subject(check, entry)}", *small]))
@@ -80,6 +82,7 @@ def buttons(check: Check) -> Block:
     """*Details*, and what can be done with the check now; rights are checked on the click."""
     elements = [kit.details_button(check.ref)]
     if check.state is State.REQUESTED:
+        elements.append(kit.check_button(ids.EDIT, "Edit", check.ref))
         elements.append(cancel_button(check))
     if other_photos.may_help(check):
         elements.append(kit.check_button(ids.SEND_PHOTOS, "Send other photos", check.ref))

@@ -229,6 +229,7 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.review_requests.requested": [
         sent(ids.REVIEW_REQUEST_FORM, "{ref}", reason=chosen("other"), words=typed("because"))
     ],
+    "handlers.corrections.edit": [pressed(ids.EDIT)],
     "handlers.corrections.ask_for_photos": [pressed(ids.OTHER_PHOTOS)],
     "handlers.corrections.photos_replaced": [sent(ids.PHOTOS_FORM, "{ref}")],
     "handlers.corrections.ask_for_new_photos": [pressed(ids.SEND_PHOTOS)],

@@ -169,6 +169,20 @@ def _questions() -> list[Scene]:
             ),
         ),
         Scene(
+            caption="Edited before it is sent",
+            shows=form.build(
+                CheckForm(
+                    place=ResultPlace(channel=REQUESTS, edit="K-7F3K2Q"),
+                    country="NG",
+                    id_type="BVN",
+                    title="Edit check",
+                    texts={"id_number": "22212340000", "first_name": "Ada"},
+                    attached=[AttachedPhoto(file_id="F1", name="Selfie", kind=PhotoKind.SELFIE)],
+                ),
+                ID_TYPES,
+            ),
+        ),
+        Scene(
             caption="Opened by the global shortcut, for a channel that I cannot post in",
             shows=form.build(CheckForm(place=ResultPlace(channel=None), warning=cannot), ID_TYPES),
             typed={ids.CHANNEL: REQUESTS},
