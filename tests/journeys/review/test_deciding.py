@@ -264,7 +264,7 @@ async def test_the_details_decide_too_and_show_what_has_become_of_it(tmp_path: P
         assert "Decided: Rejected" in shown.text()
         assert (await world.check(ref)).decision == "rejected"
         assert (await world.analyst.click(world.root(), ids.DETAILS)).ok
-        assert buttons((await modal(world, ANALYST)).blocks) == []
+        assert not {"Approve", "Reject", "Note", "Reopen"} & set(buttons((await modal(world, ANALYST)).blocks))
 
 
 # Why not
