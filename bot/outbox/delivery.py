@@ -123,7 +123,7 @@ class Outbox(Process):
         if built is None:
             return Dropped(why="nothing to say any more")
         if await self._recipients.is_kept_out(post):
-            return self._messages.closed(post, context, SHARED)
+            return Dropped(why=SHARED) if post.kind in ADORNMENTS else self._messages.closed(post, context, SHARED)
         if isinstance(built, File):
             return await self._files.deliver(post, built)
         message = Message(text=built.text[:_MOST_TEXT]) if post.id in self._without_blocks else built

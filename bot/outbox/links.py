@@ -74,7 +74,7 @@ def _request(check: Check) -> FoundMessage | None:
 def _places(
     tx: Transaction, refs: Iterable[str], reader: str | None
 ) -> dict[str, tuple[FoundMessage | None, FoundMessage | None]]:
-    found = filter(None, (checks.find(tx, ref) for ref in refs))
+    found = filter(None, (checks.find(tx, ref, sealed=False) for ref in refs))
     return {check.ref: (_request(check), _card(tx, check, reader)) for check in found}
 
 

@@ -27,13 +27,15 @@ _ROLES: Mapping[PostKind, tuple[Role, ...]] = {
 NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS
 """Dropped without an alert when the reader has lost access: the event has its own message, or was for them alone."""
 
-_OURS_ALONE = BATCHES | {
-    PostKind.SUMMARY,
-    PostKind.SUMMARY_OLDER,
-    PostKind.REVIEW_NOTICE,
-    PostKind.REVIEW_CALL,
-    PostKind.REVIEW_CARD,
-}
+_OURS_ALONE = (
+    BATCHES
+    | SUMMARIES
+    | {
+        PostKind.REVIEW_NOTICE,
+        PostKind.REVIEW_CALL,
+        PostKind.REVIEW_CARD,
+    }
+)
 """Never posted in a channel that another company reads; the posts of a request's thread are redirected instead."""
 
 SHARED = "the channel is shared with another company"
