@@ -115,6 +115,18 @@ def still_open(tx: Transaction) -> list[RoundFact]:
     return [_fact(row) for row in rows]
 
 
+def in_review(tx: Transaction) -> list[RoundFact]:
+    """Checks whose review is open, whatever has come of them, as they stand now; `review_at` is when it was opened."""
+    rows = tx.rows(
+        f"""
+        SELECT {_OF_A_CHECK}, w.opened_at AS review_at, v.ref AS person
+        FROM reviews w JOIN verifications v ON v.ref = w.ref AND v.round = w.round
+        WHERE w.state = 'open'
+        """
+    )
+    return [_fact(row) for row in rows]
+
+
 def _fact(row: sqlite3.Row) -> RoundFact:
     record = RecordMatch(row["record_match"] or RecordMatch.NOT_COMPARED)
     return load(RoundFact, row, paused=timedelta(seconds=row["paused_seconds"]), record=record)

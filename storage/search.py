@@ -53,9 +53,10 @@ def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | No
     return tx.column(
         f"""
         SELECT v.ref FROM verifications v
-        WHERE (:requester IS NULL OR v.requester = :requester) AND v.state IN ({states or "NULL"}) {among}
-          AND (:undecided = 0 OR v.decision IS NULL OR EXISTS (
-            SELECT 1 FROM reviews w WHERE w.ref = v.ref AND w.round = v.round AND w.state = 'open'))
+        WHERE (:requester IS NULL OR v.requester = :requester) {among}
+          AND (v.state IN ({states or "NULL"}) AND (:undecided = 0 OR v.decision IS NULL)
+            OR :undecided = 1
+              AND (v.ref, v.round) IN (SELECT w.ref, w.round FROM reviews w WHERE w.state = 'open'))
           AND (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
           AND (:ref IS NULL OR v.asked_at {compare} :at OR (v.asked_at = :at AND v.ref {compare} :ref))
         ORDER BY v.asked_at {order}, v.ref {order} LIMIT :limit

@@ -28,7 +28,7 @@ STATES: Mapping[str, frozenset[State]] = {
 EVERYBODYS = "all"
 """Alone, or followed by a blank and one of `STATES`."""
 IN_REVIEW = "review"
-"""What needs a person, which leaves out what one has decided; for a reviewer, what they can take."""
+"""What needs a person, ended or not, which leaves out what one has decided; for a reviewer, what they can take."""
 OWN = "mine"
 OWN_FILTERS = frozenset({"", OWN, *STATES})
 FILTERS = (OWN, *STATES, EVERYBODYS, *(f"{EVERYBODYS} {name}" for name in STATES))

@@ -24,6 +24,7 @@ def read(tx: Transaction, asked: SummaryRequest, *, settings: ReportSettings, as
         as_of=as_of,
         review_due=settings.review_due,
         began=summaries.began(tx),
+        reviews=check_facts.in_review(tx),
         country=asked.country,
         id_type=asked.id_type,
     )

@@ -181,6 +181,6 @@ class SearchFilter:
     until: datetime | None = None
     """Not included."""
     undecided: bool = False
-    """Without what a reviewer has decided, unless it is under review again."""
+    """With whatever waits for review, in any state, and without what a reviewer has decided otherwise."""
     refs: Collection[str] | None = None
     """Only these: they were found by a key."""

@@ -161,7 +161,7 @@ class WaitingCheck(NamedTuple):
     """In the list of reviews since it came there, otherwise since it was asked."""
     waited: timedelta
     over: bool
-    """In review for longer than a review may take."""
+    """It waits for review for longer than a review may take."""
 
 
 class ReviewsDue(NamedTuple):
@@ -235,7 +235,7 @@ class Backlog:
     oldest: WaitingCheck | None
     """The one that was asked first."""
     review: tuple[WaitingCheck, ...]
-    """In review, oldest first."""
+    """What waits for review, oldest first: the same checks that reviewers have in their list, ended ones among them."""
 
     @property
     def over(self) -> int:
@@ -245,7 +245,7 @@ class Backlog:
     def named(self) -> Sequence[WaitingCheck]:
         """The checks that a summary names: those longest over their time in review first, and the oldest of all."""
         over = [waiting for waiting in self.review if waiting.over][:NAMED]
-        oldest = self.oldest
+        oldest = self.oldest or next(iter(self.review), None)
         return over if oldest is None or any(oldest.ref == waiting.ref for waiting in over) else [*over, oldest]
 
 
@@ -294,11 +294,18 @@ def report(
     as_of: datetime,
     review_due: timedelta,
     began: datetime | None,
+    reviews: Sequence[RoundFact] = (),
     country: str | None = None,
     id_type: str | None = None,
 ) -> Report:
-    """Every figure of a period. `facts` reach as far back as `reach` says, and hold all that is open."""
-    wanted = [f for f in facts if country in ("", None, f.country) and id_type in ("", None, f.id_type)]
+    """Every figure of a period. `facts` reach as far back as `reach` says, and hold all that is open; `reviews` are
+    the checks whose review is open, since when by `review_at`.
+    """
+
+    def only(found: Sequence[RoundFact]) -> list[RoundFact]:
+        return [f for f in found if country in ("", None, f.country) and id_type in ("", None, f.id_type)]
+
+    wanted = only(facts)
 
     def of(which: Period) -> Figures:
         return figures(wanted, *which.span(zone), as_of=as_of, review_due=review_due)
@@ -314,7 +321,7 @@ def report(
         ends=ends,
         as_of=as_of,
         figures=mine,
-        backlog=backlog(wanted, as_of=as_of, review_due=review_due),
+        backlog=backlog(wanted, only(reviews), as_of=as_of, review_due=review_due),
         previous=(previous, known[previous]) if previous in known else None,
         mean=_mean([known[p] for p in before]) if before else None,
         series=(*((p, known[p]) for p in before), (period, mine)),
@@ -471,27 +478,35 @@ def _group(key: tuple[str, ...], facts: Sequence[RoundFact]) -> FigureGroup:
     )
 
 
-def backlog(facts: Iterable[RoundFact], *, as_of: datetime, review_due: timedelta) -> Backlog:
-    """What of these facts is open."""
+def backlog(
+    facts: Iterable[RoundFact], reviews: Iterable[RoundFact] = (), *, as_of: datetime, review_due: timedelta
+) -> Backlog:
+    """What of these facts is open, and what waits for review.
+
+    A check may have ended and wait all the same: an approval of another name, a rejection of a spoof.
+    """
     open_now = sorted((f for f in facts if f.final is None), key=lambda f: (f.asked_at, f.ref))
     ages = [0] * (len(AGES) + 1)
     for fact in open_now:
         ages[sum(as_of - fact.asked_at >= bound for bound in AGES)] += 1
-    review = [_waiting(f, f.review_at or f.asked_at, as_of, review_due) for f in open_now if f.state is State.IN_REVIEW]
+    reviews = list(reviews)
+    known = {f.ref for f in reviews}
+    held = [*reviews, *(f for f in open_now if f.state is State.IN_REVIEW and f.ref not in known)]
+
+    def late(fact: RoundFact) -> bool:
+        return as_of - (fact.review_at or fact.asked_at) > review_due
+
+    review = [_waiting(f, f.review_at or f.asked_at, as_of, over=late(f)) for f in held]
+    first = open_now[0] if open_now else None
+    is_late = first is not None and any(late(f) for f in held if f.ref == first.ref)
     return Backlog(
         open=len(open_now),
         ages=tuple(ages),
-        oldest=_waiting(open_now[0], open_now[0].asked_at, as_of, review_due) if open_now else None,
-        review=tuple(sorted(review, key=lambda waiting: (waiting.since, waiting.ref))),
+        oldest=_waiting(first, first.asked_at, as_of, over=is_late) if first is not None else None,
+        review=tuple(sorted(review, key=lambda one: (one.since, one.ref))),
     )
 
 
-def _waiting(fact: RoundFact, since: datetime, as_of: datetime, review_due: timedelta) -> WaitingCheck:
-    return WaitingCheck(
-        ref=fact.ref,
-        state=fact.state,
-        reason=fact.reason,
-        since=since,
-        waited=as_of - since,
-        over=fact.state is State.IN_REVIEW and as_of - (fact.review_at or fact.asked_at) > review_due,
-    )
+def _waiting(fact: RoundFact, since: datetime, as_of: datetime, *, over: bool) -> WaitingCheck:
+    waited = as_of - since
+    return WaitingCheck(ref=fact.ref, state=fact.state, reason=fact.reason, since=since, waited=waited, over=over)

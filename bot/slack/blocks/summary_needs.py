@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.domain.check.states import FINAL, State
 from bot.domain.reporting.figures import NAMED, Report, WaitingCheck
 from bot.slack.blocks import kit, words
 from bot.slack.blocks.kit import Block
@@ -51,11 +52,11 @@ def _verdict(report: Report) -> str:
 
 
 def _standing(report: Report) -> str:
-    """All that is open now."""
+    """What waits for review, under the name and with the number that Home has; and all that has not ended."""
     backlog = report.backlog
     long = sum(backlog.ages[3:])
     more = f", {long} for more than a day" if long else ""
-    return f"Open now: {checks(backlog.open)}, {len(backlog.review)} in review{more}"
+    return f"Waiting for review: {len(backlog.review)} · Still open: {checks(backlog.open)}{more}"
 
 
 def _waiting(waiting: WaitingCheck, called: str) -> str:
@@ -69,6 +70,11 @@ def _more(count: int) -> list[str]:
 
 
 def _where(waiting: WaitingCheck) -> str:
+    """Why it is not done. What has ended waits for a reviewer alone."""
+    if waiting.state in FINAL:
+        return f"{words.STATE_NAMES[waiting.state].lower()}, to be reviewed"
+    if waiting.state is State.REQUESTED:
+        return "not sent yet"
     reason = waiting.reason
     return words.REVIEW_NAMES[reason].partition(": ")[2] if reason else "no decision from Smile ID yet"
 

@@ -129,7 +129,7 @@ async def test_a_day_of_checks_is_summed_up_next_morning(tmp_path: Path) -> None
             r"(21 h 5\d min|22 h), in human review at Smile ID\n",
             said,
         )
-        assert "Open now: 1 check, 1 in review" in said
+        assert "Waiting for review: 1 · Still open: 1 check" in said
         oldest = await world.check(refs[8])
         assert f"/archives/{oldest.channel}/p{str(oldest.message_ts).replace('.', '')}|{refs[8]}>" in str(root.blocks)
         for part in (NINE, "9 checks", "Approval rate 86\u00a0%", "No result: 1", "Median "):
@@ -250,6 +250,32 @@ async def test_a_week_is_compared_with_the_week_before(tmp_path: Path) -> None:
         assert "1 check\n+1, more than the week before (0)" in week
 
 
+async def test_what_waits_for_review_is_one_number_in_summary_home_and_lists(tmp_path: Path) -> None:
+    """An ended check may wait too: a manager must not read that nothing needs them while reviewers have it."""
+    async with office(tmp_path) as world:
+        world.smile_id.stories_by_id_number["44444444444"] = "spoof_strict"
+        spoof = await world.ask(id_number="44444444444")
+        await world.settle()
+        assert (await world.check(spoof)).state == "rejected"
+        await morning(world)
+        (root,) = roots(world)
+        said = world.slack.plain(root)
+        assert f"1 review over 4 h needs you\nOldest: {spoof} " in said
+        assert ", rejected, to be reviewed\nWaiting for review: 1 · Still open: 0 checks" in said
+        assert root.text.startswith(f"1 review over 4 h needs you. Open {spoof}, ")
+        assert len(root.text.partition(", to be reviewed.")[0]) < 150
+        meera = world.slack.person(MANAGER)
+        assert (await meera.open_home()).ok
+        await world.work()
+        assert meera.home is not None
+        assert "Waiting for review: 1" in world.slack.plain(meera.home)
+        assert "Over 4 h (1)" in str(meera.home)
+        for person, typed in ((MANAGER, "list all review"), (REVIEWER, "list review"), (REVIEWER, "list all review")):
+            listed = (await world.slack.person(person).command(typed)).message
+            assert listed is not None
+            assert spoof in world.slack.plain(listed)
+
+
 @pytest.mark.parametrize("closed", ["left", "shared"])
 async def test_a_channel_unfit_for_figures_alerts_the_admins_once(tmp_path: Path, closed: str) -> None:
     async with office(tmp_path) as world:
@@ -261,6 +287,29 @@ async def test_a_channel_unfit_for_figures_alerts_the_admins_once(tmp_path: Path
         await morning(world)
         assert roots(world) == []
         assert len([text for text in world.direct(ADMIN) if "could not be delivered" in text]) == 1
+
+
+@pytest.mark.parametrize("after", ["message", "picture"])
+async def test_what_is_not_posted_yet_stays_out_of_a_channel_that_was_shared_meanwhile(
+    tmp_path: Path, after: str
+) -> None:
+    """The file names who asked for how many checks, and its picture stands for all who read the message."""
+    async with office(tmp_path) as world:
+        await a_day_of_checks(world)
+        upload = "files.getUploadURLExternal"
+        world.slack.fail_next(upload, *[Fault.status(503)] * (1 if after == "message" else 0))
+        await morning(world)
+        before = [file.name for _message, file in files(world)]
+        world.slack.channels[MANAGERS].is_ext_shared = True
+        world.bot.access.channel_changed(MANAGERS)
+        for _try in range(4):
+            world.clock.move(seconds=90)
+            await world.work()
+        (root,) = roots(world)
+        assert [file.name for _message, file in files(world)] == before
+        assert not any(block["type"] == "image" for block in root.blocks)
+        left = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM posts WHERE state = 'due'"))
+        assert left == []
 
 
 async def test_a_reviewers_decision_is_final_until_the_review_is_reopened(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_it_begins_with_what_needs_a_manager_then_four_numbers_with_their_trend(
         "KYC, Monday 23 November",
         "3 reviews over 4 h need you",
         "Oldest: K-in_230000, 20 h, in human review at Smile ID",
-        "Open now: 3 checks, 3 in review",
+        "Waiting for review: 3 · Still open: 3 checks",
         "In human review at Smile ID: K-in_230001 (20 h), K-in_230002 (20 h)",
         "48 checks: +29, more than last Monday (19)",
         "Approval rate 89\u00a0%: +5 points, higher than last Monday (84\u00a0%)",
@@ -99,7 +99,7 @@ def test_no_sentence_is_said_five_times() -> None:
     assert said[1:6] == [
         "9 reviews over 4 h need you",
         "Oldest: K-8, 28 h, in human review at Smile ID",
-        "Open now: 9 checks, 9 in review, 5 for more than a day",
+        "Waiting for review: 9 · Still open: 9 checks, 5 for more than a day",
         "Results differ: K-7 (27 h), K-5 (25 h)",
         "In human review at Smile ID: K-6 (26 h), K-4 (24 h)",
     ]
