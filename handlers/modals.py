@@ -11,9 +11,9 @@ from typing import Any
 
 import structlog
 
-from bot.errors import SlackError, SlackRefused
+from bot.errors import Refused, SlackError, SlackRefused
 from bot.runtime.factory import Bot
-from bot.slack.blocks import ids, private
+from bot.slack.blocks import ids, private, refusals
 from bot.slack.blocks.review_forms import Way
 from handlers.replies import NOT_THERE, open_modal, reply
 
@@ -110,9 +110,13 @@ def _stays_closed(bot: Bot, closed: SlackError) -> bool:
     return False
 
 
-def refresh_below(bot: Bot, user: str, view: Mapping[str, Any], ref: str) -> None:
-    """After a form that lay on the Details: they show what has become of the check."""
-    if below := view.get("previous_view_id"):
+def refresh_below(bot: Bot, user: str, view: Mapping[str, Any], ref: str, *, way: Way | None = None) -> None:
+    """After a form that lay on the Details: they show what has become of the check.
+
+    Not after one of a row: below it are the Details of the first check of that row, which are not this one's.
+    """
+    below = view.get("previous_view_id")
+    if below and not (way is not None and way.follows):
         refresh_details(bot, user, below, ref)
 
 
@@ -122,7 +126,11 @@ def refresh_details(bot: Bot, user: str, view_id: str, ref: str) -> None:
 
 
 async def _refresh_details(bot: Bot, user: str, view_id: str, ref: str) -> None:
-    view = await bot.details.details_with_links(user, ref)
+    try:
+        view: Mapping[str, Any] = await bot.details.details_with_links(user, ref)
+    except Refused as no:
+        # Who lost the role while it stood open reads no more of it.
+        view = private.closed_form(refusals.plain_sentence(no))
     try:
         await bot.slack.update_view(view_id=view_id, view=view)
     except SlackError as closed:

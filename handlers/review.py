@@ -117,7 +117,7 @@ async def decided(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> 
     )
     told = review_next.decided(decision, ref, stands=stands)
     await ack(response_action="update", view=await bot.cards.next(user, told=told, skipped=way.skipped))
-    modals.refresh_below(bot, user, view, ref)
+    modals.refresh_below(bot, user, view, ref, way=way)
 
 
 async def given_up(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
@@ -133,7 +133,7 @@ async def skipped(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     await ack()
     way, user, ref = modals.way_of(body), body["user"]["id"], action["value"]
     told = review_next.SKIPPED.format(ref=ref)
-    view = await bot.cards.next(user, told=told, skipped=[*way.skipped, ref])
+    view = await bot.cards.first(user, told=told, skipped=[*way.skipped, ref])
     if not await modals.show(bot, body, view):
         reply(bot, body, private.answer(review_forms.EXPIRED))
 
@@ -176,7 +176,7 @@ async def disagreed(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -
         await ack(response_action="update", view=await bot.cards.next(user, told=told, skipped=way.skipped))
     else:
         await ack()
-    modals.refresh_below(bot, user, view, ref)
+    modals.refresh_below(bot, user, view, ref, way=way)
 
 
 # Reassign, note

@@ -163,6 +163,8 @@ class CheckDetails(Process):
         """
         if await self._sight(user, ref, self._no_details()) is Sight.RECORD:
             return await self._record(user, ref)
+        # A page that becomes the Details, the photos say, shows them to somebody who may never have opened them.
+        await self.database.write(audit.record_first, at=self.now(), actor=user, act="details.opened", ref=ref)
         check = await self.database.read(checks.get, ref)
         attempt = await self.database.read(attempts.latest, ref)
         links: Mapping[str, str] = {}

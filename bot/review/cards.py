@@ -126,13 +126,16 @@ class ReviewCards(Process):
             requests=reasons.lines(facts.requests, facts.check),
         )
 
-    async def first(self, user: str) -> View:
-        """The first check that waits for this person, for who begins to review. Raises Refused."""
+    async def first(self, user: str, *, told: str = "", skipped: Sequence[str] = ()) -> View:
+        """The first check that waits for this person, for who begins to review or skips one. Raises Refused."""
         await eligibility.require_reviewer(self.access, user)
-        return await self.next(user, told="")
+        return await self.next(user, told=told, skipped=skipped)
 
     async def next(self, user: str, *, told: str, skipped: Sequence[str] = ()) -> View:
         """The modal after a decision: `told` says what was done, and below it is the next check for this person.
+
+        Only for who has just decided, agreed or disagreed, and so was let in: what they did stands, and no second
+        question to Slack may make it look refused. Anybody else comes by `first`.
 
         Holds no more than a card does, so that looking at it is no look at anybody's data.
         """

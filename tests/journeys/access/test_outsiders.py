@@ -127,9 +127,9 @@ def pressed(action_id: str, value: Callable[[Walk], str] = lambda walk: walk.ref
     return lambda walk: walk.press(action_id, value(walk), **more)
 
 
-def more(action_id: str) -> Step:
-    """An entry of a message's menu."""
-    return lambda walk: walk.press(ids.CHECK_MORE, selected_option={"value": f"{action_id}|{walk.ref}"})
+def of_menu(menu: str, action_id: str) -> Step:
+    """An entry of a message's menu, of the walk's own check."""
+    return lambda walk: walk.press(menu, selected_option={"value": f"{action_id}|{walk.ref}"})
 
 
 def sent(callback_id: str, metadata: str = "", **fields: JSON) -> Step:
@@ -218,7 +218,9 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.checks.run_again": [pressed(ids.RUN_AGAIN)],
     "handlers.checks.cancel": [pressed(ids.CANCEL)],
     "handlers.checks.let_pass": [pressed(ids.SEND_HELD)],
-    "handlers.more.chosen": [more(action) for action in (ids.REQUEST_REVIEW, ids.CUSTOMER_MESSAGE, "kyc_gone")],
+    "handlers.more.chosen": [
+        of_menu(ids.CHECK_MORE, action) for action in (ids.REQUEST_REVIEW, ids.CUSTOMER_MESSAGE, "kyc_gone")
+    ],
     "handlers.checks.sent_anyway": [
         sent(ids.SEND_ANYWAY_FORM, "{ref}", reason=chosen("other"), words=typed("because"))
     ],
@@ -240,12 +242,17 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.review.disagree": [pressed(ids.REVIEW_DISAGREE, proposal)],
     "handlers.review.more": [
         *(
-            pressed(ids.REVIEW_MORE, selected_option={"value": f"{action}|K-7F3K2Q"})
-            for action in (ids.REVIEW_CLAIM, ids.REVIEW_RELEASE, ids.REVIEW_HAND_ON, ids.REVIEW_NOTE)
+            of_menu(ids.REVIEW_MORE, action)
+            for action in (
+                ids.REVIEW_CLAIM,
+                ids.REVIEW_RELEASE,
+                ids.REVIEW_HAND_ON,
+                ids.REVIEW_NOTE,
+                f"{ids.REVIEW_DECIDE}:new_photos",
+            )
         ),
-        pressed(ids.REVIEW_MORE, selected_option={"value": f"{ids.REVIEW_DECIDE}:new_photos|K-7F3K2Q"}),
     ],
-    "handlers.review.skipped": [lambda walk: walk.press_in(view(ids.NEXT_VIEW, "{{}}", {}), ids.REVIEW_SKIP, walk.ref)],
+    "handlers.review.skipped": [lambda walk: walk.press_in(view(ids.NEXT_VIEW, "{}", {}), ids.REVIEW_SKIP, "K-7F3K2Q")],
     "handlers.review.disagreed": [
         sent(ids.DISAGREE_FORM, '["{ref}","2026-11-27T00:00:00+00:00",{{}}]', words=typed("because"))
     ],

@@ -354,3 +354,25 @@ async def test_where_anybody_may_review_the_choice_is_checked(tmp_path: Path) ->
         form = await modal(world, REVIEWER)
         await form.choose(ids.HAND_TO, ANALYST)
         assert "may not decide it" in ((await form.submit()).errors or {})[ids.HAND_TO]
+
+
+async def test_what_a_form_lay_on_never_becomes_another_check_that_nobody_opened(tmp_path: Path) -> None:
+    """Decided from the Details, the next checks follow above them: below, there are still the Details of the first."""
+    async with provisional(tmp_path) as (world, first):
+        second = await another(world)
+        await press_on(world, REVIEWER, cards(world)[0], ids.DETAILS)
+        below = await modal(world, REVIEWER)
+        await below.click(APPROVE)
+        for ref in (first, second):
+            form = await modal(world, REVIEWER)
+            await form.choose(ids.REASON, "same_person")
+            assert stands(await form.submit())
+            await world.bot.background.done()
+            assert (await world.check(ref)).decision == "approved"
+            if ref == first:
+                await form.click(APPROVE)
+        assert first in str(below.view["title"])
+        opened = await world.bot.database.read(
+            lambda tx: tx.column("SELECT ref FROM audit WHERE act = 'details.opened'")
+        )
+        assert opened == [first]

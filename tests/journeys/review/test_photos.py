@@ -463,3 +463,20 @@ async def test_details_of_the_next_check_open_however_many_views_lie_below(tmp_p
         assert len(world.slack.person(REVIEWER).open_modals) == 3
         assert (await form.click(ids.FOUND_DETAILS)).ok
         await world.slack.wait_for(lambda: form.title == f"Check {left}")
+
+
+async def test_photos_that_become_the_details_are_recorded_as_details_too(tmp_path: Path) -> None:
+    """Opened by a button that no message has: the Details were never below them."""
+    async with cards.provisional(tmp_path) as (world, ref):
+        person = world.slack.person(REVIEWER)
+        row = {"type": "button", "block_id": "row", "value": ref}
+        assert (await person.press({**row, "action_id": ids.PHOTOS_SHOW}, message=cards.card(world))).ok
+        page = await shown(world, REVIEWER)
+        for _ in range(2):
+            assert (await person.press({**row, "action_id": ids.REVIEW_CLAIM}, view=page.view)).ok
+            await world.slack.wait_for(lambda: page.title == f"Check {ref}")
+            await world.bot.background.done()
+        found = await world.bot.database.read(
+            lambda tx: tx.column("SELECT ref FROM audit WHERE act = 'details.opened'")
+        )
+        assert found == [ref]
