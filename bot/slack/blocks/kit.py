@@ -233,7 +233,8 @@ def told(
     """
     of = f" · {ref}" if ref else ""
     opening = f"{verdict} — {why}{of}" if why else f"{verdict}{of}"
-    is_late = bool(why) and len(spoken(f"{sentence(opening)} {next_step}")) > EARLY
+    length = len(spoken(f"{sentence(opening)} {next_step}"))
+    is_late = bool(why) and length > EARLY
     parts = [f"{verdict}{of}", next_step, why] if is_late else [opening, next_step]
     said = [sentence(part) for part in parts if part]
     said += [mention, *(sentence(part) for part in rest if part)]

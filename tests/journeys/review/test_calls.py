@@ -29,12 +29,14 @@ async def test_an_escalation_leads_to_the_thread_and_shows_a_manager_nothing_of_
     async with provisional(tmp_path, "0899") as (world, ref):
         await remind(world)
         (below,) = world.slack.thread(REVIEW_CHANNEL, card(world).ts)[1:]
-        assert below.text.startswith(f"Nobody has claimed this for 2 h 1 min: {ref}. Approve or reject it on the card.")
+        assert below.text.startswith(
+            f"Nobody has claimed this for 2 h 1 min · {ref}. Approve or reject it on the card."
+        )
         assert "Nigeria · BVN ending 000" in world.slack.plain(below)
         await remind(world)
         told = last(world, MANAGER)
         shown = str(told.blocks) + told.text
-        assert told.text.startswith(f"Nobody has claimed this for 4 h 2 min: {ref}. Ask a reviewer to take it.")
+        assert told.text.startswith(f"Nobody has claimed this for 4 h 2 min · {ref}. Ask a reviewer to take it.")
         assert f"/archives/{CHANNEL}/p" in shown
         assert "Nigeria · BVN" in shown
         assert "ending" not in shown
@@ -54,7 +56,7 @@ async def test_a_direct_message_to_a_reviewer_leads_to_the_card(tmp_path: Path) 
         await decide(world, REVIEWER, "approved", "same_person")
         await pass_time(world, 0, 1)
         told = last(world, ZOE)
-        assert told.text.startswith(f"A decision needs a second person: {ref}. Agree or disagree on the card.")
+        assert told.text.startswith(f"A decision needs a second person · {ref}. Agree or disagree on the card.")
         assert f"/{REVIEW_CHANNEL}/p{card(world).ts.replace('.', '')}" in str(told.blocks)
         assert f"/{CHANNEL}/p" in str(told.blocks)
 
