@@ -5,18 +5,24 @@ without a link where Slack does not answer in time, or no longer knows the messa
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot.domain.check.check import Check
 from bot.domain.outbox import CheckLinks
-from bot.errors import SlackError
+from bot.errors import SlackError, SlackRateLimited, SlackRefused
 from bot.slack.client import FoundMessage, SlackClient
 from storage import checks, outbox
 from storage.engine.database import Database, Transaction
 
+_T = TypeVar("_T")
+
 KEPT = 20_000
 """Links that are remembered; the oldest are forgotten first."""
+REFUSED_FOR = timedelta(minutes=1)
+"""How long Slack is not asked again for a link that it refused: Home tabs are built every few seconds."""
 PATIENT_SECONDS = 2.0
 """How long a message of the outbox waits for its links: it cannot be built again once it is posted."""
 
@@ -27,7 +33,12 @@ class Links:
     slack: SlackClient
     seconds: float
     """How long an answer waits for its links, however many they are."""
+    steady: Callable[[], datetime]
     _known: dict[FoundMessage, str] = field(init=False, default_factory=dict)
+    _refused: dict[FoundMessage, datetime] = field(init=False, default_factory=dict)
+    """Until when each is not asked for, in steady time."""
+    _paused_until: datetime | None = field(init=False, default=None)
+    """Slack's rate limit counts the app's calls, not a message's."""
 
     async def thread(self, check: Check) -> str | None:
         """To the request's message. None until it is posted, or while Slack does not answer."""
@@ -55,16 +66,30 @@ class Links:
     async def _ask(self, place: FoundMessage | None, seconds: float) -> str | None:
         if place is None:
             return None
-        if place not in self._known:
+        if place not in self._known and not self._is_refused(place):
             try:
                 link = await asyncio.wait_for(self.slack.permalink(channel=place.channel, ts=place.ts), seconds)
+            except SlackRateLimited as limited:
+                self._paused_until = self.steady() + timedelta(seconds=limited.retry_after)
+            except SlackRefused:
+                # For a minute only: a channel may be opened to the bot again.
+                _keep(self._refused, place, self.steady() + REFUSED_FOR)
             except (SlackError, TimeoutError):
-                # Not remembered: a channel may be opened to the bot, and Slack be back, a moment later.
+                # Not remembered: Slack may be back a moment later.
                 return None
-            if len(self._known) >= KEPT:
-                del self._known[next(iter(self._known))]
-            self._known[place] = link
-        return self._known[place]
+            else:
+                _keep(self._known, place, link)
+        return self._known.get(place)
+
+    def _is_refused(self, place: FoundMessage) -> bool:
+        until = [moment for moment in (self._paused_until, self._refused.get(place)) if moment is not None]
+        return any(self.steady() < moment for moment in until)
+
+
+def _keep(kept: dict[FoundMessage, _T], place: FoundMessage, what: _T) -> None:
+    if len(kept) >= KEPT:
+        del kept[next(iter(kept))]
+    kept[place] = what
 
 
 def _request(check: Check) -> FoundMessage | None:

@@ -286,7 +286,7 @@ async def build(
     )
     retry, links = (
         partial(Retry, sleep=timeouts.answer_sleep),
-        Links(database=database, slack=slack, seconds=timeouts.look_up_seconds),
+        Links(database=database, slack=slack, seconds=timeouts.look_up_seconds, steady=steady),
     )
     process = _Process(database=database, access=access, id_types=id_types, settings=settings, now=now, rng=rng)
 

@@ -6,8 +6,9 @@ import pytest
 
 from bot.domain.outbox import CheckLinks
 from bot.sandbox.demo import CHANNEL
+from bot.sandbox.slack import Fault
 from tests.journeys.review.test_review import ZOE, card, provisional
-from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, hanging
+from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, StoppedClock, hanging
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +33,25 @@ async def test_a_check_is_linked_to_its_request_and_its_card_and_slack_is_asked_
         assert await links.of([ref]) == found
         assert await links.thread(check) == found[ref].thread
         assert asked(world) == before + 2
+
+
+async def test_what_slack_refuses_is_left_alone_for_a_minute_and_everything_while_it_says_wait(tmp_path: Path) -> None:
+    """Home tabs are built every few seconds, by tens of checks: each would ask again for what cannot be had."""
+    clock = StoppedClock()
+    async with provisional(tmp_path, clock=clock) as (world, ref):
+        links = world.bot.details.links
+        for faults, wait in (([Fault.error("channel_not_found")] * 2, 61), ([Fault.rate_limited(30)] * 2, 31)):
+            links._known.clear()
+            world.slack.fail_next("chat.getPermalink", *faults)
+            assert await links.of([ref]) == {ref: CheckLinks()}
+            before = asked(world)
+            clock.move(seconds=wait - 2)
+            assert await links.of([ref]) == {ref: CheckLinks()}
+            assert asked(world) == before
+            clock.move(seconds=2)
+            found = (await links.of([ref]))[ref]
+            assert found.thread
+            assert found.card
 
 
 async def test_a_card_that_one_reviewer_got_directly_is_linked_for_them_alone(tmp_path: Path) -> None:
