@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
@@ -66,7 +66,9 @@ class PageCursor:
             shown, at, ref, newer = _CURSOR.validate_json(value, strict=True)
             # As `dump` writes it: pydantic would also take a bare number of seconds.
             asked_at = datetime.fromisoformat(at) if at is not None else None
-        except ValueError:
+            # As it is compared with: the first and the last year have moments that have no time in UTC.
+            asked_at = asked_at.astimezone(UTC) if asked_at is not None and asked_at.tzinfo else asked_at
+        except (ValueError, OverflowError):
             return None
         if asked_at is None and ref is None:
             return cls(shown=shown)

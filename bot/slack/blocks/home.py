@@ -215,10 +215,13 @@ def _figures(figures: HomeFigures) -> list[Block]:
         line = f"*Today so far*: {today.asked} asked: {', '.join(counts(today))}. {rate_text(today.approval)}."
     else:
         line = "*Today so far*: nobody has asked for a check yet."
+    if figures.yesterday.figures.asked:
+        before = [kit.section("*Yesterday*"), kit.fields(*map(kit.mrkdwn, four_numbers(figures.yesterday)))]
+    else:
+        before = [kit.section("*Yesterday*: nobody asked for a check.")]
     return [
         kit.header("Figures"),
         kit.section(line),
-        kit.section("*Yesterday*"),
-        kit.fields(*map(kit.mrkdwn, four_numbers(figures.yesterday))),
+        *before,
         kit.small_mrkdwn("`/kyc summary` shows any day, week, month, country or ID type."),
     ]

@@ -31,6 +31,8 @@ def test_a_cursor_comes_back_as_it_was_written() -> None:
         '["mine",null,"K-7F3K2Q",false]',
         '["mine",null,null,"no"]',
         "[1,null,null,false]",
+        '["mine","0001-01-01T00:00:00+14:00","K-7F3K2Q",false]',
+        '["mine","9999-12-31T23:59:59-14:00","K-7F3K2Q",true]',
     ],
 )
 def test_a_value_that_is_not_ours_is_no_cursor(value: str) -> None:

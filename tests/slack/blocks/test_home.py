@@ -12,8 +12,9 @@ from bot.domain.review.queue import QueueFilter
 from bot.sandbox.slack.block_rules import faults_in_view, view_is_too_large
 from bot.sandbox.slack.reading import pings
 from bot.slack.blocks import home, ids
-from bot.slack.blocks.home import PAGE, HomeCheck, OwnChecks
+from bot.slack.blocks.home import PAGE, HomeCheck, HomeFigures, OwnChecks
 from tests.slack.blocks.samples import AMINA, NOTHING_WAITS, REMI, a_queue, a_review, wild_check, wild_entry
+from tests.slack.blocks.test_summary import reported
 
 TEXT = st.one_of(st.text(max_size=80), st.builds(lambda ch, n: ch * n, st.sampled_from("x<&*😀"), st.integers(0, 4000)))
 LINK = f"https://acme.slack.example/archives/C0/p{'1' * 400}"
@@ -98,3 +99,10 @@ def test_a_menu_has_another_name_for_each_choice() -> None:
     assert names(waits=a_queue()) == ["home_queue:overdue:NG", "home_own:open"]
     assert names(waits=NOTHING_WAITS) == ["home_own:open"]
     assert AMINA not in str(names(waits=a_queue()))
+
+
+def test_a_day_without_checks_has_no_four_numbers() -> None:
+    quiet = reported([])
+    view = home.home(own=None, queue=None, figures=HomeFigures(today=quiet, yesterday=quiet))
+    assert "*Yesterday*: nobody asked for a check." in str(view)
+    assert "No final result yet" not in str(view)
