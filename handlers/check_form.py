@@ -107,7 +107,10 @@ async def chosen(
         bot.intake.used_types(body["user"]["id"]),
     )
     texts = {**said, **_texts(state), ids.CUSTOMER_REFERENCE: state.value(ids.CUSTOMER_REFERENCE)}
-    more = now.more or action["action_id"] == ids.MORE_FIELDS
+    more = now.more
+    if action["action_id"] == ids.MORE_FIELDS:
+        # No field goes away, so Slack keeps what was typed: it need not travel once more.
+        more, texts = True, {name: text for name, text in said.items() if name not in state}
     view_now = build(bot, replace(now, warning=warning, texts=texts, more=more, used=used.pairs))
     try:
         # Who may ask and where was looked up before, each for up to a second: this has what is left of Slack's three.
