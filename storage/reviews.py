@@ -5,7 +5,7 @@ changes follow a click or a message, and who is notified. What people write is s
 """
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
@@ -41,50 +41,11 @@ def find(tx: Transaction, ref: str, round_: int | None = None, *, sealed: bool =
     return _review(tx, row, sealed=sealed) if row is not None else None
 
 
-def queue(tx: Transaction, person: str, *, overrides: bool, limit: int) -> tuple[list[Review], int]:
-    """The first open reviews: this person's claims, then what they may take, then what others have; and how many.
-
-    Each part is oldest first. What they proposed themselves waits for somebody else, so it comes last too. Without
-    checks that they requested or ran again: only somebody who may override four eyes can claim those.
-    """
-    sql = """
-        SELECT r.ref, COUNT(*) OVER () AS total FROM reviews r
-        JOIN verifications v ON v.ref = r.ref AND v.round = r.round
-        WHERE r.state = 'open'
-          AND (:overrides OR (v.requester <> :person AND ' ' || v.asked_again NOT LIKE '% ' || :person || ' %'))
-        ORDER BY CASE WHEN r.proposed_by = :person THEN 2 WHEN r.claimed_by = :person THEN 0
-            WHEN r.claimed_by IS NULL OR r.proposed_by IS NOT NULL THEN 1 ELSE 2 END, r.opened_at, r.ref LIMIT :limit
-        """
-    rows = tx.rows(sql, person=person, overrides=overrides, limit=limit)
-    found = [review for row in rows if (review := find(tx, row["ref"])) is not None]
-    return found, rows[0]["total"] if rows else 0
-
-
-def next_for(tx: Transaction, person: str, *, states: Collection[State], but: Collection[str]) -> Review | None:
-    """The next review that this person may decide or agree to: their claims first, then the oldest.
-
-    Nothing that they requested, claimed by somebody else, or proposed by themselves; `states` are those of checks that
-    can be decided, `but` are references that they want to leave out.
-    """
-    sql = """
-        SELECT r.ref, v.state FROM reviews r
-        JOIN verifications v ON v.ref = r.ref AND v.round = r.round
-        WHERE r.state = 'open'
-          AND v.requester <> :person AND ' ' || v.asked_again NOT LIKE '% ' || :person || ' %'
-          AND ((r.proposed IS NULL AND (r.claimed_by IS NULL OR r.claimed_by = :person)) OR r.proposed_by <> :person)
-        ORDER BY CASE WHEN r.proposed IS NULL AND r.claimed_by = :person THEN 0 ELSE 1 END, r.opened_at, r.ref
-        """
-    left = (row["ref"] for row in tx.rows(sql, person=person) if State(row["state"]) in states)
-    ref = next((ref for ref in left if ref not in but), None)
-    return find(tx, ref) if ref is not None else None
-
-
 def open_now(tx: Transaction) -> list[OpenReview]:
     """Every open review of a round that counts, oldest first; opens no seal."""
     rows = tx.rows(
         """
-        SELECT r.ref, v.country, v.requester, v.asked_again, r.claimed_by, r.proposed IS NOT NULL AS is_proposed,
-            r.opened_at
+        SELECT r.ref, v.state, v.country, v.requester, v.asked_again, r.claimed_by, r.proposed_by, r.opened_at
         FROM reviews r JOIN verifications v ON v.ref = r.ref AND v.round = r.round
         WHERE r.state = 'open' ORDER BY r.opened_at LIMIT 5000
         """
@@ -92,10 +53,11 @@ def open_now(tx: Transaction) -> list[OpenReview]:
     return [
         OpenReview(
             ref=row["ref"],
+            state=State(row["state"]),
             country=row["country"],
             requesters=frozenset({row["requester"], *row["asked_again"].split()}),
             claimed_by=row["claimed_by"],
-            is_proposed=bool(row["is_proposed"]),
+            proposed_by=row["proposed_by"],
             opened_at=from_text(row["opened_at"]),
         )
         for row in rows

@@ -143,8 +143,7 @@ class HomeTab(Process):
 
         def read(tx: Transaction) -> tuple[Queue, Queue, HomeChoices, list[_Found]]:
             found = Queue.of(reviews.open_now(tx), viewer=person, now=now, due=due)
-            # Second-person rule; but checks that an admin requested themselves wait for them too.
-            theirs = found.without_own() if is_reviewer and not overrides else found
+            theirs = found.for_reviewer(overrides=overrides) if is_reviewer else found
             page, kept = _page(theirs, choices)
             return found, theirs, kept, [_read(tx, one, is_whole=is_reviewer) for one in page]
 

@@ -11,6 +11,7 @@ from bot.domain.check.check import Check, Cursor, SearchFilter
 from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
+from bot.domain.review.queue import Queue
 from bot.domain.review.review import Review
 from bot.errors import Refusal, Refused
 from bot.outbox.links import Links
@@ -200,8 +201,10 @@ class CheckSearch(Process):
         overrides = (await self.access.has(user, Role.ADMIN)).settled(Refused(Refusal.NOT_SURE))
 
         def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
-            first, total = reviews.queue(tx, user, overrides=overrides, limit=PAGE)
-            return [(checks.get(tx, review.ref), review) for review in first], total
+            queue = Queue.of(reviews.open_now(tx), viewer=user, now=self.now(), due=self.settings.review_due)
+            theirs = queue.for_reviewer(overrides=overrides).found
+            opened = [(checks.get(tx, one.ref), reviews.find(tx, one.ref)) for one in theirs[:PAGE]]
+            return [(check, review) for check, review in opened if review is not None], len(theirs)
 
         first, total = await self.database.read(read)
         links = await self.links.threads([check for check, _review in first])

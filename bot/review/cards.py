@@ -11,9 +11,9 @@ from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import CheckLinks, Message, Post, PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultMeaning
+from bot.domain.review.queue import Queue
 from bot.domain.review.requests import ReviewRequest
 from bot.domain.review.review import (
-    DECIDABLE,
     FOR_REVIEWERS,
     Agreement,
     Audience,
@@ -156,7 +156,8 @@ class ReviewCards(Process):
         )
 
     def _next(self, tx: Transaction, user: str, skipped: Sequence[str]) -> _Facts | None:
-        found = reviews.next_for(tx, user, states=DECIDABLE, but=skipped)
+        queue = Queue.of(reviews.open_now(tx), viewer=user, now=self.now(), due=self.settings.review_due)
+        found = queue.next_up(but=skipped)
         return self._facts_of(tx, found.ref) if found is not None else None
 
     def _facts_of(self, tx: Transaction, ref: str) -> _Facts | None:

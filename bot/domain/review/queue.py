@@ -1,11 +1,14 @@
-"""What waits for a reviewer: one list behind every number and filter of it, so that no two of them disagree."""
+"""What waits for a reviewer: one list in one order behind Home, `/kyc list review` and *Next*; none disagrees."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Self
+
+from bot.domain.check.states import State
+from bot.domain.review.review import may_be_decided
 
 
 class QueueFilter(StrEnum):
@@ -21,16 +24,37 @@ class QueueFilter(StrEnum):
     """In review for longer than `KYC_REVIEW_DUE`."""
 
 
+class Turn(IntEnum):
+    """Whose turn a review is, for one reviewer: the order of the queue."""
+
+    CLAIMED = 0
+    """Theirs to go on with."""
+    FREE = 1
+    """They may claim it, or agree to what somebody else proposed."""
+    OTHERS = 2
+    """It waits for somebody else: for who has claimed it, or for a second person after their own proposal."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenReview:
     """One open review, without anything that is sealed."""
 
     ref: str
+    state: State
+    """Of its check."""
     country: str
     requesters: frozenset[str]
     claimed_by: str | None
-    is_proposed: bool
+    proposed_by: str | None
+    """Whose decision waits for a second person."""
     opened_at: datetime
+
+    def turn(self, viewer: str) -> Turn:
+        if self.proposed_by is not None:
+            return Turn.OTHERS if self.proposed_by == viewer else Turn.FREE
+        if self.claimed_by is None:
+            return Turn.FREE
+        return Turn.CLAIMED if self.claimed_by == viewer else Turn.OTHERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +62,32 @@ class Queue:
     """All open reviews, for one person at one moment."""
 
     found: Sequence[OpenReview]
-    """Their claims first, then the oldest."""
+    """By turn, then the oldest first."""
     viewer: str
     now: datetime
     due: timedelta
 
     @classmethod
     def of(cls, found: Sequence[OpenReview], *, viewer: str, now: datetime, due: timedelta) -> Self:
-        order = sorted(found, key=lambda one: (one.claimed_by != viewer, one.opened_at, one.ref))
+        order = sorted(found, key=lambda one: (one.turn(viewer), one.opened_at, one.ref))
         return cls(found=order, viewer=viewer, now=now, due=due)
+
+    def for_reviewer(self, *, overrides: bool) -> Self:
+        """What waits for this reviewer; with `overrides` (an admin) also what they asked for themselves."""
+        return self if overrides else self.without_own()
 
     def without_own(self) -> Self:
         """Second-person rule: what somebody asked for or ran again does not wait for them."""
         others = [one for one in self.found if self.viewer not in one.requesters]
         return type(self)(found=others, viewer=self.viewer, now=self.now, due=self.due)
+
+    def next_up(self, *, but: Collection[str] = ()) -> OpenReview | None:
+        """The first that the viewer may decide or agree to; `but` are references that they want to leave out.
+
+        Never their own request, although an admin may decide that one from its card.
+        """
+        left = (one for one in self.without_own().found if one.turn(self.viewer) is not Turn.OTHERS)
+        return next((one for one in left if may_be_decided(one.state) and one.ref not in but), None)
 
     def matching(self, which: QueueFilter, country: str = "") -> list[OpenReview]:
         """Those of a filter, and of a country if one is given."""
@@ -75,8 +111,8 @@ class Queue:
             case QueueFilter.MINE:
                 return one.claimed_by == self.viewer
             case QueueFilter.UNCLAIMED:
-                return one.claimed_by is None and not one.is_proposed
+                return one.claimed_by is None and one.proposed_by is None
             case QueueFilter.SECOND:
-                return one.is_proposed
+                return one.proposed_by is not None
             case QueueFilter.OVERDUE:
                 return self.is_overdue(one)

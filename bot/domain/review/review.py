@@ -184,9 +184,6 @@ def may_be_decided(state: State) -> bool:
     return may_be_claimed(state) and state is not State.PROCESSING
 
 
-DECIDABLE = frozenset(state for state in State if may_be_decided(state))
-
-
 def runs_again(state: State, decision: Decision | None) -> bool:
     """Whether a person may start another round: what ended without an approval that counts."""
     if decision is Decision.APPROVED:
