@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.async_api import Browser, expect
 
 from tests.browser.world import REVIEWS, SUMMARIES, Client, open_demo_site
-from tests.pictures.camera import few_colours
+from tests.pictures.camera import few_colours, file_name, save
 from tests.pictures.demo import SCREENSHOTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.anyio]
@@ -24,7 +24,7 @@ async def test_the_demo_is_photographed(chromium: Browser, screenshots: Path) ->
         await client.page.mouse.move(640, 4)
         shot = await client.page.screenshot(animations="disabled", caret="hide")
         image = few_colours(Image.open(BytesIO(shot)).convert("RGB"))
-        image.save(screenshots / f"{name}.png", optimize=True)
+        save(image, screenshots / file_name(name))
         taken.append(name)
 
     async with open_demo_site(chromium, with_history=True) as site:

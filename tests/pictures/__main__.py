@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.pictures.camera import CameraFault, camera, made_of, save
+from tests.pictures.camera import CameraFault, camera, file_name, made_of, save
 from tests.pictures.demo import SCREENSHOTS
 from tests.pictures.scene import Sheet
 from tests.pictures.scenes import sheets
@@ -30,7 +30,7 @@ def page(shown: Sequence[Sheet]) -> str:
         "message is what a notification and a screen reader give. `make pictures` draws what has changed since.",
     ]
     for sheet in shown:
-        lines += ["", f"## {sheet.title}", "", sheet.line, "", f"![{sheet.alt}](pictures/{sheet.name}.png)"]
+        lines += ["", f"## {sheet.title}", "", sheet.line, "", f"![{sheet.alt}](pictures/{file_name(sheet.name)})"]
     lines += [
         "",
         "## The demo, in a browser",
@@ -38,7 +38,7 @@ def page(shown: Sequence[Sheet]) -> str:
         "The workspace that `make demo` opens, with the real bot behind it. `make screenshots` takes them anew.",
     ]
     for shot in SCREENSHOTS:
-        lines += ["", shot.line, "", f"![{shot.alt}](pictures/{shot.name}.png)"]
+        lines += ["", shot.line, "", f"![{shot.alt}](pictures/{file_name(shot.name)})"]
     return "\n".join(lines) + "\n"
 
 
@@ -47,24 +47,24 @@ def digest(sheet: Sheet) -> str:
 
 
 def outdated(shown: Sequence[Sheet]) -> list[Sheet]:
-    return [sheet for sheet in shown if made_of(FOLDER / f"{sheet.name}.png") != digest(sheet)]
+    return [sheet for sheet in shown if made_of(FOLDER / file_name(sheet.name)) != digest(sheet)]
 
 
 def main(words: Sequence[str]) -> int:
+    FOLDER.mkdir(exist_ok=True)
     shown = sheets()
     stale = list(shown) if "--all" in words else outdated(shown)
-    kept = {sheet.name for sheet in shown} | {shot.name for shot in SCREENSHOTS}
-    gone = [path for path in FOLDER.glob("*.png") if path.stem not in kept]
+    kept = {file_name(name) for name in (*(sheet.name for sheet in shown), *(shot.name for shot in SCREENSHOTS))}
+    gone = [path for path in FOLDER.iterdir() if path.name not in kept]
     if "--check" in words:
-        for name in (*(sheet.name for sheet in stale), *(path.stem for path in gone)):
-            print(f"out of date: docs/pictures/{name}.png")
+        for name in (*(file_name(sheet.name) for sheet in stale), *(path.name for path in gone)):
+            print(f"out of date: docs/pictures/{name}")
         return 1 if stale or gone else 0
-    FOLDER.mkdir(exist_ok=True)
     clipped = photograph(stale) if stale else []
     for path in gone:
         path.unlink()
     PAGE.write_text(page(shown), encoding="utf-8")
-    total = sum(path.stat().st_size for path in FOLDER.glob("*.png"))
+    total = sum(path.stat().st_size for path in FOLDER.iterdir())
     print(f"{len(stale)} of {len(shown)} pictures were taken; all together have {total:,} bytes")
     for words_ in clipped:
         print(f"clipped: {words_}")
@@ -77,7 +77,7 @@ def photograph(stale: Sequence[Sheet]) -> list[str]:
     with camera() as ready:
         for sheet in stale:
             image, too_wide = ready.photograph(sheet.html(), width=sheet.width)
-            save(image, FOLDER / f"{sheet.name}.png", made_of=digest(sheet))
+            save(image, FOLDER / file_name(sheet.name), made_of=digest(sheet))
             clipped += [f"{sheet.name}: {words}" for words in too_wide]
     return clipped
 

@@ -11,7 +11,7 @@ class Screenshot:
     """One picture under `docs/pictures`."""
 
     name: str
-    """Its file, without `.png`."""
+    """Its file, without ending."""
     line: str
     alt: str
     width: int

@@ -95,7 +95,7 @@ class Sheet:
     """One picture file."""
 
     name: str
-    """`docs/pictures/<name>.png`."""
+    """Its file in `docs/pictures`, without ending."""
     title: str
     line: str
     """What the picture shows, in one sentence."""
