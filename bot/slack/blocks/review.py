@@ -135,7 +135,8 @@ def facts(
         blocks.append(kit.small("\n".join(lines)))
     blocks += [kit.small_mrkdwn(asked), kit.section(stage)]
     verdict, _dash, why = _title(check, title).partition(" — ")
-    rest = [subject(check, entry), *requests, says, foreign("; ".join(lines), 900), asked, stage]
+    # What somebody wrote comes last: a locked phone shows the beginning to whoever picks it up.
+    rest = [subject(check, entry), says, foreign("; ".join(lines), 900), asked, stage, *requests]
     return kit.told(
         blocks,
         verdict=verdict,

@@ -9,6 +9,9 @@ from bot.domain.outbox import CheckLinks
 FOREIGN_LENGTH = 300
 _LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")
 
+_TAIL = re.compile(r" ending [^\W_]{1,4}(?!\w)")
+"""As `status.subject` writes it; a tail has four letters or digits at most."""
+
 
 def cut(text: str, length: int = FOREIGN_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
@@ -76,5 +79,9 @@ def took(span: timedelta) -> str:
 
 
 def spoken(mrkdwn_text: str) -> str:
-    """The text without formatting marks, for a notification or a screen reader; mentions and dates stay."""
-    return re.sub(r"(?<![\w\u2060])[*_](?!\u2060)|(?<=\S)[*_](?![\w\u2060])", "", mrkdwn_text)
+    """The text without formatting marks, for a notification or a screen reader; mentions and dates stay.
+
+    Without the last characters of a number too: a locked phone shows notifications to whoever picks it up.
+    """
+    bare = re.sub(r"(?<![\w\u2060])[*_](?!\u2060)|(?<=\S)[*_](?![\w\u2060])", "", mrkdwn_text)
+    return _TAIL.sub("", bare)

@@ -109,7 +109,7 @@ async def test_who_asks_for_checks_and_views_others_finds_their_own_customers_al
             await form.submit()
             assert [ref for ref in (theirs, mine) if ref in form.text()] == [found], field
             await form.close(all_views=True)
-        everybodys = (await vera.command("list all")).text
+        everybodys = repr((await vera.command("list all")).blocks)
         assert theirs in everybodys
         assert mine in everybodys
         assert everybodys.count("ending 417") == 1
