@@ -91,8 +91,11 @@ def _count_trend(now: int, then: int, name: str) -> str:
 
 
 def _rate_trend(now: Rate, then: Rate, name: str) -> str:
-    if now.value is None or then.value is None:
+    if now.value is None:
+        # The number itself says why there is none.
         return ""
+    if then.value is None:
+        return f"not compared, {'too few' if then.whole else 'none'} decided {name}"
     # Of the rounded rates: a difference that the two numbers beside it do not show would look like a mistake.
     change = _points(now) - _points(then)
     unit = "point" if abs(change) == 1 else "points"
@@ -100,8 +103,10 @@ def _rate_trend(now: Rate, then: Rate, name: str) -> str:
 
 
 def _time_trend(now: DurationStats, then: DurationStats, name: str) -> str:
-    if now.median is None or then.median is None:
+    if now.median is None:
         return ""
+    if then.median is None:
+        return f"not compared, no final result {name}"
     change = round(now.median.total_seconds()) - round(then.median.total_seconds())
     size = took(timedelta(seconds=abs(change)))
     return _trend(change, size, ("slower", "faster"), f"{name} ({took(then.median)})")

@@ -85,6 +85,15 @@ def test_it_begins_with_what_needs_a_manager_then_four_numbers_with_their_trend(
     assert "Mean of the 7 days before: 2.7 checks, approval rate 84\u00a0%." in said
 
 
+def test_a_number_without_one_to_compare_it_with_says_so() -> None:
+    last_monday = facts(State.APPROVED, 3, at=NOON - timedelta(days=7))
+    said = text_of(reported([*facts(State.APPROVED, 6), *last_monday]))
+    assert "Approval rate 100\u00a0%: not compared, too few decided last Monday" in said
+    said = text_of(reported(facts(State.APPROVED, 6)))
+    assert "Approval rate 100\u00a0%: not compared, none decided last Monday" in said
+    assert "Median 9 s · 95th percentile 9 s: not compared, no final result last Monday" in said
+
+
 def test_no_sentence_is_said_five_times() -> None:
     reasons = [ReviewReason.SMILE_ID, ReviewReason.CONTRADICTION]
     found = [
@@ -173,7 +182,8 @@ def test_reasons_read_as_they_do_in_the_results(why: str, words: str) -> None:
 def test_a_summary_of_a_week_says_so() -> None:
     said = text_of(reported(BUSY, week_of(DAY - timedelta(days=7))))
     assert said.startswith("KYC, week of 16 to 22 November\n")
-    assert "19 checks: +19, more than the week before (0)\nApproval rate 84\u00a0%\n" in said
+    rate = "Approval rate 84\u00a0%: not compared, none decided the week before"
+    assert f"19 checks: +19, more than the week before (0)\n{rate}\n" in said
     assert "Mean of the 4 weeks before: 0.0 checks." in said
 
 
