@@ -157,8 +157,9 @@ class HomeTab(Process):
         return ReviewQueue(
             rows=rows,
             choices=kept,
-            matching=len(theirs.matching(kept.queue, kept.country)),
-            counts={which: theirs.count(which) for which in QueueFilter},
+            matching=theirs.count(kept.queue, kept.country),
+            total=len(theirs.found),
+            counts={which: theirs.count(which, kept.country) for which in QueueFilter},
             countries=[(self.id_types.country_name(code), code) for code in theirs.countries()],
             due=due,
             own=len(found.found) - len(theirs.found),

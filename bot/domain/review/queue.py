@@ -93,8 +93,8 @@ class Queue:
         """Those of a filter, and of a country if one is given."""
         return [one for one in self.found if self._is(one, which) and country in ("", one.country)]
 
-    def count(self, which: QueueFilter) -> int:
-        return len(self.matching(which))
+    def count(self, which: QueueFilter, country: str = "") -> int:
+        return len(self.matching(which, country))
 
     def countries(self) -> list[str]:
         """The most frequent first."""

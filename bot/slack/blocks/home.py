@@ -50,7 +50,10 @@ class ReviewQueue:
     choices: HomeChoices
     matching: int
     """How many the filters leave."""
+    total: int
+    """Whatever the filters."""
     counts: Mapping[QueueFilter, int]
+    """How many each filter would leave, of the chosen country."""
     countries: Sequence[tuple[str, str]]
     """Name and code of each country that a review is of."""
     due: timedelta
@@ -91,7 +94,7 @@ def home(
     blocks: list[Block] = []
     if own is not None or queue is not None:
         reviews = queue is not None and queue.is_reviewer
-        waits = reviews and queue is not None and queue.counts[QueueFilter.ALL] > 0
+        waits = reviews and queue is not None and queue.total > 0
         blocks.append(_starts(may_review=waits, may_start=own is not None, may_notify=own is not None or reviews))
     if queue is not None:
         blocks += _queue(queue)
@@ -121,7 +124,7 @@ def _starts(*, may_review: bool, may_start: bool, may_notify: bool) -> Block:
 
 
 def _queue(queue: ReviewQueue) -> list[Block]:
-    total = queue.counts[QueueFilter.ALL]
+    total = queue.total
     blocks = [kit.header(f"Waiting for review: {total}" if total else "Waiting for review: none")]
     if queue.own:
         # Otherwise the manager's number and the reviewer's would differ without a word.

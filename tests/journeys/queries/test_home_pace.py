@@ -239,6 +239,11 @@ async def test_filters_narrow_the_queue_and_their_numbers_agree_with_it(tmp_path
         await choose(world, REVIEWER, ids.HOME_QUEUE, "overdue")
         view = await choose(world, REVIEWER, ids.HOME_COUNTRY, "KE")
         assert [ref for ref in refs if ref in view] == [refs[3]]
+        # Each filter says what it would leave of that country; the headline is of all.
+        home = str(world.slack.person(REVIEWER).home)
+        for offered in ("All (1)", "Over 4 h (1)", "Claimed by me (0)"):
+            assert offered in home
+        assert "Waiting for review: 4" in view
         # A restart in between: what was chosen is kept with the tab.
         await world.bot.database.write(leases.release_all, now=world.clock())
         await world.bot.home.tick()
