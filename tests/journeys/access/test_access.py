@@ -341,7 +341,7 @@ async def test_in_the_conversation_with_the_bot_checks_may_be_asked(tmp_path: Pa
         assert await sent(world, modal) == {}
         await world.settle()
         request, result = (world.slack.plain(m) for m in world.slack.direct_messages(ANALYST))
-        assert "— Approved" in request
+        assert "Approved — face" in request
         assert result.startswith("@amina Approved — face and ID number verified")
         assert world.slack.direct_messages(ANALYST)[1].thread_ts == world.slack.direct_messages(ANALYST)[0].ts
 

@@ -270,7 +270,7 @@ async def test_the_same_message_is_one_batch(tmp_path: Path) -> None:
         await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
         sent = next(m for m in world.slack.messages(CHANNEL) if m.user == ANALYST)
         await world.analyst.message_shortcut(ids.SHORTCUT_CHECK_MESSAGE, CHANNEL, sent.ts)
-        await world.slack.wait_for(lambda: "already, as B-" in world.slack.ephemerals(ANALYST)[-1].text)
+        await world.slack.wait_for(lambda: "read before, as B-" in world.slack.ephemerals(ANALYST)[-1].text)
         await world.work()
         assert len([m for m in world.slack.messages(CHANNEL) if "file of customers" in m.text]) == 1
 

@@ -106,7 +106,7 @@ async def test_a_check_goes_from_the_form_to_its_result_in_the_thread(*, socket_
         (result,) = world.replies()
         assert result.startswith("@amina Approved — face and ID number verified")
         assert "confirmed with Smile ID" in result
-        assert "✓ Face match with ID photo: compared" in result
+        assert "✓ Face match with ID photo: matched" in result
         (job,) = world.smile_id.jobs.values()
         assert job.upload_count == 1
         assert bool(job.callback_url) is public

@@ -78,7 +78,7 @@ async def test_one_address_opens_on_a_finished_check() -> None:
         assert len(found.said) == 2
         page = await http.get(found.address)
         assert page.url.path == f"/as/amina/{CHANNEL}"
-        assert "— Approved" in page.text
+        assert "face and ID number verified" in page.text
         assert "You are <b>amina</b>" in page.text
         assert any(FINISHED in reply for reply in replies(demo))
 
@@ -113,7 +113,7 @@ async def test_a_reset_begins_anew_at_the_same_address() -> None:
         assert len(found.said) == 2
         page = await http.get(f"{found.address}as/amina/{CHANNEL}")
         assert "Before the reset" not in page.text
-        assert "— Approved" in page.text
+        assert "face and ID number verified" in page.text
 
 
 async def test_a_kill_in_the_middle_of_an_upload_is_seen_through_from_the_desk() -> None:
@@ -197,7 +197,7 @@ async def is_served(address: str) -> None:
     async with httpx.AsyncClient(timeout=GIVE_UP_SECONDS, follow_redirects=True) as http:
 
         async def shows_a_result() -> bool:
-            return "— Approved" in (await http.get(address)).text
+            return "face and ID number verified" in (await http.get(address)).text
 
         await until(shows_a_result)
 
