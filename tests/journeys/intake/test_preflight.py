@@ -54,7 +54,8 @@ async def test_a_blurred_selfie_is_asked_about_and_sent_all_the_same(tmp_path: P
         assert not world.smile_id.jobs
         question = world.thread()[-1]
         assert question.startswith("@amina Not sent yet")
-        assert "The selfie looks blurred. Smile ID may not be able to use it. Nothing has been charged." in question
+        assert "The selfie looks blurred. Smile ID may not be able to use it. Choose Send anyway, " in question
+        assert "Nothing has been charged." in question
         assert "waiting for an answer in the thread" in world.slack.plain(world.root())
 
         await press(world, ids.SEND_HELD)

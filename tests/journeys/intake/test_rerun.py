@@ -422,7 +422,7 @@ async def test_what_was_sent_can_not(tmp_path: Path) -> None:
 async def test_a_cancelled_check_runs_again(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         ref = await world.ask()
-        assert "nothing was charged" in (await world.analyst.command(f"cancel {ref}")).text
+        assert "Nothing was charged" in (await world.analyst.command(f"cancel {ref}")).text
         await world.work()
         await sent_again(world, await run_again(world))
         await world.settle()

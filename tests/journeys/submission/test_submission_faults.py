@@ -377,7 +377,7 @@ async def test_a_refused_question_leaves_the_check_waiting_and_admins_hear_at_on
         ref = await world.ask()
         await world.work()
         (alert,) = world.direct(ADMIN)
-        assert "Smile ID refuses to tell of jobs" in alert
+        assert "Smile ID refuses to give the status of jobs" in alert
         check = await finish(world, ref)
         assert check.state == "approved"
         assert world.job().upload_count == 1
