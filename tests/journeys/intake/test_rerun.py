@@ -264,7 +264,7 @@ async def test_an_approval_is_new_although_its_code_meant_none_before(tmp_path: 
     async with waiting(tmp_path) as (world, ref):
         await call_back(world, "0810", actions=unverified)
         await world.work()
-        assert "the ID number was not verified" in world.thread()[-1]
+        assert "ID number not verified" in world.thread()[-1]
         put_on_record(world, "0811")
         await call_back(world, "0811")
         await world.work()
