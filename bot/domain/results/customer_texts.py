@@ -6,6 +6,7 @@ The table (`bot/data/customer-messages.csv`) has a row for each reason in each l
 out. No text says anything of fraud: whoever reads it may be innocent, and whoever is not should learn nothing.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from bot.domain.review.review import Decision, ReviewState
 from bot.errors import SettingsFault
 
 MOST_CHARACTERS = 2_000
+MOST_LANGUAGES = 30
+"""All of them stand in one modal, of which Slack takes 100 blocks and 250,000 characters."""
+_MOST_OF_NAME = 75
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+"""A tag as of BCP 47: it is part of the id of its field, of which Slack takes 255 characters."""
 _COLUMNS = ("reason", "language", "language_name", "text", "read_by")
 
 
@@ -127,6 +133,8 @@ class CustomerTexts:
             found[reason][text.language] = text
         if not names:
             raise SettingsFault("customer messages: the table has no texts")
+        if len(names) > MOST_LANGUAGES:
+            raise SettingsFault(f"customer messages: the table has more than {MOST_LANGUAGES} languages")
         for language in names:
             lacking = [reason.value for reason in CustomerReason if language not in found[reason]]
             if lacking:
@@ -145,6 +153,10 @@ def _read(fields: Mapping[str, str], where: str) -> tuple[CustomerReason, Custom
     for name in ("language", "language_name", "text"):
         if not fields[name]:
             raise SettingsFault(f"{where}: {name} is empty")
+    if not _LANGUAGE.fullmatch(fields["language"]):
+        raise SettingsFault(f"{where}: language {fields['language'][:40]!r} is no tag such as sw or pt-BR")
+    if len(fields["language_name"]) > _MOST_OF_NAME:
+        raise SettingsFault(f"{where}: language_name has more than {_MOST_OF_NAME} characters")
     if len(fields["text"]) > MOST_CHARACTERS:
         raise SettingsFault(f"{where}: the text has more than {MOST_CHARACTERS:,} characters")
     text = CustomerText(

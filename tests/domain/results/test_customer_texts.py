@@ -43,6 +43,15 @@ def test_a_rejection_for_spoof_or_by_a_reviewer_reads_like_any_other() -> None:
     assert texts[CustomerReason.SPOOF] == texts[CustomerReason.DECIDED_REJECTED] == neutral
 
 
+def in_languages(count: int) -> str:
+    rows = [
+        f"{reason.value},x{chr(97 + n // 26)}{chr(97 + n % 26)},Language {n},Text.,"
+        for reason in CustomerReason
+        for n in range(count)
+    ]
+    return "\n".join(["", *rows, ""])
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -52,6 +61,9 @@ def test_a_rejection_for_spoof_or_by_a_reviewer_reads_like_any_other() -> None:
         (lambda table: table.replace("Swahili (Kiswahili)", "Swahili", 1), "sw has another name in an earlier line"),
         (lambda table: re.sub(r"approved,en,English,[^,]*,", "approved,en,English,,", table), "text is empty"),
         (lambda table: table.replace("You do not", "You do not " + "x" * 2000, 1), "more than 2,000 characters"),
+        (lambda table: table.replace("spoof,sw,", "spoof,<!channel>,"), "language '<!channel>' is no tag"),
+        (lambda table: table.replace("Swahili (Kiswahili)", "S" * 76), "language_name has more than 75 characters"),
+        (lambda table: table + in_languages(40), "more than 30 languages"),
         (lambda table: table.splitlines()[0], "the table has no texts"),
         (lambda table: table.replace("read_by", "reader", 1), "a column is missing"),
     ],
