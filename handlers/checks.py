@@ -89,17 +89,17 @@ async def open_rerun(bot: Bot, body: Mapping[str, Any], ref: str) -> Message | N
     if view is None:
         return private.answer(private.EXPIRED)
     address = ReplyAddress(user=user, request_id=f"rerun:{view['id']}")
-    run(bot, address, lambda retry: _fill_rerun(bot, retry, view, check))
+    run(bot, address, lambda retry: _fill_rerun(bot, retry, view, check, user))
     return None
 
 
-async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check) -> None:
+async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check, user: str) -> None:
     """With what the check held."""
     content = CheckForm(
         place=ResultPlace(channel=check.channel, thread_ts=check.thread_ts, rerun=check.ref),
         country=check.country,
         id_type=check.id_type,
-        attached=await bot.details.photos_of(check),
+        attached=await bot.details.to_fill_in(user, check, act="rerun.opened"),
         texts={**check.id_info, ids.CUSTOMER_REFERENCE: check.customer_reference},
         title=_RUN_AGAIN,
         not_before=check.verdict_why is ResultStory.AUTHORITY_DOWN,

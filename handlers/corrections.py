@@ -37,10 +37,10 @@ async def edit(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
         reply(bot, body, private.answer(private.EXPIRED))
         return
     address = ReplyAddress(user=user, request_id=f"edit:{view['id']}")
-    run(bot, address, lambda retry: _fill_edit(bot, retry, view, check))
+    run(bot, address, lambda retry: _fill_edit(bot, retry, view, check, user))
 
 
-async def _fill_edit(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check) -> None:
+async def _fill_edit(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Check, user: str) -> None:
     is_chosen = check.held is None and not check.tries and check.due_at is not None
     sent_at = check.due_at if is_chosen and check.due_at is not None and check.due_at - bot.now() > _SOON else None
     place = ResultPlace(channel=check.channel, thread_ts=check.thread_ts, edit=check.ref, edits=check.edits)
@@ -48,7 +48,7 @@ async def _fill_edit(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Che
         place=place,
         country=check.country,
         id_type=check.id_type,
-        attached=await bot.details.photos_of(check),
+        attached=await bot.details.to_fill_in(user, check, act="edit.opened"),
         texts={**check.id_info, ids.CUSTOMER_REFERENCE: check.customer_reference},
         title=_EDIT,
         not_before=sent_at is not None,

@@ -72,9 +72,10 @@ def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | No
     )
 
 
-def newest(tx: Transaction, refs: Collection[str]) -> tuple[str, ...]:
-    """As many of these checks as a page can remember, the newest ones."""
-    rows = [tx.row("SELECT ref, asked_at FROM verifications WHERE ref = :ref", ref=ref) for ref in refs]
+def newest(tx: Transaction, refs: Collection[str], *, requester: str | None = None) -> tuple[str, ...]:
+    """As many of these checks as a page can remember, the newest ones; of one requester, or of all."""
+    mine = "SELECT ref, asked_at FROM verifications WHERE ref = :ref AND :requester IN (requester, '')"
+    rows = [tx.row(mine, ref=ref, requester=requester or "") for ref in refs]
     found = sorted(((row["asked_at"], row["ref"]) for row in rows if row is not None), reverse=True)
     return tuple(ref for _asked_at, ref in found[:MOST_KEYED])
 

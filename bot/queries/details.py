@@ -82,8 +82,12 @@ class CheckDetails(Process):
             why = Refusal.RERUN_UNDER_WAY
         raise Refused(why, ref=check.ref)
 
-    async def photos_of(self, check: Check) -> list[AttachedPhoto]:
-        """The photos of the last round as the form offers them, with the reason where one is gone."""
+    async def to_fill_in(self, user: str, check: Check, *, act: str) -> list[AttachedPhoto]:
+        """The photos of the last round as the form offers them, with the reason where one is gone.
+
+        Audited before the form shows anybody what the check holds: the whole number, where *Details* show its end.
+        """
+        await self.database.write(audit.record, at=self.now(), actor=user, act=act, ref=check.ref)
         found = await self.database.read(checks.photos, check.ref)
         of = "" if check.state is State.REQUESTED else " of the last time"
         return list(await asyncio.gather(*(self._attach(photo, of) for photo in found)))

@@ -181,7 +181,7 @@ class CheckSearch(Process):
             if not scope.is_requester:
                 raise Refused(Refusal.FIND_IS_PERSONAL)
             scope = replace(scope, others=Sight.NOTHING)
-        return await self._page(scope, await self._wanted(sought), None, kinds=_kinds(sought))
+        return await self._page(scope, await self._wanted(scope, sought), None, kinds=_kinds(sought))
 
     async def page(self, user: str, wanted: SearchFilter, cursor: Cursor | None) -> SearchResult:
         """Another page of what was found. Raises Refused."""
@@ -217,7 +217,9 @@ class CheckSearch(Process):
     def _entry(self, check: Check) -> IDType | None:
         return self.id_types.find(check.country, check.id_type)
 
-    async def _wanted(self, sought: SearchForm) -> SearchFilter:
+    async def _wanted(self, scope: SearchScope, sought: SearchForm) -> SearchFilter:
+        # The view remembers these references: of a customer's other checks, not even that they are.
+        only = scope.user if scope.others is Sight.NOTHING else None
         countries = [sought.country] if sought.country else list(self.id_types.known_countries())
 
         def keyed(tx: Transaction) -> tuple[str, ...] | None:
@@ -231,7 +233,7 @@ class CheckSearch(Process):
                 sets.append(search.by_reference(tx, sought.reference))
             if sought.job:
                 sets.append(search.by_job(tx, sought.job))
-            return search.newest(tx, set.intersection(*sets)) if sets else None
+            return search.newest(tx, set.intersection(*sets), requester=only) if sets else None
 
         refs = await self.database.read(keyed)
         return SearchFilter(

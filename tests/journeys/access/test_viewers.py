@@ -108,6 +108,8 @@ async def test_who_asks_for_checks_and_views_others_finds_their_own_customers_al
             await form.enter(field, value)
             await form.submit()
             assert [ref for ref in (theirs, mine) if ref in form.text()] == [found], field
+            if field == ids.FIND_NUMBER:
+                assert theirs not in str(form.view["private_metadata"]), "that others checked this number is not told"
             await form.close(all_views=True)
         everybodys = repr((await vera.command("list all")).blocks)
         assert theirs in everybodys

@@ -47,6 +47,12 @@ def audited(tx: Transaction) -> list[tuple[str, str]]:
     return [(row["act"], row["actor"]) for row in tx.rows(sql)]
 
 
+def opened(tx: Transaction) -> list[tuple[str, str, str]]:
+    """Who was shown in a form what a check holds, its whole number too."""
+    sql = "SELECT act, actor, ref FROM audit WHERE act IN ('edit.opened', 'rerun.opened') ORDER BY seq"
+    return [(row["act"], row["actor"], row["ref"]) for row in tx.rows(sql)]
+
+
 @pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket"])
 async def test_a_check_that_is_held_is_edited_and_sent_once(tmp_path: Path, *, socket_mode: bool) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
@@ -55,6 +61,7 @@ async def test_a_check_that_is_held_is_edited_and_sent_once(tmp_path: Path, *, s
         assert str((await world.check(ref)).held) == "photos"
         modal = await edit(world)
         assert (modal.values["id_number"], modal.values["first_name"]) == (WRONG, "Ada")
+        assert await world.bot.database.read(opened) == [("edit.opened", ANALYST, ref)]
         assert modal.values["consent"] in (None, [])
         assert "Selfie: Selfie" in modal.text()
         await modal.fill("id_number", RIGHT)
