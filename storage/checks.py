@@ -175,17 +175,6 @@ def get(tx: Transaction, ref: str, *, sealed: bool = True) -> Check:
     return _check(tx, tx.one(f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref = :ref", ref=ref), sealed=sealed)
 
 
-def recent(tx: Transaction, *, requester: str | None, limit: int) -> list[Check]:
-    """The newest checks, of one requester or of all, without opening what is sealed."""
-    sql = f"""
-        SELECT {_COLUMNS} FROM verifications v
-        WHERE :requester IS NULL OR v.requester = :requester
-        ORDER BY v.asked_at DESC, v.ref LIMIT :limit
-        """
-    rows = tx.rows(sql, requester=requester, limit=limit)
-    return [_check(tx, row, sealed=False) for row in rows]
-
-
 def used_types(tx: Transaction, requester: str) -> dict[tuple[str, str], datetime]:
     """Countries and ID types of this person's latest checks, the last one first, and when each was asked for."""
     sql = """

@@ -17,6 +17,7 @@ import aiohttp
 import httpx
 
 import handlers
+from bot.domain.check.check import SearchFilter
 from bot.runtime.factory import Bot, Timeouts, build
 from bot.runtime.server import listen, serve_asgi
 from bot.runtime.socket_mode import SocketMode
@@ -26,7 +27,7 @@ from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
 from bot.settings import Settings
 from bot.slack.blocks import ids
 from bot.smile_id.interface import SmileID
-from storage import checks
+from storage import checks, search
 from storage.engine.database import Transaction
 from storage.engine.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
@@ -181,8 +182,8 @@ class Journey:
         return await self.newest()
 
     async def newest(self) -> str:
-        found = await self.bot.database.read(checks.recent, requester=None, limit=1)
-        return found[0].ref
+        found = await self.bot.database.read(search.page, SearchFilter(), size=1)
+        return found.checks[0].ref
 
     async def work(self) -> None:
         """Let every worker do what is due now, until nothing is."""

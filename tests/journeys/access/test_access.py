@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.check.check import SearchFilter
 from bot.sandbox.demo import CHANNEL
 from bot.sandbox.slack import BOT_USER_ID, Fault, Modal, Person, Reply
-from storage import checks
+from storage import search
 from tests.conftest import Took
 from tests.journeys.world import ADMIN, IN_EARNEST, REVIEW_CHANNEL, REVIEWER, Journey, hanging, journey
 
@@ -38,7 +39,7 @@ def said(reply: Reply) -> str:
 
 
 async def nothing_stored(world: Journey) -> bool:
-    return await world.bot.database.read(checks.recent, requester=None, limit=1) == []
+    return (await world.bot.database.read(search.page, SearchFilter(), size=1)).checks == []
 
 
 def calls(world: Journey, method: str) -> int:

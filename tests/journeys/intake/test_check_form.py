@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.check.check import SearchFilter
 from bot.sandbox.demo import CHANNEL
 from bot.sandbox.slack import ClientRefuses, Fault, Modal, Submission
 from bot.slack.blocks import ids
-from storage import checks
+from storage import checks, search
 from storage.engine.database import Transaction
 from tests.conftest import Took
 from tests.journeys.world import IN_EARNEST, PHOTOS, SELFIE, Journey, hanging, journey
@@ -35,7 +36,7 @@ def offered(modal: Modal, block_id: str) -> list[str]:
 
 
 async def count(world: Journey) -> int:
-    return len(await world.bot.database.read(checks.recent, requester=None, limit=100))
+    return len((await world.bot.database.read(search.page, SearchFilter(), size=100)).checks)
 
 
 async def stored_posts(world: Journey) -> int:
