@@ -14,6 +14,7 @@ from bot.intake.service import FieldErrors
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, message, other_photos, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
+from bot.slack.blocks.other_photos import PhotosForm
 from bot.slack.retry import Retry
 from handlers.check_form import beside_fields, build
 from handlers.checks import open_rerun
@@ -61,10 +62,7 @@ async def ask_for_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, 
     """*Other photos*, for a check that is held: a form for them alone."""
     await ack()
     check = await bot.preflight.to_replace_photos(body["user"]["id"], action["value"])
-    entry, required = bot.id_types.find(check.country, check.id_type), bot.settings.liveness_required
-    asked = other_photos.of_held(check, entry, liveness_required=required)
-    if await open_modal(bot, body["trigger_id"], asked) is None:
-        reply(bot, body, private.answer(private.EXPIRED))
+    await _open_photos_form(bot, body, check, other_photos.of_held)
 
 
 async def photos_replaced(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
@@ -87,8 +85,12 @@ async def ask_for_new_photos(ack: AsyncAck, body: dict[str, Any], action: dict[s
         # Its data is no longer held: the whole form asks for it.
         reply(bot, body, await open_rerun(bot, body, ref))
         return
-    entry, required = bot.id_types.find(check.country, check.id_type), bot.settings.liveness_required
-    asked = other_photos.of_ended(check, entry, liveness_required=required)
+    await _open_photos_form(bot, body, check, other_photos.of_ended)
+
+
+async def _open_photos_form(bot: Bot, body: Mapping[str, Any], check: Check, build_form: PhotosForm) -> None:
+    entry = bot.id_types.find(check.country, check.id_type)
+    asked = build_form(check, entry, liveness_required=bot.settings.liveness_required)
     if await open_modal(bot, body["trigger_id"], asked) is None:
         reply(bot, body, private.answer(private.EXPIRED))
 

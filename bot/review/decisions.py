@@ -1,4 +1,4 @@
-"""Clicks of reviewers: claim, decide, agree, reassign, note; and four eyes on all of it."""
+"""Clicks of reviewers: claim, decide, agree, reassign, note; and the second-person rule on all of it."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,5 +1,7 @@
 """The form for other photos of a check, and nothing else: what it holds beside them stays as it was."""
 
+from typing import Protocol
+
 from bot.domain.check.check import Check, PhotoKind
 from bot.domain.check.other_photos import keeps_liveness, to_replace
 from bot.domain.check.request import LIVENESS_IMAGES
@@ -12,6 +14,12 @@ from bot.slack.blocks.status import subject
 _KEPT_SELFIE = "Leave it empty to send the same selfie."
 _KEPT_LIVENESS = f"Leave it empty to send the same {LIVENESS_IMAGES} liveness images."
 _LEFT_OUT = "The liveness images of the last time are not sent again."
+
+
+class PhotosForm(Protocol):
+    """One of the two forms below."""
+
+    def __call__(self, check: Check, entry: IDType | None, *, liveness_required: bool) -> View: ...
 
 
 def of_held(check: Check, entry: IDType | None, *, liveness_required: bool) -> View:

@@ -14,7 +14,7 @@ from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block, View
 from bot.slack.blocks.standing import Standing, standing
 from bot.slack.blocks.status import subject
-from bot.slack.blocks.text import link_to, person, spoken, when
+from bot.slack.blocks.text import link_to, person, when
 from bot.slack.blocks.thread import buttons
 
 _DECISIONS = 10
@@ -35,7 +35,8 @@ def status(
     if now.next_step:
         blocks.append(kit.section(f"*Next:* {now.next_step}"))
     blocks += [kit.small_mrkdwn(small), buttons(check) if whole else kit.actions(kit.details_button(check.ref))]
-    return Message(text=spoken(f"{now.headline} · {check.ref}. Next: {now.next_step} {small}"), blocks=blocks)
+    next_step = f"Next: {now.next_step}" if now.next_step else ""
+    return kit.told(blocks, verdict=now.verdict, why=now.why, ref=check.ref, next_step=next_step, rest=[small])
 
 
 def _facts(check: Check, now: Standing, review: Review | None) -> list[str]:
