@@ -138,6 +138,18 @@ def edit(
         raise IllegalMove(f"{ref} is no longer waiting to be sent")
 
 
+def also_asked_by(tx: Transaction, ref: str, person: str) -> None:
+    """Record that somebody else had a part in asking for this check: they may not decide it. A repeat does nothing."""
+    tx.change(
+        """
+        UPDATE verifications SET asked_again = asked_again || :person || ' '
+        WHERE ref = :ref AND requester <> :person AND ' ' || asked_again NOT LIKE '% ' || :person || ' %'
+        """,
+        ref=ref,
+        person=person,
+    )
+
+
 def require_unedited(tx: Transaction, check: Check) -> None:
     """Raises EditedMeanwhile where the check has been edited since it was read."""
     # Photos are loaded and judged outside any transaction: what is known of the old ones must not stand for the new.

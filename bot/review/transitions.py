@@ -76,6 +76,9 @@ def request(tx: Transaction, check: Check, asked: ReviewRequest, *, channel: str
     """A person asks the reviewers to look at a check that nobody reviews now; a repeat changes nothing."""
     if not review_requests.add(tx, asked):
         return
+    # Their form says it: a reviewer decides, and not who asked for the review.
+    checks.also_asked_by(tx, check.ref, asked.person)
+    check = checks.get(tx, check.ref)
     audit.record(tx, at=asked.at, actor=asked.person, act="review.requested", ref=check.ref, detail=asked.reason)
     payload = {"request": asked.id}
     card = call(

@@ -232,6 +232,8 @@ def _release(tx: Transaction, ref: str, *, by: str, how: str, now: datetime) -> 
     paused = max(timedelta(0), now - _asked_at(check))
     if not preflight_holds.release(tx, ref, paused=paused, now=now):
         return None
+    # An admin may answer for the requester: what they sent on, or gave other photos, is for others to decide.
+    checks.also_asked_by(tx, ref, by)
     audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=ref, detail=check.held.value)
     _answer_questions(tx, check, {"by": by, "how": how, "held": check.held.value}, now=now)
     outbox.drop_overtaken(tx, ref, kinds=[PostKind.HELD], now=now)

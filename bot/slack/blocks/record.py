@@ -91,10 +91,10 @@ def _rows(check: Check, entry: IDType | None, now: Standing, review: Review | No
     if open_review is not None:
         rows += [("In review since", when(open_review.opened_at)), ("Claimed by", claimed)]
     if check.round > 1:
-        others = sorted(check.asked_again)
-        rows.append(
-            ("Run again", f"{check.round - 1} times" + (f", by {', '.join(map(person, others))}" if others else ""))
-        )
+        rows.append(("Run again", f"{check.round - 1} times"))
+    if check.asked_again - {check.requester}:
+        # They ran it again, edited it, answered for who asked, or requested the review: they do not decide it.
+        rows.append(("Also asked by", ", ".join(map(person, sorted(check.asked_again - {check.requester})))))
     if check.batch_row is not None:
         rows.append(("From a file", f"row {check.batch_row}"))
     return rows

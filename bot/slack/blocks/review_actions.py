@@ -75,7 +75,9 @@ def in_photos(check: Check, review: Review | None, reader: Reader) -> list[Block
 
 def _for_claimer(check: Check, review: Review, reader: Reader) -> list[Block]:
     found: list[Block] = []
-    if check.state is State.CANCELLED and review.claimed_by in (None, reader.user):
+    # Not even as an admin: no box says openly whose check it was.
+    is_own = reader.user in check.requesters
+    if check.state is State.CANCELLED and review.claimed_by in (None, reader.user) and not is_own:
         found.append(_close(check))
     if review.claimed_by in (None, reader.user) and may_be_decided(check.state):
         found += [*_decide(check), _decide_button(check, Decision.NEW_PHOTOS)]

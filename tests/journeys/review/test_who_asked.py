@@ -1,0 +1,65 @@
+"""Who had any part in asking does not decide: who requested the review, or answered for the requester."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.slack.blocks import ids
+from tests.journeys.intake.test_preflight import blurred
+from tests.journeys.intake.test_selfie_seen import SITE, caught, question
+from tests.journeys.review.test_deciding import APPROVE, REJECT, UNCLAIMED, modal
+from tests.journeys.review.test_review import ZOE, decide, press, stands, text, whispered
+from tests.journeys.review.test_review_requests import REVIEWED, open_request
+from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, journey
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_who_had_the_check_reviewed_does_not_decide_it(tmp_path: Path) -> None:
+    """Their form says so: a reviewer looks at it, and they can't decide it."""
+    async with journey(tmp_path, story="rejected", **REVIEWED) as world:
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
+        ref = await world.ask()
+        await world.settle()
+        form = await open_request(world, ref, person=world.slack.person(REVIEWER))
+        assert "You can't decide it." in form.text()
+        await form.choose(ids.REASON, "suspected_fraud")
+        assert (await form.submit()).closed
+        await world.settle()
+        for action_id in (APPROVE, REJECT, ids.REVIEW_CLAIM):
+            await press(world, REVIEWER, action_id)
+            assert "somebody else must decide it" in await whispered(world, REVIEWER)
+        assert UNCLAIMED in text(world)
+        # Nor as the second person.
+        assert not stands(await decide(world, ZOE, "approved", "same_person"))
+        await press(world, REVIEWER, ids.REVIEW_AGREE)
+        assert (await world.check(ref)).decision is None
+        # Nor does it come next, nor can it be given to them.
+        assert ref not in str(await world.bot.cards.first(REVIEWER))
+
+
+@pytest.mark.parametrize("answer", ["sent anyway", "other photos"])
+async def test_who_answered_for_the_requester_does_not_decide(tmp_path: Path, answer: str) -> None:
+    async with journey(tmp_path, **SITE) as world:
+        _first, ref = await caught(world)
+        admin = world.slack.person(ADMIN)
+        world.slack.channels[REVIEW_CHANNEL].members.add(ADMIN)
+        if answer == "sent anyway":
+            assert (await admin.click(question(world), ids.SEND_HELD)).ok
+            form = await admin.modal()
+            await form.choose(ids.REASON, "known_customer")
+        else:
+            assert (await admin.click(question(world), ids.OTHER_PHOTOS)).ok
+            form = await admin.modal()
+            await form.attach(ids.SELFIE, await admin.upload(blurred(1), "other.jpg"))
+        assert (await form.submit()).closed
+        await world.settle()
+        assert ADMIN in (await world.check(ref)).requesters
+        await press(world, ADMIN, APPROVE)
+        form = await modal(world, ADMIN)
+        # As an admin, openly: the box is theirs to tick, and unticked nothing is decided.
+        assert ids.OVERRIDE in str(form.view)
+        await form.choose(ids.REASON, "same_person")
+        assert (await form.submit(client_checks=False)).errors
+        assert (await world.check(ref)).decision is None
