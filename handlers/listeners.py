@@ -82,6 +82,7 @@ def bolt(bot: Bot) -> AsyncApp:
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
         await middleware.require_role(bot, body)
+        context["has_role"] = True
         request_id = None if is_for_inbox(body) else id_of(body)
         if request_id is not None and not await bot.intake.is_first(request_id):
             log.info("slack.repeat", kind=kind_of(body))

@@ -18,6 +18,7 @@ from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused, SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, refusals
+from handlers import modals
 from handlers.replies import new_fault_code, reply
 from handlers.requests import CLICKS, is_for_inbox, kind_of, user_of
 
@@ -95,7 +96,10 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         words = private.FAULT_OF_A_CLICK if kind in CLICKS else private.FAULT
         plain, field = words.format(code=code), None
         said = private.answer(plain)
-    if kind in CLICKS:
+    # Nothing opens for who has no role here: they hear it by a private message, wherever they clicked.
+    if isinstance(error, Refused) and kind in CLICKS and context.get("has_role") and modals.shows_a_check(body):
+        modals.say(bot, body, no)
+    elif kind in CLICKS:
         reply(context["bot"], body, said)
     if context.ack.response is not None:
         return context.ack.response

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Any
 
 import structlog
@@ -16,11 +17,22 @@ from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, refusals
 from bot.slack.blocks.review_forms import Way
 from handlers.replies import NOT_THERE, open_modal, reply
+from handlers.requests import user_of
 
 log = structlog.get_logger(__name__)
 
 _FULL = "push_limit_reached"
 """Three views lie on each other already."""
+
+
+class Shown(Enum):
+    """What became of a view that was to be shown after a click."""
+
+    OPEN = auto()
+    CLOSED = auto()
+    """Slack did not open it: the person is to be told."""
+    LEFT = auto()
+    """The modal that was clicked in has gone on, or is closed: nobody waits for it."""
 
 
 def is_details(body: Mapping[str, Any]) -> bool:
@@ -40,16 +52,26 @@ def is_next(body: Mapping[str, Any]) -> bool:
 
 def way_of(body: Mapping[str, Any], *, claimed: str = "") -> Way:
     """How this person came to the form that opens now."""
-    kept = json.loads(body["view"].get("private_metadata") or "{}") if is_next(body) else {}
-    return replace(Way.load(kept), form=secrets.token_hex(6), claimed=claimed)
+    way = replace(Way(), form=secrets.token_hex(6), claimed=claimed)
+    pressed = body.get("view") or {}
+    if is_next(body):
+        kept = Way.load(json.loads(pressed.get("private_metadata") or "{}"))
+        return replace(kept, form=way.form, claimed=claimed)
+    if is_details(body):
+        return replace(way, about=str(pressed["private_metadata"]), below=(str(pressed["id"]),))
+    if is_photos(body):
+        # They lie on the Details of their check; where three views are open, the form takes their place on them.
+        below = (str(pressed["id"]), str(pressed.get("previous_view_id") or ""))
+        return replace(way, about=str(pressed["private_metadata"]), below=below)
+    return way
 
 
-async def show(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> bool:
-    """Open it where the click was; False where Slack did not. Raises Refused where Slack refuses the bot itself."""
+async def show(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> Shown:
+    """Open it where the click was. Raises Refused where Slack refuses the bot itself."""
     if is_next(body):
         return await _replace(bot, body, view)
     if (body.get("view") or {}).get("type") != "modal":
-        return await open_modal(bot, body["trigger_id"], view) is not None
+        return Shown.OPEN if await open_modal(bot, body["trigger_id"], view) is not None else Shown.CLOSED
     try:
         await bot.slack.push_view(trigger_id=body["trigger_id"], view=view)
     except SlackRefused as no:
@@ -58,13 +80,44 @@ async def show(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> bo
         return _stays_closed(bot, no)
     except SlackError as closed:
         return _stays_closed(bot, closed)
-    return True
+    return Shown.OPEN
 
 
 async def show_or_say(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> None:
     """The same; the person hears where it stays closed."""
-    if not await show(bot, body, view):
+    if await show(bot, body, view) is Shown.CLOSED:
         reply(bot, body, private.answer(private.EXPIRED))
+
+
+def shows_a_check(body: Mapping[str, Any]) -> bool:
+    """Whether it was pressed in a modal for reviewers, behind which a private message would stay unread."""
+    return is_next(body) or is_details(body) or is_photos(body)
+
+
+def say(bot: Bot, body: Mapping[str, Any], no: Refused) -> None:
+    """A refusal, where the click was: on top of the Details, or above the check that comes next instead."""
+    bot.background.spawn(_say(bot, body, no))
+
+
+async def _say(bot: Bot, body: Mapping[str, Any], no: Refused) -> None:
+    try:
+        if not await _said(bot, body, no):
+            reply(bot, body, refusals.refusal_message(no))
+    except Refused as closed:
+        # Slack refuses the bot, say.
+        reply(bot, body, refusals.refusal_message(closed))
+
+
+async def _said(bot: Bot, body: Mapping[str, Any], no: Refused) -> bool:
+    closed = private.closed_form(refusals.plain_sentence(no))
+    if not is_next(body):
+        return await lay_on(bot, body, closed) is not None
+    try:
+        view = await bot.cards.first(user_of(body), told=refusals.sentence(no), skipped=way_of(body).skipped)
+    except Refused:
+        # No reviewer any more: nothing is to be seen of the next check either.
+        view = closed
+    return await _replace(bot, body, view) is Shown.OPEN
 
 
 async def lay_on(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -87,7 +140,7 @@ async def lay_on(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> 
     return {"id": body["view"]["id"]}
 
 
-async def _replace(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> bool:
+async def _replace(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> Shown:
     pressed = body["view"]
     try:
         await bot.slack.update_view(view_id=pressed["id"], view=view, hash_=pressed.get("hash"))
@@ -95,29 +148,29 @@ async def _replace(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -
         if no.code in NOT_THERE:
             # Pressed twice: the first click has replaced it, and must not be undone by the second.
             log.info("form.replaced_meanwhile", error=no.code)
-            return True
+            return Shown.LEFT
         return _stays_closed(bot, no)
     except SlackError as closed:
         return _stays_closed(bot, closed)
-    return True
+    return Shown.OPEN
 
 
-def _stays_closed(bot: Bot, closed: SlackError) -> bool:
+def _stays_closed(bot: Bot, closed: SlackError) -> Shown:
     log.warning("form.not_opened", error=str(closed))
     if (refused := bot.causes.refused_by_slack()) is not None:
         # *Try again* would be untrue.
         raise refused from closed
-    return False
+    return Shown.CLOSED
 
 
-def refresh_below(bot: Bot, user: str, view: Mapping[str, Any], ref: str, *, way: Way | None = None) -> None:
+def refresh_below(bot: Bot, user: str, view: Mapping[str, Any], way: Way) -> None:
     """After a form that lay on the Details: they show what has become of the check.
 
     Not after one of a row: below it are the Details of the first check of that row, which are not this one's.
     """
-    below = view.get("previous_view_id")
-    if below and not (way is not None and way.follows):
-        refresh_details(bot, user, below, ref)
+    below = str(view.get("previous_view_id") or "")
+    if below and below in way.below:
+        refresh_details(bot, user, below, way.about)
 
 
 def refresh_details(bot: Bot, user: str, view_id: str, ref: str) -> None:

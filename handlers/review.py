@@ -12,6 +12,7 @@ from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, review, review_forms, review_next
 from bot.slack.blocks.review_forms import Way
 from handlers import modals, search
+from handlers.modals import Shown
 from handlers.replies import open_modal, reply
 from handlers.requests import ViewState, user_of
 
@@ -86,14 +87,14 @@ async def decide(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
         may_override=started.overrides,
         way=modals.way_of(body, claimed=claimed_at),
     )
-    is_open = False
+    shown = Shown.CLOSED
     try:
-        is_open = await modals.show(bot, body, form)
+        shown = await modals.show(bot, body, form)
     finally:
         # Whatever kept the form closed: a check that nobody can work on must not stay claimed.
-        if not is_open:
+        if shown is not Shown.OPEN:
             await bot.review.let_go(user, ref, claimed_at)
-    if not is_open:
+    if shown is Shown.CLOSED:
         reply(bot, body, private.answer(review_forms.EXPIRED))
 
 
@@ -109,7 +110,7 @@ async def decided(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> 
         user,
         ref,
         decision,
-        form_id=f"{view['id']}:{way.form}" if way.form else view["id"],
+        form_id=_form_id(view, way),
         seen=seen,
         reason=reason,
         own_words=own_words,
@@ -117,7 +118,7 @@ async def decided(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> 
     )
     told = review_next.decided(decision, ref, stands=stands)
     await ack(response_action="update", view=await bot.cards.next(user, told=told, skipped=way.skipped))
-    modals.refresh_below(bot, user, view, ref, way=way)
+    modals.refresh_below(bot, user, view, way)
 
 
 async def given_up(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
@@ -134,8 +135,7 @@ async def skipped(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     way, user, ref = modals.way_of(body), body["user"]["id"], action["value"]
     told = review_next.SKIPPED.format(ref=ref)
     view = await bot.cards.first(user, told=told, skipped=[*way.skipped, ref])
-    if not await modals.show(bot, body, view):
-        reply(bot, body, private.answer(review_forms.EXPIRED))
+    await _show(bot, body, view)
 
 
 # The second person
@@ -160,8 +160,7 @@ async def disagree(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     user = body["user"]["id"]
     check, entry, proposal = await bot.review.to_disagree(user, ref, proposed_at)
     form = review_forms.disagree_form(check, entry, proposal, is_own=proposal.by == user, way=modals.way_of(body))
-    if not await modals.show(bot, body, form):
-        reply(bot, body, private.answer(review_forms.EXPIRED))
+    await _show(bot, body, form)
 
 
 async def disagreed(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
@@ -170,13 +169,13 @@ async def disagreed(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -
     if not own_words.strip():
         await ack(response_action="errors", errors={ids.WORDS: review_forms.NEEDS_WORDS})
         return
-    is_own = await bot.review.disagree(user, ref, proposed_at, own_words=own_words)
+    is_own = await bot.review.disagree(user, ref, proposed_at, form_id=_form_id(view, way), own_words=own_words)
     if way.follows:
         told = (review_next.TAKEN_BACK if is_own else review_next.DISAGREED).format(ref=ref)
         await ack(response_action="update", view=await bot.cards.next(user, told=told, skipped=way.skipped))
     else:
         await ack()
-    modals.refresh_below(bot, user, view, ref, way=way)
+    modals.refresh_below(bot, user, view, way)
 
 
 # Reassign, note
@@ -186,32 +185,39 @@ async def hand_on(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     """*Reassign*."""
     await ack()
     check, eligible = await bot.review.may_hand_on(body["user"]["id"], action["value"])
-    await _open(bot, body, review_forms.hand_on_form(check, eligible))
+    await _show(bot, body, review_forms.hand_on_form(check, eligible, way=modals.way_of(body)))
 
 
 async def handed_on(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
-    to, ref, user = ViewState.of(view).value(ids.HAND_TO), view["private_metadata"], body["user"]["id"]
-    await bot.review.hand_on(user, ref, to)
+    ref, way = review_forms.check_and_way(view["private_metadata"])
+    to, user = ViewState.of(view).value(ids.HAND_TO), body["user"]["id"]
+    await bot.review.hand_on(user, ref, to, form_id=_form_id(view, way))
     await ack()
-    modals.refresh_below(bot, user, view, ref)
+    modals.refresh_below(bot, user, view, way)
 
 
 async def note(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     await ack()
     check = await bot.review.to_note(body["user"]["id"], action["value"])
-    await _open(bot, body, review_forms.note_form(check))
+    await _show(bot, body, review_forms.note_form(check, way=modals.way_of(body)))
 
 
 async def noted(ack: AsyncAck, body: Body, view: dict[str, Any], bot: Bot) -> None:
-    text, ref, user = ViewState.of(view).value(ids.WORDS), view["private_metadata"], body["user"]["id"]
-    await bot.review.note(user, ref, text, form_id=view["id"])
+    ref, way = review_forms.check_and_way(view["private_metadata"])
+    text, user = ViewState.of(view).value(ids.WORDS), body["user"]["id"]
+    await bot.review.note(user, ref, text, form_id=_form_id(view, way))
     await ack()
-    modals.refresh_below(bot, user, view, ref)
+    modals.refresh_below(bot, user, view, way)
 
 
-async def _open(bot: Bot, body: Body, view: dict[str, Any]) -> None:
-    if not await modals.show(bot, body, view):
+async def _show(bot: Bot, body: Body, view: dict[str, Any]) -> None:
+    if await modals.show(bot, body, view) is Shown.CLOSED:
         reply(bot, body, private.answer(review_forms.EXPIRED))
+
+
+def _form_id(view: Mapping[str, Any], way: Way) -> str:
+    """The same for a repeat of its submit; a modal keeps the id of its view while it goes from form to form."""
+    return f"{view['id']}:{way.form}" if way.form else str(view["id"])
 
 
 _MENU = {

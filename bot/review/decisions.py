@@ -54,6 +54,7 @@ class ReviewDecisions(Process):
     async def claim(self, user: str, ref: str, *, reopens: bool = False) -> None:
         """Take it; `reopens` a closed review first."""
         click = await self._click(user, ref)
+        await self._free_if_left(ref)
         await self.database.write(_claim, click, reopens=reopens, channel=self.settings.review_channel)
         log.info("review.claimed", ref=ref)
 
@@ -70,6 +71,7 @@ class ReviewDecisions(Process):
     async def close(self, user: str, ref: str) -> None:
         """Close the review of a check that was cancelled; a repeat is told that it is closed."""
         click = await self._click(user, ref)
+        await self._free_if_left(ref)
 
         def commit(tx: Transaction) -> None:
             check, review = _find(tx, ref)
@@ -97,12 +99,14 @@ class ReviewDecisions(Process):
             raise Refused(Refusal.HAND_TO_NOBODY, ref=ref)
         return check, eligible
 
-    async def hand_on(self, user: str, ref: str, to: str) -> None:
-        """Give it to another reviewer, who is notified."""
+    async def hand_on(self, user: str, ref: str, to: str, *, form_id: str) -> None:
+        """Give it to another reviewer, who is notified; once for each form."""
         click = await self._click(user, ref)
         (await eligibility.is_reviewer(self.access, to)).require(Refused(Refusal.HAND_TO_NO_REVIEWER))
 
         def commit(tx: Transaction) -> None:
+            if not slack_requests.take(tx, f"hand_on:{form_id}", now=click.now):
+                return
             before, channel = _claimer(tx, click), self.settings.review_channel
             if to in checks.get(tx, ref).requesters:
                 raise Refused(Refusal.HAND_TO_REQUESTER)
@@ -215,12 +219,19 @@ class ReviewDecisions(Process):
         check, proposal = await self.database.read(_to_disagree, ref, user, proposed_at)
         return check, self._entry(check), proposal
 
-    async def disagree(self, user: str, ref: str, proposed_at: str, *, own_words: str) -> bool:
-        """The second person disagrees and says why, or the proposer changes their mind: whether it was the proposer."""
+    async def disagree(self, user: str, ref: str, proposed_at: str, *, form_id: str, own_words: str) -> bool:
+        """The second person disagrees and says why, or the proposer changes their mind: whether it was the proposer.
+
+        The same form sent twice does it once.
+        """
         await eligibility.require_reviewer(self.access, user)
         channel = self.settings.review_channel
 
         def commit(tx: Transaction, now: datetime) -> bool:
+            if not slack_requests.take(tx, f"disagree:{form_id}", now=now):
+                review = reviews.find(tx, ref)
+                said = review.objection if review is not None else None
+                return said is not None and said.by == said.proposer
             _check, proposal = _to_disagree(tx, ref, user, proposed_at)
             transitions.disagree(tx, ref, proposal, by=user, words=own_words, channel=channel, now=now)
             return proposal.by == user

@@ -47,6 +47,10 @@ class Way:
     """References that this person has skipped since they opened the first form."""
     follows: bool = False
     """Whether the next check follows in this modal."""
+    about: str = ""
+    """The check whose Details lie below, for the form that was opened on them; not for those that follow it."""
+    below: Sequence[str] = ()
+    """The ids of the views that show those Details."""
 
     def dump(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value}
@@ -60,6 +64,8 @@ class Way:
             claimed=str(kept.get("claimed") or ""),
             skipped=tuple(str(ref) for ref in kept.get("skipped") or ())[-MOST_SKIPPED:],
             follows=bool(kept.get("follows")),
+            about=str(kept.get("about") or ""),
+            below=tuple(str(view_id) for view_id in kept.get("below") or ()),
         )
 
 
@@ -126,24 +132,36 @@ def disagree_form(
     )
 
 
-def hand_on_form(check: Check, eligible: Sequence[str] | None) -> View:
+def hand_on_form(check: Check, eligible: Sequence[str] | None, *, way: Way | None = None) -> View:
     """`eligible` is everybody who may take it; None where a setting lets anybody review."""
     if eligible is None or len(eligible) > kit.RADIO:
         element = kit.picker("users_select")
     else:
         element = kit.radio_of_people(eligible)
-    return _small_form(check, ids.HAND_ON_FORM, "Reassign", kit.input_field(ids.HAND_TO, "To whom", element))
+    return _small_form(check, ids.HAND_ON_FORM, "Reassign", kit.input_field(ids.HAND_TO, "To whom", element), way)
 
 
-def note_form(check: Check) -> View:
+def note_form(check: Check, *, way: Way | None = None) -> View:
     hint = "Stored encrypted. Reviewers and admins read it in Details; the requester does not."
     note = kit.input_field(ids.WORDS, "Note", kit.text_input(2 * MAX_WORDS, multiline=True), hint=hint)
-    return _small_form(check, ids.NOTE_FORM, "Note", note)
+    return _small_form(check, ids.NOTE_FORM, "Note", note, way)
 
 
-def _small_form(check: Check, callback_id: str, title: str, content: Block) -> View:
+def _small_form(check: Check, callback_id: str, title: str, content: Block, way: Way | None) -> View:
     blocks = [kit.section(f"{check.ref} · {status_name(check)}"), content]
-    return kit.modal(title, blocks, callback_id=callback_id, submit="Save", metadata=check.ref)
+    return kit.modal(title, blocks, callback_id=callback_id, submit="Save", metadata=_of(check, way or Way()))
+
+
+def _of(check: Check, way: Way) -> str:
+    return json.dumps([check.ref, way.dump()])
+
+
+def check_and_way(metadata: str) -> tuple[str, Way]:
+    """Of a small form; one that an earlier version of the bot opened holds the reference alone."""
+    if not metadata.startswith("["):
+        return metadata, Way()
+    ref, kept = json.loads(metadata)
+    return ref, Way.load(kept)
 
 
 def notify_form(chosen: Collection[Subscription], *, is_reviewer: bool) -> View:

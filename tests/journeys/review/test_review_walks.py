@@ -1,6 +1,7 @@
 """Random walks with reviewers in them: two of them, and the one who asked, do anything while Smile ID says anything."""
 
 import contextlib
+import secrets
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -40,7 +41,7 @@ class ReviewWalk(Walk):
 
     def somebody_claims_or_hands_it_on(self, who: str) -> None:
         self._try(lambda: self.world.bot.review.claim(who, self.ref))
-        self._try(lambda: self.world.bot.review.hand_on(who, self.ref, REVIEWER))
+        self._try(lambda: self.world.bot.review.hand_on(who, self.ref, REVIEWER, form_id=secrets.token_hex(6)))
 
     def somebody_reviews_it(
         self,
@@ -83,7 +84,10 @@ class ReviewWalk(Walk):
                 self._try(lambda: self.world.bot.review.agree(second, self.ref, proposed_at))
             else:
                 disagree = self.world.bot.review.disagree
-                self._try(lambda: disagree(second, self.ref, proposed_at, own_words="I see two people"))
+                form_id = secrets.token_hex(6)
+                self._try(
+                    lambda: disagree(second, self.ref, proposed_at, form_id=form_id, own_words="I see two people")
+                )
         self._try(lambda: self.world.bot.review.release(who, self.ref))
 
     def a_minute_is_looked_at(self) -> None:
