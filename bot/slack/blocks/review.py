@@ -34,7 +34,7 @@ from bot.slack.blocks.status import (
     subject,
     verdict_name,
 )
-from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, spoken, when
+from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, when
 from bot.slack.blocks.thread import why_decided
 
 _BEFORE_A_RESULT = frozenset({State.REQUESTED, State.SUBMITTING, State.CANCELLED})
@@ -99,13 +99,24 @@ def card(
             next_step=next_step,
             rest=[title, subject(check, entry)],
         )
-    shown = facts(check, entry, review, title=title, link=link, reading=reading, mentions=mentions, requests=requests)
+    where = f"<{newer.link}|newer card>" if newer is not None and newer.link else "newer card below"
+    line = f"Decide on the {where}: this one is only for information."
+    shown = facts(
+        check,
+        entry,
+        review,
+        title=title,
+        link=link,
+        reading=reading,
+        mentions=mentions,
+        requests=requests,
+        # An address would fill what a notification shows.
+        next_step="" if newer is None else "Decide on the newer card: this one is only for information.",
+    )
     if newer is None:
         return Message(text=shown.text, blocks=[*shown.blocks, kit.actions(*buttons(check, review))])
-    where = f"<{newer.link}|newer card>" if newer.link else "newer card below"
-    line = f"Decide on the {where}: this one is only for information."
     blocks = [*shown.blocks, kit.section(line), kit.actions(kit.details_button(check.ref))]
-    return Message(text=f"{shown.text} {spoken(line)}", blocks=blocks)
+    return Message(text=shown.text, blocks=blocks)
 
 
 def facts(
@@ -118,6 +129,7 @@ def facts(
     reading: ResultMeaning | None,
     mentions: str = "",
     requests: Sequence[str] = (),
+    next_step: str = "",
 ) -> Message:
     """All that a card shows above its buttons: what for, what Smile ID says, what is not plainly passed, who has it."""
     head = _head(check, entry, title=title, link=link, mentions=mentions)
@@ -142,7 +154,7 @@ def facts(
         verdict=verdict,
         why=why,
         ref=check.ref,
-        next_step=_next_step(check, review),
+        next_step=next_step or _next_step(check, review),
         mention=mentions,
         rest=rest,
     )

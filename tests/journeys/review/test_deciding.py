@@ -311,6 +311,9 @@ async def test_an_older_card_leads_to_the_newer_one(tmp_path: Path) -> None:
         shown = world.slack.plain(old)
         assert "Decide on the newer card (https://" in shown
         assert f"/p{new.ts.replace('.', '')})" in shown
+        # Who only hears the older card is not told to decide there.
+        assert "Approve or reject it" not in old.text
+        assert "Decide on the newer card" in old.text
         assert buttons(old.blocks) == ["Details"]
         assert buttons(new.blocks)[:2] == ["Approve", "Reject"]
         # Whoever sees it as it was decides the same check.
