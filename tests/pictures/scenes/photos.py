@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.domain.outbox import PostKind
-from bot.slack.blocks import photos
+from bot.slack.blocks import photos, review_actions
 from bot.slack.blocks.photos import AskedFor, Missing, ShownPhoto
+from bot.slack.blocks.review_actions import Reader
 from tests.pictures.people import AMINA, NOW, REMI
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
+from tests.pictures.scenes.review import IN_REVIEW, OPEN
 from tests.pictures.scenes.samples import CHECK_BVN, ENTRY, LINK
 
 _FACES = Path(__file__).parents[3] / "bot" / "sandbox" / "data" / "photos"
@@ -20,6 +22,7 @@ _IMAGES = {
 }
 _WITH_LIVENESS = replace(CHECK_BVN, liveness_images=8)
 _DIRECT = replace(CHECK_BVN, channel=f"D{AMINA[1:]}")
+_READER = Reader(user=REMI, is_reviewer=True, is_admin=False)
 _ASKED = AskedFor(at=NOW, thread=LINK)
 
 
@@ -43,7 +46,7 @@ def sheets() -> list[Sheet]:
                 Scene(
                     caption="The photos of nobody",
                     shows=photos.photos(
-                        CHECK_BVN, ENTRY, [_SELFIE, _LIVENESS], row=[photos.show_button(CHECK_BVN.ref)]
+                        IN_REVIEW, ENTRY, [_SELFIE, _LIVENESS], row=review_actions.in_photos(IN_REVIEW, OPEN, _READER)
                     ),
                     images=_IMAGES,
                 ),
