@@ -430,7 +430,7 @@ async def test_a_selfie_put_into_the_form_takes_the_place_of_the_messages_own(tm
 async def test_only_the_author_sees_that_they_lack_the_right(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_REQUESTERS="U0REMI00001") as world:
         await mention(world, WHOLE, "selfie.jpg")
-        assert "You can't start checks here" in (await said(world)).text
+        assert "You don't have access yet" in (await said(world)).text
 
 
 async def test_a_mention_in_a_channel_without_checks_names_the_channels_with_them(tmp_path: Path) -> None:

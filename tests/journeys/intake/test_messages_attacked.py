@@ -291,4 +291,4 @@ async def test_a_button_with_an_unknown_value_is_reported_as_old(tmp_path: Path,
             shown.blocks = [{"type": "actions", "block_id": "b", "elements": [button | {"value": value}]}]
             assert (await world.analyst.click(shown, action_id)).ok
             await world.answered()
-            assert "This button is of another version" in world.slack.ephemerals(ANALYST)[-1].text
+            assert "This button is out of date." in world.slack.ephemerals(ANALYST)[-1].text

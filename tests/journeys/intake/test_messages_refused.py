@@ -331,7 +331,12 @@ async def test_an_answer_to_a_click_displayed_eight_seconds_late_is_sent_once(tm
         await delivered(world)
         await world.settle()
         told = world.direct(ANALYST)
-        parts = ("This is what I understood", "Asked by", "is on its way", "Approved — face and ID number verified")
+        parts = (
+            "This is what I understood",
+            "Biometric KYC ·",
+            "is on its way",
+            "@amina Approved — face and ID number verified",
+        )
         assert [len([text for text in told if part in text]) for part in parts] == [1, 1, 1, 1]
         assert len(told) == len(parts)
 

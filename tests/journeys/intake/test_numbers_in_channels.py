@@ -122,7 +122,7 @@ async def test_a_direct_message_with_a_number_is_not_said_to_be_read_by_others(t
 
 @pytest.mark.parametrize(
     ("requesters", "channels", "answer"),
-    [(REVIEWER, CHANNEL, "You can't start checks yet"), (ANALYST, "C0OTHER0001", "You can't start checks here")],
+    [(REVIEWER, CHANNEL, "You don't have access yet"), (ANALYST, "C0OTHER0001", "You can't start checks here")],
 )
 async def test_an_author_without_rights_also_learns_how_to_delete_the_number(
     tmp_path: Path, requesters: str, channels: str, answer: str
