@@ -86,7 +86,7 @@ async def test_another_persons_number_is_never_nothing_more_to_do(tmp_path: Path
         assert "Nothing more to do" not in told
         assert "Compare both in Details before you go on. A reviewer has been told." in told
         assert "name differs, date of birth differs" in told
-        assert "Approved by Smile ID, but the name and date of birth differ" in world.slack.plain(world.root())
+        assert "Approved by Smile ID — but the name and date of birth differ" in world.slack.plain(world.root())
         assert len(cards(world)) == 1
         title = "Approved by Smile ID — but the name and date of birth differ from the authority's record"
         assert title in world.slack.plain(card(world))

@@ -495,7 +495,7 @@ async def test_an_approval_that_smile_ids_record_does_not_show_is_never_shown_as
         assert (await world.check(ref)).state == "approved"
         assert len([text for text in world.thread() if APPROVED in text]) == 1
         assert not any(UNCONFIRMED in text for text in world.thread())
-        assert any(f"approval of {ref} at first; it has been confirmed since" in text for text in world.thread())
+        assert any(f"Approval confirmed by Smile ID · {ref}" in text for text in world.thread())
         assert "Approved" in world.slack.plain(world.root())
         before = askings(world)
         await pass_time(world, 900, 3600, 86400)
@@ -523,7 +523,7 @@ async def test_a_rejection_or_failure_is_told_as_not_yet_confirmed_and_amended_i
         await pass_time(world, 40)
         assert (await world.check(ref)).state == state
         (told,) = world.thread()
-        assert told.startswith(f"@amina {words} (not yet confirmed)")
+        assert told.startswith(f"@amina {words.replace(' — ', ' (not yet confirmed) — ')}")
         assert "(not yet confirmed)" in world.slack.plain(world.root())
 
         put_on_record(world, code, text)

@@ -50,8 +50,8 @@ async def test_what_waits_to_be_told_before_an_upgrade_is_told_as_it_was_stored(
             rows = [line["problem"] for line in _faults(world)]
             for sentence in sentences:
                 assert len([text for text in [*told, *rows] if sentence in text]) >= 1, sentence
-            assert len([text for text in told if "No result — a photo could not be sent" in text]) == 1
-            assert len([text for text in told if "No result — Smile ID refused our request" in text]) == 1
+            assert len([text for text in told if "@amina No result — a photo could not be sent" in text]) == 1
+            assert len([text for text in told if "@amina No result — Smile ID refused our request" in text]) == 1
             assert len([text for text in world.direct(ADMIN) if "kyc-bot needs an admin" in text]) == 1
             lost = world.direct(ANALYST)
             assert len(lost) == 2
