@@ -198,7 +198,7 @@ async def test_every_story_ordered_at_the_desk_is_read_on_the_page() -> None:
                     await asyncio.sleep(0.1)
 
 
-ASKED = "Choose Send anyway, Other photos or Cancel. Nothing has been charged."
+ASKED = "Choose Send anyway, Other photos or Cancel. Nothing has been charged. [Send anyway] [Other photos] [Cancel]"
 REFUSED = "Nothing was sent to Smile ID and nothing was charged."
 DROPPED = {
     "Amara Sample": APPROVED,
