@@ -22,7 +22,7 @@ async def test_a_check_is_asked_for_in_the_form_and_approved(chromium: Browser, 
         amina = await site.client()
         await amina.ask()
         request = amina.messages.filter(has_text="BVN ending 000")
-        await expect(request).to_contain_text("Asked by @amina")
+        await expect(request).to_contain_text("asked by @amina")
         await amina.open_thread_of("BVN ending 000")
         await expect(amina.thread.last).to_contain_text("Approved — face and ID number verified")
         assert await amina.accessibility_faults() == []
@@ -209,5 +209,5 @@ async def test_a_bot_that_is_killed_after_the_click_answers_once(chromium: Brows
         await expect(amina.thread.last).to_contain_text("Approved")
         assert (len(kills), site.bot.kills) == (1, 1)
         await expect(amina.messages).to_have_count(1)
-        await expect(amina.thread.filter(has_text="Approved — face")).to_have_count(1)
+        await expect(amina.thread.filter(has_text="@amina Approved — face")).to_have_count(1)
         assert len(site.smile_id.jobs) == 1

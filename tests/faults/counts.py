@@ -67,7 +67,7 @@ def count(slack: SlackSandbox, smile_id: SmileIDSandbox, *, asked: int, faults: 
         if message.thread_ts in (None, message.ts):
             text = slack.plain(message)
             found = REFERENCE.search(text)
-            if found is None or "Asked by" not in text:
+            if found is None or "Biometric KYC ·" not in text:
                 counts.misplaced += 1
                 counts.details.append("a reply in the channel")
                 continue
