@@ -114,6 +114,8 @@ class Check:
     decision: Decision | None = None
     """A reviewer's, next to Smile ID's verdict."""
     decided_at: datetime | None = None
+    decided_by: str | None = None
+    """The reviewer; where two decided, the one who proposed."""
     decision_reason: str | None = None
     """A key of `REASONS`."""
     review: ReviewState | None = None

@@ -49,6 +49,8 @@ def request_message(
     small = [_step(check), f"asked by {person(check.requester)} {when(check.asked_at)}"]
     if check.edits and check.state is State.REQUESTED:
         small.append(f"edited by {person(check.consent_by)} {when(check.consent_at)}")
+    if check.decision is not None and check.decided_by is not None and check.decided_at is not None:
+        small.append(f"decided by {person(check.decided_by)} {when(check.decided_at)}")
     if check.state in FINAL and check.ended_at is not None:
         small.append(f"ended {when(check.ended_at)}")
     about = " · ".join(filter(None, [f"Biometric KYC · {subject(check, entry)}", *small]))

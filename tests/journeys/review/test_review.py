@@ -180,6 +180,7 @@ async def test_a_provisional_check_is_claimed_decided_and_smile_id_agrees(tmp_pa
         assert "Smile ID: not final (in human review at Smile ID)." in told
         assert "Rejected by @remi" in text(world)
         assert "Rejected by a reviewer (Smile ID: not final)" in world.slack.plain(world.root())
+        assert "decided by @remi" in world.slack.plain(world.root())
 
         put_on_record(world, "1211")
         await call_back(world, "1211")
