@@ -295,12 +295,10 @@ def _decisions() -> Iterator[Scene]:
         said = results.result(facts, confirmed=True)
         caption = f"Smile ID's final result after a decision: {earlier.agreement.value}"
         yield Scene(caption=caption, shows=said, kinds=[PostKind.RESULT], place=Place.THREAD)
-    version_token = replace(
-        REJECTED, decision=Decision.APPROVED, decided_by=REMI, decided_at=_AT, review=ReviewState.DECIDED
-    )
-    said = thread.request_message(version_token, ENTRY)
+    after = replace(REJECTED, decision=Decision.APPROVED, decided_by=REMI, decided_at=_AT, review=ReviewState.DECIDED)
+    said = thread.request_message(after, ENTRY)
     yield Scene(caption="The request's message after a decision", shows=said, kinds=[PostKind.PROGRESS])
-    said = thread.request_message(replace(version_token, review=ReviewState.OPEN), ENTRY)
+    said = thread.request_message(replace(after, review=ReviewState.OPEN), ENTRY)
     yield Scene(
         caption="The request's message when a decision is looked at again", shows=said, kinds=[PostKind.PROGRESS]
     )
