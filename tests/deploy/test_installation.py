@@ -86,7 +86,7 @@ def answers(slack: SlackSandbox, smile_id: SmileIDSandbox, *, database: str) -> 
     """To the questions of `setup`, in their order; an empty one takes what is proposed."""
     tokens = [slack.bot_token, slack.app_token]
     account = ["sandbox", smile_id.partner_id, smile_id.api_key]
-    people = ["@amina", "@remi", "", "@musa"]
+    people = ["@amina", "@remi", "", "", "@musa"]
     channels = ["#kyc-requests", "#kyc-review", "-"]
     return [*tokens, *account, *people, *channels, "-", database, "y"]
 
