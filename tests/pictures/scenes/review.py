@@ -27,11 +27,13 @@ from bot.domain.review.review import (
 from bot.errors import Refusal, Refused
 from bot.slack.blocks import (
     ids,
+    photos,
     private,
     reasons,
     refusals,
     results,
     review,
+    review_actions,
     review_calls,
     review_forms,
     review_next,
@@ -39,6 +41,7 @@ from bot.slack.blocks import (
     words,
 )
 from bot.slack.blocks.results import EarlierDecision, ResultFacts
+from bot.slack.blocks.review_actions import Reader
 from tests.pictures.people import AMINA, MUSA, NOW, REMI, ZOLA
 from tests.pictures.scene import TWO_MODALS, Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
@@ -348,5 +351,14 @@ def _forms() -> Iterator[Scene]:
         Note(author=MUSA, at=_AT, words="Called the branch; they look."),
         replace(_BY_TWO, at=NOW),
     ]
-    view = private.details(REJECTED, ENTRY, [], photo_links={}, reviewers=review.decisions_and_notes(found))
+    reader = Reader(user=REMI, is_reviewer=True, is_admin=False)
+    view = private.details(
+        IN_REVIEW,
+        ENTRY,
+        [],
+        photo_links={},
+        reviewers=review.decisions_and_notes(found),
+        jobs=[private.JobIds(job_id="3f0c5f1e-0000-4000-8000-00000000c17a", smile_job_id="0000012345")],
+        row=[*review_actions.in_details(IN_REVIEW, OPEN, reader), photos.show_button(IN_REVIEW.ref)],
+    )
     yield Scene(caption="The Details, with what reviewers wrote", shows=view)
