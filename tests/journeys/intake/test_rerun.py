@@ -71,6 +71,11 @@ async def given_up_in_doubt(world: Journey) -> str:
     return ref
 
 
+def opened_forms(tx: Transaction) -> list[tuple[str, str, str]]:
+    found = tx.rows("SELECT act, actor, ref FROM audit WHERE act LIKE '%.opened' ORDER BY seq")
+    return [(row["act"], row["actor"], row["ref"]) for row in found]
+
+
 def attempts(tx: Transaction) -> list[tuple[str, str, int]]:
     return [(row["job_id"], row["user_id"], row["round"]) for row in tx.rows("SELECT * FROM attempts ORDER BY number")]
 
@@ -85,6 +90,8 @@ async def test_a_rejected_check_runs_again_with_the_number_corrected(tmp_path: P
         root = world.root()
         modal = await run_again(world)
         assert modal.values["id_number"] == "22222222222"
+        # The form shows the whole number: who opened it is recorded.
+        assert await world.bot.database.read(opened_forms) == [("rerun.opened", ANALYST, ref)]
         await modal.fill("id_number", "00000000000")
         await sent_again(world, modal)
         await world.settle()
