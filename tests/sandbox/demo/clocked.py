@@ -47,6 +47,10 @@ class Clocked:
     async def ask(self) -> None:
         await ask(self.slack)
 
+    def request(self) -> str:
+        """The first message of the channel, "" before it is there."""
+        return next((self.slack.plain(m) for m in self.slack.messages(CHANNEL) if m.thread_ts in (None, m.ts)), "")
+
     def replies(self) -> list[str]:
         return [self.slack.plain(m) for m in self.slack.messages(CHANNEL) if m.thread_ts not in (None, m.ts)]
 
