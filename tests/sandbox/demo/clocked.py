@@ -1,8 +1,10 @@
 """A bot by the demo's clock between both stand-ins, kept by the demo's supervisor."""
 
+import asyncio
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,9 +32,24 @@ async def ask(slack: SlackSandbox) -> None:
     assert (await modal.submit()).closed
 
 
+LEASED = """
+    SELECT EXISTS (SELECT 1 FROM verifications WHERE leased_until IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM attempts WHERE leased_until IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM posts WHERE leased_until IS NOT NULL)
+"""
+"""Whether the bot is working on something right now."""
+
+
 class Clocked:
     def __init__(
-        self, slack: SlackSandbox, smile_id: SmileIDSandbox, clock: ClockFile, bot: Supervisor, admin: str
+        self,
+        slack: SlackSandbox,
+        smile_id: SmileIDSandbox,
+        clock: ClockFile,
+        bot: Supervisor,
+        *,
+        admin: str,
+        database: Path,
     ) -> None:
         self.slack = slack
         self.smile_id = smile_id
@@ -40,9 +57,19 @@ class Clocked:
         self.bot = bot
         self.admin = admin
         self.passage = Passage(clock, bot, admin_url=admin)
+        self._database = database
 
     async def pass_time(self, **by: float) -> None:
+        """Once nothing is under way: what hours pass over in the middle is asked again, as after a lost answer."""
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            while self._is_working():  # noqa: ASYNC110 - another process, which tells nobody
+                await asyncio.sleep(0.02)
         await self.passage.by(timedelta(**by))
+
+    def _is_working(self) -> bool:
+        with closing(sqlite3.connect(self._database)) as file:
+            (works,) = file.execute(LEASED).fetchone()
+        return bool(works)
 
     async def ask(self) -> None:
         await ask(self.slack)
@@ -88,7 +115,9 @@ async def clocked(
         try:
             await bot.start()
             await slack.wait_for(lambda: slack.socket_count == 1)
-            yield Clocked(slack, smile_id, clock, bot, f"http://127.0.0.1:{admin}")
+            yield Clocked(
+                slack, smile_id, clock, bot, admin=f"http://127.0.0.1:{admin}", database=Path(folder) / "kyc.db"
+            )
         finally:
             await bot.stop()
             await smile_id.stop()

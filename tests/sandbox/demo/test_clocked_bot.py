@@ -58,7 +58,7 @@ async def test_the_days_summary_is_posted_once_the_night_has_passed() -> None:
 async def test_hours_that_pass_in_the_middle_of_an_upload_double_nothing() -> None:
     async with clocked() as world:
         # The zip is there and its answer on the way.
-        world.smile_id.fail_next("put", Fault.call(after=lambda: world.pass_time(hours=6)))
+        world.smile_id.fail_next("put", Fault.call(after=lambda: world.passage.by(timedelta(hours=6))))
         await world.ask()
         await world.slack.wait_for(lambda: any(APPROVED in reply for reply in world.replies()))
         await world.pass_time(hours=6)
