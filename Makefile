@@ -12,7 +12,7 @@ PREFIX ?= production
 LOCK ?= requirements-charts.lock
 SUDO ?=
 
-.PHONY: demo install wheel quick test slow format lint types unit faults-sample installation endurance coverage
+.PHONY: demo install wheel quick test slow format lint types unit processes faults-sample installation endurance coverage
 .PHONY: node browser screenshots faults bench lock clean soak pictures docs
 
 demo: .venv/ready
@@ -53,7 +53,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: faults-sample installation endurance node browser
+slow: processes faults-sample installation endurance node browser
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c '$(NEW_ENOUGH)'
@@ -77,9 +77,9 @@ types: .venv/ready
 
 PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
 unit: .venv/ready
-	$(PYTEST) -m "not faults and not installation and not endurance and not node and not browser"
+	$(PYTEST) -m "not faults and not installation and not endurance and not node and not browser and not processes"
 
-faults-sample installation endurance: .venv/ready
+processes faults-sample installation endurance: .venv/ready
 	$(PYTEST) -m $(subst -sample,,$@)
 
 # The demo's page in the distribution's Chromium, which is installed where that is possible.

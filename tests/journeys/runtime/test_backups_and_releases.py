@@ -19,7 +19,7 @@ from tests.journeys.world import ADMIN, REVIEW_CHANNEL, journey
 from tests.patience import GIVE_UP_SECONDS
 from tests.storage.older import before_prints
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 Hook = Callable[[], Awaitable[None]]
 

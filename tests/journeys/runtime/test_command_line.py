@@ -28,7 +28,7 @@ from storage.engine.sealing import Sealer
 from tests.journeys.site import Ended, bare, kyc_bot, site
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 ROOT = Path(__file__).parents[3]
 

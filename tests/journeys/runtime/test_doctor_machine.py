@@ -20,7 +20,7 @@ from tests.journeys.runtime.test_doctor import House, a_house
 from tests.sandbox.slack_setup import serving
 from tests.test_settings import ENOUGH
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 
 async def check(folder: Path, file: Path | None = None, **more: str) -> list[str]:

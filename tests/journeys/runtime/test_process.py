@@ -21,7 +21,7 @@ from tests.conftest import Took
 from tests.journeys.site import Site, bare, kyc_bot, site
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 SECRETS = ("xoxb-sandbox", "xapp-sandbox", "sandbox-secret", "sandbox-api-key")
 

@@ -8,7 +8,7 @@ import pytest
 from bot.sandbox.smile_id import Fault
 from tests.sandbox.demo.clocked import Clocked, clocked
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 APPROVED = "Approved — face and ID number verified"
 

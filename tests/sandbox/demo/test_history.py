@@ -18,7 +18,7 @@ from bot.sandbox.smile_id.stories import STORIES
 from tests.conftest import Took
 from tests.sandbox.demo.clocked import Clocked, clocked
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 LAGOS = ZoneInfo("Africa/Lagos")
 

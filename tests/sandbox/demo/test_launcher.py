@@ -20,7 +20,7 @@ from tests.journeys.world import PHOTOS
 from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.demo.clocked import ask
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 FINISHED = "Approved — face and ID number verified"
 

@@ -13,7 +13,7 @@ from bot.sandbox.smile_id import Fault
 from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.demo.clocked import clocked
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 APPROVED = "Approved — face and ID number verified"
 SERVES = "import time; print('it listens', flush=True); time.sleep(600)"

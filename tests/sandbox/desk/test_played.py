@@ -24,7 +24,7 @@ from bot.slack.blocks import ids
 from tests.journeys.world import SELFIE
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 APPROVED = "Approved — face and ID number verified"
 STRIKES_SECONDS = 2.5
