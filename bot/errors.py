@@ -9,6 +9,7 @@ KycError
 │   └── WrongKey             sealed with a key that is not configured
 ├── IllegalMove              our own code asked for a move that the table of states forbids
 ├── Refused                  a person asked for something that cannot be; `code` says why
+│   └── RecordAltered        a check's record is not as the bot wrote it: nothing is decided on it, nothing sent
 ├── PhotoUnusable            a photo cannot be sent; whoever sent it can do something about it
 ├── FileUnusable             a file of ID information cannot be read; whoever sent it can do something about it
 ├── SmileIDError             anything that went wrong with Smile ID
@@ -101,6 +102,8 @@ class Refusal(StrEnum):
     """A role, but not the one to ask for checks."""
     UNKNOWN_REF = "unknown_ref"
     """No such check, or none that this person may see: both read the same."""
+    RECORD_ALTERED = "record_altered"
+    """Its record is not as the bot wrote it, so nothing can be decided on it."""
     NO_DETAILS = "no_details"
     OWN_CHECKS_ALONE = "own_checks_alone"
     FIND_IS_PERSONAL = "find_is_personal"
@@ -177,6 +180,13 @@ class Refusal(StrEnum):
 
 class Refused(_Coded[Refusal]):
     """What a person asked for cannot be done."""
+
+
+class RecordAltered(Refused):
+    """The record of a check is not as the bot wrote it: nothing is decided on it, and nothing sent."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(Refusal.RECORD_ALTERED, ref=ref)
 
 
 class PhotoCode(StrEnum):

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
+from bot.domain.check.states import State
 from bot.domain.mentions.incoming import MessageIds
 from storage import leases
 from storage.engine.database import Transaction, load
@@ -164,16 +165,20 @@ def refs(tx: Transaction, batch_id: str) -> list[str]:
 
 
 def counts(tx: Transaction, batch_id: str) -> BatchCounts:
-    sql = """
+    """How its rows stand; one whose record was altered needs a person."""
+    altered = tx.altered(refs(tx, batch_id))
+    but = ", ".join(f":r{n}" for n in range(len(altered)))
+    sql = f"""
         SELECT CASE WHEN v.decision IS NULL AND v.state = 'approved' AND v.record_match = 'differs' THEN 'differs'
                 WHEN v.decision IS NULL THEN v.state WHEN r.state = 'open' THEN 'in_review' ELSE 'decided' END
                 AS state,
             CASE WHEN v.held IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS n
         FROM verifications v LEFT JOIN reviews r ON r.ref = v.ref AND r.round = v.round
-        WHERE v.batch = :id GROUP BY 1, 2
+        WHERE v.batch = :id AND v.ref NOT IN ({but}) GROUP BY 1, 2
         """
-    rows = tx.rows(sql, id=batch_id)
-    return BatchCounts.of((row["state"], bool(row["held"]), row["n"]) for row in rows)
+    rows = tx.rows(sql, id=batch_id, **{f"r{n}": ref for n, ref in enumerate(altered)})
+    found = [(row["state"], bool(row["held"]), row["n"]) for row in rows]
+    return BatchCounts.of([*found, (State.IN_REVIEW, False, len(altered))])
 
 
 def is_under_way(tx: Transaction, batch_id: str) -> bool:

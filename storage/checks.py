@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.check.check import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, Request
@@ -357,6 +357,8 @@ def _set(tx: Transaction, ref: str, **columns: object) -> None:
 
 
 def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
+    if tx.altered([row["ref"]]):
+        return _altered(row)
     applicant = {}
     if sealed and row["applicant_sealed"] is not None:
         applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=blind_index.applicant_place(row["ref"])))
@@ -372,3 +374,47 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         asked_again=frozenset(row["asked_again"].split()),
         record=Comparison(name=name, dob=dob, phone=phone),
     )
+
+
+def _altered(row: sqlite3.Row) -> Check:
+    """Where an altered record belongs, and nothing that it says of the customer or of what has come of it.
+
+    Built so that no builder can show it as approved, and none fails at a value that the bot would never have written.
+    """
+    asked_at = _moment(row["asked_at"])
+    return Check(
+        ref=row["ref"],
+        state=State.IN_REVIEW,
+        reason=ReviewReason.ALTERED,
+        verdict=None,
+        verdict_outcome=None,
+        verdict_why=None,
+        failure=None,
+        failure_words=None,
+        country=row["country"],
+        id_type=row["id_type"],
+        requester=row["requester"],
+        channel=row["channel"],
+        thread_ts=row["thread_ts"],
+        message_ts=row["message_ts"],
+        asked_at=asked_at,
+        photos_checked_at=None,
+        sent_at=None,
+        ended_at=None,
+        consent_at=asked_at,
+        consent_by=row["requester"],
+        consent_notice=CONSENT_NOTICE,
+        tries=0,
+        round=row["round"],
+        edits=row["edits"],
+        batch=row["batch"],
+        batch_row=row["batch_row"],
+        asked_again=frozenset(row["asked_again"].split()),
+    )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return from_text(text)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)

@@ -3,6 +3,7 @@
 And the exports that managers asked for in Slack (table `exports`), until each has come to its end.
 """
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -11,6 +12,8 @@ from bot.domain.reporting.periods import period_of_days
 from storage.engine.database import Transaction, load, params
 
 PAGE = 500
+ALTERED = "altered"
+"""State and reason of a check whose record is not as the bot wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,14 @@ def page(tx: Transaction, wanted: ExportRange, after: ExportLine | None) -> list
         ref=after.ref if after else None,
         limit=PAGE,
     )
-    return [load(ExportLine, row) for row in rows]
+    altered = tx.altered([row["ref"] for row in rows])
+    return [_altered(row) if row["ref"] in altered else load(ExportLine, row) for row in rows]
+
+
+def _altered(row: sqlite3.Row) -> ExportLine:
+    """Nothing that an altered record says of what has come of its check."""
+    nothing = {"verdict": "", "decision": "", "ended_at": "", "record_match": "not_compared", "liveness": ""}
+    return load(ExportLine, row, state=ALTERED, reason=ALTERED, **nothing)
 
 
 FIELDS = tuple(ExportLine.__dataclass_fields__)

@@ -9,6 +9,9 @@ from bot.errors import DatabaseFault, WrongKey
 from storage.engine.database import Transaction
 
 _PROOF = "kyc-bot"
+_PROOF_WITH_MACS = "kyc-bot macs"
+"""The proof of a database whose checks have their MACs; the other one is from before."""
+_PROOF_PLACE = "meta.value:key_proof"
 _INSTALLATION = "installation"
 
 
@@ -19,13 +22,28 @@ def check_key(tx: Transaction) -> None:
     """
     row = tx.row("SELECT value_sealed FROM meta WHERE name = 'key_proof'")
     if row is None:
-        sealed = tx.sealer.seal(_PROOF, place="meta.value:key_proof")
-        tx.run("INSERT INTO meta (name, value_sealed) VALUES ('key_proof', :sealed)", sealed=sealed)
+        # Without a proof nothing was sealed yet, or somebody took it away: no MAC is made for what is there.
+        note_macs_made(tx)
         return
     try:
-        tx.sealer.open(row["value_sealed"], place="meta.value:key_proof")
+        tx.sealer.open(row["value_sealed"], place=_PROOF_PLACE)
     except DatabaseFault as fault:
         raise WrongKey("the database was sealed with a key that KYC_ENCRYPTION_KEYS does not hold") from fault
+
+
+def are_macs_made(tx: Transaction) -> bool:
+    """Whether the MACs of all checks were made once (`storage.engine.first_macs`)."""
+    row = tx.row("SELECT value_sealed FROM meta WHERE name = 'key_proof'")
+    return row is None or tx.sealer.open(row["value_sealed"], place=_PROOF_PLACE) != _PROOF
+
+
+def note_macs_made(tx: Transaction) -> None:
+    """From now on a check without a MAC was altered. Sealed with the proof of the key, which nobody can leave out."""
+    sql = """
+        INSERT INTO meta (name, value_sealed) VALUES ('key_proof', :sealed)
+        ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed
+        """
+    tx.run(sql, sealed=tx.sealer.seal(_PROOF_WITH_MACS, place=_PROOF_PLACE))
 
 
 def keep(tx: Transaction, name: str, value: str) -> None:

@@ -42,7 +42,7 @@ def find(tx: Transaction, ref: str, round_: int | None = None, *, sealed: bool =
 
 
 def open_now(tx: Transaction) -> list[OpenReview]:
-    """Every open review of a round that counts, oldest first; opens no seal."""
+    """Every open review of a round that counts and can be decided, oldest first; opens no seal."""
     rows = tx.rows(
         """
         SELECT r.ref, v.state, v.country, v.requester, v.asked_again, r.claimed_by, r.proposed_by, r.opened_at
@@ -50,6 +50,7 @@ def open_now(tx: Transaction) -> list[OpenReview]:
         WHERE r.state = 'open' ORDER BY r.opened_at LIMIT 5000
         """
     )
+    altered = tx.altered([row["ref"] for row in rows])
     return [
         OpenReview(
             ref=row["ref"],
@@ -61,6 +62,7 @@ def open_now(tx: Transaction) -> list[OpenReview]:
             opened_at=from_text(row["opened_at"]),
         )
         for row in rows
+        if row["ref"] not in altered
     ]
 
 
@@ -138,7 +140,7 @@ def open_in_earlier_rounds(tx: Transaction, ref: str) -> list[int]:
 
 
 def waiting(tx: Transaction) -> list[WaitingReview]:
-    """Open reviews, oldest first."""
+    """Open reviews that can be decided, oldest first."""
     rows = tx.rows(
         """
         SELECT r.ref, v.state, v.reason, v.requester, v.asked_again FROM reviews r
@@ -146,6 +148,7 @@ def waiting(tx: Transaction) -> list[WaitingReview]:
         WHERE r.state = 'open' ORDER BY r.opened_at, r.ref LIMIT 5000
         """
     )
+    altered = tx.altered([row["ref"] for row in rows])
     return [
         WaitingReview(
             review=review,
@@ -154,7 +157,7 @@ def waiting(tx: Transaction) -> list[WaitingReview]:
             requesters=frozenset({row["requester"], *row["asked_again"].split()}),
         )
         for row in rows
-        if (review := find(tx, row["ref"])) is not None
+        if row["ref"] not in altered and (review := find(tx, row["ref"])) is not None
     ]
 
 

@@ -28,6 +28,7 @@ def page(
     """
     newer = cursor is not None and cursor.newer
     found = _refs(tx, wanted, size + 1, cursor)
+    tx.altered(found)  # all at once; each asks again as it is loaded
     beyond, shown = len(found) > size, found[:size]
     if newer:
         shown.reverse()

@@ -20,12 +20,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import sqlite_utils
+
 from bot.runtime import log_config
 from bot.settings import LogFormat
 from bot.slack.blocks import ids
 from storage.engine import backup
+from storage.engine.migrations import migrate
+from storage.engine.sealing import Sealer
 from tests.journeys.intake.test_batches import csv_of, drop, person, photos, send
 from tests.journeys.world import Journey, journey
+from tests.storage.older import before_macs
 
 KEY = "aW52ZW50ZWQga2V5IGZvciB0ZXN0cywgMzIgYnl0ZXM="
 """The file's encryption key: 32 bytes, known to everybody."""
@@ -66,6 +71,10 @@ def make(path: Path, *, checks: int, open_checks: int = 60) -> None:
     asyncio.run(_templates(path))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         _copy(db, checks=checks, open_checks=open_checks)
+        # As an older bot would have left it: each copy gets a MAC of its own.
+        sealer = Sealer.from_text([KEY])
+        before_macs(db, sealer)
+        migrate(sqlite_utils.Database(db), sealer)
 
 
 async def _templates(path: Path) -> None:

@@ -339,13 +339,18 @@ ENGINE = frozenset(
     {
         "storage.engine.backup",
         "storage.engine.connection",
+        "storage.engine.covered",
         "storage.engine.database",
+        "storage.engine.first_macs",
         "storage.engine.group",
         "storage.engine.inspect",
         "storage.engine.lock",
+        "storage.engine.macs",
         "storage.engine.migrations",
+        "storage.engine.record_versions",
         "storage.engine.sealing",
         "storage.engine.transaction",
+        "storage.engine.writer_macs",
     }
 )
 

@@ -21,10 +21,12 @@ import sqlite_utils
 import structlog
 
 from bot.errors import DatabaseFault
+from storage.engine import macs
 from storage.engine.connection import connect, create_private, unusable_as_fault
-from storage.engine.group import CommitGroup, Connection, WriteJob
+from storage.engine.group import CommitGroup, Connection, Records, WriteJob
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction, from_text, load, moment_or_none, params, to_text
+from storage.engine.writer_macs import WriterMacs
 
 __all__ = ["Database", "Transaction", "from_text", "load", "moment_or_none", "params", "to_text"]
 
@@ -47,6 +49,7 @@ class Database:
         on_commit: Callable[[int, float], None] | None,
     ) -> None:
         """Use `open`."""
+        self._on_altered: Callable[[list[str]], None] | None = None
         self._connections = connections
         self._writer_thread = writer_thread
         self._reader_threads = ThreadPoolExecutor(len(connections.readers), "database-reader")
@@ -106,9 +109,27 @@ class Database:
         Raises what `fn` raises, RuntimeError if it tries to write, DatabaseFault as `write` does.
         """
         self._refuse_if_closed()
-        return await self._loop.run_in_executor(
-            self._reader_threads, self._read, lambda transaction: fn(transaction, *args, **kwargs)
-        )
+        try:
+            return await self._loop.run_in_executor(
+                self._reader_threads, self._read, lambda transaction: fn(transaction, *args, **kwargs)
+            )
+        finally:
+            self._tell_altered()
+
+    @property
+    def altered(self) -> frozenset[str]:
+        """Checks whose record proved not to be as the bot wrote it, since this process began."""
+        return self._connections.records.found.known
+
+    @property
+    def is_older(self) -> bool:
+        """Some records, nobody can say which, were put back to an older state while no bot ran."""
+        return self._connections.records.found.is_older
+
+    def on_altered(self, callback: Callable[[list[str]], None]) -> None:
+        """Call back on the event loop with checks whose record proves altered, each of them once."""
+        self._on_altered = callback
+        self._tell_altered()
 
     def subscribe(self, topic: str, callback: Callable[[], None]) -> None:
         """Call back on the event loop, once after each commit that woke the topic."""
@@ -119,6 +140,10 @@ class Database:
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
         await asyncio.shield(self._closing)
+
+    def _tell_altered(self) -> None:
+        if self._on_altered and (news := self._connections.records.found.take_news()):
+            self._loop.call_soon(self._on_altered, news)
 
     def _refuse_if_closed(self) -> None:
         if self._closing is not None:
@@ -149,6 +174,7 @@ class Database:
         for topic in dict.fromkeys(group.topics):
             for callback in self._subscribers.get(topic, ()):
                 self._loop.call_soon(callback)
+        self._tell_altered()
         if self._on_commit and group.committed:
             self._loop.call_soon(self._on_commit, len(group.jobs), group.seconds)
         if self._waiting:
@@ -168,6 +194,7 @@ class _Connections:
     path: Path
     sealer: Sealer
     busy_timeout: timedelta
+    records: Records = field(init=False, default_factory=Records)
     writer: Connection = field(init=False)
     readers: list[Connection] = field(init=False, default_factory=list)
     _opened: list[sqlite_utils.Database] = field(init=False, default_factory=list)
@@ -179,11 +206,19 @@ class _Connections:
             migrate(db, self.sealer)
             if db.conn.in_transaction:
                 raise RuntimeError("the migrations left a transaction open")
-            self.writer = Connection(db, self.sealer)
+            has_macs = macs.exists(db.conn)
+            self.writer = Connection(db, self.sealer, macs=self._writer_macs(db) if has_macs else None)
             for _ in range(readers):
                 db = self._connect(any_thread=True)
                 db.conn.execute("PRAGMA query_only = ON")
-                self.readers.append(Connection(db, self.sealer))
+                self.readers.append(Connection(db, self.sealer, records=self.records if has_macs else None))
+
+    def _writer_macs(self, db: sqlite_utils.Database) -> WriterMacs:
+        witness = self._connect()
+        witness.conn.execute("PRAGMA query_only = ON")
+        found = WriterMacs(db.conn, witness.conn, self.sealer, versions=self.records.versions, found=self.records.found)
+        found.begin()
+        return found
 
     @contextmanager
     def lend_reader(self) -> Iterator[Connection]:

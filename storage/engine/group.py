@@ -18,8 +18,10 @@ import sqlite_utils
 
 from bot.errors import DatabaseFault
 from storage.engine.connection import SAVEPOINT, StatementGuard, TrackedConnection, explain, unusable_as_fault
+from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import LogEvent, Transaction
+from storage.engine.writer_macs import Alterations, SnapshotMacs, WriterMacs
 
 T = TypeVar("T")
 Call = Callable[[Transaction], object]
@@ -48,21 +50,44 @@ class CommitGroup:
     seconds: float = 0.0
 
 
+@dataclass(slots=True, eq=False)
+class Records:
+    """What a process knows of the records in its database, for all its connections."""
+
+    versions: RecordVersions = field(default_factory=RecordVersions)
+    found: Alterations = field(default_factory=Alterations)
+
+    def of_snapshot(self, connection: sqlite3.Connection, sealer: Sealer) -> SnapshotMacs:
+        """For a snapshot that has yet to begin."""
+        return SnapshotMacs(connection, sealer, versions=self.versions, found=self.found)
+
+
 class Connection:
     """One connection of the house, with its guard. Stays with one thread at a time."""
 
-    def __init__(self, db: sqlite_utils.Database, sealer: Sealer) -> None:
+    def __init__(
+        self,
+        db: sqlite_utils.Database,
+        sealer: Sealer,
+        *,
+        records: Records | None = None,
+        macs: WriterMacs | None = None,
+    ) -> None:
+        """`macs` are the writer's; `records` what a reader compares with. None of them before there are any MACs."""
         assert isinstance(db.conn, TrackedConnection)
         self.db = db
         self._sealer = sealer
+        self._records = records
+        self._macs = macs
         self._guard = StatementGuard(db.conn)
 
     def read(self, call: Callable[[Transaction], T]) -> T:
         """Run one function on a snapshot of its own; RuntimeError if it tries to write."""
         self._roll_back()
+        macs = self._records.of_snapshot(self.db.conn, self._sealer) if self._records else None
         self.db.conn.execute("BEGIN /* reader */")
         try:
-            return self._run(call, Transaction(self.db, self._sealer, None))
+            return self._run(call, Transaction(self.db, self._sealer, None, macs=macs))
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
                 raise RuntimeError("only a function given to write() may change the database") from error
@@ -76,10 +101,16 @@ class Connection:
         try:
             self._roll_back()
             self.db.conn.execute("BEGIN IMMEDIATE /* writer */")
+            if self._macs:
+                self._macs.begin_group()
             for job in group.jobs:
                 self._write(job, group)
+            if self._macs:
+                self._macs.make()
             self.db.conn.execute("COMMIT /* writer */")
             group.committed = True
+            if self._macs:
+                self._macs.committed()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             self._give_up(group, error)
         group.seconds = time.perf_counter() - started
@@ -91,7 +122,9 @@ class Connection:
         self.db.conn.execute(f"SAVEPOINT {SAVEPOINT} /* writer */")
         try:
             with unusable_as_fault():
-                job.result = self._run(job.call, Transaction(self.db, self._sealer, woken, told))
+                job.result = self._run(job.call, Transaction(self.db, self._sealer, woken, told, macs=self._macs))
+                if self._macs and self.db.conn.in_transaction:
+                    self._macs.require_intact()
         except BaseException as error:
             if not self.db.conn.in_transaction:
                 raise _TransactionEnded(job) from error

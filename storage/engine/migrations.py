@@ -11,7 +11,7 @@ from sqlite_utils import Database, Migrations
 
 from bot.errors import DatabaseNewer
 from storage import meta
-from storage.engine import upkeep
+from storage.engine import first_macs, upkeep
 from storage.engine.connection import temporary_files_beside
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
@@ -41,10 +41,12 @@ def migrate(db: Database, sealer: Sealer) -> None:
     with db.atomic():
         # Before anything is keyed anew: under another key it would be lost.
         meta.check_key(Transaction(db, sealer, None))
-    if migrations.pending(db) or upkeep.left(db.conn):
+    if migrations.pending(db) or upkeep.left(db.conn) or first_macs.left(db.conn):
         with temporary_files_beside(db.conn):
             migrations.apply(db)
             upkeep.finish(db, sealer)
+            if first_macs.left(db.conn):  # last: they cover what came before
+                first_macs.make(db, sealer)
 
 
 @migrations()
@@ -767,3 +769,27 @@ def m0017_home_choices(db: Database) -> None:
 def m0018_edits(db: Database) -> None:
     """How often a check was edited before it was sent: whoever works on an older edition must begin anew."""
     db.execute("ALTER TABLE verifications ADD COLUMN edits INTEGER NOT NULL DEFAULT 0 CHECK (edits >= 0)")
+
+
+@migrations()
+def m0019_macs(db: Database) -> None:
+    """A MAC of each check's record, and of each row that figures are summed from; made by `storage.engine.first_macs`.
+
+    The audit trail gets an index by check: a MAC covers how many lines there are of a check.
+    """
+    for statement in (
+        """
+        CREATE TABLE check_macs (
+            ref TEXT PRIMARY KEY,
+            version INTEGER NOT NULL CHECK (version >= 1),
+            mac TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+        "ALTER TABLE facts ADD COLUMN mac TEXT",
+        "CREATE INDEX audit_of_check ON audit (ref) WHERE ref IS NOT NULL",
+        f"""
+        INSERT INTO meta (name, value)
+        SELECT '{first_macs.DUE}', '' WHERE EXISTS (SELECT 1 FROM verifications)
+        """,
+    ):
+        db.execute(statement)

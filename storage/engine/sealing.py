@@ -1,4 +1,4 @@
-"""Sealing of personal data at rest, and keyed hashes to look it up by; what is sealed where is others' part.
+"""Sealing of personal data at rest, keyed hashes to look it up by, and MACs; what is sealed where is others' part.
 
 A sealed value is `version (1 byte) | key id (4) | nonce (12) | AES-256-GCM ciphertext and tag`; its header and
 its place are authenticated with it, so that a value moved to another row or column does not open.
@@ -7,7 +7,6 @@ its place are authenticated with it, so that a value moved to another row or col
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import os
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ class Sealer:
         self._keys = {one.id: one for one in map(_Key, keys)}
         if len(self._keys) != len(keys):
             raise ValueError("a key is given twice")
+        self._by_hex = {one.id.hex(): one for one in self._keys.values()}
         self._newest = next(iter(self._keys.values()))
         self.key_id = self._newest.id.hex()
 
@@ -93,21 +93,37 @@ class Sealer:
         """What to look for: the hashes under all keys, newest first."""
         return [key.fingerprint(text, purpose) for key in self._keys.values()]
 
+    def mac(self, text: str, *, purpose: str) -> str:
+        """A proof under the newest key that the bot itself wrote this text; never equal across purposes."""
+        return self._newest.mac(text, purpose)
+
+    def is_mac(self, mac: str, text: str, *, purpose: str) -> bool:
+        """Whether `mac` gave this text its proof, under whichever of the keys; in constant time."""
+        key = self._by_hex.get(mac.partition(":")[0]) if mac else None
+        return key is not None and hmac.compare_digest(key.mac(text, purpose).encode(), mac.encode())
+
 
 class _Key:
     """What is derived from one configured key; the key itself is not kept."""
 
-    __slots__ = ("_look_up", "cipher", "id")
+    __slots__ = ("_look_up", "_mac", "cipher", "id")
 
     def __init__(self, key: bytes) -> None:
         self.id = _derive(key, b"kyc-bot key id v1")[:_ID_BYTES]
         self.cipher = AESGCM(_derive(key, b"kyc-bot sealing v1"))
         self._look_up = _derive(key, b"kyc-bot look-up v1")
+        self._mac = _derive(key, b"kyc-bot record mac v1")
 
     def fingerprint(self, text: str, purpose: str) -> str:
+        return self._keyed(self._look_up, text, purpose)
+
+    def mac(self, text: str, purpose: str) -> str:
+        return self._keyed(self._mac, text, purpose)
+
+    def _keyed(self, key: bytes, text: str, purpose: str) -> str:
         label = _bytes(purpose)
         message = len(label).to_bytes(4, "big") + label + _bytes(text)
-        return f"{self.id.hex()}:{hmac.new(self._look_up, message, hashlib.sha256).hexdigest()}"
+        return f"{self.id.hex()}:{hmac.digest(key, message, 'sha256').hex()}"
 
 
 def _derive(key: bytes, info: bytes) -> bytes:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
 
 import sqlite_utils
 
@@ -85,13 +85,22 @@ class LogEvent(NamedTuple):
     facts: Mapping[str, object]
 
 
+class RecordMacs(Protocol):
+    """Knows which records are not as the bot wrote them."""
+
+    @property
+    def known(self) -> frozenset[str]: ...
+    def altered(self, refs: Collection[str]) -> frozenset[str]: ...
+    def note(self, refs: Collection[str]) -> None: ...
+
+
 class Transaction:
     """One savepoint of the writer's transaction, or one reader's snapshot.
 
     Worth nothing once the function that got it has returned.
     """
 
-    __slots__ = ("_told", "_topics", "db", "sealer")
+    __slots__ = ("_told", "_topics", "db", "macs", "sealer")
 
     def __init__(
         self,
@@ -99,9 +108,12 @@ class Transaction:
         sealer: Sealer,
         topics: list[str] | None,
         told: list[LogEvent] | None = None,
+        *,
+        macs: RecordMacs | None = None,
     ) -> None:
         self.db = db
         self.sealer = sealer
+        self.macs = macs  # none while the database is brought up to date
         self._topics = topics  # what is woken; a reader has none
         self._told = told  # what is logged after the commit
 
@@ -162,6 +174,21 @@ class Transaction:
         """How many rows one INSERT, UPDATE or DELETE touched (with RETURNING use `rows`)."""
         with closing(self._execute(sql, params)) as cursor:
             return cursor.rowcount
+
+    def altered(self, refs: Collection[str]) -> frozenset[str]:
+        """Those of these checks whose record is not as the bot wrote it; asked before anything of it is told.
+
+        Many at once cost a few statements, however many they are.
+        """
+        return self.macs.altered(refs) if self.macs and refs else frozenset()
+
+    def altered_so_far(self, also: Collection[str] = ()) -> frozenset[str]:
+        """Checks whose record proved altered before, and those that the caller has found out by itself."""
+        if self.macs is None:
+            return frozenset()
+        if also:
+            self.macs.note(also)
+        return self.macs.known
 
     def wake(self, topic: str) -> None:
         """Call the topic's subscribers after the commit; forgotten when this function or the commit fails."""

@@ -18,13 +18,28 @@ def without_views(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0015_views'")
 
 
+def before_macs(db: sqlite3.Connection, sealer: Sealer) -> None:
+    """Before migration m0019: checks without MACs, and a proof of the key that says nothing of them."""
+    without_views(db)
+    for statement in (
+        "DROP TABLE check_macs",
+        "ALTER TABLE facts DROP COLUMN mac",
+        "DROP INDEX audit_of_check",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0019_macs'",
+        "DELETE FROM meta WHERE name = 'macs'",
+    ):
+        db.execute(statement)
+    proof = sealer.seal("kyc-bot", place="meta.value:key_proof")
+    db.execute("UPDATE meta SET value_sealed = ? WHERE name = 'key_proof'", [proof])
+
+
 def before_prints(path: Path, sealer: Sealer) -> set[str]:
     """Turn a closed database back to what the bot wrote before migration m0012; gives the bare digests in it.
 
     Some of them stand in free space alone: rows that were deleted by a program that leaves their bytes behind.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        without_views(db)
+        before_macs(db, sealer)
         db.execute("PRAGMA secure_delete = OFF")
         db.execute("PRAGMA foreign_keys = OFF")
         db.create_function("opened", 2, lambda sealed, place: sealer.open(sealed, place=place))
@@ -75,7 +90,7 @@ def before_inbox(path: Path, sealer: Sealer) -> set[str]:
         return sealer.seal(json.dumps(reading), place=place)
 
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        without_views(db)
+        before_macs(db, sealer)
         db.create_function("said", 1, said)
         db.create_function("said_in_reading", 2, said_in_reading)
         for statement in (

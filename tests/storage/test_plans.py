@@ -62,6 +62,10 @@ OF_OPEN_ONES = frozenset(
 )
 """Partial indexes, of what is open or of files: reading one from end to end reads no more than there is to do."""
 
+BEHIND_A_VIOLATION = frozenset({"SCAN posts", "SCAN attempts"})
+"""Rows that refer to a message: with a trigger on its table, SQLite plans to look for those that a new message mends,
+and steps over it (`FkIfZero`) as long as no statement has broken a reference."""
+
 
 class Explaining(Transaction):
     """Has SQLite explain each statement before it runs."""
@@ -70,7 +74,7 @@ class Explaining(Transaction):
 
     @classmethod
     def of(cls, tx: Transaction) -> "Explaining":
-        mine = cls(tx.db, tx.sealer, [])
+        mine = cls(tx.db, tx.sealer, [], macs=tx.macs)
         mine.plans = []
         return mine
 
@@ -83,7 +87,7 @@ class Explaining(Transaction):
         return super()._execute(sql, params)
 
 
-def faults(plan: Sequence[str], *, sorts: bool) -> list[str]:
+def faults(sql: str, plan: Sequence[str], *, sorts: bool) -> list[str]:
     """The lines that read a whole table, or a whole index of ended rows, or sort.
 
     With `sorts` those may that belong to one check or one person: found by what they are equal to.
@@ -92,6 +96,8 @@ def faults(plan: Sequence[str], *, sorts: bool) -> list[str]:
     few = sorts and searches and all("=?" in line and not re.search("[<>]", line) for line in searches)
     found = []
     for line in plan:
+        if sql.startswith("INSERT INTO receipts") and line in BEHIND_A_VIOLATION:
+            continue
         scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", line)
         if scan and scan[1] not in SMALL and scan[2] not in OF_OPEN_ONES:
             found.append(line)
@@ -249,7 +255,7 @@ async def test_what_is_asked_again_and_again_reads_along_indexes(database: Datab
         await database.write(explain)
     (plans,) = explained.value.args
     assert plans
-    wrong = {sql: found for sql, plan in plans if (found := faults(plan, sorts=what in EACH_FORM))}
+    wrong = {sql: found for sql, plan in plans if (found := faults(sql, plan, sorts=what in EACH_FORM))}
     assert wrong == {}
 
 
@@ -257,7 +263,7 @@ async def test_a_statement_that_reads_a_whole_table_is_found_out(database: Datab
     def explain(tx: Transaction) -> list[str]:
         explaining = Explaining.of(tx)
         explaining.rows("SELECT state, COUNT(*) FROM verifications v GROUP BY v.state")
-        ((_sql, plan),) = explaining.plans
-        return faults(plan, sorts=True)
+        ((sql, plan),) = explaining.plans
+        return faults(sql, plan, sorts=True)
 
     assert await database.read(explain) == ["SCAN v", "USE TEMP B-TREE FOR GROUP BY"]

@@ -134,6 +134,11 @@ class Check:
     """How often it was edited before it was sent, in all rounds."""
 
     @property
+    def is_altered(self) -> bool:
+        """Its record is not as the bot wrote it: only where it belongs was loaded, and nothing can be decided on it."""
+        return self.reason is ReviewReason.ALTERED
+
+    @property
     def round_asked_at(self) -> datetime:
         """When this round was asked for: *Run again* takes a consent of its own."""
         return self.asked_at if self.round == 1 else self.consent_at

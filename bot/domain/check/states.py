@@ -42,6 +42,8 @@ class ReviewReason(StrEnum):
     """An approving code without a verified ID number."""
     SECOND_FINAL = "second_final"
     """Two different final results for one job."""
+    ALTERED = "altered"
+    """The record is not as the bot wrote it. Never stored: whatever the record says, this is what is loaded of it."""
 
 
 FINAL = frozenset({State.APPROVED, State.REJECTED, State.FAILED, State.CANCELLED})

@@ -45,6 +45,10 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.NO_ACCESS: "You don't have access yet. Ask {admin} to add you.",
     Refusal.NO_RIGHT: "You can't start checks yet. Ask {admin} to add you to the requesters.",
     Refusal.UNKNOWN_REF: "No check {ref} that you have access to. Ask {admin} if you need it.",
+    Refusal.RECORD_ALTERED: (
+        "Record altered: what is stored of {ref} is not what the bot wrote. Do not act on it: it is not approved, and "
+        "nobody can decide it. An admin has been told; start a new check if you need a result."
+    ),
     Refusal.NO_DETAILS: "You don't have access to this check. Ask {admin} if you need it.",
     Refusal.OWN_CHECKS_ALONE: (
         "You have access to your own checks. Type `/kyc list` for them, and ask {admin} if you need others."

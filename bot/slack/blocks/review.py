@@ -54,6 +54,7 @@ _TITLES: Mapping[ReviewReason, frozenset[str]] = {
     ReviewReason.CONTRADICTION: frozenset({words.CONTRADICTION.name, words.DIFFERS.name}),
     ReviewReason.ID_UNVERIFIED: frozenset({words.STORIES[ResultStory.ID_UNVERIFIED].name}),
     ReviewReason.SECOND_FINAL: frozenset({words.SECOND_FINAL.name}),
+    ReviewReason.ALTERED: frozenset(),
 }
 """The titles of cards that say why themselves there is no result that counts."""
 _ABOUT_LIVENESS = frozenset({words.notice_title("liveness_not_proven", None)})

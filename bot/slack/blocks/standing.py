@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.check.check import Check
-from bot.domain.check.states import FINAL, State
+from bot.domain.check.states import FINAL, ReviewReason, State
 from bot.domain.review.review import (
     REASONS,
     Decision,
@@ -52,6 +52,9 @@ class Standing:
 
 def standing(check: Check, review: Review | None) -> Standing:
     """`review` is that of the check's round; only who, what and when are read of it, never their own words."""
+    if check.is_altered:
+        verdict, why = _split(words.REVIEW_NAMES[ReviewReason.ALTERED])
+        return Standing(verdict=verdict, why=why, since=check.asked_at, next_step=words.AFTER_ALTERED)
     is_open = review is not None and review.state is ReviewState.OPEN
     if check.decision is not None and not is_open:
         return _decided(check, check.decision, review)

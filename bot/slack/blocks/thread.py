@@ -36,6 +36,8 @@ def request_message(
 
     `waiting` is given once it is long; `later` is when somebody chose.
     """
+    if check.is_altered:
+        return altered(check)
     verdict, why = _verdict(check)
     if later is not None and check.state is State.REQUESTED:
         verdict, why = f"Will be sent {when(later)}", ""
@@ -59,6 +61,15 @@ def request_message(
     return kit.told(blocks, verdict=verdict, why=why, ref=check.ref, next_step=next_step, rest=[about])
 
 
+def altered(check: Check) -> Message:
+    """In place of anything else about a check whose record is not as the bot wrote it."""
+    now = standing(check, None)
+    about = f"Biometric KYC · asked by {person(check.requester)}"
+    head = f"*{now.verdict}* — {now.why} · {check.ref}"
+    blocks = [kit.section(f"{head}\n*Next:* {now.next_step}"), kit.small_mrkdwn(about), buttons(check)]
+    return kit.told(blocks, verdict=now.verdict, why=now.why, ref=check.ref, next_step=now.next_step, rest=[about])
+
+
 def _verdict(check: Check) -> tuple[str, str]:
     """What stands now, and why: of Smile ID's final verdict its reason, else what the status says."""
     if check.state in FINAL and check.decision is None:
@@ -73,6 +84,8 @@ def _next(check: Check) -> str:
         return "Answer the question in the thread."
     if check.decision is not None and check.review is not ReviewState.OPEN:
         return words.AFTER[check.decision]
+    if check.is_altered:
+        return standing(check, None).next_step
     if check.state is State.IN_REVIEW or check.decision is not None:
         if check.reason in POLLED_REASONS:
             return "Wait: the final result comes in the thread. Do not act on it yet."
@@ -97,6 +110,8 @@ def buttons(check: Check) -> Block:
 
 def more_entries(check: Check) -> list[tuple[str, str]]:
     """What else can be done with the check now: texts, and values as `ids.CHECK_MORE` says."""
+    if check.is_altered:
+        return []
     offered = [
         ("Request review", ids.REQUEST_REVIEW, may_be_requested(check.state, check.review)),
         ("Message for the customer", ids.CUSTOMER_MESSAGE, customer_reason(check) is not None),

@@ -291,7 +291,11 @@ REVIEW_NAMES: Mapping[ReviewReason, str] = {
     ReviewReason.CONTRADICTION: "Needs review: results differ",
     ReviewReason.ID_UNVERIFIED: "Needs review: ID number not verified",
     ReviewReason.SECOND_FINAL: "Needs review: two final results",
+    ReviewReason.ALTERED: "Record altered: not as the bot wrote it",
 }
+
+AFTER_ALTERED = "Do not act on it. An admin has been told; if you need a result, start a new check."
+"""What everybody does about a check whose record was altered."""
 
 ACTIONS: Mapping[str, str] = {
     "Verify_ID_Number": "ID number",

@@ -22,7 +22,7 @@ from storage.engine.migrations import migrate
 from tests.domain.applicants.making import ADAS, BOLAS, reading, table
 from tests.journeys.intake.test_batches import batch_message, bots_files, drop, info, lines, send
 from tests.journeys.world import SELFIE, Journey, journey
-from tests.storage.older import without_views
+from tests.storage.older import before_macs
 
 pytestmark = pytest.mark.anyio
 
@@ -186,7 +186,7 @@ async def test_no_file_from_before_the_update_counts_as_chosen_with_its_hidden_r
         await case(world, "filtered-row.xlsx")
         backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-        without_views(connection)
+        before_macs(connection, world.sealer)
         connection.execute("ALTER TABLE batches DROP COLUMN with_hidden")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0014_hidden_rows'")
         migrate(sqlite_utils.Database(connection), world.sealer)

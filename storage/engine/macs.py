@@ -1,0 +1,199 @@
+"""The MAC of each check: a keyed proof that its record is as the bot wrote it, and as it wrote it last.
+
+Whoever can write the file can write *approved* into it, but not the MAC that belongs to it (table `check_macs`): one
+for all rows of a check (`storage.engine.covered`) and the version of its record, which every commit counts up that
+touches it. `writer_macs` makes them, `record_versions` notices an older record that was put back with its own MAC.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from storage.engine.covered import COVERED, LAST_ACT, CoveredTable, default_of
+from storage.engine.record_versions import RecordVersions
+from storage.engine.sealing import Sealer
+
+if TYPE_CHECKING:
+    from storage.engine.transaction import Transaction
+
+PAGE = 500
+"""As many checks are examined at a time."""
+
+_CHECK, _FACT = "check-mac", "fact-mac"
+"""MACs of one text are never equal across purposes."""
+_LISTS = (1, 8, 64, PAGE)
+"""Lengths of lists in statements: of few, SQLite still knows the plan."""
+
+Rows = Mapping[str, Sequence[Mapping[str, object]]]
+"""By table, the columns of each row that a MAC covers, without those that are as the schema has them by default."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Examined:
+    """What an examination of some checks has found; those that never existed are in neither."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    """Of the records that are as the bot wrote them."""
+    altered: set[str] = field(default_factory=set)
+
+
+def examine(
+    connection: sqlite3.Connection,
+    sealer: Sealer,
+    refs: Collection[str],
+    *,
+    versions: RecordVersions | None = None,
+    seen_at: int = 0,
+) -> Examined:
+    """Compare the records of these checks with their MACs, as this connection sees them.
+
+    `seen_at` is what `versions.commits` was before the connection's snapshot began; 0 asks nothing of `versions`.
+    """
+    found = Examined()
+    for page in _pages(refs):
+        stored = {ref: (version, mac) for ref, version, mac in _select(connection, _STORED, page)}
+        records = rows_of(connection, page)
+        found.altered |= stored.keys() - records.keys()
+        for ref, rows in records.items():
+            version, mac = stored.get(ref, (0, ""))
+            is_whole = sealer.is_mac(mac, _message(ref, version, rows), purpose=_CHECK)
+            if is_whole and not (versions and versions.is_older(ref, version, seen_at=seen_at)):
+                found.versions[ref] = version
+            else:
+                found.altered.add(ref)
+    return found
+
+
+def rows_of(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Rows]:
+    """What the MACs of these checks cover; at most `PAGE` of them, and those alone that exist."""
+    found: dict[str, dict[str, list[dict[str, object]]]] = {}
+    for table in COVERED if refs else ():
+        columns = sorted(table.columns)
+        defaults = [default_of(table.name, column) for column in columns]
+        for ref, *values in _select(connection, _rows_sql(table), refs):
+            row = {
+                column: value
+                for column, value, default in zip(columns, values, defaults, strict=True)
+                if value is not None and value != default
+            }
+            if table is COVERED[0]:
+                found[ref] = {}
+            elif ref not in found:
+                continue  # what hangs on a check that is gone tells nothing
+            found[ref].setdefault(table.name, []).append(row)
+    for ref, lines, last in _select(connection, _ACTS, refs) if found else ():
+        if ref in found:
+            found[ref][LAST_ACT] = [{"lines": lines, "last": last}]
+    return found
+
+
+def mac_of(sealer: Sealer, ref: str, version: int, rows: Rows) -> str:
+    """What belongs into `check_macs` for this version of a record."""
+    return sealer.mac(_message(ref, version, rows), purpose=_CHECK)
+
+
+def fact_mac_of(sealer: Sealer, ref: str, row: Mapping[str, object]) -> str:
+    """What belongs into `facts.mac`: figures are summed from these rows alone, of half a million checks at once."""
+    return sealer.mac(_fact_message(ref, row), purpose=_FACT)
+
+
+def is_fact(sealer: Sealer, row: sqlite3.Row) -> bool:
+    """Whether a row of `facts`, with all its columns, is as the bot wrote it."""
+    return sealer.is_mac(row["mac"], _fact_message(row["ref"], fact_columns(row)), purpose=_FACT)
+
+
+def fact_columns(row: sqlite3.Row) -> dict[str, object]:
+    """The columns that the MAC of a row of `facts` covers."""
+    return {column: row[column] for column in _FACT_COLUMNS if row[column] is not None}
+
+
+def exists(connection: sqlite3.Connection) -> bool:
+    """Whether this is a database with MACs."""
+    with closing(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'check_macs'")) as found:
+        return found.fetchone() is not None
+
+
+def refs_after(connection: sqlite3.Connection, last: str, *, most: int = PAGE) -> list[str]:
+    """The next checks in the order of their references, with or without a record."""
+    sql = """
+        SELECT ref FROM (
+            SELECT * FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most)
+            UNION SELECT * FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most))
+        ORDER BY ref LIMIT :most
+        """
+    with closing(connection.execute(sql, {"last": last, "most": most})) as cursor:
+        return [ref for (ref,) in cursor.fetchall()]
+
+
+def under_older_keys(tx: Transaction) -> int:
+    """How many records have a MAC under a key that is not the newest."""
+    sql = "SELECT COUNT(*) FROM check_macs WHERE mac < :first OR mac >= :beyond"
+    count: int = tx.value(sql, **_of_newest(tx))
+    return count
+
+
+def renew(tx: Transaction, *, most: int) -> int:
+    """Have the commit give some of them their next version under the newest key; how many. Altered ones keep theirs."""
+    sql = """
+        SELECT ref FROM check_macs WHERE (mac < :first OR mac >= :beyond) AND ref > :last ORDER BY ref LIMIT :most
+        """
+    last, renewed = "", 0
+    while renewed < most and (refs := tx.column(sql, **_of_newest(tx), last=last, most=most)):
+        altered = tx.altered(refs)
+        for ref in refs:
+            if ref not in altered and renewed < most:
+                tx.run("UPDATE verifications SET state = state WHERE ref = :ref", ref=ref)
+                renewed += 1
+        last = refs[-1]
+    return renewed
+
+
+def _of_newest(tx: Transaction) -> dict[str, str]:
+    """MACs name their key first: those of the newest one, as a range of texts."""
+    return {"first": f"{tx.sealer.key_id}:", "beyond": f"{tx.sealer.key_id};"}
+
+
+_FACT_COLUMNS = sorted(next(table.columns for table in COVERED if table.name == "facts"))
+_STORED = "SELECT ref, version, mac FROM check_macs WHERE ref IN ({refs})"
+_ACTS = "SELECT ref, COUNT(*), MAX(seq) FROM audit WHERE ref IN ({refs}) GROUP BY ref"
+
+
+@cache
+def _rows_sql(table: CoveredTable) -> str:
+    columns = ", ".join(f"t.{column}" for column in sorted(table.columns))
+    order = ", ".join(f"t.{column}" for column in table.key)
+    if table.through_job:
+        # CROSS JOIN: by the checks' few jobs to what was said of them, and never through all that was ever said.
+        return f"""
+            SELECT a.ref, {columns} FROM attempts a CROSS JOIN {table.name} t ON t.job_id = a.job_id
+            WHERE a.ref IN ({{refs}}) ORDER BY {order}
+            """
+    return f"SELECT t.ref, {columns} FROM {table.name} t WHERE t.ref IN ({{refs}}) ORDER BY {order}"
+
+
+def _select(connection: sqlite3.Connection, sql: str, refs: Sequence[str]) -> list[Any]:
+    length = next(length for length in _LISTS if length >= len(refs))
+    padded = [*refs, *[refs[0]] * (length - len(refs))]
+    with closing(connection.cursor()) as cursor:
+        cursor.row_factory = None
+        return cursor.execute(sql.format(refs=", ".join("?" * length)), padded).fetchall()
+
+
+def _pages(refs: Collection[str]) -> Iterator[list[str]]:
+    wanted = sorted(set(refs))
+    for start in range(0, len(wanted), PAGE):
+        yield wanted[start : start + PAGE]
+
+
+def _message(ref: str, version: int, rows: Rows) -> str:
+    return json.dumps([ref, version, rows], default=bytes.hex, separators=(",", ":"))
+
+
+def _fact_message(ref: str, row: Mapping[str, object]) -> str:
+    return json.dumps([ref, row], separators=(",", ":"))

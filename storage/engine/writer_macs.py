@@ -1,0 +1,230 @@
+"""Who asks for records' MACs: a reader about its snapshot, and the writer, which makes them with each commit.
+
+No storage function can forget them: triggers note which checks a function touches. They live on the writer's own
+connection, so that no other program's change is ever noted, and the commit makes the MACs of what was noted. A record
+that was altered never gets another one: neither from a change beside the alteration, nor when its MAC is gone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from threading import Lock
+
+from bot.errors import RecordAltered
+from storage.engine import macs
+from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
+from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
+from storage.engine.sealing import Sealer
+
+
+class Alterations:
+    """What this process has found out, for whoever tells people. Used by all threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: frozenset[str] = frozenset()
+        self._news: list[str] = []
+        self.is_older = False
+        """Records were put back to an older state while no bot ran; or what would tell so is gone."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Checks whose record proved altered."""
+        return self._known
+
+    def note(self, refs: Collection[str]) -> None:
+        with self._lock:
+            if new := [ref for ref in refs if ref not in self._known]:
+                self._known |= frozenset(new)
+                self._news += new
+
+    def take_news(self) -> list[str]:
+        """What was noted since the last time; each check once."""
+        if not self._news:
+            return []
+        with self._lock:
+            news, self._news = self._news, []
+        return news
+
+
+class SnapshotMacs:
+    """Examines checks as one snapshot of the file has them."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        sealer: Sealer,
+        *,
+        versions: RecordVersions | None = None,
+        found: Alterations | None = None,
+    ) -> None:
+        self._connection = connection
+        self._sealer = sealer
+        self._versions = versions
+        # Before the snapshot begins: what is committed from now on may not be in it.
+        self._seen_at = versions.commits if versions else 0
+        self._found = found or Alterations()
+        self._examined: set[str] = set()
+        self._altered: set[str] = set()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """What this process has found out so far."""
+        return self._found.known
+
+    def altered(self, refs: Collection[str]) -> frozenset[str]:
+        """Those of these checks whose record is not as the bot wrote it last."""
+        if new := set(refs) - self._examined:
+            examined = macs.examine(self._connection, self._sealer, new, versions=self._versions, seen_at=self._seen_at)
+            self._examined |= new
+            self.note(examined.altered)
+        return frozenset(self._altered.intersection(refs))
+
+    def note(self, refs: Collection[str]) -> None:
+        """The same was found out in another way."""
+        self._altered |= set(refs)
+        self._found.note(refs)
+
+
+class WriterMacs:
+    """Makes the MACs of what a commit has touched."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        witness: sqlite3.Connection,
+        sealer: Sealer,
+        *,
+        versions: RecordVersions,
+        found: Alterations,
+    ) -> None:
+        """`witness` is a connection of its own, on the same thread: it sees what was committed last."""
+        self._connection = connection
+        self._witness = witness
+        self._sealer = sealer
+        self._versions = versions
+        self._found = found
+        self._before = macs.Examined()
+        self._examined: set[str] = set()
+        self._written: dict[str, int] = {}
+        self._sum = RecordSum.new()
+
+    def begin(self) -> None:
+        """Start to note what is touched, and read which versions there are. Once, before any function runs."""
+        self._versions.begin(versions_in(self._connection))
+        kept = RecordSum.read(self._connection, self._sealer)
+        is_new = kept is None and next(versions_in(self._connection), None) is None
+        self._sum = kept or RecordSum.new()
+        self._found.is_older = not is_new and not self._sum.fits(versions_in(self._connection))
+        for statement in _note_touched():
+            self._connection.execute(statement).close()
+
+    def begin_group(self) -> None:
+        """Before the first function of a commit."""
+        self._before, self._examined, self._written = macs.Examined(), set(), {}
+
+    @property
+    def known(self) -> frozenset[str]:
+        """What this process has found out so far."""
+        return self._found.known
+
+    def altered(self, refs: Collection[str]) -> frozenset[str]:
+        """Those whose record was altered before this commit; what the commit itself has changed is the bot's own."""
+        if new := set(refs) - self._examined:
+            found = macs.examine(
+                self._witness, self._sealer, new, versions=self._versions, seen_at=self._versions.commits
+            )
+            self._examined |= new
+            self._before.versions |= found.versions
+            self._before.altered |= found.altered
+            self._found.note(found.altered)
+        return frozenset(self._before.altered.intersection(refs))
+
+    def note(self, refs: Collection[str]) -> None:
+        """The same was found out in another way."""
+        self._found.note(refs)
+
+    def require_intact(self) -> None:
+        """After each function. Raises RecordAltered if it changed what comes of a check whose record was altered."""
+        decisive = self._touched("WHERE decisive = 1")
+        # Nothing of an altered record stays among them: the function that touched it is rolled back.
+        if decisive and (altered := self.altered(decisive)):
+            raise RecordAltered(min(altered))
+
+    def make(self) -> None:
+        """Before the commit: give every record that was touched its next version, and the MAC of it."""
+        touched = self._touched()
+        if not touched:
+            return
+        self._connection.execute("DELETE FROM temp.touched_checks").close()
+        intact = sorted(set(touched) - self.altered(touched))
+        for start in range(0, len(intact), macs.PAGE):
+            for ref, rows in macs.rows_of(self._connection, intact[start : start + macs.PAGE]).items():
+                version = self._before.versions.get(ref, 0) + 1
+                keep(self._connection, self._sealer, ref, version, rows)
+                self._written[ref] = version
+        before = {ref: self._before.versions[ref] for ref in self._written if ref in self._before.versions}
+        self._sum = self._latest_sum().with_versions(before, self._written)
+        self._sum.write(self._connection, self._sealer)
+
+    def committed(self) -> None:
+        """After the commit."""
+        if self._written:
+            self._versions.keep(self._written)
+
+    def _latest_sum(self) -> RecordSum:
+        # A command beside the bot may have written since; an older one, or none, was put in its place.
+        kept = RecordSum.read(self._connection, self._sealer)
+        if kept is None or kept.commits < self._sum.commits:
+            self._found.is_older = self._found.is_older or self._sum.commits > 0
+            return self._sum
+        return kept
+
+    def _touched(self, where: str = "") -> list[str]:
+        with closing(self._connection.execute(f"SELECT DISTINCT ref FROM temp.touched_checks {where}")) as cursor:
+            return [row[0] for row in cursor.fetchall()]
+
+
+def keep(connection: sqlite3.Connection, sealer: Sealer, ref: str, version: int, rows: macs.Rows) -> None:
+    """Store the MAC of one record, and those of its rows that figures are summed from."""
+    connection.execute(
+        """
+        INSERT INTO check_macs (ref, version, mac) VALUES (:ref, :version, :mac)
+        ON CONFLICT (ref) DO UPDATE SET version = excluded.version, mac = excluded.mac
+        """,
+        {"ref": ref, "version": version, "mac": macs.mac_of(sealer, ref, version, rows)},
+    ).close()
+    for row in rows.get("facts", ()):
+        mac = macs.fact_mac_of(sealer, ref, row)
+        sql = "UPDATE facts SET mac = :mac WHERE ref = :ref AND round = :round AND mac IS NOT :mac"
+        connection.execute(sql, {"mac": mac, "ref": ref, "round": row["round"]}).close()
+
+
+def _note_touched() -> list[str]:
+    """Triggers of this one connection, and where they write."""
+    statements = ["CREATE TEMP TABLE touched_checks (ref TEXT NOT NULL, decisive INTEGER NOT NULL)"]
+    for table in COVERED:
+        others = [column for column in table.columns if column not in table.decisive]
+        statements += [
+            _trigger(table, "new_rows", "INSERT", "NEW", decisive=table.decisive_rows),
+            _trigger(table, "gone_rows", "DELETE", "OLD", decisive=table.decisive_rows),
+            _trigger(table, "others", f"UPDATE OF {', '.join(others)}", "NEW"),
+        ]
+        if table.decisive:
+            update = f"UPDATE OF {', '.join(table.decisive)}"
+            statements.append(_trigger(table, "decisive", update, "NEW", decisive=True))
+    acts = CoveredTable(name=LAST_ACT, key=(), columns=())
+    statements.append(_trigger(acts, "new_rows", "INSERT", "NEW", where="WHEN NEW.ref IS NOT NULL"))
+    return statements
+
+
+def _trigger(table: CoveredTable, name: str, event: str, row: str, *, decisive: bool = False, where: str = "") -> str:
+    ref = f"(SELECT ref FROM attempts WHERE job_id = {row}.job_id)" if table.through_job else f"{row}.ref"
+    where = where or (f"WHEN {row}.ref IS NOT NULL" if table.name == "posts" else "")
+    return f"""
+        CREATE TEMP TRIGGER {table.name}_{name} AFTER {event} ON main.{table.name} {where} BEGIN
+            INSERT INTO touched_checks (ref, decisive) VALUES ({ref}, {int(decisive)});
+        END
+        """

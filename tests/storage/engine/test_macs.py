@@ -1,0 +1,353 @@
+"""The MAC of a check: whatever is changed in its record beside the bot is noticed, and never sealed again."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+
+from bot.domain.check.check import PhotoKind, PhotoRef, Request
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.outbox import PostKind
+from bot.domain.results.trust_rules import Disposition, Source
+from bot.domain.review.requests import RequestKind, ReviewRequest
+from bot.domain.review.review import Decision, Proposal
+from bot.errors import RecordAltered
+from storage import attempts, audit, check_facts, checks, exports, meta, outbox, receipts, review_requests, reviews
+from storage.engine import backup, first_macs, macs
+from storage.engine.covered import COVERED, ELSEWHERE
+from storage.engine.database import Database, Transaction
+from storage.engine.migrations import migrate, migrations
+from storage.engine.sealing import Sealer
+from tests.storage.older import before_macs
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+KEY, OTHER = b"k" * 32, b"o" * 32
+SEALER = Sealer([KEY])
+
+
+@asynccontextmanager
+async def opened(path: Path, sealer: Sealer = SEALER) -> AsyncIterator[Database]:
+    database = await Database.open(path, sealer=sealer, migrate=migrate)
+    try:
+        await database.write(meta.check_key)
+        yield database
+    finally:
+        await database.close()
+
+
+def fill(tx: Transaction, ref: str) -> None:
+    """A check in review with a row in every table that belongs to a check."""
+    request = Request(
+        requester="U1",
+        team="T1",
+        channel="C1",
+        thread_ts="1.1",
+        view_id=f"V-{ref}",
+        country="NG",
+        id_type="BVN",
+        id_info={"id_number": "00000000000"},
+        customer_reference="invented",
+        photos=(PhotoRef(kind=PhotoKind.SELFIE, position=0, file_id="F1"),),
+        consent_at=NOON,
+    )
+    checks.add(tx, request, ref=ref, now=NOON)
+    job_id = attempts.record(tx, ref=ref, asked_at=NOON, now=NOON).job_id
+    receipt, _new = receipts.keep(
+        tx,
+        receipt_id=f"R-{ref}",
+        job_id=job_id,
+        source=Source.CALLBACK,
+        code="0811",
+        body_sha256="ab",
+        body={"ResultCode": "0811"},
+        fate=Disposition.COUNTED,
+        now=NOON,
+    )
+    for state, reason in ((State.SUBMITTING, None), (State.IN_REVIEW, ReviewReason.UNKNOWN_CODE)):
+        checks.move(tx, ref, state, reason=reason, now=NOON)
+    reviews.ensure(tx, ref, 1, now=NOON)
+    reviews.reopen(tx, ref, 1, now=NOON)
+    proposal = Proposal(decision=Decision.REJECTED, reason="other", by="U2", at=NOON, is_override=False, words="no")
+    reviews.add_decision(tx, ref, 1, 1, proposal, confirmed_by=None, now=NOON)
+    reviews.add_note(tx, ref, 1, author="U2", words="a note", source="form", now=NOON)
+    asked = ReviewRequest(
+        id=f"Q-{ref}", ref=ref, round=1, kind=RequestKind.REVIEW, person="U1", reason="other", words="please", at=NOON
+    )
+    review_requests.add(tx, asked)
+    outbox.enqueue(tx, PostKind.NOT_FINAL, key=ref, destination="C1", ref=ref, receipt=receipt, now=NOON)
+
+
+def beside(path: Path) -> sqlite3.Connection:
+    """Another program, which minds no rule of the schema."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    return connection
+
+
+def changes(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Each covered column, with what puts another value into the row of K-1, and what puts the old one back."""
+    with closing(beside(path)) as db:
+        for table in COVERED:
+            where = "job_id IN (SELECT job_id FROM attempts WHERE ref = 'K-1')" if table.through_job else "ref = 'K-1'"
+            (rowid,) = db.execute(f"SELECT rowid FROM {table.name} WHERE {where}").fetchone()  # noqa: S608 - names from the schema
+            kinds = {row[1]: row[2] for row in db.execute(f"PRAGMA table_info({table.name})")}
+            for column in table.columns:
+                (before,) = db.execute(f"SELECT quote({column}) FROM {table.name} WHERE rowid = {rowid}").fetchone()  # noqa: S608 - names from the schema
+                other = {"INTEGER": "77", "REAL": "77.5", "BLOB": "x'77'"}.get(kinds[column], "'altered'")
+                put = f"UPDATE {table.name} SET {column} = {{}} WHERE rowid = {rowid}"  # noqa: S608 - names from the schema
+                if column == "ref":
+                    continue  # another row, not another value: the check itself is gone then
+                yield f"{table.name}.{column}", put.format(other), put.format(before)
+
+
+async def test_every_column_that_changes_beside_the_bot_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        await database.write(fill, "K-2")
+        told: list[str] = []
+        database.on_altered(told.extend)
+        unnoticed, wrong = [], []
+        with closing(beside(path)) as db:
+            for what, put, back in list(changes(path)):
+                rowid_moves = what.endswith(".seq")
+                db.execute(put)
+                if not (await database.read(checks.get, "K-1")).is_altered:
+                    unnoticed.append(what)
+                db.execute(back.replace("WHERE rowid", "WHERE rowid = 77 --") if rowid_moves else back)
+                if (await database.read(checks.get, "K-1")).is_altered:
+                    wrong.append(what)
+        assert (unnoticed, wrong) == ([], [])
+        assert told == ["K-1"]
+        assert database.altered == {"K-1"}
+        assert not (await database.read(checks.get, "K-2")).is_altered
+
+
+async def test_a_row_that_is_added_or_taken_away_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for number, table in enumerate(COVERED[1:]):
+            ref = f"K-{number}"
+            await database.write(fill, ref)
+            where = (
+                f"job_id IN (SELECT job_id FROM attempts WHERE ref = '{ref}')"  # noqa: S608 - names from the schema
+                if table.through_job
+                else f"ref = '{ref}'"
+            )
+            with closing(beside(path)) as db:
+                db.execute(f"DELETE FROM {table.name} WHERE {where}")  # noqa: S608 - names from the schema
+            assert (await database.read(checks.get, ref)).is_altered, table.name
+        await database.write(fill, "K-audit")
+        with closing(beside(path)) as db:
+            db.execute("DELETE FROM audit WHERE ref = 'K-audit' AND seq = (SELECT MAX(seq) FROM audit)")
+        assert (await database.read(checks.get, "K-audit")).is_altered
+        await database.write(fill, "K-added")
+        with closing(beside(path)) as db:
+            db.execute(
+                "INSERT INTO decisions (ref, round, number, decision, reason, decided_by, override, at)"
+                " VALUES ('K-added', 1, 2, 'approved', 'other', 'U9', 0, '2026-11-22T12:00:00.000000Z')"
+            )
+        assert (await database.read(checks.get, "K-added")).is_altered
+
+
+async def test_an_altered_check_shows_nothing_and_takes_no_decision_and_gets_no_new_mac(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        with closing(beside(path)) as db:
+            db.execute(
+                "UPDATE verifications"
+                " SET state = 'approved', reason = NULL, verdict_outcome = 'approved', verdict = '0810'"
+            )
+            db.execute("UPDATE facts SET state = 'approved', reason = NULL, settled_at = asked_at, ended_at = asked_at")
+        seen = await database.read(checks.get, "K-1")
+        assert (seen.state, seen.reason, seen.verdict) == (State.IN_REVIEW, ReviewReason.ALTERED, None)
+        assert (seen.verdict_outcome, seen.decision, seen.final_verdict) == (None, None, None)
+        assert dict(seen.id_info) == {}
+        (line,) = await database.read(exports.page, exports.ExportRange(), None)
+        assert (line.state, line.reason, line.verdict) == ("altered", "altered", "")
+        day = timedelta(days=1)
+        assert await database.read(check_facts.settled, NOON - day, NOON + day) == []
+        assert await database.read(check_facts.in_review) == []
+        assert await database.read(check_facts.altered, NOON - day, NOON + day) == 1
+        assert await database.read(reviews.open_now) == []
+        proposal = Proposal(decision=Decision.APPROVED, reason="other", by="U3", at=NOON, is_override=False, words="")
+        for attack in (
+            lambda tx: checks.decide(tx, "K-1", proposal, now=NOON),
+            lambda tx: reviews.propose(tx, "K-1", 1, proposal),
+            lambda tx: reviews.claim(tx, "K-1", 1, by="U3", now=NOON),
+            lambda tx: reviews.add_decision(tx, "K-1", 1, 2, proposal, confirmed_by=None, now=NOON),
+            lambda tx: checks.move(tx, "K-1", State.IN_REVIEW, reason=ReviewReason.SECOND_FINAL, now=NOON),
+            lambda tx: attempts.record(tx, ref="K-1", asked_at=NOON, now=NOON),
+        ):
+            with pytest.raises(RecordAltered):
+                await database.write(attack)
+        # What Smile ID says, and who looked, is kept all the same, and seals nothing.
+        await database.write(audit.record, at=NOON, actor="U3", act="details.opened", ref="K-1")
+        assert (await database.read(checks.get, "K-1")).is_altered
+        # Nor does another function of the same commit, which may be about another check.
+        await database.write(fill, "K-2")
+        assert not (await database.read(checks.get, "K-2")).is_altered
+
+
+def rows(path: Path, ref: str) -> dict[str, list[tuple[object, ...]]]:
+    """All that the file has of a check, its MAC and its lines in the audit trail among it."""
+    with closing(beside(path)) as db:
+        names = [*(table.name for table in COVERED), "audit", "check_macs"]
+        return {name: db.execute(f"SELECT * FROM {name} WHERE {_where(name)}", [ref]).fetchall() for name in names}  # noqa: S608 - names from the schema
+
+
+def put_back(path: Path, ref: str, older: dict[str, list[tuple[object, ...]]], *, but: str = "") -> None:
+    with closing(beside(path)) as db:
+        for name in reversed(older):
+            if name != but:
+                db.execute(f"DELETE FROM {name} WHERE {_where(name)}", [ref])  # noqa: S608 - names from the schema
+        for name, found in older.items():
+            for row in found if name != but else ():
+                db.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - names from the schema
+
+
+def _where(name: str) -> str:
+    return "job_id IN (SELECT job_id FROM attempts WHERE ref = ?)" if name == "receipts" else "ref = ?"
+
+
+async def test_an_older_copy_put_back_with_its_own_mac_is_noticed_while_the_bot_runs(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+    async with opened(path) as database:
+        older = rows(path, "K-1")
+        await database.write(checks.move, "K-1", State.REJECTED, now=NOON)
+        put_back(path, "K-1", older)
+        assert (await database.read(checks.get, "K-1")).is_altered
+        with pytest.raises(RecordAltered):
+            await database.write(checks.move, "K-1", State.FAILED, now=NOON)
+
+
+async def test_an_older_copy_put_back_while_no_bot_ran_does_not_fit_the_trail_nor_the_sum(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        await database.write(fill, "K-2")
+        older = rows(path, "K-1")
+        await database.write(checks.move, "K-1", State.REJECTED, now=NOON)
+    put_back(path, "K-1", older, but="audit")
+    async with opened(path) as database:
+        assert (await database.read(checks.get, "K-1")).is_altered
+        assert database.is_older
+    # With its lines in the trail gone too, the check fits itself, and the sum over all checks does not.
+    put_back(path, "K-1", older)
+    for _start in range(2):
+        async with opened(path) as database:
+            assert not (await database.read(checks.get, "K-1")).is_altered
+            assert database.is_older
+            await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-2")
+
+
+async def test_a_sum_that_is_gone_or_older_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        with closing(beside(path)) as db:
+            (older,) = db.execute("SELECT value_sealed FROM meta WHERE name = 'macs'").fetchone()
+        await database.write(fill, "K-2")
+        with closing(beside(path)) as db:
+            db.execute("UPDATE meta SET value_sealed = ? WHERE name = 'macs'", [older])
+        await database.write(fill, "K-3")
+        assert database.is_older
+    with closing(beside(path)) as db:
+        db.execute("DELETE FROM meta WHERE name = 'macs'")
+    async with opened(path) as database:
+        assert database.is_older
+
+
+async def test_a_mac_that_is_taken_away_is_not_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+    with closing(beside(path)) as db:
+        db.execute("UPDATE verifications SET requester = 'U9'")
+        db.execute("DELETE FROM check_macs")
+        # As if the upgrade had not been finished.
+        db.execute("INSERT INTO meta (name, value) VALUES (?, '')", [first_macs.DUE])
+    async with opened(path) as database:
+        assert (await database.read(checks.get, "K-1")).is_altered
+        assert await database.write(lambda tx: tx.value("SELECT COUNT(*) FROM check_macs")) == 0
+
+
+async def test_checks_from_before_get_their_macs_once_and_a_kill_costs_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for number in range(7):
+            await database.write(fill, f"K-{number}")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        before_macs(db, SEALER)
+        migrations.apply(sqlite_utils.Database(db))
+        assert first_macs.left(db)
+        # Killed after the first page: some have theirs.
+        with sqlite_utils.Database(db).atomic():
+            first_macs.make_page(db, SEALER, ["K-0", "K-1"])
+    async with opened(path) as database:
+        assert not database.is_older
+        for number in range(7):
+            assert not (await database.read(checks.get, f"K-{number}")).is_altered
+        assert database.altered == set()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        assert not first_macs.left(db)
+        assert [version for (version,) in db.execute("SELECT version FROM check_macs")] == [1] * 7
+
+
+async def test_under_a_newer_key_old_macs_hold_and_new_ones_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        await database.write(fill, "K-2")
+    both = Sealer([OTHER, KEY])
+    async with opened(path, both) as database:
+        assert not (await database.read(checks.get, "K-1")).is_altered
+        assert await database.read(macs.under_older_keys) == 2
+        assert await database.write(macs.renew, most=1) == 1
+        assert await database.write(macs.renew, most=5) == 1
+        assert await database.read(macs.under_older_keys) == 0
+        assert not database.is_older
+        assert database.altered == set()
+    with closing(beside(path)) as db:
+        assert {mac.partition(":")[0] for (mac,) in db.execute("SELECT mac FROM check_macs")} == {both.key_id}
+        assert {mac.partition(":")[0] for (mac,) in db.execute("SELECT mac FROM facts")} == {both.key_id}
+
+
+async def test_a_copy_of_the_whole_file_fits_itself(tmp_path: Path) -> None:
+    """What nothing in a file can notice; docs/operations.md says so."""
+    path, copy = tmp_path / "kyc.db", tmp_path / "copy.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+    backup.take(path, copy, SEALER)
+    async with opened(copy) as database:
+        assert not (await database.read(checks.get, "K-1")).is_altered
+        assert not database.is_older
+
+
+def test_every_column_of_the_schema_is_covered_or_says_why_not() -> None:
+    with closing(sqlite_utils.Database(memory=True)) as db:
+        migrations.apply(db)
+        tables = {table.name: table for table in COVERED}
+        of_checks = {
+            name: {column.name for column in db[name].columns}
+            for name in db.table_names()
+            if name != migrations.migrations_table and name not in ELSEWHERE
+        }
+        assert of_checks.keys() == tables.keys()
+        for name, columns in of_checks.items():
+            table = tables[name]
+            hangs_on = set() if table.through_job or name == "verifications" else {"ref"}
+            assert set(table.columns) | set(table.left_out) | hangs_on == columns, name
+            assert not set(table.columns) & set(table.left_out)
+            assert set(table.decisive) <= set(table.columns)
+            assert set(table.key) <= set(table.columns)
+        assert ELSEWHERE.keys() <= set(db.table_names())
