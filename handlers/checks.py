@@ -11,9 +11,9 @@ from bot.domain.check.references import parse_reference
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.requests import RequestKind, needs_reason
-from bot.errors import Refused, SlackError
+from bot.errors import SlackError
 from bot.runtime.factory import Bot
-from bot.slack.blocks import ids, message, private, reasons, refusals
+from bot.slack.blocks import ids, message, private, reasons
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.retry import Retry
 from handlers import modals
@@ -46,14 +46,10 @@ async def push_details(ack: AsyncAck, body: dict[str, Any], action: dict[str, An
     """The same on top of a list of checks that were found."""
     ref = action["value"]
     await ack()
-    try:
-        view = await bot.details.details(body["user"]["id"], ref)
-    except Refused as no:
-        view = private.closed_form(refusals.plain_sentence(no))
-    shown = await lay_on(bot, body, view)
+    shown = await lay_on(bot, body, await bot.details.details(body["user"]["id"], ref))
     if shown is None:
         reply(bot, body, private.answer(private.EXPIRED_DETAILS))
-    elif view.get("private_metadata") == ref:
+    else:
         refresh_details(bot, body["user"]["id"], shown["id"], ref)
 
 

@@ -90,12 +90,14 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         no = bot.causes.true_cause(error)
         log.info("listener.refused", code=no.code.value, kind=kind)
         said, plain, field = refusals.refusal_message(no), refusals.plain_sentence(no), FIELDS.get(no.code)
+        if has_lost := modals.sees_no_more(body, no):
+            modals.take_away(bot, body, no)
     else:
         code = new_fault_code()
         log.error("listener.failed", code=code, kind=kind, exc_info=error)
         words = private.FAULT_OF_A_CLICK if kind in CLICKS else private.FAULT
         plain, field = words.format(code=code), None
-        said = private.answer(plain)
+        said, has_lost = private.answer(plain), False
     # Nothing opens for who has no role here: they hear it by a private message, wherever they clicked.
     if isinstance(error, Refused) and kind in CLICKS and context.get("has_role") and modals.shows_a_check(body):
         modals.say(bot, body, no)
@@ -107,17 +109,19 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         # Not stored, so not acknowledged: Slack brings it again, and nobody's question is lost. In Socket Mode, Bolt
         # leaves out the ack of whatever is no 200.
         return BoltResponse(status=500, body="")
-    return at_once(body, said, plain=plain, field=field)
+    return at_once(body, said, plain=plain, field=field, keeps_form=not has_lost)
 
 
-def at_once(body: Mapping[str, Any], said: Message, *, plain: str, field: str | None = None) -> BoltResponse:
+def at_once(
+    body: Mapping[str, Any], said: Message, *, plain: str, field: str | None = None, keeps_form: bool = True
+) -> BoltResponse:
     """What Slack shows at once to whoever acted; `plain` in a form, which shows no mentions. A click shows nothing."""
     match kind_of(body):
         case "command":
             answer: Any = {"response_type": "ephemeral", "text": said.text, "blocks": said.blocks}
         case "view_submission":
             inputs = [block["block_id"] for block in body["view"]["blocks"] if block["type"] == "input"]
-            if inputs:
+            if inputs and keeps_form:
                 # The form stays as it was filled in: the next try may do.
                 beside = field if field in inputs else inputs[0]
                 answer = {"response_action": "errors", "errors": {beside: plain}}

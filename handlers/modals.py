@@ -12,17 +12,23 @@ from typing import Any
 
 import structlog
 
-from bot.errors import Refused, SlackError, SlackRefused
+from bot.errors import Refusal, Refused, SlackError, SlackRefused
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, refusals
 from bot.slack.blocks.review_forms import Way
 from handlers.replies import NOT_THERE, open_modal, reply
-from handlers.requests import user_of
+from handlers.requests import kind_of, user_of
 
 log = structlog.get_logger(__name__)
 
 _FULL = "push_limit_reached"
 """Three views lie on each other already."""
+
+
+_SEES_LESS = frozenset(
+    {Refusal.NOT_A_REVIEWER, Refusal.OWN_PHOTOS, Refusal.NO_DETAILS, Refusal.UNKNOWN_REF, Refusal.FIND_IS_PERSONAL}
+)
+"""Whoever hears this sees less than when the modal was opened."""
 
 
 class Shown(Enum):
@@ -90,8 +96,8 @@ async def show_or_say(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]
 
 
 def shows_a_check(body: Mapping[str, Any]) -> bool:
-    """Whether it was pressed in a modal for reviewers, behind which a private message would stay unread."""
-    return is_next(body) or is_details(body) or is_photos(body)
+    """Whether it was pressed in a modal behind which a private message would stay unread."""
+    return _callback(body) in (ids.NEXT_VIEW, ids.DETAILS_VIEW, ids.PHOTOS_VIEW, ids.FOUND)
 
 
 def say(bot: Bot, body: Mapping[str, Any], no: Refused) -> None:
@@ -110,6 +116,8 @@ async def _say(bot: Bot, body: Mapping[str, Any], no: Refused) -> None:
 
 async def _said(bot: Bot, body: Mapping[str, Any], no: Refused) -> bool:
     closed = private.closed_form(refusals.plain_sentence(no))
+    if no.code in _SEES_LESS and not is_next(body):
+        return await _withdrawn(bot, body, closed)
     if not is_next(body):
         return await lay_on(bot, body, closed) is not None
     try:
@@ -118,6 +126,47 @@ async def _said(bot: Bot, body: Mapping[str, Any], no: Refused) -> bool:
         # No reviewer any more: nothing is to be seen of the next check either.
         view = closed
     return await _replace(bot, body, view) is Shown.OPEN
+
+
+def sees_no_more(body: Mapping[str, Any], no: Refused) -> bool:
+    """Whether nothing that stood open before may be seen now, by what they hear after this click or submit."""
+    # After a click of somebody with another role, `say` knows what it was made in, and what of it they may still see.
+    is_submit = kind_of(body) == "view_submission"
+    return no.code is Refusal.NO_ACCESS or (is_submit and no.code is Refusal.NOT_A_REVIEWER)
+
+
+def take_away(bot: Bot, body: Mapping[str, Any], no: Refused) -> None:
+    """Everything that this person still has open says the refusal: it was opened with a role that they lost.
+
+    A form that was just sent is replaced by the answer to it.
+    """
+    view = body.get("view") or {}
+    if view.get("type") == "home":
+        bot.background.spawn(bot.home.opened(user_of(body)))
+        return
+    lie_open = dict.fromkeys(str(view.get(key) or "") for key in ("id", "previous_view_id", "root_view_id"))
+    answered = view.get("id") if kind_of(body) == "view_submission" else ""
+    for view_id in lie_open:
+        if view_id not in ("", answered):
+            bot.background.spawn(_close(bot, view_id, no))
+
+
+async def _close(bot: Bot, view_id: str, no: Refused) -> None:
+    try:
+        await bot.slack.update_view(view_id=view_id, view=private.closed_form(refusals.plain_sentence(no)))
+    except SlackError as closed:
+        log.info("view.closed_meanwhile", error=str(closed))
+
+
+async def _withdrawn(bot: Bot, body: Mapping[str, Any], closed: Mapping[str, Any]) -> bool:
+    """The refusal in place of what this person may no longer see; Details show what they may see now."""
+    view, user = body["view"], user_of(body)
+    if is_details(body):
+        refresh_details(bot, user, str(view["id"]), str(view["private_metadata"]))
+        return await lay_on(bot, body, closed) is not None
+    if is_photos(body) and (below := view.get("previous_view_id")):
+        refresh_details(bot, user, str(below), str(view["private_metadata"]))
+    return await _replace(bot, body, closed) is Shown.OPEN
 
 
 async def lay_on(bot: Bot, body: Mapping[str, Any], view: Mapping[str, Any]) -> Mapping[str, Any] | None:

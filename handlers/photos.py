@@ -21,14 +21,7 @@ async def show_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any
     """Opens a page that fills itself: a trigger lives three seconds, and Slack is asked about nine files."""
     await ack()
     user, ref = user_of(body), str(action["value"])
-    try:
-        await bot.check_photos.photo_access.open(user, ref)
-    except Refused as no:
-        if not _is_in_modal(body):
-            raise
-        # A modal has no place for a private message.
-        await modals.lay_on(bot, body, private.closed_form(refusals.plain_sentence(no)))
-        return
+    await bot.check_photos.photo_access.open(user, ref)
     shown = await modals.lay_on(bot, body, photos.opening(ref))
     if shown is None:
         reply(bot, body, private.answer(photos.EXPIRED))
@@ -41,18 +34,12 @@ async def ask_for_photos(ack: AsyncAck, body: dict[str, Any], action: dict[str, 
     """Stores the request; the page then says that it was made, or why not."""
     await ack()
     user, ref = user_of(body), str(action["value"])
+    await bot.check_photos.photo_access.ask(user, ref)
     if not _is_in_modal(body):
-        await bot.check_photos.photo_access.ask(user, ref)
         reply(bot, body, private.answer(photos.ASKED))
         return
     page = {"id": body["view"]["id"]}
     address = ReplyAddress(user=user, request_id=f"photos_asked:{page['id']}")
-    try:
-        await bot.check_photos.photo_access.ask(user, ref)
-    except Refused as no:
-        refused = private.closed_form(refusals.plain_sentence(no))
-        run(bot, address, lambda retry: show(bot, retry, page, refused))
-        return
     run(bot, address, lambda retry: _fill(bot, retry, page, user, ref))
 
 

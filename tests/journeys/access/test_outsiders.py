@@ -17,7 +17,7 @@ import pytest
 
 import handlers
 from bot.sandbox.demo import ANALYST, CHANNEL
-from bot.sandbox.slack import BOT_USER_ID, Message, Person, Reply
+from bot.sandbox.slack import BOT_USER_ID, ApiCall, Message, Person, Reply
 from bot.sandbox.slack.delivery import Delivery
 from bot.slack.blocks import ids
 from bot.slack.blocks.find import PageCursor
@@ -435,10 +435,16 @@ def state_of(world: Journey) -> JSON:
             if not channel.is_im
         },
         "files": len(world.slack.bot_files(world.analyst.direct_channel_id)),
-        "views": len([call for call in world.slack.calls if call.method in opened]),
+        "views": [call.method for call in world.slack.calls if call.method in opened and not says_no(call)],
         "smile_id": len(world.smile_id.requests),
         "home": home_without_words(world),
     }
+
+
+def says_no(call: ApiCall) -> bool:
+    """Whether it takes the place of what was open with nothing but the refusal."""
+    shown = json.dumps(call.arguments, ensure_ascii=False)
+    return call.method == "views.update" and any(polite in shown for polite in POLITE)
 
 
 def home_without_words(world: Journey) -> str:

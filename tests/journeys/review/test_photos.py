@@ -53,6 +53,7 @@ async def press_show(world: Journey, user: str, ref: str) -> Modal:
     below = await details(world, user)
     action = {"type": "button", "action_id": ids.PHOTOS_SHOW, "block_id": "row", "value": ref}
     assert (await world.slack.person(user).press(action, view=below.view)).ok
+    await world.answered()
     return await world.slack.person(user).modal()
 
 

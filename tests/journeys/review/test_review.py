@@ -405,7 +405,8 @@ async def test_a_form_that_was_open_when_the_role_was_lost_is_refused(tmp_path: 
         world.slack.usergroups[group].discard(REVIEWER)
         await world.bot.access.changed(group)
         refused = "Only reviewers and admins can do this. Ask an admin of kyc-bot if you need it."
-        assert (await form.submit()).errors == {ids.REASON: refused}
+        await form.submit()
+        assert refused in form.text()
         assert (await world.check(ref)).decision is None
 
 
