@@ -144,8 +144,11 @@ def rows_known(tx: Transaction, batch_id: str) -> frozenset[int]:
 
 def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
     """Checks of a batch that can still be cancelled."""
-    sql = "SELECT ref FROM verifications WHERE batch = :id AND state = 'requested' ORDER BY batch_row LIMIT :limit"
-    return tx.column(sql, id=batch_id, limit=limit)
+    found = tx.column(
+        "SELECT ref FROM verifications WHERE batch = :id AND state = 'requested' ORDER BY batch_row", id=batch_id
+    )
+    altered = tx.altered(found)
+    return [ref for ref in found if ref not in altered][:limit]
 
 
 def half_cancelled(tx: Transaction) -> list[str]:

@@ -14,8 +14,9 @@ from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Proposal
-from bot.errors import EditedMeanwhile, IllegalMove
+from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered
 from storage import audit, blind_index, check_facts
+from storage.engine import macs
 from storage.engine.database import Transaction, from_text, load, params
 
 SUBMISSION = "submission"
@@ -197,6 +198,19 @@ def used_types(tx: Transaction, requester: str) -> dict[tuple[str, str], datetim
     for row in tx.rows(sql, requester=requester, most=_USED_AMONG):
         used.setdefault((row["country"], row["id_type"]), from_text(row["asked_at"]))
     return used
+
+
+def require_intact(tx: Transaction, ref: str) -> None:
+    """Raises RecordAltered: whoever clicks hears it at once, and not only when their click is stored."""
+    if tx.altered([ref]):
+        raise RecordAltered(ref)
+
+
+def examine_after(tx: Transaction, last: str) -> str:
+    """Compare the records of the next checks with their MACs; the last of them, empty after the last of all."""
+    refs = macs.refs_after(tx.db.conn, last)
+    tx.altered(refs)
+    return refs[-1] if refs else ""
 
 
 def photos(tx: Transaction, ref: str) -> list[PhotoRef]:

@@ -124,18 +124,23 @@ def release(tx: Transaction, receipt_id: str) -> str:
 
 
 def find(tx: Transaction, receipt_id: str) -> Receipt | None:
+    """None of a check whose record was altered, as of everything that is told of a message."""
     row = tx.row("SELECT * FROM receipts WHERE id = :id", id=receipt_id)
-    return _receipt(tx, row) if row is not None else None
+    return _receipt(tx, row) if row is not None and not _is_altered(tx, row["job_id"]) else None
+
+
+def _is_altered(tx: Transaction, job_id: str) -> bool:
+    return bool(tx.altered(tx.column("SELECT ref FROM attempts WHERE job_id = :job_id", job_id=job_id)))
 
 
 def of_check(tx: Transaction, ref: str) -> list[Receipt]:
-    """Everything said about a check and trusted, oldest first."""
+    """Everything said about a check and trusted, oldest first; nothing of one whose record was altered."""
     sql = """
         SELECT r.* FROM receipts r JOIN attempts a ON a.job_id = r.job_id
         WHERE a.ref = :ref AND r.fate NOT IN ('refused', 'released') ORDER BY r.received_at, r.id
         """
     rows = tx.rows(sql, ref=ref)
-    return [_receipt(tx, row) for row in rows]
+    return [_receipt(tx, row) for row in rows] if not tx.altered([ref]) else []
 
 
 def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
@@ -144,7 +149,7 @@ def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
         SELECT * FROM receipts WHERE job_id = :job_id AND fate NOT IN ('refused', 'released') ORDER BY received_at, id
         """
     rows = tx.rows(sql, job_id=job_id)
-    return [_receipt(tx, row) for row in rows]
+    return [_receipt(tx, row) for row in rows] if not _is_altered(tx, job_id) else []
 
 
 def newest(tx: Transaction, ref: str) -> str | None:
@@ -167,7 +172,7 @@ def told(tx: Transaction, job_id: str) -> list[Receipt]:
             WHERE p.receipt = r.id AND p.ref = (SELECT ref FROM attempts WHERE job_id = :job_id))
         """
     rows = tx.rows(sql, job_id=job_id)
-    return [_receipt(tx, row) for row in rows]
+    return [_receipt(tx, row) for row in rows] if not _is_altered(tx, job_id) else []
 
 
 def _receipt(tx: Transaction, row: sqlite3.Row) -> Receipt:

@@ -21,6 +21,8 @@ def find(tx: Transaction, request_id: str) -> ReviewRequest | None:
 def of_check(tx: Transaction, ref: str, round_: int | None = None) -> list[ReviewRequest]:
     """Those of all rounds of a check, or of one, oldest first."""
     rows = tx.rows("SELECT * FROM review_requests WHERE ref = :ref ORDER BY at, id", ref=ref)
+    if tx.altered([ref]):
+        return []
     return [_request(tx, row) for row in rows if round_ in (None, row["round"])]
 
 

@@ -31,14 +31,17 @@ _NO_PROPOSAL: Mapping[str, object] = {
 
 
 def find(tx: Transaction, ref: str, round_: int | None = None, *, sealed: bool = True) -> Review | None:
-    """The review of a round, by default of the one that counts now; with `sealed=False` without anybody's own words."""
+    """The review of a round, by default of the one that counts now; with `sealed=False` without anybody's own words.
+
+    None of a check whose record was altered; so it is with decisions and notes.
+    """
     sql = """
         SELECT r.*, (SELECT COUNT(*) FROM review_notes n WHERE n.ref = r.ref AND n.round = r.round) AS notes
         FROM reviews r
         WHERE r.ref = :ref AND r.round = COALESCE(:round, (SELECT v.round FROM verifications v WHERE v.ref = :ref))
         """
     row = tx.row(sql, ref=ref, round=round_)
-    return _review(tx, row, sealed=sealed) if row is not None else None
+    return _review(tx, row, sealed=sealed) if row is not None and not tx.altered([ref]) else None
 
 
 def open_now(tx: Transaction) -> list[OpenReview]:
@@ -75,7 +78,7 @@ def decided(
         ORDER BY number DESC LIMIT 1
         """
     row = tx.row(sql, ref=ref, round=round_, number=number)
-    if row is None:
+    if row is None or tx.altered([ref]):
         return None
     words = _open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"])) if sealed else ""
     return load(ReviewDecision, row, by=row["decided_by"], is_override=bool(row["override"]), words=words)
@@ -84,6 +87,8 @@ def decided(
 def notes(tx: Transaction, ref: str) -> list[Note]:
     """What reviewers wrote about a check, in all its rounds, oldest first."""
     rows = tx.rows("SELECT * FROM review_notes WHERE ref = :ref ORDER BY at, seq", ref=ref)
+    if tx.altered([ref]):
+        return []
     return [
         Note(
             author=row["author"],

@@ -208,6 +208,9 @@ class AdminAlert(StrEnum):
     REVIEWERS_DIRECTLY = "alert_reviewers_directly"
     NO_REVIEWER_TOLD = "alert_no_reviewer_told"
     FAULT_IN_MESSAGE = "alert_fault_in_message"
+    RECORD_ALTERED = "alert_record_altered"
+    RECORDS_OLDER = "alert_records_older"
+    """Some record was put back to an older state while no bot ran; which, nothing tells."""
 
 
 _MARK = '{"code":'

@@ -16,7 +16,7 @@ from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, Form, parse, photos_of
 from bot.domain.id_types.id_types import IDType
-from bot.errors import EditedMeanwhile, IllegalMove, Refusal, Refused
+from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered, Refusal, Refused
 from bot.outbox.links import Links
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle
@@ -275,6 +275,8 @@ class Intake(Process):
         await self.require_requester(user)
         if check is None:
             raise Refused(Refusal.EDIT_NOT_YOURS, ref=ref)
+        if check.is_altered:
+            raise RecordAltered(ref)
         return check
 
     async def require_to_run_again(self, user: str, check: Check | None) -> None:
@@ -282,6 +284,8 @@ class Intake(Process):
         is_own = check is not None and check.requester == user
         if not is_own and not await self._may_see_all(user):
             raise Refused(Refusal.NO_DETAILS, admin=self.access.an_admin())
+        if check is not None and check.is_altered:
+            raise RecordAltered(check.ref)
 
     async def _may_see_all(self, user: str) -> bool:
         return await self.access.has(user, Role.REVIEWER, Role.ADMIN) is Permission.YES

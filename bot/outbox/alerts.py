@@ -34,3 +34,12 @@ def alert(
         for person in recipients
     ]
     return posts[0]
+
+
+def alert_once(
+    tx: Transaction, /, fault: str, code: AdminAlert, *, recipients: Sequence[str], now: datetime, **facts: str
+) -> None:
+    """Alert the admins of something that is told to each of them once, however often it is found."""
+    payload = {"fault": fault, "words": encode_fault(code, facts), "once": "1"}
+    for person in recipients:
+        outbox.enqueue(tx, PostKind.ALERT, key=f"{fault}:{person}", destination=person, now=now, payload=payload)

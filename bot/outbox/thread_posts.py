@@ -120,10 +120,17 @@ class ThreadPosts(Process):
 
 def _read(tx: Transaction, build: _Build, post: Post) -> Message | None:
     check = checks.find(tx, post.ref) if post.ref else None
+    if check is not None and check.is_altered:
+        # Whatever it was to say rests on the record, and on what hangs on it.
+        build = _altered
     message = build(tx, post, check) if check is not None else None
     if check is None or message is None:
         return None
     return private.directly(message, check) if _is_moved(tx, post, check) else message
+
+
+def _altered(_tx: Transaction, _post: Post, check: Check) -> Message:
+    return thread.altered(check)
 
 
 async def _alert(post: Post) -> Message:

@@ -17,7 +17,7 @@ from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, Review, ReviewDecision, runs_again
-from bot.errors import IllegalMove, Refusal, Refused, SmileIDError
+from bot.errors import IllegalMove, RecordAltered, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
 from bot.slack.blocks import photos, private, reasons, record, review, review_actions
 from bot.slack.blocks.form import AttachedPhoto
@@ -70,6 +70,8 @@ class CheckDetails(Process):
     async def to_run_again(self, user: str, ref: str) -> Check:
         """A check that this person may run again now. Raises Refused."""
         check = await self._get_visible(user, ref)
+        if check.is_altered:
+            raise RecordAltered(check.ref)
         if runs_again(check.state, check.decision):
             return check
         if check.state is State.APPROVED:
@@ -95,6 +97,8 @@ class CheckDetails(Process):
     async def cancel(self, user: str, ref: str) -> None:
         """Cancels a check that was not sent. Raises Refused."""
         check = await self._get_visible(user, ref)
+        if check.is_altered:
+            raise RecordAltered(check.ref)
         try:
             await self.database.write(lifecycle.cancel, check.ref, by=user, now=self.now())
         except IllegalMove:

@@ -17,14 +17,18 @@ from storage.engine.database import Transaction
 def read(tx: Transaction, asked: SummaryRequest, *, settings: ReportSettings, as_of: datetime) -> Report:
     """The figures of a period as they are known now, and those of the periods before it; reads only."""
     since, until = reach(asked.period, settings.zone)
+    facts = [*check_facts.settled(tx, since, until), *check_facts.still_open(tx)]
+    reviews = check_facts.in_review(tx)
     return report(
-        [*check_facts.settled(tx, since, until), *check_facts.still_open(tx)],
+        facts,
         asked.period,
         zone=settings.zone,
         as_of=as_of,
         review_due=settings.review_due,
         began=summaries.began(tx),
-        reviews=check_facts.in_review(tx),
+        reviews=reviews,
+        # After all that is read: by then it is known what is left out.
+        altered=check_facts.altered(tx, *asked.period.span(settings.zone)),
         country=asked.country,
         id_type=asked.id_type,
     )

@@ -75,6 +75,10 @@ class StatusPoller(Process):
         """Report a result that stays unconfirmed, and long waits; schedule the next request."""
         attempt = attempts.get(tx, job_id)
         check = checks.get(tx, attempt.ref)
+        if check.is_altered:
+            # No answer of Smile ID's could be told.
+            attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
+            return
         if is_replaced(tx, attempt):
             if attempt.claim_receipt is not None:
                 # It was run again before this result was confirmed, perhaps before anybody had heard of it.

@@ -52,6 +52,11 @@ class Settlement:
             return Disposition.LATE
         attempt, reading = attempts.get(tx, job_id), message.reading
         check = checks.get(tx, attempt.ref)
+        if check.is_altered:
+            # Kept, and moves nothing: neither what the record says can be trusted, nor what it would say then.
+            if is_new:
+                receipts.set_fate(tx, receipt_id, Disposition.MISFIT)
+            return Disposition.MISFIT
         received = ReceivedMessage(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now)
         if is_replaced(tx, attempt):
             receipts.set_fate(tx, receipt_id, Disposition.OLD_ATTEMPT)

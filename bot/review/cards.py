@@ -30,7 +30,7 @@ from bot.errors import Refusal, Refused, SlackNotSent
 from bot.outbox.builders import Builders
 from bot.outbox.links import PATIENT_SECONDS, Links
 from bot.review import eligibility
-from bot.slack.blocks import reasons, review, review_calls, review_next, words
+from bot.slack.blocks import reasons, review, review_calls, review_next, thread, words
 from bot.slack.blocks.kit import View
 from bot.slack.blocks.text import person
 from storage import attempts, checks, outbox, receipts, review_requests, reviews
@@ -89,6 +89,8 @@ class ReviewCards(Process):
         facts = await self.database.read(self._facts, post)
         if facts is None or (post.destination[0] in "UW" and not await self._reviews(post.destination)):
             return None
+        if facts.check.is_altered:
+            return thread.altered(facts.check)
         return review.card(
             facts.check,
             facts.entry,
@@ -115,6 +117,8 @@ class ReviewCards(Process):
         facts = await self.database.read(self._facts_of, ref)
         if facts is None:
             raise Refused(Refusal.REVIEW_UNKNOWN_REF, ref=ref)
+        if facts.check.is_altered:
+            return thread.altered(facts.check)
         return review.card(
             facts.check,
             facts.entry,
@@ -181,6 +185,8 @@ class ReviewCards(Process):
         facts, choice = await self.database.read(self._facts, post), Subscription(post.payload["choice"])
         if facts is None or (choice in FOR_REVIEWERS and not await self._can_act(post, choice, facts.review)):
             return None
+        if facts.check.is_altered:
+            return thread.altered(facts.check)
         title = review.PERSONAL.get(choice) or _title(post.payload, facts)
         if choice is Subscription.DECISIONS:
             title = words.DECIDED[Decision(post.payload["decision"])] + " by a reviewer"

@@ -254,6 +254,7 @@ class ReviewDecisions(Process):
 
     async def _click(self, user: str, ref: str) -> _Click:
         await eligibility.require_reviewer(self.access, user)
+        await self.database.read(checks.require_intact, ref)
         return _Click(user=user, ref=ref, is_admin=await eligibility.is_admin(self.access, user), now=self.now())
 
     async def _void_if_left(self, ref: str, proposal: Proposal, proposed_at: str) -> None:

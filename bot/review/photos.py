@@ -76,6 +76,8 @@ def _get(tx: Transaction, user: str, ref: str) -> Check:
         raise Refused(Refusal.REVIEW_UNKNOWN_REF, ref=ref)
     if user in check.requesters:
         raise Refused(Refusal.OWN_PHOTOS, ref=ref)
+    # Whoever altered the record may have put other photos into it.
+    checks.require_intact(tx, ref)
     return check
 
 

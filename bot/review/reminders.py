@@ -75,6 +75,8 @@ class Reminders(Process):
             return
         for ref in await self.database.read(reviews.waiting_at_smile_id, sent_before=now - policy.pending):
             check = await self.database.read(checks.get, ref)
+            if check.is_altered:
+                continue  # admins have been told, and nobody can decide it
             if policy.hours.between(check.sent_at or now, now) >= policy.pending:
                 await self.database.write(_call, ref, channel=self.settings.review_channel, now=now)
 

@@ -64,6 +64,7 @@ from bot.runtime.doors import CallbackDoor, SlackDoor
 from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.metrics import Metrics, read_gauges
+from bot.runtime.records import RecordWatch
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
 from bot.settings import ReportSettings, Settings, SmileIDSettings
 from bot.slack.batch_files import BatchFiles
@@ -171,6 +172,7 @@ class Bot:
     schedule: Scheduler
     background: BackgroundTasks
     health: Health
+    records: RecordWatch
     retry: Callable[[], Retry]
     """The retries of one answer that is given in the background; their common bound begins now."""
     refresh: Callable[[], Coroutine[Any, Any, bool]]
@@ -408,6 +410,7 @@ async def build(
         schedule=schedule,
         background=BackgroundTasks(),
         health=health,
+        records=RecordWatch(**process, health=health, steady=steady),
         retry=retry,
         refresh=id_type_sync.refresh,
         now=now,
@@ -418,6 +421,7 @@ async def build(
 
 
 def _schedule_jobs(bot: Bot) -> None:
+    bot.records.begin(bot.background.spawn)
     every, minute = bot.schedule.every, timedelta(minutes=1)
     every(10 * minute, bot.access.refresh, "access")
     every(timedelta(hours=24), bot.refresh, "products")
@@ -427,6 +431,7 @@ def _schedule_jobs(bot: Bot) -> None:
     # Waiting times on a tab grow, and days end, without any change of a check.
     every(5 * minute, bot.home.tick, "home tabs")
     every(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
+    every(timedelta(seconds=10), bot.records.look_on, "records", first_in=timedelta(seconds=5))
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
     if bot.settings.backup_dir is not None:

@@ -36,6 +36,8 @@ class Degraded(StrEnum):
     CLOCK_STEP = "clock_step"
     CLOCK_AGAINST_SLACK = "clock_against_slack"
     CLOCK_AGAINST_SMILE_ID = "clock_against_smile_id"
+    RECORDS = "records"
+    """The database file was changed by somebody else than the bot."""
     BACKUP = "backup"
     LATE = "late"
     """Work has been due for long."""

@@ -17,7 +17,7 @@ from bot.domain.check.photo_quality import Flaw, same_pictures
 from bot.domain.check.request import FileInfo, photo_faults, photos_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.review.requests import RequestKind, ReviewRequest, needs_reason
-from bot.errors import IllegalMove, Refusal, Refused
+from bot.errors import IllegalMove, RecordAltered, Refusal, Refused
 from bot.review import transitions
 from bot.settings import Environment, Settings
 from bot.submission import lifecycle
@@ -170,6 +170,8 @@ class Preflight(Process):
         (await self.access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else []))).require(refusal)
         if check is None:
             raise refusal
+        if check.is_altered:
+            raise RecordAltered(ref)
         return check
 
 

@@ -16,7 +16,7 @@ from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.outbox import encode_fault
 from bot.domain.results.attempt import Step
-from bot.errors import EditedMeanwhile, IllegalMove, PhotoUnusable, SlackError
+from bot.errors import EditedMeanwhile, IllegalMove, PhotoUnusable, RecordAltered, SlackError
 from bot.submission import checkpoints
 from bot.submission.photos import LoadedPhoto, PhotoLoader
 from bot.submission.preflight import Preflight
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=10)
 """Longer than a pass may take (`PASS_SECONDS`), and void at every start. Two passes over one check would pay twice."""
+LOOK_AGAIN_AFTER = timedelta(hours=1)
+"""At a check whose record was altered: it may be mended by whoever altered it, and is not sent before."""
 PASS_SECONDS = 8 * 60.0
 """A pass that takes longer is cancelled, and its attempt is in doubt. Waiting for the decoder does not count."""
 ROWS_AT_ONCE = 6
@@ -68,8 +70,8 @@ class SubmissionWorker(Process):
         try:
             async with asyncio.timeout(self.pass_seconds) as limit:
                 await self._until_unedited(ref, limit)
-        except IllegalMove as late:
-            # Between our reading and our writing it was cancelled, or a callback or poll moved it.
+        except (IllegalMove, RecordAltered) as late:
+            # Between our reading and our writing it was cancelled, a callback or poll moved it, or its record altered.
             log.info("check.left", ref=ref, error=str(late))
         except Exception:
             log.exception("check.pass_failed", ref=ref)
@@ -90,6 +92,10 @@ class SubmissionWorker(Process):
 
     async def _pass(self, ref: str, limit: asyncio.Timeout) -> None:
         check = await self.database.read(checks.get, ref)
+        if check.is_altered:
+            # Not sent, nor ended: what it says of itself is not the bot's word.
+            await self.database.write(checks.postpone, ref, until=self.now() + LOOK_AGAIN_AFTER, counts=False)
+            return
         if check.state not in (State.REQUESTED, State.SUBMITTING):
             return
         attempt = await self.database.read(attempts.latest, ref)

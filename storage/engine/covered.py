@@ -26,7 +26,7 @@ class CoveredTable:
     decisive: tuple[str, ...] = ()
     """Columns that no one may change in a check whose record was altered: what comes of it, and what is sent."""
     decisive_rows: bool = False
-    """The same of new rows: a decision, a job at Smile ID."""
+    """The same of new rows: a review, a decision, a job at Smile ID."""
 
 
 _TIMER = "when work is due next: a wrong time delays, and misleads nobody"
@@ -101,6 +101,7 @@ COVERED = (
             "replies_due": "whether replies below the card are to be read once more",
         },
         decisive=("claimed_by", "proposed", "proposed_reason", "proposed_by", "proposed_override"),
+        decisive_rows=True,
     ),
     CoveredTable(
         name="decisions",

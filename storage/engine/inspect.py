@@ -20,9 +20,10 @@ import sqlite_utils
 from bot.domain.installation import Installation
 from bot.errors import DatabaseFault
 from storage import meta
-from storage.engine import owners, upkeep
+from storage.engine import first_macs, macs, owners, upkeep
 from storage.engine.connection import is_damage, unusable_as_fault
 from storage.engine.migrations import applied_known, migrations
+from storage.engine.record_versions import RecordSum, versions_in
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
@@ -45,6 +46,10 @@ class Inspection:
     """A configured key opened what is stored; false while nothing is sealed yet, and without a sealer."""
     swept: bool
     """The whole file was gone through; false if patience ended first."""
+    altered: int
+    """Checks whose record is not as the bot wrote it, among those that were examined before patience ended."""
+    older: bool
+    """Some record, nobody can say which, is older than the bot wrote it last."""
     open_to_others: tuple[Path, ...]
     """Files that users other than the owner may read."""
 
@@ -57,7 +62,16 @@ def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspec
     path = path.resolve()
     _require_place(path)
     if not path.exists():
-        return Inspection(exists=False, pending=(), unfinished=False, proven=False, swept=True, open_to_others=())
+        return Inspection(
+            exists=False,
+            pending=(),
+            unfinished=False,
+            proven=False,
+            swept=True,
+            altered=0,
+            older=False,
+            open_to_others=(),
+        )
     idle = _is_idle(path)
     try:
         return _read(path, sealer, patience, idle=idle)
@@ -133,12 +147,18 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool,
         pending = tuple(migration.name for migration in migrations.pending(db))
         if not applied and set(db.table_names()) - {migrations.migrations_table}:
             raise DatabaseFault("the file is the database of another program")
+        unfinished = bool(applied) and (upkeep.left(connection) is not None or first_macs.left(connection))
+        proven = bool(applied) and sealer is not None and _key_opens(db, sealer)
+        has_macs = sealer is not None and proven and not unfinished and macs.exists(connection)
+        altered, older = _examined(connection, sealer, patience) if sealer is not None and has_macs else (0, False)
         return Inspection(
             exists=True,
             pending=pending,
-            unfinished=bool(applied) and upkeep.left(connection) is not None,
-            proven=bool(applied) and sealer is not None and _key_opens(db, sealer),
+            unfinished=unfinished,
+            proven=proven,
             swept=_sweep(connection, patience, thorough=thorough),
+            altered=altered,
+            older=older,
             open_to_others=tuple(_open_to_others(path)),
         )
 
@@ -183,6 +203,22 @@ def _sweep(connection: sqlite3.Connection, patience: timedelta, *, thorough: boo
         found_by = check.removeprefix("PRAGMA ") if faults else "foreign_key_check"
         raise DatabaseFault(f"the database's file is damaged ({found_by})")
     return True
+
+
+def _examined(connection: sqlite3.Connection, sealer: Sealer, patience: timedelta) -> tuple[int, bool]:
+    """How many checks were altered, and whether some record is older, as one snapshot of the file has them."""
+    until, altered, last = time.monotonic() + patience.total_seconds(), 0, ""
+    connection.execute("BEGIN")
+    try:
+        kept = RecordSum.read(connection, sealer)
+        has_some = bool(refs := macs.refs_after(connection, last))
+        older = not kept.fits(versions_in(connection)) if kept is not None else has_some
+        while refs and time.monotonic() < until:
+            altered += len(macs.examine(connection, sealer, refs).altered)
+            refs = macs.refs_after(connection, refs[-1])
+    finally:
+        connection.execute("ROLLBACK")
+    return altered, older
 
 
 def _open_to_others(path: Path) -> list[Path]:

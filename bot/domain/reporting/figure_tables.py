@@ -36,6 +36,8 @@ def _lines(report: Report) -> Iterator[dict[str, str]]:
     for section, reasons in (("rejected because", figures.rejections), ("no result because", figures.failures)):
         for why, count in reasons:
             yield {"section": section, "name": why, "count": str(count)}
+    if report.altered:
+        yield {"section": "record altered", "count": str(report.altered)}
     for waiting in report.backlog.review:
         yield {
             "section": "in review",
@@ -96,6 +98,7 @@ def record(report: Report) -> dict[str, Any]:
         "as_of": report.as_of.isoformat(),
         "running": report.is_running,
         "figures": _figures(report.figures),
+        "altered": report.altered,
         "compared_with": _compared(report),
         "mean": mean and {"periods": mean.periods, "asked": mean.asked, "approval_rate": _rate(mean.approval)},
         "open_now": {

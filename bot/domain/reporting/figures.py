@@ -275,6 +275,8 @@ class Report:
     country: str | None = None
     id_type: str | None = None
     review_due: timedelta = timedelta(0)
+    altered: int = 0
+    """Checks of the period whose record was altered, in none of the figures."""
 
     @property
     def is_running(self) -> bool:
@@ -295,6 +297,7 @@ def report(
     review_due: timedelta,
     began: datetime | None,
     reviews: Sequence[RoundFact] = (),
+    altered: int = 0,
     country: str | None = None,
     id_type: str | None = None,
 ) -> Report:
@@ -328,6 +331,7 @@ def report(
         country=country,
         id_type=id_type,
         review_due=review_due,
+        altered=altered,
     )
 
 

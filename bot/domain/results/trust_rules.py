@@ -34,7 +34,7 @@ class Disposition(StrEnum):
     OLD_ATTEMPT = "old_attempt"
     """About an attempt that has been replaced."""
     MISFIT = "misfit"
-    """Fits no move: a check not yet sent, a cancelled one, or one that Smile ID has contradicted."""
+    """Fits no move: a check not yet sent, a cancelled one, one that Smile ID has contradicted, or an altered record."""
     REFUSED = "refused"
     """Came with a known token but was not trusted: signature, time, another job, not a message."""
     RELEASED = "released"

@@ -5,7 +5,7 @@ All probes run side by side, each within its time, so that an operator waits for
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -119,8 +119,18 @@ async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
         facts.append(f"the next start brings it up to date ({', '.join(seen.pending)})")
     if seen.unfinished:
         facts.append("its last upgrade is not finished: a running bot works on it, or the next start does")
-    found = [ok(subject, f"{path}: {', '.join(facts)}")]
+    found = [ok(subject, f"{path}: {', '.join(facts)}"), *_records(seen)]
     if seen.open_to_others:
         files = " ".join(str(file) for file in seen.open_to_others)
         found.append(note("database files", f"other users of this machine may read them. Type chmod 600 {files}"))
     return found
+
+
+def _records(seen: inspect.Inspection) -> Iterator[Finding]:
+    """What somebody else than the bot has written into the database."""
+    if seen.altered:
+        many = "1 check was" if seen.altered == 1 else f"{seen.altered} checks were"
+        yield fail("records", f"{many} altered beside the bot. See *Records that were altered* in docs/operations.md.")
+    if seen.older:
+        text = "some checks were put back to an older state while no bot ran. See docs/operations.md."
+        yield fail("records", text)

@@ -204,7 +204,7 @@ def alert(fault: str, payload: Mapping[str, str]) -> Message:
     verdict, ref = "kyc-bot needs an admin", payload.get("ref") or ""
     why = foreign(refusals.stored_sentence(payload.get("words")) or fault).removesuffix(".")
     next_step = "For more, run kyc-bot check."
-    more = ["You get this kind of alert at most once an hour"]
+    more = ["You get this kind of alert at most once an hour"] if "once" not in payload else []
     if ref:
         more.insert(0, f"First seen with {ref}")
     blocks = [kit.section(f"*{verdict}:* {why}."), kit.small(" ".join(map(sentence, [*more, next_step])))]

@@ -352,6 +352,13 @@ _ALERTS: Mapping[StrEnum, str] = {
         "I can't post in the reviewers' channel ({error}), and know no reviewer by name for a direct message."
     ),
     AdminAlert.FAULT_IN_MESSAGE: "A fault of the bot stops a message; its log says where.",
+    AdminAlert.RECORD_ALTERED: (
+        "Record altered: somebody else than the bot has changed what is stored of {checks}. It counts as not approved, "
+        "and nobody can decide it."
+    ),
+    AdminAlert.RECORDS_OLDER: (
+        "Record altered: while no bot ran, some check was put back to an older state, and nothing tells which."
+    ),
 }
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}

@@ -26,8 +26,10 @@ def needs(report: Report, names: DisplayNames) -> Needs:
     if not found:
         return Needs(
             spoken=f"{verdict}, no check is open.",
-            rest=[],
-            blocks=[kit.section(f"*{verdict}* · no check is open")],
+            rest=[_standing(report)] if report.altered else [],
+            blocks=[
+                kit.section(f"*{verdict}* · no check is open" + (f"\n{_standing(report)}" if report.altered else ""))
+            ],
         )
     first, rest = found[0], [*_by_reason(found[1:], names), *_more(report.backlog.over - NAMED)]
     asks = "Open" if report.backlog.over else "Oldest:"
@@ -56,7 +58,8 @@ def _standing(report: Report) -> str:
     backlog = report.backlog
     long = sum(backlog.ages[3:])
     more = f", {long} for more than a day" if long else ""
-    return f"Waiting for review: {len(backlog.review)} · Still open: {checks(backlog.open)}{more}"
+    altered = f" · Record altered, in none of the figures: {checks(report.altered)}" if report.altered else ""
+    return f"Waiting for review: {len(backlog.review)} · Still open: {checks(backlog.open)}{more}{altered}"
 
 
 def _waiting(waiting: WaitingCheck, called: str) -> str:

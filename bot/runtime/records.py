@@ -1,0 +1,88 @@
+"""Watches for checks whose record was altered beside the bot: goes through all of them, and has admins told.
+
+Whoever loads such a check notices it at once (`storage.engine.macs`); this finds those that nobody looks at.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from bot.access.permissions import Role
+from bot.access.process import Process
+from bot.domain.outbox import AdminAlert
+from bot.outbox import alerts, refresh
+from bot.runtime.health import Degraded, Health
+from storage import audit, checks
+from storage.engine.database import Transaction
+
+log = structlog.get_logger(__name__)
+
+ALL_EVERY = timedelta(hours=1)
+"""From the beginning of one round through all checks to that of the next, unless one takes longer."""
+_NAMED = 5
+"""References in one alert."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class RecordWatch(Process):
+    health: Health
+    steady: Callable[[], datetime]
+    """Time that is never set."""
+    _last: str = field(init=False, default="")
+    _began: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
+
+    def begin(self, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        """Hear of what is noticed, and have it told by tasks that `spawn` begins."""
+        self.database.on_altered(lambda refs: self._noticed(refs, spawn))
+        self._note()
+
+    async def look_on(self) -> None:
+        """Examine the next page of checks; after the last one nothing, until the next round is due."""
+        if not self._last:
+            if self.steady() - self._began < ALL_EVERY:
+                return
+            self._began = self.steady()
+            if self.database.is_older:
+                await self.database.write(self._tell_older)
+        self._last = await self.database.read(checks.examine_after, self._last)
+        self._note()
+
+    def _noticed(self, refs: Sequence[str], spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        log.error("records.altered", refs=list(refs))
+        self._note()
+        # Killed before it is told, the next process finds them again.
+        spawn(self._tell(refs))
+
+    async def _tell(self, refs: Sequence[str]) -> None:
+        await self.database.write(self._tell_altered, refs)
+
+    def _tell_altered(self, tx: Transaction, refs: Sequence[str]) -> None:
+        now = self.now()
+        for ref in refs:
+            audit.record_first(tx, at=now, actor=audit.BOT, act="check.altered", ref=ref)
+            if checks.find(tx, ref, sealed=False) is not None:
+                # What stands in Slack may say *Approved*.
+                refresh.check_changed(tx, ref, now=now)
+        more = f" and {len(refs) - _NAMED} more" if len(refs) > _NAMED else ""
+        alerts.alert_once(
+            tx,
+            f"altered:{refs[0]}:{len(refs)}",
+            AdminAlert.RECORD_ALTERED,
+            recipients=self.access.people(Role.ADMIN),
+            now=now,
+            checks=f"{', '.join(refs[:_NAMED])}{more}",
+        )
+
+    def _tell_older(self, tx: Transaction) -> None:
+        admins = self.access.people(Role.ADMIN)
+        alerts.alert_once(tx, "records_older", AdminAlert.RECORDS_OLDER, recipients=admins, now=self.now())
+
+    def _note(self) -> None:
+        count = len(self.database.altered)
+        words = [f"{count} {'check was' if count == 1 else 'checks were'} altered beside the bot"] if count else []
+        if self.database.is_older:
+            words.append("some checks were put back to an older state while no bot ran")
+        self.health.note(Degraded.RECORDS, "; ".join(words) or None)

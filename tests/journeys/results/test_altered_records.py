@@ -1,0 +1,237 @@
+"""A thief of the file writes an approval into it: nobody is shown one, nobody can decide, and admins are told once."""
+
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.sandbox.demo import ANALYST, settings_for
+from bot.sandbox.slack import Person, plain
+from bot.slack.blocks import ids
+from storage import exports
+from storage.engine import inspect
+from storage.engine.database import Transaction
+from tests.journeys.review.test_review import ALWAYS, card, press, provisional
+from tests.journeys.smile import call_back, put_on_record
+from tests.journeys.world import ADMIN, REVIEWER, Journey, bot_between, journey
+from tests.storage.engine.test_macs import beside, put_back, rows
+
+pytestmark = pytest.mark.anyio
+
+MANAGER, VIEWER = "U0DAYO00001", "U0VERA00001"
+NUMBER = "22212345678"
+PEOPLE: dict[str, Any] = {
+    "KYC_MANAGERS": MANAGER,
+    "KYC_VIEWERS": VIEWER,
+    "KYC_ADMINS": ADMIN,
+    "KYC_REVIEWERS": REVIEWER,
+    **ALWAYS,
+}
+THEFT = (
+    """
+    UPDATE verifications SET state = 'approved', reason = NULL, verdict = '0810', verdict_outcome = 'approved',
+        verdict_why = 'approved', decision = 'approved', decided_by = 'U0REMI00001', decision_reason = 'documents',
+        decided_at = asked_at, ended_at = asked_at, failure = NULL
+    """,
+    "UPDATE receipts SET code = '0810', fate = 'counted'",
+    "UPDATE reviews SET state = 'settled', closed_at = opened_at",
+    """
+    UPDATE facts SET state = 'approved', reason = NULL, decision = 'approved', ended_at = asked_at,
+        settled_at = asked_at
+    """,
+)
+"""All that says how a check came out, in every table."""
+
+
+def steal(database: Path) -> None:
+    with closing(beside(database)) as db:
+        for statement in THEFT:
+            db.execute(statement)
+
+
+async def rejected(world: Journey) -> str:
+    world.smile_id.stories_by_id_number[NUMBER] = "rejected"
+    for user, name in ((MANAGER, "dayo"), (VIEWER, "vera")):
+        world.slack.add_user(user, name)
+    ref = await world.ask(id_number=NUMBER, first_name="Ada-Clearly-Invented")
+    await world.work()
+    await world.smile_id.wait_for(lambda: bool(world.smile_id.callbacks))
+    await world.work()
+    assert (await world.check(ref)).state == "rejected"
+    return ref
+
+
+async def typed(person: Person, text: str) -> str:
+    reply = await person.command(text)
+    assert reply.ok, reply
+    assert reply.message is not None, text
+    return plain(reply.message)
+
+
+async def opened(world: Journey, person: Person, ref: str) -> str:
+    """The Details, or the record, as this person reads them."""
+    reply = await person.command(f"status {ref}")
+    assert reply.message is not None
+    assert (await person.click(reply.message, ids.DETAILS)).ok
+    await world.bot.background.done()
+    return world.slack.plain((await person.modal()).view)
+
+
+async def shown_to_everybody(world: Journey, ref: str) -> dict[str, str]:
+    """Every place where this check is shown, told, listed or exported, as read there."""
+    seen = {}
+    for user in (ANALYST, REVIEWER, ADMIN, MANAGER, VIEWER):
+        person = world.slack.person(user)
+        seen[f"status {user}"] = await typed(person, f"status {ref}")
+        seen[f"details {user}"] = await opened(world, person, ref)
+        everybody = "list" if user == ANALYST else "list all"
+        seen[f"list {user}"] = await typed(person, everybody)
+    seen["card"] = await typed(world.slack.person(REVIEWER), f"review {ref}")
+    for user in (ANALYST, REVIEWER):
+        assert (await world.slack.person(user).open_home()).ok
+        await world.work()
+    seen["home"] = world.slack.plain(world.slack.person(ANALYST).home or {})
+    (line,) = await world.bot.database.read(exports.page, exports.ExportRange(), None)
+    seen["export"] = str(line)
+    seen["thread"] = world.slack.plain(world.root())
+    return seen
+
+
+async def told(world: Journey) -> list[str]:
+    """What the admin was told by direct message."""
+    await world.bot.background.done()
+    await world.work()
+    return [line for line in world.direct(ADMIN) if "needs an admin" in line]
+
+
+async def test_an_approval_that_was_written_into_the_file_is_shown_nowhere(tmp_path: Path) -> None:
+    async with journey(tmp_path, **PEOPLE) as world:
+        ref = await rejected(world)
+        database = world.bot.settings.database
+        assert "Rejected" in world.slack.plain(world.root())
+        steal(database)
+        # Nobody looks: the round through all checks finds it, and what stands in Slack is built anew.
+        await world.bot.records.look_on()
+        (alert,) = await told(world)
+        assert "Record altered" in alert
+        assert ref in alert
+        assert world.bot.health.degraded["records"] == "1 check was altered beside the bot"
+        for place, text in (await shown_to_everybody(world, ref)).items():
+            assert "pproved" not in text, (place, text)
+            assert "Ada-Clearly-Invented" not in text, place
+            assert NUMBER[-3:] not in text or place == "thread", (place, text)
+            if place != "home":
+                assert "Record altered" in text or "altered" in text, (place, text)
+        seen = inspect.examine(database, world.sealer, patience=timedelta(seconds=5))
+        assert (seen.altered, seen.older) == (1, False)
+        # Figures leave it out and say so, also in the Home tab of managers.
+        summary = await typed(world.slack.person(MANAGER), "summary today")
+        assert "Record altered, in none of the figures: 1 check" in summary
+        # Nothing that anybody presses decides or sends anything, and everybody hears why.
+        for user, words in ((REVIEWER, f"review {ref}"), (ANALYST, f"status {ref}")):
+            reply = await world.slack.person(user).command(words)
+            assert reply.message is not None
+            assert set(buttons(reply.message.blocks)) == {ids.DETAILS}
+        assert len(await told(world)) == 1
+        # A second process finds it once more, and tells nobody again.
+        environment = settings_for(
+            world.slack,
+            world.smile_id,
+            database=database,
+            socket_mode=False,
+            KYC_ENCRYPTION_KEYS=world.bot.settings.encryption_keys.get_secret_value(),
+            KYC_SLACK_POSTS_PER_SECOND="1000",
+            **PEOPLE,
+        )
+        async with bot_between(world.slack, world.smile_id, environment, clock=world.clock) as again:
+            await again.bot.records.look_on()
+            assert len(await told(again)) == 1
+            assert again.bot.health.degraded["records"].startswith("1 check was altered")
+
+
+async def test_a_reviewer_cannot_decide_a_check_whose_record_was_altered_while_the_form_was_open(
+    tmp_path: Path,
+) -> None:
+    async with provisional(tmp_path) as (world, ref):
+        await press(world, REVIEWER, f"{ids.REVIEW_DECIDE}:approved")
+        form = await world.slack.person(REVIEWER).modal()
+        older = card(world)
+        with closing(beside(world.bot.settings.database)) as db:
+            # Whoever asked would decide: they are not the requester any more, says the file.
+            db.execute("UPDATE verifications SET requester = 'U0ZOE000001'")
+        await form.choose(ids.REASON, "same_person")
+        refused = await form.submit()
+        assert "Record altered" in str(refused)
+        await world.work()
+        assert (await world.check(ref)).decision is None
+        # The card as it was posted, with all its buttons.
+        assert (await world.slack.person(REVIEWER).click(older, ids.DETAILS)).ok
+        await world.bot.background.done()
+        await world.work()
+        assert "Record altered" in world.slack.plain(card(world))
+
+        # What Smile ID says is kept, moves nothing, and is not asked about any more.
+        before = await received(world)
+        put_on_record(world, "0810")
+        await call_back(world, "0810")
+        await world.work()
+        assert await received(world) == before + 1
+        assert (await world.check(ref)).is_altered
+        assert not any("*Approved*" in line or line.startswith("Approved") for line in world.thread())
+        world.clock.move(hours=30)
+        await world.work()
+        assert not any(line.startswith("Approved") for line in [*world.thread(), *world.notices()])
+
+
+async def test_an_altered_check_that_waits_is_not_sent(tmp_path: Path) -> None:
+    async with journey(tmp_path, **PEOPLE) as world:
+        ref = await world.ask(id_number=NUMBER)
+        with closing(beside(world.bot.settings.database)) as db:
+            db.execute("UPDATE photos SET file_id = 'F0OTHER0001'")
+        await world.work()
+        world.clock.move(hours=3)
+        await world.work()
+        assert world.smile_id.jobs == {}
+        assert (await world.check(ref)).is_altered
+        with closing(beside(world.bot.settings.database)) as db:
+            assert db.execute("SELECT COUNT(*) FROM attempts").fetchone() == (0,)
+
+
+async def test_an_older_copy_put_back_while_the_bot_runs_is_shown_nowhere_as_approved(tmp_path: Path) -> None:
+    """It was approved first, with a MAC of its own, and Smile ID has contradicted itself since."""
+    async with journey(tmp_path, **PEOPLE) as world:
+        world.smile_id.stories_by_id_number[NUMBER] = "approved"
+        for user, name in ((MANAGER, "dayo"), (VIEWER, "vera")):
+            world.slack.add_user(user, name)
+        ref = await world.ask(id_number=NUMBER)
+        await world.work()
+        await world.smile_id.wait_for(lambda: bool(world.smile_id.callbacks))
+        await world.work()
+        assert (await world.check(ref)).state == "approved"
+        database = world.bot.settings.database
+        older = rows(database, ref)
+        put_on_record(world, "0811")
+        await call_back(world, "0811")
+        await world.work()
+        assert (await world.check(ref)).state == "in_review"
+        put_back(database, ref, older)
+        with closing(beside(database)) as db:
+            assert db.execute("SELECT state FROM verifications").fetchall() == [("approved",)]
+        await world.bot.records.look_on()
+        (alert,) = await told(world)
+        assert ref in alert
+        for place, text in (await shown_to_everybody(world, ref)).items():
+            assert "pproved" not in text, (place, text)
+
+
+async def received(world: Journey) -> int:
+    def read(tx: Transaction) -> int:
+        return int(tx.value("SELECT COUNT(*) FROM receipts"))
+
+    return await world.bot.database.read(read)
+
+
+def buttons(blocks: list[dict[str, Any]]) -> list[str]:
+    return [one["action_id"] for block in blocks if block["type"] == "actions" for one in block["elements"]]
