@@ -16,7 +16,7 @@ from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Proposal
 from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered
 from storage import audit, blind_index, check_facts
-from storage.engine import macs
+from storage.engine import macs, record_versions
 from storage.engine.database import Transaction, from_text, load, params
 
 SUBMISSION = "submission"
@@ -207,9 +207,14 @@ def require_intact(tx: Transaction, ref: str) -> None:
 
 
 def examine_after(tx: Transaction, last: str) -> str:
-    """Compare the records of the next checks with their MACs; the last of them, empty after the last of all."""
+    """Compare the records of the next checks with their MACs; the last of them, empty after the last of all.
+
+    Then all together are compared with their sum: a check that was taken away whole is looked at by nobody.
+    """
     refs = macs.refs_after(tx.db.conn, last)
     tx.altered(refs)
+    if not refs and tx.macs is not None and not record_versions.fit(tx.db.conn, tx.sealer):
+        tx.macs.note_older()
     return refs[-1] if refs else ""
 
 

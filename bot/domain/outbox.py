@@ -210,7 +210,7 @@ class AdminAlert(StrEnum):
     FAULT_IN_MESSAGE = "alert_fault_in_message"
     RECORD_ALTERED = "alert_record_altered"
     RECORDS_OLDER = "alert_records_older"
-    """Some record was put back to an older state while no bot ran; which, nothing tells."""
+    """Some record was put back to an older state or taken away; which, nothing tells."""
 
 
 _MARK = '{"code":'

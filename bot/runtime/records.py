@@ -45,10 +45,10 @@ class RecordWatch(Process):
             if self.steady() - self._began < ALL_EVERY:
                 return
             self._began = self.steady()
-            if self.database.is_older:
-                await self.database.write(self._tell_older)
         self._last = await self.database.read(checks.examine_after, self._last)
         self._note()
+        if not self._last and self.database.is_older:
+            await self.database.write(self._tell_older)
 
     def _noticed(self, refs: Sequence[str], spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         log.error("records.altered", refs=list(refs))
@@ -84,5 +84,5 @@ class RecordWatch(Process):
         count = len(self.database.altered)
         words = [f"{count} {'check was' if count == 1 else 'checks were'} altered beside the bot"] if count else []
         if self.database.is_older:
-            words.append("some checks were put back to an older state while no bot ran")
+            words.append("some check was put back to an older state or taken away")
         self.health.note(Degraded.RECORDS, "; ".join(words) or None)

@@ -16,7 +16,7 @@ class CoveredTable:
 
     name: str
     columns: tuple[str, ...]
-    """What the MAC covers."""
+    """What the MAC covers, in this order; another is added at the end, and none moved: MACs out there are of it."""
     key: tuple[str, ...]
     """Puts the rows of one check in order."""
     left_out: Mapping[str, str] = field(default_factory=dict)

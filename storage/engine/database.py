@@ -123,7 +123,7 @@ class Database:
 
     @property
     def is_older(self) -> bool:
-        """Some records, nobody can say which, were put back to an older state while no bot ran."""
+        """Some record, nobody can say which, was put back to an older state, or taken away."""
         return self._connections.records.found.is_older
 
     def on_altered(self, callback: Callable[[list[str]], None]) -> None:

@@ -20,10 +20,9 @@ import sqlite_utils
 from bot.domain.installation import Installation
 from bot.errors import DatabaseFault
 from storage import meta
-from storage.engine import first_macs, macs, owners, upkeep
+from storage.engine import first_macs, macs, owners, record_versions, upkeep
 from storage.engine.connection import is_damage, unusable_as_fault
 from storage.engine.migrations import applied_known, migrations
-from storage.engine.record_versions import RecordSum, versions_in
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
@@ -207,12 +206,10 @@ def _sweep(connection: sqlite3.Connection, patience: timedelta, *, thorough: boo
 
 def _examined(connection: sqlite3.Connection, sealer: Sealer, patience: timedelta) -> tuple[int, bool]:
     """How many checks were altered, and whether some record is older, as one snapshot of the file has them."""
-    until, altered, last = time.monotonic() + patience.total_seconds(), 0, ""
+    until, altered = time.monotonic() + patience.total_seconds(), 0
     connection.execute("BEGIN")
     try:
-        kept = RecordSum.read(connection, sealer)
-        has_some = bool(refs := macs.refs_after(connection, last))
-        older = not kept.fits(versions_in(connection)) if kept is not None else has_some
+        older, refs = not record_versions.fit(connection, sealer), macs.refs_after(connection, "")
         while refs and time.monotonic() < until:
             altered += len(macs.examine(connection, sealer, refs).altered)
             refs = macs.refs_after(connection, refs[-1])

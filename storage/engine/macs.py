@@ -7,6 +7,7 @@ touches it. `writer_macs` makes them, `record_versions` notices an older record 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,8 +31,10 @@ _CHECK, _FACT = "check-mac", "fact-mac"
 _LISTS = (1, 8, 64, PAGE)
 """Lengths of lists in statements: of few, SQLite still knows the plan."""
 
-Rows = Mapping[str, Sequence[Mapping[str, object]]]
-"""By table, the columns of each row that a MAC covers, without those that are as the schema has them by default."""
+Row = Sequence[object]
+"""What a MAC covers of one row, in the order of `CoveredTable.columns`; defaults at the end are left out."""
+Rows = Mapping[str, Sequence[Row]]
+"""By table."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,25 +75,25 @@ def examine(
 
 def rows_of(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Rows]:
     """What the MACs of these checks cover; at most `PAGE` of them, and those alone that exist."""
-    found: dict[str, dict[str, list[dict[str, object]]]] = {}
+    found: dict[str, dict[str, list[Row]]] = {}
     for table in COVERED if refs else ():
-        columns = sorted(table.columns)
-        defaults = [default_of(table.name, column) for column in columns]
         for ref, *values in _select(connection, _rows_sql(table), refs):
-            row = {
-                column: value
-                for column, value, default in zip(columns, values, defaults, strict=True)
-                if value is not None and value != default
-            }
             if table is COVERED[0]:
                 found[ref] = {}
             elif ref not in found:
                 continue  # what hangs on a check that is gone tells nothing
-            found[ref].setdefault(table.name, []).append(row)
+            found[ref].setdefault(table.name, []).append(_trimmed(table, values))
     for ref, lines, last in _select(connection, _ACTS, refs) if found else ():
         if ref in found:
-            found[ref][LAST_ACT] = [{"lines": lines, "last": last}]
+            found[ref][LAST_ACT] = [(lines, last)]
     return found
+
+
+def _trimmed(table: CoveredTable, values: list[object]) -> Row:
+    """Without what a later migration added, as long as it says nothing."""
+    while values and (values[-1] is None or values[-1] == default_of(table.name, table.columns[len(values) - 1])):
+        values.pop()
+    return values
 
 
 def mac_of(sealer: Sealer, ref: str, version: int, rows: Rows) -> str:
@@ -98,19 +101,15 @@ def mac_of(sealer: Sealer, ref: str, version: int, rows: Rows) -> str:
     return sealer.mac(_message(ref, version, rows), purpose=_CHECK)
 
 
-def fact_mac_of(sealer: Sealer, ref: str, row: Mapping[str, object]) -> str:
+def fact_mac_of(sealer: Sealer, ref: str, row: Row) -> str:
     """What belongs into `facts.mac`: figures are summed from these rows alone, of half a million checks at once."""
     return sealer.mac(_fact_message(ref, row), purpose=_FACT)
 
 
 def is_fact(sealer: Sealer, row: sqlite3.Row) -> bool:
     """Whether a row of `facts`, with all its columns, is as the bot wrote it."""
-    return sealer.is_mac(row["mac"], _fact_message(row["ref"], fact_columns(row)), purpose=_FACT)
-
-
-def fact_columns(row: sqlite3.Row) -> dict[str, object]:
-    """The columns that the MAC of a row of `facts` covers."""
-    return {column: row[column] for column in _FACT_COLUMNS if row[column] is not None}
+    covered = _trimmed(_FACTS, [row[column] for column in _FACTS.columns])
+    return sealer.is_mac(row["mac"], _fact_message(row["ref"], covered), purpose=_FACT)
 
 
 def exists(connection: sqlite3.Connection) -> bool:
@@ -159,14 +158,14 @@ def _of_newest(tx: Transaction) -> dict[str, str]:
     return {"first": f"{tx.sealer.key_id}:", "beyond": f"{tx.sealer.key_id};"}
 
 
-_FACT_COLUMNS = sorted(next(table.columns for table in COVERED if table.name == "facts"))
+_FACTS = next(table for table in COVERED if table.name == "facts")
 _STORED = "SELECT ref, version, mac FROM check_macs WHERE ref IN ({refs})"
 _ACTS = "SELECT ref, COUNT(*), MAX(seq) FROM audit WHERE ref IN ({refs}) GROUP BY ref"
 
 
 @cache
 def _rows_sql(table: CoveredTable) -> str:
-    columns = ", ".join(f"t.{column}" for column in sorted(table.columns))
+    columns = ", ".join(f"t.{column}" for column in table.columns)
     order = ", ".join(f"t.{column}" for column in table.key)
     if table.through_job:
         # CROSS JOIN: by the checks' few jobs to what was said of them, and never through all that was ever said.
@@ -192,8 +191,13 @@ def _pages(refs: Collection[str]) -> Iterator[list[str]]:
 
 
 def _message(ref: str, version: int, rows: Rows) -> str:
-    return json.dumps([ref, version, rows], default=bytes.hex, separators=(",", ":"))
+    return json.dumps([ref, version, rows], default=_digest, separators=(",", ":"))
 
 
-def _fact_message(ref: str, row: Mapping[str, object]) -> str:
+def _digest(blob: bytes) -> str:
+    # A column holds either texts or blobs (STRICT), so that no text passes for one; sealed messages are long.
+    return hashlib.sha256(blob).hexdigest()
+
+
+def _fact_message(ref: str, row: Row) -> str:
     return json.dumps([ref, row], separators=(",", ":"))

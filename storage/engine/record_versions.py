@@ -122,5 +122,11 @@ def versions_in(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
         yield from cursor
 
 
+def fit(connection: sqlite3.Connection, sealer: Sealer) -> bool:
+    """Whether all checks of a file have the versions that their sum was made of, as one snapshot has them."""
+    kept = RecordSum.read(connection, sealer)
+    return kept.fits(versions_in(connection)) if kept is not None else next(versions_in(connection), None) is None
+
+
 def _short(ref: str) -> int:
     return int.from_bytes(hashlib.blake2b(ref.encode(errors="surrogatepass"), digest_size=8).digest())

@@ -27,7 +27,7 @@ class Alterations:
         self._known: frozenset[str] = frozenset()
         self._news: list[str] = []
         self.is_older = False
-        """Records were put back to an older state while no bot ran; or what would tell so is gone."""
+        """Some record was put back to an older state, or taken away; or what would tell so is gone."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -86,6 +86,10 @@ class SnapshotMacs:
         """The same was found out in another way."""
         self._altered |= set(refs)
         self._found.note(refs)
+
+    def note_older(self) -> None:
+        """Some record, nobody can say which, is older than the bot wrote it last, or gone."""
+        self._found.is_older = True
 
 
 class WriterMacs:
@@ -146,6 +150,10 @@ class WriterMacs:
         """The same was found out in another way."""
         self._found.note(refs)
 
+    def note_older(self) -> None:
+        """Some record, nobody can say which, is older than the bot wrote it last, or gone."""
+        self._found.is_older = True
+
     def require_intact(self) -> None:
         """After each function. Raises RecordAltered if it changed what comes of a check whose record was altered."""
         decisive = self._touched("WHERE decisive = 1")
@@ -199,7 +207,7 @@ def keep(connection: sqlite3.Connection, sealer: Sealer, ref: str, version: int,
     for row in rows.get("facts", ()):
         mac = macs.fact_mac_of(sealer, ref, row)
         sql = "UPDATE facts SET mac = :mac WHERE ref = :ref AND round = :round AND mac IS NOT :mac"
-        connection.execute(sql, {"mac": mac, "ref": ref, "round": row["round"]}).close()
+        connection.execute(sql, {"mac": mac, "ref": ref, "round": row[0]}).close()
 
 
 def _note_touched() -> list[str]:

@@ -132,5 +132,5 @@ def _records(seen: inspect.Inspection) -> Iterator[Finding]:
         many = "1 check was" if seen.altered == 1 else f"{seen.altered} checks were"
         yield fail("records", f"{many} altered beside the bot. See *Records that were altered* in docs/operations.md.")
     if seen.older:
-        text = "some checks were put back to an older state while no bot ran. See docs/operations.md."
+        text = "some check was put back to an older state or taken away. See docs/operations.md."
         yield fail("records", text)

@@ -357,7 +357,7 @@ _ALERTS: Mapping[StrEnum, str] = {
         "and nobody can decide it."
     ),
     AdminAlert.RECORDS_OLDER: (
-        "Record altered: while no bot ran, some check was put back to an older state, and nothing tells which."
+        "Record altered: some check was put back to an older state or taken away, and nothing tells which."
     ),
 }
 

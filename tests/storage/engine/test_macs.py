@@ -1,5 +1,6 @@
 """The MAC of a check: whatever is changed in its record beside the bot is noticed, and never sealed again."""
 
+import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -17,7 +18,7 @@ from bot.domain.review.requests import RequestKind, ReviewRequest
 from bot.domain.review.review import Decision, Proposal
 from bot.errors import RecordAltered
 from storage import attempts, audit, check_facts, checks, exports, meta, outbox, receipts, review_requests, reviews
-from storage.engine import backup, first_macs, macs
+from storage.engine import backup, first_macs, inspect, macs
 from storage.engine.covered import COVERED, ELSEWHERE
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate, migrations
@@ -29,6 +30,19 @@ pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEY, OTHER = b"k" * 32, b"o" * 32
 SEALER = Sealer([KEY])
+FIRST = {
+    "verifications": 45,
+    "photos": 7,
+    "attempts": 14,
+    "receipts": 9,
+    "reviews": 15,
+    "decisions": 9,
+    "review_notes": 6,
+    "review_requests": 7,
+    "facts": 21,
+    "posts": 7,
+}
+"""How many columns each MAC covered at first."""
 
 
 @asynccontextmanager
@@ -331,6 +345,29 @@ async def test_a_copy_of_the_whole_file_fits_itself(tmp_path: Path) -> None:
     async with opened(copy) as database:
         assert not (await database.read(checks.get, "K-1")).is_altered
         assert not database.is_older
+
+
+async def test_a_check_that_is_taken_away_whole_is_missed(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        await database.write(fill, "K-2")
+        put_back(path, "K-1", {name: [] for name in rows(path, "K-1")})
+        assert await database.read(checks.find, "K-1") is None
+        assert await database.read(checks.examine_after, "") == "K-2"
+        assert await database.read(checks.examine_after, "K-2") == ""
+        assert database.is_older
+    seen = inspect.examine(path, SEALER, patience=timedelta(seconds=5))
+    assert (seen.altered, seen.older) == (0, True)
+
+
+def test_macs_out_there_stay_valid() -> None:
+    """A column is added at the end of its table's, and a row from before it has the MAC that it always had."""
+    first = "|".join(",".join(table.columns[: FIRST[table.name]]) for table in COVERED if table.name in FIRST)
+    assert hashlib.sha256(first.encode()).hexdigest()[:16] == "f9fb15a9c236dff5"
+    row = ["K-1", 1, None, "approved"]
+    mac = macs.mac_of(SEALER, "K-1", 3, {"verifications": [row], "audit": [(2, 9)]})
+    assert mac == "2e641920:2574795f2371204c565fb27cc8ecb62c3787d9e92027bfdc108bda5e9ccb2069"
 
 
 def test_every_column_of_the_schema_is_covered_or_says_why_not() -> None:
