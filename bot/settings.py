@@ -375,6 +375,8 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """Applicants in one file."""
     batch_bytes: Size = _setting("KYC_BATCH_BYTES", 512 * 1024 * 1024, ge=1024, example="512MiB")
     """Of one zip, or of a table with photos inside."""
+    results_with_customer_reference: bool = _setting("KYC_RESULTS_WITH_CUSTOMER_REFERENCE", False, example="false")
+    """Whether results files that are posted in channels name the customer by your own reference."""
     seen_before: Duration = _setting("KYC_SEEN_BEFORE", timedelta(days=30), example="30d")
     """How far back an earlier check of the same person is asked about; 0: never."""
     retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1, example="30")

@@ -47,7 +47,8 @@ def preview_of(
             if not one.hidden
         ],
         "repeats": repeats[False],
-        "ignored": list(reading.ignored_columns),
+        "ignored": list(reading.ignored_columns.values()),
+        "ignored_at": [place + 1 for place in reading.ignored_columns],
         "unused": reading.unused_photos,
         "digest": digest(reading),
     }
@@ -59,6 +60,7 @@ def _hidden(reading: ReadApplicants, repeats: list[list[Any]]) -> dict[str, Any]
     return {
         "sheets": list(reading.unseen.sheets),
         "columns": list(reading.unseen.columns.values()),
+        "columns_at": [place + 1 for place in reading.unseen.columns],
         "rows": list(reading.hidden_rows[:_NAMED_ROWS]),
         "row_count": len(reading.hidden_rows),
         "ready": len(faultless) - len(repeats),

@@ -10,6 +10,7 @@ from bot.access.process import Process
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, ReviewReason, State
 from bot.domain.id_types.id_types import IDType
+from bot.domain.mentions.incoming import is_direct
 from bot.domain.outbox import UPDATES, Message, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Receipt
@@ -17,6 +18,7 @@ from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders, File
 from bot.outbox.recipients import parent_of
+from bot.settings import Settings
 from bot.slack.blocks import batch, held, photos, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 from storage import attempts, batches, checks, outbox, receipts, review_requests, reviews
@@ -52,8 +54,8 @@ class ThreadPosts(Process):
             PostKind.ALERT: _alert,
             PostKind.BATCH: lambda post: self.database.read(_batch, post),
             PostKind.BATCH_PROGRESS: lambda post: self.database.read(_batch, post),
-            PostKind.BATCH_FAULTS: lambda post: self.database.read(_file_of_batch, post),
-            PostKind.BATCH_RESULTS: lambda post: self.database.read(_file_of_batch, post),
+            PostKind.BATCH_FAULTS: lambda post: self.database.read(_file_of_batch, post, self.settings),
+            PostKind.BATCH_RESULTS: lambda post: self.database.read(_file_of_batch, post, self.settings),
             **{kind: partial(self._build, build) for kind, build in by_kind.items()},
         }
 
@@ -162,7 +164,9 @@ def _photos_asked(_tx: Transaction, post: Post, check: Check) -> Message | None:
 
 def _decided(tx: Transaction, post: Post, check: Check) -> Message | None:
     decided = _decision(tx, post, check)
-    return thread.decided(_as_decided(check, post.payload), decided) if decided is not None else None
+    if decided is None:
+        return None
+    return thread.decided(_as_decided(check, post.payload), decided, with_comment=_has_one_reader(post))
 
 
 def _decision(tx: Transaction, post: Post, check: Check) -> ReviewDecision | None:
@@ -199,6 +203,11 @@ def _is_moved(tx: Transaction, post: Post, check: Check) -> bool:
     return parent is not None and parent.channel not in (None, check.channel)
 
 
+def _has_one_reader(post: Post) -> bool:
+    """Whether it goes to its requester alone, not to a channel."""
+    return post.destination[0] in "UWD"
+
+
 def _is_chosen_time(check: Check, now: datetime) -> bool:
     if check.due_at is None or check.held is not None or check.tries:
         return False
@@ -210,7 +219,7 @@ def _batch(tx: Transaction, post: Post) -> Message | None:
     return batch.message(found, batches.counts(tx, found.id)) if found is not None else None
 
 
-def _file_of_batch(tx: Transaction, post: Post) -> File | None:
+def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | None:
     found, what = batches.find(tx, post.payload["batch"]), post.payload.get("what", "")
     if found is None or found.message_ts is None:
         return None
@@ -218,7 +227,10 @@ def _file_of_batch(tx: Transaction, post: Post) -> File | None:
         name, data, comment = "faults", batch.faults_csv(found), batch.faults_comment(found)
     else:
         name, counts = f"results-{what}", batches.counts(tx, found.id)
-        data = batch.results_csv([checks.get(tx, ref) for ref in batches.refs(tx, found.id)])
+        data = batch.results_csv(
+            [checks.get(tx, ref) for ref in batches.refs(tx, found.id)],
+            with_customer_reference=is_direct(found.channel) or settings.results_with_customer_reference,
+        )
         comment = batch.results_comment(found, counts, still_open=what == "open")
     name = f"{found.id}-{name}.csv"
     return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)

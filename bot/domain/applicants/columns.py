@@ -61,7 +61,8 @@ class Columns:
     """Our field to its position."""
     named: Mapping[str, str]
     """Our field to the table's own word for it."""
-    ignored: tuple[str, ...]
+    ignored: Mapping[int, str]
+    """Place from 0 of a column that we do not know, and what heads it: in whatever words somebody chose."""
     implied_type: str = ""
     """The name of an ID type that heads the numbers, when no column says the type."""
 
@@ -132,14 +133,14 @@ def read_header(header: Sequence[str], id_types: IDTypes, *, hidden: Mapping[int
     names = type_names(id_types)
     hidden = hidden or {}
     at: dict[str, int] = {}
-    ignored: list[str] = []
+    ignored: dict[int, str] = {}
     last = max((place for place, name in enumerate(header) if name.strip()), default=-1)
     for place, name in enumerate(header[: last + 1]):
         field = field_of(name, names)
         if field is None and place in hidden:
             continue
         if field is None:
-            ignored.append(shown(name) if name.strip() else f"column {place + 1} (no name)")
+            ignored[place] = shown(name) if name.strip() else f"column {place + 1} (no name)"
         elif field in at:
             first, second = shown(header[at[field]]), shown(name)
             raise FileUnusable(FileCode.COLUMN_TWICE, first=first, second=second, field=field)
@@ -151,7 +152,7 @@ def read_header(header: Sequence[str], id_types: IDTypes, *, hidden: Mapping[int
         implied = implied if implied in names else ""
     _check_needed(at, implied, hidden)
     return Columns(
-        at=at, named={field: shown(header[place]) for field, place in at.items()}, ignored=tuple(ignored),
+        at=at, named={field: shown(header[place]) for field, place in at.items()}, ignored=ignored,
         implied_type=implied,
     )  # fmt: skip
 

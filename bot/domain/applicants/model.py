@@ -169,7 +169,8 @@ class ReadApplicants:
     """Of a workbook, the one that was read; else empty."""
     applicants: tuple[Applicant, ...]
     """Hidden ones too, as long as there is room for them beside those that are shown."""
-    ignored_columns: tuple[str, ...]
+    ignored_columns: Mapping[int, str] = field(repr=False)
+    """Place from 0, and what heads it."""
     unused_photos: int
     unseen: Unseen
     hidden_rows: tuple[int, ...]

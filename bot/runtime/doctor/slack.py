@@ -45,6 +45,11 @@ _SOCKET_ADVICE = (
 )
 CALLS_AT_ONCE = 4
 _NO_PERSON = "there is no such person. Copy the member id from the profile in Slack (⋮, Copy member ID)."
+_SAID_IN = {
+    "KYC_CHANNELS": "who was checked, when and how it ended",
+    "KYC_REVIEW_CHANNEL": "what reviewers are told and write",
+    "KYC_SUMMARY_CHANNEL": "the figures",
+}
 _NOT_FOUND = {
     "channel_not_found": "the bot cannot see it. If the id is right, the channel is private: type {invite} there.",
     "user_not_found": _NO_PERSON,
@@ -190,7 +195,11 @@ class _Workspace:
     def _unset(self) -> list[Finding]:
         mine = self._settings
         effects = (
-            (mine.channels, "channels (KYC_CHANNELS)", "checks may be asked wherever the bot is invited"),
+            (
+                mine.channels,
+                "channels (KYC_CHANNELS)",
+                "checks may be asked wherever the bot is invited, public channels included",
+            ),
             (
                 mine.review_channel,
                 "review channel (KYC_REVIEW_CHANNEL)",
@@ -215,8 +224,15 @@ class _Workspace:
             return [fail(subject, f"{name} is shared with another company, where KYC has no place. Name another.")]
         if not (found.get("is_member") or found.get("is_im")):
             return [fail(subject, f"the bot is not in {name}. Type {self._invite} there.")]
-        if "KYC_REVIEW_CHANNEL" in settings and not (found.get("is_private") or found.get("is_im")):
-            return [note(subject, f"the bot is in {name}, which is public: everybody can read what reviewers are told")]
+        if not (found.get("is_private") or found.get("is_im")):
+            whats = " and ".join(dict.fromkeys(_SAID_IN[setting] for setting in settings))
+            return [
+                note(
+                    subject,
+                    f"the bot is in {name}, which is public: every member of the workspace can join it and read "
+                    f"{whats}. Make it private in Slack, or name a private channel.",
+                )
+            ]
         return [ok(subject, f"the bot is in {name}")]
 
     async def _role(self, role: Role, entries: tuple[str, ...]) -> list[Finding]:

@@ -1,11 +1,11 @@
 """The message of a batch through its life, and the files in its thread."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
+from bot.domain.mentions.incoming import is_direct
 from bot.domain.outbox import Message
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.slack.blocks import ids, kit, words
@@ -36,7 +36,7 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as of now."""
     if batch.state is BatchState.REFUSED:
         next_step = "Correct the file and send it in a new message."
-        return _message(batch, "Nothing was sent", next_step, [stored_sentence(batch.words)], [_template()])
+        return _message(batch, "Nothing was sent", next_step, [_fault(batch, batch.words)], [_template()])
     if batch.state is BatchState.PREVIEW:
         can_send = batch.ready or batch.repeats or any(_hidden_to_send(batch))
         next_step = "Send it or cancel it below." if can_send else "Correct the file and send it in a new message."
@@ -49,14 +49,19 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
 
 def faults_csv(batch: Batch) -> bytes:
     rows = [
-        [str(row), str(column), stored_sentence(str(fault))] for row, column, fault in batch.preview.get("faults", ())
+        [str(row), str(column), _fault(batch, str(fault))] for row, column, fault in batch.preview.get("faults", ())
     ]
     return csv_bytes(["row", "column", "what is wrong"], rows)
 
 
-def results_csv(checks: Sequence[Check]) -> bytes:
-    """One line for each row that was sent, in the order of the file. Of ID numbers only the last characters."""
-    return csv_bytes(list(_COLUMNS), [[read(check) for read in _COLUMNS.values()] for check in checks])
+def results_csv(checks: Sequence[Check], *, with_customer_reference: bool) -> bytes:
+    """One line for each row that was sent, in the order of the file. Of ID numbers only the last characters.
+
+    The row's number leads back to the customer for whoever has the file; a customer reference would for everybody
+    who can look it up elsewhere.
+    """
+    columns = {name: read for name, read in _COLUMNS.items() if with_customer_reference or name != _CUSTOMERS_OWN}
+    return csv_bytes(list(columns), [[read(check) for read in columns.values()] for check in checks])
 
 
 def faults_comment(batch: Batch) -> str:
@@ -69,6 +74,11 @@ def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool) -> s
     return f"{person(batch.requester)} Results of {batch.id}: {_listed(counts)}.{more}"
 
 
+def _fault(batch: Batch, stored: str | None) -> str:
+    """What is wrong, with names of files and sheets only where its requester alone reads it."""
+    return stored_sentence(stored, with_names=is_direct(batch.channel))
+
+
 def _why(check: Check) -> str:
     story = words.STORIES[check.verdict_why].name if check.verdict_why else ""
     failure = words.FAILURES.get(check.failure or "")
@@ -76,10 +86,11 @@ def _why(check: Check) -> str:
     return ". ".join(filter(None, (why, stored_sentence(check.failure_words))))
 
 
+_CUSTOMERS_OWN = "customer_reference"
 _COLUMNS: Mapping[str, Callable[[Check], str]] = {
     "row": lambda check: str(check.batch_row),
     "reference": lambda check: check.ref,
-    "customer_reference": lambda check: check.customer_reference,
+    _CUSTOMERS_OWN: lambda check: check.customer_reference,
     "country": lambda check: check.country,
     "id_type": lambda check: check.id_type,
     "id_number_ending": lambda check: tail(check.id_info.get("id_number", "")),
@@ -101,9 +112,9 @@ def _preview(batch: Batch) -> list[str]:
         found.append(f"{faulty} with faults")
     if batch.repeats:
         found.append(_many(batch.repeats, "looks like a repeat", "look like repeats"))
-    lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}.", *_unseen(batch.preview)]
+    lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}.", *_unseen(batch)]
     lines += [
-        f"Row {row}, {quoted(str(column), 40)}: {quoted(stored_sentence(str(fault)), 160)}"
+        f"Row {row}, {quoted(str(column), 40)}: {quoted(_fault(batch, str(fault)), 160)}"
         for row, column, fault in faults[:_FAULTS]
     ]
     if len(faults) > _FAULTS:
@@ -113,8 +124,8 @@ def _preview(batch: Batch) -> list[str]:
     if len(repeats) > 5:
         lines.append(f"and {len(repeats) - 5} more repeats")
     if ignored := batch.preview.get("ignored"):
-        shown = ", ".join(quoted(str(name), 40) for name in ignored[:8])
-        lines.append(f"Unknown columns are left out: {shown}{' …' if len(ignored) > 8 else ''}")
+        shown = _named(batch, ignored, batch.preview.get("ignored_at", ()))
+        lines.append(f"{_left_out(len(ignored), 'unknown column')}{shown}")
     if unused := batch.preview.get("unused"):
         lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
     if not batch.ready and not batch.repeats and not any(_hidden_to_send(batch)):
@@ -128,19 +139,30 @@ def _hidden_to_send(batch: Batch) -> tuple[int, int]:
     return hidden.get("ready", 0), len(hidden.get("repeats", ()))
 
 
-def _unseen(preview: Mapping[str, Any]) -> list[str]:
+def _named(batch: Batch, names: Sequence[object], places: Sequence[int] = ()) -> str:
+    """Titles of sheets and columns as they stand, where the requester alone reads them.
+
+    Somebody may have made a title of a customer's name. Where others read along, a column is called by its place.
+    """
+    if is_direct(batch.channel):
+        shown = [quoted(str(name), 40) for name in names[:8]]
+    else:
+        shown = [f"column {place}" for place in places[:8]]
+    return f": {', '.join(shown)}{' …' if len(names) > 8 else ''}" if shown else ""
+
+
+def _unseen(batch: Batch) -> list[str]:
     """Which sheet was read, and what of the file is not acted on because its sender did not see it."""
-    lines = []
-    if sheet := preview.get("sheet"):
+    lines, preview = [], batch.preview
+    if (sheet := preview.get("sheet")) and is_direct(batch.channel):
         lines.append(f"The sheet {quoted(str(sheet), 40)} was read.")
     if above := preview.get("above"):
         lines.append(f"{_rows(above)} above the header {'is' if len(above) == 1 else 'are'} left out.")
     hidden = preview.get("hidden", {})
     for what in ("sheet", "column"):
         if names := hidden.get(f"{what}s"):
-            shown = ", ".join(quoted(str(name), 40) for name in names[:8])
-            more = " …" if len(names) > 8 else ""
-            lines.append(f"{_left_out(len(names), f'hidden {what}')}: {shown}{more}")
+            shown = _named(batch, names, hidden.get(f"{what}s_at", ()))
+            lines.append(f"{_left_out(len(names), f'hidden {what}')}{shown}")
     if rows := hidden.get("rows"):
         none = "" if hidden["ready"] or hidden["repeats"] else " None of them can be sent."
         lines.append(f"{_left_out(hidden['row_count'], 'hidden or filtered row')}: {_rows(rows).lower()}.{none}")

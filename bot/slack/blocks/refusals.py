@@ -418,21 +418,52 @@ def plain_sentence(coded: Coded) -> str:
     return _filled(coded.code, coded.facts, _SHOWN_PLAINLY).replace("`", "")
 
 
-def stored_sentence(text: str | None) -> str:
-    """A fault stored by `encode_fault`, in plain words; a sentence that was stored as such stays as it is."""
+def stored_sentence(text: str | None, *, with_names: bool = True) -> str:
+    """A fault stored by `encode_fault`, in plain words; a sentence that was stored as such stays as it is.
+
+    With `with_names=False` no file, sheet or column is called by the name that somebody gave it: for a place where
+    others read along.
+    """
     found = decode_fault(text or "")
     if found is None:
         return text or ""
     value, facts = found
-    return _filled(_CODES[value], facts, _SHOWN_PLAINLY)
+    code = _CODES[value]
+    if with_names or facts.keys().isdisjoint(_NAMES):
+        return _filled(code, facts, _SHOWN_PLAINLY)
+    if code in _WITHOUT_NAMES:
+        return _WITHOUT_NAMES[code].format(**_texts(facts, _SHOWN_PLAINLY))
+    sentence = _filled(
+        code, {name: _A_FILE if name in _NAMES and fact else fact for name, fact in facts.items()}, _SHOWN_PLAINLY
+    )
+    return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 _CODES = {code.value: code for code in SENTENCES}
+_NAMES = frozenset({"name", "names", "first", "second", "unread"})
+"""Facts in the words of whoever named a file, a sheet or a column."""
+_A_FILE = "a file that you sent"
+_WITHOUT_NAMES: Mapping[StrEnum, str] = {
+    FileCode.SEVERAL_TABLES: "I found {count} tables. Send one table at a time, with its photos.",
+    FileCode.NO_COLUMNS_SHOWN: (
+        "I found no columns that I know in the first 20 rows of what the workbook shows. "
+        "I don't read hidden sheets. Unhide the one with the table and send it again."
+    ),
+    FileCode.COLUMN_TWICE: "Two columns both mean {field}. Delete one of them.",
+    FileCode.COLUMNS_HIDDEN: (
+        "The table shows no {columns}. I don't read hidden columns. Unhide what belongs to the table and send it again."
+    ),
+    FileCode.SEVERAL_SHEETS: "Two sheets both look like a table of customers. Keep one of them.",
+}
+"""Where a name cannot just be replaced."""
 
 
 def _filled(code: StrEnum, facts: Mapping[str, object], shown: Mapping[str, Callable[[Any], str]]) -> str:
-    texts = {name: shown[name](fact) if name in shown else fact for name, fact in facts.items()}
-    return _which(facts) + SENTENCES[code].format(**texts)
+    return _which(facts) + SENTENCES[code].format(**_texts(facts, shown))
+
+
+def _texts(facts: Mapping[str, object], shown: Mapping[str, Callable[[Any], str]]) -> dict[str, object]:
+    return {name: shown[name](fact) if name in shown else fact for name, fact in facts.items()}
 
 
 def _which(facts: Mapping[str, object]) -> str:

@@ -152,9 +152,13 @@ def _step(check: Check) -> str:
     return f"step {len(done)} of 4: {done[-1]}"
 
 
-def decided(check: Check, decision: ReviewDecision) -> Message:
+def decided(check: Check, decision: ReviewDecision, *, with_comment: bool) -> Message:
+    """`with_comment`: its requester alone reads this. Elsewhere a reviewer's own words stay behind *Details*."""
     by = f"{words.DECIDED[decision.decision]} by {person(decision.by)}"
-    why = foreign(why_decided(decision), _REASON).removesuffix(".")
+    reason = foreign(_reason(decision), _REASON).removesuffix(".")
+    if decision.words and not with_comment:
+        reason = f"{reason} (comment in *Details*)"
+    why = foreign(why_decided(decision), _REASON).removesuffix(".") if with_comment else reason
     title = f"{person(check.requester)} *{by}* — {why} · {label(check)}"
     facts = [f"{smile_id_says(check)}."]
     if decision.confirmed_by is not None:
@@ -166,7 +170,8 @@ def decided(check: Check, decision: ReviewDecision) -> Message:
     return kit.told(
         blocks,
         verdict=by,
-        why=why,
+        # A notification is shown on locked screens too.
+        why=reason,
         ref=label(check),
         next_step=next_step,
         mention=person(check.requester),
@@ -176,11 +181,15 @@ def decided(check: Check, decision: ReviewDecision) -> Message:
 
 def why_decided(decision: ReviewDecision | Proposal) -> str:
     """The reason from the list, and the reviewer's own words."""
-    reason = REASONS[decision.decision].get(decision.reason, decision.reason)
+    reason = _reason(decision)
     own = quoted(decision.words, _WORDS)
     if decision.reason == OTHER:
         return own or reason
     return f"{reason}: {own}" if own else reason
+
+
+def _reason(decision: ReviewDecision | Proposal) -> str:
+    return REASONS[decision.decision].get(decision.reason, decision.reason)
 
 
 def cancelled(check: Check, *, by: str) -> Message:

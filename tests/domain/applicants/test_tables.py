@@ -56,7 +56,7 @@ def test_a_plain_table_becomes_applicants() -> None:
     assert ada.texts == {"id_number": "22212345678", "first_name": "Ada", "last_name": "Example"}
     assert ada.selfie is not None
     assert (ada.selfie.file_id, ada.selfie.inside) == ("F-ada.jpg", None)
-    assert (found.table, found.unused_photos, found.ignored_columns) == ("people.csv", 1, ())
+    assert (found.table, found.unused_photos, found.ignored_columns) == ("people.csv", 1, {})
 
 
 def test_csv_json_and_xlsx_give_the_same_rows() -> None:
@@ -144,7 +144,7 @@ def test_a_column_named_after_a_type_says_the_type() -> None:
 
 def test_unknown_columns_are_listed() -> None:
     found = reading(table("country,BVN,Name,,photo\nNG,22212345678,A,x,ada.jpg"), loose=[ADAS])
-    assert found.ignored_columns == ("Name", "column 4 (no name)")
+    assert found.ignored_columns == {2: "Name", 3: "column 4 (no name)"}
 
 
 def test_more_cells_than_columns_is_a_fault() -> None:
@@ -333,4 +333,4 @@ def test_the_template_reads_as_two_rows_without_faults_but_photos() -> None:
     found = reading(table(template_csv()))
     assert [set(faults(a)) for a in found.applicants] == [{"selfie"}, {"selfie", "liveness"}]
     assert template_csv().startswith(b"\xef\xbb\xbfcountry,")
-    assert found.ignored_columns == ()
+    assert found.ignored_columns == {}

@@ -150,7 +150,7 @@ def test_a_column_that_is_not_shown_is_named_and_not_read(how: str) -> None:
     columns = f'<cols><col min="1" max="3" width="9"/><col min="4" max="4" {how}/></cols>'
     found = read(by_hand(sheet(TABLE, columns)))
     assert dict(found.unseen.columns) == {3: "first_name"}
-    assert found.ignored_columns == ()
+    assert found.ignored_columns == {}
     assert dict(found.applicants[0].texts) == {"id_number": "22212345678", "last_name": "Example"}
 
 

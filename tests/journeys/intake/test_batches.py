@@ -132,10 +132,10 @@ async def test_a_table_with_its_photos_in_the_same_message(tmp_path: Path, *, so
         assert "2 approved" in shown
         assert "2 of 2 ended (100 %)" in shown
         (results,) = [file for name, file in bots_files(world).items() if "results" in name]
-        assert [(row["row"], row["result"], row["customer_reference"]) for row in lines(results)] == [
-            ("2", "Approved", "CUST-0"),
-            ("3", "Approved", "CUST-1"),
-        ]
+        rows = lines(results)
+        assert [(row["row"], row["result"]) for row in rows] == [("2", "Approved"), ("3", "Approved")]
+        assert all(row["reference"].startswith("K-") for row in rows)
+        assert "CUST-" not in results.content.decode("utf-8-sig")
         # Plain approvals stand in the counts and the file alone.
         assert [text for text in told(world) if "row " in text] == []
         assert f"@amina Results of {_batch_id(world)}" in told(world)[-1]
@@ -374,9 +374,9 @@ async def test_the_template_comes_as_a_file(tmp_path: Path) -> None:
     [
         ({"people.csv": "country,id_type,id_number\nNG,BVN,\xe9".encode("latin-1")}, "UTF-8"),
         ({"people.csv": csv_of([person(n) for n in range(60)])}, "more than 50 rows"),
-        ({"people.zip": b"PK\x03\x04 no zip"}, "zip"),
-        ({"a.csv": csv_of([person(0)]), "b.csv": csv_of([person(1)])}, "a.csv"),
-        ({"photos.zip": zip_of({"../1.jpg": SELFIE})}, "zip"),
+        ({"people.zip": b"PK\x03\x04 no zip"}, "A file that you sent is damaged"),
+        ({"a.csv": csv_of([person(0)]), "b.csv": csv_of([person(1)])}, "I found 2 tables. Send one table"),
+        ({"photos.zip": zip_of({"../1.jpg": SELFIE})}, "A file that you sent holds file names"),
         ({"people.json": b"{"}, "JSON"),
     ],
 )
@@ -386,6 +386,8 @@ async def test_what_cannot_be_read_is_refused_in_words(tmp_path: Path, files: di
         shown = world.slack.plain(message)
         assert "Nothing was sent" in shown
         assert words in shown
+        # Others read this channel, and people name files after customers.
+        assert not any(name in shown for name in files)
         assert "[Download template]" in shown
 
 

@@ -142,6 +142,8 @@ async def a_house(folder: Path, scopes: tuple[str, ...] | None = SCOPES) -> Asyn
 
 async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(house: House) -> None:
     """Exit 0; Slack and Smile ID were only asked, and no file was made."""
+    for channel in (CHANNEL, REVIEW):
+        house.slack.channels[channel].is_private = True
     code, lines = await house.run(house.environment(KYC_SUMMARY_CHANNEL=REVIEW))
     assert code == 0
     assert {line[:6] for line in lines if "consent screen" not in line} == {"ok    "}, lines
@@ -227,7 +229,7 @@ async def test_an_answer_of_no_known_form_spoils_its_own_line_alone(house: House
 async def test_names_from_outside_cannot_forge_a_line(house: House) -> None:
     house.slack.channels[CHANNEL].name = "kyc\nok    database: fine\x1b[2J"
     line = about(await house.check(), f"channel {CHANNEL}")
-    assert line.endswith("#kyc ok database: fine [2J")
+    assert "in #kyc ok database: fine [2J, which is public" in line
 
 
 # Slack
@@ -320,7 +322,11 @@ async def test_a_channel_that_cannot_be_used_is_told_with_its_setting(
 async def test_a_public_channel_for_reviewers_is_worth_a_note(house: House) -> None:
     line = about(await house.check(KYC_REVIEW_CHANNEL=CHANNEL), f"channel {CHANNEL}")
     assert line.startswith("note")
-    assert "everybody can read" in line
+    assert "every member of the workspace can join it and read who was checked" in line
+    assert "what reviewers are told and write" in line
+    assert "Make it private in Slack, or name a private channel." in line
+    house.slack.channels[CHANNEL].is_private = True
+    assert about(await house.check(KYC_REVIEW_CHANNEL=CHANNEL), f"channel {CHANNEL}").startswith("ok")
 
 
 async def test_what_is_unset_is_told_with_its_consequence(house: House) -> None:

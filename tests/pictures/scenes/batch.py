@@ -89,7 +89,8 @@ def _read() -> Batch:
         preview={
             "faults": faults,
             "repeats": repeats,
-            "ignored": list(found.ignored_columns),
+            "ignored": list(found.ignored_columns.values()),
+            "ignored_at": [place + 1 for place in found.ignored_columns],
             "unused": found.unused_photos,
         },
     )
@@ -103,10 +104,13 @@ def _messages() -> Iterator[Scene]:
 
     faulty = _read()
     yield scene("Read: some rows have faults, one looks like a repeat", faulty, kind=PostKind.BATCH)
+    directly = replace(faulty, channel="D0AMINA0001")
+    yield scene("The same file, sent in a direct message", directly, kind=PostKind.BATCH)
     yield scene("Read: every row is ready", BATCH, kind=PostKind.BATCH)
     hidden = {
         "sheets": ["June"],
         "columns": ["notes"],
+        "columns_at": [6],
         "rows": [4, 9, 12],
         "row_count": 3,
         "ready": 2,
@@ -148,7 +152,7 @@ def _files() -> Iterator[Scene]:
     ]
     failed = replace(rows[0], state=State.FAILED, verdict=None, verdict_why=None, batch_row=5, failure="photo",
                      failure_words="The selfie: The file is damaged. Attach another one.")  # fmt: skip
-    results = batch.results_csv([*rows, failed])
+    results = batch.results_csv([*rows, failed], with_customer_reference=False)
     comment = batch.results_comment(
         BATCH, BatchCounts(approved=15, rejected=2, failed=1, needs_person=2), still_open=True
     )

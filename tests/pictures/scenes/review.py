@@ -270,7 +270,7 @@ def _calls() -> Iterator[Scene]:
 
 def _decisions() -> Iterator[Scene]:
     def decided(caption: str, check: Check, decision: ReviewDecision) -> Scene:
-        said = thread.decided(check, decision)
+        said = thread.decided(check, decision, with_comment=False)
         return Scene(caption=caption, shows=said, kinds=[PostKind.DECIDED], place=Place.THREAD)
 
     yield Scene(

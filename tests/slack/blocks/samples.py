@@ -175,7 +175,7 @@ def thread_messages(
         "suspects": lambda: by_kind[PostKind.SUSPECTS](facts),
         "overdue": lambda: results.overdue(check, notified=notified),
         "failure": lambda: results.failure(check, notified=notified),
-        "decided": lambda: thread.decided(check, decided(text)),
+        "decided": lambda: thread.decided(check, decided(text), with_comment=True),
         "result beside a decision": lambda: results.result(beside, confirmed=True),
         "cancelled": lambda: thread.cancelled(check, by=check.requester),
         "photos asked": lambda: photos.request(check, by=REMI, is_direct=False),

@@ -829,4 +829,4 @@ def test_a_decision_is_against_a_verdict_only_where_there_is_one(
     )
     assert f"It would stand {against}: a second reviewer must agree." in shown(card)
     assert f"proposes Approved {against}" in shown(call)
-    assert f"agreed, since a decision {against} takes two." in shown(thread.decided(check, agreed))
+    assert f"agreed, since a decision {against} takes two." in shown(thread.decided(check, agreed, with_comment=False))
