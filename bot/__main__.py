@@ -187,6 +187,40 @@ def restore(file: Path, *, force: bool) -> None:
         click.echo(f"the old database lies in {aside}")
 
 
+@main.command()
+@click.option("--forget-old", is_flag=True, help="Then let the older keys go; refused while something needs one.")
+def rekey(*, forget_old: bool) -> None:
+    """Renew all that is sealed or keyed under the first of KYC_ENCRYPTION_KEYS; the bot must be stopped.
+
+    May be broken off at any time: the next run goes on. A terminal shows the progress.
+    """
+    from bot.runtime import key_renewal
+    from bot.settings import DatabaseSettings
+    from storage.engine.lock import DatabaseLock
+    from storage.rekey import count
+
+    settings = _load(DatabaseSettings)
+
+    async def renew(database: Database) -> key_renewal.Renewal:
+        total = await database.read(count)
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=total, label="Checks", file=sys.stderr, show_pos=True, hidden=hidden) as bar:
+            return await key_renewal.renew(
+                database,
+                forget_old=forget_old,
+                now=lambda: datetime.now(UTC),
+                on_page=lambda done: bar.update(done - bar.pos),
+            )
+
+    with _exit_on_fault(), DatabaseLock(settings.database):
+        renewal = _in_database(settings, renew)
+    for line in renewal.lines(key_count=len(settings.sealing_keys)):
+        click.echo(line)
+    if forget_old and not renewal.forgotten:
+        click.echo("the older keys are not let go", err=True)
+        sys.exit(1)
+
+
 @main.group()
 def receipts() -> None:
     """What waits for an operator: messages of Smile ID that fit nowhere, posts that could not be delivered."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome
-from storage import leases
+from storage import keys, leases
 from storage.engine.database import Transaction, from_text, load, to_text
 
 RESULTS = "results"
@@ -25,11 +25,12 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
     """(a) of the order: the job id, user id and callback token are ours before any call.
 
     They follow from the check under the key: recorded again in a backup that was put back, the attempt has the same
-    ones, and Smile ID can be asked whether it has that job. Until that is answered, such an attempt is in doubt.
+    ones, and Smile ID can be asked whether it has that job. Until that is answered, such an attempt is in doubt. The
+    token, a secret, follows the newest key: after a change of the keys such an attempt has another one, and is polled.
     """
     number = tx.value("SELECT COUNT(*) FROM attempts WHERE ref = :ref", ref=ref) + 1
     source = f"{ref} {to_text(asked_at)} {number}"
-    job_id, user_id = (_id(tx.sealer.fingerprint(source, purpose=purpose)) for purpose in ("job-id", "user-id"))
+    job_id, user_id = (_id(keys.job_print(tx, source, purpose=purpose)) for purpose in ("job-id", "user-id"))
     user_id = _user_of_last_round(tx, ref) or user_id
     token = tx.sealer.fingerprint(source, purpose="new-callback-token").rpartition(":")[2]
     tx.run(
@@ -251,5 +252,5 @@ def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
     )
 
 
-def _id(print_: str) -> str:
-    return str(uuid.UUID(print_.rpartition(":")[2][:32], version=4))
+def _id(hash_: str) -> str:
+    return str(uuid.UUID(hash_[:32], version=4))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from bot.domain.installation import Installation
 from bot.errors import DatabaseFault, WrongKey
+from storage import keys
 from storage.engine.database import Transaction
 
 _PROOF = "kyc-bot"
@@ -15,20 +16,30 @@ _PROOF_PLACE = "meta.value:key_proof"
 _INSTALLATION = "installation"
 
 
-def check_key(tx: Transaction) -> None:
-    """Prove at start that the configured keys open what is stored; the first start stores the proof.
+def begin(tx: Transaction) -> None:
+    """At start: prove the keys, and note that the newest is used from now on. Raises WrongKey."""
+    check_key(tx)
+    keys.note(tx)
 
-    Raises WrongKey.
+
+def check_key(tx: Transaction) -> None:
+    """Prove that the configured keys open what is stored; the first start stores the proof.
+
+    Raises WrongKey, also for a key that was let go.
     """
     row = tx.row("SELECT value_sealed FROM meta WHERE name = 'key_proof'")
     if row is None:
         # Without a proof nothing was sealed yet, or somebody took it away: no MAC is made for what is there.
         note_macs_made(tx)
         return
+    keys.require_all(tx)
     try:
         tx.sealer.open(row["value_sealed"], place=_PROOF_PLACE)
     except DatabaseFault as fault:
-        raise WrongKey("the database was sealed with a key that KYC_ENCRYPTION_KEYS does not hold") from fault
+        raise WrongKey(
+            "the database was sealed with a key that KYC_ENCRYPTION_KEYS does not hold. Put the older key behind the "
+            "new one: KYC_ENCRYPTION_KEYS=new,old"
+        ) from fault
 
 
 def are_macs_made(tx: Transaction) -> bool:

@@ -331,9 +331,14 @@ TABLES = {
     # A page of checks is read as checks are.
     ("storage.deliveries", "storage.outbox"),
     # One table: what is to be said, and how it fares.
+    ("storage.rekey", "storage.attempts"),
+    ("storage.rekey", "storage.audit"),
+    # It renews the rows of all tables, and no key goes without its line in the trail.
 }
 """Which module of one family of tables imports another's."""
-MECHANISMS = frozenset({"storage.leases", "storage.meta", "storage.blind_index", "storage.engine.upkeep"})
+MECHANISMS = frozenset(
+    {"storage.leases", "storage.meta", "storage.keys", "storage.blind_index", "storage.engine.upkeep"}
+)
 """What a table is kept with; these know no table's meaning."""
 ENGINE = frozenset(
     {
@@ -348,6 +353,7 @@ ENGINE = frozenset(
         "storage.engine.macs",
         "storage.engine.migrations",
         "storage.engine.record_versions",
+        "storage.engine.sealed_values",
         "storage.engine.sealing",
         "storage.engine.transaction",
         "storage.engine.writer_macs",

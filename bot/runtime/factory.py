@@ -225,7 +225,7 @@ async def build(
     sealer, outbound = Sealer.from_text(settings.sealing_keys), Outbound.of(settings)
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
     stack.push_async_callback(database.close)
-    await database.write(meta.check_key)
+    await database.write(meta.begin)
     remote_clock = partial(RemoteClock, now=now, steady=steady, health=health)
     slack_clock = remote_clock(Degraded.CLOCK_AGAINST_SLACK)
     slack_client = partial(

@@ -1,4 +1,4 @@
-"""Sealing of personal data at rest, keyed hashes to look it up by, and MACs; what is sealed where is others' part.
+"""Sealing of personal data at rest, keyed hashes to look it up by, and MACs; `sealed_values` says what is sealed where.
 
 A sealed value is `version (1 byte) | key id (4) | nonce (12) | AES-256-GCM ciphertext and tag`; its header and
 its place are authenticated with it, so that a value moved to another row or column does not open.
@@ -10,6 +10,7 @@ import base64
 import hmac
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -24,6 +25,8 @@ _ID_BYTES = 4
 _NONCE_BYTES = 12
 _HEADER_BYTES = len(_VERSION) + _ID_BYTES
 _KEY_BYTES = 32
+_FEWEST_DIFFERENT = 8
+"""Of 32 random bytes about 30 differ."""
 
 
 class Sealer:
@@ -39,16 +42,26 @@ class Sealer:
         self._by_hex = {one.id.hex(): one for one in self._keys.values()}
         self._newest = next(iter(self._keys.values()))
         self.key_id = self._newest.id.hex()
+        self.key_ids = tuple(self._by_hex)
+        """Of all keys, newest first. An id tells nothing of its key."""
 
     @classmethod
     def from_text(cls, keys: Sequence[str]) -> Self:
-        """Keys in URL-safe base64, padded or not; SettingsFault tells by position which are wrong."""
+        """Keys in URL-safe base64, padded or not; SettingsFault tells by position which are wrong, or weak.
+
+        An older key may be weak: how else would what it has sealed be renewed under a better one?
+        """
         if not keys:
             raise SettingsFault("at least one encryption key is needed")
         decoded = [_decode(text) for text in keys]
         if wrong := [at for at, key in enumerate(decoded, 1) if not key]:
             raise SettingsFault("; ".join(f"encryption key {at} is not 32 bytes in URL-safe base64" for at in wrong))
         good = [key for key in decoded if key]
+        if why := weakness(good[0]):
+            raise SettingsFault(
+                f"encryption key 1 can be guessed ({why}): put one that `kyc-bot check --new-key` prints in front of "
+                "it. If a database is sealed with it, keep it as the second one and run `kyc-bot rekey --forget-old`"
+            )
         for at, key in enumerate(good):
             if key in good[:at]:
                 raise SettingsFault(f"encryption key {at + 1} repeats key {good.index(key) + 1}")
@@ -58,6 +71,11 @@ class Sealer:
     def new_key() -> str:
         """A fresh random key in the form that `from_text` reads."""
         return base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
+
+    @staticmethod
+    def weak_ones(keys: Sequence[str]) -> list[int]:
+        """Which keys can be guessed, by position from 1."""
+        return [at for at, key in enumerate(map(_decode, keys), 1) if key and weakness(key)]
 
     def __repr__(self) -> str:
         return f"Sealer(key_id={self.key_id!r}, keys={len(self._keys)})"
@@ -93,6 +111,10 @@ class Sealer:
         """What to look for: the hashes under all keys, newest first."""
         return [key.fingerprint(text, purpose) for key in self._keys.values()]
 
+    def look_up_key(self, key_id: str) -> str:
+        """The part of a key that makes fingerprints, in hex; for `fingerprint_by`, once the key itself is gone."""
+        return self._by_hex[key_id].look_up.hex()
+
     def mac(self, text: str, *, purpose: str) -> str:
         """A proof under the newest key that the bot itself wrote this text; never equal across purposes."""
         return self._newest.mac(text, purpose)
@@ -106,24 +128,50 @@ class Sealer:
 class _Key:
     """What is derived from one configured key; the key itself is not kept."""
 
-    __slots__ = ("_look_up", "_mac", "cipher", "id")
+    __slots__ = ("_mac", "cipher", "id", "look_up")
 
     def __init__(self, key: bytes) -> None:
         self.id = _derive(key, b"kyc-bot key id v1")[:_ID_BYTES]
         self.cipher = AESGCM(_derive(key, b"kyc-bot sealing v1"))
-        self._look_up = _derive(key, b"kyc-bot look-up v1")
+        self.look_up = _derive(key, b"kyc-bot look-up v1")
         self._mac = _derive(key, b"kyc-bot record mac v1")
 
     def fingerprint(self, text: str, purpose: str) -> str:
-        return self._keyed(self._look_up, text, purpose)
+        return self._keyed(self.look_up, text, purpose)
 
     def mac(self, text: str, purpose: str) -> str:
         return self._keyed(self._mac, text, purpose)
 
     def _keyed(self, key: bytes, text: str, purpose: str) -> str:
-        label = _bytes(purpose)
-        message = len(label).to_bytes(4, "big") + label + _bytes(text)
-        return f"{self.id.hex()}:{hmac.digest(key, message, 'sha256').hex()}"
+        return f"{self.id.hex()}:{_digest(key, text, purpose)}"
+
+
+def key_id_of(sealed: bytes) -> str:
+    """Of the key that a value is sealed with, as `Sealer.key_ids` has it."""
+    return sealed[len(_VERSION) : _HEADER_BYTES].hex()
+
+
+def fingerprint_by(look_up_key: str, text: str, *, purpose: str) -> str:
+    """The hash within a fingerprint, by a key that `Sealer.look_up_key` gave."""
+    return _digest(bytes.fromhex(look_up_key), text, purpose)
+
+
+def weakness(key: bytes) -> str | None:
+    """Why a key is none that chance has made; None for any that may be. Chance fails it once in 10^20 keys."""
+    if len(set(key)) == 1:
+        return "all its bytes are the same"
+    if any(key == (key[:period] * len(key))[: len(key)] for period in range(2, len(key) // 2 + 1)):
+        return "it repeats itself"
+    if len({(after - before) % 256 for before, after in pairwise(key)}) == 1:
+        return "it is a sequence"
+    if len(set(key)) < _FEWEST_DIFFERENT:
+        return "few of its bytes differ"
+    return None
+
+
+def _digest(key: bytes, text: str, purpose: str) -> str:
+    label = _bytes(purpose)
+    return hmac.digest(key, len(label).to_bytes(4, "big") + label + _bytes(text), "sha256").hex()
 
 
 def _derive(key: bytes, info: bytes) -> bytes:

@@ -5,7 +5,7 @@ All probes run side by side, each within its time, so that an operator waits for
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -76,11 +76,25 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
         sealer = Sealer.from_text(settings.sealing_keys)
     except SettingsFault as fault:
         found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
+    found += _older_keys(settings.sealing_keys)
     if settings.summary_channel and not chart.can_draw():
         found.append(
             note("charts", "matplotlib is not installed: summaries come without a picture. See docs/install.md.")
         )
     return found, id_types, sealer
+
+
+def _older_keys(keys: Sequence[str]) -> list[Finding]:
+    subject = "encryption keys"
+    if weak := [at for at in Sealer.weak_ones(keys) if at > 1]:
+        which = " and ".join(map(str, weak))
+        return [note(subject, f"key {which} can be guessed. Stop the bot and run kyc-bot rekey --forget-old.")]
+    if len(keys) > 1:
+        told = (
+            f"{len(keys)} keys. As soon as the bot may stop for it, kyc-bot rekey --forget-old lets the older ones go."
+        )
+        return [note(subject, told)]
+    return []
 
 
 async def _clock(
@@ -107,7 +121,7 @@ async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
     try:
         seen = await asyncio.to_thread(inspect.examine, path, sealer, patience=SWEEP)
     except WrongKey as fault:
-        return [fail(subject, f"{fault}. Put the older key behind the new one: KYC_ENCRYPTION_KEYS=new,old.")]
+        return [fail(subject, f"{fault}.")]
     except DatabaseFault as fault:
         return [fail(subject, f"{str(fault).rstrip('.')}. See KYC_DATABASE ({path}).")]
     if not seen.exists:

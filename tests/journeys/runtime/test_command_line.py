@@ -1,6 +1,7 @@
 """The command line in a terminal, a pipe and a script: it answers at once, and ends in words and an exit code."""
 
 import asyncio
+import base64
 import json
 import os
 import pty
@@ -23,6 +24,7 @@ from bot.domain.reporting.exports import ExportFormat
 from bot.sandbox.slack import Fault
 from storage import meta
 from storage.engine.database import Database
+from storage.engine.lock import DatabaseLock
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests.journeys.site import Ended, bare, kyc_bot, site
@@ -237,6 +239,38 @@ async def test_an_export_into_a_file_is_whole_and_for_its_owner_alone(kept: Kept
     assert (file.read_bytes().decode(), mode(file), link.is_symlink()) == (shown.out, "-rw-------", True)
     assert files(kept) == sorted([*before, file])
     assert audited(kept) == 3
+
+
+async def test_keys_are_changed_and_an_old_one_is_let_go(kept: Kept) -> None:
+    old, new = kept.environment["KYC_ENCRYPTION_KEYS"], Sealer.new_key()
+    weak = base64.urlsafe_b64encode(bytes(32)).decode()
+    outputs = []
+
+    async def run(keys: str, *arguments: str) -> Ended:
+        ended = await kyc_bot(*arguments, environment={**kept.environment, "KYC_ENCRYPTION_KEYS": keys})
+        outputs.append(ended.out + ended.err)
+        return ended
+
+    with DatabaseLock(kept.folder / "kyc.db"):
+        busy = await run(f"{new},{old}", "rekey")
+    assert (busy.code, "the database is in use by process" in busy.err) == (1, True)
+    guessed = await run(f"{weak},{old}", "rekey")
+    assert (guessed.code, "encryption key 1 can be guessed" in guessed.err) == (2, True)
+    routine = await run(f"{new},{old}", "rekey")
+    assert (routine.code, routine.err) == (0, "")
+    assert routine.out.splitlines()[-1] == (
+        "nothing needs an older key any more; `kyc-bot rekey --forget-old` lets it go"
+    )
+    leaked = await run(f"{new},{old}", "rekey", "--forget-old")
+    assert (leaked.code, leaked.err) == (0, "")
+    assert "the older keys are let go: leave only the first one in KYC_ENCRYPTION_KEYS, then start" in leaked.out
+    again = await run(f"{new},{old}", "rekey", "--forget-old")
+    assert (again.code, "take key 2 (counted from the left) out of it" in again.err) == (1, True)
+    lost = await run(old, "backup", str(kept.folder / "with-the-old.backup"))
+    assert (lost.code, "Put the older key behind the new one" in lost.err) == (1, True)
+    assert (await run(new, "backup", str(kept.folder / "with-the-new.backup"))).code == 0
+    for secret in (old, new, weak):
+        assert not [output for output in outputs if secret in output or secret[:8] in output]
 
 
 async def test_an_export_that_fails_leaves_the_older_file_as_it_was(kept: Kept) -> None:

@@ -4,6 +4,7 @@ Slack and Smile ID are played on the loopback; the public address is the listene
 """
 
 import asyncio
+import base64
 import os
 import shutil
 import socket
@@ -701,8 +702,20 @@ async def test_what_a_crashed_bot_left_in_the_log_counts(house: House) -> None:
 async def test_a_database_sealed_with_another_key_asks_for_the_older_one(house: House) -> None:
     await a_database(house.database, Sealer.new_key())
     (line,) = failures(await house.check())
-    assert line.startswith("FAIL  database: the database was sealed with a key that KYC_ENCRYPTION_KEYS does not hold.")
+    assert line.startswith("FAIL  database: the database was sealed with a key that KYC_ENCRYPTION_KEYS does not hold")
     assert "KYC_ENCRYPTION_KEYS=new,old" in line
+
+
+async def test_keys_that_are_to_go_and_keys_that_can_be_guessed_are_told(house: House) -> None:
+    new, old, weak = Sealer.new_key(), Sealer.new_key(), base64.urlsafe_b64encode(bytes(32)).decode()
+    line = about(await house.check(KYC_ENCRYPTION_KEYS=f"{new},{old}"), "encryption keys")
+    assert line.startswith("note  encryption keys: 2 keys. ")
+    assert "kyc-bot rekey --forget-old" in line
+    line = about(await house.check(KYC_ENCRYPTION_KEYS=f"{new},{weak}"), "encryption keys")
+    assert line.startswith("note  encryption keys: key 2 can be guessed. ")
+    (line,) = failures(await house.check(KYC_ENCRYPTION_KEYS=weak))
+    assert line.startswith("FAIL  encryption keys: encryption key 1 can be guessed (all its bytes are the same)")
+    assert weak not in line
 
 
 async def test_a_key_of_the_wrong_form_leaves_the_database_to_be_looked_at(house: House) -> None:

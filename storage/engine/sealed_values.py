@@ -1,0 +1,168 @@
+"""What is sealed where, and what else is made with a key: by this table everything is found that needs an older key.
+
+A test compares it with the schema: a new column that ends in `_sealed`, `_print` or `mac` must stand here.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedColumn:
+    """A column of sealed values."""
+
+    table: str
+    column: str
+    place: str
+    """SQL for the place that a row's value is sealed for."""
+    what: str
+    """In plural, for an operator."""
+    of_check: str | None = "t.ref"
+    """SQL for the check that a row `t` belongs to, whose MAC covers it."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedColumn:
+    """A column of texts that begin with the id of the key that made them: prints and MACs; empty ones are of none."""
+
+    table: str
+    column: str
+    what: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}.{self.column}"
+
+
+OF_CHECKS = (
+    SealedColumn(
+        table="verifications", column="applicant_sealed", place="'verifications.applicant:' || t.ref", what="customers"
+    ),
+    SealedColumn(
+        table="photos",
+        column="file_sha256_sealed",
+        place="'photos.file_sha256:' || t.ref || ':' || t.kind || ':' || t.position",
+        what="digests of photos",
+    ),
+    SealedColumn(
+        table="attempts", column="token_sealed", place="'attempts.token:' || t.job_id", what="callback tokens"
+    ),
+    SealedColumn(
+        table="attempts", column="upload_sealed", place="'attempts.upload:' || t.job_id", what="upload addresses"
+    ),
+    SealedColumn(
+        table="receipts",
+        column="body_sha256_sealed",
+        place="'receipts.body_sha256:' || t.id",
+        what="digests of Smile ID's messages",
+        of_check="(SELECT a.ref FROM attempts a WHERE a.job_id = t.job_id)",
+    ),
+    SealedColumn(
+        table="receipts",
+        column="body_sealed",
+        place="'receipts.body:' || t.id",
+        what="Smile ID's messages",
+        of_check="(SELECT a.ref FROM attempts a WHERE a.job_id = t.job_id)",
+    ),
+    SealedColumn(
+        table="reviews",
+        column="words_sealed",
+        place="'reviews.words:' || t.ref || ':' || t.round",
+        what="words of proposals",
+    ),
+    SealedColumn(
+        table="decisions",
+        column="words_sealed",
+        place="'decisions.words:' || t.ref || ':' || t.round || ':' || t.number",
+        what="words of decisions",
+    ),
+    SealedColumn(
+        table="review_notes",
+        column="words_sealed",
+        place="'review_notes.words:' || t.ref || ':' || t.round || ':' || t.source",
+        what="notes of reviewers",
+    ),
+    SealedColumn(
+        table="review_requests",
+        column="words_sealed",
+        place="'review_requests.words:' || t.id",
+        what="words of review requests",
+    ),
+)
+"""Those that the MAC of a check covers, or that lie beside it."""
+
+OTHERS = (
+    SealedColumn(
+        table="meta",
+        column="value_sealed",
+        place="'meta.value:' || t.name",
+        what="facts of the database",
+        of_check=None,
+    ),
+    SealedColumn(
+        table="batches",
+        column="reading_sealed",
+        place="'batches.reading:' || t.id",
+        what="files of customers",
+        of_check=None,
+    ),
+)
+
+KEYED = (
+    KeyedColumn(table="verifications", column="number_print", what="prints of ID numbers"),
+    KeyedColumn(table="verifications", column="reference_print", what="prints of customer references"),
+    KeyedColumn(table="photos", column="file_print", what="prints of photos"),
+    KeyedColumn(table="attempts", column="token_print", what="prints of callback tokens"),
+    KeyedColumn(table="receipts", column="body_print", what="prints of Smile ID's messages"),
+    KeyedColumn(table="homes", column="view_print", what="prints of Home tabs"),
+    KeyedColumn(table="check_macs", column="mac", what="MACs of checks"),
+    KeyedColumn(table="facts", column="mac", what="MACs of figures"),
+)
+
+
+def key_ids(connection: sqlite3.Connection) -> dict[str, Counter[str]]:
+    """Which keys made what is in a database, of whichever version: by key, how many of what. Reads all of it."""
+    found: dict[str, Counter[str]] = {}
+    for kind, sql in _counts(connection):
+        with closing(connection.cursor()) as cursor:
+            cursor.row_factory = None
+            for key_id, rows in cursor.execute(sql).fetchall():
+                found.setdefault(key_id, Counter())[kind.what] += rows
+    return found
+
+
+def _counts(connection: sqlite3.Connection) -> Iterator[tuple[SealedColumn | KeyedColumn, str]]:
+    with closing(connection.cursor()) as cursor:
+        cursor.row_factory = None
+        columns = {
+            f"{table}.{column}"
+            for table, column in cursor.execute(
+                "SELECT s.name, c.name FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'"
+            ).fetchall()
+        }
+    for sealed in (*OF_CHECKS, *OTHERS):
+        if sealed.name in columns:
+            yield (
+                sealed,
+                f"""
+                SELECT lower(hex(substr({sealed.column}, 2, 4))), COUNT(*) FROM {sealed.table}
+                WHERE {sealed.column} IS NOT NULL GROUP BY 1
+                """,
+            )
+    for keyed in KEYED:
+        if keyed.name in columns:
+            # A bare hash, from before there were prints, is of no key.
+            yield (
+                keyed,
+                f"""
+                SELECT substr({keyed.column}, 1, 8), COUNT(*) FROM {keyed.table}
+                WHERE {keyed.column} GLOB '????????:*' GROUP BY 1
+                """,
+            )

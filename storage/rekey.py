@@ -1,0 +1,237 @@
+"""Renews under the newest key all that an older one has made, some checks at a time.
+
+Each step is a storage function of its own and skips what is renewed already: whoever is killed begins again from the
+front, and goes on where it was. The commit makes the MACs of the checks that a step touches (`storage.engine.macs`),
+but of none whose record was altered: such a check stays altered, and keeps its customer under the older key.
+"""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.domain.check.masking import same_number, same_reference
+from bot.errors import DatabaseFault
+from storage import attempts, audit, blind_index, keys
+from storage.engine import macs, sealed_values
+from storage.engine.sealed_values import OF_CHECKS, OTHERS, SealedColumn
+from storage.engine.sealing import key_id_of
+from storage.engine.transaction import Transaction
+
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one step has done."""
+
+    last: str
+    """Where the next one goes on; empty when there is no more."""
+    seen: int
+    renewed: int
+    """Rows that were under an older key."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Remains:
+    """What an older key has made and is still there."""
+
+    needed: Counter[str] = field(default_factory=Counter)
+    """Renewed by nothing: their plain values are stored nowhere."""
+    altered: Counter[str] = field(default_factory=Counter)
+    """Of checks whose record was altered."""
+    broken: Counter[str] = field(default_factory=Counter)
+    """No key opens them: they were altered."""
+
+
+def count(tx: Transaction) -> int:
+    """How many checks there are to go through."""
+    checks: int = tx.value("SELECT COUNT(*) FROM verifications")
+    return checks
+
+
+def begin(tx: Transaction) -> None:
+    """First of all: what must not change with the keys is kept under the new one."""
+    keys.pin_job_ids(tx)
+    keys.note(tx)
+
+
+def renew_checks(tx: Transaction, after: str, *, most: int) -> Step:
+    """Renew what belongs to the next checks in the order of their references."""
+    refs = macs.refs_after(tx.db.conn, after, most=most)
+    if not refs:
+        return Step(last="", seen=0, renewed=0)
+    intact = sorted(set(refs) - tx.altered(refs))
+    renewed = 0
+    for column in OF_CHECKS:
+        # A decisive column of an altered check is changed by nobody (`storage.engine.covered`).
+        for row in _older(tx, column, intact if column.table == "verifications" else refs):
+            renewed += _renew(tx, column, row)
+    for ref in _older_macs(tx, intact):
+        # Touched, it gets its next MAC by the commit.
+        tx.run("UPDATE verifications SET state = state WHERE ref = :ref", ref=ref)
+        renewed += 1
+    return Step(last=refs[-1], seen=len(refs), renewed=renewed)
+
+
+def renew_others(tx: Transaction, column: SealedColumn, after: int, *, most: int) -> tuple[int, int]:
+    """Renew values that belong to no check: the row to go on after (0 at the end), and how many were renewed."""
+    rows = tx.rows(
+        f"""
+        SELECT t.rowid AS id, {column.place} AS place, t.{column.column} AS sealed FROM {column.table} t
+        WHERE t.rowid > :after AND {_IS_OLDER.format(column=column.column)} ORDER BY t.rowid LIMIT :most
+        """,
+        after=after,
+        most=most,
+        newest=tx.sealer.key_id,
+    )
+    return (rows[-1]["id"] if rows else 0), sum(_renew(tx, column, row) for row in rows)
+
+
+def finish(tx: Transaction, *, now: datetime) -> None:
+    """Home tabs are published once more: what they showed is not stored. And it is recorded."""
+    tx.run("UPDATE homes SET view_print = '' WHERE view_print <> '' AND substr(view_print, 1, 8) <> :newest", **_of(tx))
+    audit.record(tx, at=now, actor=OPERATOR, act="keys.renewed", detail=tx.sealer.key_id)
+
+
+def remains(tx: Transaction) -> Remains:
+    """What older keys have made and nothing has renewed; few rows, after all steps."""
+    found = Remains()
+    for column in (*OF_CHECKS, *OTHERS):
+        for row in _older(tx, column, None):
+            if row["ref"] is not None and tx.altered([row["ref"]]):
+                found.altered[column.what] += 1
+            elif _open(tx, row) is None:
+                found.broken[column.what] += 1
+            else:
+                found.needed[column.what] += 1
+    for keyed in sealed_values.KEYED:
+        ref = _REF_OF[keyed.table]
+        sql = f"""
+            SELECT {ref} AS ref, COUNT(*) AS rows FROM {keyed.table} t
+            WHERE t.{keyed.column} GLOB '????????:*' AND substr(t.{keyed.column}, 1, 8) <> :newest GROUP BY 1
+            """
+        for row in tx.rows(sql, **_of(tx)):
+            of = found.altered if row["ref"] is not None and tx.altered([row["ref"]]) else found.needed
+            of[keyed.what] += row["rows"]
+    return found
+
+
+def forget(tx: Transaction, *, now: datetime) -> Remains:
+    """Let the older keys go, unless something needs one; what remains. Looks and acts in one transaction."""
+    found = remains(tx)
+    if not found.needed:
+        older = set(sealed_values.key_ids(tx.db.conn)) | set(tx.sealer.key_ids)
+        keys.let_go(tx, older)
+        audit.record(tx, at=now, actor=OPERATOR, act="keys.let_go", detail=tx.sealer.key_id)
+    return found
+
+
+_IS_OLDER = "t.{column} IS NOT NULL AND lower(hex(substr(t.{column}, 2, 4))) <> :newest"
+_REF_OF = {
+    "verifications": "t.ref",
+    "photos": "t.ref",
+    "attempts": "t.ref",
+    "receipts": "(SELECT a.ref FROM attempts a WHERE a.job_id = t.job_id)",
+    "homes": "NULL",
+    "check_macs": "t.ref",
+    "facts": "t.ref",
+}
+_PRINTS = {
+    "verifications.applicant_sealed": ("number_print", "reference_print"),
+    "photos.file_sha256_sealed": ("file_print",),
+    "attempts.token_sealed": ("token_print",),
+    "receipts.body_sha256_sealed": ("body_print",),
+}
+"""Which columns of the same row are made of a sealed value."""
+_LONGEST_LIST = 500
+
+
+def _older(tx: Transaction, column: SealedColumn, refs: Sequence[str] | None) -> Iterator[sqlite3.Row]:
+    """Rows of these checks, or of all, whose value or prints an older key has made."""
+    prints = _PRINTS.get(column.name, ())
+    older = " OR ".join(
+        [f"({_IS_OLDER.format(column=column.column)})"]
+        + [f"(t.{one} GLOB '????????:*' AND substr(t.{one}, 1, 8) <> :newest)" for one in prints if refs is not None]
+    )
+    of, source = column.of_check or "NULL", f"{column.table} t"
+    if column.of_check and "job_id" in column.of_check:
+        of, source = "a.ref", f"attempts a CROSS JOIN {column.table} t ON t.job_id = a.job_id"
+    extra = ", t.country" if column.table == "verifications" else ""
+    select = f"""
+        SELECT t.rowid AS id, {of} AS ref, {column.place} AS place, t.{column.column} AS sealed {extra}
+        FROM {source} WHERE t.{column.column} IS NOT NULL AND ({older})
+        """
+    if refs is None:
+        yield from tx.rows(select, **_of(tx))
+        return
+    for names in _lists(refs):
+        these = ", ".join(f":r{at}" for at in range(len(names)))
+        yield from tx.rows(
+            f"{select} AND {of} IN ({these})", **_of(tx), **{f"r{at}": ref for at, ref in enumerate(names)}
+        )
+
+
+def _older_macs(tx: Transaction, refs: Sequence[str]) -> list[str]:
+    found = []
+    for names in _lists(refs):
+        these = ", ".join(f":r{at}" for at in range(len(names)))
+        given = {f"r{at}": ref for at, ref in enumerate(names)}
+        sql = f"""
+            SELECT m.ref FROM check_macs m WHERE m.ref IN ({these}) AND (substr(m.mac, 1, 8) <> :newest
+                OR EXISTS (SELECT 1 FROM facts f WHERE f.ref = m.ref AND substr(f.mac, 1, 8) <> :newest))
+            """
+        found += tx.column(sql, **_of(tx), **given)
+    return found
+
+
+def _lists(refs: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(refs), _LONGEST_LIST):
+        yield list(refs[start : start + _LONGEST_LIST])
+
+
+def _renew(tx: Transaction, column: SealedColumn, row: sqlite3.Row) -> int:
+    text = _open(tx, row)
+    if text is None:
+        return 0
+    columns: dict[str, object] = {column.column: tx.sealer.seal(text, place=row["place"])}
+    columns |= _prints(tx, column, row, text)
+    tx.update(column.table, "rowid = :id", {"id": row["id"]}, **columns)
+    return 1
+
+
+def _prints(tx: Transaction, column: SealedColumn, row: sqlite3.Row, text: str) -> dict[str, object]:
+    """What the row is found by, made of the value that was sealed beside it."""
+    match column.name:
+        case "verifications.applicant_sealed":
+            applicant = json.loads(text)
+            number = same_number(row["country"], applicant["id_info"].get("id_number", ""))
+            reference = same_reference(applicant.get("customer_reference", ""))
+            return {
+                "number_print": number and tx.sealer.fingerprint(number, purpose=blind_index.NUMBER),
+                "reference_print": reference and tx.sealer.fingerprint(reference, purpose=blind_index.REFERENCE),
+            }
+        case "photos.file_sha256_sealed":
+            return {"file_print": tx.sealer.fingerprint(text, purpose=blind_index.FILE.purpose)}
+        case "receipts.body_sha256_sealed":
+            return {"body_print": tx.sealer.fingerprint(text, purpose=blind_index.BODY.purpose)}
+        case "attempts.token_sealed":
+            return {"token_print": tx.sealer.fingerprint(text, purpose=attempts.TOKEN_PURPOSE)}
+        case _:
+            return {}
+
+
+def _open(tx: Transaction, row: sqlite3.Row) -> str | None:
+    """None for what no key opens: it was altered beside the bot, and is worth nothing under any key."""
+    if key_id_of(row["sealed"]) not in tx.sealer.key_ids:
+        return None
+    try:
+        return tx.sealer.open(row["sealed"], place=row["place"])
+    except DatabaseFault:
+        return None
+
+
+def _of(tx: Transaction) -> dict[str, str]:
+    return {"newest": tx.sealer.key_id}

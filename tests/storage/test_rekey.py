@@ -1,0 +1,329 @@
+"""A change of the keys: everything is renewed, whatever falls between two steps, and no key goes that is needed."""
+
+import asyncio
+import base64
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.mentions.incoming import MessageIds
+from bot.domain.results.attempt import Attempt
+from bot.domain.results.trust_rules import Disposition, Source
+from bot.domain.review.review import Decision, Proposal
+from bot.errors import SettingsFault, WrongKey
+from bot.runtime import key_renewal
+from storage import attempts, batches, checks, home_tabs, meta, receipts, rekey, reviews, search
+from storage.engine import backup, sealed_values
+from storage.engine.database import Database, Transaction
+from storage.engine.sealed_values import KEYED, OF_CHECKS, OTHERS
+from storage.engine.sealing import Sealer
+from tests.patience import GIVE_UP_SECONDS
+from tests.storage.engine.test_backup import may_trace
+from tests.storage.engine.test_macs import NOON, beside, fill, opened
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[2]
+OLD, NEW = b"k" * 32, b"n" * 32
+BOTH = Sealer([NEW, OLD])
+NUMBER = "00000000000"
+CHECKS = 5
+
+
+def furnish(tx: Transaction) -> None:
+    """A value in every column that a key makes."""
+    for number in range(CHECKS):
+        ref = f"K-{number}"
+        fill(tx, ref)
+        checks.photos_checked(tx, ref, [(photo, 9, "ab" * 32) for photo in checks.photos(tx, ref)], now=NOON)
+        attempts.prepared(tx, attempts.of_check(tx, ref)[0].job_id, smile_job_id="1", checkpoint={"url": "invented"})
+        proposal = Proposal(decision=Decision.REJECTED, reason="x", by="U2", at=NOON, is_override=True, words="no")
+        assert reviews.propose(tx, ref, 1, proposal)
+    message = MessageIds(user="U1", team="T1", channel="C1", ts="1.2", thread_ts=None)
+    batches.add(tx, "B-1", message, ["F1"], now=NOON)
+    batches.keep_preview(tx, "B-1", {"rows": ["invented"]}, total=1, ready=1, repeats=0)
+    home_tabs.opened(tx, "U1", now=NOON)
+    print_ = home_tabs.prints_of(tx, "a view")[0]
+    home_tabs.shown(tx, "U1", view_print=print_, sees=(), again_at=None, now=NOON)
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(meta.begin)
+        await database.write(furnish)
+    return path
+
+
+async def renewed(path: Path, *, forget_old: bool = False) -> key_renewal.Renewal:
+    async with opened(path, BOTH) as database:
+        return await key_renewal.renew(database, forget_old=forget_old, now=lambda: NOON, on_page=lambda _done: None)
+
+
+def used(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return set(sealed_values.key_ids(db))
+
+
+async def as_before(database: Database) -> None:
+    """Every value opens, everything is found by what it was found by, and no record counts as altered."""
+
+    def look(tx: Transaction) -> None:
+        for number in range(CHECKS):
+            ref = f"K-{number}"
+            check = checks.get(tx, ref)
+            assert not check.is_altered
+            assert check.id_info["id_number"] == NUMBER
+            (attempt,) = attempts.of_check(tx, ref)
+            found = attempts.by_token(tx, attempt.callback_token)
+            assert found is not None
+            assert found.ref == ref
+            assert attempt.checkpoint == {"url": "invented"}
+            assert [receipt.body for receipt in receipts.of_check(tx, ref)] == ['{"ResultCode": "0811"}']
+            review = reviews.find(tx, ref, 1)
+            assert review is not None
+            assert review.decided is not None
+            assert review.proposal is not None
+            assert (review.decided.words, review.proposal.words, review.notes) == ("no", "no", 1)
+        assert len(search.by_number(tx, NUMBER, ["NG"])) == CHECKS
+        assert len(search.by_reference(tx, "invented")) == CHECKS
+        assert batches.get(tx, "B-1").preview == {"rows": ["invented"]}
+
+    def hear_again(tx: Transaction) -> bool:
+        job_id = attempts.of_check(tx, "K-0")[0].job_id
+        _id, is_new = receipts.keep(
+            tx,
+            receipt_id="R-again",
+            job_id=job_id,
+            source=Source.CALLBACK,
+            code="0811",
+            body_sha256="ab",
+            body={"ResultCode": "0811"},
+            fate=Disposition.COUNTED,
+            now=NOON,
+        )
+        return is_new
+
+    await database.read(look)
+    assert not await database.write(hear_again)
+    assert not database.is_older
+    assert database.altered == set()
+
+
+async def test_every_column_that_a_key_makes_is_known_and_has_a_value_here(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        columns = {
+            f"{table}.{column}"
+            for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            for (_at, column, *_rest) in db.execute(f"PRAGMA table_info({table})").fetchall()
+        }
+        keyed = {name for name in columns if name.endswith(("_sealed", "_print", ".mac", "_mac"))}
+        known = {column.name for column in (*OF_CHECKS, *OTHERS, *KEYED)}
+        assert keyed == known
+        made = sealed_values.key_ids(db)[Sealer([OLD]).key_id]
+    assert set(made) == {column.what for column in (*OF_CHECKS, *OTHERS, *KEYED)}
+
+
+async def test_everything_is_renewed_and_then_the_old_key_opens_nothing(path: Path) -> None:
+    renewal = await renewed(path, forget_old=True)
+    assert renewal.checks == CHECKS
+    assert renewal.forgotten
+    assert used(path) == {BOTH.key_id}
+    async with opened(path, Sealer([NEW])) as database:
+        await as_before(database)
+    with pytest.raises(WrongKey, match=r"has let go: take key 2 \(counted from the left\) out"):
+        async with opened(path, BOTH):
+            pass
+    with pytest.raises(WrongKey, match="KYC_ENCRYPTION_KEYS does not hold"):
+        async with opened(path, Sealer([OLD])):
+            pass
+
+
+async def test_between_any_two_steps_everything_is_there_and_the_rest_follows(path: Path, tmp_path: Path) -> None:
+    for steps in range(CHECKS + 2):
+        copy = tmp_path / f"{steps}.db"
+        backup.take(path, copy, Sealer([OLD]))
+        async with opened(copy, BOTH) as database:
+            await database.write(rekey.begin)
+            last = ""
+            for _step in range(steps):
+                last = (await database.write(rekey.renew_checks, last, most=1)).last
+        assert used(copy) == ({BOTH.key_id, Sealer([OLD]).key_id})
+        async with opened(copy, BOTH) as database:
+            await as_before(database)
+        assert (await renewed(copy, forget_old=True)).renewed > 0
+        async with opened(copy, Sealer([NEW])) as database:
+            await as_before(database)
+
+
+RENEWER = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from bot.runtime import key_renewal
+from storage.engine.database import Database
+from storage.engine.migrations import migrate
+from storage.engine.sealing import Sealer
+
+async def main():
+    sealer = Sealer([b"n" * 32, b"k" * 32])
+    database = await Database.open(Path(sys.argv[1]), sealer=sealer, migrate=migrate)
+    key_renewal.CHECKS_AT_A_TIME = 1
+    await key_renewal.renew(
+        database, forget_old=True, now=lambda: datetime(2026, 11, 22, tzinfo=UTC), on_page=lambda done: None)
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not may_trace(), reason="strace is not installed, or may not trace here")
+async def test_killed_at_a_commit_it_goes_on_where_it_was(path: Path, tmp_path: Path) -> None:
+    calls, codes = "fsync,fdatasync", []
+    for number in range(1, 60, 3):
+        copy = tmp_path / f"{number}.db"
+        backup.take(path, copy, Sealer([OLD]))
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            [
+                *("strace", "-f", "-qq", "-e", f"trace={calls}", "-o", os.devnull),
+                *("-e", f"inject={calls}:signal=SIGKILL:when={number}", sys.executable, "-c", RENEWER, str(copy)),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            check=False,
+            timeout=GIVE_UP_SECONDS,
+        )
+        codes.append(ended.returncode)
+        if used(copy) != {BOTH.key_id}:
+            async with opened(copy, BOTH) as database:
+                await as_before(database)
+            await renewed(copy, forget_old=True)
+        async with opened(copy, Sealer([NEW])) as database:
+            await as_before(database)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert codes[-1] == 0
+    assert len(codes) > 3
+
+
+async def test_a_print_without_its_value_keeps_the_old_key(path: Path) -> None:
+    """As retention leaves it: the number is gone, and the print of it still tells who was checked before."""
+    async with opened(path) as database:
+        await database.write(lambda tx: tx.run("UPDATE verifications SET applicant_sealed = NULL WHERE ref = 'K-2'"))
+    renewal = await renewed(path, forget_old=True)
+    assert not renewal.forgotten
+    assert renewal.remains.needed == {"prints of ID numbers": 1, "prints of customer references": 1}
+    said = " / ".join(renewal.lines(key_count=2))
+    assert (
+        "an older key is needed for 1 prints of ID numbers, 1 prints of customer references: keep it"
+        in said.replace(
+            "1 prints of customer references, 1 prints of ID numbers",
+            "1 prints of ID numbers, 1 prints of customer references",
+        )
+    )
+    with pytest.raises(
+        WrongKey, match=r"does not hold \([0-9a-f]{8}\): 1 prints of .* need it\. Put the older key behind"
+    ):
+        async with opened(path, Sealer([NEW])):
+            pass
+    async with opened(path, BOTH) as database:
+        await database.write(
+            lambda tx: tx.run("UPDATE verifications SET number_print = NULL, reference_print = NULL WHERE ref = 'K-2'")
+        )
+    assert (await renewed(path, forget_old=True)).forgotten
+
+
+async def test_an_altered_check_stays_altered_and_holds_no_key_back(path: Path) -> None:
+    with closing(beside(path)) as db:
+        db.execute("UPDATE verifications SET verdict = '0810', state = 'approved' WHERE ref = 'K-1'")
+        db.execute(
+            "UPDATE attempts SET upload_sealed = CAST(x'01' || substr(token_sealed, 2) AS BLOB) WHERE ref = 'K-3'"
+        )
+    renewal = await renewed(path, forget_old=True)
+    assert renewal.forgotten
+    assert renewal.remains.altered == {
+        "customers": 1,
+        "prints of ID numbers": 1,
+        "prints of customer references": 1,
+        "MACs of checks": 1,
+        "MACs of figures": 1,
+    }
+    assert renewal.remains.broken == {"upload addresses": 1}
+    assert "of checks whose record was altered: " in " ".join(renewal.lines(key_count=2))
+    async with opened(path, Sealer([NEW])) as database:
+        for number in range(CHECKS):
+            assert (await database.read(checks.get, f"K-{number}")).is_altered == (number == 1)
+        # A job of the altered check is still asked about: its token opens.
+        assert len(await database.read(attempts.of_check, "K-1")) == 1
+
+
+async def test_a_key_in_front_is_noted_and_a_lost_one_is_missed_at_once(path: Path) -> None:
+    async with opened(path, BOTH) as database:
+        await database.write(meta.begin)
+        await database.write(fill, "K-NEW")
+    with pytest.raises(WrongKey, match=r"does not hold \([0-9a-f]{8}\): "):
+        async with opened(path, Sealer([NEW])):
+            pass
+    with pytest.raises(WrongKey, match=r"does not hold \([0-9a-f]{8}\): "):
+        async with opened(path, Sealer([OLD])):
+            pass
+    # Renewed, it is missed by nobody, whether it was let go or not.
+    await renewed(path)
+    async with opened(path, Sealer([NEW])) as database:
+        await database.write(meta.begin)
+        assert not (await database.read(checks.get, "K-NEW")).is_altered
+
+
+async def test_job_ids_stay_what_they_are_in_a_backup_from_before_the_change(path: Path, tmp_path: Path) -> None:
+    """Else Smile ID is asked about another job than the one that was sent and paid for."""
+    copy = tmp_path / "before.db"
+    backup.take(path, copy, Sealer([OLD]))
+    await renewed(path, forget_old=True)
+
+    def again(tx: Transaction) -> Attempt:
+        return attempts.record(tx, ref="K-0", asked_at=NOON, now=NOON + timedelta(hours=1))
+
+    async with opened(path, Sealer([NEW])) as database:
+        sent = await database.write(again)
+    async with opened(copy, BOTH) as database:
+        await database.write(meta.begin)
+        restored = await database.write(again)
+    assert (restored.job_id, restored.user_id) == (sent.job_id, sent.user_id)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        (bytes(32), "all its bytes are the same"),
+        (b"\xff" * 32, "all its bytes are the same"),
+        (bytes(range(32)), "it is a sequence"),
+        (bytes(range(255, 223, -1)), "it is a sequence"),
+        (b"0123456789abcdef" * 2, "it repeats itself"),
+        (b"abcdefghijk" * 3 + b"", "is not 32 bytes"),
+        (b"\x00" * 28 + b"\x01\x02\x03\x04", "few of its bytes differ"),
+    ],
+)
+def test_a_key_that_can_be_guessed_is_refused_in_front_and_taken_behind(key: bytes, why: str) -> None:
+    text, good = base64.urlsafe_b64encode(key).decode(), Sealer.new_key()
+    with pytest.raises(SettingsFault, match=why) as refused:
+        Sealer.from_text([text])
+    assert text not in str(refused.value)
+    if len(key) == 32:
+        assert "kyc-bot check --new-key" in str(refused.value)
+        assert Sealer.weak_ones([good, text]) == [2]
+        assert len(Sealer.from_text([good, text]).key_ids) == 2
+
+
+def test_no_key_of_chance_is_called_weak() -> None:
+    assert Sealer.weak_ones([Sealer.new_key() for _one in range(2_000)]) == []
