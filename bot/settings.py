@@ -127,6 +127,13 @@ def _proxy(text: str) -> str | None:
     return url
 
 
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in _list(text))
+    except ValueError:
+        raise ValueError("must be addresses or networks, as 127.0.0.1,10.0.0.0/24") from None
+
+
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
@@ -190,6 +197,7 @@ OptionalPath = Annotated[Path | None, _EMPTY_IS_UNSET]
 OptionalProxy = Annotated[SecretStr | None, _read_by(_proxy)]
 """Secret, since it may hold a user name and a password."""
 Hosts = Annotated[tuple[str, ...], NoDecode, _read_by(_list)]
+Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, _read_by(_networks)]
 
 
 def _setting(name: str, default: Any = ..., *, example: str, **more: Any) -> Any:
@@ -337,6 +345,11 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """https base of the listener as Smile ID reaches it; without it results come by polling."""
     host: str = _setting("KYC_HOST", "127.0.0.1", example="127.0.0.1")
     port: int = _setting("KYC_PORT", 3000, ge=0, le=65535, example="3000")
+    connections: int = _setting("KYC_CONNECTIONS", 512, ge=16, le=10_000, example="512")
+    """To `KYC_PORT` at once; at the limit idle ones give way to callbacks."""
+    connections_per_source: int = _setting("KYC_CONNECTIONS_PER_SOURCE", 128, ge=1, le=10_000, example="128")
+    trusted_proxies: Networks = _setting("KYC_TRUSTED_PROXIES", (), example="127.0.0.1,10.0.0.0/24")
+    """Whose `X-Forwarded-For` says who asks; unset: nobody's."""
     admin_port: int = _setting("KYC_ADMIN_PORT", 3001, ge=0, le=65535, example="3001")
     """Loopback only: readiness and metrics."""
 

@@ -10,9 +10,12 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from bot.runtime.connections import Connections
 from bot.runtime.factory import Bot
 from bot.runtime.health import Degraded
+from handlers.http_guard import Guard, hosts_of
 
 SLACK_MAX_BYTES = 1024 * 1024
 """Slack's own views end at 250 kB; nothing that it sends comes near this."""
@@ -20,7 +23,7 @@ BODY_SECONDS = 30.0
 """Longest that a callback may take to come in: a few kilobytes, or with photos a few megabytes."""
 
 
-def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) -> Starlette:
+def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
     """The public application; with Slack's requests only where there is no Socket Mode."""
 
     async def callback(request: Request) -> Response:
@@ -61,7 +64,12 @@ def web(bot: Bot, bolt: AsyncApp | None, *, body_seconds: float = BODY_SECONDS) 
             return Response(status_code=status) if status else await handler.handle(request)
 
         routes += _both("/slack/events", slack, methods=["POST"])
-    return Starlette(routes=routes)
+    return Guard(
+        Starlette(routes=routes),
+        connections,
+        hosts=hosts_of(bot.settings.public_url, socket_mode=bot.settings.socket_mode),
+        on_refused=bot.metrics.http_refused,
+    )
 
 
 def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], **more: Any) -> list[Route]:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from bot.domain.check.states import State
 from bot.domain.installation import ForeignPart
 from bot.errors import REFUSES_US
+from bot.runtime.connections import Closed
 from bot.runtime.health import Degraded, Health
 from bot.slack.signature import SignatureFault
 from storage import checks, leases
@@ -63,9 +64,15 @@ class Metrics:
             "kyc_commit_group_size", "Functions committed together", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
         )
         self._refused = counter("kyc_slack_refused", "Requests in Slack's name that were refused", ["why"])
+        self._turned_away = counter("kyc_http_refused", "Answers of the public port that refuse, by status", ["status"])
+        self._closed = counter("kyc_connections_closed", "Connections closed before an answer", ["why"])
         self._degraded = gauge("kyc_degraded", "1 while this is degraded", ["what"])
         for fault in SignatureFault:
             self._refused.labels(fault.value)
+        for status in (401, 404, 408, 413, 421, 429, 431):
+            self._turned_away.labels(str(status))
+        for why in Closed:
+            self._closed.labels(why.value)
         for part in ForeignPart:
             # Shown from the start, so that the first one counts as an increase.
             self._foreign.labels(part.value)
@@ -81,6 +88,13 @@ class Metrics:
     def slack_refused(self, fault: SignatureFault) -> None:
         """A request in Slack's name was not signed by Slack, or not lately."""
         self._refused.labels(fault.value).inc()
+
+    def http_refused(self, status: int) -> None:
+        """The public port answered a request with this status, 400 or above."""
+        self._turned_away.labels(str(status)).inc()
+
+    def connection_closed(self, why: Closed) -> None:
+        self._closed.labels(why.value).inc()
 
     def smile_id(self, call: str, result: str) -> None:
         self._smile_id.labels(call, result).inc()

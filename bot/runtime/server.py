@@ -21,6 +21,7 @@ from slack_bolt.async_app import AsyncApp
 from bot.errors import CannotListen
 from bot.runtime import greetings
 from bot.runtime.clock import Clock
+from bot.runtime.connections import Connections, protocol
 from bot.runtime.factory import Bot, build
 from bot.runtime.socket_mode import SocketMode
 from bot.settings import Settings
@@ -37,12 +38,14 @@ GRACE = timedelta(seconds=8)
 DAMAGE_SCAN = timedelta(seconds=10)
 """How long the database is searched for damage before it is worked on; a few GB take as long."""
 RETRY_PRODUCTS = timedelta(minutes=1)
+MONITORS = 64
+"""Connections to the admin port at once."""
 
 
 class Endpoints(Protocol):
     """What comes in from outside, made for a bot by `handlers`."""
 
-    def web(self, bot: Bot, bolt: AsyncApp | None) -> Any:
+    def web(self, bot: Bot, bolt: AsyncApp | None, connections: Connections) -> Any:
         """The public ASGI application; with Slack's requests where `bolt` is given."""
 
     def admin(self, bot: Bot) -> Any:
@@ -91,11 +94,10 @@ async def serve(
             public = stack.enter_context(listen(settings.host, settings.port))
             admin = stack.enter_context(listen("127.0.0.1", settings.admin_port))
             servers = AsyncExitStack()
-            for asgi, sock in (
-                (endpoints.web(bot, None if settings.socket_mode else bolt), public),
-                (endpoints.admin(bot), admin),
-            ):
-                await servers.enter_async_context(serve_asgi(asgi, sock))
+            callers, monitors = connections_of(bot), connections_of(bot, most=MONITORS)
+            web = endpoints.web(bot, None if settings.socket_mode else bolt, callers)
+            for asgi, sock, connections in ((web, public, callers), (endpoints.admin(bot), admin, monitors)):
+                await servers.enter_async_context(serve_asgi(asgi, sock, connections))
             sockets = (
                 SocketMode(
                     bolt, settings.slack_app_token.get_secret_value(), slack=bot.patient_slack, health=bot.health
@@ -161,12 +163,31 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+def connections_of(bot: Bot, *, most: int | None = None) -> Connections:
+    """What a listener of this bot lets in at once: by the settings, or so many from anywhere."""
+    settings, metrics = bot.settings, bot.metrics
+    return Connections(
+        most=most or settings.connections,
+        per_source=most or settings.connections_per_source,
+        proxies=settings.trusted_proxies,
+        on_closed=metrics.connection_closed,
+        on_refused=metrics.http_refused,
+    )
+
+
 @asynccontextmanager
-async def serve_asgi(asgi: Any, sock: socket.socket) -> AsyncIterator[None]:
-    """Serve an ASGI application on a bound socket; at the end stop accepting and let requests finish."""
+async def serve_asgi(asgi: Any, sock: socket.socket, connections: Connections | None = None) -> AsyncIterator[None]:
+    """Serve an ASGI application on a bound socket; at the end stop accepting and let requests finish.
+
+    Without `connections` it takes all that come: for a door that stands open for seconds.
+    """
     server = _Server(
         uvicorn.Config(
             asgi,
+            http="auto" if connections is None else protocol(connections),
+            ws="none",
+            # Whose word about its clients counts is ours to say.
+            proxy_headers=False,
             log_config=None,
             access_log=False,
             server_header=False,

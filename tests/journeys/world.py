@@ -19,7 +19,7 @@ import httpx
 import handlers
 from bot.domain.check.check import SearchFilter
 from bot.runtime.factory import Bot, Timeouts, build
-from bot.runtime.server import listen, serve_asgi
+from bot.runtime.server import connections_of, listen, serve_asgi
 from bot.runtime.socket_mode import SocketMode
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message, Modal, Person, SlackSandbox, Submission
@@ -335,7 +335,9 @@ async def bot_between(
         sock = listen("127.0.0.1", bot.settings.port)
         bolt = handlers.bolt(bot)
         token = bot.settings.slack_app_token
-        await stack.enter_async_context(serve_asgi(handlers.web(bot, None if token else bolt), sock))
+        connections = connections_of(bot)
+        web = handlers.web(bot, None if token else bolt, connections)
+        await stack.enter_async_context(serve_asgi(web, sock, connections))
         if token is not None:
             sockets = SocketMode(bolt, token.get_secret_value(), slack=bot.patient_slack, health=bot.health)
             # Not among the bot's tasks, whose end `answered` waits for: it ends with the connection.

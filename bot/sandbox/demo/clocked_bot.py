@@ -18,6 +18,7 @@ import handlers
 from bot.errors import CannotListen, DatabaseFault, SettingsFault
 from bot.runtime import log_config
 from bot.runtime.clock import Clock, seconds_since_boot, utc_now
+from bot.runtime.connections import Connections
 from bot.runtime.factory import Bot
 from bot.runtime.server import run
 from bot.sandbox.demo.clock import FOLLOWS, ClockFile
@@ -56,8 +57,8 @@ class Endpoints:
     def __init__(self, time: MovedTime) -> None:
         self._time = time
 
-    def web(self, bot: Bot, bolt: AsyncApp | None) -> Any:
-        return handlers.web(bot, bolt)
+    def web(self, bot: Bot, bolt: AsyncApp | None, connections: Connections) -> Any:
+        return handlers.web(bot, bolt, connections)
 
     def admin(self, bot: Bot) -> Any:
         return handlers.admin(bot)

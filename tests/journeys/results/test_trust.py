@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import handlers
-from bot.runtime.server import listen, serve_asgi
+from bot.runtime.server import connections_of, listen, serve_asgi
 from bot.sandbox.slack.faults import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
 from storage import receipts
@@ -176,9 +176,8 @@ async def test_a_stranger_is_turned_away_before_the_body_is_read(tmp_path: Path)
     async with waiting(tmp_path) as (world, _ref):
         address = urlsplit(world.job().callback_url)
         async with await anyio.connect_tcp(address.hostname or "", address.port or 0) as line:
-            await line.send(
-                f"POST /smile-id/callback/{'0' * 64} HTTP/1.1\r\nHost: bot\r\nContent-Length: 4000000\r\n\r\n".encode()
-            )
+            head = f"POST /smile-id/callback/{'0' * 64} HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 4000000\r\n\r\n"
+            await line.send(head.encode())
             with anyio.fail_after(GIVE_UP_SECONDS):
                 assert (await line.receive()).startswith(b"HTTP/1.1 404")
 
@@ -390,10 +389,11 @@ async def test_a_client_that_drips_or_leaves_keeps_nobody_else_waiting(tmp_path:
     async with waiting(tmp_path) as (world, ref):
         address = urlsplit(world.job().callback_url)
         text = json.dumps(signed(world, message(world.job(), "0811")))
-        head = f"POST {address.path} HTTP/1.1\r\nHost: bot\r\nContent-Length: {len(text)}\r\n\r\n{text[:100]}".encode()
+        head = f"POST {address.path} HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {len(text)}\r\n\r\n"
+        begun = f"{head}{text[:100]}".encode()
         lines = [await anyio.connect_tcp(address.hostname or "", address.port or 0) for _ in range(50)]
         for line in lines:
-            await line.send(head)
+            await line.send(begun)
         with anyio.fail_after(GIVE_UP_SECONDS):
             assert await post(world, json.dumps(signed(world, message(world.job(), "0814")))) == 200
         for line in lines:
@@ -408,7 +408,7 @@ async def test_a_client_that_leaves_right_after_its_last_byte_has_delivered(tmp_
         address = urlsplit(world.job().callback_url)
         text = json.dumps(signed(world, message(world.job(), "0814")))
         async with await anyio.connect_tcp(address.hostname or "", address.port or 0) as line:
-            head = f"POST {address.path} HTTP/1.1\r\nHost: bot\r\nContent-Length: {len(text)}\r\n\r\n"
+            head = f"POST {address.path} HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {len(text)}\r\n\r\n"
             await line.send(f"{head}{text}".encode())
         with anyio.fail_after(GIVE_UP_SECONDS):
             while not await fates(world):
@@ -419,10 +419,12 @@ async def test_a_client_that_leaves_right_after_its_last_byte_has_delivered(tmp_
 async def test_a_body_that_never_ends_is_given_up(tmp_path: Path) -> None:
     async with waiting(tmp_path) as (world, ref), AsyncExitStack() as stack:
         sock = listen("127.0.0.1", 0)
-        await stack.enter_async_context(serve_asgi(handlers.web(world.bot, None, body_seconds=0.2), sock))
+        connections = connections_of(world.bot)
+        web = handlers.web(world.bot, None, connections, body_seconds=0.2)
+        await stack.enter_async_context(serve_asgi(web, sock, connections))
         async with await anyio.connect_tcp("127.0.0.1", sock.getsockname()[1]) as line:
             path = urlsplit(world.job().callback_url).path
-            await line.send(f"POST {path} HTTP/1.1\r\nHost: bot\r\nContent-Length: 900\r\n\r\n".encode())
+            await line.send(f"POST {path} HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 900\r\n\r\n".encode())
             with anyio.fail_after(GIVE_UP_SECONDS):
                 assert (await line.receive()).startswith(b"HTTP/1.1 408")
                 with pytest.raises(anyio.EndOfStream):

@@ -1,0 +1,256 @@
+"""The connections of one listener: how many there may be, how long a head may take, and who gives way to a callback.
+
+A connection is open before anybody knows what it is for. So at the limit the one that has waited longest for a request
+is closed for the one that comes, first of the source that has most; a callback that is being read never gives way.
+"""
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+HEAD_BYTES = 32 * 1024
+"""Of a request's line and headers. Smile ID and Slack send less than 4 KiB."""
+HEAD_SECONDS = 10.0
+"""From the first byte of a head to its last, and from the connection to its first byte."""
+_ANSWERS = {
+    408: b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+}
+
+Networks = Collection[ipaddress.IPv4Network | ipaddress.IPv6Network]
+
+
+class Phase(Enum):
+    """What a connection is waited for."""
+
+    IDLE = auto()
+    """Its next request: nothing of it has come."""
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+
+
+class Closed(StrEnum):
+    """Why a connection was closed before it had an answer."""
+
+    TOO_MANY = "too_many"
+    TOO_MANY_OF_ONE_SOURCE = "too_many_of_one_source"
+    SLOW_HEAD = "slow_head"
+    LARGE_HEAD = "large_head"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Connection:
+    transport: asyncio.Transport
+    source: str
+    """The peer; the trusted proxy's own address while it speaks for somebody else."""
+    is_proxied: bool
+    since: float
+    """When the phase began, by the loop's clock."""
+    phase: Phase = Phase.IDLE
+    is_callback: bool = False
+    head_bytes: int = 0
+    deadline: asyncio.TimerHandle | None = None
+
+    def enters(self, phase: Phase) -> None:
+        self.phase, self.since = phase, asyncio.get_running_loop().time()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Connections:
+    """All of one listener; bounded in number, in all and per source."""
+
+    most: int
+    per_source: int
+    """Those that are no callbacks; a proxy's own connections have no such bound."""
+    proxies: Networks = ()
+    head_seconds: float = HEAD_SECONDS
+    on_closed: Callable[[Closed], None]
+    on_refused: Callable[[int], None]
+    """Given the status of a request that was answered here."""
+    _open: dict[tuple[str, int], Connection] = field(init=False, default_factory=dict)
+    _forwarded: Counter[str] = field(init=False, default_factory=Counter)
+    """Requests under way by the source that a trusted proxy names."""
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def is_proxy(self, address: str) -> bool:
+        """Whether what this peer says about its clients is believed."""
+        return is_of(address, self.proxies)
+
+    def find(self, client: tuple[str, int] | None) -> Connection | None:
+        """By ASGI's `client`."""
+        return self._open.get(client) if client is not None else None
+
+    def opened(self, transport: asyncio.Transport) -> Connection:
+        """Count it in; at a limit another is closed for it, or it is closed itself."""
+        loop = asyncio.get_running_loop()
+        peer = _peer(transport)
+        made = Connection(
+            transport=transport, source=source_of(peer[0]), is_proxied=self.is_proxy(peer[0]), since=loop.time()
+        )
+        if not made.is_proxied and self._of(made.source) >= self.per_source:
+            self._make_room(made, Closed.TOO_MANY_OF_ONE_SOURCE, {made.source})
+        elif len(self._open) >= self.most:
+            self._make_room(made, Closed.TOO_MANY, self._crowds())
+        if not transport.is_closing():
+            self._open[peer] = made
+            self._wait_for_head(made)
+        return made
+
+    def closed(self, connection: Connection) -> None:
+        if connection.deadline is not None:
+            connection.deadline.cancel()
+        peer = _peer(connection.transport)
+        if self._open.get(peer) is connection:
+            del self._open[peer]
+
+    def head_came(self, connection: Connection) -> None:
+        """All of it: how long the body may take is the business of who reads it."""
+        if connection.deadline is not None:
+            connection.deadline.cancel()
+        connection.head_bytes = 0
+        connection.enters(Phase.BODY)
+
+    def came(self, connection: Connection, count: int) -> None:
+        """So many bytes of a head that is not yet whole."""
+        if connection.phase is not Phase.HEAD:
+            if connection.phase is not Phase.IDLE:
+                return  # what a sender says before it has heard waits, bounded by the server's flow control
+            connection.enters(Phase.HEAD)
+            self._wait_for_head(connection)
+        connection.head_bytes += count
+        if connection.head_bytes > HEAD_BYTES:
+            self._answer(connection, 431, Closed.LARGE_HEAD)
+
+    def left_over(self, connection: Connection) -> None:
+        """More of a body whose request was answered without it: not for ever."""
+        if connection.phase is Phase.IDLE and (connection.deadline is None or connection.deadline.cancelled()):
+            self._wait_for_head(connection)
+
+    def may_start(self, source: str) -> bool:
+        """Count in a request of a client behind a trusted proxy, unless it has as many as it may; see `ended`."""
+        if self._forwarded[source] >= self.per_source:
+            return False
+        self._forwarded[source] += 1
+        return True
+
+    def ended(self, source: str) -> None:
+        self._forwarded[source] -= 1
+        if self._forwarded[source] <= 0:
+            del self._forwarded[source]
+
+    def _of(self, source: str) -> int:
+        return sum(one.source == source and not one.is_callback for one in self._open.values())
+
+    def _crowds(self) -> set[str]:
+        """The sources that have most connections waiting for a request: one of theirs goes first."""
+        counts = Counter(one.source for one in self._open.values() if one.phase in (Phase.IDLE, Phase.HEAD))
+        most = max(counts.values(), default=0)
+        return {source for source, count in counts.items() if count == most} or {*self._sources()}
+
+    def _sources(self) -> set[str]:
+        return {one.source for one in self._open.values()}
+
+    def _make_room(self, made: Connection, why: Closed, sources: Collection[str]) -> None:
+        of_them = [one for one in self._open.values() if one.source in sources]
+        waiting = [one for one in of_them if one.phase in (Phase.IDLE, Phase.HEAD)]
+        slow = [one for one in of_them if one.phase is Phase.BODY and not one.is_callback]
+        leaves = min(waiting or slow or [made], key=lambda one: one.since)
+        self.on_closed(why)
+        leaves.transport.abort()
+        self.closed(leaves)
+
+    def _wait_for_head(self, connection: Connection) -> None:
+        if connection.deadline is not None:
+            connection.deadline.cancel()
+        loop = asyncio.get_running_loop()
+        connection.deadline = loop.call_later(self.head_seconds, self._head_is_late, connection)
+
+    def _head_is_late(self, connection: Connection) -> None:
+        if connection.phase is Phase.HEAD:
+            self._answer(connection, 408, Closed.SLOW_HEAD)
+        elif connection.phase is Phase.IDLE:
+            self.on_closed(Closed.SLOW_HEAD)
+            connection.transport.close()
+
+    def _answer(self, connection: Connection, status: int, why: Closed) -> None:
+        if not connection.transport.is_closing():
+            self.on_closed(why)
+            self.on_refused(status)
+            connection.transport.write(_ANSWERS[status])
+            connection.transport.close()
+
+
+def protocol(connections: Connections) -> type[asyncio.Protocol]:
+    """uvicorn's own protocol, whose connections are counted, timed and bounded."""
+
+    class Bounded(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            self._connection = connections.opened(transport)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.closed(self._connection)
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            before = self.cycle
+            was_in_body = before is not None and before.more_body
+            super().data_received(data)
+            if self.cycle is not before:
+                connections.head_came(self._connection)
+            elif was_in_body:
+                connections.left_over(self._connection)
+            else:
+                connections.came(self._connection, len(data))
+
+    return Bounded
+
+
+def source_of(address: str) -> str:
+    """Who is behind an address: a household has a whole /64 of IPv6, and IPv4 may be written as IPv6."""
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+    return str(parsed) if parsed is not None else address
+
+
+def is_of(address: str, networks: Networks) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def forwarded_source(peer: str, headers: Mapping[str, str], proxies: Networks) -> str:
+    """The client's address, as trusted proxies name it: the last of `X-Forwarded-For` that is none of theirs.
+
+    Whatever stands further left was written by a stranger. Without a believable entry it is the peer itself.
+    """
+    source = peer
+    for entry in reversed(headers.get("x-forwarded-for", "").split(",")):
+        if not is_of(source, proxies) or _parsed(entry.strip()) is None:
+            break
+        source = entry.strip()
+    return source
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def _peer(transport: asyncio.Transport) -> tuple[str, int]:
+    name: Any = transport.get_extra_info("peername") or ("", 0)
+    return str(name[0]), int(name[1])

@@ -1,0 +1,252 @@
+"""The public port under strangers: connections that wait or drip, heads without end, other hosts' names, proxies."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import SocketStream
+
+import handlers
+from bot.runtime.connections import HEAD_BYTES, Connections, forwarded_source, source_of
+from bot.runtime.server import connections_of, listen, serve_asgi
+from tests.conftest import Took
+from tests.journeys.smile import message, signed, waiting
+from tests.journeys.world import Journey, journey
+from tests.patience import GIVE_UP_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+FEW: dict[str, Any] = {"KYC_CONNECTIONS": "32", "KYC_CONNECTIONS_PER_SOURCE": "24"}
+BEYOND = 80
+"""More than may be open at once."""
+DRIPS = b"POST /slack/events HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+BODY_NEVER = b"POST /slack/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{"
+
+
+def address_of(world: Journey) -> tuple[str, int]:
+    url = urlsplit(world.job().callback_url)
+    return url.hostname or "", url.port or 0
+
+
+async def called_back(world: Journey) -> int:
+    """A signed callback over a connection of its own, as Smile ID makes one."""
+    body = json.dumps(signed(world, message(world.job(), "0811")))
+    async with httpx.AsyncClient(timeout=GIVE_UP_SECONDS, trust_env=False) as client:
+        return (await client.post(world.job().callback_url, content=body)).status_code
+
+
+async def answer(line: SocketStream) -> bytes:
+    """What comes until the other side closes."""
+    came = b""
+    with anyio.fail_after(GIVE_UP_SECONDS):
+        while True:
+            try:
+                came += await line.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return came
+
+
+async def metric(world: Journey, name: str) -> float:
+    lines = (await world.bot.figures()).decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+@pytest.mark.parametrize("sent", [b"", DRIPS, BODY_NEVER], ids=["idle", "dripping heads", "bodies that never come"])
+@pytest.mark.parametrize("proxied", [False, True], ids=["directly", "behind a trusted proxy"])
+async def test_callbacks_come_through_however_many_connections_wait(
+    tmp_path: Path, took: Took, sent: bytes, *, proxied: bool
+) -> None:
+    trusted = {"KYC_TRUSTED_PROXIES": "127.0.0.1"} if proxied else {}
+    async with waiting(tmp_path, **FEW, **trusted) as (world, _ref), AsyncExitStack() as stack:
+        for number in range(BEYOND):
+            line = await stack.enter_async_context(await anyio.connect_tcp(*address_of(world)))
+            if sent:
+                with anyio.move_on_after(1):
+                    head, _, rest = sent.partition(b"\r\n")
+                    forwarded = f"\r\nX-Forwarded-For: 198.51.100.{number}\r\n".encode()
+                    await line.send(head + forwarded + rest)
+        begin = asyncio.get_running_loop().time()
+        assert await called_back(world) == 200
+        took(asyncio.get_running_loop().time() - begin, less_than=2)
+        assert await metric(world, "kyc_connections_closed_total") >= BEYOND - 32
+
+
+async def test_one_source_does_not_take_the_place_of_another(tmp_path: Path) -> None:
+    async with waiting(tmp_path, KYC_CONNECTIONS="32", KYC_CONNECTIONS_PER_SOURCE="4") as (world, _ref):
+        host, port = address_of(world)
+        async with AsyncExitStack() as stack:
+            neighbour = await stack.enter_async_context(await anyio.connect_tcp(host, port, local_host="127.0.0.2"))
+            lines = [await stack.enter_async_context(await anyio.connect_tcp(host, port)) for _ in range(6)]
+            # The two that waited longest have gone, and the neighbour is heard.
+            for line in lines[:2]:
+                assert await answer(line) == b""
+            for line in (neighbour, *lines[2:]):
+                await line.send(b"GET /healthz HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n")
+                assert (await answer(line)).startswith(b"HTTP/1.1 200")
+            assert await metric(world, 'kyc_connections_closed_total{why="too_many_of_one_source"}') == 2
+
+
+@asynccontextmanager
+async def impatient(world: Journey, **limits: Any) -> AsyncIterator[tuple[str, int]]:
+    """The same bot's port once more, which waits for a head no longer than a moment."""
+    connections = connections_of(world.bot)
+    impatient_ones = Connections(
+        most=connections.most,
+        per_source=connections.per_source,
+        on_closed=world.bot.metrics.connection_closed,
+        on_refused=world.bot.metrics.http_refused,
+        **limits,
+    )
+    sock = listen("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    async with serve_asgi(handlers.web(world.bot, None, impatient_ones), sock, impatient_ones):
+        yield "127.0.0.1", port
+
+
+async def test_a_head_that_never_ends_is_given_up_and_so_is_a_silent_connection(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world, impatient(world, head_seconds=0.2) as place, AsyncExitStack() as stack:
+        silent, drips, again = [await stack.enter_async_context(await anyio.connect_tcp(*place)) for _ in range(3)]
+        await drips.send(DRIPS)
+        # The second request of a connection has no longer.
+        await again.send(b"GET /healthz HTTP/1.1\r\nHost: any\r\n\r\n")
+        assert (await again.receive()).startswith(b"HTTP/1.1 200")
+        await again.send(DRIPS)
+        assert await answer(silent) == b""
+        assert (await answer(drips)).startswith(b"HTTP/1.1 408")
+        assert b"HTTP/1.1 408" in await answer(again)
+        assert await metric(world, 'kyc_http_refused_total{status="408"}') == 2
+        assert await metric(world, 'kyc_connections_closed_total{why="slow_head"}') == 3
+
+
+async def test_a_head_without_measure_is_refused_whole_or_in_drips(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (world, _ref):
+        path = urlsplit(world.job().callback_url).path
+        too_much = b"X-Much: " + b"x" * (HEAD_BYTES + 1)
+        async with await anyio.connect_tcp(*address_of(world)) as line:
+            await line.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n".encode() + too_much + b"\r\n\r\n")
+            assert (await line.receive()).startswith(b"HTTP/1.1 431")
+        async with await anyio.connect_tcp(*address_of(world)) as line:
+            await line.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+            came = b""
+            with anyio.fail_after(GIVE_UP_SECONDS):
+                for _ in range(4096):
+                    try:
+                        await line.send(b"X-Much: " + b"x" * 1024 + b"\r\n")
+                    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                        break
+            came = await answer(line)
+            assert came in (b"",) or came.startswith(b"HTTP/1.1 431")
+        assert await metric(world, 'kyc_http_refused_total{status="431"}') == 2
+        assert await called_back(world) == 200
+
+
+async def test_the_rest_of_a_body_whose_request_was_refused_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(journey(tmp_path))
+        place = await stack.enter_async_context(impatient(world, head_seconds=0.2))
+        line = await stack.enter_async_context(await anyio.connect_tcp(*place))
+        await line.send(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{")
+        assert (await line.receive()).startswith(b"HTTP/1.1 404")
+        await line.send(b"{")
+        assert await answer(line) == b""
+
+
+async def test_only_its_own_name_is_answered_to(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world, impatient(world) as (host, port):
+        base = f"http://{host}:{port}"
+        public = urlsplit(world.bot.settings.public_url or "").hostname or ""
+        async with httpx.AsyncClient(trust_env=False, timeout=GIVE_UP_SECONDS) as client:
+
+            async def status(path: str, named: str) -> int:
+                answered = await client.post(f"{base}{path}", headers={"Host": named})
+                assert answered.headers["x-content-type-options"] == "nosniff"
+                assert answered.headers["cache-control"] == "no-store"
+                assert "default-src 'none'" in answered.headers["content-security-policy"]
+                assert "server" not in answered.headers
+                return answered.status_code
+
+            callback = f"/smile-id/callback/{'0' * 64}"
+            for ours in (public, f"{public}:443", "localhost:3000", "127.0.0.1", "[::1]:3000", f"{public}.".upper()):
+                assert await status(callback, ours) == 404, ours
+            for other in (
+                "evil.example",
+                f"{public}.evil.example",
+                "0.0.0.1",
+                "",
+                "a b",
+                "[::",
+                "127.0.0.1@evil.example",
+            ):
+                assert await status(callback, other) == 421, other
+            assert (await client.get(f"{base}/healthz", headers={"Host": "any.example"})).status_code == 200
+        assert await metric(world, 'kyc_http_refused_total{status="404"}') == 6
+        assert await metric(world, 'kyc_http_refused_total{status="421"}') == 7
+
+
+async def test_a_client_behind_the_proxy_is_one_source_and_smile_id_never_too_many(tmp_path: Path) -> None:
+    settings = {"KYC_TRUSTED_PROXIES": "127.0.0.0/8", "KYC_CONNECTIONS_PER_SOURCE": "2"}
+    async with waiting(tmp_path, **settings) as (world, _ref), AsyncExitStack() as stack:
+
+        async def begin(forwarded: str, body: bytes = BODY_NEVER) -> SocketStream:
+            line = await stack.enter_async_context(await anyio.connect_tcp(*address_of(world)))
+            await line.send(body.replace(b"Host:", f"X-Forwarded-For: {forwarded}\r\nHost:".encode()))
+            return line
+
+        for _ in range(2):
+            await begin("192.0.2.1, 198.51.100.7")
+        # What stands on the left of what the proxy wrote is the stranger's own invention.
+        with anyio.fail_after(GIVE_UP_SECONDS):
+            refused = await begin("192.0.2.99, 198.51.100.7")
+            while not (first := await refused.receive()):
+                pass
+        assert first.startswith(b"HTTP/1.1 429")
+        heard = await begin("198.51.100.8", b"GET /healthz HTTP/1.1\r\nHost: any\r\n\r\n")
+        assert (await heard.receive()).startswith(b"HTTP/1.1 200")
+        body = json.dumps(signed(world, message(world.job(), "0811")))
+        async with httpx.AsyncClient(timeout=GIVE_UP_SECONDS, trust_env=False) as client:
+            headers = {"X-Forwarded-For": "198.51.100.7"}
+            assert (await client.post(world.job().callback_url, content=body, headers=headers)).status_code == 200
+
+
+PROXIES = (ip_network("10.0.0.0/24"), ip_network("2001:db8::5"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "source"),
+    [
+        ("203.0.113.9", "", "203.0.113.9"),
+        ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "192.0.2.1, 198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, nonsense", "10.0.0.1"),
+        ("10.0.0.1", "nonsense, 10.0.0.2", "10.0.0.2"),
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("2001:db8::5", "2001:db8:1::7", "2001:db8:1::7"),
+    ],
+)
+def test_the_source_is_the_last_whom_no_proxy_of_ours_is(peer: str, forwarded: str, source: str) -> None:
+    assert forwarded_source(peer, {"x-forwarded-for": forwarded}, PROXIES) == source
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("198.51.100.1", "::ffff:198.51.100.1", True),
+        ("198.51.100.1", "198.51.100.2", False),
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+def test_a_source_is_one_address_or_one_network_of_a_household(one: str, other: str, *, same: bool) -> None:
+    assert (source_of(one) == source_of(other)) is same
