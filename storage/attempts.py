@@ -18,6 +18,10 @@ _QUEUE = leases.Queue(
     table="attempts", key="job_id", due=f"ask_at <= :now AND {leases.FREE}", order="ask_at", taken="asked_at = :now"
 )
 
+RETIRED_AFTER = timedelta(days=14)
+"""As long after the end of its round a callback address is known. News of a job come within days, and what comes later
+stands in Smile ID's portal; an address that leaks from an old log is worth nothing."""
+
 TOKEN_PURPOSE = "callback-token"  # noqa: S105  a label, not a token
 
 
@@ -93,10 +97,17 @@ def of_check(tx: Transaction, ref: str) -> list[Attempt]:
     return [_attempt(tx, row) for row in rows]
 
 
-def by_token(tx: Transaction, token: str) -> Attempt | None:
-    """The attempt whose callback URL holds this token."""
+def by_token(tx: Transaction, token: str, *, now: datetime) -> Attempt | None:
+    """The attempt whose callback URL holds this token; None also once the token is retired."""
+    # Of an earlier round: at the latest, it ended when the next one was begun. A job that is still to be asked about
+    # may still be spoken of.
+    sql = """
+        SELECT a.* FROM attempts a CROSS JOIN verifications v ON v.ref = a.ref
+        WHERE a.token_print = :print AND (a.ask_at IS NOT NULL OR
+            COALESCE(CASE WHEN a.round < v.round THEN v.consent_at ELSE v.ended_at END, :now) > :retired)
+        """
     for print_ in tx.sealer.fingerprints(token, purpose=TOKEN_PURPOSE):
-        row = tx.row("SELECT * FROM attempts WHERE token_print = :print", print=print_)
+        row = tx.row(sql, print=print_, now=now, retired=now - RETIRED_AFTER)
         if row is not None:
             return _attempt(tx, row)
     return None

@@ -11,7 +11,13 @@ from storage import blind_index
 from storage.engine.database import Transaction, load
 
 REFUSED_KEPT = 20
-"""How many refused messages are kept per job: enough to see what happened, too few to fill the disk."""
+"""How many refused messages are kept per job: enough to see what happened, too few to fill the disk.
+
+As many signed ones, and as many of anybody's: who has but the address leaves room for Smile ID.
+"""
+REFUSED_BYTES_KEPT = 64 * 1024
+"""How much of their bodies is kept per job; of one that does not fit any more, its size."""
+_UNSIGNED = ", unsigned"
 
 PICTURES = frozenset({"photo", "document", "selfie_image", "liveness_images", "imagelinks", "image_links"})
 """Fields that hold pictures or links to them, at any depth and however written: never stored."""
@@ -56,18 +62,41 @@ def keep(
 
 
 def keep_refused(
-    tx: Transaction, *, receipt_id: str, job_id: str, why: str, body: str, body_sha256: str, now: datetime
+    tx: Transaction,
+    *,
+    receipt_id: str,
+    job_id: str,
+    why: str,
+    body: str | None,
+    size: int,
+    body_sha256: str,
+    now: datetime,
 ) -> bool:
-    """Store what came with a known token but was not trusted; False when it is a repeat or enough are stored."""
-    stored = tx.value("SELECT COUNT(*) FROM receipts WHERE job_id = :job_id AND fate = 'refused'", job_id=job_id)
-    if stored >= REFUSED_KEPT:
+    """Store what came with a known token but was not trusted; False when it is a repeat or enough are stored.
+
+    `body` is None for what nobody has signed: of that the digest and `size`, in bytes, are all that is kept.
+    """
+    is_signed = body is not None
+    code = why if is_signed else f"{why}{_UNSIGNED}"
+    refused = tx.one(
+        """
+        SELECT COUNT(*) AS rows, COALESCE(SUM(length(body_sealed)), 0) AS bytes FROM receipts
+        WHERE job_id = :job_id AND fate = 'refused' AND (code LIKE '%' || :unsigned) = :is_unsigned
+        """,
+        job_id=job_id,
+        unsigned=_UNSIGNED,
+        is_unsigned=not is_signed,
+    )
+    if refused["rows"] >= REFUSED_KEPT:
         return False
+    if body is None or refused["bytes"] + len(body.encode(errors="surrogatepass")) > REFUSED_BYTES_KEPT:
+        body = json.dumps({"bytes": size})
     _id, is_new = keep(
         tx,
         receipt_id=receipt_id,
         job_id=job_id,
         source=Source.CALLBACK,
-        code=why,
+        code=code,
         body_sha256=body_sha256,
         body=body,
         fate=Disposition.REFUSED,

@@ -23,8 +23,6 @@ AHEAD = timedelta(minutes=5)
 """How far Smile ID's clock may be ahead of ours, or ours behind."""
 ASK_AT_MOST_EVERY = timedelta(minutes=1)
 """How often refused callbacks may make us ask Smile ID's record: a stolen address must not make us flood it."""
-REFUSED_BYTES = 4_096
-"""How much is kept of a refused body that is no JSON: enough to see what it is."""
 
 
 class CallbackResponse(IntEnum):
@@ -51,7 +49,7 @@ class Callbacks(Process):
         `body` yields None when it is too long; it is awaited only for a token of ours, so that strangers cannot fill
         the memory. `headers` must not mind upper and lower case.
         """
-        attempt = await self.database.read(attempts.by_token, token)
+        attempt = await self.database.read(attempts.by_token, token, now=self.now())
         if attempt is None:
             self.on_callback("unknown_token")
             return CallbackResponse.UNKNOWN_TOKEN
@@ -62,7 +60,8 @@ class Callbacks(Process):
         if delivery.body is None:
             return await self._refuse(attempt, CallbackResponse.NOT_AN_OBJECT, raw)
         if not self._is_fresh(delivery):
-            return await self._refuse(attempt, CallbackResponse.NOT_TRUSTED, raw, delivery.body)
+            signed = delivery.body if delivery.signed_at else None
+            return await self._refuse(attempt, CallbackResponse.NOT_TRUSTED, raw, signed)
         message = delivery.message
         if message is None:
             # Signed, for one of our jobs, and not a result: kept and marked, and Smile ID's record is asked instead.
@@ -84,12 +83,13 @@ class Callbacks(Process):
     async def _refuse(
         self, attempt: Attempt, answer: CallbackResponse, raw: bytes, body: Mapping[str, object] | None = None
     ) -> CallbackResponse:
-        """Keep what is not trusted, and ask Smile ID's record: only Smile ID should know the address it came to."""
+        """Keep what is not trusted, and ask Smile ID's record: only Smile ID should know the address it came to.
+
+        `body` is None for what is not signed: it may be anybody's, and as long as they like.
+        """
         now, receipt_id = self.now(), self.settlement.new_id()
         why = "not_a_result" if answer is CallbackResponse.KEPT else answer.name.lower()
-        text = raw[:REFUSED_BYTES].decode("utf-8", "replace")
-        if body is not None:
-            text = json.dumps(receipts.without_pictures(body))
+        text = json.dumps(receipts.without_pictures(body)) if body is not None else None
 
         def commit(tx: Transaction) -> None:
             receipts.keep_refused(
@@ -98,6 +98,7 @@ class Callbacks(Process):
                 job_id=attempt.job_id,
                 why=why,
                 body=text,
+                size=len(raw) if raw else self.settings.callback_max_bytes,
                 body_sha256=hashlib.sha256(raw).hexdigest(),
                 now=now,
             )

@@ -388,6 +388,7 @@ async def test_a_repeat_is_a_repeat_under_every_key(tmp_path: Path) -> None:
             job_id=job_id,
             why="not_trusted",
             body=said,
+            size=len(said),
             body_sha256=sha256(said),
             now=NOON,
         )

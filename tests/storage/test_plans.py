@@ -173,7 +173,7 @@ def hear(tx: Transaction, ref: str) -> None:
     """A callback with a final result, up to the message in the thread."""
     attempt = attempts.latest(tx, ref)
     assert attempt is not None
-    attempts.by_token(tx, attempt.callback_token)
+    attempts.by_token(tx, attempt.callback_token, now=NOW)
     receipts.keep(
         tx,
         receipt_id="invented",

@@ -83,7 +83,7 @@ async def as_before(database: Database) -> None:
             assert not check.is_altered
             assert check.id_info["id_number"] == NUMBER
             (attempt,) = attempts.of_check(tx, ref)
-            found = attempts.by_token(tx, attempt.callback_token)
+            found = attempts.by_token(tx, attempt.callback_token, now=NOON)
             assert found is not None
             assert found.ref == ref
             assert attempt.checkpoint == {"url": "invented"}

@@ -318,8 +318,13 @@ async def test_what_came_with_a_known_token_is_kept_sealed_and_without_pictures(
     async with waiting(tmp_path) as (world, _ref):
         person = {"FullName": "Ada Clearly Invented", "Photo": "portrait" * 10}
         hidden = {"FullData": {"photo": "portrait", "extra": [{"x": "portrait" * 500}, "portrait" * 500, "nin"]}}
-        forged = {**message(world.job(), "0810"), **person, **hidden, "signature": "no", "timestamp": "no"}
-        assert await post(world, json.dumps(forged)) == 401
+        late = written(world.clock() - timedelta(hours=1))
+        assert (
+            await post(world, json.dumps(signed(world, {**message(world.job(), "0810"), **person, **hidden}, late)))
+            == 401
+        )
+        forged = json.dumps({**message(world.job(), "0810"), **person, "signature": "no", "timestamp": "no"})
+        assert await post(world, forged) == 401
         assert await post(world, b"Ada Clearly Invented" + b"portrait" * 100_000) == 400
         assert await post(world, json.dumps(signed(world, {**message(world.job(), "1012"), **person, **hidden}))) == 200
 
@@ -328,12 +333,13 @@ async def test_what_came_with_a_known_token_is_kept_sealed_and_without_pictures(
             kept = [receipts.find(tx, row["id"]) for row in found]
             return [receipt.body for receipt in kept if receipt is not None]
 
-        refused, unreadable, kept = await world.bot.database.read(bodies)
-        for body in (refused, kept):
+        stale, unsigned, unreadable, kept = await world.bot.database.read(bodies)
+        for body in (stale, kept):
             assert json.loads(body)["FullName"] == "Ada Clearly Invented"
             assert json.loads(body)["FullData"] == {"extra": [{}, "nin"]}
             assert "portrait" not in body
-        assert len(unreadable) <= 4096
+        # Nobody has signed these: what is kept is how long they were, and by what a repeat is known.
+        assert [json.loads(body) for body in (unsigned, unreadable)] == [{"bytes": len(forged)}, {"bytes": 800_020}]
         with sqlite3.connect(world.bot.settings.database) as db:
             assert "Invented" not in "\n".join(db.iterdump())
         db.close()
@@ -344,11 +350,52 @@ async def test_at_most_twenty_refused_messages_are_kept_of_a_job(tmp_path: Path)
         for number in range(25):
             assert await post(world, f"no object, number {number}") == 400
         assert await rows(world, "receipts") == 20
+
+        # Whoever has the address alone leaves room for what Smile ID has signed. Not without a bound: it may be caught.
+        late = written(world.clock() - timedelta(hours=1))
+        long = {f"field {number}": "x" * 1_900 for number in range(500)}
+        for number in range(25):
+            body = signed(world, {**message(world.job(), "0810"), "number": number, **(long if number else {})}, late)
+            assert await post(world, json.dumps(body)) == 401
+        assert await rows(world, "receipts") == 40
+        sizes = await world.bot.database.read(
+            lambda tx: tx.column("SELECT length(body_sealed) FROM receipts ORDER BY received_at, id")
+        )
+        assert sum(sizes) < 64 * 1024
+        assert max(sizes) > 300
         # And the true result is kept all the same.
         put_on_record(world, "0810")
         await call_back(world, "0810")
         await world.work()
         assert (await world.check(ref)).state == "approved"
+
+
+async def test_the_address_of_a_check_is_unknown_two_weeks_after_its_end(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (world, ref):
+        # As long as it goes on, however long that is, its address is known.
+        world.clock.move(days=30)
+        put_on_record(world, "0810")
+        await call_back(world, "0810")
+        await world.settle()
+        assert (await world.check(ref)).state == "approved"
+        told, kept = world.thread(), await fates(world)
+        world.clock.move(days=13, hours=23)
+        assert await post(world, json.dumps(signed(world, message(world.job(), "1212")))) == 200
+        await world.settle()
+        assert (await world.check(ref)).state == "in_review"
+        assert len(await fates(world)) > len(kept)
+        assert len(world.thread()) > len(told)
+    (tmp_path / "another").mkdir()
+    async with waiting(tmp_path / "another") as (world, ref):
+        put_on_record(world, "0810")
+        await call_back(world, "0810")
+        await world.settle()
+        told, kept = world.thread(), await fates(world)
+        world.clock.move(days=14, minutes=1)
+        assert await post(world, json.dumps(signed(world, message(world.job(), "1212")))) == 404
+        assert await post(world, "anything") == 404
+        await world.settle()
+        assert ((await world.check(ref)).state, world.thread(), await fates(world)) == ("approved", told, kept)
 
 
 async def test_a_refused_message_makes_the_bot_ask_smile_id_at_once_but_at_most_once_a_minute(tmp_path: Path) -> None:
