@@ -14,7 +14,7 @@ from storage import blind_index
 from storage.engine import macs
 from storage.engine.database import Transaction, load
 
-MOST_EXAMINED = 5_000
+MOST_EXAMINED = 1_000
 """As many rows have the whole record of their check examined too; of more, of a year, each row's own MAC must do."""
 
 # Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An

@@ -75,17 +75,19 @@ def examine(
 
 def rows_of(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Rows]:
     """What the MACs of these checks cover; at most `PAGE` of them, and those alone that exist."""
-    found: dict[str, dict[str, list[Row]]] = {}
-    for table in COVERED if refs else ():
-        for ref, *values in _select(connection, _rows_sql(table), refs):
-            if table is COVERED[0]:
-                found[ref] = {}
-            elif ref not in found:
-                continue  # what hangs on a check that is gone tells nothing
+    checks, *others = COVERED
+    found: dict[str, dict[str, list[Row]]] = {
+        ref: {checks.name: [_trimmed(checks, values)]}
+        for ref, *values in (_select(connection, _rows_sql(checks), refs) if refs else ())
+    }
+    if not found:
+        return found
+    there = list(found)
+    for table in others:
+        for ref, *values in _select(connection, _rows_sql(table), there):
             found[ref].setdefault(table.name, []).append(_trimmed(table, values))
-    for ref, lines, last in _select(connection, _ACTS, refs) if found else ():
-        if ref in found:
-            found[ref][LAST_ACT] = [(lines, last)]
+    for ref, lines, last in _select(connection, _ACTS, there):
+        found[ref][LAST_ACT] = [(lines, last)]
     return found
 
 

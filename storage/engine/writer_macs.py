@@ -173,7 +173,10 @@ class WriterMacs:
                 version = self._before.versions.get(ref, 0) + 1
                 keep(self._connection, self._sealer, ref, version, rows)
                 self._written[ref] = version
-        before = {ref: self._before.versions[ref] for ref in self._written if ref in self._before.versions}
+        before = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
+        for ref in before.keys() - self._written.keys():
+            # The bot itself has deleted it.
+            self._connection.execute("DELETE FROM check_macs WHERE ref = ?", [ref]).close()
         self._sum = self._latest_sum().with_versions(before, self._written)
         self._sum.write(self._connection, self._sealer)
 

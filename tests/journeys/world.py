@@ -125,6 +125,8 @@ class Journey:
         self.smile_id = smile_id
         self.bot = bot
         self.clock = clock
+        self.has_thief = False
+        """Somebody else than the bot writes into its database."""
 
     @property
     def analyst(self) -> Person:
@@ -345,4 +347,16 @@ async def bot_between(
             stack.push_async_callback(_ended, keeping)
             await asyncio.wait_for(sockets.connected.wait(), GIVE_UP_SECONDS)
             stack.push_async_callback(sockets.drain)
-        yield Journey(slack, smile_id, bot, clock)
+        world = Journey(slack, smile_id, bot, clock)
+        yield world
+        if not world.has_thief:
+            await _find_nothing_altered(bot)
+
+
+async def _find_nothing_altered(bot: Bot) -> None:
+    """Whatever storage functions a journey has called, each record has the MAC that belongs to it."""
+    last = await bot.database.read(checks.examine_after, "")
+    while last:
+        last = await bot.database.read(checks.examine_after, last)
+    assert bot.database.altered == frozenset()
+    assert not bot.database.is_older

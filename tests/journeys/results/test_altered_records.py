@@ -108,6 +108,7 @@ async def told(world: Journey) -> list[str]:
 
 async def test_an_approval_that_was_written_into_the_file_is_shown_nowhere(tmp_path: Path) -> None:
     async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
         ref = await rejected(world)
         database = world.bot.settings.database
         assert "Rejected" in world.slack.plain(world.root())
@@ -146,6 +147,7 @@ async def test_an_approval_that_was_written_into_the_file_is_shown_nowhere(tmp_p
             **PEOPLE,
         )
         async with bot_between(world.slack, world.smile_id, environment, clock=world.clock) as again:
+            again.has_thief = True
             await again.bot.records.look_on()
             assert len(await told(again)) == 1
             assert again.bot.health.degraded["records"].startswith("1 check was altered")
@@ -155,6 +157,7 @@ async def test_a_reviewer_cannot_decide_a_check_whose_record_was_altered_while_t
     tmp_path: Path,
 ) -> None:
     async with provisional(tmp_path) as (world, ref):
+        world.has_thief = True
         await press(world, REVIEWER, f"{ids.REVIEW_DECIDE}:approved")
         form = await world.slack.person(REVIEWER).modal()
         older = card(world)
@@ -187,6 +190,7 @@ async def test_a_reviewer_cannot_decide_a_check_whose_record_was_altered_while_t
 
 async def test_an_altered_check_that_waits_is_not_sent(tmp_path: Path) -> None:
     async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
         ref = await world.ask(id_number=NUMBER)
         with closing(beside(world.bot.settings.database)) as db:
             db.execute("UPDATE photos SET file_id = 'F0OTHER0001'")
@@ -202,6 +206,7 @@ async def test_an_altered_check_that_waits_is_not_sent(tmp_path: Path) -> None:
 async def test_an_older_copy_put_back_while_the_bot_runs_is_shown_nowhere_as_approved(tmp_path: Path) -> None:
     """It was approved first, with a MAC of its own, and Smile ID has contradicted itself since."""
     async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
         world.smile_id.stories_by_id_number[NUMBER] = "approved"
         for user, name in ((MANAGER, "dayo"), (VIEWER, "vera")):
             world.slack.add_user(user, name)

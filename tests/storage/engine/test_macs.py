@@ -1,5 +1,6 @@
 """The MAC of a check: whatever is changed in its record beside the bot is noticed, and never sealed again."""
 
+import asyncio
 import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -262,6 +263,26 @@ async def test_an_older_copy_put_back_while_no_bot_ran_does_not_fit_the_trail_no
             assert not (await database.read(checks.get, "K-1")).is_altered
             assert database.is_older
             await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-2")
+
+
+async def test_who_reads_while_it_is_written_sees_no_alteration(tmp_path: Path) -> None:
+    """A reader's snapshot may be older than what the process knows by then."""
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+
+        async def write() -> None:
+            for _time in range(200):
+                await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-1")
+
+        async def read() -> None:
+            while not writing.done():
+                await database.read(checks.get, "K-1")
+
+        writing = asyncio.create_task(write())
+        await asyncio.gather(writing, read(), read())
+        assert database.altered == set()
+        assert not database.is_older
 
 
 async def test_a_sum_that_is_gone_or_older_is_noticed(tmp_path: Path) -> None:
