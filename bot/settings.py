@@ -18,7 +18,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.results.assurance import LivenessRule, RecordRule
-from bot.domain.review.review import WorkingHours
+from bot.domain.results.codes import ResultStory
+from bot.domain.review.review import SECOND_PERSON_STORIES, WorkingHours
 from bot.errors import SettingsFault
 
 SMILE_ID_URLS = {
@@ -182,6 +183,14 @@ Duration = Annotated[timedelta, _read_by(_duration)]
 Size = Annotated[int, _read_by(_size)]
 Days = Annotated[frozenset[int], _read_by(_days)]
 Hours = Annotated[tuple[time, time], _read_by(_hours)]
+SecondPersonFor = Annotated[
+    tuple[ResultStory, ...],
+    NoDecode,
+    _read_by(_list),
+    _require(
+        lambda story: story in SECOND_PERSON_STORIES, f"must be some of {', '.join(SECOND_PERSON_STORIES)}, or nothing"
+    ),
+]
 TimeOfDay = Annotated[time, _require(lambda at: at.tzinfo is None, "must be without zone; KYC_TIMEZONE says where")]
 TimeZone = Annotated[str, _require(_is_zone, "is not an IANA time zone")]
 People = Annotated[tuple[str, ...], NoDecode, _read_by(_list), _IS_PERSON_OR_GROUP]
@@ -364,6 +373,8 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """Where checks may be asked; empty: any channel the bot is in, never one shared with other companies."""
     review_channel: OptionalChannel = _setting("KYC_REVIEW_CHANNEL", None, example="C0KYCREV001")
     review_notify: ReviewNotify = _setting("KYC_REVIEW_NOTIFY", ReviewNotify.ATTENTION, example="attention")
+    second_person_for: SecondPersonFor = _setting("KYC_SECOND_PERSON_FOR", (), example="suspected_spoof,inconclusive")
+    """Results of Smile ID's that are not final, and that one reviewer alone cannot approve."""
     review_unclaimed: Duration = _setting("KYC_REVIEW_UNCLAIMED", timedelta(hours=2), example="2h")
     """Working time before an unclaimed card is reminded of, and again before managers are told; 0: never."""
     review_idle: Duration = _setting("KYC_REVIEW_IDLE", timedelta(hours=4), example="4h")

@@ -181,7 +181,7 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     if isinstance(outcome, FieldErrors):
         await ack(response_action="errors", errors=beside_fields(outcome, view))
     elif isinstance(outcome, CheckedBefore):
-        seen = held.earlier_checks(outcome.earlier, hidden=outcome.hidden, by_number=outcome.by_number)
+        seen = held.earlier_checks(outcome.earlier, by_number=outcome.by_number)
         used = await bot.intake.used_types(filled.requester)
         await ack(response_action="update", view=build(bot, replace(_filled_in(view), seen=seen, used=used.pairs)))
     else:

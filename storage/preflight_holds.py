@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,24 +68,40 @@ def unanswered(tx: Transaction, *, now: datetime) -> list[str]:
     return tx.column(sql, now=now)
 
 
-def earlier(tx: Transaction, request_prints: Collection[str], *, since: datetime, but: str | None) -> list[str]:
-    """Checks of the same number or customer reference since then that were sent, or will be; newest first."""
+def earlier(
+    tx: Transaction, request_prints: Collection[str], *, since: datetime, but: str | None, requester: str | None
+) -> list[str]:
+    """Checks of the same number or customer reference since then that were sent, or will be; newest first.
+
+    Of one `requester`, or of all: filtered here, so that others' newer checks never push somebody's own out.
+    """
+    own = "AND v.requester = :requester" if requester is not None else ""
     found: dict[str, str] = {}
     for print_ in request_prints:
-        sql = """
+        sql = f"""
             SELECT v.ref, v.asked_at FROM verifications v
             WHERE (v.number_print = :print OR v.reference_print = :print) AND v.asked_at >= :since
-              AND v.state <> 'cancelled' AND (v.verdict IS NOT NULL OR v.ended_at IS NULL
+              {own} AND v.state <> 'cancelled' AND (v.verdict IS NOT NULL OR v.ended_at IS NULL
                 OR EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.step = 'sent'))
             ORDER BY v.asked_at DESC LIMIT :most
             """
-        rows = tx.rows(sql, print=print_, since=since, most=_MOST_EARLIER)
+        asked = {} if requester is None else {"requester": requester}
+        rows = tx.rows(sql, print=print_, since=since, most=_MOST_EARLIER, **asked)
         found |= {row["ref"]: row["asked_at"] for row in rows if row["ref"] != but}
     return sorted(found, key=lambda ref: (found[ref], ref), reverse=True)
 
 
-def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> list[tuple[str, bool]]:
-    """Earlier checks with this selfie that were sent, newest first, and whether they were of the same ID number.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SameSelfie:
+    """An earlier check with the same selfie."""
+
+    ref: str
+    requester: str
+    has_same_number: bool
+
+
+def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> list[SameSelfie]:
+    """Earlier checks with this selfie that were sent, newest first.
 
     `sha256` is that of the file as it came. File and number are looked for under every key: an older check keeps the
     prints that it was given, and nobody is to be suspected because a key was added meanwhile.
@@ -95,7 +112,7 @@ def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> l
         for print_ in tx.sealer.fingerprints(sha256, purpose=blind_index.FILE.purpose)
         for row in tx.rows(
             """
-            SELECT v.ref, v.asked_at, v.number_print
+            SELECT v.ref, v.requester, v.asked_at, v.number_print
             FROM photos p JOIN verifications v ON v.ref = p.ref
             WHERE p.file_print = :print AND p.kind = 'selfie' AND p.ref <> :ref AND v.asked_at >= :since
               AND v.asked_at <= (SELECT me.asked_at FROM verifications me WHERE me.ref = :ref)
@@ -109,4 +126,7 @@ def same_selfie(tx: Transaction, ref: str, sha256: str, *, since: datetime) -> l
         )
     ]
     newest = sorted(sorted(found, key=lambda row: row["ref"]), key=lambda row: row["asked_at"], reverse=True)
-    return [(row["ref"], row["number_print"] in my_number) for row in newest[:_MOST_EARLIER]]
+    return [
+        SameSelfie(ref=row["ref"], requester=row["requester"], has_same_number=row["number_print"] in my_number)
+        for row in newest[:_MOST_EARLIER]
+    ]

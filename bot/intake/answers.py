@@ -161,7 +161,7 @@ class AnswerBuilder:
         if isinstance(result, Accepted):
             return _of_outcome(InboxOutcome.SENT if result.is_new else InboxOutcome.SENT_BEFORE, result.ref)
         if isinstance(result, CheckedBefore):
-            seen = held.earlier_checks(result.earlier, hidden=result.hidden, by_number=result.by_number)
+            seen = held.earlier_checks(result.earlier, by_number=result.by_number)
             pointer = MessagePointer(
                 channel=item.channel, ts=item.ts, thread_ts=item.thread_ts, fingerprint=item.fingerprint
             )

@@ -7,6 +7,7 @@ with its last row, since every transition of a row may be the last.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,15 +26,24 @@ _NAMED_ROWS = 9
 """Of hidden ones, of which a workbook may have a million; one more than a preview names shows that there are more."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierChecks:
+    """Which checks count as earlier ones for who sent the file: never one that they may not see."""
+
+    since: datetime
+    requester: str | None
+    """Whose; None: everybody's."""
+
+
 def preview_of(
-    tx: Transaction, reading: ReadApplicants, id_types: IDTypes, settings: Settings, *, since: datetime | None
+    tx: Transaction, reading: ReadApplicants, id_types: IDTypes, settings: Settings, *, earlier: EarlierChecks | None
 ) -> dict[str, Any]:
-    """Faults and repeats by row. Checks since `since` count as earlier ones; None: no check does."""
+    """Faults and repeats by row. `earlier` None: no check counts as an earlier one."""
     repeats: dict[bool, list[list[Any]]] = {False: [], True: []}
     for one in reading.applicants:
         if one.repeats is not None:
             repeats[one.hidden].append([one.row, f"the same person as row {one.repeats}"])
-        elif since is not None and _checked_before(tx, one, id_types, settings, since):
+        elif earlier is not None and _checked_before(tx, one, id_types, settings, earlier):
             repeats[one.hidden].append([one.row, "checked before"])
     return {
         "table": reading.table,
@@ -68,12 +78,14 @@ def _hidden(reading: ReadApplicants, repeats: list[list[Any]]) -> dict[str, Any]
     }
 
 
-def _checked_before(tx: Transaction, one: Applicant, id_types: IDTypes, settings: Settings, since: datetime) -> bool:
+def _checked_before(
+    tx: Transaction, one: Applicant, id_types: IDTypes, settings: Settings, earlier: EarlierChecks
+) -> bool:
     number = one.texts.get("id_number", "")
     if is_test_number(id_types.find(one.country, one.id_type), number, settings):
         number = ""
     prints = checks.prints_of(tx, one.country, number, one.customer_reference)
-    return bool(preflight_holds.earlier(tx, prints, since=since, but=None))
+    return bool(preflight_holds.earlier(tx, prints, since=earlier.since, but=None, requester=earlier.requester))
 
 
 def digest(reading: ReadApplicants) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.access.permissions import Permission, Role
 from bot.access.process import Process
 from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
@@ -162,11 +163,19 @@ class Batches(Process):
     async def _preview(self, batch: Batch) -> None:
         reading = await self._read(batch)
         now = self.now()
-        since = now - self.settings.seen_before if self.settings.seen_before else None
-        preview = await self.database.read(batch_commits.preview_of, reading, self.id_types, self.settings, since=since)
+        earlier = await self._earlier(batch, now) if self.settings.seen_before else None
+        preview = await self.database.read(
+            batch_commits.preview_of, reading, self.id_types, self.settings, earlier=earlier
+        )
         total = sum(not one.hidden for one in reading.applicants)
         await self.database.write(batch_commits.show_preview, batch.id, preview, total=total, now=now)
         log.info("batch.read", batch=batch.id, rows=total)
+
+    async def _earlier(self, batch: Batch, now: datetime) -> batch_commits.EarlierChecks:
+        sees_all = await self.access.has(batch.requester, Role.REVIEWER, Role.ADMIN) is Permission.YES
+        return batch_commits.EarlierChecks(
+            since=now - self.settings.seen_before, requester=None if sees_all else batch.requester
+        )
 
     async def _start(self, batch: Batch) -> None:
         """Makes checks of the rows, in chunks; after a restart it resumes where it was."""

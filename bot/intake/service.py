@@ -88,12 +88,13 @@ class FieldErrors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedBefore:
-    """This person was checked before, as far as the requester may know. Nothing was stored."""
+    """This person was checked before, in a check that the requester may see. Nothing was stored.
+
+    Of any other nothing is said: whoever submits numbers would learn of each whether it was ever checked.
+    """
 
     earlier: Sequence[tuple[Check, str | None]]
-    """Those that the requester may see, with links to as many as are named."""
-    hidden: int
-    """How many more there are."""
+    """With links to as many as are named."""
     by_number: bool
     """Found by the ID number; otherwise by the customer's reference."""
 
@@ -201,14 +202,17 @@ class Intake(Process):
     async def _earlier_checks(
         self, request: Request, entry: IDType, *, but: str | None, now: datetime
     ) -> CheckedBefore | None:
-        """Those of the same person, as far as the requester may know; None if there are none or they know already."""
+        """Those of the same person that the requester may see; None if there are none or they know already."""
         number, window = request.id_info.get("id_number", ""), self.settings.seen_before
         if request.again or not window or is_test_number(entry, number, self.settings):
             return None
+        sees_all = await self._may_see_all(request.requester)
 
         def find(tx: Transaction) -> tuple[list[Check], bool]:
             by_number, by_reference = (
-                preflight_holds.earlier(tx, prints, since=now - window, but=but)
+                preflight_holds.earlier(
+                    tx, prints, since=now - window, but=but, requester=None if sees_all else request.requester
+                )
                 for prints in (
                     checks.prints_of(tx, request.country, number, ""),
                     checks.prints_of(tx, request.country, "", request.customer_reference),
@@ -219,13 +223,10 @@ class Intake(Process):
         found, is_by_number = await self.database.read(find)
         if not found:
             return None
-        sees_all = await self._may_see_all(request.requester)
-        visible = [c for c in found if sees_all or request.requester == c.requester or request.channel == c.channel]
-        named, others = visible[:EARLIER_NAMED], visible[EARLIER_NAMED:]
+        named, others = found[:EARLIER_NAMED], found[EARLIER_NAMED:]
         links = await self.links.threads(named)
         return CheckedBefore(
             earlier=[*zip(named, links, strict=True), *((check, None) for check in others)],
-            hidden=len(found) - len(visible),
             by_number=is_by_number,
         )
 

@@ -186,7 +186,7 @@ class ReviewDecisions(Process):
                 at=click.now,
                 is_override=user in check.requesters,
             )
-            if needs_second(decision, reason=check.reason, verdict=check.final_verdict):
+            if self._takes_two(check, decision):
                 seconds = eligibility.others(self.access, {user, *check.requesters})
                 transitions.propose(tx, ref, proposal, channel=self.settings.review_channel, seconds=seconds)
                 return False
@@ -196,6 +196,15 @@ class ReviewDecisions(Process):
         is_final = await self.database.write(commit)
         log.info("review.decided" if is_final else "review.proposed", ref=ref)
         return is_final
+
+    def _takes_two(self, check: Check, decision: Decision) -> bool:
+        return needs_second(
+            decision,
+            reason=check.reason,
+            verdict=check.final_verdict,
+            story=check.verdict_why,
+            also_for=self.settings.second_person_for,
+        )
 
     async def agree(self, user: str, ref: str, proposed_at: str) -> None:
         """The second person agrees to the proposal that they read."""

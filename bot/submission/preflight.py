@@ -3,12 +3,12 @@
 The check is held until somebody answers: send it anyway, or with other photos. `photo_quality` judges the photos.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Role
+from bot.access.permissions import Permission, Role
 from bot.access.process import Process
 from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.field_faults import FieldFault
@@ -24,6 +24,7 @@ from bot.submission import lifecycle
 from bot.submission.photos import LoadedPhoto
 from storage import audit, checks, preflight_holds, review_requests
 from storage.engine.database import Transaction
+from storage.preflight_holds import SameSelfie
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,8 @@ class Preflight(Process):
         """Hold the check and ask its requester, if need be. No question is repeated once it was answered."""
         selfie = next(it.photo for it in photos if it.ref.kind is PhotoKind.SELFIE)
         flaws = _flaws(photos)
+        # Without an answer of Slack's they see their own: a question says that somebody was checked before.
+        sees_all = await self.access.has(check.requester, Role.REVIEWER, Role.ADMIN) is Permission.YES
 
         def commit(tx: Transaction, now: datetime) -> bool:
             # Read in the transaction that holds the check: two checks with the same selfie cannot miss each other.
@@ -45,41 +48,39 @@ class Preflight(Process):
                 return True
             if HoldReason.SELFIE_SEEN.value in passed:
                 return False
-            about = self._seen(tx, check, selfie.sha256, passed, now)
-            if about is not None and lifecycle.hold(tx, check.ref, HoldReason.SELFIE_SEEN, about, now=now):
-                self._call_reviewers(tx, check.ref, about, now=now)
+            found = self._seen(tx, check, selfie.sha256, passed, now)
+            visible = [one for one in found if sees_all or one.requester == check.requester]
+            about = _about(visible, found)
+            is_held = about is not None and lifecycle.hold(tx, check.ref, HoldReason.SELFIE_SEEN, about, now=now)
+            if is_held or about is None:
+                self._call_reviewers(tx, check.ref, found, now=now)
             return about is not None
 
         return await self.database.write(commit, self.now())
 
-    def _call_reviewers(self, tx: Transaction, ref: str, about: Mapping[str, object], *, now: datetime) -> None:
-        """The same face with another ID number is the strongest sign of fraud: not only the requester hears of it."""
-        differing = about["differing"]
-        if isinstance(differing, list) and differing:
+    def _call_reviewers(self, tx: Transaction, ref: str, found: Sequence[SameSelfie], *, now: datetime) -> None:
+        """The same face with another ID number is the strongest sign of fraud: not only the requester hears of it.
+
+        Nor do they hear of a check that they may not see: then it is not held, and a reviewer has the last word.
+        """
+        if differing := _differing(found):
             channel = self.settings.review_channel
             transitions.suspect(tx, checks.get(tx, ref), differing, channel=channel, now=now)
 
     def _seen(
         self, tx: Transaction, check: Check, sha256: str, passed: Collection[str], now: datetime
-    ) -> dict[str, object] | None:
-        """The other checks in which this selfie was used lately; None if there is no need to ask about it."""
+    ) -> list[SameSelfie]:
+        """The other checks in which this selfie was used lately, as far as somebody should hear of them."""
         entry = self.id_types.find(check.country, check.id_type)
         # The same selfie is often used with the test numbers.
         is_test = is_test_number(entry, check.id_info.get("id_number", ""), self.settings)
         if is_test or not self.settings.asks_about_selfies:
-            return None
+            return []
         found = preflight_holds.same_selfie(tx, check.ref, sha256, since=now - self.settings.seen_before)
         if checks.AGAIN in passed:
             # The form has already asked about checks of the same ID number.
-            found = [(ref, same) for ref, same in found if not same]
-        if not found:
-            return None
-        return {
-            "seen": [ref for ref, _same in found[:10]],
-            "others": len(found),
-            "other_number": any(not same for _ref, same in found),
-            "differing": [ref for ref, same in found if not same][:10],
-        }
+            found = [one for one in found if not one.has_same_number]
+        return found
 
     # What people answer
 
@@ -173,6 +174,25 @@ class Preflight(Process):
         if check.is_altered:
             raise RecordAltered(ref)
         return check
+
+
+def _about(visible: Sequence[SameSelfie], found: Sequence[SameSelfie]) -> dict[str, object] | None:
+    """What the requester is asked, of the checks that they may see; None if there is nothing to ask.
+
+    `differing` is what the reviewers' card names, of all.
+    """
+    if not visible:
+        return None
+    return {
+        "seen": [one.ref for one in visible[:10]],
+        "others": len(visible),
+        "other_number": bool(_differing(visible)),
+        "differing": _differing(found),
+    }
+
+
+def _differing(found: Sequence[SameSelfie]) -> list[str]:
+    return [one.ref for one in found if not one.has_same_number][:10]
 
 
 def is_test_number(entry: IDType | None, number: str, settings: Settings) -> bool:

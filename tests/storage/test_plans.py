@@ -164,7 +164,9 @@ def ask(tx: Transaction) -> None:
         consent_at=NOW,
     )
     prints = checks.prints_of(tx, "NG", "00000000000", "CUST-invented")
-    assert preflight_holds.earlier(tx, prints, since=NOW - timedelta(days=30), but=None) is not None
+    for requester in (None, form.requester):
+        since = NOW - timedelta(days=30)
+        assert preflight_holds.earlier(tx, prints, since=since, but=None, requester=requester) is not None
     lifecycle.accept(tx, form, ref="K-ASKED0", now=NOW)
     preflight_holds.same_selfie(tx, "K-ASKED0", "0" * 64, since=NOW - timedelta(days=30))
 

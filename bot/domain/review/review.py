@@ -3,14 +3,14 @@
 A decision is a person's, kept next to Smile ID's verdict and never in its place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from bot.domain.check.states import FINAL, STICKY_REASONS, ReviewReason, State
-from bot.domain.results.codes import Outcome
+from bot.domain.results.codes import Outcome, ResultStory
 
 
 class Decision(StrEnum):
@@ -161,12 +161,26 @@ def agreement(decision: Decision, outcome: Outcome) -> Agreement:
             return Agreement.APART
 
 
-def needs_second(decision: Decision, *, reason: ReviewReason | None, verdict: Outcome | None) -> bool:
+SECOND_PERSON_STORIES = (ResultStory.SUSPECTED_SPOOF, ResultStory.INCONCLUSIVE)
+"""Results of Smile ID's, not final, whose approval a site may want two people for (`KYC_SECOND_PERSON_FOR`)."""
+
+
+def needs_second(
+    decision: Decision,
+    *,
+    reason: ReviewReason | None,
+    verdict: Outcome | None,
+    story: ResultStory | None = None,
+    also_for: Collection[ResultStory] = (),
+) -> bool:
     """Whether one person is not enough: the decision goes against what Smile ID says.
 
     After a contradiction each verdict goes against one of Smile ID's two. An approval that Smile ID's own record does
-    not bear out (not confirmed, or without a verified ID number) goes against that record.
+    not bear out (not confirmed, or without a verified ID number) goes against that record. `also_for`: the results
+    whose approval a site wants two people for, of which `story` may be one.
     """
+    if decision is Decision.APPROVED and story in also_for:
+        return True
     if reason in STICKY_REASONS:
         return decision is not Decision.NEW_PHOTOS
     if reason in (ReviewReason.UNCONFIRMED, ReviewReason.ID_UNVERIFIED):

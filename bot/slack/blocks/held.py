@@ -56,20 +56,14 @@ def answered(check: Check, *, by: str, how: str, held: str) -> Message:
     return kit.told(blocks, verdict=verdict, ref=label(check), next_step=next_step, rest=[asked])
 
 
-def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, hidden: int, by_number: bool) -> str:
-    """In our own mrkdwn. `earlier` are those that the reader may see, with links; `hidden` counts the others."""
+def earlier_checks(earlier: Sequence[tuple[Check, str | None]], *, by_number: bool) -> str:
+    """In our own mrkdwn. `earlier` are those that the reader may see, with links."""
     lines = [
         f"• {link_to(check.ref, link)}, asked by {person(check.requester)} {when(check.asked_at)}: {status_name(check)}"
         for check, link in earlier[:EARLIER_NAMED]
     ]
     if len(earlier) > EARLIER_NAMED:
         lines.append(f"• and {len(earlier) - EARLIER_NAMED} more: type `/kyc find` to see them")
-    if hidden:
-        lines.append(
-            "• a check that you don't have access to; ask a reviewer about it"
-            if hidden == 1
-            else f"• {hidden} checks that you don't have access to; ask a reviewer about them"
-        )
     what = "ID number" if by_number else "customer reference"
     return f"*This {what} was checked before.*\n" + "\n".join(lines)
 

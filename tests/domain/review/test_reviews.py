@@ -12,6 +12,7 @@ from bot.domain.check.states import ReviewReason, State
 from bot.domain.results.codes import Outcome
 from bot.domain.review.review import (
     REASONS,
+    SECOND_PERSON_STORIES,
     Agreement,
     Audience,
     Decision,
@@ -75,6 +76,17 @@ def test_an_approval_that_smile_ids_record_does_not_bear_out_takes_two() -> None
 def test_without_a_verdict_one_person_decides() -> None:
     for reason in (ReviewReason.SMILE_ID, ReviewReason.UNKNOWN_CODE, None):
         assert not any(needs_second(one, reason=reason, verdict=None) for one in Decision)
+
+
+def test_a_site_may_want_two_people_for_approving_what_smile_id_suspects_or_is_not_sure_of() -> None:
+    for story in SECOND_PERSON_STORIES:
+        others = set(SECOND_PERSON_STORIES) - {story}
+        for also_for, takes_two in (((), False), (others, False), ((story,), True)):
+            found = [
+                needs_second(one, reason=ReviewReason.SMILE_ID, verdict=None, story=story, also_for=also_for)
+                for one in Decision
+            ]
+            assert found == [takes_two, False, False]
 
 
 @pytest.mark.parametrize("state", State)

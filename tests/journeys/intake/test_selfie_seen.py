@@ -19,6 +19,7 @@ from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journ
 pytestmark = pytest.mark.anyio
 
 SITE: dict[str, Any] = {**SEEN, **STAFF, "KYC_REVIEW_CHANNEL": REVIEW_CHANNEL}
+BIMPE = "U0BIMPE0001"
 WORDS = "Invented: checked as a BVN before."
 
 
@@ -82,6 +83,42 @@ async def test_reviewers_see_it_at_once_and_going_on_needs_a_reason(tmp_path: Pa
         assert "Nothing more to do" not in told
         await world.analyst.click(old, ids.SEND_HELD, stale=True)
         assert "needs no answer any more" in await whispered(world, ANALYST)
+
+
+async def test_of_anothers_check_the_requester_hears_nothing_and_a_reviewer_has_the_last_word(tmp_path: Path) -> None:
+    """Who may not see the earlier check is not asked about it: the reviewers are called, and the check goes on."""
+    async with journey(tmp_path, **{**SITE, "KYC_REQUESTERS": "*"}) as world:
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.add_user(BIMPE, "bimpe")
+        world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
+        world.slack.channels[CHANNEL].members.add(BIMPE)
+        world.smile_id.stories_by_id_number.update({NUMBER: "approved", OTHER_NUMBER: "approved"})
+        first = await world.ask(id_number=NUMBER)
+        await world.settle()
+        bimpe = world.slack.person(BIMPE)
+        form = await world.fill(await world.form(bimpe), person=bimpe, id_number=OTHER_NUMBER)
+        assert (await form.submit()).closed
+        second = await world.newest()
+        await world.settle()
+
+        check = await world.check(second)
+        assert check.held is None
+        assert len(world.smile_id.jobs) == 2
+        shown = "\n".join(map(world.slack.plain, cards(world)))
+        assert "Possible fraud: this selfie was already used with a different ID number" in shown
+        assert first in shown
+        assert "but a reviewer must still decide" in text(world)
+        assert (check.state, check.review) == (State.APPROVED, ReviewState.OPEN)
+        # In the thread: what stands after every approval that reviewers look at, and nothing of the other check.
+        thread = "\n".join(world.thread())
+        assert "A reviewer was asked to look at this check and has not decided yet." in thread
+        details = await world.bot.details.details(BIMPE, second)
+        status = await world.bot.details.status(BIMPE, second)
+        for said in (thread, str(details), f"{status.text}{status.blocks}"):
+            assert first not in said
+            assert "selfie was" not in said
+            assert "fraud" not in said.casefold()
+        assert ids.SEND_HELD not in str([m.blocks for m in world.slack.messages(CHANNEL)])
 
 
 async def test_cancelling_hides_nothing_and_running_it_again_calls_the_reviewers_anew(tmp_path: Path) -> None:

@@ -839,3 +839,19 @@ def results_of(world: Journey) -> list[dict[str, str]]:
     """The newest file of results in the channel."""
     newest = [file for name, file in batches.bots_files(world).items() if "results" in name][-1]
     return batches.lines(newest)
+
+
+@pytest.mark.parametrize("wanted", ["", "inconclusive,suspected_spoof"])
+async def test_a_site_may_want_two_people_for_approving_an_inconclusive_result(tmp_path: Path, wanted: str) -> None:
+    async with provisional(tmp_path, "0815", KYC_SECOND_PERSON_FOR=wanted) as (world, ref):
+        form = await decide(world, REVIEWER, "approved", "same_person")
+        assert stands(form) is not bool(wanted)
+        if wanted:
+            assert (await world.check(ref)).decision is None
+            assert "@remi proposes: Approved" in text(world)
+            # Never by who proposed it.
+            await world.slack.person(REVIEWER).click(card(world), ids.REVIEW_AGREE, stale=True)
+            await world.work()
+            assert (await world.check(ref)).decision is None
+            await press(world, ZOE, ids.REVIEW_AGREE)
+        assert (await world.check(ref)).decision == "approved"

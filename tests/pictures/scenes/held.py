@@ -78,7 +78,7 @@ def sheets() -> list[Sheet]:
 def seen_before() -> str:
     """What the form says of a person who was checked before."""
     others = [(replace(_EARLIER, ref=f"K-{n}C9T4M"), None) for n in range(5, 9)]
-    return held.earlier_checks([(_EARLIER, LINK), *others], hidden=2, by_number=True)
+    return held.earlier_checks([(_EARLIER, LINK), *others], by_number=True)
 
 
 def _photos(*flaws: list[object]) -> Check:
