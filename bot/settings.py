@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.domain.hosts import HostKind, is_entry
 from bot.domain.results.assurance import LivenessRule, RecordRule
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import SECOND_PERSON_STORIES, WorkingHours
@@ -207,6 +208,12 @@ OptionalProxy = Annotated[SecretStr | None, _read_by(_proxy)]
 """Secret, since it may hold a user name and a password."""
 Hosts = Annotated[tuple[str, ...], NoDecode, _read_by(_list)]
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, _read_by(_networks)]
+AllowedHosts = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    _read_by(_list),
+    _require(is_entry, "must be hosts without https://, as files.slack.com or *.amazonaws.com, perhaps with :port"),
+]
 
 
 def _setting(name: str, default: Any = ..., *, example: str, **more: Any) -> Any:
@@ -308,6 +315,22 @@ class NetworkSettings(_FromEnvironment):
     """Hosts, domains and networks that are reached without the proxy, also as `no_proxy`."""
     ca_file: OptionalPath = _setting("KYC_CA_FILE", None, example="/etc/ssl/certs/company.pem")
     """Certificates of private authorities (PEM), trusted beside those of the machine."""
+    upload_hosts: AllowedHosts = _setting("KYC_UPLOAD_HOSTS", (), example="*.s3.us-west-2.amazonaws.com")
+    """The only hosts that photos are sent to, where Smile ID says so; unset: every public https host."""
+    response_hosts: AllowedHosts = _setting("KYC_RESPONSE_HOSTS", (), example="hooks.slack.com")
+    """The only hosts that answers to commands and clicks are sent to, where Slack says so; unset: every public one."""
+    slack_file_hosts: AllowedHosts = _setting("KYC_SLACK_FILE_HOSTS", (), example="files.slack.com")
+    """The only hosts that files come from and go to; unset: Slack's API and its host for files."""
+
+    def listed_hosts(self, kind: HostKind) -> tuple[str, ...]:
+        """What the setting of this name lists."""
+        match kind:
+            case HostKind.UPLOADS:
+                return self.upload_hosts
+            case HostKind.RESPONSES:
+                return self.response_hosts
+            case HostKind.FILES:
+                return self.slack_file_hosts
 
 
 class DatabaseSettings(_FromEnvironment):
@@ -419,6 +442,13 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
         """In Smile ID's sandbox everybody brings the same test photos: there only if the setting was made."""
         in_production = self.smile_id_environment is Environment.PRODUCTION
         return bool(self.seen_before) and (in_production or "seen_before" in self.model_fields_set)
+
+    @property
+    def own_urls(self) -> tuple[str, ...]:
+        """The addresses that whoever installed the bot wrote down; they may lead into a private network."""
+        given = {"slack_api_url": self.slack_api_url, "smile_id_api_url": self.smile_id_api_url or ""}
+        urls = [url for name, url in given.items() if name in self.model_fields_set]
+        return tuple(filter(None, [*urls, self.public_url]))
 
     @property
     def working(self) -> WorkingHours:

@@ -87,8 +87,9 @@ class ConnectProxy:
     `recover` brings it back.
     """
 
-    def __init__(self, hosts: dict[str, int], *, credentials: str | None = None) -> None:
+    def __init__(self, hosts: dict[str, int], *, credentials: str | None = None, host: str = "127.0.0.1") -> None:
         self._hosts = hosts
+        self._host = host
         self._wanted = credentials and "Basic " + base64.b64encode(credentials.encode()).decode()
         self.refuses: int | None = None
         """The status that everybody gets."""
@@ -138,14 +139,14 @@ class ConnectProxy:
             await writer.drain()
             return
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await forward(self._hosts[host])(reader, writer)
+        await forward(self._hosts[host], host=self._host)(reader, writer)
 
 
-def forward(port: int) -> Served:
+def forward(port: int, *, host: str = "127.0.0.1") -> Served:
     """Hands on to a port of the loopback, both ways, until one side ends."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        inner_reader, inner_writer = await asyncio.open_connection(host, port)
         try:
             ways = [_pipe(reader, inner_writer), _pipe(inner_reader, writer)]
             tasks = [asyncio.ensure_future(way) for way in ways]
@@ -166,7 +167,9 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def listening(handle: Served, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def listening(
+    handle: Served, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[int]:
     """Serves raw connections on a free port of the loopback."""
 
     tasks: set[asyncio.Task[None]] = set()
@@ -183,7 +186,7 @@ async def listening(handle: Served, *, tls: ssl.SSLContext | None = None) -> Asy
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(served, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(served, host, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

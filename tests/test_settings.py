@@ -99,6 +99,7 @@ WRONG = {
     "KYC_BACKUP_EVERY": "1s",
     "KYC_LOG_FORMAT": "xml",
     "KYC_LIVENESS": "yes",
+    "KYC_UPLOAD_HOSTS": "https://bucket.example",
 }
 """A value of a wrong form for each form that there is."""
 

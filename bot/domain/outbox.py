@@ -211,6 +211,8 @@ class AdminAlert(StrEnum):
     RECORD_ALTERED = "alert_record_altered"
     RECORDS_OLDER = "alert_records_older"
     """Some record was put back to an older state or taken away; which, nothing tells."""
+    HOST_REFUSED = "alert_host_refused"
+    """Slack or Smile ID named a host that a setting does not list."""
 
 
 _MARK = '{"code":'

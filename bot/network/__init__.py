@@ -10,16 +10,18 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
+import httpcore
 import httpx
 
 from bot.errors import SettingsFault
+from bot.network.direct import DirectBackend, DirectResolver, DirectRule, NotPublic, Resolve, by_the_system
 from bot.settings import NetworkSettings, is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -36,14 +38,22 @@ class Outbound:
     proxy: str | None = field(default=None, repr=False)
     """`http://host:port`, perhaps with a user name and a password in it."""
     bypass: tuple[str, ...] = ()
+    direct: DirectRule = field(default_factory=DirectRule)
+    """Where a connection without the proxy may lead."""
 
     @classmethod
-    def of(cls, settings: NetworkSettings) -> Self:
-        """Raises SettingsFault for a `KYC_CA_FILE` that cannot be used."""
+    def of(cls, settings: NetworkSettings, *, own: Iterable[str | None] = (), resolve: Resolve = by_the_system) -> Self:
+        """Raises SettingsFault for a `KYC_CA_FILE` that cannot be used.
+
+        `own` are the addresses that the settings themselves give, and that may lead to a private network.
+        """
+        proxy = settings.https_proxy.get_secret_value() if settings.https_proxy else None
+        named = [urlsplit(url).hostname for url in (*own, proxy) if url]
         return cls(
             tls=trusting(settings.ca_file),
-            proxy=settings.https_proxy.get_secret_value() if settings.https_proxy else None,
+            proxy=proxy,
             bypass=settings.no_proxy,
+            direct=DirectRule(own=frozenset(filter(None, named)), resolve=resolve),
         )
 
     def proxy_for(self, url: str) -> str | None:
@@ -65,7 +75,14 @@ class Outbound:
 
     def session(self, *, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
         """A session for Slack. aiohttp takes the proxy with each request: hand it `proxy_for` its address."""
-        return aiohttp.ClientSession(timeout=timeout, connector=_Connector(ssl=self.tls))
+        stay = aiohttp.TraceConfig()
+        # slack_sdk and the WebSocket would follow one, and carry a token or a request to wherever it leads.
+        stay.on_request_redirect.append(_refuse_redirect)
+        return aiohttp.ClientSession(timeout=timeout, connector=_Connector(self), trace_configs=[stay])
+
+
+async def _refuse_redirect(_session: Any, _context: Any, _redirect: aiohttp.TraceRequestRedirectParams) -> None:
+    raise aiohttp.ClientError("sent elsewhere, and not followed")
 
 
 class NotConnected(aiohttp.ClientConnectionError):
@@ -82,13 +99,30 @@ class _Connector(aiohttp.TCPConnector):
     Only the second leaves it open whether the other side has the request.
     """
 
+    def __init__(self, outbound: Outbound) -> None:
+        super().__init__(ssl=outbound.tls, resolver=DirectResolver(outbound.direct))
+        self._rule = outbound.direct
+
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        if req.proxy is None and _is_literal(req.url.raw_host):
+            # aiohttp asks its resolver for names alone.
+            try:
+                await self._rule.addresses(req.url.raw_host, req.url.port)
+            except OSError as fault:
+                raise NotConnected(by_proxy=False) from fault
         try:
             return await super().connect(req, traces, timeout)
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, TimeoutError):
             raise
         except (aiohttp.ClientConnectionError, OSError) as fault:
             raise NotConnected(by_proxy=req.proxy is not None) from fault
+
+
+def _is_literal(host: str | None) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host or ""))
+    except ValueError:
+        return False
 
 
 class NoTunnel(httpx.ConnectError):
@@ -114,16 +148,30 @@ class _Tunnel:
             self.is_through = True
 
 
+class _Direct(httpx.AsyncHTTPTransport):
+    """httpx's own transport on our connections, which it has no argument for; tests resolve names by them."""
+
+    def __init__(self, outbound: Outbound, limits: httpx.Limits) -> None:
+        super().__init__(verify=outbound.tls, limits=limits, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=outbound.tls,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=DirectBackend(outbound.direct),
+        )
+
+
 class _Routed(httpx.AsyncBaseTransport):
     """Two of httpx's own transports, whose exceptions say what was sent; the address decides between them."""
 
     def __init__(self, outbound: Outbound, limits: httpx.Limits) -> None:
-        def transport(proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
-            return httpx.AsyncHTTPTransport(verify=outbound.tls, limits=limits, proxy=proxy, trust_env=False)
-
         self._proxy_for: Callable[[str], str | None] = outbound.proxy_for
-        self._direct = transport(None)
-        self._proxied = transport(_httpx_proxy(outbound.proxy, outbound.tls)) if outbound.proxy else None
+        self._direct = _Direct(outbound, limits)
+        self._proxied = None
+        if outbound.proxy:
+            proxy = _httpx_proxy(outbound.proxy, outbound.tls)
+            self._proxied = httpx.AsyncHTTPTransport(verify=outbound.tls, limits=limits, proxy=proxy, trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._proxied is None or self._proxy_for(str(request.url)) is None:
@@ -244,6 +292,8 @@ def _cause(fault: BaseException) -> str | None:
             return f"the certificate is not accepted: {fault.verify_message.rstrip('.')}"
         case ssl.SSLError():
             return f"TLS failed: {fault.reason or 'no reason given'}"
+        case NotPublic():
+            return "the name leads to no public address"
         case aiohttp.ClientHttpProxyError():
             return _proxy_says(fault.status)
         case httpx.ProxyError():

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from bot.access.causes import Causes
 from bot.access.permissions import Access
 from bot.access.workspace import Workspace
 from bot.domain.applicants import Limits
+from bot.domain.hosts import HostKind, read_url
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import PostKind
@@ -33,7 +34,9 @@ from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
 from bot.network import Outbound
+from bot.network.hosts import HostGate
 from bot.outbox.delivery import Outbox
+from bot.outbox.host_alerts import HostAlerts
 from bot.outbox.links import Links
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
@@ -222,7 +225,7 @@ async def build(
     codes, id_types = read_tables(settings)
 
     # Connections
-    sealer, outbound = Sealer.from_text(settings.sealing_keys), Outbound.of(settings)
+    sealer, (outbound, gates) = Sealer.from_text(settings.sealing_keys), _way_out(settings)
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
     stack.push_async_callback(database.close)
     await database.write(meta.begin)
@@ -233,7 +236,8 @@ async def build(
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
         proxy_for=outbound.proxy_for,
-        file_hosts=settings.download_hosts,
+        files=gates[HostKind.FILES],
+        responses=gates[HostKind.RESPONSES],
         on_call=metrics.slack,
         look_up_seconds=timeouts.look_up_seconds,
         on_date=slack_clock.heard,
@@ -246,13 +250,14 @@ async def build(
     files = SlackDownloads(
         http=await _http(stack, outbound, timeouts.files),
         token=settings.slack_bot_token.get_secret_value(),
-        hosts=settings.download_hosts,
+        gate=gates[HostKind.FILES],
     )
     smile_id = smile_id or connect_smile_id(
         settings,
         await _http(stack, outbound, timeouts.smile_id),
         codes=codes,
         now=now,
+        uploads=gates[HostKind.UPLOADS],
         on_call=metrics.smile_id,
         on_date=remote_clock(Degraded.CLOCK_AGAINST_SMILE_ID).heard,
     )
@@ -408,7 +413,7 @@ async def build(
         exports=Exports(**process),
         metrics=metrics,
         schedule=schedule,
-        background=BackgroundTasks(),
+        background=_background(process, gates),
         health=health,
         records=RecordWatch(**process, health=health, steady=steady),
         retry=retry,
@@ -440,6 +445,31 @@ def _schedule_jobs(bot: Bot) -> None:
         every(minute, bot.watch.keep_seen, "clock")
 
 
+def _way_out(settings: Settings) -> tuple[Outbound, Mapping[HostKind, HostGate]]:
+    """How connections are made, and which of the hosts that others name may be connected to."""
+    gates = {kind: host_gate(settings, kind) for kind in HostKind}
+    return Outbound.of(settings, own=settings.own_urls), gates
+
+
+def _background(process: _Process, gates: Mapping[HostKind, HostGate]) -> BackgroundTasks:
+    """Among what it runs are the admins' alerts of hosts that were refused."""
+    background = BackgroundTasks()
+    HostAlerts(**process, spawn=background.spawn).hear(gates.values())
+    return background
+
+
+def host_gate(settings: Settings, kind: HostKind) -> HostGate:
+    """Which hosts may be connected to where Slack or Smile ID name them."""
+    theirs = settings.smile_id_url if kind is HostKind.UPLOADS else settings.slack_api_url
+    where = read_url(theirs)
+    return HostGate(
+        kind=kind,
+        listed=settings.listed_hosts(kind),
+        usual=settings.download_hosts if kind is HostKind.FILES else None,
+        is_local=where is not None and where.is_loopback,
+    )
+
+
 def connect_smile_id(
     settings: SmileIDSettings,
     http: httpx.AsyncClient,
@@ -447,6 +477,7 @@ def connect_smile_id(
     now: Callable[[], datetime],
     codes: ResultCodes | None = None,
     call_seconds: float = CALL_SECONDS,
+    uploads: HostGate | None = None,
     on_call: Callable[[str, str], None] = lambda _call, _result: None,
     on_date: Callable[[str | None], None] = lambda _date: None,
 ) -> SmileID:
@@ -461,6 +492,7 @@ def connect_smile_id(
         api_key=settings.smile_id_api_key.get_secret_value(),
         now=now,
         call_seconds=call_seconds,
+        uploads=uploads,
         on_call=on_call,
         on_date=on_date,
     )

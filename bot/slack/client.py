@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, Any, ParamSpec
-from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -20,9 +19,10 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.check.field_faults import FieldCode
 from bot.domain.check.request import FileInfo
+from bot.domain.hosts import HostKind
 from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.network import NotConnected, why_unreachable
-from bot.settings import is_loopback
+from bot.network.hosts import HostGate
 from bot.slack.error_codes import FILE_GONE, RATE_LIMITED, SLACK_FAILED, THREAD_GONE
 from bot.slack.file_objects import file_info
 
@@ -70,8 +70,10 @@ class SlackClient:
     """With the time-out of every call."""
     proxy_for: Callable[[str], str | None] = lambda _url: None
     """The proxy that a connection to an address takes."""
-    file_hosts: frozenset[str] | None = None
-    """Where files are sent to (`host` or `host:port`); None: wherever Slack says."""
+    files: HostGate | None = None
+    """Where files may be sent to; None: wherever Slack says."""
+    responses: HostGate | None = None
+    """Where answers to what people do may be sent to; None: wherever Slack says."""
     on_call: Callable[[str, str], None] = lambda _method, _result: None
     """Gets each call's method and result, for the metrics."""
     look_up_seconds: float = LOOK_UP_SECONDS
@@ -244,6 +246,9 @@ class SlackClient:
         if not delete:
             body = {"response_type": "ephemeral", "replace_original": replace, "text": text, "blocks": list(blocks)}
         method = "response_url"
+        if self.responses is not None and not self.responses.admits(response_url):
+            self.on_call(method, "failed")
+            raise SlackNotSent(f"{method}: not a public host, or one that {HostKind.RESPONSES} does not name")
         try:
             async with self.session.post(
                 response_url, json=body, allow_redirects=False, proxy=self.proxy_for(response_url)
@@ -295,7 +300,7 @@ class SlackClient:
             self.client.files_getUploadURLExternal, filename=name, length=length, alt_txt=alt_text or None
         )
         upload_url = str(answer["upload_url"])
-        if not self._takes_files(upload_url):
+        if self.files is not None and not self.files.admits(upload_url):
             raise SlackNotSent("files.upload: Slack names a host that is not one of its own for files")
         try:
             async with self.session.post(
@@ -319,10 +324,6 @@ class SlackClient:
             initial_comment=comment,
         )
         return str(answer["file_id"])
-
-    def _takes_files(self, url: str) -> bool:
-        """An address that may be shown what the bot exports."""
-        return self.file_hosts is None or is_file_host(url, self.file_hosts)
 
     def _upload_timeout(self, length: int) -> aiohttp.ClientTimeout:
         """The usual time-out, and a second more for each 100 kB."""
@@ -424,17 +425,6 @@ class SlackClient:
             raise failure from fault
         self.on_call(method, "ok")
         return answer
-
-
-def is_file_host(url: str, hosts: frozenset[str]) -> bool:
-    """Whether an address is on one of these hosts (`host` or `host:port`), and encrypted unless it is this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    if parts.netloc not in hosts:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def _page(answer: Answer) -> MessagePage:

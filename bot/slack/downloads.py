@@ -9,9 +9,11 @@ from typing import IO, Any
 import httpx
 
 from bot.domain.check.request import MAX_FILE_BYTES
+from bot.domain.hosts import HostKind
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, SlackNotSent, SlackRateLimited, SlackUncertain
 from bot.network import why_unreachable
-from bot.slack.client import is_file_host, retry_after_seconds
+from bot.network.hosts import HostGate
+from bot.slack.client import retry_after_seconds
 
 FILE_SECONDS = 120.0
 """Limit for the download of a photo, however steadily the other side drips."""
@@ -21,12 +23,12 @@ LARGE_FILE_SECONDS = 15 * 60.0
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SlackDownloads:
-    """Downloads with the bot's token, which goes to `hosts` only (`host` or `host:port`)."""
+    """Downloads with the bot's token, which goes to the hosts of `gate` only."""
 
     http: httpx.AsyncClient
     """With the time-outs between bytes."""
     token: str = field(repr=False)
-    hosts: frozenset[str]
+    gate: HostGate
     file_seconds: float = FILE_SECONDS
 
     async def fetch(self, file: Mapping[str, Any]) -> bytes:
@@ -34,7 +36,7 @@ class SlackDownloads:
         url, data = _url(file), bytearray()
         if not url:
             raise PhotoUnusable(PhotoCode.NOT_LET)
-        if not is_file_host(url, self.hosts):
+        if not self._admits(url):
             raise PhotoUnusable(PhotoCode.FOREIGN_HOST)
         async with self._opened(url, seconds=self.file_seconds) as response:
             if _is_refused(response):
@@ -52,7 +54,7 @@ class SlackDownloads:
         too_large = FileUnusable(FileCode.TOO_LARGE, megabytes=most // 1024 // 1024)
         if not url:
             raise FileUnusable(FileCode.NOT_LET)
-        if not is_file_host(url, self.hosts):
+        if not self._admits(url):
             raise FileUnusable(FileCode.FOREIGN_HOST)
         if isinstance(size := file.get("size"), int) and size > most:
             raise too_large
@@ -65,6 +67,14 @@ class SlackDownloads:
                     raise too_large
                 await asyncio.to_thread(sink.write, chunk)
         _require_all(file, written)
+
+    def _admits(self, url: str) -> bool:
+        """False: whoever sent the file can send it in another way. Raises SlackNotSent where an operator must act."""
+        if self.gate.admits(url):
+            return True
+        if self.gate.is_usual(url):
+            raise SlackNotSent(f"download: a host that {HostKind.FILES} does not name")
+        return False
 
     @asynccontextmanager
     async def _opened(self, url: str, *, seconds: float) -> AsyncIterator[httpx.Response]:

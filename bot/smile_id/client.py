@@ -5,7 +5,6 @@ raises; give it a client of that transport, with redirects off.
 """
 
 import asyncio
-import ipaddress
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from bot.domain.hosts import HostKind, read_url
 from bot.domain.id_types.services import PartnerIDTypes, Services
 from bot.errors import (
     SmileIDAnswerInvalid,
@@ -29,7 +29,7 @@ from bot.errors import (
     SmileIDUploadExpired,
 )
 from bot.network import why_unreachable
-from bot.settings import is_loopback
+from bot.network.hosts import HostGate
 from bot.smile_id import wire
 from bot.smile_id.interface import JobRequest
 from bot.smile_id.package import FILE_NAME, build, partner_params
@@ -96,6 +96,8 @@ class V1Client:
     api_key: str
     now: Callable[[], datetime]
     call_seconds: float = CALL_SECONDS
+    uploads: HostGate | None = None
+    """Which hosts photos may be sent to, where Smile ID names them; None: every public one."""
     on_call: Callable[[str, str], None] = lambda _call, _result: None
     on_date: Callable[[str | None], None] = lambda _date: None
     """Gets the date of each answer."""
@@ -111,7 +113,8 @@ class V1Client:
 
     @property
     def _is_local(self) -> bool:
-        return is_loopback(httpx.URL(self.base_url).host)
+        where = read_url(self.base_url)
+        return where is not None and where.is_loopback
 
     async def prepare(self, request: JobRequest, *, retry: bool = False) -> Prepared:
         """Announce a job (`POST /v1/upload`); the answer says where its zip goes.
@@ -171,6 +174,9 @@ class V1Client:
         with self._counted("put"):
             if not _may_connect_to(upload_url, loopback=self._is_local):
                 raise SmileIDAnswerInvalid("put: upload URL is not https")
+            if self.uploads is not None and not self.uploads.admits(upload_url):
+                # The same address is tried again, after a restart too: by then the list may name its host.
+                raise SmileIDNotSent(f"put: a host that {HostKind.UPLOADS} does not name")
             answer = await self._exchange(
                 "put",
                 # content type and length are part of what S3 signs and checks; chunked bodies it refuses
@@ -384,19 +390,9 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
 
 def _may_connect_to(url: str, *, loopback: bool) -> bool:
     """https to a name or a public address; with `loopback` also http or https to this machine."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
+    where = read_url(url)
+    if where is None:
         return False
-    if parsed.port is not None and parsed.port > 65535:
-        return False
-    if loopback and parsed.scheme in {"http", "https"} and is_loopback(parsed.host):
-        return True
-    return parsed.scheme == "https" and parsed.host != "" and _is_public(parsed.host)
-
-
-def _is_public(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host != "localhost"
+    if where.is_loopback:
+        return loopback and where.scheme in {"http", "https"}
+    return where.scheme == "https" and (where.is_name or where.may_be_public)

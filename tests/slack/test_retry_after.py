@@ -8,7 +8,9 @@ import aiohttp
 import httpx
 import pytest
 
+from bot.domain.hosts import HostKind
 from bot.errors import SlackRateLimited
+from bot.network.hosts import HostGate
 from bot.slack.client import SlackClient
 from bot.slack.downloads import SlackDownloads
 
@@ -51,7 +53,9 @@ async def wait_of_a_call(at: str) -> float:
 
 async def wait_of_a_download(at: str) -> float:
     async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
-        files = SlackDownloads(http=http, token="xoxb-invented", hosts=frozenset({at}))
+        files = SlackDownloads(
+            http=http, token="xoxb-invented", gate=HostGate(kind=HostKind.FILES, usual=frozenset({at}), is_local=True)
+        )
         with pytest.raises(SlackRateLimited) as limit:
             await files.fetch({"url_private": f"http://{at}/selfie.jpg"})
     return limit.value.retry_after

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bot.domain.hosts import Destination, HostKind, covers, read_url
 from bot.errors import SettingsFault
 from bot.network import Outbound, load_authorities, why_unreachable
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok
@@ -16,10 +17,10 @@ from bot.settings import SLACK_DOMAINS, Settings
 def outbound_of(settings: Settings, now: datetime) -> tuple[Outbound, list[Finding]]:
     """How the check itself connects: as the bot would, or without a `KYC_CA_FILE` that cannot be used."""
     try:
-        outbound = Outbound.of(settings)
+        outbound = Outbound.of(settings, own=settings.own_urls)
     except SettingsFault as fault:
         without = settings.model_copy(update={"ca_file": None})
-        return Outbound.of(without), [fail("private authority", f"{fault}.")]
+        return Outbound.of(without, own=settings.own_urls), [fail("private authority", f"{fault}.")]
     return outbound, _authorities(settings, now)
 
 
@@ -54,7 +55,37 @@ async def probe(
             hosts.append(host)
     found = [ok("way out", f"{way} to {listed(hosts)}") for way, hosts in ways.items()]
     tried = await asyncio.gather(*(_unreached(url, outbound, http, limits) for url in beside))
-    return [*found, *filter(None, tried)]
+    return [*found, *filter(None, tried), *(_named_by_others(settings, kind) for kind in HostKind)]
+
+
+def _named_by_others(settings: Settings, kind: HostKind) -> Finding:
+    """Which hosts the bot would connect to because an answer of Slack's or Smile ID's names them."""
+    subject, listed_hosts = f"{_SENT[kind]} ({kind})", settings.listed_hosts(kind)
+    needed = _hosts_of_slack(settings).get(kind)
+    if listed_hosts and needed and not covers(listed_hosts, Destination("https", needed, 443)):
+        return fail(subject, f"the setting leaves out {needed}, which Slack uses. Add it.")
+    if listed_hosts:
+        return ok(subject, listed(list(listed_hosts)))
+    if kind is HostKind.FILES:
+        return ok(subject, listed(sorted(settings.download_hosts)))
+    return ok(subject, "every public host, by https; a new one is logged once")
+
+
+_SENT = {
+    HostKind.UPLOADS: "hosts for photos",
+    HostKind.RESPONSES: "hosts for answers",
+    HostKind.FILES: "hosts for files",
+}
+
+
+def _hosts_of_slack(settings: Settings) -> dict[HostKind, str]:
+    """None where Slack is a stand-in, or reached by a name of the site's own."""
+    found = _hosts_beside_the_api(settings)
+    return {
+        kind: where.host
+        for kind, url in zip((HostKind.FILES, HostKind.RESPONSES), found, strict=False)
+        if (where := read_url(url)) is not None
+    }
 
 
 def _hosts_beside_the_api(settings: Settings) -> list[str]:

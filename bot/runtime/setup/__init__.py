@@ -87,7 +87,7 @@ class _Setup:
         try:
             self._text = settings_file.text_of(self._file) if self._file.exists() else ""
             draft = Draft(settings_file.values_in(self._text, self._file), self._environ)
-            outbound = Outbound.of(draft.network())
+            outbound = Outbound.of(draft.network(), own=map(draft.get, ("SLACK_API_URL", "SMILE_ID_API_URL")))
         except SettingsFault as fault:
             say(f"Correct this first: {fault}")
             return 2

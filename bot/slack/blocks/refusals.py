@@ -359,6 +359,7 @@ _ALERTS: Mapping[StrEnum, str] = {
     AdminAlert.RECORDS_OLDER: (
         "Record altered: some check was put back to an older state or taken away, and nothing tells which."
     ),
+    AdminAlert.HOST_REFUSED: "Nothing is sent to {host}, since {setting} does not name it.",
 }
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}

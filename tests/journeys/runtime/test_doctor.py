@@ -151,6 +151,9 @@ async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(ho
     assert [line[6:].partition(":")[0] for line in lines] == [
         "settings",
         "way out",
+        "hosts for photos (KYC_UPLOAD_HOSTS)",
+        "hosts for answers (KYC_RESPONSE_HOSTS)",
+        "hosts for files (KYC_SLACK_FILE_HOSTS)",
         "slack token",
         "slack scopes",
         "slack app token",

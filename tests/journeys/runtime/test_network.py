@@ -15,11 +15,12 @@ import aiohttp
 import httpx
 import pytest
 
+from bot.domain.hosts import HostKind
 from bot.errors import SlackNotSent, SlackRefused, SlackUncertain, SmileIDNotSent, SmileIDUncertain
 from bot.network import Outbound
 from bot.runtime.clock import utc_now
 from bot.runtime.doctor import DoctorTimeouts, probe
-from bot.runtime.factory import connect_smile_id
+from bot.runtime.factory import connect_smile_id, host_gate
 from bot.sandbox.demo import CHANNEL, free_port, settings_for
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
@@ -159,7 +160,7 @@ async def test_a_check_goes_its_whole_way_through_the_proxy(bank: Bank, *, encry
 @asynccontextmanager
 async def slack_of(bank: Bank) -> AsyncIterator[SlackClient]:
     settings = bank.settings()
-    outbound = Outbound.of(settings)
+    outbound = Outbound.of(settings, own=settings.own_urls)
     async with outbound.session(
         timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS, connect=CONNECT_SECONDS)
     ) as session:
@@ -168,7 +169,7 @@ async def slack_of(bank: Bank) -> AsyncIterator[SlackClient]:
             base_url=settings.slack_api_url,
             session=session,
             proxy_for=outbound.proxy_for,
-            file_hosts=settings.download_hosts,
+            files=host_gate(settings, HostKind.FILES),
         )
 
 
@@ -228,14 +229,14 @@ async def test_the_check_tries_the_hosts_that_it_would_not_meet(tmp_path: Path) 
 async def test_what_is_exported_is_sent_to_no_other_host(tmp_path: Path, host: str) -> None:
     async with a_bank(tmp_path, slack_at="slack-gov.com", files_at=host) as bank:
         settings = bank.settings()
-        outbound = Outbound.of(settings)
+        outbound = Outbound.of(settings, own=settings.own_urls)
         async with outbound.session(timeout=aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)) as session:
             slack = SlackClient(
                 token="xoxb-sandbox",
                 base_url=settings.slack_api_url,
                 session=session,
                 proxy_for=outbound.proxy_for,
-                file_hosts=settings.download_hosts,
+                files=host_gate(settings, HostKind.FILES),
             )
             with pytest.raises(SlackNotSent, match="a host that is not one of its own for files"):
                 await slack.upload(channel=CHANNEL, thread_ts=None, name="x.csv", data=b"ref\n", comment="Invented")
@@ -333,7 +334,7 @@ async def test_a_proxy_that_connects_nobody_has_handed_nothing_on(
     """So the request may simply be repeated; an uncertain one would have to be looked for first."""
     happens(bank.proxy)
     settings = bank.settings()
-    outbound = Outbound.of(settings)
+    outbound = Outbound.of(settings, own=settings.own_urls)
     # Far longer for an answer than for a connection: a proxy's silence is not waited for as if it were an answer's.
     patience = httpx.Timeout(GIVE_UP_SECONDS, connect=CONNECT_SECONDS)
     async with slack_of(bank) as slack, outbound.http(timeout=patience) as http, asyncio.timeout(GIVE_UP_SECONDS / 2):
@@ -343,7 +344,7 @@ async def test_a_proxy_that_connects_nobody_has_handed_nothing_on(
         with pytest.raises(SmileIDNotSent) as of_smile_id:
             await connect_smile_id(settings, http, now=utc_now).enabled_id_types()
         assert str(of_smile_id.value) == f"products_config: {smile_id_says}"
-        downloads = SlackDownloads(http=http, token="xoxb-sandbox", hosts=settings.download_hosts)
+        downloads = SlackDownloads(http=http, token="xoxb-sandbox", gate=host_gate(settings, HostKind.FILES))
         with pytest.raises(SlackNotSent, match="no connection") as of_files:
             await downloads.fetch({"url_private": f"https://{SLACK}/files-pri/T0-F0/selfie.jpg"})
         assert smile_id_says in str(of_files.value)
@@ -352,7 +353,7 @@ async def test_a_proxy_that_connects_nobody_has_handed_nothing_on(
 async def test_an_answer_lost_behind_the_proxy_stays_uncertain(bank: Bank) -> None:
     """The request was handed on, over a connection that was made: it may have arrived."""
     settings = bank.settings()
-    outbound = Outbound.of(settings)
+    outbound = Outbound.of(settings, own=settings.own_urls)
     async with slack_of(bank) as slack, outbound.http(timeout=httpx.Timeout(GIVE_UP_SECONDS)) as http:
         bank.slack.fault = lambda _method, _number: SlackFault.reset_after()
         with pytest.raises(SlackUncertain):
