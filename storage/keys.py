@@ -6,7 +6,7 @@ Kept in `meta`: the ids of keys, which tell nothing of them, and what job ids ar
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.errors import WrongKey
 from storage.engine import sealed_values
@@ -27,25 +27,36 @@ class KnownKeys:
     """Nothing is any more, and nothing that would be is believed."""
 
 
-def require_all(tx: Transaction) -> None:
-    """Compare the configured keys with those of the database. Raises WrongKey, with what is to be done.
+def require_all(tx: Transaction) -> frozenset[str]:
+    """Compare the configured keys with those of the database; gives those that something may have been made with.
 
-    The whole file is read only if a key is missing, or by the first look at a database that knows no keys yet.
+    Raises WrongKey, with what is to be done. The whole file is read only if a key is missing, or by the first look at a
+    database that knows no keys yet.
     """
     known, configured = _known(tx), frozenset(tx.sealer.key_ids)
-    if (known is None or not known.used <= configured) and (missing := _missing(tx)):
-        raise WrongKey(lost(missing))
+    used = known.used if known else None
+    if used is None or not used <= configured:
+        made = sealed_values.key_ids(tx.db.conn)
+        if missing := {key: what for key, what in made.items() if key not in configured}:
+            raise WrongKey(lost(missing))
+        used = frozenset(made)
     if known and (back := [at for at, key in enumerate(tx.sealer.key_ids, 1) if key in known.let_go]):
         places = " and ".join(map(str, back))
         raise WrongKey(
             f"KYC_ENCRYPTION_KEYS still holds what `kyc-bot rekey --forget-old` has let go: take key {places} "
             "(counted from the left) out of it"
         )
+    return used
 
 
-def _missing(tx: Transaction) -> dict[str, Counter[str]]:
-    made = sealed_values.key_ids(tx.db.conn)
-    return {key: what for key, what in made.items() if key not in tx.sealer.key_ids}
+def require_begun(tx: Transaction) -> None:
+    """For a command that writes beside a bot. Raises WrongKey where a bot at work may not know the newest key yet.
+
+    What the command wrote would look altered to it.
+    """
+    known = _known(tx)
+    if known and tx.sealer.key_id not in known.used:
+        raise WrongKey("the bot has not been started with the first of KYC_ENCRYPTION_KEYS yet: restart it first")
 
 
 def lost(missing: Mapping[str, Counter[str]]) -> str:
@@ -63,15 +74,12 @@ def told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{rows:,} {what}".replace(",", " ") for what, rows in sorted(counts.items()))
 
 
-def note(tx: Transaction) -> None:
-    """At start, after `require_all`: from now on the newest key is used."""
+def note(tx: Transaction, used: frozenset[str]) -> None:
+    """At start, with what `require_all` gave: from now on the newest key is used, too."""
     known = _known(tx)
-    if known is None:
-        known = KnownKeys(used=frozenset(sealed_values.key_ids(tx.db.conn)))
-    elif not known.used <= set(tx.sealer.key_ids):
-        known = replace(known, used=known.used & set(tx.sealer.key_ids))  # nothing was made with the others
-    if tx.sealer.key_id not in known.used or _known(tx) != known:
-        _keep(tx, replace(known, used=known.used | {tx.sealer.key_id}))
+    now = KnownKeys(used=used | {tx.sealer.key_id}, let_go=known.let_go if known else frozenset())
+    if now != known:
+        _keep(tx, now)
 
 
 def let_go(tx: Transaction, older: Collection[str]) -> None:

@@ -18,21 +18,20 @@ _INSTALLATION = "installation"
 
 def begin(tx: Transaction) -> None:
     """At start: prove the keys, and note that the newest is used from now on. Raises WrongKey."""
-    check_key(tx)
-    keys.note(tx)
+    keys.note(tx, check_key(tx))
 
 
-def check_key(tx: Transaction) -> None:
+def check_key(tx: Transaction) -> frozenset[str]:
     """Prove that the configured keys open what is stored; the first start stores the proof.
 
-    Raises WrongKey, also for a key that was let go.
+    Gives the ids of the keys that something may have been made with. Raises WrongKey, also for a key that was let go.
     """
+    used = keys.require_all(tx)
     row = tx.row("SELECT value_sealed FROM meta WHERE name = 'key_proof'")
     if row is None:
         # Without a proof nothing was sealed yet, or somebody took it away: no MAC is made for what is there.
         note_macs_made(tx)
-        return
-    keys.require_all(tx)
+        return used
     try:
         tx.sealer.open(row["value_sealed"], place=_PROOF_PLACE)
     except DatabaseFault as fault:
@@ -40,6 +39,7 @@ def check_key(tx: Transaction) -> None:
             "the database was sealed with a key that KYC_ENCRYPTION_KEYS does not hold. Put the older key behind the "
             "new one: KYC_ENCRYPTION_KEYS=new,old"
         ) from fault
+    return used
 
 
 def are_macs_made(tx: Transaction) -> bool:

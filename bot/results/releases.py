@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from storage import attempts, audit, dead_letters, deliveries, receipts
+from storage import attempts, audit, dead_letters, deliveries, keys, receipts
 from storage.dead_letters import DeadLetter
 from storage.engine.database import Transaction
 
@@ -13,8 +13,10 @@ OPERATOR = "operator"
 def release(tx: Transaction, stuck_id: str, *, now: datetime) -> DeadLetter | None:
     """Release one row: a receipt's job is polled, a post is delivered. None when there is no such row.
 
-    A released receipt is not trusted for that; Smile ID's own record is.
+    A released receipt is not trusted for that; Smile ID's own record is. Raises WrongKey where the bot does not know
+    the newest key yet.
     """
+    keys.require_begun(tx)
     found = next((row for row in dead_letters.listing(tx) if row.id == stuck_id), None)
     if found is None:
         return None

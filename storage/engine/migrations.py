@@ -40,7 +40,7 @@ def migrate(db: Database, sealer: Sealer) -> None:
         return
     with db.atomic():
         # Before anything is keyed anew: under another key it would be lost.
-        meta.check_key(Transaction(db, sealer, None))
+        meta.begin(Transaction(db, sealer, None))
     if migrations.pending(db) or upkeep.left(db.conn) or first_macs.left(db.conn):
         with temporary_files_beside(db.conn):
             migrations.apply(db)

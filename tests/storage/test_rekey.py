@@ -17,9 +17,9 @@ from bot.domain.mentions.incoming import MessageIds
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.trust_rules import Disposition, Source
 from bot.domain.review.review import Decision, Proposal
-from bot.errors import SettingsFault, WrongKey
+from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.runtime import key_renewal
-from storage import attempts, batches, checks, home_tabs, meta, receipts, rekey, reviews, search
+from storage import attempts, batches, checks, home_tabs, keys, meta, receipts, rekey, reviews, search
 from storage.engine import backup, sealed_values
 from storage.engine.database import Database, Transaction
 from storage.engine.sealed_values import KEYED, OF_CHECKS, OTHERS
@@ -283,6 +283,34 @@ async def test_a_key_in_front_is_noted_and_a_lost_one_is_missed_at_once(path: Pa
     async with opened(path, Sealer([NEW])) as database:
         await database.write(meta.begin)
         assert not (await database.read(checks.get, "K-NEW")).is_altered
+
+
+async def test_nothing_is_passed_over_while_an_upgrade_is_unfinished(path: Path) -> None:
+    async with opened(path, BOTH) as database:
+        for note in ("macs_due", "upkeep"):
+            await database.write(meta.keep, note, "rows")
+            with pytest.raises(DatabaseFault, match="not finished: start the bot once"):
+                await database.write(rekey.begin)
+            await database.write(lambda tx, name: tx.run("DELETE FROM meta WHERE name = :name", name=name), note)
+        await database.write(rekey.begin)
+
+
+async def test_a_command_writes_nothing_under_a_key_that_the_bot_may_not_know(path: Path) -> None:
+    """It would look altered to a bot that still runs with the old setting."""
+
+    async def begun(sealer: Sealer) -> None:
+        database = await Database.open(path, sealer=sealer, migrate=lambda _db, _sealer: None)
+        try:
+            await database.write(keys.require_begun)
+        finally:
+            await database.close()
+
+    await begun(Sealer([OLD]))
+    with pytest.raises(WrongKey, match="has not been started with the first of KYC_ENCRYPTION_KEYS yet"):
+        await begun(BOTH)
+    async with opened(path, BOTH):
+        pass
+    await begun(BOTH)
 
 
 async def test_job_ids_stay_what_they_are_in_a_backup_from_before_the_change(path: Path, tmp_path: Path) -> None:
