@@ -21,6 +21,7 @@ from bot.domain.hosts import HostKind, is_entry
 from bot.domain.results.assurance import LivenessRule, RecordRule
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import SECOND_PERSON_STORIES, WorkingHours
+from bot.domain.spending import DailyLimits
 from bot.errors import SettingsFault
 
 SMILE_ID_URLS = {
@@ -202,6 +203,7 @@ OptionalSecret = Annotated[SecretStr | None, _EMPTY_IS_UNSET, AfterValidator(_co
 PartnerId = Annotated[str, Field(min_length=1), AfterValidator(_copied_whole)]
 SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end in /api/")]
 OptionalBase = Annotated[str | None, _EMPTY_IS_UNSET, AfterValidator(lambda url: url.rstrip("/") if url else None)]
+OptionalLimits = Annotated[DailyLimits | None, _read_by(lambda text: DailyLimits.parse(text) if text.strip() else None)]
 DatabaseFile = Annotated[Path, _require(lambda path: path.name, "must name a file")]
 OptionalPath = Annotated[Path | None, _EMPTY_IS_UNSET]
 OptionalProxy = Annotated[SecretStr | None, _read_by(_proxy)]
@@ -418,6 +420,8 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     poll_after: Duration = _setting("KYC_POLL_AFTER", timedelta(minutes=5), example="5m")
     callback_max_bytes: Size = _setting("KYC_CALLBACK_MAX_BYTES", 4 * 1024 * 1024, example="4MiB")
     slack_posts_per_second: float = _setting("KYC_SLACK_POSTS_PER_SECOND", 1.0, gt=0, le=1000, example="1")
+    daily_checks: OptionalLimits = _setting("KYC_DAILY_CHECKS", None, example="50,total=400")
+    """How many checks each person, and all together, may start in a day of `KYC_TIMEZONE`; unset: any number."""
     batch_rows: int = _setting("KYC_BATCH_ROWS", 2000, ge=1, le=20_000, example="2000")
     """Applicants in one file."""
     batch_bytes: Size = _setting("KYC_BATCH_BYTES", 512 * 1024 * 1024, ge=1024, example="512MiB")

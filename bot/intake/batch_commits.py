@@ -18,8 +18,9 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import PostKind, encode_fault
 from bot.outbox import refresh
 from bot.settings import Settings
+from bot.submission.budget import Budget
 from bot.submission.preflight import is_test_number
-from storage import audit, batches, checks, outbox, preflight_holds
+from storage import audit, batches, checks, outbox, preflight_holds, spending
 from storage.engine.database import Transaction
 
 _NAMED_ROWS = 9
@@ -116,6 +117,7 @@ def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, 
 def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
     """The file cannot be used; `fault` as `encode_fault` writes it."""
     batches.refuse(tx, batch_id, fault, now=now)
+    spending.keep_of_file(tx, batch_id, checks=0)
     _open(tx, batch_id, now=now)
 
 
@@ -133,14 +135,23 @@ def move(
     if not batches.move(tx, batch_id, target, of=of, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="batch.moved", ref=batch_id, detail=target.value)
+    if target is BatchState.CANCELLED:
+        # Rows that are checks are given back one by one, as far as they can be cancelled.
+        spending.keep_of_file(tx, batch_id, checks=len(batches.rows_known(tx, batch_id)))
     refresh.batch_changed(tx, batch_id, now=now)
     return True
 
 
-def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime) -> bool:
-    """The requester says that every customer of the file has agreed. False when another click was first."""
+def confirm(
+    tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime, budget: Budget
+) -> bool:
+    """The requester says that every customer of the file has agreed. False when another click was first.
+
+    Raises Refused where the day has no room for all of its rows: a file begins whole, or not yet.
+    """
     if not batches.confirm(tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, now=now):
         return False
+    budget.take_file(tx, batch_id, person=by, checks=batches.get(tx, batch_id).chosen, now=now)
     audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)
     refresh.batch_changed(tx, batch_id, now=now)
     return True

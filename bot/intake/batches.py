@@ -24,6 +24,7 @@ from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
 from bot.slack.file_objects import attached_files
 from bot.submission import lifecycle
+from bot.submission.budget import Budget
 from storage import audit, batches, checks
 from storage.audit import BOT
 from storage.engine.database import Transaction
@@ -74,6 +75,7 @@ class Batches(Process):
             with_repeats=with_repeats,
             with_hidden=with_hidden,
             now=self.now(),
+            budget=Budget.of(self),
         ):
             raise Refused(Refusal.BATCH_MOVED_ON)
 
@@ -81,8 +83,19 @@ class Batches(Process):
         await self._move(user, batch_id, BatchState.PAUSED, of=[BatchState.SENDING])
 
     async def resume(self, user: str, batch_id: str) -> None:
-        await self._move(user, batch_id, BatchState.SENDING, of=[BatchState.PAUSED])
-        await self.database.write(Transaction.wake, checks.SUBMISSION)
+        """Sends the others, which count for the day on which they go on."""
+        batch = await self._visible(user, batch_id)
+        budget = Budget.of(self)
+
+        def commit(tx: Transaction, now: datetime) -> bool:
+            if not batch_commits.move(tx, batch_id, BatchState.SENDING, of=[BatchState.PAUSED], by=user, now=now):
+                return False
+            budget.resume(tx, batch_id, person=batch.requester, now=now)
+            tx.wake(checks.SUBMISSION)
+            return True
+
+        if not await self.database.write(commit, self.now()):
+            raise Refused(Refusal.BATCH_MOVED_ON)
 
     async def cancel(self, user: str, batch_id: str) -> None:
         """Cancels what was not sent yet. Rows are cancelled in chunks, and `tick` resumes after a restart."""
@@ -108,10 +121,15 @@ class Batches(Process):
             await self.cancel_rows(batch_id)
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
-        batch = await self._known(batch_id)
-        await self.access.require_to_see(user, batch.requester, Refused(Refusal.BATCH_NOT_YOURS))
+        await self._visible(user, batch_id)
         if not await self.database.write(batch_commits.move, batch_id, target, of=of, by=user, now=self.now()):
             raise Refused(Refusal.BATCH_MOVED_ON)
+
+    async def _visible(self, user: str, batch_id: str) -> Batch:
+        """A file that this person may pause, resume and cancel. Raises Refused."""
+        batch = await self._known(batch_id)
+        await self.access.require_to_see(user, batch.requester, Refused(Refusal.BATCH_NOT_YOURS))
+        return batch
 
     async def _known(self, batch_id: str) -> Batch:
         batch = await self.database.read(batches.find, batch_id)
@@ -200,7 +218,7 @@ class Batches(Process):
             return
         known = batches.rows_known(tx, batch.id)
         for applicant in (one for one in applicants if one.row not in known):
-            lifecycle.accept(tx, _request(batch, applicant), ref=free_reference(tx, self.rng), now=now)
+            lifecycle.accept(tx, _request(batch, applicant), ref=free_reference(tx, self.rng), now=now, budget=None)
 
 
 def _chosen(batch: Batch, reading: ReadApplicants) -> list[Applicant]:

@@ -20,6 +20,7 @@ from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered, Refusal, Ref
 from bot.outbox.links import Links
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle
+from bot.submission.budget import Budget
 from bot.submission.preflight import is_test_number
 from storage import checks, preflight_holds, slack_requests
 from storage.engine.database import Transaction
@@ -192,12 +193,12 @@ class Intake(Process):
             return await self._edit(filled, filled.edits, request, now)
         if filled.rerun is not None:
             return await self._rerun(filled, filled.rerun, request, now)
-        ref, is_new = await self.database.write(self._store, request, now)
+        ref, is_new = await self.database.write(self._store, request, now, Budget.of(self))
         log.info("check.requested", ref=ref, new=is_new)
         return Accepted(ref=ref, is_new=is_new)
 
-    def _store(self, tx: Transaction, request: Request, now: datetime) -> tuple[str, bool]:
-        return lifecycle.accept(tx, request, ref=free_reference(tx, self.rng), now=now)
+    def _store(self, tx: Transaction, request: Request, now: datetime, budget: Budget) -> tuple[str, bool]:
+        return lifecycle.accept(tx, request, ref=free_reference(tx, self.rng), now=now, budget=budget)
 
     async def _earlier_checks(
         self, request: Request, entry: IDType, *, but: str | None, now: datetime
@@ -239,6 +240,7 @@ class Intake(Process):
                 request,
                 form_id=filled.view_id,
                 now=now,
+                budget=Budget.of(self),
                 not_before=filled.not_before,
                 of_round=filled.of_round,
             )
@@ -257,6 +259,7 @@ class Intake(Process):
                 form_id=filled.view_id,
                 seen=filled.seen_edits,
                 now=now,
+                budget=Budget.of(self),
                 not_before=filled.not_before,
             )
         except EditedMeanwhile:

@@ -14,6 +14,7 @@ from bot.domain.results.attempt import Attempt
 from bot.outbox import refresh
 from bot.settings import Settings
 from bot.smile_id.interface import Checkpoint
+from bot.submission.budget import count_if_uncounted
 from storage import attempts, checks
 from storage.engine.database import Transaction
 
@@ -27,13 +28,14 @@ def photos_checked(
     refresh.check_changed(tx, check.ref, now=now)
 
 
-def record(tx: Transaction, check: Check, *, replaces: Attempt | None, now: datetime) -> Attempt:
+def record(tx: Transaction, check: Check, *, replaces: Attempt | None, settings: Settings, now: datetime) -> Attempt:
     """Commit (a). Raises EditedMeanwhile where what would be sent is no longer what the check holds."""
     checks.require_unedited(tx, check)
     if replaces is None:
         # Raises IllegalMove where the requester cancelled the check while its photos were loading.
         checks.move(tx, check.ref, State.SUBMITTING, now=now)
         refresh.check_changed(tx, check.ref, now=now)
+    count_if_uncounted(tx, check, zone=settings.zone, now=now)
     return attempts.record(tx, ref=check.ref, asked_at=check.asked_at, now=now)
 
 

@@ -15,6 +15,7 @@ from bot.domain.review.review import runs_again
 from bot.errors import EditedMeanwhile, IllegalMove
 from bot.outbox import refresh
 from bot.review import transitions
+from bot.submission.budget import Budget, give_back
 from storage import attempts, audit, checks, home_tabs, meta, outbox, preflight_holds, slack_requests
 from storage.engine.database import Transaction, from_text
 
@@ -24,16 +25,27 @@ CANCEL_AFTER = timedelta(days=7)
 """When a check is cancelled whose question was not answered."""
 
 
-def accept(tx: Transaction, request: Request, *, ref: str, now: datetime) -> tuple[str, bool]:
+def accept(
+    tx: Transaction,
+    request: Request,
+    *,
+    ref: str,
+    now: datetime,
+    budget: Budget | None,
+) -> tuple[str, bool]:
     """Store a request, and open its thread. Returns the reference and whether it is new.
 
+    Its requester starts it with `budget`; None: it is a row of a file that was counted as a whole.
+
     A repeat of the same form returns the first one's reference and changes nothing. Raises sqlite3.IntegrityError when
-    `ref` is taken.
+    `ref` is taken, Refused when the day has no room for one more.
     """
     known = checks.find_by_view(tx, request.view_id)
     if known is not None:
         return known, False
     checks.add(tx, request, ref=ref, now=now)
+    if budget is not None:
+        budget.take(tx, checks.get(tx, ref), person=request.requester, at=now, now=now)
     audit.record(tx, at=now, actor=request.requester, act="check.requested", ref=ref)
     _record_consent(tx, ref, request, now=now)
     home_tabs.mark_due(tx, request.requester, now=now)
@@ -50,6 +62,7 @@ def run_again(
     *,
     form_id: str,
     now: datetime,
+    budget: Budget,
     not_before: datetime | None = None,
     of_round: int | None = None,
 ) -> bool:
@@ -66,7 +79,9 @@ def run_again(
     if not runs_again(ended.state, ended.decision) or of_round not in (None, ended.round):
         raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
-    checks.begin_round(tx, ref, request, due_at=max(not_before or now, now), now=now)
+    due_at = max(not_before or now, now)
+    checks.begin_round(tx, ref, request, due_at=due_at, now=now)
+    budget.take(tx, checks.get(tx, ref), person=request.requester, at=due_at, now=now)
     in_doubt = ended.failure == "unsettled" or ended.reason in POLLED_REASONS
     attempts.leave_behind(tx, ref, in_doubt=in_doubt, now=now)
     audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
@@ -89,6 +104,7 @@ def edit(
     form_id: str,
     seen: int,
     now: datetime,
+    budget: Budget,
     not_before: datetime | None = None,
 ) -> bool:
     """Replace what a check holds that has not been sent, by the form's data. False for a repeat of that form.
@@ -116,6 +132,7 @@ def edit(
         paused=due_at - _runs_since(before, now),
         now=now,
     )
+    budget.take(tx, before, person=request.requester, at=due_at, now=now)
     if not has_same_photos:
         checks.keep_photos(tx, ref, request.photos)
         checks.forget_photo_checks(tx, ref)
@@ -169,6 +186,7 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
     refresh.check_changed(tx, ref, now=now)
     preflight_holds.drop(tx, ref)
     check = checks.get(tx, ref)
+    give_back(tx, check)
     _answer_questions(tx, check, {"by": by, "how": "cancelled"}, now=now)
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
     if tell:
@@ -190,17 +208,19 @@ def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], 
     return True
 
 
-def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime) -> bool:
+def let_pass(tx: Transaction, ref: str, *, by: str, now: datetime, budget: Budget) -> bool:
     """Release a held check as it is. False when it is not held (any more)."""
-    held = _release(tx, ref, by=by, how="let_pass", now=now)
+    held = _release(tx, ref, by=by, how="let_pass", now=now, budget=budget)
     if held is not None:
         preflight_holds.keep_passed(tx, ref, preflight_holds.passed(tx, ref) | {held.value})
     return held is not None
 
 
-def replace_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by: str, now: datetime) -> bool:
+def replace_photos(
+    tx: Transaction, ref: str, photos: Sequence[PhotoRef], *, by: str, now: datetime, budget: Budget
+) -> bool:
     """Release a held check with other photos, which are checked too. False when it is not held (any more)."""
-    if _release(tx, ref, by=by, how="other_photos", now=now) is None:
+    if _release(tx, ref, by=by, how="other_photos", now=now, budget=budget) is None:
         return False
     checks.keep_photos(tx, ref, photos)
     checks.forget_photo_checks(tx, ref)
@@ -224,7 +244,7 @@ def remind_or_cancel(tx: Transaction, ref: str, *, now: datetime) -> bool:
     return False
 
 
-def _release(tx: Transaction, ref: str, *, by: str, how: str, now: datetime) -> HoldReason | None:
+def _release(tx: Transaction, ref: str, *, by: str, how: str, now: datetime, budget: Budget) -> HoldReason | None:
     """Why it was held; None when it is not held (any more)."""
     check = checks.get(tx, ref)
     if check.held is None:
@@ -232,6 +252,8 @@ def _release(tx: Transaction, ref: str, *, by: str, how: str, now: datetime) -> 
     paused = max(timedelta(0), now - _asked_at(check))
     if not preflight_holds.release(tx, ref, paused=paused, now=now):
         return None
+    # It is this answer that has it sent: by whoever gave it, on this day.
+    budget.take(tx, check, person=by, at=now, now=now)
     # An admin may answer for the requester: what they sent on, or gave other photos, is for others to decide.
     checks.also_asked_by(tx, ref, by)
     audit.record(tx, at=now, actor=by, act=f"check.{how}", ref=ref, detail=check.held.value)

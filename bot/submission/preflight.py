@@ -21,6 +21,7 @@ from bot.errors import IllegalMove, RecordAltered, Refusal, Refused
 from bot.review import transitions
 from bot.settings import Environment, Settings
 from bot.submission import lifecycle
+from bot.submission.budget import Budget
 from bot.submission.photos import LoadedPhoto
 from storage import audit, checks, preflight_holds, review_requests
 from storage.engine.database import Transaction
@@ -94,10 +95,11 @@ class Preflight(Process):
     async def let_pass(self, user: str, ref: str) -> None:
         """Sends the check anyway. Raises Refused."""
         await self._may_answer(user, ref)
+        budget = Budget.of(self)
 
         def commit(tx: Transaction, now: datetime) -> None:
             # Another question may have been asked since the click was read, and this one wants a reason.
-            if needs_reason(checks.get(tx, ref)) or not lifecycle.let_pass(tx, ref, by=user, now=now):
+            if needs_reason(checks.get(tx, ref)) or not lifecycle.let_pass(tx, ref, by=user, now=now, budget=budget):
                 raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
 
         await self.database.write(commit, self.now())
@@ -106,12 +108,13 @@ class Preflight(Process):
     async def send_anyway(self, user: str, ref: str, *, reason: str, words: str, form_id: str) -> None:
         """The same with the reason, which reviewers read on their card. The same form sent twice sends once."""
         await self._may_answer(user, ref)
+        budget = Budget.of(self)
 
         def commit(tx: Transaction, now: datetime) -> None:
             if review_requests.find(tx, form_id) is not None:
                 return
             check = checks.get(tx, ref)
-            if not needs_reason(check) or not lifecycle.let_pass(tx, ref, by=user, now=now):
+            if not needs_reason(check) or not lifecycle.let_pass(tx, ref, by=user, now=now, budget=budget):
                 raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
             asked = ReviewRequest(
                 id=form_id,
@@ -148,7 +151,9 @@ class Preflight(Process):
         if faults:
             return faults
         photos = photos_of(selfie, liveness)
-        if not await self.database.write(lifecycle.replace_photos, ref, photos, by=user, now=self.now()):
+        if not await self.database.write(
+            lifecycle.replace_photos, ref, photos, by=user, now=self.now(), budget=Budget.of(self)
+        ):
             raise Refused(Refusal.QUESTION_ANSWERED, ref=ref)
         log.info("check.photos_replaced", ref=ref)
         return {}

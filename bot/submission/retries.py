@@ -17,6 +17,7 @@ from bot.domain.outbox import OVERTAKEN_BY_FINAL, AdminAlert, PostKind
 from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
 from bot.outbox import alerts, refresh
 from bot.review import transitions
+from bot.submission.budget import give_back
 from storage import attempts, checks, outbox
 from storage.engine.database import Transaction
 
@@ -102,6 +103,7 @@ class RetryPolicy(Process):
             # Before the move, since the facts that are written with it say why.
             checks.keep_failure(tx, found.ref, failure=failure, words=words)
             checks.move(tx, found.ref, State.FAILED, now=now)
+            give_back(tx, found)
             refresh.check_changed(tx, found.ref, now=now)
             outbox.drop_overtaken(tx, found.ref, kinds=OVERTAKEN_BY_FINAL, now=now)
             # With the alert as its parent: the thread mentions it once it is delivered.

@@ -37,7 +37,9 @@ class Sender(Process):
 
     async def record(self, check: Check, *, replaces: Attempt | None = None) -> Attempt | None:
         """Checkpoint (a). None if it may have been sent already, after the backup that this database came from."""
-        attempt = await self.database.write(checkpoints.record, check, replaces=replaces, now=self.now())
+        attempt = await self.database.write(
+            checkpoints.record, check, replaces=replaces, settings=self.settings, now=self.now()
+        )
         log.info("attempt.recorded", ref=check.ref, job_id=attempt.job_id)
         if attempt.in_doubt_since is not None:
             await self.retries.reschedule(check, "known from before a restore?", at_once=True, gives_up_as="unsettled")

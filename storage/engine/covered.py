@@ -168,6 +168,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "batches": "a file on its way; its rows become checks, and each of them is covered",
         "inbox": "messages that wait for their answer, by id",
         "homes": "who opened a Home tab",
+        "spending": "how many checks were started for a day; daily limits are counted from it",
         "summaries": "which summaries were posted",
         "exports": "what is to be exported, for whom; rights are checked when it is made",
         "notice_choices": "who wants to be told what",

@@ -793,3 +793,20 @@ def m0019_macs(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0020_spending(db: Database) -> None:
+    """How many checks were started for which day, and by whom. Checks from before count for no day."""
+    for statement in (
+        """
+        CREATE TABLE spending (
+            id TEXT PRIMARY KEY,
+            day TEXT NOT NULL,
+            person TEXT NOT NULL,
+            checks INTEGER NOT NULL CHECK (checks >= 0)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX spending_of_day ON spending (day, person, checks)",
+    ):
+        db.execute(statement)

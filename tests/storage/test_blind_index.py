@@ -87,7 +87,7 @@ def ask(tx: Transaction, ref: str, *, number: str, selfie: str) -> str:
         photos=tuple(photos),
         consent_at=NOON,
     )
-    lifecycle.accept(tx, request, ref=ref, now=NOON)
+    lifecycle.accept(tx, request, ref=ref, now=NOON, budget=None)
     shas = [(photo, 1, sha256(f"{selfie}:{photo.kind}:{photo.position}")) for photo in photos]
     checks.photos_checked(tx, ref, shas, now=NOON)
     return attempts.record(tx, ref=ref, asked_at=NOON, now=NOON).job_id

@@ -56,7 +56,7 @@ async def test_a_lease_that_ran_out_puts_what_was_not_sent_in_doubt(tmp_path: Pa
         assert claimed == ref
         database, minute = world.bot.database, timedelta(minutes=1)
         check = await world.check(ref)
-        await database.write(checkpoints.record, check, replaces=None, now=world.clock())
+        await database.write(checkpoints.record, check, replaces=None, settings=world.bot.settings, now=world.clock())
         late = world.clock() + timedelta(hours=1)
 
         assert await database.write(due.claim_due, now=late, until=late + minute, limit=9, under_way=[ref]) == []

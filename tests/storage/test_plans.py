@@ -167,7 +167,7 @@ def ask(tx: Transaction) -> None:
     for requester in (None, form.requester):
         since = NOW - timedelta(days=30)
         assert preflight_holds.earlier(tx, prints, since=since, but=None, requester=requester) is not None
-    lifecycle.accept(tx, form, ref="K-ASKED0", now=NOW)
+    lifecycle.accept(tx, form, ref="K-ASKED0", now=NOW, budget=None)
     preflight_holds.same_selfie(tx, "K-ASKED0", "0" * 64, since=NOW - timedelta(days=30))
 
 

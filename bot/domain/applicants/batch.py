@@ -107,3 +107,10 @@ class Batch:
     """`faults` (row, column, words), `repeats` (row, why), `ignored` columns, `unused` photos, `digest` of the rows,
     the `sheet` that was read, rows `above` the header, and of what is `hidden`: `sheets`, `columns`, the first `rows`
     and their `row_count`, how many are `ready` and which are `repeats`. Rows that are hidden stand nowhere else."""
+
+    @property
+    def chosen(self) -> int:
+        """How many checks its rows become, as the requester chose."""
+        hidden = self.preview.get("hidden", {}) if self.with_hidden else {}
+        repeats = self.repeats + len(hidden.get("repeats", ())) if self.with_repeats else 0
+        return self.ready + int(hidden.get("ready", 0)) + repeats

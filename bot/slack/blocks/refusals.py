@@ -81,6 +81,22 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.EDITED_MEANWHILE: "{ref} was edited meanwhile. Close this form and open it again to see what it holds now.",
     Refusal.QUESTION_NOT_YOURS: "This question is for the person who asked for the check.",
     Refusal.QUESTION_ANSWERED: "{ref} needs no answer any more. See its message.",
+    Refusal.DAILY_OWN: (
+        "Daily limit reached: you may start {most} checks a day, and {left} {day}. Nothing was sent and nothing was "
+        "charged. Try again on another day, or ask {admin} to raise the limit."
+    ),
+    Refusal.DAILY_ALL: (
+        "Daily limit reached: all together may start {most} checks a day, and {left} {day}. Nothing was sent and "
+        "nothing was charged. Try again on another day, or ask {admin} to raise the limit."
+    ),
+    Refusal.DAILY_FILE: (
+        "Daily limit: these are {checks} checks, and {left} {day}. Nothing was sent and nothing was charged. Send a "
+        "new file with fewer rows, or press the button again tomorrow. {admin} can raise the limit."
+    ),
+    Refusal.DAILY_FILE_NEVER: (
+        "Daily limit: these are {checks} checks, and you may start {most} a day. Nothing was sent and nothing was "
+        "charged. Split the file into files of at most {most} rows, and send one a day."
+    ),
     Refusal.BATCH_NOT_YOURS: "Only the person who sent the file can do this.",
     Refusal.BATCH_MOVED_ON: "This file has changed meanwhile. See its message.",
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this. Ask {admin} if you need it.",
@@ -352,6 +368,18 @@ _ALERTS: Mapping[StrEnum, str] = {
         "I can't post in the reviewers' channel ({error}), and know no reviewer by name for a direct message."
     ),
     AdminAlert.FAULT_IN_MESSAGE: "A fault of the bot stops a message; its log says where.",
+    AdminAlert.DAILY_NEARLY: (
+        "{used} of the {most} checks for {date} are started. At {most} the others are refused until the next day. "
+        "KYC_DAILY_CHECKS sets this limit."
+    ),
+    AdminAlert.DAILY_REACHED: (
+        "All {most} checks for {date} are started: others are refused until the next day. Compare who started them "
+        "(/kyc summary today), or raise KYC_DAILY_CHECKS and restart."
+    ),
+    AdminAlert.DAILY_OF_PERSON: (
+        "Somebody has started all {most} checks that one person may start on {date}; others of theirs are refused "
+        "until the next day. Compare who it is (/kyc summary today). KYC_DAILY_CHECKS sets this limit."
+    ),
     AdminAlert.RECORD_ALTERED: (
         "Record altered: somebody else than the bot has changed what is stored of {checks}. It counts as not approved, "
         "and nobody can decide it."
@@ -374,12 +402,14 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "channel": lambda name: f"#{quoted(name, 80)}" if name else "this conversation",
     "channels": lambda ids: ", ".join(f"<#{one}>" for one in ids),
     "choices": " or ".join,
+    "day": lambda day: f"on {day}" if day else "today",
     "columns": lambda names: f"column {names[0]}" if len(names) == 1 else f"columns {' and '.join(names)}",
     "digits": lambda span: str(span[0]) if span[0] == span[1] else f"{span[0]} to {span[1]}",
     "example": lambda text: f", for example {text}" if text else "",
     "id_type": lambda short: _an(short)[:1].upper() + _an(short)[1:],
     "inner_zips": lambda there_are: " A zip inside the zip is not opened." if there_are else "",
     "kind": lambda kind: FILE_KINDS[FileKind(kind)],
+    "left": lambda count: {0: "none is left", 1: "1 is left"}.get(count, f"{count} are left"),
     "looks_like": lambda text: f"For example {text}." if text else "Compare it with the card.",
     "more": lambda count: f" and {count} more" if count else "",
     "names": ", ".join,

@@ -54,7 +54,7 @@ def asked(world: Journey, number: int) -> Request:
 
 async def ask_for(world: Journey, number: int) -> str:
     ref, _new = await world.bot.database.write(
-        lifecycle.accept, asked(world, number), ref=f"K-{number:06d}", now=world.clock()
+        lifecycle.accept, asked(world, number), ref=f"K-{number:06d}", now=world.clock(), budget=None
     )
     return ref
 

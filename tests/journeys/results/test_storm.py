@@ -54,7 +54,7 @@ async def ask_for(world: Site, count: int) -> list[str]:
                 photos=(PhotoRef(kind=PhotoKind.SELFIE, position=0, file_id=selfie.id),),
                 consent_at=now,
             )
-            lifecycle.accept(tx, request, ref=ref, now=now)
+            lifecycle.accept(tx, request, ref=ref, now=now, budget=None)
 
     sealer = Sealer.from_text([world.environment["KYC_ENCRYPTION_KEYS"]])
     database = await Database.open(world.database, sealer=sealer, migrate=migrate)
