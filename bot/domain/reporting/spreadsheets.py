@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import IO
@@ -20,6 +21,11 @@ _UNSEEN = frozenset({"Cc", "Cf"})
 """Control and format characters: programs drop them at the beginning, and the cell begins with what follows them."""
 
 
+_SEPARATORS = ",;|\t\r\n\v\f\x85\u2028\u2029"
+"""Programs split a CSV line at one of these, whichever the file was written with: a cell may then begin behind it."""
+_CELL_BEHIND_SEPARATOR = re.compile(f"([{_SEPARATORS}])(?=([^{_SEPARATORS}]+))")
+
+
 def neutral(text: str) -> str:
     """The same text, with an apostrophe before it where a spreadsheet would begin to calculate."""
     starts = text.startswith(_STARTS_FORMULA) or _begin(text).startswith(_STARTS_FORMULA)
@@ -30,10 +36,17 @@ def _begin(text: str) -> str:
     return next((ch for ch in text if not ch.isspace() and unicodedata.category(ch) not in _UNSEEN), "")
 
 
+def neutral_in_csv(text: str) -> str:
+    """`neutral` for a cell that a program may split at separators of its own, as `C2;=1+1`."""
+    inside = _CELL_BEHIND_SEPARATOR.sub(lambda found: found[1] + ("'" if neutral(found[2]) != found[2] else ""), text)
+    return neutral(inside)
+
+
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as CSV with CRLF, every cell neutralised; the file begins with `BOM`."""
+    """Rows as CSV with CRLF, every cell quoted and neutralised; the file begins with `BOM`."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows([neutral(cell) for cell in row] for row in rows)
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([neutral_in_csv(cell) for cell in row] for row in rows)
     return out.getvalue()
 
 
