@@ -21,6 +21,7 @@ import click
 from bot import __version__, settings_file
 from bot.command_line import stand_ins
 from bot.command_line.arguments import Day
+from bot.command_line.hardening import harden
 from bot.command_line.output import file_for, require_place
 from bot.command_line.terminal import CommandLine, run_until_told
 from bot.errors import CannotListen, DatabaseFault, Refused, SettingsFault
@@ -47,6 +48,7 @@ S = TypeVar("S", bound="DatabaseSettings")
 @click.pass_context
 def main(context: click.Context, *, file: Path | None) -> None:
     """Run Smile ID Biometric KYC checks from Slack."""
+    harden()
     context.obj = file
 
 
