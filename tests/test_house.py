@@ -25,7 +25,7 @@ EVERYBODY = frozenset({"bot.errors", "bot"})
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("bot.domain",),
     ("bot.settings", "bot.settings_file"),
-    ("bot.network",),
+    ("bot.network", "bot.sealed_file"),
     ("storage", "bot.smile_id", "bot.slack"),
     ("bot.access",),
     ("bot.outbox",),
@@ -388,7 +388,7 @@ def test_the_product_imports_no_test() -> None:
         ("sqlite_utils", ["storage"]),
         ("slack_sdk", ["bot.slack"]),
         ("slack_bolt", ["handlers", "bot.runtime.server", "bot.runtime.socket_mode"]),
-        ("cryptography", ["storage"]),
+        ("cryptography", ["storage", "bot.sealed_file"]),
         ("prometheus_client", ["bot.runtime.metrics"]),
         ("click", ["bot.__main__", "bot.command_line"]),
         ("matplotlib", ["bot.reporting.chart"]),

@@ -1,6 +1,5 @@
 """Uploads a file into a thread, or to one person directly."""
 
-import tempfile
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from bot.domain.outbox import Post
 from bot.outbox.builders import File
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed
+from bot.sealed_file import sealed_file
 from bot.slack.client import FoundMessage, SlackClient
 
 
@@ -43,10 +43,10 @@ class FileDelivery:
 
 @asynccontextmanager
 async def _content(file: File) -> AsyncIterator[tuple[bytes | IO[bytes], str]]:
-    """The bytes and the comment; a file that may be large is written only now, to a temporary file without a name."""
+    """The bytes and the comment; a file that may be large is written only now, to a sealed temporary file."""
     if file.write is None:
         yield file.data, file.comment
         return
-    with tempfile.TemporaryFile() as kept:
+    with sealed_file() as kept:
         comment = await file.write(kept)
         yield kept, comment

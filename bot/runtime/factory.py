@@ -283,6 +283,7 @@ async def build(
         limits=Limits(
             rows=settings.batch_rows, zip_bytes=settings.batch_bytes, liveness_required=settings.liveness_required
         ),
+        steady=steady,
     )
     stack.push_async_callback(bundles.close)
     causes = Causes(
@@ -432,6 +433,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every(timedelta(hours=24), bot.refresh, "products")
     every(minute, bot.preflight.tick, "held checks")
     every(minute, bot.batches.tick, "cancelled batches")
+    every(minute, bot.batches.bundles.close_idle, "idle files")
     every(minute, bot.reminders.tick, "reviews")
     # Waiting times on a tab grow, and days end, without any change of a check.
     every(5 * minute, bot.home.tick, "home tabs")

@@ -306,6 +306,8 @@ class SlackClient:
             async with self.session.post(
                 upload_url,
                 data=data,
+                # A file that is sealed on the disk cannot tell its size by the one that it has there.
+                headers={"Content-Length": str(length)},
                 allow_redirects=False,
                 timeout=self._upload_timeout(length),
                 proxy=self.proxy_for(upload_url),
