@@ -149,6 +149,6 @@ async def test_the_command_line_writes_the_file_to_its_output(tmp_path: Path) ->
         for end in (terminal, side):
             os.close(end)
         assert await asyncio.to_thread(run, subprocess.PIPE) == out
-        lines = out.decode("utf-8-sig").splitlines()
-        assert lines[0] == ",".join(FIELDS)
-        assert [line.split(",")[0] for line in lines[1:]] == [ref]
+        lines = list(csv.reader(io.StringIO(out.decode("utf-8-sig"), newline="")))
+        assert lines[0] == list(FIELDS)
+        assert [line[0] for line in lines[1:]] == [ref]
