@@ -430,6 +430,12 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """Whether results files that are posted in channels name the customer by your own reference."""
     seen_before: Duration = _setting("KYC_SEEN_BEFORE", timedelta(days=30), example="30d")
     """How far back an earlier check of the same person is asked about; 0: never."""
+    finds_per_hour: int = _setting("KYC_FINDS_PER_HOUR", 100, ge=1, le=1_000_000, example="100")
+    """Searches of one person, with each page of what they list."""
+    looks_per_hour: int = _setting("KYC_LOOKS_PER_HOUR", 300, ge=1, le=1_000_000, example="300")
+    """Others' checks that one person opens."""
+    seen_before_per_hour: int = _setting("KYC_SEEN_BEFORE_PER_HOUR", 60, ge=1, le=1_000_000, example="60")
+    """Forms of one person who may see all checks that are compared with everybody's."""
     retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1, example="30")
     backup_dir: OptionalPath = _setting("KYC_BACKUP_DIR", None, example="/var/backups/kyc-bot")
     """A folder for this bot's scheduled backups alone; unset: none are taken."""

@@ -213,6 +213,7 @@ class AdminAlert(StrEnum):
     DAILY_REACHED = "alert_daily_reached"
     DAILY_OF_PERSON = "alert_daily_of_person"
     RECORD_ALTERED = "alert_record_altered"
+    LOOKED_UP_TOO_OFTEN = "alert_looked_up_too_often"
     RECORDS_OLDER = "alert_records_older"
     """Some record was put back to an older state or taken away; which, nothing tells."""
     HOST_REFUSED = "alert_host_refused"

@@ -20,6 +20,7 @@ from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits
 from bot.intake.service import free_reference
+from bot.outbox.look_ups import LookUp, LookUps
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
 from bot.slack.file_objects import attached_files
@@ -42,6 +43,7 @@ CHUNK = 100
 class Batches(Process):
     slack: SlackClient
     bundles: BatchFiles
+    look_ups: LookUps
 
     # What people do
 
@@ -191,6 +193,11 @@ class Batches(Process):
 
     async def _earlier(self, batch: Batch, now: datetime) -> batch_commits.EarlierChecks:
         sees_all = await self.access.has(batch.requester, Role.REVIEWER, Role.ADMIN) is Permission.YES
+        if sees_all:
+            try:
+                await self.look_ups.require(batch.requester, LookUp.SEEN_BEFORE)
+            except Refused as no:
+                raise FileUnusable(FileCode.LOOKED_UP_TOO_OFTEN) from no
         return batch_commits.EarlierChecks(
             since=now - self.settings.seen_before, requester=None if sees_all else batch.requester
         )

@@ -18,6 +18,7 @@ from bot.domain.check.request import FileInfo, Form, parse, photos_of
 from bot.domain.id_types.id_types import IDType
 from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered, Refusal, Refused
 from bot.outbox.links import Links
+from bot.outbox.look_ups import LookUp, LookUps
 from bot.slack.client import SlackClient
 from bot.submission import lifecycle
 from bot.submission.budget import Budget
@@ -105,6 +106,7 @@ class Intake(Process):
     slack: SlackClient
     links: Links
     causes: Causes
+    look_ups: LookUps
 
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
@@ -208,6 +210,8 @@ class Intake(Process):
         if request.again or not window or is_test_number(entry, number, self.settings):
             return None
         sees_all = await self._may_see_all(request.requester)
+        if sees_all:
+            await self.look_ups.require(request.requester, LookUp.SEEN_BEFORE)
 
         def find(tx: Transaction) -> tuple[list[Check], bool]:
             by_number, by_reference = (

@@ -37,9 +37,17 @@ def alert(
 
 
 def alert_once(
-    tx: Transaction, /, fault: str, code: AdminAlert, *, recipients: Sequence[str], now: datetime, **facts: str
+    tx: Transaction,
+    /,
+    fault: str,
+    code: AdminAlert,
+    *,
+    recipients: Sequence[str],
+    now: datetime,
+    who: str = "",
+    **facts: str,
 ) -> None:
-    """Alert the admins of something that is told to each of them once, however often it is found."""
-    payload = {"fault": fault, "words": encode_fault(code, facts), "once": "1"}
+    """Alert the admins of something that is told to each of them once, however often it is found; `who` it is about."""
+    payload = {"fault": fault, "words": encode_fault(code, facts), "once": "1", "who": who}
     for person in recipients:
         outbox.enqueue(tx, PostKind.ALERT, key=f"{fault}:{person}", destination=person, now=now, payload=payload)

@@ -19,6 +19,7 @@ from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, Review, ReviewDecision, runs_again
 from bot.errors import IllegalMove, RecordAltered, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
+from bot.outbox.look_ups import LookUp, LookUps
 from bot.slack.blocks import photos, private, reasons, record, review, review_actions
 from bot.slack.blocks.form import AttachedPhoto
 from bot.slack.blocks.kit import Block
@@ -56,13 +57,15 @@ class CheckDetails(Process):
     slack: SlackClient
     links: Links
     smile_id: SmileID
+    look_ups: LookUps
 
     async def status(self, user: str, typed: str) -> Message:
         """The status of one check. Raises Refused."""
         if not typed.strip():
             return private.answer(private.NO_REF)
         ref = parse_reference(typed) or typed
-        sight = await self._sight(user, ref, Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin()))
+        refusal = Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin())
+        sight = await self._sight(user, ref, refusal, counts=True)
         found = await self.database.read(_read, ref, sealed=sight is Sight.WHOLE)
         link = await self.links.thread(found.check)
         return record.status(found.check, self._entry(found.check), found.review, link=link, whole=sight is Sight.WHOLE)
@@ -134,7 +137,7 @@ class CheckDetails(Process):
         The record, for who may know of the check and not of the customer, has no `private_metadata`.
         """
         refusal = self._no_details()
-        if await self._sight(user, ref, refusal) is Sight.RECORD:
+        if await self._sight(user, ref, refusal, counts=True) is Sight.RECORD:
             return await self._record(user, ref)
         check = await self._get_visible(user, ref, refusal)
         await self.database.write(audit.record, at=self.now(), actor=user, act="details.opened", ref=ref)
@@ -146,10 +149,15 @@ class CheckDetails(Process):
         link = await self.links.thread(found.check)
         return record.view(found.check, self._entry(found.check), found.review, found.decisions, link=link)
 
-    async def _sight(self, user: str, ref: str, refusal: Refused) -> Sight:
-        """How much of a check this person sees. Raises the same refusal for one that is not there."""
+    async def _sight(self, user: str, ref: str, refusal: Refused, *, counts: bool = False) -> Sight:
+        """How much of a check this person sees. Raises the same refusal for one that is not there.
+
+        `counts`: it is a look of theirs, which is limited unless they asked for the check.
+        """
         # Nothing is opened from its seal before that is known.
         check = await self.database.read(checks.find, ref, sealed=False)
+        if counts and (check is None or check.requester != user):
+            await self.look_ups.require(user, LookUp.CHECK)
         sight = await self.access.sight(user, check.requester if check else "")
         if sight is Sight.NOTHING and check is not None and user == check.requester:
             # A former requester: that they lack the role says nothing that they did not know.

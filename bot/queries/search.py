@@ -15,6 +15,7 @@ from bot.domain.review.queue import Queue
 from bot.domain.review.review import Review
 from bot.errors import Refusal, Refused
 from bot.outbox.links import Links
+from bot.outbox.look_ups import LookUp, LookUps
 from storage import audit, checks, reviews, search
 from storage.engine.database import Transaction
 from storage.search import CheckPage
@@ -132,6 +133,7 @@ class Listing:
 @dataclass(slots=True, kw_only=True, eq=False)
 class CheckSearch(Process):
     links: Links
+    look_ups: LookUps
 
     async def scope(self, user: str) -> SearchScope:
         """Which checks this person may look among. Raises Refused where there are none."""
@@ -163,6 +165,8 @@ class CheckSearch(Process):
         shown = scope.filter_of(shown)
         if shown == IN_REVIEW and scope.others is Sight.WHOLE:
             return Listing(shown=shown, offers=scope.filters, queue=await self._queue(user))
+        if shown.startswith(EVERYBODYS):
+            await self.look_ups.require(user, LookUp.FIND)
         state = shown.removeprefix(EVERYBODYS).strip()
         wanted = SearchFilter(
             requester=None if shown.startswith(EVERYBODYS) else user,
@@ -181,11 +185,14 @@ class CheckSearch(Process):
             if not scope.is_requester:
                 raise Refused(Refusal.FIND_IS_PERSONAL)
             scope = replace(scope, others=Sight.NOTHING)
+        await self.look_ups.require(user, LookUp.FIND)
         return await self._page(scope, await self._wanted(scope, sought), None, kinds=_kinds(sought))
 
     async def page(self, user: str, wanted: SearchFilter, cursor: Cursor | None) -> SearchResult:
         """Another page of what was found. Raises Refused."""
-        return await self._page(await self.scope(user), wanted, cursor, kinds="page")
+        scope = await self.scope(user)
+        await self.look_ups.require(user, LookUp.FIND)
+        return await self._page(scope, wanted, cursor, kinds="page")
 
     async def _page(
         self, scope: SearchScope, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str

@@ -38,6 +38,7 @@ from bot.network.hosts import HostGate
 from bot.outbox.delivery import Outbox
 from bot.outbox.host_alerts import HostAlerts
 from bot.outbox.links import Links
+from bot.outbox.look_ups import LookUps
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.queries.customer import CustomerMessages
@@ -301,9 +302,9 @@ async def build(
     # Processes
     id_type_sync = IDTypeSync(**process, smile_id=smile_id)
     await id_type_sync.load()
-    intake = Intake(**process, slack=listener_slack, links=links, causes=causes)
+    intake = Intake(**process, slack=listener_slack, links=links, causes=causes, look_ups=LookUps(**process))
     messages = MessageReader(**process, slack=slack, look_up_seconds=timeouts.look_up_seconds)
-    batches = Batches(**process, slack=slack, bundles=bundles)
+    batches = Batches(**process, slack=slack, bundles=bundles, look_ups=LookUps(**process))
     answers = AnswerBuilder(intake=intake, messages=messages, batches=batches)
     answer_delivery = AnswerDelivery(**process, slack=slack, builder=answers)
     inbox = Inbox(**process, slack=slack, answers=answers, delivery=answer_delivery, retry=retry)
@@ -399,8 +400,10 @@ async def build(
         poller=poller,
         outbox=outbox,
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
-        details=CheckDetails(**process, slack=listener_slack, links=links, smile_id=smile_id),
-        search=CheckSearch(**process, links=links),
+        details=CheckDetails(
+            **process, slack=listener_slack, links=links, smile_id=smile_id, look_ups=LookUps(**process)
+        ),
+        search=CheckSearch(**process, links=links, look_ups=LookUps(**process)),
         check_photos=CheckPhotos(**process, slack=slack, links=links, photo_access=PhotoAccess(**process)),
         preflight=submission.preflight,
         home=home,

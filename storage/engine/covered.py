@@ -167,6 +167,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "slack_requests": "ids of requests that were taken",
         "batches": "a file on its way; its rows become checks, and each of them is covered",
         "inbox": "messages that wait for their answer, by id",
+        "look_ups": "how often each person looked things up in this hour",
         "homes": "who opened a Home tab",
         "spending": "how many checks were started for a day; daily limits are counted from it",
         "summaries": "which summaries were posted",

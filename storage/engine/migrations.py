@@ -810,3 +810,20 @@ def m0020_spending(db: Database) -> None:
         "CREATE INDEX spending_of_day ON spending (day, person, checks)",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0021_look_ups(db: Database) -> None:
+    """How often each person has looked things up in the running hour: a row for each person and kind."""
+    db.execute(
+        """
+        CREATE TABLE look_ups (
+            person TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            hour TEXT NOT NULL,
+            looks INTEGER NOT NULL CHECK (looks >= 0),
+            refused INTEGER NOT NULL CHECK (refused >= 0),
+            PRIMARY KEY (person, kind)
+        ) STRICT, WITHOUT ROWID
+        """
+    )

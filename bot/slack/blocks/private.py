@@ -207,7 +207,11 @@ def alert(fault: str, payload: Mapping[str, str]) -> Message:
     more = ["You get this kind of alert at most once an hour"] if "once" not in payload else []
     if ref:
         more.insert(0, f"First seen with {ref}")
-    blocks = [kit.section(f"*{verdict}:* {why}."), kit.small(" ".join(map(sentence, [*more, next_step])))]
+    blocks = [kit.section(f"*{verdict}:* {why}.")]
+    if who := payload.get("who"):
+        next_step = f"Ask {person(who)} why."
+        blocks.append(kit.section(next_step))
+    blocks += [kit.small(" ".join(map(sentence, [*more, *([] if who else [next_step])])))] if more or not who else []
     return kit.told(blocks, verdict=verdict, why=why, ref=ref, next_step=next_step, rest=more)
 
 

@@ -50,6 +50,9 @@ _REFUSALS: Mapping[StrEnum, str] = {
         "nobody can decide it. An admin has been told; start a new check if you need a result."
     ),
     Refusal.NO_DETAILS: "You don't have access to this check. Ask {admin} if you need it.",
+    Refusal.LOOKED_UP_TOO_OFTEN: (
+        "You have looked up as many checks as one person may in an hour. Go on in {wait}. An admin has been told."
+    ),
     Refusal.OWN_CHECKS_ALONE: (
         "You have access to your own checks. Type `/kyc list` for them, and ask {admin} if you need others."
     ),
@@ -182,6 +185,10 @@ _FILES: Mapping[StrEnum, str] = {
     FileCode.KIND: "{name} is {table_kind}",
     FileCode.SLACK_AWAY: "Slack did not give me the files for a long time, so nothing was sent. Send them again later.",
     FileCode.MESSAGE_GONE: "The message with the files is no longer there, so nothing was sent. Send the files again.",
+    FileCode.LOOKED_UP_TOO_OFTEN: (
+        "You have looked up as many earlier checks as one person may in an hour, so nothing was sent. "
+        "Send the file again in an hour."
+    ),
     FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
     FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
     FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",
@@ -384,6 +391,7 @@ _ALERTS: Mapping[StrEnum, str] = {
         "Record altered: somebody else than the bot has changed what is stored of {checks}. It counts as not approved, "
         "and nobody can decide it."
     ),
+    AdminAlert.LOOKED_UP_TOO_OFTEN: "Somebody has looked up more than {most} checks within the hour ({looked}).",
     AdminAlert.RECORDS_OLDER: (
         "Record altered: some check was put back to an older state or taken away, and nothing tells which."
     ),
@@ -397,6 +405,12 @@ def _an(name: str) -> str:
     return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
 
 
+_LOOKED: Mapping[str, str] = {
+    "find": "searches and lists",
+    "check": "checks of others, one by one",
+    "seen_before": "customers who were checked before",
+}
+"""By kind of look."""
 _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "admin": lambda user: person(user) if user else "an admin of kyc-bot",
     "channel": lambda name: f"#{quoted(name, 80)}" if name else "this conversation",
@@ -420,6 +434,8 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "several": lambda count: "Two" if count == 2 else str(count),
     "status": lambda check: status_name(check) if isinstance(check, Check) else str(check),
     "typed": lambda text: re.sub(r"[^\w .:/-]", "", text)[:60],
+    "wait": lambda minutes: "1 minute" if minutes == 1 else f"{minutes} minutes",
+    "looked": lambda kind: _LOOKED.get(kind, kind),
     "why": lambda value: _SMILE_ID[SmileIDRefusal(value)],
     "unread": lambda name: f" I can't read {name}." if name else "",
     "table_kind": lambda kind: TABLE_KINDS[FileKind(kind)],

@@ -47,6 +47,7 @@ FACTS: dict[str, object] = {
     "status": replace(CHECK_BVN, state=State.APPROVED),
     "total": 120_345,
     "typed": "everything",
+    "wait": 24,
 }
 """What a refusal may tell of."""
 
