@@ -93,10 +93,18 @@ def keep_preview(
     )
 
 
-def refuse(tx: Transaction, batch_id: str, words: str, *, now: datetime) -> None:
-    """Refuse the file; `words` is the message for people."""
+def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, now: datetime) -> None:
+    """Refuse the file: `why` is the code alone, `fault` holds names that people gave to files, sheets and columns."""
+    sealed = tx.sealer.seal(json.dumps({"refused": fault}), place=f"{_PLACE}:{batch_id}")
     # Its requester may have cancelled it meanwhile, and gets that message.
-    end = {"state": BatchState.REFUSED, "words": words, "ended_at": now, "due_at": None, "leased_until": None}
+    end = {
+        "state": BatchState.REFUSED,
+        "words": why,
+        "reading_sealed": sealed,
+        "ended_at": now,
+        "due_at": None,
+        "leased_until": None,
+    }
     tx.update("batches", "id = :id AND state IN ('reading', 'confirmed')", {"id": batch_id}, **end)
 
 

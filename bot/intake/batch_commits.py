@@ -15,7 +15,7 @@ from bot.domain.applicants import Applicant, ReadApplicants
 from bot.domain.applicants.batch import BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.outbox import PostKind, encode_fault
+from bot.domain.outbox import PostKind, decode_fault, encode_fault
 from bot.outbox import refresh
 from bot.settings import Settings
 from bot.submission.budget import Budget
@@ -116,7 +116,9 @@ def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, 
 
 def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
     """The file cannot be used; `fault` as `encode_fault` writes it."""
-    batches.refuse(tx, batch_id, fault, now=now)
+    found = decode_fault(fault)
+    code = json.dumps({"code": found[0]}) if found is not None else ""
+    batches.refuse(tx, batch_id, code, fault, now=now)
     spending.keep_of_file(tx, batch_id, checks=0)
     _open(tx, batch_id, now=now)
 

@@ -91,7 +91,7 @@ class Batch:
     files: tuple[str, ...]
     """Slack's ids of the table and zips."""
     words: str | None
-    """Why it was refused."""
+    """The code of why it was refused; what it names is sealed, as `refused` of the preview. An older row has both."""
     total: int
     ready: int
     repeats: int

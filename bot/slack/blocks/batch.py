@@ -36,7 +36,13 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as of now."""
     if batch.state is BatchState.REFUSED:
         next_step = "Correct the file and send it in a new message."
-        return _message(batch, "Nothing was sent", next_step, [_fault(batch, batch.words)], [_template()])
+        return _message(
+            batch,
+            "Nothing was sent",
+            next_step,
+            [_fault(batch, batch.preview.get("refused", batch.words))],
+            [_template()],
+        )
     if batch.state is BatchState.PREVIEW:
         can_send = batch.ready or batch.repeats or any(_hidden_to_send(batch))
         next_step = "Send it or cancel it below." if can_send else "Correct the file and send it in a new message."

@@ -116,7 +116,8 @@ def complete(
         kit.actions(send, _open_form(incoming)),
         kit.small(HINT),
     ]
-    return Message(text=f"{head} {foreign('; '.join(lines), 900)}. {HINT}", blocks=blocks)
+    # Without what was read: a notification stands on locked screens too.
+    return Message(text=f"{head} {HINT}", blocks=blocks)
 
 
 def incomplete(
