@@ -77,6 +77,13 @@ class Sealer:
         """Which keys can be guessed, by position from 1."""
         return [at for at, key in enumerate(map(_decode, keys), 1) if key and weakness(key)]
 
+    @staticmethod
+    def readable_ones(keys: Sequence[str]) -> list[int]:
+        """Which keys are text, by position from 1: phrases, or the demo's own key, which everybody can read."""
+        return [
+            at for at, key in enumerate(map(_decode, keys), 1) if key and key.isascii() and key.decode().isprintable()
+        ]
+
     def __repr__(self) -> str:
         return f"Sealer(key_id={self.key_id!r}, keys={len(self._keys)})"
 

@@ -354,4 +354,7 @@ def test_a_key_that_can_be_guessed_is_refused_in_front_and_taken_behind(key: byt
 
 
 def test_no_key_of_chance_is_called_weak() -> None:
-    assert Sealer.weak_ones([Sealer.new_key() for _one in range(2_000)]) == []
+    by_chance = [Sealer.new_key() for _one in range(2_000)]
+    assert Sealer.weak_ones(by_chance) == Sealer.readable_ones(by_chance) == []
+    phrase = base64.urlsafe_b64encode(b"a phrase that somebody thought u").decode()
+    assert Sealer.readable_ones([by_chance[0], phrase]) == [2]

@@ -19,7 +19,7 @@ from bot.runtime.doctor import callback, machine, slack, smile_id, ways
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
 from bot.runtime.doctor.machine import Surroundings
 from bot.runtime.factory import read_customer_texts, read_tables
-from bot.settings import Settings
+from bot.settings import Environment, Settings
 from storage.engine import inspect
 from storage.engine.sealing import Sealer
 
@@ -76,7 +76,8 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
         sealer = Sealer.from_text(settings.sealing_keys)
     except SettingsFault as fault:
         found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
-    found += _older_keys(settings.sealing_keys)
+    in_production = settings.smile_id_environment is Environment.PRODUCTION
+    found += about_keys(settings.sealing_keys, in_production=in_production)
     if settings.summary_channel and not chart.can_draw():
         found.append(
             note("charts", "matplotlib is not installed: summaries come without a picture. See docs/install.md.")
@@ -84,8 +85,12 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
     return found, id_types, sealer
 
 
-def _older_keys(keys: Sequence[str]) -> list[Finding]:
+def about_keys(keys: Sequence[str], *, in_production: bool) -> list[Finding]:
+    """What is to be changed one day of keys that can be used."""
     subject = "encryption keys"
+    if in_production and (readable := Sealer.readable_ones(keys)):
+        told = f"key {' and '.join(map(str, readable))} is readable text, which chance never makes."
+        return [note(subject, f"{told} Change it as docs/operations.md says.")]
     if weak := [at for at in Sealer.weak_ones(keys) if at > 1]:
         which = " and ".join(map(str, weak))
         return [note(subject, f"key {which} can be guessed. Stop the bot and run kyc-bot rekey --forget-old.")]

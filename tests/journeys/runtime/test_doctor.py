@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.runtime.doctor import DoctorTimeouts, Finding, probe
+from bot.runtime.doctor import DoctorTimeouts, Finding, about_keys, probe
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
@@ -716,6 +716,11 @@ async def test_keys_that_are_to_go_and_keys_that_can_be_guessed_are_told(house: 
     assert "kyc-bot rekey --forget-old" in line
     line = about(await house.check(KYC_ENCRYPTION_KEYS=f"{new},{weak}"), "encryption keys")
     assert line.startswith("note  encryption keys: key 2 can be guessed. ")
+    phrase = base64.urlsafe_b64encode(b"a phrase that somebody thought u").decode()
+    (found,) = about_keys([phrase], in_production=True)
+    assert found.line().startswith("note  encryption keys: key 1 is readable text")
+    assert phrase not in found.line()
+    assert about_keys([phrase], in_production=False) == []
     (line,) = failures(await house.check(KYC_ENCRYPTION_KEYS=weak))
     assert line.startswith("FAIL  encryption keys: encryption key 1 can be guessed (all its bytes are the same)")
     assert weak not in line
