@@ -208,8 +208,11 @@ class Batches(Process):
         if batch_commits.digest(reading) != batch.preview["digest"]:
             raise FileUnusable(FileCode.CHANGED)
         ready = _chosen(batch, reading)
+        async with self.bundles.open(batch.files) as (files, _bundle):
+            # Of the table too, which a row with loose photos never opens again.
+            suppliers = sorted({file.supplied_by for file in files} - {""})
         for start in range(0, len(ready), CHUNK):
-            await self.database.write(self._insert, batch, ready[start : start + CHUNK], self.now())
+            await self.database.write(self._insert, batch, ready[start : start + CHUNK], suppliers, self.now())
 
         def send(tx: Transaction) -> None:
             # Does nothing where the requester cancelled the batch meanwhile.
@@ -219,13 +222,18 @@ class Batches(Process):
         await self.database.write(send)
         log.info("batch.started", batch=batch.id, rows=len(ready))
 
-    def _insert(self, tx: Transaction, batch: Batch, applicants: Sequence[Applicant], now: datetime) -> None:
+    def _insert(
+        self, tx: Transaction, batch: Batch, applicants: Sequence[Applicant], suppliers: Sequence[str], now: datetime
+    ) -> None:
         if batches.get(tx, batch.id).state is not BatchState.CONFIRMED:
             # The requester cancelled it between two chunks.
             return
         known = batches.rows_known(tx, batch.id)
         for applicant in (one for one in applicants if one.row not in known):
-            lifecycle.accept(tx, _request(batch, applicant), ref=free_reference(tx, self.rng), now=now, budget=None)
+            ref = free_reference(tx, self.rng)
+            lifecycle.accept(tx, _request(batch, applicant), ref=ref, now=now, budget=None)
+            for person in suppliers:
+                checks.also_asked_by(tx, ref, person)
 
 
 def _chosen(batch: Batch, reading: ReadApplicants) -> list[Applicant]:

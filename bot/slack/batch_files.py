@@ -12,7 +12,7 @@ from bot.domain.id_types.id_types import IDTypes
 from bot.sealed_file import sealed_file
 from bot.slack.client import SlackClient
 from bot.slack.downloads import SlackDownloads
-from bot.slack.file_objects import file_info
+from bot.slack.file_objects import file_info, uploader
 
 MOST_OPEN = 3
 """Unused bundles kept open; each may be as large as a zip may be."""
@@ -80,7 +80,15 @@ class BatchFiles:
                 content = stack.enter_context(sealed_file())
                 await self.files.fetch_to(info, content, most=self.limits.zip_bytes)
                 content.seek(0)
-                sources.append(SourceFile(file_id=file_id, name=described.name, kind=described.kind, content=content))
+                sources.append(
+                    SourceFile(
+                        file_id=file_id,
+                        name=described.name,
+                        kind=described.kind,
+                        content=content,
+                        supplied_by=uploader(info),
+                    )
+                )
             spool = stack.enter_context(sealed_file())
             bundle = Bundle(sources, self.limits, id_types=self.id_types, spool=spool, lock=threading.Lock())
             stack.callback(bundle.close)

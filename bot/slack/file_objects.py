@@ -3,6 +3,7 @@
 docs.slack.dev/reference/objects/file-object (2026-11) has `mode`, `is_external` and `file_access`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ _BARRED: Mapping[str, FieldCode] = {
     "file_not_found": FieldCode.FILE_NOT_LET,
 }
 """What `mode` and `file_access` say of a file that the bot cannot read."""
+_PERSON = re.compile("[UW][A-Z0-9]+")
 _FLAGS: Mapping[str, FieldCode] = {
     "is_external": FieldCode.FILE_ELSEWHERE,
     "is_tombstoned": FieldCode.FILE_DELETED,
@@ -39,6 +41,12 @@ def file_info(found: Mapping[str, Any], *, before: FileInfo | None = None) -> Fi
         barred=barred,
         service=str(found.get("external_type") or "") if barred is FieldCode.FILE_ELSEWHERE else "",
     )
+
+
+def uploader(found: Mapping[str, Any]) -> str:
+    """Who put the file into Slack; empty where Slack does not say."""
+    user = found.get("user")
+    return user if isinstance(user, str) and _PERSON.fullmatch(user) else ""
 
 
 def _barred(found: Mapping[str, Any]) -> FieldCode | None:

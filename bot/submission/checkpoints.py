@@ -4,7 +4,7 @@
 before the next call; (c) Smile ID has the photos. Each runs inside a transaction of the caller, `sender`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from bot.domain.backoff import first_poll_in
@@ -20,11 +20,19 @@ from storage.engine.database import Transaction
 
 
 def photos_checked(
-    tx: Transaction, check: Check, hashes: Sequence[tuple[PhotoRef, int, str]], *, now: datetime
+    tx: Transaction,
+    check: Check,
+    hashes: Sequence[tuple[PhotoRef, int, str]],
+    suppliers: Collection[str] = (),
+    *,
+    now: datetime,
 ) -> None:
-    """The photos were decoded: keep the size and SHA-256 of each. Raises EditedMeanwhile."""
+    """The photos were decoded: keep the size and SHA-256 of each, and who supplied them. Raises EditedMeanwhile."""
     checks.require_unedited(tx, check)
     checks.photos_checked(tx, check.ref, hashes, now=now)
+    for person in sorted(suppliers):
+        # Whoever brings the photos could bring their own: what comes of them is for others to decide.
+        checks.also_asked_by(tx, check.ref, person)
     refresh.check_changed(tx, check.ref, now=now)
 
 

@@ -16,6 +16,7 @@ from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
 from bot.slack.downloads import SlackDownloads
 from bot.slack.error_codes import FILE_GONE
+from bot.slack.file_objects import uploader
 from bot.submission.photo_decoder import PhotoDecoder
 from storage import batches
 from storage.engine.database import Database
@@ -28,6 +29,8 @@ class LoadedPhoto:
     """Of the file as it was attached, in bytes."""
     is_inline: bool
     """It came as base64 in a table."""
+    supplied_by: frozenset[str]
+    """Who uploaded it, or the files of its batch."""
     photo: Photo = field(repr=False)
 
 
@@ -45,14 +48,14 @@ class PhotoLoader:
         The time-out `limit` is suspended while they wait for other checks' photos to be decoded.
         """
         loaded = []
-        for ref, (data, is_inline) in zip(refs, await self._fetch_all(check, refs), strict=True):
+        for ref, (data, is_inline, suppliers) in zip(refs, await self._fetch_all(check, refs), strict=True):
             with _named(ref):
                 photo = await self.decoder.prepare(data, limit=limit)
-            loaded.append(LoadedPhoto(ref=ref, size=len(data), is_inline=is_inline, photo=photo))
+            loaded.append(LoadedPhoto(ref=ref, size=len(data), is_inline=is_inline, supplied_by=suppliers, photo=photo))
         return loaded
 
-    async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef]) -> list[tuple[bytes, bool]]:
-        """Each photo's bytes, and whether they came as base64 in a table."""
+    async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef]) -> list[tuple[bytes, bool, frozenset[str]]]:
+        """Each photo's bytes, whether they came as base64 in a table, and who supplied it."""
         if check.batch is None or all(ref.inside is None for ref in refs):
             try:
                 async with asyncio.TaskGroup() as group:
@@ -61,14 +64,18 @@ class PhotoLoader:
                 # The first fault has cancelled the others: nobody would use what they fetch.
                 first = faults.exceptions[0]
                 raise first from first.__cause__
-            return [(task.result(), False) for task in fetching]
+            return [task.result() for task in fetching]
         batch = await self.database.read(batches.get, check.batch)
         try:
-            async with self.bundles.open(batch.files) as (_files, bundle):
+            async with self.bundles.open(batch.files) as (files, bundle):
+                suppliers = frozenset(file.supplied_by for file in files)
                 return [
-                    (await self._fetch(ref), False)
+                    await self._fetch(ref)
                     if ref.inside is None
-                    else await asyncio.to_thread(bundle.photo, PhotoSource(file_id=ref.file_id, inside=ref.inside))
+                    else (
+                        *await asyncio.to_thread(bundle.photo, PhotoSource(file_id=ref.file_id, inside=ref.inside)),
+                        suppliers,
+                    )
                     for ref in refs
                 ]
         except FileUnusable as unusable:
@@ -78,10 +85,11 @@ class PhotoLoader:
                 raise PhotoUnusable(PhotoCode.GONE_WITH_ITS_FILE) from no
             raise
 
-    async def _fetch(self, photo: PhotoRef) -> bytes:
+    async def _fetch(self, photo: PhotoRef) -> tuple[bytes, bool, frozenset[str]]:
         with _named(photo):
             try:
-                return await self.files.fetch(await self.slack.file(photo.file_id))
+                found = await self.slack.file(photo.file_id)
+                return await self.files.fetch(found), False, frozenset({uploader(found)})
             except SlackRefused as no:
                 if no.code in FILE_GONE:
                     raise PhotoUnusable(PhotoCode.GONE) from no

@@ -125,7 +125,8 @@ class SubmissionWorker(Process):
             return None
         if check.photos_checked_at is None:
             sizes = [(it.ref, it.size, it.photo.sha256) for it in photos]
-            await self.database.write(checkpoints.photos_checked, check, sizes, now=self.now())
+            suppliers = {person for it in photos for person in it.supplied_by if person}
+            await self.database.write(checkpoints.photos_checked, check, sizes, suppliers, now=self.now())
         if check.state is State.REQUESTED and await self.preflight.hold(check, photos):
             return None
         return photos

@@ -52,6 +52,8 @@ class SourceFile:
     """Seekable. Stays the caller's to close."""
     kind: FileKind | None = None
     """By what Slack says of it beside its name; None: by its name alone."""
+    supplied_by: str = ""
+    """Who uploaded it, a Slack user id."""
 
 
 class CellKind(StrEnum):

@@ -93,8 +93,8 @@ def _rows(check: Check, entry: IDType | None, now: Standing, review: Review | No
     if check.round > 1:
         rows.append(("Run again", f"{check.round - 1} times"))
     if check.asked_again - {check.requester}:
-        # They ran it again, edited it, answered for who asked, or requested the review: they do not decide it.
-        rows.append(("Also asked by", ", ".join(map(person, sorted(check.asked_again - {check.requester})))))
+        # They ran it again, edited it, answered for who asked, supplied its photos or requested the review.
+        rows.append(("Also took part", ", ".join(map(person, sorted(check.asked_again - {check.requester})))))
     if check.batch_row is not None:
         rows.append(("From a file", f"row {check.batch_row}"))
     return rows

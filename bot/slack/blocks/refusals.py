@@ -105,8 +105,10 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this. Ask {admin} if you need it.",
     Refusal.REVIEW_UNKNOWN_REF: "There is no check {ref}. Compare the reference.",
     Refusal.REVIEW_REQUESTED: "{ref} is in review already. Wait for the decision; it will be posted in the thread.",
-    Refusal.FOUR_EYES: "You asked for {ref} or its review yourself, so somebody else must decide it.",
-    Refusal.OWN_PHOTOS: "You asked for {ref} or its review yourself, so only other reviewers can open its photos here.",
+    Refusal.FOUR_EYES: "You asked for {ref} or its review, or supplied its photos, so somebody else must decide it.",
+    Refusal.OWN_PHOTOS: (
+        "You asked for {ref} or its review, or supplied its photos, so only other reviewers can open them here."
+    ),
     Refusal.CLAIMED_BY: "{person} has claimed {ref}. They can reassign it to you or unclaim it.",
     Refusal.CLAIM_NOT_YOURS: "You can't reassign {ref}: {person} has claimed it.",
     Refusal.NOBODY_CLAIMED: "Nobody has claimed {ref} any more.",

@@ -181,7 +181,7 @@ async def test_who_asked_never_sees_them_here_not_even_an_admin(tmp_path: Path) 
         await world.settle()
         assert "[Show photos]" not in (await details(world, ADMIN)).text()
         refused = await press_show(world, ADMIN, ref)
-        assert f"You asked for {ref} or its review yourself" in refused.text()
+        assert f"You asked for {ref} or its review, or supplied its photos" in refused.text()
         assert images(refused) == []
         assert await acts(world, ref) == []
         assert images(await look(world, REVIEWER)) != []
@@ -322,7 +322,7 @@ async def test_a_check_that_was_run_again_is_asked_about_no_more(tmp_path: Path)
         await world.settle()
         assert requests(world) == []
         refused = await press_show(world, REVIEWER, ref)
-        assert f"You asked for {ref} or its review yourself" in refused.text()
+        assert f"You asked for {ref} or its review, or supplied its photos" in refused.text()
 
 
 async def test_a_button_that_stands_in_a_message_is_answered_where_it_was_pressed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tests.journeys.intake.test_selfie_seen import SITE, caught, question
 from tests.journeys.review.test_deciding import APPROVE, REJECT, UNCLAIMED, modal
 from tests.journeys.review.test_review import ZOE, decide, press, stands, text, whispered
 from tests.journeys.review.test_review_requests import REVIEWED, open_request
+from tests.journeys.smile import call_back, put_on_record
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, journey
 
 pytestmark = pytest.mark.anyio
@@ -63,3 +64,24 @@ async def test_who_answered_for_the_requester_does_not_decide(tmp_path: Path, an
         await form.choose(ids.REASON, "same_person")
         assert (await form.submit(client_checks=False)).errors
         assert (await world.check(ref)).decision is None
+
+
+async def test_who_supplied_the_photos_decides_nothing_although_somebody_else_asked(tmp_path: Path) -> None:
+    """The reviewer uploads, the analyst sends: the file's uploader counts, not who brought it to the bot."""
+    async with journey(tmp_path, story="never", **SITE) as world:
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
+        ref = await world.ask()
+        for file in world.slack.files.values():
+            file.user = REVIEWER
+        await world.work()
+        await world.smile_id.wait_for(lambda: world.job().processed)
+        put_on_record(world, "0812")
+        await call_back(world, "0812")
+        await world.work()
+        assert (await world.check(ref)).requesters == {world.analyst.user_id, REVIEWER}
+        await press(world, REVIEWER, APPROVE)
+        said = await whispered(world, REVIEWER)
+        assert f"You asked for {ref} or its review, or supplied its photos, so somebody else must decide it." in said
+        assert (await world.check(ref)).decision is None
+        assert stands(await decide(world, ZOE, "approved", "same_person"))
