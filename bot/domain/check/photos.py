@@ -1,8 +1,8 @@
 """Turns the bytes of an attached file into a JPEG that Smile ID can use, or says why it cannot.
 
-An upright JPEG keeps its compressed picture byte for byte: only segments that describe it (place, device, comments,
-thumbnails, appended films) are cut out. Everything else is re-encoded. Whatever leaves was decoded again, and has the
-size of what came in.
+An upright JPEG keeps its compressed picture byte for byte: only what does not make it (place, device, comments,
+thumbnails, appended films, tables that it does not use) is cut out. Everything else is re-encoded. Whatever leaves was
+decoded again, and has the size of what came in.
 Pure, slow and hungry for memory: `bot.submission.photo_decoder` runs it in a thread, within a budget.
 """
 
@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from bot.domain.check.colour_profiles import known_profile
 from bot.domain.check.file_kinds import PHOTOS, kind_by_content
+from bot.domain.check.jpeg_segments import picture_segments
 from bot.domain.check.photo_quality import PhotoQuality, assess
 from bot.domain.check.png_chunks import picture_chunks
 from bot.errors import PhotoCode, PhotoUnusable
@@ -32,11 +34,6 @@ in a thread that cannot be stopped.
 
 _SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 """The start of every scan that libjpeg takes, with its length and number of colours; chance makes no such bytes."""
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-_RARE_FRAMES = frozenset({*range(0xC3, 0xD0)} - {0xC4, 0xC8, 0xCC})
-"""Neither baseline nor progressive with Huffman codes. Arithmetic coding is decoded here, and by few others."""
-_COLOUR_MARKS = {0xE2: b"ICC_PROFILE\x00", 0xEE: b"Adobe"}
-_NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -154,7 +151,7 @@ def _cut(data: bytes, image: Image.Image, turn: Image.Transpose | None) -> tuple
     if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L") or turn is not None:
         return None
     try:
-        jpeg = without_metadata(data)
+        jpeg = picture_segments(data, profile=_profile(image))
         picture = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
         if (picture.size, picture.mode) != (image.size, image.mode):
             return None
@@ -165,72 +162,6 @@ def _cut(data: bytes, image: Image.Image, turn: Image.Transpose | None) -> tuple
     return jpeg, picture
 
 
-def without_metadata(data: bytes) -> bytes:
-    """The same JPEG without what describes it, up to its end marker; the picture's own bytes are untouched.
-
-    Kept are JFIF (APP0), colour profiles (APP2 ICC) and Adobe's colour mark (APP14), which change how the picture
-    is decoded. Raises ValueError for a stream that is no JPEG.
-    """
-    out = bytearray(b"\xff\xd8")
-    at = 2
-    while True:
-        at = _to_marker(data, at)
-        marker = data[at + 1]
-        if marker == _EOI:
-            return bytes(out + b"\xff\xd9")
-        if marker in _NO_LENGTH:
-            out += data[at : at + 2]
-            at += 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if length < 2 or marker == _SOI:
-            raise ValueError("segment without length")
-        if marker in _RARE_FRAMES:
-            raise ValueError("a kind of JPEG that few can decode")
-        segment = data[at : at + 2 + length]
-        at += 2 + length
-        out += _kept(marker, segment)
-        if marker == _SOS:
-            end = _end_of_scan(data, at)
-            out += data[at:end]
-            at = end
-
-
-def _kept(marker: int, segment: bytes) -> bytes:
-    """What stays of one segment: all, nothing, or JFIF without its thumbnail."""
-    if marker == 0xE0 and segment[4:].startswith(b"JFIF\x00") and len(segment) >= 18:
-        return b"\xff\xe0\x00\x10" + segment[4:16] + b"\x00\x00"
-    mark = _COLOUR_MARKS.get(marker)
-    if mark is not None:
-        return segment if segment[4:].startswith(mark) else b""
-    return b"" if marker == 0xFE or 0xE0 <= marker <= 0xEF else segment
-
-
-def _to_marker(data: bytes, at: int) -> int:
-    if at + 1 >= len(data) or data[at] != 0xFF:
-        raise ValueError("no marker where one must be")
-    while data[at + 1] == 0xFF:
-        at += 1
-        if at + 1 >= len(data):
-            raise ValueError("ends in fill bytes")
-    return at
-
-
-def _end_of_scan(data: bytes, at: int) -> int:
-    """Where the entropy-coded data stops: at the next marker that is neither stuffing nor a restart."""
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            raise ValueError("scan without end")
-        following = data[at + 1]
-        if following == 0x00 or 0xD0 <= following <= 0xD7:
-            at += 2
-        elif following == 0xFF:
-            at += 1
-        else:
-            return at
-
-
 # Everything else
 
 
@@ -239,7 +170,7 @@ def _reencoded(image: Image.Image, turn: Image.Transpose | None) -> tuple[bytes,
 
     With it comes the picture that this JPEG decodes to: the judgement is about what is sent.
     """
-    profile = _rgb_profile(image)
+    profile = _profile(image)
     image.load()
     picture = _instead_of(image, _in_rgb(image))
     if turn is not None:
@@ -261,10 +192,9 @@ def _instead_of(old: Image.Image, new: Image.Image) -> Image.Image:
     return new
 
 
-def _rgb_profile(image: Image.Image) -> bytes | None:
-    """The colour profile, unless it describes the inks or greys that the picture is converted from."""
-    profile = image.info.get("icc_profile")
-    return profile if isinstance(profile, bytes) and profile[16:20] == b"RGB " else None
+def _profile(image: Image.Image) -> bytes | None:
+    """How its colours are meant, in our own words. That of inks or greys goes: the picture is converted, or is grey."""
+    return known_profile(image.info.get("icc_profile") or b"") if image.mode != "L" else None
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:
