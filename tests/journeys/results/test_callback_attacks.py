@@ -85,7 +85,7 @@ ATTACKS: Mapping[str, Callable[[Journey], Attack]] = {
     "compressed": lambda w: Attack(
         gzip.compress(dumped(signed(w, approval(w)))), 400, JSON | {"Content-Encoding": "gzip"}
     ),
-    "in another encoding": lambda w: Attack(json.dumps(approval(w)).encode("utf-16"), 400),
+    "in another encoding": lambda w: Attack(json.dumps(approval(w)).encode("utf-16"), 401),
     "as a form": lambda w: Attack(b"ResultCode=0810", 400, {"Content-Type": "application/x-www-form-urlencoded"}),
     "a list of approvals": lambda w: Attack(dumped([signed(w, approval(w))]), 400),
     "a bare word": lambda w: Attack(b'"approved"', 400),
