@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """Send, send repeats or hidden rows too, pause, resume, cancel; the outbox updates the message."""
+    """Send, send repeats or hidden rows too, pause, resume, cancel, approve, reject; the outbox updates the message."""
     await ack()
     user, batch_id = body["user"]["id"], str(action["value"])
     acts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -27,6 +27,8 @@ async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], b
         ids.BATCH_CONFIRM_HIDDEN_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True, with_hidden=True),
         ids.BATCH_PAUSE: lambda: bot.batches.pause(user, batch_id),
         ids.BATCH_RESUME: lambda: bot.batches.resume(user, batch_id),
+        ids.BATCH_APPROVE: lambda: bot.batches.approve(user, batch_id),
+        ids.BATCH_REJECT: lambda: bot.batches.reject(user, batch_id),
         ids.BATCH_CANCEL: lambda: bot.batches.cancel(user, batch_id),
     }
     if action["action_id"].startswith(ids.BATCH_CONFIRM):

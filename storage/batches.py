@@ -17,6 +17,9 @@ BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
 
 _PLACE = "batches.reading"
+_IS_PREVIEW = "id = :id AND state = 'preview' AND approval IS NULL"
+_IS_WAITING = "id = :id AND state = 'preview' AND approval = 'waiting'"
+"""A file that waits for a second person is a preview whose consent was confirmed (`BatchState.APPROVAL`)."""
 _QUEUE = leases.Queue(
     table="batches",
     key="id",
@@ -105,7 +108,8 @@ def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, now: datetim
         "due_at": None,
         "leased_until": None,
     }
-    tx.update("batches", "id = :id AND state IN ('reading', 'confirmed')", {"id": batch_id}, **end)
+    is_open = "id = :id AND (state IN ('reading', 'confirmed') OR (state = 'preview' AND approval = 'waiting'))"
+    tx.update("batches", is_open, {"id": batch_id}, **end)
 
 
 def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], now: datetime) -> bool:
@@ -122,7 +126,7 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with
     # Two buttons of a preview may be pressed at once, with and without the repeats: the first one counts.
     changed = tx.update(
         "batches",
-        "id = :id AND state = 'preview'",
+        _IS_PREVIEW,
         {"id": batch_id},
         state=BatchState.CONFIRMED,
         with_repeats=with_repeats,
@@ -137,6 +141,38 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with
     if changed:
         tx.wake(BATCHES)
     return changed
+
+
+def await_approval(
+    tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime
+) -> bool:
+    """As `confirm`, but nothing begins before a second person approves it."""
+    return tx.update(
+        "batches",
+        _IS_PREVIEW,
+        {"id": batch_id},
+        approval="waiting",
+        with_repeats=with_repeats,
+        with_hidden=with_hidden,
+        consent_at=now,
+        consent_by=by,
+        consent_notice=CONSENT_NOTICE,
+    )
+
+
+def approve(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> bool:
+    """A second person has approved the file. False when it waits for nobody (any more)."""
+    approved = {"state": BatchState.CONFIRMED, "approval": "approved", "approved_by": by, "approved_at": now}
+    changed = tx.update("batches", _IS_WAITING, {"id": batch_id}, due_at=now, leased_until=None, tries=0, **approved)
+    if changed:
+        tx.wake(BATCHES)
+    return changed
+
+
+def unapproved(tx: Transaction, *, asked_before: datetime) -> list[str]:
+    """Files that wait for a second person since before then."""
+    sql = "SELECT id FROM batches WHERE state = 'preview' AND approval = 'waiting' AND consent_at <= :before"
+    return tx.column(sql, before=asked_before)
 
 
 def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
@@ -206,9 +242,11 @@ def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:
     if row["reading_sealed"] is not None:
         preview = json.loads(tx.sealer.open(row["reading_sealed"], place=f"{_PLACE}:{row['id']}"))
     source = json.loads(row["files"])
+    waits = row["state"] == "preview" and row["approval"] == "waiting"
     return load(
         Batch,
         row,
+        state=BatchState.APPROVAL if waits else BatchState(row["state"]),
         source_ts=source["ts"],
         source_thread_ts=source.get("thread_ts"),
         files=tuple(source["files"]),

@@ -114,6 +114,14 @@ def updates_of(tx: Transaction, parent_id: str, kind: PostKind) -> Updates:
     return Updates(is_waiting=bool(row["waiting"]), count=row["n"], last_at=moment_or_none(row["last_at"]))
 
 
+def approval_cards(tx: Transaction, batch_id: str) -> list[str]:
+    """The ids of the messages that ask people to approve a file."""
+    begin = f"{PostKind.BATCH_APPROVAL.value}:{batch_id}:"
+    # Everything that begins so: a semicolon follows the colon.
+    sql = "SELECT id FROM posts WHERE id > :begin AND id < :end ORDER BY id"
+    return tx.column(sql, begin=begin, end=f"{begin[:-1]};")
+
+
 def cards_to_refresh(tx: Transaction, ref: str) -> list[tuple[Post, int]]:
     """Cards of a check that were built already and have no update waiting, each with the number of its updates."""
     sql = """

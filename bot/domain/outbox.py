@@ -64,6 +64,10 @@ class PostKind(StrEnum):
     """Opens the thread of a batch: preview, progress, counts."""
     BATCH_PROGRESS = "batch_progress"
     """Updates the batch's message in place."""
+    BATCH_APPROVAL = "batch_approval"
+    """Asks one manager or admin to approve a long file, by direct message."""
+    BATCH_APPROVAL_CARD = "batch_approval_card"
+    """Updates that message in place."""
     BATCH_FAULTS = "batch_faults"
     """The file of rows that cannot be sent, with their reasons."""
     BATCH_RESULTS = "batch_results"
@@ -90,7 +94,7 @@ class PostKind(StrEnum):
 UPDATES = frozenset(
     {
         *(PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS),
-        *(PostKind.REVIEW_CARD, PostKind.EXPORT_PROGRESS, PostKind.SUMMARY_PICTURE),
+        *(PostKind.REVIEW_CARD, PostKind.EXPORT_PROGRESS, PostKind.SUMMARY_PICTURE, PostKind.BATCH_APPROVAL_CARD),
     }
 )
 """Change a message that was posted before; repeating one does no harm."""
@@ -107,9 +111,12 @@ BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESUL
 """About a file of applicants, where it was dropped; results of many people at once."""
 
 ELSEWHERE = frozenset(
-    {PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT}
+    {
+        *(PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT),
+        *(PostKind.BATCH_APPROVAL, PostKind.BATCH_APPROVAL_CARD),
+    }
 )
-"""About a check, but not for its thread."""
+"""About a check or a file, but not for its thread."""
 
 SUMMARIES = frozenset(
     {

@@ -6,6 +6,7 @@ with its last row, since every transition of a row may be the last.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +63,14 @@ def preview_of(
         "ignored_at": [place + 1 for place in reading.ignored_columns],
         "unused": reading.unused_photos,
         "digest": digest(reading),
+        "kinds": _kinds(reading),
     }
+
+
+def _kinds(reading: ReadApplicants) -> list[list[Any]]:
+    """How many rows without faults there are of each country and ID type, the most frequent first."""
+    found = Counter((one.country, one.id_type) for one in reading.applicants if not one.faults and not one.hidden)
+    return [[*kind, count] for kind, count in found.most_common()]
 
 
 def _hidden(reading: ReadApplicants, repeats: list[list[Any]]) -> dict[str, Any]:
@@ -140,6 +148,7 @@ def move(
     if target is BatchState.CANCELLED:
         # Rows that are checks are given back one by one, as far as they can be cancelled.
         spending.keep_of_file(tx, batch_id, checks=len(batches.rows_known(tx, batch_id)))
+        refresh.approval_changed(tx, batch_id, now=now)
     refresh.batch_changed(tx, batch_id, now=now)
     return True
 

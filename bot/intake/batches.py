@@ -1,9 +1,10 @@
 """Batches: a file of applicants is read for a preview, and its rows become checks once the requester confirms."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -18,12 +19,12 @@ from bot.domain.check.request import FileInfo, photos_of
 from bot.domain.mentions.incoming import IncomingMessage, brings_applicants
 from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
-from bot.intake import batch_commits
+from bot.intake import batch_commits, file_approvals
 from bot.intake.service import free_reference
 from bot.outbox.look_ups import LookUp, LookUps
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
-from bot.slack.file_objects import attached_files
+from bot.slack.file_objects import attached_files, uploaders
 from bot.submission import lifecycle
 from bot.submission.budget import Budget
 from storage import audit, batches, checks
@@ -66,20 +67,49 @@ class Batches(Process):
         return batch_id, True
 
     async def confirm(self, user: str, batch_id: str, *, with_repeats: bool, with_hidden: bool) -> None:
-        """The requester says that every customer has agreed. Raises Refused."""
+        """The requester says that every customer has agreed; a long file then waits for a second person.
+
+        Raises Refused.
+        """
         batch = await self._known(batch_id)
         if batch.requester != user:
             raise Refused(Refusal.BATCH_NOT_YOURS)
-        if not await self.database.write(
-            batch_commits.confirm,
-            batch_id,
-            by=user,
-            with_repeats=with_repeats,
-            with_hidden=with_hidden,
-            now=self.now(),
-            budget=Budget.of(self),
-        ):
+        most, budget = self.settings.batch_approval, Budget.of(self)
+        chosen = replace(batch, with_repeats=with_repeats, with_hidden=with_hidden).chosen
+        commit: Callable[..., bool] = partial(batch_commits.confirm, budget=budget)
+        if most is not None and chosen > most:
+            budget.require_possible(chosen)
+            approvers = sorted(
+                {*self.access.people(Role.MANAGER), *self.access.people(Role.ADMIN)} - file_approvals.suppliers(batch)
+            )
+            if not approvers:
+                raise Refused(Refusal.APPROVAL_BY_NOBODY, checks=chosen, most=most, admin=self.access.an_admin())
+            commit = partial(file_approvals.ask, approvers=approvers)
+        changes = {"by": user, "with_repeats": with_repeats, "with_hidden": with_hidden, "now": self.now()}
+        if not await self.database.write(commit, batch_id, **changes):
             raise Refused(Refusal.BATCH_MOVED_ON)
+
+    async def approve(self, user: str, batch_id: str) -> None:
+        """A second person lets a long file be sent. Raises Refused."""
+        batch = await self._to_approve(user, batch_id)
+        left = Refused(Refusal.APPROVAL_ASKER_LEFT, person=batch.requester)
+        (await self.access.has(batch.requester, Role.REQUESTER)).require(left)
+        await self.database.write(file_approvals.approve, batch_id, by=user, now=self.now(), budget=Budget.of(self))
+        log.info("batch.approved", batch=batch_id)
+
+    async def reject(self, user: str, batch_id: str) -> None:
+        """A second person refuses a long file. Raises Refused."""
+        await self._to_approve(user, batch_id)
+        await self.database.write(file_approvals.reject, batch_id, by=user, now=self.now())
+        log.info("batch.rejected", batch=batch_id)
+
+    async def _to_approve(self, user: str, batch_id: str) -> Batch:
+        no_right = Refused(Refusal.APPROVAL_NOT_YOURS, admin=self.access.an_admin())
+        (await self.access.has(user, Role.MANAGER, Role.ADMIN)).require(no_right)
+        batch = await self._known(batch_id)
+        if user in file_approvals.suppliers(batch):
+            raise Refused(Refusal.APPROVAL_OWN)
+        return batch
 
     async def pause(self, user: str, batch_id: str) -> None:
         await self._move(user, batch_id, BatchState.PAUSED, of=[BatchState.SENDING])
@@ -118,7 +148,9 @@ class Batches(Process):
             pass
 
     async def tick(self) -> None:
-        """Resumes what a restart cut short: cancels the remaining rows of cancelled batches."""
+        """Cancels the remaining rows of cancelled batches, where a restart cut that short; ends unanswered requests."""
+        for batch_id in await self.database.write(file_approvals.expire, now=self.now()):
+            log.info("batch.not_approved", batch=batch_id)
         for batch_id in await self.database.read(batches.half_cancelled):
             await self.cancel_rows(batch_id)
 
@@ -169,24 +201,29 @@ class Batches(Process):
     async def _refuse(self, batch_id: str, fault: str) -> None:
         await self.database.write(batch_commits.refuse, batch_id, fault, now=self.now())
 
-    async def _read(self, batch: Batch) -> ReadApplicants:
+    async def _read(self, batch: Batch) -> tuple[ReadApplicants, frozenset[str]]:
+        """What is in the files now, and who uploaded them."""
         message = await self.slack.message(channel=batch.channel, ts=batch.source_ts, thread_ts=batch.source_thread_ts)
         if message is None:
             raise FileUnusable(FileCode.MESSAGE_GONE)
         found = await self.slack.describe(attached_files(message))
         loose = [file for file in found if not brings_applicants(file)]
         async with self.bundles.open(batch.files) as (files, _bundle):
-            return await asyncio.to_thread(
+            reading = await asyncio.to_thread(
                 read, files, loose, id_types=self.id_types, today=self.today(), limits=self.bundles.limits
             )
+            # Slack names who uploaded a file with the file itself; a message may hold no more than its id.
+            suppliers = {*uploaders(message), *(file.supplied_by for file in files)} - {""}
+        return reading, frozenset(suppliers)
 
     async def _preview(self, batch: Batch) -> None:
-        reading = await self._read(batch)
+        reading, suppliers = await self._read(batch)
         now = self.now()
         earlier = await self._earlier(batch, now) if self.settings.seen_before else None
         preview = await self.database.read(
             batch_commits.preview_of, reading, self.id_types, self.settings, earlier=earlier
         )
+        preview["suppliers"] = sorted(suppliers)
         total = sum(not one.hidden for one in reading.applicants)
         await self.database.write(batch_commits.show_preview, batch.id, preview, total=total, now=now)
         log.info("batch.read", batch=batch.id, rows=total)
@@ -204,15 +241,13 @@ class Batches(Process):
 
     async def _start(self, batch: Batch) -> None:
         """Makes checks of the rows, in chunks; after a restart it resumes where it was."""
-        reading = await self._read(batch)
+        # Of the table too, which a row with loose photos never opens again.
+        reading, suppliers = await self._read(batch)
         if batch_commits.digest(reading) != batch.preview["digest"]:
             raise FileUnusable(FileCode.CHANGED)
         ready = _chosen(batch, reading)
-        async with self.bundles.open(batch.files) as (files, _bundle):
-            # Of the table too, which a row with loose photos never opens again.
-            suppliers = sorted({file.supplied_by for file in files} - {""})
         for start in range(0, len(ready), CHUNK):
-            await self.database.write(self._insert, batch, ready[start : start + CHUNK], suppliers, self.now())
+            await self.database.write(self._insert, batch, ready[start : start + CHUNK], sorted(suppliers), self.now())
 
         def send(tx: Transaction) -> None:
             # Does nothing where the requester cancelled the batch meanwhile.

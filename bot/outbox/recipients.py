@@ -16,6 +16,8 @@ _ANY_CHECK = (Role.REVIEWER, Role.ADMIN)
 _MANAGERS = (Role.MANAGER, Role.ADMIN)
 _ROLES: Mapping[PostKind, tuple[Role, ...]] = {
     PostKind.ALERT: (Role.ADMIN,),
+    PostKind.BATCH_APPROVAL: _MANAGERS,
+    PostKind.BATCH_APPROVAL_CARD: _MANAGERS,
     PostKind.REVIEW_NOTICE: _ANY_CHECK,
     PostKind.REVIEW_CARD: _ANY_CHECK,
     # Reminders climb to managers.

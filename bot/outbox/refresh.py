@@ -67,6 +67,12 @@ def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     at_pace(tx, PostKind.BATCH_PROGRESS, f"{PostKind.BATCH.value}:{batch_id}", now=now)
 
 
+def approval_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    """Update the messages to those who could approve a file, and its own: somebody has answered, or nobody need."""
+    for card in outbox.approval_cards(tx, batch_id):
+        at_pace(tx, PostKind.BATCH_APPROVAL_CARD, card, now=now)
+
+
 def _post_results(tx: Transaction, batch_id: str, channel: str, what: str, *, now: datetime) -> None:
     payload = {"batch": batch_id, "what": what}
     key = f"{batch_id}:{what}"

@@ -19,7 +19,7 @@ from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders, File
 from bot.outbox.recipients import parent_of
 from bot.settings import Settings
-from bot.slack.blocks import batch, held, photos, private, results, thread
+from bot.slack.blocks import batch, file_approval, held, photos, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 from storage import attempts, batches, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction
@@ -54,6 +54,8 @@ class ThreadPosts(Process):
             PostKind.ALERT: _alert,
             PostKind.BATCH: lambda post: self.database.read(_batch, post),
             PostKind.BATCH_PROGRESS: lambda post: self.database.read(_batch, post),
+            PostKind.BATCH_APPROVAL: lambda post: self.database.read(_approval, post),
+            PostKind.BATCH_APPROVAL_CARD: lambda post: self.database.read(_approval, post),
             PostKind.BATCH_FAULTS: lambda post: self.database.read(_file_of_batch, post, self.settings),
             PostKind.BATCH_RESULTS: lambda post: self.database.read(_file_of_batch, post, self.settings),
             **{kind: partial(self._build, build) for kind, build in by_kind.items()},
@@ -217,6 +219,11 @@ def _is_chosen_time(check: Check, now: datetime) -> bool:
 def _batch(tx: Transaction, post: Post) -> Message | None:
     found = batches.find(tx, post.payload["batch"])
     return batch.message(found, batches.counts(tx, found.id)) if found is not None else None
+
+
+def _approval(tx: Transaction, post: Post) -> Message | None:
+    found = batches.find(tx, post.payload["batch"])
+    return file_approval.card(found) if found is not None else None
 
 
 def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | None:

@@ -54,6 +54,12 @@ def _barred(found: Mapping[str, Any]) -> FieldCode | None:
     return flagged or _BARRED.get(str(found.get("mode"))) or _BARRED.get(str(found.get("file_access")))
 
 
+def uploaders(message: Mapping[str, Any]) -> frozenset[str]:
+    """Who uploaded a message's files, and those of the messages that it forwards, as far as it says."""
+    files = [*_objects(message.get("files")), *_forwarded(message)]
+    return frozenset(map(uploader, files)) - {""}
+
+
 def attached_files(message: Mapping[str, Any]) -> list[FileInfo]:
     """The files of a message object, or of a field for files, then those of the messages that it forwards.
 

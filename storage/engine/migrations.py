@@ -827,3 +827,23 @@ def m0021_look_ups(db: Database) -> None:
         ) STRICT, WITHOUT ROWID
         """
     )
+
+
+@migrations()
+def m0022_file_approvals(db: Database) -> None:
+    """Files that wait for a second person, or were approved by one. Files from before needed nobody."""
+    for statement in (
+        "ALTER TABLE batches ADD COLUMN approval TEXT CHECK (approval IN ('waiting', 'approved'))",
+        "ALTER TABLE batches ADD COLUMN approved_by TEXT",
+        "ALTER TABLE batches ADD COLUMN approved_at TEXT CHECK ((approved_at IS NULL) = (approved_by IS NULL))",
+        "CREATE INDEX batches_waiting ON batches (consent_at) WHERE state = 'preview' AND approval = 'waiting'",
+        "DROP VIEW record_batches",
+        """
+        CREATE VIEW record_batches AS
+        SELECT id, state, CASE WHEN channel GLOB '[CG]*' THEN channel ELSE 'direct' END AS channel, total, ready,
+            repeats, with_repeats, with_hidden, tries, asked_at, consent_at, consent_notice, ended_at, approval,
+            approved_at
+        FROM batches
+        """,
+    ):
+        db.execute(statement)

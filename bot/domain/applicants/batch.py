@@ -16,6 +16,8 @@ class BatchState(StrEnum):
     """The file cannot be read, or changed before it was sent."""
     PREVIEW = "preview"
     """Read; waits for the requester."""
+    APPROVAL = "approval"
+    """Consent was confirmed; the file is so long that a second person must approve it."""
     CONFIRMED = "confirmed"
     """Consent was confirmed; its rows become checks."""
     SENDING = "sending"
@@ -103,6 +105,8 @@ class Batch:
     consent_by: str | None
     asked_at: datetime
     tries: int
+    approved_by: str | None = None
+    """The second person, of a file that needed one."""
     preview: Mapping[str, Any] = field(repr=False)
     """`faults` (row, column, words), `repeats` (row, why), `ignored` columns, `unused` photos, `digest` of the rows,
     the `sheet` that was read, rows `above` the header, and of what is `hidden`: `sheets`, `columns`, the first `rows`

@@ -6,8 +6,9 @@ from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
 from bot.domain.mentions.incoming import is_direct
-from bot.domain.outbox import Message
+from bot.domain.outbox import Message, decode_fault
 from bot.domain.reporting.spreadsheets import csv_bytes
+from bot.errors import FileCode
 from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.refusals import stored_sentence
@@ -31,11 +32,17 @@ _STATES = {
     BatchState.DONE: ("Done", "Open the file of results in the thread."),
 }
 
+_AFTER_REFUSAL = {
+    FileCode.REJECTED.value: "Talk to whoever rejected it before you send it again.",
+    FileCode.NOT_APPROVED.value: "Send the file in a new message, and tell a manager or an admin.",
+}
+"""Where the file itself is as it should be."""
+
 
 def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as of now."""
     if batch.state is BatchState.REFUSED:
-        next_step = "Correct the file and send it in a new message."
+        next_step = _AFTER_REFUSAL.get(_refused_as(batch), "Correct the file and send it in a new message.")
         return _message(
             batch,
             "Nothing was sent",
@@ -47,10 +54,19 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
         can_send = batch.ready or batch.repeats or any(_hidden_to_send(batch))
         next_step = "Send it or cancel it below." if can_send else "Correct the file and send it in a new message."
         return _message(batch, "Not sent yet", next_step, _preview(batch), _decide(batch))
+    if batch.state is BatchState.APPROVAL:
+        lines = [f"{_many(batch.chosen, 'check waits', 'checks wait')} for a second person: a manager or an admin."]
+        next_step = "Nothing to do now. Nothing has been sent or charged."
+        return _message(batch, "Waiting for approval", next_step, lines, _steer(batch))
     if batch.state is BatchState.CANCELLED and not counts.total:
         return _message(batch, "Cancelled", "Nothing was sent and nothing was charged.", [], [])
     verdict, next_step = _STATES[batch.state]
     return _message(batch, verdict, next_step, _progress(batch, counts), _steer(batch))
+
+
+def _refused_as(batch: Batch) -> str:
+    found = decode_fault(batch.words or "")
+    return found[0] if found is not None else ""
 
 
 def faults_csv(batch: Batch) -> bytes:
@@ -251,6 +267,8 @@ def _steer(batch: Batch) -> list[Block]:
         buttons.append(_button(ids.BATCH_PAUSE, "Pause", batch.id))
     if batch.state is BatchState.PAUSED:
         buttons.append(_button(ids.BATCH_RESUME, "Resume", batch.id, style=Style.PRIMARY))
+    if batch.state is BatchState.APPROVAL:
+        buttons.append(_button(ids.BATCH_CANCEL, "Cancel", batch.id))
     if batch.state in (BatchState.SENDING, BatchState.PAUSED, BatchState.CONFIRMED):
         cancel = kit.confirmed(
             _button(ids.BATCH_CANCEL, "Cancel remaining checks", batch.id),

@@ -101,6 +101,14 @@ _REFUSALS: Mapping[StrEnum, str] = {
         "charged. Split the file into files of at most {most} rows, and send one a day."
     ),
     Refusal.BATCH_NOT_YOURS: "Only the person who sent the file can do this.",
+    Refusal.APPROVAL_NOT_YOURS: "Only managers and admins approve files. Ask {admin} if you need it.",
+    Refusal.APPROVAL_OWN: "You sent this file or uploaded a part of it, so somebody else must approve it.",
+    Refusal.APPROVAL_OVER: "Nothing to approve any more: somebody else answered, or the file was cancelled.",
+    Refusal.APPROVAL_ASKER_LEFT: "Not approved: {person}, who sent the file, can no longer start checks. Reject it.",
+    Refusal.APPROVAL_BY_NOBODY: (
+        "Not sent: a file of {checks} checks needs a second person, and I know no other manager or admin by name. "
+        "Nothing was charged. Ask {admin} to name one, or split the file into files of at most {most} rows."
+    ),
     Refusal.BATCH_MOVED_ON: "This file has changed meanwhile. See its message.",
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this. Ask {admin} if you need it.",
     Refusal.REVIEW_UNKNOWN_REF: "There is no check {ref}. Compare the reference.",
@@ -191,6 +199,8 @@ _FILES: Mapping[StrEnum, str] = {
         "You have looked up as many earlier checks as one person may in an hour, so nothing was sent. "
         "Send the file again in an hour."
     ),
+    FileCode.REJECTED: "A second person did not approve this file, so nothing was sent and nothing was charged.",
+    FileCode.NOT_APPROVED: "Nobody approved this file within {days} days, so nothing was sent and nothing was charged.",
     FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
     FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
     FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",

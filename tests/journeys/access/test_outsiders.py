@@ -276,6 +276,8 @@ STEPS: Mapping[str, list[Step]] = {
             ids.BATCH_PAUSE,
             ids.BATCH_RESUME,
             ids.BATCH_CANCEL,
+            ids.BATCH_APPROVE,
+            ids.BATCH_REJECT,
         )
     ],
     "handlers.search.turned": [

@@ -14,8 +14,8 @@ from bot.domain.check.states import State
 from bot.domain.outbox import PostKind, encode_fault
 from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
-from bot.slack.blocks import batch
-from tests.pictures.people import AMINA, REQUESTS
+from bot.slack.blocks import batch, file_approval
+from tests.pictures.people import AMINA, MUSA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import STATES, ended, reading
 from tests.slack.blocks.samples import ASKED_AT, ID_TYPES
@@ -122,6 +122,21 @@ def _messages() -> Iterator[Scene]:
     yield scene("Read: no row can be sent", hopeless, kind=PostKind.BATCH)
     refused = replace(BATCH, state=BatchState.REFUSED, words="The table has a header and no rows.")
     yield scene("The file cannot be used", refused, kind=PostKind.BATCH)
+    waits = replace(
+        BATCH,
+        state=BatchState.APPROVAL,
+        consent_at=BATCH.asked_at,
+        consent_by=BATCH.requester,
+        preview={"kinds": [["NG", "BVN", 6], ["GH", "GHANA_CARD", 2]]},
+    )
+    yield scene("A long file waits for a second person", waits)
+    approved = replace(waits, state=BatchState.SENDING, approved_by=MUSA)
+    for caption, shown, kind in (
+        ("A long file is to be approved", waits, PostKind.BATCH_APPROVAL),
+        ("It was approved", approved, PostKind.BATCH_APPROVAL_CARD),
+        ("It was not approved", replace(waits, state=BatchState.REFUSED), PostKind.BATCH_APPROVAL_CARD),
+    ):
+        yield Scene(caption=caption, shows=file_approval.card(shown), kinds=[kind])
     yield scene("Confirmed", replace(BATCH, state=BatchState.CONFIRMED))
     yield scene("Sending", replace(BATCH, state=BatchState.SENDING), _COUNTS)
     yield scene("Paused", replace(BATCH, state=BatchState.PAUSED), _COUNTS)

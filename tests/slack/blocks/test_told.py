@@ -25,6 +25,7 @@ OF_NO_CHECK = {PostKind.ALERT, PostKind.SUMMARY, PostKind.SUMMARY_PICTURE, PostK
 """They are about the bot, about many checks, or about a click that was of none."""
 REFERENCE = re.compile(r"\b[KBX]-[0-9A-Z]{6}\b")
 VERDICTS = (
+    *("Waiting for approval", "File waits for approval", "File approved", "File not approved"),
     "Approved", "Rejected", "No result", "Not final", "Needs review", "Not sent", "Still not sent", "Still waiting",
     "Cancelled", "Received", "Sending", "Waiting for Smile ID", "Will be sent", "New photos asked for", "Sent",
     "Smile ID reports", "Approval confirmed", "Photos needed", "Nothing was sent", "Preparing", "Paused", "Done",

@@ -1,0 +1,81 @@
+"""A second person for long files (`KYC_BATCH_APPROVAL`): each step a plain function in a transaction of the caller."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.applicants.batch import Batch, BatchState
+from bot.domain.check.check import CONSENT_NOTICE
+from bot.domain.outbox import PostKind, encode_fault
+from bot.errors import FileCode, Refusal, Refused
+from bot.outbox import refresh
+from bot.submission.budget import Budget
+from storage import audit, batches, outbox
+from storage.audit import BOT
+from storage.engine.database import Transaction
+
+WAITS_FOR = timedelta(days=7)
+"""How long a file waits for a second person."""
+
+
+def suppliers(batch: Batch) -> frozenset[str]:
+    """Who sent the file, and who uploaded a part of it: none of them approves it."""
+    return frozenset({batch.requester, *batch.preview.get("suppliers", ())})
+
+
+def ask(
+    tx: Transaction,
+    batch_id: str,
+    *,
+    by: str,
+    approvers: Sequence[str],
+    with_repeats: bool,
+    with_hidden: bool,
+    now: datetime,
+) -> bool:
+    """Every customer has agreed, says the requester; now a second person is asked. False if a click was first."""
+    if not batches.await_approval(tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, now=now):
+        return False
+    audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)
+    audit.record(tx, at=now, actor=by, act="batch.approval_asked", ref=batch_id)
+    for person in approvers:
+        key, payload = f"{batch_id}:{person}", {"batch": batch_id}
+        outbox.enqueue(tx, PostKind.BATCH_APPROVAL, key=key, destination=person, payload=payload, now=now)
+    refresh.batch_changed(tx, batch_id, now=now)
+    return True
+
+
+def approve(tx: Transaction, batch_id: str, *, by: str, now: datetime, budget: Budget) -> None:
+    """Its rows become checks of whoever sent it. Raises Refused where the day has no room, or somebody was first."""
+    if not batches.approve(tx, batch_id, by=by, now=now):
+        raise Refused(Refusal.APPROVAL_OVER)
+    batch = batches.get(tx, batch_id)
+    budget.take_file(tx, batch_id, person=batch.requester, checks=batch.chosen, now=now)
+    audit.record(tx, at=now, actor=by, act="batch.approved", ref=batch_id)
+    _changed(tx, batch_id, now=now)
+
+
+def reject(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> None:
+    """Nothing of it is sent. Raises Refused where somebody was first."""
+    _end(tx, batch_id, encode_fault(FileCode.REJECTED, {}), now=now)
+    audit.record(tx, at=now, actor=by, act="batch.rejected", ref=batch_id)
+
+
+def expire(tx: Transaction, *, now: datetime) -> list[str]:
+    """Ends the files that nobody has approved in time; returns their ids."""
+    late = batches.unapproved(tx, asked_before=now - WAITS_FOR)
+    for batch_id in late:
+        _end(tx, batch_id, encode_fault(FileCode.NOT_APPROVED, {"days": WAITS_FOR.days}), now=now)
+        audit.record(tx, at=now, actor=BOT, act="batch.approval_expired", ref=batch_id)
+    return late
+
+
+def _end(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
+    if batches.get(tx, batch_id).state is not BatchState.APPROVAL:
+        raise Refused(Refusal.APPROVAL_OVER)
+    batches.refuse(tx, batch_id, fault, fault, now=now)
+    _changed(tx, batch_id, now=now)
+
+
+def _changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    refresh.batch_changed(tx, batch_id, now=now)
+    refresh.approval_changed(tx, batch_id, now=now)
