@@ -11,11 +11,18 @@ from storage.engine.sealing import Sealer
 
 
 def without_views(db: sqlite3.Connection) -> None:
-    """Before migration m0015; while a view shows a table, SQLite refuses to take a column from it."""
+    """Before migration m0015, and m0022 whose columns a view shows; SQLite refuses to take a column that one shows."""
     names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")]
     for name in names:
         db.execute(f"DROP VIEW {name}")
-    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0015_views'")
+    for statement in (
+        "DROP INDEX batches_waiting",
+        "ALTER TABLE batches DROP COLUMN approved_at",
+        "ALTER TABLE batches DROP COLUMN approved_by",
+        "ALTER TABLE batches DROP COLUMN approval",
+        "DELETE FROM _sqlite_migrations WHERE name IN ('m0015_views', 'm0022_file_approvals')",
+    ):
+        db.execute(statement)
 
 
 def before_macs(db: sqlite3.Connection, sealer: Sealer) -> None:
