@@ -96,13 +96,22 @@ def before_inbox(path: Path, sealer: Sealer) -> set[str]:
         reading["faults"] = [[row, column, said(fault)] for row, column, fault in reading["faults"]]
         return sealer.seal(json.dumps(reading), place=place)
 
+    def said_of_refused(sealed: bytes, place: str) -> str | None:
+        return said(json.loads(sealer.open(sealed, place=place))["refused"])
+
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         before_macs(db, sealer)
         db.create_function("said", 1, said)
+        db.create_function("said_of_refused", 2, said_of_refused)
         db.create_function("said_in_reading", 2, said_in_reading)
         for statement in (
             "UPDATE verifications SET failure_words = said(failure_words)",
-            "UPDATE batches SET words = said(words)",
+            # Why a file was refused stood in the open, with its name.
+            """
+            UPDATE batches SET words = said_of_refused(reading_sealed, 'batches.reading:' || id), reading_sealed = NULL
+            WHERE state = 'refused'
+            """,
+            "UPDATE batches SET words = said(words) WHERE state <> 'refused'",
             """
             UPDATE batches SET reading_sealed = said_in_reading(reading_sealed, 'batches.reading:' || id)
             WHERE reading_sealed IS NOT NULL
