@@ -12,17 +12,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.runtime.connections import HEAD_BYTES, Connections, Phase, forwarded_source, source_of
+from bot.runtime.connections import HEAD_BYTES, HEADERS, Connections, Phase, forwarded_source, source_of
 
 CALLBACKS = "/smile-id/callback/"
 ALIVE = frozenset({"/healthz", "/healthz/"})
-HEADERS = (
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-)
-"""Of every answer: nothing of ours is shown, framed, kept or guessed at by a browser."""
 
 
 def hosts_of(public_url: str | None, *, socket_mode: bool) -> frozenset[str] | None:
@@ -56,6 +49,8 @@ class Guard:
         connection = self._connections.find(scope["client"])
         if connection is not None:
             connection.is_callback = scope["path"].startswith(CALLBACKS)
+            # Its head may have come together with the request before it.
+            self._connections.head_came(connection)
 
         async def receive_counted() -> Message:
             message = await receive()

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -18,10 +19,17 @@ HEAD_BYTES = 32 * 1024
 """Of a request's line and headers. Smile ID and Slack send less than 4 KiB."""
 HEAD_SECONDS = 10.0
 """From the first byte of a head to its last, and from the connection to its first byte."""
-_ANSWERS = {
-    408: b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-}
+_TELLS_BODIES = hasattr(AutoHTTPProtocol, "on_body")
+"""httptools tells what of the bytes is body. h11, which other Pythons than CPython have, bounds the rest itself."""
+PIPELINED = 8
+"""Requests that a connection may send before the first is answered. Slack, Smile ID and the usual proxies send one."""
+HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""Of every answer: nothing of ours is shown, framed, kept or guessed at by a browser."""
 
 Networks = Collection[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
@@ -43,6 +51,9 @@ class Closed(StrEnum):
     TOO_MANY_OF_ONE_SOURCE = "too_many_of_one_source"
     SLOW_HEAD = "slow_head"
     LARGE_HEAD = "large_head"
+    """Or what frames a body: extensions of chunks, and headers behind the last."""
+    MALFORMED = "malformed"
+    """No HTTP, or more requests at once than may be pipelined."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -56,6 +67,9 @@ class Connection:
     phase: Phase = Phase.IDLE
     is_callback: bool = False
     head_bytes: int = 0
+    body_bytes: int = 0
+    framing_bytes: int = 0
+    """What came behind the head and is no body."""
     deadline: asyncio.TimerHandle | None = None
 
     def enters(self, phase: Phase) -> None:
@@ -116,8 +130,23 @@ class Connections:
         """All of it: how long the body may take is the business of who reads it."""
         if connection.deadline is not None:
             connection.deadline.cancel()
-        connection.head_bytes = 0
+        connection.head_bytes = connection.body_bytes = connection.framing_bytes = 0
         connection.enters(Phase.BODY)
+
+    def body_came(self, connection: Connection, count: int, *, of_it: int) -> None:
+        """So many bytes behind a head, `of_it` of the body itself: what frames it is bounded as a head is."""
+        connection.body_bytes += of_it
+        connection.framing_bytes += count - of_it
+        if connection.framing_bytes <= HEAD_BYTES + connection.body_bytes:
+            self._left_over(connection)
+        elif connection.phase is Phase.BODY:
+            self._answer(connection, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Closed.LARGE_HEAD)
+        else:
+            self.on_closed(Closed.LARGE_HEAD)
+            connection.transport.close()
+
+    def malformed(self, connection: Connection) -> None:
+        self._answer(connection, HTTPStatus.BAD_REQUEST, Closed.MALFORMED)
 
     def came(self, connection: Connection, count: int) -> None:
         """So many bytes of a head that is not yet whole."""
@@ -128,9 +157,9 @@ class Connections:
             self._wait_for_head(connection)
         connection.head_bytes += count
         if connection.head_bytes > HEAD_BYTES:
-            self._answer(connection, 431, Closed.LARGE_HEAD)
+            self._answer(connection, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Closed.LARGE_HEAD)
 
-    def left_over(self, connection: Connection) -> None:
+    def _left_over(self, connection: Connection) -> None:
         """More of a body whose request was answered without it: not for ever."""
         if connection.phase is Phase.IDLE and (connection.deadline is None or connection.deadline.cancelled()):
             self._wait_for_head(connection)
@@ -176,16 +205,18 @@ class Connections:
 
     def _head_is_late(self, connection: Connection) -> None:
         if connection.phase is Phase.HEAD:
-            self._answer(connection, 408, Closed.SLOW_HEAD)
+            self._answer(connection, HTTPStatus.REQUEST_TIMEOUT, Closed.SLOW_HEAD)
         elif connection.phase is Phase.IDLE:
             self.on_closed(Closed.SLOW_HEAD)
             connection.transport.close()
 
-    def _answer(self, connection: Connection, status: int, why: Closed) -> None:
+    def _answer(self, connection: Connection, status: HTTPStatus, why: Closed) -> None:
         if not connection.transport.is_closing():
             self.on_closed(why)
-            self.on_refused(status)
-            connection.transport.write(_ANSWERS[status])
+            self.on_refused(int(status))
+            fields = ((b"connection", b"close"), (b"content-length", b"0"), *HEADERS)
+            lines = [f"HTTP/1.1 {status} {status.phrase}".encode(), *(b"%b: %b" % field for field in fields)]
+            connection.transport.write(b"\r\n".join([*lines, b"", b""]))
             connection.transport.close()
 
 
@@ -206,15 +237,34 @@ def protocol(connections: Connections) -> type[asyncio.Protocol]:
                 return
             before = self.cycle
             was_in_body = before is not None and before.more_body
+            self._of_body = 0
             super().data_received(data)
             if self.cycle is not before:
                 connections.head_came(self._connection)
             elif was_in_body:
-                connections.left_over(self._connection)
+                of_it = self._of_body if _TELLS_BODIES else len(data)
+                connections.body_came(self._connection, len(data), of_it=of_it)
             else:
                 connections.came(self._connection, len(data))
 
+        def on_headers_complete(self) -> None:
+            # Each answer would let more of them in than it takes away.
+            if len(self.pipeline) >= PIPELINED:
+                raise _TooManyAtOnceError
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._of_body += len(body)
+            super().on_body(body)
+
+        def send_400_response(self, _msg: str) -> None:
+            connections.malformed(self._connection)
+
     return Bounded
+
+
+class _TooManyAtOnceError(Exception):
+    """Ends the parser's work in the middle of what came."""
 
 
 def source_of(address: str) -> str:

@@ -69,7 +69,7 @@ class Metrics:
         self._degraded = gauge("kyc_degraded", "1 while this is degraded", ["what"])
         for fault in SignatureFault:
             self._refused.labels(fault.value)
-        for status in (401, 404, 408, 413, 421, 429, 431):
+        for status in (400, 401, 404, 408, 413, 421, 429, 431):
             self._turned_away.labels(str(status))
         for why in Closed:
             self._closed.labels(why.value)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ import pytest
 from anyio.abc import SocketStream
 
 import handlers
-from bot.runtime.connections import HEAD_BYTES, Connections, forwarded_source, source_of
+from bot.runtime.connections import HEAD_BYTES, PIPELINED, Connections, forwarded_source, source_of
 from bot.runtime.server import connections_of, listen, serve_asgi
 from tests.conftest import Took
-from tests.journeys.smile import message, signed, waiting
+from tests.journeys.smile import message, post, signed, waiting
 from tests.journeys.world import Journey, journey
 from tests.patience import GIVE_UP_SECONDS
 
@@ -146,6 +146,61 @@ async def test_a_head_without_measure_is_refused_whole_or_in_drips(tmp_path: Pat
             assert came in (b"",) or came.startswith(b"HTTP/1.1 431")
         assert await metric(world, 'kyc_http_refused_total{status="431"}') == 2
         assert await called_back(world) == 200
+
+
+async def test_a_connection_may_not_heap_requests_up_before_it_has_its_answers(tmp_path: Path) -> None:
+    """Each took kilobytes, and each answer let more of them in."""
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with journey(tmp_path) as world, impatient(world) as place, AsyncExitStack() as stack:
+        few, many = [await stack.enter_async_context(await anyio.connect_tcp(*place)) for _ in range(2)]
+        await few.send(one * PIPELINED + one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert (await answer(few)).count(b"HTTP/1.1 200") == PIPELINED + 1
+        with suppress(anyio.BrokenResourceError):
+            await many.send(one * 10_000)
+        assert (await answer(many)).count(b"HTTP/1.1 200") <= PIPELINED + 1
+        assert await metric(world, 'kyc_connections_closed_total{why="malformed"}') == 1
+
+
+@pytest.mark.parametrize(
+    "endless", [b"0\r\nX-Much: ", b"0\r\nX-Much: 1\r\n", b"5;much="], ids=["a trailer", "trailers", "an extension"]
+)
+async def test_what_frames_a_body_has_a_measure_too(tmp_path: Path, endless: bytes) -> None:
+    async with waiting(tmp_path) as (world, _ref):
+        path = urlsplit(world.job().callback_url).path
+        async with await anyio.connect_tcp(*address_of(world)) as line:
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+            await line.send(head.encode() + endless)
+            more = b"X-Much: 1\r\n" * 100 if endless.endswith(b"\n") else b"x" * 1000
+            with anyio.fail_after(GIVE_UP_SECONDS), suppress(anyio.BrokenResourceError):
+                for _ in range(10_000):
+                    await line.send(more)
+            with suppress(anyio.BrokenResourceError):
+                assert (await answer(line))[:12] in (b"", b"HTTP/1.1 431", b"HTTP/1.1 400")
+        assert await metric(world, "kyc_http_refused_total") >= 1
+        assert await metric(world, "kyc_connections_closed_total") == 1
+        assert await called_back(world) == 200
+
+
+async def test_a_body_in_the_smallest_chunks_is_read(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (world, _ref):
+        body = json.dumps(signed(world, message(world.job(), "0811")))
+
+        async def letters() -> AsyncIterator[bytes]:
+            for letter in body.encode():
+                yield bytes([letter])
+
+        assert await post(world, letters()) == 200
+
+
+async def test_what_is_no_http_is_refused_with_the_headers_of_every_answer(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world, impatient(world) as place:
+        for sent in (b"\x16\x03\x01\x02\x00\x01", b"GET \xff HTTP/1.1\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\n\r\n"):
+            async with await anyio.connect_tcp(*place) as line:
+                await line.send(sent)
+                said = await answer(line)
+            assert said.startswith(b"HTTP/1.1 400"), sent
+            assert b"x-content-type-options: nosniff" in said
+        assert await metric(world, 'kyc_http_refused_total{status="400"}') == 3
 
 
 async def test_the_rest_of_a_body_whose_request_was_refused_is_not_waited_for_for_ever(tmp_path: Path) -> None:
