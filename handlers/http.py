@@ -16,6 +16,7 @@ from bot.runtime.connections import Connections
 from bot.runtime.factory import Bot
 from bot.runtime.health import Degraded
 from handlers.http_guard import Guard, hosts_of
+from handlers.slack_shapes import is_readable
 
 SLACK_MAX_BYTES = 1024 * 1024
 """Slack's own views end at 250 kB; nothing that it sends comes near this."""
@@ -80,8 +81,8 @@ def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], **more:
     return [Route(path, endpoint, **more), Route(f"{path}/", endpoint, **more)]
 
 
-def admin(bot: Bot) -> Starlette:
-    """For operators' monitors, on the loopback alone."""
+def admin(bot: Bot, connections: Connections) -> ASGIApp:
+    """For operators' monitors, on the loopback alone: by whatever name, and a refusal is nothing to count."""
 
     async def ready(_request: Request) -> Response:
         state = bot.health
@@ -99,7 +100,8 @@ def admin(bot: Bot) -> Starlette:
     async def metrics(_request: Request) -> Response:
         return Response(await bot.figures(), media_type="text/plain; version=0.0.4")
 
-    return Starlette(routes=[Route("/readyz", ready), Route("/metrics", metrics)])
+    pages = Starlette(routes=[Route("/readyz", ready), Route("/metrics", metrics)])
+    return Guard(pages, connections, hosts=None, on_refused=lambda _status: None)
 
 
 def _status_at_the_door(bot: Bot, request: Request, body: bytes | None) -> int | None:
@@ -108,7 +110,12 @@ def _status_at_the_door(bot: Bot, request: Request, body: bytes | None) -> int |
         return 413
     if is_ssl_check(body):
         return 200
-    return None if bot.slack_door.lets_in(request.headers, body) else 401
+    if not bot.slack_door.lets_in(request.headers, body):
+        return 401
+    if is_readable(body, request.headers):
+        return None
+    bot.slack_door.requests.refused("unreadable", None)
+    return 400
 
 
 def is_ssl_check(body: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What stands before every route of the public listener: whose name was asked for, how large the head is, who asks.
+"""What stands before every route of a listener: whose name was asked for, how large the head is, who asks.
 
 The answer to a request that is turned away here has no body and reads nothing of the request's.
 """

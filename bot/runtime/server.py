@@ -48,7 +48,7 @@ class Endpoints(Protocol):
     def web(self, bot: Bot, bolt: AsyncApp | None, connections: Connections) -> Any:
         """The public ASGI application; with Slack's requests where `bolt` is given."""
 
-    def admin(self, bot: Bot) -> Any:
+    def admin(self, bot: Bot, connections: Connections) -> Any:
         """The ASGI application of the admin port."""
 
     def bolt(self, bot: Bot) -> AsyncApp: ...
@@ -96,7 +96,7 @@ async def serve(
             servers = AsyncExitStack()
             callers, monitors = connections_of(bot), connections_of(bot, most=MONITORS)
             web = endpoints.web(bot, None if settings.socket_mode else bolt, callers)
-            for asgi, sock, connections in ((web, public, callers), (endpoints.admin(bot), admin, monitors)):
+            for asgi, sock, connections in ((web, public, callers), (endpoints.admin(bot, monitors), admin, monitors)):
                 await servers.enter_async_context(serve_asgi(asgi, sock, connections))
             sockets = (
                 SocketMode(

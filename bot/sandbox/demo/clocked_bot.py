@@ -60,8 +60,8 @@ class Endpoints:
     def web(self, bot: Bot, bolt: AsyncApp | None, connections: Connections) -> Any:
         return handlers.web(bot, bolt, connections)
 
-    def admin(self, bot: Bot) -> Any:
-        return handlers.admin(bot)
+    def admin(self, bot: Bot, connections: Connections) -> Any:
+        return handlers.admin(bot, connections)
 
     def bolt(self, bot: Bot) -> AsyncApp:
         bot.background.spawn(_keep_following(bot, self._time))

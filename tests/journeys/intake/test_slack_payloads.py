@@ -109,6 +109,30 @@ async def test_slacks_verification_of_our_address_gets_its_challenge_back(world:
     assert (answer.status_code, answer.json()) == (200, {"challenge": "challenge-value-0000"})
 
 
+UNREADABLE: dict[str, str] = {
+    "cut off": '{"type": "event_callback", "event": {"type": "mess',
+    "deep": '{"a":' * 50_000 + "1" + "}" * 50_000,
+    "an event that is a word": '{"type": "event_callback", "event": "message"}',
+    "authorizations that are words": '{"type": "event_callback", "authorizations": ["x"]}',
+    "a person that is a list": '{"type": "block_actions", "user": ["U"], "actions": [{}]}',
+    "a click on nothing": '{"type": "block_actions", "user": {"id": "U0AMINA0001"}, "actions": []}',
+    "a view that is true": '{"type": "view_submission", "view": true}',
+    "blocks without a name": '{"type": "view_submission", "view": {"blocks": [{"type": "input"}]}}',
+}
+
+
+async def test_what_is_signed_and_cannot_be_read_is_a_bad_request(world: Journey, log_lines: io.StringIO) -> None:
+    """Whoever has the signing secret, or a Slack that changes, makes no error of ours; and the log says so once."""
+    for name, text in UNREADABLE.items():
+        assert (await send(world, text.encode(), "application/json")).status_code == 400, name
+        assert (await send_form(world, {"payload": text})).status_code == 400, name
+    for body in (b"[]", b"7"):
+        assert (await send(world, body, "application/json")).status_code == 400, body
+    assert errors(log_lines) == []
+    assert log_lines.getvalue().count('"unreadable"') == 1
+    assert "slack_signature" not in world.bot.health.degraded
+
+
 @pytest.mark.parametrize("name", EVENTS)
 async def test_every_event_is_taken_whether_we_asked_for_it_or_not(
     world: Journey, log_lines: io.StringIO, name: str

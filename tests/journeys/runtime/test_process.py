@@ -220,7 +220,10 @@ async def test_it_answers_those_who_watch_it_under_the_names_they_know() -> None
             assert (await http.get(elsewhere)).status_code == 404
         for place in (f"{world.public}/docs", f"{world.public}/"):
             assert (await http.get(place)).status_code == 404
-        assert "server" not in alive.headers
+        for answered in (alive, await http.get(f"{world.admin}/metrics"), await http.get(f"{world.admin}/nowhere")):
+            assert "server" not in answered.headers
+            assert answered.headers["x-content-type-options"] == "nosniff"
+            assert answered.headers["cache-control"] == "no-store"
 
 
 async def test_log_lines_are_json_without_secrets_or_addresses() -> None:

@@ -1,0 +1,40 @@
+"""Whether a signed body can be a request of Slack's at all, asked before Bolt and the listeners take it apart."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from slack_bolt.async_app import AsyncBoltRequest
+
+_OBJECTS = ("event", "view", "container", "message", "user", "team", "channel", "enterprise")
+"""What is an object in every interaction and event of Slack's, or null, or not there."""
+_IDS_IN_EVENTS = frozenset({"user", "team", "channel", "enterprise"})
+"""In an event they may be an id alone."""
+
+
+def is_readable(body: bytes, headers: Mapping[str, str]) -> bool:
+    """`headers` must not mind upper and lower case."""
+    content_type = headers.get("content-type", "")
+    try:
+        # Bolt's own reading: what it stumbles over is not ours to guess at.
+        read = AsyncBoltRequest(body=body.decode(), headers={"content-type": content_type}).body
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return False
+    event = read.get("event")
+    return (
+        _has_objects(read, _OBJECTS)
+        and (event is None or _has_objects(event, [name for name in _OBJECTS if name not in _IDS_IN_EVENTS]))
+        and (read.get("type") != "block_actions" or (bool(read.get("actions")) and _are_objects(read["actions"])))
+        and _are_blocks((read.get("view") or {}).get("blocks") or [])
+    )
+
+
+def _has_objects(body: Mapping[str, Any], names: tuple[str, ...] | list[str]) -> bool:
+    return all(body.get(name) is None or isinstance(body[name], dict) for name in names)
+
+
+def _are_objects(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(one, dict) for one in found)
+
+
+def _are_blocks(found: Any) -> bool:
+    return _are_objects(found) and all({"type", "block_id"} <= set(block) for block in found)
