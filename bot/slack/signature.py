@@ -53,7 +53,7 @@ class SlackSignature:
             if self._verifier is not None and self._verifier.is_valid_request(body, headers):
                 return None
             is_stale = abs(self._slack_time() - int(sent_at)) > FRESH_SECONDS
-        except (ValueError, TypeError):
-            # A time that is no number, bytes that are no text.
+        except (ValueError, TypeError, OverflowError):
+            # A time that is no number or beyond all time, bytes that are no text.
             return SignatureFault.DIFFERS
         return SignatureFault.STALE if is_stale else SignatureFault.DIFFERS

@@ -224,6 +224,7 @@ FORGERIES: dict[str, Callable[[bytes], dict[str, str]]] = {
     "another body": lambda body: signature(body + b" "),
     "empty signature": lambda body: {**signature(body), "X-Slack-Signature": ""},
     "a time that is no number": lambda body: {**signature(body), "X-Slack-Request-Timestamp": "yesterday"},
+    "a time beyond all time": lambda body: {**signature(body), "X-Slack-Request-Timestamp": "9" * 400},
     "unsigned": lambda _body: {},
 }
 
