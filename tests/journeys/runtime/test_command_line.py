@@ -228,7 +228,7 @@ async def test_an_export_into_a_file_is_whole_and_for_its_owner_alone(kept: Kept
     file, link = kept.folder / "checks.csv", kept.folder / "link.csv"
     link.symlink_to(file)
     shown = await kyc_bot(*EXPORT[:-1], environment=kept.environment)
-    assert shown.out.startswith("\ufeffref,state,")
+    assert shown.out.startswith('\ufeff"ref","state",')
     before = files(kept)
     assert await kyc_bot(*EXPORT, str(file), environment=kept.environment) == Ended(code=0, out="", err="")
     assert (file.read_bytes().decode(), mode(file)) == (shown.out, "-rw-------")
