@@ -72,7 +72,9 @@ def batch_message(messages: list[Message]) -> Message | None:
 
 async def test_five_hundred_applicants_in_one_zip(capsys: pytest.CaptureFixture[str], took: Took) -> None:
     data = await asyncio.to_thread(everything)
-    async with site(story="approved", KYC_SLACK_POSTS_PER_SECOND="50") as world:
+    async with site(
+        story="approved", KYC_SLACK_POSTS_PER_SECOND="50", KYC_RESULTS_WITH_CUSTOMER_REFERENCE="true"
+    ) as world:
         slack, process = world.slack, world.process
         assert process is not None
         amina = slack.person(ANALYST)
