@@ -42,7 +42,7 @@ def _production() -> Iterator[Path]:
 
 def _imported() -> dict[str, str]:
     """Name of a library of others to a file that imports it."""
-    found = {}
+    found: dict[str, str] = {}
     for path in _production():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
