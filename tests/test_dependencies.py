@@ -1,7 +1,6 @@
 """Every library that is imported is named in pyproject.toml, and the locks keep to what is asked for there."""
 
 import ast
-import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -11,20 +10,16 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
-ROOT = Path(__file__).parents[1]
+from tests import locks
+from tests.locks import ROOT
+
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 NAMED = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-LOCKED = {
-    canonicalize_name(name): Version(version)
-    for name, version in re.findall(
-        r"^([\w.-]+)==([^\s;\\\\]+)", (ROOT / "requirements-dev.lock").read_text(encoding="utf-8"), re.MULTILINE
-    )
-}
+LOCKED = {name: locked.version for name, locked in locks.read(ROOT / "requirements-dev.lock").items()}
 
 NEVER_IMPORTED = {
     "httptools": "uvicorn picks it up",

@@ -492,7 +492,7 @@ def _written_by_us() -> Iterator[Path]:
     for path in ROOT.rglob("*"):
         parts = path.relative_to(ROOT).parts
         hidden = any(part.startswith(".") and part != ".ci" for part in parts)
-        foreign = {"__pycache__", "node_modules"}.intersection(parts)
+        foreign = {"__pycache__", "build", "node_modules"}.intersection(parts)
         if path.is_file() and not hidden and not foreign and not parts[0].endswith(".egg-info"):
             yield path
 
@@ -505,6 +505,9 @@ PRODUCTION, CHARTS, DEVELOPMENT = LOCKS = ("requirements.lock", "requirements-ch
 
 BUILD = "requirements-build.lock"
 """What makes the wheel."""
+
+AUDIT = "requirements-audit.lock"
+"""What asks whether faults are known of all these."""
 
 REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,_-]+\])?==([^\s;\\]+)", re.IGNORECASE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -530,13 +533,13 @@ def _names(requirements: Iterable[str]) -> set[str]:
     return {_normal(re.split(r"[\[<>=;!~ ]", requirement)[0]) for requirement in requirements}
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, BUILD])
+@pytest.mark.parametrize("lock", [*LOCKS, BUILD, AUDIT])
 def test_no_lock_names_a_host(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert not re.search(r"https?:|--(extra-)?index-url|--find-links|-i\s|@\s", text)
 
 
-@pytest.mark.parametrize(("lock", "least"), [*((lock, 40) for lock in LOCKS), (BUILD, 1)])
+@pytest.mark.parametrize(("lock", "least"), [*((lock, 40) for lock in LOCKS), (BUILD, 1), (AUDIT, 20)])
 def test_every_requirement_has_hashes(lock: str, least: int) -> None:
     assert len(_locked(lock)) >= least
     for name, line in _locked(lock).items():
@@ -571,6 +574,10 @@ def test_production_is_locked_without_the_tools_of_development() -> None:
 def test_all_locks_pin_the_same_versions() -> None:
     plain, charts, everything = ({name: line.split()[0] for name, line in _locked(lock).items()} for lock in LOCKS)
     assert plain.items() < charts.items() < everything.items()
+    auditing = {name: line.split()[0] for name, line in _locked(AUDIT).items()}
+    shared = auditing.keys() & everything.keys()
+    assert {name: auditing[name] for name in shared} == {name: everything[name] for name in shared}
+    assert "pip-audit" in auditing.keys() - shared
 
 
 # The sandbox, which production does without
