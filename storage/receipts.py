@@ -1,6 +1,8 @@
 """Receipts: every message from Smile ID, stored once, sealed, without pictures."""
 
+import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,6 +26,12 @@ PICTURES = frozenset({"photo", "document", "selfie_image", "liveness_images", "i
 LONGEST_TEXT = 2_000
 """No field that Smile ID documents is as long, except pictures."""
 
+_OF_RECORD = frozenset({"ResultCode", "SmileJobID", "IsFinalResult", "bytes"})
+_OF_JOB = frozenset({"job_id", "job_type", "user_id"})
+_ACTION, _OUTCOME = re.compile(r"[A-Za-z_]{1,64}"), re.compile(r"[A-Za-z][A-Za-z ]{0,31}")
+"""`Verify_ID_Number`, `Not Applicable`: words of Smile ID's, and no number or name of a person."""
+_LONGEST_OF_RECORD = 64
+
 
 def keep(
     tx: Transaction,
@@ -39,8 +47,12 @@ def keep(
 ) -> tuple[str, bool]:
     """Store a message, one that could not be parsed as its text.
 
-    Returns its receipt's id and whether it is new; a repeat, however signed, is not.
+    Returns its receipt's id and whether it is new; a repeat, however signed, is not. Of a check whose personal data
+    was erased only what belongs to the record is kept.
     """
+    if _is_erased(tx, job_id):
+        body = of_record(body)
+        body_sha256 = digest(body)
     known = _find(tx, job_id, code, body_sha256)
     if known is not None:
         return known, False
@@ -128,6 +140,39 @@ def without_pictures(body: Mapping[str, object]) -> dict[str, object]:
     }
 
 
+def of_record(body: Mapping[str, object] | str) -> dict[str, object]:
+    """What is left of a message when its customer's data is erased: its code, what was checked, and ids of the job."""
+    if isinstance(body, str):
+        return {"bytes": len(body.encode(errors="surrogatepass"))}
+    kept = {name: value for name, value in body.items() if name in _OF_RECORD and _is_short(value)}
+    if isinstance(job := body.get("PartnerParams"), Mapping):
+        kept["PartnerParams"] = {name: value for name, value in job.items() if name in _OF_JOB and _is_short(value)}
+    if isinstance(actions := body.get("Actions"), Mapping):
+        kept["Actions"] = {
+            name: value
+            for name, value in actions.items()
+            if _ACTION.fullmatch(name) and isinstance(value, str) and _OUTCOME.fullmatch(value)
+        }
+    return kept
+
+
+def digest(body: Mapping[str, object]) -> str:
+    """SHA-256 (hex) of what `of_record` has left."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str | int | float | bool) and len(str(value)) <= _LONGEST_OF_RECORD
+
+
+def _is_erased(tx: Transaction, job_id: str) -> bool:
+    sql = """
+        SELECT 1 FROM attempts a JOIN verifications v ON v.ref = a.ref
+        WHERE a.job_id = :job_id AND v.personal_erased_at IS NOT NULL
+        """
+    return tx.exists(sql, job_id=job_id)
+
+
 def _pictureless(value: object) -> object:
     match value:
         case dict():
@@ -140,6 +185,19 @@ def _pictureless(value: object) -> object:
 
 def _is_long(value: object) -> bool:
     return isinstance(value, str) and len(value) > LONGEST_TEXT
+
+
+def replace_body(tx: Transaction, receipt_id: str, body: Mapping[str, object], *, body_sha256: str) -> None:
+    """Keep this of a message, in place of what it said."""
+    body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
+    tx.update(
+        "receipts",
+        "id = :id",
+        {"id": receipt_id},
+        body_sealed=tx.sealer.seal(json.dumps(body), place=f"receipts.body:{receipt_id}"),
+        body_sha256_sealed=sha256_sealed,
+        body_print=body_print,
+    )
 
 
 def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("storage", "bot.smile_id", "bot.slack"),
     ("bot.access",),
     ("bot.outbox",),
-    ("bot.review",),
+    ("bot.review", "bot.privacy"),
     ("bot.reporting",),
     ("bot.results",),
     ("bot.submission",),
@@ -334,6 +334,10 @@ TABLES = {
     ("storage.rekey", "storage.attempts"),
     ("storage.rekey", "storage.audit"),
     # It renews the rows of all tables, and no key goes without its line in the trail.
+    ("storage.holds", "storage.audit"),
+    ("storage.retention", "storage.audit"),
+    ("storage.retention", "storage.receipts"),
+    # Nothing is erased or held without its line in the trail; what is left of a message is known where it is kept.
 }
 """Which module of one family of tables imports another's."""
 MECHANISMS = frozenset(
@@ -349,6 +353,7 @@ ENGINE = frozenset(
         "storage.engine.first_macs",
         "storage.engine.group",
         "storage.engine.inspect",
+        "storage.engine.lifespans",
         "storage.engine.lock",
         "storage.engine.macs",
         "storage.engine.migrations",

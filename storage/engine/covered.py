@@ -45,6 +45,7 @@ COVERED = (
             *("requester", "asked_again", "team", "channel", "thread_ts", "message_ts", "view_id"),
             *("consent_at", "consent_by", "consent_notice", "asked_at", "photos_checked_at", "sent_at", "ended_at"),
             *("held", "held_note", "let_pass", "paused_seconds", "batch", "batch_row"),
+            *("photos_erased_at", "personal_erased_at"),
         ),
         left_out={"due_at": _TIMER, "leased_until": _LEASE, "tries": _COUNTS},
         decisive=(
@@ -150,6 +151,11 @@ COVERED = (
             "done_at": "since when it is delivered",
         },
     ),
+    CoveredTable(
+        name="holds",
+        key=("seq",),
+        columns=("seq", "cause", "held_by", "held_at", "ended_at", "ended_by"),
+    ),
 )
 """In the order in which rows are written: those of a check, then what hangs on it."""
 
@@ -173,6 +179,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "summaries": "which summaries were posted",
         "exports": "what is to be exported, for whom; rights are checked when it is made",
         "notice_choices": "who wants to be told what",
+        "purges": "what was erased when, in numbers",
     }
 )
 """Tables without rows that belong to one check, and why none of them tells what came of a check."""

@@ -847,3 +847,51 @@ def m0022_file_approvals(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0024_retention(db: Database) -> None:
+    """When photos and personal data of a check were erased, which checks are held, and what each purge has done.
+
+    Nothing was erased before, and nothing is by the migration.
+    """
+    ended = "ended_at IS NOT NULL"
+    for statement in (
+        "ALTER TABLE verifications ADD COLUMN photos_erased_at TEXT",
+        "ALTER TABLE verifications ADD COLUMN personal_erased_at TEXT",
+        # What is due is read from the oldest end on: erased checks leave the first two, which stay small.
+        f"""
+        CREATE INDEX verifications_photos_kept ON verifications (ended_at, ref)
+        WHERE {ended} AND photos_erased_at IS NULL
+        """,
+        f"""
+        CREATE INDEX verifications_personal_kept ON verifications (ended_at, ref)
+        WHERE {ended} AND personal_erased_at IS NULL
+        """,
+        f"CREATE INDEX verifications_ended ON verifications (ended_at, ref) WHERE {ended}",
+        """
+        CREATE TABLE holds (
+            seq INTEGER PRIMARY KEY,
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            cause TEXT NOT NULL CHECK (cause IN ('relationship', 'legal', 'investigation')),
+            held_by TEXT NOT NULL,
+            held_at TEXT NOT NULL,
+            ended_at TEXT,
+            ended_by TEXT,
+            CHECK ((ended_at IS NULL) = (ended_by IS NULL))
+        ) STRICT
+        """,
+        "CREATE INDEX holds_of_check ON holds (ref)",
+        "CREATE UNIQUE INDEX holds_running ON holds (ref, cause) WHERE ended_at IS NULL",
+        """
+        CREATE TABLE purges (
+            seq INTEGER PRIMARY KEY,
+            began_at TEXT NOT NULL,
+            ended_at TEXT,
+            actor TEXT NOT NULL,
+            erases INTEGER NOT NULL CHECK (erases IN (0, 1)),
+            report TEXT NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)

@@ -25,6 +25,21 @@ def without_views(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_retention(db: sqlite3.Connection) -> None:
+    """Before migration m0024; the views must be gone by then, and MACs that cover a hold."""
+    for statement in (
+        "DROP INDEX verifications_photos_kept",
+        "DROP INDEX verifications_personal_kept",
+        "DROP INDEX verifications_ended",
+        "ALTER TABLE verifications DROP COLUMN photos_erased_at",
+        "ALTER TABLE verifications DROP COLUMN personal_erased_at",
+        "DROP TABLE holds",
+        "DROP TABLE purges",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0024_retention'",
+    ):
+        db.execute(statement)
+
+
 def before_macs(db: sqlite3.Connection, sealer: Sealer) -> None:
     """Before migration m0019: checks without MACs, and a proof of the key that says nothing of them."""
     without_views(db)

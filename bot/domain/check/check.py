@@ -132,11 +132,20 @@ class Check:
     """How many go to Smile ID in this round."""
     edits: int = 0
     """How often it was edited before it was sent, in all rounds."""
+    photos_erased_at: datetime | None = None
+    """Since then nothing tells which photos were sent."""
+    personal_erased_at: datetime | None = None
+    """Since then nothing is known of the customer: what was entered, the authority's record, what reviewers wrote."""
 
     @property
     def is_altered(self) -> bool:
         """Its record is not as the bot wrote it: only where it belongs was loaded, and nothing can be decided on it."""
         return self.reason is ReviewReason.ALTERED
+
+    @property
+    def erased_at(self) -> datetime | None:
+        """When it became a mere record, which cannot be run again: the first of the two."""
+        return min(filter(None, (self.photos_erased_at, self.personal_erased_at)), default=None)
 
     @property
     def round_asked_at(self) -> datetime:

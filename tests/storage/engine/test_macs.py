@@ -14,11 +14,24 @@ import sqlite_utils
 from bot.domain.check.check import PhotoKind, PhotoRef, Request
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import PostKind
+from bot.domain.privacy.holds import HoldCause
 from bot.domain.results.trust_rules import Disposition, Source
 from bot.domain.review.requests import RequestKind, ReviewRequest
 from bot.domain.review.review import Decision, Proposal
 from bot.errors import RecordAltered
-from storage import attempts, audit, check_facts, checks, exports, meta, outbox, receipts, review_requests, reviews
+from storage import (
+    attempts,
+    audit,
+    check_facts,
+    checks,
+    exports,
+    holds,
+    meta,
+    outbox,
+    receipts,
+    review_requests,
+    reviews,
+)
 from storage.engine import backup, first_macs, inspect, macs
 from storage.engine.covered import COVERED, ELSEWHERE
 from storage.engine.database import Database, Transaction
@@ -96,6 +109,7 @@ def fill(tx: Transaction, ref: str) -> None:
     )
     review_requests.add(tx, asked)
     outbox.enqueue(tx, PostKind.NOT_FINAL, key=ref, destination="C1", ref=ref, receipt=receipt, now=NOON)
+    holds.add(tx, ref, HoldCause.LEGAL, by="U2", now=NOON)
 
 
 def beside(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,1 @@
+"""How long what is known of a customer is kept, and what stands against its end."""

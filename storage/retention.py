@@ -1,0 +1,239 @@
+"""Erases what is known of a customer, clock by clock, and finds the checks whose time has come.
+
+`storage.engine.lifespans` says what goes with which clock. Each erasure is one function for one check: it writes its
+line into the audit trail, and its commit makes the next MAC of what is left. Where it is told in Slack, and what is to
+be erased there, is for `bot.privacy` to say, in the same transaction and before: the rows that know it go, too.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.privacy.clocks import Clock
+from bot.domain.privacy.holds import HoldCause, Stay
+from bot.errors import IllegalMove, RecordAltered
+from storage import audit, receipts
+from storage.engine.database import Transaction, load
+
+_ENDED_BATCH = "('refused', 'cancelled', 'done')"
+_KEPT_OF_READING = ("kinds", "suppliers")
+"""Of what a file held: how many rows of which ID types, and who of the site brought it."""
+
+
+def erase_photos(tx: Transaction, ref: str, *, at: datetime, actor: str = audit.BOT) -> dict[str, int]:
+    """Forget which photos were sent, and what they are recognised by; how many they were. A repeat does nothing.
+
+    Raises IllegalMove for a check that has not ended, RecordAltered for an altered one, LookupError for none.
+    """
+    _require_ended(tx, ref)
+    sql = "UPDATE verifications SET photos_erased_at = :at WHERE ref = :ref AND photos_erased_at IS NULL"
+    if not tx.change(sql, ref=ref, at=at):
+        return {}
+    gone = {"photos": tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)}
+    audit.record(tx, at=at, actor=actor, act="photos.erased", ref=ref)
+    return _counted(gone)
+
+
+def erase_personal(tx: Transaction, ref: str, *, at: datetime, actor: str = audit.BOT) -> dict[str, int]:
+    """Forget the customer: what was entered, the authority's record, all prints of it, and what reviewers wrote.
+
+    Of Smile ID's messages the code, what was checked and the ids of the job are left. A file of customers that this
+    check came from is forgotten with its first check. Counts what went, by kind; a repeat does nothing, and counts 0.
+    Raises as `erase_photos` does.
+    """
+    _require_ended(tx, ref)
+    sql = """
+        UPDATE verifications SET applicant_sealed = NULL, number_print = NULL, reference_print = NULL,
+            held_note = '{}', personal_erased_at = :at
+        WHERE ref = :ref AND personal_erased_at IS NULL
+        """
+    if not tx.change(sql, ref=ref, at=at):
+        return {}
+    gone: Counter[str] = Counter(customers=1)
+    gone["messages"] = _erase_messages(tx, ref)
+    for table in ("reviews", "decisions", "review_notes"):
+        erased = f"UPDATE {table} SET words_sealed = NULL WHERE ref = :ref AND words_sealed IS NOT NULL"
+        gone["words"] += tx.run(erased, ref=ref)
+    for request_id in tx.column("SELECT id FROM review_requests WHERE ref = :ref", ref=ref):
+        nothing = tx.sealer.seal("", place=f"review_requests.words:{request_id}")
+        tx.update("review_requests", "id = :id", {"id": request_id}, words_sealed=nothing)
+        gone["words"] += 1
+    tx.run("UPDATE attempts SET upload_sealed = NULL WHERE ref = :ref AND upload_sealed IS NOT NULL", ref=ref)
+    # What tabs showed may have held the name; each is published anew when it is due next.
+    tx.run("UPDATE homes SET view_print = '' WHERE view_print <> ''")
+    batch = tx.value("SELECT batch FROM verifications WHERE ref = :ref", ref=ref)
+    if batch is not None:
+        gone["files"] = erase_file(tx, batch)
+    audit.record(tx, at=at, actor=actor, act="personal.erased", ref=ref)
+    return _counted(gone)
+
+
+def erase_file(tx: Transaction, batch_id: str) -> int:
+    """Forget what a file of customers held, once it has ended; 1, or 0 where nothing was left or it has not ended."""
+    sql = f"""
+        SELECT files, reading_sealed FROM batches
+        WHERE id = :id AND reading_sealed IS NOT NULL AND state IN {_ENDED_BATCH}
+        """
+    row = tx.row(sql, id=batch_id)
+    if row is None:
+        return 0
+    place = f"batches.reading:{batch_id}"
+    reading = json.loads(tx.sealer.open(row["reading_sealed"], place=place))
+    kept = {name: reading[name] for name in _KEPT_OF_READING if name in reading}
+    source = {**json.loads(row["files"]), "files": []}
+    if reading == kept and json.loads(row["files"]) == source:
+        return 0
+    of = {"id": batch_id}
+    tx.update(
+        "batches",
+        "id = :id",
+        of,
+        files=json.dumps(source),
+        reading_sealed=tx.sealer.seal(json.dumps(kept), place=place),
+    )
+    return 1
+
+
+def erase_record(tx: Transaction, ref: str, *, at: datetime, actor: str = audit.BOT) -> dict[str, int]:
+    """Remove a check and all that hangs on it. Its figures stay, and its lines in the audit trail.
+
+    Counts what went, by kind; nothing for a check that is not there (any more). Raises IllegalMove and RecordAltered as
+    `erase_photos` does.
+    """
+    if not tx.exists("SELECT 1 FROM verifications WHERE ref = :ref", ref=ref):
+        return {}
+    _require_ended(tx, ref)
+    jobs = "job_id IN (SELECT job_id FROM attempts WHERE ref = :ref)"
+    gone = Counter(records=1)
+    gone["photos"] = tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
+    tx.run("DELETE FROM posts WHERE ref = :ref", ref=ref)
+    tx.run("UPDATE attempts SET claim_receipt = NULL, claim_outcome = NULL WHERE ref = :ref", ref=ref)
+    # Before the attempts, by which a message is known as this check's.
+    gone["messages"] = tx.run(f"DELETE FROM receipts WHERE {jobs}", ref=ref)
+    for table in ("attempts", "decisions", "review_notes", "reviews", "review_requests", "holds"):
+        tx.run(f"DELETE FROM {table} WHERE ref = :ref", ref=ref)
+    # A row for each round, and a semicolon follows the colon.
+    tx.run("DELETE FROM spending WHERE id > :ref || ':' AND id < :ref || ';'", ref=ref)
+    tx.run("DELETE FROM verifications WHERE ref = :ref", ref=ref)
+    audit.record(tx, at=at, actor=actor, act="record.erased", ref=ref)
+    return _counted(gone)
+
+
+def _erase_messages(tx: Transaction, ref: str) -> int:
+    sql = """
+        SELECT r.id, r.job_id, r.code, r.body_sealed FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+        WHERE a.ref = :ref ORDER BY r.received_at, r.id
+        """
+    rows = tx.rows(sql, ref=ref)
+    seen: set[tuple[str, str, str]] = set()
+    for row in rows:
+        text = tx.sealer.open(row["body_sealed"], place=f"receipts.body:{row['id']}") if row["body_sealed"] else ""
+        kept = receipts.of_record(_object_or_text(text))
+        if (row["job_id"], row["code"], digest := receipts.digest(kept)) in seen:
+            # They differed in nothing but what is gone: the schema wants each message of a job once.
+            kept = {**kept, "again": len(seen)}
+            digest = receipts.digest(kept)
+        seen.add((row["job_id"], row["code"], digest))
+        receipts.replace_body(tx, row["id"], kept, body_sha256=digest)
+    return len(rows)
+
+
+def _object_or_text(text: str) -> Mapping[str, object] | str:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, dict) else text
+
+
+def _require_ended(tx: Transaction, ref: str) -> None:
+    # A result of Smile ID's, a reviewer or *Run again* may have opened it again since the caller looked.
+    row = tx.one("SELECT ended_at FROM verifications WHERE ref = :ref", ref=ref)
+    if tx.altered([ref]):
+        raise RecordAltered(ref)
+    if row["ended_at"] is None or _has_open_review(tx, ref):
+        raise IllegalMove(f"{ref} has not ended")
+
+
+def _has_open_review(tx: Transaction, ref: str) -> bool:
+    return tx.exists("SELECT 1 FROM reviews WHERE ref = :ref AND state = 'open'", ref=ref)
+
+
+def _counted(gone: Mapping[str, int]) -> dict[str, int]:
+    return {kind: count for kind, count in gone.items() if count}
+
+
+# What stands against it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A check that has ended, from whichever moment its clocks count."""
+
+    ref: str
+    country: str
+    ended_at: datetime
+    """Of its row: by this and the reference pages follow each other."""
+    over_since: datetime
+    """The end that counts: also of a review that came later, and of a customer relationship."""
+    photos_erased_at: datetime | None
+    personal_erased_at: datetime | None
+
+
+_ENDED = f"""
+    SELECT v.ref, v.country, v.ended_at, v.photos_erased_at, v.personal_erased_at,
+        MAX(v.ended_at, COALESCE(v.decided_at, ''),
+            -- One that nobody was called for is closed as it is opened, for a note.
+            COALESCE((SELECT MAX(r.closed_at) FROM reviews r WHERE r.ref = v.ref AND r.closed_at > r.opened_at), ''),
+            COALESCE((SELECT MAX(h.ended_at) FROM holds h
+                      WHERE h.ref = v.ref AND h.cause = '{HoldCause.RELATIONSHIP.value}'), '')) AS over_since
+    FROM verifications v
+"""
+_KEPT = {
+    Clock.PHOTOS: "AND v.photos_erased_at IS NULL",
+    Clock.PERSONAL: "AND v.personal_erased_at IS NULL",
+    Clock.RECORD: "",
+}
+
+
+def ended(
+    tx: Transaction, clock: Clock, *, until: datetime, after: tuple[datetime, str] | None = None, most: int
+) -> list[Ended]:
+    """Checks that ended by then and still have what this clock erases, the oldest end first, after that place."""
+    sql = f"""
+        {_ENDED}
+        WHERE v.ended_at IS NOT NULL {_KEPT[clock]} AND v.ended_at <= :until
+          AND (v.ended_at, v.ref) > (:at, :ref)
+        ORDER BY v.ended_at, v.ref LIMIT :most
+        """
+    at, ref = after or ("", "")
+    return [load(Ended, row) for row in tx.rows(sql, until=until, at=at, ref=ref, most=most)]
+
+
+def find(tx: Transaction, ref: str) -> Ended | None:
+    """None for a check that is not there, or has not ended."""
+    row = tx.row(f"{_ENDED} WHERE v.ref = :ref AND v.ended_at IS NOT NULL", ref=ref)
+    return load(Ended, row) if row is not None else None
+
+
+def stays(tx: Transaction, ref: str) -> Stay | None:
+    """Why nothing of a check can be erased now; None where nothing but a clock stands against it."""
+    if tx.altered([ref]):
+        return Stay.ALTERED
+    if find(tx, ref) is None or _has_open_review(tx, ref):
+        return Stay.NOT_ENDED
+    if tx.exists("SELECT 1 FROM holds WHERE ref = :ref AND ended_at IS NULL", ref=ref):
+        return Stay.HELD
+    return Stay.UNDER_WAY if _is_under_way(tx, ref) else None
+
+
+def _is_under_way(tx: Transaction, ref: str) -> bool:
+    sql = f"""
+        SELECT 1 FROM verifications v WHERE v.ref = :ref AND (
+            EXISTS (SELECT 1 FROM posts p WHERE p.ref = v.ref AND p.state = 'due')
+            OR EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.claim_receipt IS NOT NULL)
+            OR EXISTS (SELECT 1 FROM batches b WHERE b.id = v.batch AND b.state NOT IN {_ENDED_BATCH}))
+        """
+    return tx.exists(sql, ref=ref)
