@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from tests import locks
 from tests.locks import ROOT
+from tests.source_code import nodes_of
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -39,7 +40,7 @@ def _imported() -> dict[str, str]:
     """Name of a library of others to a file that imports it."""
     found: dict[str, str] = {}
     for path in _production():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]

@@ -15,6 +15,7 @@ import pytest
 
 from bot import __version__
 from bot.settings import Settings
+from tests.source_code import nodes_of, tree_of
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "handlers", "storage", "tests")
@@ -91,7 +92,7 @@ def _imports_of(path: Path) -> Iterator[Import]:
     """Everything a file imports, wherever in the file; relative names made whole."""
     me = _module(path)
     package = me if path.name == "__init__.py" else me.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(me, alias.name)
@@ -170,7 +171,7 @@ def test_nothing_compares_sentences() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
         for path in _files("bot", "handlers", "storage")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Compare)
         and any(_is_sentence(part) for operand in (node.left, *node.comparators) for part in ast.walk(operand))
     ]
@@ -191,7 +192,7 @@ def _sentences() -> frozenset[str]:
     return frozenset(
         target.id
         for path in _files("bot/slack/blocks")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree_of(path).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and str(node.value.value).endswith(".")
         for target in node.targets
         if isinstance(target, ast.Name)
@@ -271,14 +272,14 @@ def test_only_the_command_line_brings_handlers_and_bot_together() -> None:
 
 def test_the_demo_alone_gives_the_bot_another_clock() -> None:
     """No setting, no variable of the environment and no import does: `serve` goes by the machine's."""
-    trees = {_module(path): ast.parse(path.read_text(encoding="utf-8")) for path in _files("bot", "handlers")}
+    trees = {_module(path): tree_of(path) for path in _files("bot", "handlers")}
     given = {
         module
         for module, tree in trees.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in {"build", "run", "serve"}
         and any(keyword.arg == "clock" for keyword in node.keywords)
+        and ast.unparse(node.func) in {"build", "run", "serve"}
     }
     assert given == {"bot.runtime.server", "bot.sandbox.demo.clocked_bot"}
     (serve,) = [
@@ -439,7 +440,7 @@ def test_sql_is_written_in_storage_alone() -> None:
         for path in _files("bot", "handlers")
         # The demo's desk shows rows as they stand, to whoever wants to see what is sealed: it may not ask our code.
         if _module(path) != "bot.sandbox.desk.stored"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and sql.match(node.value)
     ]
     assert found == []
@@ -453,7 +454,7 @@ def test_no_test_patches_our_code() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
         for path in _files("tests")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if _patches(node)
     ]
     assert found == []

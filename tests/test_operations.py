@@ -8,6 +8,7 @@ from bot.errors import Refusal
 from bot.runtime.health import Degraded
 from bot.settings import Settings
 from bot.slack.blocks.refusals import SENTENCES
+from tests.source_code import nodes_of
 from tests.test_readme import OPERATIONS, ROOT, bare, rows
 
 
@@ -35,7 +36,7 @@ def _said_by_the_bot() -> list[str]:
         for path in sorted((ROOT / room).rglob("*.py")):
             if "sandbox" in path.parts:
                 continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in nodes_of(path):
                 if isinstance(node, ast.JoinedStr):
                     parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
                     found.append("".join(map(str, parts)))

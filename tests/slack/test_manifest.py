@@ -203,6 +203,7 @@ async def test_the_global_shortcuts_it_names_are_the_ones_that_open_something(tm
     assert opened == named
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_message_shortcuts_it_names_are_the_ones_that_open_something(tmp_path: Path) -> None:
     named = {s["callback_id"] for s in manifest.build()["features"]["shortcuts"] if s["type"] == "message"}
