@@ -1,7 +1,7 @@
 """What others write pings nobody, links nowhere, and cannot pose as a line of ours."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -122,12 +122,22 @@ def assert_balanced(text: str, name: str) -> None:
 
 
 def everything(
-    attack: str, reading: ResultMeaning, notified: NotifiedParties, state: State, reason: ReviewReason | None
+    attack: str,
+    read_as: Iterable[tuple[ResultMeaning, NotifiedParties]],
+    state: State,
+    reason: ReviewReason | None,
 ) -> None:
     check = wild_check(attack, state=state, reason=reason)
     for entry in (wild_entry(attack), None):
-        built = thread_messages(check, entry, reading, notified, attack) | private_messages(check, entry, attack)
-        built |= review_messages(check, entry, reading, attack)
+        built = private_messages(check, entry, attack)
+        for number, (reading, notified) in enumerate(read_as):
+            built |= {
+                f"{name} after {reading.outcome} ({number})": build
+                for name, build in (
+                    *thread_messages(check, entry, reading, notified, attack).items(),
+                    *review_messages(check, entry, reading, attack).items(),
+                )
+            }
         for name, build in built.items():
             is_harmless(build(), name)
 
@@ -137,9 +147,9 @@ def everything(
 def test_no_field_that_others_write_pings_or_links_in_any_message(
     attack: str, state: State, reason: ReviewReason | None
 ) -> None:
-    for outcome, like in LIKE:
-        everything(attack, wild_reading(attack, outcome, read(like)), REVIEWERS_TOLD, state, reason)
-    everything(attack, wild_reading(attack, Outcome.FAILED, read("1016")), ADMINS_TOLD, state, reason)
+    told = [(wild_reading(attack, outcome, read(like)), REVIEWERS_TOLD) for outcome, like in LIKE]
+    told.append((wild_reading(attack, Outcome.FAILED, read("1016")), ADMINS_TOLD))
+    everything(attack, told, state, reason)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
@@ -177,7 +187,8 @@ PIECES = [
 
 @given(st.builds("".join, st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=30)))
 def test_no_mixture_of_pieces_becomes_a_mention_or_a_link(attack: str) -> None:
-    everything(attack, wild_reading(attack, Outcome.REJECTED, read("0899")), NOBODY_TOLD, State.PROCESSING, None)
+    told = [(wild_reading(attack, Outcome.REJECTED, read("0899")), NOBODY_TOLD)]
+    everything(attack, told, State.PROCESSING, None)
 
 
 @pytest.mark.parametrize(
