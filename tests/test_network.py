@@ -132,6 +132,7 @@ def test_a_private_authority_is_trusted_beside_the_machines_own(tmp_path: Path) 
     for context in (with_it, without):
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
+        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert len(with_it.get_ca_certs()) == len(without.get_ca_certs()) + 1
 
 

@@ -114,7 +114,10 @@ async def through(port: int, upstream: Upstream, folder: Path) -> None:
 
         async def post(path: str, content: bytes = b"{}") -> int:
             request = http.build_request("POST", path, content=content, extensions={"sni_hostname": "kyc.example.com"})
-            return (await http.send(request)).status_code
+            answered = await http.send(request)
+            # Also to strangers, and while the bot is away.
+            assert answered.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+            return answered.status_code
 
         async with asyncio.timeout(GIVE_UP_SECONDS):
             while True:
