@@ -201,7 +201,7 @@ async def test_caddy_passes_callbacks_on_and_logs_no_token(tmp_path: Path) -> No
     pem = certificate(tmp_path)
     site = rewritten(
         original.read_text(encoding="utf-8"),
-        ("\n{\n", f"\n{{\n\tadmin off\n\tauto_https off\n\tstorage file_system {tmp_path}/kept\n"),
+        ("auto_https disable_redirects", f"admin off\n\tauto_https off\n\tstorage file_system {tmp_path}/kept"),
         ("\nkyc.example.com {\n", f"\nhttps://kyc.example.com:{port} {{\n\tbind 127.0.0.1\n\ttls {pem} {pem}\n"),
         ("127.0.0.1:3000", f"127.0.0.1:{upstream.port}"),
         ("/var/log/caddy", str(tmp_path)),

@@ -265,7 +265,7 @@ async def test_a_body_beyond_the_limit_is_refused_whether_announced_or_not(tmp_p
         assert await post(world, chunks(fitting)) == 200
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 async def test_only_posting_is_allowed(tmp_path: Path, method: str) -> None:
     async with waiting(tmp_path) as (world, ref):
         async with httpx.AsyncClient(trust_env=False) as client:

@@ -224,6 +224,8 @@ async def test_it_answers_those_who_watch_it_under_the_names_they_know() -> None
             assert "server" not in answered.headers
             assert answered.headers["x-content-type-options"] == "nosniff"
             assert answered.headers["cache-control"] == "no-store"
+            assert answered.headers["content-type"].startswith("text/plain;")
+            assert "charset=utf-8" in answered.headers["content-type"]
 
 
 async def test_log_lines_are_json_without_secrets_or_addresses() -> None:

@@ -23,8 +23,9 @@ Answer = Callable[[web.WebSocketResponse], Awaitable[None]]
 class Rude:
     """A Slack that takes every token and gives every address, and does not keep what it opens."""
 
-    def __init__(self, answer: Answer, *, handshake: int = 101, error: str = "") -> None:
+    def __init__(self, answer: Answer, *, handshake: int = 101, error: str = "", elsewhere: str = "") -> None:
         self._answer = answer
+        self._elsewhere = elsewhere
         self._handshake = handshake
         self._error = error
         self.times: list[float] = []
@@ -46,7 +47,8 @@ class Rude:
         self.asked.set()
         if self._error:
             return web.json_response({"ok": False, "error": self._error})
-        return web.json_response({"ok": True, "url": f"{self.address.replace('http', 'ws', 1)}/link/?ticket=s3cret"})
+        here = self.address.replace("http", "ws", 1)
+        return web.json_response({"ok": True, "url": f"{self._elsewhere or here}/link/?ticket=s3cret"})
 
     async def _link(self, request: web.Request) -> web.StreamResponse:
         if self._handshake != 101:
@@ -134,6 +136,11 @@ async def test_a_slack_that_closes_at_once_is_come_back_to_ever_less_often(answe
         ),
         pytest.param(
             Rude(nothing, error="missing_scope"), "Slack refuses the app token (missing_scope)", id="without its scope"
+        ),
+        pytest.param(
+            Rude(nothing, elsewhere="ws://wss-primary.slack.example"),
+            "Slack's answer holds no encrypted address",
+            id="without encryption",
         ),
         pytest.param(Rude(nothing, error="forbidden_team"), "Slack refuses to connect (forbidden_team)", id="refused"),
     ],
