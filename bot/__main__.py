@@ -10,29 +10,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from bot import __version__, settings_file
 from bot.command_line import stand_ins
 from bot.command_line.arguments import Day
+from bot.command_line.database import exit_on_fault, in_database, load_settings
 from bot.command_line.hardening import harden
 from bot.command_line.output import file_for, require_place
 from bot.command_line.terminal import CommandLine, run_until_told
-from bot.errors import CannotListen, DatabaseFault, Refused, SettingsFault
+from bot.errors import Refused, SettingsFault
 
 if TYPE_CHECKING:
     from bot.runtime.doctor import Finding
-    from bot.settings import DatabaseSettings
     from storage.engine.database import Database
-
-T = TypeVar("T")
-S = TypeVar("S", bound="DatabaseSettings")
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,23 +47,6 @@ def main(context: click.Context, *, file: Path | None) -> None:
     context.obj = file
 
 
-def _read(kind: type[S]) -> S:
-    """The settings that a command needs, of the environment over the file of --settings; raises SettingsFault."""
-    file: Path | None = click.get_current_context().find_root().obj
-    return kind.load(settings_file.under(os.environ, file))
-
-
-def _load(kind: type[S]) -> S:
-    """`_read`, or every fault in words and exit 2."""
-    try:
-        return _read(kind)
-    except SettingsFault as fault:
-        click.echo("These settings do not fit:", err=True)
-        for line in str(fault).splitlines():
-            click.echo(f"  {line}", err=True)
-        sys.exit(2)
-
-
 @main.command()
 def serve() -> None:
     """Run the bot until SIGTERM or Ctrl-C, which it follows within ten seconds.
@@ -80,20 +58,10 @@ def serve() -> None:
     from bot.runtime.server import run
     from bot.settings import Settings
 
-    settings = _load(Settings)
+    settings = load_settings(Settings)
     log_config.configure(settings.log_format)
-    with _exit_on_fault():
+    with exit_on_fault():
         run(settings, handlers)
-
-
-@contextmanager
-def _exit_on_fault() -> Iterator[None]:
-    """Print what does not fit and exit: 2 for settings, 1 for the database and for a port."""
-    try:
-        yield
-    except (SettingsFault, CannotListen, DatabaseFault) as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(2 if isinstance(fault, SettingsFault) else 1)
 
 
 main.add_command(stand_ins.demo)
@@ -164,8 +132,8 @@ def take_backup(file: Path) -> None:
     from storage.engine import backup
     from storage.engine.sealing import Sealer
 
-    settings = _load(DatabaseSettings)
-    with _exit_on_fault():
+    settings = load_settings(DatabaseSettings)
+    with exit_on_fault():
         contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
     click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
@@ -180,8 +148,8 @@ def restore(file: Path, *, force: bool) -> None:
     from storage.engine import backup
     from storage.engine.sealing import Sealer
 
-    settings = _load(DatabaseSettings)
-    with _exit_on_fault():
+    settings = load_settings(DatabaseSettings)
+    with exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
         aside = backup.restore(file, settings.database, sealer, now=datetime.now(UTC), force=force)
     click.echo(f"{settings.database} is now what {file} holds")
@@ -201,7 +169,7 @@ def rekey(*, forget_old: bool) -> None:
     from storage.engine.lock import DatabaseLock
     from storage.rekey import count
 
-    settings = _load(DatabaseSettings)
+    settings = load_settings(DatabaseSettings)
 
     async def renew(database: Database) -> key_renewal.Renewal:
         total = await database.read(count)
@@ -214,8 +182,8 @@ def rekey(*, forget_old: bool) -> None:
                 on_page=lambda done: bar.update(done - bar.pos),
             )
 
-    with _exit_on_fault(), DatabaseLock(settings.database):
-        renewal = _in_database(settings, renew)
+    with exit_on_fault(), DatabaseLock(settings.database):
+        renewal = in_database(settings, renew)
     for line in renewal.lines(key_count=len(settings.sealing_keys)):
         click.echo(line)
     if forget_old and not renewal.forgotten:
@@ -238,8 +206,8 @@ def list_stuck(*, as_json: bool) -> None:
     from bot.settings import DatabaseSettings
     from storage import dead_letters
 
-    settings = _load(DatabaseSettings)
-    for row in _in_database(settings, lambda database: database.read(dead_letters.listing)):
+    settings = load_settings(DatabaseSettings)
+    for row in in_database(settings, lambda database: database.read(dead_letters.listing)):
         if as_json:
             click.echo(json.dumps({**asdict(row), "at": row.at.isoformat()}))
         else:
@@ -253,37 +221,13 @@ def release(stuck_id: str) -> None:
     from bot.results import releases
     from bot.settings import DatabaseSettings
 
-    settings, now = _load(DatabaseSettings), datetime.now(UTC)
-    released = _in_database(settings, lambda database: database.write(releases.release, stuck_id, now=now))
+    settings, now = load_settings(DatabaseSettings), datetime.now(UTC)
+    released = in_database(settings, lambda database: database.write(releases.release, stuck_id, now=now))
     if released is None:
         click.echo(f"nothing that waits is called {stuck_id}; `kyc-bot receipts list` shows what does", err=True)
         sys.exit(1)
     next_step = "Smile ID's record is asked" if released.kind == "receipt" else "it is posted"
     click.echo(f"released; {next_step} as soon as the bot runs")
-
-
-def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Work beside the bot, on a database that it has brought up to date."""
-    import asyncio
-
-    from storage.engine import inspect
-    from storage.engine.database import Database
-    from storage.engine.sealing import Sealer
-
-    async def run() -> T:
-        sealer = Sealer.from_text(settings.sealing_keys)
-        seen = await asyncio.to_thread(inspect.examine, settings.database, sealer, patience=timedelta(0))
-        if not seen.exists or seen.pending:
-            what = "is not up to date" if seen.exists else "does not exist"
-            raise DatabaseFault(f"the database {settings.database} {what}: start the bot once")
-        database = await Database.open(settings.database, sealer=sealer, migrate=lambda _db, _sealer: None, readers=1)
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    with _exit_on_fault():
-        return run_until_told(run())
 
 
 @main.command("export")
@@ -311,7 +255,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None, t
     from bot.slack.blocks import refusals
     from storage.exports import ExportRange, count
 
-    settings = _load(ReportSettings)
+    settings = load_settings(ReportSettings)
     if target is not None and target.resolve().name.startswith(settings.database.resolve().name):
         raise click.BadParameter("that is the database", param_hint="'--output'")
     zone = settings.zone
@@ -333,7 +277,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None, t
 
     try:
         with file_for(target) as file:
-            _in_database(settings, write)
+            in_database(settings, write)
     except Refused as no:
         click.echo(refusals.plain_sentence(no), err=True)
         sys.exit(1)
@@ -355,20 +299,20 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
     from bot.slack.blocks import summary
     from bot.slack.blocks.summary_numbers import DisplayNames
 
-    settings, now = _load(ReportSettings), datetime.now(UTC)
+    settings, now = load_settings(ReportSettings), datetime.now(UTC)
     today = now.astimezone(settings.zone).date()
     period = day_of(day.date() if day else today - timedelta(days=1))
     if period.first > today:
         click.echo("that day has not come yet", err=True)
         sys.exit(2)
     asked = SummaryRequest(period=period)
-    report = _in_database(
+    report = in_database(
         settings, lambda database: database.read(report_reader.read, asked, settings=settings, as_of=now)
     )
     if as_json:
         click.echo(json.dumps(record(report)))
         return
-    with _exit_on_fault():
+    with exit_on_fault():
         _codes, id_types = read_tables(settings)
     names = DisplayNames(subject=id_types.subject, country=id_types.country_name, person=str)
     said = summary.whole(report, names, summary.SummaryContext(today=today, zone=settings.timezone))
@@ -382,7 +326,7 @@ def print_manifest(*, url: str | None) -> None:
     """Print the Slack app manifest, for Socket Mode or, with --url, for HTTP."""
     from bot.slack import manifest
 
-    with _exit_on_fault():
+    with exit_on_fault():
         click.echo(manifest.render(url), nl=False)
 
 

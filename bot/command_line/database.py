@@ -1,0 +1,75 @@
+"""What commands share that work on a bot's database: settings, the database beside the bot, faults in words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from bot import settings_file
+from bot.command_line.terminal import run_until_told
+from bot.errors import CannotListen, DatabaseFault, SettingsFault
+
+if TYPE_CHECKING:
+    from bot.settings import DatabaseSettings
+    from storage.engine.database import Database
+
+T = TypeVar("T")
+S = TypeVar("S", bound="DatabaseSettings")
+
+
+def read_settings(kind: type[S]) -> S:
+    """The settings that a command needs, of the environment over the file of --settings; raises SettingsFault."""
+    file: Path | None = click.get_current_context().find_root().obj
+    return kind.load(settings_file.under(os.environ, file))
+
+
+def load_settings(kind: type[S]) -> S:
+    """`read_settings`, or every fault in words and exit 2."""
+    try:
+        return read_settings(kind)
+    except SettingsFault as fault:
+        click.echo("These settings do not fit:", err=True)
+        for line in str(fault).splitlines():
+            click.echo(f"  {line}", err=True)
+        sys.exit(2)
+
+
+@contextmanager
+def exit_on_fault() -> Iterator[None]:
+    """Print what does not fit and exit: 2 for settings, 1 for the database and for a port."""
+    try:
+        yield
+    except (SettingsFault, CannotListen, DatabaseFault) as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(2 if isinstance(fault, SettingsFault) else 1)
+
+
+def in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Work beside the bot, on a database that it has brought up to date."""
+    import asyncio
+
+    from storage.engine import inspect
+    from storage.engine.database import Database
+    from storage.engine.sealing import Sealer
+
+    async def run() -> T:
+        sealer = Sealer.from_text(settings.sealing_keys)
+        seen = await asyncio.to_thread(inspect.examine, settings.database, sealer, patience=timedelta(0))
+        if not seen.exists or seen.pending:
+            what = "is not up to date" if seen.exists else "does not exist"
+            raise DatabaseFault(f"the database {settings.database} {what}: start the bot once")
+        database = await Database.open(settings.database, sealer=sealer, migrate=lambda _db, _sealer: None, readers=1)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    with exit_on_fault():
+        return run_until_told(run())
