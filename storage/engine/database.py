@@ -94,14 +94,27 @@ class Database:
         Raises what `fn` raises (it alone is rolled back), and DatabaseFault if the database is closed, cannot be
         used, or the commit fails: then nothing is stored.
         """
+        return await asyncio.shield(self._enqueue(lambda transaction: fn(transaction, *args, **kwargs)))
+
+    def write_later(
+        self, fn: Callable[Concatenate[Transaction, P], object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Run `fn` with the next commit, and wait for nothing: for what must not delay an answer.
+
+        It is stored before `close` ends; a kill within the next moment loses it. A failure is logged. Raises
+        DatabaseFault if the database is closed.
+        """
+        self._enqueue(lambda transaction: fn(transaction, *args, **kwargs)).add_done_callback(_log_failure)
+
+    def _enqueue(self, call: Callable[[Transaction], T]) -> asyncio.Future[T]:
         self._refuse_if_closed()
         answered: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(WriteJob(lambda transaction: fn(transaction, *args, **kwargs), answered))
+        self._waiting.append(WriteJob(call, answered))
         if self._idle.is_set():
             self._idle.clear()
             # Not at once: whoever else writes in this turn of the loop joins the group.
             self._loop.call_soon(self._begin_group)
-        return await asyncio.shield(answered)
+        return answered
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` on a snapshot that holds every write awaited before; it never waits for the writer.
@@ -185,6 +198,11 @@ class Database:
     def _read(self, call: Callable[[Transaction], T]) -> T:
         with unusable_as_fault(), self._connections.lend_reader() as reader:
             return reader.read(call)
+
+
+def _log_failure(done: asyncio.Future[object]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("database.not_written", exc_info=error)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

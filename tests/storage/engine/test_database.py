@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import sqlite3
@@ -525,6 +526,25 @@ async def test_close_answers_what_is_queued_and_refuses_what_comes_after(path: P
         await database.close()
     async with opened(path) as database:
         assert len(await database.read(bodies)) == 600
+
+
+async def test_what_is_written_later_holds_nobody_up_and_is_stored_before_the_close(
+    path: Path, log_lines: io.StringIO
+) -> None:
+    async with opened(path) as database:
+        async with Held(database):
+            # The writer is held: nothing here waits for it.
+            database.write_later(add, "seen")
+            database.write_later(add_then_fail, "lost")
+            closing = asyncio.create_task(database.close())
+            await asyncio.sleep(0)
+            with pytest.raises(DatabaseFault, match="closed"):
+                database.write_later(add, "late")
+        await closing
+    assert "database.not_written" in log_lines.getvalue()
+    assert "lost" not in log_lines.getvalue()
+    async with opened(path) as database:
+        assert await database.read(bodies) == ["seen"]
 
 
 async def test_close_leaves_one_complete_file_and_no_thread(path: Path) -> None:
