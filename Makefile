@@ -147,6 +147,7 @@ soak: .venv/ready
 docs: .venv/ready
 	$(BIN)/python -m tests.commands_page
 	$(BIN)/python -m tests.env_example
+	$(BIN)/python -m tests.trail_page
 
 # Photographs everything the bot says, as far as it has changed, for docs/pictures.md; needs `chromium` and `fonts-lato`.
 pictures: .venv/ready

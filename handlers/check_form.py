@@ -18,7 +18,7 @@ from bot.slack.blocks import form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from handlers.middleware import FIELDS
 from handlers.replies import open_modal, remove_message, reply
-from handlers.requests import ViewState, team_of, user_of
+from handlers.requests import ViewState, about, door_of, team_of, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +78,7 @@ async def open_again(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]
         message = await open_form(bot, body, channel=channel)
     except Refused as no:
         # In place of the button, which would only be refused again.
+        bot.refusals.note(user_of(body), no, door=door_of(body), about=about(body))
         message = refusals.refusal_message(no)
     if message is not None:
         reply(bot, body, message, in_place=True)
@@ -97,6 +98,7 @@ async def chosen(
         if no.code is not Refusal.NO_RIGHT:
             # The form stays as it was filled in: the next choice, or the submit, asks again.
             raise
+        bot.refusals.note(user_of(body), no, door=door_of(body), about=about(body))
         await _close(bot, view, no)
         return
     state, now = ViewState.of(view), _filled_in(view)
@@ -179,6 +181,8 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
     filled = read(body, view)
     outcome = await bot.intake.accept(filled)
     if isinstance(outcome, FieldErrors):
+        for no in outcome.refused:
+            bot.refusals.note(filled.requester, no, door=door_of(body), about=about(body))
         await ack(response_action="errors", errors=beside_fields(outcome, view))
     elif isinstance(outcome, CheckedBefore):
         seen = held.earlier_checks(outcome.earlier, by_number=outcome.by_number)

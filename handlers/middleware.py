@@ -20,7 +20,7 @@ from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, refusals
 from handlers import modals
 from handlers.replies import new_fault_code, reply
-from handlers.requests import CLICKS, is_for_inbox, kind_of, user_of
+from handlers.requests import CLICKS, about, door_of, is_for_inbox, kind_of, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +89,10 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         bot: Bot = context["bot"]
         no = bot.causes.true_cause(error)
         log.info("listener.refused", code=no.code.value, kind=kind)
+        if context.get("has_role"):
+            bot.refusals.note(user_of(body), no, door=door_of(body), about=about(body))
+        else:
+            bot.refusals.count_stranger(no)
         said, plain, field = refusals.refusal_message(no), refusals.plain_sentence(no), FIELDS.get(no.code)
         if has_lost := modals.sees_no_more(body, no):
             modals.take_away(bot, body, no)

@@ -232,6 +232,7 @@ async def _refresh_details(bot: Bot, user: str, view_id: str, ref: str) -> None:
         view: Mapping[str, Any] = await bot.details.details_with_links(user, ref)
     except Refused as no:
         # Who lost the role while it stood open reads no more of it.
+        bot.refusals.note(user, no, door="details", about=ref)
         view = private.closed_form(refusals.plain_sentence(no))
     try:
         await bot.slack.update_view(view_id=view_id, view=view)

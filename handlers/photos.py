@@ -53,6 +53,7 @@ async def _fill(bot: Bot, retry: Retry, page: Mapping[str, Any], user: str, ref:
     try:
         views = await bot.check_photos.views(user, ref)
     except Refused as no:
+        bot.refusals.note(user, no, door="photos", about=ref)
         await show(bot, retry, page, private.closed_form(refusals.plain_sentence(no)))
         return
     try:

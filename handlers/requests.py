@@ -3,11 +3,14 @@
 Slack leaves out, sends as null, or sends empty what was not filled in: here all three read the same.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.check.references import parse_reference
 from bot.domain.check.request import FileInfo
 from bot.slack.blocks import ids
 from bot.slack.file_objects import attached_files
@@ -16,6 +19,7 @@ AGING = frozenset({"user_change", "channel_shared", "channel_unshared"})
 """These only make memory stale: no write, no call to Slack. Slack sends `user_change` for everybody in the workspace,
 whenever anybody changes as much as their status."""
 CLICKS = frozenset({"block_actions", "shortcut", "message_action"})
+_OUR_ID = re.compile(r"[a-z_]{1,40}")
 _MESSAGES = frozenset({"app_mention", "message"})
 
 
@@ -43,6 +47,33 @@ def is_for_inbox(body: Mapping[str, Any]) -> bool:
     if body.get("type") == "event_callback":
         return (body.get("event") or {}).get("type") in _MESSAGES
     return any(action.get("action_id") == ids.SEND_MESSAGE for action in body.get("actions") or ())
+
+
+def door_of(body: Mapping[str, Any]) -> str:
+    """By what somebody asked, for the audit trail: the kind of request, and the id of its button or form."""
+    id_ = next((action.get("action_id") for action in body.get("actions") or ()), None)
+    id_ = id_ or (body.get("view") or {}).get("callback_id") or body.get("callback_id") or ""
+    name = str(id_).partition(":")[0]
+    return f"{kind_of(body)}:{name}" if _OUR_ID.fullmatch(name) else kind_of(body)
+
+
+def about(body: Mapping[str, Any]) -> str:
+    """The reference of the one check that a button or form is about; else nothing."""
+    action: Mapping[str, Any] = next(iter(body.get("actions") or ()), {})
+    chosen = (action.get("selected_option") or {}).get("value") or action.get("value")
+    # The menu behind ⋯ has the reference behind the button that it stands for; a proposal's button has its time behind.
+    kept = str((body.get("view") or {}).get("private_metadata") or "")
+    told = [*str(chosen or "").split("|"), kept, *_first_of(kept)]
+    return next(filter(parse_reference, told), "")
+
+
+def _first_of(kept: str) -> list[str]:
+    """Forms of reviewers keep a list, whose first is the reference."""
+    try:
+        found = json.loads(kept)
+    except ValueError:
+        return []
+    return [str(found[0])] if isinstance(found, list) and found else []
 
 
 def user_of(body: Mapping[str, Any]) -> str:

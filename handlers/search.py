@@ -19,7 +19,7 @@ from bot.slack.blocks import find, ids, private, refusals, review_queue
 from bot.slack.blocks.find import CheckRow, PageCursor
 from bot.slack.blocks.review_queue import WaitingCheck
 from handlers.replies import open_modal, reply
-from handlers.requests import ViewState, user_of
+from handlers.requests import ViewState, about, door_of, user_of
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +96,7 @@ async def next_page(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any],
         found = await bot.search.page(body["user"]["id"], wanted, turn.cursor)
         shown = _results(found)
     except Refused as no:
+        bot.refusals.note(user_of(body), no, door=door_of(body), about=about(body))
         shown = private.closed_form(refusals.plain_sentence(no))
     try:
         await bot.slack.update_view(view_id=body["view"]["id"], view=shown)

@@ -16,6 +16,7 @@ from bot.slack.blocks.summary import SummaryContext
 from bot.slack.blocks.summary_numbers import DisplayNames
 from bot.slack.blocks.text import linked, person
 from handlers.replies import reply
+from handlers.requests import door_of, user_of
 
 
 async def asked(bot: Bot, command: Mapping[str, Any], typed: str) -> Message:
@@ -49,6 +50,7 @@ async def _follow(bot: Bot, command: Mapping[str, Any], answer: asyncio.Future[M
     try:
         said = await answer
     except Refused as no:
+        bot.refusals.note(user_of(command), no, door=door_of(command))
         said = refusals.refusal_message(no)
     reply(bot, command, said)
 

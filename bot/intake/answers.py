@@ -10,6 +10,7 @@ from datetime import timedelta
 import structlog
 
 from bot.access.permissions import FRESH_FOR
+from bot.access.refusals import Refusals
 from bot.domain.mentions.incoming import (
     InboxItem,
     InboxKind,
@@ -67,6 +68,7 @@ class AnswerBuilder:
     intake: Intake
     messages: MessageReader
     batches: Batches
+    refusals: Refusals
 
     async def build(self, item: InboxItem, retry: Retry, *, incoming: IncomingMessage | None = None) -> PrivateAnswer:
         """The answer to a message, or to the click that confirms one; the click submits the check.
@@ -94,6 +96,7 @@ class AnswerBuilder:
             await self._require_asking(incoming, fresh_for=FRESH_FOR)
             return await self._accept_file(await self.messages.with_files(incoming))
         except Refused as no:
+            self.refusals.of_message(incoming.user, no)
             return PrivateAnswer(message=refusals.refusal_message(no))
 
     async def build_for_post(self, post: Post) -> Message:
@@ -116,6 +119,7 @@ class AnswerBuilder:
                 return await self._submit(item, await self.messages.read(incoming, retry))
             return await self._summarize(incoming, retry)
         except Refused as no:
+            self.refusals.of_message(item.user, no)
             return PrivateAnswer(message=refusals.refusal_message(no))
 
     async def _summarize(self, incoming: IncomingMessage, retry: Retry) -> PrivateAnswer:

@@ -16,6 +16,7 @@ import httpx
 
 from bot.access.causes import Causes
 from bot.access.permissions import Access
+from bot.access.refusals import Refusals
 from bot.access.workspace import Workspace
 from bot.domain.applicants import Limits
 from bot.domain.hosts import HostKind, read_url
@@ -69,6 +70,7 @@ from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.metrics import Metrics, read_gauges
 from bot.runtime.records import RecordWatch
+from bot.runtime.turned_away import TurnedAway
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
 from bot.settings import ReportSettings, Settings, SmileIDSettings
 from bot.slack.batch_files import BatchFiles
@@ -145,6 +147,8 @@ class Bot:
     workspace: Workspace
     access: Access
     causes: Causes
+    refusals: Refusals
+    turned_away: TurnedAway
     id_types: IDTypes
     batches: Batches
     intake: Intake
@@ -221,14 +225,15 @@ async def build(
     """
     timeouts, rng = timeouts or Timeouts(), rng or random.SystemRandom()
     now, steady = (clock.now, clock.steady) if clock else (now, now)
-    health = Health()
-    metrics = Metrics(health)
+    health, turned_away = Health(), TurnedAway()
+    metrics = Metrics(health, on_turned_away=turned_away.count)
     codes, id_types = read_tables(settings)
 
     # Connections
     sealer, (outbound, gates) = Sealer.from_text(settings.sealing_keys), _way_out(settings)
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
-    stack.push_async_callback(database.close)
+    for at_the_end in (database.close, partial(turned_away.store, database, now)):
+        stack.push_async_callback(at_the_end)
     await database.write(meta.begin)
     remote_clock = partial(RemoteClock, now=now, steady=steady, health=health)
     slack_clock = remote_clock(Degraded.CLOCK_AGAINST_SLACK)
@@ -305,7 +310,12 @@ async def build(
     intake = Intake(**process, slack=listener_slack, links=links, causes=causes, look_ups=LookUps(**process))
     messages = MessageReader(**process, slack=slack, look_up_seconds=timeouts.look_up_seconds)
     batches = Batches(**process, slack=slack, bundles=bundles, look_ups=LookUps(**process))
-    answers = AnswerBuilder(intake=intake, messages=messages, batches=batches)
+    answers = AnswerBuilder(
+        intake=intake,
+        messages=messages,
+        batches=batches,
+        refusals=Refusals(**process, count=turned_away.count),
+    )
     answer_delivery = AnswerDelivery(**process, slack=slack, builder=answers)
     inbox = Inbox(**process, slack=slack, answers=answers, delivery=answer_delivery, retry=retry)
     retries = RetryPolicy(**process)
@@ -386,6 +396,8 @@ async def build(
         workspace=workspace,
         access=access,
         causes=causes,
+        refusals=answers.refusals,
+        turned_away=turned_away,
         id_types=id_types,
         batches=batches,
         intake=intake,
@@ -442,6 +454,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every(5 * minute, bot.home.tick, "home tabs")
     every(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
     every(timedelta(seconds=10), bot.records.look_on, "records", first_in=timedelta(seconds=5))
+    every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
     if bot.settings.backup_dir is not None:

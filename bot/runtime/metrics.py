@@ -1,8 +1,9 @@
 """Figures in Prometheus' text form, whose names are a contract."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -21,6 +22,10 @@ _PROVES_THE_KEY = frozenset({"upload", "job_status"})
 """`services` is for everybody, and not every environment has `products`, which may refuse for that reason alone."""
 _WITHOUT_THE_BOT_TOKEN = frozenset({"response_url", "apps.connections.open"})
 """They prove nothing about it: an address is its own secret, and Socket Mode has the app token."""
+REFUSED_CALLBACKS = frozenset(
+    {"unknown_token", "not_trusted", "another_job", "not_an_object", "too_large", "not_a_result"}
+)
+"""Fates of callbacks that moved no check: anybody who knows an address can send them."""
 _SLACK_IS_CLOSED = frozenset({"failed"}) | REFUSES_US
 
 
@@ -43,8 +48,10 @@ def read_gauges(tx: Transaction, now: datetime) -> Gauges:
 class Metrics:
     """Counters that run with the process, and gauges that are read from the database when asked."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: Health, *, on_turned_away: Callable[[str], None] = lambda _kind: None) -> None:
+        """`on_turned_away` hears of each request that is turned away, by kind: for the audit trail."""
         self._health = health
+        self._on_turned_away = on_turned_away
         self._registry = CollectorRegistry()
         gauge = partial(Gauge, registry=self._registry)
         counter = partial(Counter, registry=self._registry)
@@ -79,6 +86,8 @@ class Metrics:
 
     def callback(self, fate: str) -> None:
         self._callbacks.labels(fate).inc()
+        if fate in REFUSED_CALLBACKS:
+            self._on_turned_away(f"callback_{fate}")
 
     def slack(self, method: str, result: str) -> None:
         self._slack.labels(method, result).inc()
@@ -88,13 +97,17 @@ class Metrics:
     def slack_refused(self, fault: SignatureFault) -> None:
         """A request in Slack's name was not signed by Slack, or not lately."""
         self._refused.labels(fault.value).inc()
+        self._on_turned_away(f"signature_{fault.value}")
 
     def http_refused(self, status: int) -> None:
         """The public port answered a request with this status, 400 or above."""
         self._turned_away.labels(str(status)).inc()
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._on_turned_away(f"status_{status}")
 
     def connection_closed(self, why: Closed) -> None:
         self._closed.labels(why.value).inc()
+        self._on_turned_away(f"connection_{why.value}")
 
     def smile_id(self, call: str, result: str) -> None:
         self._smile_id.labels(call, result).inc()
@@ -106,6 +119,7 @@ class Metrics:
     def foreign(self, named: ForeignPart) -> None:
         """A request was refused because the team, enterprise or app that it names is not ours."""
         self._foreign.labels(named.value).inc()
+        self._on_turned_away(f"foreign_{named.value}")
 
     def commit(self, functions: int, _seconds: float) -> None:
         self._commits.observe(functions)

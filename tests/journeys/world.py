@@ -7,7 +7,7 @@ the test lets work. Journeys of whole processes use `bot.sandbox.demo`.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ import httpx
 
 import handlers
 from bot.domain.check.check import SearchFilter
+from bot.domain.trail import ACTS
 from bot.errors import DatabaseFault
 from bot.runtime.factory import Bot, Timeouts, build
 from bot.runtime.server import connections_of, listen, serve_asgi
@@ -352,6 +353,7 @@ async def bot_between(
         yield world
         if not world.has_thief:
             await _find_nothing_altered(bot)
+            await _find_no_unknown_act(bot)
 
 
 async def _find_nothing_altered(bot: Bot) -> None:
@@ -364,3 +366,10 @@ async def _find_nothing_altered(bot: Bot) -> None:
         last = await bot.database.read(checks.examine_after, last)
     assert bot.database.altered == frozenset()
     assert not bot.database.is_older
+
+
+async def _find_no_unknown_act(bot: Bot) -> None:
+    """Every line of the trail is one that docs/trail.md explains."""
+    with suppress(DatabaseFault):  # a test has closed it
+        acts = await bot.database.read(lambda tx: set(tx.column("SELECT DISTINCT act FROM audit")))
+        assert acts - set(ACTS) == set()

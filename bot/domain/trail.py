@@ -1,0 +1,104 @@
+"""Every act of the audit trail: what it is called, what kind of thing happened, and what its line says.
+
+`docs/trail.md` is written from here. A line names people of the workspace and checks by their ids; `detail` is a code,
+a state, an id or a number, never a text that a person wrote.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class ActKind(StrEnum):
+    CHANGE = "change"
+    """Something of a check, a review or a file is different afterwards, or has left."""
+    LOOK = "look"
+    """Somebody was shown something."""
+    REFUSAL = "refusal"
+    """Somebody was shown nothing, and nothing changed."""
+    OPERATION = "operation"
+    """Of the bot itself: its settings, keys, roles, database."""
+
+
+class Act(NamedTuple):
+    kind: ActKind
+    meaning: str
+    """In Markdown, on one line."""
+
+
+_CHANGES = {
+    "check.requested": "A check was asked for",
+    "check.run_again": "It was run again, as a new round",
+    "check.edited": "What it holds was changed before it was sent",
+    "consent.confirmed": "Whoever asked confirmed that the customer has agreed; the version of the text",
+    "check.moved": "It has another state: the state, and why a review is needed",
+    "check.held": "It waits for an answer of whoever asked; the question",
+    "check.let_pass": "*Send anyway*: it goes on; the question",
+    "check.sent_anyway": "The reason that was chosen with it",
+    "check.other_photos": "*Other photos* were attached in answer; the question",
+    "batch.asked": "A file of customers was sent in; its reference",
+    "batch.consent_confirmed": "Whoever sent it confirmed that every customer has agreed",
+    "batch.approval_asked": "A second person was asked about a long file",
+    "batch.approved": "A second person let it be sent",
+    "batch.rejected": "A second person refused it",
+    "batch.approval_expired": "Nobody approved it in time",
+    "batch.moved": "It has another state: the state",
+    "review.requested": "*Request review*; the reason",
+    "review.opened": "The check waits for a reviewer",
+    "review.claimed": "Somebody took it, or opened a form to decide it",
+    "review.released": "It was given back; who had it",
+    "review.handed_on": "It was reassigned; to whom",
+    "review.noted": "A note was written, by *Add note* or in the card's thread",
+    "review.proposed": "A decision waits for a second person; decision and reason",
+    "review.disagreed": "The second person disagreed, or the first took it back",
+    "review.decision": "A decision counts; decision and reason",
+    "review.four_eyes_overridden": "An admin decided although they had a part in the check",
+    "review.reminded": "A reminder was posted; which",
+    "review.closed": "The review of a cancelled check was closed",
+    "review.settled": "Smile ID's final result left nothing to decide",
+    "review.left": "The check was run again meanwhile",
+    "photos.asked": "A reviewer asked for the photos in the thread",
+    "summary.shared": "Figures were posted into a channel; period and channel",
+    "export.made": "A list without personal data was handed over; format and number of checks",
+    "receipt.released": "An operator had Smile ID asked about a message that fits nowhere",
+    "post.released": "An operator had a message delivered that was held back",
+    "check.hold": "What is kept of the check stays beyond its time; why",
+    "check.unhold": "It stays no longer; why it had",
+    "photos.erased": "Which photos the check had is no longer known",
+    "personal.erased": "Nothing personal is left of the check",
+    "record.erased": "Nothing is left of the check but this trail",
+}
+_LOOKS = {
+    "details.opened": "*Details* were shown",
+    "record.opened": "*Details* without personal data, for a manager or viewer",
+    "edit.opened": "The form *Edit*, with what the check holds",
+    "rerun.opened": "The form *Run again*, with what the check holds",
+    "photos.opened": "*Show photos*",
+    "checks.found": "Checks of others were listed: by which fields, or `list`, and how many; never by which values",
+}
+_REFUSALS = {
+    "look_ups.refused": "Somebody has looked things up too often; of which kind. Once for each hour",
+    "act.refused": "Somebody with a role was refused: the code of the refusal, and by what they asked",
+    "requests.turned_away": "What came without valid signature, address, role or form; which kind, and how many",
+}
+_OPERATIONS = {
+    "check.altered": "The record of this check is not as the bot wrote it",
+    "keys.renewed": "`kyc-bot rekey` has renewed everything; the id of the newest key",
+    "keys.let_go": "The older keys were let go; the id of the newest key",
+    "database.restored": "`kyc-bot restore` put a backup in place; until when that knows what happened",
+}
+
+ACTS: Mapping[str, Act] = MappingProxyType(
+    {
+        name: Act(kind, meaning)
+        for kind, acts in (
+            (ActKind.CHANGE, _CHANGES),
+            (ActKind.LOOK, _LOOKS),
+            (ActKind.REFUSAL, _REFUSALS),
+            (ActKind.OPERATION, _OPERATIONS),
+        )
+        for name, meaning in acts.items()
+    }
+)
+"""By name."""

@@ -1,0 +1,142 @@
+"""What the audit trail holds of looks, refusals and strangers; never what was typed, and never who it was about."""
+
+import asyncio
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+import handlers
+from bot.runtime.server import connections_of
+from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.slack.blocks import ids
+from tests.journeys.access.test_outsiders import typed, view
+from tests.journeys.access.walkers import CANARIES, MANAGER, STAFF, VIEWER, a_check
+from tests.journeys.world import Journey, journey
+
+pytestmark = pytest.mark.anyio
+
+FLOOD = 100_000
+
+
+class Line(NamedTuple):
+    actor: str
+    act: str
+    ref: str | None
+    detail: str
+
+
+async def trail(world: Journey, *acts: str) -> list[Line]:
+    """The lines of these acts, oldest first; what is on its way is stored first."""
+    await world.bot.database.write(lambda _tx: None)
+    rows = await world.bot.database.read(lambda tx: tx.rows("SELECT actor, act, ref, detail FROM audit ORDER BY seq"))
+    return [line for line in (Line(*row) for row in rows) if not acts or line.act in acts]
+
+
+async def test_who_has_a_role_and_is_refused_leaves_a_line_for_each_click_submit_and_message(tmp_path: Path) -> None:
+    async with journey(tmp_path, **STAFF) as world:
+        ref = await a_check(world)
+        vera, nia = world.slack.person(VIEWER), world.slack.person(MANAGER)
+        root = (await posted(world)).channels[CHANNEL].posts[0]
+        button = {"type": "button", "action_id": ids.PHOTOS_SHOW, "block_id": "b", "value": ref}
+        await vera.press(button, message=root)
+        await vera.command("find")
+        await vera.submit(view(ids.FIND, "", {ids.FIND_NUMBER: {"value": typed(CANARIES[2])}}))
+        await vera.command(f"cancel {ref}")
+        await nia.command(f"review {CANARIES[2]}")
+        await nia.command("rerun K-0000000")
+        await nia.write("NG BVN 00000000000")
+        await world.answered()
+        found = await trail(world, "act.refused")
+        assert found == [
+            Line(VIEWER, "act.refused", ref, f"not_a_reviewer:block_actions:{ids.PHOTOS_SHOW}"),
+            Line(VIEWER, "act.refused", None, f"find_is_personal:view_submission:{ids.FIND}"),
+            Line(VIEWER, "act.refused", ref, "unknown_ref:command"),
+            Line(MANAGER, "act.refused", None, "not_a_reviewer:command"),
+            Line(MANAGER, "act.refused", None, "no_right:command"),
+            Line(MANAGER, "act.refused", None, "no_right:message"),
+        ]
+        # What nobody may see was not looked at, and nothing that was typed is kept.
+        assert await trail(world, "photos.opened", "details.opened", "checks.found") == []
+        everything = str(await trail(world))
+        assert not [word for word in CANARIES if word in everything]
+
+
+async def posted(world: Journey) -> Any:
+    await world.work()
+    return world.slack
+
+
+async def test_strangers_are_a_number_and_no_line_each(tmp_path: Path) -> None:
+    async with journey(tmp_path, **{**STAFF, "KYC_REQUESTERS": ANALYST}) as world:
+        await a_check(world)
+        stranger = "U0OTTO00001"
+        world.slack.add_user(stranger, "otto")
+        otto = world.slack.person(stranger)
+        before = await trail(world)
+        for text in ("", "list", "status K-0000000", "help"):
+            await otto.command(text)
+        await otto.write("NG BVN 00000000000")
+        await world.answered()
+        base = f"http://127.0.0.1:{world.bot.settings.port}"
+        async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
+            for _time in range(3):
+                assert (await http.post("/smile-id/callback/nobodys", json={})).status_code == HTTPStatus.NOT_FOUND
+            assert (await http.post("/slack/events", content=b"{}")).status_code == HTTPStatus.UNAUTHORIZED
+            assert (await http.get("/wp-login.php")).status_code == HTTPStatus.NOT_FOUND
+        assert await trail(world) == before
+        store = world.bot.turned_away.store
+        # Two at once, as at a tick that coincides with the end.
+        await asyncio.gather(*(store(world.bot.database, world.bot.now) for _time in range(2)))
+        lines = (await trail(world))[len(before) :]
+        assert {(line.actor, line.act, line.ref) for line in lines} == {("kyc-bot", "requests.turned_away", None)}
+        assert [line.detail for line in lines] == [
+            "callback_unknown_token:3",
+            "person_no_access:5",
+            "signature_unsigned:1",
+            "status_401:1",
+            "status_404:4",
+        ]
+        await store(world.bot.database, world.bot.now)
+        assert (await trail(world))[len(before) :] == lines
+
+
+@pytest.mark.endurance
+async def test_a_flood_of_forged_requests_adds_a_few_lines(tmp_path: Path) -> None:
+    """At the application itself, since it is the trail that is flooded here and not the network."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(_message: Any) -> None:
+        pass
+
+    async with journey(tmp_path) as world:
+        bot = world.bot
+        web = handlers.web(bot, handlers.bolt(bot), connections_of(bot))
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost"), (b"x-slack-signature", b"v0=00")],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+            "scheme": "http",
+            "root_path": "",
+        }
+        before = len(await trail(world))
+        for number in range(FLOOD):
+            path = "/slack/events" if number % 2 else "/slack/elsewhere"
+            await web({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+            if number % (FLOOD // 10) == 0:
+                await bot.turned_away.store(bot.database, bot.now)
+        await bot.turned_away.store(bot.database, bot.now)
+        lines = await trail(world)
+        assert len(lines) - before <= 11 * 3
+        counted: dict[str, int] = {}
+        for line in lines[before:]:
+            kind, _, count = line.detail.partition(":")
+            counted[kind] = counted.get(kind, 0) + int(count)
+        assert (counted["status_401"], counted["status_404"]) == (FLOOD // 2, FLOOD // 2)
