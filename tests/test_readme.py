@@ -203,6 +203,25 @@ def test_every_link_leads_somewhere(page: str) -> None:
         assert (path.parent / target).exists(), target
 
 
+def _anchors(page: str) -> set[str]:
+    """What `page.md#…` may name: headings as hosts of repositories spell them, and marks of our own."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    plain = (re.sub(r"[`*]|\[|\]\([^)]*\)", "", heading).lower() for heading in headings)
+    spelt = {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
+    return spelt | set(re.findall(r'<a id="([^"]+)"', page))
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{name}" for name in DOCS)]
+)
+def test_every_link_into_a_page_finds_its_heading(page: str) -> None:
+    path = ROOT / page
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
+        aimed = path.parent / target if target else path
+        if aimed.suffix == ".md":
+            assert anchor in _anchors(aimed.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
 def test_the_readme_is_one_screen_and_a_working_run_stands_in_its_first_half() -> None:
     lines = README.splitlines()
     assert len(lines) <= 60
