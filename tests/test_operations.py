@@ -26,6 +26,36 @@ def test_every_alert_is_explained_in_the_words_that_admins_read() -> None:
     assert all(len(row) == 3 and row[1] and row[2] for row in told)
 
 
+# What is logged
+
+
+def _logged() -> set[str]:
+    """Every event that the code names where it logs; `x if y else z` names two."""
+    found: set[str] = set()
+    for path in sorted(path for room in ("bot", "handlers", "storage") for path in (ROOT / room).rglob("*.py")):
+        if "sandbox" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                if isinstance(node.func.value, ast.Name) and node.func.value.id == "log":
+                    found |= {str(each.value) for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}
+            elif isinstance(node, ast.keyword) and node.arg == "event" and isinstance(node.value, ast.Constant):
+                found.add(str(node.value.value))
+    return {event for event in found if re.fullmatch(r"[a-z_]+\.[a-z_]+", event)}
+
+
+def test_every_event_has_its_place_on_the_page() -> None:
+    logged = _logged()
+    assert len(logged) > 100
+    watched = set(re.findall(r"`([a-z_]+\.[a-z_]+)`", " ".join(row[0] for row in rows(OPERATIONS, "to watch"))))
+    assert watched - logged == set()
+    # Whatever is refused, altered or not ours is for somebody to watch.
+    telling = re.compile(r"refused$|altered$|foreign$|access_lost$|does_not_fit$|refuses_us$")
+    assert {event for event in logged if telling.search(event)} - watched == set()
+    about = set(re.findall(r"`([a-z_]+)\.`", " ".join(row[0] for row in rows(OPERATIONS, "begins with"))))
+    assert {event.partition(".")[0] for event in logged} - about == set()
+
+
 # docs/troubleshooting.md
 
 
