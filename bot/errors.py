@@ -7,6 +7,7 @@ KycError
 │   ├── DatabaseInUse        another bot holds the lock
 │   ├── DatabaseNewer        written by a newer version of the bot
 │   └── WrongKey             sealed with a key that is not configured
+├── SignatureInvalid         a document is not what the bot signed, or was signed with another key
 ├── IllegalMove              our own code asked for a move that the table of states forbids
 ├── Refused                  a person asked for something that cannot be; `code` says why
 │   └── RecordAltered        a check's record is not as the bot wrote it: nothing is decided on it, nothing sent
@@ -76,6 +77,10 @@ class DatabaseNewer(DatabaseFault):
 
 class WrongKey(DatabaseFault):
     """What is sealed in the database was sealed with a key that is not configured."""
+
+
+class SignatureInvalid(KycError):
+    """A signed document was altered, is none, or was signed with another key. The text is for whoever verifies it."""
 
 
 class IllegalMove(KycError):

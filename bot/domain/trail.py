@@ -85,6 +85,7 @@ _REFUSALS = {
 _OPERATIONS = {
     "check.altered": "The record of this check is not as the bot wrote it",
     "keys.renewed": "`kyc-bot rekey` has renewed everything; the id of the newest key",
+    "signing_key.used": "From now on this key signs certificates and proofs; its id and the public key",
     "keys.let_go": "The older keys were let go; the id of the newest key",
     "database.restored": "`kyc-bot restore` put a backup in place; until when that knows what happened",
 }

@@ -42,6 +42,7 @@ from bot.outbox.links import Links
 from bot.outbox.look_ups import LookUps
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
+from bot.privacy import signing
 from bot.queries.customer import CustomerMessages
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
@@ -92,7 +93,7 @@ from storage import meta
 from storage.attempts import RESULTS
 from storage.batches import BATCHES
 from storage.checks import SUBMISSION
-from storage.engine.database import Database
+from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from storage.home_tabs import HOMES
@@ -234,7 +235,7 @@ async def build(
     database = await Database.open(settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit)
     for at_the_end in (database.close, partial(turned_away.store, database, now)):
         stack.push_async_callback(at_the_end)
-    await database.write(meta.begin)
+    await database.write(_begin, now())
     remote_clock = partial(RemoteClock, now=now, steady=steady, health=health)
     slack_clock = remote_clock(Degraded.CLOCK_AGAINST_SLACK)
     slack_client = partial(
@@ -439,6 +440,11 @@ async def build(
     )
     _schedule_jobs(bot)
     return bot
+
+
+def _begin(tx: Transaction, now: datetime) -> None:
+    meta.begin(tx)
+    signing.note_key(tx, at=now)
 
 
 def _schedule_jobs(bot: Bot) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.privacy import signing
 from storage import keys, rekey
 from storage.engine.database import Database
 from storage.engine.sealed_values import OTHERS
@@ -62,5 +63,6 @@ async def renew(
             if not row:
                 break
     await database.write(rekey.finish, now=now())
+    await database.write(signing.note_key, at=now())
     remains = await database.write(rekey.forget, now=now()) if forget_old else await database.read(rekey.remains)
     return Renewal(renewed=renewed, checks=seen, remains=remains, forgotten=forget_old and not remains.needed)

@@ -1,4 +1,6 @@
-"""Sealing of personal data at rest, keyed hashes to look it up by, and MACs; `sealed_values` says what is sealed where.
+"""Sealing of personal data at rest, keyed hashes to look it up by, MACs and signatures.
+
+`sealed_values` says what is sealed where.
 
 A sealed value is `version (1 byte) | key id (4) | nonce (12) | AES-256-GCM ciphertext and tag`; its header and
 its place are authenticated with it, so that a value moved to another row or column does not open.
@@ -13,7 +15,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Self
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -131,16 +134,26 @@ class Sealer:
         key = self._by_hex.get(mac.partition(":")[0]) if mac else None
         return key is not None and hmac.compare_digest(key.mac(text, purpose).encode(), mac.encode())
 
+    @property
+    def public_key(self) -> bytes:
+        """By which everybody can tell what `sign` gave: Ed25519, 32 bytes. It tells nothing of the newest key."""
+        return self._newest.signing.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature of 64 bytes, by a private key that is derived from the newest key and kept nowhere."""
+        return self._newest.signing.sign(message)
+
 
 class _Key:
     """What is derived from one configured key; the key itself is not kept."""
 
-    __slots__ = ("_mac", "cipher", "id", "look_up")
+    __slots__ = ("_mac", "cipher", "id", "look_up", "signing")
 
     def __init__(self, key: bytes) -> None:
         self.id = _derive(key, b"kyc-bot key id v1")[:_ID_BYTES]
         self.cipher = AESGCM(_derive(key, b"kyc-bot sealing v1"))
         self.look_up = _derive(key, b"kyc-bot look-up v1")
+        self.signing = Ed25519PrivateKey.from_private_bytes(_derive(key, b"kyc-bot signing v1"))
         self._mac = _derive(key, b"kyc-bot record mac v1")
 
     def fingerprint(self, text: str, purpose: str) -> str:
@@ -161,6 +174,15 @@ def key_id_of(sealed: bytes) -> str:
 def fingerprint_by(look_up_key: str, text: str, *, purpose: str) -> str:
     """The hash within a fingerprint, by a key that `Sealer.look_up_key` gave."""
     return _digest(bytes.fromhex(look_up_key), text, purpose)
+
+
+def is_signature(signature: bytes, message: bytes, *, public_key: bytes) -> bool:
+    """Whether the holder of this Ed25519 key has signed this message."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def weakness(key: bytes) -> str | None:

@@ -1,0 +1,1 @@
+"""What is known of customers comes to its end."""
