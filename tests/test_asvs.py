@@ -168,6 +168,28 @@ def test_the_headings_are_the_standards() -> None:
     assert {section for section, _heading in named} == {row[0].rpartition(".")[0] for row in ROWS}
 
 
+def test_the_list_names_every_module_that_makes_hashes_or_seals() -> None:
+    """What is encrypted, hashed and signed with what: an inventory that something is missing from is none."""
+    listed = set(
+        re.findall(r"`((?:bot|handlers|storage)/[\w/]+\.py)`", PAGE.partition("## V11 ")[2].partition("\n## ")[0])
+    )
+    assert {path for path in listed if not (ROOT / path).exists()} == set()
+    sources = {
+        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+        for room in ("bot", "handlers", "storage")
+        for path in (ROOT / room).rglob("*.py")
+        if "sandbox" not in path.parts
+    }
+    makes = re.compile(r"^\s*(?:import|from) (?:hashlib|hmac|cryptography)\b", re.MULTILINE)
+    assert {path for path, source in sources.items() if makes.search(source)} - listed == set(), "docs/asvs.md, V11"
+    hashes = {(path, name) for path, source in sources.items() for name in re.findall(r"\bhashlib\.(\w+)", source)}
+    assert {(path, name) for path, name in hashes if name != "sha256"} == {
+        ("storage/engine/record_versions.py", "blake2b")
+    }
+    named = {name for source in sources.values() for name in re.findall(r"\bhmac\.digest\(.*\"(\w+)\"\)", source)}
+    assert named == {"sha256"}
+
+
 def test_every_state_is_one_of_four_and_what_is_met_has_a_test() -> None:
     for number, _level, state, how, tests in ROWS:
         assert state in STATES, number
