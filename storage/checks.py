@@ -15,7 +15,7 @@ from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import Proposal
 from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered
-from storage import audit, blind_index, check_facts
+from storage import audit, blind_index, check_facts, slack_removals
 from storage.engine import macs, record_versions
 from storage.engine.database import Transaction, from_text, load, params
 
@@ -164,7 +164,11 @@ def prints_of(tx: Transaction, country: str, number: str, reference: str) -> lis
 
 
 def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
-    """These photos, and no others."""
+    """These photos, and no others: those before them are still in Slack, and are erased there when their time comes."""
+    row = tx.one("SELECT consent_by, asked_at FROM verifications WHERE ref = :ref", ref=ref)
+    before = set(tx.column("SELECT DISTINCT file_id FROM photos WHERE ref = :ref", ref=ref))
+    gone = before - {photo.file_id for photo in photos}
+    slack_removals.keep_earlier(tx, ref, gone, author=row["consent_by"], at=from_text(row["asked_at"]))
     tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
     for photo in photos:
         tx.insert("photos", ref=ref, **params(photo))
@@ -175,6 +179,14 @@ def find_by_view(tx: Transaction, view_id: str) -> str | None:
     """The reference that a submitted form was given."""
     ref: str | None = tx.value("SELECT ref FROM verifications WHERE view_id = :view_id", view_id=view_id)
     return ref
+
+
+def asked_by_message(tx: Transaction, ref: str) -> tuple[str, str] | None:
+    """Channel and ts of the message that asked for it; None for a form, or a row of a file."""
+    view_id = str(tx.value("SELECT view_id FROM verifications WHERE ref = :ref", ref=ref) or "")
+    kind, _, place = view_id.partition(":")
+    channel, _, ts = place.partition(":")
+    return (channel, ts) if kind == "message" and ts else None
 
 
 def find(tx: Transaction, ref: str, *, sealed: bool = True) -> Check | None:

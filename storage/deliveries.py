@@ -4,7 +4,9 @@
 so most statements need no guard but its id.
 """
 
+import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import Post
@@ -76,6 +78,11 @@ def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, 
     """It is posted in Slack."""
     _set(tx, post_id, state="done", leased_until=None, channel=channel, ts=ts, done_at=now, error=None)
     tx.wake(OUTBOX)
+
+
+def keep_file(tx: Transaction, post_id: str, payload: Mapping[str, str]) -> None:
+    """It brought a file, whose id its payload holds now: by that it is found when it is to be erased."""
+    _set(tx, post_id, note=json.dumps(dict(payload)))
 
 
 def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:

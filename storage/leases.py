@@ -62,6 +62,7 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
         "UPDATE batches SET leased_until = NULL WHERE state IN ('reading', 'confirmed') AND leased_until IS NOT NULL"
     )
     tx.run("UPDATE inbox SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    tx.run("UPDATE slack_removals SET leased_until = NULL WHERE state IN ('due', 'left') AND leased_until IS NOT NULL")
     # Whether a tab was published is unknown: publish it once more, whatever it showed before.
     tx.run(
         "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL", now=now

@@ -186,6 +186,30 @@ def cards(tx: Transaction, ref: str, round_: int | None = None) -> list[Post]:
     return [card for card in found if round_ in (None, int(card.payload.get("round", 1)))]
 
 
+def places(tx: Transaction, ref: str) -> list[tuple[str, str]]:
+    """Channel and ts of each message in Slack that is about a check; what tells admins of a fault holds no more of it
+    than the reference."""
+    # An update has the place of the message that it changed.
+    sql = """
+        SELECT DISTINCT channel, ts FROM posts
+        WHERE ref = :ref AND state = 'done' AND channel IS NOT NULL AND ts IS NOT NULL AND kind <> 'alert'
+        """
+    return [(row["channel"], row["ts"]) for row in tx.rows(sql, ref=ref)]
+
+
+def files_of_batch(tx: Transaction, batch_id: str) -> list[Post]:
+    """Those that brought a file about a file of customers, as far as they went out."""
+    found = []
+    for kind in (PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS):
+        begin = f"{kind.value}:{batch_id}"
+        # Its own id, or one with more behind a colon; a semicolon follows the colon.
+        sql = """
+            SELECT * FROM posts WHERE (id = :begin OR (id > :first AND id < :end)) AND state = 'done' ORDER BY id
+            """
+        found += tx.rows(sql, begin=begin, first=f"{begin}:", end=f"{begin};")
+    return [post_of(row) for row in found]
+
+
 def delivered(tx: Transaction, post_id: str) -> bool:
     return tx.exists("SELECT 1 FROM posts WHERE id = :id AND state = 'done'", id=post_id)
 

@@ -36,6 +36,7 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
     )
     _shift(tx, "posts", ("id",), ("due_at", "leased_until", "in_doubt_since", "created_at"), "state = 'due'", by)
     _shift(tx, "batches", ("id",), ("due_at", "leased_until"), "state IN ('reading', 'confirmed')", by)
+    _shift(tx, "slack_removals", ("id",), ("due_at", "leased_until"), "state IN ('due', 'left')", by)
     _shift(tx, "inbox", ("id",), ("due_at", "leased_until", "asked_at"), "1 = 1", by)
     _shift(tx, "homes", ("person",), ("due_at", "leased_until", "opened_at", "published_at"), "1 = 1", by)
     # Nobody touched it since it was opened: it is silent since then.

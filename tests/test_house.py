@@ -326,6 +326,8 @@ TABLES = {
     ("storage.checks", "storage.audit"),
     ("storage.checks", "storage.check_facts"),
     # No move without its line in the trail and its row of figures, whoever moves the check.
+    ("storage.checks", "storage.slack_removals"),
+    # Photos that a check stops using are still in Slack, whoever gives it others.
     ("storage.due", "storage.attempts"),
     # With a lease that ran out goes the doubt whether the zip was sent.
     ("storage.search", "storage.checks"),

@@ -59,6 +59,7 @@ class Delivered(DeliveryOutcome):
         post, place, now = end.post, self.place, end.now
         if self.file_id is not None:
             post = replace(post, payload={**post.payload, "file": self.file_id})
+            deliveries.keep_file(tx, post.id, post.payload)
         channel, ts = (place.channel, place.ts) if place is not None else (None, None)
         deliveries.done(tx, post.id, channel=channel, ts=ts, now=now)
         if end.follow is not None:

@@ -180,6 +180,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "exports": "what is to be exported, for whom; rights are checked when it is made",
         "notice_choices": "who wants to be told what",
         "purges": "what was erased when, in numbers",
+        "slack_removals": "what is to be erased in Slack; where, and that it was asked for, is sealed",
     }
 )
 """Tables without rows that belong to one check, and why none of them tells what came of a check."""

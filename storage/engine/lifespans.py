@@ -72,6 +72,10 @@ LIFESPANS: Mapping[str, Lifespan] = {
     ),
     "audit": Lifespan(why="lines are only added; they hold acts and references"),
     "check_counts": Lifespan(why="how many checks are in each state"),
+    "slack_removals": Lifespan(
+        kept={"place_sealed": "ids of messages and files that are still to be erased, or were a month ago at most"},
+        why="what stands in Slack of a check that was erased; deleted a month after all of it is gone",
+    ),
     "purges": Lifespan(why="what was erased when: counts"),
     "meta": Lifespan(kept={"value_sealed": "secrets of the database itself"}, why="facts of the database"),
     "alerts": Lifespan(why="when admins were last told of a kind of fault"),

@@ -895,3 +895,37 @@ def m0024_retention(db: Database) -> None:
         """,
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0026_slack_removals(db: Database) -> None:
+    """Which messages and files are to be erased in Slack. Nothing was before, and nothing is by the migration."""
+    for statement in (
+        """
+        CREATE TABLE slack_removals (
+            id TEXT PRIMARY KEY,
+            ref TEXT NOT NULL,
+            what TEXT NOT NULL CHECK (what IN ('message', 'upload', 'file', 'written')),
+            place_sealed BLOB NOT NULL,
+            author TEXT,
+            state TEXT NOT NULL CHECK (state IN ('kept', 'due', 'left', 'done')),
+            asked_at TEXT NOT NULL,
+            due_at TEXT,
+            leased_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            why TEXT,
+            told TEXT,
+            done_at TEXT,
+            CHECK ((due_at IS NOT NULL) = (state IN ('due', 'left'))),
+            CHECK ((done_at IS NOT NULL) = (state = 'done'))
+        ) STRICT
+        """,
+        "CREATE INDEX slack_removals_of_check ON slack_removals (ref)",
+        "CREATE INDEX slack_removals_due ON slack_removals (due_at, id) WHERE state IN ('due', 'left')",
+        "CREATE INDEX slack_removals_to_tell ON slack_removals (author) WHERE state = 'left' AND told IS NULL",
+        "CREATE INDEX slack_removals_told ON slack_removals (told) WHERE told IS NOT NULL",
+        "CREATE INDEX slack_removals_done ON slack_removals (done_at) WHERE state = 'done'",
+        # A photo may belong to more than one check: it is erased in Slack with the last of them.
+        "CREATE INDEX photos_file ON photos (file_id)",
+    ):
+        db.execute(statement)

@@ -113,6 +113,13 @@ OTHERS = (
         what="files of customers",
         of_check=None,
     ),
+    SealedColumn(
+        table="slack_removals",
+        column="place_sealed",
+        place="'slack_removals.place:' || t.id",
+        what="places in Slack that are to be erased",
+        of_check=None,
+    ),
 )
 
 KEYED = (

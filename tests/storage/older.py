@@ -25,6 +25,16 @@ def without_views(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_slack_removals(db: sqlite3.Connection) -> None:
+    """Before migration m0026."""
+    for statement in (
+        "DROP TABLE slack_removals",
+        "DROP INDEX photos_file",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0026_slack_removals'",
+    ):
+        db.execute(statement)
+
+
 def before_retention(db: sqlite3.Connection) -> None:
     """Before migration m0024; the views must be gone by then, and MACs that cover a hold."""
     for statement in (

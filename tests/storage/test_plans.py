@@ -56,6 +56,7 @@ OF_OPEN_ONES = frozenset(
         "posts_waiting",
         "reviews_open",
         "reviews_replies",
+        "slack_removals_due",
         "verifications_leased",
         "verifications_open",
     }

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from bot.domain.mentions.incoming import MessageIds
+from bot.domain.privacy.slack_removals import Removal, RemovalPlace
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.trust_rules import Disposition, Source
 from bot.domain.review.review import Decision, Proposal
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.runtime import key_renewal
-from storage import attempts, batches, checks, home_tabs, keys, meta, receipts, rekey, reviews, search
+from storage import attempts, batches, checks, home_tabs, keys, meta, receipts, rekey, reviews, search, slack_removals
 from storage.engine import backup, sealed_values
 from storage.engine.database import Database, Transaction
 from storage.engine.sealed_values import KEYED, OF_CHECKS, OTHERS
@@ -52,6 +53,7 @@ def furnish(tx: Transaction) -> None:
     home_tabs.opened(tx, "U1", now=NOON)
     print_ = home_tabs.prints_of(tx, "a view")[0]
     home_tabs.shown(tx, "U1", view_print=print_, sees=(), again_at=None, now=NOON)
+    slack_removals.add(tx, "K-0", [(Removal.FILE, RemovalPlace(file="F1"), "U1")], at=NOON)
 
 
 @pytest.fixture
@@ -96,6 +98,7 @@ async def as_before(database: Database) -> None:
         assert len(search.by_number(tx, NUMBER, ["NG"])) == CHECKS
         assert len(search.by_reference(tx, "invented")) == CHECKS
         assert batches.get(tx, "B-1").preview == {"rows": ["invented"]}
+        assert [one.place.file for one in slack_removals.pending(tx, "K-0")] == ["F1"]
 
     def hear_again(tx: Transaction) -> bool:
         job_id = attempts.of_check(tx, "K-0")[0].job_id
